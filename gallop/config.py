@@ -37,7 +37,7 @@ REGION_ADVICE = (
 """Where another kind is worth a try. The figures are of plain CLIP, before any prompt has learned."""
 
 HeadKind = Literal["none", "discriminant", "ridge", "logistic"]
-"""The third branch: a linear classifier of photos' mean regions."""
+"""The head: a linear classifier of photos' mean regions."""
 
 HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
 
@@ -63,7 +63,7 @@ class MethodConfig:
         topk: one k (a count of regions) per local prompt; its length is N. Clamped to R when pooling.
         dropout: p of prompt dropout in [0, 1); ``max(M - int(p * M), 1)`` global prompts are kept per image.
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
-        head: kind of the third branch, or "none".
+        head: its kind, or "none".
         detail: a photo is looked at once more at so many times the tower's input size. Regions of both sizes are
             pooled by themselves, and the logits of each branch are the mean over both.
         detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
@@ -105,8 +105,9 @@ class MethodConfig:
     head: HeadKind = setting(
         "none",
         "head",
-        "A third branch, learned from the photos' own features in no time: a linear discriminant, ridge regression "
-        "(drawn to what the names say) or logistic regression, whose answer is averaged with that of the prompts.",
+        "A head beside the prompts, learned from the photos' own features in no time: a linear discriminant, ridge "
+        "regression (drawn to what the names say) or logistic regression, whose answer is averaged with "
+        "that of the prompts.",
         choices=HEAD_KINDS,
     )
     detail: float = setting(

@@ -52,7 +52,7 @@ def test_none_is_what_there_was() -> None:
     assert np.array_equal(found.probabilities, plain.predict_all(PHOTOS).probabilities)
     assert (found.probabilities_head, why.head_scores, named.model_.head) == (None, None, None)
     assert plain.calibration_ == named.calibration_
-    with pytest.raises(ValueError, match="no third branch"):
+    with pytest.raises(ValueError, match="no head"):
         why.head_map("red")
 
 

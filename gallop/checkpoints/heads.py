@@ -1,4 +1,4 @@
-"""The third branch in a checkpoint: class sums and one matrix, and features of single shots where that is asked for.
+"""The head in a checkpoint: class sums and one matrix, and features of single shots where that is asked for.
 
 No photo, no path and no name of a file is ever in it.
 """

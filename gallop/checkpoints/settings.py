@@ -42,7 +42,7 @@ class Checkpoint:
     """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
 
     ``templates`` are there where nothing was learned and sentences stand in the prompts' place. ``regions`` is the kind
-    of the backbone's region features. ``head`` is there where the third branch has learned from shots.
+    of the backbone's region features. ``head`` is there where the head has learned from shots.
     """
 
     backbone: str

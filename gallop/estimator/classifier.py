@@ -24,7 +24,7 @@ class GalLoPClassifier(MoreShots, ClassList, Detail, AnswersAndReasons, ModelOnH
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
         dropout: p of prompt dropout.
         local_projection: learn the projection of the regions; without, it stays the identity.
-        head: kind of the third branch, or "none".
+        head: kind of the head beside the prompts, or "none".
         detail: how many times as large a photo is looked at once more; 1: it is not.
         method: a ``MethodConfig`` in place of the preset's method, with further settings; arguments go before it.
         shots: images a class drawn by ``fit``, by the seed and what is on them; None takes all.

@@ -69,7 +69,7 @@ def better_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> 
 def _means(found: Similarities) -> tuple[Tensor, Tensor]:
     """Mean over global prompts (B, K), and means of the best 1, 2, ... R cosines (B, K, N, R): sorted once.
 
-    What the third branch adds is in the first, since it knows no k. R is that of the first look; a second one has as
+    What the head adds is in the first, since it knows no k. R is that of the first look; a second one has as
     many regions of its own for each k.
     """
 

@@ -63,7 +63,7 @@ def model_card(
 
 
 def _head(classifier: GalLoPClassifier) -> dict[str, Any]:
-    """What there is to say of a third branch; nothing where there is none."""
+    """What there is to say of a head; nothing where there is none."""
     model = classifier.model_
     if model.head is None:
         return {}

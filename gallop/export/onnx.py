@@ -76,7 +76,7 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     from two looks ``finer_pixels``, too, the same part of the photo at ``detail`` times the size. Outputs:
     ``probabilities`` (B, K), calibrated as the classifier's are; ``ood_score`` (B,), GL-MCM, larger = more outlier;
     ``global_cosines`` (B, K, M), the mean over the looks; ``local_cosines`` (B, R, K, N), the maps, region by region;
-    those are left out where N = 0; and ``head_regions`` (B, R, K), the third branch's map, where there is one. The maps
+    those are left out where N = 0; and ``head_regions`` (B, R, K), the head's map, where there is one. The maps
     of the second look are ``finer_local_cosines`` and ``finer_head_regions``.
 
     Args:

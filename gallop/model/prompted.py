@@ -87,7 +87,7 @@ class PromptModel:
         prompts: learned ones; None starts from "A photo of a".
         templates: sentences with ``{}`` for the class name, which then stand in the prompts' place (zero-shot only):
             prompt m is template m, counted round where there are fewer of them. None means the prompts themselves.
-        head: the third branch, where shots have taught one.
+        head: a linear classifier beside the prompts, where shots have taught one.
 
     Raises:
         ClassNameError: names that cannot be used.

@@ -27,7 +27,7 @@ class Similarities:
         regions: cosines (B, R, K, N).
         ood_regions: cosines (B, R, K) of each region averaged over local prompts; where N = 0 those of the global
             prompts with the unprojected regions, as GL-MCM does for prompts without regions of their own.
-        head: what the third branch says of this look; None where there is none.
+        head: what the head says of this look; None where there is none.
         finer: those of a second look at a larger size; None without one.
         share: of the second look in every score; 0 where it is there for its maps alone.
     """
@@ -115,7 +115,7 @@ class Similarities:
 
     @property
     def head_scores(self) -> Tensor | None:
-        """The third branch's scores (B, K), the mean over the looks; None where there is none."""
+        """The head's scores (B, K), the mean over the looks; None where there is none."""
         return None if self.head is None else self.together(_head_scores)
 
     def joined(self, prompts: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class Explanation:
         threshold: of GL-MCM; None without one.
         grid: (rows, columns) of the regions, as maps have them.
         crop: what the model saw, in the photo's pixels.
-        votes: of the single shots, where the third branch is a ridge regression and they are kept.
+        votes: of the single shots, where the head is a ridge regression and they are kept.
         first_grid: that of the larger regions of the first look, where there was a second one. Maps and single regions
             are of the second look then, scores and probabilities of both; ``looks`` are explanations of each alone.
         doubt: why the threshold decides nothing here, as a sentence; empty where it does.
@@ -95,12 +95,12 @@ class Explanation:
 
     @property
     def has_head(self) -> bool:
-        """Whether there is a third branch."""
+        """Whether there is a head."""
         return self.similarities.head is not None
 
     @property
     def head_scores(self) -> NDArray[np.float32] | None:
-        """The third branch's scores (K,), in the unit of cosines, less their mean; None where there is none.
+        """The head's scores (K,), in the unit of cosines, less their mean; None where there is none.
 
         Each is the mean of ``head_map(...)``; of two looks the mean of both, by ``shares``.
         """
@@ -124,7 +124,7 @@ class Explanation:
 
     @property
     def head_probabilities(self) -> dict[str, float] | None:
-        """Of the third branch alone, by class name; None where there is none."""
+        """Of the head alone, by class name; None where there is none."""
         found = self.similarities.head_scores
         return None if found is None else self._probabilities(found[0])
 
@@ -166,16 +166,16 @@ class Explanation:
         return to_array(found).reshape(self.grid)
 
     def head_map(self, class_name: str) -> FloatMap:
-        """Return what the third branch finds at each region (rows, columns): their mean is its score of the class.
+        """Return what the head finds at each region (rows, columns): their mean is its score of the class.
 
         The branch is linear in the regions, so this is the score itself, taken apart. Of two looks it is the second's.
 
         Raises:
-            ValueError: there is no such class, or no third branch.
+            ValueError: there is no such class, or no head.
         """
         head = self.looks[-1].similarities.head
         if head is None:
-            raise ValueError("This model has no third branch, so there is no map of it.")
+            raise ValueError("This model has no head, so there is no map of it.")
         return to_array(head.regions[0, :, self._class(class_name)]).reshape(self.grid)
 
     def at_region(self, region: int) -> NDArray[np.float32]:

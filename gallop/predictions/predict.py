@@ -30,7 +30,7 @@ class Predictions:
         labels: B class names.
         probabilities: (B, K) of the ensemble, calibrated where a temperature was fitted.
         probabilities_global, probabilities_local: (B, K) of each branch; the local one is None where N = 0.
-        probabilities_head: (B, K) of the third branch; None where there is none.
+        probabilities_head: (B, K) of the head; None where there is none.
         ood: the scores of ``gallop.model.scores.SCORES`` that the method has, each (B,), larger = more outlier.
         is_ood: (B,) the verdict's score, GL-MCM, above the threshold; None without one.
     """

@@ -87,7 +87,7 @@ def learn(
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
     """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
 
-    The third branch, where there is one, is ``model.head`` before the first step.
+    The head, where there is one, is ``model.head`` before the first step.
 
     Args:
         cache: of features, on disk or in memory; None keeps nothing beyond this training.

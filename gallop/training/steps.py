@@ -20,7 +20,7 @@ from gallop.training.loop import Batch, Parallel, StepResult, Trainer
 
 Objective = Callable[[PromptModel, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
 """(model, features, labels, kept prompts, text) -> what a step minimises, and the cosines that it was made of: global
-(B, K, M) and top-k local (B, K, N). ``GalLoP.loss`` is the paper's."""
+(B, K, M) and top-k local (B, K, N). ``PromptModel.loss`` is the paper's."""
 
 
 SHARED_NAMES = 8

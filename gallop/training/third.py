@@ -1,4 +1,4 @@
-"""Teaching the third branch: features of the shots, gathered from all processes, to a head.
+"""Teaching the head: features of the shots, gathered from all processes, to a head.
 
 Prompts learn nothing from it and it learns nothing from them, so it is there before the first step.
 

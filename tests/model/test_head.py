@@ -1,4 +1,4 @@
-"""The third branch: closed forms against scikit-learn, its map and its votes against its score, and its mix."""
+"""The head: closed forms against scikit-learn, its map and its votes against its score, and its mix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-/* What follows from a photo's cosines, equal to gallop/model/similarity.py and scores.py: top-k means, probabilities,
+/* What follows from a photo's cosines, equal to gallop/core/cosines.py and scores.py: top-k means, probabilities,
    outlier scores. Nothing here knows a page. Sizes as there: K classes, R regions, M global and N local prompts. */
 
 /* Base64 of little-endian float32. */

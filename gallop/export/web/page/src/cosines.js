@@ -1,4 +1,4 @@
-/* A photo's features beside those of texts, as gallop/model/similarity.py compares them. No page is known here.
+/* A photo's features beside those of texts, as gallop/core/cosines.py compares them. No page is known here.
    Sizes as there: K classes, R regions, M global and N local prompts, D joint width. */
 
 /* Texts in unit length: (K, P, D) of P vectors a class, and which of them each global and each local prompt is. */
