@@ -134,6 +134,7 @@ def test_it_is_checked_and_taken_by_command_and_classifier(found: Any) -> None:
     assert found["models"] == [0.0, 0.5, 0.25], "the classifier hands it on from a whole method"
 
 
+@pytest.mark.slow
 def test_the_form_of_the_app_asks_for_it(found: Any) -> None:
     assert found["form"] == [
         ["Warm-up", "Epochs in which the rate rises.", 0],

@@ -44,6 +44,7 @@ def outcome(start: list[str], words: list[str], place: Path) -> tuple[int, str, 
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", COMMANDS)
 def test_it_does_what_python_does(what: str, place: Path) -> None:
     assert outcome(warm.python(), COMMANDS[what], place) == outcome([sys.executable], COMMANDS[what], place)

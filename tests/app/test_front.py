@@ -55,6 +55,7 @@ def test_scripts_are_those_of_streamlit_byte_for_byte(app_server: str, page: str
             assert response.headers["content-type"].startswith("text/javascript")
 
 
+@pytest.mark.slow
 def test_what_is_no_script_of_the_first_page_is_streamlits_to_answer(app_server: str) -> None:
     name = scripts_of(app_server)[0]
     part, elsewhere, health, other = asked(app_server, f"/{name}", Range="bytes=0-9") + asked(

@@ -214,6 +214,7 @@ with store._database.connection_context():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [fill, forbid])
 @pytest.mark.parametrize("crashed", [False, True])
 def test_runs_are_read_where_nothing_can_be_written(disk: Path, spoil: Callable[[Path], None], crashed: bool) -> None:

@@ -409,6 +409,7 @@ def test_half_a_set_or_another_backbone_stands_beside_no_published_figure(data: 
     assert told.published == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAPER)
 def test_each_shipped_file_runs(name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PhotoSet, "incomplete", False)  # the trees have a few classes each

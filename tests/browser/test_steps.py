@@ -133,6 +133,7 @@ def test_what_shots_taught_joins_the_prompts_with_its_weight(page: Page) -> None
     expect(page.locator(".saying")).to_contain_text("The head needs no steps")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("colour", ["white", "black"])
 def test_the_softmax_lies_on_the_photo_its_length_is_the_share_and_it_can_be_read(

@@ -315,6 +315,7 @@ def test_files_of_every_kind_have_the_pixels_that_python_sees(of_taught: Path, o
             assert abs(theirs[..., :3] - own).max() <= 1, name
 
 
+@pytest.mark.slow
 def test_what_keeps_the_page_from_starting_is_told(of_taught: Path, browser: Any, tmp_path: Path) -> None:
     page = browser.new_page()
     page.goto((of_taught / "index.html").as_uri())

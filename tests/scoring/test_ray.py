@@ -199,6 +199,7 @@ def test_either_engine_goes_on_after_the_other_and_what_is_whole_survives_a_sour
     assert (tmp_path / "part-000001.parquet").stat().st_mtime_ns == first
 
 
+@pytest.mark.slow
 def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_sentences(
     cluster: Cluster, tower: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

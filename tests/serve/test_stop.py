@@ -129,6 +129,7 @@ def test_a_stop_does_not_wait_for_ever(models: dict[str, Path]) -> None:
         assert time.monotonic() - start < 8
 
 
+@pytest.mark.slow
 def test_a_service_says_where_it_is_and_whom_it_answers(models: dict[str, Path], tmp_path: Path) -> None:
     key = tmp_path / "key.txt"
     key.write_text("a-key-that-is-long-enough")
