@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
-    "GalLoP": "gallop.core",
+    "GalLoP": "gallop.core.gallop",
     "GalLoPClassifier": "gallop.estimator",
     "Predictions": "gallop.predictions.predict",
     "Explanation": "gallop.predictions.explanation",
@@ -46,7 +46,7 @@ __all__ = [
 if TYPE_CHECKING:
     from gallop.backbones import available_models, load_backbone
     from gallop.config import MethodConfig, TrainConfig
-    from gallop.core import GalLoP
+    from gallop.core.gallop import GalLoP
     from gallop.data import draw_shots, read_folder
     from gallop.estimator import GalLoPClassifier
     from gallop.images import Photo, load_image

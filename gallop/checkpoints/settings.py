@@ -23,8 +23,7 @@ from gallop.wording import quoted
 
 FORMAT = 3
 """The newest one. A checkpoint is of the oldest that can say what it says: 3 where its head is drawn to class names, 2
-where the method has another head, looks twice at a photo or projects it,
-else 1."""
+where the method has another head, looks twice at a photo or projects it, else 1."""
 
 _FIRST = {
     "method": ("global_prompts", "topk", "dropout", "local_projection"),

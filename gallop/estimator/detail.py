@@ -20,8 +20,8 @@ from gallop.model.head.head import Head
 from gallop.model.head.sums import KeptShots
 from gallop.model.prompted import PromptModel
 from gallop.setting import require
+from gallop.training.heads import shots_for_heads
 from gallop.training.loop import ALONE
-from gallop.training.third import shots_for_heads
 
 
 class Detail(LearnedModel):

@@ -24,8 +24,7 @@ A cache that keeps ``torch.float32`` rounds nothing and takes twice the room.
 class ImageFeatures:
     """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V).
 
-    ``finer`` are those of a second look at a
-    larger size, with more regions; None where there is one look alone.
+    ``finer`` are those of a second look at a larger size, with more regions; None where there is one look alone.
     """
 
     global_: Tensor

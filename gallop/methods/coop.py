@@ -14,7 +14,7 @@ from gallop.model.prompted import PromptModel
 
 @dataclass(frozen=True)
 class CoOp(PromptLearner):
-    """CE(scale x cosine) for one prompt: PromptModel's loss where M = 1 and N = 0."""
+    """CE(scale x cosine) for one prompt: GalLoP's loss where M = 1 and N = 0."""
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompt."""

@@ -42,10 +42,10 @@ class FastGalLoP(GalLoP):
     prompts: Prompts
 
     def __init__(self, backbone: Backbone, names: NameTokens, config: MethodConfig, prompts: Prompts) -> None:
-        own = {"scale": backbone.logit_scale, "visual_projection": backbone.vision.region_projection}
-        super().__init__(partial(_encoded, backbone, names), prompts, topk=config.topk, kept=config.kept_prompts, **own)  # type: ignore[arg-type]
+        encode, scale = partial(_encoded, backbone, names), backbone.logit_scale
+        super().__init__(encode, prompts, topk=config.topk, kept=config.kept_prompts, scale=scale)
         self.damping = backbone.damping.of(config)
-        self._plain = torch.eye(backbone.vision.region_width, device=backbone.device)
+        self._vision = partial(getattr, backbone, "vision")  # asked anew each time: backbones move, and weights go
         self._projects = bool(config.topk) and config.local_projection
 
     def image_cosines(self, global_: Tensor, text: TextFeatures) -> Tensor:
@@ -58,10 +58,11 @@ class FastGalLoP(GalLoP):
 
         Without local prompts, regions are asked about by the global ones, and go where the whole photo goes.
         """
+        own, whole = self._vision().region_projection, self.prompts.global_projection
         if self._projects:
-            return super().region_projection()
-        own, whole = self.visual_projection, self.prompts.global_projection
-        plain = self._plain if own is None else own.float()
+            return self.prompts.projection(own)
+        plain = torch.eye(self._vision().region_width, device=self.prompts.global_contexts.device)
+        plain = plain if own is None else own.float()
         return plain if self.topk or whole is None else plain @ whole.T
 
     def region_cosines(self, regions: Tensor, text: TextFeatures) -> Tensor:
@@ -243,7 +244,7 @@ class PromptModel:
 
     @prompts.setter
     def prompts(self, prompts: Prompts) -> None:
-        self.paper.prompts = prompts
+        self.paper = FastGalLoP(self.backbone, self.names, self.config, prompts)  # copies share the one before
 
     @property
     def damping(self) -> Damping:

@@ -27,10 +27,10 @@ from gallop.model.head.mix import ENOUGH_SHOTS, UNMIXED, USUAL, Mix, choose_mix
 from gallop.model.head.sums import KeptShots
 from gallop.model.prompted import PromptModel, initial_prompts
 from gallop.model.prompts import Prompts
+from gallop.training.heads import HeldOut, answers_held_out, shots_for_heads
 from gallop.training.loop import ALONE, Parallel, StepEvent
 from gallop.training.resume import load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
-from gallop.training.third import HeldOut, answers_held_out, shots_for_heads
 
 RELIABLE_SHOTS = 8
 """Fewer shots a class than this, and the threshold is called unreliable."""

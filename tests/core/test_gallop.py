@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
 
 from gallop import GalLoP
-from gallop.core import Prompts, draw_kept_prompts, gallop_loss
-from gallop.core.gallop import TextFeatures
+from gallop.core.gallop import Prompts, TextFeatures, draw_kept_prompts, gallop_loss
 from tests.reference import LEARNED, Golden, golden, meta, relative_error
 
 
@@ -129,3 +130,10 @@ def test_a_pooling_of_ones_own_reaches_the_loss_and_the_answer() -> None:
     assert torch.allclose(flat.probabilities(images, regions), wanted, atol=1e-6)
     labels = torch.tensor([0, 1, 2, 0, 1])
     assert float(flat.loss(images, regions, labels).local.detach()) == pytest.approx(torch.tensor(3.0).log().item())
+
+
+def test_prompts_that_a_copy_of_a_model_is_given_are_not_the_originals(case: Golden) -> None:
+    before, other = case.model.prompts, copy.copy(case.model)
+    other.prompts = copy.deepcopy(before)
+    assert case.model.prompts is before
+    assert other.prompts is not before
