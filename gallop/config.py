@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from gallop.errors import suggesting
 from gallop.setting import check_settings, require, setting, whole_between, whole_number
@@ -36,10 +36,21 @@ REGION_ADVICE = (
 )
 """Where another kind is worth a try. The figures are of plain CLIP, before any prompt has learned."""
 
-HeadKind = Literal["none", "discriminant", "ridge", "logistic"]
-"""The head: a linear classifier of photos' mean regions."""
 
-HEAD_KINDS: tuple[HeadKind, ...] = get_args(HeadKind)
+class HeadWords(NamedTuple):
+    """A kind of branch in a sentence, and what bars, maps and tables call it."""
+
+    words: str
+    title: str = "head"
+
+
+HEADS = {
+    "none": HeadWords("no head"),
+    "discriminant": HeadWords("a linear discriminant"),
+    "ridge": HeadWords("ridge regression"),
+    "logistic": HeadWords("logistic regression"),
+}
+"""What may answer beside the prompts; ``gallop.model.branches.kinds.register`` adds others."""
 
 DetailUse = Literal["training", "answers", "maps"]
 """What a second look at a larger size is for: learning, answers and maps; answers and maps; maps alone."""
@@ -102,13 +113,13 @@ class MethodConfig:
         "Learn no projection of the regions: it stays the identity.",
         option="--no-projection",
     )
-    head: HeadKind = setting(
+    head: str = setting(
         "none",
         "head",
         "A head beside the prompts, learned from the photos' own features in no time: a linear discriminant, ridge "
         "regression (drawn to what the names say) or logistic regression, whose answer is averaged with "
         "that of the prompts.",
-        choices=HEAD_KINDS,
+        choices=HEADS,
     )
     detail: float = setting(
         1.0,
@@ -145,19 +156,22 @@ class MethodConfig:
         return len(self.topk)
 
     @property
+    def branches(self) -> tuple[str, ...]:
+        """The kinds of what answers beside the prompts."""
+        return () if self.head == "none" else (self.head,)
+
+    @property
     def sizes(self) -> tuple[int, int]:
         """(M, N)"""
         return self.global_prompts, self.local_prompts
 
-    @property
-    def answers_detail(self) -> float:
-        """``detail`` of what is answered from; 1 where a second look is for maps alone."""
-        return 1.0 if self.detail_in == "maps" else self.detail
-
-    @property
-    def training_detail(self) -> float:
-        """``detail`` of what is learned from."""
-        return self.detail if self.detail_in == "training" else 1.0
+    def looks(self, use: DetailUse) -> tuple[float, ...]:
+        """Return how many times the input size a photo is looked at in training, for answers or for maps: 1, and
+        ``detail`` where a second look is for that.
+        """
+        uses = get_args(DetailUse)  # each is for what comes behind it, too
+        twice = self.detail != 1 and uses.index(self.detail_in) <= uses.index(use)
+        return (1.0, self.detail) if twice else (1.0,)
 
     @property
     def kept_prompts(self) -> int:

@@ -49,7 +49,7 @@ class Setting:
     below: bool = False
     zero: str = ""
     range: str = ""
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
     among: tuple[float, ...] = ()
     said: str = ""
     option: str | None = None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from gallop.model.head.mix import choose_mix
 from torch import Tensor
 
 from gallop.backbones import with_detail
@@ -24,7 +25,6 @@ from gallop.export.report import html_report
 from gallop.features.encoding import ImageFeatures, MemoryCache, encode_sources
 from gallop.images import load_image
 from gallop.model.calibration import fit_temperature
-from gallop.model.head.mix import choose_mix
 from gallop.predictions.predict import similarities
 from gallop.training.encoding_ahead import encode_ahead
 from tests import tiny

@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gallop.model.head.forms import ridge
+from gallop.model.head.head import HALVED, NAMES, PENALTY, Head
+from gallop.model.head.mix import USUAL
+from gallop.model.head.sums import ShotSums, shot_features
 from safetensors.torch import load_file, save_file
 
 from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint
@@ -21,10 +25,6 @@ from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, HEAD, LOCAL, KeptAn
 from gallop.export.model_card import model_card
 from gallop.export.report import html_report
 from gallop.features.encoding import ImageFeatures, encode_sources
-from gallop.model.head.forms import ridge
-from gallop.model.head.head import HALVED, NAMES, PENALTY, Head
-from gallop.model.head.mix import USUAL
-from gallop.model.head.sums import ShotSums, shot_features
 from gallop.scoring.scorer import PhotoScorer
 from tests import tiny
 from tests.tiny import edit_settings, head_of, there

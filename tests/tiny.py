@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from gallop.model.head.head import Head
 from open_clip.model import CLIP
 from PIL import Image
 from safetensors.torch import save_file
@@ -18,7 +19,6 @@ from gallop.backbones import Backbone
 from gallop.checkpoints.folder import SETTINGS
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures
-from gallop.model.head.head import Head
 from tests.reference import backbone
 
 T = TypeVar("T")

@@ -53,8 +53,8 @@ class SampleAnswer:
         return self.sample.names
 
     @property
-    def has_head(self) -> bool:
-        return False
+    def branches(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def photo(self) -> Photo:

@@ -12,6 +12,7 @@ from statistics import fmean, stdev
 from app.teaching.progress import Answer, Course, Taught
 from app.teaching.settings import Settings
 from app.towers.options import DEFAULT_TOWER
+from gallop.config import HEADS
 from gallop.data import data_fingerprint
 from gallop.evaluation.intervals import Share
 from gallop.setting import settings_of
@@ -52,7 +53,7 @@ class Run(Course):
         """One global prompt, and nothing beside it."""
         if self.settings is None:
             return False
-        bare = self.settings.head == "none" and not self.settings.global_projection
+        bare = not self.settings.method().branches and not self.settings.global_projection
         return bare and (self.settings.global_prompts, self.settings.topk) == (1, ())
 
     @property
@@ -67,7 +68,7 @@ class Run(Course):
             return ""
         found = {
             "global projection": said.global_projection,
-            f"{said.head} head": said.head != "none",
+            **{f"{name} {HEADS[name].title}": True for name in said.method().branches},
             settings_of(Settings)["detail_in"].phrase(said.detail_in): said.detail > 1,
         }
         return ", ".join(words for words, there in found.items() if there)

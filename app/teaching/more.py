@@ -25,8 +25,9 @@ def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tup
 
     None where there is no head, where its earlier shots are missed, or where more has changed than that photos came.
     """
-    head = taught.after.model_.head
-    if head is None or (head.kind == "logistic" and head.shots is None and not learned_on_cards(taught, shots)):
+    branches = taught.after.model_.branches
+    missed = any(branch.how.keeps_form and branch.shots is None for branch in branches)
+    if not branches or (missed and not learned_on_cards(taught, shots)):
         return []
     if set(shots) != set(taught.names) or not taught.content < content(shots):
         return []
@@ -43,8 +44,8 @@ def learned_more(
         tests: photos to test with by class name.
         cache: of the visitor's own photos.
     """
-    head, before = taught.after.model_.head, taught.learned
-    missed = head is not None and head.shots is None and are_all(taught, before)
+    before = taught.learned
+    missed = any(branch.shots is None for branch in taught.after.model_.branches) and are_all(taught, before)
     after = recalled(taught, before, cache) if missed else _with_cache(taught.after, cache)
     after.add_shots([photo for photo, _ in fresh], [name for _, name in fresh])
     learned = (*taught.learned, *fresh)
@@ -79,8 +80,8 @@ def learned_on_cards(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> tu
 
 def are_all(taught: Taught, learned: Pairs) -> bool:
     """Whether so many photos are all that its head has learned from."""
-    head = taught.after.model_.head
-    return head is not None and len(learned) == int(head.sums.counts.sum())
+    branches = taught.after.model_.branches
+    return bool(branches) and all(len(learned) == int(branch.sums.counts.sum()) for branch in branches)
 
 
 def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLoPClassifier:

@@ -248,7 +248,9 @@ def answers_by_photo(
     from gallop.features.encoding import encode_centres
 
     rest = iter(pairs)
-    for features in encode_centres(classifier.model_.backbone, [photo for photo, _ in pairs], cache):
+    for features in encode_centres(
+        classifier.model_.backbone, [photo for photo, _ in pairs], cache, sight=classifier.model_.sight
+    ):
         found = classifier.predict_all(features)
         # The rest comes last: it is longer, and zip would lose one of it with every batch.
         said = zip(found.labels.tolist(), found.probabilities.max(axis=1).tolist(), rest, strict=False)

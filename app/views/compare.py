@@ -184,7 +184,7 @@ def _global_prompts(
         return GlobalPrompts(diversity.text_cosines(said.global_), None)
     found = session.answers.asked_of(classifier, [photo for photo, _ in pairs])
     truth = [names.index(name) for _, name in pairs]
-    return GlobalPrompts(diversity.text_cosines(said.global_), diversity.ensembling(found.whole, truth))
+    return GlobalPrompts(diversity.text_cosines(said.global_), diversity.ensembling(found.image_cosines, truth))
 
 
 def cannot_repeat(session: Session, run: Run) -> str:

@@ -58,7 +58,7 @@ class Screen:
     def finer(self) -> float:
         """How many times as large the photo was looked at once more for its maps alone; 1 where it was not."""
         found = self.explanation
-        return found.grid[0] / found.first_grid[0] if found.first_grid and not found.shares[1] else 1.0
+        return found.grid[0] / found.grids[0][0] if not found.shares[-1] else 1.0
 
     def picture(self, prompt: int) -> bytes:
         """The map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
@@ -115,8 +115,8 @@ def screen(session: Session, backbone: Backbone) -> Screen | None:
         return None
     asked = _question(session, shown)
     try:
-        explain = session.answers.explain_closer if shown.finer else session.answers.explain
-        found = explain(backbone, photo, asked)
+        now, missing = session.answers.ways(backbone, photo, asked, finer=bool(shown.finer))
+        found = (missing or now)(backbone, photo, asked)
     except GallopError as error:
         raise PlainError(f"{error} Mend it on the page Explore.") from error
     found = found.with_topk(shown.scales_of(found.topk))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app.views import testing
 from app.visitor.session import Session
 from gallop import Photo
+from gallop.config import HEADS
 from gallop.evaluation.intervals import Share
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Figures:
         says_global, says_local: (M, M) and (N, N), cosines of what two prompts say of the same class.
         overlap, most: (N, N), how far two prompts choose the same regions, and how far their scales allow it.
         looks: (N, R), share of the photos in which a region was chosen.
-        accuracy: of all prompts together, and of the head where there is one.
+        accuracy: of all prompts together, and of the branches beside them.
         worths: of each prompt, global ones first.
     """
 
@@ -40,7 +41,7 @@ class Figures:
     grid: tuple[int, int]
     accuracy: Share
     worths: tuple[Worth, ...]
-    has_head: bool
+    branches: tuple[str, ...]
 
     @property
     def names(self) -> list[str]:
@@ -81,7 +82,7 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
         grid=backbone.vision.grid,
         accuracy=Share(right, len(photos)),
         worths=tuple(diversity.worths(found, topk, labels)),
-        has_head=found.head is not None,
+        branches=tuple(HEADS[name].title for name in found.branch_weights),
     )
 
 

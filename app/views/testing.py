@@ -211,9 +211,8 @@ def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
     cross_fit = taught.after.cross_fit_
     if cross_fit is None:  # no class had two photos, or the training was cancelled before
         return [], 0
-    head = taught.after.model_.head
-    mix = None if head is None else head.mix
-    index, shares = cross_fit.probabilities(taught.names, taught.after.calibration_.temperature, mix)
+    mixes = [branch.mix for branch in taught.after.model_.branches]
+    index, shares = cross_fit.probabilities(taught.names, taught.after.calibration_.temperature, mixes)
     pairs = [taught.learned[i] for i in index.tolist()]
     labels = np.array([taught.names.index(name) for _, name in pairs])
     return _doubts(session, [photo for photo, _ in pairs], shares.numpy(), labels, learned=True), len(pairs)

@@ -6,7 +6,7 @@ Knows no Streamlit, and loads torch when it is asked.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,11 +26,12 @@ from gallop.model.scores import VERDICT
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
     from gallop.backbones import Backbone
-    from gallop.model.head.votes import ShotVotes
+    from gallop.model.branches.votes import ShotVotes
     from gallop.model.similarities import Similarities
     from gallop.predictions.faithfulness import Deletion
 
 T = TypeVar("T")
+Explain = Callable[["Backbone", Photo, Question], "Explanation"]
 FINER = 2.0
 """How many times as large a photo is looked at once more for finer maps."""
 
@@ -111,27 +112,44 @@ class VisitorAnswers:
 
         return self.once(("doubt", which, limit, calibration.tpr, _shas(tests)), shown_by_tests) or calibration.doubt
 
-    def votes(self, photo: Photo, question: Question) -> ShotVotes | None:
-        """Return which shots voted, of a model that was opened and whose photos are on the cards; None of another one.
+    def votes(self, photo: Photo, question: Question) -> Mapping[str, ShotVotes]:
+        """Return which shots voted, by branch, of a model that was opened and whose photos are on the cards.
 
         Raises:
             DataError: its head has learned from others.
         """
         taught, learned = self.training.taught, self.training.learned
         if taught is None or not are_all(taught, learned):
-            return None
+            return {}
 
         def compute() -> GalLoPClassifier:
             return _with_names(recalled(taught, learned, self.photos.features()), question)
 
         classifier: GalLoPClassifier = self._classifiers.get_or(("recalled", question, self.training.version), compute)
-        found: ShotVotes | None = self.figure("votes", [photo], question, lambda: classifier.explain(photo).votes)
+        found: Mapping[str, ShotVotes] = self.figure(
+            "votes", [photo], question, lambda: classifier.explain(photo).votes
+        )
         return found
 
-    def second_look_awaited(self, backbone: Backbone, photo: Photo, question: Question) -> bool:
-        """Return whether answers are the mean of two looks, and there is none yet."""
-        twice = self.classifier(backbone, question).model_.config.answers_detail > 1
-        return twice and self._explanations.get(self._key(photo, question)) is None
+    def ways(
+        self, backbone: Backbone, photo: Photo, question: Question, *, finer: bool
+    ) -> tuple[Explain, Explain | None]:
+        """Return how a photo is explained with what is there, and how once it has been looked at again; None where it
+        need not be. The one place that decides about that.
+
+        Args:
+            finer: whether maps of finer regions are wanted.
+        """
+        twice = len(self.classifier(backbone, question).model_.sight.times) > 1
+        if twice and self._explanations.get(self._key(photo, question)) is None:
+            return self.explain_first_look, self.explain
+        if not finer or twice:
+            return self.explain, None
+        return (self.explain_closer, None) if self.closer(photo, question) else (self.explain, self.explain_closer)
+
+    def closer(self, photo: Photo, question: Question) -> bool:
+        """Return whether there are maps of finer regions of a photo for a question."""
+        return self._explanations.get(self._closer(photo, question)) is not None
 
     def explain_first_look(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return what the first look alone says: shown while a second one is awaited, and no verdict."""
@@ -151,14 +169,10 @@ class VisitorAnswers:
             return found
 
         found = self.explain(backbone, photo, question)
-        if found.first_grid is not None:  # it was taught to look twice
+        if len(found.grids) > 1:  # it was taught to look twice
             return found
         closer: Explanation = self._explanations.get_or(self._closer(photo, question), compute)
         return replace(closer, threshold=found.threshold, doubt=found.doubt)
-
-    def closer(self, photo: Photo, question: Question) -> bool:
-        """Return whether a photo has been looked at closer for a question."""
-        return self._explanations.get(self._closer(photo, question)) is not None
 
     def _closer(self, photo: Photo, question: Question) -> Hashable:
         return self._key(photo, question), FINER
@@ -194,7 +208,9 @@ class VisitorAnswers:
         from gallop.features.encoding import encode_centres
         from gallop.predictions.predict import similarities
 
-        features = encode_centres(classifier.model_.backbone, photos, self.photos.features())
+        features = encode_centres(
+            classifier.model_.backbone, photos, self.photos.features(), sight=classifier.model_.sight
+        )
         return similarities(classifier.model_, classifier.text_features(), features)
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:

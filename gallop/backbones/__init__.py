@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from gallop.backbones.device import pick_device, pick_precision
     from gallop.backbones.loading import load_backbone
     from gallop.backbones.preprocess import Preprocess
-    from gallop.backbones.seen import with_detail
     from gallop.backbones.text import NameTokens
     from gallop.backbones.vision import pick_regions
     from gallop.backbones.weights.on_disk import available_models
@@ -29,7 +28,6 @@ _HOMES = {
     "pick_device": "device",
     "pick_precision": "device",
     "pick_regions": "vision",
-    "with_detail": "seen",
 }
 
 __all__ = [
@@ -42,7 +40,6 @@ __all__ = [
     "pick_device",
     "pick_precision",
     "pick_regions",
-    "with_detail",
 ]
 
 

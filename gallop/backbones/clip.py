@@ -82,18 +82,13 @@ class Backbone:
         self.logit_scale = float(torch.as_tensor(model.logit_scale).exp())
         self.sigmoid = getattr(model, "logit_bias", None) is not None
 
-    detail: float = 1.0
-    """How many times as large a photo is looked at once more (``gallop.backbones.seen``); 1 is not."""
+    def grid_at(self, times: float) -> tuple[int, int]:
+        """Return rows and columns of the regions of photos with so many times the pixels a side.
 
-    @property
-    def looks(self) -> tuple[float, ...]:
-        """How many times its input size a photo is looked at: 1, and ``detail`` where that is another."""
-        return (1.0,) if self.detail == 1 else (1.0, self.detail)
-
-    @property
-    def grids(self) -> tuple[tuple[int, int], ...]:
-        """Rows and columns of the regions of each look."""
-        return tuple(closer_grid(self.vision.grid, times) for times in self.looks)
+        Raises:
+            BackboneError: a region would be cut.
+        """
+        return closer_grid(self.vision.grid, times)
 
     @property
     def feature_sizes(self) -> tuple[int, int, int]:
@@ -103,8 +98,7 @@ class Backbone:
     def feature_sizes_of(self, times: float) -> tuple[int, int, int]:
         """Return the same of photos with so many times the pixels a side."""
         projection, width = self.vision.region_projection, self.vision.region_width
-        grid = closer_grid(self.vision.grid, times)
-        return math.prod(grid), width, width if projection is None else projection.shape[1]
+        return math.prod(self.grid_at(times)), width, width if projection is None else projection.shape[1]
 
     @property
     def device(self) -> torch.device:

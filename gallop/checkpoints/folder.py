@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -24,10 +24,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.checkpoints.heads import HEAD_TENSORS, head_tensors, read_head
+from gallop.checkpoints.branches import branch_tensors, is_of_branch, read_branches
 from gallop.checkpoints.settings import FORMAT, Checkpoint, checked_settings, parse_settings, unknown_settings
 from gallop.errors import BackboneError, CheckpointError, ConfigError
-from gallop.model.head.head import Head
+from gallop.model.branches.branch import Branch
 from gallop.model.prompts import Prompts
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import TensorFile, read_tensor_file
@@ -44,11 +44,13 @@ _TRIES = 5
 _LEARNED = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
 
 
-def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts, head: Head | None = None) -> None:
+def save_checkpoint(
+    folder: str | Path, checkpoint: Checkpoint, prompts: Prompts, branches: Sequence[Branch] = ()
+) -> None:
     """Write a checkpoint folder and read it back. Failed or killed, it leaves the old one or the new one, never a half.
 
     Args:
-        head: the model's, where it has one.
+        branches: the model's, where it has some.
 
     Raises:
         OSError: it cannot be written.
@@ -56,8 +58,7 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, prompts: Prompts
     """
     folder = Path(folder)
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
-    if head is not None and checkpoint.head is not None:
-        tensors |= head_tensors(head, checkpoint.head)
+    tensors |= branch_tensors(branches, checkpoint.branches)
     data = save(tensors)
     said = replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()).said()
     settings = json.dumps(said, indent=2, ensure_ascii=False).encode()
@@ -172,7 +173,7 @@ def load_prompts(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Ten
         local_projection=checkpoint.method.local_projection,
         global_width=backbone.feature_sizes[-1] if checkpoint.method.global_projection else None,
     )
-    tensors = {key: value for key, value in tensors.items() if key not in HEAD_TENSORS}
+    tensors = {key: value for key, value in tensors.items() if not is_of_branch(key)}
     wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in tensors.items()}
     if wanted != found:
@@ -191,20 +192,18 @@ def load_prompts(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Ten
     return prompts.to(backbone.device)
 
 
-def load_head(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Head | None:
-    """Return the head that ``read_model`` found in a folder; None where nothing has taught one.
+def load_branches(
+    folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone
+) -> tuple[Branch, ...]:
+    """Return the branches that ``read_model`` found in a folder; none where nothing has taught one.
 
     Raises:
         CheckpointError: tensors that do not fit the settings.
     """
-    own = {name: value for name, value in tensors.items() if name in HEAD_TENSORS}
-    if checkpoint.head is None and not own:
-        return None
+    own = {name: value for name, value in tensors.items() if is_of_branch(name)}
+    kinds, classes = checkpoint.method.branches, len(checkpoint.class_names)
     try:
-        if checkpoint.head is None:
-            raise ValueError("it holds a head, of which they say nothing")
-        classes, width = len(checkpoint.class_names), backbone.feature_sizes[-1]
-        return read_head(checkpoint.method.head, checkpoint.head, own, classes, width)
+        return read_branches(kinds, checkpoint.branches, own, classes, backbone)
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{folder / TENSORS} does not fit its settings: {error}.") from error
 
@@ -213,7 +212,7 @@ def _learned(path: Path) -> tuple[TensorFile, dict[str, Tensor]]:
     """The file of the prompts, and its tensors."""
     try:
         file = read_tensor_file(path, LARGEST_TENSORS)
-        foreign = sorted(set(file.names) - _LEARNED - HEAD_TENSORS)
+        foreign = sorted(name for name in set(file.names) - _LEARNED if not is_of_branch(name))
         if foreign:
             raise CheckpointError(
                 f"{path} does not fit its settings: it holds {listed(foreign)}, which no prompts have."

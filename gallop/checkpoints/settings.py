@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from gallop.backbones import pick_regions
-from gallop.checkpoints.heads import HeadSettings
+from gallop.checkpoints.branches import BranchSettings
 from gallop.config import MethodConfig, RegionKind, TrainConfig
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
@@ -41,7 +41,8 @@ class Checkpoint:
     """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
 
     ``templates`` are there where nothing was learned and sentences stand in the prompts' place. ``regions`` is the kind
-    of the backbone's region features. ``head`` is there where the head has learned from shots.
+    of the backbone's region features. ``branches`` are those that have learned from shots, in the method's order;
+    the file calls a single one ``head``.
     """
 
     backbone: str
@@ -54,7 +55,7 @@ class Checkpoint:
     templates: tuple[str, ...] | None = None
     prompts_sha256: str = ""
     regions: RegionKind = "value"
-    head: HeadSettings | None = None
+    branches: tuple[BranchSettings, ...] = ()
     format: int = FORMAT
 
     @staticmethod
@@ -81,20 +82,19 @@ class Checkpoint:
             data_fingerprint=data_fingerprint,
             templates=model.templates,
             regions=model.backbone.region_kind,
-            head=HeadSettings.of(model.head, keep_shots=keep_shots),
+            branches=tuple(BranchSettings.of(branch, keep_shots=keep_shots) for branch in model.branches),
         )
 
     def said(self) -> dict[str, Any]:
         """Return it as the file has it; what came later leaves no trace where it is not used."""
         parts = {name: getattr(self, name) for name in _FIRST}
         said = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
-        drawn = self.head is not None and self.head.names
-        if self.head is None:
-            del said["head"]
-        elif not drawn:
-            del said["head"]["names"]
+        drawn = any(branch.names for branch in self.branches)
+        branches = [{k: v for k, v in each.items() if k != "names" or v} for each in said.pop("branches")]
+        if branches:
+            said["head"] = branches[0] if len(branches) == 1 else branches
         method = self.method
-        plain = method.head == "none" and method.detail == 1 and not method.global_projection
+        plain = not method.branches and method.detail == 1 and not method.global_projection
         newest = 3 if drawn else 2
         return said | {"format": 1 if plain else newest}
 
@@ -119,13 +119,18 @@ def _settings(what: str, found: Any, *needed: str) -> Mapping[str, Any]:
 def unknown_settings(raw: Mapping[str, Any]) -> list[str]:
     """Return the settings that no version up to this one has written."""
     kinds = {"": Checkpoint, "method": MethodConfig, "training": TrainConfig, "calibration": Calibration}
-    kinds |= {"head": HeadSettings}
+    parts = [(where, raw.get(where) if where else raw, kind) for where, kind in kinds.items()]
+    parts += [("head", part, BranchSettings) for part in _listed(raw.get("head"))]
     unknown: list[str] = []
-    for where, kind in kinds.items():
-        part, known = raw.get(where) if where else raw, {field.name for field in fields(kind)}
+    for where, part, kind in parts:
+        known = {field.name for field in fields(kind)} - {"branches"} | ({"head"} if kind is Checkpoint else set())
         if isinstance(part, dict):
             unknown += [f"{where}.{key}".lstrip(".") for key in part if key not in known]
     return unknown
+
+
+def _listed(found: Any) -> list[Any]:
+    return [] if found is None else found if isinstance(found, list) else [found]
 
 
 def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
@@ -156,15 +161,13 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
         templates=None if raw.get("templates") is None else clean_templates(raw["templates"]),
         prompts_sha256=raw.get("prompts_sha256", ""),
         regions=pick_regions(raw.get("regions", "value")),  # older ones do not say
-        head=_head(raw),
+        branches=_branches(raw),
         format=int(raw["format"]),
     )
 
 
-def _head(raw: Mapping[str, Any]) -> HeadSettings | None:
-    said = raw.get("head")
-    if said is None:
-        return None
-    if raw["method"].get("head", "none") == "none":
+def _branches(raw: Mapping[str, Any]) -> tuple[BranchSettings, ...]:
+    said = _listed(raw.get("head"))
+    if said and raw["method"].get("head", "none") == "none":
         raise ValueError("it has learned a head, but its method has none")
-    return HeadSettings(**_settings("head", said, "weight", "temperature"))
+    return tuple(BranchSettings(**_settings("head", each, "weight", "temperature")) for each in said)

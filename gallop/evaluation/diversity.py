@@ -37,7 +37,7 @@ def chosen_regions(found: Similarities, classes: Sequence[int], topk: Sequence[i
     """Return (B, N, R): whether a region is among the top-k of a local prompt, for one class index of each
     of B photos.
     """
-    regions = found.regions[torch.arange(len(classes)), :, torch.as_tensor(classes)]  # (B, R, N)
+    regions = found.looks[0].region_cosines[torch.arange(len(classes)), :, torch.as_tensor(classes)]  # (B, R, N)
     chosen = torch.zeros(regions.shape, dtype=torch.bool)
     for n, k in enumerate(topk):
         best = regions[:, :, n].topk(min(k, regions.shape[1]), dim=1).indices
@@ -110,13 +110,13 @@ def worths(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> li
     """
     labels = torch.as_tensor(truth)
     local = found.local(topk)
-    m, n = found.whole.shape[-1], local.shape[-1]
-    influence = torch.cat([_influences(found.whole), _influences(local)]).tolist()
+    m, n = found.image_cosines.shape[-1], local.shape[-1]
+    influence = torch.cat([_influences(found.image_cosines), _influences(local)]).tolist()
     right = found.logits_of(local).argmax(dim=-1) == labels
     commonest = int(labels.bincount().max())
     every = []
     for p in range(m + n):
-        scores = found.whole[..., p] if p < m else local[..., p - m]
+        scores = found.image_cosines[..., p] if p < m else local[..., p - m]
         left = _without(found, local, p)
         then = right if left is None else left.argmax(dim=-1) == labels
         every.append(
@@ -144,9 +144,9 @@ def _influences(scores: Tensor) -> Tensor:
 
 def _without(found: Similarities, local: Tensor, prompt: int) -> Tensor | None:
     """The ensemble (B, K) without one prompt, of the branches that are not empty; None where no prompt is left."""
-    m = found.whole.shape[-1]
+    m = found.image_cosines.shape[-1]
     rest = [p for p in range(m + local.shape[-1]) if p != prompt]
-    whole, parts = found.whole[..., [p for p in rest if p < m]], local[..., [p - m for p in rest if p >= m]]
+    whole, parts = found.image_cosines[..., [p for p in rest if p < m]], local[..., [p - m for p in rest if p >= m]]
     branches = [branch.mean(dim=-1) for branch in (whole, parts) if branch.shape[-1]]
     if not branches:
         return None

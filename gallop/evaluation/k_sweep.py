@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gallop.model.similarities import Similarities
+from gallop.model.similarities import Look, Similarities
 
 _ROUNDS = 10
 """Of looking through all scales for better k: more than ever was needed."""
@@ -69,18 +69,19 @@ def better_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> 
 def _means(found: Similarities) -> tuple[Tensor, Tensor]:
     """Mean over global prompts (B, K), and means of the best 1, 2, ... R cosines (B, K, N, R): sorted once.
 
-    What the head adds is in the first, since it knows no k. R is that of the first look; a second one has as
-    many regions of its own for each k.
+    What branches beside the prompts add is in the first, since it knows no k. R is that of the first look; a second one
+    has as many regions of its own for each k.
     """
 
-    def best(look: Similarities) -> Tensor:
-        ranked = look.regions.movedim(1, -1).double().topk(found.regions.shape[1], dim=-1).values
+    def best(look: Look) -> Tensor:
+        first = found.looks[0].region_cosines.shape[1]
+        ranked = look.region_cosines.movedim(1, -1).double().topk(first, dim=-1).values
         return ranked.cumsum(dim=-1) / torch.arange(1, ranked.shape[-1] + 1)
 
-    whole, means = found.whole.double().mean(dim=-1), found.together(best)
-    if found.head is not None and found.head_scores is not None:
-        share = found.head.weight
-        whole, means = (1 - share) * whole + 2 * share * found.head_scores.double(), (1 - share) * means
+    prompts = found.prompts_weight
+    whole, means = prompts * found.image_cosines.double().mean(dim=-1), prompts * found.mean(best)
+    for name, scores in found.branch_scores.items():
+        whole = whole + 2 * found.branch_weights[name] * scores.double()
     return whole, means
 
 

@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gallop.config import HEADS
+
 if TYPE_CHECKING:
     from gallop.predictions.predict import Predictions
 else:
     Predictions = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
-ENSEMBLE, GLOBAL, LOCAL, HEAD = "accuracy", "accuracy_global", "accuracy_local", "accuracy_head"
-"""What the share of right answers is called: of the ensemble, and of each branch alone."""
+ENSEMBLE, GLOBAL, LOCAL = "accuracy", "accuracy_global", "accuracy_local"
+"""What the share of right answers is called: of the ensemble, and of either kind of prompts alone."""
+
+
+def accuracy_of(branch: str) -> str:
+    """Return what that of a branch beside the prompts is called, such as "accuracy_head"."""
+    return f"accuracy_{HEADS[branch].title.replace(' ', '_')}"
 
 
 @dataclass(frozen=True)
@@ -26,8 +33,8 @@ class KeptAnswers:
     """What is kept of the answers for B photos.
 
     Attributes:
-        predicted: ``ENSEMBLE`` and, with local prompts, ``GLOBAL`` and ``LOCAL``, with a head ``HEAD`` and ``GLOBAL``
-            -> class numbers (B,).
+        predicted: ``ENSEMBLE`` and, with local prompts, ``GLOBAL`` and ``LOCAL``, with branches ``accuracy_of`` each
+            and ``GLOBAL`` -> class numbers (B,).
         confidence: (B,) the probability of the ensemble's answer.
         ood: score -> (B,), larger = more outlier.
         is_ood: (B,) the verdicts; None without a threshold.
@@ -50,8 +57,9 @@ class KeptAnswers:
         branches = {ENSEMBLE: found.probabilities}
         if found.probabilities_local is not None:
             branches |= {GLOBAL: found.probabilities_global, LOCAL: found.probabilities_local}
-        if found.probabilities_head is not None:
-            branches |= {GLOBAL: found.probabilities_global, HEAD: found.probabilities_head}
+        if found.branches:
+            branches |= {GLOBAL: found.probabilities_global}
+            branches |= {accuracy_of(name): own for name, own in found.branches.items()}
         if classes is None:
             predicted = {branch: p.argmax(axis=1) for branch, p in branches.items()}
         else:

@@ -66,7 +66,9 @@ class Evaluation:
 
     @cached_property
     def accuracies(self) -> dict[str, Share]:
-        """Of all photos: ``ENSEMBLE`` and, with local prompts or a head, ``GLOBAL``, ``LOCAL``, ``HEAD``."""
+        """Of all photos: ``ENSEMBLE`` and, with local prompts or branches, ``GLOBAL``, ``LOCAL`` and those of
+        ``accuracy_of``.
+        """
         return {branch: _share(said == self.truth) for branch, said in self.answers.predicted.items()}
 
     @property

@@ -10,10 +10,11 @@ from gallop import __version__
 from gallop.backbones import Damping
 from gallop.backbones.weights.on_disk import licence_by_name, repository_of
 from gallop.checkpoints.hub import HUB, LIBRARY, HubAddress
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import HEADS, MethodConfig, TrainConfig
 from gallop.documents.rendering import render
 from gallop.estimator import GalLoPClassifier
 from gallop.evaluation.intervals import Share
+from gallop.model.branches.branch import Branch
 from gallop.setting import settings_of
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ _ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?")
 _TASK = "image-classification"
 _TOLD_APART = ("global_prompts", "topk", "local_projection", "global_projection", "head", "detail", "detail_in")
 """Settings of the method that have a line of their own."""
-_HEADS = {
-    "discriminant": "a linear discriminant",
-    "ridge": "ridge regression",
-    "logistic": "logistic regression",
-}
 
 
 def model_card(
@@ -52,7 +48,7 @@ def model_card(
         n=local_prompts,
         training=_phrases(classifier.training_, model.config) if classifier.training_ else [],
         calibration=classifier.calibration_,
-        head=_head(classifier),
+        branches=[_branch(classifier, branch) for branch in model.branches],
         damping=None if model.damping == Damping() else model.damping,
         measured=measured,
         learned_from=learned_from,
@@ -62,18 +58,16 @@ def model_card(
     )
 
 
-def _head(classifier: GalLoPClassifier) -> dict[str, Any]:
-    """What there is to say of a head; nothing where there is none."""
-    model = classifier.model_
-    if model.head is None:
-        return {}
-    known = model.head.sums.known.tolist()
+def _branch(classifier: GalLoPClassifier, branch: Branch) -> dict[str, Any]:
+    """What there is to say of a branch."""
+    known = branch.sums.known.tolist()
     return {
-        "what": _HEADS[model.head.kind],
-        "shots": int(model.head.sums.counts.sum()),
-        "weight": model.head.mix.weight,
-        "by_text": [name for name, shots in zip(model.class_names, known, strict=True) if not shots],
-        "single": classifier.keep_shots and model.head.shots is not None,
+        "title": HEADS[branch.kind].title,
+        "what": HEADS[branch.kind].words,
+        "shots": int(branch.sums.counts.sum()),
+        "weight": branch.mix.weight,
+        "by_text": [name for name, shots in zip(classifier.model_.class_names, known, strict=True) if not shots],
+        "single": classifier.keep_shots and branch.shots is not None,
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,24 +16,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gallop.backbones.vision import look_closer
+from gallop.backbones.vision import closer_grid, look_closer
+from gallop.config import HEADS
 from gallop.core.cosines import global_cosines
 from gallop.core.scores import class_probabilities
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
-from gallop.export.onnx_inputs import INPUTS, metadata_of, pixels_to_check
+from gallop.export.onnx_inputs import INPUTS, PREFIXES, metadata_of, pixels_to_check
 from gallop.export.to_onnx import ready_for_onnx
 from gallop.export.tracing import ToTrace, onnx_model
 from gallop.features.encoding import ImageFeatures, encode_pixels
 from gallop.model import scores
-from gallop.model.head.head import HeadScores
-from gallop.model.similarities import Similarities
+from gallop.model.similarities import Look, Similarities
 from gallop.predictions.predict import to_array
 
-OUTPUTS = (
-    *("probabilities", "ood_score", "global_cosines", "local_cosines", "head_regions"),
-    *("finer_local_cosines", "finer_head_regions"),
-)
 PROJECTION, WHOLE_PROJECTION = "projection", "whole_projection"
 """Of the file's numbers, what takes a region of the tower to the joint space, and what a photo's own feature goes
 through, where such a projection was learned.
@@ -76,8 +72,8 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     from two looks ``finer_pixels``, too, the same part of the photo at ``detail`` times the size. Outputs:
     ``probabilities`` (B, K), calibrated as the classifier's are; ``ood_score`` (B,), GL-MCM, larger = more outlier;
     ``global_cosines`` (B, K, M), the mean over the looks; ``local_cosines`` (B, R, K, N), the maps, region by region;
-    those are left out where N = 0; and ``head_regions`` (B, R, K), the head's map, where there is one. The maps
-    of the second look are ``finer_local_cosines`` and ``finer_head_regions``.
+    those are left out where N = 0; and of each branch beside the prompts its map (B, R, K), such as ``head_regions``.
+    The maps of the second look are ``finer_local_cosines`` and ``finer_head_regions``.
 
     Args:
         photos: to check with, beside pictures that are made: whatever ``load_image`` takes.
@@ -88,8 +84,7 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
         ImageError: a photo that cannot be read.
     """
     classifier = ready_for_onnx(classifier)
-    backbone = classifier.model_.backbone
-    pixels, metadata = pixels_to_check(backbone, photos), metadata_of(classifier)
+    pixels, metadata = pixels_to_check(classifier.model_, photos), metadata_of(classifier)
     data = _written(Answering(classifier), pixels, metadata)
     parity = _compare(data, classifier, pixels)
     if parity.labels_differ or not parity.difference <= ALLOWED:
@@ -99,6 +94,20 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
             "onnxruntime may do better."
         )
     return OnnxFile(data, metadata, parity)
+
+
+def map_name(branch: str) -> str:
+    """Return the name of the output that is a branch's map, such as "head_regions"."""
+    return f"{HEADS[branch].title.replace(' ', '_')}_regions"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look is answered from: ``whole`` (B, D), ``regions`` (B, R, D), and a map (B, R, K) of each branch."""
+
+    whole: Tensor
+    regions: Tensor
+    branches: dict[str, Tensor]
 
 
 class Answering(nn.Module):
@@ -116,7 +125,9 @@ class Answering(nn.Module):
         with torch.no_grad():
             text = model.text_features()
             projection, whole = model.paper.region_projection(), model.prompts.global_projection
-        self._head = None if model.head is None else model.head.on(model.backbone, text.global_)
+        self._branches = {each.kind: each.on(model.backbone, text.global_) for each in model.branches}
+        self._weights = {each.kind: each.mix.weight for each in model.branches}
+        self._extras = model.sight.extras
         self.register_buffer("whole_text", text.global_)
         self.register_buffer("local_text", text.local if self._topk else text.global_)
         self.register_buffer(PROJECTION, projection)
@@ -124,28 +135,35 @@ class Answering(nn.Module):
         if whole is not None:
             self.register_buffer(WHOLE_PROJECTION, whole.detach().T.contiguous())
 
-    def looked(self, pixels: Sequence[Tensor]) -> tuple[list[tuple[Tensor, Tensor]], list[HeadScores] | None]:
-        """Return of each look what is compared with texts, photo (B, D) and regions (B, R, D), and what a head says."""
+    def looked(self, pixels: Sequence[Tensor]) -> list[Seen]:
+        """Return what each look is answered from."""
         # All windows of a second look at once: so many towers one after the other make a file that nobody can build.
         finer = [look_closer(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
-        features = [ImageFeatures(*look) for look in (self._vision(pixels[0]), *finer)]
-        said = None if self._head is None else self._head(features, len(features))
-        joint = [(self._in_joint_space(look.global_), self.region_in_joint_space(look.regions)) for look in features]
-        return joint, said
+        each = zip(pixels, (self._vision(pixels[0]), *finer), strict=True)
+        features = [ImageFeatures(*found, extras=self._extras_of(look)) for look, found in each]
+        maps = {name: branch(features, len(features)) for name, branch in self._branches.items()}
+        return [
+            Seen(
+                self._in_joint_space(look.global_),
+                self.region_in_joint_space(look.regions),
+                {name: found[i] for name, found in maps.items()},
+            )
+            for i, look in enumerate(features)
+        ]
+
+    def _extras_of(self, pixels: Tensor) -> dict[str, Tensor]:
+        grid = closer_grid(self._vision.grid, pixels.shape[-1] / self._size)
+        return {extra.name: extra.of(pixels, grid) for extra in self._extras}
 
     def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
-        return self.answered(*self.looked(pixels))
+        return self.answered(self.looked(pixels))
 
-    def answered(
-        self, features: Sequence[tuple[Tensor, Tensor]], said: Sequence[HeadScores] | None
-    ) -> tuple[Tensor, ...]:
-        """Return the outputs, in the order of ``OUTPUTS``, of what ``looked`` gives."""
-        each = [self._cosines(*look) for look in features]
-        if said is not None:
-            each = [replace(look, head=head) for look, head in zip(each, said, strict=True)]
-        found = each[0] if len(each) == 1 else replace(each[0], finer=each[1])
+    def answered(self, looks: Sequence[Seen]) -> tuple[Tensor, ...]:
+        """Return the outputs, in the order of ``names``, of what ``looked`` gives."""
+        weights = (1 / len(looks),) * len(looks)
+        found = Similarities(tuple(map(self._look, looks)), weights, self._weights)
         shares = class_probabilities(found.logits(self._topk), self._scale, self._temperature)
-        return shares, found.ood()[scores.VERDICT], found.whole, *self._maps(found)
+        return shares, found.ood()[scores.VERDICT], found.image_cosines, *self._maps(found)
 
     def _in_joint_space(self, whole: Tensor) -> Tensor:
         return whole @ self.whole_projection if self._projects else whole  # type: ignore[operator]
@@ -154,28 +172,24 @@ class Answering(nn.Module):
         """Return regions (B, R, V) as (B, R, D), behind what projections there are."""
         return regions @ self.projection  # type: ignore[operator]
 
-    def _cosines(self, whole: Tensor, regions: Tensor) -> Similarities:
-        """Of one look."""
-        global_ = global_cosines(whole, self.whole_text, self._damping.image)  # type: ignore[arg-type]
+    def _look(self, seen: Seen) -> Look:
+        images = global_cosines(seen.whole, self.whole_text, self._damping.image)  # type: ignore[arg-type]
         # Regions (B, R, V) as so many images; not region_cosines, whose own backward pass no exporter knows.
-        joint = regions.flatten(0, 1)
+        joint = seen.regions.flatten(0, 1)
         cosines = global_cosines(joint, self.local_text, self._damping.region)  # type: ignore[arg-type]
-        local: Tensor = cosines.unflatten(0, (-1, regions.shape[1]))  # type: ignore[no-untyped-call]
-        return Similarities(global_, local if self._topk else local[..., :0], local.mean(dim=-1))
+        local: Tensor = cosines.unflatten(0, (-1, seen.regions.shape[1]))  # type: ignore[no-untyped-call]
+        return Look(images, local if self._topk else local[..., :0], local.mean(dim=-1), seen.branches)
 
     def _maps(self, found: Similarities) -> list[Tensor]:
-        """In the order of ``OUTPUTS``."""
-        maps: list[Tensor] = []
-        for look in found.looks:
-            maps += [look.regions] if self._topk else []
-            maps += [] if look.head is None else [look.head.regions]
-        return maps
+        """In the order of ``names``."""
+        each = ([*((look.region_cosines,) if self._topk else ()), *look.branches.values()] for look in found.looks)
+        return [found for maps in each for found in maps]
 
     def names(self, looks: int) -> list[str]:
         """Those of the outputs, for so many looks."""
-        left_out = ("local_cosines",) * (not self._topk) + ("head_regions",) * (self._head is None)
-        left_out += ("finer",) * (looks == 1)
-        return [name for name in OUTPUTS if not any(part in name for part in left_out)]
+        maps = [*(("local_cosines",) if self._topk else ()), *(map_name(branch) for branch in self._branches)]
+        of_looks = [f"{prefix}{name}" for prefix in PREFIXES[:looks] for name in maps]
+        return ["probabilities", "ood_score", "global_cosines", *of_looks]
 
 
 def _written(answering: Answering, pixels: Sequence[Tensor], metadata: dict[str, str]) -> bytes:
@@ -213,14 +227,13 @@ def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Sequence[Tensor]
 def _own(classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> dict[str, NDArray[np.float32]]:
     """The outputs as the library computes them."""
     model = classifier.model_
-    features = encode_pixels(model.backbone, pixels)
+    features = encode_pixels(model.backbone, pixels, model.sight)
     predictions = classifier.predict_all(features)
     with torch.no_grad():
         found = model.similarities(features, model.text_features())
     own = {"probabilities": predictions.probabilities, "ood_score": predictions.ood[scores.VERDICT]}
-    own["global_cosines"] = to_array(found.whole)
-    for look, prefix in zip(found.looks, ("", "finer_"), strict=False):
-        own[f"{prefix}local_cosines"] = to_array(look.regions)
-        if look.head is not None:
-            own[f"{prefix}head_regions"] = to_array(look.head.regions)
+    own["global_cosines"] = to_array(found.image_cosines)
+    for look, prefix in zip(found.looks, PREFIXES, strict=False):
+        own[f"{prefix}local_cosines"] = to_array(look.region_cosines)
+        own |= {f"{prefix}{map_name(branch)}": to_array(regions) for branch, regions in look.branches.items()}
     return own

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.errors import OnnxError
-from gallop.export.onnx import OUTPUTS, PROJECTION, WHOLE_PROJECTION
+from gallop.export.onnx import PROJECTION, WHOLE_PROJECTION
 from gallop.export.onnx_inputs import stacked
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ def _in_8_bits(data: bytes, how: str, calibrating: Sequence[Inputs]) -> bytes:
 def _behind_the_tower(model: ModelProto) -> list[str]:
     """The names of nodes that make use of the tower's features, or give an output, and of all that come after these."""
     nodes, learned = model.graph.node, {PROJECTION, WHOLE_PROJECTION}
-    behind = {*OUTPUTS} | {name for node in nodes if learned & {*node.input} for name in node.input}
+    behind = {output.name for output in model.graph.output}
+    behind |= {name for node in nodes if learned & {*node.input} for name in node.input}
     names = []
     for node in nodes:  # each after those whose outputs it takes
         if behind & {*node.input, *node.output}:

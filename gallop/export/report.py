@@ -13,18 +13,21 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from markupsafe import Markup
 from PIL import Image
 
 from gallop import __version__
+from gallop.config import HEADS
 from gallop.documents.rendering import render
 from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.look import HeadSubject, Scale, Style, Subject, head_scale, shared_scale
+from gallop.maps.look import BranchSubject, Scale, Style, Subject, branch_scale, shared_scale
 from gallop.maps.pictures import map_picture
+from gallop.model.branches.votes import ShotVotes
 from gallop.predictions.explanation import Explanation
 
 _SIDE = 640
@@ -64,7 +67,7 @@ def html_report(
         votes=_votes(subject),
         scores=_scores(subject),
         scale=scale,
-        maps=[*(_maps(subject, scale, style) if scale else ()), *_head_map(subject, style)],
+        maps=[*(_maps(subject, scale, style) if scale else ()), *_branch_maps(subject, style)],
         facts=facts,
         share=_share,
         is_number=_is_number,
@@ -77,8 +80,7 @@ def _probabilities(explanation: Explanation) -> tuple[Sequence[str], list[Sequen
     branches = {"together": explanation.probabilities, "global prompts": explanation.global_probabilities}
     if explanation.local_probabilities is not None:
         branches["local prompts"] = explanation.local_probabilities
-    if explanation.head_probabilities is not None:
-        branches["head"] = explanation.head_probabilities
+    branches |= {HEADS[name].title: found for name, found in explanation.branch_probabilities.items()}
     order = sorted(explanation.class_names, key=lambda name: -explanation.probabilities[name])
     return ("class", *branches), [(name, *(_share(shares[name]) for shares in branches.values())) for name in order]
 
@@ -92,17 +94,19 @@ def _scores(subject: Subject) -> list[Sequence[str]]:
         (f"local prompt {n + 1}, k = {why.topk[n]}", f"{score:.4f}", why.describe(subject.class_name, n))
         for n, score in enumerate(why.local_scores[row])
     ]
-    head = why.head_scores
-    shots = [] if head is None else [("head", f"{head[row]:.4f}", "every region alike")]
-    return [*whole, *regions, *shots]
+    taught = [
+        (HEADS[name].title, f"{scores[row]:.4f}", "every region alike") for name, scores in why.branch_scores.items()
+    ]
+    return [*whole, *regions, *taught]
 
 
 def _votes(subject: Subject) -> list[Sequence[str]]:
-    """The shots that said most for and against the class, and the rest: their sum is the head's score."""
-    why, voted = subject.explanation, subject.explanation.votes
-    if voted is None:
-        return []
-    row = why.class_names.index(subject.class_name)
+    """The shots that said most for and against the class, and the rest: their sum is a branch's score."""
+    why, row = subject.explanation, subject.explanation.class_names.index(subject.class_name)
+    return [line for voted in why.votes.values() for line in _votes_of(why, voted, row)]
+
+
+def _votes_of(why: Explanation, voted: ShotVotes, row: int) -> list[Sequence[str]]:
     given, told = voted.shots[:, row], voted.strongest(row, VOTES_TOLD)
     rows: list[Sequence[str]] = [
         (f"shot {i + 1}", why.class_names[int(voted.labels[i])], f"{float(given[i]):.4f}") for i in told
@@ -127,24 +131,27 @@ def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str
     ]
 
 
-def _head_map(subject: Subject, style: Style | None) -> list[tuple[str, str]]:
-    """The head's map of each look, where there is a head."""
+def _branch_maps(subject: Subject, style: Style | None) -> list[tuple[str, str]]:
+    """The map of each look of what answers beside the prompts, and what it shows in words."""
     why, row = subject.explanation, subject.explanation.class_names.index(subject.class_name)
     found = []
-    for look, share in zip(why.looks, why.shares, strict=True):
-        if look.head_scores is None or why.head_scores is None:
-            continue
-        score, mine = f"the score {look.head_scores[row]:.4f}", HeadSubject(look, subject.class_name)
+    for branch, (look, share) in product(why.branches, zip(why.looks, why.shares, strict=True)):
+        score, mine = (
+            f"the score {look.branch_scores[branch][row]:.4f}",
+            BranchSubject(look, subject.class_name, branch=branch),
+        )
         if len(why.looks) > 1 and share == 1:
             score += ", which is all of it"
         elif len(why.looks) > 1:
             score += " of this size; with" if share else " of this size; by"
-            score += f" the other size it is {why.head_scores[row]:.4f}"
+            score += f" the other size it is {why.branch_scores[branch][row]:.4f}"
+        title = HEADS[branch].title.capitalize() + (_size(look) if len(why.looks) > 1 else "")
         words = (
-            f"Head{_size(look) if len(why.looks) > 1 else ''}: every region counts, and their mean is {score}. Orange "
-            f"speaks for {subject.class_name}, violet for other classes."
+            f"{title}: every region counts, and their mean is {score}. Orange speaks for {subject.class_name}, violet "
+            "for other classes."
         )
-        found.append((_url(map_picture(mine, 0, scale=head_scale(look), style=style, side=_SIDE)), words))
+        picture = map_picture(mine, 0, scale=branch_scale(look, branch), style=style, side=_SIDE)
+        found.append((_url(picture), words))
     return found
 
 

@@ -38,7 +38,7 @@ def _on_cpu(classifier: GalLoPClassifier) -> GalLoPClassifier:
         model.config,
         copy.deepcopy(model.prompts).to("cpu"),
         model.templates,
-        model.head,
+        model.branches,
     )
     copied._text = None  # those of the other are where it is
     return copied

@@ -110,14 +110,15 @@ class FeatureCache:
                 return None
             with safe_open(path, framework="pt") as file:
                 written = (file.metadata() or {}).get(_CHECKSUM)
-                found = ImageFeatures(*(file.get_tensor(name) for name in _NAMES))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            found = ImageFeatures(tensors.pop("global"), tensors.pop("regions"), extras=tensors)
             if written is None:
                 return None
             if _is_view(found, self.kept) and _checksum(key, found) == written:
                 return found
         except FileNotFoundError:  # another process has just cleared the cache
             return None
-        except (OSError, SafetensorError):
+        except (OSError, SafetensorError, KeyError):
             pass
         self._warn(path)
         return None
@@ -135,7 +136,7 @@ class FeatureCache:
         self.full = self._refused or kept.bytes > room
         if self.full or not _is_finite(kept):  # half precision may overflow
             return
-        tensors = {name: tensor.contiguous() for name, tensor in zip(_NAMES, kept.tensors, strict=False)}
+        tensors = {name: tensor.contiguous() for name, tensor in kept.tensors.items()}
         try:
             write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, kept)}))
         except OSError as error:
@@ -146,29 +147,27 @@ class FeatureCache:
         self._bytes = self.max_bytes - room + kept.bytes
 
 
-_NAMES = ("global", "regions")
-"""Of the tensors in a file."""
-
 _CHECKSUM = "crc32"
 """Of the key and of all tensors' bytes: against decay, not against forgers. It takes 0.1 ms a view."""
 
 
 def _checksum(key: str, features: ImageFeatures) -> str:
     found = zlib.crc32(key.encode())
-    for tensor in features.tensors:
+    for tensor in features.tensors.values():
         found = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, found)
     return f"{found:08x}"
 
 
 def _is_view(features: ImageFeatures, kept: torch.dtype) -> bool:
     """Whether they have the shapes of one view's, and the format."""
-    shapes = [tensor.ndim for tensor in features.tensors] == [2, 3]
-    return shapes and all(len(t) == 1 and t.numel() > 0 and t.dtype == kept for t in features.tensors)
+    whole, *regions = features.tensors.values()
+    shapes = whole.ndim == 2 and all(tensor.ndim == 3 for tensor in regions)
+    return shapes and all(len(t) == 1 and t.numel() > 0 and t.dtype == kept for t in (whole, *regions))
 
 
 def _is_finite(features: ImageFeatures) -> bool:
     # A sum is no number where one of its terms is none; asked of each of them, it takes ten times as long.
-    return all(bool(torch.isfinite(t.sum(dtype=torch.float32))) for t in features.tensors)
+    return all(bool(torch.isfinite(t.sum(dtype=torch.float32))) for t in features.tensors.values())
 
 
 class MemoryCache:

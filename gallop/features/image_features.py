@@ -5,8 +5,8 @@ Shapes: B images, R regions, V region width, D joint width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -22,14 +22,17 @@ A cache that keeps ``torch.float32`` rounds nothing and takes twice the room.
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V).
+    """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V) of the first look at them.
 
-    ``finer`` are those of a second look at a larger size, with more regions; None where there is one look alone.
+    Attributes:
+        more: those of further looks at larger sizes, each with regions of its own.
+        extras: further features of this look's regions, (B, R, E) by name, where a branch asks for some.
     """
 
     global_: Tensor
     regions: Tensor
-    finer: ImageFeatures | None = None
+    more: tuple[ImageFeatures, ...] = ()
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.global_)
@@ -47,33 +50,33 @@ class ImageFeatures:
         return self._each(lambda tensor: tensor.to(kept))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> ImageFeatures:
-        finer = None if self.finer is None else self.finer._each(change)
-        return ImageFeatures(change(self.global_), change(self.regions), finer)
+        more, extras = tuple(look._each(change) for look in self.more), {k: change(v) for k, v in self.extras.items()}
+        return ImageFeatures(change(self.global_), change(self.regions), more, extras)
 
     def copied(self) -> ImageFeatures:
         """Return them in memory of their own."""
         return self._each(torch.clone)
 
     @property
-    def tensors(self) -> tuple[Tensor, Tensor]:
-        """Those of the first look: the photos' own, and of regions."""
-        return self.global_, self.regions
+    def tensors(self) -> dict[str, Tensor]:
+        """Those of the first look by name: ``global``, ``regions`` and the extras."""
+        return {"global": self.global_, "regions": self.regions, **dict(sorted(self.extras.items()))}
 
     @property
     def looks(self) -> tuple[ImageFeatures, ...]:
         """Those of each look alone."""
-        return (self,) if self.finer is None else (replace(self, finer=None), self.finer)
+        return (replace(self, more=()), *self.more) if self.more else (self,)
 
     @staticmethod
     def of_looks(looks: Sequence[ImageFeatures]) -> ImageFeatures:
-        """Return what one or two looks found of the same images, the finer one last."""
-        first, *others = looks
-        return replace(first, finer=others[0]) if others else first
+        """Return what one look or several found of the same images."""
+        first, *more = looks
+        return replace(first, more=tuple(more)) if more else first
 
     @property
     def bytes(self) -> int:
         """Bytes of all tensors."""
-        return sum(t.numel() * t.element_size() for look in self.looks for t in look.tensors)
+        return sum(t.numel() * t.element_size() for look in self.looks for t in look.tensors.values())
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -86,10 +89,9 @@ class ImageFeatures:
 
     @staticmethod
     def cat(parts: Sequence[ImageFeatures]) -> ImageFeatures:
-        """Return all images of the parts, in order; all of them with as many looks."""
-        finer = [part.finer for part in parts if part.finer is not None]
-        return ImageFeatures(
-            torch.cat([p.global_ for p in parts]),
-            torch.cat([p.regions for p in parts]),
-            ImageFeatures.cat(finer) if finer else None,
-        )
+        """Return all images of the parts, in order; all of them with as many looks and the same extras."""
+        first = parts[0]
+        more = [ImageFeatures.cat([part.more[i] for part in parts]) for i in range(len(first.more))]
+        extras = {name: torch.cat([part.extras[name] for part in parts]) for name in first.extras}
+        whole, regions = torch.cat([p.global_ for p in parts]), torch.cat([p.regions for p in parts])
+        return ImageFeatures(whole, regions, tuple(more), extras)

@@ -51,19 +51,59 @@ def readers(device: torch.device) -> int:
     return 1 if device.type == "cpu" else min(os.cpu_count() or 1, READERS)
 
 
-def regions_in_all(backbone: Backbone) -> int:
-    """Return how many regions a photo has in all looks: what its features take in memory goes with them."""
-    return sum(rows * columns for rows, columns in backbone.grids)
+@dataclass(frozen=True)
+class Extra:
+    """Features of regions that a branch wants beside the backbone's, encoded and cached with these.
+
+    Attributes:
+        name: of the features; other numbers have another name, which is part of their key in a cache.
+        of: pixels (B, 3, H, W), normalised as the backbone takes them, and (rows, columns) -> (B, R, E).
+    """
+
+    name: str
+    of: Callable[[Tensor, tuple[int, int]], Tensor]
 
 
-def encode_look(backbone: Backbone, pixels: Tensor) -> ImageFeatures:
+@dataclass(frozen=True)
+class Sight:
+    """What is encoded of a photo.
+
+    Attributes:
+        times: how many times the input size it is looked at, once for each; the first is 1.
+        extras: what is encoded of every look beside the backbone's features.
+    """
+
+    times: tuple[float, ...] = (1.0,)
+    extras: tuple[Extra, ...] = ()
+
+    def grids(self, backbone: Backbone) -> tuple[tuple[int, int], ...]:
+        """Return rows and columns of the regions of each look.
+
+        Raises:
+            BackboneError: regions of a size have no place in the backbone's grid.
+        """
+        return tuple(backbone.grid_at(times) for times in self.times)
+
+    def regions(self, backbone: Backbone) -> int:
+        """Return how many regions a photo has in all looks: what its features take in memory goes with them."""
+        return sum(rows * columns for rows, columns in self.grids(backbone))
+
+
+ONCE = Sight()
+"""One look, at the backbone's own input size."""
+
+
+def encode_look(backbone: Backbone, pixels: Tensor, extras: Sequence[Extra] = ()) -> ImageFeatures:
     """Return features of one look, where the backbone is."""
-    return ImageFeatures(*backbone.encode_image(pixels))
+    whole, regions = backbone.encode_image(pixels)
+    grid = backbone.grid_at(pixels.shape[-1] / backbone.preprocess.size) if extras else (0, 0)
+    more = {extra.name: extra.of(pixels.to(whole.device), grid) for extra in extras}
+    return ImageFeatures(whole, regions, extras=more)
 
 
-def encode_looks(backbone: Backbone, pixels: Sequence[Tensor]) -> ImageFeatures:
-    """Return features, where the backbone is, of pixels (B, 3, H, W) for each of its looks."""
-    return ImageFeatures.of_looks([encode_look(backbone, look) for look in pixels])
+def encode_looks(backbone: Backbone, pixels: Sequence[Tensor], sight: Sight = ONCE) -> ImageFeatures:
+    """Return features, where the backbone is, of pixels (B, 3, H, W) for each look."""
+    return ImageFeatures.of_looks([encode_look(backbone, look, sight.extras) for look in pixels])
 
 
 @dataclass(frozen=True)
@@ -107,20 +147,25 @@ class KeptViews:
     cache: Cache | None
     kept: torch.dtype
     views: Sequence[View]
+    sight: Sight = ONCE
 
     def encode(self, batches: Iterable[Sequence[KnownPhoto]]) -> Iterator[ImageFeatures]:
         """Yield features of the first batch of sources, in one view after the other, then of the next batch."""
         if self.cache is not None:
             self.backbone.vision_fingerprint  # noqa: B018 - part of every key; all readers would compute it at once
-        sizes = len(self.backbone.looks)
+        sizes = len(self.sight.times)
         for prepared in ahead(self._prepare, batches, readers(self.backbone.device)):
             for first in range(0, len(prepared), sizes):
                 yield ImageFeatures.of_looks([self._finish(look) for look in prepared[first : first + sizes]])
 
     @property
+    def _extras(self) -> list[str]:
+        return [extra.name for extra in self.sight.extras]
+
+    @property
     def _looks(self) -> list[_Look]:
         """Of one view after the other."""
-        return [_Look(view, times) for view in self.views for times in self.backbone.looks]
+        return [_Look(view, times) for view in self.views for times in self.sight.times]
 
     def _prepare(self, sources: Sequence[KnownPhoto]) -> list[_Prepared]:
         looks = self._looks
@@ -142,7 +187,7 @@ class KeptViews:
         """The key of a look, and what the cache has of it."""
         if self.cache is None:
             return "", None
-        key = feature_key(self.backbone, content, look.name, self.kept)
+        key = feature_key(self.backbone, content, "|".join([look.name, *self._extras]), self.kept)
         found = self.cache.get(key)
         if found is None or found.sizes == self.backbone.feature_sizes_of(look.times):
             return key, found
@@ -152,7 +197,7 @@ class KeptViews:
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
         keys, found, pixels = prepared
         if pixels:
-            encoded = encode_look(self.backbone, torch.stack(pixels))
+            encoded = encode_look(self.backbone, torch.stack(pixels), self.sight.extras)
             fresh = iter(encoded.rounded(self.kept).to(_CPU).split(1))
             for i, known in enumerate(found):
                 if known is None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.features.cache import DEFAULT_MEMORY_BYTES, Cache, format_of
 from gallop.features.image_features import ImageFeatures
-from gallop.features.looks import KeptViews, KnownPhoto, View, in_batches, regions_in_all, with_hashes
+from gallop.features.looks import ONCE, KeptViews, KnownPhoto, Sight, View, in_batches, with_hashes
 from gallop.images import Photo
 
 VIEWS_AT_ONCE = 4
@@ -37,6 +37,7 @@ class TrainingViews:
         cache: of views; all are rounded to the format in which it keeps them.
         memory_limit: bytes; kept views that would not fit are streamed too, from the cache where it has them.
         share: (rank, processes) of a training in several processes, each of which encodes and keeps its share alone.
+        sight: what is encoded of each view.
 
     Attributes:
         backbone: whose features they are.
@@ -56,14 +57,15 @@ class TrainingViews:
         cache: Cache | None = None,
         memory_limit: int = DEFAULT_MEMORY_BYTES,
         share: tuple[int, int] = (0, 1),
+        sight: Sight = ONCE,
     ) -> None:
         self._rank, self._processes = share
-        self.backbone = backbone
+        self.backbone, self._sight = backbone, sight
         self._photos, self.count, self._seed = with_hashes(photos, hashes), views, seed
         self.format = format_of(cache)
         # Fresh views are used once each: keeping them would only fill the cache.
         self._cache = cache if views else None
-        values = len(photos) * views * regions_in_all(backbone) * backbone.vision.region_width
+        values = len(photos) * views * sight.regions(backbone) * backbone.vision.region_width
         self.kept = 0 < values * self.format.itemsize <= memory_limit
         self._own = self._photos[self._rank :: self._processes]
         self._memory: list[ImageFeatures] = []  # one entry a view, each of all own photos
@@ -106,7 +108,7 @@ class TrainingViews:
 
     def _encode(self, views: Iterable[int], photos: Sequence[KnownPhoto]) -> Iterator[ImageFeatures]:
         made = tuple(map(self._view, views))
-        return KeptViews(self.backbone, self._cache, self.format, made).encode(in_batches(photos))
+        return KeptViews(self.backbone, self._cache, self.format, made, self._sight).encode(in_batches(photos))
 
     def _view(self, view: int) -> View:
         def pixels(photo: Photo, times: float) -> Tensor:

@@ -88,7 +88,7 @@ class Style:
 class Subject:
     """What a map is about: a class, as one explanation sees it; ``when`` tells two explanations of a class apart.
 
-    Where the photo was looked at twice, maps are of the finer regions; ``Explanation.looks`` has an explanation of
+    Where the photo was looked at twice, maps are of the last look; ``Explanation.looks`` has an explanation of
     either.
     """
 
@@ -116,15 +116,18 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class HeadSubject(Subject):
-    """The same as the head sees it, which has one map for a class, whatever the prompt; every region counts in it.
+class BranchSubject(Subject):
+    """The same as a branch beside the prompts sees it, which has one map for a class, whatever the prompt; every region
+    counts in it.
 
     What a map shows is less its mean over the classes: above zero a region speaks for the class.
     """
 
+    branch: str = ""
+
     def scores(self, prompt: int, minus: Subject | None = None) -> FloatMap:
         """Return what each region says (rows, columns); with ``minus`` how much more than it says for that subject."""
-        mine = self.explanation.head_map(self.class_name)
+        mine = self.explanation.branch_map(self.branch, self.class_name)
         return mine if minus is None else np.subtract(mine, minus.scores(prompt))
 
     def kept(self, prompt: int) -> list[int]:
@@ -151,19 +154,19 @@ def shared_scale(explanation: Explanation) -> Scale:
     The same colour means the same score whatever class is shown, and a class that nothing in the photo is like has a
     map that stays pale.
     """
-    found = explanation.looks[-1].similarities
-    scores = found.regions[0] if explanation.topk else found.ood_regions[0]
+    found = explanation.similarities.looks[-1]
+    scores = found.region_cosines[0] if explanation.topk else found.region_scores[0]
     low, high = float(scores.mean()), float(scores.max())
     return Scale(low, max(high, low + 1e-6))
 
 
-def head_scale(explanation: Explanation) -> Scale:
-    """Return one scale for the head's maps of every class of a photo, zero in its middle.
+def branch_scale(explanation: Explanation, branch: str) -> Scale:
+    """Return one scale for a branch's maps of every class of a photo, zero in its middle.
 
     Raises:
-        ValueError: there is no head.
+        ValueError: there is no such branch.
     """
-    return scale_of([explanation.head_map(name) for name in explanation.class_names], signed=True)
+    return scale_of([explanation.branch_map(branch, name) for name in explanation.class_names], signed=True)
 
 
 def veil(strengths: FloatMap) -> FloatMap:

@@ -11,7 +11,8 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gallop.maps.look import HeadSubject, Scale, Style, Subject, colour_table, head_scale, shared_scale
+from gallop.config import HEADS
+from gallop.maps.look import BranchSubject, Scale, Style, Subject, branch_scale, colour_table, shared_scale
 from gallop.maps.pictures import map_picture, seen_picture
 from gallop.wording import as_drawn
 
@@ -27,7 +28,7 @@ def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
     Where the photo was looked at twice, each look has a row of maps with the regions that it gave to the score.
     """
     n, looks = len(explanation.topk), explanation.looks
-    columns = n + 2 + explanation.has_head
+    columns = n + 2 + len(explanation.branches)
     figure = Figure(figsize=(3.1 * columns, 3.6 * len(looks)), layout="constrained")
     axes = figure.subplots(len(looks), columns, squeeze=False)
     _show(axes[0, 0], seen_picture(explanation), "photo, and what the model saw")
@@ -35,8 +36,8 @@ def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
     for row, look, share in zip(axes, looks, explanation.shares, strict=True):
         if n:
             _draw_maps(figure, list(row[2 : n + 2]), look, class_name)
-        if look.has_head:
-            _draw_head(figure, row[-1], look, class_name)
+        for axis, branch in zip(row[n + 2 :], explanation.branches, strict=True):
+            _draw_branch(figure, axis, look, branch, class_name)
         if look is not looks[0]:
             _draw_sums(row[0], explanation, class_name, share)
             row[1].set_axis_off()
@@ -63,11 +64,11 @@ def _draw_maps(figure: Figure, axes: list[Axes], look: Explanation, class_name: 
     figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="cosine")
 
 
-def _draw_head(figure: Figure, axes: Axes, look: Explanation, class_name: str) -> None:
-    """The head's map of one look, whose mean is its score of that look."""
-    mine, scale = HeadSubject(look, class_name), head_scale(look)
-    score = float(look.head_map(class_name).mean())
-    _show(axes, map_picture(mine, 0, scale=scale), f"head, every region: {score:.3f}")
+def _draw_branch(figure: Figure, axes: Axes, look: Explanation, branch: str, class_name: str) -> None:
+    """A branch's map of one look, whose mean is its score of that look."""
+    mine, scale = BranchSubject(look, class_name, branch=branch), branch_scale(look, branch)
+    score = float(look.branch_map(branch, class_name).mean())
+    _show(axes, map_picture(mine, 0, scale=scale), f"{HEADS[branch].title}, every region: {score:.3f}")
     figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="speaks for it")
 
 
@@ -79,10 +80,9 @@ def _draw_sums(axes: Axes, explanation: Explanation, class_name: str, share: flo
     lines = [f"regions of {grids}", "the score is " + ("the mean of both" if share else "that of the first alone"), ""]
     for prompt, (coarse, fine, score) in enumerate(zip(*each, explanation.local_scores[row], strict=True), start=1):
         lines.append(f"local prompt {prompt}: {coarse:.3f}, {fine:.3f}: {score:.3f}")
-    head = explanation.head_scores
-    if head is not None:
-        first, second = (float(look.head_map(class_name).mean()) for look in explanation.looks)
-        lines.append(f"head: {first:.3f}, {second:.3f}: {head[row]:.3f}")
+    for branch, scores in explanation.branch_scores.items():
+        first, second = (float(look.branch_map(branch, class_name).mean()) for look in explanation.looks)
+        lines.append(f"{HEADS[branch].title}: {first:.3f}, {second:.3f}: {scores[row]:.3f}")
     axes.text(0, 0.95, "\n".join(lines), fontsize=9, va="top", transform=axes.transAxes)
     axes.set_axis_off()
 

@@ -13,7 +13,7 @@ from gallop.config import MethodConfig, TrainConfig
 from gallop.errors import ConfigError, suggesting
 from gallop.methods.classifier import MethodClassifier
 from gallop.methods.coop import CoOp
-from gallop.methods.interface import Fitted, Method, Setup, Work, asks_for
+from gallop.methods.interface import Fitted, Method, Setup, Work, method_sight
 from gallop.methods.linear_probe import LinearProbe
 from gallop.methods.locoop import LoCoOp
 from gallop.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, GalLoPMethod, PromptLearner
@@ -38,9 +38,9 @@ __all__ = [
     "TipAdapterF",
     "Work",
     "ZeroShot",
-    "asks_for",
     "make_method",
     "method_settings",
+    "method_sight",
 ]
 
 METHODS: dict[str, type[Any]] = {

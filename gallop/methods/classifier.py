@@ -16,7 +16,7 @@ from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many, training_se
 from gallop.errors import ConfigError, DataError, suggesting
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
-from gallop.methods.interface import Fitted, Method, Setup, seen_by
+from gallop.methods.interface import Fitted, Method, Setup, method_sight
 from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.predict import Predictions
 
@@ -78,8 +78,8 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         warn_of_skipped(data)
         named = self.backbone
         frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
-        self._frozen = seen_by(self.method, frozen)
-        self.fitted_ = self.method.fit(data, Setup(self._frozen, self.seed, cache))
+        self._frozen = frozen
+        self.fitted_ = self.method.fit(data, Setup(frozen, self.seed, cache))
         self.classes_, self._numbered = np.array(data.class_names), class_names is not None
         return self
 
@@ -92,7 +92,9 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         self.require_classes()
         if isinstance(images, ImageFeatures):
             return self.fitted_.predict(images)
-        parts = [self.fitted_.predict(part) for part in encode_sources(self._frozen, many(images))]
+        parts = [
+            self.fitted_.predict(part) for part in encode_sources(self._frozen, many(images), method_sight(self.method))
+        ]
         if not parts:
             raise DataError("No images were given; give at least one.")
         return Predictions.cat(parts)

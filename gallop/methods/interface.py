@@ -15,9 +15,9 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gallop.backbones import Backbone, with_detail
+from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos
-from gallop.features.encoding import Cache, ImageFeatures, encode_centres
+from gallop.features.encoding import ONCE, Cache, ImageFeatures, Sight, encode_centres
 from gallop.model.scores import scores_of_probabilities
 from gallop.predictions.predict import Predictions
 
@@ -98,25 +98,21 @@ class Method(Protocol):
         ...
 
 
-def centres(shots: LabelledPhotos, setup: Setup, seen: Backbone) -> ImageFeatures:
-    """Return features of the shots' centre crops, as these towers see them, telling ``setup`` meanwhile."""
+def centres(shots: LabelledPhotos, setup: Setup, sight: Sight = ONCE) -> ImageFeatures:
+    """Return features of the shots' centre crops, telling ``setup`` meanwhile."""
     parts, done = list[ImageFeatures](), 0
     setup.tell(done, len(shots))
-    for part in encode_centres(seen, shots.photos, setup.cache, shots.hashes):
+    for part in encode_centres(setup.backbone, shots.photos, setup.cache, shots.hashes, sight):
         parts.append(part)
         done += len(part)
         setup.tell(done, len(shots))
     return ImageFeatures.cat(parts)
 
 
-def seen_by(method: Method, backbone: Backbone) -> Backbone:
-    """Return the towers with what a method answers from: one look, where it says nothing of them."""
-    return with_detail(backbone, asks_for(method))
-
-
-def asks_for(method: Method) -> float:
-    """Return the ``detail`` of what a method answers from."""
-    return getattr(method, "answers_detail", 1.0)
+def method_sight(method: Method) -> Sight:
+    """Return what a method answers from: one look, where it says nothing of it."""
+    found: Sight = getattr(method, "sight", ONCE)
+    return found
 
 
 def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:

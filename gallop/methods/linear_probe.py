@@ -17,8 +17,8 @@ from sklearn.linear_model import LogisticRegression
 
 from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos
-from gallop.features.encoding import ImageFeatures
-from gallop.methods.interface import Setup, Work, centres, from_probabilities, seen_by
+from gallop.features.encoding import ImageFeatures, Sight
+from gallop.methods.interface import Setup, Work, centres, from_probabilities
 from gallop.predictions.predict import Predictions
 from gallop.setting import number_between
 
@@ -66,13 +66,13 @@ class LinearProbe:
         MethodConfig(detail=self.detail)  # refuses what GalLoP does
 
     @property
-    def answers_detail(self) -> float:
-        """``detail``"""
-        return self.detail
+    def sight(self) -> Sight:
+        """What it learns and answers from."""
+        return Sight(MethodConfig(detail=self.detail).looks("answers"))
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FittedProbe:
         """Fit; the same on every run."""
-        features = centres(shots, setup, seen_by(self, setup.backbone))
+        features = centres(shots, setup, self.sight)
         regression = LogisticRegression(C=self.strength, solver="newton-cg", max_iter=1000, tol=TOLERANCE)
         regression.fit(_unit(features), np.array(shots.labels))
         return FittedProbe(regression, shots.class_names)

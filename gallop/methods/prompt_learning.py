@@ -11,8 +11,9 @@ import torch
 from gallop.config import MethodConfig, TrainConfig
 from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos
-from gallop.features.encoding import ImageFeatures
+from gallop.features.encoding import ImageFeatures, Sight
 from gallop.methods.interface import Setup, Work
+from gallop.model.branches.kinds import sight_of
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.predictions.predict import Predictions, predict
@@ -119,6 +120,11 @@ class GalLoPMethod(PromptLearner, MethodConfig):
     def method(self) -> MethodConfig:
         """What is learned."""
         return MethodConfig(**{name: getattr(self, name) for name in settings_of(MethodConfig)})
+
+    @property
+    def sight(self) -> Sight:
+        """What it answers from."""
+        return sight_of(self.method, "answers")
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn all prompts and the projection."""

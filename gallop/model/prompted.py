@@ -1,4 +1,4 @@
-"""The paper's method on a backbone, with what is ours: class names, looks, templates and a head.
+"""The paper's method on a backbone, with what is ours: class names, looks, templates and branches.
 
 Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joint width, V region width.
 """
@@ -6,8 +6,7 @@ Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joi
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,18 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop.backbones import Backbone, Damping, NameTokens, with_detail
+from gallop.backbones import Backbone, Damping, NameTokens
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.core import fast
 from gallop.core.cosines import global_cosines
 from gallop.core.gallop import GalLoP, Loss, TextFeatures, gallop_loss
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
-from gallop.model.head.head import Head
-from gallop.model.head.sums import KeptShots, shot_features
-from gallop.model.head.votes import ShotVotes, shot_votes
+from gallop.model.branches.branch import Branch
+from gallop.model.branches.kinds import KINDS, shot_features, sight_of
+from gallop.model.branches.sums import KeptShots
+from gallop.model.branches.votes import ShotVotes, shot_votes
 from gallop.model.prompts import Prompts
-from gallop.model.similarities import Similarities
+from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates, fill
 from gallop.setting import require
@@ -77,9 +77,10 @@ class FastGalLoP(GalLoP):
 
 
 class PromptModel:
-    """A frozen backbone, learned prompts, a class list and perhaps a head: what a classifier answers from.
+    """A frozen backbone, learned prompts, a class list and perhaps branches: what a classifier answers from.
 
-    ``paper`` is the method itself, a module.
+    ``paper`` is the method itself, a module; ``sight`` is what is encoded of a photo for answers, ``map_sight`` for
+    maps.
 
     Args:
         backbone: the frozen towers.
@@ -88,12 +89,12 @@ class PromptModel:
         prompts: learned ones; None starts from "A photo of a".
         templates: sentences with ``{}`` for the class name, which then stand in the prompts' place (zero-shot only):
             prompt m is template m, counted round where there are fewer of them. None means the prompts themselves.
-        head: a linear classifier beside the prompts, where shots have taught one.
+        branches: what answers beside the prompts, where shots have taught some.
 
     Raises:
         ClassNameError: names that cannot be used.
         TemplateError: templates that cannot be used, or more of them than global prompts.
-        BackboneError: a ``detail`` whose regions do not fit into the tower's grid.
+        BackboneError: a ``detail`` whose regions do not fit into the backbone's grid.
         ConfigError: prompts of other numbers or widths than those of ``config`` and the towers.
     """
 
@@ -104,12 +105,11 @@ class PromptModel:
         config: MethodConfig,
         prompts: Prompts | None = None,
         templates: Sequence[str] | None = None,
-        head: Head | None = None,
+        branches: Sequence[Branch] = (),
     ) -> None:
-        with_detail(backbone, config.detail)  # refused now, and not when the first map is asked for
-        self.backbone = with_detail(backbone, config.answers_detail)
-        self.config = config
-        self.head = head
+        self.sight, self.map_sight = sight_of(config, "answers"), sight_of(config, "maps")
+        self.map_sight.grids(backbone)  # refused now, and not when the first map is asked for
+        self.backbone, self.config, self.branches = backbone, config, tuple(branches)
         prompts = prompts if prompts is not None else initial_prompts(backbone, config)
         sizes = *prompts.sizes, prompts.global_contexts.shape[2], len(prompts.local_projection)
         wanted = *config.sizes, backbone.text.width, backbone.vision.region_width
@@ -133,7 +133,7 @@ class PromptModel:
         """What it is made of, with prompts that any machine can read; of the towers their name, where that tells."""
         prompts = copy.deepcopy(self.prompts).cpu()
         made_of = {"backbone": self.backbone, "class_names": self.class_names, "config": self.config}
-        return made_of | {"prompts": prompts, "templates": self.templates, "head": self.head}
+        return made_of | {"prompts": prompts, "templates": self.templates, "branches": self.branches}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         prompts = state.pop("prompts").to(state["backbone"].device)
@@ -152,17 +152,31 @@ class PromptModel:
                 raise TemplateError(f"The template {template!r} leaves a name too little room. {error}") from error
         return templates
 
-    def with_head(self, head: Head | None) -> PromptModel:
-        """Return a model of the same prompts and classes with another head."""
+    def with_branches(self, branches: Sequence[Branch]) -> PromptModel:
+        """Return a model of the same prompts and classes with other branches."""
         other = copy.copy(self)
-        other.head = head
+        other.branches = tuple(branches)
         return other
 
-    def taught_head(self, shots: KeptShots) -> Head | None:
-        """Return the head that its settings ask for, of some shots; None as in ``Head.of``."""
-        drawn = self.config.head == "ridge"
-        texts = self.name_features(self.class_names) if drawn else None
-        return Head.of(self.config.head, shots, len(self.class_names), texts=texts)
+    def taught(self, shots: Mapping[str, KeptShots]) -> tuple[Branch, ...]:
+        """Return the branches that its settings ask for, of shots by the features that they are linear in; none as in
+        ``Branch.of``.
+        """
+        kinds = [KINDS[name] for name in self.config.branches]
+        texts = self.name_features(self.class_names) if any(kind.names for kind in kinds) else None
+        made = [Branch.of(kind.name, shots[kind.space], len(self.class_names), texts=texts) for kind in kinds]
+        return tuple(branch for branch in made if branch is not None)
+
+    def branches_for(self, class_names: Sequence[str]) -> tuple[Branch, ...]:
+        """Return its branches for another class list, as ``Branch.for_classes``."""
+        made = [each.for_classes(self.class_names, class_names, self.name_features) for each in self.branches]
+        return tuple(branch for branch in made if branch is not None)
+
+    def shot_features(self, features: ImageFeatures) -> dict[str, Tensor]:
+        """Return what its branches know of photos, (B, D) of length 1, by the features that they are linear in."""
+        projection, looks = self.backbone.vision.region_projection, len(self.sight.times)
+        spaces = dict.fromkeys(KINDS[name].space for name in self.config.branches)
+        return {space: shot_features(features, looks, space, projection) for space in spaces}
 
     def text_features(self) -> TextFeatures:
         """Return the text features of every class after every context, or in every template; gradients reach the
@@ -197,29 +211,28 @@ class PromptModel:
         """Return cosines of images and regions with every class and prompt, on the backbone's device.
 
         Raises:
-            ValueError: features without the second look that the model's ``detail`` asks for, or with one too many, or
-                of other widths than the tower's.
+            ValueError: features of more or fewer looks than the model answers from, or of other widths than the
+                backbone's.
         """
-        if len(features.looks) != len(self.backbone.looks):
+        if len(features.looks) != len(self.sight.times):
             raise ValueError(
-                f"This model answers with detail={self.backbone.detail:g}, but the features have {len(features.looks)} "
-                "of its looks; encode the photos with the model's own backbone."
+                f"This model answers with detail={self.sight.times[-1]:g}, but the features have {len(features.looks)} "
+                "of its looks; encode the photos with sight=model.sight."
             )
         return self.maps(features, text)
 
     def maps(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
-        """Return the same for as many looks as there are, where a second one may be there for its maps alone."""
-        looks, counted = self._looks(features.to(self.backbone.device)), len(self.backbone.looks)
-        found = [self._cosines(look, text) for look in looks]
-        if self.head is not None:
-            said = self.head.on(self.backbone, text.global_)(looks, counted)
-            found = [replace(one, head=head) for one, head in zip(found, said, strict=True)]
-        if len(found) == 1:
-            return found[0]
-        return replace(found[0], finer=found[1], share=0.5 if counted > 1 else 0.0)
+        """Return the same for as many looks as there are, where a further one may be there for its maps alone."""
+        looks, counted = self._looks(features.to(self.backbone.device)), len(self.sight.times)
+        branches = {each.kind: each.on(self.backbone, text.global_)(looks, counted) for each in self.branches}
+        found = tuple(
+            self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
+        )
+        weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(found)))
+        return Similarities(found, weights, {each.kind: each.mix.weight for each in self.branches})
 
     def _looks(self, features: ImageFeatures) -> tuple[ImageFeatures, ...]:
-        """Return each look alone. Raises ValueError where its widths are not the tower's."""
+        """Return each look alone. Raises ValueError where its widths are not the backbone's."""
         for look in features.looks:
             if look.sizes[1:] != self.backbone.feature_sizes[1:]:
                 widths = "{} for regions and {} for whole photos".format
@@ -229,13 +242,12 @@ class PromptModel:
                 )
         return features.looks
 
-    def _cosines(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
-        """Of one look."""
-        global_ = self.paper.image_cosines(features.global_, text)
-        regions = ood_regions = self.paper.region_cosines(features.regions, text)
+    def _look(self, features: ImageFeatures, text: TextFeatures, branches: Mapping[str, Tensor]) -> Look:
+        images = self.paper.image_cosines(features.global_, text)
+        regions = alone = self.paper.region_cosines(features.regions, text)
         if text.local.shape[1] == 0:  # regions are asked about by the global prompts
-            ood_regions = self.paper.region_cosines(features.regions, TextFeatures(text.global_, text.global_))
-        return Similarities(global_, regions, ood_regions.mean(dim=-1))
+            alone = self.paper.region_cosines(features.regions, TextFeatures(text.global_, text.global_))
+        return Look(images, regions, alone.mean(dim=-1), branches)
 
     @property
     def prompts(self) -> Prompts:
@@ -251,12 +263,14 @@ class PromptModel:
         """Of its cosines."""
         return self.paper.damping
 
-    def votes(self, features: ImageFeatures, text: TextFeatures) -> ShotVotes | None:
-        """Return what each shot adds to the head's scores of one image (B = 1); None where no shot can be told."""
-        if self.head is None:
-            return None
-        photo = shot_features(self.backbone, features)[0]
-        return shot_votes(self.head, photo, text.global_, self.backbone.logit_scale)
+    def votes(self, features: ImageFeatures, text: TextFeatures) -> dict[str, ShotVotes]:
+        """Return what each shot adds to the scores of one image (B = 1), by branch, where that can be told."""
+        photo, found = self.shot_features(features), {}
+        for branch in self.branches:
+            voted = shot_votes(branch, photo[branch.how.space][0], text.global_, self.backbone.logit_scale)
+            if voted is not None:
+                found[branch.kind] = voted
+        return found
 
     def loss(
         self, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures | None = None

@@ -1,12 +1,12 @@
-"""What is known of images once the towers have run, and every score of it.
+"""What is known of images once the backbone has run, look by look and branch by branch, and every score of it.
 
 Shapes: B images, K classes, R regions, M global prompts, N local prompts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -15,123 +15,132 @@ from torch import Tensor
 from gallop.core import cosines
 from gallop.core.scores import Cosines
 from gallop.model import scores
-from gallop.model.head.head import HeadScores
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at B images says.
+
+    Attributes:
+        image_cosines: (B, K, M) of the global prompts.
+        region_cosines: (B, R, K, N) of the local prompts.
+        region_scores: (B, R, K) of each region alone, averaged over local prompts; where N = 0 those of the global
+            prompts with the unprojected regions, as GL-MCM does for prompts without regions of their own.
+        branches: of each branch beside the prompts its map (B, R, K), whose mean over the regions is its score, in the
+            unit of cosines: times the logit scale it is a logit beside the prompts'.
+    """
+
+    image_cosines: Tensor
+    region_cosines: Tensor
+    region_scores: Tensor
+    branches: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @staticmethod
+    def cat(parts: Sequence[Look]) -> Look:
+        """Return all images of the parts, in order."""
+        return Look(
+            torch.cat([part.image_cosines for part in parts]),
+            torch.cat([part.region_cosines for part in parts]),
+            torch.cat([part.region_scores for part in parts]),
+            {name: torch.cat([part.branches[name] for part in parts]) for name in parts[0].branches},
+        )
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Look:
+        """Return the same with every tensor changed, such as moved or in another order."""
+        branches = {name: change(found) for name, found in self.branches.items()}
+        return Look(change(self.image_cosines), change(self.region_cosines), change(self.region_scores), branches)
+
+    def of_classes(self, chosen: list[int]) -> Look:
+        """Return those of some classes, by index, in this order."""
+        branches = {name: found[:, :, chosen] for name, found in self.branches.items()}
+        regions = self.region_cosines[:, :, chosen], self.region_scores[:, :, chosen]
+        return Look(self.image_cosines[:, chosen], *regions, branches)
+
+    @cached_property
+    def ranked(self) -> tuple[Tensor, Tensor]:
+        """Cosines (B, K, N, R), the largest first, and which regions they are: sorted once for every k."""
+        values, order = self.region_cosines.movedim(1, -1).sort(dim=-1, descending=True, stable=True)
+        return values, order
 
 
 @dataclass(frozen=True)
 class Similarities:
-    """Everything that is known of images once the towers have run; nothing after this needs them again.
+    """Everything that is known of images once the backbone has run; nothing after this needs it again.
 
     Attributes:
-        global_: cosines (B, K, M).
-        regions: cosines (B, R, K, N).
-        ood_regions: cosines (B, R, K) of each region averaged over local prompts; where N = 0 those of the global
-            prompts with the unprojected regions, as GL-MCM does for prompts without regions of their own.
-        head: what the head says of this look; None where there is none.
-        finer: those of a second look at a larger size; None without one.
-        share: of the second look in every score; 0 where it is there for its maps alone.
+        looks: one or several, the finest regions last.
+        look_weights: of each look in every score; 0 where it is there for its maps alone.
+        branch_weights: of each branch in the answer; the rest is the prompts'.
     """
 
-    global_: Tensor
-    regions: Tensor
-    ood_regions: Tensor
-    head: HeadScores | None = None
-    finer: Similarities | None = None
-    share: float = 0.5
+    looks: tuple[Look, ...]
+    look_weights: tuple[float, ...] = (1.0,)
+    branch_weights: Mapping[str, float] = field(default_factory=dict)
 
     @staticmethod
     def cat(parts: Sequence[Similarities]) -> Similarities:
         """Return all images of the parts, in order."""
-        finer = [p.finer for p in parts if p.finer is not None]
-        heads = [p.head for p in parts if p.head is not None]
-        return Similarities(
-            torch.cat([p.global_ for p in parts]),
-            torch.cat([p.regions for p in parts]),
-            torch.cat([p.ood_regions for p in parts]),
-            HeadScores.cat(heads) if heads else None,
-            Similarities.cat(finer) if finer else None,
-            parts[0].share,
-        )
+        looks = (Look.cat(some) for some in zip(*(part.looks for part in parts), strict=True))
+        return replace(parts[0], looks=tuple(looks))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Similarities:
         """Return the same with every tensor changed, such as moved or in another order."""
-        finer = None if self.finer is None else self.finer.each(change)
-        return replace(
-            self,
-            global_=change(self.global_),
-            regions=change(self.regions),
-            ood_regions=change(self.ood_regions),
-            head=None if self.head is None else replace(self.head, regions=change(self.head.regions)),
-            finer=finer,
-        )
+        return replace(self, looks=tuple(look.each(change) for look in self.looks))
 
     def of_classes(self, classes: Sequence[int]) -> Similarities:
         """Return those of some classes, by index, in this order."""
-        chosen = list(classes)
-        return replace(
-            self,
-            global_=self.global_[:, chosen],
-            regions=self.regions[:, :, chosen],
-            ood_regions=self.ood_regions[:, :, chosen],
-            head=None if self.head is None else replace(self.head, regions=self.head.regions[:, :, chosen]),
-            finer=None if self.finer is None else self.finer.of_classes(chosen),
-        )
+        return replace(self, looks=tuple(look.of_classes(list(classes)) for look in self.looks))
 
-    @cached_property
-    def looks(self) -> tuple[Similarities, ...]:
-        """Those of each look alone, the finer one last."""
-        return (self,) if self.finer is None else (replace(self, finer=None), self.finer)
+    def each_look(self) -> tuple[Similarities, ...]:
+        """Return those of each look alone."""
+        return tuple(replace(self, looks=(look,), look_weights=(1.0,)) for look in self.looks)
 
-    def together(self, of_look: Callable[[Similarities], Tensor]) -> Tensor:
-        """Return what is worked out of each look, as a mean over the looks by their shares."""
-        if self.finer is None:
-            return of_look(self)
-        return (1 - self.share) * of_look(self) + self.share * of_look(self.finer)
-
-    @cached_property
-    def ranked(self) -> tuple[Tensor, Tensor]:
-        """Cosines (B, K, N, R), the largest first, and which regions they are: sorted once for every k. Of this look
-        alone.
-        """
-        cosines, order = self.regions.movedim(1, -1).sort(dim=-1, descending=True, stable=True)
-        return cosines, order
+    def mean(self, of_look: Callable[[Look], Tensor]) -> Tensor:
+        """Return what is worked out of each look, as a mean over the looks by their weights."""
+        pairs = [(look, weight) for look, weight in zip(self.looks, self.look_weights, strict=True) if weight]
+        parts = [of_look(look) if weight == 1 else weight * of_look(look) for look, weight in pairs]
+        return parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
 
     @property
-    def whole(self) -> Tensor:
-        """Global cosines (B, K, M), the mean over the looks."""
-        return self.together(lambda look: look.global_)
+    def prompts_weight(self) -> float:
+        """Of the prompts in the answer."""
+        return 1 - sum(self.branch_weights.values())
+
+    @property
+    def image_cosines(self) -> Tensor:
+        """(B, K, M), the mean over the looks."""
+        return self.mean(lambda look: look.image_cosines)
 
     def local(self, topk: Sequence[int]) -> Tensor:
         """Return top-k means (B, K, N), the mean over the looks."""
-        return self.together(lambda look: cosines.topk_mean(look.regions, topk))
+        return self.mean(lambda look: cosines.topk_mean(look.region_cosines, topk))
 
     def logits(self, topk: Sequence[int]) -> Tensor:
-        """Return cosines of the ensemble (B, K), in which the head has its share."""
+        """Return cosines of the ensemble (B, K), in which every branch has its weight."""
         return self.logits_of(self.local(topk))
 
     def logits_of(self, local: Tensor) -> Tensor:
         """Return the same of top-k means (B, K, N)."""
-        return self.joined(cosines.ensemble(self.whole, local))
-
-    @property
-    def head_scores(self) -> Tensor | None:
-        """The head's scores (B, K), the mean over the looks; None where there is none."""
-        return None if self.head is None else self.together(_head_scores)
+        return self.joined(cosines.ensemble(self.image_cosines, local))
 
     def joined(self, prompts: Tensor) -> Tensor:
-        """Return scores of the prompts (B, K), in which the head has its share where there is one."""
-        if self.head is None:
-            return prompts
-        return (1 - self.head.weight) * prompts + self.head.weight * self.together(_head_scores)
+        """Return scores of the prompts (B, K), in which every branch has its weight."""
+        parts = [self.branch_weights[name] * found for name, found in self.branch_scores.items()]
+        return prompts if not parts else torch.stack([self.prompts_weight * prompts, *parts]).sum(dim=0)
+
+    @cached_property
+    def branch_scores(self) -> dict[str, Tensor]:
+        """Of each branch the scores (B, K), the mean over the looks."""
+        return {name: self._branch_score(name) for name in self.branch_weights}
+
+    def _branch_score(self, name: str) -> Tensor:
+        return self.mean(lambda look: look.branches[name].mean(dim=1))
 
     def ood(self) -> dict[str, Tensor]:
         """Return the OOD scores by name, each (B,), the mean over the looks."""
-        first, *finer = (scores.ood_scores(Cosines(look.global_.mean(dim=-1), look.ood_regions)) for look in self.looks)
-        if not finer:
-            return first
-        return {name: (1 - self.share) * score + self.share * finer[0][name] for name, score in first.items()}
-
-
-def _head_scores(look: Similarities) -> Tensor:
-    assert look.head is not None  # a head says something of every look
-    return look.head.scores
+        each = [scores.ood_scores(Cosines(look.image_cosines.mean(dim=-1), look.region_scores)) for look in self.looks]
+        if len(each) == 1:
+            return each[0]
+        return {
+            name: sum(w * found[name] for w, found in zip(self.look_weights, each, strict=True)) for name in each[0]
+        }

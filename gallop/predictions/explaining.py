@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gallop.backbones import with_detail
 from gallop.core.gallop import TextFeatures
 from gallop.features.encoding import BATCH, encode_photos
 from gallop.images import CropBox, Photo
@@ -34,7 +33,7 @@ def explain_photos(
 def _explained(
     model: PromptModel, text: TextFeatures, photos: Sequence[Photo], calibration: Calibration
 ) -> Iterator[Explanation]:
-    features, crops = encode_photos(with_detail(model.backbone, model.config.detail), photos)
+    features, crops = encode_photos(model.backbone, photos, model.map_sight)
     with torch.no_grad():
         found = model.maps(features, text)
         votes = [model.votes(features[torch.tensor([i])], text) for i in range(len(photos))]
@@ -48,7 +47,6 @@ def explanation_of(
     model: PromptModel, found: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
 ) -> Explanation:
     """Return the explanation of the one photo of ``found`` (B = 1), of which the model saw ``crop``."""
-    *first, grid = with_detail(model.backbone, model.config.detail).grids[: len(found.looks)]
     return Explanation(
         image=image,
         class_names=model.class_names,
@@ -57,8 +55,7 @@ def explanation_of(
         scale=model.backbone.logit_scale,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
-        grid=grid,
+        grids=model.map_sight.grids(model.backbone)[: len(found.looks)],
         crop=crop,
-        first_grid=first[0] if first else None,
         doubt=calibration.doubt,
     )

@@ -6,8 +6,8 @@ An ``Explanation`` holds the stored similarities of one photo, so that another k
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,8 @@ from gallop.core.scores import class_probabilities
 from gallop.errors import ConfigError
 from gallop.images import CropBox
 from gallop.model import scores
-from gallop.model.head.votes import ShotVotes
-from gallop.model.similarities import Similarities
+from gallop.model.branches.votes import ShotVotes
+from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.predictions.predict import to_array
@@ -50,11 +50,10 @@ class Explanation:
         scale: exp(logit_scale) of the backbone.
         temperature: fitted on held-out shots; 1 where there was none.
         threshold: of GL-MCM; None without one.
-        grid: (rows, columns) of the regions, as maps have them.
+        grids: (rows, columns) of the regions of each look. Maps and single regions are of the last one, which has the
+            finest; scores and probabilities are of all, by ``shares``; ``looks`` are explanations of each alone.
         crop: what the model saw, in the photo's pixels.
-        votes: of the single shots, where the head is a ridge regression and they are kept.
-        first_grid: that of the larger regions of the first look, where there was a second one. Maps and single regions
-            are of the second look then, scores and probabilities of both; ``looks`` are explanations of each alone.
+        votes: of the single shots, by branch, where one is a ridge regression and they are kept.
         doubt: why the threshold decides nothing here, as a sentence; empty where it does.
     """
 
@@ -65,28 +64,31 @@ class Explanation:
     scale: float
     temperature: float
     threshold: float | None
-    grid: tuple[int, int]
+    grids: tuple[tuple[int, int], ...]
     crop: CropBox
-    votes: ShotVotes | None = None
-    first_grid: tuple[int, int] | None = None
+    votes: Mapping[str, ShotVotes] = field(default_factory=dict)
     doubt: str = ""
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Of the finest regions, which maps show."""
+        return self.grids[-1]
 
     @cached_property
     def looks(self) -> tuple[Explanation, ...]:
-        """The photo as each look alone saw it, the finer one last; every score here is their mean by ``shares``."""
-        grids = [self.grid] if self.first_grid is None else [self.first_grid, self.grid]
-        parts = zip(self.similarities.looks, grids, strict=True)
-        return tuple(replace(self, similarities=found, grid=grid, first_grid=None) for found, grid in parts)
+        """The photo as each look alone saw it, the finest last; every score here is their mean by ``shares``."""
+        parts = zip(self.similarities.each_look(), self.grids, strict=True)
+        return tuple(replace(self, similarities=found, grids=(grid,)) for found, grid in parts)
 
     @property
     def shares(self) -> tuple[float, ...]:
         """How much of every score is of each look; a second look may be there for its maps alone."""
-        return (1.0,) if self.first_grid is None else (1 - self.similarities.share, self.similarities.share)
+        return self.similarities.look_weights
 
     @property
     def global_scores(self) -> NDArray[np.float32]:
         """Cosines (K, M), class by global prompt."""
-        return to_array(self.similarities.whole[0])
+        return to_array(self.similarities.image_cosines[0])
 
     @property
     def local_scores(self) -> NDArray[np.float32]:
@@ -94,18 +96,17 @@ class Explanation:
         return to_array(self._local[0])
 
     @property
-    def has_head(self) -> bool:
-        """Whether there is a head."""
-        return self.similarities.head is not None
+    def branches(self) -> tuple[str, ...]:
+        """The names of what answers beside the prompts."""
+        return tuple(self.similarities.branch_weights)
 
     @property
-    def head_scores(self) -> NDArray[np.float32] | None:
-        """The head's scores (K,), in the unit of cosines, less their mean; None where there is none.
+    def branch_scores(self) -> dict[str, NDArray[np.float32]]:
+        """Of each branch the scores (K,), in the unit of cosines, less their mean.
 
-        Each is the mean of ``head_map(...)``; of two looks the mean of both, by ``shares``.
+        Each is the mean of ``branch_map(...)``; of several looks the mean of theirs, by ``shares``.
         """
-        found = self.similarities.head_scores
-        return None if found is None else to_array(found[0])
+        return {name: to_array(found[0]) for name, found in self.similarities.branch_scores.items()}
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -115,7 +116,7 @@ class Explanation:
     @property
     def global_probabilities(self) -> dict[str, float]:
         """Of the global prompts alone, by class name."""
-        return self._probabilities(self.similarities.whole[0].mean(dim=-1))
+        return self._probabilities(self.similarities.image_cosines[0].mean(dim=-1))
 
     @property
     def local_probabilities(self) -> dict[str, float] | None:
@@ -123,10 +124,9 @@ class Explanation:
         return self._probabilities(self._local[0].mean(dim=-1)) if self.topk else None
 
     @property
-    def head_probabilities(self) -> dict[str, float] | None:
-        """Of the head alone, by class name; None where there is none."""
-        found = self.similarities.head_scores
-        return None if found is None else self._probabilities(found[0])
+    def branch_probabilities(self) -> dict[str, dict[str, float]]:
+        """Of each branch alone, by class name."""
+        return {name: self._probabilities(found[0]) for name, found in self.similarities.branch_scores.items()}
 
     @property
     def label(self) -> str:
@@ -162,21 +162,22 @@ class Explanation:
 
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:
         """Return cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
-        found = self.looks[-1].similarities.regions[0, :, self._class(class_name), self._prompt(prompt)]
+        found = self._finest.region_cosines[0, :, self._class(class_name), self._prompt(prompt)]
         return to_array(found).reshape(self.grid)
 
-    def head_map(self, class_name: str) -> FloatMap:
-        """Return what the head finds at each region (rows, columns): their mean is its score of the class.
+    def branch_map(self, branch: str, class_name: str) -> FloatMap:
+        """Return what a branch finds at each region (rows, columns): their mean is its score of the class.
 
-        The branch is linear in the regions, so this is the score itself, taken apart. Of two looks it is the second's.
+        It is linear in the regions, so this is the score itself, taken apart. Of several looks it is the last one's.
 
         Raises:
-            ValueError: there is no such class, or no head.
+            ValueError: there is no such class, or no such branch.
         """
-        head = self.looks[-1].similarities.head
-        if head is None:
-            raise ValueError("This model has no head, so there is no map of it.")
-        return to_array(head.regions[0, :, self._class(class_name)]).reshape(self.grid)
+        found = self._finest.branches.get(branch)
+        if found is None:
+            there = f"; there is {listed(self.branches)}" if self.branches else ", nor another one"
+            raise ValueError(f"This model has no branch {branch!r}{there}.")
+        return to_array(found[0, :, self._class(class_name)]).reshape(self.grid)
 
     def at_region(self, region: int) -> NDArray[np.float32]:
         """Return cosines (K, N) of one region with every class and local prompt, where a map has them of one class.
@@ -187,7 +188,7 @@ class Explanation:
         rows, columns = self.grid
         if not 0 <= region < rows * columns:
             raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
-        return to_array(self.looks[-1].similarities.regions[0, region])
+        return to_array(self._finest.region_cosines[0, region])
 
     def classes_at_region(self, region: int) -> dict[str, NDArray[np.float32]]:
         """Return ``at_region`` by class name, (N,) each, the class first whose mean over the local prompts is largest.
@@ -204,7 +205,7 @@ class Explanation:
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
         """What the local prompts would say if the photo were one region alone, (R, K); the global ones where N = 0."""
-        logits = self.looks[-1].similarities.ood_regions[0]
+        logits = self._finest.region_scores[0]
         return to_array(class_probabilities(logits, self.scale, self.temperature))
 
     def map(self, class_name: str, prompt: int, *, smooth: bool = True) -> FloatMap:
@@ -218,12 +219,13 @@ class Explanation:
         """
         best = (0, self._class(class_name), self._prompt(prompt), slice(self.topk[prompt]))
         boxes: list[Box] = []
-        for number, (look, share) in enumerate(zip(self.looks, self.shares, strict=True)):
+        found = zip(self.similarities.looks, self.grids, self.shares, strict=True)
+        for number, (look, grid, share) in enumerate(found):
             if share:
-                cosines, order = look.similarities.ranked
+                cosines, order = look.ranked
                 chosen = zip(order[best].tolist(), cosines[best].tolist(), strict=True)
-                boxes += [replace(region_box(*region, look.grid, self.crop), look=number) for region in chosen]
-        return tuple(boxes if self.first_grid is None else sorted(boxes, key=lambda box: -box.score))
+                boxes += [replace(region_box(*region, grid, self.crop), look=number) for region in chosen]
+        return tuple(boxes if len(self.grids) == 1 else sorted(boxes, key=lambda box: -box.score))
 
     def describe(self, class_name: str, prompt: int) -> str:
         """Return the outlined regions of the map in words, such as "upper left, 3 of 5 regions"."""
@@ -279,10 +281,14 @@ class Explanation:
         shown = self.label if class_name is None else self.class_names[self._class(class_name)]
         return plot_explanation(self, shown)
 
+    @property
+    def _finest(self) -> Look:
+        return self.similarities.looks[-1]
+
     @cached_property
     def _local(self) -> Tensor:
         """Top-k means (1, K, N), which every k slider waits for: pooled once, from cosines that are sorted already."""
-        return self.similarities.together(lambda look: cosines.mean_of_first(look.ranked[0], self.topk))
+        return self.similarities.mean(lambda look: cosines.mean_of_first(look.ranked[0], self.topk))
 
     def _class(self, class_name: str) -> int:
         name = clean_name(class_name)

@@ -75,12 +75,12 @@ def deletion(
 ) -> Iterator[DeletionEvent | Deletion]:
     """Play the game for one photo and class; the last thing that comes is the ``Deletion``.
 
-    The order is that of the class's map averaged over local prompts, and with the head's by its weight where there is
-    one. Photo and k are the explanation's.
+    The order is that of the class's map averaged over local prompts, and with those of the branches by their
+    weights. Photo and k are the explanation's.
 
     Raises:
-        ValueError: the explanation is of another class list, has no such class, or neither local prompts nor a head and
-            so no map.
+        ValueError: the explanation is of another class list, has no such class, or neither local prompts nor
+            branches and so no map.
     """
     if explanation.class_names != model.class_names:
         raise ValueError("This explanation is of another class list; explain the photo again.")
@@ -105,13 +105,11 @@ def deletion(
 def _map(explanation: Explanation, class_name: str) -> NDArray[np.float32]:
     """(R,) what orders the regions."""
     maps = [explanation.region_scores(class_name, prompt).ravel() for prompt in range(len(explanation.topk))]
-    head = explanation.similarities.head
-    if head is None:
-        if not maps:
-            raise ValueError("Without local prompts there is no map, so there is no order to take regions away in.")
-        return np.asarray(np.mean(maps, axis=0), dtype=np.float32)
-    own = explanation.head_map(class_name).ravel()
-    return own if not maps else (1 - head.weight) * np.mean(maps, axis=0) + head.weight * own
+    if not maps and not explanation.branches:
+        raise ValueError("Without local prompts there is no map, so there is no order to take regions away in.")
+    found, weights = np.mean(maps, axis=0) if maps else 0.0, explanation.similarities.branch_weights
+    own = [weight * explanation.branch_map(name, class_name).ravel() for name, weight in weights.items()]
+    return np.asarray(sum(own, explanation.similarities.prompts_weight * found), dtype=np.float32)
 
 
 def _gone(orders: list[NDArray[np.intp]], counts: NDArray[np.int_]) -> NDArray[np.bool_]:
@@ -128,7 +126,7 @@ def _scores(
 ) -> Iterator[NDArray[np.float32]]:
     """The class's score without the regions of each mask (R,), a batch at a time."""
     grid, centre = explanation.grid, model.backbone.preprocess.centre
-    looks = [centre(explanation.image, times)[0] for times in model.backbone.looks]
+    looks = [centre(explanation.image, times)[0] for times in model.sight.times]
     blurred = [_blur(pixels, grid) for pixels in looks]
     row = explanation.class_names.index(class_name)
     for start in range(0, len(masks), DELETION_BATCH):
@@ -138,7 +136,7 @@ def _scores(
             there = 1 - F.interpolate(cells, size=pixels.shape[-2:], mode="nearest")
             seen.append(blur + there * (pixels - blur))
         with torch.no_grad():
-            logits = model.similarities(encode_looks(model.backbone, seen), text).logits(explanation.topk)
+            logits = model.similarities(encode_looks(model.backbone, seen, model.sight), text).logits(explanation.topk)
         yield to_array(logits[:, row])
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,10 @@ class Predictions:
     Attributes:
         labels: B class names.
         probabilities: (B, K) of the ensemble, calibrated where a temperature was fitted.
-        probabilities_global, probabilities_local: (B, K) of each branch; the local one is None where N = 0.
-        probabilities_head: (B, K) of the head; None where there is none.
+        probabilities_global, probabilities_local: (B, K) of either kind of prompts; the local one is None where N = 0.
         ood: the scores of ``gallop.model.scores.SCORES`` that the method has, each (B,), larger = more outlier.
         is_ood: (B,) the verdict's score, GL-MCM, above the threshold; None without one.
+        branches: (B, K) of each branch beside the prompts, by name.
     """
 
     labels: NDArray[np.str_]
@@ -41,7 +41,7 @@ class Predictions:
     probabilities_local: NDArray[np.float32] | None
     ood: dict[str, NDArray[np.float32]]
     is_ood: NDArray[np.bool_] | None
-    probabilities_head: NDArray[np.float32] | None = None
+    branches: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     @staticmethod
     def cat(parts: Sequence[Predictions]) -> Predictions:
@@ -49,7 +49,6 @@ class Predictions:
         gives them.
         """
         local = [p.probabilities_local for p in parts if p.probabilities_local is not None]
-        heads = [p.probabilities_head for p in parts if p.probabilities_head is not None]
         verdicts = [p.is_ood for p in parts if p.is_ood is not None]
         return Predictions(
             labels=np.concatenate([p.labels for p in parts]),
@@ -58,7 +57,7 @@ class Predictions:
             probabilities_local=np.concatenate(local) if local else None,
             ood={name: np.concatenate([p.ood[name] for p in parts]) for name in parts[0].ood},
             is_ood=np.concatenate(verdicts) if verdicts else None,
-            probabilities_head=np.concatenate(heads) if heads else None,
+            branches={name: np.concatenate([p.branches[name] for p in parts]) for name in parts[0].branches},
         )
 
 
@@ -69,7 +68,11 @@ def predict(model: PromptModel, text: TextFeatures, calibration: Calibration, im
         DataError: no image at all.
         ImageError: one that cannot be read.
     """
-    encoded = images.split(BATCH) if isinstance(images, ImageFeatures) else encode_sources(model.backbone, many(images))
+    encoded = (
+        images.split(BATCH)
+        if isinstance(images, ImageFeatures)
+        else encode_sources(model.backbone, many(images), model.sight)
+    )
     with torch.no_grad():
         parts = [predictions_of(model, model.similarities(features, text), calibration) for features in encoded]
     if not parts:
@@ -105,11 +108,11 @@ def predictions_of(model: PromptModel, found: Similarities, calibration: Calibra
     return Predictions(
         labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
         probabilities=ensemble,
-        probabilities_global=probabilities(found.whole.mean(dim=-1)),
+        probabilities_global=probabilities(found.image_cosines.mean(dim=-1)),
         probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
         ood=ood,
         is_ood=None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold,
-        probabilities_head=None if found.head_scores is None else probabilities(found.head_scores),
+        branches={name: probabilities(own) for name, own in found.branch_scores.items()},
     )
 
 

@@ -45,7 +45,8 @@ def explained_row(explanation: Explanation, shown: str) -> dict[str, Any]:
         "local_scores": explanation.local_scores[index].tolist(),
         "topk": list(explanation.topk),
         "regions": [_regions(explanation, shown, prompt) for prompt in range(len(explanation.topk))],
-    } | ({} if explanation.head_scores is None else {"head_score": float(explanation.head_scores[index])})
+        "branch_scores": {name: float(found[index]) for name, found in explanation.branch_scores.items()},
+    }
 
 
 def _regions(explanation: Explanation, shown: str, prompt: int) -> dict[str, Any]:

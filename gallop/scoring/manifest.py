@@ -11,7 +11,7 @@ from typing import Any
 from safetensors.torch import save
 
 from gallop import GalLoPClassifier, __version__
-from gallop.checkpoints.heads import head_tensors
+from gallop.checkpoints.branches import branch_tensors
 from gallop.checkpoints.settings import Checkpoint
 from gallop.errors import DataError, GallopError
 from gallop.scoring.destination import Destination
@@ -43,8 +43,7 @@ def fingerprint(classifier: GalLoPClassifier) -> str:
     for name in ("photos", "tpr", "held_out"):  # they say where the threshold came from, and change no answer
         said["calibration"].pop(name, None)
     tensors = {k: v.detach().cpu().float().contiguous() for k, v in model.prompts.state_dict().items()}
-    if model.head is not None and checkpoint.head is not None:
-        tensors |= head_tensors(model.head, checkpoint.head)
+    tensors |= branch_tensors(model.branches, checkpoint.branches)
     text = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
     return hashlib.sha256(text + hashlib.sha256(save(tensors)).digest()).hexdigest()
 

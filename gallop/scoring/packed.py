@@ -62,5 +62,5 @@ def packed_worker(worker: PhotoScorer | PhotoEmbedder, device: str) -> PackedSco
     if isinstance(worker, PhotoEmbedder):
         return PackedEmbedder(worker.backbone, device, worker.opener, worker.draft)
     model, calibration = worker.classifier.model_, worker.classifier.calibration_
-    files = checkpoint_bytes(Checkpoint.of(model, None, calibration), model.prompts, model.head)
+    files = checkpoint_bytes(Checkpoint.of(model, None, calibration), model.prompts, model.branches)
     return PackedScorer(files, device, worker.extras, worker.opener, worker.draft)

@@ -34,21 +34,14 @@ class Prepared:
 
     Attributes:
         problems: a sentence for each that is missing.
-        pixels: of the others, (n, 3, H, W).
+        looks: pixels of the others, (n, 3, H, W) for each look; none where there are none.
         crops: what was cropped of them.
-        finer: their pixels for a second look at a larger size, where there is one.
     """
 
     keys: list[str]
     problems: dict[int, str]
-    pixels: Tensor | None
+    looks: list[Tensor]
     crops: list[CropBox]
-    finer: Tensor | None = None
-
-    @property
-    def looks(self) -> list[Tensor]:
-        """The pixels of every look."""
-        return [pixels for pixels in (self.pixels, self.finer) if pixels is not None]
 
     def rows(self) -> list[int]:
         """Return which of the B photos were read, in order."""
@@ -75,25 +68,27 @@ def one_batch(parts: Sequence[Prepared]) -> Prepared:
     for part in parts:
         problems |= {len(keys) + i: problem for i, problem in part.problems.items()}
         keys += part.keys
-    pixels = [part.pixels for part in parts if part.pixels is not None]
-    finer = [part.finer for part in parts if part.finer is not None]
-    crops = [c for part in parts for c in part.crops]
-    return Prepared(keys, problems, torch.cat(pixels) if pixels else None, crops, torch.cat(finer) if finer else None)
+    looks = [torch.cat(look) for look in zip(*(part.looks for part in parts if part.looks), strict=True)]
+    return Prepared(keys, problems, looks, [crop for part in parts for crop in part.crops])
 
 
 def prepare_photos(
-    items: Sequence[SourceItem], opener: Opener, preprocess: Preprocess, *, draft: bool = False, detail: float = 1.0
+    items: Sequence[SourceItem],
+    opener: Opener,
+    preprocess: Preprocess,
+    *,
+    draft: bool = False,
+    times: Sequence[float] = (1.0,),
 ) -> Prepared:
     """Read, decode and crop photos. Safe to call from several threads.
 
     Args:
         draft: JPEGs that are larger than the tower needs are decoded smaller, which is faster and moves answers a bit.
-        detail: where it is not 1, photos are prepared for a second look at so many times the size, too.
+        times: how many times the input size photos are prepared for, once for each look.
     """
-    short_side = DRAFT_SIDES * preprocess.side(detail) if draft else None
+    short_side = DRAFT_SIDES * preprocess.side(times[-1]) if draft else None
     problems: dict[int, str] = {}
-    made: list[Tensor] = []
-    finer: list[Tensor] = []
+    made: list[list[Tensor]] = [[] for _ in times]
     crops: list[CropBox] = []
     for i, data in enumerate(_contents(items, opener)):
         try:
@@ -103,14 +98,13 @@ def prepare_photos(
         except ImageError as error:
             problems[i] = str(error)
             continue
-        pixels, crop = preprocess.centre(decoded.image)
-        made.append(pixels)
-        if detail != 1:
-            finer.append(preprocess.centre(decoded.image, detail)[0])
+        for look, size in zip(made, times, strict=True):
+            pixels, crop = preprocess.centre(decoded.image, size)
+            look.append(pixels)
         across, down = (whole / part for whole, part in zip(decoded.size, decoded.image.size, strict=True))
         crops.append(crop.scaled(across, down))
     keys = [item.key for item in items]
-    return Prepared(keys, problems, torch.stack(made) if made else None, crops, torch.stack(finer) if finer else None)
+    return Prepared(keys, problems, [torch.stack(look) for look in made] if crops else [], crops)
 
 
 def _contents(items: Sequence[SourceItem], opener: Opener) -> Iterator[bytes | ImageError]:

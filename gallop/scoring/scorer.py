@@ -15,7 +15,7 @@ import torch
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.estimator import GalLoPClassifier
-from gallop.features.encoding import BATCH, ImageFeatures, encode_looks
+from gallop.features.encoding import BATCH, ONCE, ImageFeatures, Sight, encode_looks
 from gallop.images import CropBox
 from gallop.model.similarities import Similarities
 from gallop.predictions.heatmaps import region_box
@@ -54,6 +54,9 @@ class _Worker:
     def _tower(self) -> Backbone:
         raise NotImplementedError
 
+    def _sight(self) -> Sight:
+        return ONCE
+
     @property
     def tower_device(self) -> torch.device:
         """Where its tower computes."""
@@ -62,7 +65,7 @@ class _Worker:
     def prepare(self, items: Sequence[SourceItem]) -> Prepared:
         """Read, decode and crop photos; safe to call from several threads."""
         tower = self._tower()
-        return prepare_photos(items, self.opener, tower.preprocess, draft=self.draft, detail=tower.detail)
+        return prepare_photos(items, self.opener, tower.preprocess, draft=self.draft, times=self._sight().times)
 
     def finish(self, prepared: Prepared) -> Columns:
         """Return the table's columns of photos that were prepared."""
@@ -85,7 +88,7 @@ class _Worker:
         return self.finish(self.prepare(items))
 
     def _encode(self, prepared: Prepared) -> ImageFeatures:
-        return encode_looks(self._tower(), prepared.looks)
+        return encode_looks(self._tower(), prepared.looks, self._sight())
 
 
 class PhotoScorer(_Worker):
@@ -130,10 +133,13 @@ class PhotoScorer(_Worker):
     def _tower(self) -> Backbone:
         return self.classifier.model_.backbone
 
+    def _sight(self) -> Sight:
+        return self.classifier.model_.sight
+
     def finish(self, prepared: Prepared) -> Columns:
         """Return the table's columns of photos that were prepared; B rows, whatever could be read."""
         columns = prepared.columns()
-        if prepared.pixels is None:
+        if not prepared.looks:
             return columns
         found: dict[str, list[Any]] = {}
         crops = iter(prepared.crops)
@@ -155,7 +161,7 @@ class PhotoScorer(_Worker):
             columns["embedding"] = _embeddings(features)
         if self.extras.regions:
             best = found.probabilities.argmax(axis=1)
-            columns["regions"] = _regions(model.config.topk, cosines, best, self._tower().grids, crops)
+            columns["regions"] = _regions(model.config.topk, cosines, best, self._sight().grids(self._tower()), crops)
         return columns
 
 
@@ -188,7 +194,7 @@ class PhotoEmbedder(_Worker):
     def finish(self, prepared: Prepared) -> Columns:
         """Return the table's columns of photos that were prepared."""
         columns = prepared.columns()
-        if prepared.pixels is not None:
+        if prepared.looks:
             columns["embedding"] = prepared.spread(_embeddings(self._encode(prepared)))
         return columns
 

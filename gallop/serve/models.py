@@ -20,7 +20,8 @@ from gallop.checkpoints.folder import read_checkpoint
 from gallop.checkpoints.settings import Checkpoint
 from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
-from gallop.features.encoding import ImageFeatures, encode_pixels
+from gallop.features.encoding import ONCE, ImageFeatures, Sight, encode_pixels
+from gallop.model.branches.kinds import sight_of
 from gallop.predictions.explaining import explanation_of
 from gallop.predictions.predict import predictions_of
 from gallop.predictions.rows import answer_of
@@ -38,7 +39,7 @@ class ModelFacts:
     """What is known of a model, loaded or not.
 
     Attributes:
-        looks: how many times its tower's input size it looks at a photo, one after the other.
+        sight: what is encoded of a photo for it.
         preprocess: how photos are made ready for it; None until it was loaded once.
         bytes: that it takes beside its tower, and its tower takes; 0 until it was loaded once.
     """
@@ -48,7 +49,7 @@ class ModelFacts:
     temperature: float
     backbone: str
     fingerprint: str
-    looks: tuple[float, ...] = (1.0,)
+    sight: Sight = ONCE
     preprocess: Preprocess | None = None
     bytes: tuple[int, int] = (0, 0)
 
@@ -74,10 +75,10 @@ class ModelRoom:
 
     def answer(self, questions: Sequence[PhotoQuestion]) -> None:
         """Answer each by its future, all photos of one tower in one pass a look. Raises nothing."""
-        towers: dict[tuple[str, tuple[float, ...]], list[PhotoQuestion]] = {}
+        towers: dict[tuple[object, ...], list[PhotoQuestion]] = {}
         for question in questions:
             facts = self.facts[question.model]
-            towers.setdefault((facts.fingerprint, facts.looks), []).append(question)
+            towers.setdefault((facts.fingerprint, facts.sight), []).append(question)
         for some in towers.values():
             try:
                 self._answer_of_tower(some)
@@ -98,9 +99,10 @@ class ModelRoom:
         asked = [question for question in questions if not question.answer.done()]
         if not asked:
             return
-        backbone = by_model[asked[0].model].model_.backbone
+        model = by_model[asked[0].model].model_
+        backbone, sight = model.backbone, model.sight
         looks = zip(*(question.pixels for question in asked if question.pixels is not None), strict=True)
-        features = encode_pixels(backbone, [torch.stack(look) for look in looks])
+        features = encode_pixels(backbone, [torch.stack(look) for look in looks], sight)
         for name, classifier in by_model.items():
             own = [i for i, question in enumerate(asked) if question.model == name]
             if own:
@@ -186,14 +188,14 @@ def _not_loaded(name: str, error: Exception) -> Exception:
 
 
 def _facts(checkpoint: Checkpoint) -> ModelFacts:
-    found, detail = checkpoint.calibration, checkpoint.method.answers_detail
+    found = checkpoint.calibration
     return ModelFacts(
         checkpoint.class_names,
         found.threshold,
         found.temperature,
         checkpoint.backbone,
         checkpoint.fingerprint,
-        (1.0,) if detail == 1 else (1.0, detail),
+        sight_of(checkpoint.method, "answers"),
     )
 
 

@@ -215,7 +215,7 @@ class Service:
     ) -> Any:
         if isinstance(photo, Refusal):
             raise photo
-        looks = self.facts(name).looks
+        looks = self.facts(name).sight.times
         async with self._reading.one(sent, _BESIDE + count):
             return await self._on(self._readers, _prepared, photo, number, count, preprocess, looks)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gallop.backbones import Backbone, with_detail
+from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import PhotoSource
-from gallop.features.encoding import Cache, TrainingViews, encode_centres
+from gallop.features.encoding import Cache, Sight, TrainingViews, encode_centres
+from gallop.model.branches.kinds import sight_of
 from gallop.training.learn import EncodeEvent
 
 
@@ -28,9 +29,9 @@ def encode_ahead(
     method = method or MethodConfig()
     total = len(photos) * (config.views + 1)
     done = 0
-    for part in encode_centres(with_detail(backbone, method.answers_detail), photos, cache):
+    for part in encode_centres(backbone, photos, cache, sight=sight_of(method, "answers")):
         done += len(part)
         yield EncodeEvent(done, total)
-    seen = with_detail(backbone, method.training_detail)
-    for views in TrainingViews(seen, photos, views=config.views, seed=config.seed, cache=cache).encode():
+    how = {"views": config.views, "seed": config.seed, "cache": cache, "sight": Sight(method.looks("training"))}
+    for views in TrainingViews(backbone, photos, **how).encode():  # type: ignore[arg-type]
         yield EncodeEvent(done + views, total)

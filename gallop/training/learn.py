@@ -13,21 +13,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gallop.backbones import Backbone, with_detail
+from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
 from gallop.core.scores import class_probabilities
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
-from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
+from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
+from gallop.model.branches.kinds import usual_mixes
+from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
 from gallop.model.calibration import PROMISED, UNRELIABLE, Calibration, fit_temperature
-from gallop.model.head.head import Head
-from gallop.model.head.mix import ENOUGH_SHOTS, UNMIXED, USUAL, Mix, choose_mix
-from gallop.model.head.sums import KeptShots
 from gallop.model.prompted import PromptModel, initial_prompts
 from gallop.model.prompts import Prompts
-from gallop.training.heads import HeldOut, answers_held_out, shots_for_heads
+from gallop.training.branches import HeldOut, Shots, answers_held_out, shots_for_branches
 from gallop.training.loop import ALONE, Parallel, StepEvent
 from gallop.training.resume import load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
@@ -87,7 +86,7 @@ def learn(
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
     """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
 
-    The head, where there is one, is ``model.head`` before the first step.
+    Branches, where some are wanted, are ``model.branches`` before the first step.
 
     Args:
         cache: of features, on disk or in memory; None keeps nothing beyond this training.
@@ -99,17 +98,17 @@ def learn(
             same in all; each encodes its own photos, and the first alone keeps the training in ``work`` and
             cross-fits. An objective must then be a mean over images, beside what does not depend on them.
     """
-    seen, share = with_detail(model.backbone, model.config.training_detail), (parallel.rank, parallel.processes)
-    how = {"views": config.views, "seed": config.seed, "cache": cache, "share": share}
-    views = TrainingViews(seen, shots.photos, shots.hashes, **how)  # type: ignore[arg-type]
+    how = {"views": config.views, "seed": config.seed, "cache": cache, "share": (parallel.rank, parallel.processes)}
+    how["sight"] = Sight(model.config.looks("training"))
+    views = TrainingViews(model.backbone, shots.photos, shots.hashes, **how)  # type: ignore[arg-type]
     known = None
     try:
         for found in _encode(model, views, shots, cache, parallel):
-            if isinstance(found, KeptShots):
-                known = found
-                model.head = model.taught_head(known)
-            else:
+            if isinstance(found, EncodeEvent):
                 yield found
+            else:
+                known = found
+                model.branches = model.taught(known)
     except GeneratorExit:
         parallel.leave()
         raise
@@ -127,15 +126,15 @@ def learn(
 
 def _encode(
     model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
-) -> Iterator[EncodeEvent | KeptShots]:
-    """What is kept of the views, then, where a head is wanted, what it learns from."""
-    wanted, kept = model.config.head != "none", len(views) * views.count
+) -> Iterator[EncodeEvent | Shots]:
+    """What is kept of the views, then, where branches are wanted, what they learn from."""
+    wanted, kept = bool(model.config.branches), len(views) * views.count
     total, done = kept + len(views) * wanted, 0
     for done in views.encode():
         yield EncodeEvent(done, total)
     if wanted:
-        for found in shots_for_heads(model.backbone, shots, cache, parallel):
-            yield found if isinstance(found, KeptShots) else EncodeEvent(done + found, total - kept + done)
+        for found in shots_for_branches(model, shots, cache, parallel):
+            yield EncodeEvent(done + found, total - kept + done) if isinstance(found, int) else found
 
 
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
@@ -173,9 +172,9 @@ class CrossFit:
     note: str
     fewest: int
 
-    def calibrate(self, class_names: Sequence[str], tpr: float = PROMISED) -> tuple[Calibration, Mix | None]:
+    def calibrate(self, class_names: Sequence[str], tpr: float = PROMISED) -> tuple[Calibration, list[Mix]]:
         """Return temperature and threshold for a class list, on the shots of those of its names that were trained on,
-        and what the head weighs beside the prompts; None where there is none.
+        and how the branches are mixed with the prompts; empty where there are none, or too few shots to tell.
 
         Args:
             tpr: share of these shots that the threshold keeps.
@@ -184,35 +183,34 @@ class CrossFit:
         now = torch.tensor([number.get(name, -1) for name in self.models[0].class_names])[torch.cat(self.labels)]
         there = now >= 0
         if not there.any():
-            return Calibration(note="none: no shot of these classes was held out to find it"), None
+            return Calibration(note="none: no shot of these classes was held out to find it"), []
         if len(class_names) == 1:
-            return Calibration(tpr=tpr).for_classes(1), None
+            return Calibration(tpr=tpr).for_classes(1), []
         held, labels = self._answers(class_names).take(there), now[there]
-        logits, mix = held.cosines * self.models[0].backbone.logit_scale, None
-        if held.head is None:
-            temperature = fit_temperature(logits, labels)
-        elif self.fewest < ENOUGH_SHOTS:
-            mix = USUAL[self.models[0].config.head]
-            temperature = fit_temperature(mix(logits, held.head), labels)
+        logits, mixes = held.cosines * self.models[0].backbone.logit_scale, list[Mix]()
+        if held.branches:
+            mixes = usual_mixes(self.models[0].config.branches)
+        if held.branches and self.fewest >= ENOUGH_SHOTS:
+            mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
         else:
-            mix, temperature = choose_mix(logits, held.head, labels, USUAL[self.models[0].config.head])
+            temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
         pictures = len(set(torch.cat(self.pictures)[there].tolist()))
-        return Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=self.note, tpr=tpr), mix
+        return Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=self.note, tpr=tpr), mixes
 
     def probabilities(
-        self, class_names: Sequence[str], temperature: float, mix: Mix | None = None
+        self, class_names: Sequence[str], temperature: float, mixes: Sequence[Mix] = ()
     ) -> tuple[Tensor, Tensor]:
         """Return what prompts that never saw them say of the shots: which photos (m,), ascending, and (m, K).
 
         A class with a single photo is never held out, so m may be less than n.
 
         Args:
-            mix: of the head with them, where there is one.
+            mixes: of the branches with them, where there are some.
         """
         held, scale = self._answers(class_names), self.models[0].backbone.logit_scale
         cosines = held.cosines
-        if held.head is not None and mix is not None:
-            cosines = mix(cosines * scale, held.head) / scale
+        if mixes:
+            cosines = mixed(cosines * scale, held.branches, mixes) / scale
         found = class_probabilities(cosines, scale, temperature)
         index, order = torch.cat(self.index).sort()
         return index, found[order]
@@ -222,26 +220,16 @@ class CrossFit:
         parts = []
         for model, features in zip(self.models, self.features, strict=True):
             with torch.no_grad():
-                head = (
-                    None
-                    if model.head is None
-                    else model.head.for_classes(model.class_names, class_names, model.name_features)
-                )
-                head = None if head is None else replace(head, mix=UNMIXED)
-                current = PromptModel(model.backbone, class_names, model.config, model.prompts, head=head)
+                alone = [replace(branch, mix=UNMIXED) for branch in model.branches_for(class_names)]
+                current = PromptModel(model.backbone, class_names, model.config, model.prompts, branches=alone)
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
                 parts += [answers_held_out(current, current.similarities(part, text)) for part in features.split(BATCH)]
-        heads = [part.head for part in parts if part.head is not None]
-        return HeldOut(
-            torch.cat([part.cosines for part in parts]),
-            torch.cat(heads) if len(heads) == len(parts) else None,
-            torch.cat([part.ood for part in parts]),
-        )
+        return HeldOut.cat(parts)
 
 
 def _cross_fit(
-    model: PromptModel, steps: Steps, shots: LabelledPhotos, cache: Cache | None, known: KeptShots | None
+    model: PromptModel, steps: Steps, shots: LabelledPhotos, cache: Cache | None, known: Shots | None
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
@@ -263,8 +251,8 @@ def _cross_fit(
         mask[fold] = False
         fresh = PromptModel(model.backbone, model.class_names, model.config)
         if known is not None:
-            texts = None if model.head is None else model.head.texts
-            fresh.head = Head.of(model.config.head, known.take(mask), len(model.class_names), texts=texts)
+            relearned = (branch.of_shots(known[branch.how.space].take(mask)) for branch in model.branches)
+            fresh.branches = tuple(branch for branch in relearned if branch is not None)
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
     for event in steps.trainer(learners).run():
         yield CalibrationEvent(event.step, event.steps)
@@ -285,7 +273,7 @@ def _cross_fit(
 
 
 def _centres(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> ImageFeatures:
-    return ImageFeatures.cat(list(encode_centres(model.backbone, shots.photos, cache, shots.hashes)))
+    return ImageFeatures.cat(list(encode_centres(model.backbone, shots.photos, cache, shots.hashes, model.sight)))
 
 
 def _reliability(labels: Tensor) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gallop.model.head.sums import shot_features
 from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
@@ -15,7 +16,6 @@ from app.views.export import imported
 from gallop import GalLoPClassifier
 from gallop.config import HeadKind
 from gallop.features.encoding import encode_photos
-from gallop.model.head.sums import shot_features
 from tests.app_pages import (
     COMPARE,
     EXPLORE,

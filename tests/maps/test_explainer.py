@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gallop.model.head.head import HeadScores
 from PIL import Image
 
 from app.photos import samples
@@ -25,7 +26,6 @@ from gallop.maps.explainer import SOURCE, STYLE_SHEET, script
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale, Style, shared_scale
-from gallop.model.head.head import HeadScores
 from gallop.model.similarities import Similarities
 from gallop.predictions.explanation import Explanation
 from tests import tiny

@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
+from gallop.model.head.head import HALVED, NAMES, PENALTY, Head, drawn_to
+from gallop.model.head.mix import SPREAD, USUAL, Mix, choose_mix
+from gallop.model.head.sums import KeptShots, ShotSums, shot_features
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
@@ -18,10 +22,6 @@ from gallop.backbones import Backbone
 from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
 from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures
-from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
-from gallop.model.head.head import HALVED, NAMES, PENALTY, Head, drawn_to
-from gallop.model.head.mix import SPREAD, USUAL, Mix, choose_mix
-from gallop.model.head.sums import KeptShots, ShotSums, shot_features
 from gallop.model.prompted import PromptModel
 from tests import tiny
 from tests.reference import backbone

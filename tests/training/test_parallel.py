@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from gallop.model.head.head import Head
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -29,7 +30,6 @@ from gallop.config import MethodConfig
 from gallop.errors import BackboneError, ConfigError, DataError, ParallelError, ProcessLeft, TrainingDiverged
 from gallop.features.encoding import TrainingViews
 from gallop.model import prompted
-from gallop.model.head.head import Head
 from gallop.model.prompted import initial_prompts
 from gallop.presets import method_preset
 from gallop.training import launch as launching

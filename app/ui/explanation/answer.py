@@ -35,40 +35,25 @@ def explained_now(session: Session, photo: Photo, question: Question) -> tuple[E
     """
     with st.spinner("Looking at the photo …", show_time=False):
         tower, asked = backbone(session.training.tower), Question(question.names, like_taught=True)
-        if session.answers.second_look_awaited(tower, photo, question):
-            explain = session.answers.explain_first_look
-        elif closer_at_hand(session, photo, question):
-            explain = session.answers.explain_closer
-        else:
-            explain = session.answers.explain
+        explain, _ = session.answers.ways(tower, photo, question, finer=bool(session.explore.finer))
         return explain(tower, photo, question), explain(tower, photo, asked) if question.taught else None
 
 
-def closer_at_hand(session: Session, photo: Photo, question: Question) -> bool:
-    """Whether finer maps are wanted and there: the answer comes first, and they follow it."""
-    return bool(session.explore.finer) and session.answers.closer(photo, question)
-
-
 def follow_up(session: Session, photo: Photo, question: Question) -> bool:
-    """Work out a second look where it is wanted and not there yet, for answers or for finer maps; whether it has come.
+    """Look at a photo again where that is wanted and was not done yet, for answers or for finer maps; whether it was.
 
     Raises as ``explained_now``.
     """
-    answers = session.answers
-    finer = bool(session.explore.finer) and not answers.closer(photo, question)
-    if not (finer or question.taught):  # only what was taught looks twice by itself
+    if not (session.explore.finer or question.taught):  # only what was taught looks twice by itself
         return False
     tower = backbone(session.training.tower)
-    asked = [Question(question.names, like_taught=True), question] if question.taught else [question]
-    if answers.second_look_awaited(tower, photo, question):
-        for each in asked:
-            answers.explain(tower, photo, each)
-        return True
-    if not finer:
+    _, missing = session.answers.ways(tower, photo, question, finer=bool(session.explore.finer))
+    if missing is None:
         return False
+    asked = [Question(question.names, like_taught=True), question] if question.taught else [question]
     for each in asked:
-        answers.explain_closer(tower, photo, each)
-    return answers.closer(photo, question)  # not where a taught model looks twice
+        missing(tower, photo, each)
+    return True
 
 
 def standing(session: Session, photo: Photo, question: Question) -> Explanation:

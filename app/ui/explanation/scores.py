@@ -11,6 +11,7 @@ import streamlit as st
 from app import text
 from app.charts import score_charts
 from app.ui.widgets import media
+from gallop.config import HEADS
 
 if TYPE_CHECKING:
     from gallop import Explanation
@@ -43,15 +44,19 @@ def together(explanation: Explanation, class_name: str) -> None:
     whole = float(explanation.global_scores[row].mean())
     parts = float(explanation.local_scores[row].mean()) if explanation.topk else whole
     name, prompts = text.markdown(class_name), (whole + parts) / 2
-    head, own = explanation.similarities.head, explanation.head_scores
-    if head is not None and own is not None:
+    taught = {branch: float(found[row]) for branch, found in explanation.branch_scores.items()}
+    if taught:
         words = f"the global prompts' mean {whole:.4f}"
         if explanation.topk:
             words += f" and the local prompts' mean {parts:.4f} average to {prompts:.4f}"
-        score = (1 - head.weight) * prompts + head.weight * float(own[row])
+        score = explanation.similarities.prompts_weight * prompts
+        for branch, own in taught.items():
+            weight = explanation.similarities.branch_weights[branch]
+            score += weight * own
+            words += f"; the {HEADS[branch].title}, which the photos themselves taught, has {own:.4f} and a weight of "
+            words += f"{weight:.2f}"
         st.markdown(
-            f"Together: {words}; the head, which the photos themselves taught, has {float(own[row]):.4f} and a weight "
-            f"of {head.weight:.2f}. With it the score of {name} is **{score:.4f}**. "
+            f"Together: {words}. With it the score of {name} is **{score:.4f}**. "
             "The probabilities compare the classes' scores."
         )
         return
@@ -75,6 +80,5 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
         table[f"global {'' if alike else m}".strip()] = column
     for n, column in enumerate(explanation.local_scores.T):
         table[f"local {n + 1}, k = {explanation.topk[n]}"] = column
-    if explanation.head_scores is not None:
-        table["head"] = explanation.head_scores
+    table |= {HEADS[branch].title: found for branch, found in explanation.branch_scores.items()}
     st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)

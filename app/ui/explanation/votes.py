@@ -1,4 +1,4 @@
-"""Shots that voted: what each photo that was learned from adds to the head's score, which is their sum."""
+"""Shots that voted: what each photo that was learned from adds to a branch's score, which is their sum."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app import text
 from app.photos import thumbnails
 from app.ui.widgets import media
 from gallop import Photo
+from gallop.config import HEADS
 
 if TYPE_CHECKING:
     from gallop import Explanation
@@ -25,15 +26,20 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
     Args:
         learned: photos and their classes, in the order of the shots.
     """
-    voted, row = explanation.votes, explanation.class_names.index(class_name)
-    if voted is None or explanation.head_scores is None or len(learned) != len(voted.labels):
+    told = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
+    if not told:
         st.caption(
             "Which photos voted is known of a model that was trained here, while all that it learned from are on the "
             "cards of Teach."
         )
-        return
+    for branch in told:
+        _votes_of(explanation, branch, learned, class_name)
+
+
+def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
+    voted, row, title = explanation.votes[branch], explanation.class_names.index(class_name), HEADS[branch].title
     given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _TOLD)
-    st.markdown(f"What each photo that it learned from adds to the head's score of {text.markdown(class_name)}.")
+    st.markdown(f"What each photo that it learned from adds to the {title}'s score of {text.markdown(class_name)}.")
     with st.container(horizontal=True, gap="small"):
         for i in shown:
             photo, name = learned[i]
@@ -46,5 +52,5 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
     source = "the class names" if voted.named else "no photo"
     st.caption(
         f"Beside these{more} and {rest:+.4f} comes from {source}: together "
-        f"{float(explanation.head_scores[row]):.4f}, the head's score."
+        f"{float(explanation.branch_scores[branch][row]):.4f}, the {title}'s score."
     )

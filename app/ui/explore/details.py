@@ -43,7 +43,7 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
             return
         with ProblemsTold():
             found = find()
-            if not found.topk and found.head_scores is None:
+            if not found.topk and not found.branches:
                 st.caption("Without local prompts there is no map.")
                 return
             classifier = session().answers.classifier(backbone(session().training.tower), question)
@@ -51,17 +51,16 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
 
 
 def shots_that_voted(photo: Photo, question: Question, find: Find) -> None:
-    """Which photos it learned from said what, where a head can tell."""
+    """Which photos it learned from said what, where a branch can tell."""
     taught = session().training.taught
-    head = taught.after.model_.head if taught is not None and question.taught else None
-    if taught is None or head is None or not head.votes:
+    if taught is None or not question.taught or not any(branch.how.votes for branch in taught.after.model_.branches):
         return
     with st.expander("Shots that voted", icon=":material/how_to_vote:", key="votes", on_change="rerun") as fold:
         if not fold.open:
             return
         with ProblemsTold():
             found, learned = find(), session().training.learned
-            if found.votes is None and learned:
+            if not found.votes and learned:
                 with st.spinner("Looking at the photos that it learned from"):
                     found = replace(found, votes=session().answers.votes(photo, question))
             voted_shots(found, learned, _explained(found))

@@ -51,8 +51,8 @@ with explained:
             with ProblemsTold():
                 names.suggestions(photo, class_names)
             answer.unnamed(photo)
-    elif (known := exploring.answer_at_hand(session, photo, question)) is not None and not answer.closer_at_hand(
-        session, photo, question
+    elif (known := exploring.answer_at_hand(session, photo, question)) is not None and not (
+        session.explore.finer and session.answers.closer(photo, question)
     ):
         explainer_beforehand(known)
         find = partial(answer.standing, session, photo, question)

@@ -109,7 +109,7 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
         words = {False: "no", True: "yes"}
         return column.selectbox(about.label, list(words), int(shown), format_func=words.__getitem__, **common)
     if about.choices:
-        return column.selectbox(about.label, about.choices, about.choices.index(shown), **common)
+        return column.selectbox(about.label, about.choices, list(about.choices).index(shown), **common)
     if about.among:
         return column.selectbox(about.label, about.among, about.among.index(shown), format_func="{:g}".format, **common)
     assert about.form is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallop.backbones import Backbone, load_backbone, pick_regions, with_detail
+from gallop.backbones import Backbone, load_backbone, pick_regions
 
 
 class Backbones:
@@ -18,11 +18,8 @@ class Backbones:
         self._name = ""
         self._fingerprints: dict[tuple[str, str], str] = {}
 
-    def get(self, name: str, regions: str, detail: float = 1.0) -> Backbone:
+    def get(self, name: str, regions: str) -> Backbone:
         """Return a backbone, loaded where the last one was another; whoever still holds that one keeps it in memory.
-
-        Args:
-            detail: as ``with_detail`` takes it.
 
         Raises:
             BackboneError, UnsupportedTower: as ``load_backbone``.
@@ -33,7 +30,7 @@ class Backbones:
             self._loaded, self._name = {found.region_kind: found}, name
         if regions not in self._loaded:
             self._loaded[regions] = next(iter(self._loaded.values())).with_regions(pick_regions(regions))
-        return with_detail(self._loaded[regions], detail)
+        return self._loaded[regions]
 
     def fingerprint(self, name: str, regions: str) -> str:
         """Return the fingerprint of everything that figures depend on; computed once, with the backbone loaded for it.

@@ -15,7 +15,7 @@ from gallop.backbones import Backbone
 from gallop.errors import TrainingDiverged
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.features.cache import STORED_DTYPE
-from gallop.features.encoding import Cache, ImageFeatures, encode_centres, regions_in_all
+from gallop.features.encoding import ONCE, Cache, ImageFeatures, Sight, encode_centres
 from gallop.methods import Fitted
 from gallop.predictions.predict import Predictions
 
@@ -56,25 +56,28 @@ class Asker:
     def __init__(self, cache: Cache | None, told: Callable[[PhotosEncoding], object] = lambda event: None) -> None:
         self._cache, self._told = cache, told
         self._backbone: Backbone | None = None
+        self._sight = ONCE
         self._features: dict[PhotoGroup, ImageFeatures] = {}
         self._passed: set[PhotoGroup] = set()  # those that do not fit, once they are in the cache
 
-    def prepare(self, backbone: Backbone, sources: dict[PhotoGroup, Sequence[Path]]) -> Iterator[PhotosEncoding]:
+    def prepare(
+        self, backbone: Backbone, sight: Sight, sources: dict[PhotoGroup, Sequence[Path]]
+    ) -> Iterator[PhotosEncoding]:
         """Have in memory the features of these, as far as they fit, and no other set's or backbone's.
 
         What does not fit goes through the tower once, into the cache: a photo that cannot be read must not be found
         only when a long training is over.
         """
-        if backbone is not self._backbone:
+        if (backbone, sight) != (self._backbone, self._sight):
             self.forget()
-            self._backbone = backbone
+            self._backbone, self._sight = backbone, sight
         for place in [place for place in self._features if place[0] == "set" and place not in sources]:
             del self._features[place]
         for place, paths in sources.items():
             if place in self._features or place in self._passed:
                 continue
             fits, parts, done = self._fits(backbone, len(paths)), list[ImageFeatures](), 0
-            for part in encode_centres(backbone, paths, self._cache):
+            for part in encode_centres(backbone, paths, self._cache, sight=sight):
                 parts += [part] if fits else []
                 done += len(part)
                 yield PhotosEncoding(place[1], done, len(paths))
@@ -90,7 +93,10 @@ class Asker:
         self._backbone = None
 
     def _fits(self, backbone: Backbone, photos: int) -> bool:
-        return sum(each.bytes for each in self._features.values()) + photos * photo_bytes(backbone) <= MEMORY_BYTES
+        return (
+            sum(each.bytes for each in self._features.values()) + photos * photo_bytes(backbone, self._sight)
+            <= MEMORY_BYTES
+        )
 
     def ask(
         self, fitted: Fitted, place: PhotoGroup, paths: Sequence[Path], classes: Sequence[int] | None = None
@@ -104,13 +110,13 @@ class Asker:
         if place in self._features:
             return among(fitted.predict(self._features[place]), classes)
         parts, done = [], 0
-        for features in encode_centres(self._backbone, paths, self._cache):
+        for features in encode_centres(self._backbone, paths, self._cache, sight=self._sight):
             parts.append(among(fitted.predict(features), classes))
             done += len(features)
             self._told(PhotosEncoding(place[1], done, len(paths)))
         return KeptAnswers.cat(parts)
 
 
-def photo_bytes(backbone: Backbone) -> int:
+def photo_bytes(backbone: Backbone, sight: Sight) -> int:
     """Return what the features of one photo take."""
-    return regions_in_all(backbone) * backbone.vision.region_width * STORED_DTYPE.itemsize
+    return sight.regions(backbone) * backbone.vision.region_width * STORED_DTYPE.itemsize

@@ -21,7 +21,7 @@ from gallop.bench.running.photo_sets import Photos
 from gallop.bench.running.runner import classes_of, places
 from gallop.bench.running.runs import BenchRun, BenchTower, Plan
 from gallop.errors import TrainingDiverged, sentence_of
-from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews, encode_centres
+from gallop.features.encoding import ONCE, ImageFeatures, MemoryCache, Sight, TrainingViews, encode_centres
 from gallop.methods import Fitted, Method, Setup
 
 FEW = 4
@@ -92,7 +92,7 @@ class Rehearsal:
             self._labels.setdefault(entry.key, entry.label)
         self._handful: dict[PhotoGroup, ImageFeatures] = {}
         self._seconds: dict[PhotoGroup, float] = {}
-        self._backbone: BenchTower = ("", "", 1.0)
+        self._backbone: BenchTower = ("", "", ONCE)
         self._views: dict[BenchTower, list[float]] = {}
         self._photo_bytes: dict[BenchTower, int] = {}
 
@@ -157,18 +157,18 @@ class Rehearsal:
         if which != self._backbone:
             self._handful.clear()
             self._seconds.clear()
-        backbone = self._backbones.get(*which)
+        backbone = self._backbones.get(*which[:2])
         backbone.fingerprint  # noqa: B018 - kept from here on; a training asks for it
-        self._photo_bytes[which] = photo_bytes(backbone)
+        self._photo_bytes[which] = photo_bytes(backbone, which[2])
         for place, paths in places(run, self._photos).items():
             if place in self._handful:
                 continue
             few = _spread(paths, FEW)
             if which != self._backbone:
-                _encode(backbone, few)  # the first pass takes longer than any after it
+                _encode(backbone, few, which[2])  # the first pass takes longer than any after it
                 self._backbone = which
             started = time.perf_counter()
-            self._handful[place] = _encode(backbone, few)
+            self._handful[place] = _encode(backbone, few, which[2])
             self._seconds[place] = (time.perf_counter() - started) / len(few)
             self._views.setdefault(which, []).append(self._seconds[place])
         return backbone
@@ -226,5 +226,5 @@ def _spread(items: Sequence[Any], count: int) -> list[Any]:
     return [items[i * len(items) // count] for i in range(count)] if len(items) > count else list(items)
 
 
-def _encode(backbone: Backbone, paths: Sequence[Path]) -> ImageFeatures:
-    return ImageFeatures.cat(list(encode_centres(backbone, paths, None)))
+def _encode(backbone: Backbone, paths: Sequence[Path], sight: Sight) -> ImageFeatures:
+    return ImageFeatures.cat(list(encode_centres(backbone, paths, None, sight=sight)))

@@ -21,7 +21,7 @@ from gallop.data import PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.evaluation.measure import Evaluation
-from gallop.features.encoding import Cache
+from gallop.features.encoding import ONCE, Cache
 from gallop.methods import Setup
 from gallop.runtime.machine import devices, peak_bytes, processor, versions
 
@@ -64,7 +64,7 @@ class Runner:
     ) -> None:
         self._photos, self._backbones, self._store, self._cache = photos, backbones, store, cache
         self._asker, self._told = Asker(cache, told), told
-        self._current: BenchTower = ("", "", 1.0)
+        self._current: BenchTower = ("", "", ONCE)
 
     def execute(self, runs: Sequence[BenchRun]) -> Iterator[Ahead | PhotosEncoding | Finished]:
         """Do every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""
@@ -74,7 +74,7 @@ class Runner:
                 continue
             yield Ahead(number, len(left), run)
             backbone = self._backbone(run)
-            yield from self._asker.prepare(backbone, places(run, self._photos))
+            yield from self._asker.prepare(backbone, run.tower[2], places(run, self._photos))
             record = self._run(run, backbone)
             del backbone
             self._store.write(record)
@@ -84,7 +84,7 @@ class Runner:
         if self._current != run.tower:
             self._asker.forget()
             self._current = run.tower
-        return self._backbones.get(*run.tower)
+        return self._backbones.get(*run.tower[:2])
 
     def _run(self, run: BenchRun, backbone: Backbone) -> Record:
         figures: list[Figure] = []

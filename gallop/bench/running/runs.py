@@ -10,14 +10,15 @@ from typing import Any
 from gallop.bench.definition.benchmark import Spec, label_of
 from gallop.data import LabelledPhotos, PhotoSet
 from gallop.errors import BenchError
-from gallop.methods import Method, asks_for
+from gallop.features.encoding import Sight
+from gallop.methods import Method, method_sight
 from gallop.wording import listed
 
 UNTAUGHT = 0
 """The shots, and the seed, of a run that learns nothing."""
 
 
-BenchTower = tuple[str, str, float]
+BenchTower = tuple[str, str, Sight]
 """A backbone, its regions, and what a method asks for of photos: runs of the same share features."""
 
 
@@ -53,7 +54,7 @@ class BenchRun:
     @property
     def tower(self) -> BenchTower:
         """What it learns and answers with."""
-        return self.backbone, self.regions, asks_for(self.made)
+        return self.backbone, self.regions, method_sight(self.made)
 
     @property
     def train(self) -> LabelledPhotos:

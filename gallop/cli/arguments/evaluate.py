@@ -14,7 +14,7 @@ examples:
 MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures of the JSON are fractions:
 {accuracy, accuracy_global, accuracy_local, n, per_class {name: accuracy}, tpr,
  ood {NAME: {SCORE: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...]},
-and accuracy_head where the model has one.
+and of what answers beside the prompts, such as accuracy_head.
 FPR95 is the share of unknown photos that pass at the tightest threshold that keeps at least 95% of the known ones.
 fpr95_authors is that of the paper's own code: at the loosest threshold that keeps the share nearest to 95%.
 SCORE, larger = more outlier, is one of:"""

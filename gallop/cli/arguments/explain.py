@@ -11,7 +11,7 @@ examples:
   gallop explain cat.jpg --model model --out why.png --npy maps.npy
 
 JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regions [{prompt, k, boxes}, ...],
-head_score with a head}
+branch_scores {name: score of what answers beside the prompts}}
 Scores are those of the shown class; a box is [left, top, right, bottom] in the photo's pixels, best first; prompts are
 counted from 1. The maps of --npy are the cosines of the regions: an array (N, rows, columns)."""
 

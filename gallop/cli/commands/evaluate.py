@@ -18,10 +18,10 @@ from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images, trained_model
 from gallop.data import ContentHash, LabelledPhotos, folder_class_names, is_csv
 from gallop.errors import CommandError, ImageError
-from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, HEAD, LOCAL, KeptAnswers
+from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, LOCAL, KeptAnswers
 from gallop.evaluation.measure import Evaluation
 from gallop.features.contents import EncodedContents
-from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, default_cache_folder, encode_centres
+from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, Sight, default_cache_folder, encode_centres
 from gallop.images import list_images
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.wording import listed
@@ -116,22 +116,24 @@ class _Photos:
         read, parts = list[Path](), list[KeptAnswers]()
         for start in range(0, len(paths), BATCH):
             some = slice(start, start + BATCH)
-            for chunk, features in self._features(paths[some], hashes[some]):
+            for chunk, features in self._features(paths[some], hashes[some], classifier.model_.sight):
                 read += chunk
                 parts.append(KeptAnswers.of(classifier.predict_all(features)))
             self._console.progress(f"evaluating {what}", min(start + BATCH, len(paths)), len(paths))
         return read, KeptAnswers.cat(parts) if parts else None
 
-    def _features(self, paths: Sequence[Path], hashes: Sequence[str]) -> Iterator[tuple[Sequence[Path], ImageFeatures]]:
+    def _features(
+        self, paths: Sequence[Path], hashes: Sequence[str], sight: Sight
+    ) -> Iterator[tuple[Sequence[Path], ImageFeatures]]:
         """All together; one by one where one of them is gone."""
         try:
-            features = ImageFeatures.cat(list(encode_centres(self._backbone, paths, self._cache, hashes)))
+            features = ImageFeatures.cat(list(encode_centres(self._backbone, paths, self._cache, hashes, sight)))
         except ImageError as error:
             if len(paths) == 1:
                 self.refuse(paths[0], str(error))
                 return
             for path, digest in zip(paths, hashes, strict=True):
-                yield from self._features([path], [digest])
+                yield from self._features([path], [digest], sight)
         else:
             yield paths, features
 
@@ -172,7 +174,7 @@ def _result(class_names: Sequence[str], known: Evaluation, outliers: dict[str, K
         "accuracy": shares[ENSEMBLE],
         "accuracy_global": shares.get(GLOBAL, shares[ENSEMBLE]),  # without local prompts it is the ensemble
         "accuracy_local": shares.get(LOCAL),
-        **({HEAD: shares[HEAD]} if HEAD in shares else {}),
+        **{name: share for name, share in shares.items() if name not in (ENSEMBLE, GLOBAL, LOCAL)},
         "n": len(known.truth),
         "per_class": {name: known.per_class[name].value for name in class_names if name in known.per_class},
         "tpr": known.tpr,
@@ -188,11 +190,13 @@ def _result(class_names: Sequence[str], known: Evaluation, outliers: dict[str, K
 
 
 def _table(result: dict[str, Any]) -> list[str]:
+    branches = [name for name in result if name.startswith("accuracy_") and name not in (GLOBAL, LOCAL)]
     lines = [
         f"accuracy {percentage(result['accuracy'])} on {result['n']} images "
         f"(global prompts {percentage(result['accuracy_global'])}, "
         f"local prompts {percentage(result['accuracy_local'])}"
-        f"{f', head {percentage(result[HEAD])}' if HEAD in result else ''})",
+        + "".join(f", {name[len('accuracy_') :].replace('_', ' ')} {percentage(result[name])}" for name in branches)
+        + ")",
         *([f"taken for known things: {percentage(result['tpr'])}"] if result["tpr"] is not None else []),
         "",
         *columns([["class", "accuracy"], *([name, percentage(share)] for name, share in result["per_class"].items())]),

@@ -12,6 +12,7 @@ import numpy as np
 from gallop import Explanation, load_image
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, model_or_classes
+from gallop.config import HEADS
 from gallop.errors import CommandError
 from gallop.maps.plots import explanation_png
 from gallop.names.class_names import clean_name
@@ -63,8 +64,7 @@ def _table(result: dict[str, Any], explanation: Explanation, out: Path) -> list[
         [f"local {i + 1}, k = {explanation.topk[i]}", f"{score:.3f}", explanation.describe(shown, i)]
         for i, score in enumerate(result["local_scores"])
     ]
-    if "head_score" in result:
-        rows.append(["head", f"{result['head_score']:.3f}", "every region"])
+    rows += [[HEADS[name].title, f"{score:.3f}", "every region"] for name, score in result["branch_scores"].items()]
     return [
         f"{result['image']}: {result['label']} ({percentage(probabilities[result['label']])})",
         f"scores for {shown!r} ({percentage(probabilities[shown])}); the picture is {out}",

@@ -250,7 +250,9 @@ def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, An
 def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, cache: FeatureCache, console: Console) -> float:
     """Of the final prompts, on the centres of the shots, which the calibration has encoded for its held-out ones."""
     found: list[str] = []
-    for features in encode_centres(classifier.model_.backbone, shots.photos, cache, shots.hashes):
+    for features in encode_centres(
+        classifier.model_.backbone, shots.photos, cache, shots.hashes, classifier.model_.sight
+    ):
         found.extend(classifier.predict_all(features).labels.tolist())
         console.progress("checking the shots", len(found), len(shots))
     return Share(sum(said == name for said, name in zip(found, shots.names, strict=True)), len(shots)).value

@@ -23,7 +23,7 @@ def _make(model: ModelToExport) -> Exported:
             f"than {parity.difference:.1e}.",
         ),
         {
-            **dict(zip(("input", "finer_input"), INPUTS[: len(model.classifier.model_.backbone.looks)], strict=False)),
+            **dict(zip(("input", "finer_input"), INPUTS[: len(model.classifier.model_.sight.times)], strict=False)),
             "outputs": list(parity.by_output),
             "checked_on": parity.images,
             "largest_difference": parity.difference,
@@ -38,10 +38,9 @@ def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
     from gallop.export.onnx_inputs import as_inputs
     from gallop.export.quantizing import quantized
 
-    classes, backbone = model.classifier.model_.class_names, model.classifier.model_.backbone
-    numbers = {name: number for number, name in enumerate(classes)}
+    numbers = {name: number for number, name in enumerate(model.classifier.model_.class_names)}
     labels = [numbers.get(label) for label in model.labels or [""] * len(model.photos)]
-    photos = [as_inputs(backbone, photo) for photo in model.photos]
+    photos = [as_inputs(model.classifier.model_, photo) for photo in model.photos]
     made = quantized(checked.data, model.quantize, photos, labels)
     before, after = made.before, made.after
     calibrated = f"with ranges from {made.calibrated_with} photos, " if made.calibrated_with else ""

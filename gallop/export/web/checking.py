@@ -13,11 +13,10 @@ from torch import Tensor
 from gallop.backbones.text.bpe import ClipTokens
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
-from gallop.export.onnx import Answering
+from gallop.export.onnx import Answering, Seen
 from gallop.export.onnx_inputs import INPUTS, pixels_to_check
 from gallop.export.web.towers import PagePrecision
 from gallop.features.encoding import encode_pixels
-from gallop.model.head.head import HeadScores
 from gallop.predictions.predict import to_array
 
 PAGE_ALLOWED = {"fp32": 1e-4, "fp16": 1e-2}
@@ -49,8 +48,10 @@ def check_towers(
     Raises:
         OnnxError: they differ by more than ``PAGE_ALLOWED``.
     """
-    pixels = pixels_to_check(classifier.model_.backbone, photos)
-    own = classifier.predict_all(encode_pixels(classifier.model_.backbone, pixels)).probabilities
+    pixels = pixels_to_check(classifier.model_, photos)
+    own = classifier.predict_all(
+        encode_pixels(classifier.model_.backbone, pixels, classifier.model_.sight)
+    ).probabilities
     difference = float(np.abs(_probabilities(classifier, vision, pixels) - own).max())
     apart = None if text is None else _texts_apart(classifier, text)
     allowed = PAGE_ALLOWED[precision]
@@ -73,16 +74,16 @@ def _session(data: bytes) -> Any:
 
 def _probabilities(classifier: GalLoPClassifier, vision: bytes, pixels: Sequence[Tensor]) -> Any:
     """(B, K), a photo at a time as the page takes them."""
-    session, answering, head = _session(vision), Answering(classifier), classifier.model_.head
+    session, answering = _session(vision), Answering(classifier)
+    kinds = [branch.kind for branch in classifier.model_.branches]
     rows = []
     for i in range(len(pixels[0])):
         given = {name: look[i : i + 1].numpy() for name, look in zip(INPUTS, pixels, strict=False)}
         parts = [torch.from_numpy(part) for part in session.run(None, given)]
-        step = 2 if head is None else 3
-        looks = [parts[at : at + step] for at in range(0, len(parts), step)]
-        said = None if head is None else [HeadScores(look[2], head.mix.weight) for look in looks]
+        looks = [parts[at : at + 2 + len(kinds)] for at in range(0, len(parts), 2 + len(kinds))]
+        seen = [Seen(whole, regions, dict(zip(kinds, maps, strict=True))) for whole, regions, *maps in looks]
         with torch.no_grad():
-            rows.append(to_array(answering.answered([(look[0], look[1]) for look in looks], said)[0]))
+            rows.append(to_array(answering.answered(seen)[0]))
     return np.concatenate(rows)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from gallop import __version__
 from gallop.backbones.text.whole import reads_clip_tokens
-from gallop.config import CONTEXT_INIT
+from gallop.config import CONTEXT_INIT, HEADS
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.maps.explainer.data import palettes
@@ -44,14 +44,14 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
         "prompts": [config.global_prompts, len(config.topk)],
         "topk": list(config.topk),
         "preprocess": {**size, "mean": backbone.preprocess.mean, "std": backbone.preprocess.std},
-        "looks": list(backbone.looks),
-        "grids": [{"rows": rows, "columns": columns} for rows, columns in backbone.grids],
+        "looks": list(model.sight.times),
+        "grids": [{"rows": rows, "columns": columns} for rows, columns in model.sight.grids(backbone)],
         "damping": asdict(model.damping),
         "scale": backbone.logit_scale,
         "temperature": calibration.temperature,
         "threshold": calibration.threshold,
         "doubt": calibration.doubt,
-        "head": None if model.head is None else model.head.mix.weight,
+        "branches": [{"name": HEADS[each.kind].title, "weight": each.mix.weight} for each in model.branches],
         "width": backbone.feature_sizes[-1],
         "room": backbone.text.context_length,
         "palettes": palettes(),
@@ -64,7 +64,7 @@ def has_fixed_classes(model: PromptModel) -> bool:
     So it is where something was learned, from photos of these classes, and where its text tower is none of CLIP's kind.
     """
     learned = model.prompts.digest() != initial_prompts(model.backbone, model.config).digest()
-    return learned or model.head is not None or not reads_clip_tokens(model.backbone.text)
+    return learned or bool(model.branches) or not reads_clip_tokens(model.backbone.text)
 
 
 def class_features(classifier: GalLoPClassifier) -> bytes:

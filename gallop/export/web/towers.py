@@ -18,7 +18,7 @@ from gallop.backbones.text.whole import WholeTexts
 from gallop.backbones.vision.trunk import TrunkVision
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import Answering
-from gallop.export.onnx_inputs import INPUTS
+from gallop.export.onnx_inputs import INPUTS, PREFIXES
 from gallop.export.tracing import ToTrace, onnx_model
 
 PagePrecision = Literal["fp16", "fp32"]
@@ -28,7 +28,7 @@ _SMALL = 1024
 
 
 class Looking(Answering):
-    """Pixels (1, 3, S, S) of each look to whole (1, D), regions (1, R, D) and, of a head, its map (1, R, K)."""
+    """Pixels (1, 3, S, S) of each look to whole (1, D), regions (1, R, D) and the map of each branch (1, R, K)."""
 
     def __init__(self, classifier: GalLoPClassifier) -> None:
         super().__init__(classifier)
@@ -41,22 +41,22 @@ class Looking(Answering):
         return regions if self._plain else super().region_in_joint_space(regions)
 
     def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
-        features, said = self.looked(pixels)
-        heads = [()] * len(features) if said is None else [(head.regions,) for head in said]
-        return tuple(part for look, head in zip(features, heads, strict=True) for part in (*look, *head))
+        return tuple(
+            part for look in self.looked(pixels) for part in (look.whole, look.regions, *look.branches.values())
+        )
 
 
 def vision_onnx(classifier: GalLoPClassifier, precision: PagePrecision) -> bytes:
-    """Return a file from ``pixels``, and ``finer_pixels`` of a second look, to "whole", "regions" and "head", of the
-    second look with "finer_" before them.
+    """Return a file from ``pixels``, and ``finer_pixels`` of a second look, to "whole", "regions", "branch0" and so
+    on, of the second look with "finer_" before them.
 
     Raises:
         OnnxError: it cannot be written.
     """
-    backbone = classifier.model_.backbone
-    sides = [backbone.preprocess.side(times) for times in backbone.looks]
-    kinds = ("whole", "regions") if classifier.model_.head is None else ("whole", "regions", "head")
-    names = [f"{prefix}{kind}" for prefix in ("", "finer_")[: len(sides)] for kind in kinds]
+    model = classifier.model_
+    sides = [model.backbone.preprocess.side(times) for times in model.sight.times]
+    kinds = ("whole", "regions", *(f"branch{i}" for i in range(len(model.branches))))
+    names = [f"{prefix}{kind}" for prefix in PREFIXES[: len(sides)] for kind in kinds]
     inputs = tuple(torch.zeros(1, 3, side, side) for side in sides)
     what = ToTrace(Looking(classifier), inputs, (INPUTS[: len(sides)], names), as_stored=True)
     return _stored(onnx_model(what), precision)

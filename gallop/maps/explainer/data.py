@@ -1,9 +1,9 @@
 """What an explainer holds, as one dictionary of plain values: the photo, the cosines, and what they add up with.
 
 Whatever host shows it, this is the only place that makes it. Cosines are little-endian float32 in base64, laid out as
-takes (one explanation, or one after and one before teaching) of branches (global prompts, local prompts and, where a
-model has one, the head that shots taught) on grids, one of each look at the photo, the finest last: of local prompts
-and head a branch for each grid, with its share in the score.
+takes (one explanation, or one after and one before teaching) of branches (global prompts, local prompts and what shots
+taught beside them) on grids, one of each look at the photo, the finest last: of all but the global prompts a branch for
+each grid, with its share in the score.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gallop.config import HEADS
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.look import COLOURS, SIGNED_COLOURS, Scale, colour_table, head_scale, shared_scale
+from gallop.maps.look import COLOURS, SIGNED_COLOURS, Scale, branch_scale, colour_table, shared_scale
 from gallop.maps.photo import photo_place, photo_url
 
 if TYPE_CHECKING:
-    from gallop.model.head.head import HeadScores
     from gallop.predictions.explanation import Explanation
 else:
-    HeadScores = Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading them
+    Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 COSINE_BYTES = 2_000_000
 """Of region cosines that are sent. Up to it every class's are; above it those of the classes that are asked for and of
@@ -72,10 +72,9 @@ def explainer_data(
         "temperature": explanation.temperature,
         "threshold": explanation.threshold,
         **({"doubt": explanation.doubt} if explanation.doubt else {}),
-        "grids": [*map(_larger, explanation.looks[:-1]), {"rows": explanation.grid[0], "columns": explanation.grid[1]}],
+        "grids": [*map(_larger, explanation.looks[:-1]), _grid(explanation)],
         "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],
-        **({"reach": head_scale(explanation).high} if explanation.has_head else {}),
         **palettes(),
         "stands": stands.as_dict(),
         "compact": compact,
@@ -85,11 +84,14 @@ def explainer_data(
     return data
 
 
+def _grid(look: Explanation) -> dict[str, Any]:
+    return {"rows": look.grid[0], "columns": look.grid[1]}
+
+
 def _larger(look: Explanation) -> dict[str, Any]:
     """The grid of larger regions, which have a scale of their own."""
     scale = shared_scale(look)
-    reach = {"reach": head_scale(look).high} if look.has_head else {}
-    return {"rows": look.grid[0], "columns": look.grid[1], "range": [scale.low, scale.high], **reach}
+    return _grid(look) | {"range": [scale.low, scale.high]}
 
 
 @cache
@@ -117,7 +119,7 @@ def all_sent(explanation: Explanation, takes: int) -> bool:
 
 
 def _room(explanation: Explanation, takes: int) -> int:
-    planes = max(len(explanation.topk), 1) + (explanation.similarities.head is not None)
+    planes = max(len(explanation.topk), 1) + len(explanation.branches)
     regions = sum(rows * columns for rows, columns in (look.grid for look in explanation.looks))
     return COSINE_BYTES // (takes * planes * regions * 4)
 
@@ -134,25 +136,24 @@ def _sent(explanation: Explanation, stands: Stands, takes: int) -> list[int] | N
 
 
 def _take(explanation: Explanation, stands: Stands, sent: list[int] | None, when: str) -> dict[str, Any]:
-    head = explanation.similarities.head
-    prompts = 1.0 if head is None else 1 - head.weight
+    prompts = explanation.similarities.prompts_weight
     whole = {
         "name": "whole photo",
         "weight": prompts / 2 if explanation.topk else prompts,
         "prompts": explanation.global_scores.shape[1],
         "cosines": _packed(explanation.global_scores),
     }
-    looks = list(zip(explanation.looks, explanation.shares, strict=True))
+    looks = list(enumerate(zip(explanation.looks, explanation.shares, strict=True)))
     regions = [
         _regions(look, number, stands, sent) | _shared(share, prompts / 2 if explanation.topk else 0.0)
-        for number, (look, share) in enumerate(looks)
+        for number, (look, share) in looks
     ]
-    heads = [
-        _head(found, number, sent) | _shared(share, found.weight)
-        for number, (look, share) in enumerate(looks)
-        if (found := look.similarities.head) is not None
+    taught = [
+        _linear(look, name, number, sent) | _shared(share, weight)
+        for name, weight in explanation.similarities.branch_weights.items()
+        for number, (look, share) in looks
     ]
-    take: dict[str, Any] = {"when": when, "branches": [whole, *regions, *heads]}
+    take: dict[str, Any] = {"when": when, "branches": [whole, *regions, *taught]}
     if sent is not None or len(regions) > 1:  # the browser has not all that it would take
         take["outlier"] = {name: float(score[0]) for name, score in explanation.similarities.ood().items()}
     return take
@@ -168,9 +169,9 @@ def _regions(look: Explanation, grid: int, stands: Stands, sent: list[int] | Non
 
     Where a model has no local prompts it has no weight and no maps, but can be asked.
     """
-    found = look.similarities
+    found = look.similarities.looks[0]
     # Tensors on the CPU, read without torch: whoever imports this need not load it.
-    cosines = np.asarray(found.regions[0] if look.topk else found.ood_regions[0, :, :, None], dtype=np.float32)
+    cosines = np.asarray(found.region_cosines[0] if look.topk else found.region_scores[0, :, :, None], dtype=np.float32)
     branch: dict[str, Any] = {
         "name": "regions",
         "grid": grid,
@@ -185,17 +186,18 @@ def _regions(look: Explanation, grid: int, stands: Stands, sent: list[int] | Non
     return branch | {"cosines": _packed(cosines)}
 
 
-def _head(head: HeadScores, grid: int, sent: list[int] | None) -> dict[str, Any]:
-    """The branch that shots taught, of one look: linear in the regions, so its score is the mean of a map, whatever
-    k is.
+def _linear(look: Explanation, name: str, grid: int, sent: list[int] | None) -> dict[str, Any]:
+    """A branch that shots taught, of one look: linear in the regions, so its score is the mean of a map, whatever k
+    is.
     """
     branch: dict[str, Any] = {
-        "name": "head",
+        "name": HEADS[name].title,
         "grid": grid,
         "linear": True,
-        "means": _packed(np.asarray(head.scores[0])),
+        "means": _packed(look.branch_scores[name]),
+        "reach": branch_scale(look, name).high,
     }
-    cosines = np.asarray(head.regions[0], dtype=np.float32)
+    cosines = np.asarray(look.similarities.looks[0].branches[name][0], dtype=np.float32)
     if sent is not None:
         branch["classes"], cosines = sent, cosines[:, sent]
     return branch | {"cosines": _packed(cosines)}

@@ -24,7 +24,7 @@ class Extent(Protocol):
     def grid(self) -> tuple[int, int]: ...
 
     @property
-    def has_head(self) -> bool: ...
+    def branches(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Stands:
         class_name: the class explained; None follows the most probable one.
         against: another class, whose scores are subtracted.
         before: whether the same class's scores before teaching are subtracted.
-        prompt: the local prompt whose map is shown, counted from 0; the head's map, where there is one, is the last.
+        prompt: the local prompt whose map is shown, counted from 0; the maps of branches beside the prompts come last.
         topk: k of each local prompt; the model's own where it is empty.
         region: the one that is asked.
         all_scales: every scale's map, large.
@@ -128,7 +128,7 @@ class Stands:
 
 
 def _maps(explanation: Extent) -> int:
-    return len(explanation.topk) + explanation.has_head
+    return len(explanation.topk) + len(explanation.branches)
 
 
 def _of(said: Mapping[str, Any], name: str, kind: type, other: Any) -> Any:

@@ -136,6 +136,7 @@ export class Linear {
     const sent = data.classes ?? Array.from({ length: classes }, (_, c) => c);
     this.rank = new Map(sent.map((c, i) => [c, i]));
     this.means = floats(data.means);
+    this.reach = data.reach; // how far from zero the maps of all classes go
     const cosines = floats(data.cosines);
     const each = sent.length;
     this.planes = sent.map((_, i) => Float32Array.from({ length: regions }, (_, r) => cosines[r * each + i]));
@@ -152,6 +153,18 @@ export class Linear {
   scores() {
     return this.means;
   }
+}
+
+/* What answers beside the prompts: {name, weight, looks}, of regions of each size, the finest last. */
+function beside(branches) {
+  const found = [];
+  for (const { name, weight, of } of branches) {
+    if (!(of instanceof Linear)) continue;
+    if (found.at(-1)?.name !== name) found.push({ name, weight: 0, looks: [] });
+    found.at(-1).weight += weight;
+    found.at(-1).looks.push(of);
+  }
+  return found;
 }
 
 /* One photo as one model saw it: branches whose scores, each with its weight, add up to a class's. */
@@ -172,8 +185,7 @@ export class Take {
     this.shares = locals.map((branch) => branch.share); // of each size in a score; none where it is there for its maps
     this.local = this.looks.at(-1);
     this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
-    this.heads = this.branches.map((branch) => branch.of).filter((of) => of instanceof Linear); // of each size, too
-    this.head = this.heads.at(-1);
+    this.besides = beside(this.branches);
   }
 
   /* Scores and probabilities (K), together and of each branch that has a weight; regions of all sizes are one. */
@@ -201,9 +213,9 @@ export class Take {
     return this.looks.reduce((sum, look, i) => sum + this.shares[i] * look.topkMean(c, n, k), 0);
   }
 
-  /* What the head says of a class, of the regions of all sizes. */
-  headMean(c) {
-    return this.heads.reduce((sum, head, i) => sum + this.shares[i] * head.means[c], 0);
+  /* What a branch beside the prompts says of a class, of the regions of all sizes. */
+  linearMean({ looks }, c) {
+    return looks.reduce((sum, look, i) => sum + this.shares[i] * look.means[c], 0);
   }
 
   /* Whether the answer is that of these k, or that of the last ones. */

@@ -55,9 +55,9 @@ export class State {
     return { ...this.now, turn: this.turn };
   }
 
-  /* How many there are: of each local prompt one, and behind them the head's. */
+  /* How many there are: of each local prompt one, and behind them those of the branches beside the prompts. */
   get maps() {
-    return this.takes[0].local.usual.length + (this.takes[0].head ? 1 : 0);
+    return this.takes[0].local.usual.length + this.takes[0].besides.length;
   }
 
   checked(said) {

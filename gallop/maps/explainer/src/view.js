@@ -6,7 +6,7 @@ import { table } from "./colours.js";
 import { Classes, Options, Strip, Track } from "./controls.js";
 import { element, lay, put, say } from "./dom.js";
 import { onceAFrame } from "./frames.js";
-import { HeadSubject, paintHead } from "./head.js";
+import { BranchSubject, paintBranch } from "./branch.js";
 import { Legend } from "./legend.js";
 import { drawMap, drawOutlines } from "./map.js";
 import { largest, Take } from "./numerics.js";
@@ -106,7 +106,7 @@ export class Explainer {
     this.strip.fill(this.state.maps);
     this.strip.frame(data);
     const kinds = { plain: !this.state.maps, one: this.state.maps === 1, compact: Boolean(data.compact) };
-    this.alike = kinds.alike = this.takes.every(({ local, head }) => local.alike && !head); // not learned: one map
+    this.alike = kinds.alike = this.takes.every(({ local, besides }) => local.alike && !besides.length); // not learned: one map
     for (const [name, holds] of Object.entries(kinds)) this.root.classList.toggle(name, holds);
     if (data.compact) this.beside.forEach((part) => part.remove());
   }
@@ -163,13 +163,14 @@ export class Explainer {
     const key = [...about, now.look].join();
     if (!this.subjects.has(key)) {
       if (this.subjects.size > 50) this.subjects.clear();
-      const { range, reach } = { ...this.data, ...this.grid }; // larger regions have their own
-      const scales = [this.takes, reach, this.usual.length];
-      const head = this.takes[0].head && new HeadSubject(...scales, ...about, now.look);
-      this.subjects.set(key, { subject: new Subject(this.takes, range, ...about, now.look), head });
+      const { range } = { ...this.data, ...this.grid }; // larger regions have their own
+      const branches = this.takes[0].besides
+        .map((_, i) => new BranchSubject(this.takes, i, this.usual.length + i, ...about, now.look))
+        .filter(({ here }) => here);
+      this.subjects.set(key, { subject: new Subject(this.takes, range, ...about, now.look), branches });
     }
-    ({ subject: this.subject, head: this.head } = this.subjects.get(key));
-    this.onHead = Boolean(this.head?.here) && now.prompt === this.usual.length;
+    ({ subject: this.subject, branches: this.branches } = this.subjects.get(key));
+    this.chosen = this.branches.find(({ place }) => place === now.prompt); // a branch's map, or none
     this.title = this.subject.other ? `Why ${this.name}, not ${this.otherName}` : `Where it sees ${this.name}`;
   }
 
@@ -226,12 +227,12 @@ export class Explainer {
   paintMaps(now) {
     const { subject } = this;
     const colours = subject.scale.signed ? this.signed : this.colours[now.colours];
-    const bare = !subject.prompts && !this.head?.here;
+    const bare = !subject.prompts && !this.branches.length;
     this.root.classList.toggle("bare", bare);
     this.root.classList.toggle("clear", now.opacity === 0);
     this.legend.root.hidden = this.maps.hidden = bare;
     this.mark(now);
-    say(this.faint, this.onHead ? "" : faintLine(subject, this.name));
+    say(this.faint, this.chosen ? "" : faintLine(subject, this.name));
     if (bare) return;
     if (this.size?.all !== now.all || !this.size.width) this.unmeasured();
     this.size ??= { all: now.all, width: this.seen.clientWidth, height: this.seen.clientHeight };
@@ -249,8 +250,8 @@ export class Explainer {
       }
       this.track.show(n, now.topk, this.usual, this.takes[0].local.regions, sumLine(subject, n, now.topk[n]));
     }
-    if (this.head?.here) paintHead(this, now);
-    if (!this.onHead) this.legend.show(subject, colours, this.title, this.name, this.otherName);
+    for (const branch of this.branches) paintBranch(this, branch, now);
+    if (!this.chosen) this.legend.show(subject, colours, this.title, this.name, this.otherName);
     say(this.all, now.all ? "One map" : "All large");
   }
 
@@ -261,14 +262,14 @@ export class Explainer {
 
   mark(now) {
     const { subject } = this;
-    const kept = subject.prompts && !this.onHead ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
+    const kept = subject.prompts && !this.chosen ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
     this.cells.mark(kept, this.here);
     this.pointAt(this.cells.focused());
   }
 
   /* A region in words: its score, and what it is like. */
   regionWords(region) {
-    const subject = this.onHead ? this.head : this.subject;
+    const subject = this.chosen ?? this.subject;
     const { prompt, topk } = this.state.now;
     const score = subject.prompts ? subject.maps[prompt][region] : null;
     const outlined = Boolean(score !== null && subject.kept?.(prompt, topk[prompt]).includes(region));
@@ -285,7 +286,8 @@ export class Explainer {
   rest() {
     const [{ subject }, { now }, [doubt, ...said]] = [this, this.state, this.said()];
     const words = (region) => this.regionWords(region);
-    if (this.onHead) this.cells.name(`Map of the head. ${this.head.title(this.name)}; every region counts.`, words);
+    if (this.chosen)
+      this.cells.name(`Map of the ${this.chosen.name}. ${this.chosen.title(this.name)}; every region counts.`, words);
     else if (subject.prompts) {
       const kept = subject.kept(now.prompt, now.topk[now.prompt]);
       const about = `Map of local prompt ${now.prompt + 1}. ${this.title}`;

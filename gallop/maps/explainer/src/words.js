@@ -75,8 +75,12 @@ export function sumLine(subject, n, k) {
   return `${outlined}; ${subject.share ? "with" : "by"} the other size its score is ${figure(whole)}`;
 }
 
-/* The head's score, as the mean that it is. */
-export function headLine(subject) {
+export function capital(words) {
+  return words.slice(0, 1).toUpperCase() + words.slice(1);
+}
+
+/* The score of a branch beside the prompts, as the mean that it is. */
+export function linearLine(subject) {
   const all = `Mean of all ${subject.regions} regions`;
   if (subject.other) return `${all}: by ${difference(subject.score)} more`;
   const mean = `${all}: ${figure(subject.score)}`;

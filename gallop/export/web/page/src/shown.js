@@ -5,36 +5,36 @@ import { cosinesOf } from "./cosines.js";
 
 const LONGEST = 1.5; // the photo is shown no longer than 3:2
 
-/* Args: model, what model.json says; names (K); looks, {whole, regions, head} each; texts; place, of the photo. */
+/* Args: model, what model.json says; names (K); looks, {whole, regions, branches} each; texts; place, of the photo. */
 export function explained(model, names, looks, texts, place) {
-  const found = looks.map((look) => ({ ...cosinesOf(look, texts, model.damping), head: look.head }));
+  const found = looks.map((look) => ({ ...cosinesOf(look, texts, model.damping), taught: look.branches }));
   const share = 1 / looks.length;
-  const taught = model.head === null ? 1 : 1 - model.head;
-  const half = texts.locals.length ? taught / 2 : 0;
+  const prompts = 1 - model.branches.reduce((sum, { weight }) => sum + weight, 0);
+  const half = texts.locals.length ? prompts / 2 : 0;
   const whole = mean(found.map(({ global }) => global));
   const branches = [
-    { name: "whole photo", weight: taught - half, prompts: texts.globals.length, cosines: packed(whole) },
+    { name: "whole photo", weight: prompts - half, prompts: texts.globals.length, cosines: packed(whole) },
     ...found.map(({ regions }, grid) => ({
       ...{ name: "regions", grid, prompts: Math.max(texts.locals.length, 1), cosines: packed(regions) },
       ...{ usual: texts.locals.length ? model.topk : [], share, weight: share * half },
     })),
   ];
-  if (model.head !== null)
-    found.forEach(({ head }, grid) =>
+  model.branches.forEach(({ name, weight }, i) =>
+    found.forEach(({ taught }, grid) =>
       branches.push({
-        ...{ name: "head", grid, linear: true, means: packed(columnMeans(head, names.length)) },
-        ...{ cosines: packed(head), share, weight: share * model.head },
+        ...{ name, grid, linear: true, means: packed(columnMeans(taught[i], names.length)), reach: reach(taught[i]) },
+        ...{ cosines: packed(taught[i]), share, weight: share * weight },
       }),
-    );
+    ),
+  );
   const take = { when: "", branches };
   if (looks.length > 1) take.outlier = outlier(found, texts);
-  const grids = found.map((look, i) => ({ ...model.grids[i], ...scales(look) }));
-  const { range, reach } = grids.at(-1);
+  const grids = found.map((look, i) => ({ ...model.grids[i], range: scale(look) }));
   return {
     ...place,
     ...{ names, scale: model.scale, temperature: model.temperature, threshold: model.threshold },
     ...(model.doubt ? { doubt: model.doubt } : {}),
-    ...{ grids, takes: [take], range, ...(reach === undefined ? {} : { reach }), ...model.palettes, stands: {} },
+    ...{ grids, takes: [take], range: grids.at(-1).range, ...model.palettes, stands: {} },
   };
 }
 
@@ -50,11 +50,15 @@ function columnMeans(values, columns) {
 }
 
 /* One scale for every class: from the score that regions have on average to the best of any. */
-function scales({ regions, head }) {
+function scale({ regions }) {
   const low = regions.reduce((sum, cosine) => sum + cosine, 0) / regions.length;
   const high = regions.reduce((most, cosine) => Math.max(most, cosine), -Infinity);
-  const range = [low, Math.max(high, low + 1e-6)];
-  return head ? { range, reach: head.reduce((most, score) => Math.max(most, Math.abs(score)), 1e-6) } : { range };
+  return [low, Math.max(high, low + 1e-6)];
+}
+
+/* How far from zero a branch's maps of all classes go. */
+function reach(map) {
+  return map.reduce((most, score) => Math.max(most, Math.abs(score)), 1e-6);
 }
 
 /* At temperature 1 and without the scale, the mean over the looks. */

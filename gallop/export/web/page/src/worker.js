@@ -28,7 +28,7 @@ const deeds = {
     return {};
   },
 
-  /* A photo, RGBA: {looks: [{whole, regions, head}], box, ms}. */
+  /* A photo, RGBA: {looks: [{whole, regions, branches}], box, ms}. */
   async look({ rgba, width, height }) {
     const begun = performance.now();
     const views = model.looks.map((times) => seen(rgba, width, height, model.preprocess, times));
@@ -37,7 +37,7 @@ const deeds = {
     const looks = views.map((_, i) => ({
       whole: found[`${LOOKS[i]}whole`].data,
       regions: found[`${LOOKS[i]}regions`].data,
-      head: found[`${LOOKS[i]}head`]?.data,
+      branches: model.branches.map((_, b) => found[`${LOOKS[i]}branch${b}`].data),
     }));
     return { looks, box: views[0].box, ms: performance.now() - begun };
   },

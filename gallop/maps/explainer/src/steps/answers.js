@@ -4,7 +4,7 @@ import { Track } from "../controls.js";
 import { element, put, say } from "../dom.js";
 import { mean } from "../numerics.js";
 import { percent, placeOf } from "../words.js";
-import { headWeight, lossOf, lots, scoresOf, sharesOf, signed, surest, writtenMean } from "./figures.js";
+import { besideWeight, lossOf, lots, scoresOf, sharesOf, signed, surest, writtenMean } from "./figures.js";
 import { Panel } from "./panel.js";
 import { classRows, Dots, drawRanking, Few, Rows, Slide } from "./parts.js";
 
@@ -27,7 +27,7 @@ export class TopK extends Panel {
   show({ c, name, take, now, usual, ink }) {
     [this.now, this.usual] = [now, usual];
     this.parts.hidden = !usual.length;
-    if (!usual.length) return this.tell(`${NO_LOCAL}${take.head ? "" : ": the whole photo decides alone"}.`, "");
+    if (!usual.length) return this.tell(`${NO_LOCAL}${take.besides.length ? "" : ": the whole photo decides alone"}.`, "");
     const { prompt } = now;
     const k = now.topk[prompt];
     const map = take.local.map(c, prompt);
@@ -53,9 +53,9 @@ export class Ensemble extends Panel {
     super("Ensemble", "kept");
     this.dots = new Dots();
     this.slide = new Slide("What regions count", { low: 0, high: 1 }, (share) => set({ share }));
-    this.ofHead = new Slide("What the head counts", { low: 0, high: 1 }, (weight) => set({ weight }));
+    this.ofShots = new Slide("What shots count", { low: 0, high: 1 }, (weight) => set({ weight }));
     this.rows = new Rows("Classes by score", (c) => set({ c }));
-    this.add(this.dots.root, this.slide.root, this.ofHead.root, this.rows.root);
+    this.add(this.dots.root, this.slide.root, this.ofShots.root, this.rows.root);
   }
 
   show({ c, name, names, take, now, usual }) {
@@ -67,22 +67,27 @@ export class Ensemble extends Panel {
     this.dots.show([
       line("global prompts", globals, whole[c]),
       ...(usual.length ? [line("local prompts", locals, regions[c])] : []),
-      ...(shots ? [line("head", [], shots[c])] : []),
+      ...(shots ? [line(taughtBy(take), [], shots[c])] : []),
       line("together", [], together[c]),
     ]);
     this.slide.root.hidden = !usual.length;
     this.slide.show(now.share, 0.5, inPercent(now.share), "Back to half, as in the paper");
-    this.ofHead.root.hidden = !shots;
-    this.ofHead.show(now.weight, headWeight(take), inPercent(now.weight), "Back to the model's own");
+    this.ofShots.root.hidden = !shots;
+    this.ofShots.show(now.weight, besideWeight(take), inPercent(now.weight), "Back to the model's own");
     this.rows.show(classRows(together, c, names, signed, Math.max(...together)), c);
     const third = shots
-      ? " The head has no prompts: it was worked out from the photos themselves, and joins them with a weight."
+      ? ` The ${taughtBy(take)} has no prompts: it was worked out from the photos themselves, and joins them with a weight.`
       : "";
     this.tell(
       `Each dot is a prompt's score for ${name}. Their means are averaged: one score for each class.${third}`,
-      written(found, globals, locals, now, c),
+      written(found, globals, locals, now, c, taughtBy(take)),
     );
   }
+}
+
+/* The names of what shots taught. */
+function taughtBy(take) {
+  return take.besides.map(({ name }) => name).join(" and the ");
 }
 
 function inPercent(part) {
@@ -90,7 +95,7 @@ function inPercent(part) {
 }
 
 /* How the score of class c comes about, as one would write it down. */
-function written({ whole, regions, shots, prompts, together }, globals, locals, now, c) {
+function written({ whole, regions, shots, prompts, together }, globals, locals, now, c, taught) {
   const mixed = (part, first, second, sum) => {
     const [half, other] = [1 - part, part].map((each) => each.toFixed(2));
     return `${half} × ${signed(first)} + ${other} × ${signed(second)} = ${signed(sum)}.`;
@@ -101,7 +106,7 @@ function written({ whole, regions, shots, prompts, together }, globals, locals, 
     : shots
       ? `Prompts: ${writtenMean(globals)}.`
       : writtenMean(globals);
-  return shots ? `${each} With the head: ${mixed(now.weight, prompts[c], shots[c], together[c])}` : each;
+  return shots ? `${each} With the ${taught}: ${mixed(now.weight, prompts[c], shots[c], together[c])}` : each;
 }
 
 export class Softmax extends Panel {
@@ -206,7 +211,7 @@ export class Learning extends Panel {
     this.tell(
       `If this were a shot of ${name}, each step would make these losses smaller. Only a random few of the global ` +
         "prompts sit in, so that they learn to differ. The towers never change." +
-        (take.head ? " The head needs no steps: it is the solution of an equation." : ""),
+        (take.besides.length ? ` The ${taughtBy(take)} needs no steps: it is the solution of an equation.` : ""),
       found && `Loss = −log of the share of ${name}. ${found.whole.toFixed(4)}${local} = ${found.total.toFixed(4)}.`,
       method.notes.learning,
     );

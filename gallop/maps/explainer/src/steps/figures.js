@@ -15,17 +15,25 @@ export function signed(number) {
   return number.toFixed(4).replace("-", "\u2212");
 }
 
-/* What shots taught counts so much in a score, beside the prompts; nothing where no shots taught a head. */
-export function headWeight(take) {
-  return take.branches.reduce((sum, { of, weight }) => (take.heads.includes(of) ? sum + weight : sum), 0);
+/* What shots taught counts so much in a score, beside the prompts; nothing where no shots taught a branch. */
+export function besideWeight(take) {
+  return take.besides.reduce((sum, { weight }) => sum + weight, 0);
+}
+
+/* What shots taught, (K), of the regions that are shown: several branches by their weights; null where there is none. */
+function besideScores(take) {
+  const whole = besideWeight(take);
+  const parts = take.besides.map(({ looks, weight }) => [looks.at(-1).scores(), whole ? weight / whole : 1]);
+  if (!parts.length) return null;
+  return parts[0][0].map((_, c) => parts.reduce((sum, [scores, part]) => sum + part * scores[c], 0));
 }
 
 /* Scores (K) of the whole photo, of the regions, of what shots taught, and all together; "share" is what the regions
-   count among the prompts, "weight" what the head counts beside them. */
-export function scoresOf(take, topk, share, weight = headWeight(take)) {
+   count among the prompts, "weight" what that counts beside them. */
+export function scoresOf(take, topk, share, weight = besideWeight(take)) {
   const whole = take.global.scores();
   const regions = take.local.usual.length ? take.local.scores(topk, take.classes) : null;
-  const shots = take.head?.scores() ?? null;
+  const shots = besideScores(take);
   const prompts = whole.map((score, c) => (regions ? (1 - share) * score + share * regions[c] : score));
   const together = shots ? prompts.map((score, c) => (1 - weight) * score + weight * shots[c]) : prompts;
   return { whole, regions, shots, prompts, together };

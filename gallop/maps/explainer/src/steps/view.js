@@ -11,7 +11,7 @@ import { State } from "../state.js";
 import { Subject } from "../subject.js";
 import { placeOf } from "../words.js";
 import { Ensemble, Learning, NoneOfThese, Softmax, TopK } from "./answers.js";
-import { headWeight, scoresOf, signed, surest } from "./figures.js";
+import { besideWeight, scoresOf, signed, surest } from "./figures.js";
 import { plural } from "./panel.js";
 import { Cosines, Crop, Grid, Texts } from "./sight.js";
 
@@ -94,13 +94,13 @@ export class Steps {
     this.now = {
       step: this.now.step,
       c: this.take.local.has(c) ? c : data.takes[0].branches[1].classes[0],
-      prompt: prompt < this.usual.length ? prompt : 0, // where Explore stands at the head's map, the first
+      prompt: prompt < this.usual.length ? prompt : 0, // where Explore stands at a branch's map, the first
       topk,
       region,
       global: null, // the global prompt whose cosines are shown; a local one's where it is null
       asModel: false,
       share: 0.5, // of the regions in the prompts' score
-      weight: headWeight(this.take), // of the head beside them
+      weight: besideWeight(this.take), // of what shots taught, beside them
       scale: this.take.scale,
       limit: null, // the page's own where nobody moved it
       kept: null, // global prompts that sit in; the first ones until they are drawn

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gallop.model.head.sums import KeptShots, ShotSums
+from gallop.model.branches.sums import KeptShots, ShotSums
 
 
 @dataclass(frozen=True)

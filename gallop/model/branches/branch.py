@@ -1,5 +1,4 @@
-"""The head itself: a linear form of the mean region, mixed with the prompts' answer, and
-learned again in milliseconds.
+"""What answers beside the prompts: a linear form of the mean region, taught by shots in milliseconds.
 
 Where a photo is looked at twice, the form is of the mean over the looks of each look's mean region, so that its score
 is the mean of both looks' maps. That was as good as any other way on the train folders of eight sets; a form that was
@@ -19,20 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.config import HeadKind
 from gallop.errors import ConfigError
 from gallop.features.image_features import ImageFeatures
-from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
-from gallop.model.head.mix import USUAL, Mix
-from gallop.model.head.sums import KeptShots, ShotSums, mean_region
-
-SHRINKAGE, PENALTY, STRENGTH = 0.5, 0.1, 100.0
-"""Of discriminant, ridge and logistic regression. Chosen by cross-validation inside train folders, on ``mini``:
-benchmarks/choosing prints the figures."""
-NAMES, HALVED = 4.0, 3.0
-"""How long the text features are to which ridge regression draws the weights of a class without shots, and by how many
-shots of a class that is halved. Chosen as the strengths were: what names say helps where shots are few, and misleads
-about photos of another domain."""
+from gallop.model.branches.forms import LinearForm
+from gallop.model.branches.kinds import KINDS, Kind, region_features
+from gallop.model.branches.mix import Mix
+from gallop.model.branches.sums import KeptShots, ShotSums, mean_region
 
 _NEAR, _ROUNDED = 0.02, 0.001
 """How far the sums of one class may be from themselves, and further with each shot. Kept in half precision a feature of
@@ -44,36 +35,11 @@ TextsOf: TypeAlias = Callable[[Sequence[str]], Tensor]
 
 
 @dataclass(frozen=True)
-class HeadScores:
-    """What a head says of one look at B images.
-
-    Attributes:
-        regions: (B, R, K) what each region says, its bias shared out evenly; their mean is the head's score (that of
-            two looks is the mean of both). In the unit of cosines: times the logit scale it is a logit beside the
-            prompts'.
-        weight: of the head beside the prompts.
-    """
-
-    regions: Tensor
-    weight: float
-
-    @property
-    def scores(self) -> Tensor:
-        """(B, K)"""
-        return self.regions.mean(dim=1)
-
-    @staticmethod
-    def cat(parts: Sequence[HeadScores]) -> HeadScores:
-        """Return all images of the parts, in order; one head's."""
-        return replace(parts[0], regions=torch.cat([part.regions for part in parts]))
-
-
-@dataclass(frozen=True)
-class Head:
+class Branch:
     """What was learned from the shots of K classes, two of which have some.
 
     Attributes:
-        kind: of its linear form.
+        kind: a name of ``KINDS``, which is its own name, too.
         sums: of all shots.
         form: of the classes that have shots, in their order.
         mix: with the prompts.
@@ -83,7 +49,7 @@ class Head:
             of other kinds, and of models from before it did.
     """
 
-    kind: HeadKind
+    kind: str
     sums: ShotSums
     form: LinearForm
     mix: Mix
@@ -91,41 +57,46 @@ class Head:
     texts: Tensor | None = None
 
     @property
-    def votes(self) -> bool:
-        """Whether it is a ridge regression, whose score is a sum over its shots."""
-        return self.kind == "ridge"
+    def how(self) -> Kind:
+        """Its kind."""
+        return KINDS[self.kind]
 
     @staticmethod
     def of(
-        kind: HeadKind, shots: KeptShots, classes: int, mix: Mix | None = None, texts: Tensor | None = None
-    ) -> Head | None:
-        """Return the head of some shots; None where fewer than two of the classes have any, so that nothing differs.
+        kind: str, shots: KeptShots, classes: int, mix: Mix | None = None, texts: Tensor | None = None
+    ) -> Branch | None:
+        """Return the branch of some shots; None where fewer than two of the classes have any, so that nothing differs.
 
         Args:
             classes: K.
             mix: the usual one where it is None.
             texts: features of the names, (K, D) of length 1.
         """
-        sums, texts = ShotSums.of(shots, classes), texts if kind == "ridge" else None
+        how, sums = KINDS[kind], ShotSums.of(shots, classes)
+        texts = texts if how.names else None
         if int(sums.known.sum()) < 2:
             return None
-        return Head(kind, sums, closed_form(kind, sums, shots, texts), mix or USUAL[kind], shots, texts)
+        return Branch(kind, sums, how.fit(sums, shots, texts), mix or how.usual, shots, texts)
 
-    def learned(self, shots: KeptShots) -> Head:
+    def of_shots(self, shots: KeptShots) -> Branch | None:
+        """Return what such a branch learns from these shots alone, with the usual mix."""
+        return Branch.of(self.kind, shots, len(self.sums.counts), texts=self.texts)
+
+    def learned(self, shots: KeptShots) -> Branch:
         """Return it with further shots of its classes.
 
         Raises:
             ConfigError: logistic regression whose earlier shots were not kept.
         """
         kept = None if self.shots is None else self.shots.append(shots)
-        if kept is None and self.kind == "logistic":
+        if kept is None and self.how.keeps_form:
             raise ConfigError(
                 "Logistic regression learns from all shots together, and the earlier ones were not kept with this "
                 "model. Give it their photos (recall_shots), or use the head ridge or discriminant, which need them no "
                 "more."
             )
         sums = self.sums + ShotSums.of(shots, len(self.sums.counts))
-        return replace(self, sums=sums, form=closed_form(self.kind, sums, kept, self.texts), shots=kept)
+        return replace(self, sums=sums, form=self.how.fit(sums, kept, self.texts), shots=kept)
 
     def learned_from(self, shots: KeptShots) -> bool:
         """Whether these are the shots that it has learned from: as many of each class, and the same sums but for what
@@ -137,7 +108,7 @@ class Head:
         apart = (sums.sums - self.sums.sums).norm(dim=1)
         return bool((apart <= _NEAR + _ROUNDED * self.sums.counts).all())
 
-    def for_classes(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Head | None:
+    def for_classes(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Branch | None:
         """Return it for another class list: names that it knows keep their shots, others have none.
 
         None where fewer than two of the classes have any.
@@ -161,7 +132,7 @@ class Head:
         now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]
         there = now >= 0
         shots = replace(self.shots.take(there), labels=now[there])
-        return Head.of(self.kind, shots, len(after), self.mix, texts)
+        return Branch.of(self.kind, shots, len(after), self.mix, texts)
 
     def _texts(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Tensor | None:
         if self.texts is None:
@@ -187,16 +158,19 @@ class Head:
         if known.all():
             return self.form.centred()
         mean = self.form.weights.mean(dim=0)
-        texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
-        texts = texts - texts[known].mean(dim=0)
-        apart = self.form.weights - mean
-        alike = bool((texts[known] * apart).sum() > 0)
-        pulled = texts * (apart.norm() / texts[known].norm() if alike else 0.0)
+        if self.how.extra is not None:  # of features that no text is compared with
+            pulled = mean.new_zeros(len(known), len(mean))
+        else:
+            texts = F.normalize(text.detach().cpu().double(), dim=-1).mean(dim=1)
+            texts = texts - texts[known].mean(dim=0)
+            apart = self.form.weights - mean
+            alike = bool((texts[known] * apart).sum() > 0)
+            pulled = texts * (apart.norm() / texts[known].norm() if alike else 0.0)
         weights, bias = mean + pulled, self.form.bias.mean() - pulled @ self.sums.mean
         weights[known], bias[known] = self.form.weights, self.form.bias
         return LinearForm(weights, bias).centred()
 
-    def on(self, backbone: Backbone, text: Tensor) -> FittedHead:
+    def on(self, backbone: Backbone, text: Tensor) -> FittedBranch:
         """Return what answers for images of a backbone.
 
         Args:
@@ -204,62 +178,35 @@ class Head:
         """
         form, unit = self.complete(text), backbone.logit_scale * self.mix.temperature
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
-        return FittedHead(weights, bias, backbone.vision.region_projection, self.mix.weight)
+        projection = backbone.vision.region_projection if self.how.extra is None else None
+        return FittedBranch(weights, bias, projection, self.how.space)
 
 
 @dataclass(frozen=True)
-class FittedHead:
-    """A head in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the tower's own ``projection`` (V, D)."""
+class FittedBranch:
+    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's own ``projection`` (V, D), and
+    the name of the features that it is linear in.
+    """
 
     weights: Tensor
     bias: Tensor
     projection: Tensor | None
-    weight: float
+    space: str
 
-    def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[HeadScores]:
-        """Return what it says of each look at images, by its regions, without the learned projection.
+    def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[Tensor]:
+        """Return its map (B, R, K) of each look at images: what each region says, the bias shared out evenly.
+
+        The mean of a map is its score of that look; learned projections have no part in it.
 
         Args:
             counted: looks that its score is the mean of, which have one length; a further one is there for its map.
         """
-        return self._of_regions([look.regions for look in looks], counted)
-
-    def _of_regions(self, looks: Sequence[Tensor], counted: int) -> list[HeadScores]:
+        regions = [region_features(look, self.space) for look in looks]
         pulled = self.weights.T if self.projection is None else self.projection.float() @ self.weights.T
-        lengths = [self._length(looks[:counted])] * counted + [self._length([look]) for look in looks[counted:]]
-        each = zip(looks, lengths, strict=True)
-        return [
-            HeadScores(regions.float() @ pulled / length[:, None, None] + self.bias, self.weight)
-            for regions, length in each
-        ]
+        lengths = [self._length(regions[:counted])] * counted + [self._length([look]) for look in regions[counted:]]
+        each = zip(regions, lengths, strict=True)
+        return [some.float() @ pulled / length[:, None, None] + self.bias for some, length in each]
 
     def _length(self, looks: Sequence[Tensor]) -> Tensor:
         length: Tensor = mean_region(looks, self.projection).norm(dim=-1)
         return length.clamp_min(1e-12)
-
-
-def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float = HALVED) -> Tensor:
-    """Return to what ridge regression draws the weights of classes (K, D): the fewer shots one has, the longer its own.
-
-    Each class by its own shots: one that was added with a single shot, beside others with twelve, is then found in four
-    photos of ten in place of one in four, and the others no worse.
-
-    Args:
-        texts: (K, D) of length 1.
-        counts: (K,) shots of each.
-    """
-    return names * 2.0 ** (-counts.double() / halved)[:, None] * texts.double()
-
-
-def closed_form(kind: HeadKind, sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
-    """Return the linear form of a kind, with the strength that goes with it.
-
-    Args:
-        texts: as in ``Head``.
-    """
-    if kind == "discriminant":
-        return discriminant(sums, SHRINKAGE)
-    if kind == "ridge":
-        return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
-    assert shots is not None
-    return logistic(shots, STRENGTH)

@@ -12,31 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop.backbones import Backbone
-from gallop.features.encoding import ImageFeatures
-
 
 def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
     """Return the mean over the looks of the mean of each look's regions, in the joint space (B, D), in fp32.
 
     Args:
         looks: the regions (B, R, V) of each look at the images.
-        projection: the tower's own (V, D); None where regions are in the joint space already.
+        projection: the backbone's own (V, D); None where regions are in the joint space already.
     """
-    first, *finer = (regions.float().mean(dim=1) for regions in looks)
-    mean = torch.stack([first, *finer]).mean(dim=0) if finer else first
+    first, *more = (regions.float().mean(dim=1) for regions in looks)
+    mean = torch.stack([first, *more]).mean(dim=0) if more else first
     return mean if projection is None else mean @ projection.float()
-
-
-def shot_features(backbone: Backbone, features: ImageFeatures) -> Tensor:
-    """Return what a head knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that
-    length.
-
-    It is of the looks from which the backbone answers.
-    """
-    looks = features.looks[: len(backbone.looks)]
-    regions = [look.regions.to(backbone.device) for look in looks]
-    return F.normalize(mean_region(regions, backbone.vision.region_projection), dim=-1).cpu()
 
 
 @dataclass(frozen=True)

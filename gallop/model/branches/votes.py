@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gallop.model.head.head import PENALTY, Head
+from gallop.model.branches.branch import Branch
+from gallop.model.branches.kinds import PENALTY
 
 
 @dataclass(frozen=True)
 class ShotVotes:
-    """The head's scores of one photo, (K,), in the unit of cosines: ``shots`` summed over the shots, plus ``rest``.
+    """A branch's scores of one photo, (K,), in the unit of cosines: ``shots`` summed over the shots, plus ``rest``.
 
     Attributes:
         shots: (n, K) what each shot adds to the score of each class: much where it is unlike what the others say of it
@@ -35,8 +36,8 @@ class ShotVotes:
         return self.shots[:, class_index].abs().argsort(descending=True, stable=True)[:count].tolist()
 
 
-def shot_votes(head: Head, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
-    """Return the votes of one photo; None where the head is no ridge regression, or its shots were not kept.
+def shot_votes(branch: Branch, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
+    """Return the votes of one photo; None where the branch is no ridge regression, or its shots were not kept.
 
     With weights W that minimise the squared error of centred features x and targets y plus p |W - T|^2, p (W - T) is
     the sum of (y - W x) x' over all views, each with its share: so a score W f is that of the names' text features T,
@@ -47,16 +48,18 @@ def shot_votes(head: Head, photo: Tensor, text: Tensor, scale: float) -> ShotVot
         text: features of the classes (K, M, D) after the global prompts.
         scale: exp(logit_scale) of the backbone.
     """
-    if not head.votes or head.shots is None:
+    if not branch.how.votes or branch.shots is None:
         return None
-    x, labels, known = head.shots.features.double(), head.shots.labels, head.sums.known
+    x, labels, known = branch.shots.features.double(), branch.shots.labels, branch.sums.known
     target = torch.nn.functional.one_hot(labels, len(known)).double()[:, None, known]  # (n, 1, classes with shots)
-    left = (target - head.form(x)) / x.shape[1]
-    near = (x - head.sums.mean) @ (photo.cpu().double() - head.sums.mean)  # (n, S)
+    left = (target - branch.form(x)) / x.shape[1]
+    near = (x - branch.sums.mean) @ (photo.cpu().double() - branch.sums.mean)  # (n, S)
     found = torch.einsum("ns,nsk->nk", near, left) / PENALTY
     every = found.mean(dim=1, keepdim=True).repeat(1, len(known))  # of classes without shots, as their weights are
     every[:, known] = found
     every -= every.mean(dim=1, keepdim=True)
-    unit = scale * head.mix.temperature
-    scores = head.complete(text)(photo.cpu().double()) / unit
-    return ShotVotes((every / unit).float(), (scores - every.sum(dim=0) / unit).float(), labels, head.texts is not None)
+    unit = scale * branch.mix.temperature
+    scores = branch.complete(text)(photo.cpu().double()) / unit
+    return ShotVotes(
+        (every / unit).float(), (scores - every.sum(dim=0) / unit).float(), labels, branch.texts is not None
+    )

@@ -1,0 +1,136 @@
+"""How branches learn: each kind a linear form of shots, its strength, and what there is to say of it.
+
+Shapes: n shots, K classes, R regions, D joint width, E width of other features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from gallop.config import HEADS, DetailUse, HeadWords, MethodConfig
+from gallop.features.encoding import Extra, ImageFeatures, Sight
+from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
+from gallop.model.branches.mix import Mix
+from gallop.model.branches.sums import KeptShots, ShotSums, mean_region
+
+SHRINKAGE, PENALTY, STRENGTH = 0.5, 0.1, 100.0
+"""Of discriminant, ridge and logistic regression. Chosen by cross-validation inside train folders, on ``mini``:
+benchmarks/choosing prints the figures."""
+NAMES, HALVED = 4.0, 3.0
+"""How long the text features are to which ridge regression draws the weights of a class without shots, and by how many
+shots of a class that is halved. Chosen as the strengths were: what names say helps where shots are few, and misleads
+about photos of another domain."""
+
+REGIONS = "regions"
+"""The backbone's own features of regions, in the joint space."""
+
+Fit: TypeAlias = Callable[[ShotSums, KeptShots | None, Tensor | None], LinearForm]
+"""The sums of shots, their single features where they are kept, and text features of the names -> the form of the
+classes that have shots."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of branch: a linear form of photos' mean regions.
+
+    Attributes:
+        name: what the setting ``head`` calls it.
+        words: what people are told of it.
+        fit: how it learns.
+        usual: its mix with the prompts where no shots are held out.
+        keeps_form: it needs single shots to learn, so a saved model has the form itself.
+        names: its weights are drawn to the names of the classes.
+        votes: its score is a sum over shots, as that of ridge regression is.
+        extra: the features of regions that it is linear in, where these are not the backbone's.
+    """
+
+    name: str
+    words: HeadWords
+    fit: Fit
+    usual: Mix
+    keeps_form: bool = False
+    names: bool = False
+    votes: bool = False
+    extra: Extra | None = None
+
+    @property
+    def space(self) -> str:
+        """The name of the features that it is linear in."""
+        return REGIONS if self.extra is None else self.extra.name
+
+
+KINDS: dict[str, Kind] = {}
+"""By name. A new one is registered where it is written, and then known to everything that asks for a head."""
+
+
+def register(kind: Kind) -> Kind:
+    """Make a kind known; returns it."""
+    KINDS[kind.name], HEADS[kind.name] = kind, kind.words
+    return kind
+
+
+def usual_mixes(names: Sequence[str]) -> list[Mix]:
+    """Return the mixes of branches beside each other where no shots are held out: together they weigh what one does."""
+    usual = [KINDS[name].usual for name in names]
+    return [replace(mix, weight=mix.weight / len(usual)) for mix in usual]
+
+
+def sight_of(config: MethodConfig, use: DetailUse) -> Sight:
+    """Return what is encoded of a photo for answers or for maps."""
+    extras = (KINDS[name].extra for name in config.branches)
+    return Sight(config.looks(use), tuple(extra for extra in extras if extra is not None))
+
+
+def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float = HALVED) -> Tensor:
+    """Return to what ridge regression draws the weights of classes (K, D): the fewer shots one has, the longer its own.
+
+    Each class by its own shots: one that was added with a single shot, beside others with twelve, is then found in four
+    photos of ten in place of one in four, and the others no worse.
+
+    Args:
+        texts: (K, D) of length 1.
+        counts: (K,) shots of each.
+    """
+    return names * 2.0 ** (-counts.double() / halved)[:, None] * texts.double()
+
+
+def _discriminant(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
+    return discriminant(sums, SHRINKAGE)
+
+
+def _ridge(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
+    return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
+
+
+def _logistic(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
+    assert shots is not None
+    return logistic(shots, STRENGTH)
+
+
+# The mixes were chosen by cross-validation inside train folders, on ``mini``: benchmarks/choosing prints the figures.
+register(Kind("discriminant", HEADS["discriminant"], _discriminant, Mix(0.5, 50.0)))
+register(Kind("ridge", HEADS["ridge"], _ridge, Mix(0.5, 0.08), names=True, votes=True))
+register(Kind("logistic", HEADS["logistic"], _logistic, Mix(0.5, 0.4), keeps_form=True))
+
+
+def region_features(look: ImageFeatures, space: str) -> Tensor:
+    """Return features of the regions of one look: the backbone's own (B, R, V), or others (B, R, E)."""
+    return look.regions if space == REGIONS else look.extras[space]
+
+
+def shot_features(features: ImageFeatures, looks: int, space: str, projection: Tensor | None) -> Tensor:
+    """Return what a branch knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that length.
+
+    Args:
+        looks: how many of them answers are made from.
+        projection: the backbone's own (V, D), where there is one.
+    """
+    regions = [region_features(look, space) for look in features.looks[:looks]]
+    if projection is not None:
+        regions = [some.to(projection.device) for some in regions]
+    return F.normalize(mean_region(regions, projection if space == REGIONS else None), dim=-1).cpu()

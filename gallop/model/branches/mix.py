@@ -1,0 +1,101 @@
+"""How branches and the prompts become one answer: the mean of all, as log-probabilities, with a weight for each.
+
+Shapes: m held-out shots, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gallop.model.calibration import fit_temperature
+from gallop.setting import number_between
+
+ENOUGH_SHOTS = 4
+"""Of every class, for a weight and a temperature to be chosen on held-out ones; the usual ones stand in for them."""
+
+SPREAD = 0.2
+"""How far from the usual weight a chosen one lies, as a standard deviation: few held-out shots say little about it."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What a branch's scores h do beside the prompts' scaled cosines z: ``(1 - weight) z + weight h / temperature``.
+
+    Attributes:
+        weight: of the branch, from 0 to 1; one half is the plain mean of log-probabilities.
+        temperature: divides the branch's scores, which makes them as sharp as the prompts' logits.
+    """
+
+    weight: float
+    temperature: float
+
+    def __post_init__(self) -> None:
+        number_between("weight", self.weight, 0, 1)
+        number_between("temperature", self.temperature, 1e-9, 1e9)
+
+
+UNMIXED = Mix(0.5, 1.0)
+"""With which a branch's scores stay as its form has them."""
+
+
+def mixed(prompts: Tensor, branches: Sequence[Tensor], mixes: Sequence[Mix]) -> Tensor:
+    """Return the logits of all (..., K): of the prompts' scaled cosines and each branch's scores (..., K)."""
+    logits = (1 - sum(mix.weight for mix in mixes)) * prompts
+    for scores, mix in zip(branches, mixes, strict=True):
+        logits = logits + (mix.weight / mix.temperature) * scores
+    return logits
+
+
+def choose_mixes(
+    prompts: Tensor, branches: Sequence[Tensor], labels: Tensor, usual: Sequence[Mix]
+) -> tuple[list[Mix], float]:
+    """Return the mixes for held-out shots, and the temperature of the logits that they give.
+
+    A branch's temperature is the one that makes it as sharp as the prompts, each alone as probable as it can be. The
+    weights and the temperature of all together then make the labels most probable. Priors hold all of them near what is
+    usual, as in ``fit_temperature``.
+
+    Args:
+        prompts: scale x cosines (m, K) of shots that were not trained on.
+        branches: scores (m, K) of at least one that did not see them.
+        labels: class indices (m,).
+        usual: what holds where nothing is known.
+    """
+    prompts, branches = prompts.double(), [scores.double() for scores in branches]
+    sharpness = fit_temperature(prompts, labels)
+    temperatures = [
+        fit_temperature(scores / mix.temperature, labels) * mix.temperature / sharpness
+        for scores, mix in zip(branches, usual, strict=True)
+    ]
+    scaled = [scores / temperature for scores, temperature in zip(branches, temperatures, strict=True)]
+    weights, together = _weights_and_temperature(prompts, scaled, labels, [mix.weight for mix in usual])
+    return [Mix(*each) for each in zip(weights, temperatures, strict=True)], together
+
+
+def _weights_and_temperature(
+    prompts: Tensor, branches: Sequence[Tensor], labels: Tensor, usual: Sequence[float]
+) -> tuple[list[float], float]:
+    from scipy.optimize import minimize
+
+    apart, centre = torch.stack([scores - prompts for scores in branches]), torch.tensor(usual, dtype=torch.float64)
+
+    def loss(
+        point: np.ndarray[tuple[int], np.dtype[np.float64]],
+    ) -> tuple[float, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+        at = torch.from_numpy(point).requires_grad_()
+        logits = (prompts + torch.einsum("b,bmk->mk", at[:-1], apart)) / at[-1].exp()
+        value = F.cross_entropy(logits, labels, reduction="sum")
+        value = value + at[-1].square() / 2 + ((at[:-1] - centre) / SPREAD).square().sum() / 2
+        (gradient,) = torch.autograd.grad(value, at)
+        return float(value.detach()), gradient.numpy()
+
+    bounds = [*[(0.0, 1 / len(usual))] * len(usual), (math.log(0.05), math.log(20.0))]
+    found = minimize(loss, np.array([*usual, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    return [float(weight) for weight in found.x[:-1]], math.exp(float(found.x[-1]))
