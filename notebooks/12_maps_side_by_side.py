@@ -101,7 +101,7 @@ classifier = GalLoPClassifier(
     mini, preset=TrainConfig(**settings), method=method, calibration_folds=0, seed=0
 )
 classifier.fit(read_folder(sample_folder(), split="train"))
-model, text = classifier.model_, classifier.text_features()
+model, text = classifier.model_, classifier.model_.cached_text_features()
 names = list(model.class_names)
 K, grid, R = len(names), mini.vision.grid, int(np.prod(mini.vision.grid))
 # (V, D): the local projection, then the tower's own

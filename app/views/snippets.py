@@ -144,7 +144,7 @@ def explain_snippet(
         f"explanation = classifier.explain({PHOTO_FILE!r})",
         "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
         'print("outlier score", explanation.ood_score)',
-        f"explanation.plot({class_name!r}).savefig('why.png')",
+        f"plot_explanation(explanation, {class_name!r}).savefig('why.png')",
     )
     shell = "\n".join(
         [

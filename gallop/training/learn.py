@@ -222,13 +222,9 @@ class CrossFit:
         parts = []
         for model, features in zip(self.models, self.features, strict=True):
             with torch.no_grad():
-                head = (
-                    None
-                    if model.head is None
-                    else model.head.for_classes(model.class_names, class_names, model.name_features)
-                )
-                head = None if head is None else replace(head, mix=UNMIXED)
-                current = PromptModel(model.backbone, class_names, model.config, model.prompts, head=head)
+                current = model.for_classes(class_names)
+                if current.head is not None:
+                    current = current.with_head(replace(current.head, mix=UNMIXED))
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
                 parts += [answers_held_out(current, current.similarities(part, text)) for part in features.split(BATCH)]
