@@ -140,7 +140,7 @@ def explain_snippet(
         f"    {list(names)!r},\n    templates={list(templates)!r},\n)"
     )
     cells = (
-        f"from gallop import GalLoPClassifier{tower.imported}\n\n{made}\n{closer}"
+        f"from gallop import GalLoPClassifier{tower.imported}, plot_explanation\n\n{made}\n{closer}"
         f"explanation = classifier.explain({PHOTO_FILE!r})",
         "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
         'print("outlier score", explanation.ood_score)',
