@@ -127,7 +127,7 @@ def _accuracy(name: str, photos: str, means: Sequence[float]) -> str:
 @torch.no_grad()
 def _right(classifier: GalLoPClassifier, seen: Seen, label: int) -> list[float]:
     """Whether each answer is right, and the mean cosine of a region by one way with that by the other."""
-    model, text = classifier.model_, classifier.text_features()
+    model, text = classifier.model_, classifier.model_.cached_text_features()
     one, *others = (
         model.maps(features, text).logits(model.config.topk)[0] for features in (seen.first, *seen.finer.values())
     )
@@ -142,7 +142,7 @@ def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:
     yield f"| things alone, then beside another, {AT} % | best | top | best | top |\n|---|---:|---:|---:|---:|"
     found: dict[str, list[list[float]]] = {}
     for corpus in (sample_corpus(), folder_corpus(data / "caltech101")):
-        classifier = GalLoPClassifier(backbone, cache=False).zero_shot(corpus.names)
+        model = GalLoPClassifier(backbone, cache=False).zero_shot(corpus.names).model_
         both = (pictures(corpus, backgrounds, AT / 100, second=second, draws=1) for second in (False, True))
         for pair, _ in zip(zip(*both, strict=True), range(most), strict=False):
             rows: dict[str, list[float]] = {}
@@ -151,7 +151,7 @@ def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:
                 row = corpus.names.index(picture.name)
                 for way, features in {"one look": seen.first, **seen.finer}.items():
                     with torch.no_grad():
-                        scores = classifier.model_.maps(features, classifier.text_features()).regions[0, :, row]
+                        scores = model.maps(features, model.cached_text_features()).regions[0, :, row]
                     side = round(len(scores) ** 0.5)
                     hit = hit_of(scores.mean(dim=-1).reshape(side, side).double().numpy(), picture)
                     rows.setdefault(way, []).extend((hit.best, hit.top))

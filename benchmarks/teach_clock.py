@@ -121,7 +121,8 @@ class Plain:
     def once(self) -> tuple[float, float]:
         """Seconds, and seconds of the processor; the first time the photos are encoded as well."""
         settings = preset(QUICK)
-        classifier = GalLoPClassifier.of(settings.method(), settings.training(), self._backbone, cache=self._cache)
+        how = {"method": settings.method(), "preset": settings.training(), "cache": self._cache}
+        classifier = GalLoPClassifier(self._backbone, **how)
         start, busy = time.perf_counter(), time.process_time()
         classifier.fit(self._photos, self._labels)
         return time.perf_counter() - start, time.process_time() - busy

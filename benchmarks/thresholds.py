@@ -148,9 +148,10 @@ def choice(data: Path) -> Iterator[str]:
         found, labels = held_out(classifier)
         beforehand = as_unknown(found, labels)
         others = [path for path, gone in zip(shots.paths, away, strict=True) if gone]
-        features = ImageFeatures.cat(list(encode_centres(classifier.model_.backbone, others, cache)))
+        model = classifier.model_
+        features = ImageFeatures.cat(list(encode_centres(model.backbone, others, cache)))
         with torch.no_grad():
-            asked = classifier.model_.similarities(features, classifier.text_features()).each(torch.Tensor.cpu)
+            asked = model.similarities(features, model.cached_text_features()).each(torch.Tensor.cpu)
         really = noticed(ood_of(found), ood_of(asked))
         chosen = max(beforehand, key=beforehand.__getitem__)
         if not rows:

@@ -24,6 +24,8 @@ _HOMES = {
     "draw_shots": "gallop.data",
     "MethodConfig": "gallop.config",
     "TrainConfig": "gallop.config",
+    "plot_explanation": "gallop.maps.plots",
+    "predict_many": "gallop.scoring.arrow",
     "parse_names": "gallop.names.class_names",
 }
 
@@ -40,6 +42,8 @@ __all__ = [
     "load_backbone",
     "load_image",
     "parse_names",
+    "plot_explanation",
+    "predict_many",
     "read_folder",
 ]
 
@@ -50,9 +54,11 @@ if TYPE_CHECKING:
     from gallop.data import draw_shots, read_folder
     from gallop.estimator import GalLoPClassifier
     from gallop.images import Photo, load_image
+    from gallop.maps.plots import plot_explanation
     from gallop.names.class_names import parse_names
     from gallop.predictions.explanation import Explanation
     from gallop.predictions.predict import Predictions
+    from gallop.scoring.arrow import predict_many
 
 
 def __getattr__(name: str) -> object:

@@ -501,7 +501,7 @@ quiz(2, 3)
 #
 # <details><summary>Answer</summary>
 #
-# `GalLoPClassifier("ViT-B-16/openai").zero_shot(names).explain(photo).plot()`. The weights are some 350 MB and are
+# `GalLoPClassifier("ViT-B-16/openai").zero_shot(names).explain(photo)`. The weights are some 350 MB and are
 # kept for the next time. Without a network you get a sentence that says so.
 #
 # </details>

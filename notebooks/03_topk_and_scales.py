@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
-from gallop import GalLoPClassifier, MethodConfig
+from gallop import GalLoPClassifier, MethodConfig, plot_explanation
 from gallop.lessons import quiz
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
@@ -160,7 +160,7 @@ for c, name in enumerate(names):
 show_figure(
     f"The photo, its global scores, and four maps of '{best}': 1, 5, 20 and {R // 2} regions are "
     "outlined, and the mean score falls.",
-    in_two_rows(explanation.with_topk([1, 5, 20, R // 2]).plot(best)),
+    in_two_rows(plot_explanation(explanation.with_topk([1, 5, 20, R // 2]), best)),
 )
 
 # %% [markdown]

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from IPython.display import display
 
-from gallop import GalLoPClassifier, MethodConfig, load_image
+from gallop import GalLoPClassifier, MethodConfig, load_image, plot_explanation
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import encode_photos
 from gallop.lessons import quiz
@@ -495,7 +495,7 @@ explainer
 show_figure(
     f"{unknown[most_known[0]].name}: the photo, the global scores of '{suspect.label}', and a map "
     "for each local prompt with its best regions outlined.",
-    in_two_rows(suspect.plot()),
+    in_two_rows(plot_explanation(suspect)),
 )
 
 # %% [markdown]

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from IPython.display import display
 
-from gallop import GalLoPClassifier, MethodConfig
+from gallop import GalLoPClassifier, MethodConfig, plot_explanation
 from gallop.evaluation.metrics import accuracy
 from gallop.features.encoding import MemoryCache
 from gallop.lessons import quiz
@@ -34,6 +34,7 @@ from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
+from gallop.predictions.faithfulness import deletion
 from gallop.sample import sample_mask, sample_photos
 from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
 from gallop.tutorial.bars import bar_chart
@@ -155,7 +156,7 @@ for branch, shares in (
 show_figure(
     f"The photo, the global scores of '{rival}', and a map of '{rival}' for each local prompt with "
     "its best regions outlined.",
-    in_two_rows(why.plot(rival)),
+    in_two_rows(plot_explanation(why, rival)),
 )
 
 # %% [markdown]
@@ -321,7 +322,7 @@ print(
 # `*_, curve` keeps the last thing only, the result.)
 
 # %%
-*_, curve = classifier.deletion(why, rival)
+*_, curve = deletion(classifier.model_, why, rival)
 in_order, at_random = "the map's best regions first", "in random order"
 show_figure(
     f"Score of {rival} as regions are blurred away: a red line for the map's order and grey ones "

@@ -27,7 +27,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 
-from gallop import GalLoPClassifier, MethodConfig, draw_shots, load_image, read_folder
+from gallop import (
+    GalLoPClassifier,
+    MethodConfig,
+    draw_shots,
+    load_image,
+    plot_explanation,
+    read_folder,
+)
 from gallop.data import duplicates
 from gallop.errors import ImageError
 from gallop.lessons import quiz
@@ -398,7 +405,7 @@ first = classifier.explain(test.paths[order[0]])
 show_figure(
     f"A {names[truth[order[0]]]}: the photo, the global scores of '{first.label}', and a map for "
     "each local prompt with its best regions outlined.",
-    in_two_rows(first.plot()),
+    in_two_rows(plot_explanation(first)),
 )
 
 # %% [markdown]

@@ -39,6 +39,7 @@ from gallop.errors import BackboneError
 from gallop.features.encoding import ImageFeatures
 from gallop.lessons import quiz
 from gallop.maps.side_by_side import map_grid
+from gallop.predictions.faithfulness import deletion
 from gallop.sample import sample_folder, sample_mask, sample_photos
 from gallop.tutorial import photos, show_figure
 from gallop.tutorial.lines import line_chart
@@ -101,7 +102,7 @@ classifier = GalLoPClassifier(
     mini, preset=TrainConfig(**settings), method=method, calibration_folds=0, seed=0
 )
 classifier.fit(read_folder(sample_folder(), split="train"))
-model, text = classifier.model_, classifier.text_features()
+model, text = classifier.model_, classifier.model_.cached_text_features()
 names = list(model.class_names)
 K, grid, R = len(names), mini.vision.grid, int(np.prod(mini.vision.grid))
 # (V, D): the local projection, then the tower's own
@@ -403,7 +404,7 @@ curves = {  # (questions, S)
 
 # %%
 i, name = played[0]  # the library plays the same game, and at random five times
-*_, library = classifier.deletion(explained[i], name)
+*_, library = deletion(model, explained[i], name)
 np.testing.assert_allclose(curves["GalLoP"][0], library.by_map, atol=1e-4)
 print(
     f"{name}: area {area(curves['GalLoP'][0]):.4f}; the library says {library.area_by_map:.4f},",

@@ -13,12 +13,15 @@ from sklearn.base import clone
 from gallop.checkpoints.folder import read_checkpoint
 from gallop.cli import main
 from gallop.config import MethodConfig
+from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError
 from gallop.estimator import GalLoPClassifier
-from gallop.export.model_card import model_card
 from gallop.export.report import html_report
 from gallop.features.encoding import MemoryCache
+from gallop.images import load_image
 from gallop.methods import MethodClassifier, make_method
+from gallop.predictions.explaining import explain_first_look
+from gallop.predictions.explanation import Explanation
 from gallop.scoring import Extras, PhotoScorer
 from gallop.scoring.manifest import fingerprint
 from tests import tiny
@@ -31,6 +34,10 @@ TESTS, TRUTH = tiny.pictures({"red": 2, "green": 2}, first_seed=50)
 def taught(detail: float = 2, detail_in: str = "answers", **changes: Any) -> GalLoPClassifier:
     method = MethodConfig(detail=detail, detail_in=detail_in)
     return tiny.classifier(method=method, **changes).fit(IMAGES, LABELS)
+
+
+def first_look(found: GalLoPClassifier) -> Explanation:
+    return explain_first_look(found.model_, load_image(IMAGES[0]), found.calibration_)
 
 
 def test_answers_alone_learn_what_is_learned_without() -> None:
@@ -49,16 +56,16 @@ def test_held_out_shots_are_looked_at_as_closely_as_photos_are() -> None:
 
 def test_the_first_look_alone_answers_as_it_does_within_both() -> None:
     found = taught(calibration_folds=2)
-    first, both = found.first_look().explain(IMAGES[0]), found.explain(IMAGES[0])
+    first, both = first_look(found), found.explain(IMAGES[0])
     assert (first.grid, first.first_grid) == (both.first_grid, None)
     assert first.probabilities == pytest.approx(both.looks[0].probabilities, abs=1e-6)
     assert first.threshold is None
     assert found.calibration_.threshold is not None
     assert found.explain(IMAGES[0]).probabilities == both.probabilities
     once = taught(1, calibration_folds=2)
-    assert once.first_look().explain(IMAGES[0]).threshold == once.calibration_.threshold
+    assert first_look(once).threshold == once.calibration_.threshold
     finer = taught(detail_in="maps")
-    assert finer.first_look().explain(IMAGES[0]).first_grid is not None, "its answers are of one look anyway"
+    assert first_look(finer).first_grid is not None, "its answers are of one look anyway"
 
 
 def test_it_is_saved_and_loaded_and_older_versions_refuse_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from gallop import GalLoPClassifier, presets
+from gallop import GalLoPClassifier, plot_explanation, presets
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
 from gallop.core import gallop as paper
@@ -76,9 +76,8 @@ def test_settings_travel_whole() -> None:
     """Those that are no argument of the constructor, too."""
     method = MethodConfig(2, (3,), 0.0, local_projection=False)
     training = TrainConfig(epochs=2, lr=0.05, batch_size=3, momentum=0.5, weight_decay=0.1, views=1, seed=3)
-    made = clone(GalLoPClassifier.of(method, training, vit(), cache=False)).fit(*pictures(SHOTS))
+    made = clone(GalLoPClassifier(vit(), method=method, preset=training, cache=False)).fit(*pictures(SHOTS))
     assert (made.training_, made.model_.config) == (training, method)
-    assert made.get_params()["epochs"] == 2
     made.set_params(epochs=1, seed=4).fit(*pictures(SHOTS))
     assert made.training_ == replace(training, epochs=1, seed=4)
 
@@ -161,7 +160,7 @@ def test_the_method_that_is_not_set_is_the_towers_own(monkeypatch: pytest.Monkey
     assert taught(measured, local_prompts=1) == replace(own, topk=(5,))
     assert taught(measured, method=MethodConfig()) == MethodConfig(), "a whole method stands in its place"
     assert GalLoPClassifier(measured).zero_shot(["red"]).model_.config == MethodConfig()
-    made = GalLoPClassifier.of(MethodConfig(), None, measured)
+    made = GalLoPClassifier(measured, method=MethodConfig())
     assert clone(made).zero_shot(["red"]).model_.config == MethodConfig()
 
 
@@ -607,7 +606,7 @@ def test_adding_a_class_is_starting_with_it() -> None:
     assert made.classes_.tolist() == names
     fresh = PromptModel(vit(), names, made.model_.config, made.model_.prompts)
     with torch.no_grad():
-        wanted, found = fresh.text_features(), made.text_features()
+        wanted, found = fresh.model_.cached_text_features(), made.model_.cached_text_features()
     assert torch.allclose(found.global_, wanted.global_, rtol=1e-4, atol=1e-5)
     assert torch.allclose(found.local, wanted.local, rtol=1e-4, atol=1e-5)
     after = made.predict_all(picture(5)).probabilities
@@ -791,7 +790,7 @@ def test_unknown_classes_and_prompts_are_refused_by_name(explanation: Explanatio
             with pytest.raises(ValueError, match=rf"no local prompt {prompt}; there are 2"):
                 ask("red", prompt)
     with pytest.raises(ValueError, match="no class 'purple'"):
-        explanation.plot("purple")
+        plot_explanation(explanation, "purple")
     assert np.array_equal(explanation.region_scores(" red ", 0), explanation.region_scores("red", 0))
 
 
@@ -805,7 +804,7 @@ def test_regions_in_words_count_them_all(explanation: Explanation) -> None:
 
 
 def test_a_plot_has_a_panel_a_prompt_and_a_bar_a_global_score(explanation: Explanation) -> None:
-    figure = explanation.plot("green")
+    figure = plot_explanation(explanation, "green")
     photo, scores, *maps, _ = figure.axes
     assert photo.get_title() == "photo, and what the model saw"
     means = explanation.local_scores[1]
@@ -820,6 +819,6 @@ def test_without_local_prompts_an_explanation_has_none() -> None:
     explanation = classifier(global_prompts=1, topk=(), dropout=0.0).zero_shot(["red", "green"]).explain(picture(0))
     assert explanation.local_scores.shape == (2, 0)
     assert explanation.probabilities == explanation.global_probabilities
-    assert len(explanation.plot().axes) >= 2
+    assert len(plot_explanation(explanation).axes) >= 2
     with pytest.raises(ValueError, match="there are 0"):
         explanation.map("red", 0)

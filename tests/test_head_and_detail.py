@@ -17,13 +17,14 @@ from torch import Tensor
 
 from gallop.backbones import with_detail
 from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
+from gallop.documents.model_card import model_card
 from gallop.errors import ConfigError
 from gallop.estimator import GalLoPClassifier
 from gallop.evaluation.k_sweep import sweep_k
-from gallop.export.model_card import model_card
 from gallop.export.report import html_report
 from gallop.features.encoding import ImageFeatures, MemoryCache, encode_sources
 from gallop.images import load_image
+from gallop.maps.plots import plot_explanation
 from gallop.model.calibration import fit_temperature
 from gallop.predictions.predict import similarities
 from gallop.training.encoding_ahead import encode_ahead
@@ -202,7 +203,8 @@ def test_answers_may_not_change_where_its_photos_are_gone(tmp_path: Path) -> Non
 
 
 def test_every_k_and_many_photos_are_answered_as_one_is(ridges: GalLoPClassifier) -> None:
-    cosines = similarities(ridges.model_, ridges.text_features(), encode_sources(ridges.model_.backbone, PHOTOS))
+    model = ridges.model_
+    cosines = similarities(model, model.cached_text_features(), encode_sources(model.backbone, PHOTOS))
     truth = torch.tensor([0, 1, 2])
     swept = sweep_k(cosines, (2, 4), truth.tolist())
     for k in (1, 7, 16):
@@ -222,7 +224,7 @@ def test_report_and_figure_show_its_map_at_both_sizes(ridges: GalLoPClassifier) 
     for size, mean in (("4 x 4", coarse), ("8 x 8", fine)):
         words = f"every region counts, and their mean is the score {mean:.4f} of this size; {whole}"
         assert f"Head, {size} regions: {words}" in page
-    titles = [axes.get_title() for axes in why.plot("red").axes]
+    titles = [axes.get_title() for axes in plot_explanation(why, "red").axes]
     assert [title for title in titles if "head" in title] == [
         f"head, every region: {mean:.3f}" for mean in (coarse, fine)
     ]

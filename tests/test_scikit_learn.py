@@ -362,10 +362,10 @@ def test_other_weights_of_that_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_shallow_copy_shares_what_there_is(fitted: GalLoPClassifier) -> None:
-    texts = fitted.text_features()
+    texts = fitted.model_.cached_text_features()
     copied = copy.copy(fitted)
     assert copied.model_ is fitted.model_
-    assert copied.text_features() is texts
+    assert copied.model_.cached_text_features() is texts
     assert copy.copy(fitted.model_).prompts is fitted.model_.prompts
 
 

@@ -47,7 +47,7 @@ from gallop.cli.commands import train
 from gallop.config import MethodConfig, TrainConfig
 from gallop.errors import ConfigError
 from gallop.estimator import GalLoPClassifier
-from gallop.export.model_card import model_card
+from gallop.documents.model_card import model_card
 from gallop.methods import make_method
 from tests import tiny
 
@@ -83,7 +83,7 @@ snippet = teach(["red", "green"], used, tests=False)
 found["python"], found["shell"] = snippet.python, snippet.shell
 
 def taught(method, training):
-    made = clone(GalLoPClassifier.of(method, training, tiny.vit(), cache=False))
+    made = clone(GalLoPClassifier(tiny.vit(), method=method, preset=training, cache=False))
     return made.fit(*tiny.pictures({"red": 2, "green": 2}))
 
 method, training = MethodConfig(2, (2,)), TrainConfig(epochs=1, views=1)

@@ -19,10 +19,10 @@ from safetensors.torch import load_file, save_file
 
 from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint
 from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
+from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError, DataError
 from gallop.estimator import GalLoPClassifier
 from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, HEAD, LOCAL, KeptAnswers
-from gallop.export.model_card import model_card
 from gallop.export.report import html_report
 from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.scoring.scorer import PhotoScorer
@@ -87,7 +87,7 @@ def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: Gal
     assert head.mix != USUAL["ridge"], "four shots of each class are held out"
     features = ImageFeatures.cat(list(encode_sources(model.backbone, PHOTOS)))
     with torch.no_grad():
-        seen = model.with_head(None).similarities(features, ridges.text_features())
+        seen = model.with_head(None).similarities(features, ridges.model_.cached_text_features())
         logits = seen.logits(model.config.topk).double() * model.backbone.logit_scale
     own = head.form.centred()(shot_features(model.backbone, features).double())
     found = ridges.predict_all(PHOTOS)

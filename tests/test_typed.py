@@ -69,6 +69,6 @@ def test_the_types_of_what_is_public_can_be_asked_for() -> None:
     """Tools that make forms, commands or services of functions do so."""
     public = [getattr(gallop, name) for name in gallop.__all__]
     methods = [each for made in public if isinstance(made, type) for key, each in vars(made).items() if key[0] != "_"]
-    fitting = [getattr(gallop.GalLoPClassifier, name) for name in ("fit", "predict_all", "explain", "predict_many")]
+    fitting = [getattr(gallop.GalLoPClassifier, name) for name in ("fit", "predict_all", "explain")]
     for each in [*public, *filter(inspect.isfunction, methods), *fitting]:
         get_type_hints(each)

@@ -115,7 +115,7 @@ class Teaching:
         # Nothing of anybody's photos is written to disk.
         settings = self._settings
         cache = False if self._cache is None else self._cache
-        after = GalLoPClassifier.of(settings.method(), settings.training(), self._backbone, cache=cache)
+        after = GalLoPClassifier(self._backbone, method=settings.method(), preset=settings.training(), cache=cache)
         photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
         for event in after.fit_steps(photos, labels):
             yield self._after_event(event, after)

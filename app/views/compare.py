@@ -179,7 +179,7 @@ def _global_prompts(
     from gallop.evaluation import diversity
 
     classifier = classifier_of_run(session, backbone, run)
-    said, names = classifier.text_features(), classifier.classes_.tolist()
+    said, names = classifier.model_.cached_text_features(), classifier.classes_.tolist()
     if not pairs:
         return GlobalPrompts(diversity.text_cosines(said.global_), None)
     found = session.answers.asked_of(classifier, [photo for photo, _ in pairs])

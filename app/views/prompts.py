@@ -69,7 +69,7 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
 
     assert session.training.taught is not None
     found = session.answers.similarities(backbone, photos, testing.taught_question(session))
-    said, topk = session.training.taught.after.text_features(), session.training.scales()
+    said, topk = session.training.taught.after.model_.cached_text_features(), session.training.scales()
     chosen = diversity.chosen_regions(found, labels, topk)
     right = int((np.asarray(found.logits(topk).argmax(dim=-1)) == labels).sum())
     return Figures(

@@ -140,11 +140,11 @@ def explain_snippet(
         f"    {list(names)!r},\n    templates={list(templates)!r},\n)"
     )
     cells = (
-        f"from gallop import GalLoPClassifier{tower.imported}\n\n{made}\n{closer}"
+        f"from gallop import GalLoPClassifier{tower.imported}, plot_explanation\n\n{made}\n{closer}"
         f"explanation = classifier.explain({PHOTO_FILE!r})",
         "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
         'print("outlier score", explanation.ood_score)',
-        f"explanation.plot({class_name!r}).savefig('why.png')",
+        f"plot_explanation(explanation, {class_name!r}).savefig('why.png')",
     )
     shell = "\n".join(
         [

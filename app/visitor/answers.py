@@ -153,10 +153,14 @@ class VisitorAnswers:
 
     def explain_first_look(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return what the first look alone says: shown while a second one is awaited, and no verdict."""
-        key = (self._key(photo, question), "first look")
-        found: Explanation = self._explanations.get_or(
-            key, lambda: self.classifier(backbone, question).first_look().explain(photo)
-        )
+
+        def compute() -> Explanation:
+            from gallop.predictions.explaining import explain_first_look  # with torch
+
+            classifier = self.classifier(backbone, question)
+            return explain_first_look(classifier.model_, photo, classifier.calibration_)
+
+        found: Explanation = self._explanations.get_or((self._key(photo, question), "first look"), compute)
         return found
 
     def explain_closer(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
@@ -211,7 +215,7 @@ class VisitorAnswers:
         features = encode_centres(
             classifier.model_.backbone, photos, self.photos.features(), sight=classifier.model_.sight
         )
-        return similarities(classifier.model_, classifier.text_features(), features)
+        return similarities(classifier.model_, classifier.model_.cached_text_features(), features)
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
         """Return something small that was worked out from photos, since the last training."""

@@ -52,7 +52,7 @@ class Board:
         wide = F.interpolate(there.reshape(-1, 1, *grid).float(), size=pixels.shape[-2:], mode="nearest")
         with torch.no_grad():
             features = ImageFeatures(*model.backbone.encode_image(blurred + wide * (pixels - blurred)))
-            found = model.similarities(features, self.classifier.text_features()).logits(model.config.topk)
+            found = model.similarities(features, model.cached_text_features()).logits(model.config.topk)
         return np.asarray(found[:, model.class_names.index(self.picture.name)].double().cpu())
 
 

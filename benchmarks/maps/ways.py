@@ -62,7 +62,7 @@ def maps_of(classifier: GalLoPClassifier, picture: Picture, looks: Iterable[Look
     activation map without any norm. Grad-CAM is that of the score of the global prompts (Selvaraju et al., ICCV 2017).
     Of closer looks there are the model's own and Grad-CAM's.
     """
-    model, text = classifier.model_, classifier.text_features()
+    model, text = classifier.model_, classifier.model_.cached_text_features()
     row = model.class_names.index(picture.name)
     for look in looks:
         for way, scores in _of_look(model, text, look, row):

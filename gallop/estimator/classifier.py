@@ -1,17 +1,66 @@
-"""``GalLoPClassifier``: its parts put together, each of which is a module beside this one."""
+"""``GalLoPClassifier``: GalLoP as an estimator of scikit-learn's.
+
+It holds its arguments and what was learned; what a method does is in the rooms below and in the modules beside this.
+"""
 
 from __future__ import annotations
 
-from gallop.errors import suggesting
-from gallop.estimator.answers import AnswersAndReasons
-from gallop.estimator.class_list import ClassList
-from gallop.estimator.detail import Detail
-from gallop.estimator.more_shots import MoreShots
-from gallop.estimator.on_hub import ModelOnHub
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from typing_extensions import Self
+
+from gallop.backbones import Backbone, load_backbone
+from gallop.backbones.weights.on_disk import known_elsewhere
+from gallop.checkpoints.folder import load_branches, load_prompts, read_model, save_checkpoint
+from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_model
+from gallop.checkpoints.in_memory import checkpoint_bytes
+from gallop.checkpoints.settings import Checkpoint
+from gallop.config import MethodConfig, TrainConfig, default_topk
+from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
+from gallop.errors import ConfigError, suggesting, warn_caller
+from gallop.estimator.class_list import calibrated, with_class, without_class, without_held_out
+from gallop.estimator.shots import (
+    branches_at_detail,
+    branches_with_more,
+    branches_with_their_shots,
+    shots_to_learn,
+    with_shots_of_before,
+)
+from gallop.evaluation.intervals import Share
+from gallop.features.encoding import Cache, ImageFeatures, open_cache
+from gallop.images import ImageSource, load_image
+from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
+from gallop.model.prompted import PromptModel
+from gallop.names.class_names import missing_names, spelled_as
+from gallop.predictions.by_name import AnswersByName
+from gallop.predictions.explaining import explain_photos
+from gallop.predictions.explanation import Explanation
+from gallop.predictions.predict import Predictions, predict
+from gallop.presets import OwnPreset, method_preset, train_preset
+from gallop.runtime.progress import ProgressSaid
+from gallop.setting import require
+from gallop.training.learn import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
+from gallop.training.loop import ALONE, Parallel, StepEvent
+from gallop.training.resume import drop_training
+from gallop.training.told import event_in_words
+from gallop.wording import listed
+
+FitEvent = EncodeEvent | StepEvent | CalibrationEvent
+"""What ``fit_steps`` tells of."""
+_METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection", "head", "detail")
+_TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
+"""Constructor arguments that replace a preset's values where they are not None."""
 
 
 @suggesting
-class GalLoPClassifier(MoreShots, ClassList, Detail, AnswersAndReasons, ModelOnHub):
+class GalLoPClassifier(AnswersByName, BaseEstimator):
     """Few-shot image classification with global and local prompts, and "none of these".
 
     Args:
@@ -26,6 +75,7 @@ class GalLoPClassifier(MoreShots, ClassList, Detail, AnswersAndReasons, ModelOnH
         local_projection: learn the projection of the regions; without, it stays the identity.
         head: kind of the head beside the prompts, or "none".
         detail: how many times as large a photo is looked at once more; 1: it is not.
+        seed: of the draw, the views and prompt dropout.
         method: a ``MethodConfig`` in place of the preset's method, with further settings; arguments go before it.
         shots: images a class drawn by ``fit``, by the seed and what is on them; None takes all.
         allow_fewer: take what there is where a class has fewer than ``shots``.
@@ -37,14 +87,563 @@ class GalLoPClassifier(MoreShots, ClassList, Detail, AnswersAndReasons, ModelOnH
         keep_shots: ``save`` writes the features of single shots too, where there is a head: a ridge regression
             then tells which of them voted, and logistic regression learns from more. Never photos or paths.
 
-    After fitting: ``classes_`` (K names), ``calibration_`` (temperature, threshold, note), ``history_`` (each step),
-    ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts that never saw them; None after ``load``),
-    ``skipped_`` (files, or rows of a table, that could not be read, with the reason).
+    After fitting: ``classes_`` (K names), ``model_`` (backbone, prompts and head), ``calibration_`` (temperature,
+    threshold, note), ``history_`` (each step), ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts
+    that never saw them; None after ``load``), ``skipped_`` (files, or rows of a table, that could not be read, with the
+    reason).
 
-    ``detail=2`` looks at every photo once more at twice the size; ``set_detail(2)`` lets a classifier do so that was
-    taught without.
+    OOD scores depend on the class list: where it changes, temperature and threshold are found anew on the held-out
+    shots; after ``load`` these are not in memory, and the threshold becomes void, with a warning.
 
     >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
     >>> clf.predict("photos/test/cat/001.jpg")  # doctest: +SKIP
     array(['cat'], dtype='<U3')
     """
+
+    _ways_to_start = "fit, zero_shot or load"
+    model_: PromptModel
+    calibration_: Calibration
+    history_: list[StepEvent]
+    cross_fit_: CrossFit | None
+    training_: TrainConfig | None
+    skipped_: tuple[tuple[Path | int, str], ...]
+    _data_fingerprint: str
+    _shots: LabelledPhotos | None = None  # what was learned from, where it is in memory or in files that are there
+    _kept: Path | None = None  # where a training that is finished waits for ``save``
+
+    def __init__(
+        self,
+        backbone: str | Backbone = "mini",
+        *,
+        preset: str | TrainConfig = "tower",
+        global_prompts: int | None = None,
+        local_prompts: int | None = None,
+        topk: Sequence[int] | None = None,
+        dropout: float | None = None,
+        local_projection: bool | None = None,
+        head: str | None = None,
+        detail: float | None = None,
+        epochs: int | None = None,
+        lr: float | None = None,
+        batch_size: int | None = None,
+        views: int | None = None,
+        calibration_folds: int | None = None,
+        seed: int | None = None,
+        shots: int | None = None,
+        allow_fewer: bool = False,
+        cache: str | PathLike[str] | bool | Cache | None = None,
+        warm_start: bool = False,
+        device: str = "auto",
+        regions: str = "value",
+        method: MethodConfig | None = None,
+        keep_shots: bool = False,
+    ) -> None:
+        self.backbone, self.device, self.regions = backbone, device, regions
+        self.preset, self.method = preset, method
+        self.global_prompts, self.local_prompts, self.topk = global_prompts, local_prompts, topk
+        self.dropout, self.local_projection, self.head, self.detail = dropout, local_projection, head, detail
+        self.epochs, self.lr, self.batch_size, self.views = epochs, lr, batch_size, views
+        self.calibration_folds, self.seed = calibration_folds, seed
+        self.shots, self.allow_fewer, self.keep_shots = shots, allow_fewer, keep_shots
+        self.cache, self.warm_start = cache, warm_start
+
+    def fit(
+        self,
+        images: GivenPhotos,
+        labels: GivenLabels | None = None,
+        *,
+        class_names: Sequence[str] | None = None,
+        verbose: bool | int = False,
+        drop_classes: bool = False,
+    ) -> Self:
+        """Learn prompts from what holds photos and labels, or from images and their class names. Returns self.
+
+        Args:
+            images: a folder of class folders, the path of a CSV table, a DataFrame with the columns ``image`` (or
+                ``path``) and ``label``, an ``ImageFolder`` or another data set of (image, label), one of Hugging Face,
+                a dict of class names and their images, or what ``read_folder``, ``from_csv`` and others return. With
+                ``labels``: images alone, as ``predict`` takes them.
+            labels: class names, or numbers that count in ``class_names`` from 0.
+            class_names: K names in their order; by default that in which they first come.
+            verbose: show how far it is: a bar in a terminal or a notebook, plain lines elsewhere.
+            drop_classes: with ``warm_start``, classes of before that none of the images shows may go; else they are
+                named, and nothing is learned.
+
+        Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, in a sentence, and
+        TrainingDiverged when the loss stops being a number.
+        """
+        return self._follow(
+            self.fit_steps(images, labels, class_names=class_names, drop_classes=drop_classes), verbose=verbose
+        )
+
+    def fit_steps(
+        self,
+        images: GivenPhotos,
+        labels: GivenLabels | None = None,
+        *,
+        class_names: Sequence[str] | None = None,
+        work: Path | None = None,
+        parallel: Parallel = ALONE,
+        drop_classes: bool = False,
+    ) -> Iterator[FitEvent]:
+        """Yield the events of ``fit``. Stop whenever you like: the classifier keeps what it has learned so far.
+
+        Args:
+            images, labels, class_names, drop_classes: as for ``fit``.
+            work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
+                was cut off goes on from there.
+            parallel: other processes that fit with the same arguments, as ``gallop.training.launch`` starts
+                them. All learn the same prompts; the temperature and threshold are the first one's alone.
+        """
+        draw: dict[str, Any] = {"shots": self.shots, "seed": self._seed, "allow_fewer": self.allow_fewer}
+        data = shots_to_learn(images, labels, open_cache(self.cache), class_names=class_names, **draw)
+        warm = self.warm_start and hasattr(self, "model_")
+        if warm and not drop_classes:
+            known = self.model_.class_names
+            _refuse_to_drop(missing_names(known, spelled_as(data.class_names, known)))
+        yield from self._learn(data, warm=warm, numbered=class_names is not None, work=work, parallel=parallel)
+
+    def partial_fit(
+        self,
+        images: GivenPhotos,
+        labels: GivenLabels | None = None,
+        classes: Sequence[str] | None = None,
+        *,
+        verbose: bool | int = False,
+    ) -> Self:
+        """Go on learning with more photos, of known classes or of new ones. Returns self.
+
+        It is a whole training, of as many epochs as ``fit`` has, that starts from the prompts there are. It learns from
+        the photos of before and the new ones together, so nothing is forgotten; features that a cache has are not
+        encoded again. The photos of before are those of the last ``fit`` or ``partial_fit`` of this object: after
+        ``load`` they are not known, and it learns from the new ones alone, with a warning. The class list is that of
+        before, then ``classes``, then what is new in ``labels``; no class goes. Temperature and threshold are found
+        anew, by cross-fits that start from nothing. All photos that are given are taken, whatever ``shots`` is, and a
+        picture that was there before counts once. The first call of all is a ``fit``.
+
+        Args:
+            images, labels: as for ``fit``; one class is enough where others are known. Numbers count in the class list
+                of before and ``classes``.
+            classes: further names, also of classes whose photos come later: until then they are known by their names.
+            verbose: as for ``fit``.
+
+        Raises:
+            DataError: as ``fit``, or a picture that was there before with another class name.
+            ConfigError: settings that are others than those of the prompts there are.
+        """
+        known = self.model_.class_names if hasattr(self, "model_") else ()
+        how: dict[str, Any] = {"seed": self._seed, "cache": open_cache(self.cache)}
+        data = with_shots_of_before(self._shots if known else None, known, images, labels, classes, **how)
+        if known and self._shots is None and self.training_ is not None:
+            warn_caller(
+                "The photos that this classifier has learned from are not in memory, as after load: it goes on with "
+                "the new ones alone, and may forget."
+            )
+        return self._follow(self._learn(data, warm=bool(known), numbered=self._numbered), verbose=verbose)
+
+    def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Self:
+        """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
+
+        What is not set is as in the paper: a backbone's own settings were measured on trainings. One class is allowed,
+        with a warning: probabilities compare classes, so every photo is it with p = 1, and there is no limit for "none
+        of these".
+
+        Args:
+            templates: sentences such as "a sketch of a {}"; prompt m is then template m, counted round.
+
+        Raises:
+            ClassNameError, TemplateError: names or templates that cannot be used.
+        """
+        method = self._method_config("paper")
+        model = PromptModel(self._load_backbone(), class_names, method, templates=templates)
+        if len(model.class_names) == 1:
+            warn_caller(
+                f"{model.class_names[0]!r} is the only class: every photo is it with probability 1, and no limit can "
+                "be found. Name what else may be seen as well."
+            )
+        self._start(model)
+        _warn_of_scales(model)
+        return self
+
+    def predict_all(self, images: AskedPhotos | ImageFeatures) -> Predictions:
+        """Return labels, probabilities and OOD scores of images, or of features encoded before, in one pass."""
+        model = self._fitted()
+        return predict(model, model.cached_text_features(), self.calibration_, images)
+
+    def is_ood(self, images: AskedPhotos, *, tpr: float | None = None) -> NDArray[np.bool_] | None:
+        """Return whether each image is "none of these", (B,); None without a threshold (see ``calibration_.note``).
+
+        Args:
+            tpr: for this once, the share of known photos that are to pass, by the held-out shots; None takes the
+                threshold that there is.
+
+        Raises:
+            ConfigError: a share that is none, no held-out shots to find its limit on, or one class alone.
+        """
+        if tpr is None:
+            return self.predict_all(images).is_ood
+        model = self._with_several_classes()
+        return predict(model, model.cached_text_features(), self.calibration_.at(tpr), images).is_ood
+
+    def set_threshold(self, tpr: float = PROMISED, photos: Any = None) -> Self:
+        """Find the threshold of "none of these" that lets a share of the known photos pass. Returns self.
+
+        It is found on the held-out shots, whose scores a checkpoint keeps; after a change of the class list there are
+        none when the shots themselves are not in memory.
+
+        Args:
+            tpr: the share, above 0 and at most 1: a lower one notices more unknown things, and refuses more known ones.
+            photos: of known things that were not learned from, to find it on instead, as ``predict`` takes them.
+
+        Raises:
+            ConfigError: a share that is none, no held-out shots and no photos, or one class alone.
+            DataError, ImageError: photos that cannot be used.
+        """
+        self._with_several_classes()
+        if photos is None:
+            self.calibration_ = self.calibration_.at(tpr)
+            return self
+        share, scores = checked_tpr(tpr), self.ood_score(photos)
+        note = f"found on {len(scores)} photos of yours, to keep {share:.0%} of them"
+        how: dict[str, Any] = {"temperature": self.calibration_.temperature, "note": note, "tpr": share}
+        self.calibration_ = Calibration.on(scores, len(scores), **how)
+        return self
+
+    @overload
+    def explain(self, image: ImageSource) -> Explanation: ...
+    @overload
+    def explain(self, image: list[Any] | tuple[Any, ...]) -> list[Explanation]: ...
+    def explain(self, image: ImageSource | list[Any] | tuple[Any, ...]) -> Explanation | list[Explanation]:
+        """Return every prompt's score for one image, and where each local prompt looked; of a list a list.
+
+        A list passes the backbone in batches. Each explanation holds R x K x N cosines: 0.8 MB with 196 regions, 250
+        classes and 4 local prompts.
+        """
+        model, images = self._fitted(), many(image)
+        photos = [load_image(each) for each in images]
+        found = explain_photos(model, model.cached_text_features(), photos, self.calibration_)
+        return found[0] if len(images) == 1 and images[0] is image else found
+
+    def add_class(self, name: str) -> Self:
+        """Add one more class with the learned prompts, without retraining. Returns self.
+
+        A head, which knows classes by their shots, goes by the direction of this one's text until ``add_shots``.
+
+        Raises:
+            ClassNameError: a name that cannot be used, or equal to one that is there.
+        """
+        model = with_class(self._fitted(), name)
+        return self._change_classes(model, f"{model.class_names[-1]!r} was added")
+
+    def remove_class(self, name: str) -> Self:
+        """Take a class away, without retraining: what is left answers as if it had never been known. Returns self.
+
+        The prompts stay as they are, though they were learned with its photos as well. After ``load`` a model with a
+        head, which a default one of ``mini`` has, needs its shots back first: by ``recall_shots``, where
+        ``keep_shots=True`` has not saved their features with it.
+
+        Raises:
+            ClassNameError: no such class, or the last one there is.
+            ConfigError: the head has not kept its shots, as above.
+        """
+        before = self._fitted()
+        model = without_class(before, name)
+        (gone,) = set(before.class_names) - set(model.class_names)
+        return self._change_classes(model, f"{gone!r} was removed")
+
+    def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
+        """Let the head learn from further photos of its classes: no prompt moves, and no training runs. Returns self.
+
+        Beside encoding the photos this takes milliseconds. Temperature, threshold and the head's weight stay as they
+        are. A classifier that has learned nothing, after ``zero_shot``, gets its head so.
+
+        Args:
+            images, labels: as for ``fit``.
+
+        Raises:
+            ConfigError: it has no head (``head=...``), or logistic regression whose earlier shots were not kept: these
+                come back with ``recall_shots``.
+            DataError: a class that it does not have, or first shots of one class alone.
+            ImageError: a photo that cannot be read; nothing is learned then.
+        """
+        model = self._fitted()
+        self.model_ = model.with_branches(branches_with_more(model, images, labels, open_cache(self.cache)))
+        return self
+
+    def recall_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
+        """Give the head the photos that it has learned from, of which a saved model knows sums alone. Returns self.
+
+        No answer changes. Explanations tell again which shots voted, classes can be removed, and logistic regression
+        can learn further shots, as before it was saved.
+
+        Args:
+            images, labels: as for ``fit``; all photos that it has learned from, those of ``add_shots`` with them, and
+                no others.
+
+        Raises:
+            ConfigError: it has no head that has learned.
+            DataError: they are others than it has learned from.
+            ImageError: a photo that cannot be read.
+        """
+        model = self._fitted()
+        self.model_ = model.with_branches(branches_with_their_shots(model, images, labels, open_cache(self.cache)))
+        return self
+
+    def set_detail(self, detail: float, detail_in: str = "answers") -> Self:
+        """Look at photos once more at so many times the size, for answers and maps or maps alone. Returns self.
+
+        No prompt learns anew. Scores are of other regions then, so where answers change, the threshold becomes void,
+        with a warning. A head learns again, from the same shots as photos are looked at now; its share in the answer
+        stays. Settings are those of ``MethodConfig``.
+
+        Raises:
+            ConfigError: another detail than 1, 1.5 and 2, ``detail_in`` is "training", which takes ``fit``, or answers
+                would change of a head whose photos are not in memory.
+            BackboneError: its regions do not fit into the backbone's grid.
+            ImageError: a photo that the head has learned from, and that cannot be read any more.
+        """
+        model = self._fitted()
+        require(detail_in != "training", "A second look in training takes a training: fit with it in MethodConfig.")
+        changed: Any = {"detail": detail, "detail_in": detail_in}
+        config, before = replace(model.config, **changed), model.sight.times
+        other = model.with_config(config)
+        answers_change = other.sight.times != before
+        if answers_change:
+            other = other.with_branches(branches_at_detail(model, config, self._shots, open_cache(self.cache)))
+        self.model_ = other
+        self.detail, self.method = config.detail, config
+        if answers_change:
+            self.cross_fit_, found = None, self.calibration_
+            if found.threshold is not None:
+                note = f"void: it was found with detail={before[-1]:g}; train again for a new one"
+                self._recalibrate(Calibration(found.temperature, None, note))
+        return self
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint.
+
+        Of shots a head keeps sums alone, unless ``keep_shots`` is set. What ``fit_steps`` has kept of the training goes
+        when this has been read back.
+        """
+        model = self._fitted()
+        save_checkpoint(Path(folder), self._checkpoint(), model.prompts, model.branches)
+        if self._kept is not None:
+            drop_training(self._kept)
+            self._kept = None
+
+    @classmethod
+    def load(cls, folder: str | PathLike[str], *, backbone: str | Backbone | None = None, device: str = "auto") -> Self:
+        """Return a classifier from a checkpoint folder, or from a model on the Hugging Face Hub.
+
+        Of a model on the Hub a checkpoint's two files are fetched, once, and nothing else: JSON and safetensors. What
+        is in the cache of the Hub's client is used without a network.
+
+        Args:
+            folder: its path, or ``hf://USER/NAME`` with perhaps ``@REVISION`` behind it.
+            backbone: where its weights are now; None uses the name it was trained with.
+
+        Raises:
+            CheckpointError: damaged, of a newer format, or trained with other weights or other region features.
+            BackboneError: its backbone cannot be loaded.
+            HubError: there is no such model on the Hub, or it cannot be had.
+
+        >>> GalLoPClassifier.load("hf://user/flowers").predict("photo.jpg")  # doctest: +SKIP
+        """
+        place = model_folder(folder)
+        checkpoint, tensors = read_model(place)
+        preset = "tower" if checkpoint.training is None else checkpoint.training
+        how: dict[str, Any] = {"preset": preset, "method": checkpoint.method, "regions": checkpoint.regions}
+        self = cls(backbone or checkpoint.backbone, device=device, **how)
+        frozen = self._load_backbone()
+        prompts = load_prompts(place, checkpoint, tensors, frozen)
+        branches = load_branches(place, checkpoint, tensors, frozen)
+        self.keep_shots = any(branch.shots is not None for branch in branches)
+        names, templates = checkpoint.class_names, checkpoint.templates
+        self._start(PromptModel(frozen, names, checkpoint.method, prompts, templates, branches))
+        self.calibration_ = checkpoint.calibration.for_classes(len(names))
+        self.training_, self._data_fingerprint = checkpoint.training, checkpoint.data_fingerprint
+        return self
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        revision: str | None = None,
+        private: bool = False,
+        test: Any = None,
+        labels: Sequence[str] | None = None,
+        data_set: str = "",
+        licence: str | None = None,
+        message: str = "A model of gallop's",
+    ) -> str:
+        """Write the checkpoint and a model card into a repository of the Hub, in one commit. Returns its address.
+
+        The card says what the classifier knows, how it was taught and what it cannot do, and tells the Hub its library,
+        task, backbone, data set, accuracy and licence. No photo leaves this machine. A token is that of
+        ``hf auth login`` or of ``HF_TOKEN``.
+
+        Args:
+            repository: USER/NAME; it is made where there is none.
+            revision: a branch, which is made where there is none; None is the main one.
+            private: make a private repository. One that everybody sees is refused.
+            test: photos that were kept for testing, as ``score`` takes them, with their ``labels``: the accuracy on
+                them goes into the card. None is made up.
+            data_set: what the photos are called, such as the name of a data set on the Hub.
+            licence: of what was learned, as the Hub writes them, such as "mit"; the backbone's own is in the card.
+            message: of the commit.
+
+        Raises:
+            HubError: no network, no right to write there, or a repository that others see and should not.
+            DataError: test photos that cannot be used.
+
+        >>> clf.push_to_hub("user/flowers", test="photos/test", licence="mit")  # doctest: +SKIP
+        'https://huggingface.co/user/flowers/commit/8d4c...'
+        """
+        from gallop.documents.model_card import hub_card  # with jinja2 and the Hub's client
+
+        model, address, tested = self._fitted(), HubAddress.read(repository, revision), None
+        if test is not None:
+            photos, names = labelled_photos(test, labels, split="test")
+            tested = Share(round(self.score(photos, names) * len(names)), len(names))
+        if not known_elsewhere(model.backbone.name):
+            warn_caller(
+                f"The backbone {model.backbone.name!r} has a name of this machine, which goes to the Hub as well; "
+                "others must have its weights, and say where: GalLoPClassifier.load(..., backbone=...)."
+            )
+        card = hub_card(self, address, tested=tested, data_set=data_set, licence=licence)
+        files = checkpoint_bytes(self._checkpoint(), model.prompts, model.branches) | {CARD_FILE: card.encode()}
+        return upload_model(files, address, private=private, message=message)
+
+    def __copy__(self) -> Self:
+        copied = type(self).__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the photos. ``PromptModel`` and ``Backbone`` say how they travel: a backbone that ``load_backbone``
+        has by a name known to other machines goes as that name, any other whole.
+        """
+        return {**super().__getstate__(), "_shots": None}
+
+    def _load_backbone(self) -> Backbone:
+        named, how = self.backbone, dict[str, Any](device=self.device, regions=self.regions)
+        return named if isinstance(named, Backbone) else load_backbone(named, **how)
+
+    @property
+    def _seed(self) -> int:
+        return self._train_config("paper").seed
+
+    def _train_config(self, own: OwnPreset) -> TrainConfig:
+        return train_preset(self.preset, own, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
+
+    def _method_config(self, own: OwnPreset) -> MethodConfig:
+        whole, named = self.method, self.preset if isinstance(self.preset, str) else "tower"
+        require(whole is None or isinstance(whole, MethodConfig), f"method is {whole!r}; it must be a MethodConfig.")
+        changes = {name: getattr(self, name) for name in _METHOD_SETTINGS}
+        if self.topk is None and self.local_prompts is not None:
+            changes["topk"] = default_topk(self.local_prompts)
+        return method_preset(named if whole is None else whole, own, **changes)
+
+    def _start(self, model: PromptModel) -> None:
+        """A new model, with nothing left of an earlier one."""
+        self.model_, self.classes_ = model, np.array(model.class_names)
+        self.calibration_ = Calibration(note=NOT_HELD_OUT).for_classes(len(model.class_names))
+        self.history_, self.cross_fit_, self.training_, self.skipped_ = [], None, None, ()
+        self._data_fingerprint, self._numbered, self._shots, self._kept = "", False, None, None
+
+    def _learn(
+        self,
+        data: LabelledPhotos,
+        *,
+        warm: bool,
+        numbered: bool,
+        work: Path | None = None,
+        parallel: Parallel = ALONE,
+    ) -> Iterator[FitEvent]:
+        """Learn from photos whose content is known, with the prompts there are (``warm``) or from the beginning.
+
+        ``numbered``: labels may be numbers, from now on.
+        """
+        self._method_config("paper"), self._train_config("paper")  # refused before a backbone is loaded
+        backbone = self._load_backbone()
+        method, config = self._method_config(backbone.preset), self._train_config(backbone.preset)
+        prompts = learned_before(self.model_, backbone, method) if warm else None
+        if work is not None and work == self._kept:
+            drop_training(work)  # whoever trains the same classifier anew does not want it
+        learner = PromptModel(backbone, data.class_names, method, prompts)
+        self._start(learner)
+        _warn_of_scales(learner)
+        self.training_, self._data_fingerprint = config, data.fingerprint
+        self._numbered, self._shots, self.skipped_ = numbered, data, data.skipped
+        for event in learn(learner, data, config, cache=open_cache(self.cache), work=work, parallel=parallel):
+            if isinstance(event, CrossFit):
+                self.cross_fit_ = event
+                self.model_, self.calibration_ = calibrated(self.model_, event, self.calibration_.tpr)
+                continue
+            if isinstance(event, StepEvent):
+                self.history_.append(event)
+                if learner.branches and not self.model_.branches:  # a class was added meanwhile
+                    self.model_ = self.model_.with_branches(learner.for_classes(self.model_.class_names).branches)
+            yield event
+        self._kept = work if parallel.rank == 0 else None
+
+    def _follow(self, events: Iterator[FitEvent], *, verbose: bool | int) -> Self:
+        """Learn to the end, saying how far it is where that is wanted."""
+        with ProgressSaid(wanted=bool(verbose)) as progress:
+            for event in events:
+                progress.say(*event_in_words(event))
+        return self
+
+    def _change_classes(self, model: PromptModel, change: str) -> Self:
+        """Another class list on the same prompts, and what becomes of the calibration."""
+        before, found = self.model_.class_names, self.calibration_
+        self.model_, self.classes_ = model, np.array(model.class_names)
+        if self.cross_fit_ is None:
+            found = without_held_out(found, len(before), len(model.class_names), change)
+        else:
+            self.model_, found = calibrated(model, self.cross_fit_, found.tpr)
+        return self._recalibrate(found)
+
+    def _recalibrate(self, found: Calibration) -> Self:
+        """Take another calibration, with a warning where the threshold goes."""
+        had, self.calibration_ = self.calibration_.threshold, found
+        if had is not None and found.threshold is None:
+            warn_caller(f"The threshold is {found.note}.")
+        return self
+
+    def _checkpoint(self) -> Checkpoint:
+        said = self.training_, self.calibration_, self._data_fingerprint
+        return Checkpoint.of(self._fitted(), *said, keep_shots=self.keep_shots)
+
+    def _fitted(self) -> PromptModel:
+        self._require_classes()
+        return self.model_
+
+    def _with_several_classes(self) -> PromptModel:
+        model = self._fitted()
+        if len(model.class_names) == 1:
+            raise ConfigError(
+                f"{model.class_names[0]!r} is the only class, and with one class every photo has the same score, so no "
+                "limit tells other things apart. Add the classes of what else may be seen (add_class)."
+            )
+        return model
+
+
+def _refuse_to_drop(gone: Sequence[str]) -> None:
+    if gone:
+        raise ConfigError(
+            f"warm_start goes on with a classifier that knows {listed(gone)}, and no photo here is of "
+            f"{'it' if len(gone) == 1 else 'them'}. Give photos of every class, take classes away with "
+            "remove_class, or let them go with drop_classes=True."
+        )
+
+
+def _warn_of_scales(model: PromptModel) -> None:
+    """A k above the number of regions means all of them, as any other such k does."""
+    rows, columns = model.backbone.vision.grid
+    large = [str(k) for k in model.config.topk if k > rows * columns]
+    if large:
+        warn_caller(
+            f"topk holds {listed(large)}, but {model.backbone.name} sees {rows * columns} regions "
+            f"({rows} x {columns}): such a k takes all of them."
+        )

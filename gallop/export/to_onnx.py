@@ -40,5 +40,4 @@ def _on_cpu(classifier: GalLoPClassifier) -> GalLoPClassifier:
         model.templates,
         model.branches,
     )
-    copied._text = None  # those of the other are where it is
     return copied

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -14,19 +13,22 @@ from PIL import Image
 from gallop.config import HEADS
 from gallop.maps.look import BranchSubject, Scale, Style, Subject, branch_scale, colour_table, shared_scale
 from gallop.maps.pictures import map_picture, seen_picture
+from gallop.predictions.explanation import Explanation
 from gallop.wording import as_drawn
 
-if TYPE_CHECKING:
-    from gallop.predictions.explanation import Explanation
-else:
-    Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
-
-def plot_explanation(explanation: Explanation, class_name: str) -> Figure:
-    """Draw what the model saw of the photo, the global scores of the class, and one map a scale.
+def plot_explanation(explanation: Explanation, class_name: str | None = None) -> Figure:
+    """Draw what the model saw of the photo, the global scores of a class, and one map a scale.
 
     Where the photo was looked at twice, each look has a row of maps with the regions that it gave to the score.
+
+    Args:
+        class_name: the class shown; the predicted one by default.
+
+    Raises:
+        ValueError: there is no such class.
     """
+    class_name = explanation.class_names[explanation.class_index(class_name or explanation.label)]
     n, looks = len(explanation.topk), explanation.looks
     columns = n + 2 + len(explanation.branches)
     figure = Figure(figsize=(3.1 * columns, 3.6 * len(looks)), layout="constrained")
@@ -57,7 +59,7 @@ def _draw_maps(figure: Figure, axes: list[Axes], look: Explanation, class_name: 
     """Of one look a map of each local prompt, with its top-k regions outlined."""
     subject = Subject(look, class_name)
     scale = shared_scale(look)  # of all panels, and of every class's figure: equal colours, equal cosines
-    means = look.local_scores[look.class_names.index(class_name)]
+    means = look.local_scores[look.class_index(class_name)]
     for prompt, (panel, k, mean) in enumerate(zip(axes, look.topk, means, strict=True)):
         title = f"local prompt {prompt + 1}, k = {k}: {mean:.3f}"
         _show(panel, map_picture(subject, prompt, scale=scale), title)
@@ -74,7 +76,7 @@ def _draw_branch(figure: Figure, axes: Axes, look: Explanation, branch: str, cla
 
 def _draw_sums(axes: Axes, explanation: Explanation, class_name: str, share: float) -> None:
     """How the scores of both looks make one."""
-    row = explanation.class_names.index(class_name)
+    row = explanation.class_index(class_name)
     each = [look.local_scores[row] for look in explanation.looks]
     grids = " and ".join(f"{look.grid[0]} x {look.grid[1]}" for look in explanation.looks)
     lines = [f"regions of {grids}", "the score is " + ("the mean of both" if share else "that of the first alone"), ""]
@@ -94,7 +96,7 @@ def _show(axes: Axes, picture: Image.Image, title: str) -> None:
 
 
 def _draw_global(axes: Axes, explanation: Explanation, class_name: str) -> None:
-    values = explanation.global_scores[explanation.class_names.index(class_name)]
+    values = explanation.global_scores[explanation.class_index(class_name)]
     axes.bar(range(1, len(values) + 1), values, color="#4477aa")
     axes.set_xticks(range(1, len(values) + 1))
     axes.set_title(f"global prompts, mean {values.mean():.3f}", fontsize=9)

@@ -89,7 +89,7 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         Raises:
             DataError: no image at all.
         """
-        self.require_classes()
+        self._require_classes()
         if isinstance(images, ImageFeatures):
             return self.fitted_.predict(images)
         parts = [

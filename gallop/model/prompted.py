@@ -123,6 +123,7 @@ class PromptModel:
         self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
         self.paper = FastGalLoP(self.backbone, self.names, config, prompts)
         self.templates = None if templates is None else self._checked(clean_templates(templates))
+        self._text: tuple[bytes, TextFeatures] | None = None  # of these contexts
 
     def __copy__(self) -> PromptModel:
         copied = object.__new__(type(self))
@@ -158,6 +159,32 @@ class PromptModel:
         other.branches = tuple(branches)
         return other
 
+    def with_config(self, config: MethodConfig) -> PromptModel:
+        """Return a model of the same prompts, classes and branches that looks at photos as other settings say.
+
+        Raises:
+            BackboneError, ConfigError: as in the constructor.
+        """
+        other = PromptModel(self.backbone, self.class_names, config, self.prompts, self.templates, self.branches)
+        other._text = self._text
+        return other
+
+    def for_classes(self, class_names: Sequence[str], text: TextFeatures | None = None) -> PromptModel:
+        """Return a model of the same prompts for other classes, of which its branches keep what they have learned.
+
+        Args:
+            text: text features of these classes, where they are known.
+
+        Raises:
+            ClassNameError: names that cannot be used.
+            ConfigError: as ``Branch.for_classes``.
+        """
+        made = [each.for_classes(self.class_names, class_names, self.name_features) for each in self.branches]
+        branches = [branch for branch in made if branch is not None]
+        other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates, branches)
+        other._text = None if text is None else (self._made_of(), text)
+        return other
+
     def taught(self, shots: Mapping[str, KeptShots]) -> tuple[Branch, ...]:
         """Return the branches that its settings ask for, of shots by the features that they are linear in; none as in
         ``Branch.of``.
@@ -165,11 +192,6 @@ class PromptModel:
         kinds = [KINDS[name] for name in self.config.branches]
         texts = self.name_features(self.class_names) if any(kind.names for kind in kinds) else None
         made = [Branch.of(kind.name, shots[kind.space], len(self.class_names), texts=texts) for kind in kinds]
-        return tuple(branch for branch in made if branch is not None)
-
-    def branches_for(self, class_names: Sequence[str]) -> tuple[Branch, ...]:
-        """Return its branches for another class list, as ``Branch.for_classes``."""
-        made = [each.for_classes(self.class_names, class_names, self.name_features) for each in self.branches]
         return tuple(branch for branch in made if branch is not None)
 
     def shot_features(self, features: ImageFeatures) -> dict[str, Tensor]:
@@ -183,6 +205,19 @@ class PromptModel:
         contexts.
         """
         return text_features_together([self])[0] if self.templates is None else self._fill(self.class_names)
+
+    def cached_text_features(self) -> TextFeatures:
+        """Return ``text_features`` without gradients, computed once for the prompts as they are: anew where these were
+        changed, also in place.
+        """
+        made_of = self._made_of()
+        if self._text is None or self._text[0] != made_of:
+            with torch.no_grad():
+                self._text = made_of, self.text_features()
+        return self._text[1]
+
+    def _made_of(self) -> bytes:
+        return self.prompts.contexts().detach().float().cpu().numpy().tobytes()
 
     def text_features_of(self, class_name: str) -> TextFeatures:
         """Return the text features of one more class, K = 1, so that adding it encodes nothing else."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.metadata_routing import UNUSED
 
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, labelled_photos
 from gallop.errors import DataError
@@ -16,6 +17,9 @@ from gallop.model.scores import VERDICT
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.predictions.predict import Predictions
 from gallop.wording import listed
+
+_ASKED = {"images": UNUSED}
+"""Images are no metadata, so scikit-learn need not make ``set_predict_request`` and the like."""
 
 
 class AnswersByName(ClassifierMixin):
@@ -26,7 +30,9 @@ class AnswersByName(ClassifierMixin):
 
     classes_: NDArray[np.str_]
     _numbered: bool = False  # whether it was fitted with numbers, for which ``classes_`` are the names
-    ways_to_start: ClassVar[str] = "fit"
+    _ways_to_start = "fit"
+    __metadata_request__predict = __metadata_request__predict_proba = _ASKED
+    __metadata_request__predict_log_proba = __metadata_request__decision_function = _ASKED
 
     def __sklearn_tags__(self) -> Any:
         """Images are no table of numbers, paths are text, and what holds labels needs none beside it."""
@@ -35,10 +41,10 @@ class AnswersByName(ClassifierMixin):
         tags.input_tags.two_d_array = tags.target_tags.required = False
         return tags
 
-    def require_classes(self) -> None:
+    def _require_classes(self) -> None:
         """Raise NotFittedError where nothing has been learned yet."""
         if not hasattr(self, "classes_"):
-            raise NotFittedError(f"This {type(self).__name__} has no classes yet; call {self.ways_to_start} first.")
+            raise NotFittedError(f"This {type(self).__name__} has no classes yet; call {self._ways_to_start} first.")
 
     def predict_all(self, images: Any) -> Predictions:
         """Return labels, probabilities and OOD scores of one image or many, or of features encoded before,
@@ -87,7 +93,7 @@ class AnswersByName(ClassifierMixin):
         Raises:
             DataError: a class of the data that the model does not know, or not one weight for each image.
         """
-        self.require_classes()
+        self._require_classes()
         if class_names is None and self._numbered:
             class_names = self.classes_.tolist()
         photos, given = labelled_photos(images, labels, split="test", class_names=class_names)

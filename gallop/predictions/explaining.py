@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from operator import itemgetter
+from typing import Any
 
 import torch
 from PIL import Image
@@ -28,6 +29,20 @@ def explain_photos(
         for start in range(0, len(photos), BATCH)
         for explanation in _explained(model, text, photos[start : start + BATCH], calibration)
     ]
+
+
+def explain_first_look(model: PromptModel, photo: Photo, calibration: Calibration) -> Explanation:
+    """Explain by the first look alone: what there is to show at once, while a second one, of several times the work,
+    is awaited.
+
+    The head, which learned from both looks, is asked about one. No limit for none of these was found for such answers,
+    so there is none. Where answers are of one look anyway, this is ``explain_photos``.
+    """
+    if len(model.sight.times) > 1:
+        once: Any = {"detail": 1.0, "detail_in": "answers"}
+        model = model.with_config(replace(model.config, **once))
+        calibration = Calibration(calibration.temperature, note="none: this is the first of two looks")
+    return explain_photos(model, model.cached_text_features(), [photo], calibration)[0]
 
 
 def _explained(

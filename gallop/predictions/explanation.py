@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,6 @@ from gallop.names.class_names import clean_name
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.predictions.predict import to_array
 from gallop.wording import answer_in_words, listed
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-else:
-    Figure = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 SCHEMA = 1
 """Of ``Explanation.to_dict``; another number means that a key has another meaning, or is gone."""
@@ -160,9 +155,20 @@ class Explanation:
             raise ConfigError(f"topk needs {len(self.topk)} whole numbers, one per local prompt; got {topk}.")
         return replace(self, topk=checked)
 
+    def class_index(self, class_name: str) -> int:
+        """Return where a class is in ``class_names``.
+
+        Raises:
+            ValueError: there is no such class.
+        """
+        name = clean_name(class_name)
+        if name not in self.class_names:
+            raise ValueError(f"There is no class {name!r} here; the classes are {listed(self.class_names)}.")
+        return self.class_names.index(name)
+
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:
         """Return cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
-        found = self._finest.region_cosines[0, :, self._class(class_name), self._prompt(prompt)]
+        found = self._finest.region_cosines[0, :, self.class_index(class_name), self._prompt(prompt)]
         return to_array(found).reshape(self.grid)
 
     def branch_map(self, branch: str, class_name: str) -> FloatMap:
@@ -177,7 +183,7 @@ class Explanation:
         if found is None:
             there = f"; there is {listed(self.branches)}" if self.branches else ", nor another one"
             raise ValueError(f"This model has no branch {branch!r}{there}.")
-        return to_array(found[0, :, self._class(class_name)]).reshape(self.grid)
+        return to_array(found[0, :, self.class_index(class_name)]).reshape(self.grid)
 
     def at_region(self, region: int) -> NDArray[np.float32]:
         """Return cosines (K, N) of one region with every class and local prompt, where a map has them of one class.
@@ -217,7 +223,7 @@ class Explanation:
 
         The mean of their scores is ``local_scores[class, prompt]``. Of two looks (``Box.look``) each gives k regions.
         """
-        best = (0, self._class(class_name), self._prompt(prompt), slice(self.topk[prompt]))
+        best = (0, self.class_index(class_name), self._prompt(prompt), slice(self.topk[prompt]))
         boxes: list[Box] = []
         found = zip(self.similarities.looks, self.grids, self.shares, strict=True)
         for number, (look, grid, share) in enumerate(found):
@@ -247,7 +253,8 @@ class Explanation:
         Raises:
             ValueError: there is no such class.
         """
-        shown = [self.label] if class_names is None else [self.class_names[self._class(name)] for name in class_names]
+        asked = [self.label] if class_names is None else class_names
+        shown = [self.class_names[self.class_index(name)] for name in asked]
         scores_of = {"global_scores": self.global_scores, "local_scores": self.local_scores}
         prompts = range(len(self.topk))
         return {
@@ -270,17 +277,6 @@ class Explanation:
         """Return ``to_dict`` as JSON; numbers that are read back are the same to the last bit."""
         return json.dumps(self.to_dict(class_names), ensure_ascii=False, allow_nan=False, indent=indent)
 
-    def plot(self, class_name: str | None = None) -> Figure:
-        """Draw the photo, the global scores, and one overlay a scale with its top-k regions outlined.
-
-        Args:
-            class_name: the class shown; the predicted one by default.
-        """
-        from gallop.maps.plots import plot_explanation
-
-        shown = self.label if class_name is None else self.class_names[self._class(class_name)]
-        return plot_explanation(self, shown)
-
     @property
     def _finest(self) -> Look:
         return self.similarities.looks[-1]
@@ -289,12 +285,6 @@ class Explanation:
     def _local(self) -> Tensor:
         """Top-k means (1, K, N), which every k slider waits for: pooled once, from cosines that are sorted already."""
         return self.similarities.mean(lambda look: cosines.mean_of_first(look.ranked[0], self.topk))
-
-    def _class(self, class_name: str) -> int:
-        name = clean_name(class_name)
-        if name not in self.class_names:
-            raise ValueError(f"There is no class {name!r} here; the classes are {listed(self.class_names)}.")
-        return self.class_names.index(name)
 
     def _prompt(self, prompt: int) -> int:
         if not 0 <= prompt < len(self.topk):

@@ -17,7 +17,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gallop.core.gallop import TextFeatures
 from gallop.features.encoding import encode_looks
 from gallop.model.prompted import PromptModel
 from gallop.predictions.explanation import Explanation
@@ -65,18 +64,15 @@ class Deletion:
 
 
 def deletion(
-    model: PromptModel,
-    text: TextFeatures,
-    explanation: Explanation,
-    class_name: str,
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
+    model: PromptModel, explanation: Explanation, class_name: str, *, draws: int = DRAWS, seed: int = 0
 ) -> Iterator[DeletionEvent | Deletion]:
-    """Play the game for one photo and class; the last thing that comes is the ``Deletion``.
+    """Play the game for one photo and class; the last thing that comes is the ``Deletion``. Stop whenever you like.
 
     The order is that of the class's map averaged over local prompts, and with those of the branches by their
     weights. Photo and k are the explanation's.
+
+    Args:
+        model: what made the explanation, such as ``classifier.model_``.
 
     Raises:
         ValueError: the explanation is of another class list, has no such class, or neither local prompts nor
@@ -92,7 +88,7 @@ def deletion(
     # All orders begin with the whole photo and end with nothing: these two are encoded once.
     masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, orders[0].size)])
     parts: list[NDArray[np.float32]] = []
-    for part in _scores(model, text, explanation, class_name, torch.from_numpy(masks)):
+    for part in _scores(model, explanation, class_name, torch.from_numpy(masks)):
         parts.append(part)
         yield DeletionEvent(sum(map(len, parts)), len(masks))
     first, last, *between = np.concatenate(parts)
@@ -122,13 +118,13 @@ def _gone(orders: list[NDArray[np.intp]], counts: NDArray[np.int_]) -> NDArray[n
 
 
 def _scores(
-    model: PromptModel, text: TextFeatures, explanation: Explanation, class_name: str, masks: Tensor
+    model: PromptModel, explanation: Explanation, class_name: str, masks: Tensor
 ) -> Iterator[NDArray[np.float32]]:
     """The class's score without the regions of each mask (R,), a batch at a time."""
     grid, centre = explanation.grid, model.backbone.preprocess.centre
     looks = [centre(explanation.image, times)[0] for times in model.sight.times]
     blurred = [_blur(pixels, grid) for pixels in looks]
-    row = explanation.class_names.index(class_name)
+    row, text = explanation.class_names.index(class_name), model.cached_text_features()
     for start in range(0, len(masks), DELETION_BATCH):
         cells = masks[start : start + DELETION_BATCH].reshape(-1, 1, *grid).float()
         seen = []

@@ -152,7 +152,7 @@ class PhotoScorer(_Worker):
     def _answered(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
         model = self.classifier.model_
         with torch.no_grad():
-            cosines = model.similarities(features, self.classifier.text_features())
+            cosines = model.similarities(features, model.cached_text_features())
         found = predictions_of(model, cosines, self.classifier.calibration_)
         columns = _answers(found, model.class_names)
         if self.extras.probabilities:

@@ -127,7 +127,7 @@ class ModelRoom:
         facts = _facts(read_checkpoint(folder))
         here: Backbone | str | None = self._towers().get(facts.fingerprint, options.backbone)
         classifier = GalLoPClassifier.load(folder, backbone=here, device=options.device)
-        text, backbone = classifier.text_features(), classifier.model_.backbone
+        text, backbone = classifier.model_.cached_text_features(), classifier.model_.backbone
         learned = [text.global_, text.local, *classifier.model_.prompts.state_dict().values()]
         own = sum(tensor.numel() * tensor.element_size() for tensor in learned)
         self.facts[name] = replace(facts, preprocess=backbone.preprocess, bytes=(own, backbone.bytes))
@@ -202,7 +202,7 @@ def _facts(checkpoint: Checkpoint) -> ModelFacts:
 def _answer_of_model(classifier: GalLoPClassifier, features: ImageFeatures, questions: Sequence[PhotoQuestion]) -> None:
     model, calibration = classifier.model_, classifier.calibration_
     with torch.no_grad():
-        found = model.similarities(features, classifier.text_features())
+        found = model.similarities(features, classifier.model_.cached_text_features())
     answers: Any = predictions_of(model, found, calibration)
     for i, question in enumerate(questions):
         if question.image is not None and question.crop is not None:

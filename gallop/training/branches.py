@@ -21,7 +21,7 @@ from gallop.model.branches.sums import KeptShots
 from gallop.model.prompted import PromptModel
 from gallop.model.scores import VERDICT
 from gallop.model.similarities import Similarities
-from gallop.training.loop import Parallel
+from gallop.training.loop import ALONE, Parallel
 
 Shots: TypeAlias = dict[str, KeptShots]
 """All shots, by the name of the features that branches are linear in."""
@@ -50,6 +50,13 @@ def shots_for_branches(
         every = torch.cat([part[name] for part in found])[: len(mine), None]
         made[name] = KeptShots(parallel.gather(every, len(shots)).cpu(), labels)
     yield made
+
+
+def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
+    """Return the features of all shots, without a word on the way."""
+    *_, found = shots_for_branches(model, shots, cache, ALONE)
+    assert not isinstance(found, int)
+    return found
 
 
 @dataclass(frozen=True)

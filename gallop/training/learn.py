@@ -220,8 +220,8 @@ class CrossFit:
         parts = []
         for model, features in zip(self.models, self.features, strict=True):
             with torch.no_grad():
-                alone = [replace(branch, mix=UNMIXED) for branch in model.branches_for(class_names)]
-                current = PromptModel(model.backbone, class_names, model.config, model.prompts, branches=alone)
+                current = model.for_classes(class_names)
+                current = current.with_branches([replace(branch, mix=UNMIXED) for branch in current.branches])
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
                 parts += [answers_held_out(current, current.similarities(part, text)) for part in features.split(BATCH)]

@@ -35,7 +35,7 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     at = taught(tiny_app, epochs=8, lr=0.5, dropout=0.5)
     session = session_of(at)
     assert session.training.taught is not None
-    said = session.training.taught.after.text_features()
+    said = session.training.taught.after.model_.cached_text_features()
     assert numbers(at, "says global") == pytest.approx(text_cosines(said.global_), abs=6e-4)
     assert numbers(at, "says local") == pytest.approx(text_cosines(said.local), abs=6e-4)
     squares = np.stack([numbers(at, "says global", what) for what in ("text", "z")])
@@ -111,18 +111,19 @@ def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> 
     at = taught(tiny_app, epochs=6)
     session = session_of(at)
     assert session.training.taught is not None
-    model, after = session.training.taught.after.model_, session.training.taught.after
+    model = session.training.taught.after.model_
     shown = at.warning[0].value if at.warning else ""
     assert "Dead: it hardly tells the classes apart" in everything(at)
     # All classes get one text from local prompt 2: it cannot tell them apart.
-    after.text_features().local[:, 1] = after.text_features().local[0, 1].clone()
+    text = model.cached_text_features().local
+    text[:, 1] = text[0, 1].clone()
     session.answers._similarities.clear()
     session.answers._figures.clear()
     fine(at.run())
     assert "**local 2** has an influence of 0.00" in at.warning[0].value
     assert "local 2" not in shown
     assert table(at, "dead").set_index("prompt")["dead"]["local 2"]
-    assert model is after.model_
+    assert model is session.training.taught.after.model_
 
 
 def test_nearest_words_are_shown_for_every_token(tiny_app: Open) -> None:

@@ -221,7 +221,8 @@ def test_a_training_on_the_page_learns_the_librarys_prompts_to_the_last_digit(
         for photo in shots:
             photo.image.save(tmp_path / name / f"{photo.name}.png")
     draw: dict[str, Any] = {"shots": 16, "allow_fewer": True}  # as ``gallop train`` does
-    plain = GalLoPClassifier.of(SETTINGS.method(), SETTINGS.training(), tiny.vit(), cache=MemoryCache(), **draw)
+    how: dict[str, Any] = {"method": SETTINGS.method(), "preset": SETTINGS.training(), "cache": MemoryCache()}
+    plain = GalLoPClassifier(tiny.vit(), **how, **draw)
     plain.fit(tmp_path)
     assert [(e.step, e.loss, e.accuracy) for e in plain.history_] == [
         (point.step, point.loss, point.accuracy) for point in taught.history

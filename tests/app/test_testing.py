@@ -15,7 +15,7 @@ from app.ui import resources
 from app.views import testing
 from app.views.export import exported_classifier
 from gallop import Photo, load_image
-from gallop.export.model_card import model_card
+from gallop.documents.model_card import model_card
 from gallop.maps.explainer.stands import Stands
 from gallop.wording import answer_in_words
 from tests import app_pages, tiny

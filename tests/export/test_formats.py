@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from gallop.cli import main
+from gallop.documents.model_card import model_card
 from gallop.estimator import GalLoPClassifier
-from gallop.export.model_card import model_card
 from gallop.export.report import html_report
 from tests import tiny
 
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.estimator.classifier.load_backbone", lambda name, **_: tiny.vit())
     tiny.classifier().zero_shot(["red", "green"]).save(tmp_path / "model")
     return tmp_path / "model"
 

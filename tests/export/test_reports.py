@@ -17,7 +17,7 @@ from PIL import Image
 
 from gallop import Explanation, GalLoPClassifier
 from gallop.backbones import Damping
-from gallop.export.model_card import model_card
+from gallop.documents.model_card import model_card
 from gallop.export.report import html_report
 from gallop.maps.explainer import script as explainer_script
 from gallop.maps.look import Style, Subject, colour_table

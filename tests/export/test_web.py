@@ -136,7 +136,7 @@ def test_the_command_line_writes_the_folder(
     files = {"index.html": b"<html>", "model.json": b"{}", "towers/vision.onnx.packed": b"1"}
     facts = {"fixed": True, "agreement": {"photos": 4, "difference": 1e-6}}
     monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: (files, facts))
-    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.estimator.classifier.load_backbone", lambda name, **_: tiny.vit())
     for _ in range(2):  # a page may be written over
         assert main(["export", "--web", str(tmp_path / "page"), "--json"]) == 0
         said = json.loads(capsys.readouterr().out)
@@ -161,7 +161,7 @@ def test_the_page_is_opened_and_served_until_somebody_stops_it(
 
     facts = {"fixed": True, "agreement": {"photos": 4, "difference": 1e-6}}
     monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: ({"index.html": b"<html>"}, facts))
-    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.estimator.classifier.load_backbone", lambda name, **_: tiny.vit())
     monkeypatch.setattr("webbrowser.open", open_)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
     try:

@@ -126,9 +126,9 @@ def test_answers_and_outlier_scores_are_those_of_the_cpu(device: torch.device) -
 @pytest.mark.parametrize("name", ["vit", "plain"])
 def test_text_for_answers_is_exact_and_text_to_learn_from_is_not(device: torch.device, name: str) -> None:
     with exact():
-        wanted = classifier(tower(name, CPU)).zero_shot(list(COUNTS)).text_features()
+        wanted = classifier(tower(name, CPU)).zero_shot(list(COUNTS)).model_.cached_text_features()
     here = classifier(tower(name, device)).zero_shot(list(COUNTS))
-    found = here.text_features()
+    found = here.model_.cached_text_features()
     assert relative_error(found.global_.cpu(), wanted.global_) < EXACT
     assert relative_error(found.local.cpu(), wanted.local) < EXACT
     if device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):

@@ -29,6 +29,7 @@ from gallop.maps.look import (
 )
 from gallop.maps.outlines import borders, outlined
 from gallop.maps.pictures import map_picture, seen_picture
+from gallop.maps.plots import plot_explanation
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, place_in_words
 from tests import tiny
@@ -120,7 +121,7 @@ def test_colours_can_be_told_apart_without_their_hue(name: str) -> None:
 
 def test_a_plot_lays_out_the_pictures_and_its_bar_has_their_colours() -> None:
     found = explanation((400, 320))
-    figure = found.plot("red")
+    figure = plot_explanation(found, "red")
     photo, _, *maps, bar = figure.axes
     assert (np.asarray(photo.images[0].get_array()) == np.asarray(seen_picture(found))).all()
     scale = shared_scale(found)

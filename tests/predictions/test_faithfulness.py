@@ -13,7 +13,7 @@ from gallop.config import MethodConfig
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import encode_looks
 from gallop.predictions.explanation import Explanation
-from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, DeletionEvent
+from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, DeletionEvent, deletion
 from tests import tiny
 
 NAMES = ("red", "green", "blue")
@@ -28,7 +28,7 @@ def photo() -> Image.Image:
 
 
 def play(classifier: GalLoPClassifier, explanation: Explanation, name: str) -> tuple[list[DeletionEvent], Deletion]:
-    *events, last = classifier.deletion(explanation, name)
+    *events, last = deletion(classifier.model_, explanation, name)
     assert isinstance(last, Deletion)
     return [event for event in events if isinstance(event, DeletionEvent)], last
 
@@ -115,12 +115,12 @@ def test_it_comes_in_small_batches_and_repeats_itself() -> None:
 def test_what_has_no_map_or_another_class_list_is_refused() -> None:
     coop = GalLoPClassifier(backbone=tiny.vit(), topk=(), cache=False).zero_shot(NAMES)
     with pytest.raises(ValueError, match="no map"):
-        next(coop.deletion(coop.explain(photo()), "red"))
+        next(deletion(coop.model_, coop.explain(photo()), "red"))
     other = GalLoPClassifier(backbone=tiny.vit(), cache=False).zero_shot(["red"])
     with pytest.raises(ValueError, match="another class list"):
-        next(other.deletion(made().explain(photo()), "red"))
+        next(deletion(other.model_, made().explain(photo()), "red"))
     with pytest.raises(ValueError, match="no class 'pink'"):
-        next(made().deletion(made().explain(photo()), "pink"))
+        next(deletion(made().model_, made().explain(photo()), "pink"))
 
 
 def test_two_looks_lose_the_same_places() -> None:
@@ -138,5 +138,5 @@ def test_two_looks_lose_the_same_places() -> None:
         smooth.append(torch.from_numpy(blurred(pixels, sigma=4 * times)).float()[None])
     model = classifier.model_
     with torch.no_grad():
-        nothing = model.similarities(encode_looks(model.backbone, smooth), classifier.text_features())
+        nothing = model.similarities(encode_looks(model.backbone, smooth), classifier.model_.cached_text_features())
     assert found.by_map[-1] == pytest.approx(float(nothing.logits((2, 5))[0, row]), abs=1e-4)

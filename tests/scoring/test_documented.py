@@ -1,4 +1,4 @@
-"""Answers without files: ``for table in clf.predict_many(source)``, and the function for Spark."""
+"""Answers without files: ``for table in predict_many(clf, source)``, and the function for Spark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 from sklearn.exceptions import NotFittedError
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, predict_many
 from gallop.errors import DataError
 from gallop.scoring import Extras, PhotoScorer, arrow
 from gallop.scoring.destination import open_destination
@@ -42,7 +42,7 @@ def test_tables_are_those_of_the_files(plain: GalLoPClassifier, photos: Path, tm
     worker = PhotoScorer(plain, extras=Extras(*[True] * 3))
     score_source(open_source(str(photos), Opener()), worker, open_destination(str(tmp_path / "out")), shard_size=100)
     (whole,) = (parquet.read_table(path) for path in (tmp_path / "out").glob("*.parquet"))
-    tables = list(plain.predict_many(photos, extras=extras, rows=20))
+    tables = list(predict_many(plain, photos, extras=extras, rows=20))
     assert [table.num_rows for table in tables] == [32, 23]
     assert pa.concat_tables(tables).equals(whole.replace_schema_metadata(tables[0].schema.metadata))
     assert tables[0].schema.metadata[b"classes"] == b'["red", "green"]'
@@ -56,7 +56,7 @@ def test_they_come_while_the_source_still_gives(plain: GalLoPClassifier, monkeyp
             yield SourceItem("a", problem="nothing")
 
     monkeypatch.setattr(FolderSource, "__iter__", endless)
-    tables = plain.predict_many("anywhere", rows=16)
+    tables = predict_many(plain, "anywhere", rows=16)
     assert [next(tables).num_rows for _ in range(3)] == [16, 16, 16]
 
 
@@ -70,16 +70,16 @@ def test_they_come_while_the_source_still_gives(plain: GalLoPClassifier, monkeyp
 )
 def test_what_cannot_be_done_is_a_sentence_at_once(plain: GalLoPClassifier, given: Any, sentence: str) -> None:
     with pytest.raises(DataError) as refused:
-        next(plain.predict_many(**{"source": "nowhere"} | given))
+        next(predict_many(plain, **{"source": "nowhere"} | given))
     assert sentence in str(refused.value)
 
 
 def test_what_is_missing_is_named(plain: GalLoPClassifier, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotFittedError):
-        tiny.classifier().predict_many(photos)
+        predict_many(tiny.classifier(), photos)
     monkeypatch.setattr(arrow, "find_spec", lambda name: None if name == "pyarrow" else name)
     with pytest.raises(DataError, match=r"pyarrow must be installed for answers in tables: pip install 'gallop-exp"):
-        plain.predict_many(photos)
+        predict_many(plain, photos)
 
 
 # The function for Spark that docs/howto/many_photos.md prints --------------------------------------------------------

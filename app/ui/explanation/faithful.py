@@ -52,9 +52,9 @@ def faithful(
 
 def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, place: DeltaGenerator) -> Deletion:
     """The game, a few pictures at a time: others are served between two steps, and going elsewhere ends it."""
-    from gallop.predictions.faithfulness import Deletion  # with torch, so not before somebody asks
+    from gallop.predictions.faithfulness import Deletion, deletion  # with torch, so not before somebody asks
 
-    for event in classifier.deletion(explanation, name):
+    for event in deletion(classifier.model_, explanation, name):
         if isinstance(event, Deletion):
             return event
         place.progress(event.done / event.total, f"Taking regions away: {event.done} of {event.total} pictures")

@@ -44,7 +44,7 @@ def files(session: Session, classifier: GalLoPClassifier, key: Hashable) -> File
 
 
 def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: Hashable) -> None:
-    from gallop.export.model_card import model_card
+    from gallop.documents.model_card import model_card
 
     about = export.model_to_export(session, asked, classifier)
     names = text.markdown(text.joined(tuple(classifier.classes_.tolist())))

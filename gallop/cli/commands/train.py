@@ -77,7 +77,7 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     if parallel.rank == 0:
         _warn_of_leaks(options.data, shots, console)
     cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])
-    classifier = GalLoPClassifier.of(method, training, backbone, cache=cache, keep_shots=options.keep_shots)
+    classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
     started = time.monotonic()
     if parallel.processes == 1:
         with _keeping(out, overwrite=options.overwrite):

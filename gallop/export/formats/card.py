@@ -6,7 +6,7 @@ from gallop.export.format import Exported, ExportFormat, ModelToExport
 
 
 def _make(model: ModelToExport) -> Exported:
-    from gallop.export.model_card import model_card
+    from gallop.documents.model_card import model_card
 
     return Exported(model_card(model.classifier, model.measured, model.learned_from).encode())
 

@@ -69,6 +69,6 @@ def has_fixed_classes(model: PromptModel) -> bool:
 
 def class_features(classifier: GalLoPClassifier) -> bytes:
     """Return text features after global, then after local prompts: (K, M + N, D), little-endian float32."""
-    text = classifier.text_features()
+    text = classifier.model_.cached_text_features()
     both = torch.cat([text.global_, text.local], dim=1).detach().cpu().float().numpy()
     return np.ascontiguousarray(both, dtype="<f4").tobytes()

@@ -17,7 +17,7 @@ try:
 except ImportError as error:
     raise ImportError(
         "Explainer needs anywidget, which comes with the extra 'notebooks': pip install 'gallop-explorer[notebooks]'. "
-        "Without it, Explanation.plot() draws the same as a picture."
+        "Without it, plot_explanation() draws the same as a picture."
     ) from error
 
 

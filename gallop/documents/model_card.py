@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gallop import __version__
 from gallop.backbones import Damping
@@ -12,9 +12,10 @@ from gallop.backbones.weights.on_disk import licence_by_name, repository_of
 from gallop.checkpoints.hub import HUB, LIBRARY, HubAddress
 from gallop.config import HEADS, MethodConfig, TrainConfig
 from gallop.documents.rendering import render
-from gallop.estimator import GalLoPClassifier
 from gallop.evaluation.intervals import Share
 from gallop.model.branches.branch import Branch
+from gallop.model.calibration import Calibration
+from gallop.model.prompted import PromptModel
 from gallop.setting import settings_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,17 @@ _TOLD_APART = ("global_prompts", "topk", "local_projection", "global_projection"
 """Settings of the method that have a line of their own."""
 
 
+class Described(Protocol):
+    """What a card tells of a fitted classifier."""
+
+    model_: PromptModel
+    calibration_: Calibration
+    training_: TrainConfig | None
+    keep_shots: bool
+
+
 def model_card(
-    classifier: GalLoPClassifier, measured: Sequence[str] = (), learned_from: str = "", place: str = "model"
+    classifier: Described, measured: Sequence[str] = (), learned_from: str = "", place: str = "model"
 ) -> str:
     """Return the card of a fitted classifier.
 
@@ -40,7 +50,7 @@ def model_card(
     model = classifier.model_
     global_prompts, local_prompts = model.prompts.sizes
     return render(
-        "export/model_card.md.j2",
+        "documents/model_card.md.j2",
         names=model.class_names,
         model=model,
         backbone=model.backbone,
@@ -58,7 +68,7 @@ def model_card(
     )
 
 
-def _branch(classifier: GalLoPClassifier, branch: Branch) -> dict[str, Any]:
+def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
     """What there is to say of a branch."""
     known = branch.sums.known.tolist()
     return {
@@ -72,7 +82,7 @@ def _branch(classifier: GalLoPClassifier, branch: Branch) -> dict[str, Any]:
 
 
 def hub_card(
-    classifier: GalLoPClassifier,
+    classifier: Described,
     address: HubAddress,
     *,
     tested: Share | None = None,

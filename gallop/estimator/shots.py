@@ -1,0 +1,170 @@
+"""Photos to learn from, with those of before where a classifier goes on, and what branches learn beside a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from gallop.config import MethodConfig
+from gallop.data import (
+    GivenLabels,
+    GivenPhotos,
+    LabelledPhotos,
+    labelled_photos,
+    photos_together,
+    training_set,
+    warn_of_skipped,
+)
+from gallop.data.tabular.columns import as_list, plain
+from gallop.data.tabular.labels import label_names
+from gallop.errors import ConfigError, DataError
+from gallop.features.contents import contents_beside
+from gallop.features.encoding import Cache
+from gallop.model.branches.branch import Branch
+from gallop.model.prompted import PromptModel
+from gallop.names.class_names import clean_names, missing_names, spelled_as
+from gallop.training.branches import Shots, all_shots
+from gallop.wording import listed
+
+
+def shots_to_learn(images: Any, labels: Any, cache: Cache | None, **draw: Any) -> LabelledPhotos:
+    """Return what ``training_set`` gives, with contents that a cache remembers, warning of what was skipped."""
+    data = training_set(images, labels, content=contents_beside(cache), **draw)
+    warn_of_skipped(data)
+    return data
+
+
+def with_shots_of_before(
+    before: LabelledPhotos | None,
+    known: tuple[str, ...],
+    images: GivenPhotos,
+    labels: GivenLabels | None,
+    classes: Sequence[str] | None,
+    *,
+    seed: int,
+    cache: Cache | None,
+) -> LabelledPhotos:
+    """Return the photos of before and more, of the classes that are known, then ``classes``, then what is new.
+
+    Args:
+        before: None where there are none, or they are not in memory.
+        images, labels: more photos, all of which are taken.
+
+    Raises:
+        DataError: what cannot be used, one class in all, or a picture of before with another class name.
+    """
+    more = spelled_as(clean_names(classes) if classes is not None and len(classes) else (), known)
+    if labels is not None and (known or more):
+        labels = _in_words(labels, clean_names(dict.fromkeys([*known, *more])))
+    new = shots_to_learn(images, labels, cache, shots=None, seed=seed, allow_fewer=True, fewest=1)
+    new = replace(new, class_names=tuple(spelled_as(new.class_names, known)))
+    names = clean_names(dict.fromkeys([*known, *more, *new.class_names]))
+    if len(names) < 2:
+        raise DataError(f"{names[0]!r} is the only class; learning needs two or more: name others in classes.")
+    kept = [] if before is None else [before.take([i for i, name in enumerate(before.names) if name in known])]
+    return photos_together([*kept, new], names)
+
+
+def _in_words(labels: Any, class_names: Sequence[str]) -> Any:
+    """Labels that are all numbers as the names that they stand for."""
+    if isinstance(labels, str):
+        return labels
+    values = [plain(label) for label in as_list(labels)]
+    return values if any(isinstance(value, str) for value in values) else label_names(values, class_names)
+
+
+def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> tuple[Branch, ...]:
+    """Return the model's branches when they have learned from further photos.
+
+    Raises:
+        ConfigError: its settings have no head, or its earlier shots are needed and were not kept.
+        DataError: a class that it does not have, or first shots of one class alone.
+        ImageError: a photo that cannot be read.
+    """
+    if not model.config.branches:
+        raise ConfigError(
+            "Further shots teach the head alone, and this classifier has none. Fit one with head='ridge', or "
+            "train again with all photos."
+        )
+    shots = _encoded(model, images, labels, cache, "add them first (add_class)")
+    if model.branches:
+        return tuple(branch.learned(shots[branch.how.space]) for branch in model.branches)
+    taught = model.taught(shots)
+    if not taught:
+        raise DataError("The first shots of a head must be of two classes or more: it tells them apart.")
+    return taught
+
+
+def branches_with_their_shots(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> tuple[Branch, ...]:
+    """Return the model's branches with the single photos that they have learned from, of which they may know sums
+    alone.
+
+    Raises:
+        ConfigError: it has no head that has learned.
+        DataError: they are others than it has learned from.
+        ImageError: a photo that cannot be read.
+    """
+    if not model.branches:
+        raise ConfigError("No shots can be recalled: this classifier has no head that has learned from some.")
+    shots = _encoded(model, images, labels, cache, "leave their photos out")
+    for branch in model.branches:
+        own = shots[branch.how.space]
+        if not branch.learned_from(own):
+            raise DataError(
+                f"These {len(own)} photos are not the {int(branch.sums.counts.sum())} that the head has learned "
+                "from, or not in the same classes, or seen in another precision. Give all of those, and no others."
+            )
+    return tuple(replace(branch, shots=shots[branch.how.space]) for branch in model.branches)
+
+
+def _encoded(model: PromptModel, images: Any, labels: Any, cache: Cache | None, way_out: str) -> Shots:
+    """What branches know of photos. ``way_out`` is said where a class is none of the model's."""
+    photos, given = labelled_photos(images, labels, split="train")
+    names = spelled_as(given, model.class_names)
+    unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
+    if unknown:
+        raise DataError(f"The model does not know the classes {listed(unknown)}; {way_out}.")
+    numbers = tuple(map(model.class_names.index, names))
+    return all_shots(model, LabelledPhotos(tuple(photos), ("",) * len(names), numbers, model.class_names), cache)
+
+
+def branches_at_detail(
+    model: PromptModel, config: MethodConfig, data: LabelledPhotos | None, cache: Cache | None
+) -> tuple[Branch, ...]:
+    """Return the model's branches when they have learned their shots as other settings look at them.
+
+    Args:
+        data: the photos of the last training, where they are in memory.
+
+    Raises:
+        ConfigError: not all shots of the branches are among them.
+        ImageError: a photo that cannot be read any more.
+    """
+    if not model.branches:
+        return ()
+    shots = None if data is None else _shots_of(model, data)
+    if shots is None:
+        ways = f"Train again with head={config.head!r} and detail={config.detail:g}"
+        ways += ", or take finer maps alone, with detail_in='maps'" if config.detail != 1 else ""
+        raise ConfigError(
+            f"The head learned from photos looked at with detail={model.sight.times[-1]:g}, and not all of "
+            f"them are in memory, as after load or add_shots, so it cannot learn them anew. {ways}."
+        )
+    known = all_shots(model.with_config(config), shots, cache)
+    relearned = [
+        Branch.of(branch.kind, known[branch.how.space], len(model.class_names), branch.mix, branch.texts)
+        for branch in model.branches
+    ]
+    return tuple(branch for branch in relearned if branch is not None)
+
+
+def _shots_of(model: PromptModel, data: LabelledPhotos) -> LabelledPhotos | None:
+    """The photos that branches have learned from; None where they are not all of them."""
+    there = data.take([i for i, name in enumerate(data.names) if name in model.class_names])
+    there = replace(there, labels=tuple(map(model.class_names.index, there.names)), class_names=model.class_names)
+    labels = torch.tensor(there.labels)
+    same = (branch.shots is not None and torch.equal(labels, branch.shots.labels) for branch in model.branches)
+    return there if all(same) else None
