@@ -11,7 +11,7 @@ from tests.tiny import vit
 @pytest.mark.slow
 def test_costs_are_told_over_one_look_without_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "SHOTS", 1)
-    for name, value in (("DETAILS", (1.0, 2.0)), ("HEAD_KINDS", ("none", "ridge")), ("EPOCHS", 1), ("BATCH", 4)):
+    for name, value in (("DETAILS", (1.0, 2.0)), ("HEADS", ("none", "ridge")), ("EPOCHS", 1), ("BATCH", 4)):
         monkeypatch.setattr(costs, name, value)
     _, _, *rows, _, took = costs.table(vit(), repeats=1).splitlines()
     cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gallop.config import CONTEXT_INIT, HEAD_KINDS, MethodConfig, TrainConfig, default_topk
+from gallop.config import CONTEXT_INIT, HEADS, MethodConfig, TrainConfig, default_topk
 from gallop.errors import ConfigError
 from gallop.presets import method_preset, train_preset
 from gallop.setting import check_settings, setting, settings_of
@@ -163,7 +163,7 @@ def test_a_training_that_makes_no_sense_is_refused_by_name(field: str, value: An
         (MethodConfig, {"dropout": 1}, "dropout is 1.0; it must be at least 0 and below 1."),
         (MethodConfig, {"dropout": NAN}, "dropout is nan; it must be a finite number."),
         (MethodConfig, {"local_projection": "no"}, "local_projection is 'no'; it must be True or False."),
-        (MethodConfig, {"head": "rigde"}, f"head is 'rigde'; it must be one of {', '.join(HEAD_KINDS)}."),
+        (MethodConfig, {"head": "rigde"}, f"head is 'rigde'; it must be one of {', '.join(HEADS)}."),
         (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be between 1 and 10000."),
         (TrainConfig, {"lr": 0}, "lr is 0.0; it must be above 0 and at most 100."),
         (TrainConfig, {"batch_size": 0}, "batch_size is 0; it must be between 1 and 65536."),

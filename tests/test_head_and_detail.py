@@ -12,38 +12,37 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from gallop.model.head.mix import choose_mix
 from torch import Tensor
 
-from gallop.backbones import with_detail
-from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
+from gallop.config import HEADS, MethodConfig
 from gallop.documents.model_card import model_card
 from gallop.errors import ConfigError
 from gallop.estimator import GalLoPClassifier
 from gallop.evaluation.k_sweep import sweep_k
 from gallop.export.report import html_report
-from gallop.features.encoding import ImageFeatures, MemoryCache, encode_sources
+from gallop.features.encoding import ImageFeatures, MemoryCache, Sight, encode_sources
 from gallop.images import load_image
 from gallop.maps.plots import plot_explanation
+from gallop.model.branches.mix import choose_mixes
 from gallop.model.calibration import fit_temperature
 from gallop.predictions.predict import similarities
 from gallop.training.encoding_ahead import encode_ahead
 from tests import tiny
-from tests.tiny import head_of, there
+from tests.tiny import head_map, head_of, head_scores, there, votes_of
 
 SHOTS = {"red": 5, "green": 4, "blue": 4}
 IMAGES, LABELS = tiny.pictures(SHOTS)
 PHOTOS = [tiny.picture(50 + i, colour) for i, colour in enumerate(SHOTS)]
-KINDS = HEAD_KINDS[1:]
+KINDS = [kind for kind in HEADS if kind != "none"]
 
 
 @cache
-def shared(kind: HeadKind = "ridge", detail: float = 2, detail_in: str = "answers", folds: int = 0) -> GalLoPClassifier:
+def shared(kind: str = "ridge", detail: float = 2, detail_in: str = "answers", folds: int = 0) -> GalLoPClassifier:
     """Never changed."""
     return taught(kind, detail, detail_in, calibration_folds=folds)
 
 
-def taught(kind: HeadKind = "ridge", detail: float = 2, detail_in: str = "answers", **changes: Any) -> GalLoPClassifier:
+def taught(kind: str = "ridge", detail: float = 2, detail_in: str = "answers", **changes: Any) -> GalLoPClassifier:
     method = MethodConfig(head=kind, detail=detail, detail_in=detail_in)
     return tiny.classifier(method=method, **changes).fit(IMAGES, LABELS)
 
@@ -54,7 +53,9 @@ def ridges() -> GalLoPClassifier:
 
 
 def encoded(photos: list[Any], detail: float = 2) -> ImageFeatures:
-    return ImageFeatures.cat(list(encode_sources(with_detail(tiny.vit(), detail), photos)))
+    return ImageFeatures.cat(
+        list(encode_sources(tiny.vit(), photos, Sight(MethodConfig(detail=detail).looks("answers"))))
+    )
 
 
 def mean_of_looks(features: ImageFeatures) -> Tensor:
@@ -66,9 +67,7 @@ def mean_of_looks(features: ImageFeatures) -> Tensor:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("detail", [1.5, 2])
-def test_the_score_is_the_form_of_the_mean_of_both_looks_and_the_sum_of_both_maps(
-    kind: HeadKind, detail: float
-) -> None:
+def test_the_score_is_the_form_of_the_mean_of_both_looks_and_the_sum_of_both_maps(kind: str, detail: float) -> None:
     found = shared(kind, detail)
     head, side = head_of(found), round(4 * detail)
     seen = encoded(PHOTOS, detail)
@@ -77,16 +76,12 @@ def test_the_score_is_the_form_of_the_mean_of_both_looks_and_the_sum_of_both_map
     for photo, own in zip(PHOTOS, wanted, strict=True):
         why = found.explain(photo)
         scale, most = why.scale, max(float(own.abs().max()), 1)
-        assert np.allclose(scale * there(why.head_scores) / most, own / most, atol=1e-5 * scale), (
-            "a discriminant's are large"
-        )
-        assert [look.head_map("red").shape for look in why.looks] == [(4, 4), (side, side)]
-        assert why.head_map("red").shape == (side, side)
+        assert np.allclose(scale * head_scores(why) / most, own / most, atol=1e-5 * scale), "a discriminant's are large"
+        assert [head_map(look, "red").shape for look in why.looks] == [(4, 4), (side, side)]
+        assert head_map(why, "red").shape == (side, side)
         for k, name in enumerate(found.classes_):
-            parts = [look.head_map(name).ravel() * 0.5 / look.head_map(name).size for look in why.looks]
-            assert float(np.concatenate(parts).sum()) == pytest.approx(
-                float(there(why.head_scores)[k]), abs=1e-5 * most
-            )
+            parts = [head_map(look, name).ravel() * 0.5 / head_map(look, name).size for look in why.looks]
+            assert float(np.concatenate(parts).sum()) == pytest.approx(float(head_scores(why)[k]), abs=1e-5 * most)
 
 
 @pytest.mark.parametrize("detail_in", ["answers", "training"])
@@ -107,28 +102,27 @@ def test_for_maps_alone_it_is_the_head_of_one_look() -> None:
     assert head_of(plain).mix == head_of(maps).mix
     assert np.array_equal(plain.predict_proba(PHOTOS), maps.predict_proba(PHOTOS))
     one, two = (each.explain(PHOTOS[0]) for each in (plain, maps))
-    assert np.array_equal(there(one.head_scores), there(two.head_scores))
-    assert torch.equal(there(one.votes).shots, there(two.votes).shots)
-    assert (two.shares, two.head_map("red").shape) == ((1, 0), (8, 8))
-    assert float(two.looks[0].head_map("red").mean()) == pytest.approx(float(there(two.head_scores)[0]), abs=1e-6)
+    assert np.array_equal(head_scores(one), head_scores(two))
+    assert torch.equal(votes_of(one).shots, votes_of(two).shots)
+    assert (two.shares, head_map(two, "red").shape) == ((1, 0), (8, 8))
+    assert float(head_map(two.looks[0], "red").mean()) == pytest.approx(float(head_scores(two)[0]), abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["none", "ridge"])
-def test_temperature_and_share_are_found_on_both_looks_of_held_out_shots(kind: HeadKind) -> None:
+def test_temperature_and_share_are_found_on_both_looks_of_held_out_shots(kind: str) -> None:
     found = shared(kind, folds=3)
     cross = there(found.cross_fit_)
     logits, own = [], []
     for model, features in zip(cross.models, cross.features, strict=True):
         with torch.no_grad():
-            both = model.with_head(None).similarities(features, model.text_features())
+            both = model.with_branches([]).similarities(features, model.text_features())
         logits.append(both.logits(model.config.topk) * model.backbone.logit_scale)
-        if model.head is not None:
-            own.append(model.head.form.centred()(mean_of_looks(features)))
+        own += [branch.form.centred()(mean_of_looks(features)) for branch in model.branches]
     labels = torch.cat(cross.labels)
     if not own:
         wanted = fit_temperature(torch.cat(logits), labels)
     else:
-        mix, wanted = choose_mix(torch.cat(logits), torch.cat(own), labels, head_of(shared()).mix)
+        (mix,), wanted = choose_mixes(torch.cat(logits), [torch.cat(own)], labels, [head_of(shared()).mix])
         assert (head_of(found).mix.weight, head_of(found).mix.temperature) == pytest.approx(
             (mix.weight, mix.temperature), rel=1e-3
         )
@@ -137,7 +131,7 @@ def test_temperature_and_share_are_found_on_both_looks_of_held_out_shots(kind: H
 
 def test_votes_of_the_shots_add_up_to_its_score(ridges: GalLoPClassifier) -> None:
     why = ridges.explain(PHOTOS[0])
-    assert np.allclose(there(why.votes).shots.sum(dim=0) + there(why.votes).rest, there(why.head_scores), atol=1e-5)
+    assert np.allclose(votes_of(why).shots.sum(dim=0) + votes_of(why).rest, head_scores(why), atol=1e-5)
 
 
 def test_further_shots_and_classes() -> None:
@@ -161,7 +155,7 @@ def test_it_is_saved_loaded_pickled_and_sent_whole(tmp_path: Path, keep: bool) -
     assert (said["format"], said["method"]["head"], said["method"]["detail"]) == (3, "ridge", 1.5)
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
     assert np.array_equal(loaded.predict_proba(PHOTOS), wanted)
-    assert (loaded.explain(PHOTOS[0]).votes is not None) == keep
+    assert bool(loaded.explain(PHOTOS[0]).votes) == keep
     assert np.array_equal(pickle.loads(pickle.dumps(found)).predict_proba(PHOTOS), wanted)
     card = model_card(loaded)
     assert "Detail 1.5: a photo is looked at once more at so many times the size, for answers and maps" in card
@@ -193,18 +187,18 @@ def test_answers_may_not_change_where_its_photos_are_gone(tmp_path: Path) -> Non
     with pytest.raises(ConfigError, match=r"detail=1, and not all .* and detail=2, or .* detail_in='maps'\.$"):
         loaded.set_detail(2)
     assert loaded.model_.config.detail == 1
-    assert loaded.set_detail(2, "maps").explain(PHOTOS[0]).head_map("red").shape == (8, 8)
+    assert head_map(loaded.set_detail(2, "maps").explain(PHOTOS[0]), "red").shape == (8, 8)
     assert np.array_equal(loaded.predict_proba(PHOTOS), before)
     more = taught().add_shots(PHOTOS[:1], ["red"])
     with pytest.raises(ConfigError, match=r"after load or add_shots.* and detail=1\.$"):
         more.set_detail(1)
     untaught = tiny.classifier(method=MethodConfig(head="ridge")).zero_shot(["red", "green"])
-    assert untaught.set_detail(2).model_.head is None
+    assert untaught.set_detail(2).model_.branches == ()
 
 
 def test_every_k_and_many_photos_are_answered_as_one_is(ridges: GalLoPClassifier) -> None:
     model = ridges.model_
-    cosines = similarities(model, model.cached_text_features(), encode_sources(model.backbone, PHOTOS))
+    cosines = similarities(model, model.cached_text_features(), encode_sources(model.backbone, PHOTOS, model.sight))
     truth = torch.tensor([0, 1, 2])
     swept = sweep_k(cosines, (2, 4), truth.tolist())
     for k in (1, 7, 16):
@@ -212,15 +206,15 @@ def test_every_k_and_many_photos_are_answered_as_one_is(ridges: GalLoPClassifier
         assert [swept.together[k - 1], *swept.each[:, k - 1]] == right
     found, why = ridges.predict_all(PHOTOS), ridges.explain(PHOTOS)
     assert np.allclose(found.probabilities, [list(each.probabilities.values()) for each in why], atol=1e-6)
-    heads = [list((each.head_probabilities or {}).values()) for each in why]
-    assert np.allclose(there(found.probabilities_head), heads, atol=1e-6)
+    heads = [list(each.branch_probabilities["ridge"].values()) for each in why]
+    assert np.allclose(found.branches["ridge"], heads, atol=1e-6)
 
 
 def test_report_and_figure_show_its_map_at_both_sizes(ridges: GalLoPClassifier) -> None:
     why = ridges.explain(PHOTOS[0])
     page = html_report(why, class_name="red")
-    coarse, fine = (float(look.head_map("red").mean()) for look in why.looks)
-    whole = f"with the other size it is {float(there(why.head_scores)[0]):.4f}"
+    coarse, fine = (float(head_map(look, "red").mean()) for look in why.looks)
+    whole = f"with the other size it is {float(head_scores(why)[0]):.4f}"
     for size, mean in (("4 x 4", coarse), ("8 x 8", fine)):
         words = f"every region counts, and their mean is the score {mean:.4f} of this size; {whole}"
         assert f"Head, {size} regions: {words}" in page

@@ -11,31 +11,33 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gallop.model.head.forms import ridge
-from gallop.model.head.head import HALVED, NAMES, PENALTY, Head
-from gallop.model.head.mix import USUAL
-from gallop.model.head.sums import ShotSums, shot_features
 from safetensors.torch import load_file, save_file
 
 from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint
-from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
+from gallop.config import HEADS, MethodConfig
 from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError, DataError
 from gallop.estimator import GalLoPClassifier
-from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, HEAD, LOCAL, KeptAnswers
+from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, LOCAL, KeptAnswers, accuracy_of
 from gallop.export.report import html_report
 from gallop.features.encoding import ImageFeatures, encode_sources
+from gallop.model.branches.branch import Branch
+from gallop.model.branches.forms import ridge
+from gallop.model.branches.kinds import HALVED, NAMES, PENALTY, REGIONS, shot_features
+from gallop.model.branches.kinds import KINDS as HOW
+from gallop.model.branches.mix import mixed
+from gallop.model.branches.sums import ShotSums
 from gallop.scoring.scorer import PhotoScorer
 from tests import tiny
-from tests.tiny import edit_settings, head_of, there
+from tests.tiny import edit_settings, head_map, head_of, head_scores, there
 
-KINDS = HEAD_KINDS[1:]
+KINDS = [kind for kind in HEADS if kind != "none"]
 SHOTS = {"red": 5, "green": 4, "blue": 4}
 IMAGES, LABELS = tiny.pictures(SHOTS)
 PHOTOS = [tiny.picture(50 + i, colour) for i, colour in enumerate(SHOTS)]
 
 
-def taught(kind: HeadKind, **changes: Any) -> GalLoPClassifier:
+def taught(kind: str, **changes: Any) -> GalLoPClassifier:
     return tiny.classifier(method=MethodConfig(head=kind), **changes).fit(IMAGES, LABELS)
 
 
@@ -50,14 +52,14 @@ def test_none_is_what_there_was() -> None:
     assert tiny.equal(tiny.learned(plain), tiny.learned(named))
     found, why = named.predict_all(PHOTOS), named.explain(PHOTOS[0])
     assert np.array_equal(found.probabilities, plain.predict_all(PHOTOS).probabilities)
-    assert (found.probabilities_head, why.head_scores, named.model_.head) == (None, None, None)
+    assert (found.branches, why.branch_scores, named.model_.branches) == ({}, {}, ())
     assert plain.calibration_ == named.calibration_
-    with pytest.raises(ValueError, match="no head"):
-        why.head_map("red")
+    with pytest.raises(ValueError, match="no branch 'ridge'"):
+        why.branch_map("ridge", "red")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_prompts_and_scores_of_the_unknown_do_not_know_the_head(kind: HeadKind) -> None:
+def test_prompts_and_scores_of_the_unknown_do_not_know_the_head(kind: str) -> None:
     plain, found = (taught(each, calibration_folds=2) for each in ("none", kind))
     assert tiny.equal(tiny.learned(plain), tiny.learned(found))
     assert plain.calibration_.threshold == found.calibration_.threshold
@@ -71,7 +73,9 @@ def test_it_learns_from_the_centre_crop_of_each_shot(ridges: GalLoPClassifier) -
     head = head_of(ridges)
     assert head.shots is not None
     assert head.shots.features.shape[:2] == (13, 1)
-    mine = shot_features(tiny.vit(), ImageFeatures.cat(list(encode_sources(tiny.vit(), IMAGES))))
+    mine = shot_features(
+        ImageFeatures.cat(list(encode_sources(tiny.vit(), IMAGES))), 1, REGIONS, tiny.vit().vision.region_projection
+    )
     for features, name in zip(mine, LABELS, strict=True):
         nearest = int((head.shots.features[:, 0] - features).norm(dim=-1).argmin())
         assert torch.allclose(head.shots.features[nearest, 0], features, atol=2e-3), "rounded as features are kept"
@@ -84,41 +88,41 @@ def test_it_learns_from_the_centre_crop_of_each_shot(ridges: GalLoPClassifier) -
 
 def test_answers_are_the_mean_of_both_with_the_weight_that_was_found(ridges: GalLoPClassifier) -> None:
     model, head, temperature = ridges.model_, head_of(ridges), ridges.calibration_.temperature
-    assert head.mix != USUAL["ridge"], "four shots of each class are held out"
+    assert head.mix != HOW["ridge"].usual, "four shots of each class are held out"
     features = ImageFeatures.cat(list(encode_sources(model.backbone, PHOTOS)))
     with torch.no_grad():
-        seen = model.with_head(None).similarities(features, ridges.model_.cached_text_features())
+        seen = model.with_branches([]).similarities(features, ridges.model_.cached_text_features())
         logits = seen.logits(model.config.topk).double() * model.backbone.logit_scale
-    own = head.form.centred()(shot_features(model.backbone, features).double())
+    own = head.form.centred()(shot_features(features, 1, REGIONS, model.backbone.vision.region_projection).double())
     found = ridges.predict_all(PHOTOS)
-    wanted = (head.mix(logits, own) / temperature).softmax(dim=-1)
+    wanted = (mixed(logits, [own], [head.mix]) / temperature).softmax(dim=-1)
     assert np.allclose(found.probabilities, wanted.numpy(), atol=1e-5)
     alone = (own / head.mix.temperature / temperature).softmax(dim=-1)
-    assert np.allclose(there(found.probabilities_head), alone.numpy(), atol=1e-5)
+    assert np.allclose(found.branches["ridge"], alone.numpy(), atol=1e-5)
 
 
 def test_few_shots_take_the_usual_weight() -> None:
     images, labels = tiny.pictures({"red": 3, "green": 3})
     for folds in (0, 2):
         found = tiny.classifier(method=MethodConfig(head="ridge"), calibration_folds=folds).fit(images, labels)
-        assert head_of(found).mix == USUAL["ridge"]
+        assert head_of(found).mix == HOW["ridge"].usual
         assert (found.calibration_.threshold is None) == (folds == 0)
 
 
 def test_explanation_tells_the_head(ridges: GalLoPClassifier) -> None:
     why, found = ridges.explain(PHOTOS[1]), ridges.predict_all(PHOTOS[1])
-    means = [float(why.head_map(name).mean()) for name in why.class_names]
-    assert means == pytest.approx(there(why.head_scores).tolist(), abs=1e-6)
+    means = [float(head_map(why, name).mean()) for name in why.class_names]
+    assert means == pytest.approx(head_scores(why).tolist(), abs=1e-6)
     assert np.allclose(list(why.probabilities.values()), found.probabilities[0], atol=1e-6)
-    assert np.allclose(list(there(why.head_probabilities).values()), there(found.probabilities_head)[0], atol=1e-6)
-    assert np.array_equal(there(why.with_topk([1, 1]).head_scores), there(why.head_scores))
+    assert np.allclose(list(why.branch_probabilities["ridge"].values()), found.branches["ridge"][0], atol=1e-6)
+    assert np.array_equal(head_scores(why.with_topk([1, 1])), head_scores(why))
 
 
 # Adding --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_shots_are_added_without_training(kind: HeadKind) -> None:
+def test_shots_are_added_without_training(kind: str) -> None:
     found = taught(kind, calibration_folds=2)
     before, prompts = found.predict_all(PHOTOS), tiny.learned(found)
     mix, threshold = head_of(found).mix, found.calibration_
@@ -128,7 +132,7 @@ def test_shots_are_added_without_training(kind: HeadKind) -> None:
     assert (head_of(found).mix, found.calibration_) == (mix, threshold)
     assert tiny.equal(prompts, tiny.learned(found))
     own = np.arange(3), [found.classes_.tolist().index(name) for name in SHOTS]
-    old, new = (there(each.probabilities_head)[own] for each in (before, after))
+    old, new = (each.branches[kind][own] for each in (before, after))
     assert (new >= old - 1e-6).all(), "it has seen them now"
 
 
@@ -146,7 +150,7 @@ def test_a_class_is_added_by_its_name_then_taught() -> None:
 
 def test_a_classifier_without_training_is_taught_by_shots_alone() -> None:
     found = tiny.classifier(method=MethodConfig(head="ridge")).zero_shot(list(SHOTS))
-    assert found.model_.head is None
+    assert found.model_.branches == ()
     plain = tiny.classifier().zero_shot(list(SHOTS)).predict_proba(PHOTOS)
     assert np.array_equal(found.predict_proba(PHOTOS), plain)
     with pytest.raises(DataError, match="of two classes or more"):
@@ -169,7 +173,7 @@ def test_shots_that_cannot_be_learned_from_are_told() -> None:
 
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_comes_back(kind: HeadKind, keep: bool, tmp_path: Path) -> None:
+def test_it_comes_back(kind: str, keep: bool, tmp_path: Path) -> None:
     found = taught(kind, keep_shots=keep)
     found.save(tmp_path / "model")
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
@@ -203,7 +207,7 @@ def test_older_versions_read_a_model_without_a_head_and_refuse_one_with_it(
 def test_a_head_from_before_it_knew_names_answers_as_it_did(ridges: GalLoPClassifier, tmp_path: Path) -> None:
     """And learns further shots as it did."""
     head, before = head_of(ridges), copy.copy(ridges)
-    before.model_ = ridges.model_.with_head(Head.of("ridge", there(head.shots), 3, head.mix))
+    before.model_ = ridges.model_.with_branches([there(Branch.of("ridge", there(head.shots), 3, head.mix))])
     before.save(tmp_path)
     settings = json.loads((tmp_path / SETTINGS).read_text())
     assert (settings["format"], {*settings["head"]}) == (2, {"weight", "temperature", "shots"})
@@ -227,7 +231,7 @@ METHOD = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projectio
 DAMAGE: dict[str, Any] = {
     "a part is missing": (lambda t: t.pop("head.sums"), "of the head, but"),
     "another number of classes": (lambda t: t.update({"head.counts": torch.ones(2).double()}), "not of 3 classes"),
-    "no number": (lambda t: t["head.sums"].fill_(float("nan")), "head.sums holds values that are not finite"),
+    "no number": (lambda t: t["head.sums"].fill_(float("nan")), "head's sums hold values that are not finite"),
     "part of a shot": (lambda t: t["head.counts"].fill_(0.5), "counts are not those of shots"),
     "shots of one class": (lambda t: t["head.counts"].copy_(torch.tensor([3.0, 0, 0])), "two classes or more"),
     "other shots": (lambda t: t["head.labels"].fill_(0), "not those that were counted"),
@@ -260,7 +264,7 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
         ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know: head.sharpness"),
         ({"head": None}, "holds a head, of which they say nothing"),
         *(
-            ({"method": {**METHOD, "head": kind}}, f"which a head of {kind} is not: ridge alone is")
+            ({"method": {**METHOD, "head": kind}}, f"which a head of {kind} is not")
             for kind in ("discriminant", "logistic")
         ),
     ],
@@ -296,7 +300,7 @@ def test_the_report_tells_scores_and_votes(ridges: GalLoPClassifier) -> None:
     why = ridges.explain(PHOTOS[0])
     page = html_report(why, class_name="red")
     assert "Shots that voted for red" in page
-    score = float(there(why.head_scores)[why.class_names.index("red")])
+    score = float(head_scores(why)[why.class_names.index("red")])
     assert f'<td>head</td><td class="number">{score:.4f}</td>' in page
     told = re.findall(r"<td>(?:shot \d+|the other 3|the class names)</td><td>\w*</td><td[^>]*>(-?[\d.]+)</td>", page)
     assert len(told) == 12
@@ -306,7 +310,9 @@ def test_the_report_tells_scores_and_votes(ridges: GalLoPClassifier) -> None:
 
 def test_evaluation_tells_how_good_it_is_alone(ridges: GalLoPClassifier) -> None:
     with_it, without = (KeptAnswers.of(each.predict_all(PHOTOS)) for each in (ridges, taught("none")))
-    assert {*with_it.predicted} == {*without.predicted, HEAD} == {ENSEMBLE, GLOBAL, LOCAL, HEAD}
+    assert (
+        {*with_it.predicted} == {*without.predicted, accuracy_of("ridge")} == {ENSEMBLE, GLOBAL, LOCAL, "accuracy_head"}
+    )
 
 
 def test_a_class_that_comes_while_photos_are_encoded_is_known_to_the_head() -> None:

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from gallop.model.head.head import Head
 from open_clip.model import CLIP
 from PIL import Image
 from safetensors.torch import save_file
@@ -19,6 +18,9 @@ from gallop.backbones import Backbone
 from gallop.checkpoints.folder import SETTINGS
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures
+from gallop.model.branches.branch import Branch
+from gallop.model.branches.votes import ShotVotes
+from gallop.predictions.explanation import Explanation
 from tests.reference import backbone
 
 T = TypeVar("T")
@@ -122,9 +124,28 @@ def there(value: T | None) -> T:
     return value
 
 
-def head_of(model: GalLoPClassifier) -> Head:
+def head_of(model: GalLoPClassifier) -> Branch:
     """The head that shots have taught."""
-    return there(model.model_.head)
+    (head,) = model.model_.branches
+    return head
+
+
+def head_scores(why: Explanation) -> Any:
+    """Its scores (K,)."""
+    (scores,) = why.branch_scores.values()
+    return scores
+
+
+def head_map(why: Explanation, class_name: str) -> Any:
+    """Its map (rows, columns) of a class."""
+    (branch,) = why.branches
+    return why.branch_map(branch, class_name)
+
+
+def votes_of(why: Explanation) -> ShotVotes:
+    """The votes of its shots."""
+    (votes,) = why.votes.values()
+    return votes
 
 
 def edit_settings(folder: Path, how: Callable[[dict[str, Any]], object]) -> None:
@@ -136,9 +157,9 @@ def edit_settings(folder: Path, how: Callable[[dict[str, Any]], object]) -> None
 
 
 def same_features(first: ImageFeatures, second: ImageFeatures) -> bool:
-    """Bit by bit, of every look, cells too."""
+    """Bit by bit, of every look."""
     looks = zip(first.looks, second.looks, strict=True)
-    return all(torch.equal(x, y) for a, b in looks for x, y in zip(a.tensors, b.tensors, strict=True))
+    return all(equal(a.tensors, b.tensors) for a, b in looks)
 
 
 def equal(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> bool:

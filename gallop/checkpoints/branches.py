@@ -149,7 +149,7 @@ def _read(kind: str, said: BranchSettings, tensors: Mapping[str, Tensor], classe
 def _numbers(tensors: Mapping[str, Tensor], name: str) -> Tensor:
     found = tensors[name]
     if not found.is_floating_point() or not torch.isfinite(found).all():
-        raise ValueError(f"{name} holds values that are not finite numbers")
+        raise ValueError(f"the head's {name} hold values that are not finite numbers")
     return found
 
 

@@ -46,7 +46,7 @@ def held_out(shots: LabelledPhotos, setup: Setup, folds: int) -> list[Fold]:
     parts = stratified_folds(shots.labels, folds, seed=setup.seed) if folds else []
     if len(parts) < 2:
         return []
-    features, labels = centres(shots, setup, setup.backbone), torch.tensor(shots.labels)
+    features, labels = centres(shots, setup), torch.tensor(shots.labels)
     found = []
     for part in parts:
         rest = torch.ones(len(shots), dtype=torch.bool)

@@ -139,8 +139,6 @@ class Similarities:
     def ood(self) -> dict[str, Tensor]:
         """Return the OOD scores by name, each (B,), the mean over the looks."""
         each = [scores.ood_scores(Cosines(look.image_cosines.mean(dim=-1), look.region_scores)) for look in self.looks]
-        if len(each) == 1:
-            return each[0]
-        return {
-            name: sum(w * found[name] for w, found in zip(self.look_weights, each, strict=True)) for name in each[0]
-        }
+        weights = zip(self.look_weights, each, strict=True)
+        parts = [{name: weight * score for name, score in found.items()} for weight, found in weights if weight]
+        return {name: torch.stack([part[name] for part in parts]).sum(dim=0) for name in parts[0]}

@@ -32,6 +32,7 @@ def encode_ahead(
     for part in encode_centres(backbone, photos, cache, sight=sight_of(method, "answers")):
         done += len(part)
         yield EncodeEvent(done, total)
-    how = {"views": config.views, "seed": config.seed, "cache": cache, "sight": Sight(method.looks("training"))}
-    for views in TrainingViews(backbone, photos, **how).encode():  # type: ignore[arg-type]
+    sight = Sight(method.looks("training"))
+    kept = TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache, sight=sight)
+    for views in kept.encode():
         yield EncodeEvent(done + views, total)

@@ -98,9 +98,16 @@ def learn(
             same in all; each encodes its own photos, and the first alone keeps the training in ``work`` and
             cross-fits. An objective must then be a mean over images, beside what does not depend on them.
     """
-    how = {"views": config.views, "seed": config.seed, "cache": cache, "share": (parallel.rank, parallel.processes)}
-    how["sight"] = Sight(model.config.looks("training"))
-    views = TrainingViews(model.backbone, shots.photos, shots.hashes, **how)  # type: ignore[arg-type]
+    views = TrainingViews(
+        model.backbone,
+        shots.photos,
+        shots.hashes,
+        views=config.views,
+        seed=config.seed,
+        cache=cache,
+        share=(parallel.rank, parallel.processes),
+        sight=Sight(model.config.looks("training")),
+    )
     known = None
     try:
         for found in _encode(model, views, shots, cache, parallel):

@@ -21,7 +21,7 @@ def test_finer_maps_follow_and_leave_the_answer_as_it_is() -> None:
     assert not session.answers.closer(photo, question)
     closer = session.answers.explain_closer(tiny.vit(), photo, question)
     assert session.answers.closer(photo, question)
-    assert (closer.probabilities, closer.first_grid, closer.grid) == (first.probabilities, first.grid, (8, 8))
+    assert (closer.probabilities, closer.grids) == (first.probabilities, (first.grid, (8, 8)))
     data = explainer_data(closer)
     assert [(grid["rows"], grid["columns"]) for grid in data["grids"]] == [(4, 4), (8, 8)]
     assert [branch["weight"] for branch in data["takes"][0]["branches"]] == [0.5, 0.5, 0.0]
@@ -45,7 +45,7 @@ def test_a_model_that_looks_twice_answers_from_the_first_look_until_the_second_h
     shown.clear()
     at = go(at, EXPLORE)
     first, second = shown[0], shown[-1]
-    assert ({each.first_grid for each in first}, {each.first_grid for each in second}) == ({None}, {first[0].grid})
+    assert ({len(each.grids) for each in first}, {len(each.grids) for each in second}) == ({1}, {2})
     assert first[0].probabilities != second[0].probabilities
     count = len(shown)
     fine(at.run())

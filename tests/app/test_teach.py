@@ -43,6 +43,7 @@ from tests.app_pages import (
     with_photo,
 )
 from tests.app_pages import train as run_training
+from tests.tiny import head_of
 
 HUGE = b"\x89PNG\r\n\x1a\n" + bytes(30 * 2**20)
 
@@ -242,7 +243,7 @@ def test_what_is_beside_the_papers_method_can_be_switched_off_and_on(tiny_app: O
     asked = at.selectbox(key="teach settings global_projection")
     assert (asked.label, asked.options, asked.value) == ("Projection of the whole photo", ["no", "yes"], False)
     taught = taught_of(finish(train(fine(at.run()))))
-    assert (taught.after.model_.prompts.global_projection, taught.after.model_.head) == (None, None)
+    assert (taught.after.model_.prompts.global_projection, taught.after.model_.branches) == (None, ())
     at = finish(train(fine(at.selectbox(key="teach settings global_projection").set_value(True).run())))
     taught = taught_of(at)
     assert taught.after.model_.prompts.global_projection is not None
@@ -262,8 +263,8 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     after = taught_of(at)
     assert (before.shots, after.shots) == (4, 5)
     assert after.after.model_.prompts is before.after.model_.prompts
-    assert after.after.model_.head.sums.counts.tolist() == [2, 3]
-    assert before.after.model_.head.sums.counts.tolist() == [2, 2]
+    assert head_of(after.after).sums.counts.tolist() == [2, 3]
+    assert head_of(before.after).sums.counts.tolist() == [2, 2]
     assert [name for _, name in after.learned] == ["green", "green", "red", "red", "red"]
     assert after.on_shots.photos == 5
     assert session_of(at).training.version != version, "answers are worked out anew"

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gallop.model.head.sums import shot_features
 from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
 from app.views.exploring import photo_on_explore
 from app.views.export import imported
 from gallop import GalLoPClassifier
-from gallop.config import HeadKind
 from gallop.features.encoding import encode_photos
+from gallop.model.branches.kinds import REGIONS
 from tests.app_pages import (
     COMPARE,
     EXPLORE,
@@ -36,6 +35,7 @@ from tests.app_pages import (
     unfolded,
     with_photo,
 )
+from tests.tiny import head_of, head_scores
 
 VOTE = re.compile(r"([+-]\d\.\d{4}), (red|green)")
 SUM = re.compile(
@@ -69,12 +69,9 @@ def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(tiny_
     photo, model = photo_on_explore(session_of(at)), taught.after.model_
     assert photo is not None
     own = taught.after.explain(photo)
-    assert own.head_scores is not None
-    assert score == pytest.approx(float(own.head_scores[own.class_names.index(own.label)]), abs=5e-5)
-    assert model.head is not None
-    assert model.head.shots is not None
-    encoded, _ = encode_photos(model.backbone, [shot for shot, _ in taught.learned])
-    gaps = shot_features(model.backbone, encoded) - model.head.shots.features[:, 0]
+    assert score == pytest.approx(float(head_scores(own)[own.class_names.index(own.label)]), abs=5e-5)
+    encoded, _ = encode_photos(model.backbone, [shot for shot, _ in taught.learned], model.sight)
+    gaps = model.shot_features(encoded)[REGIONS] - there(head_of(taught.after).shots).features[:, 0]
     assert float(gaps.norm(dim=-1).max()) < 5e-3, "each vote stands under the photo that gave it"
     branches = grid(at, "explainer")["takes"][0]["branches"]
     looks = 1 if detail == 1 else 2
@@ -94,7 +91,7 @@ def reopened(at: AppTest) -> AppTest:
     """The newest run as the taught one, as whoever comes back to it has it, and Explore."""
     (run,) = there(session_of(go(at, COMPARE)).training.ledger).runs()
     at = go(fine(at.button(key=f"open run {run.id}").click().run()), EXPLORE)
-    assert there(taught_of(at).after.model_.head).shots is None, "of shots a run keeps sums alone"
+    assert head_of(taught_of(at).after).shots is None, "of shots a run keeps sums alone"
     return at
 
 
@@ -132,7 +129,7 @@ def test_votes_of_a_run_that_is_opened_are_told_for_a_further_class_too(tiny_app
 
 @pytest.mark.parametrize("head", ["ridge", "logistic"])
 def test_a_run_that_is_opened_learns_more_beside_what_it_knew(
-    tiny_app: Open, head: HeadKind, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tiny_app: Open, head: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
     at = reopened(learned(tiny_app, {"red": 3, "green": 2}, head=head))

@@ -1,9 +1,6 @@
-"""What a backbone gives of a photo: a second look, regions of a tower's own windows, cells; weights are shared."""
+"""What a backbone gives of a photo: a second look, and regions of its own windows."""
 
 from __future__ import annotations
-
-import copy
-import pickle
 
 import numpy as np
 import pytest
@@ -11,13 +8,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gallop.backbones import Preprocess, load_backbone, with_detail
+from gallop.backbones import Preprocess, load_backbone
 from gallop.backbones.vision import closer_grid, windows
 from gallop.errors import BackboneError
+from gallop.features.encoding import Sight
 from gallop.images import load_image
 from gallop.sample import sample_photos
 from tests.reference import backbone as reference_backbone
-from tests.tiny import other_vit, picture, vit
+from tests.tiny import picture, vit
 
 PREPROCESS = Preprocess(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -99,8 +97,7 @@ def test_other_kinds_of_regions_have_windows_too(kind: str) -> None:
 
 def test_mini_takes_a_larger_photo_in_one_pass() -> None:
     mini = load_backbone("mini", device="cpu")
-    closer = with_detail(mini, 2)
-    assert (closer.looks, closer.grids) == ((1.0, 2.0), ((14, 14), (28, 28)))
+    assert Sight((1.0, 2.0)).grids(mini) == ((14, 14), (28, 28))
     seen = mini.preprocess.centre(load_image(sample_photos()[0].path).image, 2)[0][None]
     whole, regions = mini.encode_image(seen)
     assert regions.shape == (1, 784, 512)
@@ -112,22 +109,3 @@ def test_mini_takes_a_larger_photo_in_one_pass() -> None:
     assert (
         alike(inner, there[:, 12:16, 12:16], dim=-1).mean() > alike(inner, there[:, 20:24, 20:24], dim=-1).mean() + 0.2
     )
-
-
-def test_a_detailed_backbone_is_another_view_of_the_same_one() -> None:
-    base = other_vit()
-    closer = with_detail(base, 2)
-    assert with_detail(base, 2) is with_detail(closer, 2) is closer
-    assert with_detail(closer, 1) is base
-    assert (base.detail, base.grids) == (1, ((4, 4),))
-    assert (base.looks, closer.looks) == ((1.0,), (1.0, 2.0))
-    assert (closer.fingerprint, closer.vision_fingerprint) == (base.fingerprint, base.vision_fingerprint)
-    assert closer.text is base.text
-    assert closer.feature_sizes == base.feature_sizes
-    assert closer.feature_sizes_of(2) == (64, *base.feature_sizes[1:])
-    assert closer.with_regions("tokens").detail == 2
-    assert base.with_regions("tokens").detail == 1
-    assert closer.copy_on("cpu").detail == 2
-    assert copy.deepcopy(closer) is closer
-    assert pickle.loads(pickle.dumps(with_detail(load_backbone("mini", device="cpu"), 2))).detail == 2
-    torch.testing.assert_close(closer.encode_image(pixels(32))[1], base.encode_image(pixels(32))[1], atol=0, rtol=0)

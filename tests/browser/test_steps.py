@@ -21,6 +21,7 @@ from gallop.predictions.explanation import Explanation
 from tests import tiny
 from tests.browsing import HOSTILE, Page, alone, expect
 from tests.maps.test_explainer import made_up
+from tests.tiny import head_scores
 
 pytestmark = pytest.mark.browser
 
@@ -109,10 +110,9 @@ def test_every_step_says_the_explanations_own_figures(page: Page) -> None:
 
 def test_what_shots_taught_joins_the_prompts_with_its_weight(page: Page) -> None:
     found = made_up(20, 7, head=0.6)
-    assert found.head_scores is not None
     show(page, found, Origins(224), Stands("class 3", prompt=4))  # the head's map, which no step is about
     step(page, "Ensemble")
-    line, shots = page.locator(".dots .line"), float(found.head_scores[3])
+    line, shots = page.locator(".dots .line"), float(head_scores(found)[3])
     prompts = (float(found.global_scores[3].mean()) + float(found.local_scores[3].mean())) / 2
     expect(line).to_have_count(4)
     expect(line.nth(2)).to_have_text(f"head{figure(shots)}")

@@ -125,8 +125,8 @@ def check_answers(classifier: GalLoPClassifier, kind: str, tolerance: float = 1e
     found = model.similarities(features, model.text_features())
     told = classifier.predict_all(features)
     for mine, theirs in (
-        (found.global_, "global_logits"),
-        (found.regions, "local_logits"),
+        (found.image_cosines, "global_logits"),
+        (found.looks[0].region_cosines, "local_logits"),
         (found.local(model.config.topk), "local_topk"),
         (torch.from_numpy(told.probabilities), "probs"),
         *((torch.from_numpy(told.ood[name]), f"ood/{name}") for name in ("MCM", "L-MCM", "GL-MCM")),

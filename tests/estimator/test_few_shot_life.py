@@ -96,9 +96,7 @@ def test_a_head_forgets_the_shots_of_a_class_that_goes(kind: Any, tmp_path: Path
     model.remove_class("green")
     pairs = [pair for pair in zip(IMAGES, LABELS, strict=True) if pair[1] != "green"]
     alone = tiny.classifier(**how).fit([image for image, _ in pairs], [label for _, label in pairs])
-    ours, theirs = model.model_.head, alone.model_.head
-    assert ours is not None
-    assert theirs is not None
+    ours, theirs = tiny.head_of(model), tiny.head_of(alone)
     assert (ours.form.weights - theirs.form.weights).norm() < 1e-4 * theirs.form.weights.norm()
     assert np.isfinite(model.predict_proba(ASKED)).all()
     assert len(model.calibration_.held_out) == 12

@@ -15,12 +15,12 @@ from gallop.evaluation.diversity import (
     text_cosines,
     worths,
 )
-from gallop.model.similarities import Similarities
+from gallop.model.similarities import Look, Similarities
 from tests import tiny
 
 
 def made(global_: torch.Tensor, regions: torch.Tensor) -> Similarities:
-    return Similarities(global_, regions, regions.mean(dim=-1))
+    return Similarities((Look(global_, regions, regions.mean(dim=-1)),))
 
 
 def random(b: int = 5, r: int = 9, k: int = 3, m: int = 2, n: int = 3) -> Similarities:
@@ -49,7 +49,7 @@ def test_the_chosen_regions_are_those_the_score_is_the_mean_of() -> None:
     assert chosen.sum(dim=2).tolist() == [[1, 4, 9]] * 5  # k is clamped to R
     for b, c in enumerate(classes):
         for n in range(3):
-            mean = found.regions[b, chosen[b, n], c, n].mean()
+            mean = found.looks[0].region_cosines[b, chosen[b, n], c, n].mean()
             assert float(mean) == pytest.approx(float(found.local(topk)[b, c, n]), abs=1e-6)
 
 
@@ -97,11 +97,11 @@ def test_without_a_prompt_is_the_ensemble_of_the_others() -> None:
     local = found.local((2, 3, 4))
     worth = worths(found, (2, 3, 4), truth.tolist())
     assert len(worth) == 5
-    without_last = (found.global_.mean(-1) + local[..., :2].mean(-1)) / 2
+    without_last = (found.image_cosines.mean(-1) + local[..., :2].mean(-1)) / 2
     assert worth[4].without == int((without_last.argmax(-1) == truth).sum())
-    without_first = (found.global_[..., 1] + local.mean(-1)) / 2
+    without_first = (found.image_cosines[..., 1] + local.mean(-1)) / 2
     assert worth[0].without == int((without_first.argmax(-1) == truth).sum())
-    right = int((((found.global_.mean(-1) + local.mean(-1)) / 2).argmax(-1) == truth).sum())
+    right = int((((found.image_cosines.mean(-1) + local.mean(-1)) / 2).argmax(-1) == truth).sum())
     assert all(each.without == right + each.gained - each.lost for each in worth)
 
 

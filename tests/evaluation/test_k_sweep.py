@@ -7,14 +7,18 @@ from typing import Any
 import torch
 
 from gallop.evaluation.k_sweep import better_k, sweep_k
-from gallop.model.similarities import Similarities
+from gallop.model.similarities import Look, Similarities
+
+
+def made(whole: torch.Tensor, regions: torch.Tensor) -> Similarities:
+    return Similarities((Look(whole, regions, regions.mean(dim=-1)),))
 
 
 def random(b: int = 40, r: int = 12, k: int = 3, m: int = 2, n: int = 3) -> tuple[Similarities, list[int]]:
     generator = torch.Generator().manual_seed(1)
     regions = torch.randn(b, r, k, n, generator=generator)
     whole = 0.3 * torch.randn(b, k, m, generator=generator)
-    return Similarities(whole, regions, regions.mean(dim=-1)), torch.randint(k, (b,), generator=generator).tolist()
+    return made(whole, regions), torch.randint(k, (b,), generator=generator).tolist()
 
 
 def right(found: Similarities, topk: Any, truth: Any) -> int:
@@ -45,6 +49,6 @@ def test_better_k_are_never_worse_and_no_single_scale_can_better_them() -> None:
 def test_where_every_k_is_as_good_those_that_stand_stay() -> None:
     regions = torch.zeros(4, 6, 2, 2)
     regions[:, :, 1] = 1.0
-    found = Similarities(torch.zeros(4, 2, 1), regions, regions.mean(dim=-1))
+    found = made(torch.zeros(4, 2, 1), regions)
     assert better_k(found, (3, 5), [1, 1, 1, 1]) == ((3, 5), 4)
     assert (sweep_k(found, (3, 5), [1, 1, 1, 0]).together == 3).all()

@@ -209,11 +209,12 @@ MODELS: dict[str, Callable[[], GalLoPClassifier]] = {
 def question(classifier: GalLoPClassifier, photo: Image.Image) -> dict[str, Any]:
     """What the page would be told: features by torch, in the place of its towers."""
     model, facts = classifier.model_, page_facts(classifier)
-    pixels = [torch.from_numpy(look[None]) for look in as_inputs(model.backbone, photo).values()]
+    pixels = [torch.from_numpy(look[None]) for look in as_inputs(model, photo).values()]
     with torch.no_grad():
         parts = [packed(part.numpy()) for part in Looking(classifier)(*pixels)]
-    kinds = ("whole", "regions") if model.head is None else ("whole", "regions", "head")
-    looks = [dict(zip(kinds, parts[at : at + len(kinds)], strict=True)) for at in range(0, len(parts), len(kinds))]
+    each = 2 + len(model.branches)
+    starts = range(0, len(parts), each)
+    looks = [{"whole": parts[at], "regions": parts[at + 1], "branches": parts[at + 2 : at + each]} for at in starts]
     globals_, locals_ = facts["prompts"]
     places = {"globals": list(range(globals_)), "locals": list(range(globals_, globals_ + locals_))}
     texts = {"vectors": base64.b64encode(class_features(classifier)).decode(), **places}

@@ -31,7 +31,7 @@ SAMPLE = ROOT / "gallop" / "sample"
 
 @pytest.fixture(scope="module")
 def pixels(taught: GalLoPClassifier) -> list[Inputs]:
-    return [as_inputs(taught.model_.backbone, tiny.picture(200 + i, NAMES[i % 3])) for i in range(40)]
+    return [as_inputs(taught.model_, tiny.picture(200 + i, NAMES[i % 3])) for i in range(40)]
 
 
 def answers(data: bytes, pixels: list[Inputs], *outputs: str) -> list[np.ndarray]:
@@ -47,7 +47,7 @@ def test_mini_with_its_convolutions_survives_and_static_keeps_its_answers(tmp_pa
     assert list(made.parity.by_output) == ["probabilities", "ood_score", "global_cosines", "local_cosines"]
     quantize_dynamic(onnx.load_from_string(made.data), tmp_path / "small.onnx")
     paths = sorted(path for path in SAMPLE.rglob("*.jpg") if path.parent.name in names)
-    pixels = [as_inputs(classifier.model_.backbone, path) for path in paths]
+    pixels = [as_inputs(classifier.model_, path) for path in paths]
     found = quantized(made.data, "static", pixels, [names.index(path.parent.name) for path in paths])
     assert (found.photos, found.calibrated_with) == (len(paths) // 2, len(paths) - len(paths) // 2)
     assert found.agreement >= 0.9

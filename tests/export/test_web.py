@@ -49,7 +49,7 @@ def test_a_taught_models_page_holds_its_classes_and_answers_as_it_does(
     classifier, files, facts = taught
     assert facts["agreement"]["difference"] <= 1e-4
     assert (facts["fixed"], facts["names"], facts["looks"]) == (True, list(NAMES), [1.0, 2])
-    assert facts["head"] == classifier.model_.head.mix.weight  # type: ignore[union-attr]
+    assert facts["branches"] == [{"name": "head", "weight": tiny.head_of(classifier).mix.weight}]
     assert facts["threshold"] == classifier.calibration_.threshold is not None
     assert not {"towers/text.onnx.packed", "towers/merges.txt.packed"} & {*files}
     (global_, local), width = classifier.model_.prompts.sizes, facts["width"]

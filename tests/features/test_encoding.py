@@ -19,21 +19,22 @@ from PIL import Image
 from safetensors.torch import load, save
 from torch import Tensor
 
-from gallop.backbones import Backbone, Preprocess, with_detail
+from gallop.backbones import Backbone, Preprocess
 from gallop.features import cache as cache_module
 from gallop.features import encoding, looks
 from gallop.features.cache import feature_key
 from gallop.features.encoding import (
+    ONCE,
     Cache,
     FeatureCache,
     ImageFeatures,
     MemoryCache,
+    Sight,
     TrainingViews,
     encode_centres,
     encode_photos,
     encode_sources,
     open_cache,
-    regions_in_all,
 )
 from gallop.images import Photo, load_image
 from gallop.runtime.ahead import ahead
@@ -523,27 +524,26 @@ def test_a_view_does_not_depend_on_the_other_photos() -> None:
 # Two looks -----------------------------------------------------------------------------------------------------------
 
 
-CLOSER = with_detail(vit(), 2)
+TWICE = Sight((1.0, 2.0))
 
 
 def test_the_first_look_is_the_only_one_of_before_bit_by_bit() -> None:
     photos = [load_image(picture(i)) for i in range(3)]
-    (plain, crops), (both, same) = encode_photos(vit(), photos), encode_photos(CLOSER, photos)
+    (plain, crops), (both, same) = encode_photos(vit(), photos), encode_photos(vit(), photos, TWICE)
     assert crops == same
-    assert plain.finer is None
-    assert both.finer is not None
-    assert both.finer.regions.shape == (3, 64, plain.regions.shape[-1])
+    assert [look.regions.shape[1] for look in plain.looks] == [16]
+    assert [look.regions.shape for look in both.looks] == [plain.regions.shape, (3, 64, plain.regions.shape[-1])]
     assert same_features(both.looks[0], plain)
-    (streamed,) = encode_sources(CLOSER, photos)
+    (streamed,) = encode_sources(vit(), photos, TWICE)
     assert same_features(streamed, both)
 
 
 def test_every_way_to_take_a_part_takes_it_of_both_looks() -> None:
-    both, _ = encode_photos(CLOSER, [load_image(picture(i)) for i in range(4)])
+    both, _ = encode_photos(vit(), [load_image(picture(i)) for i in range(4)], TWICE)
     assert same_features(ImageFeatures.cat(both.split(3)), both)
     assert same_features(both[torch.tensor([2, 0])][1:], both[:1])
     assert both.bytes == sum(look.bytes for look in both.looks)
-    assert both.rounded().finer.regions.dtype == torch.float16  # type: ignore[union-attr]
+    assert {look.regions.dtype for look in both.rounded().looks} == {torch.float16}
     assert both.sizes == vit().feature_sizes
 
 
@@ -559,16 +559,16 @@ def test_each_look_is_kept_by_itself(tmp_path: Path, kind: str) -> None:
         calls.append(pixels.shape[-1])
         return encode(pixels)
 
-    with mock.patch.object(type(CLOSER), "encode_image", counted):
-        (both,) = encode_centres(CLOSER, paths, cache)
+    with mock.patch.object(Backbone, "encode_image", counted):
+        (both,) = encode_centres(vit(), paths, cache, sight=TWICE)
         assert calls == [64]  # what one look has left there serves as the first of two
-        (again,) = encode_centres(CLOSER, paths, cache)
+        (again,) = encode_centres(vit(), paths, cache, sight=TWICE)
         assert calls == [64]
     assert same_features(again, both)
     assert same_features(both.looks[0], plain)
     (kept,) = encode_centres(vit(), paths, cache)  # and is found as before by who has one look
     assert same_features(kept, plain)
-    (unkept,) = encode_centres(CLOSER, paths, None)
+    (unkept,) = encode_centres(vit(), paths, None, sight=TWICE)
     assert same_features(unkept, both)
 
 
@@ -577,7 +577,7 @@ def test_views_to_learn_from_have_both_looks(tmp_path: Path) -> None:
     cache = FeatureCache(tmp_path / "cache")
     found = []
     for memory in (2**30, 0):  # kept in memory, and streamed from the cache
-        views = TrainingViews(CLOSER, paths, views=2, seed=0, cache=cache, memory_limit=memory)
+        views = TrainingViews(vit(), paths, views=2, seed=0, cache=cache, memory_limit=memory, sight=TWICE)
         list(views.encode())
         assert views.kept is bool(memory)
         found.append(views.batch(torch.tensor([1, 2]), epoch=1))
@@ -588,10 +588,9 @@ def test_views_to_learn_from_have_both_looks(tmp_path: Path) -> None:
 
 
 def test_memory_is_counted_with_all_regions() -> None:
-    assert regions_in_all(vit()) == 16
-    assert regions_in_all(CLOSER) == 80
+    assert (ONCE.regions(vit()), TWICE.regions(vit())) == (16, 80)
     values = 2 * 80 * vit().feature_sizes[1]
     photos = [load_image(picture(0)), load_image(picture(1))]
-    fits = TrainingViews(CLOSER, photos, views=1, seed=0, memory_limit=2 * values)
-    too_many = TrainingViews(CLOSER, photos, views=1, seed=0, memory_limit=2 * values - 1)
-    assert (fits.kept, too_many.kept) == (True, False)
+    limits = (2 * values, 2 * values - 1)
+    views = [TrainingViews(vit(), photos, views=1, seed=0, memory_limit=limit, sight=TWICE) for limit in limits]
+    assert [each.kept for each in views] == [True, False]

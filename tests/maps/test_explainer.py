@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gallop.model.head.head import HeadScores
 from PIL import Image
 
 from app.photos import samples
-from gallop.config import HeadKind, MethodConfig
+from gallop.config import MethodConfig
 from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
@@ -26,7 +25,7 @@ from gallop.maps.explainer import SOURCE, STYLE_SHEET, script
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale, Style, shared_scale
-from gallop.model.similarities import Similarities
+from gallop.model.similarities import Look, Similarities
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 
@@ -41,7 +40,7 @@ def explanation(**settings: Any) -> Explanation:
     return classifier.explain(tiny.picture(3, "green"))
 
 
-def with_head(kind: HeadKind, *, detail: float = 1, detail_in: str = "answers", **settings: Any) -> Explanation:
+def with_head(kind: str, *, detail: float = 1, detail_in: str = "answers", **settings: Any) -> Explanation:
     """Of the golden towers, taught by a few shots."""
     method = MethodConfig(head=kind, detail=detail, detail_in=detail_in)
     classifier = GalLoPClassifier(backbone=tiny.vit(), cache=False, method=method, **settings)
@@ -56,29 +55,30 @@ def made_up(
     drawn = torch.Generator().manual_seed(seed)
     planes = max(len(topk), 1)
     regions = 0.2 + 0.05 * torch.randn(1, side * side, classes, planes, generator=drawn)
-    found = Similarities(
+    look = Look(
         0.2 + 0.05 * torch.randn(1, classes, 4, generator=drawn),
         regions if topk else regions[..., :0],
         regions.mean(dim=-1),
-        None if head is None else HeadScores(0.1 * torch.randn(1, side * side, classes, generator=drawn), head),
+        {} if head is None else {"ridge": 0.1 * torch.randn(1, side * side, classes, generator=drawn)},
     )
     return Explanation(
         image=Image.new("RGB", (224, 224), "gray"),
         class_names=tuple(f"class {k}" for k in range(classes)),
         topk=topk,
-        similarities=found,
+        similarities=Similarities((look,), branch_weights={} if head is None else {"ridge": head}),
         scale=100.0,
         temperature=1.3,
         threshold=-1.2,
-        grid=(side, side),
+        grids=((side, side),),
         crop=CropBox(0, 0, 224, 224),
     )
 
 
 def looked_twice(first: Explanation, second: Explanation, share: float = 0.5) -> Explanation:
     """Of two looks, such as ``made_up`` makes them."""
-    found = replace(first.similarities, finer=second.similarities, share=share)
-    return replace(first, similarities=found, grid=second.grid, first_grid=first.grid)
+    looks = first.similarities.looks + second.similarities.looks
+    found = replace(first.similarities, looks=looks, look_weights=(1 - share, share))
+    return replace(first, similarities=found, grids=first.grids + second.grids)
 
 
 # The script ----------------------------------------------------------------------------------------------------------
@@ -181,10 +181,10 @@ def _difference_of_answer(
     assert answer["stands"] == (every or topk == data["stands"]["topk"]), "what is not so any more is marked"
     differences = [0.0]
     if answer["stands"]:
-        head, prompts = wanted.similarities.head, [wanted.global_probabilities, wanted.local_probabilities]
-        if head is not None and head.weight == 1:
+        prompts = [wanted.global_probabilities, wanted.local_probabilities]
+        if wanted.similarities.prompts_weight == 0:
             prompts = []  # what has no weight is not shown
-        shares = [wanted.probabilities, *prompts, wanted.head_probabilities]
+        shares = [wanted.probabilities, *prompts, *wanted.branch_probabilities.values()]
         for branch, mine in zip([answer["shares"], *answer["branches"]], filter(None, shares), strict=False):
             differences.append(np.abs(np.array(branch) - list(mine.values())).max())
     if topk:
@@ -198,18 +198,18 @@ def _difference_of_answer(
         assert answer["where"][0] == wanted.describe(found.class_names[here[0]], 0)
         maps = [[wanted.region_scores(found.class_names[c], n).ravel() for n in range(len(topk))] for c in here[:3]]
         differences.append(np.abs(np.array(said["maps"]) - maps).max())
-    if wanted.head_scores is not None:
+    for (branch, scores), own in zip(wanted.branch_scores.items(), said["besides"], strict=True):
         total = np.zeros(len(here[:3]))
-        most = max(*(np.abs(look.head_map(name)).max() for look in wanted.looks for name in found.class_names), 1)
+        names = found.class_names
+        most = max(*(np.abs(look.branch_map(branch, name)).max() for look in wanted.looks for name in names), 1)
         # A discriminant of few shots goes far beyond cosines: so many digits of it.
-        looks = zip(wanted.looks, wanted.shares, said["head"]["maps"], said["head"]["each"], strict=True)
-        for look, share, maps, means in looks:
-            each = [look.head_map(found.class_names[c]).ravel() for c in here[:3]]
+        for look, share, maps, means in zip(wanted.looks, wanted.shares, own["maps"], own["each"], strict=True):
+            each = [look.branch_map(branch, names[c]).ravel() for c in here[:3]]
             differences.append(np.abs(np.array(maps) - each).max() / most)
             differences.append(np.abs(np.array(maps).mean(axis=1) - np.array(means)[here[:3]]).max() / most)
             total += share * np.array(maps).mean(axis=1)
-        differences.append(np.abs(np.array(said["head"]["means"]) - wanted.head_scores).max() / most)
-        differences.append(np.abs(total - wanted.head_scores[here[:3]]).max() / most)  # the maps are the score
+        differences.append(np.abs(np.array(own["means"]) - scores).max() / most)
+        differences.append(np.abs(total - scores[here[:3]]).max() / most)  # the maps are the score
     if said["contrast"]:
         first, second = (found.class_names[c] for c in here[:2])
         minus = [wanted.region_scores(first, n) - wanted.region_scores(second, n) for n in range(len(topk))]

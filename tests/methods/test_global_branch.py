@@ -106,7 +106,7 @@ def test_without_local_prompts_regions_go_where_the_photo_goes() -> None:
     with torch.no_grad():
         found = model.similarities(features, text)
         wanted = gl_mcm(Cosines(whole(model, PICTURES).float().mean(dim=-1), cosines))
-    assert relative_error(found.ood_regions, cosines.detach()) < 1e-5
+    assert relative_error(found.looks[0].region_scores, cosines.detach()) < 1e-5
     assert relative_error(found.ood()["GL-MCM"], wanted.detach()) < 1e-5
 
 
@@ -119,7 +119,7 @@ def test_a_projected_photo_is_damped_as_regions_are() -> None:
     model = PromptModel(damped, sorted(SHOTS), PROJECTED)
     with torch.no_grad():
         text = model.text_features()
-        found = model.similarities(features, text).global_
+        found = model.similarities(features, text).image_cosines
     wanted = torch.einsum("bd,kmd->bkm", features.global_, F.normalize(text.global_, dim=-1)) / 1e4
     assert relative_error(found, wanted) < 1e-5
 

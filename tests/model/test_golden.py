@@ -48,8 +48,8 @@ def test_template_text_features(case: Golden) -> None:
 
 def test_cosines_and_topk(case: Golden) -> None:
     found = case.model.similarities(case.features, case.model.text_features())
-    check(found.global_, case.figure("global_logits"))
-    check(found.regions, case.figure("local_logits"))
+    check(found.image_cosines, case.figure("global_logits"))
+    check(found.looks[0].region_cosines, case.figure("local_logits"))
     check(found.local(case.model.config.topk), case.figure("local_topk"))
 
 
@@ -57,7 +57,7 @@ def test_probabilities_and_ood_scores(case: Golden) -> None:
     found = case.model.similarities(case.features, case.model.text_features())
     scale, local = case.model.backbone.logit_scale, found.local(case.model.config.topk)
     check(class_probabilities(found.logits(case.model.config.topk), scale), case.figure("probs"))
-    check(class_probabilities(found.global_.mean(-1), scale), case.figure("probs_global"))
+    check(class_probabilities(found.image_cosines.mean(-1), scale), case.figure("probs_global"))
     check(class_probabilities(local.mean(-1), scale), case.figure("probs_local"))
     for name in ("MCM", "L-MCM", "GL-MCM"):
         check(found.ood()[name], case.figure(f"ood/{name}"))

@@ -10,23 +10,22 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
-from gallop.model.head.head import HALVED, NAMES, PENALTY, Head, drawn_to
-from gallop.model.head.mix import SPREAD, USUAL, Mix, choose_mix
-from gallop.model.head.sums import KeptShots, ShotSums, shot_features
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.config import HEAD_KINDS, HeadKind, MethodConfig
+from gallop.config import MethodConfig
 from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures
+from gallop.model.branches.branch import Branch
+from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
+from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, REGIONS, drawn_to, shot_features
+from gallop.model.branches.mix import SPREAD, Mix, choose_mixes, mixed
+from gallop.model.branches.sums import KeptShots, ShotSums
 from gallop.model.prompted import PromptModel
 from tests import tiny
 from tests.reference import backbone
-
-KINDS = HEAD_KINDS[1:]
 
 
 def shots(*counts: int, views: int = 1, width: int = 6, seed: int = 0) -> KeptShots:
@@ -49,13 +48,13 @@ def rows(known: KeptShots) -> tuple[Any, Any]:
     return known.features.double().flatten(0, 1).numpy(), known.labels.repeat_interleave(views).numpy()
 
 
-def head_of(kind: HeadKind, known: KeptShots, classes: int, **more: Any) -> Head:
-    found = Head.of(kind, known, classes, **more)
+def head_of(kind: str, known: KeptShots, classes: int, **more: Any) -> Branch:
+    found = Branch.of(kind, known, classes, **more)
     assert found is not None
     return found
 
 
-def widened(head: Head | None, *given: Any) -> Head:
+def widened(head: Branch | None, *given: Any) -> Branch:
     """With other classes."""
     found = head and head.for_classes(*given)
     assert found is not None
@@ -145,8 +144,8 @@ def test_one_shot_a_class_has_no_spread_and_is_compared_by_distance() -> None:
 
 
 @pytest.mark.parametrize("texts", [None, drawn_texts(3)], ids=["alone", "with texts"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_further_shots_make_the_head_that_all_of_them_make(kind: HeadKind, texts: Tensor | None) -> None:
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_further_shots_make_the_head_that_all_of_them_make(kind: str, texts: Tensor | None) -> None:
     known, more = shots(5, 4, 7), shots(2, 0, 3, seed=1)
     head, whole = (head_of(kind, each, 3, texts=texts) for each in (known, known.append(more)))
     assert (head.texts is not None) == (texts is not None and kind == "ridge")
@@ -188,14 +187,14 @@ def test_names_keep_their_texts_and_only_new_ones_are_asked_for() -> None:
 
 
 def test_one_class_makes_no_head() -> None:
-    assert Head.of("ridge", shots(5, 0), 2) is None
+    assert Branch.of("ridge", shots(5, 0), 2) is None
 
 
 # A class without shots -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_class_without_shots_goes_by_its_text(kind: HeadKind) -> None:
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_class_without_shots_goes_by_its_text(kind: str) -> None:
     known = shots(5, 0, 7, 4, width=6)
     head = head_of(kind, known, 4)
     drawn = torch.Generator().manual_seed(3)
@@ -226,64 +225,67 @@ def test_texts_that_point_the_other_way_are_not_followed() -> None:
 # Its map and its votes -----------------------------------------------------------------------------------------------
 
 
-def with_head(frozen: Backbone, kind: HeadKind, classes: int = 3) -> tuple[PromptModel, ImageFeatures]:
+def known_of(frozen: Backbone, photos: ImageFeatures) -> Tensor:
+    """What a head knows of photos."""
+    return shot_features(photos, 1, REGIONS, frozen.vision.region_projection)
+
+
+def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptModel, ImageFeatures]:
     """A model of a tower, its head learned from drawn features, and features of two photos."""
     names = ["red", "green", "blue"][:classes]
     drawn = torch.Generator().manual_seed(5)
     regions, width, joint = frozen.feature_sizes
     photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
-    known = shot_features(frozen, photos)[2:, None]
+    known = known_of(frozen, photos)[2:, None]
     head = head_of(kind, KeptShots(known, torch.arange(12) % 3 % classes), classes)
-    model = PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), head=head)
+    model = PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), branches=[head])
     return model, photos[:2]
 
 
 @pytest.mark.parametrize("tower", ["vit", "rn"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_map_is_the_score_taken_apart(kind: HeadKind, tower: str) -> None:
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_the_map_is_the_score_taken_apart(kind: str, tower: str) -> None:
     frozen = backbone(tower)
     model, photos = with_head(frozen, kind)
     with torch.no_grad():
         found = model.similarities(photos, model.text_features())
-    assert found.head is not None
-    assert model.head is not None
-    said = model.head.form.centred()(shot_features(frozen, photos).double())
-    logits = found.head.scores * frozen.logit_scale * model.head.mix.temperature
+    (head,) = model.branches
+    scores, regions = found.branch_scores[kind], found.looks[0].branches[kind]
+    said = head.form.centred()(known_of(frozen, photos).double())
+    logits = scores * frozen.logit_scale * head.mix.temperature
     assert torch.allclose(logits.double(), said, atol=1e-4 * float(said.abs().max()))
-    summed = (found.head.regions / found.head.regions.shape[1]).double().sum(dim=1)
-    assert torch.allclose(summed, found.head.scores.double(), atol=1e-5)
-    prompts = model.with_head(None).similarities(photos, model.text_features())
-    assert torch.equal(found.global_, prompts.global_)
+    summed = (regions / regions.shape[1]).double().sum(dim=1)
+    assert torch.allclose(summed, scores.double(), atol=1e-5)
+    prompts = model.with_branches([]).similarities(photos, model.text_features())
+    assert torch.equal(found.image_cosines, prompts.image_cosines)
     assert all(torch.equal(score, prompts.ood()[name]) for name, score in found.ood().items()), "OOD is the prompts'"
-    weight = USUAL[kind].weight
-    mixed = (1 - weight) * prompts.logits((2, 4)) + weight * found.head.scores
-    assert torch.allclose(found.logits((2, 4)), mixed, atol=1e-6)
+    weight = KINDS[kind].usual.weight
+    both = (1 - weight) * prompts.logits((2, 4)) + weight * scores
+    assert torch.allclose(found.logits((2, 4)), both, atol=1e-6)
 
 
 def test_votes_of_shots_add_up_to_the_score_of_ridge_regression() -> None:
     model, photos = with_head(tiny.vit(), "ridge")
     with torch.no_grad():
         text = model.text_features()
-        found, voted = model.similarities(photos[:1], text), model.votes(photos[:1], text)
-    assert voted is not None
-    assert model.head is not None
-    assert found.head is not None
+        found, voted = model.similarities(photos[:1], text), model.votes(photos[:1], text)["ridge"]
+    (head,) = model.branches
     assert voted.shots.shape == (12, 3)
-    assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.head.scores[0], atol=1e-5)
-    unit = tiny.vit().logit_scale * model.head.mix.temperature
+    assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.branch_scores["ridge"][0], atol=1e-5)
+    unit = tiny.vit().logit_scale * head.mix.temperature
     assert torch.allclose(voted.rest, torch.zeros(3), atol=1e-5), "the shares of classes of equal size say nothing"
-    mine = ridge_of(model.head.shots, photos)
+    mine = ridge_of(head.shots, photos)
     assert torch.allclose(voted.shots * unit, mine.float(), atol=1e-4)
-    assert model.with_head(replace(model.head, shots=None)).votes(photos[:1], text) is None
+    assert model.with_branches([replace(head, shots=None)]).votes(photos[:1], text) == {}
     other, _ = with_head(tiny.vit(), "discriminant")
-    assert other.votes(photos[:1], text) is None
+    assert other.votes(photos[:1], text) == {}
 
 
 def ridge_of(known: KeptShots | None, photos: ImageFeatures) -> Tensor:
     """Votes by the textbook's dual form: (K + p I)^-1 Y, each row times its kernel with the photo."""
     assert known is not None
     x = known.features[:, 0].double()
-    photo = shot_features(tiny.vit(), photos)[0].double()
+    photo = known_of(tiny.vit(), photos)[0].double()
     y = F.one_hot(known.labels).double()
     middle = x.mean(dim=0)
     kernel = (x - middle) @ (x - middle).T
@@ -294,19 +296,15 @@ def ridge_of(known: KeptShots | None, photos: ImageFeatures) -> Tensor:
 
 def test_votes_leave_what_the_names_say_to_the_rest() -> None:
     model, photos = with_head(tiny.vit(), "ridge")
-    assert model.head is not None
-    assert model.head.shots is not None
     texts = model.name_features(model.class_names)
-    head = head_of("ridge", model.head.shots, 3, texts=texts)
+    head = head_of("ridge", tiny.there(model.branches[0].shots), 3, texts=texts)
     with torch.no_grad():
         text = model.text_features()
-        found = model.with_head(head).similarities(photos[:1], text)
-        voted = model.with_head(head).votes(photos[:1], text)
-    assert voted is not None
-    assert found.head is not None
-    assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.head.scores[0], atol=1e-5)
+        found = model.with_branches([head]).similarities(photos[:1], text)
+        voted = model.with_branches([head]).votes(photos[:1], text)["ridge"]
+    assert torch.allclose(voted.shots.sum(dim=0) + voted.rest, found.branch_scores["ridge"][0], atol=1e-5)
     lengths = NAMES * 0.5 ** (head.sums.counts / HALVED)
-    said = lengths * (texts.double() @ (shot_features(tiny.vit(), photos)[0].double() - head.sums.mean))
+    said = lengths * (texts.double() @ (known_of(tiny.vit(), photos)[0].double() - head.sums.mean))
     unit = tiny.vit().logit_scale * head.mix.temperature
     assert torch.allclose(voted.rest.double() * unit, said - said.mean(), atol=1e-4)
 
@@ -325,37 +323,53 @@ def test_the_weight_goes_to_who_is_right() -> None:
     good, labels = held_out(1)
     other, _ = held_out(2)
     noise = torch.randn(200, 4, generator=torch.Generator().manual_seed(3))
-    alike, _ = choose_mix(good, other, labels, Mix(0.5, 1.0))
-    bad_head, _ = choose_mix(good, noise, labels, Mix(0.5, 1.0))
-    good_head, _ = choose_mix(noise, good, labels, Mix(0.5, 1.0))
+    alike, bad_head, good_head = (
+        choose_mixes(prompts, [head], labels, [Mix(0.5, 1.0)])[0][0]
+        for prompts, head in ((good, other), (good, noise), (noise, good))
+    )
     assert 0.35 < alike.weight < 0.65
     assert bad_head.weight < alike.weight < good_head.weight
     alone = (good.argmax(dim=1) == labels).sum()
-    assert (alike(good, other).argmax(dim=1) == labels).sum() > alone, "two that err by themselves are better together"
-    for mixed in (bad_head(good, noise), good_head(noise, good)):
-        assert (mixed.argmax(dim=1) == labels).sum() >= alone - 2, "noise takes nothing away"
+    assert (mixed(good, [other], [alike]).argmax(dim=1) == labels).sum() > alone, (
+        "two that err by themselves are better together"
+    )
+    for both in (mixed(good, [noise], [bad_head]), mixed(noise, [good], [good_head])):
+        assert (both.argmax(dim=1) == labels).sum() >= alone - 2, "noise takes nothing away"
 
 
 def test_the_unit_of_a_head_does_not_matter() -> None:
     """Its temperature follows, so ridge's scores between 0 and 1 and a discriminant's of hundreds are one thing."""
     prompts, labels = held_out(1)
     head, _ = held_out(2)
-    one, t_one = choose_mix(prompts, head, labels, Mix(0.5, 1.0))
-    other, t_other = choose_mix(prompts, 0.01 * head, labels, Mix(0.5, 0.01))
+    (one,), t_one = choose_mixes(prompts, [head], labels, [Mix(0.5, 1.0)])
+    (other,), t_other = choose_mixes(prompts, [0.01 * head], labels, [Mix(0.5, 0.01)])
     assert other.temperature == pytest.approx(0.01 * one.temperature, rel=1e-4)
     assert (other.weight, t_other) == (pytest.approx(one.weight, abs=1e-4), pytest.approx(t_one, rel=1e-4))
-    assert torch.allclose(one(prompts, head), other(prompts, 0.01 * head), atol=1e-3)
+    assert torch.allclose(mixed(prompts, [head], [one]), mixed(prompts, [0.01 * head], [other]), atol=1e-3)
 
 
 def test_a_few_shots_move_the_weight_little() -> None:
     prompts, labels = held_out(1)
     noise = torch.randn(200, 4, generator=torch.Generator().manual_seed(3))
-    few, _ = choose_mix(prompts[:4], noise[:4], labels[:4], Mix(0.5, 1.0))
+    (few,), _ = choose_mixes(prompts[:4], [noise[:4]], labels[:4], [Mix(0.5, 1.0)])
     assert abs(few.weight - 0.5) < 2 * SPREAD
 
 
-def test_every_kind_has_its_usual_mix() -> None:
-    assert set(USUAL) == set(KINDS)
+def test_two_heads_share_what_one_weighs() -> None:
+    """Of three that are alike each counts as much."""
+    good, labels = held_out(1)
+    (other, third), noise = (held_out(seed)[0] for seed in (2, 4)), torch.randn(200, 4)
+    usual = [Mix(0.25, 1.0), Mix(0.25, 1.0)]
+    (first, second), _ = choose_mixes(good, [other, third], labels, usual)
+    assert (first.weight, second.weight) == (pytest.approx(0.33, abs=0.1), pytest.approx(0.33, abs=0.1))
+    mixes, _ = choose_mixes(good, [other, noise], labels, usual)
+    right = [int((each.argmax(dim=1) == labels).sum()) for each in (good, mixed(good, [other, noise], mixes))]
+    assert right[1] > right[0], "noise takes nothing away"
+    logits = mixed(good, [other, noise], [Mix(0.5, 2.0), Mix(0.0, 1.0)])
+    assert torch.allclose(logits, 0.5 * good + 0.25 * other)
+
+
+def test_mixes_that_cannot_be() -> None:
     for weight, temperature in ((-0.1, 1), (1.1, 1), (0.5, 0), (0.5, float("nan"))):
         with pytest.raises(ConfigError):
             Mix(weight, temperature)

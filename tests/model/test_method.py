@@ -22,7 +22,7 @@ from gallop.evaluation import metrics
 from gallop.model import scores
 from gallop.model.calibration import fit_temperature, threshold_at_tpr
 from gallop.model.prompted import PromptModel, initial_prompts
-from gallop.model.similarities import Similarities
+from gallop.model.similarities import Look
 from gallop.training.loop import Batch, StepResult, Trainer
 from tests.reference import backbone, golden, relative_error
 
@@ -38,7 +38,7 @@ def test_the_mean_of_the_first_k_in_order_is_that_of_the_largest_k(seed: int, k:
     torch.manual_seed(seed)
     cosines = torch.randn(2, 12, 3, 1)
     pooled = core_cosines.topk_mean(cosines, (k,))
-    ranked, order = Similarities(torch.zeros(2, 3, 0), cosines, torch.zeros(2, 12, 3)).ranked
+    ranked, order = Look(torch.zeros(2, 3, 0), cosines, torch.zeros(2, 12, 3)).ranked
     assert torch.allclose(core_cosines.mean_of_first(ranked, (k,)), pooled, atol=1e-6)
     assert torch.equal(cosines[0, order[0, 0, 0, :k], 0, 0], ranked[0, 0, 0, :k])
 
@@ -138,10 +138,10 @@ def test_without_local_prompts_regions_are_scored_by_the_global_ones() -> None:
     model = PromptModel(case.model.backbone, case.model.class_names, config)
     text = model.text_features()
     found = model.similarities(case.features, text)
-    assert torch.equal(found.logits(()), found.global_.mean(dim=-1))
+    assert torch.equal(found.logits(()), found.image_cosines.mean(dim=-1))
     regions = case.features.regions @ case.model.backbone.vision.region_projection
     wanted = torch.nn.functional.cosine_similarity(regions[:, :, None], text.global_[:, 0], dim=-1)
-    assert relative_error(found.ood_regions.detach(), wanted.detach()) < 1e-6
+    assert relative_error(found.looks[0].region_scores.detach(), wanted.detach()) < 1e-6
 
 
 def test_ood_scores_by_hand() -> None:

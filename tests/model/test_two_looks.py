@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gallop.backbones import with_detail
 from gallop.config import MethodConfig
 from gallop.core.gallop import gallop_loss
 from gallop.errors import ConfigError
-from gallop.features.encoding import ImageFeatures, encode_photos
+from gallop.features.encoding import ImageFeatures, Sight, encode_photos
 from gallop.images import load_image
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
@@ -25,7 +24,8 @@ def model(**changes: object) -> PromptModel:
 
 
 def features(detail: float = 2) -> ImageFeatures:
-    return encode_photos(with_detail(vit(), detail), [load_image(picture(i, c)) for i, c in enumerate(NAMES)])[0]
+    photos = [load_image(picture(i, c)) for i, c in enumerate(NAMES)]
+    return encode_photos(vit(), photos, Sight(MethodConfig(detail=detail).looks("answers")))[0]
 
 
 def found(detail: float = 2, **changes: object) -> Similarities:
@@ -37,14 +37,14 @@ def found(detail: float = 2, **changes: object) -> Similarities:
 @pytest.mark.parametrize("detail", [1.5, 2])
 def test_scores_are_the_mean_over_looks_and_sums_of_regions(detail: float) -> None:
     both, side = found(detail), round(4 * detail)
-    coarse, fine = both.looks
-    assert [look.regions.shape[1] for look in both.looks] == [16, side**2]
+    coarse, fine = both.each_look()
+    assert [look.region_cosines.shape[1] for look in both.looks] == [16, side**2]
     means = []
     for look in both.looks:
-        best = look.regions.sort(dim=1, descending=True).values
+        best = look.region_cosines.sort(dim=1, descending=True).values
         means.append(torch.stack([best[:, :k, :, n].mean(dim=1) for n, k in enumerate(TOPK)], dim=-1))
     torch.testing.assert_close(both.local(TOPK), (means[0] + means[1]) / 2, atol=1e-6, rtol=0)
-    torch.testing.assert_close(both.whole, (coarse.global_ + fine.global_) / 2, atol=1e-7, rtol=0)
+    torch.testing.assert_close(both.image_cosines, (coarse.image_cosines + fine.image_cosines) / 2, atol=1e-7, rtol=0)
     logits = (coarse.logits(TOPK) + fine.logits(TOPK)) / 2
     torch.testing.assert_close(both.logits(TOPK), logits, atol=1e-6, rtol=0)
     for name, score in both.ood().items():
@@ -56,7 +56,7 @@ def test_parts_and_changes_are_of_both_looks() -> None:
     parts = [both.each(lambda t, i=i: t[i : i + 1]) for i in range(3)]  # type: ignore[misc]
     again = Similarities.cat(parts)
     assert torch.equal(again.logits(TOPK), both.logits(TOPK))
-    assert again.finer is not None
+    assert len(again.looks) == 2
 
 
 def test_features_of_another_number_of_looks_are_refused() -> None:
@@ -73,9 +73,9 @@ def test_the_loss_of_two_looks_is_that_of_their_mean_cosines() -> None:
     kept = torch.zeros(3, 1, dtype=torch.long)
     loss, global_, local = both.loss(seen, labels, kept)
     cosines = both.similarities(seen, both.text_features())
-    torch.testing.assert_close(global_, cosines.whole)
+    torch.testing.assert_close(global_, cosines.image_cosines)
     torch.testing.assert_close(local, cosines.local(TOPK))
-    wanted = gallop_loss(cosines.whole, cosines.local(TOPK), labels, vit().logit_scale, kept)
+    wanted = gallop_loss(cosines.image_cosines, cosines.local(TOPK), labels, vit().logit_scale, kept)
     torch.testing.assert_close(loss.total, wanted.total)
     loss.total.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in both.prompts.learned())
@@ -83,13 +83,10 @@ def test_the_loss_of_two_looks_is_that_of_their_mean_cosines() -> None:
 
 def test_what_a_second_look_is_for() -> None:
     uses = {use: MethodConfig(detail=2, detail_in=use) for use in ("training", "answers", "maps")}
-    assert {use: (each.training_detail, each.answers_detail) for use, each in uses.items()} == {
-        "training": (2, 2),
-        "answers": (1, 2),
-        "maps": (1, 1),
-    }
-    assert model(detail=2, detail_in="maps").backbone is vit()
-    assert model(detail=2).backbone is with_detail(vit(), 2)
+    looks = {use: tuple(len(each.looks(what)) for what in uses) for use, each in uses.items()}  # type: ignore[arg-type]
+    assert looks == {"training": (2, 2, 2), "answers": (1, 2, 2), "maps": (1, 1, 2)}
+    maps = model(detail=2, detail_in="maps")
+    assert (maps.sight.times, maps.map_sight.times) == ((1.0,), (1.0, 2.0))
 
 
 def test_settings_that_cannot_be() -> None:

@@ -108,7 +108,7 @@ def looked_twice(detail_in: str, detail: float, size: tuple[int, int] = (57, 33)
 @pytest.mark.parametrize(("detail_in", "detail"), USES)
 def test_every_score_is_the_sum_of_its_regions(detail_in: str, detail: float) -> None:
     found, side = looked_twice(detail_in, detail), round(4 * detail)
-    assert (found.first_grid, found.grid) == ((4, 4), (side, side))
+    assert (found.grids, found.grid) == (((4, 4), (side, side)), (side, side))
     assert found.shares == ((1, 0) if detail_in == "maps" else (0.5, 0.5))
     for k, name in enumerate(NAMES):
         for n in range(4):

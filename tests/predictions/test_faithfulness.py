@@ -44,8 +44,7 @@ def test_a_head_has_its_part_in_order_and_score(topk: tuple[int, ...]) -> None:
     classifier.zero_shot(NAMES).add_shots(*tiny.pictures(dict.fromkeys(NAMES, 3)))
     explanation = classifier.explain(photo())
     _, found = play(classifier, explanation, "red")
-    head = explanation.head_scores
-    assert head is not None
+    head = tiny.head_scores(explanation)
     prompts = explanation.global_scores[0].mean()
     if topk:
         prompts = (prompts + explanation.local_scores[0].mean()) / 2

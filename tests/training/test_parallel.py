@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gallop.model.head.head import Head
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -30,6 +29,7 @@ from gallop.config import MethodConfig
 from gallop.errors import BackboneError, ConfigError, DataError, ParallelError, ProcessLeft, TrainingDiverged
 from gallop.features.encoding import TrainingViews
 from gallop.model import prompted
+from gallop.model.branches.branch import Branch
 from gallop.model.prompted import initial_prompts
 from gallop.presets import method_preset
 from gallop.training import launch as launching
@@ -97,7 +97,7 @@ class Trained:
     encoded: int
     calibration: Any
     cross_fitted: bool
-    head: Head | None
+    branches: tuple[Branch, ...]
 
 
 def photos(many: bool) -> tuple[list[Any], list[str]]:
@@ -117,7 +117,7 @@ def train(parallel: Parallel, settings: dict[str, Any], many: bool = False, **mo
         encoded=max((event.done for event in events if isinstance(event, EncodeEvent)), default=0),
         calibration=made.calibration_,
         cross_fitted=made.cross_fit_ is not None,
-        head=made.model_.head,
+        branches=made.model_.branches,
     )
 
 
@@ -127,8 +127,8 @@ def trained(parallel: Processes, names: list[str]) -> dict[str, tuple[Trained, T
     for name in names:
         this = train(parallel, SCENARIOS[name], name in MANY)
         flat = torch.cat([value.flatten() for value in this.prompts.values()])
-        if this.head is not None:
-            flat = torch.cat([flat, this.head.form.weights.flatten(), this.head.form.bias])
+        for head in this.branches:
+            flat = torch.cat([flat, head.form.weights.flatten(), head.form.bias])
         rows = torch.zeros(parallel.processes, len(flat))
         rows[parallel.rank] = flat
         found[name] = this, parallel._sum(rows)
@@ -187,14 +187,11 @@ def check_equal(found: Trained, wanted: Trained, settings: dict[str, Any]) -> No
             else:
                 assert one == pytest.approx(other, rel=1e-4), field.name
     assert found.calibration_steps == wanted.calibration_steps
-    if wanted.head is None:
-        assert found.head is None
-    else:
-        assert found.head is not None
-        check_heads_equal(found.head, wanted.head)
+    for mine, theirs in zip(found.branches, wanted.branches, strict=True):
+        check_heads_equal(mine, theirs)
 
 
-def check_heads_equal(found: Head, wanted: Head) -> None:
+def check_heads_equal(found: Branch, wanted: Branch) -> None:
     """Of the same shots in the same order, whichever process encoded them."""
     assert found.shots is not None
     assert wanted.shots is not None
@@ -222,7 +219,7 @@ def test_several_processes_learn_what_one_learns(name: str, count: str, request:
         assert found.calibration.note == wanted.calibration.note
     processes = {"two": 2, "three": 3}[count]
     own = -(-(30 if name in MANY else 9) // processes)
-    views = SCENARIOS[name].get("views", 2) + (wanted.head is not None)  # a head learns from the photos as they are
+    views = SCENARIOS[name].get("views", 2) + bool(wanted.branches)  # a head learns from the photos as they are
     assert found.encoded == own * views, "its own photos alone, in two views"
 
 

@@ -127,7 +127,7 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
                 key="without",
                 alt=f"Right with all prompts {overall.value:.0%}; without one: {listed}.",
             )
-            beside = f" The {listed(found.branches)} answers beside them each time, so little may change."
+            beside = f" The {' and the '.join(found.branches)} answers beside them each time, so little may change."
             stays = beside if found.branches else ""
             st.caption(f"Dashed: with all prompts, {overall.right} of {_photos(photos)} right.{stays}")
         else:

@@ -32,7 +32,7 @@ const deeds = {
   explained: ({ model, names, looks, texts }) => {
     const each = looks.map((look) => ({
       ...{ whole: floats(look.whole), regions: floats(look.regions) },
-      head: look.head && floats(look.head),
+      branches: look.branches.map(floats),
     }));
     const made = new Texts(floats(texts.vectors), names.length, model.width, texts.globals, texts.locals);
     const data = explained(model, names, each, made, { photo: "", ratio: 1, crop: [0, 0, 1, 1] });

@@ -14,8 +14,8 @@ const { placed } = await part("sizes");
 const { recalled, remember } = await part("reload");
 const { State } = await part("state");
 const { Subject } = await part("subject");
-const { HeadSubject } = await part("head");
-const { faintLine, headLine, headline, limitLine, ninth, percent, sumLine, where } = await part("words");
+const { BranchSubject } = await part("branch");
+const { faintLine, headline, limitLine, linearLine, ninth, percent, sumLine, where } = await part("words");
 
 const packed = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
 const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-6, `${a} is not ${b}`);
@@ -145,16 +145,15 @@ function taught(share = 0.5) {
   [coarse, fine].forEach((cosines, grid) => {
     const own = grid ? share : 1 - share;
     const means = packed(grid ? [0.1, -0.1] : [0.3, -0.3]);
-    const what = { name: "head", linear: true, grid, share: own, weight: 0.4 * own };
+    const what = { name: "head", linear: true, grid, share: own, weight: 0.4 * own, reach: grid ? 0.1 : 1 };
     made.takes[0].branches.push({ ...what, means, cosines: packed(cosines) });
   });
-  made.grids[0].reach = 1;
   return made;
 }
 
 test("a head says of two looks what it says of each, on the mean, and adds it to the prompts", () => {
   const take = new Take(taught(), taught().takes[0]);
-  close(take.headMean(0), 0.2);
+  close(take.linearMean(take.besides[0], 0), 0.2);
   const { scores, branches } = take.answer([2, 4]);
   close(scores[0], 0.6 * new Take(closer(), closer().takes[0]).answer([2, 4]).scores[0] + 0.4 * 0.2);
   assert.deepEqual(branches.map(({ name }) => name), ["whole photo", "regions", "head"]);
@@ -164,15 +163,15 @@ test("a head says of two looks what it says of each, on the mean, and adds it to
 
 test("the head's map is of the size that is shown, and its sum says the whole score", () => {
   const [both, maps] = [0.5, 0].map((share) => [new Take(taught(share), taught(share).takes[0])]);
-  const of = (takes, look, a = null) => new HeadSubject(takes, 1, 2, 0, a, false, look);
+  const of = (takes, look, a = null) => new BranchSubject(takes, 0, 2, 0, a, false, look);
   assert.equal(of(both, 0).maps[2].length, 4);
   assert.equal(of(both, 1).maps[2].length, 16);
-  const [coarse, fine] = [0, 1].map((look) => headLine(of(both, look)));
+  const [coarse, fine] = [0, 1].map((look) => linearLine(of(both, look)));
   assert.equal(coarse, "Mean of all 4 regions: 0.3000; with the other size its score is 0.2000");
   assert.equal(fine, "Mean of all 16 regions: 0.1000; with the other size its score is 0.2000");
-  assert.equal(headLine(of(maps, 0)), "Mean of all 4 regions: 0.3000, its score");
-  assert.equal(headLine(of(maps, 1)), "Mean of all 16 regions: 0.1000; by the other size its score is 0.3000");
-  assert.equal(headLine(of(both, 1, 1)), "Mean of all 16 regions: by +0.2000 more");
+  assert.equal(linearLine(of(maps, 0)), "Mean of all 4 regions: 0.3000, its score");
+  assert.equal(linearLine(of(maps, 1)), "Mean of all 16 regions: 0.1000; by the other size its score is 0.3000");
+  assert.equal(linearLine(of(both, 1, 1)), "Mean of all 16 regions: by +0.2000 more");
   close(of(both, 1, 1).maps[2][0], 0.2);
 });
 

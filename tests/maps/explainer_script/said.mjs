@@ -31,13 +31,11 @@ for (const topk of topks) {
   });
 }
 found.here = here;
-found.head = take.head
-  ? {
-      maps: take.heads.map((head) => here.slice(0, 3).map((c) => Array.from(head.map(c)))),
-      each: take.heads.map((head) => Array.from(head.means)),
-      means: data.names.map((_, c) => take.headMean(c)),
-    }
-  : null;
+found.besides = take.besides.map((beside) => ({
+  maps: beside.looks.map((look) => here.slice(0, 3).map((c) => Array.from(look.map(c)))),
+  each: beside.looks.map((look) => Array.from(look.means)),
+  means: data.names.map((_, c) => take.linearMean(beside, c)),
+}));
 if (take.local.usual.length) {
   found.maps = here.slice(0, 3).map((c) => data.takes[0].branches[1].usual.map((_, n) => Array.from(take.local.map(c, n))));
   if (here.length > 1) {
