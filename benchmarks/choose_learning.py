@@ -33,8 +33,7 @@ from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import accuracy, auroc, fpr_at_tpr
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres, open_cache
-from gallop.methods import Method, Setup, make_method
-from gallop.methods.interface import seen_by
+from gallop.methods import Method, Setup, make_method, method_sight
 from gallop.model.calibration import threshold_at_tpr
 from gallop.predictions.predict import Predictions
 
@@ -79,7 +78,8 @@ class Judge:
         return {column: statistics.mean(row[column] for row in rows) for column in rows[0]}
 
     def _features(self, method: Method, photos: Sequence[Path]) -> ImageFeatures:
-        return ImageFeatures.cat(list(encode_centres(seen_by(method, self._backbone), photos, self._cache)))
+        parts = encode_centres(self._backbone, photos, self._cache, sight=method_sight(method))
+        return ImageFeatures.cat(list(parts))
 
 
 def _first(shots: LabelledPhotos, fold: Sequence[int], count: int) -> LabelledPhotos:

@@ -30,8 +30,7 @@ from gallop.bench.running.photos import set_folders
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import accuracy, auroc
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
-from gallop.methods import Method, Setup, make_method
-from gallop.methods.interface import seen_by
+from gallop.methods import Method, Setup, make_method, method_sight
 
 CLASSES, FOLDS, HELD_OUT = 10, 4, 2
 
@@ -88,14 +87,14 @@ def said(settings: Mapping[str, Any]) -> str:
 
 def held_out(backbone: Backbone, shots: LabelledPhotos, unknown: Sequence[Path], method: Method) -> tuple[float, float]:
     """On photos that were not trained on, mean over the folds: accuracy in percent, AUROC of the last outlier score."""
-    cache = open_cache(None)
-    seen = seen_by(method, backbone)
-    others = ImageFeatures.cat(list(encode_centres(seen, unknown, cache)))
+    cache, sight = open_cache(None), method_sight(method)
+    others = ImageFeatures.cat(list(encode_centres(backbone, unknown, cache, sight=sight)))
     accuracies, aurocs = [], []
     for fold in stratified_folds(shots.labels, FOLDS, seed=0)[:HELD_OUT]:
         rest = sorted(set(range(len(shots))) - set(fold))
         fitted = method.fit(shots.take(rest), Setup(backbone, cache=cache))
-        features = ImageFeatures.cat(list(encode_centres(seen, [shots.paths[i] for i in fold], cache)))
+        asked = [shots.paths[i] for i in fold]
+        features = ImageFeatures.cat(list(encode_centres(backbone, asked, cache, sight=sight)))
         known, other = fitted.predict(features), fitted.predict(others)
         accuracies.append(100 * accuracy(known.labels, [shots.names[i] for i in fold]))
         score = list(known.ood)[-1]

@@ -151,7 +151,8 @@ def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:
                 row = corpus.names.index(picture.name)
                 for way, features in {"one look": seen.first, **seen.finer}.items():
                     with torch.no_grad():
-                        scores = model.maps(features, model.cached_text_features()).regions[0, :, row]
+                        (only,) = model.maps(features, model.cached_text_features()).looks
+                    scores = only.region_cosines[0, :, row]
                     side = round(len(scores) ** 0.5)
                     hit = hit_of(scores.mean(dim=-1).reshape(side, side).double().numpy(), picture)
                     rows.setdefault(way, []).extend((hit.best, hit.top))

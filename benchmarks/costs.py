@@ -1,4 +1,4 @@
-"""What a second look and a third branch cost, over one look without: times and memory as ratios, in one run.
+"""What a second look and a head cost, over one look without: times and memory as ratios, in one run.
 
     python -m benchmarks.costs [--backbone NAME] [--write]
 
@@ -25,10 +25,11 @@ from benchmarks.images import load_vision
 from benchmarks.measure import machine, peak_bytes, seconds
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, Photo, load_image
-from gallop.backbones import Backbone, with_detail
-from gallop.config import HEAD_KINDS, MethodConfig
+from gallop.backbones import Backbone
+from gallop.config import HEADS, MethodConfig
 from gallop.errors import BackboneError, ConfigError
-from gallop.features.encoding import BATCH, ImageFeatures, MemoryCache, encode_photos
+from gallop.features.encoding import BATCH, ImageFeatures, MemoryCache, Sight, encode_photos
+from gallop.model.branches.kinds import sight_of
 from gallop.sample import sample_photos
 
 BEGIN, END = "<!-- costs: begin -->", "<!-- costs: end -->"
@@ -47,10 +48,10 @@ class Bill:
     backbone: Backbone
     config: MethodConfig
 
-    @cached_property
-    def seen(self) -> Backbone:
-        """The tower with what answers take."""
-        return with_detail(self.backbone, self.config.answers_detail)
+    @property
+    def sight(self) -> Sight:
+        """What is encoded of a photo for answers."""
+        return sight_of(self.config, "answers")
 
     @cached_property
     def fitted(self) -> GalLoPClassifier:
@@ -70,7 +71,7 @@ class Bill:
 
     def encode(self) -> ImageFeatures:
         """Encode sixteen photos."""
-        return encode_photos(self.seen, _photos())[0]
+        return encode_photos(self.backbone, _photos(), self.sight)[0]
 
     def train(self) -> None:
         """Learn from features that are there."""
@@ -84,7 +85,7 @@ class Bill:
 
     def answer_photo(self) -> None:
         """Answer one photo."""
-        self.fitted.predict_all(encode_photos(self.seen, _photos()[:1])[0])
+        self.fitted.predict_all(encode_photos(self.backbone, _photos()[:1], self.sight)[0])
 
     def memory(self) -> int:
         """Bytes by which the process grows at its largest; 0 where nothing tells."""
@@ -105,13 +106,13 @@ def _shots() -> list[tuple[Photo, str]]:
 
 def bills(backbone: Backbone) -> Iterator[Bill]:
     """Yield every setting that there is, the usual one first."""
-    for detail, head in product(DETAILS, HEAD_KINDS):
+    for detail, head in product(DETAILS, HEADS):
         try:
-            with_detail(backbone, detail)
-            config = MethodConfig(detail=detail, detail_in="training", head=head)
+            bill = Bill(backbone, MethodConfig(detail=detail, detail_in="training", head=head))
+            bill.sight.grids(backbone)
         except (BackboneError, ConfigError):
             continue
-        yield Bill(backbone, config)
+        yield bill
 
 
 def table(backbone: Backbone, repeats: int) -> str:

@@ -24,12 +24,12 @@ from torch import Tensor
 
 from benchmarks.choose_settings import FOLDS, HELD_OUT, first_classes
 from gallop import draw_shots, load_backbone, read_folder
-from gallop.backbones import Backbone, with_detail
+from gallop.backbones import Backbone
 from gallop.bench.running.photos import set_folders
 from gallop.core.scores import Cosines, gl_mcm
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import auroc
-from gallop.features.encoding import BATCH, ImageFeatures, encode_centres, open_cache
+from gallop.features.encoding import BATCH, ImageFeatures, Sight, encode_centres, open_cache
 from gallop.methods import Setup
 from gallop.methods.prompt_learning import GalLoPMethod, PromptedText
 from gallop.model import scores
@@ -41,26 +41,26 @@ RULES = ("first look", "second look", "both, same k", "both, same area", "both, 
 
 def logits(found: Similarities, topk: tuple[int, ...], rule: str) -> Tensor:
     """(B, K) of one of ``RULES``."""
-    first, second = found.looks
+    first, second = found.each_look()
     if rule == "first look":
         return first.logits(topk)
     if rule == "second look":
         return second.logits(topk)
     if rule == "both, same area":
-        share = second.regions.shape[1] / first.regions.shape[1]
-        return (first.logits(topk) + second.logits([round(k * share) for k in topk])) / 2
+        few, many = (look.region_cosines.shape[1] for look in found.looks)
+        return (first.logits(topk) + second.logits([round(k * many / few) for k in topk])) / 2
     return found.logits(topk)
 
 
 def outlier(found: Similarities, rule: str) -> Tensor:
     """GL-MCM (B,) of one of ``RULES``."""
     if rule == "first look":
-        return found.looks[0].ood()[scores.VERDICT]
+        return found.each_look()[0].ood()[scores.VERDICT]
     if rule == "second look":
-        return found.looks[1].ood()[scores.VERDICT]
+        return found.each_look()[1].ood()[scores.VERDICT]
     if rule.endswith("best"):
-        regions = torch.cat([look.ood_regions for look in found.looks], dim=1)
-        return gl_mcm(Cosines(found.whole.mean(dim=-1), regions))
+        regions = torch.cat([look.region_scores for look in found.looks], dim=1)
+        return gl_mcm(Cosines(found.image_cosines.mean(dim=-1), regions))
     return found.ood()[scores.VERDICT]
 
 
@@ -68,12 +68,13 @@ def held_out(
     backbone: Backbone, shots: LabelledPhotos, unknown: list[Path]
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """On photos that were not trained on, the mean over the folds."""
-    cache, closer = open_cache(None), with_detail(backbone, DETAIL)
-    others = ImageFeatures.cat(list(encode_centres(closer, unknown, cache)))
+    cache, sight = open_cache(None), Sight((1.0, DETAIL))
+    others = ImageFeatures.cat(list(encode_centres(backbone, unknown, cache, sight=sight)))
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for fold in stratified_folds(shots.labels, FOLDS, seed=0)[:HELD_OUT]:
         rest = sorted(set(range(len(shots))) - set(fold))
-        features = ImageFeatures.cat(list(encode_centres(closer, [shots.paths[i] for i in fold], cache)))
+        asked = [shots.paths[i] for i in fold]
+        features = ImageFeatures.cat(list(encode_centres(backbone, asked, cache, sight=sight)))
         labels = torch.tensor([shots.labels[i] for i in fold])
         for learned, use in (("one look", "answers"), ("both", "training")):
             method = GalLoPMethod(detail=DETAIL, detail_in=use)

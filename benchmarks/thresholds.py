@@ -125,8 +125,8 @@ def held_out(classifier: GalLoPClassifier) -> tuple[Similarities, torch.Tensor]:
 def as_unknown(found: Similarities, labels: torch.Tensor) -> dict[str, float]:
     """Return by score what is noticed where every class in turn is unknown beside the others: the mean over classes."""
     each = []
-    for one in range(found.global_.shape[1]):
-        others = [k for k in range(found.global_.shape[1]) if k != one]
+    for one in range(found.image_cosines.shape[1]):
+        others = [k for k in range(found.image_cosines.shape[1]) if k != one]
         scores = ood_of(found.of_classes(others))
         own = (labels == one).numpy()
         each.append(
@@ -149,7 +149,7 @@ def choice(data: Path) -> Iterator[str]:
         beforehand = as_unknown(found, labels)
         others = [path for path, gone in zip(shots.paths, away, strict=True) if gone]
         model = classifier.model_
-        features = ImageFeatures.cat(list(encode_centres(model.backbone, others, cache)))
+        features = ImageFeatures.cat(list(encode_centres(model.backbone, others, cache, sight=model.sight)))
         with torch.no_grad():
             asked = model.similarities(features, model.cached_text_features()).each(torch.Tensor.cpu)
         really = noticed(ood_of(found), ood_of(asked))

@@ -57,7 +57,9 @@ s = mini.logit_scale
 
 # %%
 # (R, K) for local prompt 1
-cosines = torch.from_numpy(explanation.similarities.regions[0, :, :, 0].numpy())
+cosines = torch.from_numpy(
+    explanation.similarities.looks[0].region_cosines[0, :, :, 0].numpy()
+)
 R, K = cosines.shape
 print(f"{R} regions, {K} names")
 

@@ -215,7 +215,7 @@ fresh = PromptModel(
 )  # nothing learned yet
 with torch.no_grad():
     # (B, K, M) of real photos
-    cosines = fresh.similarities(features, fresh.text_features()).global_.cpu()
+    cosines = fresh.similarities(features, fresh.text_features()).image_cosines.cpu()
 kept = draw_kept_prompts(len(images), M, 1, torch.Generator().manual_seed(0))  # (B, 1)
 s = mini.logit_scale
 
@@ -351,8 +351,8 @@ show_figure(
 def measure(model, kind):
     """Accuracy and loss on the test photos: (one prompt, ensemble) each."""
     with torch.no_grad():
-        # (B, K, M)
-        cosines = model.similarities(test_features[kind], model.text_features()).global_.cpu()
+        found = model.similarities(test_features[kind], model.text_features())
+        cosines = found.image_cosines.cpu()  # (B, K, M)
     single, together = cosines.unbind(dim=2), cosines.mean(dim=2)
     right = [
         float((c.argmax(dim=1) == test_targets).float().mean()) for c in (*single, together)
@@ -499,7 +499,7 @@ with torch.no_grad():
     # (B, K, M) of all domains, one after the other
     votes = torch.cat(
         [
-            chosen_model.similarities(found, chosen_model.text_features()).global_.cpu()
+            chosen_model.similarities(found, chosen_model.text_features()).image_cosines.cpu()
             for found in test_features.values()
         ]
     )

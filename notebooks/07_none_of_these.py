@@ -158,7 +158,8 @@ features, _ = encode_photos(clip, known + unknown)
 with torch.no_grad():
     text = classifier.model_.text_features()
     cosines = classifier.model_.similarities(features, text)
-global_cosines, region_cosines = cosines.global_.cpu(), cosines.regions.cpu()
+global_cosines = cosines.image_cosines.cpu()
+region_cosines = cosines.looks[0].region_cosines.cpu()
 print("whole photos", tuple(global_cosines.shape), "= (B, K, M)")
 print("regions     ", tuple(region_cosines.shape), "= (B, R, K, N)")
 

@@ -242,8 +242,9 @@ cosines = {}
 with torch.no_grad():
     text = gallop.model_.text_features()
     for kind in KINDS:
-        found = gallop.model_.similarities(features[kind], text)
-        cosines[kind] = found.global_.cpu(), found.regions.cpu()  # (B, K, M), (B, R, K, N)
+        (found,) = gallop.model_.similarities(features[kind], text).looks
+        # (B, K, M), (B, R, K, N)
+        cosines[kind] = found.image_cosines.cpu(), found.region_cosines.cpu()
 
 
 # %%

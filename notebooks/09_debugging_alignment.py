@@ -180,7 +180,7 @@ show_figure(
 
 # %%
 g = torch.from_numpy(why.global_scores)  # (K, M)
-regions = why.similarities.regions[0]  # (R, K, N)
+regions = why.similarities.looks[0].region_cosines[0]  # (R, K, N)
 topk, s, tau = why.topk, why.scale, why.temperature
 a, b = names.index(rival), names.index(label)
 

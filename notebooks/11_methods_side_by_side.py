@@ -33,8 +33,9 @@ from gallop.features.encoding import TrainingViews, encode_centres
 from gallop.lessons import quiz
 from gallop.methods import CoOp, GalLoPMethod, LinearProbe, Setup, TipAdapter, ZeroShot
 from gallop.methods.tip_adapter import class_weights
-from gallop.model.head.forms import discriminant
-from gallop.model.head.sums import KeptShots, ShotSums, shot_features
+from gallop.model.branches.forms import discriminant
+from gallop.model.branches.kinds import REGIONS, shot_features
+from gallop.model.branches.sums import KeptShots, ShotSums
 from gallop.sample import sample_photos
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
 from gallop.tutorial.lines import dot_rows
@@ -256,7 +257,7 @@ unlike["linear probe"] = -probe.amax(dim=-1).numpy()
 # b_c = \log \tfrac{n_c}{n} - \tfrac12 \, \boldsymbol\mu_c^\top \Sigma^{-1} \boldsymbol\mu_c .$$
 #
 # A few dozen shots do not tell a covariance of $D = 512$ numbers. So $\Sigma$ is drawn half the way to a sphere. The
-# library uses this as its *third branch* (`head="discriminant"`): $\mathbf f$ is the mean of the regions there (in
+# library uses this as a *head* (`head="discriminant"`): $\mathbf f$ is the mean of the regions there (in
 # `mini` this is the image feature), and scores are divided by a temperature of 50.
 
 # %%
@@ -282,10 +283,15 @@ def fisher(shrinkage=0.5):
 fisher_w, fisher_b = timed("discriminant", fisher)
 fisher_scores = mean_region(asked_regions).double() @ fisher_w.T + fisher_b
 
+
 # %%
-each = torch.cat([shot_features(mini, part) for part in centre])
-form = discriminant(ShotSums.of(KeptShots(each[:, None], labels), K), 0.5)
-theirs = torch.cat([form(shot_features(mini, part).double()) for part in asked_features])
+def known_of(parts):
+    projection = mini.vision.region_projection
+    return torch.cat([shot_features(part, 1, REGIONS, projection) for part in parts])
+
+
+form = discriminant(ShotSums.of(KeptShots(known_of(centre)[:, None], labels), K), 0.5)
+theirs = form(known_of(asked_features).double())
 spread = fisher_scores.std()
 torch.testing.assert_close(fisher_scores / spread, theirs / spread, atol=1e-3, rtol=1e-3)
 found = (fisher_scores / 50).softmax(dim=-1).float()
@@ -359,7 +365,7 @@ unlike["CoOp"] = mcm(Cosines(coop_cosines, coop_cosines[:, None])).numpy()
 # photo; $N = 4$ local prompts, each with a scale $k$ of its own; and a matrix $P$ that moves the regions before they
 # are compared. The loss is the sum of two cross-entropies (notebook 06), the answer the mean of both branches.
 #
-# This is the paper's method and nothing beside it: no third branch (`head="none"`) and one look at the photo
+# This is the paper's method and nothing beside it: no head (`head="none"`) and one look at the photo
 # (`detail=1`).
 
 # %%

@@ -1,6 +1,6 @@
 """Configurations, and what each would have answered: worked out from kept trainings, nothing is trained here.
 
-A weight, a temperature and the sharpness of a head come from held-out shots, as in the library (``choose_mix``): in a
+A weight, a temperature and the sharpness of a head come from held-out shots, as in the library (``choose_mixes``): in a
 fold of a train folder those of the three other folds stand for them, which other prompts and heads answered.
 
 Shapes: m photos, K classes.
@@ -17,14 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.choosing.kept import Run, Said
-from gallop.config import HeadKind
+from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
+from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, SHRINKAGE, STRENGTH, drawn_to
+from gallop.model.branches.mix import ENOUGH_SHOTS, Mix, choose_mixes, mixed
+from gallop.model.branches.sums import KeptShots, ShotSums
 from gallop.model.calibration import fit_temperature
-from gallop.model.head.forms import LinearForm, discriminant, logistic, ridge
-from gallop.model.head.head import HALVED, NAMES, PENALTY, SHRINKAGE, STRENGTH, drawn_to
-from gallop.model.head.mix import ENOUGH_SHOTS, USUAL, Mix, choose_mix
-from gallop.model.head.sums import KeptShots, ShotSums
 
-STRENGTHS: dict[HeadKind, float] = {
+STRENGTHS: dict[str, float] = {
     "discriminant": SHRINKAGE,
     "ridge": PENALTY,
     "logistic": STRENGTH,
@@ -39,7 +38,7 @@ class Candidate:
         name: for people.
         variant: what is trained, by its name in ``VARIANTS``.
         looks: at each photo, when prompts answer.
-        head: kind of the third branch.
+        head: kind of the branch beside the prompts.
         head_looks: whose mean features it learns from and is asked with.
         strength: of the head; None takes the library's.
         names, halved: of ``drawn_to``, for ridge regression of mean regions.
@@ -50,7 +49,7 @@ class Candidate:
     name: str
     variant: str = "usual"
     looks: int = 1
-    head: HeadKind = "none"
+    head: str = "none"
     head_looks: int = 1
     strength: float | None = None
     names: float = NAMES
@@ -61,7 +60,7 @@ class Candidate:
     @property
     def usual(self) -> Mix:
         """The mix where none is chosen."""
-        return self.mix or USUAL[self.head]
+        return self.mix or KINDS[self.head].usual
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def features(looks: int, each: Tensor) -> Tensor:
     return F.normalize(each[:looks].double().mean(dim=0), dim=-1)
 
 
-def fitted(kind: HeadKind, shots: KeptShots, strength: float, towards: Tensor) -> LinearForm:
+def fitted(kind: str, shots: KeptShots, strength: float, towards: Tensor) -> LinearForm:
     """Return a linear form of a kind; every class has shots.
 
     Args:
@@ -110,7 +109,7 @@ def head_scores(candidate: Candidate, run: Run, asked: str) -> Tensor:
 
 
 @cache
-def _form(kind: HeadKind, looks: int, strength: float, names: float, halved: float, run: Run) -> LinearForm:
+def _form(kind: str, looks: int, strength: float, names: float, halved: float, run: Run) -> LinearForm:
     known = KeptShots(features(looks, run.features)[:, None], run.labels)
     towards = drawn_to(run.texts, run.labels.bincount(minlength=len(run.texts)), names, halved)
     return fitted(kind, known, strength, towards)
@@ -126,18 +125,18 @@ def answers(candidate: Candidate, run: Run, others: Sequence[Run], asked: str) -
     logits = prompts(candidate, mine, run.scale)
     scores = None if candidate.head == "none" else head_scores(candidate, run, asked)
     if not others:
-        return Answers(logits if scores is None else candidate.usual(logits, scores), mine.labels)
+        return Answers(logits if scores is None else mixed(logits, [scores], [candidate.usual]), mine.labels)
     held = [other.asked["held out"] for other in others]
     truth = torch.cat([said.labels for said in held])
     before = torch.cat([prompts(candidate, said, run.scale) for said in held])
     if scores is None:
         return Answers(logits / fit_temperature(before, truth), mine.labels)
-    mix, heads = candidate.usual, torch.cat([head_scores(candidate, other, "held out") for other in others])
+    mixes, heads = [candidate.usual], torch.cat([head_scores(candidate, other, "held out") for other in others])
     if candidate.chosen and int(run.labels.bincount().min()) >= ENOUGH_SHOTS:
-        mix, temperature = choose_mix(before, heads, truth, mix)
+        mixes, temperature = choose_mixes(before, [heads], truth, mixes)
     else:
-        temperature = fit_temperature(mix(before, heads), truth)
-    return Answers(mix(logits, scores) / temperature, mine.labels)
+        temperature = fit_temperature(mixed(before, [heads], mixes), truth)
+    return Answers(mixed(logits, [scores], mixes) / temperature, mine.labels)
 
 
 def outlier(looks: int, said: Said) -> dict[str, Tensor]:

@@ -16,11 +16,11 @@ import torch
 from benchmarks.choosing.candidates import Candidate, head_scores, prompts
 from benchmarks.choosing.kept import Run
 from benchmarks.choosing.tables import Judged
-from gallop.config import HeadKind
+from gallop.model.branches.kinds import KINDS
+from gallop.model.branches.mix import Mix
 from gallop.model.calibration import fit_temperature
-from gallop.model.head.mix import USUAL, Mix
 
-STRENGTHS: dict[HeadKind, tuple[float, ...]] = {
+STRENGTHS: dict[str, tuple[float, ...]] = {
     "discriminant": (0.3, 0.5, 0.7, 0.9),
     "ridge": (0.03, 0.1, 0.3, 1.0),
     "logistic": (10.0, 100.0, 1000.0),
@@ -43,7 +43,7 @@ def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
                 one = Candidate(kind, variant, 1, kind, looks, strength, chosen=False)
                 sharp = temperature(one, every)
                 each = [replace(one, mix=Mix(weight, sharp)) for weight in WEIGHTS]
-                each.append(replace(one, mix=Mix(USUAL[kind].weight, sharp), chosen=True))
+                each.append(replace(one, mix=Mix(KINDS[kind].usual.weight, sharp), chosen=True))
                 cells = " | ".join(f"{judged.accuracy(some, count, sets):.1f}" for some in each)
                 yield f"| {kind} | {looks} | {strength:g} | {sharp:.3g} | {cells} |"
 

@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gallop.backbones import Backbone, with_detail
+from gallop.backbones import Backbone
 from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
-from gallop.model.head.sums import mean_region
+from gallop.model.branches.sums import mean_region
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
 from gallop.presets import train_preset
@@ -128,7 +128,7 @@ def train(
     Args:
         detail: of what is asked; with 1 there is one look, which takes a fifth of the time.
     """
-    config, closer = train_preset("default", seed=seed), with_detail(backbone, detail)
+    config = train_preset("default", seed=seed)
     views = TrainingViews(backbone, shots.photos, shots.hashes, views=config.views, seed=seed, cache=cache)
     for _ in views.encode():
         pass
@@ -137,18 +137,18 @@ def train(
     steps = Steps(views, torch.tensor(shots.labels), config, PromptModel.loss, ALONE)
     for _ in steps.trainer(learners).run():
         pass
-    every, labels = _features(closer, shots, cache), torch.tensor(shots.labels)
+    every, labels = _features(models[0], shots, cache), torch.tensor(shots.labels)
     texts, runs = models[0].name_features(shots.class_names), []
     for model, one in zip(models, lessons, strict=True):
         learned = torch.tensor(one.learned)
         own = every[learned]
-        asked = {name: said(model, _features(closer, some, cache), some.labels) for name, some in one.asked.items()}
+        asked = {name: said(model, _features(model, some, cache), some.labels) for name, some in one.asked.items()}
         runs.append(Run(asked, _mean_features(own, backbone), labels[learned], texts, backbone.logit_scale))
     return runs
 
 
-def _features(closer: Backbone, photos: LabelledPhotos, cache: Cache) -> ImageFeatures:
-    return ImageFeatures.cat(list(encode_centres(closer, photos.photos, cache, photos.hashes)))
+def _features(model: PromptModel, photos: LabelledPhotos, cache: Cache) -> ImageFeatures:
+    return ImageFeatures.cat(list(encode_centres(model.backbone, photos.photos, cache, photos.hashes, model.sight)))
 
 
 def _mean_features(features: ImageFeatures, backbone: Backbone) -> Tensor:
@@ -161,7 +161,7 @@ def said(model: PromptModel, features: ImageFeatures, labels: Sequence[int]) -> 
     """Return what prompts say of photos with both looks, and what heads know of them."""
     text, parts = model.text_features(), []
     for some, own in zip(features.split(BATCH), torch.tensor(labels).split(BATCH), strict=True):
-        each = [_of_look(look, model) for look in model.similarities(some, text).looks]
+        each = [_of_look(look, model) for look in model.similarities(some, text).each_look()]
         whole, local, mcm, l_mcm = (torch.stack(values) for values in zip(*each, strict=True))
         parts.append(Said(whole, local, mcm, l_mcm, _mean_features(some, model.backbone), own))
     return Said.cat(parts)
@@ -169,4 +169,4 @@ def said(model: PromptModel, features: ImageFeatures, labels: Sequence[int]) -> 
 
 def _of_look(look: Similarities, model: PromptModel) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     ood = look.ood()
-    return look.whole.mean(dim=-1), look.local(model.config.topk).mean(dim=-1), ood["MCM"], ood["L-MCM"]
+    return look.image_cosines.mean(dim=-1), look.local(model.config.topk).mean(dim=-1), ood["MCM"], ood["L-MCM"]

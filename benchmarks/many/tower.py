@@ -28,7 +28,7 @@ def main() -> None:
     backbone, opener = load_backbone("mini", device="cpu"), Opener()
     items = iter(open_source(source, opener))
     made = [prepare_photos(list(islice(items, BATCH)), opener, backbone.preprocess) for _ in range(BATCHES)]
-    batches = cycle([batch.pixels for batch in made if batch.pixels is not None])
+    batches = cycle([batch.looks[0] for batch in made if batch.looks])
     for _ in range(BATCHES):
         backbone.encode_image(next(batches))
     print("ready", flush=True)

@@ -34,7 +34,7 @@ from benchmarks.maps.tables import AT, Column, gains, table
 from benchmarks.measure import machine
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, load_backbone
-from gallop.backbones import Backbone, with_detail
+from gallop.backbones import Backbone
 from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError
 
@@ -61,7 +61,7 @@ def details_of(backbone: Backbone, details: Sequence[float]) -> list[float]:
     found = []
     for detail in details:
         try:
-            with_detail(backbone, detail)
+            backbone.grid_at(detail)
         except BackboneError:
             continue
         found.append(detail)

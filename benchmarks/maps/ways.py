@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchmarks.maps.pictures import SIDE, Picture
 from gallop import GalLoPClassifier
-from gallop.backbones import Backbone, with_detail
+from gallop.backbones import Backbone
 from gallop.core.gallop import TextFeatures
 from gallop.features.encoding import ImageFeatures
 from gallop.model.prompted import PromptModel
@@ -45,8 +45,7 @@ def looks_at(backbone: Backbone, picture: Picture, details: Iterable[float]) -> 
     found = []
     for times in (1.0, *(detail for detail in details if detail != 1)):
         pixels = backbone.preprocess.centre(picture.image, times)[0][None]
-        grid = with_detail(backbone, times).grids[-1]
-        found.append(Look(times, grid, pixels, ImageFeatures(*backbone.encode_image(pixels))))
+        found.append(Look(times, backbone.grid_at(times), pixels, ImageFeatures(*backbone.encode_image(pixels))))
     return tuple(found)
 
 
@@ -72,7 +71,7 @@ def maps_of(classifier: GalLoPClassifier, picture: Picture, looks: Iterable[Look
 def _of_look(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Iterator[tuple[str, Tensor]]:
     """Scores (R,) of the regions."""
     with torch.no_grad():
-        yield OURS, model.maps(look.features, text).regions[0, :, row].mean(dim=-1)
+        yield OURS, model.maps(look.features, text).looks[0].region_cosines[0, :, row].mean(dim=-1)
         if look.times == 1:
             regions = look.features.regions[0] @ model.paper.region_projection()
             products = regions @ F.normalize(text.local[row], dim=-1).mean(dim=0)
@@ -93,7 +92,7 @@ def grad_cam(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Te
 
     def score(whole: Tensor) -> Tensor:
         found = model.similarities(ImageFeatures(whole, whole.new_zeros(1, 1, vision.region_width)), text)
-        return found.global_[0, row].mean()
+        return found.image_cosines[0, row].mean()
 
     with torch.enable_grad():
         if vision.mean_is_global:

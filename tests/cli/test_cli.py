@@ -503,7 +503,8 @@ def test_explain_agrees_with_its_maps(photos: Path, model: Path, tmp_path: Path,
     words = ("explain", image, "--model", model, "--out", out, *(("--class", class_name) if class_name else ()))
     told = call(*words, "--npy", maps, "--json").json
     label = call("predict", image, "--model", model, "--json").json[0]["label"]
-    assert set(told) == {"image", "label", "class", "global_scores", "local_scores", "topk", "regions"}
+    scores = {"global_scores", "local_scores", "branch_scores"}
+    assert set(told) == {"image", "label", "class", "topk", "regions"} | scores
     assert (told["image"], told["label"], told["class"]) == (str(image), label, class_name or label)
     assert (len(told["global_scores"]), told["topk"]) == (4, [5, 10, 15, 20])
     values = np.load(maps)

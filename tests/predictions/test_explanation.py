@@ -144,7 +144,7 @@ def test_regions_lie_at_their_true_place_and_size_on_the_photo(detail: float, si
 
 def test_the_first_look_of_two_is_the_only_one_of_one_bit_by_bit() -> None:
     one = looked_twice("answers", 1)
-    assert one.looks[0].similarities is one.similarities
+    assert one.looks[0].similarities.looks[0] is one.similarities.looks[0]
     for use in ("answers", "maps"):
         first = looked_twice(use, 2).looks[0]
         assert np.array_equal(first.local_scores, one.local_scores)
@@ -160,7 +160,7 @@ def test_other_k_are_taken_of_both_looks() -> None:
     other = found.with_topk((2, 2, 40, 64))
     assert [len([b for b in other.regions("red", n) if b.look == 0]) for n in range(4)] == [2, 2, 16, 16]
     assert [len([b for b in other.regions("red", n) if b.look == 1]) for n in range(4)] == [2, 2, 40, 64]
-    assert other.looks[0].similarities is found.looks[0].similarities  # sorted once
+    assert other.similarities.looks[0].ranked is found.looks[0].similarities.looks[0].ranked, "sorted once"
     whole = np.mean([look.region_scores("red", 3).mean() for look in found.looks])
     assert other.local_scores[0, 3] == pytest.approx(whole, abs=1e-6)
 
