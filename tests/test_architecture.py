@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
 
 import pytest
+from sklearn.base import BaseEstimator
 
 import gallop
 from tests.conftest import ROOT
@@ -18,6 +20,13 @@ def test_the_public_names_are_there_and_documented() -> None:
     assert not [name for name in gallop.__all__ if not getattr(gallop, name).__doc__]
     with pytest.raises(AttributeError, match="'nonsense'"):
         gallop.nonsense  # noqa: B018
+
+
+def test_the_classifiers_own_names_are_few() -> None:
+    """Neither arguments nor inherited from scikit-learn; what it generates of our methods' arguments counts."""
+    arguments = inspect.signature(gallop.GalLoPClassifier).parameters
+    own = {*dir(gallop.GalLoPClassifier)} - {*dir(BaseEstimator), *arguments}
+    assert len([name for name in own if not name.startswith("_")]) <= 25
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -606,7 +606,7 @@ def test_adding_a_class_is_starting_with_it() -> None:
     assert made.classes_.tolist() == names
     fresh = PromptModel(vit(), names, made.model_.config, made.model_.prompts)
     with torch.no_grad():
-        wanted, found = fresh.cached_text_features(), made.model_.cached_text_features()
+        wanted, found = fresh.text_features(), made.model_.cached_text_features()
     assert torch.allclose(found.global_, wanted.global_, rtol=1e-4, atol=1e-5)
     assert torch.allclose(found.local, wanted.local, rtol=1e-4, atol=1e-5)
     after = made.predict_all(picture(5)).probabilities

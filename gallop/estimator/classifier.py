@@ -172,9 +172,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, in a sentence, and
         TrainingDiverged when the loss stops being a number.
         """
-        return self._follow(
-            self.fit_steps(images, labels, class_names=class_names, drop_classes=drop_classes), verbose=verbose
-        )
+        events = self.fit_steps(images, labels, class_names=class_names, drop_classes=drop_classes)
+        return self._follow(events, verbose=verbose)
 
     def fit_steps(
         self,
@@ -305,8 +304,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             return self
         share, scores = checked_tpr(tpr), self.ood_score(photos)
         note = f"found on {len(scores)} photos of yours, to keep {share:.0%} of them"
-        how: dict[str, Any] = {"temperature": self.calibration_.temperature, "note": note, "tpr": share}
-        self.calibration_ = Calibration.on(scores, len(scores), **how)
+        temperature = self.calibration_.temperature
+        self.calibration_ = Calibration.on(scores, len(scores), temperature=temperature, note=note, tpr=share)
         return self
 
     @overload

@@ -28,7 +28,8 @@ def plot_explanation(explanation: Explanation, class_name: str | None = None) ->
     Raises:
         ValueError: there is no such class.
     """
-    class_name = explanation.class_names[explanation.class_index(class_name or explanation.label)]
+    asked = explanation.label if class_name is None else class_name
+    class_name = explanation.class_names[explanation.class_index(asked)]
     n, looks = len(explanation.topk), explanation.looks
     columns = n + 2 + len(explanation.branches)
     figure = Figure(figsize=(3.1 * columns, 3.6 * len(looks)), layout="constrained")

@@ -157,7 +157,7 @@ def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> N
     made = "backbone=load_backbone('ViT-L-14/openai', regions='query-query'), "
     asked = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False, tower=tower)
     assert made in asked.python
-    assert asked.python.startswith("from gallop import GalLoPClassifier, load_backbone\n")
+    assert asked.python.startswith("from gallop import GalLoPClassifier, load_backbone")
     nbformat.validate(nbformat.reads(asked.notebook, as_version=4))
     taught = snippets.teach(["red", "green"], SETTINGS, tests=False, tower=tower)
     assert made.strip() in taught.python

@@ -78,7 +78,7 @@ def test_global_prompts_are_those_learned_without_any_local_ones(local_projectio
 def test_a_checkpoint_keeps_that_it_was_left_out(without: GalLoPClassifier, tmp_path: Path) -> None:
     without.save(tmp_path)
     loaded = GalLoPClassifier.load(tmp_path, backbone=vit())
-    assert loaded.get_params()["local_projection"] is False
+    assert loaded.model_.config.local_projection is False
     assert np.array_equal(loaded.predict_proba(PICTURES), without.predict_proba(PICTURES))
     again = loaded.set_params(cache=False, calibration_folds=0, warm_start=True).fit(*pictures(SHOTS))
     assert torch.equal(learned(again)["local_projection"], torch.eye(64))

@@ -28,6 +28,15 @@ export function largest(values, count = values.length) {
   return order.slice(0, count);
 }
 
+/* Of one look, at temperature 1 and without the scale, larger = more outlier. Args: whole, the photo's cosines (K)
+   averaged over prompts; regions, those of each region. */
+export function outlierScores(whole, regions) {
+  const most = (cosines) => softmax(cosines).reduce((a, b) => Math.max(a, b));
+  const mcm = -most(whole);
+  const found = regions.reduce((best, cosines) => Math.max(best, most(cosines)), 0);
+  return { MCM: mcm, "L-MCM": -found, "GL-MCM": mcm - found };
+}
+
 /* Prompts that are matched with the whole photo: cosines (K, M). */
 export class Whole {
   constructor(data, classes) {
@@ -246,13 +255,8 @@ export class Take {
     return look.likes[region];
   }
 
-  /* At temperature 1 and without the scale, larger = more outlier. */
   outlierScores() {
-    if (this.outlier) return this.outlier;
-    const most = (cosines) => softmax(cosines).reduce((a, b) => Math.max(a, b));
-    const mcm = -most(this.global.means);
-    let found = 0;
-    for (let region = 0; region < this.local.regions; region++) found = Math.max(found, most(this.local.at(region)));
-    return { MCM: mcm, "L-MCM": -found, "GL-MCM": mcm - found };
+    const each = () => Array.from({ length: this.local.regions }, (_, region) => this.local.at(region));
+    return this.outlier ?? outlierScores(this.global.means, each());
   }
 }

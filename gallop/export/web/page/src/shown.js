@@ -1,6 +1,6 @@
 /* What the explainer shows of a photo, as gallop/maps/explainer/data.py makes it. No page is known here. */
 
-import { softmax } from "../explainer/numerics.js";
+import { mean as average, outlierScores } from "../explainer/numerics.js";
 import { cosinesOf } from "./cosines.js";
 
 const LONGEST = 1.5; // the photo is shown no longer than 3:2
@@ -61,21 +61,16 @@ function reach(map) {
   return map.reduce((most, score) => Math.max(most, Math.abs(score)), 1e-6);
 }
 
-/* At temperature 1 and without the scale, the mean over the looks. */
+/* The mean over the looks. */
 function outlier(found, { classes, globals, locals }) {
-  const most = (cosines) => Math.max(...softmax(cosines));
-  const step = classes * Math.max(locals.length, 1);
-  const scores = { MCM: 0, "L-MCM": 0, "GL-MCM": 0 };
-  for (const { global, regions } of found) {
-    const whole = most(averaged(global, classes, globals.length));
-    let best = 0;
-    for (let at = 0; at < regions.length; at += step)
-      best = Math.max(best, most(averaged(regions.subarray(at, at + step), classes, step / classes)));
-    scores.MCM -= whole / found.length;
-    scores["L-MCM"] -= best / found.length;
-    scores["GL-MCM"] -= (whole + best) / found.length;
-  }
-  return scores;
+  const prompts = Math.max(locals.length, 1);
+  const each = found.map(({ global, regions }) => {
+    const rows = Array.from({ length: regions.length / (classes * prompts) }, (_, r) =>
+      averaged(regions.subarray(r * classes * prompts, (r + 1) * classes * prompts), classes, prompts),
+    );
+    return outlierScores(averaged(global, classes, globals.length), rows);
+  });
+  return Object.fromEntries(Object.keys(each[0]).map((name) => [name, average(each.map((one) => one[name]))]));
 }
 
 /* Of (K, P) each class's mean. */
