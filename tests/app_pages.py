@@ -6,11 +6,12 @@ import base64
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
@@ -18,7 +19,8 @@ from app import text
 from app.photos.archives import CardPlace, Member
 from app.runs.data_file import data_folder
 from app.runs.store import RunStore
-from app.teaching.progress import Taught
+from app.teaching.progress import Progress, Taught
+from app.teaching.tasks import Teaching
 from app.ui import resources
 from app.views.exploring import look_at, photo_on_explore
 from app.visitor.registry import Visitors
@@ -139,6 +141,25 @@ def finish(at: AppTest, seconds: float = 60) -> AppTest:
             continue
         fine(at.run())
     return at
+
+
+def hold(patch: pytest.MonkeyPatch, when: Callable[[Progress], bool]) -> None:
+    """Let trainings tell the same again, and do nothing, as long as this holds of what they tell."""
+    run = Teaching.run
+
+    def held(task: Teaching) -> Iterator[Progress]:
+        for progress in run(task):
+            yield progress
+            while when(progress):
+                time.sleep(0.01)
+                yield progress
+
+    patch.setattr(Teaching, "run", held)
+
+
+def learning(progress: Progress) -> bool:
+    """Whether a training has done its third step: ``hold`` it there."""
+    return progress.phase == "training" and progress.done >= 3
 
 
 def cards(at: AppTest, counts: dict[str, int], tests: int = 0, **settings: Any) -> AppTest:

@@ -232,7 +232,7 @@ def test_an_export_that_takes_long_is_not_given_up(monkeypatch: pytest.MonkeyPat
     made, go_on = object(), threading.Event()
 
     def make(_: Any) -> Any:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return made
 
     monkeypatch.setattr(export, "BEAT", 0.01)
@@ -249,7 +249,7 @@ def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pyte
     go_on = threading.Event()
     monkeypatch.setattr(export, "BEAT", 0.01)
     manager = JobManager()
-    job = manager.submit(export.Exporting(slow(lambda _: go_on.wait(20)), ModelToExport(tiny.classifier()), "key"))
+    job = manager.submit(export.Exporting(slow(lambda _: go_on.wait(60)), ModelToExport(tiny.classifier()), "key"))
     wait(job, lambda snapshot: snapshot.progress is not None)
     job.cancel()
     time.sleep(0.1)

@@ -34,6 +34,7 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    hold,
     png,
     restart,
     session_of,
@@ -177,7 +178,7 @@ def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypat
     at = taught_app(tiny_app)
     session = session_of(at)
     click = button(read(at, saved(at)), "Replace")
-    session.training.settings = replace(session.training.settings, epochs=500)
+    hold(monkeypatch, lambda _: True)
     session.training.start(resources.jobs(), resources.towers())
     job, before = session.training.job, session.photos.deck.cards
     assert job is not None

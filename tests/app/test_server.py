@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from gallop.cli.commands.app import THIS_MACHINE
 from tests.app.test_front import asked, scripts_of
 from tests.conftest import MAIN, ROOT, served
 from tests.raw_sockets import drawn, opened
+from tests.until import until
 
 
 def named(server: str, host: str) -> str:
@@ -83,14 +84,6 @@ def test_the_browser_opens_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("BROWSER", str(browser))
     with served(tmp_path, MAIN, "--server.headless", "false") as server:
         assert until(lambda: seen.exists() and seen.read_text() == server)
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> bool:
-    """Whether it comes true in time."""
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.01)
-    return true()
 
 
 def token_in(messages: Iterable[ForwardMsg]) -> str:

@@ -9,8 +9,7 @@ import os
 import subprocess
 import sys
 import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from gallop.scoring.sources import Opener, Source, SourceItem, open_source, open
 from gallop.scoring.sources.lists import LONGEST_LINE
 from tests import tiny
 from tests.connects import Connects
+from tests.until import until
 
 
 def png(seed: int) -> bytes:
@@ -420,13 +420,6 @@ def test_every_kind_tells_how_many_it_gives_or_that_it_cannot(sources: dict[str,
         assert total in (None, len(list(sources[name])))
 
 
-def wait_for(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def test_what_is_left_is_known_while_photos_are_taken(sources: dict[str, Source]) -> None:
     counting = Counting(sources["photos"])
     assert counting.seconds_left(2.0) is None
@@ -434,7 +427,7 @@ def test_what_is_left_is_known_while_photos_are_taken(sources: dict[str, Source]
         items = iter(counting)
         for _ in range(3):
             next(items)
-        wait_for(lambda: counting.total is not None)
+        until(lambda: counting.total is not None)
         assert (counting.passed, counting.total) == (3, 8)
         assert counting.seconds_left(2.0) == 2.5
         assert counting.seconds_left(2.0, parts=5) == 0.5

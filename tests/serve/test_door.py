@@ -15,7 +15,8 @@ from gallop.errors import CommandError
 from gallop.serve import door, server
 from gallop.serve.options import KEY_VARIABLE, key_is_known, read_keys
 from gallop.serve.watching import _Lines, log, log_failure, logging_as_json
-from tests.serve.running import Running, answer_on, head, photo, running, until
+from tests.serve.running import Running, answer_on, head, photo, running
+from tests.until import until
 
 KEY, OTHER = "correct-horse-battery", "another-good-long-key"
 
