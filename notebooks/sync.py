@@ -3,8 +3,8 @@
 A notebook is stored with what it printed and drew, so that it can be read on a code host; what only lives in a kernel
 (widgets, the explainer) is left out, and has a picture beside it. Running takes a minute or two each, so only the
 notebooks whose code or outputs have changed since are run again: a digest of both is kept in each. The library is not
-in it, which changes with nearly every commit: that all still run, the slow tests ask. What a quiz asks is none of it: the questions lie in a file of their
-own, and are stored as they are there now.
+in it, which changes with nearly every commit: that all still run, the slow tests ask. What a quiz asks is none of it:
+the questions lie in a file of their own, and are stored as they are there now.
 
 Each also gets a badge that opens it in Colab, and a first cell that installs the package where it is missing. Where
 from is said once, in ``pyproject.toml``: a release that has an address writes it under ``[project.urls]`` as
