@@ -451,8 +451,7 @@ def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(
     hold(monkeypatch, lambda progress: progress.phase == "training" and progress.done >= step[-1])
     at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6)))
     first = bars(at, "learning")
-    kept = [found.proto.spec for found in at.get("plotly_chart") if "kept" in found.proto.id]
-    assert kept
+    assert [found.proto.spec for found in at.get("plotly_chart") if "kept" in found.proto.id]
     step.append(4)
     until(lambda: bars(again(at), "learning") != first)
     assert any(found.value.startswith(("After step", "Before training")) for found in at.caption)

@@ -115,8 +115,7 @@ def test_encoding_is_told_and_timed_apart_from_learning(place: Place, monkeypatc
     found = place.bench("--only", "ours", "--sets", "first", "--shots", "2", "--seeds", "1")
     assert "encoding views of first to learn from 4/4" in found.err
     (key,) = place.records()
-    record = there(RecordStore(place.out).read(key))
-    assert record.seconds == {"encode": 120.0, "fit": 6.0, "predict": 0.0}
+    assert there(RecordStore(place.out).read(key)).seconds == {"encode": 120.0, "fit": 6.0, "predict": 0.0}
     assert "| ours | 1 | 120.00 s | 6.00 s | 6.00 s |" in (place.out / "costs.md").read_text()
 
 
@@ -314,8 +313,7 @@ def test_a_table_fills_what_is_missing_and_changes_no_record(place: Place) -> No
     store.write(replace(record, peak_bytes=7))
     assert place.bench("--from", table).code == 0
     assert len(place.records()) == RUNS
-    kept = there(store.read(changed))
-    assert kept.peak_bytes == 7
+    assert there(store.read(changed)).peak_bytes == 7
 
 
 def test_a_run_that_a_table_has_in_part_is_made_again(place: Place) -> None:

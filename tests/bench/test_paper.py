@@ -199,8 +199,7 @@ def encoded(photo: Path) -> ImageFeatures:
 
 def test_fewer_classes_are_part_of_the_key(data: Path) -> None:
     plan = made(data)
-    run = plan.runs[0]
-    assert set(run.data["among"]) == {"imagenet_r"}, "V2 has all classes"
+    assert set(plan.runs[0].data["among"]) == {"imagenet_r"}, "V2 has all classes"
     assert "among" not in made(data, SPEC.replace(", imagenet_r]", "]")).runs[0].data
 
 

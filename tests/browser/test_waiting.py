@@ -93,8 +93,7 @@ def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(
     settled(page)
     expect(answer(page)).to_have_text(words, use_inner_text=True)
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", colour)
-    after = boxes(page, LIVING)
-    assert after == {name: pytest.approx(box, abs=NEAR) for name, box in before.items()}
+    assert boxes(page, LIVING) == {name: pytest.approx(box, abs=NEAR) for name, box in before.items()}
 
 
 @pytest.mark.slow
