@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +27,9 @@ from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.maps.explainer.stands import Stands
 from tests import tiny
+from tests.tiny import there as there
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
-T = TypeVar("T")
 Open = Callable[[], AppTest]
 EXPLORE, TEACH = "ui/explore/page.py", "ui/teach/page.py"
 TEST, PROMPTS, METHOD = "ui/test/page.py", "ui/prompts/page.py", "ui/method/page.py"
@@ -58,21 +58,13 @@ def uploader(at: AppTest, label: str) -> Any:
 
 def session_of(at: AppTest) -> Session:
     """What the server keeps for the visitor of a page."""
-    found = resources.visitors().find(at.session_state[resources.STATE])
-    assert found is not None
-    return found
+    return there(resources.visitors().find(at.session_state[resources.STATE]))
 
 
 def restart() -> None:
     """As after a restart of the server: no visitors, and the file of runs is opened anew."""
     resources.visitors().close()
     resources.shared = replace(resources.shared, visitors=Visitors(resources.connected), runs=RunStore(data_folder()))
-
-
-def there(found: T | None) -> T:
-    """What is there: the tests go on with it."""
-    assert found is not None
-    return found
 
 
 def taught_of(at: AppTest) -> Taught:
@@ -273,8 +265,7 @@ def hand(at: AppTest, k: dict[int, int] | None = None, **said: Any) -> AppTest:
     session, data = session_of(at), grid(at, "explainer")
     stands, (shape,) = data["stands"], data["grids"]
     topk = [(k or {}).get(n, usual) for n, usual in enumerate(stands["topk"])]
-    photo = photo_on_explore(session)
-    assert photo is not None
+    photo = there(photo_on_explore(session))
     session.explore = session.explore.told(
         Stands.told({**stands, "topk": topk, **said}), photo.sha256, (shape["rows"], shape["columns"])
     )

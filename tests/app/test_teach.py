@@ -254,8 +254,7 @@ def test_what_is_beside_the_papers_method_can_be_switched_off_and_on(tiny_app: O
 def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -> None:
     at = settings(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}), epochs=2)
     at = finish(train(fine(at.selectbox(key="teach settings head").set_value("ridge").run())))
-    before, version = session_of(at).training.taught, session_of(at).training.version
-    assert before is not None
+    before, version = there(session_of(at).training.taught), session_of(at).training.version
     assert not [found for found in at.button if found.key == "learn more"]
     fine(uploader(at, "Photos of red").upload("new.png", png(77)).run())
     assert "Changed since the training: the photos" in everything(at)

@@ -117,8 +117,7 @@ def test_one_test_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) 
 
 def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> None:
     at = taught(tiny_app)
-    session, found = session_of(at), testing.measure(session_of(at), resources.backbone())
-    assert found is not None
+    session, found = session_of(at), there(testing.measure(session_of(at), resources.backbone()))
     matrix = found.evaluation.confusion
     assert at.dataframe[0].value.to_numpy().tolist() == matrix.tolist()
     cells = [tuple(map(int, cell)) for cell in np.argwhere(matrix)]
@@ -227,9 +226,8 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     assert not unsaid(at, "GL-MCM looks at both and is their sum.", "The verdict goes by GL-MCM.")
     session = session_of(at)
     known = testing.measure(session, resources.backbone())
-    other = testing.answered(session, resources.backbone(), list(session.photos.unknown.photos.values()))
+    other = there(testing.answered(session, resources.backbone(), list(session.photos.unknown.photos.values())))
     assert known is not None
-    assert other is not None
     pairs = [(a, b) for a in known.answers.ood["MCM"] for b in other.ood["MCM"]]
     area = np.mean([(b > a) + 0.5 * (b == a) for a, b in pairs])
     assert next(iter(scores["AUROC"])) == f"{area:.3f}"
@@ -274,8 +272,7 @@ def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_a
 def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_from_them(tiny_app: Open) -> None:
     at = taught(tiny_app, tests=8)
     session = session_of(at)
-    classifier, found = session.training.taught.after, testing.measure(session, resources.backbone())  # type: ignore[union-attr]
-    assert found is not None
+    classifier, found = session.training.taught.after, there(testing.measure(session, resources.backbone()))  # type: ignore[union-attr]
     strict = float(np.sort(found.answers.outlier)[3])
     classifier.calibration_ = replace(classifier.calibration_, threshold=strict)
     at = fine(at.run())
@@ -393,9 +390,8 @@ def test_k_set_on_another_page_is_the_k_of_the_test(tiny_app: Open) -> None:
     before = testing.measure(session_of(at), resources.backbone())
     at = go(at, TEACH)
     at = go(fine(at.number_input(key="teach scales 0").set_value(1).run()), TEST)
-    after = testing.measure(session_of(at), resources.backbone())
+    after = there(testing.measure(session_of(at), resources.backbone()))
     assert before is not None
-    assert after is not None
     assert abs(before.answers.probabilities - after.answers.probabilities).max() > 0
     assert (before.answers.outlier == after.answers.outlier).all(), "outlier scores know no k"
     assert sums(at)[0].startswith("k = 1: ")

@@ -39,7 +39,7 @@ from gallop.methods.zero_shot import template_features
 from gallop.model.prompted import PromptModel
 from tests import reference, tiny
 from tests.reference import relative_error
-from tests.tiny import new_vit, picture, vit
+from tests.tiny import new_vit, picture, there, vit
 
 CONFIG: dict[str, Any] = {
     "embed_dim": 16,
@@ -530,8 +530,7 @@ def test_in_bf16_towers_round_and_all_else_is_fp32() -> None:
     assert text[0].local.dtype == torch.float32
     assert relative_error(text[0].local.detach(), text[1].local.detach()) < 0.03
     text[0].local.sum().backward()  # type: ignore[no-untyped-call]
-    gradient = models[0].prompts.local_contexts.grad
-    assert gradient is not None
+    gradient = there(models[0].prompts.local_contexts.grad)
     assert gradient.dtype == torch.float32
     assert feature_key(rounded, photo.sha256, "centre") != feature_key(exact, photo.sha256, "centre")
 

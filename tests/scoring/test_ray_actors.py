@@ -74,8 +74,7 @@ def test_a_head_travels_with_it_and_looks_as_closely(tower: Path, tmp_path: Path
     here = with_head(tower, detail)
     there = pickle.loads(pickle.dumps(packed_worker(here, "cpu"))).unpacked()
     assert fingerprint(there.classifier) == fingerprint(here.classifier)
-    head = there.classifier.model_.head
-    assert head is not None
+    head = there(there.classifier.model_.head)
     assert head.shots is None, "features of single shots stay where they are"
     paths = tiny.write_images(tmp_path, [tiny.picture(i, colour) for i in range(2) for colour in ("red", "green")])
     asked = {"path": [str(path) for path in paths]}
