@@ -425,7 +425,6 @@ def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(
     assert explained(go(at, EXPLORE)).shares != zero_shot
 
 
-@pytest.mark.slow
 def test_it_can_be_tried_while_it_is_calibrated_and_what_stands_on_explore_is_left_alone(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -27,6 +26,7 @@ from tests.bench_things import FAKES, SPEC, Fake, FakeAnswers, write_sets
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import ROOT
 from tests.tiny import backbone_folder, there
+from tests.until import until
 
 RUNS = 20
 """Of SPEC: two without shots, 16 of two methods, two of the variant that is no method."""
@@ -235,9 +235,7 @@ def test_after_kill_9_the_resumed_benchmark_equals_an_uninterrupted_one(place: P
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [*warm.python(), "-m", "gallop", *place.words("--out", place.out)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 120
-    while time.monotonic() < end and not place.records() and process.poll() is None:
-        time.sleep(0.005)
+    until(lambda: place.records() or process.poll() is not None, 120)
     process.send_signal(signal.SIGKILL)
     process.wait(30)
     done = len(place.records())
