@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.photos import allowance
 from app.photos.allowance import UNREAD_SECONDS, UnreadFiles, allow_each, allowed
 from app.photos.archives import CardPlace, Member
 from app.ui import resources
@@ -26,9 +25,9 @@ Allow = Callable[[int | None], None]
 
 
 @pytest.fixture
-def allow(monkeypatch: pytest.MonkeyPatch) -> Allow:
-    monkeypatch.setattr(allowance, "_said", None)
-    return allow_each
+def allow() -> Iterator[Allow]:
+    yield allow_each
+    allow_each(None)
 
 
 def unread_bytes(server: str) -> int:

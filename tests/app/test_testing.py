@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import text
+from app.photos.archives import CardPlace, Member
 from app.ui import resources
 from app.views import testing
 from app.views.export import exported_classifier
@@ -173,10 +174,8 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
     found = session.training.taught.after  # type: ignore[union-attr]
     # What it calls red, on the card of green.
     red = (load_image(tiny.picture(seed, "red"), name="red.png") for seed in range(777, 800))
-    card = there(session.photos.deck.find("green"))
-    session.photos.deck._put(
-        card.with_pile("tests", (*card.tests, next(photo for photo in red if found.predict(photo)[0] == "red")))
-    )
+    wrong = next(photo for photo in red if found.predict(photo)[0] == "red")
+    session.photos.deck.add_photos([Member(CardPlace("green", False, "red.png"), wrong)], "tests")
     at = go(at, TEST)
     cell = at.selectbox(key="test cell").value
     assert cell[0] != cell[1], "a wrong answer is shown first"
@@ -308,8 +307,7 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     at = teach(fine(tiny_app()), {"red": 5, "green": 5}, epochs=40)
     session = session_of(at)
     wrong = load_image(tiny.picture(4321, "red"), name="wrong.png")
-    card = there(session.photos.deck.find("green"))
-    session.photos.deck._put(card.with_pile("shots", (*card.shots, wrong)))
+    session.photos.deck.add_photos([Member(CardPlace("green", False, "wrong.png"), wrong)], "shots")
     at = go(finish(train(settings(at, epochs=40, lr=0.5))), TEST)
     (doubt, *_), judged = testing.doubts(session, None)
     assert (doubt.photo.name, judged) == ("wrong.png", 11)

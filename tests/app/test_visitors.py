@@ -267,10 +267,10 @@ def test_everything_is_removed_at_once_when_that_is_said() -> None:
     manager.close()
 
 
-def test_hours_are_for_ones_own_machine_unless_something_else_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hours_are_for_ones_own_machine_unless_something_else_was_said(request: pytest.FixtureRequest) -> None:
     assert kept_seconds("127.0.0.1") == kept_seconds("localhost") == OWN_MACHINE_SECONDS == 8 * HOUR
     assert kept_seconds("0.0.0.0") == kept_seconds("192.168.1.5") == kept_seconds(None) == GRACE_SECONDS
-    monkeypatch.setattr(registry, "_said", None)
+    request.addfinalizer(lambda: registry.keep_photos(None))
     registry.keep_photos(HOUR)
     assert kept_seconds("127.0.0.1") == kept_seconds(None) == HOUR
     assert Visitors(Open().__contains__, keep=1.0).keep == GRACE_SECONDS, "a reload takes its time"

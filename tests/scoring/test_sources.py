@@ -336,7 +336,7 @@ def test_keys_are_sent_to_no_bucket_but_that_of_the_source(
     with pytest.raises(ImageError, match=r"lies in another bucket or share than the source.*give buckets=True"):
         Opener(home=home).read(place)
     assert opened == []
-    Opener(home=None)._check(place)
+    Opener(home=None).check(place)
 
 
 @pytest.mark.parametrize(
@@ -350,16 +350,16 @@ def test_keys_are_sent_to_no_bucket_but_that_of_the_source(
     ],
 )
 def test_the_bucket_of_the_source_and_the_disk_may_be_read(home: str, place: str) -> None:
-    Opener(home=home)._check(place)
+    Opener(home=home).check(place)
 
 
 def test_a_share_of_windows_is_asked_with_keys_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening.os, "path", ntpath)
     for place in (r"\\evil\photos\a.png", "//evil/photos/a.png", "file:////evil/photos/a.png"):
         with pytest.raises(DataError, match="another bucket or share"):
-            Opener(home=r"C:\list.txt")._check(place)
-    Opener(home=r"\\Mine\photos\list.txt")._check(r"\\mine\photos\a.png")
-    Opener(home="list.txt")._check(r"C:\photos\a.png")
+            Opener(home=r"C:\list.txt").check(place)
+    Opener(home=r"\\Mine\photos\list.txt").check(r"\\mine\photos\a.png")
+    Opener(home="list.txt").check(r"C:\photos\a.png")
 
 
 @pytest.mark.slow
