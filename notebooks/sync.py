@@ -2,8 +2,9 @@
 
 A notebook is stored with what it printed and drew, so that it can be read on a code host; what only lives in a kernel
 (widgets, the explainer) is left out, and has a picture beside it. Running takes a minute or two each, so only the
-notebooks whose code has changed are run again. What a quiz asks is none of it: the questions lie in a file of their
-own, and are stored as they are there now.
+notebooks whose code or outputs have changed since are run again: a digest of both is kept in each. The library is not
+in it, which changes with nearly every commit: that all still run, the slow tests ask. What a quiz asks is none of it:
+the questions lie in a file of their own, and are stored as they are there now.
 
 Each also gets a badge that opens it in Colab, and a first cell that installs the package where it is missing. Where
 from is said once, in ``pyproject.toml``: a release that has an address writes it under ``[project.urls]`` as
@@ -13,7 +14,9 @@ from is said once, in ``pyproject.toml``: a release that has an address writes i
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -199,6 +202,12 @@ def working_cells(notebook: Any) -> list[Any]:
     return [cell for cell in code_cells(notebook) if not asks(cell)]
 
 
+def digest(notebook: Any) -> str:
+    """Return the SHA-256 of what runs in a notebook and of what came of it."""
+    made = [(cell.source, cell.outputs) for cell in working_cells(notebook)]
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+
+
 def question(cell: Any) -> Any:
     """What a cell that asks prints: the question as it is now."""
     notebook, number = map(int, re.findall(r"\d+", cell.source))
@@ -226,21 +235,18 @@ def run(notebook: Any, timeout: float) -> Any:
 
 
 def write(script: Path) -> None:
-    """Write the notebook of one script; run it if its code is not what the stored outputs came from."""
+    """Write the notebook of one script; run it if what is stored did not come from its code as it is now."""
     path, notebook = script.with_suffix(".ipynb"), blank(script)
-    stored = working_cells(nbformat.read(path, as_version=4)) if path.exists() else []
-    unchanged = [cell.source for cell in stored] == [
-        cell.source for cell in working_cells(notebook)
-    ]
-    if unchanged and any(cell.outputs for cell in stored):
-        shown = [cell.outputs for cell in stored]
+    stored = nbformat.read(path, as_version=4) if path.exists() else blank(script)
+    sources = [[cell.source for cell in working_cells(one)] for one in (stored, notebook)]
+    if sources[0] == sources[1] and stored.metadata.get("digest") == digest(stored):
+        shown = [cell.outputs for cell in working_cells(stored)]
     else:
         print(f"Running {script.stem}.", file=sys.stderr)
-        shown = [
-            stills(cell.outputs) for cell in working_cells(run(blank(script), timeout=600))
-        ]
+        shown = [stills(cell.outputs) for cell in working_cells(run(blank(script), timeout=600))]
     for cell, outputs in zip(working_cells(notebook), shown, strict=True):
         cell.outputs = outputs
+    notebook.metadata["digest"] = digest(notebook)
     for cell in filter(asks, code_cells(notebook)):
         cell.outputs = [question(cell)]
     nbformat.write(notebook, path, version=nbformat.NO_CONVERT)

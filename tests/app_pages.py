@@ -6,11 +6,12 @@ import base64
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
@@ -18,16 +19,17 @@ from app import text
 from app.photos.archives import CardPlace, Member
 from app.runs.data_file import data_folder
 from app.runs.store import RunStore
-from app.teaching.progress import Taught
+from app.teaching.progress import Progress, Taught
+from app.teaching.tasks import Teaching
 from app.ui import resources
 from app.views.exploring import look_at, photo_on_explore
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.maps.explainer.stands import Stands
 from tests import tiny
+from tests.tiny import there as there
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
-T = TypeVar("T")
 Open = Callable[[], AppTest]
 EXPLORE, TEACH = "ui/explore/page.py", "ui/teach/page.py"
 TEST, PROMPTS, METHOD = "ui/test/page.py", "ui/prompts/page.py", "ui/method/page.py"
@@ -56,21 +58,13 @@ def uploader(at: AppTest, label: str) -> Any:
 
 def session_of(at: AppTest) -> Session:
     """What the server keeps for the visitor of a page."""
-    found = resources.visitors().find(at.session_state[resources.STATE])
-    assert found is not None
-    return found
+    return there(resources.visitors().find(at.session_state[resources.STATE]))
 
 
 def restart() -> None:
     """As after a restart of the server: no visitors, and the file of runs is opened anew."""
     resources.visitors().close()
     resources.shared = replace(resources.shared, visitors=Visitors(resources.connected), runs=RunStore(data_folder()))
-
-
-def there(found: T | None) -> T:
-    """What is there: the tests go on with it."""
-    assert found is not None
-    return found
 
 
 def taught_of(at: AppTest) -> Taught:
@@ -139,6 +133,25 @@ def finish(at: AppTest, seconds: float = 60) -> AppTest:
             continue
         fine(at.run())
     return at
+
+
+def hold(patch: pytest.MonkeyPatch, when: Callable[[Progress], bool]) -> None:
+    """Let trainings tell the same again, and do nothing, as long as this holds of what they tell."""
+    run = Teaching.run
+
+    def held(task: Teaching) -> Iterator[Progress]:
+        for progress in run(task):
+            yield progress
+            while when(progress):
+                time.sleep(0.01)
+                yield progress
+
+    patch.setattr(Teaching, "run", held)
+
+
+def learning(progress: Progress) -> bool:
+    """Whether a training has done its third step: ``hold`` it there."""
+    return progress.phase == "training" and progress.done >= 3
 
 
 def cards(at: AppTest, counts: dict[str, int], tests: int = 0, **settings: Any) -> AppTest:
@@ -252,8 +265,7 @@ def hand(at: AppTest, k: dict[int, int] | None = None, **said: Any) -> AppTest:
     session, data = session_of(at), grid(at, "explainer")
     stands, (shape,) = data["stands"], data["grids"]
     topk = [(k or {}).get(n, usual) for n, usual in enumerate(stands["topk"])]
-    photo = photo_on_explore(session)
-    assert photo is not None
+    photo = there(photo_on_explore(session))
     session.explore = session.explore.told(
         Stands.told({**stands, "topk": topk, **said}), photo.sha256, (shape["rows"], shape["columns"])
     )

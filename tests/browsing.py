@@ -19,12 +19,61 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as TimeoutError
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.photos import samples
 
 PATIENCE = 60_000  # ms; the first answer waits for torch and the model, on a busy machine
 HOSTILE = "![x](http://example.invalid/x.png)"
 expect.set_options(timeout=PATIENCE)
+
+ASKED = BackMsg.DESCRIPTOR.fields_by_name["rerun_script"]
+"""What a page sends to be drawn anew, and the fields of that by which a part of it is: such a wish may be dropped."""
+PARTS = [ASKED.message_type.fields_by_name[name].number for name in ("fragment_id", "is_auto_rerun")]
+BEGUN, ENDED = (ForwardMsg.DESCRIPTOR.fields_by_name[name].number for name in ("new_session", "script_finished"))
+EARLY = ForwardMsg.FINISHED_EARLY_FOR_RERUN
+RUNS = f"""
+(() => {{
+  const runs = (window.runs = {{ asked: 0, waiting: false, begun: false, quiet: 0 }});
+  const heard = new WeakSet();
+  const fields = (bytes) => {{
+    const found = {{}};
+    let at = 0;
+    const varint = () => {{
+      let value = 0;
+      for (let factor = 1, byte = 128; byte > 127; factor *= 128) value += ((byte = bytes[at++]) & 127) * factor;
+      return value;
+    }};
+    while (at < bytes.length) {{
+      const tag = varint(), number = varint();
+      found[tag >> 3] = tag & 7 ? bytes.subarray(at, (at += number)) : number;
+    }}
+    return found;
+  }};
+  const {{ send }} = WebSocket.prototype;
+  WebSocket.prototype.send = function (data) {{
+    const asked = fields(new Uint8Array(data))[{ASKED.number}];
+    if (asked && !{PARTS}.some((part) => fields(asked)[part]?.length ?? fields(asked)[part]))
+      Object.assign(runs, {{ asked: runs.asked + 1, waiting: true, begun: false, quiet: 0 }});
+    if (!heard.has(this)) this.addEventListener("message", ({{ data }}) => {{
+      const told = fields(new Uint8Array(data));
+      runs.begun ||= {BEGUN} in told;
+      if (runs.begun && (told[{ENDED}] ?? {EARLY}) !== {EARLY}) runs.waiting = false;
+    }});
+    heard.add(this);
+    return send.call(this, data);
+  }};
+}})();
+"""
+"""A script for a page of Streamlit: counts the runs that it has asked for, and knows whether the last one is over."""
+SETTLED = """() => {
+  const state = document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState;
+  const runs = (window.runs ??= { quiet: 0 });
+  const still = state === "notRunning" && !runs.waiting && !document.querySelector('[data-stale="true"]');
+  return (runs.quiet = still ? runs.quiet + 1 : 0) > 2;
+}"""
+"""In three frames in a row: what was received is drawn in the next."""
 
 
 @contextmanager
@@ -92,6 +141,7 @@ def go(page: Page, name: str) -> None:
     page.get_by_role("link", name=name, exact=True).click()
     expect(page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
     expect(page.get_by_text("sent to no other machine")).to_be_visible()
+    settled(page)
 
 
 def metric(page: Page, label: str | re.Pattern[str]) -> Any:
@@ -121,6 +171,7 @@ def name_classes(page: Page, words: str) -> None:
     field.press("Enter")
     field.press("Escape")
     expect(chips.first).to_be_visible()
+    settled(page)
 
 
 def choose_photo(page: Page, name: str) -> None:
@@ -146,6 +197,7 @@ def number(words: str) -> float:
 
 def rounds(page: Page, epochs: int) -> None:
     """Open the settings of the page Teach and set how often the photos are gone through: 500 times at most."""
+    settled(page)
     if page.locator("details[open]").filter(has_text="All settings").count() == 0:
         page.get_by_text("All settings").click()
     pick(page, "Custom")
@@ -166,15 +218,27 @@ def pick(page: Page, option: str) -> None:
         assert time.monotonic() < end, f"{option!r} cannot be chosen"
         settled(page)
         found.locator("xpath=ancestor::label[1]").click()
-        page.wait_for_timeout(500)
         settled(page)
     expect(found).to_be_checked()
 
 
 def settled(page: Page) -> None:
-    """Wait until no run of the page is under way, and nothing on it is left over from the run before."""
-    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
-    expect(page.locator('[data-stale="true"]')).to_have_count(0)
+    """Wait until the last run that the page asked for is over, none is under way, and all that it sent is drawn."""
+    page.wait_for_function(SETTLED, timeout=PATIENCE)
+
+
+@contextmanager
+def told(page: Page) -> Iterator[None]:
+    """What is done inside is told to the server sooner or later: wait until the page has asked for a run and had it."""
+    before = page.evaluate("runs.asked")
+    yield
+    page.wait_for_function("before => runs.asked > before", arg=before)
+    settled(page)
+
+
+def next_frame(page: Page) -> None:
+    """Wait until what a script has asked the next frame to draw is drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def options_of(page: Page, label: str) -> list[str]:
@@ -186,7 +250,7 @@ def options_of(page: Page, label: str) -> list[str]:
         settled(page)
         # An open list closes when the page scrolls, and the scroll of a click is told only after the click.
         box.scroll_into_view_if_needed()
-        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        next_frame(page)
         box.click()
         page.wait_for_timeout(300)
     return list(page.get_by_role("option").all_inner_texts())

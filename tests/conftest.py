@@ -251,11 +251,12 @@ def visiting(browser: Any, server: str) -> Iterator[Any]:
             away.append(address)
 
     def make(path: str = "", **settings: Any) -> Any:
-        from tests.browsing import PATIENCE
+        from tests.browsing import PATIENCE, RUNS
 
         settings = {"viewport": {"width": 1400, "height": 1000}, "reduced_motion": "reduce"} | settings
         contexts.append(browser.new_context(**settings))
         contexts[-1].on("request", lambda request: note(request.url))
+        contexts[-1].add_init_script(RUNS)
         page = contexts[-1].new_page()
         page.set_default_timeout(PATIENCE)
         page.on("websocket", lambda socket: note(socket.url))

@@ -49,6 +49,7 @@ def sources(script: Path, kind: str) -> list[str]:
 @each_notebook
 def test_the_notebook_is_what_its_script_gives(script: Path) -> None:
     stored = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+    assert stored.metadata.pop("digest") == sync.digest(stored), "code or outputs are not those of its last run"
     for cell in sync.code_cells(stored):
         cell.outputs = []
     assert stored == sync.blank(script), "run `make notebooks-sync`"

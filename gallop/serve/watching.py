@@ -87,7 +87,7 @@ def log_failure(event: str, error: BaseException, **facts: Any) -> None:
 def logging_as_json() -> Iterator[None]:
     """Write what happens to standard error meanwhile, a line of JSON each; warnings of the server's libraries too."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(JsonLines())
     levels = {_log: logging.INFO, **dict.fromkeys(map(logging.getLogger, _LIBRARIES), logging.WARNING)}
     levels[logging.getLogger("python_multipart")] = logging.CRITICAL  # it quotes what was sent
     before = [(logger, logger.level, logger.propagate) for logger in levels]
@@ -104,7 +104,9 @@ def logging_as_json() -> Iterator[None]:
             logger.propagate = propagate
 
 
-class _Lines(logging.Formatter):
+class JsonLines(logging.Formatter):
+    """Writes each record as one line of JSON."""
+
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         said: dict[str, Any] = {"time": f"{at}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,8 @@ from tests.app_pages import (
     finish,
     go,
     grid,
+    hold,
+    learning,
     metric,
     restart,
     runs_of,
@@ -83,22 +84,21 @@ def test_zero_shot_is_computed_at_once_and_coop_is_trained_on_demand(tiny_app: O
     assert not [found for found in at.button if found.label == "Train CoOp"]
 
 
-def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open) -> None:
+def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     at = trained(tiny_app, epochs=2)
     assert [line["run"] for line in table(at, "method")] == ["Zero-shot", "CoOp", "GalLoP 1"]
     session = session_of(at)
-    session.training.settings = replace(session.training.settings, epochs=400, lr=0.001)
+    session.training.settings = replace(session.training.settings, epochs=6, lr=0.001)
+    hold(monkeypatch, learning)
     session.training.start(resources.jobs(), resources.towers())
     job = there(session.training.job)
-    while not (progress := job.snapshot().progress) or progress.phase != "training" or progress.done < 3:
-        assert job.snapshot().active
-        time.sleep(0.005)
+    wait(job, lambda snapshot: snapshot.progress is not None and learning(snapshot.progress))
     job.cancel()
     finish(fine(at.run()))
     line = next(line for line in table(at, "method") if line["run"] == "GalLoP 2")
     assert line["method"] == "GalLoP (cancelled)"
     kept = runs_of(at)[0]
-    assert 3 <= kept.steps < kept.of_steps == 400
+    assert (kept.steps, kept.of_steps) == (3, 6)
 
 
 def test_three_dropouts_are_one_errand_and_stand_beside_each_other(tiny_app: Open) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from app.photos import allowance
 from app.photos.allowance import UNREAD_SECONDS, UnreadFiles, allow_each, allowed
 from app.photos.archives import CardPlace, Member
 from app.ui import resources
@@ -20,25 +19,15 @@ from benchmarks.soak.browser import Browser
 from gallop import Photo, load_image
 from gallop.sample import sample_photos
 from tests.app_pages import there
-from tests.conftest import ROOT, serving
 
 LARGE = 12 * 10**6
 Allow = Callable[[int | None], None]
 
 
 @pytest.fixture
-def allow(monkeypatch: pytest.MonkeyPatch) -> Allow:
-    monkeypatch.setattr(allowance, "_said", None)
-    return allow_each
-
-
-@pytest.fixture(scope="module")
-def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One that lets each visitor have 20 MB."""
-    words = ["--no-browser", "--visitor-memory", "0.02", "--port"]
-    folder = tmp_path_factory.mktemp("small")
-    with serving(folder, [sys.executable, "-m", "gallop", "app", *words], ROOT) as (address, _):
-        yield address
+def allow() -> Iterator[Allow]:
+    yield allow_each
+    allow_each(None)
 
 
 def unread_bytes(server: str) -> int:
@@ -52,8 +41,9 @@ def photo_files(count: int) -> list[tuple[str, bytes]]:
     return [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:count]]
 
 
-def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(small_server: str) -> None:
-    mine, other = Browser(small_server), Browser(small_server)
+def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(told_server: tuple[str, Path]) -> None:
+    server, _ = told_server
+    mine, other = Browser(server), Browser(server)
     for browser in (mine, other):
         browser.go("")
     mine.upload(mine.find("file_uploader", "Upload photos"), photo_files(3))
@@ -69,7 +59,7 @@ def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(sm
 
     for browser in (mine, other):
         browser.put("large.jpg", bytes(LARGE))
-    assert 2 * LARGE <= unread_bytes(small_server) < 2 * LARGE + 1000, "one of each: what was read has gone"
+    assert 2 * LARGE <= unread_bytes(server) < 2 * LARGE + 1000, "one of each: what was read has gone"
     for browser in (mine, other):
         browser.close()
 

@@ -10,6 +10,8 @@ import pytest
 
 from app.jobs.manager import Job, JobManager, PlainError, QueueFull, Snapshot, State
 from tests.conftest import ROOT
+from tests.tiny import there
+from tests.until import until
 
 
 class Counting:
@@ -22,7 +24,7 @@ class Counting:
         try:
             for _ in range(self.steps):
                 if self.go is not None:
-                    self.go.wait(10)
+                    self.go.wait(60)
                 self.done += 1
                 yield self.done
         finally:
@@ -51,14 +53,14 @@ def manager() -> Iterator[JobManager]:
     made.close()
 
 
-def wait(job: Job, until: Callable[[Snapshot], bool] = lambda snapshot: not snapshot.active) -> Snapshot:
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
+def wait(job: Job, holds: Callable[[Snapshot], bool] = lambda snapshot: not snapshot.active) -> Snapshot:
+    """The first of its snapshots of which this holds."""
+
+    def reached() -> Snapshot | None:
         snapshot = job.snapshot()
-        if until(snapshot):
-            return snapshot
-        time.sleep(0.005)
-    raise AssertionError(f"The job stays {job.snapshot()}")
+        return snapshot if holds(snapshot) else None
+
+    return there(until(reached))
 
 
 def test_a_job_runs_to_its_end_and_hands_over_its_result(manager: JobManager) -> None:
@@ -164,11 +166,11 @@ def test_work_in_the_background_steps_aside_for_a_training_and_goes_on_after_it(
 
 
 def test_a_step_that_never_ends_does_not_hold_up_the_next_job() -> None:
-    manager, forever = JobManager(stuck=0.2), threading.Event()
+    manager, forever = JobManager(stuck=1), threading.Event()
 
     class Stuck(Counting):
         def run(self) -> Iterator[int]:
-            forever.wait(20)
+            forever.wait(60)
             yield 1
 
     stuck, after = manager.submit(Stuck(1)), manager.submit(Counting(2))
@@ -214,7 +216,7 @@ print("leaving", flush=True)
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
     )
     assert (run.returncode, run.stdout.split()) == (0, ["leaving", "closed"]), run.stderr

@@ -63,8 +63,7 @@ def test_the_notebooks_are_handed_out_and_need_nothing_beside_them() -> None:
     for stem in method.NOTEBOOKS:
         cells = json.loads(files[f"{stem}.ipynb"])["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        imported = set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE))
-        assert not imported & local, stem
+        assert not set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE)) & local, stem
 
 
 def test_the_notebook_of_each_step_is_handed_out_where_the_step_says(app_server: str) -> None:

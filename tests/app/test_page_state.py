@@ -39,8 +39,7 @@ def test_every_place_is_read_and_written_where_the_session_holds_it() -> None:
         before = {name: value for name, value in vars(session).items() if is_dataclass(value)}
         place.write(session, something)
         assert place.read(session) is something
-        changed = [name for name, value in before.items() if getattr(session, name) is not value]
-        assert changed == [place.page]
+        assert [name for name, value in before.items() if getattr(session, name) is not value] == [place.page]
         state = getattr(session, place.page)
         assert replace(state, **{place.field: getattr(before[place.page], place.field)}) == before[place.page]
 

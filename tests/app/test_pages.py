@@ -47,8 +47,7 @@ def test_an_empty_page_says_what_to_do_has_one_coloured_button_and_leads_on(tiny
         (EXPORT, "look at a photo, or teach", "Look at a photo"),
     ):
         assert words in go(at, page).info[0].value
-        shown = (coloured(at), len(at.get("plotly_chart")), len(at.metric))
-        assert shown == ([leads], 0, 0), page
+        assert (coloured(at), len(at.get("plotly_chart")), len(at.metric)) == ([leads], 0, 0), page
         assert not unsaid(at, "sent to no other machine", "written to no disk")
     assert uploader(at, "A model's zip")
     assert go(at, TEACH).button(key="train").disabled

@@ -34,6 +34,7 @@ from tests.app_pages import (
     fine,
     finish,
     go,
+    hold,
     png,
     restart,
     session_of,
@@ -102,9 +103,7 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
     assert not other.error
     assert any("Opened shop.zip: 2 classes, 11 photos, 1 run." in plain(found) for found in other.success)
     assert (manifest(saved(other)), saved(other)) == (manifest(data), data)
-    taught, before = session.training.taught, mine.training.taught
-    assert taught is not None
-    assert before is not None
+    taught, before = there(session.training.taught), there(mine.training.taught)
     assert (taught.answers, taught.answers_before) == (before.answers, before.answers_before)
     assert [point.step for point in taught.history] == [point.step for point in before.history]
     assert (session.training.settings, session.limit.own) == (mine.training.settings, -0.7)
@@ -177,10 +176,9 @@ def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypat
     at = taught_app(tiny_app)
     session = session_of(at)
     click = button(read(at, saved(at)), "Replace")
-    session.training.settings = replace(session.training.settings, epochs=500)
+    hold(monkeypatch, lambda _: True)
     session.training.start(resources.jobs(), resources.towers())
-    job, before = session.training.job, session.photos.deck.cards
-    assert job is not None
+    job, before = there(session.training.job), session.photos.deck.cards
     fine(click.click().run())
     assert [found.value.startswith("A training is under way") for found in at.error] == [True]
     assert session.photos.deck.cards == before

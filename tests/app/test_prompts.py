@@ -103,8 +103,7 @@ def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> No
     session = session_of(at)
     assert session.training.taught is not None
     photo, name = session.training.taught.learned[0]
-    found = prompts.figures(session, resources.backbone(), [(photo, name)])
-    assert found.accuracy.of == 1
+    assert prompts.figures(session, resources.backbone(), [(photo, name)]).accuracy.of == 1
 
 
 def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> None:

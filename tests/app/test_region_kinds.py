@@ -31,6 +31,7 @@ from tests.app_pages import (
     fine,
     go,
     session_of,
+    there,
     train,
     with_photo,
 )
@@ -97,9 +98,7 @@ def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_p
 def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
     at = choose(with_photo(small, "red\ngreen"), "small", "query-query")
     session = session_of(train(cards(at, {"red": 2, "green": 2}, tests=1)))
-    taught, ledger = session.training.taught, session.training.ledger
-    assert taught is not None
-    assert ledger is not None
+    taught, ledger = there(session.training.taught), there(session.training.ledger)
     assert taught.tower == OTHER
     (run,) = ledger.runs()
     assert run.tower == OTHER

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +24,9 @@ from gallop.cli.commands.app import THIS_MACHINE
 from tests.app.test_front import asked, scripts_of
 from tests.conftest import MAIN, ROOT, served
 from tests.raw_sockets import drawn, opened
+from tests.until import until
+
+Told = tuple[str, Path]
 
 
 def named(server: str, host: str) -> str:
@@ -57,40 +60,27 @@ def test_the_names_let_in_are_those_of_the_machine_and_no_run_looks_for_garbage(
     assert get_option("runner.postScriptGC") is True, "Streamlit knows it by that name, and looks unless told"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null"])
-def test_a_page_of_another_site_is_refused_and_nothing_is_asked_elsewhere(tmp_path: Path, origin: str) -> None:
+def test_a_page_of_another_site_is_refused_and_nothing_is_asked_elsewhere(told_server: Told, origin: str) -> None:
     """Streamlit asks a server on the internet for this machine's address, to see whether the page may be its own.
 
     Of the server at once, before anybody has opened the app.
     """
-    with served(tmp_path) as server, opened(server, origin=origin) as page:
+    with opened(told_server[0], origin=origin) as page:
         assert page.status == 403
 
 
-def test_nothing_is_asked_elsewhere_where_all_addresses_are_listened_on(tmp_path: Path) -> None:
+def test_nothing_is_asked_elsewhere_where_all_addresses_are_listened_on(told_server: Told) -> None:
     """Streamlit would print the addresses by which others reach it, and asks a server on the internet for one."""
-    with served(tmp_path, MAIN, "--server.address", "0.0.0.0") as server, opened(server) as page:
+    with opened(told_server[0]) as page:
         assert page.status == 101
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for the browser")
-def test_the_browser_opens_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_browser_opens_by_itself(told_server: Told) -> None:
     """With the address at which the server really is."""
-    browser, seen = tmp_path / "browser", tmp_path / "seen"
-    browser.write_text(f'#!/bin/sh\nprintf "$1" > "{seen}"\n')
-    browser.chmod(0o700)
-    monkeypatch.setenv("BROWSER", str(browser))
-    with served(tmp_path, MAIN, "--server.headless", "false") as server:
-        assert until(lambda: seen.exists() and seen.read_text() == server)
-
-
-def until(true: Callable[[], bool], seconds: float = 20) -> bool:
-    """Whether it comes true in time."""
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.01)
-    return true()
+    address, folder = told_server
+    assert until(lambda: (folder / "seen").exists() and (folder / "seen").read_text()) == address
 
 
 def token_in(messages: Iterable[ForwardMsg]) -> str:
@@ -140,8 +130,9 @@ def test_the_address_of_a_session_leads_to_it_in_the_browser_that_began_it_alone
         assert not any(message.HasField("page_info_changed") for message in page.run(f"session={token}"))
 
 
-def test_pages_of_a_program_without_cookies_refuse_no_newcomer(tmp_path: Path) -> None:
-    with served(tmp_path) as server, ExitStack() as held:
+def test_pages_of_a_program_without_cookies_refuse_no_newcomer(told_server: Told) -> None:
+    server, _ = told_server
+    with ExitStack() as held:
         for _ in range(MOST_SESSIONS + 1):
             found = held.enter_context(opened(server)).run()
         assert "it takes no more" in str(found)
@@ -238,13 +229,14 @@ Path({str(note)!r}).write_text(" ".join(begun))
     assert note.read_text() == "mini"
 
 
-def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(tmp_path: Path) -> None:
+def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(told_server: Told) -> None:
     """Its button was still on the screen; the file that it stood for was not kept."""
-    with served(tmp_path) as server, opened(server) as page:
+    server, folder = told_server
+    with opened(server) as page:
         (mine,) = {
             message.new_session.initialize.session_id for message in page.run() if message.HasField("new_session")
         }
         late = {"request_id": "1", "session_id": mine, "deferred_file": {"file_id": "0" * 56}}
         page.send(backend_operation_request=late)
-        assert until(lambda: "no longer there" in (tmp_path / "log.txt").read_text())
-    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+        assert until(lambda: "no longer there" in (folder / "log.txt").read_text())
+    assert "Traceback" not in (folder / "log.txt").read_text()

@@ -114,8 +114,7 @@ def test_explore_taught_as_python_notebook_and_command_line(
     teaching = Teaching(mini, None, shots, {}, replace(SETTINGS, shots=0), Watch())
     for _ in teaching.run():
         pass
-    taught, session, photo = teaching.result(), Session(), picture(77, "green")
-    assert taught is not None
+    taught, session, photo = there(teaching.result()), Session(), picture(77, "green")
     session.training.adopt(taught)
     session.explore = ExploreState(prompts=TAUGHT, scales=(5, 40))  # moved on Explore
     asked = Question(tuple(NAMES), taught=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import time
+import threading
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +33,8 @@ from tests.app_pages import (
     go,
     grid,
     hand,
+    hold,
+    learning,
     png,
     put,
     session_of,
@@ -44,6 +46,7 @@ from tests.app_pages import (
 )
 from tests.app_pages import train as run_training
 from tests.tiny import head_of
+from tests.until import until
 
 HUGE = b"\x89PNG\r\n\x1a\n" + bytes(30 * 2**20)
 
@@ -252,8 +255,7 @@ def test_what_is_beside_the_papers_method_can_be_switched_off_and_on(tiny_app: O
 def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -> None:
     at = settings(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}), epochs=2)
     at = finish(train(fine(at.selectbox(key="teach settings head").set_value("ridge").run())))
-    before, version = session_of(at).training.taught, session_of(at).training.version
-    assert before is not None
+    before, version = there(session_of(at).training.taught), session_of(at).training.version
     assert not [found for found in at.button if found.key == "learn more"]
     fine(uploader(at, "Photos of red").upload("new.png", png(77)).run())
     assert "Changed since the training: the photos" in everything(at)
@@ -404,50 +406,53 @@ def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off
 
 
 def in_training(at: AppTest) -> AppTest:
-    end = time.monotonic() + 30
-    while not any("Training, step" in bar.text for bar in at.progress):
-        assert time.monotonic() < end
-        again(at)
+    until(lambda: any("Training, step 3" in bar.text for bar in again(at).progress))
     return at
 
 
-def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(tiny_app: Open) -> None:
+def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(monkeypatch, learning)
     at = with_photo(tiny_app, "red\ngreen")
     zero_shot = explained(at).shares
-    at = in_training(train(teach(at, {"red": 2, "green": 2}, epochs=400)))
+    at = in_training(train(teach(at, {"red": 2, "green": 2}, epochs=6)))
     assert at.button(key="train").disabled
     assert "see the page *Teach*" in everything(go(at, EXPLORE))
     assert sums(hand(at, k={1: 2}))[1].startswith("k = 2: ")
     taught = taught_of(finish(fine(button(go(at, TEACH), "Cancel").click().run())))
-    assert 0 < taught.steps < 400
+    assert taught.steps == 3 < taught.of_steps
     assert f"round {taught.best_epoch}, the best so far" in at.info[-1].value.replace("\\", "")
     assert explained(go(at, EXPLORE)).shares != zero_shot
 
 
-@pytest.mark.slow
-def test_it_can_be_tried_while_it_is_calibrated_and_what_stands_on_explore_is_left_alone(tiny_app: Open) -> None:
-    at = train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400))
-    end = time.monotonic() + 60
-    while not at.progress[0].text.startswith("Ready to try. Calibrating"):
-        assert time.monotonic() < end
-        again(at)
+def test_it_can_be_tried_while_it_is_calibrated_and_what_stands_on_explore_is_left_alone(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = threading.Event()
+    hold(monkeypatch, lambda progress: progress.phase == "calibrating" and not tried.is_set())
+    at = train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6))
+    until(lambda: any(bar.text.startswith("Ready to try. Calibrating") for bar in again(at).progress))
     assert session_of(at).training.taught is not None
     uploader(at, "Photos to try").upload("found.png", png(500))
     assert grid(fine(at.run()), "explainer")["threshold"] is None, "no limit was found yet"
     session_of(at).explore = replace(session_of(at).explore, names="red\ngreen\nblue")
+    tried.set()
     assert session_of(finish(at)).explore.names == "red\ngreen\nblue"
     assert grid(at, "explainer")["threshold"] is not None
     assert len(session_of(at).training.ledger.runs()) == 1  # type: ignore[union-attr]
 
 
-def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(tiny_app: Open) -> None:
-    at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400)))
+def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = [3]
+    hold(monkeypatch, lambda progress: progress.phase == "training" and progress.done >= step[-1])
+    at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6)))
     first = bars(at, "learning")
-    kept = [found.proto.spec for found in at.get("plotly_chart") if "kept" in found.proto.id]
-    assert kept
-    end = time.monotonic() + 30
-    while bars(again(at), "learning") == first:
-        assert time.monotonic() < end
+    assert [found.proto.spec for found in at.get("plotly_chart") if "kept" in found.proto.id]
+    step.append(4)
+    until(lambda: bars(again(at), "learning") != first)
     assert any(found.value.startswith(("After step", "Before training")) for found in at.caption)
     other = card(at, "green").shots[0]
     fine(at.selectbox(key="teach watched").set_value(f"{card(at, 'green').id} {other.sha256}").run())
@@ -456,11 +461,14 @@ def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(tiny
     finish(fine(button(at, "Cancel").click().run()))
 
 
-def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_does_not(tiny_app: Open) -> None:
+def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_does_not(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from app.ui import resources
     from tests.conftest import SCRIPT
 
-    at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400)))
+    hold(monkeypatch, learning)
+    at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6)))
     reloaded = AppTest.from_file(str(SCRIPT), default_timeout=60)
     reloaded.query_params[resources.ADDRESS] = at.query_params[resources.ADDRESS]
     assert names(in_training(go(fine(reloaded.run()), TEACH))) == ["red", "green"]
@@ -475,8 +483,9 @@ def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_doe
     finish(fine(button(reloaded, "Cancel").click().run()))
 
 
-def test_a_second_session_waits_and_is_told(tiny_app: Open) -> None:
-    first = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=400)))
+def test_a_second_session_waits_and_is_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold(monkeypatch, learning)
+    first = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6)))
     at = train(teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1))
     assert "Waiting: 1 job ahead of yours" in at.progress[0].text
     finish(fine(button(first, "Cancel").click().run()))

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import text
+from app.photos.archives import CardPlace, Member
 from app.ui import resources
 from app.views import testing
 from app.views.export import exported_classifier
@@ -117,8 +118,7 @@ def test_one_test_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) 
 
 def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> None:
     at = taught(tiny_app)
-    session, found = session_of(at), testing.measure(session_of(at), resources.backbone())
-    assert found is not None
+    session, found = session_of(at), there(testing.measure(session_of(at), resources.backbone()))
     matrix = found.evaluation.confusion
     assert at.dataframe[0].value.to_numpy().tolist() == matrix.tolist()
     cells = [tuple(map(int, cell)) for cell in np.argwhere(matrix)]
@@ -174,10 +174,8 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
     found = session.training.taught.after  # type: ignore[union-attr]
     # What it calls red, on the card of green.
     red = (load_image(tiny.picture(seed, "red"), name="red.png") for seed in range(777, 800))
-    card = there(session.photos.deck.find("green"))
-    session.photos.deck._put(
-        card.with_pile("tests", (*card.tests, next(photo for photo in red if found.predict(photo)[0] == "red")))
-    )
+    wrong = next(photo for photo in red if found.predict(photo)[0] == "red")
+    session.photos.deck.add_photos([Member(CardPlace("green", False, "red.png"), wrong)], "tests")
     at = go(at, TEST)
     cell = at.selectbox(key="test cell").value
     assert cell[0] != cell[1], "a wrong answer is shown first"
@@ -227,9 +225,8 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     assert not unsaid(at, "GL-MCM looks at both and is their sum.", "The verdict goes by GL-MCM.")
     session = session_of(at)
     known = testing.measure(session, resources.backbone())
-    other = testing.answered(session, resources.backbone(), list(session.photos.unknown.photos.values()))
+    other = there(testing.answered(session, resources.backbone(), list(session.photos.unknown.photos.values())))
     assert known is not None
-    assert other is not None
     pairs = [(a, b) for a in known.answers.ood["MCM"] for b in other.ood["MCM"]]
     area = np.mean([(b > a) + 0.5 * (b == a) for a, b in pairs])
     assert next(iter(scores["AUROC"])) == f"{area:.3f}"
@@ -274,8 +271,7 @@ def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_a
 def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_from_them(tiny_app: Open) -> None:
     at = taught(tiny_app, tests=8)
     session = session_of(at)
-    classifier, found = session.training.taught.after, testing.measure(session, resources.backbone())  # type: ignore[union-attr]
-    assert found is not None
+    classifier, found = session.training.taught.after, there(testing.measure(session, resources.backbone()))  # type: ignore[union-attr]
     strict = float(np.sort(found.answers.outlier)[3])
     classifier.calibration_ = replace(classifier.calibration_, threshold=strict)
     at = fine(at.run())
@@ -311,8 +307,7 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     at = teach(fine(tiny_app()), {"red": 5, "green": 5}, epochs=40)
     session = session_of(at)
     wrong = load_image(tiny.picture(4321, "red"), name="wrong.png")
-    card = there(session.photos.deck.find("green"))
-    session.photos.deck._put(card.with_pile("shots", (*card.shots, wrong)))
+    session.photos.deck.add_photos([Member(CardPlace("green", False, "wrong.png"), wrong)], "shots")
     at = go(finish(train(settings(at, epochs=40, lr=0.5))), TEST)
     (doubt, *_), judged = testing.doubts(session, None)
     assert (doubt.photo.name, judged) == ("wrong.png", 11)
@@ -393,9 +388,8 @@ def test_k_set_on_another_page_is_the_k_of_the_test(tiny_app: Open) -> None:
     before = testing.measure(session_of(at), resources.backbone())
     at = go(at, TEACH)
     at = go(fine(at.number_input(key="teach scales 0").set_value(1).run()), TEST)
-    after = testing.measure(session_of(at), resources.backbone())
+    after = there(testing.measure(session_of(at), resources.backbone()))
     assert before is not None
-    assert after is not None
     assert abs(before.answers.probabilities - after.answers.probabilities).max() > 0
     assert (before.answers.outlier == after.answers.outlier).all(), "outlier scores know no k"
     assert sums(at)[0].startswith("k = 1: ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from gallop.backbones.weights.known import KnownTower
 from gallop.errors import BackboneError
 from tests import tiny
 from tests.app_pages import there
+from tests.until import until
 
 NAMES = ("a", "b", "c")
 
@@ -43,7 +43,7 @@ class Loads:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            assert self.may_end.wait(30)
+            assert self.may_end.wait(60)
             if tower.name in self.fails:
                 raise self.fails[tower.name]
             return tiny.new_vit()
@@ -254,20 +254,13 @@ class Counting:
 
     def run(self) -> Iterator[int]:
         while self.done < self.steps:
-            assert self.go_on.wait(30)
+            assert self.go_on.wait(60)
             assert self.backbone.loaded
             self.done += 1
             yield self.done
 
     def result(self) -> tuple[int, bool]:
         return self.done, self.backbone.loaded
-
-
-def until(holds: Any, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_work_waits_for_its_tower_in_steps_and_holds_it_to_its_end(make: Any, loads: Loads) -> None:

@@ -27,6 +27,7 @@ from tests.app_pages import (
     plain,
     png,
     session_of,
+    there,
     train,
     uploader,
 )
@@ -89,8 +90,7 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
 ) -> None:
     at = train(cards(fine(tiny_app()), {"red": 3, "green": 3}, 3))
     session = session_of(at)
-    taught, backbone = session.training.taught, resources.backbone()
-    assert taught is not None
+    taught, backbone = there(session.training.taught), resources.backbone()
     at = fine(uploader(go(at, EXPLORE), "Upload photos").upload("blue.png", png(7, "blue")).run())
     (photo,) = session.photos.own.values()
     question = Question(taught.names, taught=True)

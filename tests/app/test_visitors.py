@@ -21,6 +21,7 @@ from gallop import Photo, load_image
 from tests import tiny
 from tests.app.test_jobs import Counting, wait
 from tests.app_pages import there
+from tests.until import until
 
 
 class Open(set[str]):
@@ -50,13 +51,8 @@ def test_a_session_is_found_by_the_browser_that_began_it_alone() -> None:
     assert visitors.find(without, mine) is None
 
 
-def gone(visitors: Visitors, token: str, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if visitors.find(token) is None:
-            return True
-        time.sleep(0.005)
-    return False
+def ended(visitors: Visitors, token: str) -> bool:
+    return until(lambda: visitors.find(token) is None)
 
 
 def test_a_reload_or_another_tab_keeps_the_session_and_leaving_ends_it_after_the_grace_time() -> None:
@@ -65,18 +61,20 @@ def test_a_reload_or_another_tab_keeps_the_session_and_leaving_ends_it_after_the
     token = visitors.new()
     visitors.lease(token, "first")
     session = visitors.find(token)
-    assert not gone(visitors, token, 0.4), "it is open"
+    time.sleep(0.4)
+    assert visitors.find(token) is session, "it is open"
     pages.remove("first")
     pages |= {"reloaded", "tab"}
     for page in pages:
         visitors.lease(token, page)
-    assert not gone(visitors, token, 0.4)
-    pages.remove("tab")
-    assert not gone(visitors, token, 0.4), "one of two tabs"
+    time.sleep(0.4)
     assert visitors.find(token) is session
+    pages.remove("tab")
+    time.sleep(0.4)
+    assert visitors.find(token) is session, "one of two tabs"
     pages.clear()
     assert visitors.find(token) is session, "not at once"
-    assert gone(visitors, token, 5)
+    assert ended(visitors, token)
 
 
 def test_a_page_holds_its_own_visitors_session_alone() -> None:
@@ -84,7 +82,7 @@ def test_a_page_holds_its_own_visitors_session_alone() -> None:
     mine, other = visitors.new(), visitors.new()
     visitors.lease(mine, "mine")
     visitors.lease("0" * 32, "mine")
-    assert gone(visitors, other, 5)
+    assert ended(visitors, other)
     assert visitors.find(mine) is not None
 
 
@@ -95,7 +93,7 @@ def test_a_session_that_ends_cancels_its_training() -> None:
     token = visitors.new()
     session = there(visitors.find(token))
     session.training.job = manager.submit(Counting(10**12))
-    assert gone(visitors, token, 5)
+    assert ended(visitors, token)
     assert wait(session.training.job).state is State.CANCELLED
     manager.close()
 
@@ -269,10 +267,10 @@ def test_everything_is_removed_at_once_when_that_is_said() -> None:
     manager.close()
 
 
-def test_hours_are_for_ones_own_machine_unless_something_else_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hours_are_for_ones_own_machine_unless_something_else_was_said(request: pytest.FixtureRequest) -> None:
     assert kept_seconds("127.0.0.1") == kept_seconds("localhost") == OWN_MACHINE_SECONDS == 8 * HOUR
     assert kept_seconds("0.0.0.0") == kept_seconds("192.168.1.5") == kept_seconds(None) == GRACE_SECONDS
-    monkeypatch.setattr(registry, "_said", None)
+    request.addfinalizer(lambda: registry.keep_photos(None))
     registry.keep_photos(HOUR)
     assert kept_seconds("127.0.0.1") == kept_seconds(None) == HOUR
     assert Visitors(Open().__contains__, keep=1.0).keep == GRACE_SECONDS, "a reload takes its time"

@@ -66,8 +66,7 @@ def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(tiny_
     rest, score = map(float, found)
     assert sum(vote for vote, _ in votes) + rest == pytest.approx(score, abs=7 * 5e-5)
     taught = taught_of(at)
-    photo, model = photo_on_explore(session_of(at)), taught.after.model_
-    assert photo is not None
+    photo, model = there(photo_on_explore(session_of(at))), taught.after.model_
     own = taught.after.explain(photo)
     assert score == pytest.approx(float(head_scores(own)[own.class_names.index(own.label)]), abs=5e-5)
     encoded, _ = encode_photos(model.backbone, [shot for shot, _ in taught.learned], model.sight)

@@ -28,7 +28,6 @@ from gallop.backbones import (
     loading,
     pick_device,
     pick_precision,
-    with_detail,
 )
 from gallop.backbones.device import memory_bytes, moved
 from gallop.config import REGION_KINDS, MethodConfig
@@ -39,7 +38,7 @@ from gallop.methods.zero_shot import template_features
 from gallop.model.prompted import PromptModel
 from tests import reference, tiny
 from tests.reference import relative_error
-from tests.tiny import new_vit, picture, vit
+from tests.tiny import new_vit, picture, there, vit
 
 CONFIG: dict[str, Any] = {
     "embed_dim": 16,
@@ -530,8 +529,7 @@ def test_in_bf16_towers_round_and_all_else_is_fp32() -> None:
     assert text[0].local.dtype == torch.float32
     assert relative_error(text[0].local.detach(), text[1].local.detach()) < 0.03
     text[0].local.sum().backward()  # type: ignore[no-untyped-call]
-    gradient = models[0].prompts.local_contexts.grad
-    assert gradient is not None
+    gradient = there(models[0].prompts.local_contexts.grad)
     assert gradient.dtype == torch.float32
     assert feature_key(rounded, photo.sha256, "centre") != feature_key(exact, photo.sha256, "centre")
 
@@ -566,7 +564,7 @@ def test_text_for_answers_is_fp32_in_any_precision(way: str, outside: bool) -> N
 
 def test_weights_that_were_let_go_come_back_to_all_who_hold_the_backbone() -> None:
     backbone, again = tiny.new_vit(), tiny.new_vit()
-    closer, classifier = with_detail(backbone, 2), tiny.classifier(backbone=backbone).zero_shot(["red", "green"])
+    classifier = tiny.classifier(backbone=backbone).zero_shot(["red", "green"])
     photo = tiny.picture(1)
     before, known, size = classifier.explain(photo).probabilities, backbone.fingerprint, backbone.bytes
     weights = weakref.ref(next(backbone._model.parameters()))
@@ -574,14 +572,14 @@ def test_weights_that_were_let_go_come_back_to_all_who_hold_the_backbone() -> No
     backbone.let_go()  # once more changes nothing
     gc.collect()
     assert weights() is None, "the classifier holds the backbone, and nothing of it holds the weights"
-    assert (backbone.loaded, closer.loaded, backbone.bytes, backbone.fingerprint) == (False, False, 0, known)
+    assert (backbone.loaded, backbone.bytes, backbone.fingerprint) == (False, 0, known)
     with pytest.raises(BackboneError, match="not loaded now"):
         classifier.explain(photo)
     with pytest.raises(AttributeError):
         backbone.nonsense  # noqa: B018
     with pytest.raises(BackboneError, match="have changed"):
         backbone.take_weights(tiny.other_vit())
-    closer.take_weights(again)
+    backbone.take_weights(again)
     assert (backbone.loaded, again.loaded, backbone.bytes) == (True, False, size)
     assert classifier.explain(photo).probabilities == before
 

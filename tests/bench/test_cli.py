@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -27,6 +26,7 @@ from tests.bench_things import FAKES, SPEC, Fake, FakeAnswers, write_sets
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import ROOT
 from tests.tiny import backbone_folder, there
+from tests.until import until
 
 RUNS = 20
 """Of SPEC: two without shots, 16 of two methods, two of the variant that is no method."""
@@ -115,8 +115,7 @@ def test_encoding_is_told_and_timed_apart_from_learning(place: Place, monkeypatc
     found = place.bench("--only", "ours", "--sets", "first", "--shots", "2", "--seeds", "1")
     assert "encoding views of first to learn from 4/4" in found.err
     (key,) = place.records()
-    record = there(RecordStore(place.out).read(key))
-    assert record.seconds == {"encode": 120.0, "fit": 6.0, "predict": 0.0}
+    assert there(RecordStore(place.out).read(key)).seconds == {"encode": 120.0, "fit": 6.0, "predict": 0.0}
     assert "| ours | 1 | 120.00 s | 6.00 s | 6.00 s |" in (place.out / "costs.md").read_text()
 
 
@@ -236,9 +235,7 @@ def test_after_kill_9_the_resumed_benchmark_equals_an_uninterrupted_one(place: P
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [*warm.python(), "-m", "gallop", *place.words("--out", place.out)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 120
-    while time.monotonic() < end and not place.records() and process.poll() is None:
-        time.sleep(0.005)
+    until(lambda: place.records() or process.poll() is not None, 120)
     process.send_signal(signal.SIGKILL)
     process.wait(30)
     done = len(place.records())
@@ -314,8 +311,7 @@ def test_a_table_fills_what_is_missing_and_changes_no_record(place: Place) -> No
     store.write(replace(record, peak_bytes=7))
     assert place.bench("--from", table).code == 0
     assert len(place.records()) == RUNS
-    kept = there(store.read(changed))
-    assert kept.peak_bytes == 7
+    assert there(store.read(changed)).peak_bytes == 7
 
 
 def test_a_run_that_a_table_has_in_part_is_made_again(place: Place) -> None:

@@ -36,7 +36,7 @@ from tests.bench.test_cli import figures
 from tests.bench_things import FAKES, Fake, write_sets
 from tests.cli.test_cli import call
 from tests.data_trees import SYNSETS
-from tests.tiny import backbone_folder, vit
+from tests.tiny import backbone_folder, there, vit
 
 PAPER = ("paper-fewshot", "paper-domain", "paper-ood", "paper-ablation", "paper-backbones")
 
@@ -182,8 +182,7 @@ def test_answers_among_fewer_classes_are_those_of_a_model_with_these_alone(data:
         large = PromptedText(model, model.text_features())
         alone = PromptModel(vit(), target.class_names, config, model.prompts)
         small = PromptedText(alone, alone.text_features())
-    numbers, chosen = np.asarray(class_numbers(source, target)), runner.classes_of(source, target)
-    assert chosen is not None
+    numbers, chosen = np.asarray(class_numbers(source, target)), there(runner.classes_of(source, target))
     assert len(chosen) == 2
     of_few, of_alone = among(large.predict(features), chosen), among(small.predict(features), None)
     of_all = among(large.predict(features), None)
@@ -199,8 +198,7 @@ def encoded(photo: Path) -> ImageFeatures:
 
 def test_fewer_classes_are_part_of_the_key(data: Path) -> None:
     plan = made(data)
-    run = plan.runs[0]
-    assert set(run.data["among"]) == {"imagenet_r"}, "V2 has all classes"
+    assert set(plan.runs[0].data["among"]) == {"imagenet_r"}, "V2 has all classes"
     assert "among" not in made(data, SPEC.replace(", imagenet_r]", "]")).runs[0].data
 
 

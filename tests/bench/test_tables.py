@@ -117,8 +117,7 @@ def test_missing_seeds_are_told_and_never_silently_averaged() -> None:
     assert ours == ["ours", "**85.0 ± 7.1**", "60.0 (1 of 2)", "72.5 (3 of 4)"]
     assert theirs == ["theirs", "71.0 ± 1.4", "62.0 ± 2.8", "66.5 ± 0.7"], "no best of a column that goes on"
     assert "low" not in [row[0] for row in section(text, "Ablation: skill, 2 shots")]
-    claims = section(text, "Claims at this scale")
-    assert claims[1][-1] == "3 of 4"
+    assert section(text, "Claims at this scale")[1][-1] == "3 of 4"
 
 
 def test_runs_that_diverged_are_a_dash_and_a_note() -> None:

@@ -20,7 +20,7 @@ from gallop.maps.photo import picture_url
 from gallop.maps.pictures import map_picture
 from gallop.predictions.explanation import Explanation
 from tests import tiny
-from tests.browsing import HOSTILE, Page, alone, expect
+from tests.browsing import HOSTILE, Page, alone, expect, next_frame
 from tests.maps.test_explainer import made_up
 
 pytestmark = pytest.mark.browser
@@ -80,6 +80,7 @@ def in_notebook(page: Page, *all_data: dict[str, Any]) -> None:
 
 def apart(page: Page, found: Explanation) -> float:
     """The largest difference between Python's probabilities and the bars: of classes together, and of each branch."""
+    next_frame(page)
     bars = page.locator("button.bar:visible").evaluate_all(
         """bars => bars.map(bar => [bar.querySelector(".name").textContent,
             ...[...bar.querySelectorAll(".fill")].map(fill => new DOMMatrix(fill.style.transform).a)])"""
@@ -125,6 +126,7 @@ def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> 
     outlines(page, kept(found, found.label, 0, 5))
 
     drag(page, 0.8, release=False)
+    next_frame(page)
     k = int(page.get_by_label("Local prompt 1: its k best regions").input_value())
     assert k > 10
     expect(page.locator(".cell.kept")).to_have_count(k)
@@ -332,7 +334,7 @@ def test_what_is_drawn_is_the_picture_that_python_draws(page: Page, style: Style
     page.add_style_tag(content=".explainer .stage { width: 480px; border-radius: 0 } .cell:hover { background: none }")
     outlines(page, kept(found, "red", 0, 3))
     page.wait_for_function("document.querySelector('.stage .seen canvas:nth-of-type(2)').width === 320")
-    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    next_frame(page)
     drawn = np.asarray(Image.open(io.BytesIO(page.locator(".stage").screenshot())).convert("RGB")).astype(int)
     assert drawn.shape == wanted.shape
     apart = np.abs(drawn - wanted).max(axis=-1)

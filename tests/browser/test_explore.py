@@ -22,6 +22,7 @@ from tests.browsing import (
     photo,
     pick,
     settled,
+    told,
     upload,
 )
 
@@ -85,11 +86,10 @@ def test_photo_and_cosines_are_sent_once(new_page: Any) -> None:
     heard.clear()
     field = page.get_by_label("Local prompt 1: its k best regions")
     for k in ("9", "17", "30"):
-        field.fill(k)
-        field.press("Tab")
+        with told(page):
+            field.fill(k)
+            field.press("Tab")
         expect(page.locator(".cell.kept")).to_have_count(int(k))
-        page.wait_for_timeout(700)
-        settled(page)
         assert (sum(heard) < 20_000) == (k != "9"), "after the first movement the page is known to have them"
         heard.clear()
 
@@ -121,6 +121,7 @@ def test_what_was_done_just_before_a_reload_or_another_photo_is_not_lost(page: P
 
 def test_the_first_screen_needs_no_scrolling(new_page: Any) -> None:
     page = new_page(viewport={"width": 1280, "height": 800})
+    settled(page)
     parts = {
         "photo": page.locator(".explainer .stage"),
         "verdict": page.locator(".explainer .best"),
@@ -170,10 +171,9 @@ def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> N
     expect(grid.get_by_role("gridcell", selected=True)).to_have_accessible_name(re.compile("row 6, column 2"))
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")  # at the edge it stays
-    page.keyboard.press("Space")
-    expect(asked).to_contain_text("row 6, column 1:")
-    page.wait_for_timeout(500)
-    settled(page)
+    with told(page):
+        page.keyboard.press("Space")
+        expect(asked).to_contain_text("row 6, column 1:")
     assert page.evaluate("document.activeElement.shadowRoot.activeElement.tabIndex") == 0, "the focus outlives the run"
     choose_photo(page, "Rocket")
     expect(answer(page)).to_contain_text("rocket")

@@ -21,7 +21,7 @@ from gallop.predictions.explanation import Explanation
 from tests import tiny
 from tests.browsing import HOSTILE, Page, alone, expect
 from tests.maps.test_explainer import made_up
-from tests.tiny import head_scores
+from tests.tiny import head_scores, there
 
 pytestmark = pytest.mark.browser
 
@@ -142,14 +142,11 @@ def test_the_softmax_lies_on_the_photo_its_length_is_the_share_and_it_can_be_rea
     found = replace(made_up(20, 7), image=Image.new("RGB", (300, 200), colour), temperature=4.0)
     show(page, found, Origins(224), Stands("class 3"), scheme)
     step(page, "Softmax")
-    stage = page.locator(".stage").bounding_box()
-    assert stage is not None
+    stage = there(page.locator(".stage").bounding_box())
     bars = page.get_by_role("group", name="Classes by probability").get_by_role("button")
     expect(bars).to_have_count(6)
     for bar in bars.all():
-        box, fill = bar.bounding_box(), bar.locator(".fill").bounding_box()
-        assert box is not None
-        assert fill is not None
+        box, fill = there(bar.bounding_box()), there(bar.locator(".fill").bounding_box())
         assert stage["x"] - 1 <= box["x"]
         assert box["x"] + box["width"] <= stage["x"] + stage["width"] + 1
         assert stage["y"] - 1 <= box["y"]

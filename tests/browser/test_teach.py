@@ -39,6 +39,7 @@ def page(new_page: Any) -> Page:
 
 
 def add_classes(page: Page, names: str) -> None:
+    settled(page)
     field = page.get_by_role("textbox", name="New class")
     field.fill(names)
     field.press("Enter")
@@ -92,7 +93,7 @@ def test_on_a_narrow_page_no_button_is_cut_and_the_training_is_one_click_away(ne
     link.click()
     expect(heading).to_be_in_viewport()
     expect(page.get_by_role("button", name="Train", exact=True)).to_be_in_viewport()
-    assert page.url == f"{address}#train"
+    expect(page).to_have_url(f"{address}#train")
     settled(page)
     expect(page.get_by_text("0 to learn from")).to_have_count(3)
 
@@ -107,6 +108,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     rounds(page, 3)
     page.get_by_role("button", name=re.compile("^Train")).click()
     expect(page.get_by_text("Done: 3 steps on 6 photos of 2 classes")).to_be_visible(timeout=2 * PATIENCE)
+    settled(page)
     right = metric(page, "Right on 6 learned from").inner_text()
     assert 50 <= number(right.replace("%", ".0")) <= 100
     # A photo it has not seen, answered wrongly or not, becomes a shot with one click.
@@ -139,7 +141,7 @@ def test_hostile_names_and_files_are_told_in_words_and_ask_nothing(new_page: Any
     bomb = {"name": "bomb.png", "mimeType": "image/png", "buffer": png_bomb(12_000)}
     files_into(page, "Photos of cat", [bomb, upload("cat.jpg", photo("Cat"))])
     expect(page.get_by_text("1 taken, 1 not taken:")).to_be_visible()
-    assert "12000 x 12000" in page.get_by_test_id("stAlert").get_by_role("listitem").inner_text()
+    expect(page.get_by_test_id("stAlert").get_by_role("listitem")).to_contain_text("12000 x 12000")
     huge = tmp_path / "huge.jpg"
     huge.write_bytes(b"\xff\xd8\xff" + bytes(30 * 2**20))
     files_into(page, "Photos of cat", [huge])
@@ -170,6 +172,7 @@ def test_everything_to_a_training_can_be_done_from_the_keyboard(new_page: Any) -
     page.get_by_role("button", name="Undo").focus()
     page.keyboard.press("Enter")
     expect(names).to_have_count(2)
+    settled(page)
     reach("button", "Train")
     page.keyboard.press("Enter")
     reach("button", "Cancel, and keep the best so far")

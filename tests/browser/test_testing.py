@@ -47,7 +47,7 @@ def test_a_cell_is_opened_and_the_limit_moved_from_the_keyboard(new_page: Any) -
         return tuple(map(int, told.groups()))
 
     before, words_before = does(), slider.get_attribute("aria-valuetext") or ""
-    assert page.locator(".limit i.right").count() == sum(before)
+    expect(page.locator(".limit i.right")).to_have_count(sum(before))
     slider.focus()
     slider.press("End")
     assert does() == (24, 0)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from app.ui.explore.waiting import PICTURE
 from tests.browser.test_bearing import broken_rules
-from tests.browsing import Page, answer, choose_photo, expect, settled
+from tests.browsing import RUNS, Page, answer, choose_photo, expect, settled
 from tests.first_picture import WINDOW, taken
 
 pytestmark = pytest.mark.browser
@@ -60,6 +60,7 @@ def held(browser: Any, app_server: str) -> Iterator[Callable[..., Held]]:
 
     def make(longest: str = "Infinity", **settings: Any) -> Held:
         contexts.append(browser.new_context(**{"reduced_motion": "reduce"} | settings))
+        contexts[-1].add_init_script(RUNS)
         return Held(contexts[-1], app_server, longest)
 
     yield make
@@ -90,10 +91,9 @@ def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(
     visit.let_through()
     expect(page.locator("#waiting")).to_have_count(0)
     settled(page)
-    assert answer(page).inner_text() == words
+    expect(answer(page)).to_have_text(words, use_inner_text=True)
     expect(page.get_by_test_id("stApp")).to_have_css("background-color", colour)
-    after = boxes(page, LIVING)
-    assert after == {name: pytest.approx(box, abs=NEAR) for name, box in before.items()}
+    assert boxes(page, LIVING) == {name: pytest.approx(box, abs=NEAR) for name, box in before.items()}
 
 
 @pytest.mark.slow

@@ -719,8 +719,7 @@ def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: P
     words = ["predict", str(photos / "test"), str(tmp_path / "gone.png"), "--model", str(model), "--json"]
     done = subprocess.run([sys.executable, "-m", "gallop", *words], capture_output=True, timeout=120)
     assert done.returncode == 2
-    answers = json.loads(done.stdout)
-    assert len(answers) == 13
+    assert len(json.loads(done.stdout)) == 13
     assert done.stdout.isascii(), "whatever the encoding of the terminal"
     said = done.stderr.decode().splitlines()
     assert said[0].startswith(f"gallop: warning: {tmp_path / 'gone.png'} is left without an answer: ")
@@ -797,8 +796,7 @@ def test_a_terminal_gets_a_bar_and_colours_where_it_may_have_them(
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
     assert re.search(r"training \[red\] ━+ 3/3 .*loss 0.123", plain), "the bar, and what a name has of markup as text"
     assert "gallop: warning: careful\ngallop: error: no\n" in plain
-    colours = re.findall(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", said)
-    assert bool(colours) == (not no_color)
+    assert bool(re.findall(r"\x1b\[[0-9;]*3[0-9][0-9;]*m", said)) == (not no_color)
     assert ("\x1b[33mgallop: warning:\x1b[0m careful" in said) == (not no_color)
     assert said.endswith("no\n"), "what follows a bar stands on a line of its own"
 

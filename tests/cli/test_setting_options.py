@@ -20,22 +20,22 @@ OPTIONS = {
 
 def test_no_option_is_the_preset_itself() -> None:
     options = parse(CALL)
-    assert train._method(options, "default") == method_preset("default"), "mini's own"
-    assert train._method(options, "paper") == MethodConfig(), "any other tower's"
-    assert train._method(parse([*CALL, "--preset", "paper"]), "default") == MethodConfig()
-    assert train._training(options, "default") == train_preset("default"), "mini's own"
-    assert train._training(options, "paper") == train_preset("paper"), "any other tower's"
-    assert train._training(parse([*CALL, "--preset", "paper"]), "default") == train_preset("paper")
+    assert train.method_of(options, "default") == method_preset("default"), "mini's own"
+    assert train.method_of(options, "paper") == MethodConfig(), "any other tower's"
+    assert train.method_of(parse([*CALL, "--preset", "paper"]), "default") == MethodConfig()
+    assert train.training_of(options, "default") == train_preset("default"), "mini's own"
+    assert train.training_of(options, "paper") == train_preset("paper"), "any other tower's"
+    assert train.training_of(parse([*CALL, "--preset", "paper"]), "default") == train_preset("paper")
 
 
 def test_every_option_reaches_its_setting() -> None:
     words = "--global-prompts 2 --topk 3,4 --dropout 0 --no-projection --epochs 7 --lr 0.5 --views 0 --batch-size 9"
     options = parse([*CALL, *words.split(), "--seed", "11"])
-    assert train._method(options, "paper") == MethodConfig(2, (3, 4), 0.0, local_projection=False)
+    assert train.method_of(options, "paper") == MethodConfig(2, (3, 4), 0.0, local_projection=False)
     wanted = train_preset("default", epochs=7, lr=0.5, views=0, batch_size=9, seed=11)
-    assert train._training(options, "default") == wanted
-    assert train._method(parse([*CALL, "--local-prompts", "2"]), "default").topk == (5, 10)
-    assert train._method(parse([*CALL, "--local-prompts", "0"]), "default").topk == ()
+    assert train.training_of(options, "default") == wanted
+    assert train.method_of(parse([*CALL, "--local-prompts", "2"]), "default").topk == (5, 10)
+    assert train.method_of(parse([*CALL, "--local-prompts", "0"]), "default").topk == ()
 
 
 def test_options_keep_their_names(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,9 +54,9 @@ def test_options_go_before_what_a_preset_says(
 ) -> None:
     own = MethodConfig(2, (2, 3), head="ridge", local_projection=False)
     monkeypatch.setitem(presets._PRESETS, "default", (own, TrainConfig()))
-    assert train._method(parse(CALL), "default") == own
+    assert train.method_of(parse(CALL), "default") == own
     words = ["--head", "none", "--projection", "--local-prompts", "1"]
-    assert train._method(parse([*CALL, *words]), "default") == MethodConfig(2, (5,))
+    assert train.method_of(parse([*CALL, *words]), "default") == MethodConfig(2, (5,))
     with pytest.raises(SystemExit):
         parse(["train", "--help"])
     told = " ".join(capsys.readouterr().out.split())

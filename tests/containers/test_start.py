@@ -21,7 +21,8 @@ import pytest
 from gallop.sample import sample_folder
 from gallop.serve.server import bound_socket
 from tests.conftest import ROOT
-from tests.serve.running import photo, until
+from tests.serve.running import photo
+from tests.until import until
 
 NOBODY = 65534
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="containers are Linux")

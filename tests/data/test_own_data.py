@@ -46,8 +46,7 @@ def test_a_table_is_a_data_set_with_paths_beside_it(folder: Path, monkeypatch: p
     assert all(load_image(path).sha256 == digest for path, digest in zip(data.paths, data.hashes, strict=True))
     monkeypatch.chdir(folder)
     assert from_csv("data.csv").hashes == data.hashes
-    absolute = write(folder, "path,label", *(f"{folder}/{row}" for row in ROWS))
-    assert from_csv(absolute).paths == data.paths
+    assert from_csv(write(folder, "path,label", *(f"{folder}/{row}" for row in ROWS))).paths == data.paths
 
 
 @pytest.mark.parametrize(
@@ -194,8 +193,7 @@ def test_photos_and_names_come_from_the_kinds_of_columns() -> None:
     assert found.names == ["red", "fire truck", "red"]
     assert [photo.name for photo in found.photos] == ["row 0", "row 1", "row 2"]
     assert [photo.sha256 for photo in found.photos] == [load_image(picture(i)).sha256 for i in range(3)]
-    clf = classifier().fit(found.photos, found.names)
-    assert clf.classes_.tolist() == ["red", "fire truck"]
+    assert classifier().fit(found.photos, found.names).classes_.tolist() == ["red", "fire truck"]
     assert sorted(classifier().fit(found).classes_) == ["fire truck", "red"]  # in memory or files: one kind of data
     assert found.take([2, 0]).hashes == (found.hashes[2], found.hashes[0])
     assert (found.paths, duplicates(found.take([0, 1]), found.take([1, 2]))) == ((), [(found.photos[1],) * 2])

@@ -67,8 +67,7 @@ def test_without_a_notebook_it_asks_and_answers_in_plain_text(capsys: pytest.Cap
     for letter, answer in zip(question.letters, question.answers, strict=True):
         assert f"  {letter}) {answer.text}" in asked
         quiz(11, 1, letter)
-        said = " ".join(capsys.readouterr().out.split())
-        assert said == question.reply(letter)
+        assert " ".join(capsys.readouterr().out.split()) == question.reply(letter)
 
 
 def test_it_asks_in_plain_text_where_no_widgets_are_installed() -> None:

@@ -97,9 +97,7 @@ def test_a_class_that_is_added_goes_through_it_too(taught: GalLoPClassifier, tmp
 def test_without_local_prompts_regions_go_where_the_photo_goes() -> None:
     model = fit(method=PROJECTED, topk=()).model_
     features, _ = encode_photos(vit(), [load_image(image) for image in PICTURES])
-    weight, own = model.prompts.global_projection, vit().vision.region_projection
-    assert weight is not None
-    assert own is not None
+    weight, own = there(model.prompts.global_projection), there(vit().vision.region_projection)
     text = model.text_features()
     regions = F.normalize(features.regions @ own @ weight.T, dim=-1)
     cosines = torch.einsum("brd,kmd->brkm", regions, F.normalize(text.global_, dim=-1)).mean(dim=-1)

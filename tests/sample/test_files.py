@@ -66,8 +66,7 @@ def test_it_is_written_where_someone_can_use_it(tmp_path: Path) -> None:
     written = write_sample(tmp_path / "photos")
     assert all(path.is_file() for path in written)
     for split, count in (("train", 8), ("test", 6)):
-        found = read_folder(tmp_path / "photos", split=split)
-        assert Counter(found.names) == dict.fromkeys(CLASSES, count)
+        assert Counter(read_folder(tmp_path / "photos", split=split).names) == dict.fromkeys(CLASSES, count)
     assert {path.name for path in (tmp_path / "photos").iterdir()} == {"README.md", "model", "other", "test", "train"}
     mine = tmp_path / "mine"
     mine.mkdir()

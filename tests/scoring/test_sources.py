@@ -9,8 +9,7 @@ import os
 import subprocess
 import sys
 import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from gallop.scoring.sources import Opener, Source, SourceItem, open_source, open
 from gallop.scoring.sources.lists import LONGEST_LINE
 from tests import tiny
 from tests.connects import Connects
+from tests.until import until
 
 
 def png(seed: int) -> bytes:
@@ -70,8 +70,7 @@ def test_a_folder_gives_its_photos_by_name(folder: Path) -> None:
 def test_a_link_that_leads_back_ends(folder: Path) -> None:
     (folder / "cats" / "round").symlink_to(folder)
     (folder / "elsewhere").symlink_to(folder / "dogs")
-    keys = [item.key for item in items(folder)]
-    assert keys == [*IN_ORDER, "elsewhere/1.webp"]
+    assert [item.key for item in items(folder)] == [*IN_ORDER, "elsewhere/1.webp"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
@@ -337,7 +336,7 @@ def test_keys_are_sent_to_no_bucket_but_that_of_the_source(
     with pytest.raises(ImageError, match=r"lies in another bucket or share than the source.*give buckets=True"):
         Opener(home=home).read(place)
     assert opened == []
-    Opener(home=None)._check(place)
+    Opener(home=None).check(place)
 
 
 @pytest.mark.parametrize(
@@ -351,16 +350,16 @@ def test_keys_are_sent_to_no_bucket_but_that_of_the_source(
     ],
 )
 def test_the_bucket_of_the_source_and_the_disk_may_be_read(home: str, place: str) -> None:
-    Opener(home=home)._check(place)
+    Opener(home=home).check(place)
 
 
 def test_a_share_of_windows_is_asked_with_keys_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening.os, "path", ntpath)
     for place in (r"\\evil\photos\a.png", "//evil/photos/a.png", "file:////evil/photos/a.png"):
         with pytest.raises(DataError, match="another bucket or share"):
-            Opener(home=r"C:\list.txt")._check(place)
-    Opener(home=r"\\Mine\photos\list.txt")._check(r"\\mine\photos\a.png")
-    Opener(home="list.txt")._check(r"C:\photos\a.png")
+            Opener(home=r"C:\list.txt").check(place)
+    Opener(home=r"\\Mine\photos\list.txt").check(r"\\mine\photos\a.png")
+    Opener(home="list.txt").check(r"C:\photos\a.png")
 
 
 @pytest.mark.slow
@@ -420,13 +419,6 @@ def test_every_kind_tells_how_many_it_gives_or_that_it_cannot(sources: dict[str,
         assert total in (None, len(list(sources[name])))
 
 
-def wait_for(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
 def test_what_is_left_is_known_while_photos_are_taken(sources: dict[str, Source]) -> None:
     counting = Counting(sources["photos"])
     assert counting.seconds_left(2.0) is None
@@ -434,7 +426,7 @@ def test_what_is_left_is_known_while_photos_are_taken(sources: dict[str, Source]
         items = iter(counting)
         for _ in range(3):
             next(items)
-        wait_for(lambda: counting.total is not None)
+        until(lambda: counting.total is not None)
         assert (counting.passed, counting.total) == (3, 8)
         assert counting.seconds_left(2.0) == 2.5
         assert counting.seconds_left(2.0, parts=5) == 0.5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from gallop.serve.server import ServiceServer, bound_socket, make_server
 from gallop.serve.service import Service
 from tests import tiny
 from tests.nasty_images import encode
+from tests.until import until
 
 CLASSES = ("red", "green", "blue", "yellow")
 
@@ -81,14 +81,6 @@ def running(models: dict[str, Path], backend: Any = None, **changes: Any) -> Ite
             thread.join(60)
             service.close()
             assert not thread.is_alive()
-
-
-def until(reached: Any, seconds: float = 20) -> None:
-    """Wait for what another thread does."""
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end, "it does not come"
-        time.sleep(0.005)
 
 
 class Gate:

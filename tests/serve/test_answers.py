@@ -15,7 +15,8 @@ from gallop import GalLoPClassifier
 from gallop.predictions.rows import explained_row
 from gallop.serve.interface import schemas
 from tests import nasty_images
-from tests.serve.running import CLASSES, Gate, Running, photo, refusal, running, until
+from tests.serve.running import CLASSES, Gate, Running, photo, refusal, running
+from tests.until import until
 
 IN_COMPANY = 2e-6
 """By how much a probability may move with the photos that pass the tower together; alone it is the same bits."""

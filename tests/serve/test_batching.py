@@ -21,7 +21,8 @@ from gallop.serve.refusals import Refusal
 from gallop.serve.turns import Slots, Turns
 from tests.conftest import awaited
 from tests.nasty_images import encode
-from tests.serve.running import Running, photo, until
+from tests.serve.running import Running, photo
+from tests.until import until
 
 LONG = 30.0
 """Seconds that nobody waits in these tests: a batch that waited would fail them."""

@@ -14,8 +14,9 @@ import pytest
 from gallop.errors import CommandError
 from gallop.serve import door, server
 from gallop.serve.options import KEY_VARIABLE, key_is_known, read_keys
-from gallop.serve.watching import _Lines, log, log_failure, logging_as_json
-from tests.serve.running import Running, answer_on, head, photo, running, until
+from gallop.serve.watching import JsonLines, log, log_failure, logging_as_json
+from tests.serve.running import Running, answer_on, head, photo, running
+from tests.until import until
 
 KEY, OTHER = "correct-horse-battery", "another-good-long-key"
 
@@ -176,7 +177,7 @@ def test_a_line_of_the_log_is_json_without_names(service: Running, caplog: pytes
         until(lambda: len([record for record in caplog.records if record.getMessage() == "request"]) >= 2)
         log_failure("mistake", ValueError("about secret.jpg"))
         log("start", models=["a"])
-    lines = [_Lines().format(record) for record in caplog.records if record.name == "gallop.serve"]
+    lines = [JsonLines().format(record) for record in caplog.records if record.name == "gallop.serve"]
     assert "secret" not in "".join(lines)
     said = [json.loads(line) for line in lines]
     first = next(one for one in said if one["event"] == "request")

@@ -14,7 +14,8 @@ from PIL import Image
 
 from gallop.serve import bodies, door, server
 from tests.nasty_images import encode
-from tests.serve.running import Gate, Running, answer_on, form, head, photo, refusal, refusal_on, running, until
+from tests.serve.running import Gate, Running, answer_on, form, head, photo, refusal, refusal_on, running
+from tests.until import until
 
 
 def test_a_body_that_says_it_is_too_large_is_refused_unread(service: Running) -> None:

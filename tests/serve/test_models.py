@@ -42,8 +42,7 @@ def test_what_was_not_used_for_longest_makes_room(models: dict[str, Path]) -> No
         assert service.post("/models/others/predict", photo()).status_code == 200
         assert loaded(service) == ["others"]
         assert tower() is None, "nobody holds what was let go"
-        again = service.post("/predict", photo())
-        assert again.json()["photos"] == first
+        assert service.post("/predict", photo()).json()["photos"] == first
         assert loaded(service) == ["colours"]
         assert 'gallop_model_loaded{model="others"} 0.0' in service.get("/metrics").text
 

@@ -25,7 +25,8 @@ from gallop.serve.server import bound_socket
 from tests import warm
 from tests.conftest import ROOT, listen_to_interrupts
 from tests.connects import Connects
-from tests.serve.running import Gate, head, photo, refusal, running, until
+from tests.serve.running import Gate, head, photo, refusal, running
+from tests.until import until
 
 
 @contextmanager

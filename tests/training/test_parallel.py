@@ -42,6 +42,7 @@ from tests import warm
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import listen_to_interrupts
 from tests.tiny import backbone_folder, classifier, learned, pictures, vit, write_folder
+from tests.until import until
 
 pytest.importorskip("lightning_fabric", reason="needs the extra 'distributed'")
 
@@ -387,9 +388,7 @@ def test_ctrl_c_ends_all_and_keeps_the_last_epoch(whole_group: bool, small: dict
         [sys.executable, "-c", FORKING, warm.executable()], small, out, "--epochs", "10000", "--processes", "2"
     )
     try:
-        end = time.monotonic() + 90
-        while not (out / WORK / TRAINING).exists() and time.monotonic() < end and running.poll() is None:
-            time.sleep(0.05)
+        until(lambda: (out / WORK / TRAINING).exists() or running.poll() is not None, 90)
         (os.killpg if whole_group else os.kill)(running.pid, signal.SIGINT)
         said, err = running.communicate(timeout=60)
     finally:
@@ -400,10 +399,7 @@ def test_ctrl_c_ends_all_and_keeps_the_last_epoch(whole_group: bool, small: dict
         f"gallop: Stopped. What has been learned up to the last epoch is kept in {out}"
     )
     assert "Traceback" not in err
-    end = time.monotonic() + 20
-    while alive(running.pid) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not alive(running.pid)
+    until(lambda: not alive(running.pid))
 
 
 @pytest.mark.slow
@@ -413,16 +409,11 @@ def test_who_loses_the_first_process_to_a_kill_does_not_train_on(small: dict[str
     start = [sys.executable, "-c", FORKING, warm.executable()]
     running = gallop(start, small, out, "--epochs", "10000", "--processes", "2")
     try:
-        end = time.monotonic() + 90
-        while not (out / WORK / TRAINING).exists() and time.monotonic() < end and running.poll() is None:
-            time.sleep(0.05)
+        until(lambda: (out / WORK / TRAINING).exists() or running.poll() is not None, 90)
         assert len(alive(running.pid)) > 2
         os.kill(running.pid, signal.SIGKILL)
         running.communicate(timeout=60)  # whoever goes on holds its ends of the pipes
-        end = time.monotonic() + 20
-        while alive(running.pid) and time.monotonic() < end:
-            time.sleep(0.1)
-        assert not alive(running.pid)
+        until(lambda: not alive(running.pid))
     finally:
         with contextlib.suppress(OSError):
             os.killpg(running.pid, signal.SIGKILL)

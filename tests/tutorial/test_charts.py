@@ -186,8 +186,7 @@ def test_of_more_than_ten_clouds_the_first_ten_have_colours_and_no_two_the_same(
     assert [line.get_label() for line in named] == LONG[:10]
     assert len({line.get_color() for line in named}) == 10
     assert all(np.ptp(matplotlib.colors.to_rgb(line.get_color())) > 0.1 for line in named), "grey is behind"
-    legend = [text.get_text() for text in figure.axes[1].get_legend().texts]
-    assert legend == [*LONG[:10], "others"]
+    assert [text.get_text() for text in figure.axes[1].get_legend().texts] == [*LONG[:10], "others"]
 
 
 def test_a_photo_keeps_its_pixels_and_a_short_row_ends_early() -> None:

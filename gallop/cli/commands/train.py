@@ -42,7 +42,7 @@ def run(options: Namespace, console: Console) -> int:
     """Train, save, and tell how it went."""
     out = Path(options.out)
     _check_out(out, options)
-    _method(options, "paper"), _training(options, "paper")  # refused before processes are started
+    method_of(options, "paper"), training_of(options, "paper")  # refused before processes are started
     done = _train(options, console, ALONE) if options.processes == 1 else _in_processes(options, console)
     result = done.result
     if result["threshold_note"]:
@@ -65,7 +65,7 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     """All of it; in several processes, what each of them does."""
     out = Path(options.out)
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
-    method, training = _method(options, backbone.preset), _training(options, backbone.preset)
+    method, training = method_of(options, backbone.preset), training_of(options, backbone.preset)
     if options.preset == "tower" and backbone.preset == "paper":
         console.progress(f"settings: the paper's, since none were measured on {backbone.name}")
     console.progress(f"reading {options.data}")
@@ -136,7 +136,8 @@ def _check_out(out: Path, options: Namespace) -> None:
         )
 
 
-def _method(options: Namespace, own: OwnPreset) -> MethodConfig:
+def method_of(options: Namespace, own: OwnPreset) -> MethodConfig:
+    """Return what the options say of the method, and for the rest what the preset says."""
     settings = given(options, MethodConfig)
     if options.topk is None:
         if options.local_prompts is not None:
@@ -149,7 +150,8 @@ def _method(options: Namespace, own: OwnPreset) -> MethodConfig:
     return method_preset(options.preset, own, **settings)
 
 
-def _training(options: Namespace, own: OwnPreset) -> TrainConfig:
+def training_of(options: Namespace, own: OwnPreset) -> TrainConfig:
+    """Return what the options say of the training, and for the rest what the preset says."""
     return train_preset(options.preset, own, **given(options, TrainConfig))
 
 

@@ -51,7 +51,7 @@ class Opener:
         Raises:
             DataError: the place is of a kind that is not opened, or what opens it is not installed.
         """
-        self._check(place)
+        self.check(place)
         if protocol_of(place) in _WEB:
             raise DataError(
                 f"{printable_name(place)} is an address of the web, where no folder is listed: give that of a list, a "
@@ -97,7 +97,8 @@ class Opener:
             raise too_large(label, self.limits)
         return data
 
-    def _check(self, place: str) -> None:
+    def check(self, place: str) -> None:
+        """Raise DataError where a place is of no kind that is opened here, or may not be read from this source."""
         protocol = protocol_of(place)
         if "::" in place or (protocol and protocol not in (*_WEB, *BUCKETS, *_LOCAL)):
             known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *_WEB))
@@ -123,7 +124,7 @@ class Opener:
             yield partial(os.listdir, os.path.dirname(str(local_path(place))) or ".")
 
     def _content(self, place: str, most: int) -> bytes:
-        self._check(place)
+        self.check(place)
         if protocol_of(place) in _WEB:
             from gallop.scoring.sources.web import web_file
 
@@ -150,7 +151,7 @@ class Opener:
             Unreachable, KeysRefused: nothing can be read from where it lies, or no longer.
             OSError: it cannot be opened.
         """
-        self._check(place)
+        self.check(place)
         if protocol_of(place) in _WEB:
             from gallop.scoring.sources.web import open_web_file
 
