@@ -41,7 +41,7 @@ def test_examples_say_what_comes_out(page: Path, tmp_path: Path, monkeypatch: py
     runner.run(session, out=told.append)
     for registered, before in ((KINDS, kinds), (HEADS, heads)):  # a page may add some
         for name in [*registered.keys() - before.keys()]:
-            del registered[name]  # type: ignore[attr-defined]
+            del registered[name]
     assert session.examples
     assert not runner.summarize(verbose=False).failed, "".join(told)
 
