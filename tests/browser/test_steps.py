@@ -124,7 +124,7 @@ def test_what_shots_taught_joins_the_prompts_with_its_weight(page: Page) -> None
     share = f"{100 * found.probabilities['class 3']:.1f} %"
     expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
     step(page, "Ensemble")
-    page.get_by_role("slider", name="What the head counts").focus()
+    page.get_by_role("slider", name="What shots count").focus()
     page.keyboard.press("Home")
     expect(line.nth(3)).to_have_text(f"together{figure(prompts)}")
     page.get_by_role("button", name="Back to the model's own").click()

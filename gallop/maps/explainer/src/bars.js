@@ -1,10 +1,10 @@
 /* Probabilities as bars: of the classes, together and of each branch; and of one region alone. */
 
 import { element, put, say } from "./dom.js";
-import { percent } from "./words.js";
+import { capital, percent } from "./words.js";
 
 const ROWS = 6;
-const HEAD_NOTE = "Head: how much the photo is like those it learned from.";
+const taughtNote = (name) => `${capital(name)}: how much the photo is like those it learned from.`;
 
 /* A line of a class: its name, its share, a bar, and thinner bars of the branches. */
 class Row {
@@ -83,7 +83,8 @@ export class Bars {
     const entries = answer.branches.length > 1 ? [["together", "all"]] : [];
     if (answer.branches.length > 1) answer.branches.forEach(({ name }, i) => entries.push([name, `thin-${i}`]));
     if (before) entries.push([before, "was"]);
-    say(this.meant, answer.branches.some(({ linear }) => linear) ? HEAD_NOTE : "");
+    const taught = answer.branches.filter(({ linear }) => linear);
+    say(this.meant, taught.map(({ name }) => taughtNote(name)).join(" "));
     const text = entries.map((entry) => entry.join()).join() + this.more;
     if (this.keyed === text) return;
     this.keyed = text;
