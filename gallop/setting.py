@@ -146,7 +146,8 @@ def check_settings(config: Any) -> None:
 def _checked(each: Field[Any], about: Setting, value: object) -> object:
     if about.choices:
         require(
-            value in about.choices, f"{each.name} is {quoted(value)}; it must be one of {', '.join(about.choices)}."
+            isinstance(value, str) and value in about.choices,
+            f"{each.name} is {quoted(value)}; it must be one of {', '.join(about.choices)}.",
         )
         return value
     if isinstance(each.default, bool):

@@ -61,7 +61,7 @@ try:
 except ConfigError as error:
     found["refused too"] = str(error)
 options = parse("train photos --out model --warmup 2 --schedule line --tilt 0.5".split())
-found["parser"] = asdict(train._training(options, "default")) | asdict(train._method(options, "default"))
+found["parser"] = asdict(train.training_of(options, "default")) | asdict(train.method_of(options, "default"))
 
 def script():
     from app.ui.resources import session
