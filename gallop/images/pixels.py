@@ -24,23 +24,18 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_QUARTERS = tuple(_UPRIGHT[number] for number in (5, 6, 7, 8))
 
 
-def lies_on_its_side(im: Image.Image) -> bool:
-    """Return whether width and height change places where it is turned upright."""
-    return _turn(im) in _QUARTERS
-
-
-def _turn(im: Image.Image) -> Image.Transpose | None:
+def orientation(im: Image.Image) -> Any:
+    """Return what EXIF says of how a picture lies: 1 is upright, and from 5 to 8 on its side."""
     with contextlib.suppress(Exception):  # broken EXIF tells nothing, and harms nothing
-        return _UPRIGHT.get(im.getexif().get(0x0112, 1))
-    return None
+        return im.getexif().get(0x0112, 1)
+    return 1
 
 
 def to_rgb(im: Image.Image) -> Image.Image:
     """Turn a loaded picture of any mode into an upright RGB copy without metadata."""
-    turn = _turn(im)
+    turn = _UPRIGHT.get(orientation(im))
     if im.mode.startswith(("I", "F")):
         im = Image.fromarray(_grey_levels(im))
     if im.has_transparency_data:
