@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gallop.wording import printable
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.progress import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -65,7 +63,7 @@ def write_encoded(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-class ProgressSaid:
+class ProgressSaid(contextlib.AbstractContextManager["ProgressSaid"]):
     """Stages of some work, one after the other. As a context it is closed at the end.
 
     Args:
@@ -90,7 +88,8 @@ class ProgressSaid:
             with contextlib.suppress(OSError):  # a terminal that has gone is no reason to stop the work
                 self._show(stage, done, total, note, new=new)
         elif done and (done == total or self.line_is_due()):
-            write_said(self._stream, f"{_in_a_line(stage, done, total, note)}\n")
+            count = f"{done}/{total}" if total else str(done)
+            write_said(self._stream, printable(f"{stage} {count}{': ' if note else ''}{note}") + "\n")
 
     def begins(self, stage: str) -> bool:
         """Return whether a stage is another than the last one; its lines are due from now on."""
@@ -113,12 +112,7 @@ class ProgressSaid:
                 self._bar.stop()
             self._bar = None
 
-    def __enter__(self) -> ProgressSaid:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _show(self, stage: str, done: int, total: int, note: str, *, new: bool) -> None:
@@ -128,18 +122,13 @@ class ProgressSaid:
         if self._bar is None:
             self._bar = _new_bar(self._stream)
             self._bar.start()
-            new = True
         if new:
             for task in self._bar.task_ids:
                 self._bar.remove_task(task)
-            self._bar.add_task(**said)
-        else:
+        if self._bar.task_ids:
             self._bar.update(self._bar.task_ids[0], refresh=done == total, **said)
-
-
-def _in_a_line(stage: str, done: int, total: int, note: str) -> str:
-    count = f" {done}/{total}" if total else f" {done}"
-    return printable(f"{stage}{count}{': ' if note else ''}{note}")
+        else:
+            self._bar.add_task(**said)
 
 
 def _in_notebook() -> bool:

@@ -104,16 +104,6 @@ class PublicOnly(AsyncNetworkBackend):
                 failed = error
         raise failed
 
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> AsyncNetworkStream:
-        """Refuse: nothing that may be fetched is behind one."""
-        raise NotPublic("it leads to a socket of this machine")
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, between two tries."""
-        await self._inner.sleep(seconds)
-
 
 async def fetch(
     url: str,
