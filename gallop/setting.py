@@ -23,7 +23,7 @@ _ABOUT = "setting"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is said of a setting beside its name, kind and default.
+    """What is known of a setting beside its name, kind and default.
 
     Attributes:
         words: what it is called in a sentence; on its own, with a capital.

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gallop.config import CONTEXT_INIT, HEADS, MethodConfig, TrainConfig, default_topk
+from gallop.config import CONTEXT_INIT, HEADS, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
 from gallop.errors import ConfigError
-from gallop.presets import method_preset, train_preset
 from gallop.setting import check_settings, setting, settings_of
 
 

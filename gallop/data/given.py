@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,7 +27,6 @@ from gallop.data.tabular.columns import (
     is_map_style,
     is_tensor,
     label_names,
-    named_kind,
 )
 from gallop.data.tabular.data_sets import (
     dataset_images,
@@ -48,7 +47,7 @@ from gallop.data.tabular.tables import (
 from gallop.errors import DataError, warn_caller
 from gallop.images import IMAGE_SUFFIXES, ImageSource, list_images, load_image
 from gallop.names.class_names import clean_names, missing_names, spelled_as
-from gallop.wording import listed
+from gallop.wording import listed, named_kind
 
 AskedPhotos: TypeAlias = ImageSource | LabelledPhotos | Listing | PhotoSet | MapStyle | Iterable[Any]
 """One image, or what holds many: a list, an array, a folder, a CSV table, a Series, a DataFrame, a data set, a dict."""
@@ -274,25 +273,21 @@ def training_set(
         DataError: as there and in ``distinct_photos``, a single class, or one of ``class_names`` without images.
         ClassNameError: names that differ in upper and lower case alone.
     """
-    skipped: tuple[tuple[Path | int, str], ...] = ()
     if labels is None:
         source = _source(images, "train", class_names, content)
         drawn = _drawn(source, shots, seed=seed, allow_fewer=allow_fewer)
-        photos, names, hashes = distinct_photos(drawn.photos, drawn.names, drawn.hashes)
-        skipped = drawn.skipped
+        found = distinct_photos(drawn.photos, drawn.names, drawn.hashes, skipped=drawn.skipped)
     else:
-        found = labelled_photos(images, labels, split="train", class_names=class_names)
-        photos, names, hashes = distinct_photos(*found)
-    if class_names is None:
-        there = clean_names(dict.fromkeys(names))
-    else:
-        there = clean_names(class_names)
+        found = distinct_photos(*labelled_photos(images, labels, split="train", class_names=class_names))
+    there = clean_names(found.class_names if class_names is None else class_names)
+    names = found.names
+    if class_names is not None:
         names = spelled_as(names, there)
         _check_all_there(names, there)
     if len(there) < fewest:
         only = f"All images are of one class, {there[0]!r}"
         raise DataError(f"{only}; training needs two or more. Prediction with one class works: use zero_shot.")
-    data = LabelledPhotos(tuple(photos), tuple(hashes), tuple(map(there.index, names)), there, skipped)
+    data = replace(found, labels=tuple(map(there.index, names)), class_names=there)
     return data if labels is None or shots is None else data.draw(shots, seed=seed, allow_fewer=allow_fewer)
 
 
@@ -314,18 +309,12 @@ def photos_together(parts: Sequence[LabelledPhotos], class_names: Sequence[str])
     Raises:
         DataError: one picture with two class names.
     """
-    photos, names, hashes = distinct_photos(
+    return distinct_photos(
         [photo for part in parts for photo in part.photos],
         [name for part in parts for name in part.names],
         [digest for part in parts for digest in part.hashes],
-    )
-    number = {name: k for k, name in enumerate(class_names)}
-    return LabelledPhotos(
-        tuple(photos),
-        tuple(hashes),
-        tuple(number[name] for name in names),
-        tuple(class_names),
-        tuple(chain.from_iterable(part.skipped for part in parts)),
+        class_names,
+        [place for part in parts for place in part.skipped],
     )
 
 

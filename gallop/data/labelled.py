@@ -123,7 +123,7 @@ class LabelledPhotos(Labelled):
 
     @cached_property
     def fingerprint(self) -> str:
-        """``data_fingerprint`` of photos and labels."""
+        """Return ``data_fingerprint`` of photos and labels."""
         return data_fingerprint(self.hashes, self.names)
 
     def take(self, indices: Sequence[int]) -> LabelledPhotos:
@@ -185,7 +185,7 @@ def read_files(
         DataError: one picture in two classes.
     """
     hashes: dict[Path, str | None] = {}
-    skipped: list[tuple[Path, str]] = []
+    skipped: list[tuple[Path | int, str]] = []
 
     def readable() -> Iterator[tuple[Path, str, str, str]]:
         for path, name, remark in files:
@@ -199,36 +199,37 @@ def read_files(
             if digest is not None:
                 yield path, name, digest, f"{path}{remark}"
 
-    number = {name: k for k, name in enumerate(class_names)}
-    kept = sorted(_distinct(readable()).items(), key=lambda item: number[item[1][1]])
-    return LabelledPhotos(
-        tuple(path for _, (path, _, _) in kept),
-        tuple(digest for digest, _ in kept),
-        tuple(number[name] for _, (_, name, _) in kept),
-        class_names,
-        tuple(skipped),
-    )
+    found = _gathered(readable(), class_names, skipped)
+    return found.take(sorted(range(len(found)), key=found.labels.__getitem__))
 
 
 def distinct_photos(
-    photos: Sequence[PhotoSource], names: Sequence[str], hashes: Iterable[str] | None = None
-) -> tuple[list[PhotoSource], list[str], list[str]]:
-    """Return photos, class names and content hashes, each picture once: a second copy could be held out from the first.
+    photos: Sequence[PhotoSource],
+    names: Sequence[str],
+    hashes: Iterable[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    skipped: Sequence[tuple[Path | int, str]] = (),
+) -> LabelledPhotos:
+    """Return photos with class names, each picture once: a second copy could be held out from the first.
 
     Args:
         hashes: of the photos, where they are known; else each is decoded for its own.
+        class_names: K names, among them those of all photos; None is their own, in the order in which they first come.
 
     Raises:
         DataError: one picture with two class names.
     """
     digests = (load_image(photo).sha256 for photo in photos) if hashes is None else hashes
     places = (str(photo) if isinstance(photo, Path) else f"Image {i}" for i, photo in enumerate(photos, 1))
-    kept = _distinct(zip(photos, names, digests, places, strict=True))
-    return [photo for photo, _, _ in kept.values()], [name for _, name, _ in kept.values()], list(kept)
+    return _gathered(zip(photos, names, digests, places, strict=True), class_names or dict.fromkeys(names), skipped)
 
 
-def _distinct(photos: Iterable[tuple[PhotoSource, str, str, str]]) -> dict[str, tuple[PhotoSource, str, str]]:
-    """The first photo of each picture, its class name and place, by content hash."""
+def _gathered(
+    photos: Iterable[tuple[PhotoSource, str, str, str]],
+    class_names: Iterable[str],
+    skipped: Sequence[tuple[Path | int, str]],
+) -> LabelledPhotos:
+    """Photos, each with its class name, content hash and place; the first of each picture stays."""
     kept: dict[str, tuple[PhotoSource, str, str]] = {}
     for photo, name, digest, place in photos:
         _, first_name, first_place = kept.setdefault(digest, (photo, name, place))
@@ -236,4 +237,11 @@ def _distinct(photos: Iterable[tuple[PhotoSource, str, str, str]]) -> dict[str, 
             raise DataError(
                 f"{first_place} and {place}: the same picture is labelled {first_name!r} and {name!r}; take one away."
             )
-    return kept
+    number = {name: k for k, name in enumerate(class_names)}
+    return LabelledPhotos(
+        photos=tuple(photo for photo, _, _ in kept.values()),
+        hashes=tuple(kept),
+        labels=tuple(number[name] for _, name, _ in kept.values()),
+        class_names=tuple(number),
+        skipped=tuple(skipped),
+    )

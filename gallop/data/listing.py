@@ -92,12 +92,12 @@ class Listing(Labelled):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """n files, made anew at every call."""
+        """Return n files, made anew at every call."""
         return tuple(self.root / file for file in self.files)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over files below ``root`` and labels, whatever their order; it says that it is a listing's."""
+        """Return SHA-256 over files below ``root`` and labels, whatever their order; it says that it is a listing's."""
         return f"listed {data_fingerprint(self.files, self.names)}"
 
     def draw(self, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> LabelledPhotos:

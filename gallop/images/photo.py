@@ -104,9 +104,12 @@ def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLim
     if isinstance(source, (bytes, bytearray, memoryview)):
         image = decode_image(bytes(source), label, limits).image
     else:
-        convert = _from_pil if isinstance(source, Image.Image) else array_to_rgb
         with _strict_pillow(label):
-            image = convert(source, label, limits)
+            image = (
+                _from_pil(source, label, limits)
+                if isinstance(source, Image.Image)
+                else array_to_rgb(source, label, limits)
+            )
     return Photo(image, label, _content_hash(image))
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from gallop.errors import EmptyImage, UnsupportedImage
 from gallop.images.formats import ImageLimits, check_size
+from gallop.wording import named_kind
 
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 
@@ -95,8 +96,7 @@ def array_to_rgb(source: Any, label: str, limits: ImageLimits) -> Image.Image:
     Raises:
         UnsupportedImage, EmptyImage, TooManyPixels: naming shape and type, and what would do.
     """
-    name = type(source).__name__
-    kind = f"{label} is {'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+    kind = f"{label} is {named_kind(source)}"
     wanted = "give an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
     if not hasattr(source, "__array__"):
         raise UnsupportedImage(f"{kind}, which is not read here: give bytes, a path, a file, a PIL image or an array.")

@@ -53,7 +53,7 @@ def processor() -> str:
 
 
 def peak_bytes(function: Callable[[], object], device: torch.device | None = None) -> int:
-    """By how much the process grew at its largest while the function ran, in resident bytes; 0 where nothing tells.
+    """Return by how many resident bytes the process grew at most while the function ran; 0 where nothing tells.
 
     Args:
         device: where the function computes; of a GPU it is the GPU's own memory.

@@ -55,27 +55,27 @@ def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Resu
     return [future.result() for future in futures] + rest
 
 
-def in_parts(function: Callable[[Tensor], Tensor], whole: Tensor, parts: int, *, dim: int) -> Tensor:
-    """Return ``function(whole)`` of a tensor (n, ...) whose rows are independent, from so many parts of it, n at most.
+def in_parts(function: Callable[[Tensor], Tensor], rows: Tensor, parts: int, *, dim: int) -> Tensor:
+    """Return ``function(rows)`` of a tensor (n, ...) whose rows are independent, from so many parts of it, n at most.
 
-    Gradients reach ``whole``, and nothing else that the function reads. In more than one part they can be taken once.
+    Gradients reach ``rows``, and nothing else that the function reads. In more than one part they can be taken once.
 
     Args:
         dim: where n is in what the function gives.
     """
     if parts == 1:
-        return function(whole)
-    if torch.is_grad_enabled() and whole.requires_grad:
-        return cast(Tensor, _InParts.apply(function, whole, parts, dim))  # type: ignore[no-untyped-call]
-    return torch.cat(each(function, whole.tensor_split(parts)), dim)
+        return function(rows)
+    if torch.is_grad_enabled() and rows.requires_grad:
+        return cast(Tensor, _InParts.apply(function, rows, parts, dim))  # type: ignore[no-untyped-call]
+    return torch.cat(each(function, rows.tensor_split(parts)), dim)
 
 
 class _InParts(torch.autograd.Function):
     """Each part keeps a graph of its own, so that its way back is a thread's too."""
 
     @staticmethod
-    def forward(ctx: Any, function: Callable[[Tensor], Tensor], whole: Tensor, parts: int, dim: int) -> Tensor:
-        inputs = [part.detach().requires_grad_() for part in whole.tensor_split(parts)]
+    def forward(ctx: Any, function: Callable[[Tensor], Tensor], rows: Tensor, parts: int, dim: int) -> Tensor:
+        inputs = [part.detach().requires_grad_() for part in rows.tensor_split(parts)]
         with torch.enable_grad():
             outputs = each(function, inputs)
         ctx.parts, ctx.dim = list(zip(outputs, inputs, strict=True)), dim

@@ -13,6 +13,7 @@ import secrets
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
@@ -100,8 +101,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(handle)
 
 
-@contextlib.contextmanager
-def open_draft(path: Path) -> Iterator[BinaryIO]:
+def open_draft(path: Path) -> AbstractContextManager[BinaryIO]:
     """Open a file to be written in parts: it gets its name when the block ends well, and else it goes.
 
     Drafts that killed processes left in its folder go.
@@ -110,8 +110,7 @@ def open_draft(path: Path) -> Iterator[BinaryIO]:
         OSError: as ``write_file``.
     """
     clear_drafts(Path(os.path.realpath(path)).parent)
-    with _named_later(path) as file:
-        yield file
+    return _named_later(path)
 
 
 def part_of(path: Path) -> Path:
@@ -119,8 +118,7 @@ def part_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
 
 
-@contextlib.contextmanager
-def open_growing(path: Path) -> Iterator[BinaryIO]:
+def open_growing(path: Path) -> AbstractContextManager[BinaryIO]:
     """Open a file that is of use before it is whole: it gets its name when the block ends well, as a draft does.
 
     Until then it is ``part_of(path)``, where everybody may read what was flushed, and there it stays however its writer
@@ -130,8 +128,7 @@ def open_growing(path: Path) -> Iterator[BinaryIO]:
         BlockingIOError: another is writing it.
         OSError: it cannot be written; the error names it.
     """
-    with _named_later(path, growing=True) as file:
-        yield file
+    return _named_later(path, growing=True)
 
 
 @contextlib.contextmanager

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
-from gallop.data.paper.places import CatalogueEntry, FoundSet, Split, reason
+from gallop.data.paper.places import CatalogueEntry, FoundSet, Split
 from gallop.data.paper.sets import SETS
 from gallop.data.photo_set import PhotoSet
 from gallop.errors import ClassNameError, DataError
 from gallop.runtime.writing import make_folder
+from gallop.wording import one_line
 
 
 def available_datasets() -> tuple[CatalogueEntry, ...]:
@@ -43,7 +44,13 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
         )
     split = _pick_split(known, place)
     if split is None:
-        raise DataError(_no_split(known, place))
+        ways = []
+        for way in known.splits:
+            pieces = [piece for piece in way.pieces if piece.need == "to open" and not place.find(piece.path)]
+            ways.append(f"{' and '.join(piece.path for piece in pieces)} ({way.title}: {pieces[0].address})")
+        raise DataError(
+            f"{place.home} says nowhere which images of {known.title} are for training; put there {', or '.join(ways)}."
+        )
     found = split.read(place)
     if not (len(found.train) or len(found.test) or len(found.photos)):
         raise DataError(f"{known.title} in {place.photos} holds no images. {_where_to_get(known)}")
@@ -98,14 +105,6 @@ def _where_to_get(known: CatalogueEntry) -> str:
         f"Get them from {known.address}, or let torchvision.datasets.{known.torchvision} download them: "
         f"`gallop data check {known.name} DIR --download`."
     )
-
-
-def _no_split(known: CatalogueEntry, place: FoundSet) -> str:
-    ways = []
-    for split in known.splits:
-        pieces = [piece for piece in split.pieces if piece.need == "to open" and not place.find(piece.path)]
-        ways.append(f"{' and '.join(piece.path for piece in pieces)} ({split.title}: {pieces[0].address})")
-    return f"{place.home} says nowhere which images of {known.title} are for training; put there {', or '.join(ways)}."
 
 
 @dataclass(frozen=True)
@@ -224,6 +223,6 @@ def download(name: str, root: str | PathLike[str]) -> None:
     except Exception as error:  # network, archive, disk: each has its own
         raise DataError(
             f"torchvision.datasets.{known.torchvision} could not download {known.title} into {folder} "
-            f"({reason(error)}). A "
+            f"({one_line(str(error))[:200] or type(error).__name__}). A "
             f"folder that is only half there has to be deleted first; by hand it is to be had from {known.address}."
         ) from error

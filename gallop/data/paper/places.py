@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gallop.data.photo_set import PhotoSet
-from gallop.errors import DataError
+from gallop.errors import DataError, first_line
 from gallop.images import IMAGE_SUFFIXES
 from gallop.runtime.reading import open_file, read_text
 
@@ -178,17 +178,13 @@ def _read(path: Path, kind: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except Exception as error:  # a bad byte makes scipy raise nearly anything
-        raise DataError(f"{path} cannot be read as {kind} ({reason(error)}); get the file anew.") from error
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise DataError(f"{path} cannot be read as {kind} ({why[:120]}); get the file anew.") from error
 
 
 def damaged(path: Path, line: object) -> DataError:
     """Return the error for a line or an entry that is not as it has to be."""
     return DataError(f"{path} holds {str(line)[:80]!r}, which is not what this file is made of; get the file anew.")
-
-
-def reason(error: BaseException) -> str:
-    """Return why a file cannot be read, or was not fetched, to be quoted in a sentence."""
-    return " ".join(str(getattr(error, "strerror", None) or str(error) or type(error).__name__).split())[:200]
 
 
 def subfolders(folder: Path, pattern: str) -> Sequence[str]:

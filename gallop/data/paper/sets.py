@@ -37,7 +37,41 @@ def _official(read: Callable[[FoundSet], PhotoSet], address: str, *paths: str, b
     return Split("the official split", pieces, read, by_torchvision)
 
 
-FEW_SHOT = (
+def _variant(
+    name: str,
+    title: str,
+    classes: int,
+    address: str,
+    *,
+    homes: tuple[str, ...],
+    photos: tuple[str, ...],
+    read: Callable[[FoundSet], PhotoSet] = by_synset,
+    inside: str = SYNSET,
+    aliases: tuple[str, ...] = (),
+) -> CatalogueEntry:
+    split = Split("class folders", (_NAMES,), read)
+    return CatalogueEntry(
+        name, title, "variant", classes, _PHOTO, homes, photos, address, (split,), inside=inside, aliases=aliases
+    )
+
+
+def _photos(place: FoundSet) -> PhotoSet:
+    """All images below the folder, in natural order."""
+    nothing = Listing(place.photos)
+    files = tuple(path.relative_to(place.photos).as_posix() for path in list_images(place.photos, recursive=True))
+    photos = Listing(place.photos, files, (0,) * len(files), ("",))
+    return PhotoSet(place.name, nothing, nothing, val=nothing, photos=photos)
+
+
+def _outliers(
+    name: str, title: str, *homes: str, address: str = _OUTLIERS, torchvision: str | None = None
+) -> CatalogueEntry:
+    photos, splits = ("images", ""), (Split("all photos", (), _photos),)
+    return CatalogueEntry(name, title, "ood", 0, "", homes, photos, address, splits, torchvision=torchvision)
+
+
+_ENTRIES = (
+    # Eleven to learn from.
     CatalogueEntry(
         "imagenet",
         "ImageNet",
@@ -233,28 +267,7 @@ FEW_SHOT = (
             ),
         ),
     ),
-)
-
-
-def _variant(
-    name: str,
-    title: str,
-    classes: int,
-    address: str,
-    *,
-    homes: tuple[str, ...],
-    photos: tuple[str, ...],
-    read: Callable[[FoundSet], PhotoSet] = by_synset,
-    inside: str = SYNSET,
-    aliases: tuple[str, ...] = (),
-) -> CatalogueEntry:
-    split = Split("class folders", (_NAMES,), read)
-    return CatalogueEntry(
-        name, title, "variant", classes, _PHOTO, homes, photos, address, (split,), inside=inside, aliases=aliases
-    )
-
-
-VARIANTS = (
+    # Four variants of ImageNet, to test on alone.
     _variant(
         "imagenet_v2",
         "ImageNetV2",
@@ -291,25 +304,7 @@ VARIANTS = (
         photos=("imagenet-r", ""),
         aliases=("imagenet-rendition",),
     ),
-)
-
-
-def _photos(place: FoundSet) -> PhotoSet:
-    """All images below the folder, in natural order."""
-    nothing = Listing(place.photos)
-    files = tuple(path.relative_to(place.photos).as_posix() for path in list_images(place.photos, recursive=True))
-    photos = Listing(place.photos, files, (0,) * len(files), ("",))
-    return PhotoSet(place.name, nothing, nothing, val=nothing, photos=photos)
-
-
-def _outliers(
-    name: str, title: str, *homes: str, address: str = _OUTLIERS, torchvision: str | None = None
-) -> CatalogueEntry:
-    photos, splits = ("images", ""), (Split("all photos", (), _photos),)
-    return CatalogueEntry(name, title, "ood", 0, "", homes, photos, address, splits, torchvision=torchvision)
-
-
-OUTLIERS = (
+    # Four of unknown things.
     _outliers("inaturalist", "iNaturalist", "iNaturalist", "inaturalist"),
     _outliers("sun", "SUN", "SUN"),
     _outliers("places", "Places", "Places", "Places365", "places365"),
@@ -325,7 +320,5 @@ OUTLIERS = (
         torchvision="DTD",
     ),
 )
-
-
-SETS = {known.name: known for known in (*FEW_SHOT, *VARIANTS, *OUTLIERS)}
-"""All sets by name: the eleven to learn from, the four variants of ImageNet, the four of unknown things."""
+SETS = {known.name: known for known in _ENTRIES}
+"""All sets by name."""

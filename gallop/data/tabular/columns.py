@@ -15,7 +15,7 @@ import numpy as np
 
 from gallop.errors import DataError
 from gallop.names.class_names import clean_name, clean_names, missing_names, spelled_as
-from gallop.wording import listed, one_line
+from gallop.wording import listed, named_kind, one_line
 
 IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "path", "file", "filename", "img"), ("label", "class")
 """What columns of images and labels are called; the first that is there is taken."""
@@ -28,14 +28,6 @@ class MapStyle(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: Any, /) -> Any: ...
-
-
-class Frame(MapStyle, Protocol):
-    """A table with columns by name."""
-
-    @property
-    def columns(self) -> Any:
-        """Their names, or the columns themselves."""
 
 
 def kinds(value: Any) -> set[str]:
@@ -123,12 +115,6 @@ def only_column(table: Any) -> Any:
     if len(keys) != 1:
         raise DataError(f"The {type(table).__name__} has the columns {listed(list(map(str, keys)))}; give one of them.")
     return table[keys[0]]
-
-
-def named_kind(value: Any) -> str:
-    """Return words for what somebody gave, such as "a DataLoader"."""
-    name = type(value).__name__
-    return "nothing (None)" if value is None else f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _keys(table: Any) -> list[Any]:

@@ -20,13 +20,12 @@ from gallop.data.tabular.columns import (
     is_hugging_face,
     kinds,
     label_names,
-    named_kind,
     names_of_numbers,
     plain,
 )
 from gallop.data.tabular.tables import frame_names, photos_of_rows
 from gallop.errors import DataError
-from gallop.wording import listed
+from gallop.wording import listed, named_kind, one_line
 
 _LABELS = ("targets", "labels", "_labels")
 """Where torchvision's data sets keep the labels of all rows, so that no image is decoded to know them."""
@@ -110,8 +109,8 @@ def _load(name: str, split: str | None) -> Any:
     try:
         return datasets.load_dataset(name, split=split)
     except Exception as error:  # network, cache, an unknown name or split: each has its own
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"The package datasets could not load {name!r} ({reason}).") from error
+        why = one_line(str(error))[:200] or type(error).__name__
+        raise DataError(f"The package datasets could not load {name!r} ({why}).") from error
 
 
 def _one_split(dataset: Any, split: str | None) -> Any:

@@ -19,20 +19,19 @@ from gallop.data.listing import Rows
 from gallop.data.tabular.columns import (
     IMAGE_COLUMNS,
     LABEL_COLUMNS,
-    Frame,
+    MapStyle,
     as_list,
     find_column,
     is_frame,
     is_missing,
     label_names,
-    named_kind,
     needed_column,
     only_column,
 )
 from gallop.errors import ClassNameError, DataError
 from gallop.names.class_names import clean_name, clean_names
 from gallop.runtime.reading import open_file
-from gallop.wording import listed
+from gallop.wording import listed, named_kind
 
 _NEEDED, _SPLIT = ("path", "label"), "split"
 _SEPARATORS = (",", ";", "\t")
@@ -92,7 +91,7 @@ def csv_images(path: str | PathLike[str]) -> list[Path]:
 
 
 def from_csv(
-    path: str | PathLike[str] | Frame, *, split: str = "train", content: ContentHash = content_hash
+    path: str | PathLike[str] | MapStyle, *, split: str = "train", content: ContentHash = content_hash
 ) -> LabelledPhotos:
     """Return every readable image of a table, as ``read_folder`` does it: a picture twice in a class counts once.
 
