@@ -90,12 +90,14 @@ class ProgressDisplay(contextlib.AbstractContextManager["ProgressDisplay"]):
             write_message(self._stream, printable(f"{stage} {count}{': ' if note else ''}{note}") + "\n")
 
     def line_is_due(self, stage: str) -> bool:
-        """Return whether it is time for a line of a stage, which is written then; at its beginning it is not."""
-        new, now = stage != self._stage, time.monotonic()
-        if not new and now - self._last < SECONDS_BETWEEN_LINES:
+        """Return whether it is time for a line of a stage, where there is no bar; it is written then."""
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._last = stage, now
+        if now - self._last < SECONDS_BETWEEN_LINES:
             return False
-        self._stage, self._last = stage, now
-        return not new
+        self._last = now
+        return True
 
     def close(self) -> None:
         """Take the bar away, so that lines can be written; it comes again when more is shown."""

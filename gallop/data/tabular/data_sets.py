@@ -139,7 +139,7 @@ def _column(dataset: Any, name: str | None, kind: str, argument: str) -> str:
         if name not in dataset.features:
             raise DataError(f"There is no column {name!r}; the columns are {columns}.")
         return name
-    found = [column for column, feature in dataset.features.items() if type(feature).__name__ == kind]
+    found: list[str] = [column for column, feature in dataset.features.items() if type(feature).__name__ == kind]
     if len(found) == 1:
         return found[0]
     if argument in dataset.features:

@@ -236,8 +236,9 @@ def _read_rows(
     files = ((row.path, row.label, f" ({table.row} {row.number} of {table.short})") for row in kept)
     found = read_files(files, class_names, content)
     if not found.photos:
-        count = len(found.skipped)
-        raise DataError(f"None of the {count} images of {table.whole} can be read; the first: {found.skipped[0][1]}")
+        raise DataError(
+            f"None of the {len(found.skipped)} images of {table.whole} can be read; the first: {found.skipped[0][1]}"
+        )
     return found
 
 
