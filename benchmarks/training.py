@@ -19,10 +19,10 @@ from benchmarks.naive import naive_loss, naive_loss_after_towers
 from benchmarks.text import imagenet_names
 from gallop import GalLoPClassifier, MethodConfig, load_backbone, load_image
 from gallop.backbones import Backbone
+from gallop.config import train_preset
 from gallop.core.gallop import Loss, TextFeatures, draw_kept_prompts
 from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews
 from gallop.model.prompted import PromptModel
-from gallop.presets import train_preset
 from gallop.training.encoding_ahead import encode_ahead
 from gallop.training.loop import StepEvent
 

@@ -1,4 +1,4 @@
-"""The settings of the method and of its training, as frozen and validated dataclasses.
+"""The settings of the method and of its training, as frozen and validated dataclasses, and presets of them by name.
 
 A wrong value is refused when the object is made, with a sentence that names it. Command line, app and model card take
 what they say of a setting from its field here, so a new one is asked for everywhere. A setting that came later is left
@@ -9,11 +9,11 @@ field never changes, while a preset may. Nothing here knows torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 from gallop.errors import suggesting
-from gallop.setting import check_settings, require, setting, whole_between, whole_number
+from gallop.setting import check_settings, require, setting, settings_of, whole_between, whole_number
 from gallop.wording import quoted
 
 RegionKind = Literal["value", "tokens", "value-value", "query-query", "neighbours"]
@@ -75,7 +75,7 @@ class MethodConfig:
         dropout: p of prompt dropout in [0, 1); ``max(M - int(p * M), 1)`` global prompts are kept per image.
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
         head: its kind, or "none".
-        detail: a photo is looked at once more at so many times the tower's input size. Regions of both sizes are
+        detail: a photo is looked at once more at so many times the backbone's input size. Regions of both sizes are
             pooled by themselves, and the logits of each branch are the mean over both.
         detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
         global_projection: whether a projection (D, D) of the photo's own feature is learned, as one of the regions is.
@@ -152,17 +152,17 @@ class MethodConfig:
 
     @property
     def local_prompts(self) -> int:
-        """N, the number of local prompts."""
+        """Return N, the number of local prompts."""
         return len(self.topk)
 
     @property
     def branches(self) -> tuple[str, ...]:
-        """The kinds of what answers beside the prompts."""
+        """Return the kinds of what answers beside the prompts."""
         return () if self.head == "none" else (self.head,)
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """(M, N)"""
+        """Return (M, N)."""
         return self.global_prompts, self.local_prompts
 
     def looks(self, use: DetailUse) -> tuple[float, ...]:
@@ -175,7 +175,7 @@ class MethodConfig:
 
     @property
     def kept_prompts(self) -> int:
-        """How many global prompts survive prompt dropout for one image (paper, section 3.1)."""
+        """Return how many global prompts survive prompt dropout for one image (paper, section 3.1)."""
         return max(self.global_prompts - int(self.dropout * self.global_prompts), 1)
 
 
@@ -252,3 +252,53 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+OwnPreset = Literal["default", "paper"]
+"""Settings of method and training that go with a backbone: "default" was chosen by measurement on ``mini`` alone."""
+
+Preset = Literal["tower", "default", "paper"]
+"""The same by name, or those of the backbone that is taught: ``mini``'s own, and the paper's for every other."""
+
+PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
+    # Chosen by cross-validation inside train folders, on mini: benchmarks/choose_settings.py and benchmarks/choosing
+    # print the figures.
+    "default": (MethodConfig(head="ridge", global_projection=True), TrainConfig()),
+    # Paper, section 4: "others" (everything but ImageNet, which takes epochs=50, batch_size=128).
+    "paper": (MethodConfig(), TrainConfig(epochs=200, lr=0.002, batch_size=32, views=0)),
+}
+
+
+def method_preset(name: str | MethodConfig, own: OwnPreset | None = None, **changes: Any) -> MethodConfig:
+    """Return the method's settings of a preset, with the given fields replaced (``None`` keeps the preset's value).
+
+    Args:
+        name: of a preset; or settings that stand in its place.
+        own: what "tower" means: the preset of the backbone that is taught. None where no backbone is.
+
+    Raises:
+        ConfigError: unknown preset, unknown field or a value out of range.
+    """
+    base = name if isinstance(name, MethodConfig) else _preset(name, own)[0]
+    return replace(base, **_given(changes, MethodConfig, "setting of the method"))
+
+
+def train_preset(name: str | TrainConfig, own: OwnPreset | None = None, **changes: Any) -> TrainConfig:
+    """Return the training settings of a preset, as ``method_preset`` does those of the method."""
+    base = name if isinstance(name, TrainConfig) else _preset(name, own)[1]
+    return replace(base, **_given(changes, TrainConfig, "training setting"))
+
+
+def _preset(name: str, own: OwnPreset | None) -> tuple[MethodConfig, TrainConfig]:
+    presets = dict(PRESETS)
+    if own is not None:
+        presets["tower"] = presets[own]
+    require(name in presets, f"There is no preset {name!r}; choose one of {', '.join(sorted(presets))}.")
+    return presets[name]
+
+
+def _given(changes: dict[str, Any], kind: type[MethodConfig | TrainConfig], what: str) -> dict[str, Any]:
+    known = settings_of(kind)
+    for key in changes:
+        require(key in known, f"There is no {what} {key!r}; the settings are {', '.join(sorted(known))}.")
+    return {key: value for key, value in changes.items() if value is not None}

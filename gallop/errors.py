@@ -85,7 +85,7 @@ class BackboneError(GallopError, RuntimeError):
 
 
 class UnsupportedTower(GallopError, ValueError):
-    """A text or vision tower whose features GalLoP does not define; the message says what it has and what is needed."""
+    """An encoder whose features GalLoP does not define; the message says what it has and what is needed."""
 
 
 class TrainingDiverged(GallopError, RuntimeError):
@@ -165,12 +165,12 @@ _GPU_ERRORS = ("CUDA error: ", "cuDNN error: ")
 def _is_gpu_memory(error: BaseException) -> bool:
     if _is_kind(error, "OutOfMemoryError"):
         return True
-    said = str(error) if isinstance(error, RuntimeError) else ""
-    return said.startswith(_GPU_ERRORS) and ("_ALLOC_FAILED" in said or "out of memory" in said)
+    message = str(error) if isinstance(error, RuntimeError) else ""
+    return message.startswith(_GPU_ERRORS) and ("_ALLOC_FAILED" in message or "out of memory" in message)
 
 
 def _is_kind(error: BaseException, name: str) -> bool:
-    """Torch's own kinds are known by name, because torch need not be loaded here."""
+    """Whether it is of one of torch's kinds, known by name because torch need not be loaded here."""
     return any(kind.__name__ == name for kind in type(error).__mro__)
 
 

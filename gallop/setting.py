@@ -23,7 +23,7 @@ _ABOUT = "setting"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is said of a setting beside its name, kind and default.
+    """What is known of a setting beside its name, kind and default.
 
     Attributes:
         words: what it is called in a sentence; on its own, with a capital.
@@ -173,9 +173,8 @@ def whole_number(name: str, value: object) -> int:
         return value
     if isinstance(value, SupportsIndex):
         return value.__index__()
-    require(
-        isinstance(value, Real) and float(value).is_integer(), f"{name} is {quoted(value)}; it must be a whole number."
-    )
+    number = _as_float(value)
+    require(number.is_integer(), f"{name} is {quoted(value)}; it must be a whole number.")
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
@@ -185,8 +184,17 @@ def finite_number(name: str, value: object) -> float:
     Raises:
         ConfigError: it is no finite number.
     """
-    require(isinstance(value, Real) and math.isfinite(value), f"{name} is {quoted(value)}; it must be a finite number.")
-    return float(value)  # type: ignore[arg-type]
+    number = _as_float(value)
+    require(math.isfinite(number), f"{name} is {quoted(value)}; it must be a finite number.")
+    return number
+
+
+def _as_float(value: object) -> float:
+    """A number as a float, infinite where it is too large for one; NaN for what is no number."""
+    try:
+        return float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return math.inf
 
 
 def number_between(name: str, value: object, least: float, most: float) -> float:

@@ -92,3 +92,9 @@ def answer_in_words(label: str, is_ood: bool | None, doubt: str = "") -> str:
     if doubt:
         return f"nearest: {label}"
     return f"{NONE_OF_THESE} (nearest: {label})" if is_ood else label
+
+
+def named_kind(value: object) -> str:
+    """Return words for what somebody gave, such as "a DataLoader"."""
+    name = type(value).__name__
+    return "nothing (None)" if value is None else f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gallop.config import CONTEXT_INIT, HEADS, MethodConfig, TrainConfig, default_topk
+from gallop.config import CONTEXT_INIT, HEADS, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
 from gallop.errors import ConfigError
-from gallop.presets import method_preset, train_preset
 from gallop.setting import check_settings, setting, settings_of
 
 
@@ -104,6 +104,9 @@ NAN, INF = float("nan"), float("inf")
         ("dropout", NAN),
         ("dropout", "0.75"),
         ("dropout", None),
+        ("dropout", 10**400),
+        ("dropout", Fraction(10**400)),
+        ("global_prompts", Fraction(10**400, 3)),
         ("local_projection", 1),
         ("local_projection", "no"),
         ("local_projection", None),
@@ -162,6 +165,7 @@ def test_a_training_that_makes_no_sense_is_refused_by_name(field: str, value: An
         (MethodConfig, {"topk": (5,) * 65}, "65 local prompts were asked for; the most is 64."),
         (MethodConfig, {"dropout": 1}, "dropout is 1.0; it must be at least 0 and below 1."),
         (MethodConfig, {"dropout": NAN}, "dropout is nan; it must be a finite number."),
+        (MethodConfig, {"dropout": 10**400}, f"dropout is 1{37 * '0'} ... {37 * '0'}; it must be a finite number."),
         (MethodConfig, {"local_projection": "no"}, "local_projection is 'no'; it must be True or False."),
         (MethodConfig, {"head": "rigde"}, f"head is 'rigde'; it must be one of {', '.join(HEADS)}."),
         (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be between 1 and 10000."),

@@ -20,9 +20,9 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from gallop import GalLoPClassifier, plot_explanation, presets
+from gallop import GalLoPClassifier, plot_explanation
 from gallop.backbones import Backbone
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import PRESETS, MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.core import gallop as paper
 from gallop.core.gallop import Loss
 from gallop.data import stratified_folds
@@ -39,7 +39,6 @@ from gallop.model import prompted
 from gallop.model.prompted import PromptModel
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, region_box, where_in_words
-from gallop.presets import train_preset
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import Batch, StepEvent, StepResult, Trainer
 from tests.tiny import (
@@ -145,7 +144,7 @@ def test_what_is_not_set_is_the_towers_own() -> None:
 def test_the_method_that_is_not_set_is_the_towers_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A preset brings the method along; what is said goes before it, and zero-shot is the paper's."""
     own = MethodConfig(2, (2, 3), 0.5, head="ridge")
-    monkeypatch.setitem(presets._PRESETS, "default", (own, TrainConfig()))
+    monkeypatch.setitem(PRESETS, "default", (own, TrainConfig()))
     measured, other = new_vit(), vit()
     measured.preset = "default"
 
@@ -314,7 +313,7 @@ def test_training_after_zero_shot_takes_the_settings_of_a_training(more: str) ->
     tower.preset = "default"
     made = GalLoPClassifier(tower, epochs=1, views=2, cache=False, warm_start=True, calibration_folds=0)
     made.zero_shot(["red", "green"])
-    assert getattr(made, more)(*pictures({"red": 3, "green": 3})).model_.config == presets.method_preset("default")
+    assert getattr(made, more)(*pictures({"red": 3, "green": 3})).model_.config == method_preset("default")
 
 
 def test_events_tell_everything_in_order() -> None:

@@ -114,10 +114,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (copy / "checkpoints").symlink_to(ROOT / "checkpoints")  # the form asks what goes with the tower
     config = copy / "gallop" / "config.py"
     start, end = config.read_text(encoding="utf-8").rsplit("\n    def __post_init__", 1)
-    assert end == "(self) -> None:\n        check_settings(self)\n"
+    presets = end.removeprefix("(self) -> None:\n        check_settings(self)\n")
+    assert presets != end
     ends = "\n    def __post_init__(self) -> None:\n        check_settings(self)\n        topk: Any = self.topk"
     assert start.count(ends) == 1
-    config.write_text(start.replace(ends, METHOD_FIELD) + FIELDS, encoding="utf-8")
+    config.write_text(start.replace(ends, METHOD_FIELD) + FIELDS + presets, encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "GALLOP_DATA": str(copy / "data")}
     (copy / "asked.py").write_text(ASKED, encoding="utf-8")  # a file: the app's tests look for their script's source
     command = [sys.executable, "asked.py"]

@@ -10,8 +10,7 @@ from typing import Any
 from app.teaching.cards import MOST_PHOTOS
 from gallop import MethodConfig, TrainConfig
 from gallop.backbones.weights.known import KnownTower
-from gallop.config import default_topk
-from gallop.presets import method_preset, train_preset
+from gallop.config import default_topk, method_preset, train_preset
 from gallop.setting import Setting, setting, settings_of
 
 QUICK, PAPER, CUSTOM = "Quick", "As in the paper", "Custom"

@@ -22,10 +22,10 @@ from app.visitor.explore import TAUGHT, ExploreState
 from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
+from gallop.config import train_preset
 from gallop.errors import GallopError
 from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
 from gallop.maps.look import Style, Subject, shared_scale
-from gallop.presets import train_preset
 
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier

@@ -18,13 +18,12 @@ import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.config import MethodConfig
+from gallop.config import MethodConfig, train_preset
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.model.branches.sums import mean_region
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
-from gallop.presets import train_preset
 from gallop.training.loop import ALONE
 from gallop.training.steps import Learner, Steps
 

@@ -18,13 +18,12 @@ from sphinx.util.docutils import SphinxDirective
 
 import gallop
 from gallop.bench.definition.spec import read_spec, shipped_specs
-from gallop.config import REGION_RULES, MethodConfig, TrainConfig
+from gallop.config import REGION_RULES, MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.data import available_datasets
 from gallop.export.formats import known_formats, option_of
 from gallop.methods import METHODS
 from gallop.model.calibration import kept_range
 from gallop.model.scores import SCORES
-from gallop.presets import method_preset, train_preset
 from gallop.sample import sample_folder
 from gallop.setting import settings_of
 

@@ -17,9 +17,8 @@ from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextTower, memory_budget, text_tower
 from gallop.backbones.vision import VisionTower, closer_grid, look_closer, vision_tower
 from gallop.backbones.vision.trunk import TrunkVision
-from gallop.config import RegionKind
+from gallop.config import OwnPreset, RegionKind
 from gallop.errors import BackboneError, UnsupportedTower
-from gallop.presets import OwnPreset
 
 Precision = Literal["fp32", "bf16"]
 

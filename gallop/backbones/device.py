@@ -9,7 +9,7 @@ import torch
 
 from gallop.backbones.clip import Backbone, Precision
 from gallop.errors import BackboneError, first_line
-from gallop.runtime.memory import machine_memory
+from gallop.runtime.machine import machine_memory
 from gallop.wording import did_you_mean
 
 _DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -25,8 +25,8 @@ from gallop.backbones.vision import pick_regions
 from gallop.backbones.weights.known import LARGEST_CONFIG
 from gallop.backbones.weights.offered import offered_towers
 from gallop.backbones.weights.on_disk import available_models, known_elsewhere
+from gallop.config import OwnPreset
 from gallop.errors import BackboneError, suggesting
-from gallop.presets import OwnPreset
 from gallop.runtime.reading import read_text
 from gallop.wording import did_you_mean
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gallop.runtime.progress import ProgressSaid, coloured, write_encoded, write_said
+from gallop.runtime.progress import ProgressDisplay, coloured, write_encoded, write_message
 from gallop.wording import printable, shortened
 
 _NUMBER = re.compile(r"-|-?[0-9.]+%?")
@@ -34,7 +34,7 @@ class Console:
         self._options = options
         self._as_json = as_json
         self._silent = silent
-        self._progress = ProgressSaid()
+        self._progress = ProgressDisplay()
 
     def progress(
         self, stage: str, done: int = 0, total: int = 0, note: str = "", facts: Mapping[str, Any] | None = None
@@ -47,11 +47,10 @@ class Console:
         if self._silent:
             return
         if self._as_json and facts is not None:
-            self._progress.begins(stage)
-            if self._progress.line_is_due():
-                write_said(sys.stderr, json.dumps(plain_line(facts), allow_nan=False) + "\n")
+            if self._progress.line_is_due(stage):
+                write_message(sys.stderr, json.dumps(plain_line(facts), allow_nan=False) + "\n")
             return
-        self._progress.say(stage, done, total, note)
+        self._progress.show(stage, done, total, note)
 
     def warn(self, sentence: str) -> None:
         """One line on standard error; the work goes on."""
@@ -100,7 +99,7 @@ class Console:
         self._progress.close()
         line = printable(shortened(f"{begins} {_ARGUMENT.sub(self._as_option, sentence)}"))
         begins_shown = coloured(begins, style, sys.stderr)
-        write_said(sys.stderr, f"{begins_shown}{line.removeprefix(begins)}\n")
+        write_message(sys.stderr, f"{begins_shown}{line.removeprefix(begins)}\n")
 
     def _as_option(self, argument: re.Match[str]) -> str:
         name, value = argument[1], argument[2] or argument[3]

@@ -4,8 +4,6 @@
 ``from_csv`` and ``from_hugging_face``. Nothing is downloaded unless ``download`` is called.
 """
 
-from gallop.data.asked import AskedPhotos, many
-from gallop.data.csv_table import csv_splits, from_csv, is_csv
 from gallop.data.folders import (
     draw_shots,
     duplicates,
@@ -14,20 +12,37 @@ from gallop.data.folders import (
     resolve_split,
     stratified_folds,
 )
-from gallop.data.given import GivenLabels, GivenPhotos, distinct_photos, labelled_path, labelled_photos, training_set
-from gallop.data.hugging_face import from_hugging_face
+from gallop.data.given import (
+    AskedPhotos,
+    GivenLabels,
+    GivenPhotos,
+    labelled_path,
+    labelled_photos,
+    many,
+    photos_together,
+    training_set,
+    warn_of_skipped,
+)
 from gallop.data.labelled import (
     ContentHash,
     LabelledPhotos,
     PhotoSource,
     content_hash,
     data_fingerprint,
+    distinct_photos,
 )
 from gallop.data.listing import Listing
-from gallop.data.paper.checking import DatasetCheck, check_dataset, download
-from gallop.data.paper.opening import available_datasets, find_set, open_dataset
+from gallop.data.paper.opening import (
+    DatasetCheck,
+    available_datasets,
+    check_dataset,
+    download,
+    find_set,
+    open_dataset,
+)
 from gallop.data.photo_set import PhotoSet
-from gallop.data.together import photos_together, warn_of_skipped
+from gallop.data.tabular.data_sets import from_hugging_face
+from gallop.data.tabular.tables import csv_splits, from_csv, is_csv
 
 __all__ = [
     "AskedPhotos",

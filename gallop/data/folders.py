@@ -6,13 +6,13 @@ A folder of class folders is a data set; the class name is the folder's name wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash
-from gallop.errors import DataError, ImageError, suggesting
+from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash, read_files
+from gallop.errors import DataError, suggesting
 from gallop.images import IMAGE_SUFFIXES, list_images
 from gallop.names.class_names import clean_names, folder_to_name
 
@@ -32,30 +32,25 @@ def read_folder(root: str | Path, *, split: str = "train", content: ContentHash 
 
     Args:
         split: where the folder holds ``train/`` and ``test/``, which of them.
-        content: tells the content of each file; ``gallop.features.contents`` remembers it.
+        content: gives the hash of each file's picture; ``gallop.features.contents`` remembers it.
 
     Raises:
         DataError: no folder, no class folder, no readable image in any, or one picture in two classes.
         ClassNameError: folders whose names are equal after cleaning.
     """
-    folder, class_folders = _class_folders(Path(root), split)
-    class_names = clean_names((f.name for f in class_folders), clean=folder_to_name)
-    paths: list[Path] = []
-    labels: list[int] = []
-    skipped: list[tuple[Path, str]] = []
-    seen: dict[str, tuple[Path, int]] = {}
-    for label, class_folder in enumerate(class_folders):
-        for path, digest in _readable(class_folder, content, skipped):
-            first, first_label = seen.setdefault(digest, (path, label))
-            if first_label != label:
-                raise DataError(f"{first} and {path} are the same picture in two classes; take one away.")
-            if first == path:
-                paths.append(path)
-                labels.append(label)
-    if not paths:
-        raise DataError(_no_images(folder, class_folders))
-    hashes = {path: digest for digest, (path, _) in seen.items()}
-    return LabelledPhotos(tuple(paths), tuple(hashes[p] for p in paths), tuple(labels), class_names, tuple(skipped))
+    class_folders = _class_folders(Path(root), split)
+    files = ((path, name, "") for name, folder in class_folders.items() for path in list_images(folder))
+    found = read_files(files, tuple(class_folders), content)
+    if found.photos:
+        return found
+    nothing = f"{resolve_split(Path(root), split)} holds no readable images in its class folders"
+    for deeper in class_folders.values():
+        if any(inside.is_dir() for inside in deeper.iterdir()):
+            raise DataError(
+                f"{nothing}, but {deeper} holds folders. Give the folder whose folders hold the images of one class "
+                f"each (perhaps {deeper}), or one that holds train/ and test/, both named so."
+            )
+    raise DataError(f"{nothing}; what is read ends in {', '.join(IMAGE_SUFFIXES)}.")
 
 
 def folder_class_names(root: str | Path, *, split: str = "train") -> tuple[str, ...]:
@@ -63,38 +58,18 @@ def folder_class_names(root: str | Path, *, split: str = "train") -> tuple[str, 
 
     Raises DataError and ClassNameError as it does for folders and their names.
     """
-    _, class_folders = _class_folders(Path(root), split)
-    return clean_names((f.name for f in class_folders), clean=folder_to_name)
+    return tuple(_class_folders(Path(root), split))
 
 
-def _class_folders(root: Path, split: str) -> tuple[Path, list[Path]]:
-    """The folder of a split, and those of the classes in it."""
+def _class_folders(root: Path, split: str) -> dict[str, Path]:
+    """The folders of a split by the names of their classes."""
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; give a folder that holds one folder of images for each class.")
     folder = resolve_split(root, split)
     found = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))]
     if not found:
         raise DataError(f"{folder} holds no class folders; put the images of each class into a folder of its own.")
-    return folder, found
-
-
-def _no_images(folder: Path, class_folders: Sequence[Path]) -> str:
-    for deeper in class_folders:
-        if any(inside.is_dir() for inside in deeper.iterdir()):
-            return (
-                f"{folder} holds no readable images in its class folders, but {deeper} holds folders. Give the folder "
-                f"whose folders hold the images of one class each (perhaps {deeper}), or one that holds train/ and "
-                "test/, both named so."
-            )
-    return f"{folder} holds no readable images in its class folders; what is read ends in {', '.join(IMAGE_SUFFIXES)}."
-
-
-def _readable(folder: Path, content: ContentHash, skipped: list[tuple[Path, str]]) -> Iterator[tuple[Path, str]]:
-    for path in list_images(folder):
-        try:
-            yield path, content(path)
-        except ImageError as error:
-            skipped.append((path, str(error)))
+    return dict(zip(clean_names((f.name for f in found), clean=folder_to_name), found, strict=True))
 
 
 @suggesting

@@ -1,19 +1,19 @@
-"""What ``fit`` and ``score`` are given: whatever holds photos and labels comes in, photos and class names go out."""
+"""What users give in place of photos, with labels or without: whatever holds them comes in, photos go out."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from gallop.data.asked import AskedPhotos, are_pairs, is_table, many, refuse_streams
-from gallop.data.csv_table import from_csv, is_csv
-from gallop.data.folders import read_folder
-from gallop.data.hugging_face import hugging_face_rows, split_of
-from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash
-from gallop.data.listing import Listing
+import numpy as np
+
+from gallop.data.folders import read_folder, resolve_split
+from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash, distinct_photos, in_words
+from gallop.data.listing import LazyImages, Listing, Rows
 from gallop.data.photo_set import PhotoSet
 from gallop.data.tabular.columns import (
     IMAGE_COLUMNS,
@@ -26,18 +26,31 @@ from gallop.data.tabular.columns import (
     is_hugging_face,
     is_map_style,
     is_tensor,
-    named_kind,
+    label_names,
 )
-from gallop.data.tabular.files import TableNames, photos_of_rows, rows_of_files
-from gallop.data.tabular.frames import labelled_frame
-from gallop.data.tabular.labels import label_names
-from gallop.data.tabular.lazy import LazyImages, Rows
-from gallop.data.tabular.torch_sets import labelled_dataset
-from gallop.errors import DataError
-from gallop.images import load_image
+from gallop.data.tabular.data_sets import (
+    dataset_images,
+    hugging_face_images,
+    hugging_face_rows,
+    labelled_dataset,
+    split_of,
+)
+from gallop.data.tabular.tables import (
+    TableNames,
+    csv_images,
+    from_csv,
+    image_column,
+    is_csv,
+    labelled_frame,
+    photos_of_rows,
+)
+from gallop.errors import DataError, warn_caller
+from gallop.images import IMAGE_SUFFIXES, ImageSource, list_images, load_image
 from gallop.names.class_names import clean_names, missing_names, spelled_as
-from gallop.wording import listed
+from gallop.wording import listed, named_kind
 
+AskedPhotos: TypeAlias = ImageSource | LabelledPhotos | Listing | PhotoSet | MapStyle | Iterable[Any]
+"""One image, or what holds many: a list, an array, a folder, a CSV table, a Series, a DataFrame, a data set, a dict."""
 GivenPhotos: TypeAlias = AskedPhotos
 """What holds photos and labels: a folder, a CSV table, a DataFrame, a data set, a dict of names and images; or images
 alone, with labels beside them."""
@@ -49,15 +62,97 @@ _WAYS = (
 )
 
 
+def many(images: Any) -> Sequence[Any]:
+    """Return images as a sequence: one image becomes a list of one, whatever holds several gives each, in its order.
+
+    Of a folder all images are taken, those of its folders too, in natural order, as ``list_images`` lists them. Of what
+    has parts, ``train/`` and ``test/`` or splits of those names, it is the test, as for ``score``. Images of a data set
+    are decoded when they are asked for.
+
+    Raises:
+        DataError: what holds no images, or does not say which column they are in.
+    """
+    if isinstance(images, LabelledPhotos):
+        return images.photos
+    if isinstance(images, Listing | PhotoSet):
+        return (images.test if isinstance(images, PhotoSet) else images).paths
+    if isinstance(images, str | PathLike):
+        return _files(images)
+    if isinstance(images, list | tuple):
+        return [pair[0] for pair in images] if _are_pairs(images) else images
+    if isinstance(images, np.ndarray) or is_tensor(images):
+        return _of_array(images)
+    if images is None or isinstance(images, bytes | bytearray | memoryview) or hasattr(images, "read"):
+        return [images]
+    if isinstance(images, Mapping):
+        return _images_of_dict(images)
+    if is_hugging_face(images):
+        return hugging_face_images(images)
+    if is_frame(images):
+        return image_column(images)
+    _refuse_streams(images)
+    if is_column(images):
+        return as_list(images)
+    if hasattr(images, "__array__") and getattr(images, "ndim", None) in (2, 3):
+        return [images]  # an array of another library
+    if is_map_style(images):
+        return dataset_images(images)
+    if isinstance(images, Iterator) or (hasattr(images, "__iter__") and hasattr(images, "__len__")):
+        return as_list(images)
+    return [images]  # of which load_image says what is wrong, if anything is
+
+
+def _files(path: str | PathLike[str]) -> Sequence[Any]:
+    if os.path.isdir(path):
+        folder = resolve_split(Path(path), "test")
+        found = list_images(folder, recursive=True)
+        if not found:
+            raise DataError(f"{folder} holds no images; what is read ends in {', '.join(IMAGE_SUFFIXES)}.")
+        return found
+    return csv_images(path) if is_csv(path) and os.path.exists(path) else [path]
+
+
+def _of_array(images: Any) -> Sequence[Any]:
+    if images.ndim == 4:
+        return list(images)
+    if isinstance(images, np.ndarray) and images.dtype.kind in "OUT" and (images.ndim == 1 or images.shape[1:] == (1,)):
+        return list(images.reshape(-1))
+    return [images]
+
+
+def _images_of_dict(images: Mapping[Any, Any]) -> Sequence[Any]:
+    if _is_table(images):
+        return as_list(find_column(images, IMAGE_COLUMNS))
+    if any(map(is_hugging_face, images.values())):
+        return hugging_face_images(split_of(images, "test"))
+    return [image for some in images.values() for image in many(some)]
+
+
+def _are_pairs(images: Sequence[Any]) -> bool:
+    """Return whether a list is one of (image, label)."""
+    return len(images) > 0 and all(isinstance(pair, tuple) and len(pair) == 2 for pair in images)
+
+
+def _is_table(images: Mapping[Any, Any]) -> bool:
+    """Return whether a dict is a table, with columns of images and of labels, and not one of classes."""
+    return find_column(images, IMAGE_COLUMNS) is not None and find_column(images, LABEL_COLUMNS) is not None
+
+
+def _refuse_streams(images: Any) -> None:
+    """Raise DataError for what gives batches, or rows without end, and say what to give in its place."""
+    if hasattr(images, "dataset") and hasattr(images, "batch_size"):
+        raise DataError(
+            f"This is {named_kind(images)}, which gives batches; give the data set that it reads, its .dataset."
+        )
+    if not hasattr(images, "__len__") and hasattr(images, "__iter__") and not isinstance(images, Iterator):
+        raise DataError(
+            f"This is {named_kind(images)}, which does not say how many rows it has; give a data set loaded whole "
+            "(streaming=False), or a list of its images."
+        )
+
+
 def labelled_photos(
-    images: Any,
-    labels: Any,
-    *,
-    split: str,
-    class_names: Sequence[str] | None = None,
-    shots: int | None = None,
-    seed: int = 0,
-    allow_fewer: bool = False,
+    images: Any, labels: Any, *, split: str, class_names: Sequence[str] | None = None
 ) -> tuple[Sequence[PhotoSource], list[str]]:
     """Return photos and their clean class names, from images with labels or from what holds both (``GivenPhotos``).
 
@@ -65,19 +160,15 @@ def labelled_photos(
 
     Args:
         class_names: what numbers among the labels stand for.
-        shots: images of each class to draw from what holds both; None takes all, as it does of others.
 
     Raises:
-        DataError: no labels, not one label for each image, or a class that is short (to train, empty).
+        DataError: no labels, not one label for each image, or to train a class without images.
     """
     if labels is None:
         source = _source(images, split, class_names, content_hash)
-        if isinstance(source, Listing) and split != "train":
-            return source.paths, source.names
-        if isinstance(source, Rows) and split != "train":
-            return source.lazily(), list(source.names)
-        dataset = _drawn(source, split=split, shots=shots, seed=seed, allow_fewer=allow_fewer)
-        return list(dataset.photos), dataset.names
+        if split == "train":
+            source = _drawn(source, None, seed=0, allow_fewer=True)
+        return source.paths if isinstance(source, Listing) else source.photos, source.names
     if isinstance(images, LabelledPhotos | Listing | PhotoSet) or (
         isinstance(images, str | PathLike) and os.path.isdir(images)
     ):
@@ -96,7 +187,6 @@ def _source(
     images: Any, split: str, class_names: Sequence[str] | None, content: ContentHash
 ) -> LabelledPhotos | Listing | Rows:
     """What holds photos and labels, read as far as it has to be to know them."""
-    how: dict[str, Any] = {"content": content, "class_names": class_names}
     if isinstance(images, PhotoSet):
         images = getattr(images, split)
     if isinstance(images, LabelledPhotos | Listing):
@@ -104,17 +194,17 @@ def _source(
     if isinstance(images, str | PathLike):
         return labelled_path(images, split=split, content=content)
     if isinstance(images, Mapping):
-        return _of_mapping(images, split, how)
+        return _source_of_dict(images, split, class_names, content)
     if is_hugging_face(images):
         return hugging_face_rows(images, class_names=class_names)
     if is_frame(images):
-        return labelled_frame(images, split=split, **how)
-    refuse_streams(images)
-    if isinstance(images, list | tuple) and not are_pairs(images):
+        return labelled_frame(images, split=split, content=content, class_names=class_names)
+    _refuse_streams(images)
+    if isinstance(images, list | tuple) and not _are_pairs(images):
         raise DataError(f"Images came without labels; {_WAYS}.")
     if is_column(images) or is_tensor(images) or hasattr(images, "__array__") or not is_map_style(images):
         raise DataError(f"Images (here: {named_kind(images)}) came without labels; {_WAYS}.")
-    return labelled_dataset(images, **how)
+    return labelled_dataset(images, content=content, class_names=class_names)
 
 
 def labelled_path(path: str | PathLike[str], *, split: str, content: ContentHash) -> LabelledPhotos:
@@ -128,68 +218,39 @@ def labelled_path(path: str | PathLike[str], *, split: str, content: ContentHash
     return read_folder(Path(path), split=split, content=content)
 
 
-def _of_mapping(images: Mapping[Any, Any], split: str, how: dict[str, Any]) -> LabelledPhotos | Rows:
+def _source_of_dict(
+    images: Mapping[Any, Any], split: str, class_names: Sequence[str] | None, content: ContentHash
+) -> LabelledPhotos | Rows:
     if not images:
         raise DataError("The dict is empty; give class names and the images of each.")
     if any(map(is_hugging_face, images.values())):
-        return hugging_face_rows(split_of(images, split), class_names=how["class_names"])
-    if is_table(images):
+        return hugging_face_rows(split_of(images, split), class_names=class_names)
+    if _is_table(images):
         pairs = as_list(find_column(images, IMAGE_COLUMNS)), as_list(find_column(images, LABEL_COLUMNS))
         if len(pairs[0]) != len(pairs[1]):
             raise DataError(f"There are {len(pairs[0])} images and {len(pairs[1])} labels; give one label for each.")
-        return labelled_dataset(list(zip(*pairs, strict=True)), **how)
-    return _by_class(images, how)
-
-
-def _by_class(images: Mapping[Any, Any], how: dict[str, Any]) -> LabelledPhotos | Rows:
-    """A dict of class names and the images of each."""
-    keys = clean_names(label_names(list(images), how["class_names"], what="Key {row} of the dict"))
+        return labelled_dataset(list(zip(*pairs, strict=True)), content=content, class_names=class_names)
+    keys = clean_names(label_names(list(images), class_names, what="Key {row} of the dict"))
     found: list[Any] = []
     names: list[str] = []
-    for name, some in zip(keys, images.values(), strict=True):
-        own = many(some)
-        if not len(own):
+    for name, some in zip(keys, map(many, images.values()), strict=True):
+        if not len(some):
             raise DataError(f"The class {name!r} has no images in the dict; add some or take it away.")
-        found += own
-        names += [name] * len(own)
-    if all(isinstance(image, str | PathLike) for image in found):
-        table = TableNames("The dict", "the dict", "image", Path.cwd())
-        order = how["class_names"] or keys
-        return photos_of_rows(rows_of_files(found, names), table, split="train", content=how["content"], order=order)
-    return Rows(lambda i: found[i], names, range(len(found)))
+        found += some
+        names += [name] * len(some)
+    table = TableNames("The dict", "the dict", "image", Path.cwd())
+    return photos_of_rows(found, names, table, content=content, order=class_names or keys)
 
 
 def _drawn(
-    source: LabelledPhotos | Listing | Rows, *, split: str, shots: int | None, seed: int, allow_fewer: bool
+    source: LabelledPhotos | Listing | Rows, shots: int | None, *, seed: int, allow_fewer: bool
 ) -> LabelledPhotos:
-    if isinstance(source, Listing):
-        return source.draw(shots or max(len(source), 1), seed=seed, allow_fewer=allow_fewer or shots is None)
+    """Draw shots to learn from; None takes all."""
     if isinstance(source, Rows):
-        source, shots = source.drawn(shots, seed=seed, allow_fewer=allow_fewer), None
-    if shots is not None:
-        return source.draw(shots, seed=seed, allow_fewer=allow_fewer)
-    return source.draw(len(source), seed=seed, allow_fewer=True) if split == "train" else source
-
-
-def distinct_photos(
-    photos: Sequence[PhotoSource], names: Sequence[str], hashes: Iterable[str] | None = None
-) -> tuple[list[PhotoSource], list[str], list[str]]:
-    """Return photos, class names and content hashes, each picture once: a second copy could be held out from the first.
-
-    Args:
-        hashes: of the photos, where they are known; else each is decoded for its own.
-
-    Raises:
-        DataError: one picture with two class names.
-    """
-    kept: dict[str, tuple[PhotoSource, str]] = {}
-    digests = (load_image(photo).sha256 for photo in photos) if hashes is None else hashes
-    for i, (photo, name, digest) in enumerate(zip(photos, names, digests, strict=True)):
-        first, first_name = kept.setdefault(digest, (photo, name))
-        if first_name != name:
-            what = f"{first} and {photo}" if isinstance(first, Path) and isinstance(photo, Path) else f"Image {i + 1}"
-            raise DataError(f"{what}: the same picture is labelled {first_name!r} and {name!r}; take one away.")
-    return [photo for photo, _ in kept.values()], [name for _, name in kept.values()], list(kept)
+        source, shots = source.draw(shots, seed=seed, allow_fewer=allow_fewer), None
+    if shots is None:
+        return source.draw(max(len(source), 1), seed=seed, allow_fewer=True)
+    return source.draw(shots, seed=seed, allow_fewer=allow_fewer)
 
 
 def training_set(
@@ -212,25 +273,21 @@ def training_set(
         DataError: as there and in ``distinct_photos``, a single class, or one of ``class_names`` without images.
         ClassNameError: names that differ in upper and lower case alone.
     """
-    skipped: tuple[tuple[Path | int, str], ...] = ()
     if labels is None:
         source = _source(images, "train", class_names, content)
-        drawn = _drawn(source, split="train", shots=shots, seed=seed, allow_fewer=allow_fewer)
-        photos, names, hashes = distinct_photos(drawn.photos, drawn.names, drawn.hashes)
-        skipped = drawn.skipped
+        drawn = _drawn(source, shots, seed=seed, allow_fewer=allow_fewer)
+        found = distinct_photos(drawn.photos, drawn.names, drawn.hashes, skipped=drawn.skipped)
     else:
-        found = labelled_photos(images, labels, split="train", class_names=class_names)
-        photos, names, hashes = distinct_photos(*found)
-    if class_names is None:
-        there = clean_names(dict.fromkeys(names))
-    else:
-        there = clean_names(class_names)
+        found = distinct_photos(*labelled_photos(images, labels, split="train", class_names=class_names))
+    there = clean_names(found.class_names if class_names is None else class_names)
+    names = found.names
+    if class_names is not None:
         names = spelled_as(names, there)
         _check_all_there(names, there)
     if len(there) < fewest:
         only = f"All images are of one class, {there[0]!r}"
         raise DataError(f"{only}; training needs two or more. Prediction with one class works: use zero_shot.")
-    data = LabelledPhotos(tuple(photos), tuple(hashes), tuple(map(there.index, names)), there, skipped)
+    data = replace(found, labels=tuple(map(there.index, names)), class_names=there)
     return data if labels is None or shots is None else data.draw(shots, seed=seed, allow_fewer=allow_fewer)
 
 
@@ -244,3 +301,26 @@ def _check_all_there(names: Sequence[str], class_names: Sequence[str]) -> None:
         )
     if unknown:
         raise DataError(f"Images are of {listed(unknown)}, which class_names does not name; add it there.")
+
+
+def photos_together(parts: Sequence[LabelledPhotos], class_names: Sequence[str]) -> LabelledPhotos:
+    """Return the photos of all parts, each picture once, with the indices of ``class_names``, which hold all of theirs.
+
+    Raises:
+        DataError: one picture with two class names.
+    """
+    return distinct_photos(
+        [photo for part in parts for photo in part.photos],
+        [name for part in parts for name in part.names],
+        [digest for part in parts for digest in part.hashes],
+        class_names,
+        [place for part in parts for place in part.skipped],
+    )
+
+
+def warn_of_skipped(data: LabelledPhotos) -> None:
+    """Warn of files that could not be read, if there are any."""
+    if data.skipped:
+        (where, reason), count = data.skipped[0], len(data.skipped)
+        more = f", and {count - 1} more (skipped_ has all)" if count > 1 else ""
+        warn_caller(f"{in_words(where)} is left out{more}: {reason}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import SupportsIndex
 
-from gallop.errors import DataError
+from typing_extensions import Self
+
+from gallop.errors import DataError, ImageError
 from gallop.images import Photo, load_image
 from gallop.wording import listed
 
@@ -17,7 +19,7 @@ PhotoSource = Photo | Path
 """A photo in memory, or a file that is read again whenever it is needed, so that a large folder fits."""
 
 ContentHash = Callable[[Path], str]
-"""What tells the content of a file: ``content_hash``, or something that remembers what it has told."""
+"""What gives the hash of a file's picture: ``content_hash``, or something that remembers its results."""
 
 
 def content_hash(path: Path) -> str:
@@ -29,8 +31,75 @@ def content_hash(path: Path) -> str:
     return load_image(path).sha256
 
 
+def in_words(place: Path | int) -> str:
+    """Return what a sentence calls a file, or a row of a data set."""
+    return f"row {place}" if isinstance(place, int) else str(place)
+
+
+class Labelled:
+    """n labels: indices into K class names."""
+
+    labels: tuple[int, ...]
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def names(self) -> list[str]:
+        """Return n class names, one for each photo."""
+        return [self.class_names[label] for label in self.labels]
+
+    def unlabelled(self) -> Self:
+        """Return the photos as things that belong to no class: all have one, which has no name."""
+        return replace(self, labels=(0,) * len(self), class_names=("",))  # type: ignore[type-var]
+
+    def in_order_of_draw(
+        self, keys: Sequence[object], shots: int, *, seed: int, allow_fewer: bool, place: str = ""
+    ) -> list[list[int]]:
+        """Return the indices of each class's photos, ordered by a hash of the seed and the photo's key.
+
+        Args:
+            keys: n; where they do not change, nor does the draw, and one of fewer shots is part of one of more.
+            place: where the photos are, for messages.
+
+        Raises:
+            DataError: no number of shots, or a class with too few photos.
+        """
+        if not isinstance(shots, SupportsIndex):
+            raise DataError(f"{shots!r} shots were asked for; it must be a whole number.")
+        if shots < 1:
+            raise DataError(f"{shots} shots were asked for; the least is 1.")
+        members: list[list[int]] = [[] for _ in self.class_names]
+        for i, label in enumerate(self.labels):
+            members[label].append(i)
+        for name, indices in zip(self.class_names, members, strict=True):
+            check_enough(name, len(indices), shots, allow_fewer, place)
+            indices.sort(key=lambda i: hashlib.sha256(f"{seed}|{keys[i]}".encode()).digest())
+        return members
+
+
+def check_enough(name: str, count: int, shots: int, allow_fewer: bool, place: str, why: str = "") -> None:
+    """Raise DataError where a class has fewer photos than shots, or with ``allow_fewer`` none.
+
+    Args:
+        why: why others were left out.
+    """
+    images = f"{'usable ' if why else ''}images{why}{place}"
+    if not count:
+        raise DataError(
+            f"The class {name!r} has no {images}: its folder holds none that can be read, or all were drawn before. "
+            "Add some, or take the class away."
+        )
+    if count < shots and not allow_fewer:
+        raise DataError(
+            f"The class {name!r} has {count} {images}, but {shots} shots were asked for. Add images, ask for fewer "
+            "shots, or allow fewer (allow_fewer=True)."
+        )
+
+
 @dataclass(frozen=True)
-class LabelledPhotos:
+class LabelledPhotos(Labelled):
     """Photos with labels.
 
     Attributes:
@@ -47,27 +116,15 @@ class LabelledPhotos:
     class_names: tuple[str, ...]
     skipped: tuple[tuple[Path | int, str], ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.photos)
-
     @property
     def paths(self) -> tuple[Path, ...]:
         """Return the photos that are files: all of them, or of photos in memory none."""
         return tuple(photo for photo in self.photos if isinstance(photo, Path))
 
-    @property
-    def names(self) -> list[str]:
-        """Return n class names, one for each photo."""
-        return [self.class_names[label] for label in self.labels]
-
     @cached_property
     def fingerprint(self) -> str:
-        """``data_fingerprint`` of photos and labels."""
+        """Return ``data_fingerprint`` of photos and labels."""
         return data_fingerprint(self.hashes, self.names)
-
-    def unlabelled(self) -> LabelledPhotos:
-        """Return the photos as things that belong to no class: all have one, which has no name."""
-        return replace(self, labels=(0,) * len(self), class_names=("",))
 
     def take(self, indices: Sequence[int]) -> LabelledPhotos:
         """Return the chosen photos, with the same class list."""
@@ -105,34 +162,86 @@ class LabelledPhotos:
         Raises:
             DataError: a class with fewer photos (with ``allow_fewer`` what is there is taken), or one with none.
         """
-        check_shots(shots)
-        chosen: list[int] = []
-        for label, name in enumerate(self.class_names):
-            members = [i for i, other in enumerate(self.labels) if other == label]
-            if not members:
-                raise DataError(
-                    f"The class {name!r} has no images: its folder holds none that can be read, or all were drawn "
-                    "before. Add some, or take the class away."
-                )
-            if len(members) < shots and not allow_fewer:
-                raise DataError(
-                    f"The class {name!r} has {len(members)} images, but {shots} shots were asked for. Add images, ask "
-                    "for fewer shots, or allow fewer (allow_fewer=True)."
-                )
-            members.sort(key=lambda i: hashlib.sha256(f"{seed}|{self.hashes[i]}".encode()).digest())
-            chosen.extend(members[:shots])
-        return self.take(chosen)
-
-
-def check_shots(shots: int) -> None:
-    """Raise DataError unless the number of shots is a whole number of 1 or more."""
-    if not isinstance(shots, SupportsIndex):
-        raise DataError(f"{shots!r} shots were asked for; it must be a whole number.")
-    if shots < 1:
-        raise DataError(f"{shots} shots were asked for; the least is 1.")
+        members = self.in_order_of_draw(self.hashes, shots, seed=seed, allow_fewer=allow_fewer)
+        return self.take([i for indices in members for i in indices[:shots]])
 
 
 def data_fingerprint(hashes: Sequence[str], labels: Sequence[str]) -> str:
     """Return SHA-256 over pictures and labels, whatever their order: equal for trainings that saw the same shots."""
     lines = sorted(f"{digest} {label}" for digest, label in zip(hashes, labels, strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def read_files(
+    files: Iterable[tuple[Path, str, str]], class_names: tuple[str, ...], content: ContentHash
+) -> LabelledPhotos:
+    """Return the files that are readable images, in the order of their classes; a picture counts once.
+
+    Args:
+        files: path, class name, and what messages say behind the path, each opened once however often it is named.
+        class_names: K names, among them those of all files.
+
+    Raises:
+        DataError: one picture in two classes.
+    """
+    hashes: dict[Path, str | None] = {}
+    skipped: list[tuple[Path | int, str]] = []
+
+    def readable() -> Iterator[tuple[Path, str, str, str]]:
+        for path, name, remark in files:
+            if path not in hashes:
+                try:
+                    hashes[path] = content(path)
+                except ImageError as error:
+                    hashes[path] = None
+                    skipped.append((path, f"{error}{remark}"))
+            digest = hashes[path]
+            if digest is not None:
+                yield path, name, digest, f"{path}{remark}"
+
+    found = _gathered(readable(), class_names, skipped)
+    return found.take(sorted(range(len(found)), key=found.labels.__getitem__))
+
+
+def distinct_photos(
+    photos: Sequence[PhotoSource],
+    names: Sequence[str],
+    hashes: Iterable[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    skipped: Sequence[tuple[Path | int, str]] = (),
+) -> LabelledPhotos:
+    """Return photos with class names, each picture once: a second copy could be held out from the first.
+
+    Args:
+        hashes: of the photos, where they are known; else each is decoded for its own.
+        class_names: K names, among them those of all photos; None is their own, in the order in which they first come.
+
+    Raises:
+        DataError: one picture with two class names.
+    """
+    digests = (load_image(photo).sha256 for photo in photos) if hashes is None else hashes
+    places = (str(photo) if isinstance(photo, Path) else f"Image {i}" for i, photo in enumerate(photos, 1))
+    return _gathered(zip(photos, names, digests, places, strict=True), class_names or dict.fromkeys(names), skipped)
+
+
+def _gathered(
+    photos: Iterable[tuple[PhotoSource, str, str, str]],
+    class_names: Iterable[str],
+    skipped: Sequence[tuple[Path | int, str]],
+) -> LabelledPhotos:
+    """Photos, each with its class name, content hash and place; the first of each picture stays."""
+    kept: dict[str, tuple[PhotoSource, str, str]] = {}
+    for photo, name, digest, place in photos:
+        _, first_name, first_place = kept.setdefault(digest, (photo, name, place))
+        if first_name != name:
+            raise DataError(
+                f"{first_place} and {place}: the same picture is labelled {first_name!r} and {name!r}; take one away."
+            )
+    number = {name: k for k, name in enumerate(class_names)}
+    return LabelledPhotos(
+        photos=tuple(photo for photo, _, _ in kept.values()),
+        hashes=tuple(kept),
+        labels=tuple(number[name] for _, name, _ in kept.values()),
+        class_names=tuple(number),
+        skipped=tuple(skipped),
+    )

@@ -1,25 +1,77 @@
-"""Listed files: what a set holds, with labels, before anybody has opened a picture."""
+"""Labelled images that nobody has opened: listed files, and the rows of tables and data sets."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import Path
+from typing import Any, overload
 
-from gallop.data.labelled import LabelledPhotos, check_shots, data_fingerprint
+from gallop.data.labelled import Labelled, LabelledPhotos, PhotoSource, check_enough, data_fingerprint, in_words
 from gallop.errors import DataError, ImageError
-from gallop.images import IMAGE_SUFFIXES, load_image
-from gallop.names.class_names import clean_names, folder_to_name
+from gallop.images import Photo, load_image
 
-ListedFile = tuple[str, int, str]
-"""A file below the folder of the photos, the number of its class, and the name of its class."""
+
+def _draw(
+    data: Labelled,
+    keys: Sequence[object],
+    place: Callable[[int], Path | int],
+    opened: Callable[[int], tuple[PhotoSource, str]],
+    shots: int,
+    *,
+    seed: int,
+    allow_fewer: bool,
+    where: str = "",
+) -> LabelledPhotos:
+    """Draw exactly ``shots`` images of each class, and open nothing else.
+
+    What is no readable image, or a picture that has been drawn already, is put on ``skipped``, and the next of its
+    class takes its place.
+
+    Args:
+        keys, place: of image i what orders the draw, and what messages and ``skipped`` call it.
+        opened: gives image i as ``LabelledPhotos`` has it, and the hash of its picture, or raises ImageError.
+        where: what messages say behind a number of images.
+    """
+    waiting = data.in_order_of_draw(keys, shots, seed=seed, allow_fewer=allow_fewer, place=where)
+    first: dict[str, int] = {}
+    skipped: dict[int, str] = {}
+
+    def readable(indices: Sequence[int]) -> Iterator[tuple[int, PhotoSource, str]]:
+        for i in indices:
+            try:
+                photo, digest = opened(i)
+            except ImageError as error:
+                skipped[i] = str(error)
+                continue
+            if first.setdefault(digest, i) == i:
+                yield i, photo, digest
+            else:
+                skipped[i] = f"{in_words(place(i))} is the same picture as {in_words(place(first[digest]))}."
+
+    drawn = [(readable(indices), list[tuple[int, PhotoSource, str]]()) for indices in waiting]
+    # Shot by shot through all classes, so that more shots change none of the first.
+    for _ in range(min(shots, max(map(len, waiting), default=0))):
+        for images, chosen in drawn:
+            chosen += islice(images, 1)
+    for label, (_, chosen) in enumerate(drawn):
+        others = (why for i, why in skipped.items() if data.labels[i] == label)
+        left_out = "".join(f" (others were left out, such as {why.rstrip('.')})" for why in islice(others, 1))
+        check_enough(data.class_names[label], len(chosen), shots, allow_fewer, where, left_out)
+    found = [image for _, chosen in drawn for image in chosen]
+    return LabelledPhotos(
+        photos=tuple(photo for _, photo, _ in found),
+        hashes=tuple(digest for _, _, digest in found),
+        labels=tuple(data.labels[i] for i, _, _ in found),
+        class_names=data.class_names,
+        skipped=tuple((place(i), why) for i, why in skipped.items()),
+    )
 
 
 @dataclass(frozen=True)
-class Listing:
+class Listing(Labelled):
     """Labelled files that nobody has opened: ``LabelledPhotos`` know the content of every picture, a listing its name.
 
     This is why there are two types. ImageNet has 1.3 million files; to decode them all for 16 a class would take hours.
@@ -38,30 +90,18 @@ class Listing:
     labels: tuple[int, ...] = ()
     class_names: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.files)
-
     @property
     def paths(self) -> tuple[Path, ...]:
-        """n files, made anew at every call."""
+        """Return n files, made anew at every call."""
         return tuple(self.root / file for file in self.files)
-
-    @property
-    def names(self) -> list[str]:
-        """n class names, one for each file."""
-        return [self.class_names[label] for label in self.labels]
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over files below ``root`` and labels, whatever their order; it says that it is a listing's."""
+        """Return SHA-256 over files below ``root`` and labels, whatever their order; it says that it is a listing's."""
         return f"listed {data_fingerprint(self.files, self.names)}"
 
-    def unlabelled(self) -> Listing:
-        """Return the files as things that belong to no class: all have one, which has no name."""
-        return replace(self, labels=(0,) * len(self), class_names=("",))
-
     def draw(self, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> LabelledPhotos:
-        """Exactly ``shots`` images of each class. Only what is drawn is opened, and it comes back with its hashes.
+        """Return exactly ``shots`` images of each class. Only what is drawn is opened, and it comes with its hashes.
 
         The draw depends on the seed and on the paths below ``root`` alone, so it is the same on every machine, and a
         draw of fewer shots is part of a draw of more. A file that is no readable image, or a picture that has been
@@ -70,128 +110,94 @@ class Listing:
         Raises:
             DataError: a class with fewer images (with ``allow_fewer`` what is there is taken), or one with none.
         """
-        check_shots(shots)
         if not self.files:
             raise DataError(f"There are no images to draw shots from in {self.root}.")
-        waiting: list[list[int]] = [[] for _ in self.class_names]
-        for i, label in enumerate(self.labels):
-            waiting[label].append(i)
-        least = 1 if allow_fewer else shots
-        for label, files in enumerate(waiting):
-            if len(files) < least:
-                raise DataError(self._too_few(label, f"has {len(files)} images", shots))
-            # From the last to the first, as pop() takes them.
-            files.sort(key=lambda i: hashlib.sha256(f"{seed}|{self.files[i]}".encode()).digest(), reverse=True)
-        drawn: list[list[int]] = [[] for _ in self.class_names]
-        seen: dict[str, int] = {}
-        skipped: list[tuple[Path, str]] = []
-        for _ in range(shots):  # shot by shot through all classes, so that more shots change none of the first
-            for files, chosen in zip(waiting, drawn, strict=True):
-                chosen += self._next(files, seen, skipped)
-        for label, chosen in enumerate(drawn):
-            if len(chosen) < least:
-                raise DataError(self._too_few(label, self._usable(label, len(chosen), dict(skipped)), shots))
-        hashes = {i: digest for digest, i in seen.items()}
-        order = [i for chosen in drawn for i in chosen]
-        return LabelledPhotos(
-            photos=tuple(self.root / self.files[i] for i in order),
-            hashes=tuple(hashes[i] for i in order),
-            labels=tuple(self.labels[i] for i in order),
-            class_names=self.class_names,
-            skipped=tuple(skipped),
-        )
 
-    def _next(self, files: list[int], seen: dict[str, int], skipped: list[tuple[Path, str]]) -> list[int]:
-        """The first of ``files`` that is readable and new; what was looked at leaves the list."""
-        while files:
-            i = files.pop()
-            path = self.root / self.files[i]
-            try:
-                digest = load_image(path).sha256
-            except ImageError as error:
-                skipped.append((path, str(error)))
-                continue
-            first = seen.setdefault(digest, i)
-            if first == i:
-                return [i]
-            skipped.append((path, f"It is the same picture as {self.root / self.files[first]}."))
-        return []
+        def path(i: int) -> Path:
+            return self.root / self.files[i]
 
-    def _usable(self, label: int, count: int, skipped: Mapping[Path, str]) -> str:
-        """What a class that was looked through has, and why the first of the others was left out."""
-        own = (self.root / file for file, other in zip(self.files, self.labels, strict=True) if other == label)
-        reason = next(f"{path.name}: {skipped[path]}" for path in own if path in skipped)
-        return f"has {count} usable images (others were left out, such as {reason.rstrip('.')})"
+        def opened(i: int) -> tuple[Path, str]:
+            return path(i), load_image(path(i)).sha256
 
-    def _too_few(self, label: int, has: str, shots: int) -> str:
-        return (
-            f"The class {self.class_names[label]!r} {has} in {self.root}, but {shots} shots were asked for. "
-            "Ask for fewer shots, or allow fewer (allow_fewer=True)."
-        )
+        where = f" in {self.root}"
+        return _draw(self, self.files, path, opened, shots, seed=seed, allow_fewer=allow_fewer, where=where)
 
 
-def listings(root: Path, splits: dict[str, Sequence[ListedFile]], origin: Path) -> dict[str, Listing]:
-    """Return one ``Listing`` for each split, all with the same class list in the order of the classes' numbers.
+class LazyImages(Sequence[Photo]):
+    """Images of a data set, each decoded whenever it is asked for; a slice decodes nothing.
 
     Args:
-        origin: the file that the splits were read from, for messages.
-
-    Raises:
-        DataError: a number with two names, files that are not there, or paths that lead out of ``root``.
+        image: gives that of a row, as ``load_image`` takes it, or as columns hold it that are not decoded: a dict of
+            bytes, or of the path of a file. Messages call it by its row.
+        numbers: of the rows.
     """
-    names: dict[int, str] = {}
-    for entries in splits.values():
-        for file, label, name in entries:
-            known = names.setdefault(label, name)
-            if known != name:
-                raise DataError(f"{origin} calls class {label} {known!r} and, for {file}, {name!r}; get the file anew.")
-    if not names:
-        raise DataError(f"{origin} names no images; get the file anew.")
-    gone = absent(root, [file for entries in splits.values() for file, _, _ in entries])
-    if gone:
-        total = sum(len(entries) for entries in splits.values())
-        raise DataError(
-            f"{origin} names {total} files, but {len(gone)} of them are not in {root}; the first is {gone[0]}. "
-            "Extract the images again, or give the folder that holds them all."
-        )
-    order = {label: i for i, label in enumerate(sorted(names))}
-    class_names = clean_names((names[label] for label in order), clean=folder_to_name)
-    return {
-        split: Listing(
-            root, tuple(file for file, _, _ in entries), tuple(order[label] for _, label, _ in entries), class_names
-        )
-        for split, entries in splits.items()
-    }
+
+    def __init__(self, image: Callable[[int], Any], numbers: Sequence[int]) -> None:
+        self._image, self._numbers = image, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, at: int) -> Photo: ...
+    @overload
+    def __getitem__(self, at: slice) -> LazyImages: ...
+    def __getitem__(self, at: int | slice) -> Photo | LazyImages:
+        if isinstance(at, slice):
+            return LazyImages(self._image, self._numbers[at])
+        image = self._image(self._numbers[at])
+        if isinstance(image, Mapping):
+            image = image.get("bytes") or image.get("path") or b""
+        return load_image(image, name=f"row {self._numbers[at]}")
 
 
-def absent(root: Path, files: Iterable[str]) -> list[str]:
-    """Return the files that are not below ``root``, in order; each folder is read once, and no file is opened.
+class Rows(Labelled):
+    """Images with class names, in rows; the classes are in the order in which they first come.
 
-    Raises:
-        DataError: a path that leads out of ``root``.
+    Args:
+        image: gives the image of a row, as for ``LazyImages``.
+        names: n class names.
+        numbers: n rows; what messages, and the names of photos, call them by.
     """
-    there: dict[str, set[str]] = {}
-    gone: list[str] = []
-    for file in files:
-        folder, _, name = file.rpartition("/")
-        if folder not in there:
-            if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(folder).parts:
-                raise DataError(f"{file!r} leads out of {root}; a split names files below the folder of the images.")
-            there[folder] = _file_names(root / folder)
-        if name not in there[folder]:
-            gone.append(file)
-    return gone
 
+    def __init__(self, image: Callable[[int], Any], names: Sequence[str], numbers: Sequence[int]) -> None:
+        self.photos, self.numbers = LazyImages(image, numbers), numbers
+        self.class_names = tuple(dict.fromkeys(names))
+        number = {name: k for k, name in enumerate(self.class_names)}
+        self.labels = tuple(number[name] for name in names)
 
-def _file_names(folder: Path) -> set[str]:
-    try:
-        return set(os.listdir(folder))
-    except OSError:
-        return set()
+    def draw(self, shots: int | None, *, seed: int = 0, allow_fewer: bool = False) -> LabelledPhotos:
+        """Return so many photos of each class in memory, or all of them for None, in the order of the rows.
 
+        They are drawn by a hash of the seed and the row's number, so that only what is drawn is decoded; where an image
+        cannot be read, or has been drawn already, the next row of its class takes its place.
 
-def class_folder_files(root: Path, folder: str) -> list[str]:
-    """Return the image files of ``root/folder`` by their suffix, sorted, as paths below ``root``; none is looked at."""
-    with os.scandir(root / folder) as found:
-        names = [entry.name for entry in found if entry.name.lower().endswith(IMAGE_SUFFIXES)]
-    return [f"{folder}/{name}" for name in sorted(names) if not name.startswith(".")]
+        Raises:
+            DataError: no readable image, or a class that has fewer (with ``allow_fewer`` what is there is taken).
+        """
+        if shots is None:
+            return self._all()
+
+        def opened(i: int) -> tuple[Photo, str]:
+            photo = self.photos[i]
+            return photo, photo.sha256
+
+        place = self.numbers.__getitem__
+        return _draw(self, self.numbers, place, opened, shots, seed=seed, allow_fewer=allow_fewer)
+
+    def _all(self) -> LabelledPhotos:
+        photos: list[Photo] = []
+        names: list[str] = []
+        skipped: list[tuple[int, str]] = []
+        for i, name in enumerate(self.names):
+            try:
+                photos.append(self.photos[i])
+                names.append(name)
+            except ImageError as error:
+                skipped.append((self.numbers[i], str(error)))
+        if not photos:
+            why = skipped[0][1] if skipped else "no rows"
+            raise DataError(f"None of {len(self)} images can be read; the first: {why}")
+        class_names = tuple(dict.fromkeys(names))
+        hashes, labels = tuple(photo.sha256 for photo in photos), tuple(map(class_names.index, names))
+        return LabelledPhotos(tuple(photos), hashes, labels, class_names, tuple(skipped))

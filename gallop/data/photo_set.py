@@ -46,41 +46,40 @@ class PhotoSet:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Those that are learned."""
+        """Return the names of the classes that are learned."""
         return self.train.class_names
 
     @property
     def incomplete(self) -> bool:
-        """Whether it has other classes than the set whose name it bears."""
+        """Return whether it has other classes than the set whose name it bears."""
         return self.whole not in (None, len(self.test.class_names))
 
     @cached_property
     def fewest(self) -> tuple[int, str]:
-        """How many training photos the smallest class has, and its name; (0, "") for a set without classes."""
+        """Return how many training photos the smallest class has, and its name; (0, "") for a set without classes."""
         counts = Counter(self.train.labels)
         return min(((counts[label], name) for label, name in enumerate(self.class_names)), default=(0, ""))
 
     @property
     def fingerprint(self) -> str:
-        """Of the test photos."""
+        """Return the fingerprint of the test photos."""
         return self.test.fingerprint
 
     def draw(self, shots: int, seed: int) -> LabelledPhotos:
-        """So many photos of each class, the same every time; of a listed set they are opened now."""
+        """Return so many photos of each class, the same every time; of a listed set they are opened now.
+
+        A draw of fewer shots is part of a draw of more, in which each class's photos are in the order drawn.
+        """
         if shots == 0:
             return LabelledPhotos((), (), (), self.class_names)
         if (shots, seed) not in self._draws:
-            known = None if isinstance(self.train, LabelledPhotos) else self._part_of_another(shots, seed)
-            self._draws[shots, seed] = known or self.train.draw(shots, seed=seed)
+            more = next((n for n, known in self._draws if known == seed and n > shots), None)
+            if more is None:
+                self._draws[shots, seed] = self.train.draw(shots, seed=seed)
+            else:
+                found = self._draws[more, seed]
+                self._draws[shots, seed] = found.take([i for i in range(len(found)) if i % more < shots])
         return self._draws[shots, seed]
-
-    def _part_of_another(self, shots: int, seed: int) -> LabelledPhotos | None:
-        """A draw of fewer shots is part of a draw of more, in which each class's photos stand in the order drawn."""
-        more = next((n for n, own in self._draws if own == seed and n > shots), None)
-        if more is None:
-            return None
-        found = self._draws[more, seed]
-        return found.take([i for i in range(len(found)) if i % more < shots])
 
     def drawn(self, shots: int, seed: int) -> str:
         """Return the fingerprint of a draw. With shots and seed beside it, a listed set's is that of all it is drawn

@@ -22,7 +22,7 @@ from gallop.checkpoints.folder import load_branches, load_prompts, read_model, s
 from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_model
 from gallop.checkpoints.in_memory import checkpoint_bytes
 from gallop.checkpoints.settings import Checkpoint
-from gallop.config import MethodConfig, TrainConfig, default_topk
+from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
 from gallop.errors import ConfigError, suggesting, warn_caller
 from gallop.estimator.class_list import calibrated, with_class, without_class, without_held_out
@@ -43,8 +43,7 @@ from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.explaining import explain_photos
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.predict import Predictions, predict
-from gallop.presets import OwnPreset, method_preset, train_preset
-from gallop.runtime.progress import ProgressSaid
+from gallop.runtime.progress import ProgressDisplay
 from gallop.setting import require
 from gallop.training.learn import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
 from gallop.training.loop import ALONE, Parallel, StepEvent
@@ -588,9 +587,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     def _follow(self, events: Iterator[FitEvent], *, verbose: bool | int) -> Self:
         """Learn to the end, saying how far it is where that is wanted."""
-        with ProgressSaid(wanted=bool(verbose)) as progress:
+        with ProgressDisplay(wanted=bool(verbose)) as progress:
             for event in events:
-                progress.say(*event_in_words(event))
+                progress.show(*event_in_words(event))
         return self
 
     def _change_classes(self, model: PromptModel, change: str) -> Self:

@@ -18,8 +18,7 @@ from gallop.data import (
     training_set,
     warn_of_skipped,
 )
-from gallop.data.tabular.columns import as_list, plain
-from gallop.data.tabular.labels import label_names
+from gallop.data.tabular.columns import as_list, label_names, plain
 from gallop.errors import ConfigError, DataError
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache

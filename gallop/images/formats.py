@@ -66,7 +66,7 @@ _WEB_PAGE = rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml)"
 
 
 def sniff(data: bytes, label: str) -> str:
-    """Return name the format by its first bytes; the file's name counts for nothing."""
+    """Return the name of the format by its first bytes; the file's name counts for nothing."""
     if not data:
         raise EmptyImage(f"{label} is empty (0 bytes): copy or download it again.")
     head = data[:1024]

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms
 
 from gallop.errors import EmptyImage, UnsupportedImage
 from gallop.images.formats import ImageLimits, check_size
+from gallop.wording import named_kind
 
 BACKGROUND = (255, 255, 255)  # what shows through transparent pixels
 
@@ -24,23 +25,18 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_QUARTERS = tuple(_UPRIGHT[number] for number in (5, 6, 7, 8))
 
 
-def lies_on_its_side(im: Image.Image) -> bool:
-    """Return whether width and height change places where it is turned upright."""
-    return _turn(im) in _QUARTERS
-
-
-def _turn(im: Image.Image) -> Image.Transpose | None:
+def orientation(im: Image.Image) -> Any:
+    """Return what EXIF says of how a picture lies: 1 is upright, and from 5 to 8 on its side."""
     with contextlib.suppress(Exception):  # broken EXIF tells nothing, and harms nothing
-        return _UPRIGHT.get(im.getexif().get(0x0112, 1))
-    return None
+        return im.getexif().get(0x0112, 1)
+    return 1
 
 
 def to_rgb(im: Image.Image) -> Image.Image:
     """Turn a loaded picture of any mode into an upright RGB copy without metadata."""
-    turn = _turn(im)
+    turn = _UPRIGHT.get(orientation(im))
     if im.mode.startswith(("I", "F")):
         im = Image.fromarray(_grey_levels(im))
     if im.has_transparency_data:
@@ -100,8 +96,7 @@ def array_to_rgb(source: Any, label: str, limits: ImageLimits) -> Image.Image:
     Raises:
         UnsupportedImage, EmptyImage, TooManyPixels: naming shape and type, and what would do.
     """
-    name = type(source).__name__
-    kind = f"{label} is {'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+    kind = f"{label} is {named_kind(source)}"
     wanted = "give an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
     if not hasattr(source, "__array__"):
         raise UnsupportedImage(f"{kind}, which is not read here: give bytes, a path, a file, a PIL image or an array.")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.errors import ConfigError, suggesting
 from gallop.methods.classifier import MethodClassifier
 from gallop.methods.coop import CoOp
@@ -20,7 +20,6 @@ from gallop.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, GalLoPMetho
 from gallop.methods.promptsrc import PromptSRC
 from gallop.methods.tip_adapter import TipAdapter, TipAdapterF
 from gallop.methods.zero_shot import ZeroShot
-from gallop.presets import method_preset, train_preset
 from gallop.setting import settings_of
 
 __all__ = [

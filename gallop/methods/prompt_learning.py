@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import MethodConfig, OwnPreset, TrainConfig, train_preset
 from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures, Sight
@@ -17,7 +17,6 @@ from gallop.model.branches.kinds import sight_of
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.predictions.predict import Predictions, predict
-from gallop.presets import OwnPreset, train_preset
 from gallop.setting import settings_of
 from gallop.training.learn import EncodeEvent, learn
 from gallop.training.loop import StepEvent

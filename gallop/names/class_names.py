@@ -13,11 +13,11 @@ from gallop.errors import ClassNameError
 from gallop.wording import quoted
 
 MAX_NAME_LENGTH = 200
-"""Characters. A guard against pasted documents; the text tower's own limit is counted in tokens."""
+"""Characters. A guard against pasted documents; the text encoder's own limit is counted in tokens."""
 
 
 def clean_name(name: str) -> str:
-    """One line of text: NFC, control and bidirectional characters removed, white space collapsed.
+    """Return one line of text: NFC, control and bidirectional characters removed, white space collapsed.
 
     Raises:
         ClassNameError: not text, nothing left, or longer than ``MAX_NAME_LENGTH`` characters.

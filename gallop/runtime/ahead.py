@@ -17,8 +17,8 @@ _thread = threading.local()
 
 
 def ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
-    """Yield what ``map`` does, with the next items prepared in threads meanwhile: photos are decoded while the tower
-    computes.
+    """Yield what ``map`` does, with the next items prepared in threads meanwhile: photos are decoded while the
+    backbone computes.
     """
     above: threading.Event | None = getattr(_thread, "ended", None)
     ended = above or threading.Event()

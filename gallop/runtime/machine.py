@@ -1,8 +1,9 @@
-"""The machine that a figure comes from: processor, devices and versions; and how much memory a function took."""
+"""The machine: processor, devices, versions and memory; and how much memory a function took."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +22,8 @@ PACKAGES = {
     "numpy": "numpy",
 }
 """Import names and the names they are installed under."""
+_CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux says what a container may take, in its second and first way to do so."""
 
 
 def versions() -> dict[str, str | None]:
@@ -50,7 +53,7 @@ def processor() -> str:
 
 
 def peak_bytes(function: Callable[[], object], device: torch.device | None = None) -> int:
-    """By how much the process grew at its largest while the function ran, in resident bytes; 0 where nothing tells.
+    """Return by how many resident bytes the process grew at most while the function ran; 0 where nothing tells.
 
     Args:
         device: where the function computes; of a GPU it is the GPU's own memory.
@@ -82,3 +85,14 @@ def largest_resident() -> int:
 
 def _kibibytes(status: Path, key: str) -> int:
     return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith(key))
+
+
+def machine_memory() -> int:
+    """Return bytes: the machine's, or those that its container may take; 0 where nothing tells."""
+    found = []
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows knows no sysconf
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for file in _CONTAINER:
+        with contextlib.suppress(OSError, ValueError):  # "max": as much as there is
+            found.append(int(Path(file).read_text(encoding="utf-8")))
+    return min((size for size in found if size > 0), default=0)

@@ -1,4 +1,4 @@
-"""What a process that runs the towers on a CPU sets first: idle threads sleep, and freed memory is kept for next time.
+"""What a process that runs backbones on a CPU sets first: idle threads sleep, and freed memory is kept for next time.
 
 Both are settings of the whole process, so the library itself never makes them: the command line and the app do, and
 whoever uses the library alone may (``from gallop.runtime.process import prepare``, before torch is loaded).
@@ -93,7 +93,7 @@ def trim() -> None:
 
 
 def free_bytes() -> int:
-    """Return the bytes that the C library keeps for next time; 0 where it does not tell, as glibc does since 2.33."""
+    """Return the bytes that the C library keeps for next time; 0 where it does not tell, as glibc does from 2.33 on."""
     try:
         tell = ctypes.CDLL(None).mallinfo2
     except (AttributeError, OSError, TypeError):  # as above

@@ -1,4 +1,4 @@
-"""How far work is, said on a stream: a bar in a terminal or a notebook, elsewhere a plain line now and then.
+"""How far work is, on standard error: a bar in a terminal or a notebook, elsewhere a plain line now and then.
 
 The bar is rich's, which is loaded when one is shown. It has colours where ``NO_COLOR`` does not forbid them.
 """
@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 from gallop.wording import printable
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.progress import Progress
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -44,8 +42,8 @@ def coloured(text: str, style: str, stream: TextIO) -> str:
     return Style.parse(style).render(text)
 
 
-def write_said(stream: TextIO, text: str) -> None:
-    """Write what is said beside a result, in whatever characters the stream has; a full log is no reason to stop.
+def write_message(stream: TextIO, text: str) -> None:
+    """Write a message beside a result, in whatever characters the stream has; a full log is no reason to stop.
 
     Raises:
         BrokenPipeError: nobody reads any more.
@@ -65,81 +63,66 @@ def write_encoded(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-class ProgressSaid:
+class ProgressDisplay(contextlib.AbstractContextManager["ProgressDisplay"]):
     """Stages of some work, one after the other. As a context it is closed at the end.
 
     Args:
-        stream: None is standard error, as it is then.
-        wanted: without, nothing is said.
+        wanted: without, nothing is shown.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, wanted: bool = True) -> None:
-        self._stream = sys.stderr if stream is None else stream
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._stream = sys.stderr
         self._wanted = wanted
         self._live = wanted and (moves(self._stream) or _in_notebook())
         self._bar: Progress | None = None
         self._stage = ""
         self._last = time.monotonic()
 
-    def say(self, stage: str, done: int = 0, total: int = 0, note: str = "") -> None:
-        """Say how far a stage is: ``done`` of ``total``, of which either may be 0 where it is not known."""
+    def show(self, stage: str, done: int = 0, total: int = 0, note: str = "") -> None:
+        """Show how far a stage is: ``done`` of ``total``, of which either may be 0 where it is not known."""
         if not self._wanted:
             return
-        new = self.begins(stage)
         if self._live:
             with contextlib.suppress(OSError):  # a terminal that has gone is no reason to stop the work
-                self._show(stage, done, total, note, new=new)
-        elif done and (done == total or self.line_is_due()):
-            write_said(self._stream, f"{_in_a_line(stage, done, total, note)}\n")
+                self._draw(stage, done, total, note)
+        elif (self.line_is_due(stage) or done == total) and done:
+            count = f"{done}/{total}" if total else str(done)
+            write_message(self._stream, printable(f"{stage} {count}{': ' if note else ''}{note}") + "\n")
 
-    def begins(self, stage: str) -> bool:
-        """Return whether a stage is another than the last one; its lines are due from now on."""
-        if stage == self._stage:
+    def line_is_due(self, stage: str) -> bool:
+        """Return whether it is time for a line of a stage, where there is no bar; it is written then."""
+        now = time.monotonic()
+        if stage != self._stage:
+            self._stage, self._last = stage, now
+        if now - self._last < SECONDS_BETWEEN_LINES:
             return False
-        self._stage, self._last = stage, time.monotonic()
-        return True
-
-    def line_is_due(self) -> bool:
-        """Return whether it is time for a line, where there is no bar; it is written then."""
-        if time.monotonic() - self._last < SECONDS_BETWEEN_LINES:
-            return False
-        self._last = time.monotonic()
+        self._last = now
         return True
 
     def close(self) -> None:
-        """Take the bar away, so that lines can be written; it comes again when more is said."""
+        """Take the bar away, so that lines can be written; it comes again when more is shown."""
         if self._bar is not None:
             with contextlib.suppress(OSError):
                 self._bar.stop()
             self._bar = None
 
-    def __enter__(self) -> ProgressSaid:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _show(self, stage: str, done: int, total: int, note: str, *, new: bool) -> None:
+    def _draw(self, stage: str, done: int, total: int, note: str) -> None:
         count = f"{done}/{total}" if total else f"{done}" if done else ""
-        said: dict[str, Any] = {"description": printable(stage), "total": total or None, "completed": done}
-        said |= {"count": count, "note": printable(note)}
+        task: dict[str, Any] = {"description": printable(stage), "total": total or None, "completed": done}
+        task |= {"count": count, "note": printable(note)}
         if self._bar is None:
             self._bar = _new_bar(self._stream)
             self._bar.start()
-            new = True
-        if new:
-            for task in self._bar.task_ids:
-                self._bar.remove_task(task)
-            self._bar.add_task(**said)
+        if stage != self._stage or not self._bar.task_ids:
+            for old in self._bar.task_ids:
+                self._bar.remove_task(old)
+            self._bar.add_task(**task)
+            self._stage = stage
         else:
-            self._bar.update(self._bar.task_ids[0], refresh=done == total, **said)
-
-
-def _in_a_line(stage: str, done: int, total: int, note: str) -> str:
-    count = f" {done}/{total}" if total else f" {done}"
-    return printable(f"{stage}{count}{': ' if note else ''}{note}")
+            self._bar.update(self._bar.task_ids[0], refresh=done == total, **task)
 
 
 def _in_notebook() -> bool:

@@ -97,22 +97,12 @@ class PublicOnly(AsyncNetworkBackend):
             raise NotPublic("it leads to an address that is not public")
         failed: Exception = httpcore.ConnectError("its name has no address")
         for address in addresses:
-            try:  # each has its share of the time, so that a silent one does not take that of the others
-                share = SECONDS / len(addresses)
-                return await self._inner.connect_tcp(str(address), port, share, local_address, socket_options)
+            try:  # each has a part of the time, so that a silent one does not take that of the others
+                seconds = SECONDS / len(addresses)
+                return await self._inner.connect_tcp(str(address), port, seconds, local_address, socket_options)
             except (httpcore.NetworkError, httpcore.TimeoutException) as error:
                 failed = error
         raise failed
-
-    async def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
-    ) -> AsyncNetworkStream:
-        """Refuse: nothing that may be fetched is behind one."""
-        raise NotPublic("it leads to a socket of this machine")
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, between two tries."""
-        await self._inner.sleep(seconds)
 
 
 async def fetch(
@@ -135,12 +125,12 @@ async def fetch(
         BadAddress, NotPublic, NotFetched: the address is none or not public, or its answer is no file.
         TimeoutError, ConnectionError, OSError: nobody answers, not in time, or not to the end.
     """
-    asked = [*_SENT.items()]
+    headers = [*_SENT.items()]
     if start is not None:
-        asked.append((b"range", f"bytes={start}-{start + most - 1}".encode()))
+        headers.append((b"range", f"bytes={start}-{start + most - 1}".encode()))
     try:
         async with AsyncConnectionPool(_tls(), network_backend=backend, max_keepalive_connections=0) as pool:
-            return await asyncio.wait_for(_fetched(pool, url, most, asked, start, more), SECONDS)
+            return await asyncio.wait_for(_fetched(pool, url, most, headers, start, more), SECONDS)
     except asyncio.TimeoutError as error:
         raise TimeoutError(f"it took more than {SECONDS:g} s") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
@@ -157,14 +147,14 @@ async def _fetched(
     pool: AsyncConnectionPool,
     url: str,
     most: int,
-    asked: list[tuple[bytes, bytes]],
+    sent: list[tuple[bytes, bytes]],
     start: int | None,
     more: Callable[[int], None],
 ) -> tuple[bytes, int | None]:
     base = ""
     for _ in range(REDIRECTS + 1):
         base, target = _checked(base, url)
-        async with pool.stream("GET", target, headers=asked) as response:
+        async with pool.stream("GET", target, headers=sent) as response:
             headers = {name.lower(): value for name, value in response.headers}
             if response.status in _REDIRECTED:
                 url = headers.get(b"location", b"").decode("latin-1")
@@ -183,10 +173,10 @@ async def _fetched(
 
 def _size(headers: dict[bytes, bytes], start: int | None, most: int, data: bytearray) -> int:
     """The size of the file that a part is of, which must be the part that was asked for."""
-    told = _RANGE.fullmatch(headers.get(b"content-range", b""))
-    if told is None or int(told[1]) != start or len(data) < min(most, int(told[2]) - start):
+    found = _RANGE.fullmatch(headers.get(b"content-range", b""))
+    if found is None or int(found[1]) != start or len(data) < min(most, int(found[2]) - start):
         raise NotFetched("it answers with another part of the file than it was asked for")
-    return int(told[2])
+    return int(found[2])
 
 
 def _checked(base: str, url: str) -> tuple[str, httpcore.URL]:

@@ -8,9 +8,9 @@ waits for it. Here a thread goes through its part from the first operation to th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -38,14 +38,16 @@ def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Resu
     """
     futures: list[Future[Result]] = []
     if len(items) > 1 and not hasattr(_here, "worker"):
-        settings = _settings()
+        inference, grad = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+        autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
 
         def run(item: Item) -> Result:
-            with settings():
+            with torch.inference_mode(inference), torch.set_grad_enabled(grad), torch.autocast("cpu", dtype, autocast):
                 return function(item)
 
         with suppress(RuntimeError):  # the process is ending, or may not start any more threads
-            pool = _pool(len(items), max(torch.get_num_threads() // len(items), 1))
+            with _making:
+                pool = _pool(len(items), max(torch.get_num_threads() // len(items), 1))
             for item in items:
                 futures.append(pool.submit(run, item))
     rest = [function(item) for item in items[len(futures) :]]
@@ -53,27 +55,27 @@ def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Resu
     return [future.result() for future in futures] + rest
 
 
-def in_parts(function: Callable[[Tensor], Tensor], whole: Tensor, parts: int, *, dim: int) -> Tensor:
-    """Return ``function(whole)`` of a tensor (n, ...) whose rows are independent, from so many parts of it, n at most.
+def in_parts(function: Callable[[Tensor], Tensor], rows: Tensor, parts: int, *, dim: int) -> Tensor:
+    """Return ``function(rows)`` of a tensor (n, ...) whose rows are independent, from so many parts of it, n at most.
 
-    Gradients reach ``whole``, and nothing else that the function reads. In more than one part they can be taken once.
+    Gradients reach ``rows``, and nothing else that the function reads. In more than one part they can be taken once.
 
     Args:
         dim: where n is in what the function gives.
     """
     if parts == 1:
-        return function(whole)
-    if torch.is_grad_enabled() and whole.requires_grad:
-        return cast(Tensor, _InParts.apply(function, whole, parts, dim))  # type: ignore[no-untyped-call]
-    return torch.cat(each(function, whole.tensor_split(parts)), dim)
+        return function(rows)
+    if torch.is_grad_enabled() and rows.requires_grad:
+        return cast(Tensor, _InParts.apply(function, rows, parts, dim))  # type: ignore[no-untyped-call]
+    return torch.cat(each(function, rows.tensor_split(parts)), dim)
 
 
 class _InParts(torch.autograd.Function):
     """Each part keeps a graph of its own, so that its way back is a thread's too."""
 
     @staticmethod
-    def forward(ctx: Any, function: Callable[[Tensor], Tensor], whole: Tensor, parts: int, dim: int) -> Tensor:
-        inputs = [part.detach().requires_grad_() for part in whole.tensor_split(parts)]
+    def forward(ctx: Any, function: Callable[[Tensor], Tensor], rows: Tensor, parts: int, dim: int) -> Tensor:
+        inputs = [part.detach().requires_grad_() for part in rows.tensor_split(parts)]
         with torch.enable_grad():
             outputs = each(function, inputs)
         ctx.parts, ctx.dim = list(zip(outputs, inputs, strict=True)), dim
@@ -95,33 +97,15 @@ class _InParts(torch.autograd.Function):
         return None, torch.cat(each(back, range(len(parts)))), None, None
 
 
-def _settings() -> Callable[[], AbstractContextManager[None]]:
-    """Torch's settings of this thread, to be entered in those that work for it."""
-    inference, grad = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
-    autocast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
-
-    @contextmanager
-    def enter() -> Iterator[None]:
-        with torch.inference_mode(inference), torch.set_grad_enabled(grad), torch.autocast("cpu", dtype, autocast):
-            yield
-
-    return enter
-
-
-def _pool(count: int, share: int) -> ThreadPoolExecutor:
-    with _making:
-        return _made(count, share)
-
-
 @cache
-def _made(count: int, share: int) -> ThreadPoolExecutor:
+def _pool(count: int, each_has: int) -> ThreadPoolExecutor:
     """So many threads, each with so many of torch's own."""
     started = threading.Barrier(count)
 
     def start() -> None:
         _here.worker = True
         torch.get_num_threads()  # the first call in a thread sets the usual number, so it must come before
-        torch.set_num_threads(share)
+        torch.set_num_threads(each_has)
         started.wait()
 
     usual = torch.get_num_threads()

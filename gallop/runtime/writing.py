@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
@@ -32,13 +33,14 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         OSError: it cannot be written, and is as it was; the error names it.
     """
-    clear_drafts(Path(os.path.realpath(path)).parent)
-    _replace(path, content, lasting=True)
+    with open_draft(path) as file:
+        file.write(content)
 
 
 def write_quickly(path: Path, content: bytes) -> None:
     """Write one of many files that can be made again: this neither waits for the disk nor looks for old drafts."""
-    _replace(path, content, lasting=False)
+    with _named_later(path, lasting=False) as file:
+        file.write(content)
 
 
 def append_quickly(path: Path, content: bytes) -> None:
@@ -99,8 +101,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(handle)
 
 
-@contextlib.contextmanager
-def open_draft(path: Path) -> Iterator[BinaryIO]:
+def open_draft(path: Path) -> AbstractContextManager[BinaryIO]:
     """Open a file to be written in parts: it gets its name when the block ends well, and else it goes.
 
     Drafts that killed processes left in its folder go.
@@ -109,8 +110,7 @@ def open_draft(path: Path) -> Iterator[BinaryIO]:
         OSError: as ``write_file``.
     """
     clear_drafts(Path(os.path.realpath(path)).parent)
-    with _named_later(path, lasting=True) as file:
-        yield file
+    return _named_later(path)
 
 
 def part_of(path: Path) -> Path:
@@ -118,8 +118,7 @@ def part_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
 
 
-@contextlib.contextmanager
-def open_growing(path: Path) -> Iterator[BinaryIO]:
+def open_growing(path: Path) -> AbstractContextManager[BinaryIO]:
     """Open a file that is of use before it is whole: it gets its name when the block ends well, as a draft does.
 
     Until then it is ``part_of(path)``, where everybody may read what was flushed, and there it stays however its writer
@@ -129,69 +128,49 @@ def open_growing(path: Path) -> Iterator[BinaryIO]:
         BlockingIOError: another is writing it.
         OSError: it cannot be written; the error names it.
     """
+    return _named_later(path, growing=True)
+
+
+@contextlib.contextmanager
+def _named_later(path: Path, *, lasting: bool = True, growing: bool = False) -> Iterator[BinaryIO]:
+    """Open a draft, or where it is growing its part, that gets the name of the file when the block ends well.
+
+    Args:
+        lasting: whether this waits for the disk.
+    """
     path = Path(os.path.realpath(path))
-    part = part_of(path)
+    flags = os.O_RDWR | os.O_CREAT | (0 if growing else os.O_EXCL)
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+    def make() -> tuple[int, str]:
+        draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}{DRAFT}")
+        name = str(part_of(path) if growing else draft)
+        return os.open(name, flags, 0o666), name
+
     try:
-        _check_plain(path)
-        _check_plain(part)
+        for there in (path, part_of(path)) if growing else (path,):
+            if there.exists() and not there.is_file():  # renamed over, a device would be gone for the whole machine
+                raise OSError(errno.EINVAL, "it is no plain file, so it is not replaced", str(path))
         make_folder(path.parent)
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        handle, _ = _own(lambda: (os.open(part, flags, 0o666), str(part)), wait=False)
+        handle, name = _own(make, wait=not growing)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.truncate()
                 yield file
-                _finish(file, part, path, lasting=True)
+                file.flush()
+                if lasting:
+                    os.fsync(file.fileno())
+                if sys.platform == "win32":
+                    file.close()  # it renames no open file; elsewhere the lock is held until the file has its name
+                os.replace(name, path)
         except BaseException:
             with contextlib.suppress(OSError):
-                if not part.stat().st_size:
-                    part.unlink()
-            raise
-    except OSError as error:
-        error.filename, error.filename2 = str(path), None
-        raise
-
-
-def _replace(path: Path, content: bytes, *, lasting: bool) -> None:
-    with _named_later(path, lasting=lasting) as file:
-        file.write(content)
-
-
-@contextlib.contextmanager
-def _named_later(path: Path, *, lasting: bool) -> Iterator[BinaryIO]:
-    path = Path(os.path.realpath(path))
-    _check_plain(path)
-    try:
-        make_folder(path.parent)
-        handle, draft = _own(lambda: tempfile.mkstemp(DRAFT, f".{path.name[:100]}.", path.parent), wait=True)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                mask = os.umask(0)
-                os.umask(mask)
-                os.chmod(draft, 0o666 & ~mask)  # mkstemp made it private
-                _finish(file, Path(draft), path, lasting=lasting)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
+                if not (growing and os.stat(name).st_size):
+                    os.unlink(name)
             raise
     except OSError as error:
         error.filename, error.filename2 = str(path), None  # not the draft, which nobody knows
         raise
-
-
-def _check_plain(path: Path) -> None:
-    if path.exists() and not path.is_file():  # renamed over, a device would be gone for the whole machine
-        raise OSError(errno.EINVAL, "it is no plain file, so it is not replaced", str(path))
-
-
-def _finish(file: BinaryIO, written: Path, path: Path, *, lasting: bool) -> None:
-    """Give what was written its name."""
-    file.flush()
-    if lasting:
-        os.fsync(file.fileno())
-    if sys.platform == "win32":
-        file.close()  # it renames no open file; elsewhere the lock is held until the file has its name
-    os.replace(written, path)
 
 
 def _own(make: Callable[[], tuple[int, str]], *, wait: bool) -> tuple[int, str]:

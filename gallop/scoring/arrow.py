@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from gallop.data.tabular.columns import named_kind
 from gallop.errors import DataError, suggesting
 from gallop.estimator import GalLoPClassifier
-from gallop.runtime.progress import ProgressSaid
+from gallop.runtime.progress import ProgressDisplay
 from gallop.scoring.layout import schema_of, table_of
 from gallop.scoring.prepared import Columns
 from gallop.scoring.run import answers
 from gallop.scoring.scorer import Extras, PhotoScorer
 from gallop.scoring.sources import Opener, SourceItem, open_source
-from gallop.wording import listed
+from gallop.wording import listed, named_kind
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -92,11 +91,11 @@ def _tables(photos: Iterable[SourceItem], worker: PhotoScorer, rows: int, *, tol
     schema = schema_of(worker)
     parts: list[Columns] = []
     done = given = 0
-    with ProgressSaid(wanted=told) as progress:
+    with ProgressDisplay(wanted=told) as progress:
         for columns in answers(worker, photos):
             parts.append(columns)
             done += len(columns["key"])
-            progress.say("answering photos", done)
+            progress.show("answering photos", done)
             if done - given >= rows:
                 yield table_of(parts, schema)
                 parts, given = [], done

@@ -9,7 +9,7 @@ from gallop.training.loop import StepEvent
 
 
 class Told(NamedTuple):
-    """A stage, and ``done`` of ``total`` of it, as ``ProgressSaid.say`` takes them."""
+    """A stage, and ``done`` of ``total`` of it, as ``ProgressDisplay.show`` takes them."""
 
     stage: str
     done: int

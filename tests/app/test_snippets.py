@@ -28,8 +28,9 @@ from app.views.snippets import PHOTO_FILE, SnippetProblem
 from app.visitor.explore import TAUGHT, ExploreState
 from app.visitor.question import Question
 from app.visitor.session import Session
-from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image, presets
+from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image
 from gallop.backbones import Backbone
+from gallop.config import PRESETS
 from tests import tiny, warm
 from tests.app_pages import there
 from tests.conftest import ROOT
@@ -168,7 +169,7 @@ def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> N
 def test_code_says_what_not_every_tower_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Left out, a setting would be the tower's own, which may be another."""
     own = MethodConfig(head="ridge", local_projection=False), TrainConfig()
-    monkeypatch.setitem(presets._PRESETS, "default", own)
+    monkeypatch.setitem(PRESETS, "default", own)
     papers, quick = (snippets.teach(["red"], preset(way), tests=False) for way in (PAPER, QUICK))
     for said in ("method=MethodConfig(head='none'),", "local_projection=True,"):
         assert said in papers.python

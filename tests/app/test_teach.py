@@ -17,7 +17,7 @@ from app.jobs.manager import QueueFull
 from app.teaching.cards import MOST_CARDS
 from app.ui import resources
 from app.visitor.page_state import AskedRegion
-from gallop.presets import train_preset
+from gallop.config import train_preset
 from tests.app_pages import (
     EXPLORE,
     TEACH,

@@ -35,7 +35,7 @@ from app.visitor.session import Session
 from app.visitor.training import VisitorTraining
 from gallop.backbones.loading import load_backbone
 from gallop.backbones.weights.known import KnownTower
-from gallop.presets import train_preset
+from gallop.config import train_preset
 from tests import tiny
 from tests.app_pages import (
     COMPARE,

@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from gallop import presets
 from gallop.bench.definition.spec import read_spec
 from gallop.bench.running import keys, plan
 from gallop.bench.running.photo_sets import Photos
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
 from gallop.bench.running.runs import TableEntry
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import PRESETS, MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import ConfigError
 from gallop.methods import METHODS, make_method
@@ -127,9 +126,7 @@ def test_ours_has_other_runs_when_the_preset_has_another_method(
     published: dict[str, str], kept: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And no other line has, of the paper's method or another's."""
-    monkeypatch.setitem(
-        presets._PRESETS, "default", (MethodConfig(topk=(7,), head="ridge"), TrainConfig(weight_decay=0.5))
-    )
+    monkeypatch.setitem(PRESETS, "default", (MethodConfig(topk=(7,), head="ridge"), TrainConfig(weight_decay=0.5)))
     assert kept - planned() == {key for key, line in published.items() if line == "GalLoP Explorer"}
     ours = {entry.key for entry in entries() if entry.label == "GalLoP Explorer"}
     assert len(ours) == 8 * 5 * 3

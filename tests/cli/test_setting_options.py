@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gallop import presets
 from gallop.cli.arguments import build_parser, parse
 from gallop.cli.commands import train
-from gallop.config import MethodConfig, TrainConfig
-from gallop.presets import method_preset, train_preset
+from gallop.config import PRESETS, MethodConfig, TrainConfig, method_preset, train_preset
 
 CALL = ("train", "photos", "--out", "model")
 OPTIONS = {
@@ -53,7 +51,7 @@ def test_options_go_before_what_a_preset_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = MethodConfig(2, (2, 3), head="ridge", local_projection=False)
-    monkeypatch.setitem(presets._PRESETS, "default", (own, TrainConfig()))
+    monkeypatch.setitem(PRESETS, "default", (own, TrainConfig()))
     assert train.method_of(parse(CALL), "default") == own
     words = ["--head", "none", "--projection", "--local-prompts", "1"]
     assert train.method_of(parse([*CALL, *words]), "default") == MethodConfig(2, (5,))

@@ -239,8 +239,8 @@ def test_labels_that_do_not_match_are_refused() -> None:
 
 def test_a_picture_given_twice_counts_once_and_never_as_two_classes(tmp_path: Path) -> None:
     first, second = write_images(tmp_path, [picture(0), picture(0)])
-    photos, names, hashes = distinct_photos([first, load_image(picture(1)), second], ["cat", "dog", "cat"])
-    assert (photos[0], names, len(photos), len(set(hashes))) == (first, ["cat", "dog"], 2, 2)
+    found = distinct_photos([first, load_image(picture(1)), second], ["cat", "dog", "cat"])
+    assert (found.photos[0], found.names, len(found), len(set(found.hashes))) == (first, ["cat", "dog"], 2, 2)
     with pytest.raises(DataError, match=rf"{first.name} and .*{second.name}.* 'cat' and 'dog'"):
         distinct_photos([first, second], ["cat", "dog"])
     with pytest.raises(DataError, match="Image 2: the same picture"):

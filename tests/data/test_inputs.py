@@ -15,7 +15,7 @@ from PIL import Image
 
 from gallop import GalLoPClassifier
 from gallop.data import Listing, PhotoSet, from_csv, from_hugging_face, labelled_photos, many, read_folder
-from gallop.data.tabular.labels import names_of_numbers
+from gallop.data.tabular.columns import names_of_numbers
 from gallop.errors import DataError
 from gallop.images import load_image
 from tests.conftest import ROOT
@@ -214,7 +214,7 @@ def test_a_row_that_cannot_be_read_gives_its_place_to_the_next(photos: Photos) -
     for seed in range(3):  # whichever comes first
         made = classifier(shots=2, epochs=1, batch_size=9, seed=seed).fit(by_class(photos, images))
         assert len(made.history_[0].images) == 4
-    with pytest.raises(DataError, match="'green' has 2 images, but 3 shots"):
+    with pytest.raises(DataError, match=r"'green' has 2 usable images \(others .* as row 1 is .*\), but 3 shots"):
         classifier(shots=3).fit(by_class(photos, images))
 
 

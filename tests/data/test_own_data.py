@@ -92,7 +92,10 @@ def test_the_column_split(folder: Path) -> None:
         (["path,label", ROWS[0], "", "https://a.b/c.png,red"], "line 4: there is no file"),
         (["path,label", ROWS[0], "photos/red/1.png,\u200b"], "line 3: The class name .* holds no visible"),
         (["path,label", ROWS[0], 'photos/red/1.png,"red'], "line 3: this is no CSV"),
-        (["path,label", ROWS[0], "photos/red/0.png,green"], "lines 2 and 3: .* are the same picture"),
+        (
+            ["path,label", ROWS[0], "photos/red/0.png,green"],
+            r"\(line 2 of .*line 3 of data.csv\): the same picture is",
+        ),
     ],
 )
 def test_a_table_that_is_wrong_is_told_with_its_line(folder: Path, lines: list[str], said: str) -> None:
@@ -232,8 +235,16 @@ def test_splits() -> None:
 @pytest.mark.parametrize(
     ("make", "named", "said"),
     [
-        (lambda: table([0, -1]), {}, r"Row 1 has no class \(fine is -1\)"),
-        (lambda: table([3], Value()), {"label": "fine"}, "Row 0, column fine: .* Give a column of class names"),
+        (
+            lambda: table([0, -1]),
+            {},
+            "Row 1, column fine: the label is -1, which is no class: this split is",
+        ),
+        (
+            lambda: table([3], Value()),
+            {"label": "fine"},
+            "Row 0, column fine: .* or give class names",
+        ),
         (lambda: table([0], Value()), {}, "No column is of the kind ClassLabel; choose one with label=: img, fine"),
         (lambda: table([0]), {"image": "photo"}, "no column 'photo'; the columns are img, fine"),
         (lambda: table([0], images=[b"x"]), {}, "None of 1 images can be read"),

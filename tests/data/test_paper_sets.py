@@ -19,7 +19,7 @@ import torchvision
 import gallop.data.listing
 from gallop.backbones.imagenet_names import imagenet_names
 from gallop.data import LabelledPhotos, Listing, available_datasets, check_dataset, find_set, open_dataset
-from gallop.data.paper.names import FLOWERS
+from gallop.data.paper.split_files import FLOWERS
 from gallop.errors import DataError
 from gallop.images import load_image
 from gallop.names.class_names import clean_names
@@ -288,7 +288,7 @@ def test_what_cannot_be_drawn_is_replaced_and_told(tmp_path: Path) -> None:
     assert Counter(shots.names) == {"cat": 3, "dog": 3}
     assert len(set(shots.hashes)) == 6
     assert 1 <= len(shots.skipped) <= 2
-    with pytest.raises(DataError, match=r"'cat' has 3 usable images \(others .* as 0.jpg: .*\) in .*, but 4 shots"):
+    with pytest.raises(DataError, match=r"'cat' has 3 usable images \(others .* as 0.jpg is .*\) in .*, but 4 shots"):
         listing.draw(4)
     most = listing.draw(4, allow_fewer=True)
     assert len(most) == 6
@@ -343,7 +343,7 @@ def test_a_split_that_names_files_that_are_not_there(tmp_path: Path) -> None:
 def test_damaged_files_of_the_sets(tmp_path: Path) -> None:
     trees.flowers("oxford_flowers")(tmp_path)
     (tmp_path / "oxford_flowers" / "setid.mat").write_bytes(b"<html>not found</html>")
-    assert "cannot be read as a MATLAB file (scipy reads it" in broken(tmp_path, "flowers102")
+    assert "cannot be read as a MATLAB file by scipy (" in broken(tmp_path, "flowers102")
     trees.mat(tmp_path / "oxford_flowers" / "setid.mat", trnid=[1], valid=[2])
     assert "does not hold tstid" in broken(tmp_path, "flowers102")
     trees.mat(tmp_path / "oxford_flowers" / "setid.mat", trnid=[1], valid=[2], tstid=[99])

@@ -441,7 +441,7 @@ BAD_ARRAYS = [
     (np.array([["a"]]), UnsupportedImage, "<U1"),
     (Tensor(), UnsupportedImage, r"Tensor.*\(H, W, 3\)"),
     ([[0, 1]], UnsupportedImage, "list"),
-    (None, UnsupportedImage, "NoneType"),
+    (None, UnsupportedImage, "nothing"),
     (np.broadcast_to(np.uint8(0), (7000, 7000)), TooManyPixels, "7000 x 7000 = 49 megapixels"),
 ]
 

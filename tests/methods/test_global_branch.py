@@ -15,14 +15,13 @@ import torch.nn.functional as F
 from gallop import GalLoPClassifier
 from gallop.backbones import Damping
 from gallop.checkpoints.folder import SETTINGS
-from gallop.config import MethodConfig
+from gallop.config import MethodConfig, train_preset
 from gallop.core.scores import Cosines, gl_mcm
 from gallop.errors import CheckpointError
 from gallop.features.encoding import encode_photos
 from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
 from gallop.model.prompted import PromptModel
-from gallop.presets import train_preset
 from tests.reference import relative_error
 from tests.tiny import classifier, edit_settings, equal, learned, new_vit, picture, pictures, there, vit
 

@@ -25,13 +25,12 @@ from torch import Tensor
 
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli.commands.train import WORK
-from gallop.config import MethodConfig
+from gallop.config import MethodConfig, method_preset
 from gallop.errors import BackboneError, ConfigError, DataError, ParallelError, ProcessLeft, TrainingDiverged
 from gallop.features.encoding import TrainingViews
 from gallop.model import prompted
 from gallop.model.branches.branch import Branch
 from gallop.model.prompted import initial_prompts
-from gallop.presets import method_preset
 from gallop.training import launch as launching
 from gallop.training.launch import launch
 from gallop.training.learn import CalibrationEvent, EncodeEvent

@@ -10,8 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from gallop.config import REGION_KINDS, RegionKind
-from gallop.presets import OwnPreset
+from gallop.config import REGION_KINDS, OwnPreset, RegionKind
 from gallop.runtime.reading import open_file
 
 LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30

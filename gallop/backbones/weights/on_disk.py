@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gallop.backbones.weights.known import LARGEST_CONFIG, KnownTower, licence_of, memory_of
+from gallop.config import OwnPreset
 from gallop.errors import BackboneError
-from gallop.presets import OwnPreset
 from gallop.runtime.reading import read_text
 
 _CHECKPOINTS, CONFIG = "checkpoints", "config.json"

@@ -165,4 +165,4 @@ def _read_group(folder: Path, content: ContentHash) -> LabelledPhotos:
             warnings.warn(f"{path} is left out: {error}", stacklevel=2)
     if not kept:
         raise BenchError(f"{folder} (unknown photos) holds no readable images.")
-    return LabelledPhotos(tuple(kept.values()), tuple(kept), (), ()).unlabelled()
+    return LabelledPhotos(tuple(kept.values()), tuple(kept), (0,) * len(kept), ("",))

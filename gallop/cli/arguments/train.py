@@ -7,8 +7,7 @@ from typing import get_args
 from gallop.cli import values
 from gallop.cli.setting_options import add_settings
 from gallop.cli.shared_options import Commands, Parser, add_common, add_tpr
-from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES
-from gallop.presets import Preset, method_preset, train_preset
+from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, Preset, method_preset, train_preset
 
 _EXAMPLES = """\
 examples:

@@ -18,13 +18,12 @@ from gallop.checkpoints.folder import LOCK, SETTINGS
 from gallop.cli.console import Console, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images
 from gallop.cli.setting_options import given
-from gallop.config import default_topk
+from gallop.config import OwnPreset, default_topk, method_preset, train_preset
 from gallop.data import LabelledPhotos, csv_splits, duplicates, is_csv, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
 from gallop.estimator import FitEvent
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
-from gallop.presets import OwnPreset, method_preset, train_preset
 from gallop.runtime.writing import locked
 from gallop.training.launch import check_processes, launch
 from gallop.training.loop import ALONE, Parallel

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gallop.data.listing import Listing, class_folder_files
+from gallop.data.listing import Listing
 from gallop.data.paper.places import FoundSet, damaged, read_lines, subfolders
 from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
+from gallop.images import IMAGE_SUFFIXES
 from gallop.names.class_names import clean_names
 
 SYNSET = r"n\d{8}"
@@ -26,7 +30,8 @@ def class_names(place: FoundSet) -> dict[str, str]:
     from gallop.backbones.imagenet_names import imagenet_names  # torch comes with it
 
     ours = imagenet_names()
-    path = place.find(CLASS_NAMES) or _beside(place)
+    beside = [place.given / name / CLASS_NAMES for name in ("imagenet", "ImageNet")]
+    path = place.find(CLASS_NAMES) or next((path for path in beside if path.is_file()), None)
     if path is None:
         return ours
     names: dict[str, str] = {}
@@ -35,17 +40,11 @@ def class_names(place: FoundSet) -> dict[str, str]:
         if not re.fullmatch(SYNSET, synset) or not name.strip():
             raise damaged(path, line)
         names[synset] = name.strip()
-    counts: dict[str, int] = {}
-    for name in names.values():
-        counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
-    told_apart = {
-        synset: ours.get(synset, name) if counts[name.casefold()] > 1 else name for synset, name in names.items()
+    counts = Counter(name.casefold() for name in names.values())
+    return {
+        synset: ours.get(synset, name) if counts[name.casefold()] > 1 else name
+        for synset, name in sorted(names.items())
     }
-    return dict(sorted(told_apart.items()))
-
-
-def _beside(place: FoundSet) -> Path | None:
-    return next((p for name in ("imagenet", "ImageNet") if (p := place.given / name / CLASS_NAMES).is_file()), None)
 
 
 def imagenet(place: FoundSet) -> PhotoSet:
@@ -55,59 +54,56 @@ def imagenet(place: FoundSet) -> PhotoSet:
     names = class_names(place)
     folders = {split: _class_folders(place.photos / split) for split in ("train", "val")}
     synsets = sorted(set().union(*folders.values()))
-    train, val = (_listing(place.photos / split, folders[split], synsets, names) for split in ("train", "val"))
+    train, val = (_listing(place.photos / split, found, synsets, names) for split, found in folders.items())
     return PhotoSet(place.name, train, val, tuple(synsets), Listing(place.photos, class_names=train.class_names))
 
 
 def by_synset(place: FoundSet) -> PhotoSet:
     """Read one folder of test images for each synset; of A and R there are 200, a part of the thousand."""
-    synsets = _class_folders(place.photos)
-    test = _listing(place.photos, synsets, synsets, class_names(place))
-    return _test_alone(place, test, tuple(synsets))
+    return _test_alone(place, _class_folders(place.photos), class_names(place))
 
 
 def by_number(place: FoundSet) -> PhotoSet:
-    """ImageNetV2: folders ``0`` to ``999``, which are the class indices. As text, 10 would come before 2."""
+    """Read ImageNetV2: folders ``0`` to ``999``, which are the class indices. As text, 10 would come before 2."""
     names = class_names(place)
     order = list(names)
     folders = sorted(subfolders(place.photos, r"\d{1,4}"), key=int)
     beyond = [folder for folder in folders if int(folder) >= len(order)]
     if beyond:
         raise DataError(f"{place.photos / beyond[0]} is no class: there are {len(order)} names, counted from 0.")
-    synsets = [order[int(folder)] for folder in folders]
-    folder_of = dict(zip(synsets, folders, strict=True))
-    test = _listing(place.photos, synsets, synsets, names, folder_of)
-    return _test_alone(place, test, tuple(synsets))
+    return _test_alone(place, {order[int(folder)]: folder for folder in folders}, names)
 
 
-def _test_alone(place: FoundSet, test: Listing, synsets: tuple[str, ...]) -> PhotoSet:
+def _test_alone(place: FoundSet, folders: Mapping[str, str], names: Mapping[str, str]) -> PhotoSet:
+    test = _listing(place.photos, folders, list(folders), names)
     nothing = Listing(test.root, class_names=test.class_names)
-    return PhotoSet(place.name, nothing, test, synsets, nothing)
+    return PhotoSet(place.name, nothing, test, tuple(folders), nothing)
 
 
-def _class_folders(folder: Path) -> list[str]:
+def _class_folders(folder: Path) -> dict[str, str]:
+    """The folders that are named by synset, by their synsets."""
     if not folder.is_dir():
-        return []
-    found = list(subfolders(folder, SYNSET))
+        return {}
+    found = subfolders(folder, SYNSET)
     if not found:
         raise DataError(
             f"{folder} holds no folders named by synset, such as n01440764. The validation images come as 50,000 files "
             f"in one folder: sort them with {_SORTER}, or let torchvision.datasets.ImageNet(root, 'val') do it."
         )
-    return found
+    return {synset: synset for synset in found}
 
 
-def _listing(
-    root: Path, folders: list[str], synsets: list[str], names: dict[str, str], folder_of: dict[str, str] | None = None
-) -> Listing:
+def _listing(root: Path, folders: Mapping[str, str], synsets: Sequence[str], names: Mapping[str, str]) -> Listing:
+    """The image files of each folder, by their suffix and sorted; none is looked at."""
     unknown = [synset for synset in synsets if synset not in names]
     if unknown:
         raise DataError(f"{root}: the folder {unknown[0]} is none of ImageNet's {len(names)} classes; take it away.")
     labels: list[int] = []
     files: list[str] = []
     number = {synset: i for i, synset in enumerate(synsets)}
-    for synset in folders:
-        found = class_folder_files(root, (folder_of or {}).get(synset, synset))
-        files += found
-        labels += [number[synset]] * len(found)
+    for synset, folder in folders.items():
+        with os.scandir(root / folder) as entries:
+            found = sorted(entry.name for entry in entries if entry.name.lower().endswith(IMAGE_SUFFIXES))
+        files += [f"{folder}/{name}" for name in found if not name.startswith(".")]
+        labels += [number[synset]] * (len(files) - len(labels))
     return Listing(root, tuple(files), tuple(labels), clean_names(names[synset] for synset in synsets))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gallop.data.photo_set import PhotoSet
-from gallop.errors import DataError
+from gallop.errors import DataError, first_line
 from gallop.images import IMAGE_SUFFIXES
 from gallop.runtime.reading import open_file, read_text
 
@@ -142,10 +142,7 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         DataError: it cannot be read, or is no text.
     """
-    try:
-        text = read_text(path, LARGEST_FACTS)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text ({_reason(error)}); get the file anew.") from error
+    text: str = _read(path, "text", lambda: read_text(path, LARGEST_FACTS))
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
@@ -155,10 +152,7 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: it cannot be read, or is no JSON.
     """
-    try:
-        return json.loads(read_text(path, LARGEST_FACTS))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({_reason(error)}); get the file anew.") from error
+    return _read(path, "JSON", lambda: json.loads(read_text(path, LARGEST_FACTS)))
 
 
 def read_mat(path: Path, *names: str) -> list[Any]:
@@ -167,30 +161,30 @@ def read_mat(path: Path, *names: str) -> list[Any]:
     Raises:
         DataError: it cannot be read, or does not hold them.
     """
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise DataError(f"{path} is a MATLAB file, which scipy reads; install it: pip install scipy.") from error
-    try:
+    from scipy.io import loadmat
+
+    def read() -> Any:
         with open_file(path, LARGEST_FACTS) as file:
-            found = loadmat(file, squeeze_me=True)
-    except Exception as error:  # a bad byte makes it raise nearly anything
-        raise DataError(
-            f"{path} cannot be read as a MATLAB file (scipy reads it: {_reason(error)}); get the file anew."
-        ) from error
+            return loadmat(file, squeeze_me=True)
+
+    found = _read(path, "a MATLAB file by scipy", read)
     missing = [name for name in names if name not in found]
     if missing:
         raise DataError(f"{path} does not hold {', '.join(missing)}; it is another file, so get the right one.")
     return [found[name] for name in names]
 
 
+def _read(path: Path, kind: str, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Exception as error:  # a bad byte makes scipy raise nearly anything
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise DataError(f"{path} cannot be read as {kind} ({why[:120]}); get the file anew.") from error
+
+
 def damaged(path: Path, line: object) -> DataError:
     """Return the error for a line or an entry that is not as it has to be."""
     return DataError(f"{path} holds {str(line)[:80]!r}, which is not what this file is made of; get the file anew.")
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or str(error) or type(error).__name__).split())[:120]
 
 
 def subfolders(folder: Path, pattern: str) -> Sequence[str]:

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gallop.data.paper.imagenet import CLASS_NAMES, imagenet
+from gallop.data.listing import Listing
+from gallop.data.paper.imagenet import CLASS_NAMES, SYNSET, by_number, by_synset, imagenet
 from gallop.data.paper.places import CatalogueEntry, FoundSet, Piece, Split
 from gallop.data.paper.split_files import actions, aircraft, cars, coop_split, flowers, food, pets, scenes, textures
-from gallop.data.paper.variants import DTD_ADDRESS, GUIDE, OUTLIERS, PHOTO, VARIANTS
 from gallop.data.photo_set import PhotoSet
+from gallop.images import list_images
 
+_GUIDE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
+"""How CoOp's authors lay out every set, with the addresses of their split files."""
+_PHOTO = "a photo of a {}."
+"""The sentence of the sets that have none of their own."""
+_DTD = "https://www.robots.ox.ac.uk/~vgg/data/dtd/"
 _PETS = "https://www.robots.ox.ac.uk/~vgg/data/pets/"
 _FLOWERS = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
 _SUN = "https://vision.princeton.edu/projects/2010/SUN/"
+_OUTLIERS = "https://github.com/deeplearning-wisc/large_scale_ood"
+_NAMES = Piece(CLASS_NAMES, f"{_GUIDE}#imagenet", "optional", "without it, open_clip's names are taken")
 
 
 def _coop(file: str, section: str) -> Split:
-    address = f"{GUIDE}#{section}"
+    address = f"{_GUIDE}#{section}"
     return Split("CoOp's split", (Piece(file, address, use="the split of the papers"),), coop_split(file))
 
 
@@ -29,13 +37,47 @@ def _official(read: Callable[[FoundSet], PhotoSet], address: str, *paths: str, b
     return Split("the official split", pieces, read, by_torchvision)
 
 
-FEW_SHOT = (
+def _variant(
+    name: str,
+    title: str,
+    classes: int,
+    address: str,
+    *,
+    homes: tuple[str, ...],
+    photos: tuple[str, ...],
+    read: Callable[[FoundSet], PhotoSet] = by_synset,
+    inside: str = SYNSET,
+    aliases: tuple[str, ...] = (),
+) -> CatalogueEntry:
+    split = Split("class folders", (_NAMES,), read)
+    return CatalogueEntry(
+        name, title, "variant", classes, _PHOTO, homes, photos, address, (split,), inside=inside, aliases=aliases
+    )
+
+
+def _photos(place: FoundSet) -> PhotoSet:
+    """All images below the folder, in natural order."""
+    nothing = Listing(place.photos)
+    files = tuple(path.relative_to(place.photos).as_posix() for path in list_images(place.photos, recursive=True))
+    photos = Listing(place.photos, files, (0,) * len(files), ("",))
+    return PhotoSet(place.name, nothing, nothing, val=nothing, photos=photos)
+
+
+def _outliers(
+    name: str, title: str, *homes: str, address: str = _OUTLIERS, torchvision: str | None = None
+) -> CatalogueEntry:
+    photos, splits = ("images", ""), (Split("all photos", (), _photos),)
+    return CatalogueEntry(name, title, "ood", 0, "", homes, photos, address, splits, torchvision=torchvision)
+
+
+_ENTRIES = (
+    # Eleven to learn from.
     CatalogueEntry(
         "imagenet",
         "ImageNet",
         "few-shot",
         1000,
-        PHOTO,
+        _PHOTO,
         homes=("imagenet", "ImageNet", "ILSVRC/Data/CLS-LOC"),
         photos=("images", ""),
         inside="train|val",
@@ -44,9 +86,9 @@ FEW_SHOT = (
             Split(
                 "train/ and val/",
                 (
-                    Piece("val", f"{GUIDE}#imagenet", "to be complete"),
-                    Piece("train", f"{GUIDE}#imagenet", "to be complete"),
-                    Piece(CLASS_NAMES, f"{GUIDE}#imagenet", "optional", "without it, open_clip's names are taken"),
+                    Piece("val", f"{_GUIDE}#imagenet", "to be complete"),
+                    Piece("train", f"{_GUIDE}#imagenet", "to be complete"),
+                    _NAMES,
                 ),
                 imagenet,
             ),
@@ -58,7 +100,7 @@ FEW_SHOT = (
         "Caltech101",
         "few-shot",
         100,
-        PHOTO,
+        _PHOTO,
         homes=("caltech-101", "caltech101"),
         photos=("101_ObjectCategories",),
         address="https://data.caltech.edu/records/mzrjq-6wc02",
@@ -86,16 +128,16 @@ FEW_SHOT = (
         "StanfordCars",
         "few-shot",
         196,
-        PHOTO,
+        _PHOTO,
         homes=("stanford_cars",),
         photos=("",),
         inside="cars_train|cars_test",
-        address=f"{GUIDE}#stanfordcars",
+        address=f"{_GUIDE}#stanfordcars",
         splits=(
             _coop("split_zhou_StanfordCars.json", "stanfordcars"),
             _official(
                 cars,
-                f"{GUIDE}#stanfordcars",
+                f"{_GUIDE}#stanfordcars",
                 "devkit/cars_meta.mat",
                 "devkit/cars_train_annos.mat",
                 "cars_test_annos_withlabels.mat",
@@ -167,7 +209,7 @@ FEW_SHOT = (
         "SUN397",
         "few-shot",
         397,
-        PHOTO,
+        _PHOTO,
         homes=("sun397",),
         photos=("SUN397",),
         address=_SUN,
@@ -185,10 +227,10 @@ FEW_SHOT = (
         "{} texture.",
         homes=("dtd/dtd", "dtd"),
         photos=("images",),
-        address=DTD_ADDRESS,
+        address=_DTD,
         splits=(
             _coop("split_zhou_DescribableTextures.json", "dtd"),
-            _official(textures, DTD_ADDRESS, "labels/train1.txt", "labels/val1.txt", "labels/test1.txt"),
+            _official(textures, _DTD, "labels/train1.txt", "labels/val1.txt", "labels/test1.txt"),
         ),
         torchvision="DTD",
         aliases=("DescribableTextures",),
@@ -213,7 +255,7 @@ FEW_SHOT = (
         "a photo of a person doing {}.",
         homes=("ucf101",),
         photos=("UCF-101-midframes",),
-        address=f"{GUIDE}#ucf101",
+        address=f"{_GUIDE}#ucf101",
         splits=(
             _coop("split_zhou_UCF101.json", "ucf101"),
             _official(
@@ -225,8 +267,58 @@ FEW_SHOT = (
             ),
         ),
     ),
+    # Four variants of ImageNet, to test on alone.
+    _variant(
+        "imagenet_v2",
+        "ImageNetV2",
+        1000,
+        "https://github.com/modestyachts/ImageNetV2",
+        homes=("imagenetv2",),
+        photos=("imagenetv2-matched-frequency-format-val", ""),
+        read=by_number,
+        inside=r"\d{1,3}",
+    ),
+    _variant(
+        "imagenet_sketch",
+        "ImageNetSketch",
+        1000,
+        "https://github.com/HaohanWang/ImageNet-Sketch",
+        homes=("imagenet-sketch",),
+        photos=("images", "sketch", ""),
+    ),
+    _variant(
+        "imagenet_a",
+        "ImageNetA",
+        200,
+        "https://github.com/hendrycks/natural-adv-examples",
+        homes=("imagenet-adversarial",),
+        photos=("imagenet-a", ""),
+        aliases=("imagenet-adversarial",),
+    ),
+    _variant(
+        "imagenet_r",
+        "ImageNetR",
+        200,
+        "https://github.com/hendrycks/imagenet-r",
+        homes=("imagenet-rendition",),
+        photos=("imagenet-r", ""),
+        aliases=("imagenet-rendition",),
+    ),
+    # Four of unknown things.
+    _outliers("inaturalist", "iNaturalist", "iNaturalist", "inaturalist"),
+    _outliers("sun", "SUN", "SUN"),
+    _outliers("places", "Places", "Places", "Places365", "places365"),
+    _outliers(
+        "textures",
+        "Textures",
+        "dtd/dtd",
+        "dtd",
+        "Texture",
+        "Textures",
+        "texture",
+        address=_DTD,
+        torchvision="DTD",
+    ),
 )
-
-
-SETS = {known.name: known for known in (*FEW_SHOT, *VARIANTS, *OUTLIERS)}
-"""All sets by name: the eleven to learn from, the four variants of ImageNet, the four of unknown things."""
+SETS = {known.name: known for known in _ENTRIES}
+"""All sets by name."""
