@@ -40,10 +40,10 @@ def own_model(settings: Mapping[str, Any], trunk: Mapping[str, Any]) -> nn.Modul
         trunk: what its trunk is built with.
     """
     vision, text = settings.get("vision_cfg"), settings.get("text_cfg")
-    if not (isinstance(vision, dict) and isinstance(text, dict)):
-        return None
-    known = (
-        settings.keys() == {"embed_dim", "quick_gelu", "vision_cfg", "text_cfg"}
+    if not (
+        isinstance(vision, dict)
+        and isinstance(text, dict)
+        and settings.keys() == {"embed_dim", "quick_gelu", "vision_cfg", "text_cfg"}
         and not settings["quick_gelu"]
         and {key: value for key, value in vision.items() if key != "image_size"} == _VISION
         and text.keys() == {"context_length", "vocab_size", "width", "heads", "layers"}
@@ -52,8 +52,9 @@ def own_model(settings: Mapping[str, Any], trunk: Mapping[str, Any]) -> nn.Modul
         and all(type(size) is int and size > 0 for size in (settings["embed_dim"], *text.values()))
         and isinstance(vision.get("image_size"), int)
         and text["width"] % text["heads"] == 0
-    )
-    return _Model(settings["embed_dim"], vision["image_size"], trunk["output_stride"], **text) if known else None
+    ):
+        return None
+    return _Model(settings["embed_dim"], vision["image_size"], trunk["output_stride"], **text)
 
 
 class TimmModel(nn.Module):

@@ -125,9 +125,9 @@ def read_official(path: str | Path) -> OfficialCheckpoint:
         underscored=options.get("dataset_name") in _UNDERSCORED,
     )
     for name, count in zip(("n_global_prompts", "n_local_prompts"), found.sizes, strict=True):
-        said = options.get(name)
-        if said is not None and count and whole_between(f"{name} of the file", said, 1, _MOST_PROMPTS) != count:
-            raise CheckpointError(f"{path} contradicts itself: its options say {name} = {said}, but it holds {count}.")
+        given = options.get(name)
+        if given is not None and count and whole_between(f"{name} of the file", given, 1, _MOST_PROMPTS) != count:
+            raise CheckpointError(f"{path} contradicts itself: its options say {name} = {given}, but it holds {count}.")
     return found
 
 
@@ -214,7 +214,7 @@ def _check_archive(path: Path) -> None:
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise CheckpointError(f"{path} is a compressed archive; give the file that is in it.")
     if sum(entry.file_size for entry in entries) > LARGEST_FILE:
-        raise CheckpointError(f"{path} says that it holds more than its own size; it is damaged or made to do harm.")
+        raise CheckpointError(f"{path} claims to hold more than its own size; it is damaged or made to do harm.")
     if any(entry.filename.endswith(".pkl") and entry.file_size > LARGEST_PICKLE for entry in entries):
         raise CheckpointError(f"{path} holds much besides tensors; keep its state_dict and args alone.")
 
@@ -293,12 +293,12 @@ def _check_learned(tensors: dict[str, Any], options: Mapping[str, Any], path: Pa
             )
 
 
-def _topk(said: Any, path: Path) -> tuple[int, ...] | None:
-    if said is None:
+def _topk(option: Any, path: Path) -> tuple[int, ...] | None:
+    if option is None:
         return None
-    if not isinstance(said, list | tuple) or not 1 <= len(said) <= _MOST_PROMPTS:
+    if not isinstance(option, list | tuple) or not 1 <= len(option) <= _MOST_PROMPTS:
         raise CheckpointError(f"{path} is damaged: topk of its options is no list of numbers.")
-    return tuple(whole_between("topk of the file", k, 1, 1_000_000) for k in said)
+    return tuple(whole_between("topk of the file", k, 1, 1_000_000) for k in option)
 
 
 def _classes(state: Mapping[str, Any], options: Mapping[str, Any], path: Path) -> int | None:

@@ -194,7 +194,7 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
 
 
 def _branches(raw: Mapping[str, Any]) -> tuple[BranchSettings, ...]:
-    said = _listed(raw.get("head"))
-    if said and raw["method"].get("head", "none") == "none":
+    heads = _listed(raw.get("head"))
+    if heads and raw["method"].get("head", "none") == "none":
         raise ValueError("it has learned a head, but its method has none")
-    return tuple(BranchSettings(**_settings("head", each, "weight", "temperature")) for each in said)
+    return tuple(BranchSettings(**_settings("head", each, "weight", "temperature")) for each in heads)
