@@ -131,11 +131,9 @@ class Cache(Protocol):
 
     def get(self, key: str) -> ImageFeatures | None:
         """Return the features of one look at one view (B = 1) in that format, or None."""
-        ...
 
     def put(self, key: str, features: ImageFeatures) -> None:
         """Keep one view (B = 1), in that format, if there is room."""
-        ...
 
 
 def feature_key(backbone: Backbone, content: str, view: str, kept: torch.dtype = STORED_DTYPE) -> str:
