@@ -39,8 +39,8 @@ from benchmarks.measure import machine, seconds
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, Photo, draw_shots, load_backbone, load_image, read_folder
 from gallop.backbones import Backbone
-from gallop.backbones.vision import VisionTower, closer_grid, look_closer
-from gallop.backbones.vision.vit import ViTVision
+from gallop.backbones.vision import ImageEncoder, closer_grid, look_closer
+from gallop.backbones.vision.clip_encoders import ViTEncoder
 from gallop.bench.running.photos import set_folders
 from gallop.features.encoding import ImageFeatures
 
@@ -49,23 +49,23 @@ TIMES = 2.0
 VITS = ("ViT-B-16", "ViT-B-32")
 
 
-def by_windows(vision: VisionTower) -> VisionTower:
+def by_windows(vision: ImageEncoder) -> ImageEncoder:
     """Return the same tower as one that takes its own size alone."""
     found = copy.copy(vision)
     found.any_size = False
     return found
 
 
-def with_positions(vision: ViTVision, times: float) -> ViTVision:
+def with_positions(vision: ViTEncoder, times: float) -> ViTEncoder:
     """Return the same tower with its positional embeddings interpolated for so many times the pixels a side."""
-    tower = copy.copy(vision.tower)
+    tower = copy.copy(vision.module)
     tower._parameters = dict(tower._parameters)  # all but the positions are shared
     own, (rows, columns) = tower.positional_embedding.detach(), vision.grid
     grid = own[1:].T.reshape(1, -1, rows, columns)
     larger = F.interpolate(grid, closer_grid(vision.grid, times), mode="bicubic", antialias=True)
     tower.positional_embedding = nn.Parameter(torch.cat([own[:1], larger.flatten(2)[0].T]), requires_grad=False)
     tower.grid_size = closer_grid(vision.grid, times)
-    return ViTVision(tower, vision.region_kind)
+    return ViTEncoder(tower, vision.region_kind)
 
 
 Way = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -79,7 +79,7 @@ def ways(backbone: Backbone) -> dict[str, Way]:
     found: dict[str, Way] = {"windows": lambda pixels: look_closer(cut, size, pixels)}
     if vision.any_size:
         return {"one pass": lambda pixels: look_closer(vision, size, pixels), **found}
-    if isinstance(vision, ViTVision):
+    if isinstance(vision, ViTEncoder):
         found["interpolated positions"] = with_positions(vision, TIMES)
     return found
 
@@ -172,7 +172,7 @@ def vits(names: Sequence[str], repeats: int) -> Iterator[str]:
     for name in names:
         backbone = load_vision(name)
         vision, size = backbone.vision, backbone.preprocess.size
-        assert isinstance(vision, ViTVision)
+        assert isinstance(vision, ViTEncoder)
         usual = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
         larger, looks = usual.repeat(1, 1, 2, 2), ways(backbone)
         with torch.no_grad():

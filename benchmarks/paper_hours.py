@@ -37,7 +37,7 @@ from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
 from gallop.bench.running.rehearsal import Encoded, Rehearsal, Rehearsed
 from gallop.cli.commands.bench import CACHE_BYTES
-from gallop.features.looks import READERS
+from gallop.features.encoding import READERS
 
 BENCHMARKS = ("paper-fewshot", "paper-domain", "paper-ood", "paper-ablation", "paper-backbones")
 TOWERS = ("RN50", "RN101", "ViT-B-32", "ViT-B-16", "ViT-L-14")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.images import pictures
 from benchmarks.text import imagenet_names as words
-from gallop.backbones.imagenet_names import imagenet_names
+from gallop.backbones.imagenet import imagenet_names
 from gallop.data.paper.opening import find_set
 from gallop.data.paper.places import CatalogueEntry
 

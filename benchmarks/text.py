@@ -15,12 +15,12 @@ from benchmarks.careful import CarefulText
 from benchmarks.measure import large_product, once, peak_bytes, seconds
 from benchmarks.naive import naive_text
 from gallop import load_backbone
-from gallop.backbones.text import TextTower, text_tower
+from gallop.backbones.text import TextEncoder, text_encoder
 
 CONTEXT, PROMPTS = 4, 8
 
 
-def load_tower(name: str) -> TextTower:
+def load_tower(name: str) -> TextEncoder:
     """``mini``, or an architecture of open_clip with random weights: times do not depend on what they are."""
     if name == "mini":
         return load_backbone("mini", device="cpu").text
@@ -28,7 +28,7 @@ def load_tower(name: str) -> TextTower:
     config["vision_cfg"] |= {"layers": 1}  # not used here
     torch.manual_seed(0)
     model = CLIP(**config, quick_gelu=True).eval().requires_grad_(False)
-    return text_tower(model, open_clip.SimpleTokenizer())
+    return text_encoder(model, open_clip.SimpleTokenizer())
 
 
 WORDS = ["small", "old", "new", "dirty", "broken", "wooden", "drawn", "painted", "distant", "blurred", "wet", "bright"]
@@ -49,7 +49,7 @@ def imagenet_names(count: int) -> list[str]:
     return [distinct[i * 1000 // count] for i in range(count)]
 
 
-def needed_operations(tower: TextTower, names: Sequence[str], prompts: int, context: int) -> int:
+def needed_operations(tower: TextEncoder, names: Sequence[str], prompts: int, context: int) -> int:
     """Operations of a step, forward and back, of the blocks' matrices for the tokens that are needed.
 
     A product of (m, k) and (k, n) takes 2 m k n. A block's matrices hold 12 T x T numbers: 3 query, key and value, 1
@@ -65,7 +65,7 @@ def needed_operations(tower: TextTower, names: Sequence[str], prompts: int, cont
     return square * (2 * forward - 3 * (2 * prompts - 1) * name_tokens)
 
 
-def start(tower: TextTower, prompts: int) -> Tensor:
+def start(tower: TextEncoder, prompts: int) -> Tensor:
     torch.manual_seed(0)
     contexts = tower.embed("A photo of a").repeat(prompts, 1, 1)
     return (contexts + 0.01 * torch.randn_like(contexts)).requires_grad_()
@@ -112,7 +112,7 @@ def _gradient(contexts: Tensor) -> Tensor:
     return contexts.grad.clone()
 
 
-def _careful(tower: TextTower, names: list[str], contexts: Tensor, weights: Tensor, repeats: int) -> dict[str, Any]:
+def _careful(tower: TextEncoder, names: list[str], contexts: Tensor, weights: Tensor, repeats: int) -> dict[str, Any]:
     text = CarefulText(tower._module, tower._tokenizer, names, CONTEXT, len(contexts))
 
     def careful() -> None:
@@ -126,7 +126,7 @@ def _careful(tower: TextTower, names: list[str], contexts: Tensor, weights: Tens
     return {"seconds_careful": statistics.median(times), "megabytes_careful": peak / 1e6, "careful_again": text.again}
 
 
-def _naive(tower: TextTower, names: list[str], contexts: Tensor, weights: Tensor) -> dict[str, float]:
+def _naive(tower: TextEncoder, names: list[str], contexts: Tensor, weights: Tensor) -> dict[str, float]:
     def prompt(p: int) -> None:
         features = naive_text(tower._module, tower._tokenizer, contexts[p : p + 1], names)
         (features * weights[:, p : p + 1]).sum().backward()

@@ -25,11 +25,10 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from gallop.backbones.admission import Admission, admission
-from gallop.backbones.pairs import open_clip_model
-from gallop.backbones.text import text_tower
-from gallop.backbones.text.tokens import TokenRule
-from gallop.backbones.vision import vision_tower
+from gallop.backbones.loading import Admission, admission, open_clip_model
+from gallop.backbones.text import text_encoder
+from gallop.backbones.text.tokenizers import TokenRule
+from gallop.backbones.vision import image_encoder
 from gallop.runtime.writing import write_file
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "towers.md"
@@ -122,7 +121,7 @@ def check(arch: str) -> Checked:
     """Both features of a true tower against open_clip's own, in single precision."""
     model: Any = open_clip_model(arch).eval().requires_grad_(False)
     draw(model)
-    vision, size = vision_tower(model.visual), model.visual.image_size
+    vision, size = image_encoder(model.visual), model.visual.image_size
     side = size[0] if isinstance(size, tuple) else size
     pixels = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
     pixels[1] = torch.linspace(-2, 2, side).sin()
@@ -132,7 +131,7 @@ def check(arch: str) -> Checked:
         whole, regions = vision(pixels)
         photo = perf_counter() - start
         tokenizer, ids = _tokenizer(arch, names)
-        text = text_tower(getattr(model, "text", model), tokenizer)
+        text = text_encoder(getattr(model, "text", model), tokenizer)
         start = perf_counter()
         context = text.embed("a photo of")
         found = text.encode(context[None], text.tokenize(names, context_tokens=len(context)))[:, 0]

@@ -27,9 +27,8 @@ from scipy.stats import t as student
 from gallop import GalLoPClassifier, MethodConfig
 from gallop.core.gallop import draw_kept_prompts, gallop_loss
 from gallop.errors import TrainingDiverged
-from gallop.features.cache import MemoryCache
+from gallop.features.cache import ImageFeatures, MemoryCache
 from gallop.features.encoding import TrainingViews, encode_centres, encode_photos
-from gallop.features.image_features import ImageFeatures
 from gallop.lessons import quiz
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture

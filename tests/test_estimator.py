@@ -566,7 +566,7 @@ def test_features_that_were_encoded_before_are_answered_like_their_photos(fitted
 def test_many_images_are_answered_a_batch_at_a_time(fitted: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [picture(i) for i in range(5)]
     once = fitted.predict_all(images)
-    monkeypatch.setattr("gallop.features.looks.BATCH", 2)
+    monkeypatch.setattr("gallop.features.encoding.BATCH", 2)
     parts = fitted.predict_all(images)
     assert parts.labels.tolist() == once.labels.tolist()
     for name in ("probabilities", "probabilities_global", "probabilities_local", "is_ood"):

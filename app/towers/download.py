@@ -8,8 +8,7 @@ from typing import Any
 
 from app.jobs.manager import JobManager, PlainError
 from app.towers.room import TowerRoom
-from gallop.backbones.weights.known import KnownTower
-from gallop.backbones.weights.offered import offered_towers
+from gallop.backbones.weights.known import KnownTower, offered_towers
 
 STALLED = 120.0
 """Seconds after which a download that says nothing is given up."""

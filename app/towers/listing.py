@@ -11,8 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gallop.backbones.weights.known import KnownTower
-from gallop.backbones.weights.on_disk import named_tower, towers_here
+from gallop.backbones.weights.known import KnownTower, named_tower, towers_here
 from gallop.config import REGION_KINDS
 from gallop.errors import GallopError
 

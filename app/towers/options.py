@@ -13,7 +13,7 @@ class TowerOptions:
     """As given on the command line.
 
     Attributes:
-        named: towers on this machine, as ``gallop.backbones.weights.on_disk.named_tower`` takes them.
+        named: towers on this machine, as ``gallop.backbones.weights.known.named_tower`` takes them.
         memory: bytes that towers may take together; None is half of what the device has.
         downloads: whether visitors may have weights downloaded.
         device: where towers compute, as ``load_backbone`` takes it.

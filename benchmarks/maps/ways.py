@@ -116,9 +116,9 @@ def grad_cam(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Te
 
 def _last_layer(vision: Any) -> torch.nn.Module | None:
     """Of a CLIP's ViT the norm before its last attention, as is usual; of its ResNet the last layer."""
-    if hasattr(vision.tower, "layer4"):
-        return vision.tower.layer4  # type: ignore[no-any-return]
-    blocks = getattr(getattr(vision.tower, "transformer", None), "resblocks", None)
+    if hasattr(vision.module, "layer4"):
+        return vision.module.layer4  # type: ignore[no-any-return]
+    blocks = getattr(getattr(vision.module, "transformer", None), "resblocks", None)
     return None if blocks is None else blocks[-1].ln_1  # type: ignore[no-any-return]
 
 

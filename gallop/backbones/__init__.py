@@ -1,4 +1,4 @@
-"""Frozen towers: a name comes in, a backbone goes out. The only package that imports open_clip and timm.
+"""Frozen backbones: a name comes in, a backbone goes out. The only package that imports open_clip and timm.
 
 Its names are fetched when somebody asks for them: files of weights are listed without torch.
 """
@@ -9,21 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gallop.backbones.clip import Backbone
-    from gallop.backbones.damping import Damping
+    from gallop.backbones.clip import Backbone, Damping
     from gallop.backbones.device import pick_device, pick_precision
     from gallop.backbones.loading import load_backbone
     from gallop.backbones.preprocess import Preprocess
     from gallop.backbones.text import NameTokens
     from gallop.backbones.vision import pick_regions
-    from gallop.backbones.weights.on_disk import available_models
+    from gallop.backbones.weights.known import available_models
 
 _HOMES = {
     "Backbone": "clip",
-    "Damping": "damping",
+    "Damping": "clip",
     "NameTokens": "text",
     "Preprocess": "preprocess",
-    "available_models": "weights.on_disk",
+    "available_models": "weights.known",
     "load_backbone": "loading",
     "pick_device": "device",
     "pick_precision": "device",

@@ -1,4 +1,4 @@
-"""The frozen pair of towers, and the settings that came with its weights."""
+"""The frozen pair of encoders, and the settings that came with its weights."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import copy
 import hashlib
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, SupportsIndex
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor, nn
 
-from gallop.backbones.damping import Damping
+from gallop.backbones.device import Precision
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.text import TextTower, memory_budget, text_tower
-from gallop.backbones.vision import VisionTower, closer_grid, look_closer, vision_tower
-from gallop.backbones.vision.trunk import TrunkVision
-from gallop.config import OwnPreset, RegionKind
-from gallop.errors import BackboneError, UnsupportedTower
-
-Precision = Literal["fp32", "bf16"]
+from gallop.backbones.text import TextEncoder, memory_budget, text_encoder
+from gallop.backbones.vision import ImageEncoder, closer_grid, image_encoder, look_closer
+from gallop.backbones.vision.timm_encoders import CNNEncoder
+from gallop.config import MethodConfig, OwnPreset, RegionKind
+from gallop.errors import BackboneError
 
 CPU_BATCH = 4
 """Photos in one pass on a CPU: what lies between two layers then stays within the processor's cache and malloc's."""
@@ -29,16 +28,41 @@ _WEIGHTS = ("_model", "text", "vision")
 """What holds the weights of a backbone."""
 
 
+@dataclass(frozen=True)
+class Damping:
+    """The least that a cosine divides by, for images and for regions: their norm where that is more; 0 is the cosine.
+
+    What holds little no longer counts like what is full, and where all norms are less than it, a map of cosines is the
+    class activation map. CLIP has none; a model whose norms tell how much there is says so in its folder.
+    """
+
+    image: float = 0.0
+    region: float = 0.0
+
+    def __post_init__(self) -> None:
+        for value in (self.image, self.region):
+            if not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"A damping of {value} was asked for; it must be a finite number of 0 or more.")
+
+    def of(self, method: MethodConfig) -> Damping:
+        """Return that of a model's cosines: with a global projection photos are damped as regions are, else the same.
+
+        Both branches then start and learn alike, and neither outweighs the other in their mean. On ``mini`` it is 120
+        in place of 46 and helps MCM most, by cross-validation inside train folders (``benchmarks/settings.md``).
+        """
+        return Damping(self.region, self.region) if method.global_projection else self
+
+
 class Backbone:
-    """A frozen CLIP: images to features, text towers for prompts, and how to prepare a photo for it.
+    """A frozen CLIP: images to features, prompts to text features, and how to prepare a photo for it.
 
     Args:
         name: what ``load_backbone`` was asked for; stored in checkpoints.
         model: open_clip's ``CLIP`` or ``CustomTextCLIP`` with its weights loaded.
-        tokenizer: the one that its text tower was trained with.
+        tokenizer: the one that its text encoder was trained with.
         preprocess: resize, crop and normalisation of its input.
-        precision: of the towers on a CPU, "fp32" or "bf16" (a GPU has its own); text for answers, and all that follows
-            the towers, is fp32.
+        precision: of the encoders on a CPU, "fp32" or "bf16" (a GPU has its own); text for answers, and all that
+            follows the encoders, is fp32.
         damping: of its cosines.
         preset: settings of a training that go with it: the paper's, unless others were chosen on it by measurement.
 
@@ -52,13 +76,13 @@ class Backbone:
             softmax, so it is not read, and the probabilities are no longer those of the sigmoid.
 
     Raises:
-        UnsupportedTower: a tower for which GalLoP's features are not defined.
+        UnsupportedTower: an encoder for which GalLoP's features are not defined.
     """
 
     def __init__(
         self,
         name: str,
-        model: nn.Module,
+        model: Any,
         tokenizer: Any,
         preprocess: Preprocess,
         precision: Precision = "fp32",
@@ -66,18 +90,16 @@ class Backbone:
         preset: OwnPreset = "paper",
     ) -> None:
         model.eval().requires_grad_(False)
-        self._model = model
+        self._model: nn.Module = model
         self.name = name
         self.preprocess = preprocess
         self.precision = precision
         self.damping = damping or Damping()
         self.preset: OwnPreset = preset
         self.again: Callable[..., Backbone] | None = None
-        text_module = getattr(model, "text", model)
-        self.text: TextTower = text_tower(text_module, tokenizer)
-        visual = _as_module(getattr(model, "visual", None))
+        self.text: TextEncoder = text_encoder(getattr(model, "text", model), tokenizer)
         # Convolutions are faster where a pixel's channels lie side by side.
-        self.vision: VisionTower = vision_tower(visual.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+        self.vision: ImageEncoder = image_encoder(model.visual.to(memory_format=torch.channels_last))
         self.logit_scale = float(torch.as_tensor(model.logit_scale).exp())
         self.sigmoid = getattr(model, "logit_bias", None) is not None
 
@@ -92,24 +114,20 @@ class Backbone:
     @property
     def feature_sizes(self) -> tuple[int, int, int]:
         """(R, V, D) of its image features at its own input size."""
-        return self.feature_sizes_of(1.0)
-
-    def feature_sizes_of(self, times: float) -> tuple[int, int, int]:
-        """Return the same of photos with so many times the pixels a side."""
         projection, width = self.vision.region_projection, self.vision.region_width
-        return math.prod(self.grid_at(times)), width, width if projection is None else projection.shape[1]
+        return math.prod(self.vision.grid), width, width if projection is None else projection.shape[1]
 
     @property
     def device(self) -> torch.device:
-        """Where the towers are."""
+        """Where the encoders are."""
         return next(self._model.parameters()).device
 
     def to(self, device: str | torch.device) -> Backbone:
-        """Move the towers; returns self."""
+        """Move the encoders; returns self."""
         before = self.device
         self._model.to(device)
-        if self.device != before:  # what a tower made of its weights is where they were
-            self.vision = vision_tower(_as_module(getattr(self._model, "visual", None)), self.region_kind)
+        if self.device != before:  # what an encoder made of its weights is where they were
+            self.vision = image_encoder(self._model.visual, self.region_kind)
             self.text.memory_budget = memory_budget(self.device)
         return self
 
@@ -159,7 +177,7 @@ class Backbone:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def copy_on(self, device: str | torch.device) -> Backbone:
-        """Return the same towers on another device; these stay where they are."""
+        """Return the same backbone on another device; this one stays where it is."""
         model = copy.deepcopy(self._model).to(device)
         other = Backbone(
             self.name, model, self.text._tokenizer, self.preprocess, self.precision, self.damping, self.preset
@@ -173,17 +191,17 @@ class Backbone:
         return self.vision.region_kind
 
     def with_regions(self, kind: RegionKind) -> Backbone:
-        """Return the same towers with region features of a kind; the global features are the same.
+        """Return the same backbone with region features of a kind; the global features are the same.
 
         Weights are shared: both are on the same device.
 
         Raises:
-            BackboneError: a kind that these towers do not have.
+            BackboneError: a kind that this backbone does not have.
         """
         if kind == self.region_kind:
             return self
         other = copy.copy(self)
-        other.vision = vision_tower(_as_module(getattr(self._model, "visual", None)), kind)
+        other.vision = image_encoder(self._model.visual, kind)
         for known in ("fingerprint", "vision_fingerprint"):
             other.__dict__.pop(known, None)  # of the features of this one
         return other
@@ -206,7 +224,7 @@ class Backbone:
     def encode_image(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Encode (B, 3, H, W) -> global (B, D) and regions (B, R, V), fp32, not normalised, without gradients.
 
-        Photos that are larger than its input have as many more regions (``gallop.backbones.vision.closer``).
+        Photos that are larger than its input have as many more regions (``gallop.backbones.vision.encoder``).
         """
         device, size = self.device, self.preprocess.size
         larger = pixels.shape[-1] > size
@@ -219,13 +237,13 @@ class Backbone:
                 part = part.to(device, non_blocking=True, memory_format=torch.channels_last)
                 found = look_closer(self.vision, size, part) if larger else self.vision(part)
                 parts.append([features.float() for features in found])
-        whole, regions = (torch.cat(features) for features in zip(*parts, strict=True))
-        return whole, regions
+        global_, regions = (torch.cat(features) for features in zip(*parts, strict=True))
+        return global_, regions
 
     def autocast(self, on_gpu: torch.dtype) -> torch.autocast:
-        """Return the precision that the towers compute in: ``precision`` on a CPU, the given one on a GPU that has it.
+        """Return the precision that encoders compute in: ``precision`` on a CPU, the given one on a GPU that has it.
 
-        The image tower takes fp16 there, as CLIP itself does: no gradient passes it. The text tower takes bf16 in
+        The image encoder takes fp16 there, as CLIP itself does: no gradient passes it. The text encoder takes bf16 in
         training, since in fp16 small gradients would vanish.
         """
         device = self.device
@@ -235,7 +253,7 @@ class Backbone:
         return torch.autocast("cuda", dtype=on_gpu, enabled=able)
 
     def autocast_text(self, *, learning: bool) -> torch.autocast:
-        """Return the same for the text tower: a step of a training is fast, and text for answers, once a class list,
+        """Return the same for the text encoder: a step of a training is fast, and text for answers, once a class list,
         exact.
         """
         return self.autocast(torch.bfloat16) if learning else torch.autocast(self.device.type, enabled=False)
@@ -257,7 +275,7 @@ class Backbone:
 
     @cached_property
     def vision_fingerprint(self) -> str:
-        """The same over the vision tower alone: all that image features depend on."""
+        """The same over the image encoder alone: all that image features depend on."""
         state = self._model.state_dict()
         vision = {key: value for key, value in state.items() if key.startswith("visual.")}
         return self._digest(vision, self._regions())
@@ -267,7 +285,7 @@ class Backbone:
 
         Not of a trunk with a norm behind its pooling: what was kept of ConvNeXt had regions without it.
         """
-        if isinstance(self.vision, TrunkVision) and not self.vision.mean_is_global:
+        if isinstance(self.vision, CNNEncoder) and not self.vision.mean_is_global:
             return "regions behind the norm"
         return "" if self.region_kind == "value" else f"regions {self.region_kind}"
 
@@ -277,9 +295,3 @@ class Backbone:
             digest.update(f"{key}{tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().float().contiguous().numpy().tobytes())
         return digest.hexdigest()
-
-
-def _as_module(visual: Any) -> nn.Module:
-    if not isinstance(visual, nn.Module):
-        raise UnsupportedTower("This model has no vision tower.")
-    return visual

@@ -1,18 +1,18 @@
-"""Where the towers compute, in which precision, and what to tell where that cannot be."""
+"""Where backbones compute, and in which precision."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 import torch
 
-from gallop.backbones.clip import Backbone, Precision
-from gallop.errors import BackboneError, first_line
+from gallop.errors import BackboneError
 from gallop.runtime.machine import machine_memory
 from gallop.wording import did_you_mean
 
-_DEVICES = ("auto", "cpu", "cuda", "mps")
+Precision = Literal["fp32", "bf16"]
 
 
 def pick_precision(precision: str = "auto") -> Precision:
@@ -21,9 +21,8 @@ def pick_precision(precision: str = "auto") -> Precision:
     Raises:
         BackboneError: unknown name.
     """
-    named: dict[str, Precision] = {"fp32": "fp32", "bf16": "bf16"}
-    if precision in named:
-        return named[precision]
+    if precision in get_args(Precision):
+        return cast(Precision, precision)
     if precision != "auto":
         raise BackboneError(f"There is no precision {precision!r}; use 'fp32', 'bf16' or 'auto'.")
     try:
@@ -44,7 +43,7 @@ def pick_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        near = did_you_mean(str(device), _DEVICES)
+        near = did_you_mean(str(device), ("auto", "cpu", "cuda", "mps"))
         raise BackboneError(f"There is no device {device!r}; use 'auto', 'cpu' or 'cuda'.{near}") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise BackboneError("A GPU was asked for, but torch sees none here; use device='cpu' or 'auto'.")
@@ -71,19 +70,3 @@ def memory_bytes(device: str = "auto") -> int:
     if chosen.type == "cuda":
         return int(torch.cuda.get_device_properties(chosen).total_memory)
     return machine_memory()
-
-
-def moved(backbone: Backbone, device: torch.device) -> Backbone:
-    """Return the backbone itself, on a device that is tried first: some GPUs are seen and cannot be used.
-
-    Raises:
-        BackboneError: it is full, kept by another process, or too old or new for this torch.
-    """
-    try:
-        torch.zeros(1, device=device).add_(1).item()
-        return backbone.to(device)
-    except RuntimeError as error:
-        raise BackboneError(
-            f"The device {device} cannot be used ({first_line(error)}). Use device='cpu'; where there is no such "
-            "option, as in the app, set the environment variable CUDA_VISIBLE_DEVICES to nothing."
-        ) from error

@@ -1,34 +1,59 @@
-"""``load_backbone``: the one door to frozen CLIP towers. Only this package imports open_clip and timm.
+"""Load a frozen CLIP by name: from a folder, or open_clip's architecture with weights by tag or from a file.
 
-They take longer to load than torch itself, so they are loaded with the first towers that ``gallop.backbones.own`` does
-not build, and not with the library.
+Only this package imports open_clip and timm. They take longer to load than torch itself, so they are loaded with the
+first backbone that ``gallop.backbones.own`` does not build, and not with the library.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
+import urllib.request
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from math import prod
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
+from urllib.parse import urlsplit
 
-from torch import nn
+import torch
+from huggingface_hub import constants as hub
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
-from gallop.backbones.clip import Backbone
-from gallop.backbones.damping import Damping
-from gallop.backbones.device import moved, pick_device, pick_precision
+from gallop.backbones.clip import Backbone, Damping
+from gallop.backbones.device import pick_device, pick_precision
 from gallop.backbones.own import own_model
-from gallop.backbones.pairs import load_pair
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.state import load_strictly, read_state
-from gallop.backbones.text.bpe import ClipTokens
-from gallop.backbones.vision import pick_regions
-from gallop.backbones.weights.known import LARGEST_CONFIG
-from gallop.backbones.weights.offered import offered_towers
-from gallop.backbones.weights.on_disk import available_models, known_elsewhere
+from gallop.backbones.text import text_encoder
+from gallop.backbones.text.causal import CausalTextEncoder
+from gallop.backbones.text.tokenizers import ClipTokens, hub_tokenizer
+from gallop.backbones.vision import image_encoder, pick_regions
+from gallop.backbones.weights.fetching import fetch_problem
+from gallop.backbones.weights.known import (
+    CONFIG,
+    LARGEST_CONFIG,
+    LARGEST_WEIGHTS,
+    available_models,
+    cached_weights,
+    clip_cache,
+    known_elsewhere,
+    offered_towers,
+    pair_settings,
+)
 from gallop.config import OwnPreset
-from gallop.errors import BackboneError, suggesting
-from gallop.runtime.reading import read_text
-from gallop.wording import did_you_mean
+from gallop.errors import BackboneError, UnsupportedTower, first_line, suggesting
+from gallop.runtime.reading import check_file, read_text
+from gallop.runtime.tensor_file import check_tensor_file
+from gallop.wording import did_you_mean, listed
+
+_OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
+"""Entries that only OpenAI's own files have, all of which were trained with QuickGELU."""
 
 
 @suggesting
@@ -47,16 +72,16 @@ def load_backbone(
             ``ARCH/FILE`` with a local weights file; or a folder that holds ``config.json`` and one ``.safetensors``
             file, laid out as ``checkpoints/mini`` is.
         device: "auto" (a GPU when there is one), "cpu", "cuda", "cuda:1".
-        precision: of the towers on a CPU: "fp32", which gives the same prompts on every machine; "bf16"; or "auto",
+        precision: of the backbone on a CPU: "fp32", which gives the same prompts on every machine; "bf16"; or "auto",
             bf16 where the processor multiplies it faster.
         regions: the kind of a ViT's region features, as ``gallop.backbones.vision`` defines them: one of
-            ``gallop.config.REGION_KINDS``, of which "value" is the paper's; other towers have "value" alone.
+            ``gallop.config.REGION_KINDS``, of which "value" is the paper's; other encoders have "value" alone.
         download: whether weights that are not on this machine may be asked for; without, no network is.
 
     Raises:
         BackboneError: unknown name, precision or kind of regions, weights missing or not fitting, no network for them,
             a GPU that is not there or cannot be used.
-        UnsupportedTower: a text tower that learned contexts cannot be put into, or a vision tower without regions.
+        UnsupportedTower: a text encoder that learned contexts cannot be put into, or an image encoder without regions.
     """
     target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
     backbone = moved(_load(os.fspath(name), download=download), target)
@@ -81,55 +106,58 @@ def loaded_again(name: str, fingerprint: str, device: str, precision: str, regio
     return backbone
 
 
+def moved(backbone: Backbone, device: torch.device) -> Backbone:
+    """Return the backbone itself, on a device that is tried first: some GPUs are seen and cannot be used.
+
+    Raises:
+        BackboneError: it is full, kept by another process, or too old or new for this torch.
+    """
+    try:
+        torch.zeros(1, device=device).add_(1).item()
+        return backbone.to(device)
+    except RuntimeError as error:
+        raise BackboneError(
+            f"The device {device} cannot be used ({first_line(error)}). Use device='cpu'; where there is no such "
+            "option, as in the app, set the environment variable CUDA_VISIBLE_DEVICES to nothing."
+        ) from error
+
+
 def _load(name: str, *, download: bool) -> Backbone:
-    folder = _shipped_folder(name)
-    if folder is None and Path(name).is_dir():
-        folder = Path(name)
-    if folder is not None:
+    folder = available_models().get(name, Path(name))
+    if folder.is_dir():
         return _load_folder(name, folder)
     arch, _, source = name.partition("/")
-    if not source:
-        raise BackboneError(
-            f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', or a folder."
-            f"{_near(name)}"
-        )
-    return load_pair(name, arch, source, download=download)
-
-
-def _near(name: str) -> str:
-    """What a name without a slash may have meant: a tower that ships, or a pair of an architecture."""
-    if near := did_you_mean(name, available_models()):
-        return near
-    pairs = {tower.name.partition("/")[0]: tower.name for tower in reversed(offered_towers())}
-    return did_you_mean(name, pairs, shown=pairs)
-
-
-def _shipped_folder(name: str) -> Path | None:
-    return available_models().get(name) if os.sep not in name else None
+    if source:
+        return load_pair(name, arch, source, download=download)
+    pairs = {known.name.partition("/")[0]: known.name for known in reversed(offered_towers())}
+    near = did_you_mean(name, available_models()) or did_you_mean(name, pairs, shown=pairs)
+    raise BackboneError(
+        f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', or a folder.{near}"
+    )
 
 
 def _load_folder(name: str, folder: Path) -> Backbone:
     """``config.json`` (open_clip's model settings, the trunk's, preprocessing) and one safetensors file beside it."""
     try:
-        config = json.loads(read_text(folder / "config.json", LARGEST_CONFIG))
+        config = json.loads(read_text(folder / CONFIG, LARGEST_CONFIG))
         model_cfg, pre = config["model_cfg"], config["preprocess"]
         preprocess = Preprocess(
             size=int(model_cfg["vision_cfg"]["image_size"]),
-            mean=_channels(pre["mean"]),
-            std=_channels(pre["std"]),
+            mean=tuple(map(float, pre["mean"])),
+            std=tuple(map(float, pre["std"])),
             interpolation=pre["interpolation"],
         )
         damping = Damping(**config.get("damping", {}))
-        preset = _own_preset(config.get("preset", "paper"))
+        preset = config.get("preset", "paper")
+        if preset not in get_args(OwnPreset):
+            raise ValueError(f"there is no preset {preset!r}")
         trunk = config.get("trunk") or {}
         model = own_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise BackboneError(f"{folder / 'config.json'} is missing or not a backbone's settings ({error!r}).") from error
+        raise BackboneError(f"{folder / CONFIG} is missing or not a backbone's settings ({error!r}).") from error
     files = sorted(folder.glob("*.safetensors"))
     if len(files) != 1:
-        raise BackboneError(
-            f"{folder} must hold exactly one .safetensors file beside config.json; it has {len(files)}."
-        )
+        raise BackboneError(f"{folder} must hold exactly one .safetensors file beside {CONFIG}; it has {len(files)}.")
     load_strictly(model, read_state(str(files[0])), name)
     return Backbone(name, model.float(), ClipTokens(), preprocess, damping=damping, preset=preset)
 
@@ -147,12 +175,274 @@ def _open_clip_model(settings: dict[str, Any], trunk: dict[str, Any]) -> nn.Modu
     return model
 
 
-def _own_preset(name: Any) -> OwnPreset:
-    if name not in get_args(OwnPreset):
-        raise ValueError(f"there is no preset {name!r}")
-    return cast(OwnPreset, name)
+def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
+    """Return a backbone of open_clip's: an architecture, and a tag of its weights or a file.
+
+    Raises:
+        BackboneError: unknown architecture or tag, weights or tokenizer missing or not fitting.
+        UnsupportedTower: an encoder that is not read here.
+    """
+    import open_clip
+
+    settings = open_clip.get_model_config(arch)
+    if settings is None:
+        near = did_you_mean(arch, open_clip.list_models())
+        raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.{near}")
+    check_architecture(name, settings)  # before gigabytes are downloaded for nothing
+    tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
+    if tokenizer and find_spec("transformers") is None:
+        raise BackboneError(
+            f"{name} reads text with a tokenizer of Hugging Face's, for which the package transformers is needed. "
+            "Install it: pip install 'gallop-explorer[tokenizers]'."
+        )
+    tag = pair_settings(f"{arch}/{source}")
+    if tag:
+        path = _download(name, tag) if download else cached_weights(tag)
+        if path is None:
+            raise BackboneError(f"The weights of {name} are not on this machine, and they were not to be downloaded.")
+    elif Path(source).is_file():
+        path, tag = Path(source), _tag_of_file(arch, Path(source).name)
+    else:
+        known = open_clip.list_pretrained_tags_by_model(arch)
+        tags, near = ", ".join(known) or "none", did_you_mean(source, known)
+        raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}; its tags are: {tags}.{near}")
+    state = read_state(str(path))
+    quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
+    model = open_clip_model(arch, force_quick_gelu=quick)
+    state = {key: value for key, value in state.items() if key not in _OPENAI_MARKERS}
+    load_strictly(model, _as_open_clip_writes(model, state), name)
+    preprocess = pair_preprocess(model.visual.image_size, tag)
+    if not tokenizer:
+        return Backbone(name, model, open_clip.get_tokenizer(arch), preprocess)
+    with _no_waiting_without_a_network():
+        reader = hub_tokenizer(name, settings["text_cfg"], path.parent, download=download)
+    return Backbone(name, model, reader, preprocess)
 
 
-def _channels(values: Any) -> tuple[float, float, float]:
-    red, green, blue = values
-    return float(red), float(green), float(blue)
+def check_architecture(name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse an architecture by open_clip's settings where building it would ask the Hub for settings of its own.
+
+    Raises:
+        UnsupportedTower: its text encoder is one of Hugging Face's.
+    """
+    if theirs := settings["text_cfg"].get("hf_model_name"):
+        raise UnsupportedTower(
+            f"The text encoder of {name} is Hugging Face's {theirs}; learned contexts are put into open_clip's own "
+            "text transformers here."
+        )
+
+
+def open_clip_model(arch: str, **settings: Any) -> Any:
+    """Return open_clip's model of an architecture, with random weights."""
+    import open_clip
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # open_clip warns that it loads no weights: they are loaded here, strictly
+        return open_clip.create_model(arch, pretrained=None, pretrained_text=False, **settings)
+
+
+def _as_open_clip_writes(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights under the names that open_clip gives them today: some files are older, or Apple's own."""
+    from open_clip.convert import convert_state_dict
+    from open_clip.model import convert_to_custom_text_state_dict
+
+    state = convert_state_dict(model, state)
+    if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
+        state = convert_to_custom_text_state_dict(state)
+    own = model.state_dict()
+    for scalar in {"logit_scale", "logit_bias"} & own.keys() & state.keys():
+        if state[scalar].numel() == 1:  # some are kept as a vector of one
+            state[scalar] = state[scalar].reshape(own[scalar].shape)
+    return state
+
+
+def _url_file(tag: Mapping[str, Any]) -> str:
+    return str(tag.get("url", "")).rsplit("/", 1)[-1]
+
+
+def _tag_of_file(arch: str, file: str) -> Mapping[str, Any]:
+    """The settings of published weights by their file's name: QuickGELU and normalisation are not in the file.
+
+    Of a file with another name, the preprocessing that all published weights of the architecture were trained with.
+    """
+    from open_clip import list_pretrained_tags_by_model
+
+    tags = [pair_settings(f"{arch}/{tag}") for tag in list_pretrained_tags_by_model(arch)]
+    for tag in tags:
+        if _url_file(tag) == file:
+            return tag
+    wanted = ("mean", "std", "interpolation", "resize_mode")
+    return {key: tags[0][key] for key in wanted if tags and len({tag.get(key) for tag in tags}) == 1 and key in tags[0]}
+
+
+def pair_preprocess(size: int | tuple[int, int], tag: Mapping[str, Any]) -> Preprocess:
+    """Return how photos become the input of a pair, by open_clip's settings of its weights.
+
+    Raises:
+        BackboneError: in a way that is not supported here.
+    """
+    from open_clip import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
+
+    height, width = (size, size) if isinstance(size, int) else size
+    resize = tag.get("resize_mode", "shortest")
+    if height != width or resize not in ("shortest", "squash"):
+        raise BackboneError(
+            "Only square inputs are supported, made by resizing a photo as a whole or its short side before a crop."
+        )
+    return Preprocess(
+        size=height,
+        mean=tuple(tag.get("mean", OPENAI_DATASET_MEAN)),
+        std=tuple(tag.get("std", OPENAI_DATASET_STD)),
+        interpolation=tag.get("interpolation", "bicubic"),
+        squash=resize == "squash",
+    )
+
+
+def _download(name: str, tag: Mapping[str, Any]) -> Path:
+    from open_clip.pretrained import download_pretrained
+
+    file = _url_file(tag)
+    by_hand = bool(file) and (clip_cache() / file).is_file()
+    try:
+        with _no_waiting_without_a_network():
+            # open_clip asks the hub first, even for a file that somebody put into its own cache.
+            return Path(download_pretrained(tag, prefer_hf_hub=not by_hand))
+    except Exception as error:  # open_clip lets urllib's, the hub's and its own errors through
+        raise fetch_problem(name, tag, error) from error
+
+
+@contextmanager
+def _no_waiting_without_a_network() -> Iterator[None]:
+    """Where the hub's name is not known, only its cache is asked: its client would try ten times, for 45 seconds."""
+    before = hub.HF_HUB_OFFLINE
+    if not urllib.request.getproxies():
+        try:
+            socket.getaddrinfo(urlsplit(hub.ENDPOINT).hostname, 443)
+        except OSError:
+            hub.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        hub.HF_HUB_OFFLINE = before
+
+
+def read_state(path: str) -> dict[str, Tensor]:
+    """Return a state dict from safetensors, from a torch file (weights only) or from OpenAI's TorchScript archive.
+
+    Raises:
+        BackboneError: no weights, or none that can be read safely.
+    """
+    try:
+        if path.endswith(".safetensors"):
+            check_tensor_file(path, LARGEST_WEIGHTS)
+            return dict(load_file(path))
+        check_file(path, LARGEST_WEIGHTS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                loaded = torch.load(path, map_location="cpu", weights_only=True)
+            except RuntimeError:
+                # OpenAI's files are TorchScript archives, which torch.load refuses with weights_only.
+                loaded = torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise BackboneError(f"{path} holds no weights that can be read safely ({type(error).__name__}).") from error
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise BackboneError(f"{path} holds no state dict of tensors.")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def load_strictly(model: nn.Module, state: dict[str, Tensor], name: str) -> None:
+    """Put every weight into its place.
+
+    Raises:
+        BackboneError: some are missing, too many or of another shape; it says which.
+    """
+    own = model.state_dict()
+    # A causal mask and position ids are computed, not learned; some files carry them.
+    state = {
+        key: value for key, value in state.items() if key in own or not key.endswith(("attn_mask", "position_ids"))
+    }
+    missing = sorted(own.keys() - state.keys())
+    unexpected = sorted(state.keys() - own.keys())
+    wrong = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
+    problems = [
+        f"{len(keys)} {what} ({listed(keys, 3)})"
+        for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
+        if keys
+    ]
+    if problems:
+        raise BackboneError(f"The weights do not fit {name}: {'; '.join(problems)}. Check architecture and file.")
+    model.load_state_dict(state, strict=True)
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What is known of a pair without its weights.
+
+    Attributes:
+        refusal: why it is not read, as a sentence; empty where it is.
+        fast: whether its text encoder takes the fast path.
+        tokens: the longest prompt.
+        input: side of its square input in pixels.
+        grid: rows and columns of its regions.
+        parameters: of both encoders.
+        tokenizer: on the Hub; empty where it is CLIP's own.
+    """
+
+    refusal: str = ""
+    fast: bool = False
+    tokens: int = 0
+    input: int = 0
+    grid: tuple[int, int] = (0, 0)
+    parameters: int = 0
+    tokenizer: str = ""
+
+
+def admission(arch: str, tag: str) -> Admission:
+    """Return whether a pair that open_clip lists is read, and what it is like.
+
+    Raises:
+        BackboneError: open_clip lists no such pair.
+    """
+    settings = pair_settings(f"{arch}/{tag}")
+    if not settings:
+        raise BackboneError(f"open_clip lists no weights {tag!r} of {arch!r}.")
+    found = _of_architecture(arch)
+    try:
+        if not found.refusal:
+            pair_preprocess(found.input, settings)
+    except BackboneError as error:
+        return Admission(refusal=str(error))
+    return found
+
+
+@cache
+def _of_architecture(arch: str) -> Admission:
+    """Built without numbers, on torch's device for shapes alone."""
+    from open_clip import get_model_config
+
+    settings = get_model_config(arch)
+    try:
+        check_architecture(arch, settings)
+        with torch.device("meta"), torch.no_grad():
+            model: Any = open_clip_model(arch, device="meta").eval()
+            module = getattr(model, "text", model)
+            # Where a tokenizer is the Hub's, CLIP's stands for it: which path an encoder takes does not depend on it.
+            text, vision = text_encoder(module, ClipTokens()), image_encoder(model.visual)
+            size = model.visual.image_size
+            side = size[0] if isinstance(size, tuple) else size
+            regions = vision(torch.empty(1, 3, side, side))[1].shape[1]
+    except UnsupportedTower as error:
+        return Admission(refusal=str(error))
+    if regions != prod(vision.grid):
+        return Admission(refusal=f"{arch} gives {regions} regions, which are no grid of {vision.grid}.")
+    return Admission(
+        fast=isinstance(text, CausalTextEncoder),
+        tokens=text.context_length,
+        input=side,
+        grid=vision.grid,
+        # CoCa's captions are not asked for.
+        parameters=sum(p.numel() for name, p in model.named_parameters() if not name.startswith("text_decoder.")),
+        tokenizer=settings["text_cfg"].get("hf_tokenizer_name") or "",
+    )

@@ -25,14 +25,7 @@ CROP_RATIO = (3 / 4, 4 / 3)
 """Random resized crop of the paper's code (torchvision's defaults)."""
 
 
-_RESAMPLING = {
-    "bicubic": Image.Resampling.BICUBIC,
-    "bilinear": Image.Resampling.BILINEAR,
-    "nearest": Image.Resampling.NEAREST,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+_RESAMPLING = {name.lower(): kind for name, kind in sorted(Image.Resampling.__members__.items())}
 """By torchvision's names."""
 
 
@@ -49,8 +42,8 @@ class Preprocess:
     """
 
     size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     interpolation: str = "bicubic"
     squash: bool = False
 
@@ -58,48 +51,33 @@ class Preprocess:
         if self.interpolation not in _RESAMPLING:
             known = ", ".join(_RESAMPLING)
             raise ValueError(f"There is no interpolation {self.interpolation!r}; the kinds are {known}.")
-        if min(self.std) <= 0 or self.size < 1:
-            raise ValueError("Preprocessing needs a size and deviations above zero.")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or self.size < 1:
+            raise ValueError("Preprocessing needs a size, three means and three deviations above zero.")
 
     def centre(self, image: Image.Image, times: float = 1.0) -> tuple[Tensor, CropBox]:
-        """Return what the towers see of a photo, pixels (3, size, size), and which part of it that is.
+        """Return what the backbone sees of a photo, pixels (3, size, size), and which part of it that is.
 
         The short side is resized to the input size and the middle taken, or with ``squash`` the whole photo.
 
         Args:
             times: above 1, exactly the same part of the photo with so many times the pixels a side.
         """
-        box = self._centre_box(image)
+        if self.squash:
+            limited, wide, high, x, y = image, self.size, self.size, 0, 0
+            box = CropBox(0.0, 0.0, float(image.width), float(image.height))
+        else:
+            limited, left, top = _limit_aspect(image)
+            long = int(self.size * max(limited.size) / min(limited.size))
+            wide, high = (self.size, long) if limited.width <= limited.height else (long, self.size)
+            x, y = round((wide - self.size) / 2.0), round((high - self.size) / 2.0)
+            sx, sy = limited.width / wide, limited.height / high
+            box = CropBox(left + x * sx, top + y * sy, left + (x + self.size) * sx, top + (y + self.size) * sy)
         if times != 1:
             inside = (max(box.left, 0.0), max(box.top, 0.0), min(box.right, image.width), min(box.bottom, image.height))
             side = self.side(times)
             return self._tensor(image.resize((side, side), _RESAMPLING[self.interpolation], box=inside)), box
-        if self.squash:
-            return self._tensor(self._resized(image, self.size, self.size)), box
-        limited, _, _ = _limit_aspect(image)
-        resized = self._resized(limited, *self._whole(limited.size))
-        x, y = self._corner(resized.size)
+        resized = limited.resize((wide, high), _RESAMPLING[self.interpolation])
         return self._tensor(resized.crop((x, y, x + self.size, y + self.size))), box
-
-    def _whole(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Width and height that a photo of some size is resized to, before its middle is taken."""
-        width, height = size
-        short, long = self.size, int(self.size * max(size) / min(size))
-        return (short, long) if width <= height else (long, short)
-
-    def _corner(self, resized: tuple[int, int]) -> tuple[int, int]:
-        """Left and top of its middle."""
-        return round((resized[0] - self.size) / 2.0), round((resized[1] - self.size) / 2.0)
-
-    def _centre_box(self, image: Image.Image) -> CropBox:
-        """Which part of a photo ``centre`` takes."""
-        if self.squash:
-            return CropBox(0.0, 0.0, float(image.width), float(image.height))
-        limited, left, top = _limit_aspect(image)
-        wide, high = self._whole(limited.size)
-        x, y = self._corner((wide, high))
-        sx, sy = limited.width / wide, limited.height / high
-        return CropBox(left + x * sx, top + y * sy, left + (x + self.size) * sx, top + (y + self.size) * sy)
 
     def side(self, times: float) -> int:
         """Return pixels a side of a photo that is looked at with ``times`` as many as usual."""
@@ -114,7 +92,8 @@ class Preprocess:
         image, _, _ = _limit_aspect(image)
         top, left, height, width = _random_crop(image.height, image.width, rng)
         side = self.side(times)
-        view = self._resized(image.crop((left, top, left + width, top + height)), side, side)
+        crop = image.crop((left, top, left + width, top + height))
+        view = crop.resize((side, side), _RESAMPLING[self.interpolation])
         return self._tensor(view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else view)
 
     def key(self) -> str:
@@ -143,11 +122,6 @@ class Preprocess:
             f"short side is {self.size}, left = {box[0]}, top = {box[1]}, {ends}"
         )
 
-    def _resized(self, image: Image.Image, width: int, height: int) -> Image.Image:
-        return (
-            image if image.size == (width, height) else image.resize((width, height), _RESAMPLING[self.interpolation])
-        )
-
     def _tensor(self, image: Image.Image) -> Tensor:
         table, pixels = _levels(self.mean, self.std), np.empty((3, image.height, image.width), np.float32)
         for channel, levels in enumerate(image.split()):  # a third of the time of arithmetic, and one thread's alone
@@ -158,8 +132,8 @@ class Preprocess:
 @lru_cache
 def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:
     """What each of the 256 levels becomes in each channel, (3, 256)."""
-    shares = torch.arange(256, dtype=torch.float32).div_(255.0)
-    rows = [shares.sub(torch.tensor(m)).div_(torch.tensor(s)) for m, s in zip(mean, std, strict=True)]
+    levels = torch.arange(256, dtype=torch.float32).div_(255.0)
+    rows = [levels.sub(torch.tensor(m)).div_(torch.tensor(s)) for m, s in zip(mean, std, strict=True)]
     return torch.stack(rows).numpy()
 
 

@@ -1,11 +1,12 @@
 """A checkpoint is a folder: ``gallop.json`` (settings, readable) and ``prompts.safetensors`` (what was learned).
 
-The backbone's weights are not in it, only its name and fingerprint. Everything read from disk is checked: tensor
-names, shapes, number format and finiteness, because safetensors itself accepts anything. A setting
-(``gallop.checkpoints.settings``) or a tensor that is not known here is refused by name: it means something that this
-version would not do.
+The backbone's weights are not in it, only its name and fingerprint. No photo, no path and no name of a file is ever in
+it. Of a branch it holds class sums and one matrix, and features of single shots where that is asked for. Everything
+read from disk is checked: tensor names, shapes, number format and finiteness, because safetensors itself accepts
+anything. A setting (``gallop.checkpoints.settings``) or a tensor that is not known here is refused by name: it means
+something that this version would not do.
 
-A save ends when the prompts' file is renamed. The settings lie beside it by then, in ``gallop.next.json``, and become
+A save ends when the prompts' file is renamed. The settings are beside it by then, in ``gallop.next.json``, and become
 ``gallop.json`` last: whoever finds both takes those that name the prompts' hash, so at every moment one model is whole.
 """
 
@@ -13,7 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -24,13 +28,23 @@ from safetensors.torch import save
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.checkpoints.branches import branch_tensors, is_of_branch, read_branches
-from gallop.checkpoints.settings import FORMAT, Checkpoint, checked_settings, parse_settings, unknown_settings
+from gallop.checkpoints.settings import (
+    FORMAT,
+    BranchSettings,
+    Checkpoint,
+    checked_settings,
+    parse_settings,
+    unknown_settings,
+)
 from gallop.errors import BackboneError, CheckpointError, ConfigError
 from gallop.model.branches.branch import Branch
+from gallop.model.branches.forms import LinearForm
+from gallop.model.branches.kinds import KINDS
+from gallop.model.branches.mix import Mix
+from gallop.model.branches.sums import KeptShots, ShotSums
 from gallop.model.prompts import Prompts
 from gallop.runtime.reading import read_bytes, read_text
-from gallop.runtime.tensor_file import TensorFile, read_tensor_file
+from gallop.runtime.tensor_file import read_tensor_file
 from gallop.runtime.writing import locked, write_file
 from gallop.wording import listed, printable, quoted
 
@@ -41,7 +55,10 @@ LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 """Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
 _TRIES = 5
 """At a checkpoint that others may be saving, before it is called damaged."""
-_LEARNED = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
+_PROMPTS = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
+_SUMS, _FORM, _SHOTS, _TEXTS = ("counts", "sums", "scatter"), ("weights", "bias"), ("shots", "labels"), "texts"
+"""A branch's tensors. The form is there where the sums do not give it, the texts where it is drawn to them."""
+_BRANCH_TENSOR = re.compile(rf"head\d*\.({'|'.join((*_SUMS, *_FORM, *_SHOTS, _TEXTS))})")
 
 
 def save_checkpoint(
@@ -57,11 +74,9 @@ def save_checkpoint(
         CheckpointError: what was written is not what can be read.
     """
     folder = Path(folder)
-    tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
-    tensors |= branch_tensors(branches, checkpoint.branches)
-    data = save(tensors)
-    said = replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()).said()
-    settings = json.dumps(said, indent=2, ensure_ascii=False).encode()
+    data = save(learned_tensors(checkpoint, prompts, branches))
+    record = replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()).record()
+    settings = json.dumps(record, indent=2, ensure_ascii=False).encode()
     with locked(folder / LOCK):
         settle(folder)
         try:
@@ -72,6 +87,37 @@ def save_checkpoint(
         read_checkpoint(folder)
         if (read_bytes(folder / SETTINGS, len(settings)), read_bytes(folder / TENSORS, len(data))) != (settings, data):
             raise CheckpointError(f"What was saved in {folder} is not what can be read there now; save into another.")
+
+
+def checkpoint_bytes(checkpoint: Checkpoint, prompts: Prompts, branches: Sequence[Branch] = ()) -> dict[str, bytes]:
+    """Return the files that ``save_checkpoint`` writes, by their names, to be sent to another machine or to the Hub.
+
+    Raises:
+        OSError: the folder for temporary files has no room for them.
+    """
+    with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
+        save_checkpoint(folder, checkpoint, prompts, branches)
+        most = {SETTINGS: LARGEST_SETTINGS, TENSORS: LARGEST_TENSORS}
+        return {name: read_bytes(Path(folder) / name, largest) for name, largest in most.items()}
+
+
+def learned_tensors(checkpoint: Checkpoint, prompts: Prompts, branches: Sequence[Branch]) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint's file by their names: of the prompts, and of each branch."""
+    tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
+    for i, (branch, settings) in enumerate(zip(branches, checkpoint.branches, strict=True)):
+        parts = dict(zip(_SUMS, (branch.sums.counts, branch.sums.sums, branch.sums.scatter), strict=True))
+        if branch.how.keeps_form:
+            parts |= zip(_FORM, (branch.form.weights, branch.form.bias), strict=True)
+        if settings.shots and branch.shots is not None:
+            parts |= zip(_SHOTS, (branch.shots.features, branch.shots.labels), strict=True)
+        if settings.names and branch.texts is not None:
+            parts[_TEXTS] = branch.texts
+        tensors |= {_prefix(i) + name: tensor.contiguous() for name, tensor in parts.items()}
+    return tensors
+
+
+def _prefix(branch: int) -> str:
+    return f"head{branch + 1 if branch else ''}."
 
 
 def settle(folder: Path) -> None:
@@ -111,8 +157,7 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
             raise CheckpointError(
                 f"{path} has format {version}, but this version of gallop reads up to {FORMAT}; update gallop."
             )
-        unknown = unknown_settings(raw)
-        if unknown:
+        if unknown := unknown_settings(raw):
             raise CheckpointError(
                 f"{path} holds settings that this version of gallop does not know: {listed(unknown)}. What they mean "
                 "would be left out; update gallop, or take them away."
@@ -124,10 +169,9 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
         raise CheckpointError(
             f"{error.filename or path} cannot be read ({error.strerror}); copy the folder again."
         ) from error
-    except KeyError as error:
-        raise CheckpointError(f"{path} is damaged or not written by gallop ({error} is missing).") from error
-    except (ValueError, BackboneError) as error:
-        raise CheckpointError(f"{path} is damaged or not written by gallop ({error}).") from error
+    except (KeyError, ValueError, BackboneError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise CheckpointError(f"{path} is damaged or not written by gallop ({why}).") from error
 
 
 def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tensor]]:
@@ -139,14 +183,26 @@ def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tenso
     path = Path(folder) / TENSORS
     for _ in range(_TRIES):
         checkpoint = read_checkpoint(folder)
-        file, tensors = _learned(path)
+        try:
+            file = read_tensor_file(path, LARGEST_TENSORS)
+            foreign = sorted(name for name in set(file.names) - _PROMPTS if not _BRANCH_TENSOR.fullmatch(name))
+            tensors = {} if foreign else file.tensors()
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise CheckpointError(f"{path} is missing or damaged ({why}).") from error
+        if foreign:
+            raise CheckpointError(
+                f"{path} does not fit its settings: it holds {listed(foreign)}, which no prompts have."
+            )
         if checkpoint.prompts_sha256 in ("", hashlib.sha256(file.data).hexdigest()):
             return checkpoint, tensors
     raise CheckpointError(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
 
 
-def load_prompts(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Prompts:
-    """Return the prompts that ``read_model`` found in a folder, on the backbone's device.
+def load_learned(
+    folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone
+) -> tuple[Prompts, tuple[Branch, ...]]:
+    """Return the prompts, on the backbone's device, and the branches that ``read_model`` found in a folder.
 
     Raises:
         CheckpointError: another backbone, or other region features, than those trained with; tensors that do not fit.
@@ -162,64 +218,93 @@ def load_prompts(folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Ten
             f"(fingerprints {printable(checkpoint.fingerprint[:12])} and {backbone.fingerprint[:12]}). Load the same "
             "weights, or train again."
         )
-    path = folder / TENSORS
-    contexts = tensors.get("global_contexts", torch.empty(0))
-    context_tokens = contexts.shape[1] if contexts.ndim == 3 else 1
-    prompts = Prompts(
-        torch.zeros(context_tokens, backbone.text.width),
-        global_prompts=checkpoint.method.global_prompts,
-        local_prompts=checkpoint.method.local_prompts,
-        region_width=backbone.vision.region_width,
-        local_projection=checkpoint.method.local_projection,
-        global_width=backbone.feature_sizes[-1] if checkpoint.method.global_projection else None,
-    )
-    tensors = {key: value for key, value in tensors.items() if not is_of_branch(key)}
-    wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in tensors.items()}
-    if wanted != found:
-        raise CheckpointError(f"{path} does not fit its settings: it holds {found}, but {wanted} is needed.")
-    for key, value in tensors.items():
-        if not value.is_floating_point() or not torch.isfinite(value).all():
-            raise CheckpointError(f"{path} is damaged: {key} holds values that are not finite numbers.")
-    projection = tensors["local_projection"]
-    if not checkpoint.method.local_projection and not torch.equal(
-        projection, torch.eye(len(projection)).to(projection)
-    ):
-        raise CheckpointError(
-            f"{path} does not fit its settings: they say that no projection was learned, but it is not the identity."
-        )
-    prompts.load_state_dict(tensors)
-    return prompts.to(backbone.device)
-
-
-def load_branches(
-    folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone
-) -> tuple[Branch, ...]:
-    """Return the branches that ``read_model`` found in a folder; none where nothing has taught one.
-
-    Raises:
-        CheckpointError: tensors that do not fit the settings.
-    """
-    own = {name: value for name, value in tensors.items() if is_of_branch(name)}
-    kinds, classes = checkpoint.method.branches, len(checkpoint.class_names)
+    of_branches = {name: tensor for name, tensor in tensors.items() if _BRANCH_TENSOR.fullmatch(name)}
     try:
-        return read_branches(kinds, checkpoint.branches, own, classes, backbone)
+        of_prompts = {name: tensor for name, tensor in tensors.items() if name not in of_branches}
+        return _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{folder / TENSORS} does not fit its settings: {error}.") from error
 
 
-def _learned(path: Path) -> tuple[TensorFile, dict[str, Tensor]]:
-    """The file of the prompts, and its tensors."""
-    try:
-        file = read_tensor_file(path, LARGEST_TENSORS)
-        foreign = sorted(name for name in set(file.names) - _LEARNED if not is_of_branch(name))
-        if foreign:
-            raise CheckpointError(
-                f"{path} does not fit its settings: it holds {listed(foreign)}, which no prompts have."
-            )
-        return file, file.tensors()
-    except CheckpointError:
-        raise
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise CheckpointError(f"{path} is missing or damaged ({why}).") from error
+def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Prompts:
+    method, contexts = checkpoint.method, tensors.get("global_contexts", torch.empty(0))
+    prompts = Prompts(
+        torch.zeros(contexts.shape[1] if contexts.ndim == 3 else 1, backbone.text.width),
+        global_prompts=method.global_prompts,
+        local_prompts=method.local_prompts,
+        region_width=backbone.vision.region_width,
+        local_projection=method.local_projection,
+        global_width=backbone.feature_sizes[-1] if method.global_projection else None,
+    )
+    wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in tensors.items()}
+    if wanted != found:
+        raise ValueError(f"it holds {found}, but {wanted} is needed")
+    for key in tensors:
+        _finite(tensors, key, f"{key} holds")
+    projection = tensors["local_projection"]
+    if not method.local_projection and not torch.equal(projection, torch.eye(len(projection)).to(projection)):
+        raise ValueError("they say that no projection was learned, but it is not the identity")
+    prompts.load_state_dict(dict(tensors))
+    return prompts.to(backbone.device)
+
+
+def _finite(tensors: Mapping[str, Tensor], name: str, words: str) -> Tensor:
+    if not tensors[name].is_floating_point() or not torch.isfinite(tensors[name]).all():
+        raise ValueError(f"{words} values that are not finite numbers")
+    return tensors[name]
+
+
+def _branches(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> tuple[Branch, ...]:
+    """The branches that have learned something: all of the method's, or none."""
+    made, kinds = [], checkpoint.method.branches
+    for i, (kind, settings) in enumerate(zip(kinds, checkpoint.branches, strict=False)):
+        prefix = _prefix(i)
+        parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        made.append(_branch(kind, settings, parts, len(checkpoint.class_names), backbone))
+    prefixes = tuple(map(_prefix, range(len(checkpoint.branches))))
+    over = sorted(name for name in tensors if not name.startswith(prefixes))
+    if over:
+        raise ValueError(f"it holds a head, of which they say nothing ({', '.join(over)})")
+    return tuple(made)
+
+
+def _branch(
+    kind: str, settings: BranchSettings, tensors: Mapping[str, Tensor], classes: int, backbone: Backbone
+) -> Branch:
+    how, mix = KINDS[kind], Mix(settings.weight, settings.temperature)
+    if settings.names and not how.names:
+        raise ValueError(f"it is drawn to the names of the classes, which a head of {kind} is not")
+    wanted = {*_SUMS, *(_FORM if how.keeps_form else ()), *(_SHOTS if settings.shots else ())}
+    wanted |= {_TEXTS} if settings.names else set()
+    if wanted != set(tensors):
+        raise ValueError(f"it holds {sorted(tensors)} of the head, but {sorted(wanted)} are needed")
+    numbers = {name: _finite(tensors, name, f"the head's {name} hold") for name in tensors if name != _SHOTS[1]}
+    width = backbone.feature_sizes[-1] if how.extra is None else math.isqrt(tensors["scatter"].numel())
+    counts, sums, scatter = (numbers[name].double() for name in _SUMS)
+    if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
+        raise ValueError(f"the head's sums are not of {classes} classes and {width} values")
+    if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
+        raise ValueError("the head's counts are not those of shots of two classes or more")
+    of_shots = ShotSums(counts, sums, scatter)
+    shots = _shots(tensors, settings.shots, counts, width) if settings.shots else None
+    texts = numbers[_TEXTS].float() if settings.names else None
+    if texts is not None and texts.shape != (classes, width):
+        raise ValueError(f"the texts of the head's names are not of {classes} classes and {width} values")
+    if not how.keeps_form:
+        return Branch(kind, of_shots, how.fit(of_shots, None, texts), mix, shots, texts)
+    form = LinearForm(*(numbers[name].double() for name in _FORM))
+    known = int(of_shots.known.sum())
+    if (form.weights.shape, form.bias.shape) != ((known, width), (known,)):
+        raise ValueError(f"the head's weights are not of {known} classes and {width} values")
+    return Branch(kind, of_shots, form, mix, shots)
+
+
+def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int) -> KeptShots:
+    features, labels = (tensors[name] for name in _SHOTS)
+    fits = features.ndim == 3 and features.shape[1] > 0 and (len(features), features.shape[-1]) == (count, width)
+    if not fits or labels.dtype != torch.int64 or labels.shape != (count,):
+        raise ValueError(f"the head's shots are not {count} of {width} values with a class each")
+    if int(labels.min()) < 0 or not torch.equal(labels.bincount(minlength=len(counts)).double(), counts):
+        raise ValueError("the classes of the head's shots are not those that were counted")
+    return KeptShots(features.float(), labels)

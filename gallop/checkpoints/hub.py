@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gallop.errors import HubError, first_line
-from gallop.wording import printable, shortened
+from gallop.wording import printable, quoted, shortened
 
 HUB = "hf://"
 """How the address of a model on the Hub begins."""
@@ -45,7 +45,7 @@ class HubAddress:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.repository):
             raise HubError(
-                f"{_shown(self.repository)} is no repository of the Hub; write USER/NAME, as in {HUB}user/flowers."
+                f"{quoted(self.repository)} is no repository of the Hub; write USER/NAME, as in {HUB}user/flowers."
             )
 
     @staticmethod
@@ -60,7 +60,7 @@ class HubAddress:
         """
         repository, at, named = text.removeprefix(HUB).strip("/").partition("@")
         if at and not named:
-            raise HubError(f"{_shown(text)} names no revision after @; write one, or leave @ away.")
+            raise HubError(f"{quoted(text)} names no revision after @; write one, or leave @ away.")
         return HubAddress(repository, named or revision)
 
     def __str__(self) -> str:
@@ -106,9 +106,7 @@ def model_folder(name: str | PathLike[str]) -> Path:
     return Path(found)
 
 
-def upload_model(
-    files: Mapping[str, bytes], address: HubAddress, *, private: bool = False, message: str = "A model of gallop's"
-) -> str:
+def upload_model(files: Mapping[str, bytes], address: HubAddress, *, private: bool, message: str) -> str:
     """Write the files of a model into a repository in one commit. Returns the commit's address.
 
     Args:
@@ -124,24 +122,17 @@ def upload_model(
 
     hub = HfApi(**_asker())
     with _quietly(address, writes=True):
-        if private:
-            hub.create_repo(address.repository, private=True, exist_ok=True)
-            _refuse_public(hub.repo_info(address.repository).private, address)
-        else:
-            hub.create_repo(address.repository, exist_ok=True)
+        hub.create_repo(address.repository, private=private or None, exist_ok=True)
+        if private and not hub.repo_info(address.repository).private:
+            raise HubError(
+                f"{address.repository} is there already, and everybody can read it. Make it private on {address.page}, "
+                "choose another name, or leave private away. Nothing was written."
+            )
         if address.revision is not None:
             hub.create_branch(address.repository, branch=address.revision, exist_ok=True)
         operations = [CommitOperationAdd(name, content) for name, content in files.items()]
         done = hub.create_commit(address.repository, operations, commit_message=message, revision=address.revision)
     return str(done.commit_url)
-
-
-def _refuse_public(private: bool | None, address: HubAddress) -> None:
-    if not private:
-        raise HubError(
-            f"{address.repository} is there already, and everybody can read it. Make it private on {address.page}, "
-            "choose another name, or leave private away. Nothing was written."
-        )
 
 
 def _asker() -> dict[str, Any]:
@@ -182,7 +173,7 @@ def hub_problem(address: HubAddress, error: BaseException, *, writes: bool) -> H
         )
     if kinds & {"RevisionNotFoundError"}:
         return HubError(
-            f"{address.repository} has no revision {_shown(address.revision or 'main')}; see {address.page}."
+            f"{address.repository} has no revision {quoted(address.revision or 'main')}; see {address.page}."
         )
     if writes and status in (401, 403, 404):
         return HubError(
@@ -209,7 +200,3 @@ def _reason(error: BaseException) -> str:
     """Its kind, and what the other side said in a line."""
     said = next((line for line in map(str.strip, str(error).splitlines()) if line), "")
     return shortened(printable(f"{type(error).__name__}: {said.rstrip('.')}" if said else first_line(error)), 200)
-
-
-def _shown(text: str) -> str:
-    return repr(shortened(text, 80))

@@ -1,13 +1,25 @@
 """Checkpoints of the paper's own implementation (github.com/MarcLafon/gallop), turned into ours.
 
-``gallop.checkpoints.torch_file`` opens them, as data alone. Three tensors were learned; the texts and numbers beside
-them help where they are there. The class names are not in the file, nor how many they were: whoever converts it
-gives them.
+Such a file is a torch file: a pickle, which can run anything when it is opened carelessly. Here it is opened as data:
+torch reads it with ``weights_only``, so tensors, numbers, texts and lists, and of all classes ``argparse.Namespace``
+alone, in which the paper's authors keep their options. Whatever else it holds is refused by name; there is no other way
+around.
+
+Three tensors were learned; the texts and numbers beside them help where they are there. The class names are not in the
+file, nor how many they were: whoever converts it gives them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import errno
+import os
+import re
+import threading
+import warnings
+import zipfile
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,14 +30,23 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.checkpoints.folder import save_checkpoint
 from gallop.checkpoints.settings import Checkpoint
-from gallop.checkpoints.torch_file import read_torch_file
 from gallop.config import CONTEXT_INIT, MethodConfig, default_topk
 from gallop.errors import CheckpointError
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.model.prompts import Prompts
+from gallop.runtime.reading import open_file
 from gallop.setting import number_between, whole_between
 
+LARGEST_FILE = 4 * 2**30
+"""Bytes: all of a large CLIP and its optimiser fit."""
+
+LARGEST_PICKLE = 16 * 2**20
+"""Bytes of all that is not a tensor's numbers."""
+
+_WANTED = "give the .ckpt or .pt file that the official code wrote"
+_NESTED = ("state_dict", "model", "model_state_dict")
+_reading = threading.Lock()
 _NAMES = {
     "global_contexts": "global_prompt",
     "local_contexts": "local_prompts",
@@ -40,7 +61,7 @@ _CLIPS = {
     "clip_resnet101": "RN101/openai",
 }
 _UNDERSCORED = ("oxfordpets", "ucf101")
-"""The authors' names of the sets whose class names have underscores, which their code leaves there for the tower."""
+"""The authors' names of the sets whose class names have underscores, which their code leaves there."""
 
 _PER_CLASS = ("token_prefix", "token_suffix", "tokenized_prompts")
 """Entries that other prompt learners keep for each class, and that forks of the code may have."""
@@ -84,24 +105,29 @@ def read_official(path: str | Path) -> OfficialCheckpoint:
         ConfigError: its options make no sense.
     """
     path = Path(path)
-    state, options = read_torch_file(path)
-    tensors = {own: _tensor(state, theirs, path) for own, theirs in _NAMES.items() if theirs in state}
+    _check_file(path)
+    loaded = _load(path)
+    state = _state(loaded, path)
+    options = next((vars(value) for value in loaded.values() if type(value) is Namespace), {})
+    tensors = {own: state[theirs] for own, theirs in _NAMES.items() if theirs in state}
     _check_learned(tensors, options, path)
-    dropout = options.get("global_dropout_p")
+    clip, dropout = options.get("clip_name"), options.get("global_dropout_p")
+    if clip is not None and clip not in list(_CLIPS):
+        raise CheckpointError(f"{path} names the CLIP {str(clip)[:60]!r}; the known ones are {', '.join(_CLIPS)}.")
     found = OfficialCheckpoint(
         path=str(path),
         tensors=tensors,
         frozen={key: state[key] for key in ("logit_scale", "token_embedding.weight") if _is_plain(state.get(key))},
-        backbone=_backbone(options.get("clip_name"), path),
+        backbone=None if clip is None else _CLIPS[clip],
         topk=_topk(options.get("topk"), path) if "local_contexts" in tensors else (),
         dropout=None if dropout is None else number_between("global_dropout_p of the file", dropout, 0, 1),
         classes=_classes(state, options, path),
         underscored=options.get("dataset_name") in _UNDERSCORED,
     )
     for name, count in zip(("n_global_prompts", "n_local_prompts"), found.sizes, strict=True):
-        said = options.get(name)
-        if said is not None and count and whole_between(f"{name} of the file", said, 1, _MOST_PROMPTS) != count:
-            raise CheckpointError(f"{path} contradicts itself: its options say {name} = {said}, but it holds {count}.")
+        given = options.get(name)
+        if given is not None and count and whole_between(f"{name} of the file", given, 1, _MOST_PROMPTS) != count:
+            raise CheckpointError(f"{path} contradicts itself: its options say {name} = {given}, but it holds {count}.")
     return found
 
 
@@ -147,16 +173,91 @@ def convert(
 
 def save_converted(model: PromptModel, folder: str | Path) -> None:
     """Write it as a checkpoint folder, for ``GalLoPClassifier.load``."""
-    note = "none: nothing was held out to find it, in a checkpoint that was converted"
-    checkpoint = Checkpoint(
-        model.backbone.name,
-        model.backbone.fingerprint,
-        model.class_names,
-        method=model.config,
-        training=None,
-        calibration=Calibration(note=note),
-    )
-    save_checkpoint(folder, checkpoint, model.prompts)
+    calibration = Calibration(note="none: nothing was held out to find it, in a checkpoint that was converted")
+    save_checkpoint(folder, Checkpoint.of(model, None, calibration), model.prompts)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no torch file of a sensible size, before anything of it is read as one."""
+    try:
+        with open_file(path, LARGEST_FILE) as file:
+            start, size = file.read(9), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        way_out = "keep its state_dict alone" if error.errno == errno.EFBIG else _WANTED
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); {way_out}.") from error
+    if start[8:] == b"{":
+        raise CheckpointError(
+            f"{path} is a safetensors file; the official code writes torch files (.ckpt, .pt), and gallop's own "
+            "checkpoints are folders that need no conversion."
+        )
+    if start[:4] == b"PK\x03\x04":
+        _check_archive(path)
+    elif start[:1] != b"\x80":
+        raise CheckpointError(f"{path} is no torch file; {_WANTED}.")
+    elif size > LARGEST_FILE // 4:
+        raise CheckpointError(
+            f"{path} is in torch's old format and too large for it; save it again with a newer torch."
+        )
+
+
+def _check_archive(path: Path) -> None:
+    """A zip as torch writes it: nothing compressed, so that it cannot hold more than the file's size."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise CheckpointError(f"{path} is damaged or cut short ({error}); copy it again.") from error
+    if any("/code/" in entry.filename for entry in entries):
+        raise CheckpointError(
+            f"{path} is a TorchScript archive, which holds code; give the official code's checkpoint."
+        )
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise CheckpointError(f"{path} is a compressed archive; give the file that is in it.")
+    if sum(entry.file_size for entry in entries) > LARGEST_FILE:
+        raise CheckpointError(f"{path} claims to hold more than its own size; it is damaged or made to do harm.")
+    if any(entry.filename.endswith(".pkl") and entry.file_size > LARGEST_PICKLE for entry in entries):
+        raise CheckpointError(f"{path} holds much besides tensors; keep its state_dict and args alone.")
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    try:
+        with _allowing_namespaces(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch, pickle and the objects themselves raise what they like
+        named = re.search(r"GLOBAL ([\w.]+)|<class '([\w.]+)'", str(error))
+        if named is not None:
+            raise CheckpointError(
+                f"{path} holds an object that is not data, {named[1] or named[2]}, so it is refused, and nothing of it "
+                "was run. Where you trust it, save its state_dict and args alone."
+            ) from error
+        raise CheckpointError(f"{path} is damaged, cut short or no torch file ({type(error).__name__}).") from error
+    if not isinstance(loaded, dict):
+        raise CheckpointError(f"{path} holds no state dict but a {type(loaded).__name__}.")
+    return loaded
+
+
+@contextmanager
+def _allowing_namespaces() -> Iterator[None]:
+    """For the time of one reading. A second one waits: the list is the whole process', and the first clears it."""
+    with _reading:
+        allowed = Namespace in torch.serialization.get_safe_globals()
+        with nullcontext() if allowed else torch.serialization.safe_globals([Namespace]):
+            yield
+
+
+def _state(loaded: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The state dict, wherever the file has it, without the prefix of a parallel training."""
+    state: Any = loaded
+    for _ in _NESTED:
+        state = next((state[key] for key in _NESTED if isinstance(state.get(key), dict)), state)
+    found: dict[str, Any] = {}
+    for key, value in state.items():
+        name = str(key).removeprefix("module.")
+        if name in found:
+            raise CheckpointError(f"{path} holds {name} twice, with and without 'module.' before it.")
+        found[name] = value
+    return found
 
 
 def _is_plain(value: Any) -> bool:
@@ -169,14 +270,7 @@ def _is_plain(value: Any) -> bool:
     )
 
 
-def _tensor(state: Mapping[str, Any], name: str, path: Path) -> Tensor:
-    value: Tensor = state[name]
-    if not _is_plain(value):
-        raise CheckpointError(f"{path} is damaged: {name} is no tensor of floating-point numbers.")
-    return value.detach()
-
-
-def _check_learned(tensors: dict[str, Tensor], options: Mapping[str, Any], path: Path) -> None:
+def _check_learned(tensors: dict[str, Any], options: Mapping[str, Any], path: Path) -> None:
     """All three are there, or the file's own options say why one is not."""
     excused = {
         "local_contexts": options.get("use_local_features") is False,
@@ -189,28 +283,22 @@ def _check_learned(tensors: dict[str, Tensor], options: Mapping[str, Any], path:
         )
     if excused["local_contexts"]:
         tensors.pop("local_contexts", None)  # the official code does not ask them then
-    for own in ("global_contexts", "local_contexts"):
-        if own in tensors and (tensors[own].ndim != 3 or not 1 <= len(tensors[own]) <= _MOST_PROMPTS):
+    for own, value in tensors.items():
+        if not _is_plain(value):
+            raise CheckpointError(f"{path} is damaged: {_NAMES[own]} is no tensor of floating-point numbers.")
+        if own != "local_projection" and (value.ndim != 3 or not 1 <= len(value) <= _MOST_PROMPTS):
             raise CheckpointError(
-                f"{path} is damaged: {_NAMES[own]} has the shape {tuple(tensors[own].shape)}, but (prompts, tokens, "
-                f"width) with 1 to {_MOST_PROMPTS} prompts is needed."
+                f"{path} is damaged: {_NAMES[own]} has the shape {tuple(value.shape)}, but (prompts, tokens, width) "
+                f"with 1 to {_MOST_PROMPTS} prompts is needed."
             )
 
 
-def _backbone(said: Any, path: Path) -> str | None:
-    if said is None:
+def _topk(option: Any, path: Path) -> tuple[int, ...] | None:
+    if option is None:
         return None
-    if not isinstance(said, str) or said not in _CLIPS:
-        raise CheckpointError(f"{path} names the CLIP {str(said)[:60]!r}; the known ones are {', '.join(_CLIPS)}.")
-    return _CLIPS[said]
-
-
-def _topk(said: Any, path: Path) -> tuple[int, ...] | None:
-    if said is None:
-        return None
-    if not isinstance(said, list | tuple) or not 1 <= len(said) <= _MOST_PROMPTS:
+    if not isinstance(option, list | tuple) or not 1 <= len(option) <= _MOST_PROMPTS:
         raise CheckpointError(f"{path} is damaged: topk of its options is no list of numbers.")
-    return tuple(whole_between("topk of the file", k, 1, 1_000_000) for k in said)
+    return tuple(whole_between("topk of the file", k, 1, 1_000_000) for k in option)
 
 
 def _classes(state: Mapping[str, Any], options: Mapping[str, Any], path: Path) -> int | None:
@@ -263,7 +351,7 @@ def _prompts(official: OfficialCheckpoint, backbone: Backbone, config: MethodCon
                 f"{official.path} does not fit {backbone.name!r}: {_NAMES[own]} has the shape {tuple(value.shape)}, "
                 f"but {tuple(state[own].shape)} is needed; name the CLIP it was trained with by backbone=..."
             )
-        state[own] = value.float().contiguous()
+        state[own] = value.detach().float().contiguous()
         if not torch.isfinite(state[own]).all():
             raise CheckpointError(
                 f"{official.path} is damaged: {_NAMES[own]} holds values that are not finite numbers."

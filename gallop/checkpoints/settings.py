@@ -1,4 +1,4 @@
-"""What the settings file of a checkpoint says, and how it is read: nothing in it is taken on trust.
+"""The settings file of a checkpoint, and how it is read: nothing in it is taken on trust.
 
 A setting that is not known here is refused by name: it means something that this version would not do.
 """
@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from gallop.backbones import pick_regions
-from gallop.checkpoints.branches import BranchSettings
 from gallop.config import MethodConfig, RegionKind, TrainConfig
+from gallop.model.branches.branch import Branch
+from gallop.model.branches.mix import Mix
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
 from gallop.runtime.reading import parse_json
-from gallop.setting import recorded
+from gallop.setting import recorded, whole_between
 from gallop.wording import quoted
 
 FORMAT = 3
@@ -37,8 +38,36 @@ _DATA_FINGERPRINT = re.compile("|(listed )?[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
+class BranchSettings:
+    """The settings of a branch in a checkpoint; its kind is one of the method's settings.
+
+    Attributes:
+        weight, temperature: of ``Mix``.
+        shots: how many single shots have their features in the file; 0 where only their sums are kept.
+        names: whether the text features of the names, to which ridge regression draws its weights, are in the file.
+    """
+
+    weight: float
+    temperature: float
+    shots: int = 0
+    names: bool = False
+
+    def __post_init__(self) -> None:
+        Mix(self.weight, self.temperature)  # refuses what these cannot be
+        whole_between("shots", self.shots, 0, 10**9)
+        if not isinstance(self.names, bool):
+            raise ValueError(f"names is {quoted(self.names)}, but has to be true or false")
+
+    @staticmethod
+    def of(branch: Branch, *, keep_shots: bool) -> BranchSettings:
+        """Return the settings of a branch."""
+        shots = len(branch.shots) if keep_shots and branch.shots is not None else 0
+        return BranchSettings(branch.mix.weight, branch.mix.temperature, shots, branch.texts is not None)
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """What ``gallop.json`` says; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
+    """The content of ``gallop.json``; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
 
     ``templates`` are there where nothing was learned and sentences stand in the prompts' place. ``regions`` is the kind
     of the backbone's region features. ``branches`` are those that have learned from shots, in the method's order;
@@ -67,7 +96,7 @@ class Checkpoint:
         *,
         keep_shots: bool = False,
     ) -> Checkpoint:
-        """Return what there is to say of a model, and of how it was learned.
+        """Return the settings of a model, and how it was learned.
 
         Args:
             keep_shots: whether features of single shots go with it, where a head has them.
@@ -85,18 +114,16 @@ class Checkpoint:
             branches=tuple(BranchSettings.of(branch, keep_shots=keep_shots) for branch in model.branches),
         )
 
-    def said(self) -> dict[str, Any]:
-        """Return it as the file has it; what came later leaves no trace where it is not used."""
+    def record(self) -> dict[str, Any]:
+        """Return the settings as the file has them; one that came later leaves no trace where it is not used."""
         parts = {name: getattr(self, name) for name in _FIRST}
-        said = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
-        drawn = any(branch.names for branch in self.branches)
-        branches = [{k: v for k, v in each.items() if k != "names" or v} for each in said.pop("branches")]
+        record = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
+        branches = [{k: v for k, v in each.items() if k != "names" or v} for each in record.pop("branches")]
         if branches:
-            said["head"] = branches[0] if len(branches) == 1 else branches
-        method = self.method
-        plain = not method.branches and method.detail == 1 and not method.global_projection
-        newest = 3 if drawn else 2
-        return said | {"format": 1 if plain else newest}
+            record["head"] = branches[0] if len(branches) == 1 else branches
+        plain = not self.method.branches and self.method.detail == 1 and not self.method.global_projection
+        newest = 3 if any(branch.names for branch in self.branches) else 2
+        return record | {"format": 1 if plain else newest}
 
 
 def parse_settings(text: str) -> Mapping[str, Any]:
@@ -167,7 +194,7 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
 
 
 def _branches(raw: Mapping[str, Any]) -> tuple[BranchSettings, ...]:
-    said = _listed(raw.get("head"))
-    if said and raw["method"].get("head", "none") == "none":
+    heads = _listed(raw.get("head"))
+    if heads and raw["method"].get("head", "none") == "none":
         raise ValueError("it has learned a head, but its method has none")
-    return tuple(BranchSettings(**_settings("head", each, "weight", "temperature")) for each in said)
+    return tuple(BranchSettings(**_settings("head", each, "weight", "temperature")) for each in heads)

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import re
 
-from gallop.backbones.weights.on_disk import named_tower
+from gallop.backbones.weights.known import named_tower
 from gallop.checkpoints.hub import HUB
 from gallop.errors import BackboneError
 

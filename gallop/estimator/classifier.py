@@ -17,10 +17,9 @@ from sklearn.base import BaseEstimator
 from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.backbones.weights.on_disk import known_elsewhere
-from gallop.checkpoints.folder import load_branches, load_prompts, read_model, save_checkpoint
+from gallop.backbones.weights.known import known_elsewhere
+from gallop.checkpoints.folder import checkpoint_bytes, load_learned, read_model, save_checkpoint
 from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_model
-from gallop.checkpoints.in_memory import checkpoint_bytes
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
@@ -453,8 +452,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         how: dict[str, Any] = {"preset": preset, "method": checkpoint.method, "regions": checkpoint.regions}
         self = cls(backbone or checkpoint.backbone, device=device, **how)
         frozen = self._load_backbone()
-        prompts = load_prompts(place, checkpoint, tensors, frozen)
-        branches = load_branches(place, checkpoint, tensors, frozen)
+        prompts, branches = load_learned(place, checkpoint, tensors, frozen)
         self.keep_shots = any(branch.shots is not None for branch in branches)
         names, templates = checkpoint.class_names, checkpoint.templates
         self._start(PromptModel(frozen, names, checkpoint.method, prompts, templates, branches))

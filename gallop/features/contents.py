@@ -10,6 +10,7 @@ import hashlib
 import platform
 import zlib
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import PIL
@@ -45,7 +46,6 @@ class KnownContents:
     def __init__(self, folder: Path, decoded: Callable[[Photo], object] = lambda photo: None) -> None:
         self._decoded = decoded
         self._path = folder / "contents" / f"{decoder()}.txt"
-        self._known: dict[str, str] | None = None
         self._room = CONTENTS_BYTES
 
     def sha256(self, path: Path) -> str:
@@ -58,8 +58,6 @@ class KnownContents:
             data = read_bytes(path, DEFAULT_LIMITS.max_bytes)
         except OSError:
             return content_hash(path)  # says in a sentence what is wrong
-        if self._known is None:
-            self._known = self._read()
         key = hashlib.sha256(data).hexdigest()[:40]
         if key not in self._known:
             photo = load_image(data, name=path.name)
@@ -68,7 +66,8 @@ class KnownContents:
             self._decoded(photo)
         return self._known[key]
 
-    def _read(self) -> dict[str, str]:
+    @cached_property
+    def _known(self) -> dict[str, str]:
         try:
             data = read_bytes(self._path, CONTENTS_BYTES)
         except FileNotFoundError:
@@ -96,16 +95,15 @@ class EncodedContents:
 
     So photos that this machine has not seen are decoded once. ``encode_centres`` finds their features in the cache;
     once that is full, it decodes and encodes the others itself.
+
+    Attributes:
+        sha256: as ``KnownContents.sha256``.
     """
 
     def __init__(self, backbone: Backbone, cache: FeatureCache) -> None:
         self._backbone, self._cache = backbone, cache
-        self._contents = KnownContents(cache.root, self._take)
+        self.sha256: ContentHash = KnownContents(cache.root, self._take).sha256
         self._waiting: list[Photo] = []
-
-    def sha256(self, path: Path) -> str:
-        """Return ``content_hash`` of a file, and raise what ``KnownContents.sha256`` raises."""
-        return self._contents.sha256(path)
 
     def _take(self, photo: Photo) -> None:
         if not self._cache.full:

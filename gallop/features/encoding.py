@@ -1,36 +1,39 @@
 """Photos to features: centre crops to ask about, and augmented views to learn from. Nothing kept is encoded twice.
 
-The image side is frozen, so a photo (or one augmented view of it) is encoded once, and kept in memory while training
-and in a cache beyond that (``gallop.features.cache``).
+The image side is frozen, so a photo (or one augmented view of it) is encoded once at every size that it is looked at,
+and kept in memory while training and in a cache beyond that (``gallop.features.cache``).
 
 Shapes: B images, R regions, V region width, D joint width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, repeat
+from math import prod
+from pathlib import Path
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.features.cache import Cache, FeatureCache, MemoryCache, default_cache_folder, format_of, open_cache
-from gallop.features.image_features import ImageFeatures
-from gallop.features.looks import (
-    BATCH,
-    ONCE,
-    Extra,
-    KeptViews,
-    Sight,
-    View,
-    encode_look,
-    encode_looks,
-    in_batches,
-    readers,
-    with_hashes,
+from gallop.features.cache import (
+    DEFAULT_MEMORY_BYTES,
+    Cache,
+    FeatureCache,
+    ImageFeatures,
+    MemoryCache,
+    default_cache_folder,
+    feature_key,
+    format_of,
+    open_cache,
 )
-from gallop.features.training_views import VIEWS_AT_ONCE, TrainingViews
 from gallop.images import CropBox, ImageSource, Photo, load_image
 from gallop.runtime.ahead import ahead
 
@@ -55,7 +58,178 @@ __all__ = [
     "readers",
 ]
 
+BATCH = 16
+"""Photos that pass the image encoder together: enough to fill two cores, small enough to show progress."""
+
+READERS = 8
+"""The most threads that decode photos for a GPU, which waits for one: that prepares some two hundred a second."""
+
 _CPU = torch.device("cpu")
+
+T = TypeVar("T")
+KnownPhoto = tuple[Any, str]
+"""A photo, and the hash of its content; empty where it is not known."""
+_Prepared = tuple[list[str], list[ImageFeatures | None], list[Tensor]]
+"""Of one look of a batch: the keys, what the cache knows of them, and the pixels of the others."""
+
+VIEWS_AT_ONCE = 4
+"""Views of a photo that are made when it is decoded: as many as a training keeps by default. The pixels of a batch of
+all would fill the memory where they are many."""
+
+
+def with_hashes(sources: Sequence[Any], hashes: Sequence[str] | None) -> list[KnownPhoto]:
+    """Return photos with the hashes of their content, as far as those are known."""
+    return list(zip(sources, repeat("") if hashes is None else hashes, strict=hashes is not None))
+
+
+def in_batches(sources: Sequence[T]) -> list[Sequence[T]]:
+    """Return a list in parts that pass the encoder together."""
+    return [sources[start : start + BATCH] for start in range(0, len(sources), BATCH)]
+
+
+def readers(device: torch.device) -> int:
+    """Return threads that decode photos for an encoder there: one on a CPU, where the encoder needs the cores."""
+    return 1 if device.type == "cpu" else min(os.cpu_count() or 1, READERS)
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Features of regions that a branch wants beside the backbone's, encoded and cached with these.
+
+    Attributes:
+        name: of the features; other numbers have another name, which is part of their key in a cache.
+        of: pixels (B, 3, H, W), normalised as the backbone takes them, and (rows, columns) -> (B, R, E).
+    """
+
+    name: str
+    of: Callable[[Tensor, tuple[int, int]], Tensor]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is encoded of a photo.
+
+    Attributes:
+        times: how many times the input size it is looked at, once for each; the first is 1.
+        extras: what is encoded of every look beside the backbone's features.
+    """
+
+    times: tuple[float, ...] = (1.0,)
+    extras: tuple[Extra, ...] = ()
+
+    def grids(self, backbone: Backbone) -> tuple[tuple[int, int], ...]:
+        """Return rows and columns of the regions of each look.
+
+        Raises:
+            BackboneError: regions of a size have no place in the backbone's grid.
+        """
+        return tuple(backbone.grid_at(times) for times in self.times)
+
+    def regions(self, backbone: Backbone) -> int:
+        """Return how many regions a photo has in all looks: what its features take in memory goes with them."""
+        return sum(rows * columns for rows, columns in self.grids(backbone))
+
+
+ONCE = Sight()
+"""One look, at the backbone's own input size."""
+
+
+def encode_look(backbone: Backbone, pixels: Tensor, extras: Sequence[Extra] = ()) -> ImageFeatures:
+    """Return features of one look, where the backbone is."""
+    whole, regions = backbone.encode_image(pixels)
+    grid = backbone.grid_at(pixels.shape[-1] / backbone.preprocess.size) if extras else (0, 0)
+    more = {extra.name: extra.of(pixels.to(whole.device), grid) for extra in extras}
+    return ImageFeatures(whole, regions, extras=more)
+
+
+def encode_looks(backbone: Backbone, pixels: Sequence[Tensor], sight: Sight = ONCE) -> ImageFeatures:
+    """Return features, where the backbone is, of pixels (B, 3, H, W) for each look."""
+    return ImageFeatures.of_looks([encode_look(backbone, look, sight.extras) for look in pixels])
+
+
+@dataclass(frozen=True)
+class View:
+    """What is seen of any photo.
+
+    Attributes:
+        name: for its key.
+        pixels: (3, H, W) of a photo with so many times the pixels a side as usual.
+        times: the size that it is looked at; those of the usual size serve every ``detail``.
+    """
+
+    name: str
+    pixels: Callable[[Photo, float], Tensor]
+    times: float = 1.0
+
+
+@dataclass(frozen=True)
+class KeptViews:
+    """Views of photos, as they are kept: from the cache where they are there, the rest of a batch in one pass a view.
+
+    Attributes:
+        kept: the format.
+        views: made of a photo when it is decoded, once for all of them.
+    """
+
+    backbone: Backbone
+    cache: Cache | None
+    kept: torch.dtype
+    views: Sequence[View]
+    sight: Sight = ONCE
+
+    def encode(self, batches: Iterable[Sequence[KnownPhoto]]) -> Iterator[ImageFeatures]:
+        """Yield features of the first batch of sources, in one view after the other, then of the next batch."""
+        if self.cache is not None:
+            self.backbone.vision_fingerprint  # noqa: B018 - part of every key; all readers would compute it at once
+        sizes = len(self.sight.times)
+        for prepared in ahead(self._prepare, batches, readers(self.backbone.device)):
+            for first in range(0, len(prepared), sizes):
+                yield ImageFeatures.of_looks([self._finish(look) for look in prepared[first : first + sizes]])
+
+    def _prepare(self, sources: Sequence[KnownPhoto]) -> list[_Prepared]:
+        looks = [
+            View(view.name if times == 1 else f"{view.name} times {times:g}", view.pixels, times)
+            for view in self.views
+            for times in self.sight.times
+        ]
+        prepared: list[_Prepared] = [([], [], []) for _ in looks]
+        for source, content in sources:
+            known = [self._look_up(content, look) for look in looks] if content else [("", None)]
+            if None in (features for _, features in known):
+                photo = load_image(source)
+                if photo.sha256 != content:  # it was not known, or the file has changed since
+                    known = [self._look_up(photo.sha256, look) for look in looks]
+            for look, (key, features), (keys, found, missing) in zip(looks, known, prepared, strict=True):
+                keys.append(key)
+                found.append(features)
+                if features is None:
+                    missing.append(look.pixels(photo, look.times))
+        return prepared
+
+    def _look_up(self, content: str, look: View) -> tuple[str, ImageFeatures | None]:
+        """The key of a look, and what the cache has of it."""
+        if self.cache is None:
+            return "", None
+        names = [look.name, *(extra.name for extra in self.sight.extras)]
+        key = feature_key(self.backbone, content, "|".join(names), self.kept)
+        found = self.cache.get(key)
+        sizes = prod(self.backbone.grid_at(look.times)), *self.backbone.feature_sizes[1:]
+        if found is None or found.sizes == sizes:
+            return key, found
+        warnings.warn(f"The features kept as {key} are of another size; they are encoded anew.", stacklevel=2)
+        return key, None
+
+    def _finish(self, prepared: _Prepared) -> ImageFeatures:
+        keys, found, pixels = prepared
+        if pixels:
+            encoded = encode_look(self.backbone, torch.stack(pixels), self.sight.extras)
+            fresh = iter(encoded.rounded(self.kept).to(_CPU).split(1))
+            for i, known in enumerate(found):
+                if known is None:
+                    features = found[i] = next(fresh)
+                    if self.cache is not None:
+                        self.cache.put(keys[i], features)
+        return ImageFeatures.cat([features for features in found if features is not None])
 
 
 def encode_photos(
@@ -65,15 +239,16 @@ def encode_photos(
 
     All photos are in memory at once; ``encode_sources`` takes any number.
     """
-    looks, crops, images = [], list[CropBox](), [load_image(photo).image for photo in photos]
-    for times in sight.times:
-        prepared = [backbone.preprocess.centre(image, times) for image in images]
-        batches = [
-            encode_look(backbone, torch.stack([p for p, _ in some]), sight.extras) for some in in_batches(prepared)
-        ]
-        looks.append(ImageFeatures.cat([batch.to(_CPU) for batch in batches]))
-        crops = [crop for _, crop in prepared]  # the same in all looks
-    return ImageFeatures.of_looks(looks), crops
+    prepared = [_centres(some, backbone, sight) for some in in_batches(photos)]
+    features = [encode_pixels(backbone, pixels, sight) for pixels, _ in prepared]
+    return ImageFeatures.cat(features), [crop for _, crops in prepared for crop in crops]
+
+
+def _centres(sources: Sequence[Any], backbone: Backbone, sight: Sight) -> tuple[list[Tensor], list[CropBox]]:
+    """Centre crops of photos as pixels (B, 3, H, W) for each look, and what was cropped, the same in all looks."""
+    images = [load_image(source).image for source in sources]
+    looks = [[backbone.preprocess.centre(image, times) for image in images] for times in sight.times]
+    return [torch.stack([pixels for pixels, _ in look]) for look in looks], [crop for _, crop in looks[0]]
 
 
 def encode_pixels(backbone: Backbone, pixels: Sequence[Tensor], sight: Sight = ONCE) -> ImageFeatures:
@@ -85,14 +260,9 @@ def encode_sources(backbone: Backbone, sources: Sequence[Any], sight: Sight = ON
     """Yield features of centre crops, a batch at a time, so that the photos of a long list are never in
     memory at once.
     """
-
-    def pixels(some: Sequence[Any]) -> list[Tensor]:
-        images = [load_image(source).image for source in some]
-        centre = backbone.preprocess.centre
-        return [torch.stack([centre(image, times)[0] for image in images]) for times in sight.times]
-
-    for batch in ahead(pixels, in_batches(sources), readers(backbone.device)):
-        yield encode_pixels(backbone, batch, sight)
+    prepare = partial(_centres, backbone=backbone, sight=sight)
+    for pixels, _ in ahead(prepare, in_batches(sources), readers(backbone.device)):
+        yield encode_pixels(backbone, pixels, sight)
 
 
 def encode_centres(
@@ -113,3 +283,94 @@ def encode_centres(
 
     views = KeptViews(backbone, cache, format_of(cache), (View("centre", centre),), sight)
     return views.encode(in_batches(with_hashes(sources, hashes)))
+
+
+class TrainingViews:
+    """Augmented views of the training photos, as features.
+
+    View v of a photo is always the same picture for the same seed, wherever it comes from: memory, cache or encoder.
+    Epoch e uses view ``e % views`` of every photo; with ``views`` = 0 every epoch sees a fresh one.
+
+    Args:
+        photos: n photos, or files that are read again whenever they are needed, so that a large folder fits.
+        hashes: of their content, as for ``encode_centres``.
+        views: kept per photo; 0 streams.
+        cache: of views; all are rounded to the format in which it keeps them.
+        memory_limit: bytes; kept views that would not fit are streamed too, from the cache where it has them.
+        share: (rank, processes) of a training in several processes, each of which encodes and keeps its share alone.
+        sight: what is encoded of each view.
+
+    Attributes:
+        backbone: whose features they are.
+        count: views of each photo; 0 where every one is fresh.
+        kept: whether its views are kept in memory.
+        format: in which they are rounded.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        photos: Sequence[Photo | Path],
+        hashes: Sequence[str] | None = None,
+        *,
+        views: int,
+        seed: int,
+        cache: Cache | None = None,
+        memory_limit: int = DEFAULT_MEMORY_BYTES,
+        share: tuple[int, int] = (0, 1),
+        sight: Sight = ONCE,
+    ) -> None:
+        self._rank, self._processes = share
+        self.backbone, self._sight = backbone, sight
+        self._photos, self.count, self._seed = with_hashes(photos, hashes), views, seed
+        self.format = format_of(cache)
+        # Fresh views are used once each: keeping them would only fill the cache.
+        self._cache = cache if views else None
+        values = len(photos) * views * sight.regions(backbone) * backbone.vision.region_width
+        self.kept = 0 < values * self.format.itemsize <= memory_limit
+        self._own = self._photos[self._rank :: self._processes]
+        self._memory: list[ImageFeatures] = []  # one entry a view, each of all own photos
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def encode(self) -> Iterator[int]:
+        """Encode what is kept in memory, yielding how many of the ``len(self) * views`` are done after each batch."""
+        if not self.kept or not self._own:
+            return
+        done = 0
+        for first in range(0, self.count, VIEWS_AT_ONCE):
+            parts: dict[int, list[ImageFeatures]] = {
+                view: [] for view in range(first, min(first + VIEWS_AT_ONCE, self.count))
+            }
+            for view, part in zip(cycle(parts), self._encode(parts, self._own), strict=False):
+                parts[view].append(part)
+                done += len(part)
+                yield done
+            self._memory += [ImageFeatures.cat(some) for some in parts.values()]
+
+    def part(self, indices: Tensor) -> Tensor:
+        """Return which photos of a batch (B,) are this process' part, as positions in it: all of them where it is
+        alone.
+
+        Where views are kept, those that it keeps; else an equal share, since encoding is what takes the time then.
+        """
+        if self.kept and self._processes > 1:
+            return (indices % self._processes == self._rank).nonzero()[:, 0]
+        return torch.arange(len(indices))[self._rank :: self._processes]
+
+    def batch(self, indices: Tensor, epoch: int) -> ImageFeatures:
+        """Return features of photos of its part as epoch ``epoch`` sees them, as they are kept, on the CPU."""
+        view = epoch % self.count if self.count else epoch
+        if self.kept:
+            return self._memory[view][indices // self._processes]
+        chosen = [self._photos[i] for i in indices.tolist()]
+        return ImageFeatures.cat(list(self._encode([view], chosen)))
+
+    def _encode(self, views: Iterable[int], photos: Sequence[KnownPhoto]) -> Iterator[ImageFeatures]:
+        def pixels(photo: Photo, times: float, view: int) -> Tensor:
+            rng = np.random.default_rng([self._seed, int(photo.sha256[:16], 16), view])
+            return self.backbone.preprocess.augment(photo.image, rng, times)
+
+        made = [View(f"augmented {self._seed} {view}", partial(pixels, view=view)) for view in views]
+        return KeptViews(self.backbone, self._cache, self.format, made, self._sight).encode(in_batches(photos))

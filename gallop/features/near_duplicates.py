@@ -32,7 +32,7 @@ _ROWS = 64
 
 
 def tells_copies(backbone: Backbone) -> bool:
-    """Return whether the limits are of this tower's cosines; those of another have a scale of their own."""
+    """Return whether the limits are of this backbone's cosines; those of another have a scale of their own."""
     return backbone.name == _MEASURED_ON
 
 
@@ -82,7 +82,7 @@ def near_duplicates(
     The most alike come first. Two photos are the same where either cosine is above its limit.
 
     Args:
-        whole, places: the limits; another tower than ``mini`` has a scale of its own.
+        whole, places: the limits; another backbone than ``mini`` has a scale of its own.
     """
     found: list[NearDuplicate] = []
     if not len(first) or not len(second):

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones import Backbone
-from gallop.backbones.imagenet_templates import ENSEMBLE_TEMPLATES
+from gallop.backbones.imagenet import ENSEMBLE_TEMPLATES
 from gallop.config import CONTEXT_INIT
 from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos

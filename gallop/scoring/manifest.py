@@ -11,7 +11,7 @@ from typing import Any
 from safetensors.torch import save
 
 from gallop import GalLoPClassifier, __version__
-from gallop.checkpoints.branches import branch_tensors
+from gallop.checkpoints.folder import learned_tensors
 from gallop.checkpoints.settings import Checkpoint
 from gallop.errors import DataError, GallopError
 from gallop.scoring.destination import Destination
@@ -38,12 +38,11 @@ def fingerprint(classifier: GalLoPClassifier) -> str:
     """Return a hash of everything that answers depend on: prompts, classes, settings, calibration, tower."""
     model = classifier.model_
     checkpoint = Checkpoint.of(model, None, classifier.calibration_)
-    said = checkpoint.said()
+    said = checkpoint.record()
     del said["backbone"]  # a path may change
     for name in ("photos", "tpr", "held_out"):  # they say where the threshold came from, and change no answer
         said["calibration"].pop(name, None)
-    tensors = {k: v.detach().cpu().float().contiguous() for k, v in model.prompts.state_dict().items()}
-    tensors |= branch_tensors(model.branches, checkpoint.branches)
+    tensors = learned_tensors(checkpoint, model.prompts, model.branches)
     text = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
     return hashlib.sha256(text + hashlib.sha256(save(tensors)).digest()).hexdigest()
 

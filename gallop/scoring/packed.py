@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gallop.checkpoints.in_memory import checkpoint_bytes
+from gallop.checkpoints.folder import checkpoint_bytes
 from gallop.checkpoints.settings import Checkpoint
 from gallop.estimator import GalLoPClassifier
 from gallop.scoring.scorer import Extras, PhotoEmbedder, PhotoScorer

@@ -29,7 +29,8 @@ from gallop.backbones import (
     pick_device,
     pick_precision,
 )
-from gallop.backbones.device import memory_bytes, moved
+from gallop.backbones.device import memory_bytes
+from gallop.backbones.loading import moved
 from gallop.config import REGION_KINDS, MethodConfig
 from gallop.errors import BackboneError
 from gallop.features.cache import feature_key

@@ -23,10 +23,9 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 
 from gallop.backbones import Backbone, Preprocess, available_models, load_backbone
-from gallop.backbones.loading import _open_clip_model
+from gallop.backbones.loading import _open_clip_model, load_strictly, read_state
 from gallop.backbones.own import own_model
-from gallop.backbones.state import load_strictly, read_state
-from gallop.backbones.text.bpe import ClipTokens
+from gallop.backbones.text.tokenizers import ClipTokens
 from gallop.images import load_image
 from tests import tiny
 

@@ -15,11 +15,11 @@ from open_clip.model import CLIP, CustomTextCLIP
 from safetensors.torch import save_file
 
 from gallop.backbones import Preprocess, load_backbone
-from gallop.backbones.pairs import load_pair
-from gallop.backbones.text import text_tower
-from gallop.backbones.text.causal import CausalTextTower
-from gallop.backbones.text.plain import PlainTextTower
-from gallop.backbones.text.tokens import TokenRule
+from gallop.backbones.loading import load_pair
+from gallop.backbones.text import text_encoder
+from gallop.backbones.text.causal import CausalTextEncoder
+from gallop.backbones.text.plain import PlainTextEncoder
+from gallop.backbones.text.tokenizers import TokenRule
 from gallop.core.scores import class_probabilities
 from gallop.errors import BackboneError, ClassNameError
 from tests.backbones.test_towers import TINY_VISION, draw_parameters
@@ -93,8 +93,8 @@ def test_texts_are_framed_and_padded_as_the_tower_was_trained(text: dict[str, An
     settings = {key: value for key, value in text.items() if key not in ("hf_tokenizer_name", "tokenizer_kwargs")}
     model = CustomTextCLIP(16, TINY_VISION, settings).eval().requires_grad_(False)
     draw_parameters(model)
-    tower = text_tower(model.text, ByHand(rule))
-    assert isinstance(tower, CausalTextTower if text is WORLDWIDE else PlainTextTower)
+    tower = text_encoder(model.text, ByHand(rule))
+    assert isinstance(tower, CausalTextEncoder if text is WORLDWIDE else PlainTextEncoder)
     rows = [[*rule.before, *tower._tokenizer.encode(word), *rule.after] for word in WORDS]
     ids = torch.tensor([[*row, *[rule.pad] * (24 - len(row))] for row in rows])
     wanted = model.encode_text(ids)

@@ -11,8 +11,8 @@ import torch
 from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
-from gallop.backbones.text import TextTower, text_tower
-from gallop.backbones.text.plain import PlainTextTower
+from gallop.backbones.text import TextEncoder, text_encoder
+from gallop.backbones.text.plain import PlainTextEncoder
 from gallop.errors import UnsupportedTower
 from tests.backbones.test_text_cost import kept_bytes
 from tests.backbones.test_towers import NAMES, TINY_VISION, draw_parameters, gradients
@@ -39,9 +39,9 @@ def custom(text: dict[str, Any]) -> CustomTextCLIP:
     return model
 
 
-def plain(model: CLIP | CustomTextCLIP) -> TextTower:
-    found = text_tower(getattr(model, "text", model), open_clip.SimpleTokenizer(context_length=24))
-    assert isinstance(found, PlainTextTower)
+def plain(model: CLIP | CustomTextCLIP) -> TextEncoder:
+    found = text_encoder(getattr(model, "text", model), open_clip.SimpleTokenizer(context_length=24))
+    assert isinstance(found, PlainTextEncoder)
     return found
 
 
@@ -115,11 +115,11 @@ def test_what_is_kept_stays_within_the_budget(budget: int) -> None:
 
 def test_towers_of_another_make_are_refused() -> None:
     with pytest.raises(UnsupportedTower, match="is a Linear; learned contexts are put into open_clip's own"):
-        text_tower(nn.Linear(2, 2), open_clip.SimpleTokenizer())
+        text_encoder(nn.Linear(2, 2), open_clip.SimpleTokenizer())
     with pytest.raises(UnsupportedTower, match="pools by 'none'"):
-        text_tower(custom({"pool_type": "none"}).text, open_clip.SimpleTokenizer())
+        text_encoder(custom({"pool_type": "none"}).text, open_clip.SimpleTokenizer())
     with pytest.raises(UnsupportedTower, match="this is a object"):
-        text_tower(custom({}).text, object())
+        text_encoder(custom({}).text, object())
 
 
 def test_it_computes_in_bf16_where_it_is_called_in_it() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from gallop.backbones.text import TextTower
+from gallop.backbones.text import TextEncoder
 from tests.backbones.test_towers import backbone_vit
 from tests.reference import torch_threads
 
@@ -33,17 +33,17 @@ def operations(function: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def start(tower: TextTower, prompts: int = PROMPTS) -> Tensor:
+def start(tower: TextEncoder, prompts: int = PROMPTS) -> Tensor:
     torch.manual_seed(0)
     return (0.1 * torch.randn(prompts, CONTEXT, tower.width)).requires_grad_()
 
 
-def lengths(tower: TextTower, names: Sequence[str]) -> list[int]:
+def lengths(tower: TextEncoder, names: Sequence[str]) -> list[int]:
     """Tokens of each name with EOT."""
     return [len(tower._tokenizer.encode(name)) + 1 for name in names]
 
 
-def floor(tower: TextTower, names: Sequence[str], prompts: int = PROMPTS) -> int:
+def floor(tower: TextEncoder, names: Sequence[str], prompts: int = PROMPTS) -> int:
     """Forward operations of the blocks' matrices for the tokens that are needed, by hand.
 
     A product of (m, k) and (k, n) takes 2 m k n. A block's matrices hold 12 T x T numbers: 3 query, key and
@@ -56,12 +56,12 @@ def floor(tower: TextTower, names: Sequence[str], prompts: int = PROMPTS) -> int
     return square * blocks - (prompts - 1) * shared(tower, names)
 
 
-def shared(tower: TextTower, names: Sequence[str]) -> int:
+def shared(tower: TextEncoder, names: Sequence[str]) -> int:
     """Of the names' queries, keys and values in the first block, which are the same after every prompt."""
     return 2 * 3 * tower.width**2 * sum(lengths(tower, names))
 
 
-def encode(tower: TextTower, contexts: Tensor, names: Sequence[str]) -> Callable[[], Tensor]:
+def encode(tower: TextEncoder, contexts: Tensor, names: Sequence[str]) -> Callable[[], Tensor]:
     tokens = tower.tokenize(names, context_tokens=CONTEXT)
     return lambda: tower.encode(contexts, tokens)
 
@@ -75,7 +75,7 @@ def test_forward_takes_the_operations_of_the_tokens_needed_and_a_few_for_padding
     assert wanted < found < 1.1 * (wanted + projection)
 
 
-def kept_bytes(tower: TextTower, function: Callable[[], Tensor]) -> int:
+def kept_bytes(tower: TextEncoder, function: Callable[[], Tensor]) -> int:
     """Bytes of all that autograd keeps, each storage once and the frozen weights left out."""
     frozen = {weight.untyped_storage().data_ptr() for weight in tower._module.parameters()}
     storages: dict[int, int] = {}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from benchmarks.naive import OTHER_KINDS, naive_text, naive_vit_regions, naive_vit_tokens
 from gallop.backbones import Backbone, Preprocess, pick_regions
-from gallop.backbones.vision.attention import nearness
+from gallop.backbones.vision.clip_encoders import nearness
 from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError, ClassNameError, UnsupportedTower
 from tests.reference import backbone, relative_error, torch_threads
@@ -103,7 +103,7 @@ def test_other_towers_than_a_vit_have_one_kind_of_regions() -> None:
     ours = backbone("rn")
     assert ours.with_regions("value") is ours
     for kind in REGION_KINDS[1:]:
-        with pytest.raises(BackboneError, match=f"'{kind}'; this vision tower is a .*, which has 'value' alone"):
+        with pytest.raises(BackboneError, match=f"'{kind}'; this image encoder is a .*, which has 'value' alone"):
             ours.with_regions(kind)
     assert ours.region_kind == "value"
 

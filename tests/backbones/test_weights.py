@@ -20,12 +20,19 @@ from safetensors.torch import save_file
 
 from benchmarks.towers import HEAD, TABLE, _row
 from gallop.backbones import load_backbone
-from gallop.backbones.admission import admission
-from gallop.backbones.vision import vision_tower
+from gallop.backbones.loading import admission
+from gallop.backbones.vision import image_encoder
 from gallop.backbones.weights.fetching import Fetched, fetch_weights
-from gallop.backbones.weights.known import KnownTower, licence_of, memory_of
-from gallop.backbones.weights.offered import offered_towers
-from gallop.backbones.weights.on_disk import cached_towers, cached_weights, named_tower, towers_here
+from gallop.backbones.weights.known import (
+    KnownTower,
+    cached_towers,
+    cached_weights,
+    licence_of,
+    memory_of,
+    named_tower,
+    offered_towers,
+    towers_here,
+)
 from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError, UnsupportedTower
 from tests import tiny
@@ -265,7 +272,7 @@ def test_the_kinds_of_regions_that_settings_tell_are_those_that_the_tower_has(
     has = []
     for kind in REGION_KINDS:
         with contextlib.suppress(BackboneError):
-            has.append(vision_tower(tower, kind).region_kind)
+            has.append(image_encoder(tower, kind).region_kind)
     assert told == tuple(has) == (REGION_KINDS if several else ("value",))
 
 
@@ -322,8 +329,8 @@ def test_a_row_is_what_the_library_says(arch: str, tag: str) -> None:
 
 
 def test_a_refused_pair_is_refused_before_anything_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gallop.backbones.pairs._download", lambda *_: pytest.fail("it was downloaded"))
-    with pytest.raises(UnsupportedTower, match=r"text tower of .* is Hugging Face's roberta-base"):
+    monkeypatch.setattr("gallop.backbones.loading._download", lambda *_: pytest.fail("it was downloaded"))
+    with pytest.raises(UnsupportedTower, match=r"text encoder of .* is Hugging Face's roberta-base"):
         load_backbone("roberta-ViT-B-32/laion2b_s12b_b32k")
 
 

@@ -218,7 +218,7 @@ def test_what_does_not_fit_into_memory_is_answered_batch_by_batch(
     spec.write_text(text.replace("shots: [1, 2]", "shots: [1]").replace("seeds: [0, 1]", "seeds: [0]"))
     assert bench(spec, data, tower, "--out", tmp_path / "kept").code == 0
     monkeypatch.setattr(photo_answers, "MEMORY_BYTES", 0)
-    monkeypatch.setattr("gallop.features.looks.BATCH", 3)
+    monkeypatch.setattr("gallop.features.encoding.BATCH", 3)
     predicted: list[int] = []
     ask = photo_answers.among
     monkeypatch.setattr(

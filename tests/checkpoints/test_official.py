@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from gallop import GalLoPClassifier
 from gallop.backbones import load_backbone
-from gallop.checkpoints import torch_file
+from gallop.checkpoints import official as official_module
 from gallop.checkpoints.official import convert, read_official
 from gallop.errors import CheckpointError
 from gallop.features.encoding import ImageFeatures
@@ -478,14 +478,14 @@ def test_contents_that_do_not_fit_are_a_sentence(case: str, folder: Callable[[st
 def test_sizes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.save(official(), tmp_path / "theirs.pt")
     torch.save(official(), tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    monkeypatch.setattr(torch_file, "LARGEST_PICKLE", 100)
+    monkeypatch.setattr(official_module, "LARGEST_PICKLE", 100)
     with pytest.raises(CheckpointError, match="much besides tensors"):
         read_official(tmp_path / "theirs.pt")
     size = (tmp_path / "old.pt").stat().st_size
-    monkeypatch.setattr(torch_file, "LARGEST_FILE", size)
+    monkeypatch.setattr(official_module, "LARGEST_FILE", size)
     with pytest.raises(CheckpointError, match="old format and too large"):
         read_official(tmp_path / "old.pt")
-    monkeypatch.setattr(torch_file, "LARGEST_FILE", 1000)
+    monkeypatch.setattr(official_module, "LARGEST_FILE", 1000)
     with pytest.raises(CheckpointError, match="it has more than"):
         read_official(tmp_path / "theirs.pt")
 

@@ -17,7 +17,7 @@ import pytest
 import torchvision
 
 import gallop.data.listing
-from gallop.backbones.imagenet_names import imagenet_names
+from gallop.backbones.imagenet import imagenet_names
 from gallop.data import LabelledPhotos, Listing, available_datasets, check_dataset, find_set, open_dataset
 from gallop.data.paper.split_files import FLOWERS
 from gallop.errors import DataError

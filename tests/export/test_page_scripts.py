@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.text.bpe import ClipTokens, clip_merges
+from gallop.backbones.text.tokenizers import ClipTokens, clip_merges
 from gallop.config import MethodConfig
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx_inputs import as_inputs

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gallop.backbones import Backbone, Preprocess
 from gallop.features import cache as cache_module
-from gallop.features import encoding, looks
+from gallop.features import encoding
 from gallop.features.cache import feature_key
 from gallop.features.encoding import (
     ONCE,
@@ -177,7 +177,7 @@ def photos(count: int, first_seed: int = 0) -> list[Photo]:
 
 
 def test_encoding_many_is_encoding_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "BATCH", 3)
+    monkeypatch.setattr(encoding, "BATCH", 3)
     several = photos(7)
     with counted(vit()) as calls:
         together, crops = encode_photos(vit(), several)
@@ -204,7 +204,7 @@ def test_several_threads_give_the_features_of_one(tmp_path: Path, monkeypatch: p
     paths = write_images(tmp_path / "photos", [noise(40, 30, seed) for seed in range(70)])
     cache = FeatureCache(tmp_path / "cache")
     one = ImageFeatures.cat(list(encoding.encode_centres(vit(), paths, None)))
-    monkeypatch.setattr(looks, "readers", lambda device: 4)
+    monkeypatch.setattr(encoding, "readers", lambda device: 4)
     for _ in range(2):  # into the cache, and from it
         several = ImageFeatures.cat(list(encoding.encode_centres(vit(), paths, cache)))
         assert torch.equal(several.global_, one.global_)
@@ -436,7 +436,8 @@ def test_a_cache_in_fp32_rounds_nothing(where: str, views: int, tmp_path: Path) 
     for _ in range(2):
         found = views_of(photos(3), whole, views=views)
         photo = photos(3)[1]
-        pixels = vit().preprocess.augment(photo.image, found._rng(photo, 1))
+        rng = np.random.default_rng([0, int(photo.sha256[:16], 16), 1])  # of seed and view
+        pixels = vit().preprocess.augment(photo.image, rng)
         global_, regions = vit().encode_image(pixels[None])
         batch = found.batch(torch.tensor([1]), epoch=1)
         assert batch.regions.dtype == torch.float32
@@ -478,7 +479,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 def test_progress_counts_every_view_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looks, "BATCH", 2)
+    monkeypatch.setattr(encoding, "BATCH", 2)
     views = TrainingViews(vit(), photos(5), views=3, seed=0)
     assert list(views.encode()) == [2, 4, 6, 8, 10, 12, 13, 14, 15]  # all views of a batch, then the next
 

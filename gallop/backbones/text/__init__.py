@@ -1,15 +1,52 @@
-"""Contexts (P, C, T) and class names -> text features (K, P, D), through a frozen text tower.
+"""Contexts (P, C, T) and class names -> text features (K, P, D), through a frozen text encoder.
 
 Every prompt is what the tokenizer puts before a text (CLIP: [SOS]), then the context, the name's tokens, what it puts
-behind (CLIP: [EOT]), and padding (paper, section 2). Where the feature is read is the tower's own affair.
+behind (CLIP: [EOT]), and padding (paper, section 2). Where the feature is read depends on the encoder.
 
 * Causal and read at EOT, as CLIP: ``causal`` computes the same numbers from what is needed alone.
-* All others (MobileCLIP, SigLIP, CLIPA, CoCa): ``plain`` runs the tower as it is, padding included, since each token
+* All others (MobileCLIP, SigLIP, CLIPA, CoCa): ``plain`` runs the encoder as it is, padding included, since each token
   may see every other and the feature may be read behind them all.
 """
 
-from gallop.backbones.text.choice import text_tower
-from gallop.backbones.text.packing import NameTokens
-from gallop.backbones.text.tower import MEMORY_BUDGET, TextTower, memory_budget
+from __future__ import annotations
 
-__all__ = ["MEMORY_BUDGET", "NameTokens", "TextTower", "memory_budget", "text_tower"]
+from typing import Any
+
+from torch import nn
+
+from gallop.backbones.text.causal import CausalTextEncoder
+from gallop.backbones.text.encoder import NameTokens, TextEncoder, memory_budget
+from gallop.backbones.text.plain import PlainTextEncoder
+from gallop.backbones.text.tokenizers import token_rule
+from gallop.errors import UnsupportedTower
+
+__all__ = ["NameTokens", "TextEncoder", "memory_budget", "text_encoder"]
+
+
+def text_encoder(module: Any, tokenizer: Any) -> TextEncoder:
+    """Return what runs an open_clip text module: the fast path, which fits CLIP's alone, or the plain one.
+
+    Raises:
+        UnsupportedTower: another kind of encoder, such as Hugging Face's, or a tokenizer that is not read here.
+    """
+    for attribute in ("transformer", "token_embedding", "positional_embedding", "ln_final"):
+        if not hasattr(module, attribute):
+            raise UnsupportedTower(
+                f"This text encoder is a {type(module).__name__}; learned contexts are put into open_clip's own text "
+                "transformers here."
+            )
+    # Where the feature is read, in open_clip's words; a class embedding comes last.
+    pool = str(getattr(module, "text_pool_type", getattr(module, "pool_type", None)))
+    if getattr(module, "cls_emb", None) is not None:
+        pool = "last"
+    if pool not in ("argmax", "eos", "last", "first"):
+        raise UnsupportedTower(f"This text encoder pools by {pool!r}, so a text has no single feature.")
+    rule = token_rule(tokenizer)
+    single = len(rule.before) == len(rule.after) == 1
+    plain_blocks = all(
+        isinstance(getattr(block, "attn", None), nn.MultiheadAttention) and hasattr(block, "ls_1")
+        for block in module.transformer.resblocks
+    )
+    causal = plain_blocks and getattr(module, "attn_mask", None) is not None
+    fast = single and pool in ("argmax", "eos") and causal
+    return CausalTextEncoder(module, tokenizer) if fast else PlainTextEncoder(module, tokenizer, pool)

@@ -1,11 +1,11 @@
-"""Contexts and class names through a frozen, causal CLIP text tower, without the waste.
+"""Contexts and class names through a frozen, causal CLIP text encoder, without the waste.
 
 Every prompt is ``[SOS] context name [EOT]`` and its feature is read at EOT (paper, section 2). The plain way runs the
-tower at 77 tokens for every class and prompt. What follows computes the same numbers (up to rounding) and the same
-gradients from what is needed alone. The tower is causal: a token sees what comes before it and nothing else. So
+encoder at 77 tokens for every class and prompt. What follows computes the same numbers (up to rounding) and the same
+gradients from what is needed alone. The encoder is causal: a token sees what comes before it and nothing else. So
 
 (a) what comes after EOT never matters. Sequences end there: ImageNet's names have 3.2 tokens with EOT on average.
-(b) ``[SOS] context``, the prefix, comes before every name, so it passes the tower once a prompt. Its keys and values
+(b) ``[SOS] context``, the prefix, comes before every name, so it passes the encoder once a prompt. Its keys and values
     are shared by all K classes; gradients flow back through them, summed over the classes.
 (c) names are packed: several share a row of about 32 tokens, so that a long name pads no other, and the prefix
     stands in front of the first row. All that acts on single tokens (norms, projections, MLP: 98% of the work) sees one
@@ -15,7 +15,7 @@ gradients from what is needed alone. The tower is causal: a token sees what come
     still come from every token.
 (e) before the first block a name's tokens know no prompt yet, so its queries, keys and values there are computed once
     for all prompts.
-(f) prompts know nothing of each other. On a CPU each thread takes some of them through the whole tower and back
+(f) prompts know nothing of each other. On a CPU each thread takes some of them through the whole encoder and back
     (``gallop.runtime.threads``), where otherwise all threads would meet after every operation.
 
 What is kept for the backward pass is held to ``memory_budget``, in bytes. As long as it fits, everything is kept.
@@ -23,7 +23,7 @@ Beyond that the first blocks, as many as it takes, keep nothing but their input 
 up to the MLP's second matrix, which no gradient needs: a thirteenth of the memory for two thirds of a forward pass.
 Names then pass in chunks, each behind a prefix of its own, so that the block under way stays small. Where the blocks'
 inputs alone would be more than the budget, a chunk keeps nothing and passes forward once more, whole: only what a chunk
-alone has beyond the budget, in a deep tower, is computed a third time.
+alone has beyond the budget, in a deep encoder, is computed a third time.
 
 Frozen weights need no gradient, so the backward pass costs as much as the forward one, but for (e), whose names have
 none. Both, for the tokens needed, are the floor that ``benchmarks/text.py`` measures against.
@@ -35,23 +35,122 @@ joint width.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
-from gallop.backbones.text.packing import NameTokens, PackedNames, pack
-from gallop.backbones.text.tower import TextTower, computed_again
+from gallop.backbones.text.encoder import NameTokens, TextEncoder, computed_again, project
+
+ROW = 32
+"""Tokens that a row of packed names aims at: enough for the processor's kernels, short enough for attention."""
 
 _KEPT_WIDTHS = 13
 """Numbers of width T that a block keeps for a token when nothing is computed again: 1 input, 3 query, key and value,
 2 keys and values with copies of the prefix's, 1 attention output, 1 residual, 4 MLP, and what lies in between."""
 
 
-class CausalTextTower(TextTower):
+@dataclass(frozen=True, eq=False)
+class PackedNames(NameTokens):
+    """K class names, packed into G rows of L behind a prefix of S tokens, which stands in the first row.
+
+    Attributes:
+        ids: token ids (G * L - S,) behind the prefix: names one after the other, then zeros that nothing reads.
+        positions: the place of each of them in a prompt: from S in every name.
+        visible: what each token may see: all of the prefix, and its own name up to itself. (1, L, L), or with more than
+            one row (G, L, S + L), where rows begin with a copy of the prefix that is for all but the first.
+        eot: (K,) where each name's EOT stands, as an index into all G * L tokens.
+        slots: (G, E) the names whose EOTs stand in a row, filled up with others.
+        order: (K,) where each name stands in ``slots``.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    visible: Tensor
+    eot: Tensor
+    slots: Tensor
+    order: Tensor
+    _splits: dict[int, list[PackedNames]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def tokens(self) -> int:
+        """G * L"""
+        return self.prefix + len(self.ids)
+
+    def split(self, parts: int) -> list[PackedNames]:
+        """Return the names in about so many parts of about as many tokens, in order, each packed for itself."""
+        if parts == 1:
+            return [self]
+        if parts not in self._splits:
+            ends = list(accumulate(map(len, self.names)))
+            cuts = {bisect_left(ends, ends[-1] * part / parts) for part in range(parts)}
+            bounds = pairwise([*sorted(cuts), len(ends)])
+            packed = [pack(self.names[start:stop], self.prefix, self.ids.device) for start, stop in bounds]
+            self._splits[parts] = packed
+        return self._splits[parts]
+
+
+def pack(names: Sequence[Sequence[int]], prefix: int, device: torch.device) -> PackedNames:
+    """Put token ids of names into rows: the longest first, each into the first row that has room for it."""
+    total, longest = sum(map(len, names)), max(map(len, names))
+    rows = math.ceil(total / max(longest, ROW))
+    length = max(longest, math.ceil((prefix + total) / rows))
+    by_length = sorted(range(len(names)), key=lambda i: -len(names[i]))
+    while (places := _places([len(names[i]) for i in by_length], [prefix] + [0] * (rows - 1), length)) is None:
+        length += 1
+    ids, positions = torch.zeros(rows * length, dtype=torch.long), torch.full((rows * length,), prefix)
+    owner = torch.full((rows * length,), -1)
+    owner[:prefix] = -2
+    eot = torch.zeros(len(names), dtype=torch.long)
+    in_row: list[list[int]] = [[] for _ in range(rows)]
+    for i, place in zip(by_length, places, strict=True):
+        inside = slice(place, place + len(names[i]))
+        ids[inside], owner[inside] = torch.tensor(names[i]), i
+        positions[inside] += torch.arange(len(names[i]))
+        eot[i] = inside.stop - 1
+        in_row[place // length].append(i)
+    owner = owner.view(rows, length)
+    visible = (owner.unsqueeze(2) == owner.unsqueeze(1)) & torch.ones(length, length, dtype=torch.bool).tril()
+    visible[0, prefix:, :prefix] = True
+    if rows > 1:
+        copies = torch.arange(rows).view(-1, 1, 1).expand(-1, length, prefix) > 0
+        visible = torch.cat([copies, visible], dim=2)
+    slots = pad_sequence([torch.tensor(found, dtype=torch.long) for found in in_row], batch_first=True)
+    order = torch.zeros(len(names), dtype=torch.long)
+    for row, found in enumerate(in_row):
+        order[found] = row * slots.shape[1] + torch.arange(len(found))
+    return PackedNames(
+        names,
+        prefix,
+        ids=ids[prefix:].to(device),
+        positions=positions[prefix:].to(device),
+        visible=visible.to(device),
+        eot=eot.to(device),
+        slots=slots.to(device),
+        order=order.to(device),
+    )
+
+
+def _places(lengths: Sequence[int], used: list[int], length: int) -> list[int] | None:
+    """Where names of these lengths start in rows that are used so far; None if they do not fit."""
+    used, places = list(used), []
+    for size in lengths:
+        row = next((row for row, taken in enumerate(used) if taken + size <= length), None)
+        if row is None:
+            return None
+        places.append(row * length + used[row])
+        used[row] += size
+    return places
+
+
+class CausalTextEncoder(TextEncoder):
     """The frozen text half of a CLIP whose tokens see what comes before them, and whose feature is read at EOT."""
 
     def __init__(self, module: nn.Module, tokenizer: Any) -> None:
@@ -84,11 +183,12 @@ class CausalTextTower(TextTower):
         prefix = torch.cat([sos, contexts], dim=1) + module.positional_embedding[: names.prefix]
         rest = module.token_embedding(names.ids) + module.positional_embedding[names.positions]
         x = torch.cat([prefix, rest.expand(prompts, -1, -1)], dim=1)
-        visible, at_eot = (mask.repeat(prompts, 1, 1).unsqueeze(1) for mask in (names.visible, names.visible_at_eot))
+        eots = names.visible.flatten(0, 1)[names.eot[names.slots]]  # (G, E, L or S + L)
+        visible, at_eot = (mask.repeat(prompts, 1, 1).unsqueeze(1) for mask in (names.visible, eots))
         for i, block in enumerate(self._blocks):
             run: Callable[..., Tensor] = partial(computed_again, self._block) if i < again else self._block
             x = run(block, x, names, at_eot if block is self._blocks[-1] else visible)
-        return self._project(x)
+        return project(module, x)
 
     def _block(self, block: Any, x: Tensor, names: PackedNames, visible: Tensor) -> Tensor:
         """One block on all tokens (P, G * L, T); the last gives (P, K, T), what is at the EOTs.
@@ -143,3 +243,49 @@ def _residual(block: Any, x: Tensor, seen: Tensor) -> Tensor:
     else:
         hidden = block.mlp.gelu(hidden)
     return cast(Tensor, x + block.ls_2(block.mlp.c_proj(hidden)))
+
+
+_VOCABULARY = 49408
+"""Tokens of CLIP's table."""
+
+
+def reads_clip_tokens(encoder: TextEncoder) -> bool:
+    """Return whether ``WholeTexts`` takes an encoder: one of CLIP's kind, with CLIP's table of tokens."""
+    if not isinstance(encoder, CausalTextEncoder):
+        return False
+    return len(encoder._module.token_embedding.weight) == _VOCABULARY and encoder._rule.before == (_VOCABULARY - 2,)
+
+
+class WholeTexts(nn.Module):
+    """Token ids (K, L), from SOS to EOT and beyond, and where EOT stands (K,), to features (K, D), not normalised."""
+
+    table: Tensor
+    mask: Tensor
+
+    def __init__(self, encoder: CausalTextEncoder) -> None:
+        super().__init__()
+        self.tower = encoder._module
+        self._heads = encoder.heads
+        # In half precision where that changes nothing: it is the largest part of a small encoder, and is looked up.
+        table = self.tower.token_embedding.weight.detach().float()
+        self.register_buffer("table", table.half() if torch.equal(table.half().float(), table) else table)
+        length = len(self.tower.positional_embedding)
+        self.register_buffer("mask", torch.full((length, length), -math.inf).triu_(1))
+
+    def forward(self, ids: Tensor, read: Tensor) -> Tensor:
+        count, length = ids.shape
+        x = self.table.index_select(0, ids.flatten().long()).float()
+        x = x.reshape(count, length, -1) + self.tower.positional_embedding[:length].float()
+        mask = self.mask[:length, :length]
+        for block in self.tower.transformer.resblocks:
+            x = x + block.ls_1(self._attended(block, block.ln_1(x), mask))
+            x = x + block.ls_2(block.mlp.c_proj(block.mlp.gelu(block.mlp.c_fc(block.ln_2(x)))))
+        at_eot = read.long().reshape(count, 1, 1).expand(-1, 1, x.shape[-1])
+        return project(self.tower, x.gather(1, at_eot).squeeze(1))
+
+    def _attended(self, block: Any, x: Tensor, mask: Tensor) -> Tensor:
+        count, length, width = x.shape
+        each = F.linear(x, block.attn.in_proj_weight, block.attn.in_proj_bias)
+        q, k, v = each.reshape(count, length, 3, self._heads, width // self._heads).permute(2, 0, 3, 1, 4)
+        shares = (q @ k.transpose(-1, -2) / math.sqrt(width // self._heads) + mask).softmax(dim=-1)
+        return cast(Tensor, block.attn.out_proj((shares @ v).transpose(1, 2).reshape(count, length, width)))

@@ -1,9 +1,9 @@
 """Contexts and class names through any text transformer of open_clip, at its whole length.
 
 Where every token sees every other, padding too, nothing can be shared between names and nothing can be cut: each
-prompt of each class passes the tower at its full length, with the context's vectors in the place of its tokens'
-embeddings. The feature is read where the tower reads it: at its last position (SigLIP, CLIPA, and CoCa, whose last is a
-class embedding), at EOT (MobileCLIP), or at the first.
+prompt of each class passes the encoder at its full length, with the context's vectors in the place of its tokens'
+embeddings. The feature is read where the encoder reads it: at its last position (SigLIP, CLIPA, and CoCa, whose last is
+a class embedding), at EOT (MobileCLIP), or at the first.
 
 What is kept for the backward pass is held to ``memory_budget``: what would be more passes in chunks of names, each of
 which keeps nothing and passes forward once more.
@@ -22,8 +22,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from gallop.backbones.text.packing import NameTokens
-from gallop.backbones.text.tower import TextTower, computed_again
+from gallop.backbones.text.encoder import NameTokens, TextEncoder, computed_again, project
 
 _KEPT_WIDTHS = 12
 """Numbers of width T that a block keeps for a token: 2 inputs of norms, 4 of query, key, value and attention output, 4
@@ -44,7 +43,7 @@ class PaddedNames(NameTokens):
     read: Tensor
 
 
-class PlainTextTower(TextTower):
+class PlainTextEncoder(TextEncoder):
     """The frozen text half of a CLIP that is not causal, or not read at EOT.
 
     Args:
@@ -91,10 +90,10 @@ class PlainTextTower(TextTower):
         x = torch.cat(parts, dim=2).flatten(0, 1) + module.positional_embedding
         x = module.transformer(x, attn_mask=self._mask(ids, x.shape[1], x.dtype, prompts))
         rows = torch.arange(len(x), device=x.device)
-        return self._project(x[rows, read.repeat_interleave(prompts)]).unflatten(0, (count, prompts))  # type: ignore[no-untyped-call, no-any-return]
+        return project(module, x[rows, read.repeat_interleave(prompts)]).unflatten(0, (count, prompts))  # type: ignore[no-untyped-call, no-any-return]
 
     def _mask(self, ids: Tensor, length: int, dtype: torch.dtype, prompts: int) -> Tensor | None:
-        """What the tower adds to its attention: the causal mask, and some towers' of padding and class embedding."""
+        """What is added to the attention: the causal mask, and some encoders' of padding and class embedding."""
         module = self._module
         if not getattr(module, "use_pad_mask", False) and getattr(module, "cls_emb", None) is None:
             return cast("Tensor | None", module.attn_mask)

@@ -1,15 +1,15 @@
-"""Pixels -> global features (B, D) and region features (B, R, V), in one pass of a frozen vision tower.
+"""Pixels -> global features (B, D) and region features (B, R, V), in one pass of a frozen image encoder.
 
-Region features are the tower's own tokens without attention's mixing in the last layer, so that each stays with its
+Region features are the encoder's own tokens without attention's mixing in the last layer, so that each stays with its
 place (paper, section 3.2; the value path of MaskCLIP):
 
 * ViT: in the last block ``v = out_proj(W_v ln_1(x) + b_v) + x``, then ``v + mlp(ln_2(v))``, then ``ln_post``. The local
   projection acts on this (V is the visual width); the visual projection follows it. Other kinds, to compare with,
   differ from it in the last block alone, and leave the global feature as it is:
-  "tokens" is that block's ordinary attention, so the tower's own output tokens;
+  "tokens" is that block's ordinary attention, so the encoder's own output tokens;
   "value-value" is attention whose queries and keys are the values, ``softmax(v v' / sqrt(d_head)) v`` for each head
   over all tokens. It is the attention of CLIP Surgery (Li et al. 2023, arXiv 2304.05653), which puts it into several
-  blocks, in a path beside the tower's own; here it stands in the last block alone.
+  blocks, in a path beside the encoder's own; here it is used in the last block alone.
   "query-query" is ``out_proj(softmax(q q' / sqrt(d_head)) v)`` and no more: neither ``+ x`` nor the MLP. These are the
   three changes of ClearCLIP (Lan et al., ECCV 2024, arXiv 2407.12442), which finds that what is left out is noise.
   "neighbours" is ``out_proj(softmax(k k' / sqrt(d_head) + w) v)`` and no more. Here ``w`` is a Gaussian of the distance
@@ -26,15 +26,60 @@ place (paper, section 3.2; the value path of MaskCLIP):
   already D. Where the head is linear, the mean of the regions is the global feature; ConvNeXt's has a norm.
 """
 
-from gallop.backbones.vision.choice import pick_regions, vision_tower
-from gallop.backbones.vision.closer import closer_grid, look_closer, windows
-from gallop.backbones.vision.tower import VisionTower
+from __future__ import annotations
 
-__all__ = [
-    "VisionTower",
-    "closer_grid",
-    "look_closer",
-    "pick_regions",
-    "vision_tower",
-    "windows",
-]
+from typing import Any, cast, get_args
+
+from gallop.backbones.vision.clip_encoders import PooledViTEncoder, ResNetEncoder, ViTEncoder
+from gallop.backbones.vision.encoder import ImageEncoder, closer_grid, look_closer
+from gallop.backbones.vision.timm_encoders import CNNEncoder, TimmViTEncoder
+from gallop.config import RegionKind
+from gallop.errors import BackboneError, UnsupportedTower
+from gallop.wording import quoted
+
+__all__ = ["ImageEncoder", "closer_grid", "image_encoder", "look_closer", "pick_regions"]
+
+
+def pick_regions(kind: str = "value") -> RegionKind:
+    """Return the kind of region features of a name.
+
+    Raises:
+        BackboneError: unknown name.
+    """
+    if kind not in get_args(RegionKind):
+        names = ", ".join(map(repr, get_args(RegionKind)))
+        raise BackboneError(f"There are no region features of the kind {quoted(kind)}; the kinds are {names}.")
+    return cast(RegionKind, kind)
+
+
+def image_encoder(module: Any, regions: str = "value") -> ImageEncoder:
+    """Return what reads an image encoder of open_clip, with a kind of region features.
+
+    Raises:
+        BackboneError: an unknown kind, or one that this encoder does not have.
+        UnsupportedTower: an encoder, or a pooling, for which region features are not defined here.
+    """
+    encoder, kind = _encoder_for(module), pick_regions(regions)
+    if encoder is ViTEncoder:
+        return ViTEncoder(module, kind)
+    if kind != "value":
+        raise BackboneError(
+            f"Only a ViT of open_clip's with a class token has region features of the kind {kind!r}; this image "
+            f"encoder is a {type(module).__name__}, which has 'value' alone."
+        )
+    return encoder(module)
+
+
+def _encoder_for(module: Any) -> type[ImageEncoder]:
+    name = type(module).__name__
+    if name == "VisionTransformer":
+        at_class_token = module.attn_pool is None and module.pool_type == "tok" and not module.final_ln_after_pool
+        return ViTEncoder if at_class_token else PooledViTEncoder
+    if name == "TimmModel":
+        return TimmViTEncoder if hasattr(module.trunk, "num_prefix_tokens") else CNNEncoder
+    if name == "ModifiedResNet":
+        return ResNetEncoder
+    raise UnsupportedTower(
+        f"Region features are defined for open_clip's VisionTransformer, ModifiedResNet and TimmModel; this image "
+        f"encoder is a {name}."
+    )

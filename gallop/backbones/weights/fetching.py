@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gallop.backbones.weights.on_disk import cached_weights, clip_cache, hub_cache, hub_names
+from gallop.backbones.weights.known import cached_weights, clip_cache, hub_cache, hub_names, pair_settings
 from gallop.errors import BackboneError
 from gallop.runtime.writing import make_folder, open_draft, write_file
 
 _CHUNK = 2**20
 _PATIENCE = 30.0
 """Seconds without a byte after which a connection counts as lost."""
-_OFFICIAL = re.compile(r"[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -46,100 +46,83 @@ class Fetched:
         return f"{self.done / 1e6:.0f}{of} MB are here"
 
 
-@dataclass(frozen=True)
-class _File:
-    """Where a file is, where it goes, and what is known of it. ``digest``: how its SHA-256 begins."""
-
-    address: str
-    target: Path
-    size: int = 0
-    digest: str = ""
-    revision: tuple[Path, str] | None = None
-    """A file of the hub's cache, and the name of the revision that is written into it."""
-
-
 def fetch_weights(name: str) -> Iterator[Fetched]:
     """Download the weights of a pair such as ``ViT-B-16/openai``, a megabyte a step; nothing where they are here.
 
     Raises:
         BackboneError: no such pair, no network, a licence that has to be accepted first, a full disk, a broken file.
     """
-    from open_clip.pretrained import get_pretrained_cfg
-
-    arch, _, tag = name.partition("/")
-    pair: dict[str, Any] = get_pretrained_cfg(arch, tag) or {}
+    pair = pair_settings(name)
     if not pair:
         raise BackboneError(f"open_clip lists no weights {name!r}.")
     if cached_weights(pair) is not None:
         return
     try:
-        yield from _written(_place_of(pair))
+        yield from _downloaded(pair)
     except BackboneError:
         raise
     except Exception as error:  # urllib's, those of the hub's client and of what it asks with
         raise fetch_problem(name, pair, error) from error
 
 
-def _written(file: _File) -> Iterator[Fetched]:
-    """Its bytes, into a file that gets its name when the last one is there and all are as they should be."""
-    make_folder(file.target.parent)
-    if file.size > shutil.disk_usage(file.target.parent).free:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file.target))
-    digest, done = hashlib.sha256(), 0
-    with urllib.request.urlopen(file.address, timeout=_PATIENCE) as source, open_draft(file.target) as draft:
-        total = file.size or int(source.headers.get("Content-Length") or 0)
-        yield Fetched(0, total)
-        while chunk := source.read(_CHUNK):
-            draft.write(chunk)
-            digest.update(chunk)
-            done += len(chunk)
-            yield Fetched(done, total)
-        if total and done != total:
-            raise ConnectionError(f"the connection ended after {done} of {total} bytes")
-        if not digest.hexdigest().startswith(file.digest):
-            raise BackboneError(f"What came from {file.address} is another file than was to come; nothing was kept.")
-    if file.revision is not None:
-        write_file(file.revision[0], file.revision[1].encode())
-
-
-def _place_of(pair: Mapping[str, Any]) -> _File:
-    """The hub's file where there is one, as open_clip prefers it; else the one at an address of its own."""
+def _downloaded(pair: Mapping[str, Any]) -> Iterator[Fetched]:
+    """Download the hub's file where there is one, as open_clip prefers it; else the one at an address of its own."""
     repository, file = os.path.split(str(pair.get("hf_hub", "")))
     if repository:
-        return _on_the_hub(repository, file)
+        return _from_hub(repository, file)
     address = str(pair["url"])
-    name = address.rsplit("/", 1)[-1]
-    official = _OFFICIAL.fullmatch(address.split("/")[-2]) if "openaipublic" in address else None
-    begins = official.group() if official else ""
+    folder, name = address.split("/")[-2:]
+    digest = folder if "openaipublic" in address and _SHA256.fullmatch(folder) else ""
     if "mlfoundations" in address:  # such as rn50-quickgelu-yfcc15m-455df137.pt
-        begins = name.rpartition(".")[0].rpartition("-")[2]
-    return _File(address, clip_cache() / name, digest=begins)
+        digest = name.rpartition(".")[0].rpartition("-")[2]
+    return _written(address, clip_cache() / name, digest=digest)
 
 
-def _on_the_hub(repository: str, file: str) -> _File:
+def _from_hub(repository: str, file: str) -> Iterator[Fetched]:
     from huggingface_hub import constants, get_hf_file_metadata, get_token
+    from huggingface_hub.errors import EntryNotFoundError
 
     names = hub_names(file)
     for name in names:
         try:
             address = f"{constants.ENDPOINT}/{repository}/resolve/main/{name}"
             found = get_hf_file_metadata(address, token=get_token())
-        except Exception as error:
-            if name == names[-1] or not _is_called("EntryNotFoundError", error):
+            break
+        except EntryNotFoundError:
+            if name == names[-1]:
                 raise
-            continue
-        if not found.commit_hash:
-            raise ValueError(f"{repository} does not say which revision of {name} it has")
-        folder = hub_cache() / f"models--{repository.replace('/', '--')}"
-        whole = found.etag or ""
-        return _File(
-            found.location,
-            folder / "snapshots" / found.commit_hash / name,
-            size=found.size or 0,
-            digest=whole if _OFFICIAL.fullmatch(whole) else "",  # of a file that Git itself keeps it is no SHA-256
-            revision=(folder / "refs" / "main", found.commit_hash),
-        )
-    raise AssertionError("a repository has at least one name to look for")
+    if not found.commit_hash:
+        raise ValueError(f"{repository} does not say which revision of {name} it has")
+    folder = hub_cache() / f"models--{repository.replace('/', '--')}"
+    target, etag = folder / "snapshots" / found.commit_hash / name, found.etag or ""
+    # Of a file that Git itself keeps the etag is no SHA-256.
+    yield from _written(found.location, target, found.size or 0, etag if _SHA256.fullmatch(etag) else "")
+    write_file(folder / "refs" / "main", found.commit_hash.encode())
+
+
+def _written(address: str, target: Path, size: int = 0, digest: str = "") -> Iterator[Fetched]:
+    """Write a file that gets its name when the last byte is there and all are as they should be.
+
+    Args:
+        size: in bytes, where it is known.
+        digest: how its SHA-256 begins.
+    """
+    make_folder(target.parent)
+    if size > shutil.disk_usage(target.parent).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+    sha256, done = hashlib.sha256(), 0
+    with urllib.request.urlopen(address, timeout=_PATIENCE) as source, open_draft(target) as draft:
+        total = size or int(source.headers.get("Content-Length") or 0)
+        yield Fetched(0, total)
+        while chunk := source.read(_CHUNK):
+            draft.write(chunk)
+            sha256.update(chunk)
+            done += len(chunk)
+            yield Fetched(done, total)
+        if total and done != total:
+            raise ConnectionError(f"the connection ended after {done} of {total} bytes")
+        if not sha256.hexdigest().startswith(digest):
+            raise BackboneError(f"What came from {address} is another file than was to come; nothing was kept.")
 
 
 def fetch_problem(name: str, pair: Mapping[str, Any], error: BaseException) -> BackboneError:
@@ -148,24 +131,23 @@ def fetch_problem(name: str, pair: Mapping[str, Any], error: BaseException) -> B
     Args:
         pair: open_clip's settings of it.
     """
-    chain = list(_chain(error))
+    from huggingface_hub.errors import GatedRepoError
+    from open_clip import get_model_config
+
+    causes = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
     repository = os.path.split(str(pair.get("hf_hub", "")))[0]
-    if any(_is_called("GatedRepoError", each) for each in chain):
+    if any(isinstance(cause, GatedRepoError) for cause in causes):
         return BackboneError(
             f"The weights of {name} are only for those who have accepted their licence. Accept it on "
             f"https://huggingface.co/{repository}, put a token of yours into HF_TOKEN, and start again."
         )
-    if any(isinstance(each, OSError) and each.errno == errno.ENOSPC for each in chain):
+    if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in causes):
         return BackboneError(
             f"There is no room on the disk for the weights of {name}, which lie in {clip_cache()} or {hub_cache()}. "
             "Make room there, or name another disk in HF_HOME. Nothing of them was kept."
         )
-    return _not_reached(name, pair, repository, error)
-
-
-def _not_reached(name: str, pair: Mapping[str, Any], repository: str, error: BaseException) -> BackboneError:
-    from open_clip import get_model_config
-
     arch = name.partition("/")[0]
     file = str(pair.get("url", "")).rsplit("/", 1)[-1]
     if not file and pair.get("quick_gelu") and get_model_config(f"{arch}-quickgelu"):
@@ -178,14 +160,3 @@ def _not_reached(name: str, pair: Mapping[str, Any], repository: str, error: Bas
         f"({arch}/PATH-TO-{file or 'open_clip_model.safetensors'}){there}. "
         "The shipped model 'mini' works now, without a network."
     )
-
-
-def _is_called(kind: str, error: BaseException) -> bool:
-    """By name, since the hub's client keeps its kinds in one module or another."""
-    return any(each.__name__ == kind for each in type(error).__mro__)
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

@@ -1,22 +1,33 @@
-"""What is known of a tower from files and settings alone, before any of its weights is read."""
+"""Backbones on this machine and those that can be downloaded, from files and settings alone: no weights are read.
+
+On this machine are those that ship, those that somebody names, and those in the caches of downloads. No network is
+asked. Only for the caches is open_clip's list of pairs needed, and torch with it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from gallop.config import REGION_KINDS, OwnPreset, RegionKind
-from gallop.runtime.reading import open_file
+from gallop.errors import BackboneError
+from gallop.runtime.reading import open_file, read_text
 
+CONFIG = "config.json"
+_LICENCE_OF_SHIPPED = "Apache-2.0"
+_QUICK = "-quickgelu"
+HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+"""What open_clip looks for in a repository of the hub that names no file, in this order."""
 LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30
 """Bytes of the settings of a folder, and of a file of weights."""
 TOKENIZERS = "needs the extra tokenizers"
-"""Of a tower that reads text with a tokenizer of the Hub."""
+"""Of a backbone that reads text with a tokenizer of the Hub."""
 _LARGEST_HEADER = 2**20
 _FP32 = 4
 _LICENCES = {
@@ -35,10 +46,33 @@ OpenAI was asked and has not answered (its issues 203 and 241); of LAION's, open
 (its issue 177); Apple's is called apple-amlr on the hub.
 """
 
+_SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
+    "ViT-B-16": (149_620_737, 224, (14, 14)),
+    "ViT-B-32": (151_277_313, 224, (7, 7)),
+    "ViT-L-14": (427_616_513, 224, (16, 16)),
+    "RN50": (102_060_440, 224, (7, 7)),
+    "MobileCLIP2-S0": (74_885_875, 256, None),
+}
+"""Of an architecture: its weights, its input and, where its settings tell it, the grid of its regions; a test asks
+open_clip whether they are so."""
+_OFFERED = (
+    "ViT-B-16/openai",
+    "ViT-B-32/openai",
+    "RN50/openai",
+    "ViT-L-14/openai",
+    "ViT-B-32/laion2b_s34b_b79k",
+    "ViT-B-16/laion2b_s34b_b88k",
+    "ViT-B-16/datacomp_xl_s13b_b90k",
+    "ViT-L-14/laion2b_s32b_b82k",
+    "ViT-B-16/dfn2b",
+    "MobileCLIP2-S0/dfndr2b",
+)
+"""The paper's own first. Everything else that open_clip lists works by its name as well."""
+
 
 @dataclass(frozen=True)
 class KnownTower:
-    """A tower that is on this machine, or that can be downloaded.
+    """A backbone that is on this machine, or that can be downloaded.
 
     Attributes:
         name: what it is called. ``load_backbone`` takes it, for a file or a folder that lies in the working folder.
@@ -124,3 +158,170 @@ def _grid(vision: Mapping[str, Any], trunk: Mapping[str, Any]) -> tuple[int, int
 
 def _number(value: Any) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
+
+
+def offered_towers() -> list[KnownTower]:
+    """Return backbones worth a download, the paper's own first; whether one is here already is not looked up."""
+    offered = []
+    for name in _OFFERED:
+        arch, _, tag = name.partition("/")
+        weights, side, grid = _SIZES[arch]
+        size, licence = _FP32 * weights, licence_of(tag)
+        offered.append(KnownTower(name, bytes=size, memory=size, licence=licence, input=side, grid=grid, tokens=77))
+    return offered
+
+
+def available_models() -> dict[str, Path]:
+    """Return shipped models by name, with their folders."""
+    package = Path(__file__).resolve().parents[2]
+    found: dict[str, Path] = {}
+    for root in (package, package.parent):  # inside an installed wheel, then beside the package in a clone
+        for config in sorted(root.glob(f"checkpoints/*/{CONFIG}")):
+            found.setdefault(config.parent.name, config.parent)
+    return found
+
+
+def towers_here(named: Sequence[str] = (), *, seek: bool = True) -> list[KnownTower]:
+    """Return all of them: shipped, ``named`` as ``named_tower`` takes them, cached. The first of a name counts.
+
+    Args:
+        seek: look into the caches, and up what is known of the architectures of named files; else torch is not needed.
+
+    Raises:
+        BackboneError: a named one is not there.
+    """
+    shipped = [_of_folder(name, name, folder, _LICENCE_OF_SHIPPED) for name, folder in available_models().items()]
+    listed = [*shipped, *map(named_tower, named)]
+    if seek:
+        listed = [*map(_described, listed), *cached_towers()]
+    return list({tower.name: tower for tower in reversed(listed)}.values())[::-1]
+
+
+def known_elsewhere(name: str) -> bool:
+    """Return whether a name finds the same weights on other machines: those that are shipped, and open_clip's tags."""
+    on_disk = Path(name).is_dir() or Path(name.partition("/")[2]).is_file()
+    return name in available_models() or not on_disk
+
+
+def licence_by_name(name: str) -> str:
+    """Return the licence of a backbone's weights by what ``load_backbone`` was given; empty where it is not known."""
+    if name in available_models():
+        return _LICENCE_OF_SHIPPED
+    return "" if Path(name).suffix else licence_of(name.partition("/")[2])  # a file may be anything
+
+
+def repository_of(name: str) -> str:
+    """Return the Hub's repository of the weights of a pair of open_clip; empty for any other backbone."""
+    if name in available_models() or "/" not in name:
+        return ""
+    return os.path.split(str(pair_settings(name).get("hf_hub", "")))[0]
+
+
+def pair_settings(name: str) -> Mapping[str, Any]:
+    """Return open_clip's settings of the weights of a pair such as ``ViT-B-16/openai``; empty where it lists none."""
+    from open_clip import get_pretrained_cfg
+
+    arch, _, tag = name.partition("/")
+    settings: Mapping[str, Any] = get_pretrained_cfg(arch, tag) or {}
+    return settings
+
+
+def named_tower(word: str) -> KnownTower:
+    """Return the backbone that somebody names on a command line: a folder, ``ARCH=FILE`` or ``ARCH/FILE``.
+
+    Of a folder it has what its settings say; a file's architecture is not looked up here, which takes seconds.
+
+    Raises:
+        BackboneError: there is no such file or folder.
+    """
+    path = Path(word)
+    if path.is_dir():
+        if not (path / CONFIG).is_file():
+            raise BackboneError(f"{path} holds no {CONFIG}, so it is no folder of a tower: see checkpoints/mini.")
+        return _of_folder(path.resolve().name, str(path.resolve()), path)
+    arch, _, file = word.partition("=") if "=" in word else word.partition("/")
+    if not arch or not Path(file).is_file():
+        raise BackboneError(
+            f"{word!r} names no tower on this machine. Name a folder laid out as checkpoints/mini is, or an "
+            "architecture of open_clip and a file of weights that is there, such as ViT-B-16=weights.safetensors."
+        )
+    path = Path(file).resolve()
+    return KnownTower(f"{arch}/{path.name}", f"{arch}/{path}", path.stat().st_size, memory_of(path))
+
+
+def _described(tower: KnownTower) -> KnownTower:
+    """With what open_clip says of the architecture, which a folder says itself."""
+    if tower.input is not None or Path(tower.source).is_dir():
+        return tower
+    from open_clip import get_model_config
+
+    return tower.with_settings(get_model_config(tower.name.partition("/")[0]) or {})
+
+
+def _of_folder(name: str, source: str, folder: Path, licence: str = "") -> KnownTower:
+    files = sorted(folder.glob("*.safetensors"))
+    size, memory = sum(file.stat().st_size for file in files), sum(map(memory_of, files))
+    found = KnownTower(name, source, size, memory, licence)
+    try:
+        config = json.loads(read_text(folder / CONFIG, LARGEST_CONFIG))
+        own: OwnPreset = "default" if config.get("preset") == "default" else "paper"
+        return replace(found.with_settings(config["model_cfg"], config.get("trunk")), preset=own)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return found  # loading it will tell why
+
+
+def cached_towers() -> list[KnownTower]:
+    """Return open_clip's pairs whose weights lie in its own cache or in that of the hub, in its order."""
+    if not any(folder.is_dir() and any(folder.iterdir()) for folder in (clip_cache(), hub_cache())):
+        return []
+    from open_clip import get_model_config, list_pretrained
+
+    pairs: list[tuple[str, str]] = list_pretrained()
+    found = []
+    for arch, tag in pairs:
+        if arch.endswith(_QUICK) and (arch.removesuffix(_QUICK), tag) in pairs:
+            continue  # the same weights, and the tag tells that they want QuickGELU
+        name, settings = f"{arch}/{tag}", get_model_config(arch) or {}
+        path = cached_weights(pair_settings(name))
+        # Text encoders of Hugging Face's are not read here.
+        if path is not None and not settings.get("text_cfg", {}).get("hf_model_name"):
+            size = path.stat().st_size
+            tower = KnownTower(name, name, size, memory_of(path, halved=tag == "openai"), licence_of(tag))
+            found.append(tower.with_settings(settings))
+    return found
+
+
+def cached_weights(pair: Mapping[str, Any]) -> Path | None:
+    """Return the file of a pair of open_clip, by its settings, where it lies in one of the caches."""
+    from huggingface_hub import try_to_load_from_cache
+
+    address = str(pair.get("url", ""))
+    by_hand = clip_cache() / address.rsplit("/", 1)[-1]
+    if address and by_hand.is_file():
+        return by_hand
+    repository, file = os.path.split(str(pair.get("hf_hub", "")))
+    for name in hub_names(file) if repository else ():
+        found = try_to_load_from_cache(repository, name, cache_dir=hub_cache())
+        if isinstance(found, str) and Path(found).is_file():
+            return Path(found)
+    return None
+
+
+def hub_names(file: str) -> tuple[str, ...]:
+    """Return what a file of the hub may be called: safetensors where there are such, else as open_clip names it."""
+    if not file:
+        return HUB_FILES
+    root, ending = os.path.splitext(file)
+    return (f"{root}.safetensors", file) if ending in (".bin", ".pth") else (file,)
+
+
+def clip_cache() -> Path:
+    """Return the folder that open_clip downloads into."""
+    return Path.home() / ".cache" / "clip"
+
+
+def hub_cache() -> Path:
+    """Return the folder that the hub's client downloads into."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)

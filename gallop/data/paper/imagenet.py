@@ -24,10 +24,10 @@ def class_names(place: FoundSet) -> dict[str, str]:
     """Return the names of the classes by synset, in the order of the class indices.
 
     They come from ``classnames.txt`` where the set, or the folder of ImageNet beside it, has one; otherwise they are
-    ``gallop.backbones.imagenet_names``. Where a file gives one name to two classes, as CoOp's does to the two missiles
+    ``gallop.backbones.imagenet``. Where a file gives one name to two classes, as CoOp's does to the two missiles
     and the two sunglasses, the second list's words tell them apart.
     """
-    from gallop.backbones.imagenet_names import imagenet_names  # torch comes with it
+    from gallop.backbones.imagenet import imagenet_names  # torch comes with it
 
     ours = imagenet_names()
     beside = [place.given / name / CLASS_NAMES for name in ("imagenet", "ImageNet")]

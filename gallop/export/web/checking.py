@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gallop.backbones.text.bpe import ClipTokens
+from gallop.backbones.text.tokenizers import ClipTokens
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import Answering, Seen

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gallop import __version__
-from gallop.backbones.text.whole import reads_clip_tokens
+from gallop.backbones.text.causal import reads_clip_tokens
 from gallop.config import CONTEXT_INIT, HEADS
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier

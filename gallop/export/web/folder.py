@@ -12,8 +12,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
-from gallop.backbones.text.bpe import clip_merges
-from gallop.backbones.text.causal import CausalTextTower
+from gallop.backbones.text.causal import CausalTextEncoder
+from gallop.backbones.text.tokenizers import clip_merges
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.to_onnx import ready_for_onnx
@@ -76,7 +76,7 @@ def _towers(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, byte
     if has_fixed_classes(model.model_):
         return made | {"towers/classes.bin": class_features(model)}
     merges = "\n".join(" ".join(pair) for pair in clip_merges())
-    text = text_onnx(cast(CausalTextTower, model.model_.backbone.text), precision)
+    text = text_onnx(cast(CausalTextEncoder, model.model_.backbone.text), precision)
     return made | {"towers/text.onnx": text, "towers/merges.txt": merges.encode()}
 
 

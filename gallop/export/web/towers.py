@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gallop.backbones.text.causal import CausalTextTower
-from gallop.backbones.text.whole import WholeTexts
-from gallop.backbones.vision.trunk import TrunkVision
+from gallop.backbones.text.causal import CausalTextEncoder, WholeTexts
+from gallop.backbones.vision.timm_encoders import CNNEncoder
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import Answering
 from gallop.export.onnx_inputs import INPUTS, PREFIXES
@@ -32,7 +31,7 @@ class Looking(Answering):
 
     def __init__(self, classifier: GalLoPClassifier) -> None:
         super().__init__(classifier)
-        if isinstance(self._vision, TrunkVision):  # onnxruntime joins norms and convolutions by itself
+        if isinstance(self._vision, CNNEncoder):  # onnxruntime joins norms and convolutions by itself
             self._vision = self._vision.as_stored()
         projection = classifier.model_.paper.region_projection()
         self._plain = torch.equal(projection, torch.eye(*projection.shape))
@@ -62,7 +61,7 @@ def vision_onnx(classifier: GalLoPClassifier, precision: PagePrecision) -> bytes
     return _stored(onnx_model(what), precision)
 
 
-def text_onnx(tower: CausalTextTower, precision: PagePrecision) -> bytes:
+def text_onnx(tower: CausalTextEncoder, precision: PagePrecision) -> bytes:
     """Return a file from ``ids`` (K, L) and ``read`` (K,), where EOT stands, both int32, to "features" (K, D).
 
     Raises:

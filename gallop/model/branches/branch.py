@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.errors import ConfigError
-from gallop.features.image_features import ImageFeatures
+from gallop.features.cache import ImageFeatures
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS, Kind, region_features
 from gallop.model.branches.mix import Mix

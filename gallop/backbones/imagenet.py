@@ -1,9 +1,12 @@
-"""The class names of ImageNet by synset. They come with open_clip and timm, which only this package imports."""
+"""ImageNet's class names and CLIP's sentences, which come with open_clip and timm: only this package imports them."""
 
 from __future__ import annotations
 
 import open_clip
 from timm.data.imagenet_info import ImageNetInfo
+
+ENSEMBLE_TEMPLATES: tuple[str, ...] = tuple(sentence("{}") for sentence in open_clip.SIMPLE_IMAGENET_TEMPLATES)
+"""The seven whose mean CLIP's authors recommend for zero-shot; ``{}`` is the class name."""
 
 _SAME_WORD = {"n04008634": "projectile", "n04355933": "sunglass"}
 """WordNet's own words where two classes have one name in open_clip's list ("missile", "sunglasses")."""

@@ -1,9 +1,10 @@
-"""What all text towers have in common: tokens in, features out, and what of a step they may keep."""
+"""What all text encoders have in common: tokens in, features out, and how much of a training step they may keep."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -11,13 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gallop.backbones.text.packing import NameTokens
-from gallop.backbones.text.tokens import token_rule
+from gallop.backbones.text.tokenizers import token_rule
 from gallop.errors import ClassNameError
 from gallop.runtime import threads
 
 MEMORY_BUDGET = 2**30
-"""Bytes that a training step may keep of the text tower on a CPU, and at least on a GPU."""
+"""Bytes that a training step may keep of the text encoder on a CPU, and at least on a GPU."""
 
 
 def memory_budget(device: torch.device) -> int:
@@ -27,8 +27,24 @@ def memory_budget(device: torch.device) -> int:
     return max(MEMORY_BUDGET, int(torch.cuda.get_device_properties(device).total_memory) // 4)
 
 
-class TextTower(ABC):
-    """The frozen text half of a CLIP; ``text_tower`` makes the one that fits a module.
+@dataclass(frozen=True, eq=False)
+class NameTokens:
+    """K class names as tokens; how they are arranged depends on their text encoder.
+
+    Attributes:
+        names: token ids of each name with its EOT.
+        prefix: S, how many tokens come before every name.
+    """
+
+    names: Sequence[Sequence[int]]
+    prefix: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class TextEncoder(ABC):
+    """The frozen text half of a CLIP; ``text_encoder`` returns the one that fits a module.
 
     Args:
         module: open_clip's ``CLIP``, or the ``text`` part of a ``CustomTextCLIP``.
@@ -53,7 +69,7 @@ class TextTower(ABC):
         """Return tokens of class names that will stand after ``context_tokens`` (C) learned vectors.
 
         Raises:
-            ClassNameError: a name that does not fit the tower after SOS and the context, or holds a special token.
+            ClassNameError: a name that does not fit the encoder after SOS and the context, or holds a special token.
         """
         prefix = len(self._rule.before) + context_tokens
         room = self.context_length - prefix
@@ -66,12 +82,12 @@ class TextTower(ABC):
     def _name_ids(self, name: str, room: int) -> list[int]:
         tokens: list[int] = self._tokenizer.encode(name)
         if self._rule.special.intersection(tokens):
-            raise ClassNameError(f"The class name {name!r} holds a special token of the text tower; take it out.")
+            raise ClassNameError(f"The class name {name!r} holds a special token of the text encoder; take it out.")
         room -= len(self._rule.after)
         if len(tokens) > room:
             raise ClassNameError(
-                f"The class name {name[:60]!r} has {len(tokens)} tokens; after the context the text tower has room for "
-                f"{max(room, 0)}. Use a shorter name."
+                f"The class name {name[:60]!r} has {len(tokens)} tokens; after the context the text encoder has room "
+                f"for {max(room, 0)}. Use a shorter name."
             )
         return [*tokens, *self._rule.after]
 
@@ -104,12 +120,14 @@ class TextTower(ABC):
     def _encode(self, contexts: Tensor, names: NameTokens, budget: float) -> Tensor:
         """The same on one thread, with so many bytes to keep."""
 
-    def _project(self, x: Tensor) -> Tensor:
-        x = self._module.ln_final(x)
-        projection = self._module.text_projection
-        if projection is None:
-            return x
-        return cast(Tensor, projection(x) if isinstance(projection, nn.Linear) else x @ projection)
+
+def project(module: Any, x: Tensor) -> Tensor:
+    """Return what a text module makes of the tokens that its features are read at: (..., T) -> (..., D)."""
+    x = module.ln_final(x)
+    projection = module.text_projection
+    if projection is None:
+        return x
+    return cast(Tensor, projection(x) if isinstance(projection, nn.Linear) else x @ projection)
 
 
 def computed_again(function: Callable[..., Tensor], *inputs: Any) -> Tensor:

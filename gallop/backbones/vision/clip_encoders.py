@@ -1,0 +1,155 @@
+"""Image encoders of open_clip: its ViTs, by a class token or a pooling, and CLIP's ResNets.
+
+Shapes: B images, T = 1 + R tokens with the class token first, V visual width.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gallop.backbones.vision.encoder import ImageEncoder
+from gallop.config import RegionKind
+from gallop.errors import UnsupportedTower
+
+_QUERY, _KEY, _VALUE = range(3)
+"""Their order in ``in_proj_weight``."""
+
+_SIMILAR_IN: dict[RegionKind, int] = {"value-value": _VALUE, "query-query": _QUERY, "neighbours": _KEY}
+"""Kinds whose attention is between similar tokens, and what their similarity is taken of."""
+
+_ATTENTION_ALONE: tuple[RegionKind, ...] = ("query-query", "neighbours")
+"""Kinds without what came before the last block, and without its MLP."""
+
+REACH = 5.0
+"""Standard deviation, in regions, of the Gaussian around a region: NACLIP's, for every grid."""
+
+
+class ViTEncoder(ImageEncoder):
+    """open_clip's ``VisionTransformer`` with class-token pooling."""
+
+    def __init__(self, module: Any, region_kind: RegionKind = "value") -> None:
+        super().__init__(module)
+        block = module.transformer.resblocks[-1]
+        if not isinstance(block.attn, nn.MultiheadAttention):
+            raise UnsupportedTower(f"This ViT is built of {type(block).__name__}, which has no plain value path.")
+        self.region_kind = region_kind
+        self.region_projection: Tensor = module.proj
+        self.region_width = len(module.proj)
+        self.grid = tuple(module.grid_size)
+        self._near = nearness(*self.grid).to(module.proj.device) if region_kind == "neighbours" else None
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        module = self.module
+        x = module._embeds(pixels)  # (B, 1 + R, V)
+        for block in module.transformer.resblocks[:-1]:
+            x = block(x)
+        last = module.transformer.resblocks[-1]
+        normed = last.ln_1(x)
+        # Attention and MLP for the class token alone, whatever the kind: its bits shall not depend on it.
+        pooled = _mlp(last, x[:, :1] + last.ls_1(_attended(last.attn, normed[:, :1], normed)))[:, 0]
+        mixed = last.ls_1(self._mixed(last.attn, normed))
+        regions = mixed if self.region_kind in _ATTENTION_ALONE else _mlp(last, x[:, 1:] + mixed)
+        return module.ln_post(pooled) @ module.proj, module.ln_post(regions)
+
+    def _mixed(self, attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
+        """What the last block's attention gives each region, of all tokens (B, T, V)."""
+        if self.region_kind == "tokens":
+            return _attended(attention, x[:, 1:], x)
+        if self.region_kind == "value":
+            return cast(Tensor, attention.out_proj(_projected(attention, x[:, 1:], _VALUE)))
+        return _attended_by_similarity(attention, x, _SIMILAR_IN[self.region_kind], self._near)[:, 1:]
+
+
+def _mlp(block: Any, x: Tensor) -> Tensor:
+    return cast(Tensor, x + block.ls_2(block.mlp(block.ln_2(x))))
+
+
+def _attended(attention: nn.MultiheadAttention, queries: Tensor, x: Tensor) -> Tensor:
+    return cast(Tensor, attention(queries, x, x, need_weights=False)[0])
+
+
+def _projected(attention: nn.MultiheadAttention, x: Tensor, part: int) -> Tensor:
+    """Query, key or value of all heads, side by side."""
+    rows = slice(part * x.shape[-1], (part + 1) * x.shape[-1])
+    return F.linear(x, attention.in_proj_weight[rows], attention.in_proj_bias[rows])
+
+
+def _attended_by_similarity(attention: nn.MultiheadAttention, x: Tensor, part: int, near: Tensor | None) -> Tensor:
+    """Attention of all tokens (B, T, V) to similar ones: softmax(a a' / sqrt(d_head) + near) v for each head.
+
+    Args:
+        part: which of query, key and value ``a`` is.
+        near: (T, T), added for each pair of tokens.
+    """
+
+    def heads(part: int) -> Tensor:
+        """(B, T, V) -> (B, heads, T, V / heads)"""
+        split: Tensor = _projected(attention, x, part).unflatten(-1, (attention.num_heads, -1))  # type: ignore[no-untyped-call]
+        return split.transpose(1, 2)
+
+    value = heads(_VALUE)
+    a = value if part == _VALUE else heads(part)
+    mixed = F.scaled_dot_product_attention(a, a, value, attn_mask=None if near is None else near.to(a))
+    return cast(Tensor, attention.out_proj(mixed.transpose(1, 2).flatten(2)))
+
+
+def nearness(rows: int, columns: int) -> Tensor:
+    """Return exp(-d^2 / (2 REACH^2)) of two regions of a grid at distance d, (T, T); 0 to and from the class token."""
+    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).view(-1, 2).float()
+    squared = (places[:, None] - places).square().sum(dim=-1)
+    return F.pad(torch.exp(-squared / (2 * REACH**2)), (1, 0, 1, 0))
+
+
+class PooledViTEncoder(ImageEncoder):
+    """open_clip's ``VisionTransformer`` with pooling behind the last block: CLIPA by the mean, CoCa by attention.
+
+    The pooling is what mixes tokens right before the joint space, so a region goes without it: it is what the pooling
+    makes of its token alone. A mean makes the token itself of it, attention the token's value.
+    """
+
+    def __init__(self, module: Any) -> None:
+        super().__init__(module)
+        if getattr(module, "attn_pool_contrastive", None) is not None or module.pool_type not in ("avg", "tok"):
+            raise UnsupportedTower("This ViT pools in more than one way, so a token alone has no single feature.")
+        self.region_projection: Tensor = module.proj
+        self.region_width = len(module.proj)
+        self.grid = tuple(module.grid_size)
+        self.mean_is_global = module.attn_pool is None and not module.final_ln_after_pool
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        module = self.module
+        x = module.transformer(module._embeds(pixels))  # (B, 1 + R, width)
+        pooled, _ = module._pool(x)
+        regions = x[:, 1:] if module.attn_pool is None else _pooled_alone(module.attn_pool, x[:, 1:])
+        return pooled @ module.proj, module.ln_post(regions)
+
+
+def _pooled_alone(pool: Any, x: Tensor) -> Tensor:
+    """What attention pooling gives where there is one token alone, whatever the query: its value, projected."""
+    attention = pool.attn  # torch's ``MultiheadAttention``
+    width = attention.embed_dim
+    # Tokens as wide as what is pooled share one matrix with queries and keys.
+    weight = attention.in_proj_weight[2 * width :] if attention.v_proj_weight is None else attention.v_proj_weight
+    return cast(Tensor, attention.out_proj(F.linear(pool.ln_k(x), weight, attention.in_proj_bias[2 * width :])))
+
+
+class ResNetEncoder(ImageEncoder):
+    """CLIP's ``ModifiedResNet``: regions are cells of the last feature map, through its attention pool's value path."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__(module)
+        side = int((module.attnpool.positional_embedding.shape[0] - 1) ** 0.5)
+        self.grid = (side, side)
+        self.region_width = module.attnpool.c_proj.out_features
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        module, pool = self.module, self.module.attnpool
+        x = module.stem(pixels)
+        for layer in (module.layer1, module.layer2, module.layer3, module.layer4):
+            x = layer(x)
+        cells = x.flatten(2).transpose(1, 2)  # (B, R, embed)
+        return pool(x), pool.c_proj(pool.v_proj(cells))

@@ -1,0 +1,112 @@
+"""What all image encoders have in common, and a photo at more pixels than an encoder was made for.
+
+Such a photo takes one pass where the encoder takes any size, and else windows of its input size. A window keeps the
+places (positional embeddings, the attention pool of CLIP's ResNets) that the encoder was trained with. Interpolated
+positions take less time, but whether the regions stay as good has to be measured on photos for each encoder
+(``benchmarks.closer``; no pretrained ViT was at hand); windows need no such measurement.
+
+Shapes: B images, R regions, V region width, D joint width.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gallop.config import RegionKind
+from gallop.errors import BackboneError
+
+
+class ImageEncoder(ABC):
+    """A frozen image encoder that gives regions, too; ``image_encoder`` returns the one that reads a module.
+
+    Attributes:
+        module: the encoder as open_clip has it.
+        region_width: V.
+        grid: (rows, columns), R = rows * columns.
+        region_projection: (V, D), applied after the local projection; None where regions are in the joint space.
+        region_kind: how the region features are made, one of those that ``gallop.backbones.vision`` lists.
+        any_size: whether it takes photos that are larger than its input in one pass.
+        mean_is_global: whether the mean of the regions, behind their projection, is the global feature.
+    """
+
+    region_width: int
+    grid: tuple[int, int]
+    region_projection: Tensor | None = None
+    region_kind: RegionKind = "value"
+    any_size = False
+    mean_is_global = False
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    @abstractmethod
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode (B, 3, H, W) -> global (B, D) and regions (B, R, V), row by row, neither normalised."""
+
+
+def closer_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
+    """Return rows and columns of a photo with so many times the pixels a side.
+
+    Raises:
+        BackboneError: a region would be cut.
+    """
+    rows, columns = (times * cells for cells in grid)
+    if rows != int(rows) or columns != int(columns):
+        raise BackboneError(
+            f"detail={times:g} would cut regions of a grid of {grid[0]} x {grid[1]} in parts; use detail=2 with this "
+            "backbone."
+        )
+    return int(rows), int(columns)
+
+
+def look_closer(vision: ImageEncoder, size: int, pixels: Tensor, at_once: int = 1) -> tuple[Tensor, Tensor]:
+    """Return global (B, D) and regions (B, R, V) of photos (B, 3, H, W) that are larger than the encoder's input.
+
+    Neighbouring windows overlap by half. A region is the mean of those that windows give at its place, and the global
+    feature the mean of the windows' global features.
+
+    Args:
+        size: side of the encoder's input in pixels.
+        at_once: windows of each photo in one pass, which takes as much more memory.
+    """
+    rows, columns = vision.grid
+    tall, wide = closer_grid(vision.grid, pixels.shape[-1] / size)
+    if vision.any_size:
+        global_, regions = vision(pixels)
+        if regions.shape[1] != tall * wide:
+            raise BackboneError(
+                f"This backbone gives {regions.shape[1]} regions of a photo of {pixels.shape[-1]} pixels a side, which "
+                f"are no grid of {tall} x {wide}; use detail=1 with it."
+            )
+        return global_, regions
+    globals_: list[Tensor] = []
+    sums: Any = 0.0
+    counts = np.zeros((tall, wide, 1), np.float32)
+    places = list(product(_starts(rows, tall), _starts(columns, wide)))
+    for first in range(0, len(places), at_once):
+        some = places[first : first + at_once]
+        corners = [(round(row * size / rows), round(column * size / columns)) for row, column in some]
+        cut = [pixels[..., top : top + size, left : left + size] for top, left in corners]
+        both = vision(cut[0] if len(cut) == 1 else torch.cat(cut))
+        each = (features.unflatten(0, (len(some), -1)) for features in both)  # type: ignore[no-untyped-call]
+        for (row, column), global_, regions in zip(some, *each, strict=True):
+            globals_.append(global_)
+            # Padded, since a sum into a slice is some twenty nodes of an ONNX file for each window.
+            around = (0, 0, column, wide - column - columns, row, tall - row - rows)
+            sums += F.pad(regions.unflatten(1, (rows, columns)).float(), around)
+            counts[row : row + rows, column : column + columns] += 1
+    return torch.stack(globals_).float().mean(dim=0), (sums / torch.from_numpy(counts).to(pixels.device)).flatten(1, 2)
+
+
+def _starts(cells: int, total: int) -> list[int]:
+    """The first cell of each window of so many cells along a side of ``total``, from edge to edge."""
+    steps = max(math.ceil(2 * (total - cells) / cells), 1)
+    return [round(step * (total - cells) / steps) for step in range(steps + 1)]
