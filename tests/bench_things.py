@@ -85,12 +85,12 @@ class Fake:
     diverges: bool = False
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FakeAnswers:
-        setup.tick()
+        setup.ticked()
         self.fitted.append((self.skill, setup.seed, len(shots.photos)))
         assert len(shots.labels) == len(shots.photos)
         if self.diverges:
             raise TrainingDiverged("The loss is nan.")
-        setup.tick()
+        setup.ticked()
         return FakeAnswers(shots.class_names, self.skill + setup.seed + len(shots.photos), local=True)
 
     def work(self, photos: int) -> Work:

@@ -12,11 +12,10 @@ from typing import Any
 from gallop.config import MethodConfig, TrainConfig
 from gallop.errors import ConfigError, suggesting
 from gallop.methods.classifier import MethodClassifier
-from gallop.methods.coop import CoOp
 from gallop.methods.interface import Fitted, Method, Setup, Work, method_sight
 from gallop.methods.linear_probe import LinearProbe
 from gallop.methods.locoop import LoCoOp
-from gallop.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, GalLoPMethod, PromptLearner
+from gallop.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, CoOp, GalLoPMethod, PromptLearner
 from gallop.methods.promptsrc import PromptSRC
 from gallop.methods.tip_adapter import TipAdapter, TipAdapterF
 from gallop.methods.zero_shot import ZeroShot

@@ -3,7 +3,7 @@ Adaptation without Forgetting", ICCV 2023, arXiv 2307.06948).
 
 Three ways of not forgetting what the frozen model knows: text features stay near those of an ensemble of templates,
 predictions stay near zero-shot ones, and the prompts of all epochs are averaged. The paper also learns prompts inside
-the vision tower, with a term of their own; here images are frozen, so that term is zero. The ensemble is CLIP's seven
+the image encoder, with a term of their own; here images are frozen, so that term is zero. The ensemble is CLIP's seven
 templates, where the authors take sixty.
 
 Shapes: B images, K classes, D joint width.
@@ -22,7 +22,7 @@ from gallop.core.gallop import Loss, TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import Setup
-from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
+from gallop.methods.prompt_learning import PromptedText, PromptLearner, text_of
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model.prompted import PromptModel
 from gallop.setting import number_between
@@ -68,14 +68,14 @@ class PromptSRC(PromptLearner):
         number_between("centre", self.centre, 0, 1)
         number_between("width", self.width, 0.001, 1000)
 
-    def objective(self, frozen: Tensor) -> Objective:
+    def regularised(self, frozen: Tensor) -> Objective:
         """Return what a step minimises.
 
         Args:
             frozen: text features (K, D) that nothing was learned for.
         """
 
-        def regularised(
+        def objective(
             model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
         ) -> tuple[Loss, Tensor, Tensor]:
             loss, global_, local = model.loss(features, labels, kept, text)
@@ -88,12 +88,12 @@ class PromptSRC(PromptLearner):
             )
             return replace(loss, total=loss.total + penalty), global_, local
 
-        return regularised
+        return objective
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompt; what answers is the average over the epochs."""
-        model = PromptModel(setup.backbone, shots.class_names, ONE_PROMPT)
-        objective = self.objective(template_features(setup.backbone, shots.class_names, TEMPLATES["ensemble"]))
+        model = PromptModel(setup.backbone, shots.class_names, self.method)
+        objective = self.regularised(template_features(setup.backbone, shots.class_names, TEMPLATES["ensemble"]))
         weights = epoch_weights(self.config(setup.seed).epochs, self.centre, self.width)
         average = torch.zeros_like(model.prompts.global_contexts)
         for event in self.train(model, shots, setup, objective):

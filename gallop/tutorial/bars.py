@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from typing_extensions import Unpack
 
-from gallop.tutorial.surroundings import Numbers, Surroundings, axis_of, framed, names_along, names_down
+from gallop.tutorial.surroundings import (
+    Numbers,
+    Surroundings,
+    axes_beside,
+    axis_of,
+    figure_of,
+    framed,
+    names_along,
+    names_down,
+)
 from gallop.wording import as_drawn
 
 _BLUE, _RED = "#4477aa", "#ee6677"
@@ -63,12 +72,10 @@ def number_bar_charts(
     Args:
         charts: by what their numbers are, those of each and how one is written, as ``number_bars`` takes them.
     """
-    figure = Figure(figsize=size, layout="constrained")
-    for axis, (what, (values, form)) in zip(
-        figure.subplots(1, len(charts), squeeze=False)[0], charts.items(), strict=True
-    ):
+    axes = axes_beside(len(charts), size)
+    for axis, (what, (values, form)) in zip(axes, charts.items(), strict=True):
         number_bars(values, form, axis=axis, labels=(what, ""))
-    return figure
+    return figure_of(axes[0])
 
 
 def bar_groups(
@@ -127,11 +134,10 @@ def heap_charts(
         limits: by title, its place.
         label: below each.
     """
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(1, len(charts), squeeze=False)[0]
+    axes = axes_beside(len(charts), size)
     for axis, (title, heaps) in zip(axes, charts.items(), strict=True):
         legend, left = "beside" if axis is axes[-1] else "", "photos" if axis is axes[0] else ""
         place = {limit: limits[title]}
         heap_chart(heaps, bins=bins, dotted=place, labels=(label, left), title=title, legend=legend, axis=axis)
         axis.locator_params(axis="x", nbins=3)  # the narrower, the fewer numbers have room
-    return figure
+    return figure_of(axes[0])

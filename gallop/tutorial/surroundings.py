@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -53,6 +53,12 @@ def axis_of(frame: Surroundings) -> Axes:
     return Figure(figsize=frame.get("size", (7, 2.8)), layout="constrained").subplots()
 
 
+def axes_beside(count: int, size: tuple[float, float], **options: Any) -> list[Axes]:
+    """Return the axes of so many charts beside each other in one figure; options are those of ``Figure.subplots``."""
+    axes = Figure(figsize=size, layout="constrained").subplots(1, count, squeeze=False, **options)
+    return list(axes[0])
+
+
 def framed(axis: Axes, frame: Surroundings) -> Figure:
     """Put around a chart what is to stand there, and return its figure."""
     for number, (name, places) in enumerate(frame.get("dotted", {}).items()):
@@ -75,10 +81,8 @@ def framed(axis: Axes, frame: Surroundings) -> Figure:
 
 
 def figure_of(axis: Axes) -> Figure:
-    """Return the whole figure that an axis is part of."""
-    figure = axis.figure
-    assert isinstance(figure, Figure)  # a figure within a figure is never made here
-    return figure
+    """Return the figure that an axis is part of."""
+    return cast(Figure, axis.figure)  # a figure within a figure is never made here
 
 
 def names_along(axis: Axes, names: Sequence[str], beside: Sequence[str] = ()) -> None:
@@ -89,7 +93,7 @@ def names_along(axis: Axes, names: Sequence[str], beside: Sequence[str] = ()) ->
     """
     whole = figure_of(axis).get_figwidth()
     width = min(axis.get_position().width * whole, whole - room_of(beside))
-    aslant: dict[str, Any] = {"rotation": 60, "ha": "right"} if room_of(names) * len(names) > width else {}
+    aslant = {"rotation": 60, "ha": "right"} if room_of(names) * len(names) > width else {}
     axis.set_xticks(range(len(names)), [as_written(name) for name in names], fontsize=8, **aslant)
 
 
