@@ -57,8 +57,8 @@ for _kind in METHODS.values():
     suggesting(_kind)
 
 
+# A setting of GalLoP: the preset whose settings of the method replace the paper's; those that are given precede them.
 _METHOD_PRESET = "method_preset"
-"""Of GalLoP: the preset whose settings of the method replace the paper's; those that are given go before them."""
 
 
 def method_settings(name: str) -> list[str]:

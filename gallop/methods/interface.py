@@ -101,13 +101,13 @@ def centres(shots: LabelledPhotos, setup: Setup, sight: Sight = ONCE) -> ImageFe
 
 
 def method_sight(method: Method) -> Sight:
-    """Return what a method answers from: one look, where it says nothing of it."""
+    """Return what a method answers from: one look, unless it has a ``sight``."""
     found: Sight = getattr(method, "sight", ONCE)
     return found
 
 
 def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:
-    """Return answers of a method that looks at whole images alone and has nothing but probabilities (B, K).
+    """Return answers of a method that has no regions and nothing but probabilities (B, K).
 
     Its outlier scores are those of probabilities, such as MSP.
     """

@@ -60,7 +60,6 @@ class LoCoOp(PromptLearner):
     def objective(
         self, model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
     ) -> tuple[Loss, Tensor, Tensor]:
-        """Return what a step minimises, as ``gallop.training.steps.Objective``."""
         loss, global_, local = super().objective(model, features, labels, kept, text)
         backbone = model.backbone
         regions = features.regions.to(backbone.device)

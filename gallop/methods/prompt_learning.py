@@ -38,7 +38,7 @@ class PromptedText:
 
 
 def text_of(model: PromptModel) -> PromptedText:
-    """Return a model's own prompts as they are now."""
+    """Return the prompts of a model as they are now."""
     with torch.no_grad():
         return PromptedText(model, model.text_features())
 
@@ -50,7 +50,7 @@ RUNS_OWN = ("seed", "calibration_folds")
 """Settings of a training that are no method's: the run has its seed, and nothing is held out."""
 
 USUAL_TRAINING = TrainConfig()
-"""Of a training, where nothing else is said."""
+"""The settings of a training by default."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,6 @@ class PromptLearner:
         self.config(seed=0)  # refuses what cannot be used before anything is encoded
 
     def config(self, seed: int) -> TrainConfig:
-        """Return the training settings."""
         own = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUNS_OWN}
         return train_preset(self.preset, **own, calibration_folds=0, seed=seed)
 
@@ -141,10 +140,8 @@ class GalLoPMethod(PromptLearner, MethodConfig):
 
     @property
     def method(self) -> MethodConfig:
-        """What is learned."""
         return MethodConfig(**{name: getattr(self, name) for name in settings_of(MethodConfig)})
 
     @property
     def sight(self) -> Sight:
-        """What it answers from."""
         return sight_of(self.method, "answers")

@@ -30,17 +30,6 @@ from gallop.training.loop import StepEvent
 from gallop.training.steps import Objective
 
 
-def text_consistency(text: Tensor, frozen: Tensor) -> Tensor:
-    """Return mean absolute difference of unit text features (K, D) from the frozen ones (paper, section 3.2.1)."""
-    return F.l1_loss(F.normalize(text, dim=-1), F.normalize(frozen, dim=-1))
-
-
-def prediction_consistency(logits: Tensor, frozen: Tensor) -> Tensor:
-    """KL(frozen || learned) of the class probabilities of logits (B, K), divided by B K, as the authors' code does."""
-    learned, kept = logits.log_softmax(dim=-1), frozen.log_softmax(dim=-1)
-    return F.kl_div(learned, kept, reduction="sum", log_target=True) / logits.numel()
-
-
 def epoch_weights(epochs: int, centre: float, width: float) -> Tensor:
     """Return shares (epochs,) of each epoch's prompts in the average: a Gaussian over the epochs (paper, eq. 8)."""
     at = torch.arange(1, epochs + 1)
@@ -81,11 +70,13 @@ class PromptSRC(PromptLearner):
             loss, global_, local = model.loss(features, labels, kept, text)
             scale, damping = model.backbone.logit_scale, model.backbone.damping.image
             images = features.global_.to(model.backbone.device).float()
-            before = cosines.global_cosines(images, frozen[:, None], damping)
-            penalty = self.text_weight * text_consistency(text.global_[:, 0], frozen)
-            penalty = penalty + self.prediction_weight * prediction_consistency(
-                scale * global_[..., 0], scale * before[..., 0]
-            )
+            before = scale * cosines.global_cosines(images, frozen[:, None], damping)[..., 0]
+            now = scale * global_[..., 0]
+            # The mean absolute difference of unit text features (paper, section 3.2.1).
+            of_texts = F.l1_loss(F.normalize(text.global_[:, 0], dim=-1), F.normalize(frozen, dim=-1))
+            # KL(frozen || learned) of the class probabilities, divided by B K as in the authors' code.
+            divergence = F.kl_div(now.log_softmax(-1), before.log_softmax(-1), reduction="sum", log_target=True)
+            penalty = self.text_weight * of_texts + self.prediction_weight * (divergence / now.numel())
             return replace(loss, total=loss.total + penalty), global_, local
 
         return objective

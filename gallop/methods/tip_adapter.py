@@ -35,8 +35,7 @@ from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.predictions.predict import Predictions, to_array
 from gallop.setting import number_between, require, whole_between
 
-_BATCH = 256
-"""Images of a step of Tip-Adapter-F, as in the authors' code."""
+_BATCH = 256  # images of a step of Tip-Adapter-F, as in the authors' code
 
 
 WEIGHTS = tuple(2.0**power for power in range(-3, 10))
@@ -65,13 +64,8 @@ def held_out(shots: LabelledPhotos, setup: Setup, folds: int) -> list[Fold]:
     parts = stratified_folds(shots.labels, folds, seed=setup.seed) if folds else []
     if len(parts) < 2:
         return []
-    features, labels = centres(shots, setup), torch.tensor(shots.labels)
-    found = []
-    for part in parts:
-        rest = torch.ones(len(shots), dtype=torch.bool)
-        rest[part] = False
-        found.append(Fold(rest.nonzero()[:, 0], features[torch.tensor(part)], labels[part]))
-    return found
+    features, labels, every = centres(shots, setup), torch.tensor(shots.labels), set(range(len(shots)))
+    return [Fold(torch.tensor(sorted(every - set(part))), features[torch.tensor(part)], labels[part]) for part in parts]
 
 
 @dataclass(frozen=True)
@@ -113,7 +107,7 @@ def search(asked: Sequence[Votes]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class KeyValueCache:
-    """A text classifier and a cache of shots that are heard together.
+    """A text classifier and a cache of shots, whose logits are added.
 
     Attributes:
         text: class weights (K, D).
@@ -147,11 +141,9 @@ class KeyValueCache:
         return Votes(*self._terms(fold.features), self.values, fold.labels.to(self.backbone.device))
 
     def only(self, shots: Tensor) -> KeyValueCache:
-        """Return a cache of some of the shots (indices)."""
         return replace(self, keys=self.keys[shots], values=self.values[shots])
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        """Return answers for B images, with MSP."""
         with torch.no_grad():
             return from_probabilities(self.class_names, to_array(self.logits(features).softmax(dim=-1)))
 
@@ -197,14 +189,12 @@ class TipAdapter:
         require(self.folds != 1, "folds is 1; give 0, or 2 and more: one fold leaves nothing to fill a cache with.")
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
-        """Fill the cache."""
         text = class_weights(setup.backbone, shots.class_names)
         setup.ticked()
         cache, folds = self.filled(shots, text, self.encoded(shots, setup)), held_out(shots, setup, self.folds)
         return _searched(cache, [cache.only(fold.rest) for fold in folds], folds)
 
     def work(self, photos: int) -> Work:
-        """Return the views, and no step."""
         return Work(kept=photos * (self.views + bool(self.folds)))
 
     def encoded(self, shots: LabelledPhotos, setup: Setup) -> TrainingViews:
@@ -257,7 +247,6 @@ class TipAdapterF(TipAdapter):
         whole_between("epochs", self.epochs, 1, 10_000)
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
-        """Fill the cache and learn its keys."""
         text = class_weights(setup.backbone, shots.class_names)
         setup.ticked()
         views = self.encoded(shots, setup)

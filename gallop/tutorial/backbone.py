@@ -44,7 +44,6 @@ class TimeAhead:
 
     @property
     def seconds(self) -> float:
-        """All of it."""
         return self.photos * self.each + self.steps * self.step
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Bars and heaps, from the numbers that they show."""
+"""Bar charts and histograms."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def bar_groups(
 def heap_chart(
     values: Mapping[str, Numbers], *, bins: int, colours: Sequence[str] = (_BLUE, _RED), **frame: Unpack[Surroundings]
 ) -> Figure:
-    """Draw how often which numbers are there, a heap for each name, on common bins."""
+    """Draw a histogram for each name, on common bins."""
     axis = axis_of(frame)
     every = np.concatenate([np.asarray(some) for some in values.values()])
     edges = np.linspace(every.min(), every.max(), bins)
@@ -126,10 +126,10 @@ def heap_charts(
     label: str,
     size: tuple[float, float] = (12, 3.1),
 ) -> Figure:
-    """Draw several charts of heaps beside each other, each with a limit; the names stand beside the last one.
+    """Draw several charts of histograms beside each other, each with a limit; the names are beside the last one.
 
     Args:
-        charts: by title, the heaps of each, as ``heap_chart`` takes them.
+        charts: by title, the histograms of each, as ``heap_chart`` takes them.
         limit: what the limit is called.
         limits: by title, its place.
         label: below each.

@@ -1,4 +1,4 @@
-"""Lines and marks, from the numbers that they show."""
+"""Line charts and scatter plots."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def line_charts(
     dotted: Places | None = None,
     size: tuple[float, float] = (11, 3.2),
 ) -> Figure:
-    """Draw several charts of lines beside each other; their names stand beside the last one.
+    """Draw several charts of lines beside each other; their names are beside the last one.
 
     Args:
         charts: by what their numbers are, the lines of each, as ``line_chart`` takes them.
@@ -116,7 +116,7 @@ def cloud_charts(
 
     Args:
         charts: by title: the dots (n, 2) of each name. The first ten names have colours, the others share black.
-        behind: dots (n, 2) that stand in light grey behind those of each chart.
+        behind: dots (n, 2) that are drawn in light grey behind those of each chart.
         label: of the two dimensions, which are numbered.
     """
     axes = axes_beside(len(charts), size, sharex=True, sharey=True)

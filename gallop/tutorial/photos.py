@@ -37,22 +37,21 @@ FAST = os.environ.get("FAST") == "1"
 
 _FILES = {
     # name: (package, file); who took them, and that they may be used, is said in skimage.data and in sklearn's README
-    "cat": ("skimage", "chelsea.png"),
-    "coffee": ("skimage", "coffee.png"),
-    "rocket": ("skimage", "rocket.jpg"),
-    "motorcycle": ("skimage", "motorcycle_left.png"),
-    "astronaut": ("skimage", "astronaut.png"),
-    "temple": ("sklearn", "china.jpg"),
-    "flower": ("sklearn", "flower.jpg"),
-    "brick": ("skimage", "brick.png"),
-    "grass": ("skimage", "grass.png"),
-    "gravel": ("skimage", "gravel.png"),
-    "galaxies": ("skimage", "hubble_deep_field.jpg"),
-    "moon": ("skimage", "moon.png"),
-    "coins": ("skimage", "coins.png"),
-    "retina": ("skimage", "retina.jpg"),
+    "cat": ("skimage", "data/chelsea.png"),
+    "coffee": ("skimage", "data/coffee.png"),
+    "rocket": ("skimage", "data/rocket.jpg"),
+    "motorcycle": ("skimage", "data/motorcycle_left.png"),
+    "astronaut": ("skimage", "data/astronaut.png"),
+    "temple": ("sklearn", "datasets/images/china.jpg"),
+    "flower": ("sklearn", "datasets/images/flower.jpg"),
+    "brick": ("skimage", "data/brick.png"),
+    "grass": ("skimage", "data/grass.png"),
+    "gravel": ("skimage", "data/gravel.png"),
+    "galaxies": ("skimage", "data/hubble_deep_field.jpg"),
+    "moon": ("skimage", "data/moon.png"),
+    "coins": ("skimage", "data/coins.png"),
+    "retina": ("skimage", "data/retina.jpg"),
 }
-_FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
 
 THINGS = ("cat", "coffee", "rocket", "motorcycle", "astronaut", "temple", "flower")
 """One photo each."""
@@ -60,8 +59,7 @@ TEXTURES = ("brick", "grass", "gravel")
 """One large photo each, in grey, from which crops are cut."""
 MOST_CLASSES = 40
 """Of your own folder; of more, the pictures and tables of a notebook would show nothing."""
-_TESTS = 20
-"""Of each class, in a folder that is not split."""
+_TESTS = 20  # of each class, in a folder that is not split
 PUBLIC_SETS = ("DTD", "EuroSAT", "Flowers102", "OxfordIIITPet")
 DOMAINS = ("blur", "sketch", "dark")
 
@@ -79,7 +77,7 @@ def sample(name: str) -> Photo:
     found = find_spec(package)
     if found is None or not found.submodule_search_locations:
         raise ImportError(f"The photo {name!r} lies inside {package}: pip install 'gallop-explorer[notebooks]'.")
-    return load_image(Path(found.submodule_search_locations[0], _FOLDERS[package], file), name=name)
+    return load_image(Path(found.submodule_search_locations[0], file), name=name)
 
 
 def texture_crops(
@@ -215,10 +213,8 @@ def _of(photos: LabelledPhotos, names: list[str]) -> LabelledPhotos:
 
 
 def _by_class(dataset: LabelledPhotos) -> dict[str, list[Photo]]:
-    found: dict[str, list[Photo]] = {name: [] for name in dataset.class_names}
-    for path, name in zip(dataset.photos, dataset.names, strict=True):
-        found[name].append(load_image(path))
-    return found
+    pairs = list(zip(dataset.photos, dataset.names, strict=True))
+    return {name: [load_image(path) for path, other in pairs if other == name] for name in dataset.class_names}
 
 
 def public_set(name: str, shots: int = 16, tests: int = 20) -> Path:
@@ -280,7 +276,8 @@ def domain(photo: Photo, kind: str) -> Photo:
         # A pencil: grey, divided by its own blurred light, so that only edges stay dark.
         grey = ImageOps.grayscale(image)
         soft = ImageOps.invert(grey).filter(ImageFilter.GaussianBlur(min(image.size) / 50))
-        image = Image.merge("RGB", [_dodge(grey, soft)] * 3)
+        light = np.asarray(grey, np.float32) * 255 / np.maximum(255 - np.asarray(soft, np.float32), 1)
+        image = Image.merge("RGB", [Image.fromarray(np.minimum(light, 255).astype(np.uint8))] * 3)
     elif kind == "dark":
         image = ImageChops.multiply(
             ImageEnhance.Brightness(image).enhance(0.35), Image.new("RGB", image.size, "#ccd4ff")
@@ -288,11 +285,6 @@ def domain(photo: Photo, kind: str) -> Photo:
     else:
         raise ValueError(f"There is no domain {kind!r}; there are {', '.join(DOMAINS)}.")
     return load_image(image, name=f"{photo.name}, {kind}")
-
-
-def _dodge(grey: Image.Image, soft: Image.Image) -> Image.Image:
-    light = np.asarray(grey, np.float32) * 255 / np.maximum(255 - np.asarray(soft, np.float32), 1)
-    return Image.fromarray(np.minimum(light, 255).astype(np.uint8))
 
 
 @cache

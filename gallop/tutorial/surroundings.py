@@ -1,4 +1,4 @@
-"""What stands around a chart of a notebook: labels, limits, marks and the names of what is drawn."""
+"""The frame of a chart of a notebook: labels, limits, marks and the legend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LETTER = 0.075  # inches that a letter of a name takes, with its share of the g
 _LONGEST = 28  # letters of a name beside an axis: longer ones would leave a chart no room
 
 Numbers = Sequence[float] | NDArray[Any]
-"""Of a line, a heap or a group."""
+"""Of a line, a histogram or a group."""
 Places = Mapping[str, float | Sequence[float]]
 """By name; "" for those without."""
 
@@ -60,7 +60,7 @@ def axes_beside(count: int, size: tuple[float, float], **options: Any) -> list[A
 
 
 def framed(axis: Axes, frame: Surroundings) -> Figure:
-    """Put around a chart what is to stand there, and return its figure."""
+    """Add labels, limits, marks and legend to a chart, and return its figure."""
     for number, (name, places) in enumerate(frame.get("dotted", {}).items()):
         colour, style = "black" if name else "grey", (":", "--")[number % 2]
         for place in np.atleast_1d(places):
@@ -93,7 +93,7 @@ def names_along(axis: Axes, names: Sequence[str], beside: Sequence[str] = ()) ->
     """
     whole = figure_of(axis).get_figwidth()
     width = min(axis.get_position().width * whole, whole - room_of(beside))
-    aslant = {"rotation": 60, "ha": "right"} if room_of(names) * len(names) > width else {}
+    aslant: dict[str, Any] = {"rotation": 60, "ha": "right"} if room_of(names) * len(names) > width else {}
     axis.set_xticks(range(len(names)), [as_written(name) for name in names], fontsize=8, **aslant)
 
 
@@ -108,5 +108,5 @@ def room_of(names: Sequence[str]) -> float:
 
 
 def as_written(name: str) -> str:
-    """Return a name as it stands beside a chart: without the middle of a line that is too long."""
+    """Return a name as it is written beside a chart: without the middle of a line that is too long."""
     return as_drawn("\n".join(shortened(line, _LONGEST) for line in name.splitlines()))

@@ -55,5 +55,5 @@ def test_no_template_prints_text_of_strangers_as_it_is() -> None:
     for path in (ROOT / "gallop").rglob("*.j2"):
         text = path.read_text()
         assert "autoescape" not in text
-        ours = r"""('[^']*'|\bversion|\bhead\.what|\bcalibration\.promise|\bplace|\btraining\|join\(", "\))$"""
+        ours = r"""('[^']*'|\bversion|\bbranch\.what|\bcalibration\.promise|\bplace|\btraining\|join\(", "\))$"""
         assert all(re.search(ours, before) for before in text.split("|safe")[:-1]), path
