@@ -12,8 +12,8 @@ import numpy as np
 from gallop.bench.definition.benchmark import Spec
 from gallop.bench.definition.spec import parse_spec
 from gallop.bench.reporting.results import Results
+from gallop.bench.running.plan import UNTAUGHT, BenchRun, Plan, TableEntry
 from gallop.bench.running.records import Figure, Record
-from gallop.bench.running.runs import UNTAUGHT, BenchRun, Plan, TableEntry
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures
