@@ -102,8 +102,7 @@ def centres(shots: LabelledPhotos, setup: Setup, sight: Sight = ONCE) -> ImageFe
 
 def method_sight(method: Method) -> Sight:
     """Return what a method answers from: one look, unless it has a ``sight``."""
-    found: Sight = getattr(method, "sight", ONCE)
-    return found
+    return getattr(method, "sight", ONCE)
 
 
 def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:

@@ -36,8 +36,6 @@ from gallop.predictions.predict import Predictions, to_array
 from gallop.setting import number_between, require, whole_between
 
 _BATCH = 256  # images of a step of Tip-Adapter-F, as in the authors' code
-
-
 WEIGHTS = tuple(2.0**power for power in range(-3, 10))
 """Candidates for alpha. The authors' end at 3, for CLIP, which reads better than small text encoders do."""
 SHARPNESSES = (0.5, 1.0, 2.0, 3.0, 4.0, 5.5, 7.5, 10.0, 14.0, 20.0)
@@ -70,13 +68,13 @@ def held_out(shots: LabelledPhotos, setup: Setup, folds: int) -> list[Fold]:
 
 @dataclass(frozen=True)
 class Votes:
-    """What a cache is asked and finds, before alpha and beta.
+    """The terms of a cache's logits for held-out images, before alpha and beta.
 
     Attributes:
         text: logits of the text (b, K).
         affinity: cosines with the keys (b, n).
         values: (n, K).
-        labels: what the images are (b,).
+        labels: class indices (b,).
     """
 
     text: Tensor

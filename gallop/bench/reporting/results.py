@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from gallop.bench.definition.benchmark import label_of
 from gallop.bench.running.plan import UNTAUGHT, Plan, TableEntry
 from gallop.bench.running.records import Record
 from gallop.predictions.rows import csv_cell
@@ -159,7 +158,7 @@ class Results:
         return text.getvalue().encode("utf-8", "backslashreplace")
 
     def group_labels(self, group: str) -> list[str]:
-        return [label_of(variant, group) for variant in self.spec.ablations[group].variants]
+        return [label for label, line in self.spec.lines.items() if line.group == group]
 
     def group_sets(self, group: str) -> list[str]:
         there = {entry.set for entry in self.plan.entries if entry.group == group}
