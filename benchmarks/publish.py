@@ -16,7 +16,6 @@ from pathlib import Path
 from benchmarks.report import replace_between
 from gallop.bench.definition.spec import read_spec
 from gallop.bench.reporting.claims import judge, points
-from gallop.bench.reporting.markdown import counted, markdown_table
 from gallop.bench.reporting.results import MeanCell, Results, cell
 from gallop.bench.reporting.tables import cell_text, sets_asked
 from gallop.bench.reporting.write import CSV, write_outcome
@@ -24,6 +23,8 @@ from gallop.bench.running.backbones import Backbones
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import make_plan
 from gallop.bench.running.records import RecordStore
+from gallop.documents.markdown import markdown_table
+from gallop.wording import counted
 
 HERE = Path(__file__).parent
 FOLDER, README, FRONT = HERE / "photos-mini", HERE / "README.md", HERE.parent / "README.md"
@@ -88,7 +89,7 @@ def by_shots(results: Results) -> str:
     pairs = [(source, target) for source, targets in transfer.items() for target in targets]
     most = max(shots)
     rows = []
-    for label in results.main_labels():
+    for label in results.spec.methods:
         cells = [text_of(_mean(results, label, "accuracy", n, results.plan.sets)) for n in shots]
         if not any(cells):
             continue

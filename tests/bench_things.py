@@ -12,8 +12,8 @@ import numpy as np
 from gallop.bench.definition.benchmark import Spec
 from gallop.bench.definition.spec import parse_spec
 from gallop.bench.reporting.results import Results
+from gallop.bench.running.plan import UNTAUGHT, BenchRun, Plan, TableEntry
 from gallop.bench.running.records import Figure, Record
-from gallop.bench.running.runs import UNTAUGHT, BenchRun, Plan, TableEntry
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures
@@ -85,12 +85,12 @@ class Fake:
     diverges: bool = False
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FakeAnswers:
-        setup.tick()
+        setup.ticked()
         self.fitted.append((self.skill, setup.seed, len(shots.photos)))
         assert len(shots.labels) == len(shots.photos)
         if self.diverges:
             raise TrainingDiverged("The loss is nan.")
-        setup.tick()
+        setup.ticked()
         return FakeAnswers(shots.class_names, self.skill + setup.seed + len(shots.photos), local=True)
 
     def work(self, photos: int) -> Work:

@@ -18,10 +18,9 @@ from PIL import Image
 from gallop.data.folders import read_folder
 from gallop.errors import DataError
 from gallop.images import Photo, load_image
-from gallop.lessons.asking import in_plain_text
-from gallop.lessons.question import questions_of
+from gallop.lessons.asking import in_plain_text, questions_of
 from gallop.sample import sample_photos
-from gallop.tutorial import photos, public_sets
+from gallop.tutorial import photos
 from tests import tiny, warm
 from tests.conftest import ROOT
 from tests.connects import Connects
@@ -368,4 +367,4 @@ def test_without_a_network_a_public_set_says_what_to_do(monkeypatch: pytest.Monk
     monkeypatch.setattr(torchvision.datasets, "Flowers102", offline)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(ConnectionError, match="Connect to a network and try again, set GALLOP_PHOTOS"):
-        public_sets.public_set("Flowers102")
+        photos.public_set("Flowers102")

@@ -8,13 +8,13 @@ from dataclasses import asdict
 import torch
 
 from gallop.backbones import pick_device
-from gallop.bench.reporting.markdown import counted
 from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photo_sets import Photos
+from gallop.bench.running.photos import Photos
+from gallop.bench.running.plan import BenchRun, Plan
 from gallop.bench.running.rehearsal import Encoded, Rehearsal, Rehearsed
-from gallop.bench.running.runs import BenchRun, Plan
 from gallop.cli.console import Console, columns
 from gallop.runtime.machine import processor
+from gallop.wording import counted
 
 
 def rehearse(

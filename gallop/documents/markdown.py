@@ -1,8 +1,11 @@
-"""Text of strangers inside Markdown, in two ways. HTML's own rules come with the templates."""
+"""Text of strangers inside Markdown: in a sentence, in a line, in a table. HTML's own rules come with the templates."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from markupsafe import Markup
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
@@ -26,3 +29,13 @@ def markdown_line(text: str) -> str:
     for character in "\\|[]`":
         line = line.replace(character, f"\\{character}")
     return line.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], names: int = 1) -> Markup:
+    """Return a table whose cells may hold any text: it stays in its cell.
+
+    Args:
+        names: how many columns at the left hold words, not figures.
+    """
+    rule = ["---"] * names + ["---:"] * (len(head) - names)
+    return Markup("\n".join(f"| {' | '.join(map(markdown_line, line))} |" for line in (head, rule, *rows)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from gallop import __version__
 from gallop.backbones import Damping
@@ -18,18 +18,14 @@ from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.setting import settings_of
 
-if TYPE_CHECKING:
-    from huggingface_hub import EvalResult
-
-_ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?")
-"""Of a data set on the Hub: other names are told in words alone."""
+_ID = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?")  # of a data set on the Hub; other names are only in sentences
 _TASK = "image-classification"
-_TOLD_APART = ("global_prompts", "topk", "local_projection", "global_projection", "head", "detail", "detail_in")
-"""Settings of the method that have a line of their own."""
+# Settings of the method that the card states in sentences.
+_ELSEWHERE = ("global_prompts", "topk", "local_projection", "global_projection", "head", "detail", "detail_in")
 
 
 class Described(Protocol):
-    """What a card tells of a fitted classifier."""
+    """The facts of a fitted classifier that are in its card."""
 
     model_: PromptModel
     calibration_: Calibration
@@ -69,7 +65,7 @@ def model_card(
 
 
 def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
-    """What there is to say of a branch."""
+    """The facts of a branch."""
     known = branch.sums.known.tolist()
     return {
         "title": HEADS[branch.kind].title,
@@ -92,14 +88,25 @@ def hub_card(
     """Return the card of a model on the Hub, with what the Hub reads of it in front.
 
     Args:
-        tested: how many photos that were kept for testing it was right on.
+        tested: how many of the test photos were right.
         data_set: what its photos are called.
         licence: of what was learned, as the Hub writes them.
     """
-    from huggingface_hub import ModelCardData
+    from huggingface_hub import EvalResult, ModelCardData
 
-    photos = data_set or "photos kept for testing"
-    results = [] if tested is None else [_result(tested, data_set or "own", photos)]
+    photos, results, measured = data_set or "photos kept for testing", [], []
+    if tested is not None:
+        result = EvalResult(
+            task_type=_TASK,
+            dataset_type=data_set or "own",
+            dataset_name=photos,
+            metric_type="accuracy",
+            metric_value=tested.value,
+            metric_name="Accuracy (top-1)",
+        )
+        low, high = tested.interval
+        share = f"{tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
+        results, measured = [result], [f"Right on {tested.right} of {tested.of} {photos}: {share}"]
     name = classifier.model_.backbone.name
     facts = ModelCardData(
         library_name=LIBRARY,
@@ -113,36 +120,17 @@ def hub_card(
         model_name=address.repository.partition("/")[2] if results else None,
         eval_results=results or None,
     )
-    measured = [_told(tested, photos)] if tested else []
     learned_from = f"Learned from photos of {data_set}" if data_set else ""
     return (
         f"---\n{facts.to_yaml()}\n---\n\n{model_card(classifier, measured, learned_from, f'{HUB}{address.repository}')}"
     )
 
 
-def _result(tested: Share, data_set: str, photos: str) -> EvalResult:
-    from huggingface_hub import EvalResult
-
-    return EvalResult(
-        task_type=_TASK,
-        dataset_type=data_set,
-        dataset_name=photos,
-        metric_type="accuracy",
-        metric_value=tested.value,
-        metric_name="Accuracy (top-1)",
-    )
-
-
-def _told(tested: Share, photos: str) -> str:
-    low, high = tested.interval
-    return f"Right on {tested.right} of {tested.of} {photos}: {tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
-
-
 def _phrases(training: TrainConfig, method: MethodConfig) -> list[str]:
-    """Every setting, as a card says it."""
+    """A phrase for every setting that has no sentence of its own in the card."""
     return [
         about.phrase(getattr(config, name))
         for config in (training, method)
         for name, about in settings_of(config).items()
-        if name not in _TOLD_APART
+        if name not in _ELSEWHERE
     ]

@@ -1,6 +1,6 @@
 """Whether prompts differ, and what each is worth: what they say, where they look, and how it goes without them.
 
-All of this starts at text features and stored similarities; no tower runs. Prompts are numbered global ones first.
+All of this starts at text features and stored similarities; no backbone runs. Prompts are numbered global ones first.
 
 Shapes: B photos, K classes, R regions, M global and N local prompts, P = M or N prompts of one branch, D joint width,
 C context tokens, T text width.

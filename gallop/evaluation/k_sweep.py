@@ -15,8 +15,7 @@ from torch import Tensor
 
 from gallop.model.similarities import Look, Similarities
 
-_ROUNDS = 10
-"""Of looking through all scales for better k: more than ever was needed."""
+_ROUNDS = 10  # of looking through all scales for better k: more than ever was needed
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class KSweep:
     """Right answers on B photos at k = 1, 2, ... R.
 
     Attributes:
-        each: (N, R) where one local prompt has that k, and the others those that stand.
+        each: (N, R) where one local prompt has that k, and the others theirs.
         together: (R,) where all of them have it.
         photos: B.
     """
@@ -38,7 +37,7 @@ def sweep_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> K
     """Return how many photos are right at each k: the model's own answers, but for ties in its last digit.
 
     Args:
-        topk: the k that stand, one for each of at least one local prompt.
+        topk: the present k, one for each of at least one local prompt.
         truth: B class indices.
     """
     whole, means = _means(found)
@@ -47,7 +46,7 @@ def sweep_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> K
 
 
 def better_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> tuple[tuple[int, ...], int]:
-    """Return k with which more photos are right, or those that stand where none was found, and how many then are.
+    """Return k with which more photos are right, or the present ones where there are none, and how many then are.
 
     Scale after scale takes the k that is right most often with the others as they are by then, of several the nearest
     to the one it had, until none moves. On the photos it was chosen on, such a k looks better than it is.

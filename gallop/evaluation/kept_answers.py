@@ -20,7 +20,7 @@ else:
     Predictions = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 ENSEMBLE, GLOBAL, LOCAL = "accuracy", "accuracy_global", "accuracy_local"
-"""What the share of right answers is called: of the ensemble, and of either kind of prompts alone."""
+"""Names of accuracies: of the ensemble, and of either kind of prompts alone."""
 
 
 def accuracy_of(branch: str) -> str:
@@ -30,7 +30,7 @@ def accuracy_of(branch: str) -> str:
 
 @dataclass(frozen=True)
 class KeptAnswers:
-    """What is kept of the answers for B photos.
+    """The parts of the answers for B photos that figures are made of.
 
     Attributes:
         predicted: ``ENSEMBLE`` and, with local prompts, ``GLOBAL`` and ``LOCAL``, with branches ``accuracy_of`` each

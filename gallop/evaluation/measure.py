@@ -1,7 +1,7 @@
 """A test in figures: how often a classifier is right, how sure it may be, and whether it notices what is none of these.
 
 Every share comes with the interval in which it probably lies: with a few dozen photos it is wide, and shows it. All of
-this starts at answers that are there already; no tower runs.
+this starts at answers that are there already; no backbone runs.
 
 Shapes: B photos, K classes.
 """
@@ -42,7 +42,7 @@ class Evaluation:
     Attributes:
         class_names: K names.
         truth: (B,) class indices.
-        answers: what was kept of the answers for them.
+        answers: for them.
 
     Raises:
         ValueError: no photo, or not one label for each.
@@ -73,7 +73,6 @@ class Evaluation:
 
     @property
     def accuracy(self) -> Share:
-        """The ensemble's, of all photos."""
         return self.accuracies[ENSEMBLE]
 
     @property
@@ -83,7 +82,7 @@ class Evaluation:
         return None if verdicts is None else 1.0 - float(verdicts.mean())
 
     def against(self, unknown: KeptAnswers) -> dict[str, Separation]:
-        """Return how well each score tells photos of none of the classes from these."""
+        """Return how well each score separates photos of none of the classes from these."""
         return {name: separation(scores, unknown.ood[name]) for name, scores in self.answers.ood.items()}
 
     @cached_property
@@ -97,7 +96,7 @@ class Evaluation:
 
     @cached_property
     def confusion(self) -> NDArray[np.int_]:
-        """(K, K): photos that really are of the row's class and were said to be of the column's."""
+        """(K, K): photos of the row's class that were classified as the column's."""
         return np.asarray(confusion_matrix(self.truth, self.predicted, labels=range(len(self.class_names))))
 
     def cell(self, really: int, said: int) -> list[int]:
@@ -108,17 +107,14 @@ class Evaluation:
     @cached_property
     def bins(self) -> tuple[Bin, ...]:
         """The reliability diagram: bins that hold photos, from the least sure to the surest."""
-        confidence, index = self.answers.confidence, self._bin_of_each
+        confidence = self.answers.confidence
+        index = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
         right = self.predicted == self.truth
         return tuple(
             Bin(i / BINS, (i + 1) / BINS, float(confidence[index == i].mean()), _share(right[index == i]))
             for i in range(BINS)
             if (index == i).any()
         )
-
-    @property
-    def _bin_of_each(self) -> NDArray[np.intp]:
-        return np.minimum((self.answers.confidence * BINS).astype(np.intp), BINS - 1)
 
     @cached_property
     def calibration_error(self) -> float:
@@ -138,7 +134,7 @@ def _share(right: NDArray[np.bool_]) -> Share:
 
 @dataclass(frozen=True)
 class Separation:
-    """How well one outlier score tells unknown photos from known ones. Each figure is made when it is asked for.
+    """How well one outlier score separates unknown photos from known ones. Each figure is computed when it is read.
 
     Attributes:
         known, unknown: the scores of either, larger = more outlier.
@@ -159,7 +155,7 @@ class Separation:
 
     @cached_property
     def fpr95_authors(self) -> float:
-        """The same as the paper's own code takes it (``metrics.authors_fpr_at_tpr``)."""
+        """The same as the paper's code computes it (``metrics.authors_fpr_at_tpr``)."""
         return metrics.authors_fpr_at_tpr(self.known, self.unknown)
 
     @cached_property

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from gallop.model.calibration import finite_scores, threshold_at_tpr
 
-_DRAWS = 200
-"""Of what chance does to the calibration error."""
+_DRAWS = 200  # of what chance does to the calibration error
 
 
 def accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:
@@ -32,7 +31,7 @@ def fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float =
 
 
 def authors_fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float = 0.95) -> float:
-    """Return FPR95 as the paper's own code takes it: share of outliers below a looser threshold, in [0, 1].
+    """Return FPR95 as the paper's code computes it: the fraction of outliers below a looser threshold, in [0, 1].
 
     Theirs keeps the share of inliers that is *nearest* to ``tpr``, be it less, and takes the loosest threshold that
     keeps as many: right below the next inlier. Ours keeps at least ``tpr``, with the tightest. What lies between is the

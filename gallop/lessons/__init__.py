@@ -1,4 +1,4 @@
-"""What the notebooks ask: in go a notebook and a number, out come a question and what is said to an answer."""
+"""The quizzes of the notebooks: a notebook and a number in, a question and the reply to an answer out."""
 
 from gallop.lessons.asking import quiz
 

@@ -1,22 +1,99 @@
-"""A question as it is asked: buttons where a notebook is open, plain text everywhere else."""
+"""The questions about a notebook, asked with buttons where a notebook is open, in plain text everywhere else.
+
+They lie apart from the notebooks, so that nobody reads the answer beside the question, and a notebook that is stored or
+handed on does not hold it. ``questions/NN.yaml`` is a list of
+
+    question: What is asked?
+    cell: The heading under which the answer is found
+    answers:
+      - wrong: What somebody might think.
+        said: What to think of.
+      - right: What is so.
+        said: Why it is so.
+"""
 
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from gallop.errors import ConfigError
-from gallop.lessons.question import QuizQuestion, questions_of
+from gallop.wording import listed
 
+QUESTIONS = Path(__file__).with_name("questions")
 WIDTH = 95
 """Characters of a line, as in the cells of the notebooks."""
 
 
-def quiz(notebook: int, number: int, answer: str | None = None) -> None:
-    """Ask a question about a notebook, or say what there is to say to an answer.
+@dataclass(frozen=True)
+class PossibleAnswer:
+    """One of the answers to choose from, whether it is right, and a sentence for whoever chooses it."""
 
-    The question is printed. In a notebook, with ipywidgets, buttons stand below it, and what is said to an answer
+    text: str
+    right: bool
+    said: str
+
+
+@dataclass(frozen=True)
+class QuizQuestion:
+    """A question about a notebook.
+
+    Attributes:
+        text: what is asked.
+        cell: the heading under which the answer is found.
+        answers: one of them is right.
+    """
+
+    text: str
+    cell: str
+    answers: tuple[PossibleAnswer, ...]
+
+    @property
+    def letters(self) -> str:
+        return "abcdef"[: len(self.answers)]
+
+    def reply(self, letter: str) -> str:
+        """Return the reply to an answer: why it is right, or a hint and the cell to look at again.
+
+        Raises:
+            ConfigError: it is none of the letters.
+        """
+        given: Any = letter  # whatever was given
+        found = given.strip().lower() if isinstance(given, str) else ""
+        if len(found) != 1 or found not in self.letters:
+            raise ConfigError(f"{letter!r} is none of the answers; choose one of {listed(list(self.letters))}.")
+        answer = self.answers[self.letters.index(found)]
+        if answer.right:
+            return f"{found}) is right. {answer.said}"
+        return f"{found}) is not it. {answer.said} Look again at the cells under “{self.cell}”."
+
+
+def questions_of(notebook: int) -> tuple[QuizQuestion, ...]:
+    """Return the questions of a notebook, in their order. Raises ConfigError where there is no such notebook."""
+    import yaml
+
+    files = {int(file.stem): file for file in sorted(QUESTIONS.glob("*.yaml"))}
+    if notebook not in files:
+        known = listed([str(number) for number in files], most=len(files))
+        raise ConfigError(f"There are no questions about a notebook {notebook!r}; choose one of {known}.")
+    return tuple(_question(entry) for entry in yaml.safe_load(files[notebook].read_text(encoding="utf-8")))
+
+
+def _question(entry: dict[str, Any]) -> QuizQuestion:
+    answers = tuple(
+        PossibleAnswer(each["right" if "right" in each else "wrong"], "right" in each, each["said"])
+        for each in entry["answers"]
+    )
+    return QuizQuestion(entry["question"], entry["cell"], answers)
+
+
+def quiz(notebook: int, number: int, answer: str | None = None) -> None:
+    """Ask a question about a notebook, or reply to an answer.
+
+    The question is printed. In a notebook, with ipywidgets, buttons stand below it, and the reply to an answer
     appears beside them; elsewhere the call is repeated with a letter.
 
     Args:
@@ -35,15 +112,15 @@ def quiz(notebook: int, number: int, answer: str | None = None) -> None:
         raise ConfigError(f"There is no question {number!r} about notebook {notebook}; it has 1 to {len(found)}.")
     question = found[number - 1]
     if answer is not None:
-        _say(textwrap.fill(question.reply(answer), WIDTH))
+        print(textwrap.fill(question.reply(answer), WIDTH))
         return
-    _say(in_plain_text(question))
+    print(in_plain_text(question))
     if _in_a_notebook():
         from IPython.display import display
 
         display(answer_buttons(question))  # type: ignore[no-untyped-call]
     else:
-        _say(f'Answer with quiz({notebook}, {number}, "a"), or another letter.')
+        print(f'Answer with quiz({notebook}, {number}, "a"), or another letter.')
 
 
 def in_plain_text(question: QuizQuestion) -> str:
@@ -55,7 +132,7 @@ def in_plain_text(question: QuizQuestion) -> str:
 
 
 def answer_buttons(question: QuizQuestion) -> Any:
-    """Return a box of ipywidgets: the letters, and what is said to the one that was pressed."""
+    """Return a box of ipywidgets: the letters, and the reply to the one that was pressed."""
     import ipywidgets as widgets
 
     letters = widgets.ToggleButtons(
@@ -68,10 +145,6 @@ def answer_buttons(question: QuizQuestion) -> Any:
 
     letters.observe(reply, "value")
     return widgets.VBox([letters, said])
-
-
-def _say(text: str) -> None:
-    print(text)
 
 
 def _in_a_notebook() -> bool:

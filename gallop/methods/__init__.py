@@ -12,11 +12,10 @@ from typing import Any
 from gallop.config import MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.errors import ConfigError, suggesting
 from gallop.methods.classifier import MethodClassifier
-from gallop.methods.coop import CoOp
 from gallop.methods.interface import Fitted, Method, Setup, Work, method_sight
 from gallop.methods.linear_probe import LinearProbe
 from gallop.methods.locoop import LoCoOp
-from gallop.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, GalLoPMethod, PromptLearner
+from gallop.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, CoOp, GalLoPMethod, PromptLearner
 from gallop.methods.promptsrc import PromptSRC
 from gallop.methods.tip_adapter import TipAdapter, TipAdapterF
 from gallop.methods.zero_shot import ZeroShot
@@ -57,8 +56,8 @@ for _kind in METHODS.values():
     suggesting(_kind)
 
 
+# A setting of GalLoP: the preset whose settings of the method replace the paper's; those that are given precede them.
 _METHOD_PRESET = "method_preset"
-"""Of GalLoP: the preset whose settings of the method replace the paper's; those that are given go before them."""
 
 
 def method_settings(name: str) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,13 +72,19 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         if isinstance(self.method, str | type):
             raise ConfigError(f"method is {self.method!r}; give one with its settings, such as TipAdapter().")
         cache = open_cache(self.cache)
-        draw: dict[str, Any] = {"shots": self.shots, "seed": self.seed, "allow_fewer": self.allow_fewer}
-        data = training_set(images, labels, **draw, content=contents_beside(cache), class_names=class_names)
+        data = training_set(
+            images,
+            labels,
+            shots=self.shots,
+            seed=self.seed,
+            allow_fewer=self.allow_fewer,
+            content=contents_beside(cache),
+            class_names=class_names,
+        )
         warn_of_skipped(data)
         named = self.backbone
-        frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
-        self._frozen = frozen
-        self.fitted_ = self.method.fit(data, Setup(frozen, self.seed, cache))
+        self._frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
+        self.fitted_ = self.method.fit(data, Setup(self._frozen, self.seed, cache))
         self.classes_, self._numbered = np.array(data.class_names), class_names is not None
         return self
 

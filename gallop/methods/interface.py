@@ -22,17 +22,21 @@ from gallop.model.scores import scores_of_probabilities
 from gallop.predictions.predict import Predictions
 
 
+def _ignored(*counts: int) -> None:
+    """Do nothing: the progress of this training is not followed."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """What a method learns with, beside the shots.
 
     Attributes:
-        backbone: frozen towers.
+        backbone: frozen.
         seed: of everything that is drawn.
         cache: of features; None keeps nothing beyond the training.
         steps: a training stops after so many, to be measured; None goes on to its end.
         ticked: called before the first step and after each, so that a step can be timed.
-        encoded: hears how many views of how many are encoded, (0, n) before the first of them, so that it can be shown,
+        encoded: called with the number of encoded views and of all, (0, n) before the first, so that it can be shown,
             and timed apart from learning. Fresh views, which each step encodes for itself, are part of the step.
     """
 
@@ -40,18 +44,8 @@ class Setup:
     seed: int = 0
     cache: Cache | None = None
     steps: int | None = None
-    ticked: Callable[[], object] | None = None
-    encoded: Callable[[int, int], object] | None = None
-
-    def tick(self) -> None:
-        """Call ``ticked``."""
-        if self.ticked is not None:
-            self.ticked()
-
-    def tell(self, done: int, total: int) -> None:
-        """Call ``encoded``."""
-        if self.encoded is not None:
-            self.encoded(done, total)
+    ticked: Callable[[], object] = _ignored
+    encoded: Callable[[int, int], object] = _ignored
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,6 @@ class Fitted(Protocol):
         ``ood`` holds the scores that the method has, larger = more outlier: those of cosines where classes are texts
         alone, those of probabilities where images have a say too (``gallop.model.scores.SCORES``).
         """
-        ...
 
 
 class Method(Protocol):
@@ -91,32 +84,29 @@ class Method(Protocol):
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> Fitted:
         """Learn from a few shots. Raises TrainingDiverged when a loss stops being a number."""
-        ...
 
     def work(self, photos: int) -> Work:
         """Return how much there is to do with so many photos."""
-        ...
 
 
 def centres(shots: LabelledPhotos, setup: Setup, sight: Sight = ONCE) -> ImageFeatures:
-    """Return features of the shots' centre crops, telling ``setup`` meanwhile."""
+    """Return features of the shots' centre crops, and report each batch to ``setup.encoded``."""
     parts, done = list[ImageFeatures](), 0
-    setup.tell(done, len(shots))
+    setup.encoded(done, len(shots))
     for part in encode_centres(setup.backbone, shots.photos, setup.cache, shots.hashes, sight):
         parts.append(part)
         done += len(part)
-        setup.tell(done, len(shots))
+        setup.encoded(done, len(shots))
     return ImageFeatures.cat(parts)
 
 
 def method_sight(method: Method) -> Sight:
-    """Return what a method answers from: one look, where it says nothing of it."""
-    found: Sight = getattr(method, "sight", ONCE)
-    return found
+    """Return what a method answers from: one look, unless it has a ``sight``."""
+    return getattr(method, "sight", ONCE)
 
 
 def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.float32]) -> Predictions:
-    """Return answers of a method that looks at whole images alone and has nothing but probabilities (B, K).
+    """Return answers of a method that has no regions and nothing but probabilities (B, K).
 
     Its outlier scores are those of probabilities, such as MSP.
     """

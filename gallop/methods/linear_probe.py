@@ -36,13 +36,12 @@ class FittedProbe:
     class_names: tuple[str, ...]
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        """Return answers for B images, with MSP."""
         found = self.regression.predict_proba(_unit(features))
         return from_probabilities(self.class_names, found.astype(np.float32))
 
 
 def _unit(features: ImageFeatures) -> NDArray[np.float64]:
-    """In double precision: in single, a gradient does not come down to ``TOLERANCE``. Looks stand side by side."""
+    """In double precision: in single, a gradient does not come down to ``TOLERANCE``. Looks are concatenated."""
     each = [F.normalize(look.global_.cpu().double(), dim=-1) for look in features.looks]
     return (each[0] if len(each) == 1 else torch.cat(each, dim=-1) / len(each) ** 0.5).numpy()
 
@@ -53,7 +52,7 @@ class LinearProbe:
 
     Attributes:
         strength: scikit-learn's C: the loss, summed over images, is weighted by it against half the squared weights.
-        detail: as GalLoP's: features of a second look at so many times the size stand beside those of the first.
+        detail: as GalLoP's: features of a second look at so many times the size are appended to those of the first.
     """
 
     learns: ClassVar[bool] = True
@@ -67,11 +66,9 @@ class LinearProbe:
 
     @property
     def sight(self) -> Sight:
-        """What it learns and answers from."""
         return Sight(MethodConfig(detail=self.detail).looks("answers"))
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FittedProbe:
-        """Fit; the same on every run."""
         features = centres(shots, setup, self.sight)
         regression = LogisticRegression(C=self.strength, solver="newton-cg", max_iter=1000, tol=TOLERANCE)
         regression.fit(_unit(features), np.array(shots.labels))

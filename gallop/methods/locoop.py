@@ -15,10 +15,8 @@ from torch import Tensor
 
 from gallop.core import fast
 from gallop.core.gallop import Loss, TextFeatures
-from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
-from gallop.methods.interface import Setup
-from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
+from gallop.methods.prompt_learning import PromptLearner
 from gallop.model.prompted import PromptModel
 from gallop.setting import number_between
 
@@ -62,8 +60,7 @@ class LoCoOp(PromptLearner):
     def objective(
         self, model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
     ) -> tuple[Loss, Tensor, Tensor]:
-        """Return what a step minimises, as ``gallop.training.steps.Objective``."""
-        loss, global_, local = model.loss(features, labels, kept, text)
+        loss, global_, local = super().objective(model, features, labels, kept, text)
         backbone = model.backbone
         regions = features.regions.to(backbone.device)
         cosines = fast.region_cosines(regions, model.paper.region_projection(), text.global_, backbone.damping.region)
@@ -71,10 +68,3 @@ class LoCoOp(PromptLearner):
         logits = backbone.logit_scale * cosines[..., 0]
         penalty = self.weight * outlier_regularisation(logits, labels.to(backbone.device), rank)
         return replace(loss, total=loss.total + penalty), global_, local
-
-    def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
-        """Learn the prompt."""
-        model = PromptModel(setup.backbone, shots.class_names, ONE_PROMPT)
-        for _ in self.train(model, shots, setup, self.objective):
-            pass
-        return text_of(model)

@@ -1,4 +1,4 @@
-"""What prompt learners share, and GalLoP itself (Lafon et al., ECCV 2024, arXiv 2407.01400)."""
+"""What prompt learners share; CoOp, which adds nothing; GalLoP itself (Lafon et al., ECCV 2024, arXiv 2407.01400)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from gallop.config import MethodConfig, OwnPreset, TrainConfig, train_preset
-from gallop.core.gallop import TextFeatures
+from gallop.core.gallop import Loss, TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures, Sight
 from gallop.methods.interface import Setup, Work
@@ -36,17 +37,19 @@ class PromptedText:
 
 
 def text_of(model: PromptModel) -> PromptedText:
-    """Return a model's own prompts as they are now."""
+    """Return the prompts of a model as they are now."""
     with torch.no_grad():
         return PromptedText(model, model.text_features())
 
 
+ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)
+"""A single global prompt, which is what CoOp and those after it learn."""
+
 RUNS_OWN = ("seed", "calibration_folds")
 """Settings of a training that are no method's: the run has its seed, and nothing is held out."""
 
-
 USUAL_TRAINING = TrainConfig()
-"""Of a training, where nothing else is said."""
+"""The settings of a training by default."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +74,36 @@ class PromptLearner:
         self.config(seed=0)  # refuses what cannot be used before anything is encoded
 
     def config(self, seed: int) -> TrainConfig:
-        """Return the training settings."""
         own = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUNS_OWN}
         return train_preset(self.preset, **own, calibration_folds=0, seed=seed)
 
-    def train(
-        self, model: PromptModel, shots: LabelledPhotos, setup: Setup, objective: Objective = PromptModel.loss
-    ) -> Iterator[object]:
+    @property
+    def method(self) -> MethodConfig:
+        """What is learned: one global prompt, unless a method learns something else."""
+        return ONE_PROMPT
+
+    def objective(
+        self, model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
+    ) -> tuple[Loss, Tensor, Tensor]:
+        """Return what a step minimises, as ``gallop.training.steps.Objective``: the paper's loss."""
+        return model.loss(features, labels, kept, text)
+
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
+        """Learn the prompts, and the projection of local ones."""
+        model = PromptModel(setup.backbone, shots.class_names, self.method)
+        for _ in self.train(model, shots, setup, self.objective):
+            pass
+        return text_of(model)
+
+    def train(self, model: PromptModel, shots: LabelledPhotos, setup: Setup, objective: Objective) -> Iterator[object]:
         """Yield the events of a training of ``model.prompts``, in place."""
         config, done = self.config(setup.seed), 0
-        setup.tick()
-        setup.tell(0, self.work(len(shots)).kept)
+        setup.ticked()
+        setup.encoded(0, self.work(len(shots)).kept)
         for event in learn(model, shots, config, cache=setup.cache, objective=objective):
             if isinstance(event, EncodeEvent):
-                setup.tell(event.done, event.total)
-            setup.tick()
+                setup.encoded(event.done, event.total)
+            setup.ticked()
             yield event
             done += isinstance(event, StepEvent)
             if done == setup.steps:
@@ -103,8 +121,12 @@ class PromptLearner:
         )
 
 
-ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)
-"""A single global prompt, which is what CoOp and those after it learn."""
+@dataclass(frozen=True)
+class CoOp(PromptLearner):
+    """CoOp: CE(scale x cosine) for one global prompt, GalLoP's loss where M = 1 and N = 0 (Zhou et al., "Learning to
+    Prompt for Vision-Language Models", IJCV 2022, arXiv 2109.01134). The context is shared by all classes and starts at
+    "A photo of a", as GalLoP's do.
+    """
 
 
 @dataclass(frozen=True)
@@ -117,17 +139,8 @@ class GalLoPMethod(PromptLearner, MethodConfig):
 
     @property
     def method(self) -> MethodConfig:
-        """What is learned."""
         return MethodConfig(**{name: getattr(self, name) for name in settings_of(MethodConfig)})
 
     @property
     def sight(self) -> Sight:
-        """What it answers from."""
         return sight_of(self.method, "answers")
-
-    def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
-        """Learn all prompts and the projection."""
-        model = PromptModel(setup.backbone, shots.class_names, self.method)
-        for _ in self.train(model, shots, setup):
-            pass
-        return text_of(model)

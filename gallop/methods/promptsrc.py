@@ -3,7 +3,7 @@ Adaptation without Forgetting", ICCV 2023, arXiv 2307.06948).
 
 Three ways of not forgetting what the frozen model knows: text features stay near those of an ensemble of templates,
 predictions stay near zero-shot ones, and the prompts of all epochs are averaged. The paper also learns prompts inside
-the vision tower, with a term of their own; here images are frozen, so that term is zero. The ensemble is CLIP's seven
+the image encoder, with a term of their own; here images are frozen, so that term is zero. The ensemble is CLIP's seven
 templates, where the authors take sixty.
 
 Shapes: B images, K classes, D joint width.
@@ -22,23 +22,12 @@ from gallop.core.gallop import Loss, TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures
 from gallop.methods.interface import Setup
-from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText, PromptLearner, text_of
+from gallop.methods.prompt_learning import PromptedText, PromptLearner, text_of
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model.prompted import PromptModel
 from gallop.setting import number_between
 from gallop.training.loop import StepEvent
 from gallop.training.steps import Objective
-
-
-def text_consistency(text: Tensor, frozen: Tensor) -> Tensor:
-    """Return mean absolute difference of unit text features (K, D) from the frozen ones (paper, section 3.2.1)."""
-    return F.l1_loss(F.normalize(text, dim=-1), F.normalize(frozen, dim=-1))
-
-
-def prediction_consistency(logits: Tensor, frozen: Tensor) -> Tensor:
-    """KL(frozen || learned) of the class probabilities of logits (B, K), divided by B K, as the authors' code does."""
-    learned, kept = logits.log_softmax(dim=-1), frozen.log_softmax(dim=-1)
-    return F.kl_div(learned, kept, reduction="sum", log_target=True) / logits.numel()
 
 
 def epoch_weights(epochs: int, centre: float, width: float) -> Tensor:
@@ -68,32 +57,34 @@ class PromptSRC(PromptLearner):
         number_between("centre", self.centre, 0, 1)
         number_between("width", self.width, 0.001, 1000)
 
-    def objective(self, frozen: Tensor) -> Objective:
+    def regularised(self, frozen: Tensor) -> Objective:
         """Return what a step minimises.
 
         Args:
             frozen: text features (K, D) that nothing was learned for.
         """
 
-        def regularised(
+        def objective(
             model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
         ) -> tuple[Loss, Tensor, Tensor]:
             loss, global_, local = model.loss(features, labels, kept, text)
             scale, damping = model.backbone.logit_scale, model.backbone.damping.image
             images = features.global_.to(model.backbone.device).float()
-            before = cosines.global_cosines(images, frozen[:, None], damping)
-            penalty = self.text_weight * text_consistency(text.global_[:, 0], frozen)
-            penalty = penalty + self.prediction_weight * prediction_consistency(
-                scale * global_[..., 0], scale * before[..., 0]
-            )
+            before = scale * cosines.global_cosines(images, frozen[:, None], damping)[..., 0]
+            now = scale * global_[..., 0]
+            # The mean absolute difference of unit text features (paper, section 3.2.1).
+            of_texts = F.l1_loss(F.normalize(text.global_[:, 0], dim=-1), F.normalize(frozen, dim=-1))
+            # KL(frozen || learned) of the class probabilities, divided by B K as in the authors' code.
+            divergence = F.kl_div(now.log_softmax(-1), before.log_softmax(-1), reduction="sum", log_target=True)
+            penalty = self.text_weight * of_texts + self.prediction_weight * (divergence / now.numel())
             return replace(loss, total=loss.total + penalty), global_, local
 
-        return regularised
+        return objective
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompt; what answers is the average over the epochs."""
-        model = PromptModel(setup.backbone, shots.class_names, ONE_PROMPT)
-        objective = self.objective(template_features(setup.backbone, shots.class_names, TEMPLATES["ensemble"]))
+        model = PromptModel(setup.backbone, shots.class_names, self.method)
+        objective = self.regularised(template_features(setup.backbone, shots.class_names, TEMPLATES["ensemble"]))
         weights = epoch_weights(self.config(setup.seed).epochs, self.centre, self.width)
         average = torch.zeros_like(model.prompts.global_contexts)
         for event in self.train(model, shots, setup, objective):

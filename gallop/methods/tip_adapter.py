@@ -8,7 +8,11 @@ Keys F (n, D) are the shots' features, values L (n, K) their labels as one-hot r
 Tip-Adapter-F goes on from there and learns the keys. Two things differ from the authors' code: keys are divided by
 their norms at every step, so that f F' stays a cosine, and W is the ensemble of seven templates on every set.
 
-Shapes: B images, K classes, n shots, D joint width.
+Alpha and beta can be searched as the authors' code does (github.com/gaopengcuhk/Tip-Adapter, ``search_hp``). It takes
+the pair that is right most often on validation photos, which a set of a few shots has not: here the shots are held out
+in turn, and a cache of the others votes on them.
+
+Shapes: B images, b held-out images, K classes, n shots, D joint width.
 """
 
 from __future__ import annotations
@@ -23,34 +27,85 @@ from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.core.cosines import global_cosines
-from gallop.data import LabelledPhotos
+from gallop.data import LabelledPhotos, stratified_folds
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures, TrainingViews
-from gallop.methods.cache_search import Fold, Votes, held_out, search, votes_of
-from gallop.methods.interface import Setup, Work, from_probabilities
+from gallop.methods.interface import Setup, Work, centres, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.predictions.predict import Predictions, to_array
 from gallop.setting import number_between, require, whole_between
 
-_BATCH = 256
-"""Images of a step of Tip-Adapter-F, as in the authors' code."""
+_BATCH = 256  # images of a step of Tip-Adapter-F, as in the authors' code
+WEIGHTS = tuple(2.0**power for power in range(-3, 10))
+"""Candidates for alpha. The authors' end at 3, for CLIP, which reads better than small text encoders do."""
+SHARPNESSES = (0.5, 1.0, 2.0, 3.0, 4.0, 5.5, 7.5, 10.0, 14.0, 20.0)
+"""Candidates for beta; the authors' end at 7."""
 
 
-def cache_logits(images: Tensor, keys: Tensor, values: Tensor, sharpness: float) -> Tensor:
-    """exp(-beta (1 - cosine)) summed over the shots of each class: (B, K).
+@dataclass(frozen=True)
+class Fold:
+    """Shots that are held out, and those that are not.
 
-    Args:
-        images: (B, D); neither they nor the keys need be normalised.
-        keys: (n, D).
-        values: (n, K).
-        sharpness: beta.
+    Attributes:
+        rest: indices of the others.
+        features: of the held-out photos' centre crops, as they are asked about.
+        labels: class indices (b,).
     """
-    return votes_of(F.normalize(images, dim=-1) @ F.normalize(keys, dim=-1).T, values, sharpness)
+
+    rest: Tensor
+    features: ImageFeatures
+    labels: Tensor
+
+
+def held_out(shots: LabelledPhotos, setup: Setup, folds: int) -> list[Fold]:
+    """Return the shots in stratified folds; none where no class has a second photo, or ``folds`` is 0."""
+    parts = stratified_folds(shots.labels, folds, seed=setup.seed) if folds else []
+    if len(parts) < 2:
+        return []
+    features, labels, every = centres(shots, setup), torch.tensor(shots.labels), set(range(len(shots)))
+    return [Fold(torch.tensor(sorted(every - set(part))), features[torch.tensor(part)], labels[part]) for part in parts]
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The terms of a cache's logits for held-out images, before alpha and beta.
+
+    Attributes:
+        text: logits of the text (b, K).
+        affinity: cosines with the keys (b, n).
+        values: (n, K).
+        labels: class indices (b,).
+    """
+
+    text: Tensor
+    affinity: Tensor
+    values: Tensor
+    labels: Tensor
+
+
+def votes_of(affinity: Tensor, values: Tensor, sharpness: float) -> Tensor:
+    """exp(-beta (1 - cosine)) summed over the shots of each class: (b, K)."""
+    return (-sharpness * (1 - affinity)).exp() @ values
+
+
+def search(asked: Sequence[Votes]) -> tuple[float, float]:
+    """Return alpha and beta with which most held-out images are right; of equals, those under which it is likeliest."""
+    labels = torch.cat([one.labels for one in asked])
+    best, found = (-1, 0.0), (0.0, 0.0)
+    for sharpness in SHARPNESSES:
+        votes = [votes_of(one.affinity, one.values, sharpness) for one in asked]
+        for weight in WEIGHTS:
+            logits = torch.cat([one.text + weight * vote for one, vote in zip(asked, votes, strict=True)])
+            right = int((logits.argmax(dim=-1) == labels).sum())
+            score = right, -float(F.cross_entropy(logits, labels))
+            if score > best:
+                best, found = score, (weight, sharpness)
+    return found
 
 
 @dataclass(frozen=True)
 class KeyValueCache:
-    """A text classifier and a cache of shots that are heard together.
+    """A text classifier and a cache of shots, whose logits are added.
 
     Attributes:
         text: class weights (K, D).
@@ -69,25 +124,24 @@ class KeyValueCache:
 
     def logits(self, features: ImageFeatures) -> Tensor:
         """Return (B, K) on the backbone's device; gradients reach the keys."""
-        images = features.global_.to(self.backbone.device).float()
-        return self._text_logits(images) + self.weight * cache_logits(images, self.keys, self.values, self.sharpness)
+        text, affinity = self._terms(features)
+        return text + self.weight * votes_of(affinity, self.values, self.sharpness)
 
-    def _text_logits(self, images: Tensor) -> Tensor:
+    def _terms(self, features: ImageFeatures) -> tuple[Tensor, Tensor]:
+        """The logits of the text (B, K) and the cosines with the keys (B, n)."""
+        images = features.global_.to(self.backbone.device).float()
         cosines = global_cosines(images, self.text[:, None], self.backbone.damping.image)[..., 0]
-        return self.backbone.logit_scale * cosines
+        affinity = F.normalize(images, dim=-1) @ F.normalize(self.keys, dim=-1).T
+        return self.backbone.logit_scale * cosines, affinity
 
     def asked(self, fold: Fold) -> Votes:
         """Return what the search for alpha and beta needs of it and of held-out shots."""
-        images = fold.features.global_.to(self.backbone.device).float()
-        affinity = F.normalize(images, dim=-1) @ F.normalize(self.keys, dim=-1).T
-        return Votes(self._text_logits(images), affinity, self.values, fold.labels.to(self.backbone.device))
+        return Votes(*self._terms(fold.features), self.values, fold.labels.to(self.backbone.device))
 
     def only(self, shots: Tensor) -> KeyValueCache:
-        """Return a cache of some of the shots (indices)."""
         return replace(self, keys=self.keys[shots], values=self.values[shots])
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        """Return answers for B images, with MSP."""
         with torch.no_grad():
             return from_probabilities(self.class_names, to_array(self.logits(features).softmax(dim=-1)))
 
@@ -133,14 +187,12 @@ class TipAdapter:
         require(self.folds != 1, "folds is 1; give 0, or 2 and more: one fold leaves nothing to fill a cache with.")
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
-        """Fill the cache."""
         text = class_weights(setup.backbone, shots.class_names)
-        setup.tick()
+        setup.ticked()
         cache, folds = self.filled(shots, text, self.encoded(shots, setup)), held_out(shots, setup, self.folds)
         return _searched(cache, [cache.only(fold.rest) for fold in folds], folds)
 
     def work(self, photos: int) -> Work:
-        """Return the views, and no step."""
         return Work(kept=photos * (self.views + bool(self.folds)))
 
     def encoded(self, shots: LabelledPhotos, setup: Setup) -> TrainingViews:
@@ -149,9 +201,9 @@ class TipAdapter:
             setup.backbone, shots.photos, shots.hashes, views=self.views, seed=setup.seed, cache=setup.cache
         )
         total = len(shots) * self.views
-        setup.tell(0, total)
+        setup.encoded(0, total)
         for done in views.encode():
-            setup.tell(done, total)
+            setup.encoded(done, total)
         return views
 
     def filled(self, shots: LabelledPhotos, text: Tensor, views: TrainingViews) -> KeyValueCache:
@@ -193,14 +245,13 @@ class TipAdapterF(TipAdapter):
         whole_between("epochs", self.epochs, 1, 10_000)
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
-        """Fill the cache and learn its keys."""
         text = class_weights(setup.backbone, shots.class_names)
-        setup.tick()
+        setup.ticked()
         views = self.encoded(shots, setup)
         # Whoever measures a step wants no search: its steps are of the same kind.
         folds = held_out(shots, setup, self.folds) if setup.steps is None else []
         cache = self.filled(shots, text, views)
-        setup.tick()
+        setup.ticked()
         labels = torch.tensor(shots.labels)
         learned = self._learned(cache, torch.arange(len(shots)), labels, views, setup)
         parts = [self._learned(cache.only(fold.rest), fold.rest, labels, views, setup) for fold in folds]
@@ -227,7 +278,7 @@ class TipAdapterF(TipAdapter):
                 optimizer.step()
                 schedule.step()
                 done += 1
-                setup.tick()
+                setup.ticked()
                 if done == setup.steps:
                     return replace(cache, keys=cache.keys.detach())
         return replace(cache, keys=cache.keys.detach())

@@ -58,5 +58,4 @@ class ZeroShot:
         return PromptedText(PromptModel(setup.backbone, shots.class_names, ONE_PROMPT), TextFeatures(text, text[:, :0]))
 
     def work(self, photos: int) -> Work:
-        """Return no work: nothing is learned."""
         return Work()

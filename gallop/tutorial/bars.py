@@ -1,4 +1,4 @@
-"""Bars and heaps, from the numbers that they show."""
+"""Bar charts and histograms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from typing_extensions import Unpack
 
-from gallop.tutorial.surroundings import Numbers, Surroundings, axis_of, framed, names_along, names_down
+from gallop.tutorial.surroundings import (
+    Numbers,
+    Surroundings,
+    axes_beside,
+    axis_of,
+    figure_of,
+    framed,
+    names_along,
+    names_down,
+)
 from gallop.wording import as_drawn
 
 _BLUE, _RED = "#4477aa", "#ee6677"
@@ -63,12 +72,10 @@ def number_bar_charts(
     Args:
         charts: by what their numbers are, those of each and how one is written, as ``number_bars`` takes them.
     """
-    figure = Figure(figsize=size, layout="constrained")
-    for axis, (what, (values, form)) in zip(
-        figure.subplots(1, len(charts), squeeze=False)[0], charts.items(), strict=True
-    ):
+    axes = axes_beside(len(charts), size)
+    for axis, (what, (values, form)) in zip(axes, charts.items(), strict=True):
         number_bars(values, form, axis=axis, labels=(what, ""))
-    return figure
+    return figure_of(axes[0])
 
 
 def bar_groups(
@@ -100,7 +107,7 @@ def bar_groups(
 def heap_chart(
     values: Mapping[str, Numbers], *, bins: int, colours: Sequence[str] = (_BLUE, _RED), **frame: Unpack[Surroundings]
 ) -> Figure:
-    """Draw how often which numbers are there, a heap for each name, on common bins."""
+    """Draw a histogram for each name, on common bins."""
     axis = axis_of(frame)
     every = np.concatenate([np.asarray(some) for some in values.values()])
     edges = np.linspace(every.min(), every.max(), bins)
@@ -119,19 +126,18 @@ def heap_charts(
     label: str,
     size: tuple[float, float] = (12, 3.1),
 ) -> Figure:
-    """Draw several charts of heaps beside each other, each with a limit; the names stand beside the last one.
+    """Draw several charts of histograms beside each other, each with a limit; the names are beside the last one.
 
     Args:
-        charts: by title, the heaps of each, as ``heap_chart`` takes them.
+        charts: by title, the histograms of each, as ``heap_chart`` takes them.
         limit: what the limit is called.
         limits: by title, its place.
         label: below each.
     """
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(1, len(charts), squeeze=False)[0]
+    axes = axes_beside(len(charts), size)
     for axis, (title, heaps) in zip(axes, charts.items(), strict=True):
         legend, left = "beside" if axis is axes[-1] else "", "photos" if axis is axes[0] else ""
         place = {limit: limits[title]}
         heap_chart(heaps, bins=bins, dotted=place, labels=(label, left), title=title, legend=legend, axis=axis)
         axis.locator_params(axis="x", nbins=3)  # the narrower, the fewer numbers have room
-    return figure
+    return figure_of(axes[0])

@@ -1,4 +1,4 @@
-"""Lines and marks, from the numbers that they show."""
+"""Line charts and scatter plots."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from typing_extensions import Unpack
 
-from gallop.tutorial.surroundings import Numbers, Places, Surroundings, as_written, axis_of, framed
+from gallop.tutorial.surroundings import (
+    Numbers,
+    Places,
+    Surroundings,
+    as_written,
+    axes_beside,
+    axis_of,
+    figure_of,
+    framed,
+)
 from gallop.wording import as_drawn
 
 _BLUE, _RED, _GREY = "#4477aa", "#cc6677", "#777777"
@@ -57,18 +66,17 @@ def line_charts(
     dotted: Places | None = None,
     size: tuple[float, float] = (11, 3.2),
 ) -> Figure:
-    """Draw several charts of lines beside each other; their names stand beside the last one.
+    """Draw several charts of lines beside each other; their names are beside the last one.
 
     Args:
         charts: by what their numbers are, the lines of each, as ``line_chart`` takes them.
         label: below each.
     """
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(1, len(charts), squeeze=False)[0]
+    axes = axes_beside(len(charts), size)
     for axis, (what, curves) in zip(axes, charts.items(), strict=True):
         legend = "beside" if axis is axes[-1] else ""
         line_chart(x, curves, log=log, axis=axis, dotted=dotted or {}, labels=(label, what), legend=legend)
-    return figure
+    return figure_of(axes[0])
 
 
 def slope_charts(
@@ -85,8 +93,8 @@ def slope_charts(
         ends: what the two columns are.
         colours: one a name.
     """
-    figure = Figure(figsize=size, layout="constrained")
-    for axis, (what, groups) in zip(figure.subplots(1, len(charts), squeeze=False)[0], charts.items(), strict=True):
+    axes = axes_beside(len(charts), size)
+    for axis, (what, groups) in zip(axes, charts.items(), strict=True):
         places, names = [], []
         for number, (name, pairs) in enumerate(groups.items()):
             places += [2 * number, 2 * number + 0.8]
@@ -94,7 +102,7 @@ def slope_charts(
             axis.plot(places[-2:], np.transpose(pairs), "o-", color=colours[number])
         axis.set_xticks(places, names)
         axis.set_ylabel(as_drawn(what))
-    return figure
+    return figure_of(axes[0])
 
 
 def cloud_charts(
@@ -108,11 +116,10 @@ def cloud_charts(
 
     Args:
         charts: by title: the dots (n, 2) of each name. The first ten names have colours, the others share black.
-        behind: dots (n, 2) that stand in light grey behind those of each chart.
+        behind: dots (n, 2) that are drawn in light grey behind those of each chart.
         label: of the two dimensions, which are numbered.
     """
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(1, len(charts), squeeze=False, sharex=True, sharey=True)[0]
+    axes = axes_beside(len(charts), size, sharex=True, sharey=True)
     colours = ["navy" if number == _TOO_GREY else matplotlib.colormaps["tab10"](number) for number in range(10)]
     for axis, (title, clouds) in zip(axes, charts.items(), strict=True):
         axis.plot(*np.asarray(behind).T, ".", color="lightgrey")
@@ -126,7 +133,7 @@ def cloud_charts(
         axis.set_xlabel(f"{label} 1", fontsize=8)
     axes[0].set_ylabel(f"{label} 2", fontsize=8)
     axes[-1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
+    return figure_of(axes[0])
 
 
 def tries_chart(

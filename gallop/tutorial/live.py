@@ -64,7 +64,7 @@ def live_lines(groups: Mapping[str, Sequence[str]], colours: Sequence[str]) -> L
 
 
 def live_heaps(colours: Mapping[str, str], label: str) -> LiveChart:
-    """Return a chart of heaps, one a name in its colour, and a dotted line; ``draw({"x": numbers}, ...)`` fills it.
+    """Return a chart of histograms, one a name in its colour, and a dotted line; ``draw({"x": ...}, ...)`` fills it.
 
     The line stands where ``figure.layout.shapes[0]`` says.
     """

@@ -112,9 +112,14 @@ def draw_panel(panel: Panel, axis: Axes) -> AxesImage:
     for left, top, right, bottom in panel.frames:
         axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, color="red", linewidth=3))
     if panel.grid is not None:
-        _draw_grid(axis, *panel.grid)
+        (left, top, right, bottom), rows, columns = panel.grid
+        axis.hlines(np.linspace(top, bottom, rows + 1), left, right, color="white", linewidth=0.6)
+        axis.vlines(np.linspace(left, right, columns + 1), top, bottom, color="white", linewidth=0.6)
     if panel.cross:
-        _draw_cross(axis, *panel.cross)
+        down, across = panel.cross
+        for colour, side, thick in (("black", 16, 5.0), ("white", 14, 2.5)):
+            style: dict[str, Any] = {"color": colour, "markersize": side, "markeredgewidth": thick}
+            axis.plot(across, 1 - down, "+", transform=axis.transAxes, **style)
     return drawn
 
 
@@ -126,15 +131,3 @@ def _lay_over(axis: Axes, values: NDArray[np.floating], best: int, size: tuple[i
         row, column = divmod(int(place), columns)
         corner = column * width / columns - 0.5, row * height / rows - 0.5
         axis.add_patch(Rectangle(corner, width / columns, height / rows, fill=False, color="white", linewidth=0.8))
-
-
-def _draw_grid(axis: Axes, box: _Corners, rows: int, columns: int) -> None:
-    left, top, right, bottom = box
-    axis.hlines(np.linspace(top, bottom, rows + 1), left, right, color="white", linewidth=0.6)
-    axis.vlines(np.linspace(left, right, columns + 1), top, bottom, color="white", linewidth=0.6)
-
-
-def _draw_cross(axis: Axes, down: float, across: float) -> None:
-    for colour, side, thick in (("black", 16, 5.0), ("white", 14, 2.5)):
-        (drawn,) = axis.plot(across, 1 - down, "+", color=colour, markersize=side, transform=axis.transAxes)
-        drawn.set_markeredgewidth(thick)

@@ -1,5 +1,5 @@
 """The photos of the notebooks: the sample's, those inside the wheels of scikit-image and scikit-learn, your own,
-or a public set.
+or a public set; and photos made of photos: another domain, a thing cut out by its mask, a thing in another photo.
 
 Nothing is fetched unless you ask for it. One environment variable chooses, before Jupyter starts:
 
@@ -10,69 +10,48 @@ Nothing is fetched unless you ask for it. One environment variable chooses, befo
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import shutil
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
 
-from gallop.data.folders import draw_shots, read_folder, resolve_split
+from gallop.data.folders import read_folder, resolve_split
 from gallop.data.labelled import LabelledPhotos
 from gallop.errors import DataError
 from gallop.images import Photo, load_image
-from gallop.sample import sample_folder
-from gallop.tutorial.public_sets import PUBLIC_SETS, public_set
-from gallop.tutorial.scenes import DOMAINS, cut_out, domain, thing_mask, with_thing
-
-__all__ = [
-    "DOMAINS",
-    "FAST",
-    "MOST_CLASSES",
-    "PUBLIC_SETS",
-    "TEXTURES",
-    "THINGS",
-    "by_class",
-    "cut_out",
-    "domain",
-    "few_labelled",
-    "few_shots",
-    "own_folder",
-    "public_set",
-    "same_classes",
-    "sample",
-    "sample_names",
-    "shows_none_of",
-    "texture_crops",
-    "thing_mask",
-    "with_names",
-    "with_thing",
-]
+from gallop.runtime.writing import make_folder, write_quickly
+from gallop.sample import SamplePhoto, sample_folder, sample_mask, sample_photos
 
 FAST = os.environ.get("FAST") == "1"
 
 _FILES = {
     # name: (package, file); who took them, and that they may be used, is said in skimage.data and in sklearn's README
-    "cat": ("skimage", "chelsea.png"),
-    "coffee": ("skimage", "coffee.png"),
-    "rocket": ("skimage", "rocket.jpg"),
-    "motorcycle": ("skimage", "motorcycle_left.png"),
-    "astronaut": ("skimage", "astronaut.png"),
-    "temple": ("sklearn", "china.jpg"),
-    "flower": ("sklearn", "flower.jpg"),
-    "brick": ("skimage", "brick.png"),
-    "grass": ("skimage", "grass.png"),
-    "gravel": ("skimage", "gravel.png"),
-    "galaxies": ("skimage", "hubble_deep_field.jpg"),
-    "moon": ("skimage", "moon.png"),
-    "coins": ("skimage", "coins.png"),
-    "retina": ("skimage", "retina.jpg"),
+    "cat": ("skimage", "data/chelsea.png"),
+    "coffee": ("skimage", "data/coffee.png"),
+    "rocket": ("skimage", "data/rocket.jpg"),
+    "motorcycle": ("skimage", "data/motorcycle_left.png"),
+    "astronaut": ("skimage", "data/astronaut.png"),
+    "temple": ("sklearn", "datasets/images/china.jpg"),
+    "flower": ("sklearn", "datasets/images/flower.jpg"),
+    "brick": ("skimage", "data/brick.png"),
+    "grass": ("skimage", "data/grass.png"),
+    "gravel": ("skimage", "data/gravel.png"),
+    "galaxies": ("skimage", "data/hubble_deep_field.jpg"),
+    "moon": ("skimage", "data/moon.png"),
+    "coins": ("skimage", "data/coins.png"),
+    "retina": ("skimage", "data/retina.jpg"),
 }
-_FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
 
 THINGS = ("cat", "coffee", "rocket", "motorcycle", "astronaut", "temple", "flower")
 """One photo each."""
@@ -80,8 +59,9 @@ TEXTURES = ("brick", "grass", "gravel")
 """One large photo each, in grey, from which crops are cut."""
 MOST_CLASSES = 40
 """Of your own folder; of more, the pictures and tables of a notebook would show nothing."""
-_TESTS = 20
-"""Of each class, in a folder that is not split."""
+_TESTS = 20  # of each class, in a folder that is not split
+PUBLIC_SETS = ("DTD", "EuroSAT", "Flowers102", "OxfordIIITPet")
+DOMAINS = ("blur", "sketch", "dark")
 
 
 def sample_names() -> list[str]:
@@ -97,7 +77,7 @@ def sample(name: str) -> Photo:
     found = find_spec(package)
     if found is None or not found.submodule_search_locations:
         raise ImportError(f"The photo {name!r} lies inside {package}: pip install 'gallop-explorer[notebooks]'.")
-    return load_image(Path(found.submodule_search_locations[0], _FOLDERS[package], file), name=name)
+    return load_image(Path(found.submodule_search_locations[0], file), name=name)
 
 
 def texture_crops(
@@ -153,7 +133,7 @@ def by_class(most: int = 5) -> dict[str, list[Photo]]:
     folder = own_folder()
     if folder is None:
         return {name: [sample(name)] for name in THINGS}
-    return _by_class(draw_shots(_parts(folder)[1], most, allow_fewer=True))
+    return _by_class(_parts(folder)[1].draw(most, allow_fewer=True))
 
 
 def few_shots(shots: int, seed: int = 0, tests: int = 20) -> tuple[dict[str, list[Photo]], dict[str, list[Photo]]]:
@@ -222,8 +202,7 @@ def _split(photos: LabelledPhotos) -> tuple[LabelledPhotos, LabelledPhotos]:
         if len(members) < 2:
             raise DataError(f"The class {name!r} has {len(members)} photos; one is needed to learn from, one to test.")
         held.update(members[: min(max(len(members) // 3, 1), _TESTS)])
-    parts = [i for i in range(len(photos)) if i not in held], sorted(held)
-    return photos.take(parts[0]), photos.take(parts[1])
+    return photos.take([i for i in range(len(photos)) if i not in held]), photos.take(sorted(held))
 
 
 def _of(photos: LabelledPhotos, names: list[str]) -> LabelledPhotos:
@@ -234,7 +213,123 @@ def _of(photos: LabelledPhotos, names: list[str]) -> LabelledPhotos:
 
 
 def _by_class(dataset: LabelledPhotos) -> dict[str, list[Photo]]:
-    found: dict[str, list[Photo]] = {name: [] for name in dataset.class_names}
-    for path, name in zip(dataset.photos, dataset.names, strict=True):
-        found[name].append(load_image(path))
-    return found
+    pairs = list(zip(dataset.photos, dataset.names, strict=True))
+    return {name: [load_image(path) for path, other in pairs if other == name] for name in dataset.class_names}
+
+
+def public_set(name: str, shots: int = 16, tests: int = 20) -> Path:
+    """A folder with ``train/`` and ``test/`` of a public set: up to ``shots`` and ``tests`` photos of each class.
+
+    torchvision downloads the set once, some hundred megabytes, into the user's cache folder.
+
+    Raises:
+        ConnectionError: it is not on this machine yet and cannot be downloaded.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "gallop", "photos", name)
+    done, part = cache / f"{shots}-{tests}", cache / "unfinished"
+    if not done.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+        if name == "EuroSAT":  # it comes in one piece
+            _deal(_torchvision(name, cache), part, {"train": shots, "test": tests})
+        else:
+            first = "trainval" if name == "OxfordIIITPet" else "train"
+            _deal(_torchvision(name, cache, split=first), part, {"train": shots})
+            _deal(_torchvision(name, cache, split="test"), part, {"test": tests})
+        part.rename(done)
+    return done
+
+
+def _torchvision(name: str, cache: Path, **split: str) -> Any:
+    from torchvision import datasets
+
+    try:
+        make_folder(cache)
+        return getattr(datasets, name)(cache, download=True, **split)
+    except (OSError, RuntimeError) as error:
+        raise ConnectionError(
+            f"{name} is not on this machine and could not be downloaded ({type(error).__name__}). Connect to a network "
+            "and try again, set GALLOP_PHOTOS to a folder of your own photos, or unset it to use the sample photos."
+        ) from error
+
+
+def _deal(dataset: Any, folder: Path, counts: dict[str, int]) -> None:
+    """Photos of a torchvision set, drawn at random, into ``folder/split/class``, up to so many of a class and split."""
+    room = [[split for split, count in counts.items() for _ in range(count)] for _ in dataset.classes]
+    for i in np.random.default_rng(0).permutation(len(dataset)).tolist():
+        if not any(room):
+            return
+        image, label = dataset[i]
+        if room[label]:
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])|[-_]", " ", dataset.classes[label]).lower()
+            target = folder / room[label].pop(0) / words
+            png = io.BytesIO()
+            image.convert("RGB").save(png, "PNG")
+            write_quickly(target / f"{i}.png", png.getvalue())
+
+
+def domain(photo: Photo, kind: str) -> Photo:
+    """The same photo as another domain: out of focus ("blur"), as a pencil drawing ("sketch"), or at dusk ("dark")."""
+    image = photo.image
+    if kind == "blur":
+        image = image.filter(ImageFilter.GaussianBlur(min(image.size) / 50))
+    elif kind == "sketch":
+        # A pencil: grey, divided by its own blurred light, so that only edges stay dark.
+        grey = ImageOps.grayscale(image)
+        soft = ImageOps.invert(grey).filter(ImageFilter.GaussianBlur(min(image.size) / 50))
+        light = np.asarray(grey, np.float32) * 255 / np.maximum(255 - np.asarray(soft, np.float32), 1)
+        image = Image.merge("RGB", [Image.fromarray(np.minimum(light, 255).astype(np.uint8))] * 3)
+    elif kind == "dark":
+        image = ImageChops.multiply(
+            ImageEnhance.Brightness(image).enhance(0.35), Image.new("RGB", image.size, "#ccd4ff")
+        )
+    else:
+        raise ValueError(f"There is no domain {kind!r}; there are {', '.join(DOMAINS)}.")
+    return load_image(image, name=f"{photo.name}, {kind}")
+
+
+@cache
+def _sample() -> dict[str, SamplePhoto]:
+    """The photos of the sample by their content, so that a photo may come from anywhere."""
+    return {load_image(photo.path).sha256: photo for photo in sample_photos()}
+
+
+def thing_mask(photo: Photo) -> NDArray[np.bool_] | None:
+    """Return where the thing is, (height, width) of the photo, or None: it is known of the sample's photos alone."""
+    known = _sample().get(photo.sha256)
+    return None if known is None else sample_mask(known)
+
+
+def cut_out(photo: Photo) -> tuple[Image.Image, Image.Image]:
+    """Return a thing and its mask, both as small as they can be; of a photo without a mask, the middle half of it."""
+    mask = thing_mask(photo)
+    if mask is None:
+        mask = np.zeros((photo.height, photo.width), dtype=bool)
+        mask[photo.height // 4 : -(photo.height // 4), photo.width // 4 : -(photo.width // 4)] = True
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    return photo.image.crop(box), Image.fromarray(np.uint8(255 * mask), "L").crop(box)
+
+
+def with_thing(
+    background: Photo, other: Photo, share: float, *, right: bool = False
+) -> tuple[Photo, NDArray[np.bool_]]:
+    """Put the thing of another photo into a lower corner.
+
+    Args:
+        share: its longer side, as a part of the side of the square that the background becomes.
+        right: the corner.
+
+    Returns:
+        the photo, square, and where the thing is on it, (side, side).
+    """
+    side = min(background.width, background.height)
+    scene = ImageOps.fit(background.image, (side, side))
+    thing, mask = cut_out(other)
+    factor = share * side / max(thing.size)
+    width, height = (max(round(length * factor), 1) for length in thing.size)
+    thing, mask = thing.resize((width, height)), mask.resize((width, height))
+    corner = (side - width if right else 0), side - height
+    scene.paste(thing, corner, mask)
+    where = Image.new("L", scene.size)
+    where.paste(mask, corner)
+    return load_image(scene, name=f"{background.name} with {other.name}"), np.asarray(where) > 127

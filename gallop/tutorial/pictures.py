@@ -1,4 +1,4 @@
-"""Pictures of a notebook, each with the text that stands for it."""
+"""Pictures of a notebook, each with its alternative text."""
 
 from __future__ import annotations
 

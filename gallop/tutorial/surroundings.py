@@ -1,9 +1,9 @@
-"""What stands around a chart of a notebook: labels, limits, marks and the names of what is drawn."""
+"""The frame of a chart of a notebook: labels, limits, marks and the legend."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ _LETTER = 0.075  # inches that a letter of a name takes, with its share of the g
 _LONGEST = 28  # letters of a name beside an axis: longer ones would leave a chart no room
 
 Numbers = Sequence[float] | NDArray[Any]
-"""Of a line, a heap or a group."""
+"""Of a line, a histogram or a group."""
 Places = Mapping[str, float | Sequence[float]]
 """By name; "" for those without."""
 
@@ -53,8 +53,14 @@ def axis_of(frame: Surroundings) -> Axes:
     return Figure(figsize=frame.get("size", (7, 2.8)), layout="constrained").subplots()
 
 
+def axes_beside(count: int, size: tuple[float, float], **options: Any) -> list[Axes]:
+    """Return the axes of so many charts beside each other in one figure; options are those of ``Figure.subplots``."""
+    axes = Figure(figsize=size, layout="constrained").subplots(1, count, squeeze=False, **options)
+    return list(axes[0])
+
+
 def framed(axis: Axes, frame: Surroundings) -> Figure:
-    """Put around a chart what is to stand there, and return its figure."""
+    """Add labels, limits, marks and legend to a chart, and return its figure."""
     for number, (name, places) in enumerate(frame.get("dotted", {}).items()):
         colour, style = "black" if name else "grey", (":", "--")[number % 2]
         for place in np.atleast_1d(places):
@@ -75,10 +81,8 @@ def framed(axis: Axes, frame: Surroundings) -> Figure:
 
 
 def figure_of(axis: Axes) -> Figure:
-    """Return the whole figure that an axis is part of."""
-    figure = axis.figure
-    assert isinstance(figure, Figure)  # a figure within a figure is never made here
-    return figure
+    """Return the figure that an axis is part of."""
+    return cast(Figure, axis.figure)  # a figure within a figure is never made here
 
 
 def names_along(axis: Axes, names: Sequence[str], beside: Sequence[str] = ()) -> None:
@@ -104,5 +108,5 @@ def room_of(names: Sequence[str]) -> float:
 
 
 def as_written(name: str) -> str:
-    """Return a name as it stands beside a chart: without the middle of a line that is too long."""
+    """Return a name as it is written beside a chart: without the middle of a line that is too long."""
     return as_drawn("\n".join(shortened(line, _LONGEST) for line in name.splitlines()))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from gallop.tutorial.panels import MAP_COLOURS
-from gallop.tutorial.surroundings import figure_of, names_along, names_down, room_of
+from gallop.tutorial.surroundings import axes_beside, figure_of, names_along, names_down, room_of
 from gallop.wording import as_drawn
 
 
@@ -72,14 +72,13 @@ def number_tables(
         tables: by title.
         limits, labels, bar, size: as of ``number_table``.
     """
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(1, len(tables), squeeze=False)[0]
+    axes = axes_beside(len(tables), size)
     for axis, (title, values) in zip(axes, tables.items(), strict=True):
         rows, columns = ([f"{i + 1}" for i in range(count)] for count in np.shape(values))
         number_table(values, rows, columns, limits=limits, labels=labels, title=title, axis=axis)
     if bar:
-        figure.colorbar(axes[-1].images[0], ax=axes.tolist(), label=bar)
-    return figure
+        figure_of(axes[0]).colorbar(axes[-1].images[0], ax=axes, label=bar)
+    return figure_of(axes[0])
 
 
 def _size(rows: Sequence[str], columns: Sequence[str]) -> tuple[float, float]:

@@ -107,7 +107,7 @@ def test_encoding_is_told_and_timed_apart_from_learning(place: Place, monkeypatc
             clock[0] += 1  # texts
             for done in (0, 2, 4):
                 clock[0] += 60 if done else 0
-                setup.tell(done, 4)
+                setup.encoded(done, 4)
             clock[0] += 5
             return super().fit(shots, setup)
 

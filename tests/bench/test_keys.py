@@ -14,10 +14,8 @@ import pytest
 
 from gallop.bench.definition.spec import read_spec
 from gallop.bench.running import keys, plan
-from gallop.bench.running.photo_sets import Photos
-from gallop.bench.running.photos import read_photos
-from gallop.bench.running.plan import make_plan
-from gallop.bench.running.runs import TableEntry
+from gallop.bench.running.photos import Photos, read_photos
+from gallop.bench.running.plan import TableEntry, make_plan
 from gallop.config import PRESETS, MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import ConfigError

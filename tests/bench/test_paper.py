@@ -16,13 +16,11 @@ import yaml
 
 from gallop.bench.definition.spec import SPECS, parse_spec, read_spec
 from gallop.bench.running import backbones as towers_module
-from gallop.bench.running import photo_answers, runner
+from gallop.bench.running import runner
 from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photo_answers import among
-from gallop.bench.running.photo_sets import class_numbers
-from gallop.bench.running.photos import read_photos
-from gallop.bench.running.plan import make_plan
-from gallop.bench.running.runs import Plan
+from gallop.bench.running.photos import class_numbers, read_photos
+from gallop.bench.running.plan import Plan, make_plan
+from gallop.bench.running.runner import among
 from gallop.cli import main
 from gallop.config import MethodConfig
 from gallop.data import Listing, PhotoSet, available_datasets, open_dataset
@@ -217,12 +215,12 @@ def test_what_does_not_fit_into_memory_is_answered_batch_by_batch(
     text = SPEC.replace("ours: {method: fake}", "GalLoP: {method: GalLoP, epochs: 1, views: 1, topk: [2, 4]}")
     spec.write_text(text.replace("shots: [1, 2]", "shots: [1]").replace("seeds: [0, 1]", "seeds: [0]"))
     assert bench(spec, data, tower, "--out", tmp_path / "kept").code == 0
-    monkeypatch.setattr(photo_answers, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(runner, "MEMORY_BYTES", 0)
     monkeypatch.setattr("gallop.features.encoding.BATCH", 3)
     predicted: list[int] = []
-    ask = photo_answers.among
+    ask = runner.among
     monkeypatch.setattr(
-        photo_answers, "among", lambda found, classes: predicted.append(len(found.labels)) or ask(found, classes)
+        runner, "among", lambda found, classes: predicted.append(len(found.labels)) or ask(found, classes)
     )
     found = bench(spec, data, tower, "--out", tmp_path / "streamed")
     assert found.code == 0, found.err
@@ -233,7 +231,7 @@ def test_what_does_not_fit_into_memory_is_answered_batch_by_batch(
 def test_a_photo_that_cannot_be_read_is_found_before_the_training(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(photo_answers, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(runner, "MEMORY_BYTES", 0)
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
     next(copy.glob("imagenet/images/val/*/*.JPEG")).write_bytes(b"no picture")

@@ -13,9 +13,8 @@ import pytest
 from gallop.bench.running import plan as plans
 from gallop.bench.running.keys import canonical
 from gallop.bench.running.photos import read_photos
-from gallop.bench.running.plan import make_plan
+from gallop.bench.running.plan import Plan, make_plan
 from gallop.bench.running.records import RecordStore
-from gallop.bench.running.runs import Plan
 from gallop.errors import BenchError
 from gallop.methods import METHODS, make_method
 from tests.bench_things import FAKES, SPEC, plan_of, record_of, spec, write_sets

@@ -21,7 +21,7 @@ def test_everything_is_read() -> None:
     assert found.methods["ours"].settings == {"skill": 0.9}
     assert found.ablations["skill"].shots == (2,)
     assert found.ablations["skill"].sets == ("first",)
-    assert found.labels["skill / low"] == (2,)
+    assert found.lines["skill / low"].shots == (2,)
     (claim,) = found.claims
     assert (claim.better.label, claim.better.metric, claim.relation, claim.margin) == ("ours", "accuracy", "above", 0)
 

@@ -11,7 +11,7 @@ import pytest
 
 from gallop.errors import ConfigError
 from gallop.lessons import asking, quiz
-from gallop.lessons.question import QUESTIONS, PossibleAnswer, QuizQuestion, questions_of
+from gallop.lessons.asking import QUESTIONS, PossibleAnswer, QuizQuestion, questions_of
 from tests.conftest import ROOT
 
 SCRIPTS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py"))

@@ -31,11 +31,10 @@ from gallop.methods import (
     TipAdapter,
     make_method,
 )
-from gallop.methods.cache_search import SHARPNESSES, WEIGHTS, Votes, held_out, search
 from gallop.methods.locoop import LoCoOp, outlier_regularisation
 from gallop.methods.prompt_learning import ONE_PROMPT
 from gallop.methods.promptsrc import epoch_weights
-from gallop.methods.tip_adapter import TipAdapterF, cache_logits
+from gallop.methods.tip_adapter import SHARPNESSES, WEIGHTS, TipAdapterF, Votes, held_out, search, votes_of
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.model.prompted import PromptModel
 from gallop.model.prompts import Prompts
@@ -186,7 +185,7 @@ def test_epoch_weights_are_a_gaussian_over_the_epochs() -> None:
 def test_promptsrc_adds_both_consistencies(case: Golden) -> None:
     model, text = one_prompt(case)
     frozen, scale = case.figure("text_template"), case.model.backbone.logit_scale
-    objective = PromptSRC(text_weight=3, prediction_weight=2).objective(frozen)
+    objective = PromptSRC(text_weight=3, prediction_weight=2).regularised(frozen)
     loss, _, _ = objective(model, case.features, case.labels, torch.zeros(6, 1, dtype=torch.long), text)
     images = unit(case.figure("image_features"))
     before = torch.from_numpy(scale * images @ unit(frozen).T).log_softmax(-1)
@@ -204,7 +203,7 @@ def test_promptsrc_answers_with_the_average_of_its_epochs() -> None:
     frozen = template_features(vit(), few.class_names, TEMPLATES["ensemble"])
     seen = [
         model.prompts.global_contexts.detach().clone()
-        for event in method.train(model, few, Setup(vit()), method.objective(frozen))
+        for event in method.train(model, few, Setup(vit()), method.regularised(frozen))
         if getattr(event, "end_of_epoch", False)
     ]
     weights = norm.pdf([1, 2, 3, 4], loc=2.4, scale=1.6)
@@ -235,8 +234,8 @@ def test_the_linear_probe_is_at_its_optimum(case: Golden) -> None:
 def test_the_caches_vote_on_the_golden_features(case: Golden) -> None:
     images, labels = case.figure("image_features"), case.labels
     values = torch.nn.functional.one_hot(labels, 6).float()
-    found = cache_logits(images[:2], images, values, 5.5)
     x = unit(images)
+    found = votes_of(torch.from_numpy(x[:2] @ x.T).float(), values, 5.5)
     for b in range(2):
         for k in range(6):
             votes = [math.exp(-5.5 * (1 - x[b] @ x[i])) for i in range(6) if labels[i] == k]

@@ -51,6 +51,21 @@ class Ablation:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A line of the tables: of the main ones, or of the ablation ``group``. Where ``sets`` is None, it is on all."""
+
+    heading: str
+    group: str
+    recipe: MethodSettings
+    shots: tuple[int, ...]
+    sets: tuple[str, ...] | None
+
+    @property
+    def label(self) -> str:
+        return label_of(self.heading, self.group)
+
+
+@dataclass(frozen=True)
 class Unknown:
     """Groups of unknown photos: the folders in ``folder`` (empty for none), and ``sets`` by name.
 
@@ -135,27 +150,17 @@ class Spec:
     published: tuple[Published, ...] = ()
 
     def apart(self, why: str) -> Spec:
-        """Return the same under a condition that its publishers did not have: said in ``about``, without
-        their figures.
-        """
+        """Return the benchmark without published figures, because of a condition that is appended to ``about``."""
         without = " Published figures are left out." if self.published else ""
         return replace(self, about=f"{self.about} {why}{without}".strip(), published=())
 
     @property
-    def labels(self) -> dict[str, tuple[int, ...]]:
-        """Every line of the tables, "heading" or "group / variant", and the shots it is there for."""
-        found = dict.fromkeys(self.methods, self.shots)
-        for group, ablation in self.ablations.items():
-            found.update((label_of(variant, group), ablation.shots) for variant in ablation.variants)
-        return found
-
-    @property
-    def recipes(self) -> dict[str, MethodSettings]:
-        """How each of them is made."""
-        found = dict(self.methods)
-        for group, ablation in self.ablations.items():
-            found.update((label_of(variant, group), recipe) for variant, recipe in ablation.variants.items())
-        return found
+    def lines(self) -> dict[str, Line]:
+        """Every line of the tables by its label, methods first."""
+        found = [Line(heading, "", recipe, self.shots, None) for heading, recipe in self.methods.items()]
+        for group, each in self.ablations.items():
+            found += [Line(name, group, recipe, each.shots, each.sets) for name, recipe in each.variants.items()]
+        return {line.label: line for line in found}
 
     def rules(self, method: str, name: str, shots: int) -> dict[str, Any]:
         """Return the settings that the rules have for a method on a set at a number of shots."""

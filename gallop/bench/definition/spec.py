@@ -6,8 +6,10 @@ Knows neither torch nor the methods: whether a method can be made with its setti
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gallop.bench.definition.benchmark import (
     RELATIONS,
@@ -34,8 +36,7 @@ LARGEST_SPEC = 256 * 2**10
 """Bytes; the longest that is shipped has a thirtieth of them, and YAML is read slowly."""
 _ACCURACIES = ("accuracy", "accuracy_global", "accuracy_local", "accuracy_head")
 _OF_SCORES = ("fpr95", "auroc")
-_METHOD, _REGIONS, _BACKBONE = "method", "regions", "backbone"
-"""The keys of a recipe that are no settings."""
+_CLAIM_KEYS = ("claim", "metric", "better", "than", "shots", "relation", "test", "margin")
 
 
 def shipped_specs() -> dict[str, Path]:
@@ -66,26 +67,30 @@ def read_spec(name: str) -> Spec:
 
 def parse_spec(text: str, source: str) -> Spec:
     """Return a benchmark from YAML. Raises BenchError."""
-    top = Section(source, read_tree(text, source), [f.name for f in fields(Spec)])
-    shots = top.wholes("shots", 1)
+    top = Section(source, read_tree(text, source), _names(Spec))
+    shots, transfer = top.wholes("shots", 1), top.section("transfer")
     spec = Spec(
         name=top.text("name"),
         about=top.text("about", ""),
         backbone=top.text("backbone", "mini"),
-        sets=tuple(_folder(name, top.place("sets")) for name in top.texts("sets")) if "sets" in top else (),
+        sets=_folders(top, "sets"),
         shots=shots,
         seeds=top.wholes("seeds", 0),
         methods=_recipes(top.section("methods")),
         regions=_kind(top, "value"),
         settings=tuple(_rule(section) for section in _sections(top, "settings")),
         unknown=_unknown(top.section("unknown", ("folder", "sets", "skip"))) if "unknown" in top else None,
-        transfer=_lists_of_sets(top.section("transfer")),
+        transfer={_folder(key, transfer.place(key)): _folders(transfer, key) for key in transfer},
         ablations={name: _ablation(top.section("ablations"), name, shots) for name in top.section("ablations")},
-        claims=tuple(_claim(section) for section in _sections(top, "claims", _CLAIM)),
-        published=tuple(_published(section) for section in _sections(top, "published", _PUBLISHED)),
+        claims=tuple(_claim(section) for section in _sections(top, "claims", _CLAIM_KEYS)),
+        published=tuple(_published(section) for section in _sections(top, "published", _names(Published))),
     )
     _check(spec, source)
     return spec
+
+
+def _names(of: type[Spec] | type[Published]) -> list[str]:
+    return [field.name for field in fields(of)]
 
 
 def _folder(name: str, place: str) -> str:
@@ -95,37 +100,38 @@ def _folder(name: str, place: str) -> str:
     return path.as_posix()
 
 
-def _lists_of_sets(section: Section) -> dict[str, tuple[str, ...]]:
-    return {
-        _folder(key, section.place(key)): tuple(_folder(name, section.place(key)) for name in section.texts(key))
-        for key in section
-    }
+def _folders(section: Section, key: str) -> tuple[str, ...]:
+    return tuple(_folder(name, section.place(key)) for name in section.texts(key))
 
 
 def _recipes(section: Section) -> dict[str, MethodSettings]:
     recipes = {}
     for heading in section:
         entry = section.section(heading)
-        settings = {key: plain_value(entry.tree(key)) for key in entry if key not in (_METHOD, _REGIONS, _BACKBONE)}
-        recipes[heading] = MethodSettings(entry.text(_METHOD), settings, _kind(entry, ""), entry.text(_BACKBONE, ""))
+        settings = _settings(entry, ("method", "regions", "backbone"))
+        recipes[heading] = MethodSettings(entry.text("method"), settings, _kind(entry, ""), entry.text("backbone", ""))
     return recipes
 
 
+def _settings(section: Section, others: Sequence[str]) -> dict[str, Any]:
+    return {key: plain_value(section.tree(key)) for key in section if key not in others}
+
+
 def _kind(section: Section, default: str) -> str:
-    kind = section.text(_REGIONS, default)
+    kind = section.text("regions", default)
     if kind not in (default, *REGION_KINDS):
-        raise BenchError(f"{section.place(_REGIONS)} is {kind!r}; choose one of {', '.join(REGION_KINDS)}.")
+        raise BenchError(f"{section.place('regions')} is {kind!r}; choose one of {', '.join(REGION_KINDS)}.")
     return kind
 
 
 def _rule(section: Section) -> Rule:
-    settings = {key: plain_value(section.tree(key)) for key in section if key not in ("methods", "sets", "shots")}
+    settings = _settings(section, ("methods", "sets", "shots"))
     if not settings:
         raise BenchError(f"{section.where} sets nothing; add a setting, such as epochs: 50.")
     return Rule(
         settings,
-        methods=section.texts("methods") if "methods" in section else (),
-        sets=tuple(_folder(s, section.place("sets")) for s in section.texts("sets")) if "sets" in section else (),
+        methods=section.texts("methods"),
+        sets=_folders(section, "sets"),
         shots=section.wholes("shots", 1) if "shots" in section else (),
     )
 
@@ -133,25 +139,21 @@ def _rule(section: Section) -> Rule:
 def _unknown(section: Section) -> Unknown:
     skip = section.section("skip")
     names = {_folder(key, section.place("skip")): skip.texts(key) for key in skip}
-    sets = section.texts("sets") if "sets" in section else ()
+    sets = section.texts("sets")
     folder = _folder(section.text("folder"), section.place("folder")) if "folder" in section or not sets else ""
     return Unknown(folder, names, sets)
 
 
 def _ablation(section: Section, name: str, shots: tuple[int, ...]) -> Ablation:
-    own = section.section(name, ("shots", "sets", "variants"))
+    group = section.section(name, ("shots", "sets", "variants"))
     return Ablation(
-        variants=_recipes(own.section("variants")),
-        shots=own.wholes("shots", 1) if "shots" in own else shots,
-        sets=tuple(_folder(s, own.place("sets")) for s in own.texts("sets")) if "sets" in own else None,
+        variants=_recipes(group.section("variants")),
+        shots=group.wholes("shots", 1) if "shots" in group else shots,
+        sets=_folders(group, "sets") if "sets" in group else None,
     )
 
 
-_CLAIM = ("claim", "metric", "better", "than", "shots", "relation", "test", "margin")
-_PUBLISHED = ("method", "metric", "shots", "values", "source", "trained")
-
-
-def _sections(top: Section, key: str, keys: tuple[str, ...] | None = None) -> list[Section]:
+def _sections(top: Section, key: str, keys: Sequence[str] | None = None) -> list[Section]:
     """The entries of a list of mappings; none where the key is absent."""
     items = top.tree(key) if key in top else []
     if not isinstance(items, list):
@@ -161,17 +163,15 @@ def _sections(top: Section, key: str, keys: tuple[str, ...] | None = None) -> li
 
 def _claim(section: Section) -> Claim:
     metric = section.text("metric", "accuracy")
-    shots = section.wholes("shots", 1)
     claim = Claim(
         claim=section.text("claim"),
         better=_side(section, "better", metric),
         than=_side(section, "than", metric),
-        shots=shots[0],
+        shots=_shots(section),
         relation=section.text("relation", "above"),
         test=section.text("test", ""),
         margin=section.number("margin", 0.0),
     )
-    _one(section, shots)
     if claim.relation not in RELATIONS:
         raise BenchError(f"{section.place('relation')} is {claim.relation!r}; choose one of {', '.join(RELATIONS)}.")
     if claim.margin < 0 or (claim.margin and claim.relation != "not below"):
@@ -181,7 +181,8 @@ def _claim(section: Section) -> Claim:
     return claim
 
 
-def _one(section: Section, shots: tuple[int, ...]) -> int:
+def _shots(section: Section) -> int:
+    shots = section.wholes("shots", 1)
     if len(shots) != 1:
         raise BenchError(f"{section.place('shots')} must be one whole number.")
     return shots[0]
@@ -206,7 +207,7 @@ def _published(section: Section) -> Published:
     return Published(
         method=section.text("method"),
         metric=metric,
-        shots=_one(section, section.wholes("shots", 1)),
+        shots=_shots(section),
         values={name: value / 100 for name, value in percent.items()},
         source=section.text("source"),
         trained=section.text("trained", ""),
@@ -216,12 +217,12 @@ def _published(section: Section) -> Published:
 def _side(section: Section, key: str, metric: str) -> Side:
     if not isinstance(section.tree(key), dict):
         return Side(section.text(key), metric)
-    own = section.section(key, ("method", "metric"))
-    return Side(own.text("method"), own.text("metric", metric))
+    side = section.section(key, ("method", "metric"))
+    return Side(side.text("method"), side.text("metric", metric))
 
 
 def _check(spec: Spec, source: str) -> None:
-    """What only the whole can tell."""
+    """Check what depends on several entries."""
     if not spec.methods:
         raise BenchError(f"{source}, 'methods' names no method; give at least one.")
     for group, ablation in spec.ablations.items():
@@ -233,10 +234,10 @@ def _check(spec: Spec, source: str) -> None:
     _check_sets(spec, source)
     for claim in spec.claims:
         for side in (claim.better, claim.than):
-            shots = spec.labels.get(side.label)
-            if shots is None:
+            line = spec.lines.get(side.label)
+            if line is None:
                 raise BenchError(f"{source}, claim {claim.claim!r}: there is no method or variant {side.label!r}.")
-            if claim.shots not in shots:
+            if claim.shots not in line.shots:
                 raise BenchError(f"{source}, claim {claim.claim!r}: {side.label!r} is not run at {claim.shots} shots.")
         if claim.test and claim.test not in {t for targets in spec.transfer.values() for t in targets}:
             raise BenchError(f"{source}, claim {claim.claim!r}: 'transfer' tests nothing on {claim.test!r}.")

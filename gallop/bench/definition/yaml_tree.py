@@ -7,7 +7,7 @@ knows; so the file is kept as a tree whose leaves have both, and ``Section`` ask
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,7 @@ import yaml
 
 from gallop.errors import BenchError
 
-_DEEPEST = 20
-"""Levels; no specification needs more than six."""
+_DEEPEST = 20  # levels; no specification needs more than six
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def plain_value(tree: Tree) -> Any:
     return [plain_value(item) for item in tree] if isinstance(tree, list) else tree.value
 
 
-class Section:
+class Section(dict[str, Any]):
     """A mapping of the file, asked for key by key.
 
     Args:
@@ -99,32 +98,24 @@ class Section:
         unknown = [] if keys is None else [key for key in tree if key not in keys]
         if unknown:
             raise BenchError(f"{where} has no key {unknown[0]!r}; its keys are {', '.join(keys or ())}.")
-        self.where, self._tree = where, tree
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._tree
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tree)
+        super().__init__(tree)
+        self.where = where
 
     def place(self, key: str) -> str:
-        """Return what the entry is called in messages."""
         return f"{self.where}, {key!r}"
 
     def tree(self, key: str) -> Tree:
-        """Return whatever is there."""
-        if key not in self._tree:
+        if key not in self:
             raise BenchError(f"{self.where} lacks the key {key!r}.")
-        found: Tree = self._tree[key]
-        return found
+        return self[key]  # type: ignore[no-any-return]
 
     def section(self, key: str, keys: Collection[str] | None = None) -> Section:
         """Return a mapping; an empty one where the key is absent."""
-        return Section(self.place(key), self._tree.get(key, {}), keys)
+        return Section(self.place(key), self.get(key, {}), keys)
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a name or a sentence, as it was written."""
-        if default is not None and key not in self._tree:
+        if default is not None and key not in self:
             return default
         tree = self.tree(key)
         if not isinstance(tree, Leaf) or not tree.text.strip():
@@ -133,7 +124,7 @@ class Section:
 
     def number(self, key: str, default: float) -> float:
         """Return a finite number."""
-        if key not in self._tree:
+        if key not in self:
             return default
         value = plain_value(self.tree(key))
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -141,8 +132,8 @@ class Section:
         return float(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return different texts, as they were written; one may stand alone."""
-        items = self._items(key)
+        """Return different texts, as they were written; one may stand alone. None where the key is absent."""
+        items = self._items(key) if key in self else []
         if not all(isinstance(item, Leaf) and item.text.strip() for item in items):
             raise BenchError(f"{self.place(key)} must be a list of names.")
         return self._distinct(key, [item.text.strip() for item in items])

@@ -1,1 +1,1 @@
-"""Records in, what is told of them out: tables, claims, costs and charts."""
+"""Records in; tables, claims, costs and charts out."""

@@ -16,6 +16,7 @@ from scipy.stats import t as student
 from gallop.bench.definition.benchmark import Claim
 from gallop.bench.reporting.results import Results, common_seeds
 from gallop.evaluation.intervals import LEVEL
+from gallop.wording import counted
 
 HOLDS, OPEN, FAILS = "holds", "not shown either way", "does not hold"
 NO_FIGURES = "no figures yet"
@@ -144,7 +145,7 @@ def sentence(verdict: Verdict) -> str:
     if verdict.spread is not None:
         facts.append(f"standard deviation over sets {100 * verdict.spread:.1f}")
     side = verdict.claim.relation
-    facts.append(f"{side} on {verdict.right} of {verdict.sets} {'set' if verdict.sets == 1 else 'sets'}")
+    facts.append(f"{side} on {verdict.right} of {counted(verdict.sets, 'set')}")
     if verdict.pairs < verdict.planned:
         facts.append(f"only {verdict.pairs} of {verdict.planned} pairs of runs")
     return f"{verdict.verdict} ({'; '.join(facts)})."

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from gallop.bench.reporting.markdown import markdown_table
 from gallop.bench.reporting.results import Results
+from gallop.bench.running.plan import BenchRun
 from gallop.bench.running.records import Record
-from gallop.bench.running.runs import BenchRun
+from gallop.documents.markdown import markdown_table
 from gallop.documents.rendering import render
 
 
 def costs(results: Results) -> str:
     """Time and memory of the runs, line by line, as Markdown."""
     rows = []
-    for label in results.spec.labels:
+    for label in results.spec.lines:
         keys = {entry.key for entry in results.plan.entries if entry.label == label}
         records = [record for key, record in results.records.items() if key in keys]
         if records:
@@ -65,7 +65,7 @@ def estimate(left: Iterable[BenchRun], records: Mapping[str, Record]) -> tuple[f
     for method in {record.method for record in timed}:
         own = [record for record in timed if record.method == method]
         photos = sum(record.photos for record in own)
-        fit = sum(record.learning for record in own)
+        fit = sum(record.seconds["fit"] + record.seconds.get("encode", 0.0) for record in own)
         rates[method] = fit / photos if photos else fit / len(own), fmean(r.seconds["predict"] for r in own)
     seconds, unknown = 0.0, 0
     for run in left:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gallop.bench.reporting.results import COLUMNS
+from gallop.bench.running.plan import BenchRun, Plan
 from gallop.bench.running.records import ALL, Figure, Record
-from gallop.bench.running.runs import BenchRun, Plan
 from gallop.errors import BenchError
 from gallop.predictions.rows import csv_cell
 from gallop.runtime.reading import read_bytes

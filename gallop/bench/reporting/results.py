@@ -5,29 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from gallop.bench.definition.benchmark import label_of
+from gallop.bench.running.plan import UNTAUGHT, Plan, TableEntry
 from gallop.bench.running.records import Record
-from gallop.bench.running.runs import UNTAUGHT, Plan, TableEntry
 from gallop.predictions.rows import csv_cell
 
 COLUMNS = (
-    "method",
-    "group",
-    "set",
-    "test",
-    "unknown",
-    "shots",
-    "seed",
-    "metric",
-    "value",
-    "n",
-    "seconds",
-    "memory",
-    "key",
+    *("method", "group", "set", "test", "unknown", "shots", "seed"),
+    *("metric", "value", "n", "seconds", "memory", "key"),
 )
 """Of ``results.csv``; memory in bytes."""
 
@@ -41,7 +29,7 @@ class Sample:
         planned: how many runs there are to be.
         failed: how many diverged.
         left: how many have no record yet; of the others, one may lack this figure.
-        untaught: a line that learns nothing: its one value stands for every seed.
+        untaught: a line that learns nothing: its one value counts for every seed.
     """
 
     values: Mapping[int, float]
@@ -51,7 +39,6 @@ class Sample:
     untaught: bool = False
 
     def at(self, seed: int) -> float:
-        """Return the value for a seed."""
         return self.values[UNTAUGHT if self.untaught else seed]
 
 
@@ -119,19 +106,17 @@ class Results:
         return [record for record in self.records.values() if record.failed]
 
     def untaught(self, label: str) -> bool:
-        """Return whether a line learns nothing."""
         return any(entry.shots == UNTAUGHT for entry in self.plan.entries if entry.label == label)
 
-    def sets_of(self, label: str) -> list[str]:
-        """Return the sets on which a line is run."""
-        return [name for name in self.plan.sets if any((label, name) == key[:2] for key in self._entries)]
+    @property
+    def main_shots(self) -> int:
+        """The shots of the main table: the most at which anything of it has been run."""
+        done = {
+            each.shots for each in self.plan.entries if each.label in self.spec.methods and each.key in self.records
+        }
+        return max(done - {UNTAUGHT} or self.spec.shots)
 
-    def shots_done(self, labels: Sequence[str]) -> list[int]:
-        """Return the shots at which one of some lines has a record."""
-        done = {entry.shots for entry in self.plan.entries if entry.label in labels and entry.key in self.records}
-        return sorted(done - {UNTAUGHT})
-
-    def sample(self, label: str, metric: str, shots: int, name: str, *, test: str = "", unknown: str = "") -> Sample:
+    def sample(self, label: str, metric: str, shots: int, name: str, test: str = "", unknown: str = "") -> Sample:
         """Return a figure of a line that was trained on the set ``name``.
 
         Args:
@@ -157,41 +142,24 @@ class Results:
         found = (re.fullmatch("fpr95/(.+)", f.metric) for record in records for f in record.figures)
         return list(dict.fromkeys(match[1] for match in found if match))
 
-    def rows(self) -> Iterator[dict[str, object]]:
-        """Yield the tidy table: a row a figure and place."""
-        for entry in self.plan.entries:
-            record = self.records.get(entry.key)
-            for figure in record.figures if record else ():
-                assert record is not None
-                yield {
-                    "method": entry.heading,
-                    "group": entry.group,
-                    "set": entry.set,
-                    "test": figure.test,
-                    "unknown": figure.unknown,
-                    "shots": entry.shots,
-                    "seed": entry.seed,
-                    "metric": figure.metric,
-                    "value": figure.value,
-                    "n": figure.n,
-                    "seconds": round(sum(record.seconds.values()), 3),
-                    "memory": record.peak_bytes,
-                    "key": entry.key,
-                }
-
     def csv(self) -> bytes:
-        """Return the tidy table in UTF-8, safe for spreadsheets."""
+        """Return the tidy table, a row a figure and place, in UTF-8 and safe for spreadsheets."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
-        for row in self.rows():
-            writer.writerow([csv_cell(row[column]) for column in COLUMNS])
+        for entry in self.plan.entries:
+            if entry.key not in self.records:
+                continue
+            record = self.records[entry.key]
+            costs = round(sum(record.seconds.values()), 3), record.peak_bytes
+            for each in record.figures:
+                place = entry.heading, entry.group, entry.set, each.test, each.unknown, entry.shots, entry.seed
+                writer.writerow(map(csv_cell, (*place, each.metric, each.value, each.n, *costs, entry.key)))
         return text.getvalue().encode("utf-8", "backslashreplace")
 
-    def main_labels(self) -> list[str]:
-        """Return the lines of the main tables."""
-        return list(self.spec.methods)
-
     def group_labels(self, group: str) -> list[str]:
-        """Return the lines of an ablation."""
-        return [label_of(variant, group) for variant in self.spec.ablations[group].variants]
+        return [label for label, line in self.spec.lines.items() if line.group == group]
+
+    def group_sets(self, group: str) -> list[str]:
+        there = {entry.set for entry in self.plan.entries if entry.group == group}
+        return [name for name in self.plan.sets if name in there]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gallop.bench.definition.benchmark import Claim
+from gallop.bench.definition.benchmark import AVERAGE, Claim, Spec
 from gallop.bench.reporting.claims import Verdict, judge, points
-from gallop.bench.reporting.markdown import counted, markdown_table
-from gallop.bench.reporting.published import PublishedLine, published_lines, sources
-from gallop.bench.reporting.results import MeanCell, Results, Sample, cell
+from gallop.bench.reporting.results import MeanCell, Results, cell
+from gallop.documents.markdown import markdown_table
 from gallop.documents.rendering import render
+from gallop.wording import counted
 
 FAILED, EMPTY = "–", ""
-"""What stands for runs that diverged, and for runs that have not been made."""
+"""The cells of runs that diverged, and of runs that have not been made."""
 
 
 @dataclass(frozen=True)
@@ -45,61 +45,46 @@ def tables(results: Results) -> str:
     )
 
 
-def main_shots(results: Results) -> int:
-    """Return the shots of the main table: the most at which anything has been run."""
-    return max(results.shots_done(results.main_labels()) or results.spec.shots)
+_Column = tuple[str, Sequence[tuple[str, int, str, str]]]
+"""A heading, and what is averaged: (metric, shots, set, set that is tested on, empty for the same)."""
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A column of figures: its heading and, for each line, the samples that are averaged."""
-
-    heading: str
-    samples: Callable[[str], list[Sample]]
+def _average(
+    shots: int, sets: Sequence[str], heading: str = "average", metric: str = "accuracy", test: str = ""
+) -> _Column:
+    return heading, [(metric, shots, name, test) for name in sets]
 
 
-def _accuracy(results: Results, shots: int, sets: Sequence[str], metric: str = "accuracy", test: str = "") -> _Column:
-    def samples(label: str) -> list[Sample]:
-        return [results.sample(label, metric, shots, name, test=test) for name in sets]
-
-    return _Column(sets[0] if len(sets) == 1 else "average", samples)
+def _each_and_average(shots: int, sets: Sequence[str]) -> list[_Column]:
+    columns = [_average(shots, [name], name) for name in sets]
+    return [*columns, _average(shots, sets)] if len(sets) > 1 else columns
 
 
 def _main(results: Results) -> list[_Table]:
-    shots, sets = main_shots(results), results.plan.sets
-    columns = [_accuracy(results, shots, [name]) for name in sets]
-    if len(sets) > 1:
-        columns.append(_accuracy(results, shots, sets))
+    shots, sets = results.main_shots, results.plan.sets
     others = published_lines(results.spec, "accuracy", shots, sets)
-    return _part(f"Accuracy, {counted(shots, 'shot')}", "method", results.main_labels(), columns, others=others)
+    return _part(results, f"Accuracy, {counted(shots, 'shot')}", "", _each_and_average(shots, sets), others)
 
 
 def _over_shots(results: Results) -> list[_Table]:
     if len(results.spec.shots) < 2:
         return []
-
-    def column(shots: int) -> _Column:
-        return _Column(counted(shots, "shot"), _accuracy(results, shots, results.plan.sets).samples)
-
-    columns = [column(shots) for shots in results.spec.shots]
-    return _part("Accuracy over shots, average of the sets", "method", results.main_labels(), columns)
+    columns = [_average(shots, results.plan.sets, counted(shots, "shot")) for shots in results.spec.shots]
+    return _part(results, "Accuracy over shots, average of the sets", "", columns)
 
 
 def _transfer(results: Results) -> list[_Table]:
-    shots = main_shots(results)
+    shots = results.main_shots
     parts: list[_Table] = []
     for source, targets in results.spec.transfer.items():
         if source not in results.plan.sets:
             continue
-        own = _accuracy(results, shots, [source])
-        others = [_Column(t, _accuracy(results, shots, [source], test=t).samples) for t in targets]
-
-        def both(label: str, columns: Sequence[_Column] = (own, *others)) -> list[Sample]:
-            return [sample for column in columns for sample in column.samples(label)]
-
+        columns = [_average(shots, [source], target, test=target) for target in targets]
+        columns.insert(0, _average(shots, [source], source))
+        columns.append(("mean", [place for _, places in columns for place in places]))
+        others = published_lines(results.spec, "accuracy", shots, [source, *targets], trained=source)
         title = f"Trained on {source}, tested elsewhere, {counted(shots, 'shot')}"
-        told = published_lines(results.spec, "accuracy", shots, [source, *targets], trained=source)
-        parts += _part(title, "method", results.main_labels(), [own, *others, _Column("mean", both)], others=told)
+        parts += _part(results, title, "", columns, others)
     return parts
 
 
@@ -107,9 +92,9 @@ def _unknown(results: Results) -> list[_Table]:
     groups = results.plan.unknown
     if not groups:
         return []
-    shots = main_shots(results)
+    shots = results.main_shots
     asked = {group: sets_asked(results, group) for group in (*groups, "")}
-    lines = [(label, score) for label in results.main_labels() for score in results.scores(label)]
+    lines = [(label, score) for label in results.spec.methods for score in results.scores(label)]
     heads = {group: group for group in groups} | ({"": "average"} if len(groups) > 1 else {})
 
     def cells(metric: str) -> list[list[MeanCell]]:
@@ -121,8 +106,7 @@ def _unknown(results: Results) -> list[_Table]:
             for label, score in lines
         ]
 
-    columns = len(heads)
-    fpr, auroc = _texts(cells("fpr95"), [True] * columns), _texts(cells("auroc"), [False] * columns)
+    fpr, auroc = _texts(cells("fpr95"), min), _texts(cells("auroc"), max)
     missing = [[_missing(one) for one in row] for row in cells("fpr95")]
     rows = [
         [label, score, *(f"{a} / {b}{c}" if a else EMPTY for a, b, c in zip(*found, strict=True))]
@@ -148,6 +132,53 @@ def _published_scores(results: Results, shots: int, heads: Mapping[str, str]) ->
     return rows
 
 
+@dataclass(frozen=True)
+class PublishedLine:
+    """What others have published of a method: after our own line of it, where there is one, and never bold.
+
+    Attributes:
+        values: column heading -> fraction.
+    """
+
+    method: str
+    values: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method}, published"
+
+    def texts(self, headings: Sequence[str]) -> list[str]:
+        """Return its cells, in percent."""
+        return [f"{100 * self.values[each]:.1f}" if each in self.values else "" for each in headings]
+
+
+def published_lines(
+    spec: Spec, metric: str, shots: int, columns: Sequence[str], trained: str = ""
+) -> list[PublishedLine]:
+    """Return the lines that have a figure for one of the columns.
+
+    An average is over what was published, so it is left out where one of its sets is no column here.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for entry in spec.published:
+        if (entry.metric, entry.shots, entry.trained) == (metric, shots, trained):
+            parts = {name: value for name, value in entry.values.items() if name != AVERAGE}
+            here = found.setdefault(entry.method, {})
+            here.update((name, value) for name, value in parts.items() if name in columns)
+            if AVERAGE in entry.values and set(parts) <= set(columns):
+                here[AVERAGE] = entry.values[AVERAGE]
+    return [PublishedLine(method, values) for method, values in found.items() if values]
+
+
+def sources(spec: Spec) -> dict[str, list[str]]:
+    """Return where published figures are from, each with its methods."""
+    by_source: dict[str, list[str]] = {}
+    for entry in spec.published:
+        methods = by_source.setdefault(entry.source, [])
+        methods += [entry.method] if entry.method not in methods else []
+    return by_source
+
+
 def sets_asked(results: Results, group: str) -> list[str]:
     """Return the sets whose runs are asked about a group of unknown photos, or about any."""
     skip = results.spec.unknown.skip if results.spec.unknown else {}
@@ -158,19 +189,14 @@ def sets_asked(results: Results, group: str) -> list[str]:
 def _ablation(results: Results, group: str) -> list[_Table]:
     parts: list[_Table] = []
     labels = results.group_labels(group)
-    sets = [name for name in results.plan.sets if any(name in results.sets_of(label) for label in labels)]
+    sets = results.group_sets(group)
     for shots in results.spec.ablations[group].shots:
-        columns = [_accuracy(results, shots, [name]) for name in sets]
-        if len(sets) > 1:
-            columns.append(_accuracy(results, shots, sets))
+        columns = _each_and_average(shots, sets)
         branches = {"accuracy_global": "global alone", "accuracy_local": "local alone", "accuracy_head": "head alone"}
         for metric, heading in branches.items():
-            column = _Column(heading, _accuracy(results, shots, sets, metric).samples)
-            if any(sample.values for label in labels for sample in column.samples(label)):
-                columns.append(column)
-        prefix = f"{group} / "
-        names = [label.removeprefix(prefix) for label in labels]
-        parts += _part(f"Ablation: {group}, {counted(shots, 'shot')}", "variant", labels, columns, names)
+            if any(results.sample(label, metric, shots, name).values for label in labels for name in sets):
+                columns.append(_average(shots, sets, heading, metric))
+        parts += _part(results, f"Ablation: {group}, {counted(shots, 'shot')}", group, columns)
     return parts
 
 
@@ -199,24 +225,21 @@ def compared(claim: Claim) -> str:
 
 
 def _part(
-    title: str,
-    what: str,
-    labels: Sequence[str],
-    columns: Sequence[_Column],
-    shown: Sequence[str] | None = None,
-    others: Sequence[PublishedLine] = (),
+    results: Results, title: str, group: str, columns: Sequence[_Column], others: Sequence[PublishedLine] = ()
 ) -> list[_Table]:
-    """A table without empty lines and columns; nothing where all of ours are empty."""
-    cells = [[cell(column.samples(label)) for column in columns] for label in labels]
-    texts = _texts(cells, [False] * len(columns))
+    """A table of the methods, or the variants of a group, without empty lines and columns; none where all are empty."""
+    lines = [line for line in results.spec.lines.values() if line.group == group]
+    cells = [
+        [cell([results.sample(line.label, *place) for place in places]) for _, places in columns] for line in lines
+    ]
     rows = [
-        [name, *(text + _missing(one) for text, one in zip(line, row, strict=True))]
-        for name, line, row in zip(shown or labels, texts, cells, strict=True)
-        if any(line)
+        [line.heading, *(text + _missing(one) for text, one in zip(texts, row, strict=True))]
+        for line, texts, row in zip(lines, _texts(cells, max), cells, strict=True)
+        if any(texts)
     ]
     if not rows:
         return []
-    head = [what, *(column.heading for column in columns)]
+    head = ["variant" if group else "method", *(heading for heading, _ in columns)]
     kept = [0, *(i for i in range(1, len(head)) if any(row[i] for row in rows))]
     for other in others:
         place = next((i + 1 for i, row in enumerate(rows) if row[0] == other.method), len(rows))
@@ -224,18 +247,18 @@ def _part(
     return [_Table(title, [head[i] for i in kept], [[row[i] for i in kept] for row in rows])]
 
 
-def _texts(cells: Sequence[Sequence[MeanCell]], lower_is_better: Sequence[bool]) -> list[list[str]]:
+def _texts(cells: Sequence[Sequence[MeanCell]], better: Callable[[Sequence[float]], float]) -> list[list[str]]:
     """Cells as text, the best of each finished column in bold; a column with a single figure has no best.
 
     Lines of which nothing has been run, and which are left out, do not count. A run that diverged is finished.
     """
     texts = [[_figure(one) for one in row] for row in cells]
     shown = [row for row, line in zip(cells, texts, strict=True) if any(line)]
-    for number, lower in enumerate(lower_is_better):
+    for number in range(len(shown[0]) if shown else 0):
         means = [row[number].mean for row in shown if row[number].complete]
         if len(means) < 2 or any(row[number].left for row in shown):
             continue
-        best = min(m for m in means if m is not None) if lower else max(m for m in means if m is not None)
+        best = better([mean for mean in means if mean is not None])
         for row, line in zip(cells, texts, strict=True):
             if row[number].complete and row[number].mean == best:
                 line[number] = f"**{line[number]}**"

@@ -1,1 +1,1 @@
-"""A benchmark in, records of its runs out: which photos, which runs, what is kept of each."""
+"""A benchmark in, records of its runs out: which photos, which runs, the record of each."""

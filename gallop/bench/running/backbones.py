@@ -14,8 +14,7 @@ class Backbones:
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._loaded: dict[str, Backbone] = {}  # of one name, by kind; they share their weights
-        self._name = ""
+        self._loaded: dict[tuple[str, str], Backbone] = {}  # of one name, by kind; they share their weights
         self._fingerprints: dict[tuple[str, str], str] = {}
 
     def get(self, name: str, regions: str) -> Backbone:
@@ -24,13 +23,13 @@ class Backbones:
         Raises:
             BackboneError, UnsupportedTower: as ``load_backbone``.
         """
-        if name != self._name:
-            self._loaded, self._name = {}, ""  # gone before the next one comes
+        if name not in {loaded for loaded, _ in self._loaded}:
+            self._loaded.clear()  # the last one leaves the memory before the next one is loaded
             found = load_backbone(name, device=self._device)
-            self._loaded, self._name = {found.region_kind: found}, name
-        if regions not in self._loaded:
-            self._loaded[regions] = next(iter(self._loaded.values())).with_regions(pick_regions(regions))
-        return self._loaded[regions]
+            self._loaded[name, found.region_kind] = found
+        if (name, regions) not in self._loaded:
+            self._loaded[name, regions] = next(iter(self._loaded.values())).with_regions(pick_regions(regions))
+        return self._loaded[name, regions]
 
     def fingerprint(self, name: str, regions: str) -> str:
         """Return the fingerprint of everything that figures depend on; computed once, with the backbone loaded for it.

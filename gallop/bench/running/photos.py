@@ -1,14 +1,13 @@
-"""Which photos a benchmark needs: folders below DATA are read, sets by name are listed, both once."""
+"""The photos of a benchmark: folders below DATA are read, sets by name are listed, both once."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gallop.bench.definition.benchmark import Spec
-from gallop.bench.running.photo_sets import Photos, class_numbers
 from gallop.data import (
     ContentHash,
     LabelledPhotos,
@@ -24,6 +23,36 @@ from gallop.data import (
 from gallop.errors import BenchError, DataError, ImageError
 from gallop.images import list_images
 from gallop.wording import listed
+
+
+@dataclass(frozen=True)
+class Photos:
+    """All of a benchmark: sets to learn from, groups of unknown things without labels, sets to be asked about alone."""
+
+    sets: Mapping[str, PhotoSet]
+    unknown: Mapping[str, LabelledPhotos | Listing]
+    asked_alone: Mapping[str, PhotoSet] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> dict[str, PhotoSet]:
+        return {**self.sets, **self.asked_alone}
+
+
+def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
+    """Return for each class of the target's test photos, its number among those that the source teaches.
+
+    Classes are matched by synset where both sets have them, else by name.
+
+    Raises:
+        BenchError: a class that the source does not teach.
+    """
+    by_id = bool(source.class_ids and target.class_ids)
+    known = {each: number for number, each in enumerate(source.class_ids if by_id else source.class_names)}
+    asked = target.class_ids if by_id else target.test.class_names
+    for each, name in zip(asked, target.test.class_names, strict=True):
+        if each not in known:
+            raise BenchError(f"'transfer' tests {source.name} on {target.name}, whose class {name!r} it does not know.")
+    return tuple(known[each] for each in asked)
 
 
 def read_photos(
@@ -52,10 +81,13 @@ def read_photos(
         raise BenchError(f"The benchmark has no set {missing[0]!r}; its sets are {listed(names, 20)}.")
     needed = names if wanted is None else wanted
     sets = dict(_sets(root, names, needed, content))
-    targets = [target for name in sets for target in spec.transfer.get(name, ()) if target not in names]
-    alone = {name: _named_set(root, name) for name in dict.fromkeys(targets)}
+    others = [target for name in sets for target in spec.transfer.get(name, ()) if target not in names]
+    alone = {name: _named_set(root, name) for name in dict.fromkeys(others)}
     photos = Photos(sets, dict(_unknown_groups(spec, root, content)), alone)
-    _check_transfer(spec, photos)
+    for source, targets in spec.transfer.items():
+        for target in targets:
+            if source in sets and target in photos.asked:
+                class_numbers(sets[source], photos.asked[target])  # refused now, and not after a long training
     return photos
 
 
@@ -123,13 +155,6 @@ def _folder_set(name: str, folder: Path, content: ContentHash) -> PhotoSet:
             stacklevel=2,
         )
     return PhotoSet(name, train, test)
-
-
-def _check_transfer(spec: Spec, photos: Photos) -> None:
-    for source, targets in spec.transfer.items():
-        for target in targets:
-            if source in photos.sets and target in photos.asked:
-                class_numbers(photos.sets[source], photos.asked[target])
 
 
 def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tuple[str, LabelledPhotos | Listing]]:

@@ -9,34 +9,172 @@ learns nothing runs once a set, before everything else.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gallop import methods
-from gallop.bench.definition.benchmark import MethodSettings, Spec, label_of
+from gallop.bench.definition.benchmark import Line, Spec, label_of
 from gallop.bench.running.keys import FIGURES, REVISED, canonical, run_key
-from gallop.bench.running.photo_sets import Photos, class_numbers
-from gallop.bench.running.runs import UNTAUGHT, BenchRun, Plan, TableEntry
-from gallop.data import PhotoSet
+from gallop.bench.running.photos import Photos, class_numbers
+from gallop.data import LabelledPhotos, PhotoSet
 from gallop.errors import BackboneError, BenchError, UnsupportedTower
-from gallop.methods import METHODS, Method
+from gallop.features.encoding import Sight
+from gallop.methods import METHODS, Method, method_sight
+from gallop.wording import listed
 
-Fingerprint = Callable[[str, str], str]
-"""Of a backbone by name and kind of region features."""
+UNTAUGHT = 0
+"""The shots, and the seed, of a run that learns nothing."""
+FeatureKind = tuple[str, str, Sight]
+"""A backbone, its regions, and what a method asks for of photos: runs of the same share features."""
+
+
+@dataclass(frozen=True)
+class BenchRun:
+    """One training and its test.
+
+    Attributes:
+        key: of everything that its figures depend on; equal keys, equal figures.
+        made: the method, ready to learn.
+        settings: as they are in its key, in JSON's types; later ones only where they are not at their default.
+        source: what the shots are drawn from.
+        transfer: other sets whose test photos it is asked about.
+        unknown: groups of unknown photos.
+        data: fingerprints of the photos.
+        backbone, regions: what it learns and answers with, as ``load_backbone`` takes them.
+    """
+
+    key: str
+    method: str
+    made: Method
+    settings: Mapping[str, Any]
+    set: str
+    shots: int
+    seed: int
+    source: PhotoSet
+    transfer: tuple[str, ...]
+    unknown: tuple[str, ...]
+    data: Mapping[str, Any]
+    backbone: str = "mini"
+    regions: str = "value"
+
+    @property
+    def feature_kind(self) -> FeatureKind:
+        return self.backbone, self.regions, method_sight(self.made)
+
+    @property
+    def train(self) -> LabelledPhotos:
+        """The shots, drawn now; empty for a method that learns nothing."""
+        return self.source.draw(self.shots, self.seed)
+
+    @property
+    def photos(self) -> int:
+        """The number of shots of all classes, without drawing them."""
+        return self.shots * len(self.source.class_names)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What a record has of it, by the record's fields: all that is known before it has run."""
+        return {
+            "key": self.key,
+            "method": self.method,
+            "settings": dict(self.settings),
+            "set": self.set,
+            "shots": self.shots,
+            "seed": self.seed,
+            "photos": self.photos,
+            "data": dict(self.data),
+        }
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """Where figures of a run are shown: a line of the main tables, or of an ablation's. Two entries may share a run."""
+
+    heading: str
+    group: str
+    set: str
+    shots: int
+    seed: int
+    key: str
+
+    @property
+    def label(self) -> str:
+        return label_of(self.heading, self.group)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every run of a benchmark, and every place that its figures have."""
+
+    spec: Spec
+    sets: tuple[str, ...]
+    unknown: tuple[str, ...]
+    runs: tuple[BenchRun, ...]
+    entries: tuple[TableEntry, ...]
+
+    def narrowed(
+        self,
+        *,
+        only: Collection[str] | None = None,
+        sets: Collection[str] | None = None,
+        shots: Collection[int] | None = None,
+        seeds: Collection[int] | None = None,
+        part: tuple[int, int] = (1, 1),
+    ) -> list[BenchRun]:
+        """Return the runs of some methods (headings, groups or "group / variant"), sets, shots and seeds.
+
+        Runs that learn nothing belong to all shots and seeds. Of a ``part`` (i, n), every n-th run of each method is
+        taken, from the i-th on: the n parts are disjoint, together everything, and cost about the same.
+
+        Raises:
+            BenchError: something that the benchmark does not have.
+        """
+        _must_have("method, group or variant", only, {x for e in self.entries for x in (e.label, e.group) if x})
+        _must_have("set", sets, set(self.sets))
+        _must_have("number of shots", shots, {e.shots for e in self.entries} - {UNTAUGHT})
+        _must_have("seed", seeds, set(self.spec.seeds))
+        wanted = {e.key for e in self.entries if only is None or e.label in only or e.group in only}
+        chosen = [
+            run
+            for run in self.runs
+            if run.key in wanted
+            and (sets is None or run.set in sets)
+            and (shots is None or run.shots in (UNTAUGHT, *shots))
+            and (seeds is None or run.shots == UNTAUGHT or run.seed in seeds)
+        ]
+        return list(_dealt(chosen, *part))
+
+
+def _must_have(what: str, asked: Collection[Any] | None, there: Collection[Any]) -> None:
+    for item in asked or ():
+        if item not in there:
+            known = listed([str(each) for each in sorted(there)], 20)
+            raise BenchError(f"The benchmark has no {what} {item!r}; it has {known}.")
+
+
+def _dealt(runs: list[BenchRun], part: int, parts: int) -> Iterator[BenchRun]:
+    seen: Counter[str] = Counter()
+    order = {method: i for i, method in enumerate(dict.fromkeys(run.method for run in runs))}
+    for run in runs:
+        # Methods begin at different parts, so that those with a single run do not all go to the first.
+        if (seen[run.method] + order[run.method]) % parts == part - 1:
+            yield run
+        seen[run.method] += 1
 
 
 def make_plan(
     spec: Spec,
     photos: Photos,
-    fingerprint: Fingerprint,
+    fingerprint: Callable[[str, str], str],
     asked: Collection[int] | None = None,
     only: Collection[str] | None = None,
 ) -> Plan:
     """Return all runs of a benchmark on some photos.
 
     Args:
-        fingerprint: asked once for each backbone and kind that a line needs; it may have to load the backbone.
+        fingerprint: of a backbone by name and kind of regions; called for each line, it may have to load the backbone.
         asked: shots that are asked for; others are left out where a set has too few photos. None asks for all.
         only: lines or groups that are asked for; others are left out where their backbone cannot be loaded.
 
@@ -44,143 +182,118 @@ def make_plan(
         BenchError: a method that cannot be made, or a class with fewer photos than shots.
         BackboneError, UnsupportedTower: a backbone that cannot be loaded.
     """
-    maker = _Maker(spec, photos, fingerprint, asked, only)
+    _check_rules(spec)
+    found: list[tuple[TableEntry, BenchRun]] = []
+    for line in spec.lines.values():
+        learns, recipe = _made(line, {}).learns, line.recipe
+        backbone = recipe.backbone or spec.backbone, recipe.regions or spec.regions
+        try:
+            mark = fingerprint(*backbone)
+        except (BackboneError, UnsupportedTower) as error:
+            if only is None or {line.label, line.group} & set(only):
+                raise
+            warnings.warn(f"{line.label} is left out: {error}", stacklevel=2)
+            continue
+        places = [(shots, seed) for shots in line.shots for seed in spec.seeds] if learns else [(UNTAUGHT, UNTAUGHT)]
+        for source in photos.sets.values():
+            for shots, seed in places if line.sets is None or source.name in line.sets else ():
+                if _enough(source, shots, asked):
+                    run = _run(spec, photos, line, (*backbone, mark), source, shots, seed)
+                    found.append((TableEntry(line.heading, line.group, source.name, shots, seed, run.key), run))
+    found.sort(key=lambda pair: _order(pair[0], spec, list(photos.sets)))
     runs: dict[str, BenchRun] = {}
-    entries: list[TableEntry] = []
-    for entry, run in sorted(maker.all(), key=lambda pair: _order(pair[0], spec, list(photos.sets))):
+    for _, run in found:
         runs.setdefault(run.key, run)
-        entries.append(entry)
-    return Plan(spec, tuple(photos.sets), tuple(photos.unknown), tuple(runs.values()), tuple(entries))
+    entries = tuple(entry for entry, _ in found)
+    return Plan(spec, tuple(photos.sets), tuple(photos.unknown), tuple(runs.values()), entries)
 
 
-def _order(entry: TableEntry, spec: Spec, sets: list[str]) -> tuple[Any, ...]:
+def _order(entry: TableEntry, spec: Spec, sets: list[str]) -> tuple[int, ...]:
     if entry.shots == UNTAUGHT:
         return 0, 0, 0, sets.index(entry.set)
-    # `sorted` is stable: methods, then variants, as in the file.
+    # The sort is stable: methods, then variants, as in the file.
     return 1, spec.seeds.index(entry.seed), -entry.shots, sets.index(entry.set)
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A line of the tables, and the fingerprint of the backbone that it learns and answers with."""
-
-    heading: str
-    group: str
-    recipe: MethodSettings
-    backbone: str
-    regions: str
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class _Maker:
-    spec: Spec
-    photos: Photos
-    fingerprint: Fingerprint
-    asked: Collection[int] | None
-    only: Collection[str] | None
-
-    def all(self) -> Iterator[tuple[TableEntry, BenchRun]]:
-        self._check_rules()
-        for heading, recipe in self.spec.methods.items():
-            yield from self._line(heading, "", recipe, self.spec.shots, None)
-        for group, ablation in self.spec.ablations.items():
-            for heading, recipe in ablation.variants.items():
-                yield from self._line(heading, group, recipe, ablation.shots, ablation.sets)
-
-    def _check_rules(self) -> None:
-        """A setting that no method has is a slip of the pen."""
-        used = {recipe.method for recipe in self.spec.recipes.values()}
-        known = {name: _settings_of(name) for name in used if name in METHODS and METHODS[name].learns}
-        for rule in self.spec.settings:
-            strange = [name for name in rule.methods if name not in known]
-            if strange:
-                raise BenchError(f"'settings' is about {strange[0]!r}, which is no method here that learns.")
-            for key in rule.settings:
-                if not any(key in known[name] for name in rule.methods or known):
-                    raise BenchError(f"'settings' has {key!r}, which no method has that it is about.")
-
-    def _line(
-        self, heading: str, group: str, recipe: MethodSettings, shots: tuple[int, ...], sets: tuple[str, ...] | None
-    ) -> Iterator[tuple[TableEntry, BenchRun]]:
-        learns = _made(heading, group, recipe, {}).learns
-        backbone, regions = recipe.backbone or self.spec.backbone, recipe.regions or self.spec.regions
-        try:
-            line = _Line(heading, group, recipe, backbone, regions, self.fingerprint(backbone, regions))
-        except (BackboneError, UnsupportedTower) as error:
-            if self.only is None or {label_of(heading, group), group} & set(self.only):
-                raise
-            warnings.warn(f"{label_of(heading, group)} is left out: {error}", stacklevel=2)
-            return
-        places = [(n, seed) for n in shots for seed in self.spec.seeds] if learns else [(UNTAUGHT, UNTAUGHT)]
-        for photo_set in self.photos.sets.values():
-            if sets is not None and photo_set.name not in sets:
-                continue
-            for n, seed in places:
-                if self._enough(photo_set, n):
-                    run = self._run(line, photo_set, n, seed)
-                    yield TableEntry(heading, group, photo_set.name, n, seed, run.key), run
-
-    def _enough(self, photo_set: PhotoSet, shots: int) -> bool:
-        fewest, name = photo_set.fewest
-        if shots <= fewest:
-            return True
-        if self.asked is not None and shots not in self.asked:
-            return False
-        raise BenchError(
-            f"The set {photo_set.name} has {fewest} training photos of {name!r}, but {shots} shots are asked for; add "
-            "photos, or leave these shots out with --shots or this set with --sets."
-        )
-
-    def _run(self, line: _Line, photo_set: PhotoSet, shots: int, seed: int) -> BenchRun:
-        unknown, spec = self.photos.unknown, self.spec
-        skipped = spec.unknown.skip.get(photo_set.name, ()) if spec.unknown else ()
-        groups = tuple(name for name in unknown if name not in skipped)
-        asked = self.photos.asked
-        targets = tuple(name for name in spec.transfer.get(photo_set.name, ()) if name in asked)
-        data: dict[str, Any] = {
-            "classes": list(photo_set.class_names),
-            "train": photo_set.drawn(shots, seed),
-            "test": photo_set.fingerprint,
-            "transfer": {name: asked[name].fingerprint for name in targets},
-            "unknown": {name: unknown[name].fingerprint for name in groups},
-        }
-        # Where a set has fewer classes, answers are among these: other figures than among all.
-        fewer = {name: sorted(class_numbers(photo_set, asked[name])) for name in targets}
-        fewer = {name: numbers for name, numbers in fewer.items() if len(numbers) < len(photo_set.class_names)}
-        if fewer:
-            data["among"] = {name: run_key({"classes": numbers}) for name, numbers in fewer.items()}
-        rules = self.spec.rules(line.recipe.method, photo_set.name, shots) if shots else {}
-        made = _made(line.heading, line.group, line.recipe, rules)
-        method, settings = line.recipe.method, canonical(line.recipe.method, made)
-        what: dict[str, Any] = {"gallop": FIGURES, "backbone": line.fingerprint, "method": method, "settings": settings}
-        if method in REVISED:
-            what["revised"] = REVISED[method]
-        place = {"set": photo_set.name, "shots": shots, "seed": seed, "data": data}
-        return BenchRun(
-            key=run_key(what | place),
-            method=method,
-            made=made,
-            settings=settings,
-            set=photo_set.name,
-            shots=shots,
-            seed=seed,
-            source=photo_set,
-            transfer=targets,
-            unknown=groups,
-            data=data,
-            backbone=line.backbone,
-            regions=line.regions,
-        )
+def _check_rules(spec: Spec) -> None:
+    """A setting that no method has is a slip of the pen."""
+    used = {line.recipe.method for line in spec.lines.values()}
+    known = {name: _settings_of(name) for name in used if name in METHODS and METHODS[name].learns}
+    for rule in spec.settings:
+        strange = [name for name in rule.methods if name not in known]
+        if strange:
+            raise BenchError(f"'settings' is about {strange[0]!r}, which is no method here that learns.")
+        for key in rule.settings:
+            if not any(key in known[name] for name in rule.methods or known):
+                raise BenchError(f"'settings' has {key!r}, which no method has that it is about.")
 
 
-def _made(heading: str, group: str, recipe: MethodSettings, rules: Mapping[str, Any]) -> Method:
+def _enough(source: PhotoSet, shots: int, asked: Collection[int] | None) -> bool:
+    fewest, name = source.fewest
+    if shots <= fewest:
+        return True
+    if asked is not None and shots not in asked:
+        return False
+    raise BenchError(
+        f"The set {source.name} has {fewest} training photos of {name!r}, but {shots} shots are asked for; add "
+        "photos, or leave these shots out with --shots or this set with --sets."
+    )
+
+
+def _run(
+    spec: Spec, photos: Photos, line: Line, backbone: tuple[str, str, str], source: PhotoSet, shots: int, seed: int
+) -> BenchRun:
+    """The run of a line at some shots of a set; ``backbone`` is its name, its regions and its fingerprint."""
+    name, asked = source.name, photos.asked
+    skipped = spec.unknown.skip.get(name, ()) if spec.unknown else ()
+    groups = tuple(group for group in photos.unknown if group not in skipped)
+    targets = tuple(target for target in spec.transfer.get(name, ()) if target in asked)
+    data: dict[str, Any] = {
+        "classes": list(source.class_names),
+        "train": source.drawn(shots, seed),
+        "test": source.fingerprint,
+        "transfer": {target: asked[target].fingerprint for target in targets},
+        "unknown": {group: photos.unknown[group].fingerprint for group in groups},
+    }
+    # Where a set has fewer classes, answers are among these: other figures than among all.
+    fewer = {target: sorted(class_numbers(source, asked[target])) for target in targets}
+    among = {
+        target: run_key({"classes": numbers})
+        for target, numbers in fewer.items()
+        if len(numbers) < len(source.class_names)
+    }
+    if among:
+        data["among"] = among
+    method, made = line.recipe.method, _made(line, spec.rules(line.recipe.method, name, shots) if shots else {})
+    settings = canonical(method, made)
+    what: dict[str, Any] = {"gallop": FIGURES, "backbone": backbone[2], "method": method, "settings": settings}
+    if method in REVISED:
+        what["revised"] = REVISED[method]
+    return BenchRun(
+        key=run_key(what | {"set": name, "shots": shots, "seed": seed, "data": data}),
+        method=method,
+        made=made,
+        settings=settings,
+        set=name,
+        shots=shots,
+        seed=seed,
+        source=source,
+        transfer=targets,
+        unknown=groups,
+        data=data,
+        backbone=backbone[0],
+        regions=backbone[1],
+    )
+
+
+def _made(line: Line, rules: Mapping[str, Any]) -> Method:
     """The method of a line, with those settings of the rules that it has and the line does not set itself."""
+    method = line.recipe.method
     try:
-        fitting = {key: value for key, value in rules.items() if key in _settings_of(recipe.method)}
-        return methods.make_method(recipe.method, fitting | dict(recipe.settings))
+        fitting = {key: value for key, value in rules.items() if key in _settings_of(method)}
+        return methods.make_method(method, fitting | dict(line.recipe.settings))
     except (TypeError, ValueError) as error:  # ConfigError, or a value of another kind
-        raise BenchError(f"{label_of(heading, group)}: {error}") from error
+        raise BenchError(f"{line.label}: {error}") from error
 
 
 def _settings_of(method: str) -> set[str]:

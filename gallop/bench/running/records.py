@@ -1,4 +1,4 @@
-"""What is kept of a run: one JSON file each, ``OUT/runs/KEY.json``, whole or not there at all."""
+"""The records of runs: one JSON file each, ``OUT/runs/KEY.json``, complete or not there at all."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from typing import Any
 from gallop.runtime.reading import read_text
 from gallop.runtime.writing import write_file
 
-RUNS = "runs"
-"""Folder in OUT."""
-LARGEST_RECORD = 16 * 2**20
-"""Bytes."""
+RUNS = "runs"  # folder in OUT
+LARGEST_RECORD = 16 * 2**20  # bytes
 ALL = "all"
 """Of a run's seconds: together, where it is not known what took them."""
 
@@ -78,13 +76,7 @@ class Record:
     date: str
 
     @property
-    def learning(self) -> float:
-        """Seconds before there is an answer: encoding and learning."""
-        return self.seconds["fit"] + self.seconds.get("encode", 0.0)
-
-    @property
     def is_timed(self) -> bool:
-        """Whether it is known what took the time."""
         return ALL not in self.seconds
 
     def value(self, test: str, metric: str, unknown: str = "") -> float | None:
@@ -104,36 +96,28 @@ class RecordStore:
         self.folder = out / RUNS
 
     def path(self, key: str) -> Path:
-        """Return the file of a run."""
         return self.folder / f"{key}.json"
 
     def has(self, key: str) -> bool:
-        """Return whether a run is finished, as another process may have done by now."""
         return self.read(key) is not None
 
     def read(self, key: str) -> Record | None:
         """Return the record of a run, or None. A damaged one counts as none, with a warning: the run is done again."""
         path = self.path(key)
         try:
-            text = read_text(path, LARGEST_RECORD)
+            return _record(read_text(path, LARGEST_RECORD), key)
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
             warnings.warn(f"{path} cannot be read ({error}); the run counts as not done.", stacklevel=2)
-            return None
-        try:
-            return _record(text, key)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             warnings.warn(f"{path} is damaged ({error!r:.200}); the run counts as not done.", stacklevel=2)
-            return None
+        return None
 
     def read_all(self, keys: Collection[str]) -> dict[str, Record]:
-        """Return the finished ones of some runs, by key."""
-        found = {key: self.read(key) for key in keys}
-        return {key: record for key, record in found.items() if record is not None}
+        return {key: record for key in keys if (record := self.read(key)) is not None}
 
     def write(self, record: Record) -> None:
-        """Keep a record."""
         text = json.dumps(asdict(record), indent=1, ensure_ascii=True, allow_nan=False)
         write_file(self.path(record.key), f"{text}\n".encode())
 

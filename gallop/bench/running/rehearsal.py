@@ -1,25 +1,26 @@
 """A benchmark rehearsed: one step of every line on every set, and how long all of it may take on this machine.
 
 A step has as many photos as in the real run, so that its time and memory are real, but they are the same few again and
-again, encoded once. What is read, drawn, learned and asked is what the benchmark names; nothing is kept.
+again, encoded once. What is read, drawn, learned and asked is what the benchmark names; no record is written.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from statistics import fmean
+from typing import Any
 
 import torch
 
 from gallop.backbones import Backbone
 from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photo_answers import PhotoGroup, among, photo_bytes
-from gallop.bench.running.photo_sets import Photos
-from gallop.bench.running.runner import classes_of, places
-from gallop.bench.running.runs import BenchRun, BenchTower, Plan
+from gallop.bench.running.photos import Photos
+from gallop.bench.running.plan import BenchRun, FeatureKind, Plan
+from gallop.bench.running.runner import PhotoGroup, among, classes_of, photo_bytes, places
 from gallop.errors import TrainingDiverged, sentence_of
 from gallop.features.encoding import ONCE, ImageFeatures, MemoryCache, Sight, TrainingViews, encode_centres
 from gallop.methods import Fitted, Method, Setup
@@ -87,41 +88,32 @@ class Rehearsal:
 
     def __init__(self, plan: Plan, photos: Photos, backbones: Backbones, cache_bytes: int) -> None:
         self._photos, self._backbones, self._cache_bytes = photos, backbones, cache_bytes
-        self._labels: dict[str, str] = {}
-        for entry in plan.entries:
-            self._labels.setdefault(entry.key, entry.label)
-        self._handful: dict[PhotoGroup, ImageFeatures] = {}
-        self._seconds: dict[PhotoGroup, float] = {}
-        self._backbone: BenchTower = ("", "", ONCE)
-        self._views: dict[BenchTower, list[float]] = {}
-        self._photo_bytes: dict[BenchTower, int] = {}
+        self._labels = {entry.key: entry.label for entry in reversed(plan.entries)}  # of several the first
+        self._handful: dict[PhotoGroup, tuple[ImageFeatures, float]] = {}  # with the seconds that one of them took
+        self._backbone: FeatureKind = ("", "", ONCE)
+        self._views: dict[FeatureKind, list[float]] = {}
+        self._photo_bytes: dict[FeatureKind, int] = {}
 
     def lines(self, runs: Sequence[BenchRun]) -> Iterator[tuple[int, int, Rehearsed]]:
-        """Rehearse every line on every set once, backbone by backbone: its number, from 1, of how many, and what was
-        found.
-        """
-        groups: dict[tuple[BenchTower, str, str], list[BenchRun]] = {}
+        """Rehearse every line on every set once, backbone by backbone: (its number, from 1, of how many, figures)."""
+        groups: dict[tuple[FeatureKind, str, str], list[BenchRun]] = {}
         for run in runs:
-            groups.setdefault((run.tower, run.set, self._labels[run.key]), []).append(run)
-        order = list(dict.fromkeys(tower for tower, _, _ in groups))
+            groups.setdefault((run.feature_kind, run.set, self._labels[run.key]), []).append(run)
+        order = list(dict.fromkeys(kind for kind, _, _ in groups))
         for number, key in enumerate(sorted(groups, key=lambda key: order.index(key[0])), start=1):
             yield number, len(groups), self._line(key[2], groups[key])
 
     def encoded(self, runs: Sequence[BenchRun]) -> Encoded:
         """Return what the encoding of all test photos takes, once every line has been rehearsed."""
-        asking: dict[BenchTower, dict[PhotoGroup, int]] = {}
-        for run in runs:
-            for place in places(run, self._photos):
-                here = asking.setdefault(run.tower, {})
-                here[place] = here.get(place, 0) + 1
-        kept, photos, seconds = 0, 0, 0.0
-        for which, here in asking.items():
-            view = sum(self._views[which]) / len(self._views[which])
-            for (kind, name), times in here.items():
-                count = len(self._photos.asked[name].test if kind == "set" else self._photos.unknown[name])
-                kept += count * self._photo_bytes[which]
-                total = count if kept <= self._cache_bytes else count * times
-                photos, seconds = photos + total, seconds + total * view
+        asking = Counter((run.feature_kind, place) for run in runs for place in places(run, self._photos))
+        cached, photos, seconds = 0, 0, 0.0
+        order = list(self._views)
+        for (which, (kind, name)), times in sorted(asking.items(), key=lambda each: order.index(each[0][0])):
+            count = len(self._photos.asked[name].test if kind == "set" else self._photos.unknown[name])
+            cached += count * self._photo_bytes[which]
+            total = count if cached <= self._cache_bytes else count * times
+            photos += total
+            seconds += total * fmean(self._views[which])
         return Encoded(photos, seconds / 3600)
 
     def _line(self, label: str, runs: Sequence[BenchRun]) -> Rehearsed:
@@ -145,7 +137,7 @@ class Rehearsal:
             views=sum(each.steps * each.fresh + each.kept for each in work),
             answers=len(runs) * sum(map(len, places(run, self._photos).values())),
             step=step,
-            view=self._seconds["set", run.set],
+            view=self._handful["set", run.set][1],
             answer=answer,
             rest=rest,
             failed=failed,
@@ -153,10 +145,9 @@ class Rehearsal:
 
     def _prepare(self, run: BenchRun) -> Backbone:
         """Have a handful of every set and group that the run is asked about encoded, and the time that it took."""
-        which = run.tower
+        which = run.feature_kind
         if which != self._backbone:
             self._handful.clear()
-            self._seconds.clear()
         backbone = self._backbones.get(*which[:2])
         backbone.fingerprint  # noqa: B018 - kept from here on; a training asks for it
         self._photo_bytes[which] = photo_bytes(backbone, which[2])
@@ -168,20 +159,21 @@ class Rehearsal:
                 _encode(backbone, few, which[2])  # the first pass takes longer than any after it
                 self._backbone = which
             started = time.perf_counter()
-            self._handful[place] = _encode(backbone, few, which[2])
-            self._seconds[place] = (time.perf_counter() - started) / len(few)
-            self._views.setdefault(which, []).append(self._seconds[place])
+            features = _encode(backbone, few, which[2])
+            view = (time.perf_counter() - started) / len(few)
+            self._handful[place] = features, view
+            self._views.setdefault(which, []).append(view)
         return backbone
 
     def _ask(self, run: BenchRun, fitted: Fitted) -> float:
         """Seconds a photo, after a first answer, which takes longer than any after it."""
-        fitted.predict(next(self._handful[place] for place in places(run, self._photos)))
+        fitted.predict(self._handful["set", run.set][0])
         started, photos = time.perf_counter(), 0
-        for place in places(run, self._photos):
-            kind, name = place
+        for kind, name in places(run, self._photos):
             classes = classes_of(run.source, self._photos.asked[name]) if kind == "set" and name != run.set else None
-            among(fitted.predict(self._handful[place]), classes)
-            photos += len(self._handful[place])
+            features, _ = self._handful[kind, name]
+            among(fitted.predict(features), classes)
+            photos += len(features)
         return (time.perf_counter() - started) / photos
 
 
@@ -189,8 +181,7 @@ def _one_step(run: BenchRun, backbone: Backbone, batch: int) -> tuple[Fitted, fl
     """What a training of a step or two gives, the seconds of one without encoding, and those of all the rest."""
     train = run.train
     few = train.take(_spread(range(len(train)), FEW)) if len(train) else train
-    times = range(-(-max(batch, len(few)) // len(few))) if len(few) else range(0)
-    many = few.take([i for _ in times for i in range(len(few))][: max(batch, len(few))])
+    many = few.take([i % len(few) for i in range(max(batch, len(few)) if len(few) else 0)])
     cache, ticks = MemoryCache(), list[float]()
     if len(many):
         for _ in TrainingViews(backbone, few.paths, views=1, seed=run.seed, cache=cache).encode():
@@ -217,8 +208,7 @@ def _one_step(run: BenchRun, backbone: Backbone, batch: int) -> tuple[Fitted, fl
 
 def _with_one_view(made: Method) -> Method:
     """The method with one kept view of each photo, so that a step finds its features ready."""
-    changed = cast(Any, made)
-    return cast(Method, replace(changed, views=1)) if "views" in {f.name for f in fields(changed)} else made
+    return replace(made, views=1) if hasattr(made, "views") else made  # type: ignore[type-var]
 
 
 def _spread(items: Sequence[Any], count: int) -> list[Any]:

@@ -1,4 +1,8 @@
-"""One run after the other: shots, features, learning, answers, figures, a record. Yields everything that happens."""
+"""One run after the other: shots, features, learning, answers, figures, a record.
+
+Features of test photos are in memory where they fit, and of every answer there is only what figures are made of:
+ImageNet's 50,000 photos would take 15 GB as features.
+"""
 
 from __future__ import annotations
 
@@ -13,35 +17,123 @@ import torch
 
 from gallop.backbones import Backbone
 from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photo_answers import Asker, PhotoGroup, PhotosEncoding
-from gallop.bench.running.photo_sets import Photos, class_numbers
+from gallop.bench.running.photos import Photos, class_numbers
+from gallop.bench.running.plan import BenchRun, FeatureKind
 from gallop.bench.running.records import Figure, Record, RecordStore
-from gallop.bench.running.runs import BenchRun, BenchTower
 from gallop.data import PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.evaluation.measure import Evaluation
-from gallop.features.encoding import ONCE, Cache
-from gallop.methods import Setup
+from gallop.features.cache import STORED_DTYPE
+from gallop.features.encoding import ONCE, Cache, ImageFeatures, Sight, encode_centres
+from gallop.methods import Fitted, Setup
+from gallop.predictions.predict import Predictions
 from gallop.runtime.machine import devices, peak_bytes, processor, versions
+
+MEMORY_BYTES = 2 * 2**30
+"""Of test features, those of all sets and groups together; what does not fit is encoded, or read, for every run."""
+
+PhotoGroup = tuple[str, str]
+"""("set" or "unknown", name)"""
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """A run comes next, ``number`` of ``total``; whoever stops listening now has not begun it."""
+class PhotosEncoding:
+    """Photos to be asked about are being encoded: ``done`` of ``total`` of a set or group."""
+
+    name: str
+    done: int
+    total: int
+
+
+def among(found: Predictions, classes: Sequence[int] | None) -> KeptAnswers:
+    """Return what is kept of answers (``KeptAnswers.of``).
+
+    Raises:
+        TrainingDiverged: probabilities that are not numbers.
+    """
+    if not np.isfinite(found.probabilities).all():
+        raise TrainingDiverged("The answers are not numbers; try a smaller learning rate.")
+    return KeptAnswers.of(found, classes)
+
+
+@dataclass(frozen=True)
+class RunEvent:
+    """Run ``number`` of ``total`` begins, or is finished where it has a record, which is written by then.
+
+    Whoever takes no further event once it begins has not begun it.
+    """
 
     number: int
     total: int
     run: BenchRun
+    record: Record | None = None
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A run is done and its record kept."""
+class Asker:
+    """The backbone of a run, and the features of its test photos as far as they fit into memory.
 
-    number: int
-    total: int
-    record: Record
+    Args:
+        report: called for photos that are encoded while a run is answered, because their features are not in memory.
+    """
+
+    def __init__(self, backbones: Backbones, cache: Cache | None, report: Callable[[PhotosEncoding], object]) -> None:
+        self._backbones, self._cache, self._report = backbones, cache, report
+        self._kind: FeatureKind = ("", "", ONCE)
+        self._features: dict[PhotoGroup, ImageFeatures] = {}
+        self._passed: set[PhotoGroup] = set()  # those that do not fit, once they are in the cache
+        self.backbone: Backbone | None = None
+
+    def prepare(self, kind: FeatureKind, sources: dict[PhotoGroup, Sequence[Path]]) -> Iterator[PhotosEncoding]:
+        """Load the backbone and the features of these photos, as far as they fit, and drop those of other sets.
+
+        What does not fit goes through the backbone once, into the cache: a photo that cannot be read must not be found
+        only when a long training is over.
+        """
+        if kind != self._kind:
+            self._features.clear()
+            self._passed.clear()
+            self._kind, self.backbone = kind, None  # the last one leaves the memory before the next one is loaded
+        backbone = self.backbone = self._backbones.get(*kind[:2])
+        for place in [place for place in self._features if place[0] == "set" and place not in sources]:
+            del self._features[place]
+        for place, paths in sources.items():
+            if place in self._features or place in self._passed:
+                continue
+            used = sum(each.bytes for each in self._features.values())
+            fits = used + len(paths) * photo_bytes(backbone, kind[2]) <= MEMORY_BYTES
+            parts, done = list[ImageFeatures](), 0
+            for part in encode_centres(backbone, paths, self._cache, sight=kind[2]):
+                parts += [part] if fits else []
+                done += len(part)
+                yield PhotosEncoding(place[1], done, len(paths))
+            if fits:
+                self._features[place] = ImageFeatures.cat(parts)
+            else:
+                self._passed.add(place)
+
+    def ask(
+        self, fitted: Fitted, place: PhotoGroup, paths: Sequence[Path], classes: Sequence[int] | None = None
+    ) -> KeptAnswers:
+        """Return answers for all photos of a place that was prepared, all at once or a batch at a time.
+
+        Args:
+            classes: numbers of those that are asked about, ascending; None for all.
+        """
+        assert self.backbone is not None
+        if place in self._features:
+            return among(fitted.predict(self._features[place]), classes)
+        parts, done = [], 0
+        for features in encode_centres(self.backbone, paths, self._cache, sight=self._kind[2]):
+            parts.append(among(fitted.predict(features), classes))
+            done += len(features)
+            self._report(PhotosEncoding(place[1], done, len(paths)))
+        return KeptAnswers.cat(parts)
+
+
+def photo_bytes(backbone: Backbone, sight: Sight) -> int:
+    """Return what the features of one photo take."""
+    return sight.regions(backbone) * backbone.vision.region_width * STORED_DTYPE.itemsize
 
 
 class Runner:
@@ -50,8 +142,8 @@ class Runner:
     Args:
         store: where records go; what it has is not run again.
         cache: of features; None encodes training views anew for every run.
-        told: hears of photos that are encoded while a run learns or is answered: views to learn from, and test photos
-            of sets whose features are not kept.
+        report: called for photos that are encoded while a run learns or answers: views to learn from, and test photos
+            of sets whose features are not in memory.
     """
 
     def __init__(
@@ -60,53 +152,45 @@ class Runner:
         backbones: Backbones,
         store: RecordStore,
         cache: Cache | None,
-        told: Callable[[PhotosEncoding], object] = lambda event: None,
+        report: Callable[[PhotosEncoding], object],
     ) -> None:
-        self._photos, self._backbones, self._store, self._cache = photos, backbones, store, cache
-        self._asker, self._told = Asker(cache, told), told
-        self._current: BenchTower = ("", "", ONCE)
+        self._photos, self._store, self._cache, self._report = photos, store, cache, report
+        self._asker = Asker(backbones, cache, report)
 
-    def execute(self, runs: Sequence[BenchRun]) -> Iterator[Ahead | PhotosEncoding | Finished]:
+    def execute(self, runs: Sequence[BenchRun]) -> Iterator[RunEvent | PhotosEncoding]:
         """Do every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""
         left = [run for run in runs if not self._store.has(run.key)]
         for number, run in enumerate(left, 1):
             if self._store.has(run.key):  # another process that shares the folder was faster
                 continue
-            yield Ahead(number, len(left), run)
-            backbone = self._backbone(run)
-            yield from self._asker.prepare(backbone, run.tower[2], places(run, self._photos))
-            record = self._run(run, backbone)
-            del backbone
+            yield RunEvent(number, len(left), run)
+            yield from self._asker.prepare(run.feature_kind, places(run, self._photos))
+            record = self._run(run)
             self._store.write(record)
-            yield Finished(number, len(left), record)
+            yield RunEvent(number, len(left), run, record)
 
-    def _backbone(self, run: BenchRun) -> Backbone:
-        if self._current != run.tower:
-            self._asker.forget()
-            self._current = run.tower
-        return self._backbones.get(*run.tower[:2])
-
-    def _run(self, run: BenchRun, backbone: Backbone) -> Record:
-        figures: list[Figure] = []
+    def _run(self, run: BenchRun) -> Record:
+        backbone = self._asker.backbone
+        assert backbone is not None
+        figures, failures = list[Figure](), list[str]()
         seconds = {"encode": 0.0, "fit": 0.0, "predict": 0.0}
-        failed = ""
 
         def work() -> None:
-            nonlocal failed
             try:
                 self._learn_and_ask(run, backbone, figures, seconds)
             except TrainingDiverged as error:
                 figures.clear()
-                failed = str(error)
+                failures.append(str(error))
 
         peak = peak_bytes(work, backbone.device)
+        regions = {} if backbone.region_kind == "value" else {"regions": backbone.region_kind}
         return Record(
             **run.asked,
             figures=tuple(figures),
-            failed=failed,
+            failed="".join(failures),
             seconds=seconds,
             peak_bytes=peak,
-            backbone=_backbone_facts(backbone),
+            backbone={"name": backbone.name, "fingerprint": backbone.fingerprint, **regions},
             machine={
                 "processor": processor(),
                 "threads": torch.get_num_threads(),
@@ -120,14 +204,24 @@ class Runner:
     def _learn_and_ask(
         self, run: BenchRun, backbone: Backbone, figures: list[Figure], seconds: dict[str, float]
     ) -> None:
-        shots, encoding = run.train, _Encoding(run.set, self._told)
-        setup = Setup(backbone, run.seed, self._cache, encoded=encoding.heard)
+        last = 0.0
+
+        def encoded(done: int, total: int) -> None:
+            # The first method that learns from a set encodes its views, and all others find them in the cache: seconds
+            # that say nothing of a method. Where they come from the cache, there is nothing to report.
+            nonlocal last
+            now = time.perf_counter()
+            seconds["encode"] += now - last if done else 0.0
+            last = now
+            if seconds["encode"] > 1.0:
+                self._report(PhotosEncoding(f"views of {run.set} to learn from", done, total))
+
+        shots, setup = run.train, Setup(backbone, run.seed, self._cache, encoded=encoded)
         started = time.perf_counter()
         try:
             fitted = run.made.fit(shots, setup)
         finally:
-            seconds["encode"] = encoding.seconds
-            seconds["fit"] = time.perf_counter() - started - encoding.seconds
+            seconds["fit"] = time.perf_counter() - started - seconds["encode"]
         own, asked, unknown = run.source, self._photos.asked, self._photos.unknown
         started = time.perf_counter()
         answers = self._asker.ask(fitted, ("set", run.set), own.test.paths)
@@ -141,35 +235,6 @@ class Runner:
         for group in run.unknown:
             found = self._asker.ask(fitted, ("unknown", group), unknown[group].paths)
             figures += separation_figures(known, found, run.set, group)
-
-
-_UNSEEN = 1.0
-"""Seconds of encoding of which nothing is told."""
-
-
-class _Encoding:
-    """Listens to the encoding of views to learn from: passes it on, and counts the seconds.
-
-    The first method that learns from a set encodes its views, and all others find them in the cache: seconds that say
-    nothing of a method. Those that come from the cache are there before it is worth a word.
-    """
-
-    def __init__(self, name: str, told: Callable[[PhotosEncoding], object]) -> None:
-        self.seconds = 0.0
-        self._name, self._told, self._last = f"views of {name} to learn from", told, 0.0
-
-    def heard(self, done: int, total: int) -> None:
-        """Count the time since the last views, if these are not the first."""
-        now = time.perf_counter()
-        self.seconds += now - self._last if done else 0.0
-        self._last = now
-        if self.seconds > _UNSEEN:
-            self._told(PhotosEncoding(self._name, done, total))
-
-
-def _backbone_facts(backbone: Backbone) -> dict[str, str]:
-    kind = {} if backbone.region_kind == "value" else {"regions": backbone.region_kind}
-    return {"name": backbone.name, "fingerprint": backbone.fingerprint, **kind}
 
 
 def places(run: BenchRun, photos: Photos) -> dict[PhotoGroup, Sequence[Path]]:

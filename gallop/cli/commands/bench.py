@@ -13,24 +13,22 @@ from typing import Any
 from gallop.bench.definition.spec import read_spec, shipped_specs
 from gallop.bench.reporting.claims import judge, sentence
 from gallop.bench.reporting.costs import estimate
-from gallop.bench.reporting.markdown import counted
 from gallop.bench.reporting.read_back import read_back
 from gallop.bench.reporting.results import Results, cell
-from gallop.bench.reporting.tables import cell_text, main_shots
+from gallop.bench.reporting.tables import cell_text
 from gallop.bench.reporting.write import TABLES, write_outcome
 from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photo_answers import PhotosEncoding
 from gallop.bench.running.photos import read_photos
-from gallop.bench.running.plan import make_plan
+from gallop.bench.running.plan import BenchRun, Plan, make_plan
 from gallop.bench.running.records import Record, RecordStore
-from gallop.bench.running.runner import Finished, Runner
-from gallop.bench.running.runs import BenchRun, Plan
+from gallop.bench.running.runner import PhotosEncoding, Runner
 from gallop.cli.console import Console, columns
 from gallop.cli.rehearse import rehearse
 from gallop.data import content_hash
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import FeatureCache, default_cache_folder
+from gallop.wording import counted
 
 CACHE_BYTES = 16 * 2**30
 """Of features; more than usual, because every method, shot and variant learns from the same views."""
@@ -124,7 +122,7 @@ def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, consol
     for event in runner.execute(runs):
         if isinstance(event, PhotosEncoding):
             console.progress(f"encoding {event.name}", event.done, event.total)
-        elif isinstance(event, Finished):
+        elif event.record is not None:
             record = event.record
             if record.failed:
                 console.warn(f"{_name(record)} has no figures: {record.failed}")
@@ -190,10 +188,10 @@ def _result(
 
 
 def _table(results: Results, result: Mapping[str, Any]) -> list[str]:
-    shots = main_shots(results)
+    shots = results.main_shots
     of = f"average of {counted(len(results.plan.sets), 'set')}"
     rows = [["method", f"accuracy at {counted(shots, 'shot')}, {of} (%)"]]
-    for label in results.main_labels():
+    for label in results.spec.methods:
         found = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
         rows.append([label, cell_text(found) or "-"])
     claims = [f"{verdict.claim.claim} {sentence(verdict)}" for verdict in judge(results) if verdict.mean is not None]

@@ -1,4 +1,4 @@
-"""How long a notebook will take with these photos and this tower, on this machine as busy as it is."""
+"""The backbone of a notebook, and how long the notebook will take with it, on this machine as busy as it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gallop.backbones import Backbone
+from gallop.backbones import Backbone, load_backbone
 from gallop.config import MethodConfig
 from gallop.core.gallop import draw_kept_prompts
 from gallop.features.encoding import encode_photos
@@ -16,12 +16,22 @@ from gallop.images import Photo
 from gallop.model.prompted import PromptModel
 
 
+def frozen_tower(name: str) -> Backbone:
+    """Return a backbone by name: ``mini`` on the processor, where it is fast enough and gives the figures of the text;
+    any other, such as "ViT-B-16/openai", on a GPU when there is one.
+
+    Raises:
+        BackboneError: as ``load_backbone``.
+    """
+    return load_backbone(name, device="cpu" if name == "mini" else "auto")
+
+
 @dataclass(frozen=True)
 class TimeAhead:
     """What there is to do, and how long each of it takes.
 
     Attributes:
-        photos: how many pass the image tower; an augmented view counts as one.
+        photos: how many pass the image encoder; an augmented view counts as one.
         each: seconds of one.
         steps: of trainings, all of them together.
         step: seconds of one.
@@ -34,7 +44,6 @@ class TimeAhead:
 
     @property
     def seconds(self) -> float:
-        """All of it."""
         return self.photos * self.each + self.steps * self.step
 
     def __str__(self) -> str:
