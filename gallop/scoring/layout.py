@@ -68,19 +68,6 @@ def table_of(parts: Sequence[Columns], schema: Schema) -> Table:
 
 
 @dataclass(frozen=True)
-class ShardFacts:
-    """What a shard says of its photos.
-
-    Attributes:
-        keys_hash: of their keys.
-        errors: how many have no answer.
-    """
-
-    keys_hash: str
-    errors: int
-
-
-@dataclass(frozen=True)
 class Layout:
     """How shards lie in a folder.
 
@@ -109,16 +96,14 @@ class Layout:
         if self.features is not None:
             table, features = _apart(table)
             metadata[FEATURES_HASH] = _sha256(features)
-            with place.write(self.features(number)) as file:
-                file.write(features)
+            place.write(self.features(number), features)
         stream = io.BytesIO()
         parquet.write_table(table.replace_schema_metadata(metadata), stream)
         data = stream.getvalue()
-        with place.write(self.file(number)) as file:
-            file.write(data.replace(unset, _sha256(data), 1))
+        place.write(self.file(number), data.replace(unset, _sha256(data), 1))
 
-    def facts(self, place: Destination, number: int) -> ShardFacts | None:
-        """Read a shard and return what it says, or None where its bytes are not those that were written.
+    def facts(self, place: Destination, number: int) -> tuple[str, int] | None:
+        """Read a shard and return the hash of its photos' keys and how many have no answer; None where it is damaged.
 
         Raises:
             DataError, OSError: it cannot be read.
@@ -126,23 +111,20 @@ class Layout:
         from pyarrow import parquet
         from pyarrow.lib import ArrowException
 
-        data = _bytes(place, self.file(number))
+        data = place.read(self.file(number))
         try:
             # Not the schema's, which pyarrow keeps a second time, encoded, with the hash unset.
-            said = parquet.read_metadata(io.BytesIO(data)).metadata or {}
-            whole = _sha256(data.replace(said[FILE_HASH], _unset(said[KEYS_HASH]), 1)) == said[FILE_HASH]
-            facts = ShardFacts(said[KEYS_HASH].decode(), int(said[ERRORS]))
+            metadata = parquet.read_metadata(io.BytesIO(data)).metadata or {}
+            unchanged = (
+                _sha256(data.replace(metadata[FILE_HASH], _unset(metadata[KEYS_HASH]), 1)) == metadata[FILE_HASH]
+            )
+            facts = metadata[KEYS_HASH].decode(), int(metadata[ERRORS])
         except (ArrowException, OSError, KeyError, ValueError):  # what pyarrow raises where a file is damaged
             return None
-        if whole and self.features is not None:
+        if unchanged and self.features is not None:
             features = self.features(number)
-            whole = place.has(features) and _sha256(_bytes(place, features)) == said[FEATURES_HASH]
-        return facts if whole else None
-
-
-def _bytes(place: Destination, file: str) -> bytes:
-    with place.open(file) as opened:
-        return opened.read()
+            unchanged = place.has(features) and _sha256(place.read(features)) == metadata[FEATURES_HASH]
+        return facts if unchanged else None
 
 
 def _sha256(data: bytes) -> bytes:

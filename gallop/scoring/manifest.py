@@ -78,8 +78,7 @@ def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
                     f"{place.name} holds tables, but no {MANIFEST} that says of what: give an empty folder."
                 )
             written = dict(said) | {"gallop": __version__}
-            with place.write(MANIFEST) as file:
-                file.write(json.dumps(written, indent=2, ensure_ascii=False).encode())
+            place.write(MANIFEST, json.dumps(written, indent=2, ensure_ascii=False).encode())
     try:
         found = json.loads(place.read(MANIFEST, _MOST_BYTES))
         differs = [name for name in ("format", *_WORDS) if found.get(name) != said.get(name)]

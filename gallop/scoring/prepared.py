@@ -43,20 +43,10 @@ class Prepared:
     looks: list[Tensor]
     crops: list[CropBox]
 
-    def rows(self) -> list[int]:
-        """Return which of the B photos were read, in order."""
-        return [i for i in range(len(self.keys)) if i not in self.problems]
-
     def spread(self, found: Sequence[Any]) -> list[Any]:
         """Return values of the photos that were read as values of all B, with None for the others."""
-        values: list[Any] = [None] * len(self.keys)
-        for row, value in zip(self.rows(), found, strict=True):
-            values[row] = value
-        return values
-
-    def columns(self) -> Columns:
-        """Return the columns that every table has."""
-        return {"key": list(self.keys), "error": [self.problems.get(i) for i in range(len(self.keys))]}
+        values = iter(found)
+        return [None if i in self.problems else next(values) for i in range(len(self.keys))]
 
 
 def one_batch(parts: Sequence[Prepared]) -> Prepared:
