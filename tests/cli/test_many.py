@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from gallop import GalLoPClassifier
 from gallop.cli import many
 from gallop.runtime import progress
 from gallop.runtime.writing import open_growing
@@ -105,16 +104,16 @@ def test_ctrl_c_keeps_whole_tables_and_the_same_call_goes_on(
 def test_ctrl_c_keeps_the_answers_of_a_csv(
     photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer, seen = GalLoPClassifier.predict_all, [0]
+    finish, seen = PhotoScorer.finish, [0]
 
-    def stopped(self: GalLoPClassifier, images: Any) -> Any:
+    def stopped(self: PhotoScorer, prepared: Any) -> Any:
         seen[0] += 1
         if seen[0] == 3:
             raise KeyboardInterrupt
-        return answer(self, images)
+        return finish(self, prepared)
 
     with monkeypatch.context() as patch:
-        patch.setattr(GalLoPClassifier, "predict_all", stopped)
+        patch.setattr(PhotoScorer, "finish", stopped)
         outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "answers.csv")
     table, part = tmp_path / "answers.csv", tmp_path / "answers.csv.part"
     assert outcome.code == 130
@@ -135,15 +134,15 @@ def test_a_kill_keeps_the_answers_of_a_csv_but_for_the_last_batch(photos: Path, 
     """SIGKILL, in the third batch of sixteen."""
     script = """
 import os, signal, sys
-from gallop import GalLoPClassifier
 from gallop.cli import main
-answer, seen = GalLoPClassifier.predict_all, []
-def killed(self, images):
+from gallop.scoring import PhotoScorer
+finish, seen = PhotoScorer.finish, []
+def killed(self, prepared):
     seen.append(1)
     if len(seen) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    return answer(self, images)
-GalLoPClassifier.predict_all = killed
+    return finish(self, prepared)
+PhotoScorer.finish = killed
 main(sys.argv[1:])
 """
     words = ["predict", photos, *CLASSES, "--backbone", backbone, "--device", "cpu", "--csv", tmp_path / "answers.csv"]
