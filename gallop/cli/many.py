@@ -13,8 +13,7 @@ from gallop.cli.console import Console
 from gallop.errors import CommandError, KeysRefused, Unreachable
 from gallop.scoring.arrow import require_arrow
 from gallop.scoring.destination import open_destination
-from gallop.scoring.layout import Layout
-from gallop.scoring.manifest import manifest_of, settle_manifest
+from gallop.scoring.layout import Layout, manifest_of, settle_manifest
 from gallop.scoring.on_ray import Cluster, score_on_ray
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
@@ -106,9 +105,8 @@ def answer_many(
                 score_source(all_photos, worker, place, layout=layout, heard=heard, **how)
     except (KeyboardInterrupt, Unreachable, KeysRefused) as stopped:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
-        told = str(stopped) or "Stopped."
-        said = f"{told} {tables} written to {place.name}; the same call goes on after that."
-        raise type(stopped)(said) from None
+        written = f"{tables} written to {place.name}; the same call goes on after that."
+        raise type(stopped)(f"{str(stopped) or 'Stopped.'} {written}") from None
     if counting.passed <= options.shard_size * (options.part[0] - 1):
         console.warn(
             f"Part {options.part[0]} of {options.part[1]} has no table to write: {source} fills too few tables of "

@@ -164,12 +164,10 @@ class ScoringActor:
         self._worker: Worker | None = None
 
     def ready(self, worker: Worker) -> None:
-        """Load the backbone."""
         self._worker = worker
         _ = worker.tower
 
     def answer(self, worker: Worker, items: Sequence[SourceItem]) -> Table:
-        """Return the rows of some photos."""
         self._worker = self._worker or worker
         return table_of(list(answers(self._worker, items)), schema_of(self._worker))
 
@@ -200,7 +198,7 @@ class ActorPool:
 
         Raises:
             ParallelError: a worker was lost again and again.
-            GallopError: what a worker says of its model or tower.
+            GallopError: what a worker says of its model or backbone.
         """
         while not self._free:
             self._wait()
@@ -284,7 +282,6 @@ class _Writer(Shards):
     """Puts pieces together and writes each shard when it is complete."""
 
     def take(self, name: tuple[_Pieces, int], rows: Table) -> None:
-        """Take the rows of a piece of a shard."""
         shard, piece = name
         shard.rows[piece] = rows
         shard.missing -= 1
@@ -369,7 +366,7 @@ def _lost(items: Sequence[SourceItem]) -> str:
 
 _NOT_STARTED = (
     f"No worker could start. Every machine of the cluster needs gallop-explorer {__version__} with its extra many, and "
-    "memory for a tower"
+    "memory for a backbone"
 )
 _WHY = re.compile(r"^\s*(\w*Error: .{1,200})", re.MULTILINE)
 """In what Ray says of a process that ended."""

@@ -18,8 +18,7 @@ from gallop.features.encoding import BATCH, readers
 from gallop.runtime.ahead import ahead
 from gallop.scoring.destination import Destination
 from gallop.scoring.layout import LAYOUTS, Layout, schema_of, table_of
-from gallop.scoring.prepared import Columns, one_batch
-from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
+from gallop.scoring.scorer import Columns, PhotoEmbedder, PhotoScorer, one_batch
 from gallop.scoring.sources import SourceItem
 from gallop.scoring.sources.item import bounded_batches
 
@@ -29,7 +28,7 @@ else:
     Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
 
 GPU_BATCH = 128
-"""Photos that pass a tower on a GPU together, a multiple of ``BATCH``: it has thousands of units to feed."""
+"""Photos that pass a backbone on a GPU together, a multiple of ``BATCH``: it has thousands of units to feed."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,6 @@ class ScoringProgress:
 
     @property
     def rate(self) -> float:
-        """Return photos a second."""
         return self.done / self.seconds if self.seconds else 0.0
 
 
@@ -108,7 +106,6 @@ class ShardPhotos:
 
     @property
     def hash(self) -> str:
-        """The hash."""
         return self._found.hexdigest()
 
 
@@ -182,7 +179,7 @@ class Shards:
 def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:
     """Yield the columns of photos, a batch after the other; the next ones are read while one is encoded.
 
-    They are read some at a time, and as many of these pass the tower together as are good where it is.
+    They are read some at a time, and as many of these pass the backbone together as are good where it is.
     """
     device = worker.tower.device
     coming = ahead(worker.prepare, bounded_batches(photos, BATCH), readers(device))
@@ -191,5 +188,5 @@ def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -
 
 
 def batch_for(device: torch.device) -> int:
-    """Return how many photos pass a tower together where it is."""
+    """Return how many photos pass a backbone together where it is."""
     return BATCH if device.type == "cpu" else GPU_BATCH

@@ -29,12 +29,10 @@ class Refusal(GallopError):
 
     @property
     def said(self) -> dict[str, Any]:
-        """What stands in the answer."""
         return {"error": {"code": self.code, "message": str(self)}}
 
     @property
     def headers(self) -> dict[str, str]:
-        """Further ones of the answer."""
         found = {"retry-after": str(self.retry_after)} if self.retry_after is not None else {}
         return found | ({"www-authenticate": "Bearer"} if self.status == 401 else {})
 
@@ -42,8 +40,8 @@ class Refusal(GallopError):
 class SenderGone(Refusal):
     """Nobody waits for the answer any more."""
 
-    def __init__(self, sentence: str = "The sender has gone.") -> None:
-        super().__init__(sentence, GONE, "gone")
+    def __init__(self) -> None:
+        super().__init__("The sender has gone.", GONE, "gone")
 
 
 def refusal_of(error: BaseException) -> Refusal | None:

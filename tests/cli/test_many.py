@@ -17,7 +17,7 @@ from gallop.cli import many
 from gallop.runtime import progress
 from gallop.runtime.writing import open_growing
 from gallop.scoring import PhotoScorer, arrow
-from gallop.scoring.manifest import MANIFEST
+from gallop.scoring.layout import MANIFEST
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import ROOT

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from gallop.scoring import PhotoEmbedder
-from gallop.scoring.prepared import Prepared
+from gallop.scoring.scorer import Prepared
 from gallop.scoring.sources import SourceItem
 
 

@@ -14,7 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from gallop.errors import DataError
 from gallop.scoring import PhotoScorer
 from gallop.scoring.destination import Destination, open_destination
-from gallop.scoring.manifest import MANIFEST, manifest_of, settle_manifest
+from gallop.scoring.layout import MANIFEST, manifest_of, settle_manifest
 from gallop.scoring.run import score_source
 from gallop.scoring.sources import Opener, open_source
 from tests import tiny

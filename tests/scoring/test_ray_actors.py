@@ -14,7 +14,7 @@ from gallop.errors import CheckpointError, ParallelError
 from gallop.estimator import GalLoPClassifier
 from gallop.model.calibration import Calibration
 from gallop.scoring import Extras, PhotoScorer
-from gallop.scoring.manifest import fingerprint
+from gallop.scoring.layout import fingerprint
 from gallop.scoring.on_ray import PoolSize, packed
 from gallop.scoring.sources import Opener
 from tests import tiny

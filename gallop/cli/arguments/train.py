@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from gallop.cli import values
-from gallop.cli.setting_options import add_settings
-from gallop.cli.shared_options import Commands, Parser, add_common, add_tpr
+from gallop.cli.shared_options import Commands, Parser, add_common, add_settings, add_tpr
 from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES
 from gallop.presets import Preset, method_preset, train_preset
 
@@ -85,13 +84,10 @@ def _add_method(parser: Parser) -> None:
         metavar="N",
         help=f"instead of --topk: so many, with k = 5, 10, 15... ({usual.local_prompts})",
     )
+    rules = "; ".join(f"{kind}: {rule}" for kind, rule in REGION_RULES.items())
     method.add_argument(
         "--regions",
         choices=REGION_KINDS,
         default="value",
-        help=f"which features of its regions a ViT gives (%(default)s). {_rules()}. {REGION_ADVICE}",
+        help=f"which features of its regions a ViT gives (%(default)s). {rules}. {REGION_ADVICE}",
     )
-
-
-def _rules() -> str:
-    return "; ".join(f"{kind}: {rule}" for kind, rule in REGION_RULES.items())

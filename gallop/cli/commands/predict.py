@@ -19,8 +19,8 @@ from gallop.runtime.writing import open_growing, part_of
 from gallop.scoring import Extras, PhotoScorer
 from gallop.scoring.arrow import require_arrow
 from gallop.scoring.layout import LAYOUTS
-from gallop.scoring.prepared import Columns
 from gallop.scoring.run import answers
+from gallop.scoring.scorer import Columns
 from gallop.scoring.sources import Opener, SourceItem
 from gallop.wording import answer_in_words
 

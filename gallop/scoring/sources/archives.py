@@ -38,7 +38,6 @@ class TarSource(Source):
             yield from self._of(archive)
 
     def total(self, goes_on: Callable[[], bool]) -> int | None:
-        """Return None: an archive has no list of what is in it."""
         return None
 
     def _archives(self) -> list[str]:
@@ -107,7 +106,6 @@ class _Forward:
         self.left = MOST_HEADER
 
     def tell(self) -> int:
-        """Return how many bytes have passed."""
         return self._at
 
     def seek(self, to: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -147,8 +146,7 @@ class Opener:
                 system.cat_file(path, start=0, end=1)
             raise
 
-    @contextmanager
-    def open(self, place: str) -> Iterator[BinaryIO]:
+    def open(self, place: str) -> BinaryIO:
         """Open a file to be read from its start to its end.
 
         Raises:
@@ -160,17 +158,12 @@ class Opener:
         if protocol_of(place) in _WEB:
             from gallop.scoring.sources.web import open_web_file
 
-            with open_web_file(place, service_of(place), self.limits.max_bytes, private=self.private) as file:
-                yield file
-            return
+            return open_web_file(place, service_of(place), self.limits.max_bytes, private=self.private)
         if local_path(place) is not None:
-            with open_file(str(local_path(place)), ANY_SIZE) as file:
-                yield file
-            return
+            return open_file(str(local_path(place)), ANY_SIZE)
         system, path = self.system(place)
         opened: Any = patiently(lambda: system.open(path, "rb"), service_of(place))
-        with PatientFile(opened, service_of(place)) as patient:
-            yield cast(BinaryIO, patient)
+        return cast(BinaryIO, PatientFile(opened, service_of(place)))
 
 
 def protocol_of(place: str) -> str:
