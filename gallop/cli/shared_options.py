@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -123,12 +122,12 @@ def add_many(parser: Parser, made: str) -> None:
     )
 
 
-def add_settings(group: argparse._ArgumentGroup, usual: Any, others: Mapping[str, Any] | None = None) -> None:
+def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None:
     """Add an option for each setting of a config. One that is not given is None in the namespace.
 
     Args:
         usual: the config whose values hold for what is not given.
-        others: further ones by name, whose values the help tells where they are others.
+        paper: the paper's, whose values the help tells where they differ.
     """
     settings = settings_of(usual)
     for each in fields(usual):
@@ -137,9 +136,8 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, others: Mapping[str
         if not name:
             continue
         told = [_shown(getattr(usual, each.name))]
-        for other, config in (others or {}).items():
-            said = _shown(getattr(config, each.name))
-            told += [f"{other} {said}"] * (said != told[0])
+        if (of_paper := _shown(getattr(paper, each.name))) != told[0]:
+            told.append(f"paper {of_paper}")
         words = about.help[0].lower() + about.help[1:].rstrip(".")
         if isinstance(each.default, bool):
             group.add_argument(name, dest=each.name, action="store_const", const=not each.default, help=words)

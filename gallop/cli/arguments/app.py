@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from gallop.cli import values
+from gallop.cli.shared_options import Commands
 from gallop.config import REGION_ADVICE, REGION_KINDS
 
 APP_EPILOG = """\
@@ -21,10 +21,8 @@ With --host everybody who reaches this machine may use the app; each visitor has
 makes it listen on every address of this machine, one address alone makes it listen on that one. It refuses pages that
 call it by another name. Needs the extra app: pip install 'gallop-explorer[app]'"""
 
-_Commands = argparse._SubParsersAction  # generic in the type stubs only
 
-
-def add_app(commands: _Commands[Any]) -> None:
+def add_app(commands: Commands) -> None:
     """Add the command. It has no result, so no ``--json``."""
     parser = commands.add_parser(
         "app",

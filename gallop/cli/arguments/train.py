@@ -53,7 +53,7 @@ def add_train(commands: Commands) -> None:
         help="with --head: keep the features of single shots in the model too, not sums alone; never photos or paths",
     )
     training = parser.add_argument_group("training; what is not given comes from the preset: mini's own; the paper's")
-    add_settings(training, train_preset("default"), {"paper": train_preset("paper")})
+    add_settings(training, train_preset("default"), train_preset("paper"))
     add_tpr(parser)
     training.add_argument(
         "--cache-precision",
@@ -77,7 +77,7 @@ def add_train(commands: Commands) -> None:
 def _add_method(parser: Parser) -> None:
     method = parser.add_argument_group("the method; what is not given comes from the preset: mini's own; the paper's")
     usual = method_preset("default")
-    add_settings(method, usual, {"paper": method_preset("paper")})
+    add_settings(method, usual, method_preset("paper"))
     method.add_argument(
         "--local-prompts",
         type=values.count,
