@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,11 +57,9 @@ class Destination:
         """
         write_file(self._path(file), data)
 
-    @contextmanager
-    def alone(self, file: str) -> Iterator[None]:
+    def alone(self, file: str) -> AbstractContextManager[None]:
         """Keep others out of a file, as far as the place knows locks."""
-        with locked(self._path(f"{file}.lock")):
-            yield
+        return locked(self._path(f"{file}.lock"))
 
     def label(self, file: str) -> str:
         """Return what messages call a file of it."""
@@ -108,9 +106,8 @@ class Bucket(Destination):
         except FileNotFoundError as error:  # of the bucket itself
             raise DataError(f"{self.label(file)} cannot be written: there is no such bucket.") from error
 
-    @contextmanager
-    def alone(self, file: str) -> Iterator[None]:
-        yield
+    def alone(self, file: str) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def _asked(self, file: str, done: str, ask: Callable[[Any, str], T]) -> T:
         system, folder = Opener(home=None).system(self.name)

@@ -165,6 +165,15 @@ def test_a_csv_that_another_call_writes_is_left_to_it(photos: Path, backbone: Pa
     assert (tmp_path / "answers.csv").read_bytes() == b"theirs"
 
 
+def test_photos_are_decoded_smaller_and_addresses_refused_without_tables_too(photos: Path, backbone: Path) -> None:
+    given = [photos / "red" / "0.png", "https://example.org/a.png"]
+    outcome = call("predict", *given, *CLASSES, "--backbone", backbone, "--draft", "--json")
+    known, address = outcome.json
+    assert known["label"] in ("red", "green")
+    assert address["error"].endswith("nothing is fetched from there unless it is allowed: give --web.")
+    assert outcome.code == 2
+
+
 def test_programs_hear_how_far_it_is(
     photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,28 +109,24 @@ def _table_as_it_grows(
     if path is None:
         yield lambda: None
         return
-    waiting = iter(rows)
-    following = [next(waiting, None)]
-    kept = part_of(Path(path))
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(open_growing(Path(path)))
-        except BlockingIOError as error:
-            raise CommandError(f"{kept} is written by another call just now; choose another name.") from error
-        file.write(csv_head(classes))
+    left, part = deque(rows), part_of(Path(path))
+    try:
+        with open_growing(Path(path)) as file:
+            file.write(csv_head(classes))
 
-        def written() -> None:
-            while following[0] is not None and rows[following[0]]:
-                file.write(csv_row(rows[following[0]], classes))
-                following[0] = next(waiting, None)
-            file.flush()
+            def written() -> None:
+                while left and rows[left[0]]:
+                    file.write(csv_row(rows[left.popleft()], classes))
+                file.flush()
 
-        try:
-            yield written
-        except KeyboardInterrupt:
+            try:
+                yield written
+            except KeyboardInterrupt:
+                written()
+                raise KeyboardInterrupt(f"Stopped. The answers so far are in {part}.") from None
             written()
-            raise KeyboardInterrupt(f"Stopped. The answers so far are in {kept}.") from None
-        written()
+    except BlockingIOError as error:
+        raise CommandError(f"{part} is written by another call just now; choose another name.") from error
 
 
 def _expand(image: str) -> list[str]:
