@@ -40,8 +40,8 @@ class Refusal(GallopError):
 class SenderGone(Refusal):
     """Nobody waits for the answer any more."""
 
-    def __init__(self) -> None:
-        super().__init__("The sender has gone.", GONE, "gone")
+    def __init__(self, sentence: str = "The sender has gone.") -> None:
+        super().__init__(sentence, GONE, "gone")
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
