@@ -47,7 +47,7 @@ from app.towers.problems import TowerProblem
 from app.ui.destination import keep_to_the_page_asked_for
 from app.ui.outbox import keep_answers
 from app.visitor.registry import keep_photos
-from gallop.cli.app_arguments import add_app_words
+from gallop.cli.arguments.app import add_app_words
 from gallop.runtime.process import collect_since, free_bytes, trim
 
 SOON = 0.5

@@ -23,7 +23,7 @@ from gallop.methods import MethodClassifier, make_method
 from gallop.predictions.explaining import explain_first_look
 from gallop.predictions.explanation import Explanation
 from gallop.scoring import Extras, PhotoScorer
-from gallop.scoring.manifest import fingerprint
+from gallop.scoring.layout import fingerprint
 from tests import tiny
 from tests.tiny import there
 

@@ -17,7 +17,7 @@ import torch
 from gallop import GalLoPClassifier
 from gallop.features.encoding import BATCH, ImageFeatures
 from gallop.images import decode_image
-from gallop.scoring.prepared import DRAFT_SIDES
+from gallop.scoring.scorer import DRAFT_SIDES
 
 
 @dataclass(frozen=True)

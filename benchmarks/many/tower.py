@@ -17,7 +17,7 @@ from itertools import cycle, islice
 
 from gallop import load_backbone
 from gallop.features.encoding import BATCH
-from gallop.scoring.prepared import prepare_photos
+from gallop.scoring.scorer import prepare_photos
 from gallop.scoring.sources import Opener, open_source
 
 BATCHES = 8

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 
-from gallop.cli.arguments import command_modules, parse
+from gallop.cli.arguments import parse
 from gallop.cli.console import Console
 from gallop.errors import Unreachable, sentence_of
 from gallop.runtime.process import drop_unwritten, fill_closed_streams, prepare
@@ -55,7 +55,7 @@ def _parsed(stop: SystemExit) -> int:
 
 
 def _run(options: Namespace, console: Console) -> int:
-    command = import_module(f"gallop.cli.commands.{command_modules()[options.command]}")
+    command = import_module(f"gallop.cli.commands.{options.command}")
     return int(command.run(options, console))
 
 

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
-from gallop import GalLoPClassifier, Photo, load_image, parse_names
-from gallop.cli.console import Console
+from gallop import GalLoPClassifier, parse_names
 from gallop.data import ContentHash, LabelledPhotos, labelled_path
-from gallop.errors import CommandError, ImageError
+from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
-from gallop.features.encoding import default_cache_folder, readers
-from gallop.runtime.ahead import ahead
-
-PHOTOS_AT_ONCE = 16
-"""Photos in memory at a time."""
+from gallop.features.encoding import default_cache_folder
 
 DEFAULT_BACKBONE = "mini"
-
-Refuse = Callable[[str | Path, str], None]
-"""Told of a file that cannot be read, and why."""
 
 
 def labelled_images(data: str, *, split: str, content: ContentHash | None = None) -> LabelledPhotos:
@@ -61,37 +51,6 @@ def _as_asked(classifier: GalLoPClassifier, options: Namespace) -> GalLoPClassif
     if detail is not None:
         classifier.set_detail(detail, options.detail_in)
     return classifier if tpr is None else classifier.set_threshold(tpr)
-
-
-def readable(
-    paths: Sequence[str | Path], refuse: Refuse, console: Console, stage: str, device: torch.device
-) -> Iterator[tuple[list[str], list[Photo]]]:
-    """Yield paths and photos, some at a time; those that cannot be read go to ``refuse``. ``stage`` is what progress
-    says.
-
-    The next ones are read while the last are answered, by as many threads as ``device`` wants.
-    """
-    chunks = [paths[start : start + PHOTOS_AT_ONCE] for start in range(0, len(paths), PHOTOS_AT_ONCE)]
-    done = 0
-    for read in ahead(_read, chunks, readers(device)):
-        found = [(str(path), photo) for path, photo in read if isinstance(photo, Photo)]
-        for path, error in read:
-            if isinstance(error, ImageError):
-                refuse(path, str(error))
-        if found:
-            yield [path for path, _ in found], [photo for _, photo in found]
-        done += len(read)
-        console.progress(stage, done, len(paths))
-
-
-def _read(paths: Sequence[str | Path]) -> list[tuple[str | Path, Photo | ImageError]]:
-    read: list[tuple[str | Path, Photo | ImageError]] = []
-    for path in paths:
-        try:
-            read.append((path, load_image(path)))
-        except ImageError as error:
-            read.append((path, error))
-    return read
 
 
 def check_output(path: Path, option: str, *others: Path) -> None:

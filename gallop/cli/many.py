@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
+import threading
 from argparse import Namespace
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import chain
 
 from gallop.cli.console import Console
 from gallop.errors import CommandError, KeysRefused, Unreachable
 from gallop.scoring.arrow import require_arrow
-from gallop.scoring.counting import Counting
 from gallop.scoring.destination import open_destination
-from gallop.scoring.layout import Layout
-from gallop.scoring.manifest import manifest_of, settle_manifest
-from gallop.scoring.on_ray import score_on_ray
-from gallop.scoring.ray_actors import Cluster
+from gallop.scoring.layout import Layout, manifest_of, settle_manifest
+from gallop.scoring.on_ray import Cluster, score_on_ray
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
-from gallop.scoring.sources import Opener, open_source
+from gallop.scoring.sources import Opener, Source, SourceItem, open_source
 
 
 def opener_of(options: Namespace, source: str) -> Opener:
     """Return what opens the photos of a source."""
-    return Opener(web=options.web, home=None if options.buckets else source)
+    return Opener(web=options.web, home=None if options.buckets else source, command_line=True)
+
+
+class Counting:
+    """A source, and how many photos of it were taken.
+
+    Attributes:
+        passed: photos that were handed on.
+        total: photos that there are; None until that is known, and for ever where it cannot be told beforehand.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.passed = 0
+        self.total: int | None = None
+
+    def __iter__(self) -> Iterator[SourceItem]:
+        for item in self._source:
+            self.passed += 1
+            yield item
+
+    @contextmanager
+    def meanwhile(self) -> Iterator[None]:
+        """Count on a thread of its own, as long as the block takes."""
+        ended = threading.Event()
+
+        def count() -> None:
+            with suppress(Exception):  # who goes through the source meets it too, and tells
+                found = self._source.total(lambda: not ended.is_set())
+                if not ended.is_set():
+                    self.total = found
+
+        threading.Thread(target=count, name="counting", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def seconds_left(self, rate: float, parts: int = 1) -> float | None:
+        """Return what the rest takes one of so many parts, at photos a second; None as long as nobody knows."""
+        if self.total is None or not rate:
+            return None
+        return max(self.total - self.passed, 0) / parts / rate
 
 
 def answer_many(
@@ -57,13 +97,16 @@ def answer_many(
 
     try:
         with counting.meanwhile():
-            how = {"layout": layout, "shard_size": options.shard_size, "part": options.part}
-            last = _engine(options)(chain([first], photos), worker, place, heard=heard, **how)
+            all_photos, how = chain([first], photos), {"shard_size": options.shard_size, "part": options.part}
+            if options.engine == "ray":
+                cluster = Cluster(options.address, options.workers)
+                score_on_ray(all_photos, worker, place, cluster=cluster, layout=layout, heard=heard, **how)
+            else:
+                score_source(all_photos, worker, place, layout=layout, heard=heard, **how)
     except (KeyboardInterrupt, Unreachable, KeysRefused) as stopped:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
-        told = str(stopped) or "Stopped."
-        said = f"{told} {tables} written to {place.name}; the same call goes on after that."
-        raise type(stopped)(said) from None
+        written = f"{tables} written to {place.name}; the same call goes on after that."
+        raise type(stopped)(f"{str(stopped) or 'Stopped.'} {written}") from None
     if counting.passed <= options.shard_size * (options.part[0] - 1):
         console.warn(
             f"Part {options.part[0]} of {options.part[1]} has no table to write: {source} fills too few tables of "
@@ -121,9 +164,3 @@ def _duration(seconds: float) -> str:
     if days:
         return f"{days} d {hours} h"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
-
-
-def _engine(options: Namespace) -> Callable[..., ScoringProgress]:
-    if options.engine != "ray":
-        return score_source
-    return partial(score_on_ray, cluster=Cluster(options.address, options.workers))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from argparse import Namespace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gallop.checkpoints.hub import HUB
+from gallop.cli import values
 from gallop.cli.values import part, share_kept, some
 from gallop.config import MethodConfig
 from gallop.setting import settings_of
@@ -116,4 +119,52 @@ def add_many(parser: Parser, made: str) -> None:
         type=some,
         metavar="N",
         help="how many; without, one a processor, or two a GPU where there are GPUs",
+    )
+
+
+def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None:
+    """Add an option for each setting of a config. One that is not given is None in the namespace.
+
+    Args:
+        usual: the config whose values hold for what is not given.
+        paper: the paper's, whose values the help tells where they differ.
+    """
+    settings = settings_of(usual)
+    for each in fields(usual):
+        about = settings[each.name]
+        name = about.option_of(each.name)
+        if not name:
+            continue
+        told = [_shown(getattr(usual, each.name))]
+        if (of_paper := _shown(getattr(paper, each.name))) != told[0]:
+            told.append(f"paper {of_paper}")
+        words = about.help[0].lower() + about.help[1:].rstrip(".")
+        if isinstance(each.default, bool):
+            group.add_argument(name, dest=each.name, action="store_const", const=not each.default, help=words)
+            if len(told) > 1 or getattr(usual, each.name) != each.default:
+                opposite = about.opposite_of(each.name)
+                group.add_argument(
+                    opposite, dest=each.name, action="store_const", const=each.default, help=f"not {name}"
+                )
+            continue
+        wanted: dict[str, Any] = {"choices": about.choices} if about.choices else {"metavar": about.metavar}
+        kind: Any = str if about.choices else values.topk if isinstance(each.default, tuple) else type(each.default)
+        group.add_argument(
+            name, dest=each.name, type=kind, help=f"{words} ({'; '.join(told)})".replace("%", "%%"), **wanted
+        )
+
+
+def given(options: Namespace, kind: type[Any]) -> dict[str, Any]:
+    """Return the settings of a dataclass that were given."""
+    found = {name: getattr(options, name, None) for name in settings_of(kind)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _shown(value: Any) -> str:
+    return (
+        ",".join(map(str, value))
+        if isinstance(value, tuple)
+        else f"{value:g}"
+        if isinstance(value, float)
+        else str(value)
     )

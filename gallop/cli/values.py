@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import math
 import os
 import re
 
@@ -16,16 +17,39 @@ _HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 
 def count(text: str) -> int:
     """Return a whole number of 0 or more."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
-    return int(text)
+    return _whole(text, "a whole number of 0 or more", 0)
 
 
 def some(text: str) -> int:
     """Return a whole number of 1 or more."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return _whole(text, "a whole number of 1 or more", 1)
+
+
+def port(text: str) -> int:
+    """Return a port that a server may listen on."""
+    return _whole(text, "a port from 1 to 65535", 1, 65535)
+
+
+def milliseconds(text: str) -> float:
+    """Return seconds of a number of milliseconds up to a second."""
+    return _number(text, "a number of milliseconds from 0 to 1000", 0, 1000) / 1000
+
+
+def megabytes(text: str) -> int:
+    """Return bytes of a number of MB."""
+    return int(_number(text, "a number of MB from 0.1 to 4096", 0.1, 4096) * 2**20)
+
+
+def _whole(text: str, kind: str, least: int, most: float = math.inf) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {kind}")
     return int(text)
+
+
+def _number(text: str, kind: str, least: float, most: float) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", text) or not least <= float(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {kind}")
+    return float(text)
 
 
 def share_kept(text: str) -> float:
@@ -99,27 +123,6 @@ def part(text: str) -> tuple[int, int]:
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
     return int(found[1]), int(found[2])
-
-
-def port(text: str) -> int:
-    """Return a port that a server may listen on."""
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
-    return int(text)
-
-
-def milliseconds(text: str) -> float:
-    """Return seconds of a number of milliseconds up to a second."""
-    if not re.fullmatch(r"\d+(\.\d+)?", text) or float(text) > 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of milliseconds from 0 to 1000")
-    return float(text) / 1000
-
-
-def megabytes(text: str) -> int:
-    """Return bytes of a number of MB."""
-    if not re.fullmatch(r"\d+(\.\d+)?", text) or not 0.1 <= float(text) <= 4096:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of MB from 0.1 to 4096")
-    return int(float(text) * 2**20)
 
 
 def gigabytes(text: str) -> int:

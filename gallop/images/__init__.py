@@ -1,7 +1,8 @@
 """A file, a link, bytes or an array comes in, a safe RGB photo goes out, or a sentence that says why not."""
 
+from gallop.images.folders import list_images
 from gallop.images.formats import DEFAULT_LIMITS, ImageLimits, declared_pixels
-from gallop.images.photo import IMAGE_SUFFIXES, CropBox, ImageSource, Photo, decode_image, list_images, load_image
+from gallop.images.photo import IMAGE_SUFFIXES, CropBox, ImageSource, Photo, decode_image, load_image
 from gallop.images.pixels import BACKGROUND
 
 __all__ = [

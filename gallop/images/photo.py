@@ -11,12 +11,10 @@ import errno
 import hashlib
 import io
 import os
-import re
 import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy.typing as npt
@@ -203,57 +201,6 @@ def _strict_pillow(label: str) -> Iterator[None]:
 def is_photo_name(name: str) -> bool:
     """Return whether a file is a photo by its name, of a kind that is read here or of one that is refused by name."""
     return name.lower().endswith(IMAGE_SUFFIXES + _UNREAD_SUFFIXES)
-
-
-def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
-    """Return the image files of a folder, by their suffix, in natural order (``2.jpg`` before ``10.jpg``).
-
-    HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and their loss is told.
-
-    Hidden files and folders, ``__MACOSX`` and whatever is not a regular file are skipped; nothing is opened. A link to
-    nothing is among them too: it is a photo that somebody has not fetched, and its loss is told. So is a folder that
-    cannot be listed.
-
-    Raises:
-        NotADirectoryError: ``folder`` is not a folder.
-    """
-    if not os.path.isdir(folder):
-        raise NotADirectoryError(f"{printable_name(str(folder))} is not a folder: give the one that holds the images.")
-    found: list[Path] = []
-    entered: set[tuple[int, int]] = set()
-    left = [os.fspath(folder)]
-    while left:  # os.walk calls itself for each level (until Python 3.12) and is silent about what it cannot list
-        parent = left.pop()
-        try:
-            status = os.stat(parent)
-            if (status.st_dev, status.st_ino) in entered:
-                continue  # a linked folder counts, but one that leads back would never end
-            entered.add((status.st_dev, status.st_ino))
-            with os.scandir(parent) as entries:
-                visible = [entry for entry in entries if not _HIDDEN.match(entry.name)]
-        except OSError:
-            found.append(Path(parent))
-            continue
-        left += [entry.path for entry in visible if recursive and _leads_deeper(entry)]
-        photos = [Path(entry.path) for entry in visible if is_photo_name(entry.name)]
-        found += [path for path in photos if path.is_file() or not path.exists()]
-    return sorted(found, key=_natural)
-
-
-def _leads_deeper(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link to itself
-
-
-_HIDDEN = re.compile(r"\.|__MACOSX$")
-
-
-def _natural(path: Path) -> tuple[list[list[str | int]], str]:
-    """Text and numbers in turn, so that like always meets like; the plain path settles ties."""
-    split = [re.split("([0-9]+)", part) for part in path.parts]
-    return [[int(piece) if piece.isdecimal() else piece.casefold() for piece in part] for part in split], str(path)
 
 
 def _label(source: object, name: str | None) -> str:

@@ -14,9 +14,8 @@ from gallop.errors import DataError, suggesting
 from gallop.estimator import GalLoPClassifier
 from gallop.runtime.progress import ProgressDisplay
 from gallop.scoring.layout import schema_of, table_of
-from gallop.scoring.prepared import Columns
 from gallop.scoring.run import answers
-from gallop.scoring.scorer import Extras, PhotoScorer
+from gallop.scoring.scorer import Columns, Extras, PhotoScorer
 from gallop.scoring.sources import Opener, SourceItem, open_source
 from gallop.wording import listed, named_kind
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors.torch import save
 
+from gallop import GalLoPClassifier, __version__
+from gallop.checkpoints.folder import learned_tensors
+from gallop.checkpoints.settings import Checkpoint
+from gallop.errors import DataError, GallopError
 from gallop.model.scores import SCORES
 from gallop.scoring.destination import Destination
-from gallop.scoring.prepared import Columns
-from gallop.scoring.scorer import BOX, PhotoEmbedder, PhotoScorer
+from gallop.scoring.scorer import BOX, Columns, PhotoEmbedder, PhotoScorer
 
 if TYPE_CHECKING:
     from pyarrow import Schema, Table
 else:
     Schema = Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
+
 
 KEYS_HASH = b"gallop_keys_sha256"
 """In a shard's metadata: of the keys of its photos, by which a later call knows that they are the same."""
@@ -68,19 +73,6 @@ def table_of(parts: Sequence[Columns], schema: Schema) -> Table:
 
 
 @dataclass(frozen=True)
-class ShardFacts:
-    """What a shard says of its photos.
-
-    Attributes:
-        keys_hash: of their keys.
-        errors: how many have no answer.
-    """
-
-    keys_hash: str
-    errors: int
-
-
-@dataclass(frozen=True)
 class Layout:
     """How shards lie in a folder.
 
@@ -109,16 +101,14 @@ class Layout:
         if self.features is not None:
             table, features = _apart(table)
             metadata[FEATURES_HASH] = _sha256(features)
-            with place.write(self.features(number)) as file:
-                file.write(features)
+            place.write(self.features(number), features)
         stream = io.BytesIO()
         parquet.write_table(table.replace_schema_metadata(metadata), stream)
         data = stream.getvalue()
-        with place.write(self.file(number)) as file:
-            file.write(data.replace(unset, _sha256(data), 1))
+        place.write(self.file(number), data.replace(unset, _sha256(data), 1))
 
-    def facts(self, place: Destination, number: int) -> ShardFacts | None:
-        """Read a shard and return what it says, or None where its bytes are not those that were written.
+    def facts(self, place: Destination, number: int) -> tuple[str, int] | None:
+        """Read a shard and return the hash of its photos' keys and how many have no answer; None where it is damaged.
 
         Raises:
             DataError, OSError: it cannot be read.
@@ -126,23 +116,20 @@ class Layout:
         from pyarrow import parquet
         from pyarrow.lib import ArrowException
 
-        data = _bytes(place, self.file(number))
+        data = place.read(self.file(number))
         try:
             # Not the schema's, which pyarrow keeps a second time, encoded, with the hash unset.
-            said = parquet.read_metadata(io.BytesIO(data)).metadata or {}
-            whole = _sha256(data.replace(said[FILE_HASH], _unset(said[KEYS_HASH]), 1)) == said[FILE_HASH]
-            facts = ShardFacts(said[KEYS_HASH].decode(), int(said[ERRORS]))
+            metadata = parquet.read_metadata(io.BytesIO(data)).metadata or {}
+            unchanged = (
+                _sha256(data.replace(metadata[FILE_HASH], _unset(metadata[KEYS_HASH]), 1)) == metadata[FILE_HASH]
+            )
+            facts = metadata[KEYS_HASH].decode(), int(metadata[ERRORS])
         except (ArrowException, OSError, KeyError, ValueError):  # what pyarrow raises where a file is damaged
             return None
-        if whole and self.features is not None:
+        if unchanged and self.features is not None:
             features = self.features(number)
-            whole = place.has(features) and _sha256(_bytes(place, features)) == said[FEATURES_HASH]
-        return facts if whole else None
-
-
-def _bytes(place: Destination, file: str) -> bytes:
-    with place.open(file) as opened:
-        return opened.read()
+            unchanged = place.has(features) and _sha256(place.read(features)) == metadata[FEATURES_HASH]
+        return facts if unchanged else None
 
 
 def _sha256(data: bytes) -> bytes:
@@ -174,3 +161,73 @@ LAYOUTS = {
     )
 }
 """By name. ``clip-retrieval`` is that tool's: one row a photo that could be read, features and metadata apart."""
+
+
+MANIFEST = "_manifest.json"
+"""Readers of a folder of tables pass over names that begin so."""
+MANIFEST_FORMAT = 2
+_MOST_BYTES = 2**20
+_WORDS = {
+    "model": "another model",
+    "backbone": "another backbone",
+    "columns": "other columns",
+    "draft": "photos that were decoded otherwise",
+    "source": "another source",
+    "column": "another column of the table",
+    "shard_size": "shards of another size",
+    "layout": "another layout",
+}
+"""What it means that an entry differs."""
+
+
+def fingerprint(classifier: GalLoPClassifier) -> str:
+    """Return a hash of everything that answers depend on: prompts, classes, settings, calibration, backbone."""
+    model = classifier.model_
+    checkpoint = Checkpoint.of(model, None, classifier.calibration_)
+    said = checkpoint.record()
+    del said["backbone"]  # a path may change
+    for name in ("photos", "tpr", "held_out"):  # they say where the threshold came from, and change no answer
+        said["calibration"].pop(name, None)
+    tensors = learned_tensors(checkpoint, model.prompts, model.branches)
+    text = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
+    return hashlib.sha256(text + hashlib.sha256(save(tensors)).digest()).hexdigest()
+
+
+def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, Any]:
+    """Return what is said of a worker's answers: ``asked`` are source, column, shard_size and layout."""
+    said: dict[str, Any] = {"format": MANIFEST_FORMAT}
+    if isinstance(worker, PhotoScorer):
+        said |= {"model": fingerprint(worker.classifier), "columns": asdict(worker.extras)}
+    if worker.draft:  # its absence is what was done before there was another way
+        said["draft"] = True
+    return said | {"backbone": worker.tower.fingerprint} | asked
+
+
+def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder, or compare it with the one that is there.
+
+    Where a place knows no locks, as buckets do, what was written is read again: of two calls that begin there at one
+    moment with different wishes, the one that lost finds out.
+
+    Raises:
+        DataError: the folder holds answers that were made otherwise, or other files, or cannot be written.
+        OSError: it cannot be written.
+    """
+    with place.alone(MANIFEST):  # parts may be started at the same moment
+        if not place.has(MANIFEST):
+            if any(name.endswith(".parquet") for name in place.names()):
+                raise DataError(
+                    f"{place.name} holds tables, but no {MANIFEST} that says of what: give an empty folder."
+                )
+            written = dict(said) | {"gallop": __version__}
+            place.write(MANIFEST, json.dumps(written, indent=2, ensure_ascii=False).encode())
+    try:
+        found = json.loads(place.read(MANIFEST, _MOST_BYTES))
+        differs = [name for name in ("format", *_WORDS) if found.get(name) != said.get(name)]
+    except GallopError:
+        raise
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DataError(f"{place.label(MANIFEST)} is damaged: give an empty folder.") from error
+    if differs:
+        why = ", ".join(_WORDS.get(name, "another version of gallop") for name in differs)
+        raise DataError(f"{place.name} holds answers of {why}: give another folder, or call it as before to go on.")

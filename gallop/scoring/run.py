@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, count, islice
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,14 +17,18 @@ from gallop.errors import DataError
 from gallop.features.encoding import BATCH, readers
 from gallop.runtime.ahead import ahead
 from gallop.scoring.destination import Destination
-from gallop.scoring.layout import LAYOUTS, Layout, ShardFacts, schema_of, table_of
-from gallop.scoring.prepared import Columns, one_batch
-from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
+from gallop.scoring.layout import LAYOUTS, Layout, schema_of, table_of
+from gallop.scoring.scorer import Columns, PhotoEmbedder, PhotoScorer, one_batch
 from gallop.scoring.sources import SourceItem
 from gallop.scoring.sources.item import bounded_batches
 
+if TYPE_CHECKING:
+    from pyarrow import Table
+else:
+    Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
+
 GPU_BATCH = 128
-"""Photos that pass a tower on a GPU together, a multiple of ``BATCH``: it has thousands of units to feed."""
+"""Photos that pass a backbone on a GPU together, a multiple of ``BATCH``: it has thousands of units to feed."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,8 @@ class ScoringProgress:
     shards: int = 0
     seconds: float = 0.0
 
-    def plus(self, began: float, **more: int) -> ScoringProgress:
-        """Return the progress after so much more."""
-        counted = {name: getattr(self, name) + number for name, number in more.items()}
-        return replace(self, **counted, seconds=time.monotonic() - began)
-
     @property
     def rate(self) -> float:
-        """Return photos a second."""
         return self.done / self.seconds if self.seconds else 0.0
 
 
@@ -81,23 +81,16 @@ def score_source(
         DataError: the source cannot be read on, or it is not the one that the files are of.
         DataError, OSError: a shard cannot be written.
     """
-    began, progress, schema = time.monotonic(), ScoringProgress(), schema_of(worker)
-
-    def plus(**more: int) -> None:
-        nonlocal progress
-        progress = progress.plus(began, **more)
-        heard(progress)
-
-    due = DueShards(source, place, layout, shard_size, part, plus)
-    for number, photos in due:
+    shards, schema = Shards(place, layout, heard), schema_of(worker)
+    for number, photos in shards.due(source, shard_size, part):
         rows = []
         for columns in answers(worker, photos):
             rows.append(columns)
-            plus(done=len(columns["key"]), errors=errors_in(columns))
-        layout.write(place, number, table_of(rows, schema), photos.hash)
-        plus(shards=1)
-    due.count_others()
-    return progress
+            errors = sum(error is not None for error in columns["error"])
+            shards.count(done=len(columns["key"]), errors=errors)
+        shards.write(number, table_of(rows, schema), photos.hash)
+    shards.count_others()
+    return shards.progress
 
 
 class ShardPhotos:
@@ -113,93 +106,87 @@ class ShardPhotos:
 
     @property
     def hash(self) -> str:
-        """The hash."""
         return self._found.hexdigest()
 
 
-class DueShards:
-    """The shards of a source that a call is to write: those of its part that are not there yet, and damaged ones.
-
-    The photos of one must have been taken before the next is asked for.
+class Shards:
+    """The shards that a call finds, writes, or leaves to other calls, and how far it is.
 
     Args:
-        plus: told of each shard that is there how many photos it has, and how many of them have no answer.
+        heard: told of the progress whenever something is counted.
     """
 
-    def __init__(
-        self,
-        source: Iterable[SourceItem],
-        place: Destination,
-        layout: Layout,
-        shard_size: int,
-        part: tuple[int, int],
-        plus: Callable[..., None],
-    ) -> None:
-        self._items, self._place, self._layout = iter(source), place, layout
-        self._shard_size, self._part, self._plus = shard_size, part, plus
+    def __init__(self, place: Destination, layout: Layout, heard: Callable[[ScoringProgress], None]) -> None:
+        self._place, self._layout, self._heard = place, layout, heard
+        self._began, self.progress = time.monotonic(), ScoringProgress()
         self._others: list[int] = []
 
-    def __iter__(self) -> Iterator[tuple[int, ShardPhotos]]:
-        """Yield number and photos of each.
+    def count(self, **more: int) -> None:
+        """Add to the fields of the progress, by their names."""
+        added = {name: getattr(self.progress, name) + number for name, number in more.items()}
+        self.progress = replace(self.progress, **added, seconds=time.monotonic() - self._began)
+        self._heard(self.progress)
+
+    def due(
+        self, source: Iterable[SourceItem], shard_size: int, part: tuple[int, int]
+    ) -> Iterator[tuple[int, ShardPhotos]]:
+        """Yield number and photos of each shard to be written: those of a part that are not there, and damaged ones.
+
+        The photos of one must have been taken before the next is asked for.
 
         Raises:
             DataError: the source cannot be read on, or it is not the one that the files are of.
             DataError, OSError: a shard that is there cannot be read.
         """
-        for number in count():
-            first = next(self._items, None)
-            if first is None:
-                return
-            photos = ShardPhotos(chain([first], islice(self._items, self._shard_size - 1)))
-            there = self._place.has(self._layout.file(number))
+        items = iter(source)
+        for number, first in enumerate(items):
+            photos = ShardPhotos(chain([first], islice(items, shard_size - 1)))
+            label, there = self._place.label(self._layout.file(number)), self._is_there(number)
             facts = self._layout.facts(self._place, number) if there else None
             if facts is not None:
                 counted = sum(1 for _ in photos)
-                self._check(number, facts, photos)
-                self._plus(skipped=counted, skipped_errors=facts.errors)
-            elif there or number % self._part[1] == self._part[0] - 1:
-                if there:
-                    warnings.warn(f"{self._label(number)} is damaged; its photos are answered again.", stacklevel=2)
+                if facts[0] != photos.hash:
+                    raise DataError(
+                        f"{label} holds answers to other photos than the source has there now: some came or went "
+                        "since. Give another folder, or remove that file and all later ones."
+                    )
+                self.count(skipped=counted, skipped_errors=facts[1])
+            elif there:
+                warnings.warn(f"{label} is damaged; its photos are answered again.", stacklevel=2)
+                yield number, photos
+            elif number % part[1] == part[0] - 1:
                 yield number, photos
             else:
                 self._others.append(number)
-                for _ in photos:
-                    pass
+                deque(photos, maxlen=0)
+
+    def write(self, number: int, rows: Table, keys_hash: str) -> None:
+        """Write a shard. Raises as ``Layout.write``."""
+        self._layout.write(self._place, number, rows, keys_hash)
+        self.count(shards=1)
 
     def count_others(self) -> None:
         """Count the photos without an answer in shards that other calls have written meanwhile."""
-        for number in self._others:
-            facts = self._layout.facts(self._place, number) if self._place.has(self._layout.file(number)) else None
+        for number in filter(self._is_there, self._others):
+            facts = self._layout.facts(self._place, number)
             if facts is not None:
-                self._plus(skipped_errors=facts.errors)
+                self.count(skipped_errors=facts[1])
 
-    def _label(self, number: int) -> str:
-        return self._place.label(self._layout.file(number))
-
-    def _check(self, number: int, facts: ShardFacts, photos: ShardPhotos) -> None:
-        if facts.keys_hash != photos.hash:
-            raise DataError(
-                f"{self._label(number)} holds answers to other photos than the source has there now: some came or went "
-                "since. Give another folder, or remove that file and all later ones."
-            )
+    def _is_there(self, number: int) -> bool:
+        return self._place.has(self._layout.file(number))
 
 
 def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:
     """Yield the columns of photos, a batch after the other; the next ones are read while one is encoded.
 
-    They are read some at a time, and as many of these pass the tower together as are good where it is.
+    They are read some at a time, and as many of these pass the backbone together as are good where it is.
     """
-    device = worker.tower_device
+    device = worker.tower.device
     coming = ahead(worker.prepare, bounded_batches(photos, BATCH), readers(device))
     while together := list(islice(coming, batch_for(device) // BATCH)):
         yield worker.finish(one_batch(together))
 
 
-def errors_in(columns: Columns) -> int:
-    """Return how many photos of a batch have no answer."""
-    return sum(error is not None for error in columns["error"])
-
-
 def batch_for(device: torch.device) -> int:
-    """Return how many photos pass a tower together where it is."""
+    """Return how many photos pass a backbone together where it is."""
     return BATCH if device.type == "cpu" else GPU_BATCH

@@ -5,23 +5,126 @@ Shapes: B photos, K classes, N local prompts, D joint width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from gallop.backbones import Backbone, load_backbone
+from gallop.backbones import Backbone, Preprocess, load_backbone
+from gallop.errors import ImageError, NotAnImage
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import BATCH, ONCE, ImageFeatures, Sight, encode_looks
-from gallop.images import CropBox
+from gallop.images import CropBox, decode_image
+from gallop.images.formats import printable_name
 from gallop.model.similarities import Similarities
 from gallop.predictions.heatmaps import region_box
-from gallop.predictions.predict import Predictions, predictions_of, to_array
-from gallop.scoring.prepared import Columns, Prepared, prepare_photos
+from gallop.predictions.predict import predictions_of, to_array
+from gallop.runtime.ahead import ahead
 from gallop.scoring.sources import Opener, SourceItem
+from gallop.scoring.sources.opening import local_path
+
+Columns: TypeAlias = dict[str, list[Any]]
+"""By name, a value a photo; None where there is none."""
+
+DRAFT_SIDES = 2
+"""Of a JPEG that is decoded smaller, the short side keeps so many times the backbone's. As many as one would be faster;
+answers would move twice as far."""
+
+FETCHERS = 16
+"""Photos that are asked of a bucket or of the web at a time: each answer takes long, and no work here."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """B photos, decoded and cropped; of those that cannot be read the problem alone.
+
+    Attributes:
+        problems: a sentence for each that is missing.
+        looks: pixels of the others, (n, 3, H, W) for each look; none where there are none.
+        crops: what was cropped of them.
+    """
+
+    keys: list[str]
+    problems: dict[int, str]
+    looks: list[Tensor]
+    crops: list[CropBox]
+
+    def spread(self, found: Sequence[Any]) -> list[Any]:
+        """Return values of the photos that were read as values of all B, with None for the others."""
+        values = iter(found)
+        return [None if i in self.problems else next(values) for i in range(len(self.keys))]
+
+
+def one_batch(parts: Sequence[Prepared]) -> Prepared:
+    """Return all photos of the parts, in order."""
+    if len(parts) == 1:
+        return parts[0]
+    keys: list[str] = []
+    problems: dict[int, str] = {}
+    for part in parts:
+        problems |= {len(keys) + i: problem for i, problem in part.problems.items()}
+        keys += part.keys
+    looks = [torch.cat(look) for look in zip(*(part.looks for part in parts if part.looks), strict=True)]
+    return Prepared(keys, problems, looks, [crop for part in parts for crop in part.crops])
+
+
+def prepare_photos(
+    items: Sequence[SourceItem],
+    opener: Opener,
+    preprocess: Preprocess,
+    *,
+    draft: bool = False,
+    times: Sequence[float] = (1.0,),
+) -> Prepared:
+    """Read, decode and crop photos. Safe to call from several threads.
+
+    Args:
+        draft: JPEGs that are larger than the backbone needs are decoded smaller: faster, and answers move a bit.
+        times: how many times the input size photos are prepared for, once for each look.
+    """
+    short_side = DRAFT_SIDES * preprocess.side(times[-1]) if draft else None
+    problems: dict[int, str] = {}
+    made: list[list[Tensor]] = [[] for _ in times]
+    crops: list[CropBox] = []
+    for i, data in enumerate(_contents(items, opener)):
+        try:
+            if isinstance(data, ImageError):
+                raise data
+            decoded = decode_image(data, printable_name(items[i].key), opener.limits, short_side=short_side)
+        except ImageError as error:
+            problems[i] = str(error)
+            continue
+        for look, size in zip(made, times, strict=True):
+            pixels, crop = preprocess.centre(decoded.image, size)
+            look.append(pixels)
+        across, down = (whole / part for whole, part in zip(decoded.size, decoded.image.size, strict=True))
+        crops.append(crop.scaled(across, down))
+    keys = [item.key for item in items]
+    return Prepared(keys, problems, [torch.stack(look) for look in made] if crops else [], crops)
+
+
+def _contents(items: Sequence[SourceItem], opener: Opener) -> Iterator[bytes | ImageError]:
+    """The bytes of each, in order: several at a time where they come from afar."""
+    beside = [item.place for item in items if item.place]
+
+    def content(item: SourceItem) -> bytes | ImageError:
+        if item.problem:
+            return NotAnImage(item.problem)
+        try:
+            return opener.read(item.place, beside) if item.data is None else item.data
+        except ImageError as error:
+            return error
+
+    far = any(item.place and local_path(item.place) is None for item in items)
+    return ahead(content, items, FETCHERS) if far else map(content, items)
+
 
 TOP_CLASSES = 5
 
@@ -45,31 +148,39 @@ PLAIN = Extras()
 DISK = Opener()
 
 
-class _Worker:
-    """What answers and embedding share: photos are read and cropped for a tower."""
+class _Worker(ABC):
+    """What answers and embeddings share: photos are read, cropped and encoded."""
 
     opener: Opener
     draft: bool
 
-    def _tower(self) -> Backbone:
-        raise NotImplementedError
-
-    def _sight(self) -> Sight:
+    @property
+    def sight(self) -> Sight:
+        """What is encoded of a photo."""
         return ONCE
 
     @property
-    def tower_device(self) -> torch.device:
-        """Where its tower computes."""
-        return self._tower().device
+    @abstractmethod
+    def tower(self) -> Backbone:
+        """The frozen backbone, which is loaded when it is asked for first."""
+
+    @abstractmethod
+    def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
+        """Return the columns of photos that could be read."""
 
     def prepare(self, items: Sequence[SourceItem]) -> Prepared:
         """Read, decode and crop photos; safe to call from several threads."""
-        tower = self._tower()
-        return prepare_photos(items, self.opener, tower.preprocess, draft=self.draft, times=self._sight().times)
+        return prepare_photos(items, self.opener, self.tower.preprocess, draft=self.draft, times=self.sight.times)
 
     def finish(self, prepared: Prepared) -> Columns:
-        """Return the table's columns of photos that were prepared."""
-        raise NotImplementedError
+        """Return the table's columns of photos that were prepared; B rows, whatever could be read."""
+        problems = prepared.problems
+        columns: Columns = {"key": prepared.keys, "error": [problems.get(i) for i in range(len(prepared.keys))]}
+        if prepared.looks:
+            features = encode_looks(self.tower, prepared.looks, self.sight)
+            found = self._columns(features, prepared.crops)
+            columns |= {name: prepared.spread(values) for name, values in found.items()}
+        return columns
 
     def __call__(self, batch: Mapping[str, Any]) -> Columns:
         """Return the table's columns of a batch, as Ray's and Spark's batches are.
@@ -87,9 +198,6 @@ class _Worker:
             items = [SourceItem(str(keys[i]), place=str(places[i])) for i in range(count)]
         return self.finish(self.prepare(items))
 
-    def _encode(self, prepared: Prepared) -> ImageFeatures:
-        return encode_looks(self._tower(), prepared.looks, self._sight())
-
 
 class PhotoScorer(_Worker):
     """Answers for batches of photos: label, probability, best classes, OOD scores, verdict.
@@ -97,7 +205,7 @@ class PhotoScorer(_Worker):
     Made from a model's folder it is pickled as the folder's name, and loads the model where it is used first.
 
     Args:
-        model: the folder of a trained model, or a classifier.
+        model: the folder of a trained model, the files of such a folder by their names, or a classifier.
         device, backbone: as ``GalLoPClassifier.load``.
         extras: further columns.
         opener: opens what batches name; by default what lies on this machine's disks.
@@ -106,7 +214,7 @@ class PhotoScorer(_Worker):
 
     def __init__(
         self,
-        model: str | GalLoPClassifier,
+        model: str | Mapping[str, bytes] | GalLoPClassifier,
         *,
         device: str = "auto",
         backbone: str | None = None,
@@ -116,52 +224,67 @@ class PhotoScorer(_Worker):
     ) -> None:
         self.model, self.device, self.backbone = model, device, backbone
         self.extras, self.opener, self.draft = extras, opener, draft
-        self._loaded: GalLoPClassifier | None = None if isinstance(model, str) else model
+        self._loaded = model if isinstance(model, GalLoPClassifier) else None
 
     def __getstate__(self) -> dict[str, Any]:
-        loaded = None if isinstance(self.model, str) else self._loaded
-        return self.__dict__ | {"_loaded": loaded}
+        return self.__dict__ | {"_loaded": self._loaded if isinstance(self.model, GalLoPClassifier) else None}
 
     @property
     def classifier(self) -> GalLoPClassifier:
-        """The classifier, which is loaded when it is asked for first."""
+        """The classifier, which is loaded when it is asked for first.
+
+        Raises:
+            BackboneError: its backbone is not here and cannot be had.
+            CheckpointError: it is no model, or the backbone that has its name here is another one.
+        """
         if self._loaded is None:
-            assert isinstance(self.model, str)
-            self._loaded = GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
+            with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
+                if isinstance(self.model, Mapping):
+                    for name, content in self.model.items():
+                        (Path(folder) / name).write_bytes(content)
+                place = self.model if isinstance(self.model, str) else folder
+                self._loaded = GalLoPClassifier.load(place, backbone=self.backbone, device=self.device)
         return self._loaded
 
-    def _tower(self) -> Backbone:
+    @property
+    def tower(self) -> Backbone:
         return self.classifier.model_.backbone
 
-    def _sight(self) -> Sight:
+    @property
+    def sight(self) -> Sight:
         return self.classifier.model_.sight
 
-    def finish(self, prepared: Prepared) -> Columns:
-        """Return the table's columns of photos that were prepared; B rows, whatever could be read."""
-        columns = prepared.columns()
-        if not prepared.looks:
-            return columns
-        found: dict[str, list[Any]] = {}
-        crops = iter(prepared.crops)
-        for features in self._encode(prepared).split(BATCH):  # cosines of many classes are large
-            part = self._answered(features, list(islice(crops, len(features))))
-            for name, values in part.items():
-                found.setdefault(name, []).extend(values)
-        return columns | {name: prepared.spread(values) for name, values in found.items()}
+    def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
+        columns: Columns = {}
+        crops_left = iter(crops)
+        for part in features.split(BATCH):  # cosines of many classes are large
+            for name, values in self._answers(part, list(islice(crops_left, len(part)))).items():
+                columns.setdefault(name, []).extend(values)
+        return columns
 
-    def _answered(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
+    def _answers(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
         model = self.classifier.model_
         with torch.no_grad():
             cosines = model.similarities(features, model.cached_text_features())
         found = predictions_of(model, cosines, self.classifier.calibration_)
-        columns = _answers(found, model.class_names)
+        order = np.argsort(-found.probabilities, axis=1, kind="stable")
+        columns: Columns = {
+            "label": [str(label) for label in found.labels],
+            "probability": found.probabilities.max(axis=1).tolist(),
+            "top": [
+                [{"label": model.class_names[k], "probability": float(row[k])} for k in best]
+                for row, best in zip(found.probabilities, order[:, :TOP_CLASSES], strict=True)
+            ],
+        }
+        columns |= {score: values.tolist() for score, values in found.ood.items()}
+        columns["is_ood"] = [None] * len(found.labels) if found.is_ood is None else found.is_ood.tolist()
         if self.extras.probabilities:
             columns["probabilities"] = found.probabilities.tolist()
         if self.extras.embedding:
             columns["embedding"] = _embeddings(features)
         if self.extras.regions:
             best = found.probabilities.argmax(axis=1)
-            columns["regions"] = _regions(model.config.topk, cosines, best, self._sight().grids(self._tower()), crops)
+            columns["regions"] = _regions(model.config.topk, cosines, best, self.sight.grids(self.tower), crops)
         return columns
 
 
@@ -183,39 +306,16 @@ class PhotoEmbedder(_Worker):
 
     @property
     def tower(self) -> Backbone:
-        """The frozen towers, which are loaded when they are asked for first."""
         if self._loaded is None:
             self._loaded = load_backbone(self.backbone, device=self.device)
         return self._loaded
 
-    def _tower(self) -> Backbone:
-        return self.tower
-
-    def finish(self, prepared: Prepared) -> Columns:
-        """Return the table's columns of photos that were prepared."""
-        columns = prepared.columns()
-        if prepared.looks:
-            columns["embedding"] = prepared.spread(_embeddings(self._encode(prepared)))
-        return columns
+    def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
+        return {"embedding": _embeddings(features)}
 
 
 def _embeddings(features: ImageFeatures) -> list[Any]:
     return list(to_array(torch.nn.functional.normalize(features.global_.float(), dim=-1)).astype(np.float16))
-
-
-def _answers(found: Predictions, class_names: Sequence[str]) -> Columns:
-    best = np.argsort(-found.probabilities, axis=1, kind="stable")[:, :TOP_CLASSES]
-    columns: Columns = {
-        "label": [str(label) for label in found.labels],
-        "probability": found.probabilities.max(axis=1).tolist(),
-        "top": [
-            [{"label": class_names[k], "probability": float(row[k])} for k in order]
-            for row, order in zip(found.probabilities, best, strict=True)
-        ],
-    }
-    columns |= {score: values.tolist() for score, values in found.ood.items()}
-    columns["is_ood"] = [None] * len(found.labels) if found.is_ood is None else found.is_ood.tolist()
-    return columns
 
 
 def _regions(

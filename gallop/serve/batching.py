@@ -1,20 +1,24 @@
-"""What arrives together is answered together: a queue with so many places, and the one thread that owns the towers.
+"""What arrives together is answered together: a queue with so many places, and the one thread that owns the backbones.
 
 A photo has its place from when its request was read until its answer is sent. Photos enter batches by turns, of which
-each request has its own (``turns``). A batch is closed when it is full, when nothing more is on its way, or after a few
+each request has its own. A batch is closed when it is full, when nothing more is on its way, or after a few
 milliseconds.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from PIL import Image
 from torch import Tensor
@@ -22,13 +26,69 @@ from torch import Tensor
 from gallop.images import CropBox
 from gallop.runtime.process import give_back
 from gallop.serve.refusals import Refusal
-from gallop.serve.turns import Turns
+
+T = TypeVar("T")
 
 AT_REST = 5.0
 """Seconds without a photo after which memory that is free goes back to the system."""
 _LONGEST_RETRY = 60
 _NEWEST = 0.2
-"""Share of the last batch in the mean of how long a photo takes."""
+"""Weight of the last batch in the mean of how long a photo takes."""
+
+
+class Turns(Generic[T]):
+    """A queue of pieces of work, each of a request, in the order of weighted fair queueing.
+
+    A piece is due when it would be done if all requests had the same share of the work at all times: its cost after the
+    piece that its request added before, or after now. So who adds one small piece goes before those who have many or
+    large ones waiting, and yet everyone's turn comes. Not safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[float, int, float, T]] = []
+        self._numbers = count()
+        self._now = 0.0
+        self._due: WeakKeyDictionary[object, float] = WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, request: object, cost: float, piece: T) -> None:
+        """Add a piece of a request's work; ``request`` may be anything that is itself alone and can be referenced."""
+        self._due[request] = due = max(self._due.get(request, 0.0), self._now) + cost
+        heappush(self._waiting, (due, next(self._numbers), cost, piece))
+
+    def take(self) -> T:
+        _, _, cost, piece = heappop(self._waiting)
+        self._now += cost / max(len(self._due), 1)  # of the requests that are here each has had so much
+        return piece
+
+
+class Slots:
+    """So many may work at once; the others wait for their turn. For the loop's own thread."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._turns: Turns[asyncio.Future[None]] = Turns()
+
+    @asynccontextmanager
+    async def one(self, request: object, cost: float) -> AsyncIterator[None]:
+        turn = asyncio.get_running_loop().create_future()
+        self._turns.add(request, cost, turn)
+        self._give()
+        try:
+            await turn
+            yield
+        finally:
+            self._free += turn.done() and not turn.cancelled()
+            self._give()
+
+    def _give(self) -> None:
+        while self._free and self._turns:
+            turn = self._turns.take()
+            if not turn.done():
+                turn.set_result(None)
+                self._free -= 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +96,7 @@ class PhotoQuestion:
     """A photo that waits for a model's answer; without pixels, the model is only to be loaded.
 
     Attributes:
-        pixels: (3, H, W) for each of the model's looks, as its tower takes them.
+        pixels: (3, H, W) for each of the model's looks, as its backbone takes them.
         image, crop: of one that is to be explained.
         answer: a row for a prediction, an ``Explanation``, or what was learned of a model by loading it.
     """
@@ -122,7 +182,6 @@ class Batcher:
 
     @property
     def alive(self) -> bool:
-        """Whether somebody answers."""
         return self._thread.is_alive()
 
     def close(self) -> None:
@@ -145,15 +204,13 @@ class Batcher:
             if batch:
                 start = time.perf_counter()
                 self._work(batch)
-                self._note(sum(question.pixels is not None for question in batch), time.perf_counter() - start)
+                seconds, photos = time.perf_counter() - start, sum(question.pixels is not None for question in batch)
+                if photos:
+                    self._told(photos, seconds)
+                    self._seconds_a_photo += _NEWEST * (seconds / photos - self._seconds_a_photo)
                 rested = False
             elif self._ending:
                 return
-
-    def _note(self, photos: int, seconds: float) -> None:
-        if photos:
-            self._told(photos, seconds)
-            self._seconds_a_photo += _NEWEST * (seconds / photos - self._seconds_a_photo)
 
     def _gathered(self) -> list[PhotoQuestion]:
         """What waits, and what comes within a moment; none where all that waited was cancelled."""

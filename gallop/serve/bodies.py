@@ -42,7 +42,6 @@ class Sent:
 
     @property
     def count(self) -> int:
-        """How many photos that is."""
         return len(self.photos) + len(self.urls)
 
 
@@ -96,7 +95,9 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
             415,
             "compressed",
         )
-    _check_length(headers, options)
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > options.body:
+        raise _too_large(options)
     parser = _InMemory(headers, _pieces(receive, options, more), max_files=options.photos, max_fields=options.photos)
     parser.max_part_size = _LONGEST_URL
     try:
@@ -144,12 +145,6 @@ def _sent(form: FormData, options: ServeOptions) -> Sent:
 
 def _too_many(options: ServeOptions) -> Refusal:
     return Refusal(f"A request may hold {options.photos} photos: share them out.", 413, "too_many_photos")
-
-
-def _check_length(headers: Headers, options: ServeOptions) -> None:
-    length = headers.get("content-length", "")
-    if length.isdecimal() and int(length) > options.body:
-        raise _too_large(options)
 
 
 def _too_large(options: ServeOptions) -> Refusal:

@@ -1,4 +1,4 @@
-"""The models of a service: loaded when asked for, let go for others' room; those of one tower share it.
+"""The models of a service: loaded when asked for, let go for others' room; those of one backbone share it.
 
 All but ``facts`` and ``holding`` belongs to the thread that answers.
 """
@@ -6,7 +6,7 @@ All but ``facts`` and ``holding`` belongs to the thread that answers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
@@ -28,7 +28,7 @@ from gallop.predictions.rows import answer_of
 from gallop.serve.batching import PhotoQuestion
 from gallop.serve.options import ServeOptions
 from gallop.serve.refusals import Refusal, mistake, refusal_of
-from gallop.serve.watching import log, log_failure
+from gallop.serve.watching import Metrics, log, log_failure
 
 _SHARE = 0.5
 """Of the device's memory, where nobody says how much models may take."""
@@ -41,7 +41,7 @@ class ModelFacts:
     Attributes:
         sight: what is encoded of a photo for it.
         preprocess: how photos are made ready for it; None until it was loaded once.
-        bytes: that it takes beside its tower, and its tower takes; 0 until it was loaded once.
+        bytes: that it takes beside its backbone, and its backbone takes; 0 until it was loaded once.
     """
 
     class_names: tuple[str, ...]
@@ -57,35 +57,31 @@ class ModelFacts:
 class ModelRoom:
     """Every model of a service, of which some are loaded.
 
-    Args:
-        told: hears of each model that answers: its name, how many photos.
-
     Raises:
         CheckpointError: a folder is no model.
     """
 
-    def __init__(self, options: ServeOptions, told: Callable[[str, int], None] = lambda model, photos: None) -> None:
-        self._options, self._told = options, told
+    def __init__(self, options: ServeOptions, metrics: Metrics) -> None:
+        self._options, self._metrics = options, metrics
         self._loaded: dict[str, GalLoPClassifier] = {}
-        self._used: dict[str, float] = {}
         self._most = options.memory
         self.facts = {name: _facts(read_checkpoint(folder)) for name, folder in options.models.items()}
         self.holding: tuple[tuple[str, ...], int] = ((), 0)
         """The models that are loaded, and the bytes that they take."""
 
     def answer(self, questions: Sequence[PhotoQuestion]) -> None:
-        """Answer each by its future, all photos of one tower in one pass a look. Raises nothing."""
-        towers: dict[tuple[object, ...], list[PhotoQuestion]] = {}
+        """Answer each by its future, all photos of one backbone in one pass a look. Raises nothing."""
+        groups: dict[tuple[object, ...], list[PhotoQuestion]] = {}
         for question in questions:
             facts = self.facts[question.model]
-            towers.setdefault((facts.fingerprint, facts.sight), []).append(question)
-        for some in towers.values():
+            groups.setdefault((facts.fingerprint, facts.sight), []).append(question)
+        for some in groups.values():
             try:
-                self._answer_of_tower(some)
+                self._answer_of_backbone(some)
             except Exception as error:
                 _fail(some, error)
 
-    def _answer_of_tower(self, questions: Sequence[PhotoQuestion]) -> None:
+    def _answer_of_backbone(self, questions: Sequence[PhotoQuestion]) -> None:
         names = dict.fromkeys(question.model for question in questions)
         by_model: dict[str, GalLoPClassifier] = {}
         for name in names:
@@ -108,12 +104,13 @@ class ModelRoom:
             if own:
                 found = features if len(own) == len(asked) else features[torch.tensor(own)]
                 _answer_of_model(classifier, found, [asked[i] for i in own])
-                self._told(name, len(own))
+                self._metrics.photos.labels(name).inc(len(own))
 
     def _classifier(self, name: str, kept: Iterable[str]) -> GalLoPClassifier:
         """Load a model unless it is; those of ``kept`` stay."""
-        self._used[name] = time.monotonic()
-        if name not in self._loaded:
+        if name in self._loaded:
+            self._loaded[name] = self._loaded.pop(name)  # the one that was used last is at the end
+        else:
             start = time.perf_counter()
             self._make_room(name, kept)
             self._load(name)
@@ -125,7 +122,9 @@ class ModelRoom:
     def _load(self, name: str) -> None:
         folder, options = self._options.models[name], self._options
         facts = _facts(read_checkpoint(folder))
-        here: Backbone | str | None = self._towers().get(facts.fingerprint, options.backbone)
+        loaded = (classifier.model_.backbone for classifier in self._loaded.values())
+        same = (backbone for backbone in loaded if backbone.fingerprint == facts.fingerprint)
+        here: Backbone | str | None = next(same, options.backbone)
         classifier = GalLoPClassifier.load(folder, backbone=here, device=options.device)
         text, backbone = classifier.model_.cached_text_features(), classifier.model_.backbone
         learned = [text.global_, text.local, *classifier.model_.prompts.state_dict().values()]
@@ -141,24 +140,24 @@ class ModelRoom:
         """
         if self._most is None:
             self._most = int(_SHARE * memory_bytes(self._options.device)) or 2**62
-        own, tower = self.facts[name].bytes
-        while self._taken_with(name) > self._most:
+        taken = sum(self.facts[name].bytes)
+        while self._bytes_of({*self._loaded, name}) > self._most:
             free = [other for other in self._loaded if other != name and other not in set(kept)]
             if not free:
                 self._let_go(name)
                 raise Refusal(
-                    f"The model {name!r} takes {(own + tower) / 1e9:.2g} GB, and the service may take "
+                    f"The model {name!r} takes {taken / 1e9:.2g} GB, and the service may take "
                     f"{self._most / 1e9:.2g} GB: ask whoever runs it for more (--memory).",
                     503,
                     "no_memory",
                 )
-            self._let_go(min(free, key=lambda other: self._used[other]))
+            self._let_go(free[0])
 
-    def _taken_with(self, name: str) -> int:
-        """Bytes of all that is loaded, and of a model as it was when it was loaded last."""
-        held = [self.facts[other] for other in {*self._loaded, name}]
-        towers = {facts.fingerprint: facts.bytes[1] for facts in held}
-        return sum(facts.bytes[0] for facts in held) + sum(towers.values())
+    def _bytes_of(self, names: Iterable[str]) -> int:
+        """What some models take together, as they were when they were loaded last; those of one backbone share it."""
+        held = [self.facts[name] for name in names]
+        backbones = {facts.fingerprint: facts.bytes[1] for facts in held}
+        return sum(facts.bytes[0] for facts in held) + sum(backbones.values())
 
     def _let_go(self, name: str) -> None:
         if self._loaded.pop(name, None) is not None:
@@ -168,17 +167,11 @@ class ModelRoom:
             log("model let go", model=name, bytes=self.holding[1])
 
     def _note(self) -> None:
-        held = [self.facts[name] for name in self._loaded]
-        towers = {facts.fingerprint: facts.bytes[1] for facts in held}
-        self.holding = tuple(self._loaded), sum(facts.bytes[0] for facts in held) + sum(towers.values())
-
-    def _towers(self) -> dict[str, Backbone]:
-        backbones = [classifier.model_.backbone for classifier in self._loaded.values()]
-        return {backbone.fingerprint: backbone for backbone in backbones}
+        self.holding = tuple(self._loaded), self._bytes_of(self._loaded)
 
 
 def _not_loaded(name: str, error: Exception) -> Exception:
-    """Why a folder or a tower cannot be used is for whoever runs the service."""
+    """Why a folder or a backbone cannot be used is for whoever runs the service."""
     if refusal_of(error) is not None or not isinstance(error, GallopError | OSError):
         return error
     log_failure("model not loaded", error, model=name)

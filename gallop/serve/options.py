@@ -31,7 +31,7 @@ class ServeOptions:
         names: by which the service may be called where there is no key: a page of another site could give a name of
             its own this machine's address, and send photos here or read answers from a visitor's browser.
         allow_urls: whether photos may be fetched from public addresses.
-        batch: most photos that pass the tower together.
+        batch: most photos that pass the backbone together.
         wait: seconds that a batch waits for photos which are on their way.
         queue: most photos that are here at once; one more is refused.
         photos: most of one request.

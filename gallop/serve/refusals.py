@@ -29,12 +29,10 @@ class Refusal(GallopError):
 
     @property
     def said(self) -> dict[str, Any]:
-        """What stands in the answer."""
         return {"error": {"code": self.code, "message": str(self)}}
 
     @property
     def headers(self) -> dict[str, str]:
-        """Further ones of the answer."""
         found = {"retry-after": str(self.retry_after)} if self.retry_after is not None else {}
         return found | ({"www-authenticate": "Bearer"} if self.status == 401 else {})
 

@@ -1,4 +1,7 @@
-"""The server around a service: its socket, slow clients, and how it stops.
+"""The server around a service: its socket, whom it lets in, slow clients, and how it stops.
+
+A body that nobody has read to its end is read on for a moment and forgotten: a sender that is cut off while it sends
+would not see the answer that says why.
 
 Told to stop, it takes nothing new and says so (503) on the connections that there are, answers what it has accepted,
 and closes its socket when that is done.
@@ -7,22 +10,164 @@ and closes its socket when that is done.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 import json
+import logging
+import secrets
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gallop.errors import CommandError
-from gallop.serve.door import ADMITTED, Door
-from gallop.serve.interface.routes import make_app
-from gallop.serve.refusals import Refusal
+from gallop.serve.options import key_is_known
+from gallop.serve.refusals import GONE, Refusal, mistake
+from gallop.serve.routes import OPEN, STATE, error_answer, make_app
 from gallop.serve.service import Service
-from gallop.serve.watching import log, logging_as_json
+from gallop.serve.watching import log, log_failure, logging_as_json
+from gallop.wording import listed
+
+MOST_REQUESTS = 512
+"""That are admitted at a time: those that wait for their turn, and those that are still coming."""
+LINGER = 5.0
+"""Seconds in which the rest of a body is read after its answer."""
+ADMITTED = "admitted"
+"""In a request's scope: whether it counts. What is refused does not, nor what needs no key: strangers could otherwise
+keep out those who have one."""
+
+
+class Door:
+    """Ask for a key, refuse what is too much, and see every request to its end.
+
+    Args:
+        app: the interface.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+        self._admitted = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        visit = _Visit(scope, receive, send, self._service)
+        self._service.here += 1
+        refused = self._refused(scope, Headers(scope=scope))
+        scope[ADMITTED] = refused is None and scope["path"] not in OPEN
+        self._admitted += scope[ADMITTED]
+        try:
+            answer = self._app if refused is None else error_answer(refused)
+            await answer(scope, visit.receive, visit.send)
+        except Exception as error:
+            log_failure("mistake", error, id=visit.id)
+            if not visit.status:
+                await error_answer(mistake())(scope, visit.receive, visit.send)
+        finally:
+            self._service.here -= 1
+            self._admitted -= scope[ADMITTED]
+            visit.end()
+
+    def _refused(self, scope: Scope, headers: Headers) -> Refusal | None:
+        service, path = self._service, scope["path"]
+        if service.stopping and path not in STATE:
+            return Refusal("The service is stopping: send it to another one.", 503, "stopping", retry_after=5)
+        stranger = self._of_a_stranger(path, headers)
+        if stranger is None and self._admitted >= MOST_REQUESTS and path not in STATE:
+            return Refusal("Too many requests are here: send it again in a second.", 429, "busy", retry_after=1)
+        return stranger
+
+    def _of_a_stranger(self, path: str, headers: Headers) -> Refusal | None:
+        """Without a key, a page of another site could send photos here from a browser of this machine, or read answers
+        after it has given its own name this machine's address.
+        """
+        options = self._service.options
+        if options.keys:
+            kind, _, token = headers.get("authorization", "").partition(" ")
+            given = token.strip() if kind.lower() == "bearer" else headers.get("x-api-key", "")
+            if path in OPEN or key_is_known(given, options.keys):
+                return None
+            return Refusal(
+                "A key is needed, and this request has none that is known: send the header 'Authorization: Bearer "
+                "KEY'.",
+                401,
+                "no_key",
+            )
+        host, origin = headers.get("host", ""), headers.get("origin")
+        name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
+        if name.strip("[]").lower() not in options.names:
+            return Refusal(
+                f"This service is called {listed(options.names)}, and by no other name without a key. "
+                "Start it with --allowed-host NAME for a further one, or with a key.",
+                421,
+                "another_host",
+            )
+        if origin is not None and origin.partition("://")[2] != host:
+            return Refusal("Pages of other sites are not answered without a key.", 403, "another_site")
+        return None
+
+
+class _Visit:
+    """One request: what came, what went, how long it took."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, service: Service) -> None:
+        self._scope, self._receive, self._send, self._service = scope, receive, send, service
+        headers = Headers(scope=scope)
+        self.id = secrets.token_hex(8)
+        self.status = 0
+        self._whole = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        self._gone = False
+        self._bytes = 0
+        self._start = time.monotonic()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._bytes += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+        else:
+            self._gone = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.id
+            headers["x-content-type-options"] = "nosniff"
+            headers["cache-control"] = "no-store"
+            if not self._whole or self._service.stopping:
+                headers["connection"] = "close"
+        elif not message.get("more_body", False) and not self._whole and not self._gone:
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+
+    async def _linger(self) -> None:
+        async def rest() -> None:
+            while not (self._whole or self._gone):
+                await self.receive()
+
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(rest(), LINGER)
+
+    def end(self) -> None:
+        route = getattr(self._scope.get("route"), "path", "none")
+        status = GONE if self._gone and self.status in (0, GONE) else self.status
+        seconds = time.monotonic() - self._start
+        metrics = self._service.metrics
+        metrics.requests.labels(route, str(status)).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        facts = self._scope.get("facts", {})
+        level = logging.INFO if status < 500 else logging.WARNING
+        known = {"id": self.id, "method": self._scope["method"][:16], "route": route, "status": status}
+        log("request", level, **known, ms=round(1000 * seconds, 1), bytes=self._bytes, **facts)
+
 
 HEAD_SECONDS = 10.0
 """In which a request's head has to be there once its first byte is, or the connection."""
@@ -66,11 +211,10 @@ def is_this_machine(host: str) -> bool:
     >>> [is_this_machine(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "lab-pc")]
     [True, True, True, False, False]
     """
-    if host == "localhost":
-        return True
-    with contextlib.suppress(ValueError):
+    try:
         return ipaddress.ip_address(host).is_loopback
-    return False
+    except ValueError:
+        return host == "localhost"
 
 
 def serve(service: Service, listening: socket.socket) -> None:
@@ -125,11 +269,9 @@ class _Protocol(H11Protocol):
     there is no request.
     """
 
-    _late: asyncio.TimerHandle | None = None
-    _untaken: asyncio.TimerHandle | None = None
-
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._since = self.loop.time()
         if len(self.connections) > MOST_CONNECTIONS:
             self._drop_one()
@@ -140,19 +282,19 @@ class _Protocol(H11Protocol):
         if self._between_requests():
             self._expect_head()
         else:
-            self._forget()
+            self._stop_timer("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
-        self._taken()
+        for name in tuple(self._timers):
+            self._stop_timer(name)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._untaken = self.loop.call_later(READ_SECONDS, self.transport.abort)
+        self._timers["read"] = self.loop.call_later(READ_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        self._taken()
+        self._stop_timer("read")
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
@@ -176,21 +318,15 @@ class _Protocol(H11Protocol):
         return cycle is None or bool(cycle.response_complete)
 
     def _expect_head(self) -> None:
-        if self._late is None:
-            self._late = self.loop.call_later(HEAD_SECONDS, self._too_late)
+        if "head" not in self._timers:
+            self._timers["head"] = self.loop.call_later(HEAD_SECONDS, self._too_late)
 
-    def _forget(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
-
-    def _taken(self) -> None:
-        if self._untaken is not None:
-            self._untaken.cancel()
-            self._untaken = None
+    def _stop_timer(self, name: str) -> None:
+        if name in self._timers:
+            self._timers.pop(name).cancel()
 
     def _too_late(self) -> None:
-        self._late = None
+        del self._timers["head"]
         if self._between_requests() and not self.transport.is_closing():
             sentence = f"The head of a request has to be there within {HEAD_SECONDS:g} s: send it again."
             self._say(Refusal(sentence, 408, "too_slow"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from httpcore import AsyncNetworkBackend
 from PIL import Image
@@ -17,19 +18,20 @@ from gallop.backbones.device import pick_device
 from gallop.backbones.preprocess import Preprocess
 from gallop.features.encoding import readers
 from gallop.images import DEFAULT_LIMITS, CropBox, declared_pixels, decode_image
-from gallop.maps.plots import explanation_png
+from gallop.images.formats import too_large
 from gallop.names.class_names import clean_name
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.rows import explained_row
-from gallop.serve.batching import Batcher, PhotoQuestion
+from gallop.runtime.public_web import BadAddress, NotFetched, NotPublic, PublicOnly, fetch
+from gallop.serve.batching import Batcher, PhotoQuestion, Slots
 from gallop.serve.bodies import BODIES, HeldBytes, Sent
-from gallop.serve.fetching import PublicOnly, fetch_photo
 from gallop.serve.models import ModelFacts, ModelRoom
 from gallop.serve.options import ServeOptions
 from gallop.serve.refusals import Refusal, refusal_of
-from gallop.serve.turns import Slots
 from gallop.serve.watching import Metrics
 from gallop.wording import listed
+
+T = TypeVar("T")
 
 EXPLAINED_AT_ONCE = 2
 """Photos that are kept whole, with up to 120 MB of pixels each, while they are explained."""
@@ -58,26 +60,21 @@ class Service:
         self.bodies = HeldBytes(BODIES * options.body)
         self.here, self.stopping = 0, False
         self._backend = backend or PublicOnly()
-        self._room = ModelRoom(options, self.metrics.answered)
-        self._load_first()
+        self._room = ModelRoom(options, self.metrics)
+        # On this thread, before there are others: a process that is told to stop while one is inside torch would abort.
+        first = PhotoQuestion(options.first)
+        self._room.answer([first])
+        try:
+            first.answer.result()
+        except Refusal as error:
+            raise (error.__cause__ or error) from None  # whoever starts it is told all
         self._batcher = Batcher(
             self._room.answer, most=options.batch, wait=options.wait, room=options.queue, told=self.metrics.batch
         )
-        self._readers = ThreadPoolExecutor(readers(pick_device(options.device)), "gallop-photos")
+        threads = readers(pick_device(options.device))
+        self._readers, self._reading = ThreadPoolExecutor(threads, "gallop-photos"), Slots(threads)
         self._painter = ThreadPoolExecutor(1, "gallop-pictures")
-        self._reading = Slots(readers(pick_device(options.device)))
         self._explained = Slots(EXPLAINED_AT_ONCE)
-
-    def _load_first(self) -> None:
-        """Load the first model on the calling thread, before there are others: a process that is told to stop while
-        one of them is inside torch would abort.
-        """
-        question = PhotoQuestion(self.options.first)
-        self._room.answer([question])
-        try:
-            question.answer.result()
-        except Refusal as error:
-            raise (error.__cause__ or error) from None  # whoever starts it is told all
 
     def close(self) -> None:
         """Answer what was asked, and end the threads."""
@@ -88,12 +85,10 @@ class Service:
 
     @property
     def live(self) -> bool:
-        """Whether its thread answers."""
         return self._batcher.alive
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """The models that are in memory."""
         return self._room.holding[0]
 
     def facts(self, name: str) -> ModelFacts:
@@ -108,7 +103,6 @@ class Service:
         return self._room.facts[name]
 
     def figures(self) -> bytes:
-        """Return what Prometheus asks for."""
         names, taken = self._room.holding
         self.metrics.waiting.set(self._batcher.waiting)
         self.metrics.bodies.set(self.bodies.now)
@@ -131,32 +125,32 @@ class Service:
         with self._batcher.places(sent.count):
             preprocess = await self._preprocess(name, sent)
             photos = await self._photos(sent, more)
-            numbered = enumerate(zip(photos, self._pixels(photos), strict=True), 1)
-            answers = [self._one_answer(name, sent, photo, i, count, preprocess) for i, (photo, count) in numbered]
+
+            async def answer(number: int, photo: bytes | Refusal, count: int) -> Any:
+                pixels, *_ = await self._read(name, sent, photo, number, count, preprocess)
+                return await self._asked(PhotoQuestion(name, pixels), sent)
+
+            answers = map(answer, itertools.count(1), photos, self._pixels(photos))
             found = await asyncio.gather(*answers, return_exceptions=True)
         return [one if isinstance(one, dict) else _refused(one) for one in found]
 
-    async def explain(self, name: str, sent: Sent, more: Callable[[int], None], shown: str | None) -> dict[str, Any]:
+    async def explain(
+        self, name: str, sent: Sent, more: Callable[[int], None], shown: str | None, present: Callable[..., T]
+    ) -> T:
         """Return why the one photo of a request got its answer, by the scores of one class, or of the predicted one.
+
+        Args:
+            present: what is made of the explanation and the name of that class.
 
         Raises:
             Refusal, ImageError: as ``predict``; there is no such class, or not one photo.
         """
-        found: dict[str, Any] = await self._explaining(name, sent, more, shown, _explained)
-        return found
-
-    async def picture(self, name: str, sent: Sent, more: Callable[[int], None], shown: str | None) -> bytes:
-        """Return the same as a PNG file."""
-        found: bytes = await self._explaining(name, sent, more, shown, explanation_png)
-        return found
-
-    async def _explaining(
-        self, name: str, sent: Sent, more: Callable[[int], None], shown: str | None, told: Callable[..., Any]
-    ) -> Any:
         self._check(sent)
         if sent.count != 1:
             raise Refusal("One photo is explained at a time: send one.", 422, "several_photos")
-        wanted = None if shown is None else self._class(name, shown)
+        known, wanted = self.facts(name).class_names, None if shown is None else clean_name(shown)
+        if wanted is not None and wanted not in known:
+            raise Refusal(f"There is no class {wanted!r} here; the classes are {listed(known)}.", 422, "no_class")
         with self._batcher.places(1):
             preprocess = await self._preprocess(name, sent)
             (photo,) = photos = await self._photos(sent, more)
@@ -164,7 +158,8 @@ class Service:
             async with self._explained.one(sent, _BESIDE + count):
                 pixels, crop, image = await self._read(name, sent, photo, 1, count, preprocess)
                 why: Explanation = await self._asked(PhotoQuestion(name, pixels, image, crop), sent)
-                return await self._on(self._painter, told, why, wanted or why.label)
+                made: T = await self._on(self._painter, present, why, wanted or why.label)
+                return made
 
     def _check(self, sent: Sent) -> None:
         if sent.urls and not self.options.allow_urls:
@@ -182,12 +177,6 @@ class Service:
         fetched = await asyncio.gather(*fetching, return_exceptions=True)
         return [*sent.photos, *(found if isinstance(found, bytes) else _refused(found) for found in fetched)]
 
-    def _class(self, name: str, asked: str) -> str:
-        known, cleaned = self.facts(name).class_names, clean_name(asked)
-        if cleaned not in known:
-            raise Refusal(f"There is no class {cleaned!r} here; the classes are {listed(known)}.", 422, "no_class")
-        return cleaned
-
     def _pixels(self, photos: Sequence[bytes | Refusal]) -> list[int]:
         """How many pixels each has by its header.
 
@@ -203,12 +192,6 @@ class Service:
                 "too_many_pixels",
             )
         return pixels
-
-    async def _one_answer(
-        self, name: str, sent: Sent, photo: bytes | Refusal, number: int, count: int, preprocess: Preprocess
-    ) -> Any:
-        pixels, *_ = await self._read(name, sent, photo, number, count, preprocess)
-        return await self._asked(PhotoQuestion(name, pixels), sent)
 
     async def _read(
         self, name: str, sent: Sent, photo: bytes | Refusal, number: int, count: int, preprocess: Preprocess
@@ -227,8 +210,7 @@ class Service:
         return facts.preprocess
 
     async def _asked(self, question: PhotoQuestion, sent: Sent) -> Any:
-        answer: Future[Any] = self._batcher.ask(question, sent)
-        return await asyncio.wrap_future(answer)
+        return await asyncio.wrap_future(self._batcher.ask(question, sent))
 
     @staticmethod
     async def _on(pool: ThreadPoolExecutor, function: Any, *arguments: Any) -> Any:
@@ -245,7 +227,8 @@ def _prepared(
     return tuple(pixels for pixels, _ in seen), seen[0][1], image
 
 
-def _explained(why: Explanation, shown: str) -> dict[str, Any]:
+def explained(why: Explanation, shown: str) -> dict[str, Any]:
+    """Return an explanation as what is sent of it."""
     crop = why.crop
     return {
         **explained_row(why, shown),
@@ -266,3 +249,34 @@ def _refused(error: BaseException) -> Refusal:
     if told is None:
         raise error
     return told
+
+
+async def fetch_photo(url: str, number: int, more: Callable[[int], None], backend: AsyncNetworkBackend) -> bytes:
+    """Return what is at an address of the web, with the limits that photos have.
+
+    Args:
+        number: which photo of the request it is.
+        more: is told of each byte.
+
+    Raises:
+        Refusal: the address is of another kind or not public, does not answer in time, or not with a picture.
+        ImageError: it has more bytes than a photo may have.
+    """
+    most = DEFAULT_LIMITS.max_bytes
+    try:
+        data, _ = await fetch(url, most + 1, backend, more=more)
+    except Refusal as error:
+        raise Refusal(f"Photo {number} was not fetched. {error}", error.status, error.code, error.retry_after) from None
+    except OSError as error:
+        code = "bad_url" if isinstance(error, BadAddress) else "not_fetched"
+        raise Refusal(f"Photo {number} was not fetched from its address: {_why(error)}.", 422, code) from error
+    if len(data) > most:
+        raise too_large(f"photo {number}", DEFAULT_LIMITS)
+    return data
+
+
+def _why(error: OSError) -> str:
+    """One reason for all where nobody answers: what is there in a private network is nobody's business."""
+    if isinstance(error, NotPublic) or not isinstance(error, (NotFetched, TimeoutError)):
+        return "it leads to no public server that answers"
+    return str(error)

@@ -53,16 +53,10 @@ class Metrics:
         self.model_bytes = Gauge("gallop_model_bytes", "Bytes that loaded models take.", **here)
 
     def batch(self, photos: int, seconds: float) -> None:
-        """Hear of a batch."""
         self.batches.observe(photos)
         self.tower.observe(seconds)
 
-    def answered(self, model: str, photos: int) -> None:
-        """Hear of photos that a model has answered."""
-        self.photos.labels(model).inc(photos)
-
     def text(self) -> bytes:
-        """Return all of it in Prometheus' format."""
         return generate_latest(self._registry)
 
 

@@ -258,7 +258,7 @@ def test_the_backbone_comes_from_the_file(tmp_path: Path, monkeypatch: pytest.Mo
         asked.append(name)
         raise RuntimeError("that is enough")
 
-    monkeypatch.setattr("gallop.cli.commands.models.convert.load_backbone", load)
+    monkeypatch.setattr("gallop.cli.commands.convert.load_backbone", load)
     torch.save(official(args=options(clip_name="clip_resnet50")), tmp_path / "theirs.pt")
     with pytest.raises(RuntimeError, match="enough"):
         call("convert", tmp_path / "theirs.pt", "--classes", "a,b", "--out", tmp_path / "ours")

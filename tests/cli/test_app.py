@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from gallop.cli import main
-from gallop.cli.app_arguments import add_app_words
 from gallop.cli.arguments import parse
+from gallop.cli.arguments.app import add_app_words
 from gallop.cli.commands import app
 from tests import tiny
 from tests.conftest import MAIN, ROOT, listen_to_interrupts, serving

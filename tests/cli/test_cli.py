@@ -195,15 +195,15 @@ def test_the_method_that_was_asked_for(
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, kind: type, number: int) -> None:
     """Ctrl-C at the event ``number`` of a kind."""
-    show, seen = train._show, [0]
+    words, seen = train.event_in_words, [0]
 
-    def shown(event: Any, console: Console) -> None:
+    def shown(event: Any) -> Any:
         seen[0] += isinstance(event, kind)
         if seen[0] == number and isinstance(event, kind):
             raise KeyboardInterrupt
-        show(event, console)
+        return words(event)
 
-    monkeypatch.setattr(train, "_show", shown)
+    monkeypatch.setattr(train, "event_in_words", shown)
 
 
 @pytest.mark.parametrize(

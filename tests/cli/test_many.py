@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
-from gallop import GalLoPClassifier
 from gallop.cli import many
 from gallop.runtime import progress
 from gallop.runtime.writing import open_growing
 from gallop.scoring import PhotoScorer, arrow
-from gallop.scoring.manifest import MANIFEST
+from gallop.scoring.layout import MANIFEST
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import ROOT
@@ -105,16 +104,16 @@ def test_ctrl_c_keeps_whole_tables_and_the_same_call_goes_on(
 def test_ctrl_c_keeps_the_answers_of_a_csv(
     photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer, seen = GalLoPClassifier.predict_all, [0]
+    finish, seen = PhotoScorer.finish, [0]
 
-    def stopped(self: GalLoPClassifier, images: Any) -> Any:
+    def stopped(self: PhotoScorer, prepared: Any) -> Any:
         seen[0] += 1
         if seen[0] == 3:
             raise KeyboardInterrupt
-        return answer(self, images)
+        return finish(self, prepared)
 
     with monkeypatch.context() as patch:
-        patch.setattr(GalLoPClassifier, "predict_all", stopped)
+        patch.setattr(PhotoScorer, "finish", stopped)
         outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "answers.csv")
     table, part = tmp_path / "answers.csv", tmp_path / "answers.csv.part"
     assert outcome.code == 130
@@ -135,15 +134,15 @@ def test_a_kill_keeps_the_answers_of_a_csv_but_for_the_last_batch(photos: Path, 
     """SIGKILL, in the third batch of sixteen."""
     script = """
 import os, signal, sys
-from gallop import GalLoPClassifier
 from gallop.cli import main
-answer, seen = GalLoPClassifier.predict_all, []
-def killed(self, images):
+from gallop.scoring import PhotoScorer
+finish, seen = PhotoScorer.finish, []
+def killed(self, prepared):
     seen.append(1)
     if len(seen) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
-    return answer(self, images)
-GalLoPClassifier.predict_all = killed
+    return finish(self, prepared)
+PhotoScorer.finish = killed
 main(sys.argv[1:])
 """
     words = ["predict", photos, *CLASSES, "--backbone", backbone, "--device", "cpu", "--csv", tmp_path / "answers.csv"]
@@ -164,6 +163,15 @@ def test_a_csv_that_another_call_writes_is_left_to_it(photos: Path, backbone: Pa
         assert "answers.csv.part is written by another call just now; choose another name." in outcome.err
         assert (tmp_path / "answers.csv.part").read_bytes() == b"theirs"
     assert (tmp_path / "answers.csv").read_bytes() == b"theirs"
+
+
+def test_photos_are_decoded_smaller_and_addresses_refused_without_tables_too(photos: Path, backbone: Path) -> None:
+    given = [photos / "red" / "0.png", "https://example.org/a.png"]
+    outcome = call("predict", *given, *CLASSES, "--backbone", backbone, "--draft", "--json")
+    known, address = outcome.json
+    assert known["label"] in ("red", "green")
+    assert address["error"].endswith("nothing is fetched from there unless it is allowed: give --web.")
+    assert outcome.code == 2
 
 
 def test_programs_hear_how_far_it_is(

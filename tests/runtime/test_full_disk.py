@@ -141,16 +141,16 @@ def test_no_room_for_the_first_epoch(things: Things, disk: Disk) -> None:
     assert not (disk.root / "model").exists()
 
 
-def at(kind: type, number: int, act: Callable[[], None]) -> Callable[..., None]:
-    """What stands in for progress, and acts at the ``number``-th event of a kind."""
-    show, seen = train._show, 0
+def at(kind: type, number: int, act: Callable[[], None]) -> Callable[..., Any]:
+    """What stands in for the words of an event, and acts at the ``number``-th one of a kind."""
+    words, seen = train.event_in_words, 0
 
-    def shown(event: Any, console: Any) -> None:
+    def shown(event: Any) -> Any:
         nonlocal seen
         seen += isinstance(event, kind)
         if isinstance(event, kind) and seen == number:
             act()
-        show(event, console)
+        return words(event)
 
     return shown
 
@@ -160,7 +160,7 @@ def test_no_room_for_a_later_epoch_keeps_the_one_before(
 ) -> None:
     out = disk.root / "model"
     with monkeypatch.context() as patch:
-        patch.setattr(train, "_show", at(StepEvent, 3, disk.fill))
+        patch.setattr(train, "event_in_words", at(StepEvent, 3, disk.fill))
         stopped = call(*things.train(out))
     refused(stopped, out / WORK / TRAINING)
     assert stopped.err.splitlines()[-1].endswith(
@@ -184,7 +184,7 @@ def test_a_finished_training_outlives_a_disk_that_is_full_when_it_is_saved(
         words = ("--overwrite",)
     before = disk.files()
     with monkeypatch.context() as patch:
-        patch.setattr(train, "_show", at(CalibrationEvent, 3, disk.fill))
+        patch.setattr(train, "event_in_words", at(CalibrationEvent, 3, disk.fill))
         stopped = call(*things.train(out, *words))
     refused(stopped, out / NEXT)
     assert {name: data for name, data in disk.files().items() if TRAINING not in name} == before

@@ -7,8 +7,7 @@ import os
 from collections.abc import Sequence
 
 from gallop.scoring import PhotoEmbedder
-from gallop.scoring.packed import PackedEmbedder
-from gallop.scoring.prepared import Prepared
+from gallop.scoring.scorer import Prepared
 from gallop.scoring.sources import SourceItem
 
 
@@ -17,8 +16,3 @@ class EndedByAPhoto(PhotoEmbedder):
         if any(item.key == "deadly.png" for item in items):
             os._exit(1)
         return super().prepare(items)
-
-
-class PackedEnding(PackedEmbedder):
-    def unpacked(self) -> EndedByAPhoto:
-        return EndedByAPhoto(self.backbone, device=self.device)

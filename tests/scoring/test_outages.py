@@ -20,7 +20,7 @@ from pyarrow import parquet
 from gallop.cli import many
 from gallop.errors import ImageError, KeysRefused, Unreachable
 from gallop.runtime import public_web
-from gallop.scoring.manifest import MANIFEST
+from gallop.scoring.layout import MANIFEST
 from gallop.scoring.sources import Opener, open_source, outages
 from gallop.scoring.sources.outages import SHORT, WAITS, PatientFile, patiently, silence_in
 from tests import tiny

@@ -23,18 +23,16 @@ import torch
 from gallop.config import MethodConfig
 from gallop.errors import BackboneError, DataError, ParallelError
 from gallop.estimator import GalLoPClassifier
-from gallop.scoring import Extras, PhotoScorer, on_ray, ray_actors
+from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer, on_ray
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import LAYOUTS
-from gallop.scoring.on_ray import score_on_ray
-from gallop.scoring.packed import PackedEmbedder
-from gallop.scoring.ray_actors import ActorPool, Cluster, PoolSize, joined_to
+from gallop.scoring.on_ray import ActorPool, Cluster, PoolSize, joined_to, score_on_ray
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.sources import Opener, SourceItem, open_source
 from tests import tiny
 from tests.cli.test_cli import call
 from tests.conftest import ROOT
-from tests.scoring.ending import PackedEnding
+from tests.scoring.ending import EndedByAPhoto
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
 psutil = pytest.importorskip("psutil", reason="needs psutil, which comes with the extra 'notebooks'")
@@ -91,7 +89,7 @@ def cluster(home: Path) -> Iterator[Cluster]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = ["start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
-    for _ in range(ray_actors.STARTS):
+    for _ in range(on_ray.STARTS):
         command = [sys.executable, "-m", "ray.scripts.scripts", *words]
         how = environment(home) | {"RAY_AUTH_MODE": "disabled"}
         started = subprocess.run(command, env=how, capture_output=True, text=True)
@@ -203,11 +201,11 @@ def test_either_engine_goes_on_after_the_other_and_what_is_whole_survives_a_sour
 def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_sentences(
     cluster: Cluster, tower: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_actors, "TRIES", 1)
+    monkeypatch.setattr(on_ray, "TRIES", 1)
     taken: dict[str, Any] = {}
     good, deadly = SourceItem("a.png", str(photos / "red" / "0.jpg")), SourceItem("deadly.png", "x")
     with joined_to(cluster):
-        pool = ActorPool(PackedEnding(str(tower), "cpu", Opener(), False), PoolSize(1, 0.0), taken.__setitem__)
+        pool = ActorPool(EndedByAPhoto(str(tower), device="cpu"), PoolSize(1, 0.0), taken.__setitem__)
         pool.give("good", [good])
         pool.give("bad", [good, deadly])
         with pytest.raises(
@@ -215,7 +213,7 @@ def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_senten
         ):
             pool.finish()
         assert taken["good"]["key"].to_pylist() == ["a.png"]
-        nowhere = ActorPool(PackedEmbedder("nowhere/openai", "cpu", Opener(), False), PoolSize(1, 0.0), print)
+        nowhere = ActorPool(PhotoEmbedder("nowhere/openai", device="cpu"), PoolSize(1, 0.0), print)
         with pytest.raises(BackboneError, match="knows no architecture 'nowhere'"):
             nowhere.give("any", [good])
 

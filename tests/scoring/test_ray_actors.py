@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,8 @@ from gallop.errors import CheckpointError, ParallelError
 from gallop.estimator import GalLoPClassifier
 from gallop.model.calibration import Calibration
 from gallop.scoring import Extras, PhotoScorer
-from gallop.scoring.manifest import fingerprint
-from gallop.scoring.packed import PackedScorer, packed_worker
-from gallop.scoring.ray_actors import PoolSize
+from gallop.scoring.layout import fingerprint
+from gallop.scoring.on_ray import PoolSize, packed
 from gallop.scoring.sources import Opener
 from tests import tiny
 
@@ -59,9 +58,9 @@ def scorer(tower: Path) -> PhotoScorer:
 
 def test_a_scorer_travels_without_its_tower_and_answers_alike(tower: Path, tmp_path: Path) -> None:
     here = scorer(tower)
-    sent = pickle.dumps(packed_worker(here, "cpu"))
+    sent = pickle.dumps(packed(here, "cpu"))
     assert len(sent) < (tower / "weights.safetensors").stat().st_size / 20
-    there = pickle.loads(sent).unpacked()
+    there = pickle.loads(sent)
     assert fingerprint(there.classifier) == fingerprint(here.classifier)
     assert (there.extras, there.opener, there.draft) == (here.extras, here.opener, True)
     paths = tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])
@@ -72,7 +71,7 @@ def test_a_scorer_travels_without_its_tower_and_answers_alike(tower: Path, tmp_p
 @pytest.mark.parametrize("detail", [1, 2])
 def test_a_head_travels_with_it_and_looks_as_closely(tower: Path, tmp_path: Path, detail: float) -> None:
     here = with_head(tower, detail)
-    there = pickle.loads(pickle.dumps(packed_worker(here, "cpu"))).unpacked()
+    there = pickle.loads(pickle.dumps(packed(here, "cpu")))
     assert fingerprint(there.classifier) == fingerprint(here.classifier)
     assert tiny.head_of(there.classifier).shots is None, "features of single shots stay where they are"
     paths = tiny.write_images(tmp_path, [tiny.picture(i, colour) for i in range(2) for colour in ("red", "green")])
@@ -90,11 +89,12 @@ def with_head(tower: Path, detail: float) -> PhotoScorer:
 
 
 def test_another_tower_of_that_name_is_refused(tower: Path, tmp_path: Path) -> None:
-    packed = packed_worker(scorer(tower), "cpu")
-    assert isinstance(packed, PackedScorer)
+    sent = packed(scorer(tower), "cpu")
+    assert isinstance(sent, PhotoScorer)
+    assert isinstance(sent.model, Mapping)
     other = tmp_path / "other"
     other.mkdir()
     tiny.backbone_folder(other, patch_size=16)
-    files = {name: content.replace(str(tower).encode(), str(other).encode()) for name, content in packed.files.items()}
+    sent.model = {name: file.replace(str(tower).encode(), str(other).encode()) for name, file in sent.model.items()}
     with pytest.raises(CheckpointError):
-        replace(packed, files=files).unpacked()
+        _ = sent.classifier

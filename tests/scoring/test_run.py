@@ -23,8 +23,7 @@ from gallop.features.encoding import BATCH
 from gallop.model.calibration import Calibration
 from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer
 from gallop.scoring.destination import open_destination
-from gallop.scoring.layout import LAYOUTS
-from gallop.scoring.manifest import MANIFEST, fingerprint, manifest_of, settle_manifest
+from gallop.scoring.layout import LAYOUTS, MANIFEST, fingerprint, manifest_of, settle_manifest
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.sources import Opener, open_source
 from tests import tiny

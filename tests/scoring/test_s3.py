@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from gallop.errors import KeysRefused
 from gallop.scoring import PhotoScorer
-from gallop.scoring.manifest import MANIFEST
+from gallop.scoring.layout import MANIFEST
 from gallop.scoring.sources import Opener, outages
 from tests import tiny
 from tests.cli.test_cli import Outcome, call

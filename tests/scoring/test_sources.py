@@ -18,11 +18,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from gallop.cli.many import Counting
 from gallop.errors import DataError, ImageError
 from gallop.images import DEFAULT_LIMITS
-from gallop.scoring.counting import Counting
 from gallop.scoring.sources import Opener, Source, SourceItem, open_source, opening
-from gallop.scoring.sources.lists import LONGEST_LINE
+from gallop.scoring.sources.tables import LONGEST_LINE
 from tests import tiny
 from tests.connects import Connects
 from tests.until import until
@@ -117,7 +117,7 @@ def test_a_folder_that_may_not_be_listed_is_a_row_and_the_others_are_read(
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
-    monkeypatch.setattr("gallop.scoring.sources.folder.os.scandir", refused)
+    monkeypatch.setattr("os.scandir", refused)
     found = items(folder)
     assert [item.key for item in found] == ["a.JPG", "b.png", "cats/", "dogs/1.webp"]
     assert found[2].problem == f"The folder {folder / 'cats'} cannot be read: Permission denied."
@@ -383,7 +383,7 @@ def test_the_command_line_connects_to_no_bucket_that_a_list_or_a_table_names(tmp
     assert done.returncode == 2
     for name in ("list.txt", "t.parquet"):
         errors = parquet.read_table(tmp_path / f"{name}.out")["error"].to_pylist()
-        assert ["buckets=True" in error for error in errors] == [True, True, True, False]
+        assert ["--buckets" in error for error in errors] == [True, True, True, False]
     assert connects.all() == []
 
 

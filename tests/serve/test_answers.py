@@ -13,7 +13,7 @@ from PIL import Image
 
 from gallop import GalLoPClassifier
 from gallop.predictions.rows import explained_row
-from gallop.serve.interface import schemas
+from gallop.serve import schemas
 from tests import nasty_images
 from tests.serve.running import CLASSES, Gate, Running, photo, refusal, running
 from tests.until import until

@@ -15,10 +15,9 @@ import torch
 from PIL import Image
 
 from gallop.serve import service as module
-from gallop.serve.batching import Batcher, PhotoQuestion
+from gallop.serve.batching import Batcher, PhotoQuestion, Slots, Turns
 from gallop.serve.bodies import Sent
 from gallop.serve.refusals import Refusal
-from gallop.serve.turns import Slots, Turns
 from tests.conftest import awaited
 from tests.nasty_images import encode
 from tests.serve.running import Running, photo

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gallop.errors import CommandError
-from gallop.serve import door, server
+from gallop.serve import server
 from gallop.serve.options import KEY_VARIABLE, key_is_known, read_keys
 from gallop.serve.watching import JsonLines, log, log_failure, logging_as_json
 from tests.serve.running import Running, answer_on, head, photo, running
@@ -113,7 +113,7 @@ def test_without_a_key_others_may_call_it_by_the_names_that_it_was_given(models:
 def test_requests_without_a_key_take_no_place_of_those_that_have_one(
     locked: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(server, "MOST_REQUESTS", 2)
     unfinished = {"content-type": "multipart/form-data; boundary=x", "content-length": "1000"}
     with ExitStack() as open_ones:
         for path in ("/predict", "/docs", "/health", "/predict"):

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from gallop.serve import bodies, door, server
+from gallop.serve import bodies, server
 from tests.nasty_images import encode
 from tests.serve.running import Gate, Running, answer_on, form, head, photo, refusal, refusal_on, running
 from tests.until import until
@@ -57,7 +57,7 @@ def test_more_bodies_than_there_is_memory_for_wait(models: dict[str, Path]) -> N
 
 def test_a_sender_that_stops_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "SILENCE", 0.2)
-    monkeypatch.setattr(door, "LINGER", 0.1)
+    monkeypatch.setattr(server, "LINGER", 0.1)
     headers, body = form(photo())
     with service.connect() as connection:
         said = refusal_on(connection, head("/predict", {**headers, "content-length": str(len(body))}), body[:100])
@@ -68,7 +68,7 @@ def test_a_sender_that_stops_is_cut_off(service: Running, monkeypatch: pytest.Mo
 
 def test_a_sender_that_drips_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "PATIENCE", 0.5)
-    monkeypatch.setattr(door, "LINGER", 0.1)
+    monkeypatch.setattr(server, "LINGER", 0.1)
     headers, body = form(photo())
     ended = threading.Event()
     with service.connect() as connection:
@@ -229,7 +229,7 @@ def test_who_hangs_up_is_not_answered(models: dict[str, Path], monkeypatch: pyte
 
 
 def test_more_requests_than_are_looked_after(models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "MOST_REQUESTS", 2)
+    monkeypatch.setattr(server, "MOST_REQUESTS", 2)
     with running(models) as service:
         headers = {"content-type": "multipart/form-data; boundary=x", "content-length": "1000"}
         connections = [service.connect() for _ in range(2)]

@@ -1,7 +1,7 @@
 """The words of the command line, a module a command: what it takes, with examples. Nothing here imports torch.
 
-A command is known by its module here or in a folder here, which has ``add_NAME``, and does what the module of the same
-place in ``gallop.cli.commands`` says.
+A command is known by its module here, which has ``add_NAME``, and does what the module of the same name in
+``gallop.cli.commands`` says.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pkgutil import walk_packages
+from pkgutil import iter_modules
 
 from gallop import __version__
 from gallop.cli.shared_options import Parser
@@ -54,14 +54,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def known_commands() -> list[str]:
     """Return the names of all commands."""
-    return sorted(command_modules())
-
-
-def command_modules() -> dict[str, str]:
-    """Return where each command's modules lie, below this folder and that of the commands, such as ``models.push``."""
-    found = walk_packages(__path__, f"{__name__}.")
-    places = [module.name.removeprefix(f"{__name__}.") for module in found if not module.ispkg]
-    return {place.rpartition(".")[2]: place for place in places}
+    return sorted(module.name for module in iter_modules(__path__))
 
 
 def build_parser(names: Sequence[str]) -> tuple[Parser, set[str]]:
@@ -69,9 +62,8 @@ def build_parser(names: Sequence[str]) -> tuple[Parser, set[str]]:
     parser = Parser("gallop", description=DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    modules = command_modules()
     for name in names:
-        getattr(import_module(f"gallop.cli.arguments.{modules[name]}"), f"add_{name}")(commands)
+        getattr(import_module(f"gallop.cli.arguments.{name}"), f"add_{name}")(commands)
     return parser, {option for command in commands.choices.values() for option in command._option_string_actions}
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from gallop.cli.shared_options import Commands
 
 DATA_EPILOG = """\
 examples:
@@ -32,10 +31,8 @@ Exit status 2 when something that is needed is missing or damaged.
 JSON: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots,
  template, found [file], missing [{what, needed, address, torchvision, note}], problem, complete}"""
 
-_Commands = argparse._SubParsersAction  # generic in the type stubs only
 
-
-def add_data(commands: _Commands[Any]) -> None:
+def add_data(commands: Commands) -> None:
     """Add the command and its two of its own."""
     parser = commands.add_parser(
         "data",

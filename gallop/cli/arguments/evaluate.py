@@ -22,10 +22,11 @@ SCORE, larger = more outlier, is one of:"""
 
 def add_evaluate(commands: Commands) -> None:
     """Add the command."""
+    scores = [f"  {score.caption} ({score.paper})" for score in SCORES.values() if score.of_cosines]
     parser = commands.add_parser(
         "evaluate",
         help="accuracy and OOD detection",
-        epilog=_examples(),
+        epilog="\n".join([_EXAMPLES, *scores]),
         description="Measure accuracy on labelled images, and how well unknown things are told from them.",
     )
     parser.add_argument("model", metavar="MODEL", help=f"{MODEL_HELP}; or the word zero-shot")
@@ -38,9 +39,3 @@ def add_evaluate(commands: Commands) -> None:
     add_tpr(parser)
     add_detail(parser)
     add_common(parser)
-
-
-def _examples() -> str:
-    """With the scores that it measures."""
-    lines = [f"  {score.caption} ({score.paper})" for score in SCORES.values() if score.of_cosines]
-    return "\n".join([_EXAMPLES, *lines])

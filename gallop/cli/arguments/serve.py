@@ -98,7 +98,7 @@ def _add_work(parser: Parser) -> None:
         default=_USUAL.batch,
         type=values.some,
         metavar="PHOTOS",
-        help="that pass the tower together (%(default)s)",
+        help="that pass the backbone together (%(default)s)",
     )
     group.add_argument(
         "--wait",

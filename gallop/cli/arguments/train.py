@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from gallop.cli import values
-from gallop.cli.setting_options import add_settings
-from gallop.cli.shared_options import Commands, Parser, add_common, add_tpr
+from gallop.cli.shared_options import Commands, Parser, add_common, add_settings, add_tpr
 from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, Preset, method_preset, train_preset
 
 _EXAMPLES = """\
@@ -53,7 +52,7 @@ def add_train(commands: Commands) -> None:
         help="with --head: keep the features of single shots in the model too, not sums alone; never photos or paths",
     )
     training = parser.add_argument_group("training; what is not given comes from the preset: mini's own; the paper's")
-    add_settings(training, train_preset("default"), {"paper": train_preset("paper")})
+    add_settings(training, train_preset("default"), train_preset("paper"))
     add_tpr(parser)
     training.add_argument(
         "--cache-precision",
@@ -77,20 +76,17 @@ def add_train(commands: Commands) -> None:
 def _add_method(parser: Parser) -> None:
     method = parser.add_argument_group("the method; what is not given comes from the preset: mini's own; the paper's")
     usual = method_preset("default")
-    add_settings(method, usual, {"paper": method_preset("paper")})
+    add_settings(method, usual, method_preset("paper"))
     method.add_argument(
         "--local-prompts",
         type=values.count,
         metavar="N",
         help=f"instead of --topk: so many, with k = 5, 10, 15... ({usual.local_prompts})",
     )
+    rules = "; ".join(f"{kind}: {rule}" for kind, rule in REGION_RULES.items())
     method.add_argument(
         "--regions",
         choices=REGION_KINDS,
         default="value",
-        help=f"which features of its regions a ViT gives (%(default)s). {_rules()}. {REGION_ADVICE}",
+        help=f"which features of its regions a ViT gives (%(default)s). {rules}. {REGION_ADVICE}",
     )
-
-
-def _rules() -> str:
-    return "; ".join(f"{kind}: {rule}" for kind, rule in REGION_RULES.items())

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
-from gallop.cli.app_arguments import app_words
+from gallop.cli.arguments.app import app_words
 from gallop.cli.console import Console
 from gallop.errors import CommandError
 from gallop.runtime.process import ONE_HEAP
@@ -33,7 +33,7 @@ def run(options: Namespace, console: Console) -> int:
     if missing := missing_for_app():
         raise CommandError(f"{' and '.join(missing)} must be installed for the app: {_INSTALL}.")
     _check_address(options.host)
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, end_terminated)
     server = _started(server_command(options))
     try:
         status = server.wait()
@@ -67,10 +67,8 @@ def server_command(options: Namespace) -> list[str]:
     # `python -m` looks into the working folder first, where another gallop may lie; a script such as ours does not.
     safe = ["-P"] if hasattr(sys.flags, "safe_path") and os.getcwd() not in sys.path else []
     words = [sys.executable, *safe, "-m", "streamlit", "run", str(app_entry())]
-    if options.port is not None:
-        words += ["--server.port", str(options.port)]
-    if options.no_browser:
-        words += ["--server.headless", "true"]
+    words += ["--server.port", str(options.port)] if options.port is not None else []
+    words += ["--server.headless", "true"] if options.no_browser else []
     if options.host:
         shown = f"[{options.host[0]}]" if ":" in options.host[0] else options.host[0]
         words += ["--server.address", _listening_address(options.host), "--browser.serverAddress", shown]
@@ -93,10 +91,9 @@ def _listening_address(hosts: Sequence[str]) -> str:
     """One address alone is listened on; a name may stand for any of this machine's, and several for all."""
     if all(name in THIS_MACHINE for name in hosts):
         return "127.0.0.1"
-    numeric = [name for name in hosts if _is_address(name)]
-    if len(hosts) == len(numeric) == 1:
-        return numeric[0]
-    return "::" if any(":" in name for name in numeric) else "0.0.0.0"
+    if len(hosts) == 1 and _is_address(hosts[0]):
+        return hosts[0]
+    return "::" if any(":" in name for name in hosts) else "0.0.0.0"
 
 
 def _check_address(hosts: Sequence[str]) -> None:
@@ -121,5 +118,6 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _terminated(*_: object) -> NoReturn:
+def end_terminated(*_: object) -> NoReturn:
+    """End this process as SIGTERM would; what it holds is given back."""
     raise SystemExit(TERMINATED)

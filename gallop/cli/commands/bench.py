@@ -6,10 +6,14 @@ import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from gallop.backbones import pick_device
 from gallop.bench.definition.spec import read_spec, shipped_specs
 from gallop.bench.reporting.claims import judge, sentence
 from gallop.bench.reporting.costs import estimate
@@ -21,13 +25,14 @@ from gallop.bench.running.backbones import Backbones
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import BenchRun, Plan, make_plan
 from gallop.bench.running.records import Record, RecordStore
+from gallop.bench.running.rehearsal import Encoded, Rehearsal, Rehearsed
 from gallop.bench.running.runner import PhotosEncoding, Runner
 from gallop.cli.console import Console, columns
-from gallop.cli.rehearse import rehearse
 from gallop.data import content_hash
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import FeatureCache, default_cache_folder
+from gallop.runtime.machine import processor
 from gallop.wording import counted
 
 CACHE_BYTES = 16 * 2**30
@@ -59,9 +64,11 @@ def run(options: Namespace, console: Console) -> int:
     if not runs and part == (1, 1):
         raise CommandError("The benchmark has no run like that: its lines have shots and sets of their own.")
     if options.rehearse:
-        return rehearse(plan, runs, photos, backbones, device=options.device, cache=CACHE_BYTES, console=console)
+        return _rehearse(plan, runs, Rehearsal(plan, photos, backbones, CACHE_BYTES), options.device, console)
     store = RecordStore(out) if out is not None else None
-    taken = _read_back(options, plan, console)
+    taken = {} if options.table is None else read_back(Path(options.table), plan)
+    if options.table is not None:
+        console.note(f"{options.table} has {len(taken)} of the benchmark's {counted(len(plan.runs), 'run')}.")
     if options.dry_run or store is None or out is None:
         there = {} if store is None else store.read_all([run.key for run in plan.runs])
         return _dry_run(plan, runs, taken | there, console)
@@ -69,11 +76,7 @@ def run(options: Namespace, console: Console) -> int:
         if not store.has(record.key):
             store.write(record)
     cache = FeatureCache(default_cache_folder(), CACHE_BYTES)
-
-    def told(event: PhotosEncoding) -> None:
-        console.progress(f"encoding {event.name}", event.done, event.total)
-
-    runner = Runner(photos, backbones, store, cache, told)
+    runner = Runner(photos, backbones, store, cache, partial(_tell_encoding, console))
     end = None if options.time is None else started + options.time
     try:
         _execute(runner, runs, end, console)
@@ -82,14 +85,6 @@ def run(options: Namespace, console: Console) -> int:
         raise KeyboardInterrupt(f"Stopped. {_left(left)} What is done is in {out}.") from None
     _finish(plan, runs, store, out, console, tell=True)
     return 0
-
-
-def _read_back(options: Namespace, plan: Plan, console: Console) -> dict[str, Record]:
-    if options.table is None:
-        return {}
-    found = read_back(Path(options.table), plan)
-    console.note(f"{options.table} has {len(found)} of the benchmark's {counted(len(plan.runs), 'run')}.")
-    return found
 
 
 def _checked(options: Namespace) -> Path | None:
@@ -118,15 +113,13 @@ def _list(console: Console) -> int:
 
 
 def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, console: Console) -> None:
-    done: list[str] = []
     for event in runner.execute(runs):
         if isinstance(event, PhotosEncoding):
-            console.progress(f"encoding {event.name}", event.done, event.total)
+            _tell_encoding(console, event)
         elif event.record is not None:
             record = event.record
             if record.failed:
                 console.warn(f"{_name(record)} has no figures: {record.failed}")
-            done.append(record.key)
             value = record.value(record.set, "accuracy")
             told = "failed" if value is None else f"accuracy {100 * value:.1f}%"
             seconds = record.seconds["fit"] + record.seconds["predict"]
@@ -136,6 +129,10 @@ def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, consol
             return
         else:
             console.progress("running", event.number - 1, event.total, _name(event.run))
+
+
+def _tell_encoding(console: Console, event: PhotosEncoding) -> None:
+    console.progress(f"encoding {event.name}", event.done, event.total)
 
 
 def _name(run: BenchRun | Record) -> str:
@@ -243,3 +240,53 @@ def _duration(seconds: float, unknown: int, left: int) -> str:
 
 def _left(count: int) -> str:
     return f"{counted(count, 'run')} {'is' if count == 1 else 'are'} left; the same command goes on."
+
+
+def _rehearse(plan: Plan, runs: Sequence[BenchRun], rehearsal: Rehearsal, device: str, console: Console) -> int:
+    """Take one step of everything and tell how long all of it may take on this machine; nothing is written."""
+    lines = []
+    for number, total, line in rehearsal.lines(runs):
+        lines.append(line)
+        if line.failed:
+            console.warn(f"{line.label} on {line.set}: {line.failed}")
+        console.progress("rehearsing", number, total, f"{line.label} on {line.set}: a step takes {line.step:.2f} s")
+    encoded = rehearsal.encoded(runs)
+    hours = sum(line.hours for line in lines) + encoded.hours
+    chosen = pick_device(device)
+    machine = f"{chosen} ({processor()}, {counted(torch.get_num_threads(), 'thread')})"
+    if chosen.type == "cuda":
+        machine = f"{chosen} ({torch.cuda.get_device_name(chosen)}), beside {processor()}"
+    result = {
+        "device": machine,
+        "runs": len(runs),
+        "hours": hours,
+        "encoding_test_photos": asdict(encoded),
+        "lines": [asdict(line) | {"hours": line.hours} for line in lines],
+    }
+    console.result(result, lambda: _rehearsal_table(lines, encoded, hours, len(runs), machine))
+    return 0
+
+
+def _rehearsal_table(lines: Sequence[Rehearsed], encoded: Encoded, hours: float, runs: int, machine: str) -> list[str]:
+    head = ["method", "set", "runs", "steps", "s a step", "views", "s a view", "answers", "ms an answer", "hours"]
+    rows = [
+        [
+            line.label,
+            line.set,
+            str(line.runs),
+            str(line.steps),
+            "failed" if line.failed else f"{line.step:.3f}",
+            str(line.views),
+            f"{line.view:.3f}",
+            str(line.answers),
+            f"{1000 * line.answer:.1f}",
+            f"{line.hours:.3f}",
+        ]
+        for line in lines
+    ]
+    return [
+        *columns([head, *rows]),
+        "",
+        f"Test photos are encoded {encoded.photos} times: {encoded.hours:.3f} hours.",
+        f"The {counted(runs, 'run')} may take about {hours:.2f} hours on {machine}, judged by a first step each.",
+    ]

@@ -14,7 +14,7 @@ import torch
 
 from gallop import MethodConfig, available_models, load_backbone, load_image
 from gallop.backbones import pick_device
-from gallop.backbones.weights.known import KnownTower, towers_here
+from gallop.backbones.weights.known import towers_here
 from gallop.cli.commands.app import missing_for_app
 from gallop.cli.console import Console, columns
 from gallop.features.encoding import default_cache_folder, encode_photos
@@ -23,6 +23,9 @@ from gallop.runtime.machine import devices, versions
 
 TEN = ("cat", "dog", "bird", "horse", "car", "bicycle", "tree", "flower", "house", "cup")
 """Class names whose text is measured."""
+
+TOLD = ("name", "source", "bytes", "memory", "licence", "input", "grid", "tokens", "needs")
+"""What is told of a backbone that is on this machine."""
 
 T = TypeVar("T")
 
@@ -33,7 +36,7 @@ def run(options: Namespace, console: Console) -> int:
         "versions": versions(),
         "device": str(pick_device(options.device)),
         "devices": devices(),
-        "towers": [_tower(tower) for tower in towers_here(options.towers)],
+        "towers": [{name: getattr(tower, name) for name in TOLD} for tower in towers_here(options.towers)],
         "models": {name: str(folder) for name, folder in available_models().items()},
         "cache": _cache(),
         "matplotlib": find_spec("matplotlib") is not None,
@@ -83,20 +86,6 @@ def _timed(function: Callable[[], T]) -> tuple[T, float]:
     started = time.perf_counter()
     found = function()
     return found, round(time.perf_counter() - started, 3)
-
-
-def _tower(tower: KnownTower) -> dict[str, Any]:
-    return {
-        "name": tower.name,
-        "source": tower.source,
-        "bytes": tower.bytes,
-        "memory": tower.memory,
-        "licence": tower.licence,
-        "input": tower.input,
-        "grid": tower.grid and list(tower.grid),
-        "tokens": tower.tokens,
-        "needs": tower.needs,
-    }
 
 
 def _table(result: dict[str, Any]) -> list[str]:

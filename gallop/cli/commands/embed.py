@@ -16,6 +16,8 @@ def run(options: Namespace, console: Console) -> int:
     """Write the features of every photo that can be read, and a row for the others."""
     if options.out is None:
         raise CommandError("Say with --out into which folder the features go.")
-    tower = options.backbone or DEFAULT_BACKBONE
-    worker = PhotoEmbedder(tower, device=options.device, opener=opener_of(options, options.source), draft=options.draft)
+    backbone = options.backbone or DEFAULT_BACKBONE
+    worker = PhotoEmbedder(
+        backbone, device=options.device, opener=opener_of(options, options.source), draft=options.draft
+    )
     return answer_many(options.source, worker, options, console, LAYOUTS[options.layout])

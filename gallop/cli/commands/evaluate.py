@@ -75,12 +75,10 @@ class _Photos:
         self._cache = FeatureCache(default_cache_folder())
 
     def refuse(self, path: object, reason: str) -> None:
-        """Leave one out, and say so."""
         self.skipped.append({"image": str(path), "error": reason})
         self._console.warn(f"{path} is left out: {reason}")
 
     def labelled(self, data: str) -> LabelledPhotos:
-        """Return the photos of DATA."""
         with self._contents(data) as content:
             return labelled_images(data, split="test", content=content)
 

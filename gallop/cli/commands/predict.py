@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gallop.cli.console import Console, columns, percentage
-from gallop.cli.inputs import check_output, model_or_classes, readable
+from gallop.cli.inputs import check_output, model_or_classes
 from gallop.cli.many import answer_many, opener_of
 from gallop.errors import CommandError
 from gallop.images import list_images
-from gallop.predictions.rows import answer_row, csv_head, csv_row
+from gallop.model.scores import VERDICT
+from gallop.predictions.rows import csv_head, csv_row
 from gallop.runtime.writing import open_growing, part_of
 from gallop.scoring import Extras, PhotoScorer
+from gallop.scoring.arrow import require_arrow
 from gallop.scoring.layout import LAYOUTS
+from gallop.scoring.run import answers
+from gallop.scoring.scorer import Columns
+from gallop.scoring.sources import Opener, SourceItem
 from gallop.wording import answer_in_words
 
 
@@ -24,38 +30,60 @@ def run(options: Namespace, console: Console) -> int:
     """Answer every image that can be read, and name the others."""
     if options.out is not None:
         return _many(options, console)
-    many = options.extras or options.column or options.web or options.buckets or options.draft or options.part != (1, 1)
-    if many or options.engine != "here":
+    if options.extras or options.column or options.buckets or options.part != (1, 1) or options.engine != "here":
         raise CommandError(
-            "--with, --column, --web, --buckets, --draft, --part and --engine are for many photos: give --out DIR as "
-            "well."
+            "--with, --column, --buckets, --part and --engine are for many photos: give --out DIR as well."
         )
+    if options.web:
+        require_arrow("--web")
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
-    classifier = model_or_classes(options)
-    rows: dict[str, dict[str, Any]] = {}  # in the order of the call; an image given twice is answered once
+    opener = Opener(web=options.web, home=None, command_line=True)
+    worker = PhotoScorer(
+        model_or_classes(options), extras=Extras(probabilities=True), opener=opener, draft=options.draft
+    )
+    classes = worker.classifier.classes_.tolist()
+    # In the order of the call; an image given twice is answered once.
+    rows: dict[str, dict[str, Any]] = {path: {} for image in options.images for path in _expand(image)}
+    paths = [path for path in rows if not Path(path).is_dir()]
 
-    def refuse(path: str | Path, reason: str) -> None:
-        rows[str(path)] = {"image": str(path), "error": reason}
-        console.warn(f"{path} is left without an answer: {reason}")
+    def take(row: dict[str, Any]) -> None:
+        rows[row["image"]] = row
+        if "error" in row:
+            console.warn(f"{row['image']} is left without an answer: {row['error']}")
 
-    paths = list(dict.fromkeys(path for image in options.images for path in _expand(image)))
-    rows.update((path, {}) for path in paths)
-    for path in [path for path in paths if Path(path).is_dir()]:
-        refuse(path, f"The folder {path} holds no images.")
-        paths.remove(path)
-    classes = classifier.classes_.tolist()
+    for path in rows:
+        if Path(path).is_dir():
+            take({"image": path, "error": f"The folder {path} holds no images."})
+    done = 0
     with _table_as_it_grows(options.csv, rows, classes) as written:
-        for chunk, photos in readable(paths, refuse, console, "answering", classifier.model_.backbone.device):
-            found = classifier.predict_all(photos)
-            rows.update((path, answer_row(path, found, i, classes)) for i, path in enumerate(chunk))
+        for columns in answers(worker, (SourceItem(Path(path).name, place=path) for path in paths)):
+            batch = paths[done : done + len(columns["key"])]
+            for i, path in enumerate(batch):
+                take(_row(path, columns, i, classes))
             written()
-    answers = list(rows.values())
-    doubt = classifier.calibration_.doubt
+            done += len(batch)
+            console.progress("answering", done, len(paths))
+    doubt = worker.classifier.calibration_.doubt
     if doubt:
         console.warn(doubt)
-    console.result(answers, lambda: _table(answers, doubt))
-    return 2 if any("error" in answer for answer in answers) else 0
+    found = list(rows.values())
+    console.result(found, lambda: _table(found, doubt))
+    return 2 if any("error" in row for row in found) else 0
+
+
+def _row(path: str, columns: Columns, i: int, classes: Sequence[str]) -> dict[str, Any]:
+    """The answer to photo number ``i`` of a batch, or why there is none."""
+    if columns["error"][i] is not None:
+        return {"image": path, "error": columns["error"][i]}
+    return {
+        "image": path,
+        "label": columns["label"][i],
+        "probability": columns["probability"][i],
+        "probabilities": dict(zip(classes, columns["probabilities"][i], strict=True)),
+        "ood_score": columns[VERDICT][i],
+        "is_ood": columns["is_ood"][i],
+    }
 
 
 def _many(options: Namespace, console: Console) -> int:
@@ -81,28 +109,24 @@ def _table_as_it_grows(
     if path is None:
         yield lambda: None
         return
-    waiting = iter(rows)
-    following = [next(waiting, None)]
-    kept = part_of(Path(path))
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(open_growing(Path(path)))
-        except BlockingIOError as error:
-            raise CommandError(f"{kept} is written by another call just now; choose another name.") from error
-        file.write(csv_head(classes))
+    left, part = deque(rows), part_of(Path(path))
+    try:
+        with open_growing(Path(path)) as file:
+            file.write(csv_head(classes))
 
-        def written() -> None:
-            while following[0] is not None and rows[following[0]]:
-                file.write(csv_row(rows[following[0]], classes))
-                following[0] = next(waiting, None)
-            file.flush()
+            def written() -> None:
+                while left and rows[left[0]]:
+                    file.write(csv_row(rows[left.popleft()], classes))
+                file.flush()
 
-        try:
-            yield written
-        except KeyboardInterrupt:
+            try:
+                yield written
+            except KeyboardInterrupt:
+                written()
+                raise KeyboardInterrupt(f"Stopped. The answers so far are in {part}.") from None
             written()
-            raise KeyboardInterrupt(f"Stopped. The answers so far are in {kept}.") from None
-        written()
+    except BlockingIOError as error:
+        raise CommandError(f"{part} is written by another call just now; choose another name.") from error
 
 
 def _expand(image: str) -> list[str]:

@@ -7,10 +7,10 @@ import signal
 from argparse import Namespace
 from dataclasses import fields
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from gallop.checkpoints.hub import model_folder
-from gallop.cli.commands.app import TERMINATED
+from gallop.cli.commands.app import end_terminated
 from gallop.cli.console import Console
 from gallop.errors import CommandError
 from gallop.wording import listed
@@ -30,7 +30,7 @@ def run(options: Namespace, console: Console) -> int:
     from gallop.serve.service import Service
 
     made = _options_of(options)
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, end_terminated)
     listening = bound_socket(options.host, options.port)
     with listening:
         console.progress(f"loading {made.first}")
@@ -72,7 +72,3 @@ def _options_of(options: Namespace) -> ServeOptions:
         tuple(dict.fromkeys(called)),
         **{name: getattr(options, name) for name in same},
     )
-
-
-def _terminated(*_: object) -> NoReturn:
-    raise SystemExit(TERMINATED)

@@ -17,11 +17,10 @@ from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load
 from gallop.checkpoints.folder import LOCK, SETTINGS
 from gallop.cli.console import Console, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images
-from gallop.cli.setting_options import given
+from gallop.cli.shared_options import given
 from gallop.config import OwnPreset, default_topk, method_preset, train_preset
 from gallop.data import LabelledPhotos, csv_splits, duplicates, is_csv, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
-from gallop.estimator import FitEvent
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
 from gallop.runtime.writing import locked
@@ -78,11 +77,14 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])
     classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
     started = time.monotonic()
-    if parallel.processes == 1:
-        with _keeping(out, overwrite=options.overwrite):
-            _learn(classifier, shots, out, options.tpr, console, parallel)
-    else:
-        _learn(classifier, shots, out, options.tpr, console, parallel)
+    alone = parallel.processes == 1
+    with _keeping(out, overwrite=options.overwrite) if alone else contextlib.nullcontext():
+        for event in classifier.fit_steps(shots, work=out / WORK, parallel=parallel):
+            console.progress(*event_in_words(event))
+        if parallel.rank == 0:
+            if options.tpr is not None and classifier.calibration_.held_out:  # else it is told why there is no limit
+                classifier.set_threshold(options.tpr)
+            classifier.save(out)
     result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
     if parallel.rank == 0:
         try:
@@ -178,10 +180,12 @@ def _keeping(out: Path, *, overwrite: bool) -> Iterator[None]:
     work, is_new = out / WORK, not out.exists()
     kept = f"What has been learned up to the last epoch is kept in {out}; the same command with --resume goes on"
     try:
-        with _alone(out, work):
+        with locked(work / LOCK, wait=False):
             if overwrite:
                 drop_training(work)
             yield
+    except BlockingIOError:
+        raise CommandError(f"Another process is training into {out}; wait, or choose another folder.") from None
     except KeyboardInterrupt as stop:
         if stop.args:
             raise
@@ -196,39 +200,6 @@ def _keeping(out: Path, *, overwrite: bool) -> Iterator[None]:
         for folder in (work, out) if is_new else (work,):
             with contextlib.suppress(OSError):  # it holds something
                 folder.rmdir()
-
-
-@contextlib.contextmanager
-def _alone(out: Path, work: Path) -> Iterator[None]:
-    """While no other process trains into OUT."""
-    with contextlib.ExitStack() as held:
-        try:
-            held.enter_context(locked(work / LOCK, wait=False))
-        except BlockingIOError:
-            raise CommandError(f"Another process is training into {out}; wait, or choose another folder.") from None
-        yield
-
-
-def _learn(
-    classifier: GalLoPClassifier,
-    shots: LabelledPhotos,
-    out: Path,
-    tpr: float | None,
-    console: Console,
-    parallel: Parallel,
-) -> None:
-    """Train and save, in the folder that ``_keeping`` made."""
-    for event in classifier.fit_steps(shots, work=out / WORK, parallel=parallel):
-        _show(event, console)
-    if parallel.rank:
-        return
-    if tpr is not None and classifier.calibration_.held_out:  # else it is told why there is no limit
-        classifier.set_threshold(tpr)
-    classifier.save(out)
-
-
-def _show(event: FitEvent, console: Console) -> None:
-    console.progress(*event_in_words(event))
 
 
 def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, Any]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gallop.scoring.sources.archives import TarSource, is_tar
+from gallop.scoring.sources.archives import TarSource
 from gallop.scoring.sources.folder import FolderSource
 from gallop.scoring.sources.item import Source, SourceItem
-from gallop.scoring.sources.lists import ListSource
 from gallop.scoring.sources.opening import Opener
-from gallop.scoring.sources.tables import TableSource
+from gallop.scoring.sources.tables import ListSource, TableSource
 
 __all__ = ["Opener", "Source", "SourceItem", "open_source"]
 
@@ -28,7 +27,7 @@ def open_source(name: str, opener: Opener, column: str | None = None) -> Source:
     if opener.home is not None:
         opener = replace(opener, home=name)
     end = name.lower().rsplit("?", 1)[0]
-    if is_tar(end):
+    if end.endswith((".tar", ".tar.gz", ".tgz")):
         return TarSource(name, opener)
     if end.endswith((".csv", ".parquet")):
         return TableSource(name, opener, column)

@@ -7,14 +7,13 @@ import gzip
 import io
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, cast
 
 from gallop.errors import DataError
 from gallop.images.formats import printable_name, too_large
 from gallop.images.photo import is_photo_name
-from gallop.scoring.sources.item import SourceItem
-from gallop.scoring.sources.opening import Opener, local_path, protocol_of, service_of
+from gallop.scoring.sources.item import Source, SourceItem
+from gallop.scoring.sources.opening import local_path, protocol_of, service_of
 from gallop.scoring.sources.outages import patiently, reason
 
 MOST_HEADER = 2**20
@@ -23,22 +22,13 @@ _SKIPPED = 2**16
 """Bytes that are read at once where nothing is kept of them."""
 
 
-def is_tar(name: str) -> bool:
-    """Return whether a name ends as a tar archive's does."""
-    return name.endswith((".tar", ".tar.gz", ".tgz"))
-
-
-@dataclass(frozen=True)
-class TarSource:
+class TarSource(Source):
     """Files in the archives whose names say that they are photos, archive after archive in the order of their names.
 
     A key is the archive's name, ``/`` and the name in it. An archive that is damaged or cut, or is none, leaves a row
     that says so behind the rows of what comes before, and the next one is read; a bucket that stops answering in the
     middle of one is none of these.
     """
-
-    name: str
-    opener: Opener
 
     def __iter__(self) -> Iterator[SourceItem]:
         archives = self._archives()
@@ -48,7 +38,6 @@ class TarSource:
             yield from self._of(archive)
 
     def total(self, goes_on: Callable[[], bool]) -> int | None:
-        """Return None: an archive has no list of what is in it."""
         return None
 
     def _archives(self) -> list[str]:
@@ -117,7 +106,6 @@ class _Forward:
         self.left = MOST_HEADER
 
     def tell(self) -> int:
-        """Return how many bytes have passed."""
         return self._at
 
     def seek(self, to: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -24,6 +23,8 @@ _WEB = ("http", "https")
 BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
 """Places that are asked with the keys of whoever makes the call."""
 _LOCAL = ("file", "local")
+ANY_SIZE = 2**62
+"""Bytes: more than a file has."""
 _KINDS_OF_REPOSITORIES = ("datasets", "models", "spaces", "kernels", "buckets")
 """What may stand before a repository's name in an address of the Hub."""
 
@@ -38,12 +39,14 @@ class Opener:
         home: the source. Of all buckets, only the one that it lies in is asked, since a list or a table may be a
             stranger's, and the keys go along; None asks any bucket.
         limits: on the bytes of a photo.
+        command_line: whether messages name options of the command line, ``--web``, and not arguments, ``web=True``.
     """
 
     web: bool = False
     private: bool = False
     home: str | None = ""
     limits: ImageLimits = DEFAULT_LIMITS
+    command_line: bool = False
 
     def system(self, place: str) -> tuple[AbstractFileSystem, str]:
         """Return the file system of a place, and what the place is called there.
@@ -92,7 +95,8 @@ class Opener:
             raise NotAnImage(str(error)) from error
         except Exception as error:  # every service has errors of its own
             why = reason(silence_in(error) or error)
-            raise NotAnImage(f"{printable_name(place)} cannot be opened ({why}): check the place.") from error
+            kind = "address" if local_path(place) is None else "path"
+            raise NotAnImage(f"{printable_name(place)} cannot be opened ({why}): check the {kind}.") from error
         if len(data) > most:
             raise too_large(label, self.limits)
         return data
@@ -106,12 +110,12 @@ class Opener:
         if protocol in _WEB and not self.web:
             raise DataError(
                 f"{printable_name(place)} is an address of the web, and nothing is fetched from there unless it is "
-                "allowed: give web=True."
+                f"allowed: give {'--web' if self.command_line else 'web=True'}."
             )
         if self.home is not None and bucket_of(place) not in ("", bucket_of(self.home)):
             raise DataError(
                 f"{printable_name(place)} lies in another bucket or share than the source, and your keys are only sent "
-                "there if that is allowed: give buckets=True."
+                f"there if that is allowed: give {'--buckets' if self.command_line else 'buckets=True'}."
             )
 
     def _others(self, place: str, beside: Sequence[str]) -> Iterator[Callable[[], object]]:
@@ -130,7 +134,7 @@ class Opener:
 
             return web_file(place, most, private=self.private)[0]
         if local_path(place) is not None:
-            with open_file(str(local_path(place)), _ANY_SIZE) as file:
+            with open_file(str(local_path(place)), ANY_SIZE) as file:
                 return file.read(most)
         system, path = self.system(place)
         try:
@@ -142,8 +146,7 @@ class Opener:
                 system.cat_file(path, start=0, end=1)
             raise
 
-    @contextmanager
-    def open(self, place: str) -> Iterator[BinaryIO]:
+    def open(self, place: str) -> BinaryIO:
         """Open a file to be read from its start to its end.
 
         Raises:
@@ -155,20 +158,12 @@ class Opener:
         if protocol_of(place) in _WEB:
             from gallop.scoring.sources.web import open_web_file
 
-            with open_web_file(place, service_of(place), self.limits.max_bytes, private=self.private) as file:
-                yield file
-            return
+            return open_web_file(place, service_of(place), self.limits.max_bytes, private=self.private)
         if local_path(place) is not None:
-            with open_file(str(local_path(place)), _ANY_SIZE) as file:
-                yield file
-            return
+            return open_file(str(local_path(place)), ANY_SIZE)
         system, path = self.system(place)
         opened: Any = patiently(lambda: system.open(path, "rb"), service_of(place))
-        with PatientFile(opened, service_of(place)) as patient:
-            yield cast(BinaryIO, patient)
-
-
-_ANY_SIZE = 2**63 - 1
+        return cast(BinaryIO, PatientFile(opened, service_of(place)))
 
 
 def protocol_of(place: str) -> str:

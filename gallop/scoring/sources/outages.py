@@ -13,7 +13,7 @@ import errno
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from gallop.errors import KeysRefused, Unreachable
@@ -67,7 +67,7 @@ def patiently(
                 _lost[service] = _lost.get(service, 0.0) + time.monotonic() - began
             if silence is None or alone:
                 raise
-            enough = tries >= (len(WAITS) if _is_busy(silence) else SHORT)
+            enough = tries >= (len(WAITS) if any(_status(at) in _BUSY for at in _chain(silence)) else SHORT)
             alone = enough and _lost.get(service, 0.0) < STALL_SECONDS and _answers_others(service, others)
             if not alone:
                 if tries == len(WAITS):
@@ -127,19 +127,24 @@ def silence_in(error: BaseException) -> BaseException | None:
     Refused, broken off or late connections and errors of the server's own are silence; that something is not there, or
     is not for us, is an answer.
     """
+    for at in _chain(error):
+        status = _status(at)
+        failed = status is not None and (status in (408, 425, *_BUSY) or status >= 500)
+        if failed or any(kind.__name__ in _KINDS for kind in type(at).__mro__):
+            return at
+        if isinstance(at, OSError) and at.errno in _SILENT:
+            return at
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from."""
     seen: set[int] = set()
     at: BaseException | None = error
     while at is not None and id(at) not in seen:
         seen.add(id(at))
-        status = _status(at)
-        if status is not None and (status in (408, 425, *_BUSY) or status >= 500):
-            return at
-        if any(kind.__name__ in _KINDS for kind in type(at).__mro__):
-            return at
-        if isinstance(at, OSError) and at.errno in _SILENT:
-            return at
+        yield at
         at = at.__cause__ or at.__context__
-    return None
 
 
 def says_no_why(error: BaseException) -> bool:
@@ -163,15 +168,6 @@ def _code(error: BaseException | None) -> str | None:
     return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
 
 
-def _is_busy(error: BaseException) -> bool:
-    at: BaseException | None = error
-    while at is not None:
-        if _status(at) in _BUSY:
-            return True
-        at = at.__cause__
-    return False
-
-
 def reason(error: BaseException) -> str:
     """Return why something failed, on one line that may be shown."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -190,33 +186,20 @@ class PatientFile(io.RawIOBase):
         self._file, self._service = file, service
 
     def readable(self) -> bool:
-        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Return whether one may go back."""
         return bool(self._file.seekable())
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go elsewhere, and return where that is."""
         return int(self._file.seek(offset, whence))
 
-    def tell(self) -> int:
-        """Return where one is."""
-        return int(self._file.tell())
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Return the next bytes. Raises as ``patiently``."""
-        return bytes(patiently(lambda: self._file.read(-1 if size is None else size), self._service))
-
     def readinto(self, buffer: Any) -> int:
-        """Read the next bytes into a buffer, and return how many."""
-        data = self.read(len(buffer))
+        data = patiently(lambda: self._file.read(len(buffer)), self._service)
         buffer[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
-        """Close it."""
         if not self.closed:
             self._file.close()
         super().close()

@@ -1,21 +1,24 @@
-"""Photos that a CSV or Parquet table names, or holds as bytes."""
+"""Photos that a text file, a CSV or a Parquet table names, or that a table holds as bytes."""
 
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from gallop.errors import DataError
 from gallop.images.formats import ImageLimits, printable_name
-from gallop.scoring.sources.item import BATCH_BYTES, SourceItem, listed_total
-from gallop.scoring.sources.lists import LONGEST_LINE, lines_of, opened_text
+from gallop.scoring.sources.item import BATCH_BYTES, Source, SourceItem
 from gallop.scoring.sources.opening import Opener, below, folder_of
 from gallop.scoring.sources.outages import reason
 from gallop.scoring.sources.pages import row_groups, rows_at_once
 from gallop.wording import listed
 
+LONGEST_LINE = 2**16
+"""Characters of a line of a list: paths have 4,096 at most, signed addresses some thousand."""
 _Cell: TypeAlias = bytes | str | None
 PHOTO_COLUMNS = ("image", "path", "file", "filename", "file_name", "url", "bytes", "jpg", "png")
 """How the column with the photos may be called, the first that is there."""
@@ -29,12 +32,24 @@ LONGEST_CSV_LINE = 2**20
 """Characters of a CSV line."""
 
 
+class ListSource(Source):
+    """Paths or addresses, UTF-8; those that are not absolute lie beside the list. Empty lines count for nothing."""
+
+    def __iter__(self) -> Iterator[SourceItem]:
+        folder = folder_of(self.name)
+        with opened_text(self.opener, self.name) as file:
+            for number, line in enumerate(lines_of(file, LONGEST_LINE), start=1):
+                if line is None:
+                    problem = f"Line {number} of the list has more than {LONGEST_LINE:,} characters: it names no photo."
+                    yield SourceItem(f"line {number}", problem=problem)
+                elif key := line.strip():
+                    yield SourceItem(key, place=below(folder, key))
+
+
 @dataclass(frozen=True)
-class TableSource:
+class TableSource(Source):
     """A table whose column holds paths, addresses, bytes, or Hugging Face's pairs of both."""
 
-    name: str
-    opener: Opener
     column: str | None = None
 
     def __iter__(self) -> Iterator[SourceItem]:
@@ -49,7 +64,7 @@ class TableSource:
     def total(self, goes_on: Callable[[], bool]) -> int | None:
         """Return how many rows there are, which a Parquet file's last bytes tell."""
         if self._is_csv:
-            return listed_total(self, goes_on)
+            return super().total(goes_on)
         from pyarrow import parquet
 
         with self.opener.open(self.name) as file:
@@ -162,3 +177,35 @@ def _content(cell: Any, limits: ImageLimits) -> _Cell:
     if "string" not in str(cell.type):
         return bytes(buffer[: limits.max_bytes + 1])
     return bytes(buffer[: LONGEST_LINE + 1]).decode("utf-8", "replace")
+
+
+@contextmanager
+def opened_text(opener: Opener, name: str) -> Iterator[TextIO]:
+    """Open a text in UTF-8 and name it in errors of reading it.
+
+    Raises:
+        DataError: it cannot be read, or is not in UTF-8.
+    """
+    try:
+        with opener.open(name) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+            yield text
+    except UnicodeDecodeError as error:
+        raise DataError(f"{printable_name(name)} is not text in UTF-8: save it as UTF-8.") from error
+    except OSError as error:
+        raise DataError(f"{printable_name(name)} cannot be read: {reason(error)}.") from error
+
+
+def lines_of(file: TextIO, longest: int) -> Iterator[str | None]:
+    """Yield the lines of a text with their ends; None for one with more characters than ``longest``, read in pieces.
+
+    Raises:
+        UnicodeDecodeError: a line holds a null character, as texts in UTF-16 do.
+    """
+    while line := file.readline(longest):
+        if "\0" in line:
+            raise UnicodeDecodeError("utf-8", b"\0", 0, 1, "a null character")
+        whole = len(line) < longest or line.endswith("\n")
+        piece = line
+        while not piece.endswith("\n") and len(piece) == longest:
+            piece = file.readline(longest)
+        yield line if whole else None

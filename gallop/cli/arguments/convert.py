@@ -12,8 +12,8 @@ examples:
 
 The class names are not in the file: give those it was trained with, in any order. They may be others, as for CLIP.
 The authors' code leaves the underscores in the names of OxfordPets and UCF101 (american_bulldog), which are other words
-to the text tower. So a file trained on these sets gets names with underscores for spaces; other classes than the set's
-want --names-as-they-are. `gallop evaluate` takes a folder's "american bulldog" for american_bulldog.
+to the text encoder. So a file trained on these sets gets names with underscores for spaces; other classes than the
+set's want --names-as-they-are. `gallop evaluate` takes a folder's "american bulldog" for american_bulldog.
 The file is read as data: objects other than tensors, numbers, texts and the authors' options are refused, never run.
 
 JSON: {out, backbone, class_names, global_prompts, topk, dropout}"""

@@ -61,7 +61,7 @@ def _architecture(backbone: str) -> str:
 
 
 def _as_trained(names: tuple[str, ...], official: OfficialCheckpoint, console: Console) -> tuple[str, ...]:
-    """With underscores for spaces, where the official code had them: they are other words to the text tower."""
+    """With underscores for spaces, where the official code had them: they are other words to the text encoder."""
     found = tuple(name.replace(" ", "_") for name in names) if official.underscored else names
     changed = next((name for name, given in zip(found, names, strict=True) if name != given), None)
     if changed is not None:

@@ -8,7 +8,7 @@ import sys
 import webbrowser
 import zipfile
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from gallop import GalLoPClassifier, load_image
 from gallop.cli.console import Console
 from gallop.cli.inputs import check_output, trained_model, zero_shot_classifier
 from gallop.errors import CommandError, ImageError
-from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
+from gallop.export.format import ExportFormat, ModelToExport, PhotoToExport
 from gallop.export.formats import known_formats, option_of
 from gallop.images import list_images
 from gallop.names.class_names import folder_to_name, spelled_as
@@ -34,20 +34,28 @@ def run(options: Namespace, console: Console) -> int:
     _check_options(options, asked)
     places: list[Path] = []
     for key, format_ in asked.items():
-        _check_place(Path(getattr(options, key)), option_of(key), format_, places)
-        places.append(Path(getattr(options, key)))
+        out = Path(getattr(options, key))
+        if format_.check_folder is None:
+            check_output(out, option_of(key), *places)
+        else:
+            format_.check_folder(out)
+        places.append(out)
     if options.device == "auto":
         options.device = "cpu"  # a check is made there, and nothing else is worth the start of a GPU
-    classifier = _classifier(options, asked)
+    if options.model is not None:
+        classifier = trained_model(options.model, options)
+    else:
+        classifier = zero_shot_classifier(next(iter(asked.values())).without_model, options)
     results, lines = [], []
     for key, format_ in asked.items():
         out, subject = Path(getattr(options, key)), _subject(format_, classifier, options, console)
         console.progress(f"making the {format_.name}")
         with contextlib.redirect_stdout(sys.stderr):  # an exporter may talk; standard output is for the result
             made = format_.make(subject)
-        size = _write(out, made.data, format_)
-        results.append(_result(made, classifier.classes_.tolist(), out, size))
-        lines += _table(results[-1], format_, made)
+        size, names = _write(out, made.data, format_), classifier.classes_.tolist()
+        results.append({"out": str(out), "bytes": size, "class_names": names, **made.record})
+        shown = f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(size / 2**10, 1):.0f} kB"
+        lines += [f"The {format_.name} of {len(names)} classes is in {out} ({shown}).", *made.told]
     console.result(results[0] if len(results) == 1 else results, lambda: lines)
     if options.open:
         _open(next(Path(getattr(options, key)) for key, format_ in asked.items() if format_.check_folder), console)
@@ -76,19 +84,6 @@ def _check_options(options: Namespace, asked: Mapping[str, ExportFormat[Any]]) -
     needs = [option_of(key) for key, format_ in asked.items() if not format_.without_model]
     if options.model is None and needs:
         raise CommandError(f"{needs[0]} is of a model: name its folder, gallop export MODEL {needs[0]} FILE.")
-
-
-def _check_place(out: Path, option: str, format_: ExportFormat[Any], others: Sequence[Path]) -> None:
-    if format_.check_folder is None:
-        check_output(out, option, *others)
-    else:
-        format_.check_folder(out)
-
-
-def _classifier(options: Namespace, asked: Mapping[str, ExportFormat[Any]]) -> GalLoPClassifier:
-    if options.model is not None:
-        return trained_model(options.model, options)
-    return zero_shot_classifier(next(iter(asked.values())).without_model, options)
 
 
 def _write(out: Path, data: bytes, format_: ExportFormat[Any]) -> int:
@@ -141,16 +136,3 @@ def _photos(folder: str, most: int, console: Console) -> list[Path]:
     if not photos:
         raise CommandError(f"--photos {folder} holds no readable images; give a folder that does, or leave it away.")
     return photos
-
-
-def _result(made: Exported, class_names: list[str], out: Path, size: int) -> dict[str, Any]:
-    return {"out": str(out), "bytes": size, "class_names": class_names, **made.record}
-
-
-def _table(result: dict[str, Any], format_: ExportFormat[Any], made: Exported) -> list[str]:
-    classes, size = len(result["class_names"]), _size(result["bytes"])
-    return [f"The {format_.name} of {classes} classes is in {result['out']} ({size}).", *made.told]
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**20:.1f} MB" if count >= 2**20 else f"{max(count / 2**10, 1):.0f} kB"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Query, Request
@@ -11,12 +11,13 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from gallop import __version__
+from gallop.documents.rendering import render
 from gallop.errors import GallopError
+from gallop.maps.plots import explanation_png
+from gallop.serve import schemas
 from gallop.serve.bodies import PHOTO, URL, read_form, while_wanted
-from gallop.serve.interface import schemas
-from gallop.serve.interface.described import described_page
 from gallop.serve.refusals import Refusal, mistake, refusal_of
-from gallop.serve.service import Service
+from gallop.serve.service import Service, explained
 from gallop.serve.watching import METRICS_TYPE
 
 OPEN = ("/", "/docs", "/openapi.json", "/health", "/health/live", "/health/ready")
@@ -25,6 +26,14 @@ STATE = ("/health", "/health/live", "/health/ready", "/metrics")
 """What is answered while the service stops, too."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """Of the page: it asks nobody for anything."""
+
+_ERROR = "ErrorAnswer"
+_METHODS = ("get", "post")
+_FIELDS = {
+    "array": "several, each {}",
+    "binary": "a file",
+    "uri": "an address, where the service fetches photos (--allow-urls)",
+}
 
 ClassName = Annotated[
     str | None, Query(alias="class", max_length=200, description="the class shown; else the predicted one")
@@ -85,12 +94,7 @@ _classes: Any = {"tags": ["models"], "responses": {200: _answer(schemas.ClassesA
 @_router.post("/models/{name}/predict", summary="The same by a model", openapi_extra=_both(_several), **_predicted)
 @_router.post("/predict", summary="Name what photos show", openapi_extra=_several, **_predicted)
 async def _predict(request: Request) -> Response:
-    service, name = _asked(request)
-    with service.bodies.of_one() as more:
-        sent = await read_form(request.receive, request.headers, service.options, more)
-        _note(request, photos=sent.count)
-        within = service.options.answer_within
-        found = await while_wanted(request.receive, service.predict(name, sent, more), within)
+    name, found = await _answered(request, _service(request).predict)
     refused = [one for one in found if isinstance(one, Refusal)]
     if len(refused) == len(found):
         raise refused[0]
@@ -101,16 +105,21 @@ async def _predict(request: Request) -> Response:
 @_router.post("/models/{name}/explain", summary="The same by a model", openapi_extra=_both(_one), **_explained)
 @_router.post("/explain", summary="Which prompts and regions decided", openapi_extra=_one, **_explained)
 async def _explain(request: Request, shown: ClassName = None, form: Format = None) -> Response:
-    service, name = _asked(request)
-    with service.bodies.of_one() as more:
-        sent = await read_form(request.receive, request.headers, service.options, more)
-        _note(request, photos=sent.count)
-        accepted = request.headers.get("accept", "")
-        as_picture = form == "png" or (form is None and "image/png" in accepted and "json" not in accepted)
-        explain: Any = service.picture if as_picture else service.explain
-        within = service.options.answer_within
-        found = await while_wanted(request.receive, explain(name, sent, more, shown), within)
+    accepted = request.headers.get("accept", "")
+    as_picture = form == "png" or (form is None and "image/png" in accepted and "json" not in accepted)
+    present = explanation_png if as_picture else explained
+    name, found = await _answered(request, _service(request).explain, shown, present)
     return Response(found, media_type="image/png") if as_picture else JSONResponse({"model": name, **found})
+
+
+async def _answered(request: Request, ask: Callable[..., Coroutine[Any, Any, Any]], *more: Any) -> tuple[str, Any]:
+    """The model that is asked, and what it answers to the form that is sent."""
+    service, name = _asked(request)
+    with service.bodies.of_one() as count:
+        sent = await read_form(request.receive, request.headers, service.options, count)
+        _note(request, photos=sent.count)
+        within = service.options.answer_within
+        return name, await while_wanted(request.receive, ask(name, sent, count, *more), within)
 
 
 @_router.get("/models/{name}/classes", summary="The same of a model", openapi_extra=_both({}), **_classes)
@@ -204,9 +213,8 @@ async def _bad_query(request: Request, error: RequestValidationError) -> Respons
 
 
 def _service(request: Request) -> Service:
-    found = request.app.state.service
-    assert isinstance(found, Service)
-    return found
+    service: Service = request.app.state.service
+    return service
 
 
 def _asked(request: Request) -> tuple[Service, str]:
@@ -219,10 +227,71 @@ def _asked(request: Request) -> tuple[Service, str]:
 
 
 def _note(request: Request, **facts: Any) -> None:
-    """For the log."""
     request.scope.setdefault("facts", {}).update(facts)
 
 
 def _health(service: Service) -> dict[str, Any]:
     live, ready = service.live, service.live and not service.stopping
     return {"status": "ready" if ready else "stopping" if live else "dead", "live": live, "ready": ready}
+
+
+def described_page(described: Mapping[str, Any]) -> str:
+    """Return the page of an OpenAPI description."""
+    addresses = [
+        (path, method.upper(), _address(operations[method]))
+        for path, operations in described["paths"].items()
+        for method in _METHODS
+        if method in operations
+    ]
+    shapes = [
+        (name, shape.get("description", ""), _fields(shape))
+        for name, shape in described["components"]["schemas"].items()
+        if "properties" in shape and name != "ValidationError" and name != "HTTPValidationError"
+    ]
+    errors = {status: words for *_, what in addresses for status, words in what["errors"]}
+    facts: dict[str, Any] = {"described": described, "addresses": addresses, "shapes": shapes}
+    return render("serve/docs.html.j2", **facts, errors=sorted(errors.items()))
+
+
+def _address(operation: Mapping[str, Any]) -> dict[str, Any]:
+    body = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data", {}).get("schema", {})
+    answers = [(status, answer["description"], _shape_of(answer)) for status, answer in operation["responses"].items()]
+    return {
+        "summary": operation["summary"],
+        "parameters": operation.get("parameters", []),
+        "fields": [(name, _field_words(shape)) for name, shape in body.get("properties", {}).items()],
+        "answers": [answer for answer in answers if answer[2] != _ERROR],
+        "errors": [(status, words) for status, words, shape in answers if shape == _ERROR],
+    }
+
+
+def _field_words(shape: Mapping[str, Any]) -> str:
+    if shape["type"] == "array":
+        return _FIELDS["array"].format(_field_words(shape["items"]))
+    return _FIELDS[shape["format"]]
+
+
+def _shape_of(answer: Mapping[str, Any]) -> str:
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
+def _fields(shape: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [
+        {"name": name, "type": _type(field), "description": field.get("description", "")}
+        for name, field in shape["properties"].items()
+    ]
+
+
+def _type(field: Mapping[str, Any]) -> str:
+    """In a few words: what a field holds."""
+    if "$ref" in field:
+        return str(field["$ref"]).rpartition("/")[2]
+    if "anyOf" in field:
+        return " or ".join(_type(each) for each in field["anyOf"])
+    if field.get("type") == "array":
+        inner = field.get("items") or (field.get("prefixItems") or [{}])[0]
+        return f"list of {_type(inner)}" if isinstance(inner, dict) else "list"
+    if field.get("type") == "object":
+        return f"object of {_type(field.get('additionalProperties', {}))}"
+    return str(field.get("type", field.get("const", "any")))

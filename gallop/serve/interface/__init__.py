@@ -1,1 +1,0 @@
-"""What others see of the service: its addresses, the shapes of its answers, and a page that describes both."""
