@@ -38,14 +38,11 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
     sys.modules["app"] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules["app"])
 
-from app.doors import KnownBrowsers, OwnPagesOnly
-from app.front import FirstPage, OwnScripts, Rest, answer_at_once
-from app.intake import RoomForFiles
+from app.middleware import FirstPage, KnownBrowsers, OwnPagesOnly, OwnScripts, Rest, RoomForFiles, answer_at_once
 from app.photos.allowance import allow_each
-from app.towers.options import DEFAULT_TOWER, TowerOptions, start_with
-from app.towers.problems import TowerProblem
-from app.ui.destination import keep_to_the_page_asked_for
-from app.ui.outbox import keep_answers
+from app.towers.listing import DEFAULT_TOWER, TowerOptions, start_with
+from app.towers.room import TowerProblem
+from app.ui.streamlit_insides import keep_answers, keep_to_the_page_asked_for
 from app.visitor.registry import keep_photos
 from gallop.cli.app_arguments import add_app_words
 from gallop.runtime.process import collect_since, free_bytes, trim

@@ -7,10 +7,10 @@ import streamlit as st
 
 from app import text
 from app.ui import resources
-from app.ui.explanation import adopted, link
-from app.ui.slot import slot
+from app.ui.explanation import current
 from app.ui.teach import live
-from app.ui.widgets import job_progress, remembered, towers, uploads
+from app.ui.widgets import elements, remembered, towers, uploads
+from app.ui.widgets.elements import slot
 from app.visitor.registry import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -37,21 +37,21 @@ except TooManyVisitors as error:
     st.error(text.markdown(error), icon=":material/error:")
     st.stop()
 if taught is not None:
-    adopted.show(session, taught)
+    current.show(session, taught)
 above = slot()  # nothing in it keeps a state: a click on a page's name is told by that (ui/destination.py)
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended, and its photos are gone, or another browser began it"
     above.info(f"The session of this address {why}. You start anew.", icon=":material/info:")
 remembered.run_begins()
 towers.settle_download(session)
-adopted.settle_opening(session)
-link.follow(session)
+current.settle_opening(session)
+current.follow(session)
 with resources.page_drawn():
     uploads.receive()
     with above:
         if page.title != "Teach":
             live.begin(session)
             live.badge(session)
-        job_progress.watch(session.page_jobs)
+        elements.watch(session.page_jobs)
     page.run()
 remembered.run_ends()

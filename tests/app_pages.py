@@ -17,8 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import text
 from app.photos.archives import CardPlace, Member
-from app.runs.data_file import data_folder
-from app.runs.store import RunStore
+from app.runs.store import RunStore, data_folder
 from app.teaching.progress import Progress, Taught
 from app.teaching.tasks import Teaching
 from app.ui import resources

@@ -1,11 +1,16 @@
-"""Teaching: a few photos a class become learned prompts, as tasks for the job manager. Knows no Streamlit."""
+"""Teaching: a few photos a class become learned prompts, as tasks for the job manager. Knows no Streamlit.
+
+And more photos for what was taught, which its head learns at once, where a training would take a while.
+"""
 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +18,61 @@ import numpy as np
 from app.jobs.manager import PlainError
 from app.teaching.progress import Answer, Course, Kept, Point, Progress, Sight, Taught, Watch
 from app.teaching.settings import Settings, looks_of
-from app.teaching.time_left import Pace
 from app.text import joined
-from gallop import Photo
+from gallop import Photo, TrainConfig
 
 if TYPE_CHECKING:
     from gallop import GalLoPClassifier
     from gallop.backbones import Backbone
     from gallop.features.encoding import MemoryCache
+
+SIDE_BY_SIDE = 0.6
+"""What a step of one fold costs where several are trained at once, in steps of a training alone."""
+VIEW = 0.15
+"""What a view of a photo costs to encode, in steps: on ``mini``, and only for how much of the bar it gets."""
+
+
+class Pace:
+    """One measure over encoding, training and calibration, and the time left by the rates that were measured.
+
+    Calibration trains once more for each fold of the photos without it, all folds at once. What a step takes is not
+    known before two were made, so until then nothing is said of the time: photos are encoded at another rate.
+
+    Attributes:
+        share: how much of all is done; it never falls.
+        left: seconds; None until they are known.
+    """
+
+    def __init__(self, photos: int, config: TrainConfig) -> None:
+        folds = config.calibration_folds
+        per_epoch = math.ceil(photos / config.batch_size)
+        without_fold = math.ceil((photos - photos / folds) / config.batch_size) if folds else 0
+        self._sizes = {
+            "encoding": photos * config.views * VIEW,
+            "training": float(config.epochs * per_epoch),
+            "calibrating": config.epochs * without_fold * folds * SIDE_BY_SIDE,
+        }
+        """Of each phase, in steps."""
+        self.share = 0.0
+        self.left: float | None = None
+        self._phase, self._rate = "", 0.0
+        self._since = 0.0, 0.0
+
+    def note(self, phase: str, done: int, of: int) -> None:
+        """Take down that so much of a phase is done now."""
+        now, size = time.monotonic(), self._sizes[phase]
+        made = size * done / of
+        order = list(self._sizes)
+        before = sum(self._sizes[name] for name in order[: order.index(phase)])
+        after = sum(self._sizes[name] for name in order[order.index(phase) + 1 :])
+        self.share = max(self.share, min((before + made) / sum(self._sizes.values()), 1.0))
+        if phase != self._phase:
+            self._phase, self._since = phase, (now, made)
+        elif phase != "encoding":
+            began, then = self._since
+            self._rate = (now - began) / (made - then)
+        self.left = (size - made + after) * self._rate if self._rate else None
+
 
 _PHOTOS_AT_ONCE = 16
 """Photos encoded or measured between two looks at the cancel button."""
@@ -299,3 +351,153 @@ class _Best:
     def restore(self, classifier: GalLoPClassifier) -> None:
         if self._prompts is not None:  # else no epoch was finished, and the last step's are all there is
             classifier.model_.prompts.load_state_dict(self._prompts)
+
+
+Pairs = Sequence[tuple[Photo, str]]
+
+
+def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tuple[Photo, str]]:
+    """Return the photos on the cards, with their class, that a head can learn without a training.
+
+    None where there is no head, where its earlier shots are missed, or where more has changed than that photos came.
+    """
+    branches = taught.after.model_.branches
+    missed = any(branch.how.keeps_form and branch.shots is None for branch in branches)
+    if not branches or (missed and not learned_on_cards(taught, shots)):
+        return []
+    if set(shots) != set(taught.names) or not taught.content < content(shots):
+        return []
+    pairs = [(photo, name) for name in taught.names for photo in shots[name]]
+    return [(photo, name) for photo, name in pairs if (name, photo.sha256) not in taught.content]
+
+
+def learned_more(
+    taught: Taught, fresh: Pairs, tests: Mapping[str, Sequence[Photo]], cache: MemoryCache | None
+) -> Taught:
+    """Return it with these photos learned by its head; prompts, limit and curves are those of the training.
+
+    Args:
+        tests: photos to test with by class name.
+        cache: of the visitor's own photos.
+    """
+    before = taught.learned
+    missed = any(branch.shots is None for branch in taught.after.model_.branches) and are_all(taught, before)
+    after = recalled(taught, before, cache) if missed else _with_cache(taught.after, cache)
+    after.add_shots([photo for photo, _ in fresh], [name for _, name in fresh])
+    learned = (*taught.learned, *fresh)
+    tested = [(photo, name) for name in taught.names for photo in tests.get(name, ())]
+    answers: list[dict[str, Answer]] = []
+    for classifier in (taught.before, after):
+        found: dict[str, Answer] = {}
+        for pairs, seen in ((learned, True), (tested, False)):
+            for part in answers_by_photo(classifier, cache, pairs, seen=seen):
+                found |= part
+        answers.append(found)
+    return replace(
+        taught,
+        after=after,
+        learned=learned,
+        shots=taught.shots + len(fresh),
+        content=taught.content | content(_by_class(fresh)),
+        answers_before=answers[0],
+        answers=answers[1],
+    )
+
+
+def learned_on_cards(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> tuple[tuple[Photo, str], ...]:
+    """Return the photos on the cards that it learned from, each with its class, in the order of its training.
+
+    None where one of them is not there, or where nobody knows which they were.
+    """
+    there = {name: [photo for photo in some if (name, photo.sha256) in taught.content] for name, some in shots.items()}
+    there = {name: some for name, some in there.items() if some}
+    return tuple(drawn_shots(there, taught.settings)) if there and content(there) == taught.content else ()
+
+
+def are_all(taught: Taught, learned: Pairs) -> bool:
+    """Whether so many photos are all that its head has learned from."""
+    branches = taught.after.model_.branches
+    return bool(branches) and all(len(learned) == int(branch.sums.counts.sum()) for branch in branches)
+
+
+def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLoPClassifier:
+    """Return what was taught with the shots of its head, of which an opened model knows sums alone.
+
+    Raises DataError where its head has learned from others.
+    """
+    after = _with_cache(taught.after, cache)
+    return after.recall_shots([photo for photo, _ in learned], [name for _, name in learned])
+
+
+def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPClassifier:
+    """A copy that keeps features where the visitor's are kept: nothing of anybody's photos is written to disk."""
+    copied = copy.copy(after)
+    copied.cache = False if cache is None else cache
+    return copied
+
+
+def _by_class(pairs: Pairs) -> dict[str, list[Photo]]:
+    found: dict[str, list[Photo]] = {}
+    for photo, name in pairs:
+        found.setdefault(name, []).append(photo)
+    return found
+
+
+Keep = Callable[[Taught], None]
+
+
+@dataclass
+class Recorded:
+    """A training whose result, finished or cancelled, is kept."""
+
+    teaching: Teaching
+    keep: Keep
+
+    def run(self) -> Iterator[Progress]:
+        yield from self.teaching.run()
+
+    def result(self) -> Taught | None:
+        taught = self.teaching.result()
+        if taught is not None:
+            self.keep(taught)
+        return taught
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a series stands: ``number`` counts from 1; ``progress`` is of the training in hand."""
+
+    number: int
+    total: int
+    progress: Progress
+
+    @property
+    def share(self) -> float:
+        return (self.number - 1 + self.progress.share) / self.total
+
+    @property
+    def sentence(self) -> str:
+        return f"Training {self.number} of {self.total}: {self.progress.sentence}"
+
+
+@dataclass
+class Series:
+    """Several trainings one after another. One that is cancelled half way is left out: it would spoil the mean."""
+
+    make: Sequence[Callable[[], Teaching]]
+    keep: Keep
+    done: int = 0
+
+    def run(self) -> Iterator[Stage]:
+        for number, make in enumerate(self.make, 1):
+            teaching = make()
+            for progress in teaching.run():
+                yield Stage(number, len(self.make), progress)
+            taught = teaching.result()
+            assert taught is not None  # it ran to its end
+            self.keep(taught)
+            self.done += 1
+
+    def result(self) -> int:
+        """How many were kept."""
+        return self.done

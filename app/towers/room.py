@@ -1,8 +1,8 @@
-"""Towers in memory: loaded one at a time on a thread of their own, used under a lease, and let go for others' room.
+"""Towers in memory: loaded one at a time on a thread of their own, used under a lease, and unloaded for others' room.
 
-A backbone that was let go keeps its identity: classifiers that hold it go on when its weights are back. Nothing is let
-go while a lease of it is held, by a page that is being drawn or by a job. Knows no Streamlit, and loads torch when a
-tower is loaded.
+A backbone that was unloaded keeps its identity: classifiers that hold it go on when its weights are back. Nothing is
+unloaded while a lease of it is held, by a page that is being drawn or by a job. Knows no Streamlit, and loads torch
+when a tower is loaded.
 """
 
 from __future__ import annotations
@@ -15,16 +15,58 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from app.towers.listing import Choice, TowerList, called
-from app.towers.options import DEFAULT_TOWER, TowerOptions
-from app.towers.problems import TowerProblem
-from app.towers.standing import Standing
+from app.jobs.manager import PlainError
+from app.towers.listing import DEFAULT_TOWER, Choice, TowerList, TowerOptions, called
 from gallop.backbones.weights.known import KnownTower
 from gallop.errors import sentence_of
 from gallop.wording import quoted
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
+
+
+class TowerProblem(PlainError):
+    """A tower that cannot be had; the message says why and what to do.
+
+    Args:
+        tower: its name, where trying again may help.
+    """
+
+    def __init__(self, words: str, tower: str = "") -> None:
+        super().__init__(words)
+        self.tower = tower
+
+
+class TowerLoading(PlainError):
+    """A tower that is not there yet, and will be.
+
+    Args:
+        tower: its name.
+    """
+
+    def __init__(self, words: str, tower: str = "") -> None:
+        super().__init__(words)
+        self.tower = tower
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a tower stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes; and the
+    kind of its regions.
+    """
+
+    tower: KnownTower
+    seconds: float | None = None
+    device: str = ""
+    precision: str = ""
+    regions: str = "value"
+
+    @property
+    def sentence(self) -> str:
+        """How far it is, in words."""
+        size = f"{self.tower.memory / 1e6:.0f} MB" if self.tower.memory else "its weights"
+        return f"Loading {self.tower.name} ({size}), {self.seconds or 0:.0f} seconds so far"
+
 
 _log = logging.getLogger(__name__)
 

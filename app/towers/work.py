@@ -1,4 +1,4 @@
-"""Work that needs a tower, as a task for the job manager: it waits for the tower in steps, and holds it to its end."""
+"""Jobs about towers: work that waits for its tower in steps and holds it to its end, and downloads."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.jobs.manager import Task
+from app.jobs.manager import JobManager, PlainError, Task
 from app.towers.room import Lease, TowerRoom
+from gallop.backbones.weights.known import KnownTower
+from gallop.backbones.weights.offered import offered_towers
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -56,3 +58,47 @@ class OnTower:
         finally:
             if self._lease is not None:
                 self._lease.give_back()
+
+
+STALLED = 120.0
+"""Seconds after which a download that says nothing is given up."""
+
+
+def download_manager() -> JobManager:
+    """Return the one for downloads: they wait for one another, and no training waits for them."""
+    return JobManager(waiting=2, stuck=STALLED)
+
+
+def to_download(room: TowerRoom) -> list[KnownTower]:
+    """Return what may be downloaded and is not here."""
+    return [tower for tower in offered_towers() if room.listing.find(tower.name) is None]
+
+
+@dataclass
+class Downloading:
+    """One download, from the short list alone.
+
+    Raises:
+        PlainError: whoever started the app does not allow it, or it is not on the list.
+    """
+
+    room: TowerRoom
+    name: str
+    done: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.room.options.downloads:
+            raise PlainError("Nothing is downloaded here: whoever started the app did not say --allow-downloads.")
+        if self.name not in [tower.name for tower in offered_towers()]:
+            raise PlainError(f"{self.name!r} is not on the list of what may be downloaded.")
+
+    def run(self) -> Iterator[Any]:
+        from gallop.backbones.weights.fetching import fetch_weights
+
+        yield from fetch_weights(self.name)
+        self.room.listing.look(again=True)
+        self.done = True
+
+    def result(self) -> str | None:
+        """The tower's name once it is here."""
+        return self.name if self.done else None

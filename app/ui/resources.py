@@ -15,16 +15,13 @@ from streamlit.delta_generator_singletons import context_dg_stack, get_default_d
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.doors import BROWSER
 from app.jobs.manager import JobManager
+from app.middleware import BROWSER
 from app.photos.allowance import UnreadFiles
-from app.runs.data_file import data_folder, owner_of
-from app.runs.store import RunStore
-from app.runs.visitor_runs import Ledger
-from app.towers.download import download_manager
-from app.towers.options import DEFAULT_TOWER, started_with
-from app.towers.problems import TowerLoading
-from app.towers.room import Lease, TowerRoom
+from app.runs.store import Ledger, RunStore, data_folder, owner_of
+from app.towers.listing import DEFAULT_TOWER, started_with
+from app.towers.room import Lease, TowerLoading, TowerRoom
+from app.towers.work import download_manager
 from app.visitor.registry import Visitors, kept_seconds
 from app.visitor.session import Session
 from gallop.runtime.process import prepare

@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.runs.model_zip import classifier_of
-from app.runs.recorder import Series
 from app.runs.run import ZERO_SHOT, Run, same_tower, siblings, tests, zero_shot_run
 from app.teaching.progress import Answer, Taught, Watch
 from app.teaching.settings import Settings
-from app.teaching.tasks import Teaching, answers_by_photo, check_photos, content, opened
+from app.teaching.tasks import Series, Teaching, answers_by_photo, check_photos, content, opened
 from app.towers.listing import called
-from app.towers.problems import TowerProblem
-from app.towers.room import TowerRoom
+from app.towers.room import TowerProblem, TowerRoom
 from app.towers.work import OnTower
 from gallop import Photo
 from gallop.wording import listed

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from app import text
 from app.photos.sample_answers import SampleAnswer, sample_answers
-from app.photos.thumbnails import thumbnail_url
-from app.towers.options import DEFAULT_TOWER
-from app.visitor.question import DEFAULT_TEMPLATES, Question
+from app.photos.shelf import thumbnail_url
+from app.towers.listing import DEFAULT_TOWER
+from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
 from gallop import Photo, parse_names
 from gallop.errors import ClassNameError, GallopError

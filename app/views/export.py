@@ -18,8 +18,7 @@ from app.teaching.progress import Answer, Course, Score, Taught
 from app.teaching.settings import Settings
 from app.teaching.tasks import answers_by_photo, opened
 from app.views.exploring import photo_on_explore
-from app.visitor.explore import TAUGHT, ExploreState
-from app.visitor.question import Question
+from app.visitor.page_state import TAUGHT, ExploreState, Question
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.errors import GallopError

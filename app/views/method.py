@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import gallop
 from app.teaching.progress import Taught
-from app.towers.options import DEFAULT_TOWER
-from app.visitor.question import Question
+from app.towers.listing import DEFAULT_TOWER
+from app.visitor.page_state import Question
 from gallop.config import REGION_RULES, MethodConfig
 from gallop.maps.explainer.steps import Origins
 from gallop.runtime.reading import read_bytes

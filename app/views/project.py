@@ -15,14 +15,12 @@ from app.photos.allowance import allowed, no_room
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import Shelf
 from app.projects.content import Project, ProjectRun
-from app.runs.data_file import RunsProblem
-from app.runs.facts import written
 from app.runs.model_zip import classifier_of, file_name, files_of
-from app.runs.run import Run, of_taught
-from app.teaching.card_words import left_out
-from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, Card
+from app.runs.run import Run, of_taught, written
+from app.runs.store import RunsProblem
+from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, Card, left_out
 from app.teaching.tasks import opened
-from app.views.explore_said import explore_said
+from app.views.explore_as_text import explore_said
 from app.views.opening import Opened
 from app.visitor.session import Session
 

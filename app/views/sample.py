@@ -1,27 +1,60 @@
-"""The sample project in a visitor's hands: put onto the cards, and taken away again. Knows no Streamlit, no torch."""
+"""The sample project: its run and model, put onto the cards of a visitor, and taken away again. Knows no Streamlit."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import SHOT_SIDE, small
-from app.runs.data_file import RunsProblem
-from app.runs.model_zip import classifier_of
-from app.runs.run import Run
-from app.runs.sample_run import SAMPLE_RUN, is_sample_run, sample_files, sample_run
+from app.runs.model_zip import Files, classifier_of, read_files
+from app.runs.run import Run, run_of_row
+from app.runs.store import RunsProblem
 from app.teaching.tasks import drawn_shots, opened
 from app.views.opening import Opened
 from gallop import Photo
-from gallop.sample import sample_photos
+from gallop.runtime.reading import read_text
+from gallop.sample import sample_folder, sample_photos
 
 if TYPE_CHECKING:
     from app.visitor.session import Session
     from gallop.backbones import Backbone
+
+SAMPLE_RUN = "Sample project"
+RUN_FILE = "run.json"
+_LARGEST = 2**20
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What ``written`` made, as a row of the store."""
+
+    facts: str
+    id: int = 0
+    name: str = SAMPLE_RUN
+    made: float = 0.0
+
+
+@cache
+def sample_run() -> Run:
+    """Return the run, with no number yet; its photos are those of the sample."""
+    found = run_of_row(_Row(read_text(sample_folder() / RUN_FILE, _LARGEST)))
+    assert found is not None  # it comes with the package, and a test reads it
+    return found
+
+
+def sample_files() -> Files:
+    """Return its checkpoint."""
+    return read_files(sample_folder() / "model")
+
+
+def is_sample_run(run: Run) -> bool:
+    """Whether a run is the one that comes with the sample, whatever it is called by now."""
+    mine = sample_run()
+    return (run.content, run.history, run.answers) == (mine.content, mine.history, mine.answers)
 
 
 def is_offered(session: Session) -> bool:

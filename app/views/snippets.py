@@ -16,7 +16,7 @@ from typing import Any
 from app.jobs.manager import PlainError
 from app.teaching.cards import MOST_PHOTOS
 from app.teaching.settings import PAPER, QUICK, Settings, preset
-from app.towers.options import DEFAULT_TOWER
+from app.towers.listing import DEFAULT_TOWER
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.errors import ClassNameError
 from gallop.names.class_names import folder_to_name

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from app.visitor.page_state import TunedScales
-from app.visitor.question import Question
+from app.visitor.page_state import Question, TunedScales
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.core.scores import class_probabilities

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.photos.allowance import allowed, no_room
 from app.photos.sample_answers import sample_answers
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, size_of, small
 from app.teaching.cards import Card, CardProblem, Deck, Pile
-from app.visitor.recent import Bounded
 from gallop import Photo
 
 if TYPE_CHECKING:
     from gallop.features.encoding import MemoryCache
+
+T = TypeVar("T")
+
+
+class Bounded(OrderedDict[Hashable, Any]):
+    """The last few things computed."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def put(self, key: Hashable, value: Any) -> None:
+        self[key] = value
+        while len(self) > self._most:
+            self.popitem(last=False)
+
+    def get_or(self, key: Hashable, compute: Callable[[], T]) -> T:
+        if key not in self:
+            self.put(key, compute())
+        self.move_to_end(key)
+        found: T = self[key]
+        return found
+
 
 MOST_FEATURES = 512 * 2**20
 """Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.jobs.manager import PlainError
-from app.runs.data_file import LOOPBACK
+from app.runs.store import LOOPBACK
 from app.visitor.session import Session
 
 GRACE_SECONDS = 120.0

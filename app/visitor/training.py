@@ -8,13 +8,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from app.jobs.manager import Job, JobManager, PlainError, Snapshot, State, Task
-from app.runs.recorder import Recorded
-from app.runs.visitor_runs import Ledger
-from app.teaching.more import learned_more, learned_on_cards, new_photos
+from app.runs.store import Ledger
 from app.teaching.progress import Course, Progress, Taught, Watch, training_outcome
 from app.teaching.settings import Settings, changed, preset, regions_of, usual_way
-from app.teaching.tasks import EncodeAhead, Teaching, check_photos, content
-from app.towers.options import DEFAULT_TOWER
+from app.teaching.tasks import (
+    EncodeAhead,
+    Recorded,
+    Teaching,
+    check_photos,
+    content,
+    learned_more,
+    learned_on_cards,
+    new_photos,
+)
+from app.towers.listing import DEFAULT_TOWER
 from app.towers.room import TowerRoom
 from app.towers.work import OnTower
 from app.visitor.photos import VisitorPhotos

@@ -14,9 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.jobs.manager import JobManager
 from app.runs import store
-from app.runs.data_file import FILE, MACHINE, VERSION
-from app.runs.recorder import Recorded, Series
-from app.runs.visitor_runs import Ledger
+from app.runs.store import FILE, MACHINE, VERSION, Ledger
+from app.teaching.tasks import Recorded, Series
 from app.ui import resources
 from app.views import compare
 from tests import tiny

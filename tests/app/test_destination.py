@@ -11,7 +11,7 @@ from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunnerEvent
 
 from app.ui import resources
-from app.ui.destination import Visit
+from app.ui.streamlit_insides import Visit
 
 BEFORE_NAVIGATION = "the script that all pages begin with"
 """What Streamlit calls the page while a visitor's first run goes on."""

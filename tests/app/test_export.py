@@ -19,9 +19,8 @@ from streamlit.testing.v1 import AppTest
 
 from app.jobs.manager import JobManager, State
 from app.runs.model_zip import zipped
-from app.ui.export import formats
 from app.views import export
-from app.visitor.question import Question
+from app.visitor.page_state import Question
 from gallop import GalLoPClassifier
 from gallop.export.format import ModelToExport
 from gallop.export.formats import known_formats
@@ -322,7 +321,7 @@ def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyP
         def result(self) -> None:
             return None
 
-    monkeypatch.setattr(formats.export, "Exporting", lambda *_: Endless())
+    monkeypatch.setattr(export, "Exporting", lambda *_: Endless())
     fine(button(at, "Make the ONNX file").click().run())
     assert button(at, "Make the table").disabled
     finish(fine(button(at, "Cancel this").click().run()))

@@ -11,7 +11,7 @@ import pytest
 
 from app.photos.sample_answers import sample_answers
 from app.views import method
-from app.visitor.question import Question
+from app.visitor.page_state import Question
 from gallop.backbones import Damping, load_backbone
 from gallop.config import MethodConfig
 from tests import tiny

@@ -12,12 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
-from app.projects.writing import project_file
+from app.projects.content import project_file
 from app.ui import resources
-from app.views.explore_said import explore_of, explore_said
+from app.views.explore_as_text import explore_of, explore_said
 from app.views.project import project_of
-from app.visitor.explore import TAUGHT, ExploreState
-from app.visitor.page_state import AskedRegion, TunedScales
+from app.visitor.page_state import TAUGHT, AskedRegion, ExploreState, TunedScales
 from gallop import load_image
 from tests.app.test_sample import app, needs_mini, take  # noqa: F401 - a fixture
 from tests.app_pages import (

@@ -19,13 +19,11 @@ import pytest
 from PIL import Image
 
 from app.photos import archives
-from app.projects import writing
-from app.projects.content import Project, ProjectProblem, ProjectRun
+from app.projects import content as contents
+from app.projects.content import Project, ProjectProblem, ProjectRun, project_file
 from app.projects.reading import read_project
-from app.projects.writing import project_file
-from app.runs.facts import written
 from app.runs.model_zip import Files, classifier_of, files_of
-from app.runs.run import Run
+from app.runs.run import Run, written
 from app.teaching.cards import MOST_CARDS, Card
 from app.teaching.progress import Answer
 from app.teaching.settings import PAPER, QUICK, Settings, preset
@@ -119,7 +117,7 @@ def test_unpacked_it_is_what_the_library_and_the_command_line_read(project: Proj
 def test_a_project_that_could_not_be_opened_again_is_not_saved(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "MAX_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(contents, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(ProjectProblem, match=r"are the most\. Remove some photos"):
         project_file(project)
 

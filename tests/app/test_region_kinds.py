@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
 from app.runs.model_zip import Files
-from app.towers.options import TowerOptions
+from app.towers.listing import TowerOptions
 from app.towers.room import TowerRoom
 from app.ui import resources
 from app.views import compare

@@ -7,8 +7,7 @@ import gc
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.visitor.explore import ExploreState
-from app.visitor.page_state import CompareState
+from app.visitor.page_state import CompareState, ExploreState
 from tests.app_pages import EXPLORE, TEACH, Open, fine, go, grid, png, session_of, uploader
 
 K, RUN = ExploreState.scales.at(0), CompareState.run

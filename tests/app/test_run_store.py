@@ -18,10 +18,19 @@ from pathlib import Path
 import pytest
 
 from app.runs import store as run_store
-from app.runs.data_file import FILE, MACHINE, MARK, VERSION, RunsProblem, data_folder, not_opened, owner_of
 from app.runs.model_zip import Files
-from app.runs.store import RunStore
-from app.runs.visitor_runs import Ledger
+from app.runs.store import (
+    FILE,
+    MACHINE,
+    MARK,
+    VERSION,
+    Ledger,
+    RunsProblem,
+    RunStore,
+    data_folder,
+    not_opened,
+    owner_of,
+)
 from tests.app.test_runs import run
 from tests.conftest import ROOT
 

@@ -11,10 +11,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.runs.sample_run import SAMPLE_RUN, is_sample_run, sample_run
 from app.text import percent
 from app.ui import resources
 from app.views import sample
+from app.views.sample import SAMPLE_RUN, is_sample_run, sample_run
 from gallop.backbones.loading import load_backbone
 from tests.app_pages import (
     COMPARE,

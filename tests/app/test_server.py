@@ -17,8 +17,8 @@ import pytest
 from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from app.doors import BROWSER
-from app.runs.data_file import LOOPBACK
+from app.middleware import BROWSER
+from app.runs.store import LOOPBACK
 from app.visitor.registry import MOST_SESSIONS
 from gallop.cli.commands.app import THIS_MACHINE
 from tests.app.test_front import asked, scripts_of

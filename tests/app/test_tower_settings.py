@@ -26,7 +26,7 @@ from app.teaching.settings import (
     way_of,
     with_prompts,
 )
-from app.towers.options import TowerOptions
+from app.towers.listing import TowerOptions
 from app.towers.room import TowerRoom
 from app.ui import resources
 from app.views.export import imported

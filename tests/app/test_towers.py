@@ -12,11 +12,9 @@ import pytest
 
 from app.jobs.manager import JobManager, PlainError, State
 from app.towers import room as rooms
-from app.towers.download import Downloading, download_manager, to_download
-from app.towers.options import TowerOptions
-from app.towers.problems import TowerProblem
-from app.towers.room import TowerRoom
-from app.towers.work import OnTower, TowerLoads
+from app.towers.listing import TowerOptions
+from app.towers.room import TowerProblem, TowerRoom
+from app.towers.work import Downloading, OnTower, TowerLoads, download_manager, to_download
 from gallop.backbones import Backbone
 from gallop.backbones.weights import fetching
 from gallop.backbones.weights.known import KnownTower

@@ -17,9 +17,9 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.runs.data_file import MACHINE
 from app.runs.run import Run, differences, same_tower, siblings, towers_in_words, towers_of
-from app.towers.options import TowerOptions
+from app.runs.store import MACHINE
+from app.towers.listing import TowerOptions
 from app.towers.room import TowerRoom
 from app.ui import resources
 from app.views import compare

@@ -6,8 +6,7 @@ import pytest
 
 from app.jobs.manager import State
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE
-from app.teaching.cards import MOST_ALTOGETHER, Card
-from app.teaching.past import MOST_HELD
+from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD, Card
 from app.visitor import registry
 from app.visitor.registry import (
     GRACE_SECONDS,

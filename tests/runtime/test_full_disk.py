@@ -317,9 +317,8 @@ def test_a_record_of_a_benchmark(bench: tuple[object, ...], disk: Disk) -> None:
 
 def test_the_runs_of_the_app(disk: Disk) -> None:
     pytest.importorskip("peewee", reason="needs the extra 'app'")
-    from app.runs.data_file import RunsProblem
     from app.runs.model_zip import Files
-    from app.runs.store import RunStore
+    from app.runs.store import RunsProblem, RunStore
     from tests.app.test_runs import run
 
     if not os.path.ismount(disk.root):

@@ -6,15 +6,14 @@ import streamlit as st
 
 from app.photos.sample_answers import SampleAnswer
 from app.runs.model_zip import zipped
-from app.ui import resources
+from app.ui import resources, sample_offer
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
-from app.ui.sample import offer
-from app.ui.widgets import privacy
-from app.ui.widgets.problems import ProblemsTold
-from app.ui.widgets.steps import steps
+from app.ui.widgets import elements
+from app.ui.widgets.elements import ProblemsTold
+from app.ui.widgets.explainer import steps
 from app.views import exploring, method
-from app.visitor.question import Question
+from app.visitor.page_state import Question
 from gallop import Photo
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.steps import steps_data
@@ -57,7 +56,7 @@ else:
         known = exploring.answer_at_hand(session, photo, question)
         steps(_explained(photo, question) if known is None else _beforehand(known, question))
 if own is None:
-    offer.offer_sample(session)
+    sample_offer.offer_sample(session)
 with st.expander("Notebooks, with code to change", icon=":material/menu_book:"):
     st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
     st.download_button(
@@ -70,4 +69,4 @@ with st.expander("Notebooks, with code to change", icon=":material/menu_book:"):
         on_click="ignore",
         help="Unpack them, then `pip install 'gallop-explorer[notebooks]'` and `jupyter lab`.",
     )
-privacy.line()
+elements.line()

@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import prompt_charts
-from app.ui.widgets import media
+from app import charts
+from app.ui.widgets import elements
 from app.views.prompts import Figures, numbered, pair
 from gallop.predictions.heatmaps import where_in_words
 
@@ -44,8 +44,8 @@ def says(found: Figures) -> None:
             if len(names) < 2:
                 st.caption("There are none." if not names else "There is only one, and nothing to compare it with.")
                 continue
-            media.chart(
-                prompt_charts.cosines(cosines, names),
+            elements.chart(
+                charts.cosines(cosines, names),
                 key=f"says {branch}",
                 alt=f"Cosines of the {branch} prompts' texts. {_pairs(cosines, names)}.",
             )
@@ -73,8 +73,8 @@ def show_overlap(found: Figures, photos: int) -> None:
                 k = min(found.topk[n], regions)
                 often = np.argsort(-found.looks[n], kind="stable")[:k]
                 where = where_in_words([int(r) for r in often], found.grid)
-                media.chart(
-                    prompt_charts.overlap_chart(found.looks[n], found.grid, highest),
+                elements.chart(
+                    charts.overlap_chart(found.looks[n], found.grid, highest),
                     key=f"looks {n}",
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
@@ -86,8 +86,8 @@ def show_overlap(found: Figures, photos: int) -> None:
         return
     left, right = st.columns(2, gap="large")
     with left:
-        media.chart(
-            prompt_charts.matrix(found.overlap, names),
+        elements.chart(
+            charts.matrix(found.overlap, names),
             key="overlap",
             alt=f"Overlap of the chosen regions. {_pairs(found.overlap, names)}.",
         )
@@ -122,8 +122,8 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
             listed = ", ".join(
                 f"{name} {share:.0%}" for name, share in zip(names, shares, strict=True) if share is not None
             )
-            media.chart(
-                prompt_charts.without(names, shares, overall.value),
+            elements.chart(
+                charts.without(names, shares, overall.value),
                 key="without",
                 alt=f"Right with all prompts {overall.value:.0%}; without one: {listed}.",
             )

@@ -2,12 +2,10 @@
 
 import streamlit as st
 
-from app.ui import resources
+from app.ui import resources, sample_offer
 from app.ui.prompts import diversity
-from app.ui.sample import offer
-from app.ui.widgets import privacy
-from app.ui.widgets.onward import onward
-from app.ui.widgets.problems import ProblemsTold
+from app.ui.widgets import elements
+from app.ui.widgets.elements import ProblemsTold, onward
 from app.ui.widgets.remembered import one_of_few
 from app.views import prompts, testing
 from app.visitor.page_state import PromptsState
@@ -29,7 +27,7 @@ if taught is None:
         icon=":material/school:",
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
-    offer.offer_sample(session)
+    sample_offer.offer_sample(session)
 elif not piles:
     st.info(
         "**No photos yet.** This model was opened, and no photo here is of its classes. Put some on cards that bear "
@@ -55,4 +53,4 @@ else:
         diversity.worth(found, len(pairs), learned=pile != "Test photos")
         diversity.show_words(prompts.prompt_words(session, backbone), len(found.says_global))
         st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")
-privacy.line()
+elements.line()

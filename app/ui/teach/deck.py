@@ -1,4 +1,4 @@
-"""The class cards: names, photos, and every change undone."""
+"""The class cards: names, photos, every change undone, and which photo to label next."""
 
 from __future__ import annotations
 
@@ -7,25 +7,46 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import text
-from app.photos import thumbnails
+from app.photos import shelf
 from app.photos.archives import MAX_ARCHIVE_BYTES, sorted_out
 from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile
-from app.ui.explanation.labels import Labels
-from app.ui.explanation.twins import point_out_twins
-from app.ui.resources import jobs, towers
-from app.ui.sample import offer
-from app.ui.slot import slot
-from app.ui.teach.columns import heading
-from app.ui.widgets import media
-from app.ui.widgets.notices import show_notice
+from app.ui import sample_offer
+from app.ui.explanation.labels import Labels, point_out_twins
+from app.ui.resources import backbone, jobs, towers
+from app.ui.widgets import elements
+from app.ui.widgets.elements import show_notice, slot
 from app.ui.widgets.uploads import camera, uploader, verdicts_of
-from app.visitor.notices import Notice, Where
-from app.visitor.session import Session
+from app.views.labels import next_photos
+from app.visitor.session import Notice, Session, Where
 from gallop import Photo, parse_names
 from gallop.errors import ClassNameError, GallopError
+
+_NARROWEST = 280
+"""Pixels of a column; where three do not fit beside each other they stand below each other."""
+
+
+def three_columns() -> list[Any]:
+    """Return the columns. Streamlit before 1.66 puts them below each other on a phone alone."""
+    if not hasattr(st, "grid"):
+        return list(st.columns(3, gap="medium"))
+    grid = st.grid(3, min_column_width=_NARROWEST, gap="medium", key="teach")
+    return [grid.cell() for _ in range(3)]
+
+
+def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
+    """Draw it; the place to its right. In a line with others it has no room above, so all columns begin alike.
+
+    Args:
+        anchor: what a link on the page leads to it by.
+    """
+    line = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    line.header(words, anchor=anchor or False, width="content")
+    return line
+
 
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
 TESTS, _WEBCAM = "Test photos", "Webcam"
@@ -40,7 +61,7 @@ _BESIDE_UNDO = 200
 def cards(session: Session) -> None:
     """The ways to make cards, and all there are."""
     with heading("Collect"):
-        offer.offer_removal(session)
+        sample_offer.offer_removal(session)
         if session.photos.deck.cards:
             st.markdown(f"[On to training](#{TRAIN_ANCHOR})", width="content")
     start = slot()
@@ -54,7 +75,7 @@ def cards(session: Session) -> None:
     for card in session.photos.deck.cards:
         with st.container(border=True, key=f"card {card.id}", gap="small"):
             _card(session, card)
-    offer.offer_sample(session)
+    sample_offer.offer_sample(session)
 
 
 def _new_class(session: Session) -> None:
@@ -135,7 +156,7 @@ def _card(session: Session, card: Card) -> None:
     shown, strip = card.all, slot()
     if shown:
         with strip:
-            media.image(thumbnails.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
+            elements.image(shelf.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         counts = f"{len(card.shots)} to learn from" + (f", {len(card.tests)} to test with" if card.tests else "")
         words = counts if card.enabled else f":material/visibility_off: Turned off. {counts}"
@@ -226,6 +247,31 @@ def _gallery(session: Session, card: Card) -> None:
 
 
 def _photo(session: Session, photo: Photo) -> None:
-    media.image(thumbnails.strip([photo], side=144), width="stretch", alt=photo.name)
+    elements.image(shelf.strip([photo], side=144), width="stretch", alt=photo.name)
     st.caption(text.markdown(text.shorten(photo.name, 24)))
     Labels(session, photo, Where.CARDS, "look").menu()
+
+
+_SIDE = 144
+
+
+def next_photo(session: Session) -> None:
+    """Draw the one that is worth most, of the photos to try that have no label; nothing where there is no choice."""
+    taught = session.training.taught
+    if taught is None:
+        return
+    found = next_photos(session, backbone(session.training.tower))
+    show_notice(session, Where.NEXT)
+    if not found:
+        return
+    st.subheader(
+        "Label next",
+        anchor=False,
+        help="Of the photos to try that have no label. Two rules take turns: the one that it can least decide between "
+        "two classes, and the one least like any photo that has a label.",
+    )
+    first = found[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        elements.image(shelf.strip([first.photo], side=_SIDE), alt=first.photo.name, width=_SIDE)
+        st.caption(first.why, width="stretch")
+    Labels(session, first.photo, Where.NEXT, "next").offer(taught.names)

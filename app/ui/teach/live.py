@@ -6,17 +6,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import text
-from app.charts import training_charts
+from app import charts, text
 from app.jobs.manager import Snapshot, State
 from app.teaching.cards import Card
 from app.teaching.progress import Kept, Point, Progress, Score, Sight, Taught
 from app.teaching.tasks import check_photos
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, jobs, towers
-from app.ui.widgets import media
-from app.ui.widgets.explained import one_map
-from app.ui.widgets.problems import ProblemsTold
+from app.ui.widgets import elements
+from app.ui.widgets.elements import ProblemsTold
+from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session
@@ -201,8 +200,8 @@ def _pictures(
 ) -> None:
     """Of a run that was opened there are only the curves."""
     st.markdown("**Loss and accuracy**")
-    alt = training_charts.curve_in_words(history)
-    media.chart(training_charts.learning(history, steps), key="learning", alt=alt)
+    alt = charts.curve_in_words(history)
+    elements.chart(charts.learning(history, steps), key="learning", alt=alt)
     busy = session.training.job is not None
     if busy or kept is not None:
         st.markdown(
@@ -211,9 +210,7 @@ def _pictures(
             "learn to differ.",
         )
         total = kept.total if kept else session.training.settings.global_prompts
-        media.chart(
-            training_charts.kept_prompts(kept, total), key="kept prompts", alt=training_charts.kept_in_words(kept)
-        )
+        elements.chart(charts.kept_prompts(kept, total), key="kept prompts", alt=charts.kept_in_words(kept))
     if busy or sights:
         st.markdown("**Where a local prompt looks**")
         _map(session, sights, replay=not busy)

@@ -2,17 +2,16 @@
 
 import streamlit as st
 
-from app.ui import resources
-from app.ui.explanation import tryout
-from app.ui.project import menu
-from app.ui.teach import deck, live, next_photo, settings
-from app.ui.teach.columns import heading, three_columns
-from app.ui.widgets import privacy
-from app.ui.widgets.problems import ProblemsTold
+from app.ui import project_menu, resources
+from app.ui.explanation import answer
+from app.ui.teach import deck, live, settings
+from app.ui.teach.deck import heading, three_columns
+from app.ui.widgets import elements
+from app.ui.widgets.elements import ProblemsTold
 
 session = resources.session()
 
-menu.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
+project_menu.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
 deck.verdicts()
 collect, train, try_it = three_columns()
 with collect:
@@ -30,6 +29,6 @@ with train:
 with try_it:
     heading("Try")
     with ProblemsTold():
-        tryout.tryout(session)
-        next_photo.next_photo(session)
-privacy.line()
+        answer.tryout(session)
+        deck.next_photo(session)
+elements.line()

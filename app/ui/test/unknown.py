@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import text
-from app.charts import test_charts
+from app import charts, text
 from app.photos.shelf import MAX_PHOTOS
 from app.ui.resources import backbone
-from app.ui.test.limit_track import limit_track
-from app.ui.widgets import media
+from app.ui.widgets import elements
 from app.ui.widgets.uploads import uploader
 from app.views import testing
 from app.views.testing import AnsweredPhotos, Tested
@@ -25,6 +26,52 @@ from gallop.wording import answer_in_words
 
 if TYPE_CHECKING:
     from gallop.evaluation.measure import Evaluation
+
+_HERE = Path(__file__).with_name("limit_track.js")
+_draw = st.components.v2.component(
+    "gallop_limit_track",
+    js=_HERE.read_text(encoding="utf-8"),
+    css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
+)
+
+
+def limit_track(
+    key: str,
+    known: Sequence[float],
+    unknown: Sequence[float],
+    cuts: NDArray[Any],
+    *,
+    limit: float,
+    moved: Callable[[float], None],
+) -> None:
+    """Draw it.
+
+    Args:
+        known, unknown: the scores of the photos.
+        cuts: where the track can stand, the strictest first.
+        limit: where it stands; it need be none of these.
+        moved: told where a hand has left it: anything from below the strictest to above the most lenient.
+    """
+
+    def told() -> dict[str, Any]:
+        found: Any = getattr(st.session_state.get(key), "limit", None)
+        return found if isinstance(found, dict) else {}
+
+    def heard() -> None:
+        value = told().get("value")
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            moved(min(max(float(value), float(cuts[0])), float(cuts[-1])))
+
+    turn = told().get("turn")
+    data = {
+        "known": sorted(map(float, known)),
+        "unknown": sorted(map(float, unknown)),
+        "cuts": cuts.tolist(),
+        "limit": limit,
+        "turn": turn if isinstance(turn, int) else 0,
+    }
+    _draw(key=key, data=data, on_limit_change=heard)
+
 
 NONE_YET = np.zeros(0, dtype=np.float32)
 _HOLDS = (
@@ -62,7 +109,7 @@ def unknown(session: Session, tested: Tested | None) -> None:
     with right:
         limit = _limit(session, known, other)
     with st.expander("Outlier scores", icon=":material/bar_chart:", key="outlier scores"):
-        media.chart(test_charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
+        elements.chart(charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
         st.caption(_intervals(at_limit(known, other, limit)))
         if tested is not None and found is not None:
             _separation(tested.evaluation, found)
@@ -126,7 +173,7 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
 def _intervals(does: AtLimit) -> str:
     """Both shares, as far as so few photos can tell."""
     parts = {"Known photos kept": does.kept, "unknown photos noticed": does.noticed}
-    return "; ".join(f"{words}: {test_charts.span(share)}" for words, share in parts.items() if share) + "."
+    return "; ".join(f"{words}: {charts.span(share)}" for words, share in parts.items() if share) + "."
 
 
 def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
@@ -135,7 +182,7 @@ def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
     left, right = st.columns([1, 1], gap="large")
     with left:
         words = "; ".join(f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in found.items())
-        media.chart(test_charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
+        elements.chart(charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
         st.caption("Each curve: all limits, strict to lenient. Dashed: 95 % of the known photos kept.")
     with right:
         st.markdown(

@@ -9,17 +9,14 @@ import streamlit as st
 
 from app import text
 from app.jobs.manager import PlainError
-from app.towers.download import Downloading, to_download
-from app.towers.listing import PAPERS_KIND, called
-from app.towers.options import DEFAULT_TOWER
+from app.towers.listing import DEFAULT_TOWER, PAPERS_KIND, called
+from app.towers.work import Downloading, to_download
 from app.ui.resources import downloads, towers
-from app.ui.slot import slot
-from app.ui.widgets import job_progress
-from app.ui.widgets.notices import show_notice
+from app.ui.widgets import elements
+from app.ui.widgets.elements import show_notice, slot
 from app.ui.widgets.remembered import one_of, put
-from app.visitor.notices import Notice, Where
 from app.visitor.page_state import TowersState
-from app.visitor.session import Session
+from app.visitor.session import Notice, Session, Where
 from gallop.backbones.weights.known import KnownTower
 from gallop.config import REGION_ADVICE, REGION_RULES
 
@@ -70,7 +67,7 @@ def _standing(session: Session) -> None:
     """What is under way or is to be known of towers."""
     if towers().listing.problem:
         st.caption(f":material/warning: {text.markdown(towers().listing.problem)}")
-    job_progress.watch(session.downloads)
+    elements.watch(session.downloads)
     elsewhere = session.training.elsewhere
     if session.training.taught is None and elsewhere:
         st.caption(

@@ -12,8 +12,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import text
 from app.photos.shelf import Verdicts
-from app.teaching.card_words import left_out
-from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS
+from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, left_out
 from app.ui.resources import let_go_of_files, session, unread
 
 PHOTO_MEGABYTES = 20
