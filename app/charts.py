@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from app import text
 from app.runs.run import Run, Spread
-from app.teaching.progress import Kept, Point
+from app.teaching.training import Kept, Point
 from gallop.evaluation.intervals import Share
 from gallop.model.scores import VERDICT
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from gallop.predictions.faithfulness import Deletion
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+# Seen on white and on black.
 GREY, PALE_GREY = "#8a9698", "rgba(138, 150, 152, 0.3)"
-"""Seen on white and on black."""
+# The margin of a chart with values beside its bars: pixels that the longest one takes, however narrow the chart is.
 BESIDE = {"r": 60}
-"""The margin of a chart with values beside its bars: pixels that the longest one takes, however narrow the chart is."""
+# Of a chart whose height does not follow from its rows.
 HEIGHT = 310
-"""Of a chart whose height does not follow from its rows."""
 
+# From 0 to 100 %, and the half of a point that lies at the end.
 WHOLE = [0, 104]
-"""From 0 to 100 %, and the half of a point that lies at the end."""
 
 _STILL = {"fixedrange": True, "automargin": True}
 pio.templates["gallop"] = go.layout.Template(
@@ -100,12 +100,11 @@ def percent_axis(title: str = "", **more: Any) -> dict[str, Any]:
 
 
 def titled_axis(title: str, **more: Any) -> dict[str, Any]:
-    """Return an axis that says what is measured."""
     return {"title": {"text": title}} | more
 
 
+# Digits of a cosine: from 0.9999 on a square has the brightest colour.
 SAME = 4
-"""Digits of a cosine: from 0.9999 on a square has the brightest colour."""
 
 
 def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
@@ -197,7 +196,6 @@ def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:
 
 
 def losses(runs: Mapping[str, Run]) -> go.Figure:
-    """The loss of several runs, step by step."""
     lines = [
         go.Scatter(
             x=[point.step for point in run.history],
@@ -213,7 +211,6 @@ def losses(runs: Mapping[str, Run]) -> go.Figure:
 
 
 def seeds_in_words(spreads: Mapping[str, Spread]) -> str:
-    """The same for who cannot see it."""
     return " ".join(f"{text.shorten(name)}: {spread_in_words(found)}." for name, found in spreads.items())
 
 
@@ -226,7 +223,6 @@ def spread_in_words(found: Spread) -> str:
 
 
 def losses_in_words(runs: Mapping[str, Run]) -> str:
-    """First and last loss of each."""
     return " ".join(f"{label}: loss {_ends(run)}." for label, run in runs.items())
 
 
@@ -283,8 +279,8 @@ def deletion_curve(found: Deletion) -> go.Figure:
 
 
 HISTOGRAM_BINS = 24
+# Where the word at an upright line stands.
 _BESIDE = {"y": 1, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
-"""Where the word at an upright line stands."""
 
 
 def classes(shares: Mapping[str, Share], overall: Share) -> go.Figure:
@@ -438,8 +434,8 @@ def _points(
 
 
 _MOST_POINTS = 300
+# They are looked at while they grow, below the button and beside the cards.
 _HEIGHT, _LOW = 230, 150
-"""They are looked at while they grow, below the button and beside the cards."""
 _KEPT = "#0f8579"
 
 
@@ -489,7 +485,6 @@ def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
 
 
 def curve_in_words(history: Sequence[Point]) -> str:
-    """The learning curves for who cannot see them."""
     if not history:
         return "No step has been made yet."
     first, last = history[0], history[-1]
@@ -500,7 +495,6 @@ def curve_in_words(history: Sequence[Point]) -> str:
 
 
 def kept_in_words(kept: Kept | None) -> str:
-    """How many photos of the step kept each prompt."""
     if kept is None:
         return "No step has been made yet."
     counts = [sum(m in chosen for chosen in kept.prompts) for m in range(kept.total)]

@@ -26,38 +26,47 @@ from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.text import shorten
 
 POLICY_VIOLATION = 1008
+# The cookie that a browser is known again by: a random number, which says nothing of who uses it.
 BROWSER = "gallop_browser"
-"""The cookie that a browser is known again by: a random number, which says nothing of who uses it."""
 _A_MONTH = 30 * 24 * 3600
-_NUMBER = "[0-9a-f]{32}"
+# Bytes before the file itself: its name and kind.
+_MOST_HEAD = 2**16
+# Bytes that a file may have whose sender tells no size, as no browser does: as many as Streamlit takes of one.
+_UNTOLD = 200 * 2**20
+_INDEX = "index.html"
+# In it: where Streamlit's scripts draw the page, all of it.
+_PLACE = '<div id="root"></div>'
+# Not as the system has it: on some a script is plain text, which no browser runs.
+_KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_OPEN_FILES = Path("/dev/fd")
+
+# Told number, name and size of a file, browser and page; why it is not taken, as a sentence.
+Comes = Callable[[str, str, int, str, str], str]
 
 
 class OwnPagesOnly:
     """Refuse a websocket that a page of another site opens.
 
     Streamlit would refuse it too, but would ask a server on the internet first by what address this machine is known
-    there: the page might come from that.
+    there: the page might come from that. A program that is no browser may name no page.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" and not own_page(Headers(scope=scope)):
-            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-        else:
+        headers = Headers(scope=scope) if scope["type"] == "websocket" else {}
+        origin = headers.get("origin")
+        if origin is None or origin.partition("://")[2] == headers.get("host"):
             await self._app(scope, receive, send)
-
-
-def own_page(headers: Headers) -> bool:
-    """Whether the page is of the very server that it asks; a program that is no browser may name no page."""
-    origin, host = headers.get("origin"), headers.get("host")
-    return origin is None or origin.partition("://")[2] == host
+        else:
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
 
 
 class KnownBrowsers:
@@ -77,49 +86,45 @@ class KnownBrowsers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        number = browser_of(Headers(scope=scope).get("cookie", "")) or secrets.token_hex(16)
+        number = _browser(scope) or secrets.token_hex(16)
         cookie = f"{BROWSER}={number}; Path={self._path}; Max-Age={_A_MONTH}; HttpOnly; SameSite=Lax"
         if scope["scheme"] == "https":
             cookie += "; Secure"
-
-        async def telling(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if headers.get("content-type", "").startswith("text/html"):
-                    headers.append("set-cookie", cookie)
-            await send(message)
-
-        await self._app(scope, receive, telling)
+        await self._app(scope, receive, _on_pages(send, lambda headers: headers.append("set-cookie", cookie)))
 
 
-def browser_of(cookies: str) -> str:
-    """Return the number in what a browser sends as its cookies; nothing where it has none, or keeps none."""
-    found = re.search(rf"(?:^|;\s*){BROWSER}=({_NUMBER})(?:;|$)", cookies)
+def _browser(scope: Scope) -> str:
+    """The number in what a browser sends as its cookies; nothing where it has none, or keeps none."""
+    cookies = Headers(scope=scope).get("cookie", "")
+    found = re.search(rf"(?:^|;\s*){BROWSER}=([0-9a-f]{{32}})(?:;|$)", cookies)
     return found[1] if found else ""
 
 
-_MOST_HEAD = 2**16
-"""Bytes before the file itself: its name and kind."""
-_TAKEN = 204
-_UNTOLD = 200 * 2**20
-"""Bytes that a file may have whose sender tells no size, as no browser does: as many as Streamlit takes of one."""
+def _on_pages(send: Send, act: Callable[[MutableHeaders], None]) -> Send:
+    """As ``send``, with the headers of each answer that is a page given to ``act`` first."""
 
-Comes = Callable[[str, str, int, str, str], str]
-"""Told number, name and size of a file, browser and page; why it is not taken, as a sentence."""
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            if headers.get("content-type", "").startswith("text/html"):
+                act(headers)
+        await send(message)
+
+    return sending
 
 
 class RoomForFiles:
     """Ask for each file that is sent whether there is room for it.
 
     Args:
-        path: that the app lies under.
+        path: below which files are sent to.
         comes: asked before the first byte of the file itself is read.
         gone: told the number of a file that did not come after all, or was taken back.
     """
 
     def __init__(self, app: ASGIApp, path: str, comes: Comes, gone: Callable[[str], None]) -> None:
         self._app, self._comes, self._gone = app, comes, gone
-        self._place = re.compile(rf"{re.escape(path)}_stcore/upload_file/([^/]+)/([^/]+)")
+        self._place = re.compile(rf"{re.escape(path)}([^/]+)/([^/]+)")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         place = self._place.fullmatch(scope["path"]) if scope["type"] == "http" else None
@@ -131,7 +136,7 @@ class RoomForFiles:
 
         async def noting(message: Message) -> None:
             nonlocal taken
-            taken = taken or message.get("status") == _TAKEN
+            taken = taken or message.get("status") == 204
             await send(message)
 
         try:
@@ -144,15 +149,15 @@ class RoomForFiles:
 
     async def _let_in(self, scope: Scope, receive: Receive, page: str, file: str) -> tuple[Scope, Receive]:
         """The request as it is, or with an empty file in place of one for which there is no room."""
-        headers = Headers(scope=scope)
         head, more = b"", True
         while more and b"\r\n\r\n" not in head and len(head) < _MOST_HEAD:
             piece = await receive()
             head, more = head + piece.get("body", b""), piece.get("more_body", False)
-        length = headers.get("content-length", "")
+        length = Headers(scope=scope).get("content-length", "")
         size = int(length) if length.isdecimal() else _UNTOLD
-        problem = self._comes(file, _name(head), size, browser_of(headers.get("cookie", "")), page)
-        if not problem:
+        named = re.search(rb'filename="([^"\r\n]+)"', head)
+        name = shorten(named[1].decode("utf-8", "replace"), 60) if named else "The file"
+        if not self._comes(file, name, size, _browser(scope), page):
             return scope, _first(head, more, receive)
         while more:  # a browser that is answered while it sends takes the connection for broken
             more = (await receive()).get("more_body", False)
@@ -165,41 +170,19 @@ class RoomForFiles:
 
 
 def _first(head: bytes, more: bool, receive: Receive) -> Receive:
-    """What was read already, and then the rest."""
-    told = False
+    ahead: list[Message] = [{"type": "http.request", "body": head, "more_body": more}]
 
     async def received() -> Message:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return {"type": "http.request", "body": head, "more_body": more}
+        return ahead.pop() if ahead else await receive()
 
     return received
-
-
-def _name(head: bytes) -> str:
-    found = re.search(rb'filename="([^"\r\n]*)"', head)
-    return shorten(found[1].decode("utf-8", "replace"), 60) if found and found[1] else "The file"
-
-
-_INDEX = "index.html"
-_PLACE = '<div id="root"></div>'
-"""In it: where Streamlit's scripts draw the page, all of it."""
-_FOR_EVER = "public, immutable, max-age=31536000"
-"""The name of each file changes with what is in it; Streamlit says the same."""
-_NEVER = "no-store"
-"""The same address shows another thing as soon as a visitor has done anything, also to who comes back to it."""
-_KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
-"""Not as the system has it: on some a script is plain text, which no browser runs."""
-_OPEN_FILES = Path("/dev/fd")
 
 
 class Rest:
     """How long nothing has been sent to a visitor."""
 
     def __init__(self) -> None:
-        self._since = time.monotonic()
+        self.ends()
 
     def ends(self) -> None:
         self._since = time.monotonic()
@@ -227,8 +210,7 @@ class FirstPage:
         """Return the page for who asks for it; nothing where Streamlit's own is to be sent as it is."""
         if scope["method"] != "GET" or scope["path"] != self._address:
             return ""
-        browser = browser_of(Headers(scope=scope).get("cookie", ""))
-        seen = self._waiting(scope["query_string"].decode("latin-1"), browser)
+        seen = self._waiting(scope["query_string"].decode("latin-1"), _browser(scope))
         return _put_in(self._file, seen) if seen else ""
 
 
@@ -272,19 +254,14 @@ class OwnScripts:
             await self._app(scope, receive, send)
         elif scope["method"] == "GET" and scope["path"] in self._held and "range" not in Headers(scope=scope):
             self._rest.ends()
-            kind = {"content-type": _KINDS[Path(scope["path"]).suffix], "cache-control": _FOR_EVER}
-            await _sent(self._held[scope["path"]], kind, send)
+            # The name of each file changes with what is in it; Streamlit says the same.
+            kind = {"cache-control": "public, immutable, max-age=31536000"}
+            kind["content-type"] = _KINDS[Path(scope["path"]).suffix]
+            await Response(self._held[scope["path"]], headers=kind)(scope, receive, send)
         elif page := self._first.at(scope):
-            await self._page(page, scope, self._naming(send))
+            await _page(page, scope)(scope, receive, _on_pages(send, self._name))
         else:
-            await self._app(scope, receive, self._naming(send))
-
-    async def _page(self, page: str, scope: Scope, send: Send) -> None:
-        headers = {"content-type": "text/html; charset=utf-8", "cache-control": _NEVER, "vary": "accept-encoding"}
-        short = "gzip" in Headers(scope=scope).get("accept-encoding", "")
-        if short:
-            headers["content-encoding"] = "gzip"
-        await _sent(_short(page) if short else page.encode(), headers, send)
+            await self._app(scope, receive, _on_pages(send, self._name))
 
     def _noting(self, send: Send) -> Send:
         async def noted(message: Message) -> None:
@@ -293,17 +270,18 @@ class OwnScripts:
 
         return noted
 
-    def _naming(self, send: Send) -> Send:
-        async def named(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                if headers.get("content-type", "").startswith("text/html"):
-                    self._rest.ends()
-                    if self._named:
-                        headers.append("link", self._named)
-            await send(message)
+    def _name(self, headers: MutableHeaders) -> None:
+        self._rest.ends()
+        if self._named:
+            headers.append("link", self._named)
 
-        return named
+
+def _page(page: str, scope: Scope) -> Response:
+    # No store: the same address shows another thing as soon as a visitor has done anything, also to who comes back.
+    headers = {"content-type": "text/html; charset=utf-8", "cache-control": "no-store", "vary": "accept-encoding"}
+    if "gzip" not in Headers(scope=scope).get("accept-encoding", ""):
+        return Response(page, headers=headers)
+    return Response(_short(page), headers=headers | {"content-encoding": "gzip"})
 
 
 def answer_at_once(port: int) -> None:
@@ -325,10 +303,7 @@ def answer_at_once(port: int) -> None:
 
 
 def _open_files() -> Iterator[int]:
-    """Copies of this process's open files."""
-    if not _OPEN_FILES.is_dir():
-        return
-    for name in os.listdir(_OPEN_FILES):
+    for name in os.listdir(_OPEN_FILES) if _OPEN_FILES.is_dir() else ():
         try:
             yield os.dup(int(name))
         except OSError:  # the folder's own
@@ -347,12 +322,6 @@ def _short(page: str) -> bytes:
     return gzip.compress(page.encode(), mtime=0)
 
 
-async def _sent(body: bytes, headers: Mapping[str, str], send: Send) -> None:
-    found = [(name.encode(), value.encode()) for name, value in {**headers, "content-length": str(len(body))}.items()]
-    await send({"type": "http.response.start", "status": 200, "headers": found})
-    await send({"type": "http.response.body", "body": body})
-
-
 def _listed(manifest: Path) -> dict[str, Any]:
     """What Streamlit's bundler tells of each file; nothing where it told in another manner."""
     try:
@@ -368,7 +337,6 @@ def _called(files: Mapping[str, Any], names: Collection[str]) -> list[str]:
 
 
 def _reached(files: Mapping[str, Any], entries: Collection[str]) -> Iterator[str]:
-    """Their files, and all that these cannot do without."""
     found, ahead = set(), list(entries)
     while ahead:
         entry = ahead.pop()

@@ -8,6 +8,7 @@ import streamlit as st
 from app import text
 from app.ui import resources
 from app.ui.explanation import current
+from app.ui.streamlit_insides import draw_from_the_top
 from app.ui.teach import live
 from app.ui.widgets import elements, remembered, towers, uploads
 from app.ui.widgets.elements import slot
@@ -16,7 +17,7 @@ from app.visitor.registry import TooManyVisitors
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
 ICON = Path(__file__).with_name("icon.png")
 
-resources.draw_from_the_top()
+draw_from_the_top()
 st.set_page_config(page_title="GalLoP Explorer", page_icon=ICON, layout="wide")
 page = st.navigation(
     [
@@ -38,7 +39,7 @@ except TooManyVisitors as error:
     st.stop()
 if taught is not None:
     current.show(session, taught)
-above = slot()  # nothing in it keeps a state: a click on a page's name is told by that (ui/destination.py)
+above = slot()  # nothing in it keeps a state: a click on a page's name is told by that (ui/streamlit_insides.py)
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended, and its photos are gone, or another browser began it"
     above.info(f"The session of this address {why}. You start anew.", icon=":material/info:")

@@ -18,8 +18,8 @@ from streamlit.testing.v1 import AppTest
 from app import text
 from app.photos.archives import CardPlace, Member
 from app.runs.store import RunStore, data_folder
-from app.teaching.progress import Progress, Taught
 from app.teaching.tasks import Teaching
+from app.teaching.training import Progress, Taught
 from app.ui import resources
 from app.views.exploring import look_at, photo_on_explore
 from app.visitor.registry import Visitors

@@ -1,7 +1,8 @@
 """Photos to try the app with, and the answers of the backbone that ships: the first picture waits for no backbone.
 
 They ship inside the scikit-image wheel, so nothing is fetched and nothing is copied. The answers are worked out
-beforehand: ``python -m app.photos.sample_answers`` does so anew, and a test compares them with the backbone. Loads no torch but for that.
+beforehand: ``python -m app.photos.sample_answers`` does so anew, and a test
+compares them with the backbone. Loads no torch but for that.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ def credit(name: str) -> str:
 
 
 ANSWERS = Path(__file__).with_suffix(".json")
+# Of what an explainer shows: the photo comes with scikit-image, and the rest is the same for every photo.
 _MADE_HERE = ("photo", "stands", *palettes())
-"""Of what an explainer shows: the photo comes with scikit-image, and the rest is the same for every photo."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,6 @@ class SampleAnswer:
 
     @property
     def photo(self) -> Photo:
-        """Decoded once for all visitors."""
         return _decoded(self.sample.name)
 
     @property
@@ -131,7 +131,6 @@ class SampleAnswer:
 
     @property
     def thumbnail(self) -> str:
-        """Made once for all visitors."""
         return _thumbnail(self.sample.name)
 
     @property

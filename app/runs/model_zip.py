@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from app.jobs.manager import PlainError
+from app.jobs import PlainError
 from app.photos.archives import ArchiveError, check_whole, member_bytes
 from gallop.errors import GallopError
 from gallop.images.formats import printable_name
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 ZIP_SETTINGS, ZIP_TENSORS = "gallop.json", "prompts.safetensors"
 _FOLDER = "model"
+# Bytes: ten times what the largest models need.
 MOST_ZIP_BYTES = {ZIP_SETTINGS: 4 * 2**20, ZIP_TENSORS: 64 * 2**20}
-"""Bytes: ten times what the largest models need."""
+# The same model gives the same zip.
 _ANY_DAY = (1980, 1, 1, 0, 0, 0)
-"""The same model gives the same zip."""
 
 
 class ModelProblem(PlainError):
@@ -58,7 +58,6 @@ class Files:
 
 @contextlib.contextmanager
 def _for_a_moment() -> Iterator[str]:
-    """A folder that goes at once."""
     try:
         with tempfile.TemporaryDirectory(prefix="gallop") as folder:
             yield folder
@@ -147,7 +146,6 @@ def unzipped(archive: BinaryIO, name: str) -> Files:
 
 
 def _one(opened: zipfile.ZipFile, wanted: str, shown: str) -> bytes:
-    """The only member of a name."""
     members = [member for member in opened.infolist() if member.filename.replace("\\", "/").split("/")[-1] == wanted]
     members = [member for member in members if "__MACOSX" not in member.filename]
     if len(members) != 1:

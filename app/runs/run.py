@@ -11,18 +11,17 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
-from app.teaching.progress import Answer, Course, Point, Taught
-from app.teaching.settings import Settings
-from app.towers.listing import DEFAULT_TOWER
+from app.teaching.training import Answer, Course, Point, Settings, Taught
+from app.towers import DEFAULT_TOWER
 from gallop.config import HEADS
 from gallop.data import data_fingerprint
 from gallop.evaluation.intervals import Share
 from gallop.setting import recorded, settings_of
 
+# The id of the row that no training made.
 ZERO_SHOT = 0
-"""The id of the row that no training made."""
+# Of a learning curve, kept with its run.
 MOST_POINTS = 400
-"""Of a learning curve, kept with its run."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,6 @@ class Run(Course):
 
     @property
     def is_coop(self) -> bool:
-        """One global prompt, and nothing beside it."""
         if self.settings is None:
             return False
         bare = not self.settings.method().branches and not self.settings.global_projection
@@ -250,7 +248,6 @@ def siblings(run: Run, runs: Iterable[Run], but: str = "seed") -> list[Run]:
 
 
 def further_seeds(run: Run, runs: Iterable[Run], count: int) -> tuple[int, ...]:
-    """The next seeds that no sibling has."""
     assert run.settings is not None
     used = {other.settings.seed for other in siblings(run, runs) if other.settings} | {run.settings.seed}
     free = (seed for seed in range(len(used) + count) if seed not in used)
@@ -259,8 +256,6 @@ def further_seeds(run: Run, runs: Iterable[Run], count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Spread:
-    """Accuracies of the same training with several seeds."""
-
     values: tuple[float, ...]
 
     @property
@@ -287,8 +282,8 @@ def spread(runs: Sequence[Run]) -> Spread | None:
     return Spread(tuple(shares)) if len(shares) > 1 else None
 
 
+# Settings that stand in every run, as they did in the first ones. Nothing is ever added here.
 _FIRST = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", "batch_size", "views", "seed")
-"""Settings that stand in every run, as they did in the first ones. Nothing is ever added here."""
 _SAID = ("answers", "answers_before")
 
 

@@ -23,16 +23,16 @@ from typing import Any, TypeVar
 import peewee
 from peewee import AutoField, BlobField, BooleanField, FloatField, IntegerField, Model, SqliteDatabase, TextField
 
-from app.jobs.manager import PlainError
+from app.jobs import PlainError
 from app.runs.model_zip import Files, files_of
 from app.runs.run import Run, of_taught, run_of_row, written
-from app.teaching.progress import Taught
+from app.teaching.training import Taught
 from gallop.errors import GallopError, sentence_of
 from gallop.runtime.writing import make_folder
 
 FILE = "runs.sqlite"
+# Written into the file's header: that it is this app's, and how its tables are laid out.
 MARK, VERSION = 0x47616C50, 1
-"""Written into the file's header: that it is this app's, and how its tables are laid out."""
 MACHINE = "this machine"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -136,18 +136,17 @@ def refuse_foreign(path: Path, *, reading_only: bool = False) -> None:
 T = TypeVar("T")
 
 MOST_RUNS = 200
+# Of one owner.
 MOST_BYTES = 1024 * 2**20
-"""Of one owner."""
 MOST_NAME = 80
+# Seconds to wait for another program that uses the file.
 PATIENCE = 5
-"""Seconds to wait for another program that uses the file."""
+# Seconds after which runs of a visitor are deleted if a server that crashed has left them.
 ORPHANED = 24 * 3600.0
-"""Seconds after which runs of a visitor are deleted if a server that crashed has left them."""
 
 
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """What SQLite complains about, as a sentence."""
     try:
         yield
     except peewee.PeeweeException as error:
@@ -159,7 +158,6 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _bound(database: SqliteDatabase) -> Any:
-    """The table of runs in one file."""
 
     class Row(Model):
         id = AutoField()
@@ -241,7 +239,6 @@ class RunStore:
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:
-        """The table, and a connection to it."""
         with self._lock:
             if self._database is None:
                 self._open()
@@ -275,7 +272,6 @@ class RunStore:
             raise why from None
 
     def runs(self, owner: str) -> list[Run]:
-        """All runs of an owner, the latest first."""
 
         def ask(rows: Any) -> list[Any]:
             query = rows.select(rows.id, rows.name, rows.made, rows.facts)
@@ -391,7 +387,6 @@ class Ledger:
             self.problem = sentence_of(error) or ""
 
     def runs(self) -> list[Run]:
-        """All of them, the latest first."""
         return self.store.runs(self.owner)
 
     def files(self, run_id: int) -> Files:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, Literal, TypeVar
 
-from app.jobs.manager import PlainError
+from app.jobs import PlainError
 from app.photos.archives import Member
 from app.photos.shelf import SHOT_SIDE, Verdicts, alike, free_name, outline, small
 from app.text import joined
@@ -19,12 +19,10 @@ from gallop.names.class_names import clean_names
 
 
 def photos_counted(count: int) -> str:
-    """Return a number of photos in words."""
     return f"{count} photo{'' if count == 1 else 's'}"
 
 
 def among_photos(name: str, *, tests: bool) -> str:
-    """Return where a photo of a class lies."""
     return f"among the {'test ' if tests else ''}photos of {name!r}"
 
 
@@ -70,8 +68,8 @@ def looks_like(name: str, other: str, class_name: str, *, tests: bool) -> str:
 T = TypeVar("T")
 
 MOST_UNDONE = 30
+# Photos, with those that only an undo brings back: so all that fit on the cards may be replaced, and come back.
 MOST_HELD = 1200
-"""Photos, with those that only an undo brings back: so all that fit on the cards may be replaced, and come back."""
 
 
 @dataclass
@@ -97,12 +95,12 @@ class Past(Generic[T]):
             del self.changes[0]
 
 
+# Photos to learn from, and photos that are never learned from, only used to test.
 Pile = Literal["shots", "tests"]
-"""Photos to learn from, and photos that are never learned from, only used to test."""
 
 MOST_CARDS = 20
+# On one pile of one card, and on all: they lie in memory.
 MOST_PHOTOS, MOST_ALTOGETHER = 64, 600
-"""On one pile of one card, and on all: they lie in memory."""
 
 
 class CardProblem(PlainError):
@@ -141,10 +139,10 @@ class Deck:
     """
 
     cards: tuple[Card, ...] = ()
+    # How many were made or taken back: tells the cards as they are from any before.
     changes: int = 0
-    """How many were made or taken back: tells the cards as they are from any before."""
+    # Why there is no room for a photo in what the visitor may have, as a sentence; empty where there is.
     fits: Callable[[Photo], str] = lambda photo: ""
-    """Why there is no room for a photo in what the visitor may have, as a sentence; empty where there is."""
     past: Past[tuple[Card, ...]] = field(default_factory=lambda: Past(_photos_of))
     _outlines: dict[str, int] = field(default_factory=dict)
     _next_id: int = 1
@@ -255,7 +253,6 @@ class Deck:
         return next(((card, pile) for card, pile, kept in self._all() if kept.sha256 == digest), None)
 
     def remove(self, digest: str) -> None:
-        """Take a photo away from wherever it is."""
         where = self.place_of(digest)
         if where is not None:
             card, pile = where
@@ -265,7 +262,6 @@ class Deck:
 
     @property
     def last_change(self) -> str | None:
-        """What ``undo`` would take back, such as "deleted ant"."""
         return self.past.changes[-1][0] if self.past.changes else None
 
     def undo(self) -> None:

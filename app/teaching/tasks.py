@@ -9,15 +9,14 @@ import copy
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.jobs.manager import PlainError
-from app.teaching.progress import Answer, Course, Kept, Point, Progress, Sight, Taught, Watch
-from app.teaching.settings import Settings, looks_of
+from app.jobs import PlainError
+from app.teaching.training import Answer, Course, Kept, Point, Progress, Settings, Sight, Taught, Watch, looks_of
 from app.text import joined
 from gallop import Photo, TrainConfig
 
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
     from gallop.backbones import Backbone
     from gallop.features.encoding import MemoryCache
 
+# What a step of one fold costs where several are trained at once, in steps of a training alone.
 SIDE_BY_SIDE = 0.6
-"""What a step of one fold costs where several are trained at once, in steps of a training alone."""
+# What a view of a photo costs to encode, in steps: on ``mini``, and only for how much of the bar it gets.
 VIEW = 0.15
-"""What a view of a photo costs to encode, in steps: on ``mini``, and only for how much of the bar it gets."""
 
 
 class Pace:
@@ -47,12 +46,12 @@ class Pace:
         folds = config.calibration_folds
         per_epoch = math.ceil(photos / config.batch_size)
         without_fold = math.ceil((photos - photos / folds) / config.batch_size) if folds else 0
+        # Of each phase, in steps.
         self._sizes = {
             "encoding": photos * config.views * VIEW,
             "training": float(config.epochs * per_epoch),
             "calibrating": config.epochs * without_fold * folds * SIDE_BY_SIDE,
         }
-        """Of each phase, in steps."""
         self.share = 0.0
         self.left: float | None = None
         self._phase, self._rate = "", 0.0
@@ -74,11 +73,11 @@ class Pace:
         self.left = (size - made + after) * self._rate if self._rate else None
 
 
+# Photos encoded or measured between two looks at the cancel button.
 _PHOTOS_AT_ONCE = 16
-"""Photos encoded or measured between two looks at the cancel button."""
 MOST_SIGHTS = 60
+# The map that evolves is drawn anew so often at most: it costs a pass of the vision tower.
 SIGHT_SECONDS = 0.7
-"""The map that evolves is drawn anew so often at most: it costs a pass of the vision tower."""
 
 
 def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
@@ -92,28 +91,20 @@ def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
     return ""
 
 
-class EncodeAhead:
-    """Photos encoded as they come in, so that a training finds them done. For the background.
+def encoding_ahead(
+    backbone: Backbone, cache: MemoryCache, pending: deque[Photo], settings: Settings
+) -> Generator[int, None, None]:
+    """Encode photos as they come in, so that a training finds them done; yield how many are still to do.
 
     Args:
         pending: photos still to encode; more may be added while this runs.
     """
+    from gallop.training.encoding_ahead import encode_ahead
 
-    def __init__(self, backbone: Backbone, cache: MemoryCache, pending: deque[Photo], settings: Settings) -> None:
-        self._backbone, self._cache, self._pending, self._settings = backbone, cache, pending, settings
-
-    def run(self) -> Iterator[int]:
-        """Yields how many photos are still to do."""
-        from gallop.training.encoding_ahead import encode_ahead
-
-        method = self._settings.method()
-        while self._pending:
-            chunk = [self._pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(self._pending)))]
-            for _ in encode_ahead(self._backbone, chunk, self._settings.training(), self._cache, method):
-                yield len(self._pending) + len(chunk)
-
-    def result(self) -> None:
-        return None
+    while pending:
+        chunk = [pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(pending)))]
+        for _ in encode_ahead(backbone, chunk, settings.training(), cache, settings.method()):
+            yield len(pending) + len(chunk)
 
 
 class Teaching:
@@ -125,6 +116,7 @@ class Teaching:
         shots: photos to learn from by class name.
         tests: photos to test with by class name; never learned from.
         watch: whose map is followed.
+        keep: takes what was learned, at the end or where it was cancelled.
     """
 
     def __init__(
@@ -135,10 +127,11 @@ class Teaching:
         tests: Mapping[str, Sequence[Photo]],
         settings: Settings,
         watch: Watch,
+        keep: Callable[[Taught], None] = lambda taught: None,
     ) -> None:
-        problem = check_photos(shots)
-        if problem:
+        if problem := check_photos(shots):
             raise PlainError(problem)
+        self._keep = keep
         self.names = tuple(sorted(shots))  # as the photos are drawn, so as ``fit`` orders its classes
         self._backbone, self._cache, self._settings, self._watch = backbone, cache, settings, watch
         self._content = content(shots)
@@ -194,7 +187,9 @@ class Teaching:
                 for _ in self._measure(when, classifier):
                     pass
         self._look(self._after, self._steps, always=True)
-        return self._taught(self._after)
+        taught = self._taught(self._after)
+        self._keep(taught)
+        return taught
 
     def _taught(self, after: GalLoPClassifier) -> Taught:
         assert self._before is not None
@@ -309,6 +304,12 @@ def answers_by_photo(
         yield {photo.sha256: Answer(name, label, share, seen) for label, share, (photo, name) in said}
 
 
+def answers_to(
+    classifier: GalLoPClassifier, cache: MemoryCache | None, pairs: Sequence[tuple[Photo, str]], *, seen: bool
+) -> dict[str, Answer]:
+    return dict(item for part in answers_by_photo(classifier, cache, pairs, seen=seen) for item in part.items())
+
+
 def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
     """All photos with their class, or as many of each class as asked for, drawn and ordered as the library does it.
 
@@ -380,27 +381,23 @@ def learned_more(
         tests: photos to test with by class name.
         cache: of the visitor's own photos.
     """
-    before = taught.learned
-    missed = any(branch.shots is None for branch in taught.after.model_.branches) and are_all(taught, before)
-    after = recalled(taught, before, cache) if missed else _with_cache(taught.after, cache)
+    missed = any(branch.shots is None for branch in taught.after.model_.branches) and are_all(taught, taught.learned)
+    after = recalled(taught, taught.learned, cache) if missed else _with_cache(taught.after, cache)
     after.add_shots([photo for photo, _ in fresh], [name for _, name in fresh])
     learned = (*taught.learned, *fresh)
     tested = [(photo, name) for name in taught.names for photo in tests.get(name, ())]
-    answers: list[dict[str, Answer]] = []
-    for classifier in (taught.before, after):
-        found: dict[str, Answer] = {}
-        for pairs, seen in ((learned, True), (tested, False)):
-            for part in answers_by_photo(classifier, cache, pairs, seen=seen):
-                found |= part
-        answers.append(found)
+    before, now = (
+        answers_to(classifier, cache, learned, seen=True) | answers_to(classifier, cache, tested, seen=False)
+        for classifier in (taught.before, after)
+    )
     return replace(
         taught,
         after=after,
         learned=learned,
         shots=taught.shots + len(fresh),
-        content=taught.content | content(_by_class(fresh)),
-        answers_before=answers[0],
-        answers=answers[1],
+        content=taught.content | {(name, photo.sha256) for photo, name in fresh},
+        answers_before=before,
+        answers=now,
     )
 
 
@@ -436,33 +433,6 @@ def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPCla
     return copied
 
 
-def _by_class(pairs: Pairs) -> dict[str, list[Photo]]:
-    found: dict[str, list[Photo]] = {}
-    for photo, name in pairs:
-        found.setdefault(name, []).append(photo)
-    return found
-
-
-Keep = Callable[[Taught], None]
-
-
-@dataclass
-class Recorded:
-    """A training whose result, finished or cancelled, is kept."""
-
-    teaching: Teaching
-    keep: Keep
-
-    def run(self) -> Iterator[Progress]:
-        yield from self.teaching.run()
-
-    def result(self) -> Taught | None:
-        taught = self.teaching.result()
-        if taught is not None:
-            self.keep(taught)
-        return taught
-
-
 @dataclass(frozen=True)
 class Stage:
     """Where a series stands: ``number`` counts from 1; ``progress`` is of the training in hand."""
@@ -480,24 +450,10 @@ class Stage:
         return f"Training {self.number} of {self.total}: {self.progress.sentence}"
 
 
-@dataclass
-class Series:
-    """Several trainings one after another. One that is cancelled half way is left out: it would spoil the mean."""
-
-    make: Sequence[Callable[[], Teaching]]
-    keep: Keep
-    done: int = 0
-
-    def run(self) -> Iterator[Stage]:
-        for number, make in enumerate(self.make, 1):
-            teaching = make()
-            for progress in teaching.run():
-                yield Stage(number, len(self.make), progress)
-            taught = teaching.result()
-            assert taught is not None  # it ran to its end
-            self.keep(taught)
-            self.done += 1
-
-    def result(self) -> int:
-        """How many were kept."""
-        return self.done
+def in_series(trainings: Sequence[Callable[[], Teaching]]) -> Generator[Stage, None, None]:
+    """Make several trainings one after another. One that is cancelled half way is left out: it would spoil the mean."""
+    for number, make in enumerate(trainings, 1):
+        teaching = make()
+        for progress in teaching.run():
+            yield Stage(number, len(trainings), progress)
+        teaching.result()  # which keeps it

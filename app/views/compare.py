@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from app.jobs import Steps
 from app.runs.model_zip import classifier_of
 from app.runs.run import ZERO_SHOT, Run, same_tower, siblings, tests, zero_shot_run
-from app.teaching.progress import Answer, Taught, Watch
-from app.teaching.settings import Settings
-from app.teaching.tasks import Series, Teaching, answers_by_photo, check_photos, content, opened
-from app.towers.listing import called
-from app.towers.room import TowerProblem, TowerRoom
-from app.towers.work import OnTower
+from app.teaching.tasks import Teaching, answers_to, check_photos, content, in_series, opened
+from app.teaching.training import Answer, Settings, Taught, Watch
+from app.towers import OnTower, TowerProblem, TowerRoom, called
 from gallop import Photo
 from gallop.wording import listed
 
@@ -30,8 +28,8 @@ if TYPE_CHECKING:
     from gallop.backbones import Backbone
     from gallop.evaluation.diversity import Ensembling
 
+# None, one between, and the paper's.
 DROPOUTS = (0.0, 0.5, 0.75)
-"""None, one between, and the paper's."""
 
 
 def photos(session: Session) -> dict[str, Photo]:
@@ -73,8 +71,7 @@ def _untaught(
     classifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(names)
     found: dict[str, Answer] = {}
     for seen, some in pairs.items():
-        for part in answers_by_photo(classifier, session.photos.features(), some, seen=seen):
-            found |= part
+        found |= answers_to(classifier, session.photos.features(), some, seen=seen)
     of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
     # Nothing is learned here, but what a run would learn from is marked as seen: it is no test for the two of them.
     whose = called(backbone.name, backbone.region_kind), backbone.fingerprint
@@ -114,9 +111,11 @@ def series(session: Session, room: TowerRoom, tower: str, settings: Sequence[Set
     assert ledger is not None
     keep, cards = ledger.keep, (photos.shots(), photos.tests())
 
-    def make(backbone: Backbone) -> Series:
+    def make(backbone: Backbone) -> Steps[None]:
         features = photos.features()
-        return Series([partial(Teaching, backbone, features, *cards, each, Watch()) for each in settings], keep)
+        return Steps(
+            in_series([partial(Teaching, backbone, features, *cards, each, Watch(), keep) for each in settings])
+        )
 
     return OnTower(room, tower, make)
 

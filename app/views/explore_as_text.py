@@ -12,18 +12,18 @@ from dataclasses import fields
 from typing import Any
 from urllib.parse import urlencode
 
-from app.towers.listing import DEFAULT_TOWER
+from app.towers import DEFAULT_TOWER
 from app.visitor.page_state import CELLS, SMOOTH, TAUGHT, UNTAUGHT, AskedRegion, ExploreState
 from gallop.maps.look import COLOURS
 
+# Characters of a field: browsers and servers cut longer addresses.
 _MOST = 4000
-"""Characters of a field: browsers and servers cut longer addresses."""
+# Fields that are text, and what each says of Explore.
 _ADDRESS_WORDS = {"names": "names", "templates": "templates", "class": "class_name", "against": "against"}
-"""Fields that are text, and what each says of Explore."""
 _DRAWN = {"colours": "colours", "drawn": "drawn"}
 _ADDRESS_CHOICES = {"colours": COLOURS, "drawn": (SMOOTH, CELLS)}
+# Fields that are numbers from 0 to 100.
 _SHARES = {"opacity": "opacity", "hidden": "hidden"}
-"""Fields that are numbers from 0 to 100."""
 _SCALES, TOWER = "k", "tower"
 ADDRESS_FIELDS = (*_ADDRESS_WORDS, *_DRAWN, *_SHARES, _SCALES, TOWER)
 
@@ -60,7 +60,6 @@ def read_address(parameters: Mapping[str, str]) -> ExploreState:
 
 
 def _number(words: str) -> int | None:
-    """Digits as a number; None for all else."""
     return int(words) if words.isascii() and words.isdigit() and len(words) < 5 else None
 
 
@@ -68,8 +67,8 @@ _EXPLORE_SAID_WORDS = ("photo", "names", "own_names", "templates", "class_name",
 _EXPLORE_SAID_CHOICES = {"prompts": (UNTAUGHT, TAUGHT), "colours": tuple(COLOURS), "drawn": (SMOOTH, CELLS)}
 _FLAGS = ("before", "all_scales", "finer")
 _UP_TO = {"prompt": 63, "opacity": 100, "hidden": 100}
+# Characters of the names, or of the templates.
 MOST_WORDS = 20_000
-"""Characters of the names, or of the templates."""
 _MOST_REGIONS = 2**16
 
 

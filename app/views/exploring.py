@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from app import text
 from app.photos.sample_answers import SampleAnswer, sample_answers
 from app.photos.shelf import thumbnail_url
-from app.towers.listing import DEFAULT_TOWER
+from app.towers import DEFAULT_TOWER
 from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
 from gallop import Photo, parse_names
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from gallop.backbones import Backbone
 
 MOST_SUGGESTED = 6
+# What a photo might be, where nobody has said anything yet: the tower picks the likeliest of these.
 EVERYDAY = parse_names(
     "cat, dog, bird, horse, cow, sheep, rabbit, fish, butterfly, insect, flower, tree, forest, mountain, beach, lake, "
     "snow, sky, city, street, house, bridge, boat, car, train, airplane, bicycle, motorcycle, person, baby, crowd, "
     "bread, cake, pizza, soup, salad, fruit, cup of coffee, bottle, book, computer, telephone, clock, chair, sofa, "
     "bed, table, lamp, shoe, dress, bag, guitar, painting, statue, map, text, toy, ball"
 )
-"""What a photo might be, where nobody has said anything yet: the tower picks the likeliest of these."""
 
 
 @dataclass(frozen=True)

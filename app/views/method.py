@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gallop
-from app.teaching.progress import Taught
-from app.towers.listing import DEFAULT_TOWER
+from app.teaching.training import Taught
+from app.towers import DEFAULT_TOWER
 from app.visitor.page_state import Question
 from gallop.config import REGION_RULES, MethodConfig
 from gallop.maps.explainer.steps import Origins
@@ -30,6 +30,7 @@ NOTEBOOKS = {
     "11_methods_side_by_side": "other methods",
     "12_maps_side_by_side": "other maps",
 }
+# By the title of a step, the notebook that builds it.
 OF_STEPS = {
     "Crop": "01_similarity",
     "Regions": "02_regions",
@@ -41,13 +42,12 @@ OF_STEPS = {
     "None of these?": "07_none_of_these",
     "Learning": "06_training",
 }
-"""By the title of a step, the notebook that builds it."""
+# Bytes of a notebook with its pictures.
 _LARGEST = 4 * 2**20
-"""Bytes of a notebook with its pictures."""
 
+# Side of its input and damping (image, region) of the tower that ships, whose answers to the samples are there before
+# it is loaded; a test holds them to the tower.
 _SHIPPED = 224, 46.0, 120.0
-"""Side of its input and damping (image, region) of the tower that ships, whose answers to the samples are there before
-it is loaded; a test holds them to the tower."""
 
 
 def notebook_files(*stems: str) -> dict[str, bytes]:
@@ -101,13 +101,11 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
 
 
 def _of_regions(tower: Backbone) -> str:
-    """What is not as in the paper."""
     kind = tower.region_kind
     return "" if kind == "value" else f"This tower's are of the kind {kind}: {REGION_RULES[kind]}, not the paper's."
 
 
 def _of_looks(config: MethodConfig) -> str:
-    """What is left out here."""
     if config.detail == 1:
         return ""
     what = "the maps of Explore are of that look" if config.detail_in == "maps" else "answers are the mean of both"
@@ -115,12 +113,10 @@ def _of_looks(config: MethodConfig) -> str:
 
 
 def _of_projections(config: MethodConfig) -> str:
-    """What is not as in the paper."""
     return "The photo's own feature goes through a learned projection, as the regions do." * config.global_projection
 
 
 def _of_cosines(tower: str, image: float, region: float) -> str:
-    """What is not as in plain CLIP."""
     if not (image or region):
         return ""
     return (

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.photos.shelf import MAX_PHOTOS
-from app.teaching.progress import Course
-from app.teaching.settings import looks_of
 from app.teaching.tasks import are_all, recalled
+from app.teaching.training import Course, looks_of
 from app.visitor.page_state import Question
 from app.visitor.photos import Bounded, VisitorPhotos
 from app.visitor.training import VisitorTraining
@@ -94,8 +93,8 @@ class VisitorLimit:
 
 T = TypeVar("T")
 Explain = Callable[["Backbone", Photo, Question], "Explanation"]
+# How many times as large a photo is looked at once more for finer maps.
 FINER = 2.0
-"""How many times as large a photo is looked at once more for finer maps."""
 
 
 @dataclass
@@ -258,7 +257,6 @@ class VisitorAnswers:
         return self.limit.own_for(question), _shas([photo for photo, _ in tests])
 
     def thumbnail(self, photo: Photo, make: Callable[[], str]) -> str:
-        """Return a small picture of a photo: made once."""
         return self._thumbnails.get_or(photo.sha256, make)
 
     def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar, overload
 
 from app.photos.sample_answers import sample_answers
-from app.teaching.settings import QUICK, Settings, preset
+from app.teaching.training import QUICK, Settings, preset
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
@@ -21,8 +21,8 @@ from gallop.maps.look import Style
 from gallop.names.templates import parse_templates
 
 DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
+# What every prompt says before anything is learned.
 DEFAULT_TEMPLATES = ("A photo of a {}",)
-"""What every prompt says before anything is learned."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,9 @@ class Place(Generic[T]):
 
     @property
     def key(self) -> str:
-        """Of the widget."""
         return " ".join(str(word) for word in (self.page, self.field, self.part) if word is not None)
 
     def at(self, part: int | str) -> Place[Any]:
-        """Return where a part of it is remembered."""
         return Place(self.page, self.field, part)
 
     def read(self, session: object) -> T | None:
@@ -77,7 +75,6 @@ class Place(Generic[T]):
         return value
 
     def write(self, session: object, value: T) -> None:
-        """Remember a value there."""
         state = getattr(session, self.page)
         whole: Any = value
         held = getattr(state, self.field)
@@ -354,7 +351,6 @@ class ExploreState:
 
     @property
     def style(self) -> Style:
-        """How maps are drawn."""
         return Style(
             Style.colours if self.colours is None else self.colours,
             Style.opacity if self.opacity is None else self.opacity / 100,

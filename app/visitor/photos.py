@@ -7,9 +7,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.photos.allowance import allowed, no_room
 from app.photos.sample_answers import sample_answers
-from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, size_of, small
+from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, allowed, no_room, size_of, small
 from app.teaching.cards import Card, CardProblem, Deck, Pile
 from gallop import Photo
 
@@ -20,8 +19,6 @@ T = TypeVar("T")
 
 
 class Bounded(OrderedDict[Hashable, Any]):
-    """The last few things computed."""
-
     def __init__(self, most: int) -> None:
         super().__init__()
         self._most = most
@@ -39,8 +36,8 @@ class Bounded(OrderedDict[Hashable, Any]):
         return found
 
 
+# Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each.
 MOST_FEATURES = 512 * 2**20
-"""Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each."""
 
 
 @dataclass
@@ -48,23 +45,23 @@ class VisitorPhotos:
     """Photos, and what became of the files they came in."""
 
     shelf: Shelf = field(default_factory=lambda: Shelf(SHOWN_SIDE, MAX_PHOTOS))
+    # Photos of none of the classes, to test with.
     unknown: Shelf = field(default_factory=lambda: Shelf(SHOT_SIDE, MAX_PHOTOS))
-    """Photos of none of the classes, to test with."""
     deck: Deck = field(default_factory=Deck)
+    # What became of the files that an uploader took last, by its name.
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
-    """What became of the files that an uploader took last, by its name."""
+    # Content hashes of a test photo and one to learn from that look the same and are both to stay.
     both_kept: set[tuple[str, str]] = field(default_factory=set)
-    """Content hashes of a test photo and one to learn from that look the same and are both to stay."""
+    # Content hash and class of photos whose label was doubted and, looked at, is right.
     labels_kept: set[tuple[str, str]] = field(default_factory=set)
-    """Content hash and class of photos whose label was doubted and, looked at, is right."""
+    # Photos that were of none of the classes before they were put to one.
     _called_back: dict[str, Photo] = field(default_factory=dict)
-    """Photos that were of none of the classes before they were put to one."""
     _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
     _features: MemoryCache | None = None
+    # Bytes for which there is room at least: what is taken away meanwhile is not counted.
     _left: int = 0
-    """Bytes for which there is room at least: what is taken away meanwhile is not counted."""
+    # At which change of the cards that was.
     _counted: int = -1
-    """At which change of the cards that was."""
 
     def __post_init__(self) -> None:
         self.shelf.fits = self.unknown.fits = self.deck.fits = self._fits
@@ -172,7 +169,6 @@ class VisitorPhotos:
         return sum(map(size_of, every.values()))
 
     def let_go(self) -> None:
-        """Let go of all: their visitor has gone."""
         for shelf in (self.shelf, self.unknown):
             shelf.photos.clear()
         self.deck.lay_out((), "left")
@@ -181,7 +177,6 @@ class VisitorPhotos:
         self.forget_features()
 
     def forget_features(self) -> None:
-        """Let go what can be encoded again."""
         self._features = None
 
     def features(self) -> MemoryCache:

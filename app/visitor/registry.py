@@ -16,38 +16,31 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.jobs.manager import PlainError
+from app.jobs import PlainError
+from app.options import options
 from app.runs.store import LOOPBACK
 from app.visitor.session import Session
 
+# Long enough for a reload and for a laptop that changes its network.
 GRACE_SECONDS = 120.0
-"""Long enough for a reload and for a laptop that changes its network."""
+# That things are kept where only this machine reaches the app: a working day, with its breaks.
 OWN_MACHINE_SECONDS = 8 * 3600.0
-"""That things are kept where only this machine reaches the app: a working day, with its breaks."""
+# Of the grace time, after which a page that was closed is forgotten. The server would do so by itself after all of it,
+# but only when another page is closed.
 CLOSED_SHARE = 0.75
-"""Of the grace time, after which a page that was closed is forgotten. The server would do so by itself after all of it,
-but only when another page is closed."""
 MOST_SESSIONS = 32
+# For which a page keeps its place since its last click, though nothing was brought to it yet.
 SETTLING_SECONDS = 30.0
-"""For which a page keeps its place since its last click, though nothing was brought to it yet."""
+# Of photos in sessions without a page; the most that one visitor can hold is less.
 MOST_KEPT_BYTES = 1536 * 2**20
-"""Of photos in sessions without a page; the most that one visitor can hold is less."""
-
-_said: float | None = None
-
-
-def keep_photos(seconds: float | None) -> None:
-    """Say how long sessions outlive their pages, before the first visitor comes; None is the usual time."""
-    global _said
-    _said = seconds
 
 
 def kept_seconds(address: str | None) -> float:
-    """Return how long sessions outlive their pages: as was said, or hours where the app listens on one's own machine
-    alone; on a machine that is shared others wait for the memory.
+    """Return how long sessions outlive their pages: as set, or hours where the app listens on one's own machine alone;
+    on a machine that is shared others wait for the memory.
     """
-    if _said is not None:
-        return _said
+    if (keep := options().keep) is not None:
+        return keep
     return OWN_MACHINE_SECONDS if address in LOOPBACK else GRACE_SECONDS
 
 
@@ -58,16 +51,16 @@ class TooManyVisitors(PlainError):
 @dataclass
 class _Visitor:
     session: Session
+    # The number of the browser that began it; nothing where that keeps none.
     browser: str
-    """The number of the browser that began it; nothing where that keeps none."""
+    # When a page was last known to be open.
     seen: float
-    """When a page was last known to be open."""
+    # When a page was last drawn.
     drawn: float
-    """When a page was last drawn."""
+    # The pages that hold one.
     leases: set[str] = field(default_factory=set)
-    """The pages that hold one."""
+    # Whether what can be worked out again has gone.
     rests: bool = False
-    """Whether what can be worked out again has gone."""
 
 
 @dataclass
@@ -91,8 +84,8 @@ class Visitors:
     most_bytes: int = MOST_KEPT_BYTES
     clock: Callable[[], float] = time.monotonic
     closed: Callable[[str], None] = lambda page: None
+    # Pages that were closed, and when that was seen.
     _left: dict[str, float] = field(default_factory=dict)
-    """Pages that were closed, and when that was seen."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _visitors: dict[str, _Visitor] = field(default_factory=dict)
     _reaper: threading.Thread | None = None
@@ -200,7 +193,6 @@ class Visitors:
     # All below: the lock is held -------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """See whose pages are open."""
         now = self.clock()
         for visitor in self._visitors.values():
             for page in [page for page in visitor.leases if not self.connected(page)]:

@@ -6,12 +6,14 @@ prompts are a session's own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Literal
 
-from app.jobs.manager import Job, JobManager, PlainError, Snapshot, State, Task
-from app.projects.content import Project
+from app.jobs import Job, JobManager, PlainError, Snapshot, State, Task
+from app.projects import Project
 from app.visitor.answers import VisitorAnswers, VisitorLimit
 from app.visitor.page_state import (
     AskedRegion,
@@ -25,11 +27,10 @@ from app.visitor.page_state import (
 )
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
+from gallop.errors import GallopError
 
 
 class Where(Enum):
-    """Places on the screen."""
-
     CARDS = auto()
     CORRECTION = auto()
     OPENED = auto()
@@ -42,8 +43,6 @@ class Where(Enum):
 
 @dataclass(frozen=True)
 class Notice:
-    """How an action went, as a sentence."""
-
     kind: Literal["success", "info", "error"]
     words: str
 
@@ -61,8 +60,8 @@ class PageJob:
 class PageJobs:
     """Those of one visitor: the one that is under way, and what the last one of each name left."""
 
+    # Whose turn its jobs take.
     visitor: str = ""
-    """Whose turn its jobs take."""
     running: PageJob | None = None
     _ended: dict[str, Snapshot] = field(default_factory=dict)
 
@@ -103,7 +102,6 @@ class PageJobs:
         return "Cancelled." if snapshot is not None and snapshot.state is State.CANCELLED else ""
 
     def let_go(self) -> None:
-        """Forget what all that are over have left."""
         self._ended.clear()
 
     def cancel(self) -> None:
@@ -142,6 +140,18 @@ class Session:
         self.notices: dict[Where, Notice] = {}
         self.lost = False
         self.asked: tuple[Project, str] | None = None
+
+    def tell(self, where: Where, words: str, kind: Literal["success", "info", "error"] = "success") -> None:
+        """Let the next page that has the place show a sentence, once."""
+        self.notices[where] = Notice(kind, words)
+
+    @contextmanager
+    def telling(self, where: Where, kind: Literal["info", "error"] = "error") -> Iterator[None]:
+        """Tell what goes wrong inside, if a person can be told of it; what follows inside is left out then."""
+        try:
+            yield
+        except GallopError as error:
+            self.tell(where, str(error), kind)
 
     @property
     def has_anything(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from app import charts
 from app.runs.run import Spread
-from app.teaching.progress import Kept, Point
+from app.teaching.training import Kept, Point
 from gallop.evaluation.intervals import Share
 from gallop.evaluation.measure import Bin, separation
 from gallop.predictions.faithfulness import Deletion

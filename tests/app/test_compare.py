@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.jobs.manager import JobManager
+from app.jobs import JobManager, Steps
 from app.runs import store
 from app.runs.store import FILE, MACHINE, VERSION, Ledger
-from app.teaching.tasks import Recorded, Series
+from app.teaching.tasks import Teaching, in_series
+from app.teaching.training import Watch
 from app.ui import resources
 from app.views import compare
 from tests import tiny
 from tests.app.test_jobs import Counting, wait
 from tests.app.test_run_store import cannot_write
-from tests.app.test_teaching import task
+from tests.app.test_teaching import SETTINGS, SHOTS
 from tests.app_pages import (
     COMPARE,
     EXPLORE,
@@ -225,13 +226,15 @@ def test_more_seeds_become_runs_and_their_spread_is_told(tiny_app: Open) -> None
 
 
 def test_a_series_that_is_cancelled_leaves_no_half_run() -> None:
-    made: list[Any] = []
-    manager, series = JobManager(), Series([lambda: Counting(10**9)] * 2, made.append)  # type: ignore[list-item, return-value]
-    job = manager.submit(series)
+    ended: list[Any] = []
+    training = Counting(10**9)
+    training.result = lambda: ended.append(training)  # type: ignore[method-assign]
+    manager = JobManager()
+    job = manager.submit(Steps(in_series([lambda: training] * 2)))  # type: ignore[list-item, return-value]
     wait(job, lambda snapshot: snapshot.progress is not None)
     job.cancel()
     manager.close()
-    assert (made, series.result()) == ([], 0)
+    assert ended == []
 
 
 def test_other_cards_cannot_repeat_a_run_and_it_is_said(tiny_app: Open) -> None:
@@ -377,7 +380,7 @@ def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:
 
     store = Full()
     ledger = Ledger(store, "me")  # type: ignore[arg-type]
-    recorded = Recorded(task(), ledger.keep)
+    recorded = Teaching(tiny.vit(), None, SHOTS, {}, SETTINGS, Watch(), ledger.keep)
     for _ in recorded.run():
         pass
     assert recorded.result() is not None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.jobs.manager import Job, JobManager, PlainError, QueueFull, Snapshot, State
+from app.jobs import Job, JobManager, PlainError, QueueFull, Snapshot, State
 from tests.conftest import ROOT
 from tests.tiny import there
 from tests.until import until

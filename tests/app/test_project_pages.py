@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
-from app.projects.content import project_file
+from app.projects import project_file
 from app.ui import resources
 from app.views.explore_as_text import explore_of, explore_said
 from app.views.project import project_of

@@ -168,12 +168,12 @@ def test_what_a_widget_calls_goes_with_the_widget(tiny_app: Open) -> None:
 AFTER_A_PART = """
 import streamlit as st
 from streamlit.delta_generator_singletons import context_dg_stack
-from app.ui import resources
+from app.ui import streamlit_insides
 
 part = st.sidebar.container()
 context_dg_stack.set((*context_dg_stack.get(), part))  # as a thread stands that has drawn a part of the page anew
 st.text("in the part")
-resources.draw_from_the_top()
+streamlit_insides.draw_from_the_top()
 st.text("on the page")
 """
 

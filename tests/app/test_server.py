@@ -144,19 +144,19 @@ WATCHER = """
 import threading, time
 from pathlib import Path
 import streamlit as st
-from app.ui import resources
+from app.ui import streamlit_insides
 
 def watch(page):
     while True:
-        Path(page).write_text(str(resources.connected(page)))
+        Path(page).write_text(str(streamlit_insides.connected(page)))
         time.sleep(0.02)
 
-threading.Thread(target=watch, args=(resources.this_page(),), daemon=True).start()
+threading.Thread(target=watch, args=(streamlit_insides.this_page(),), daemon=True).start()
 """
 
 
 def test_a_page_is_connected_until_its_websocket_closes_whoever_clears_caches(tmp_path: Path) -> None:
-    """The two things that ``resources`` asks of Streamlit's inside."""
+    """The two things that sessions ask of Streamlit's insides."""
     script = tmp_path / "script.py"
     script.write_text(WATCHER)
 

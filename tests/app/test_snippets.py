@@ -18,9 +18,8 @@ import numpy as np
 import pytest
 
 from app.runs.model_zip import files_of
-from app.teaching.progress import Watch
-from app.teaching.settings import PAPER, QUICK, Settings, preset
 from app.teaching.tasks import Teaching
+from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
 from app.ui.export.files import _other_tower
 from app.views import snippets
 from app.views.export import exported_classifier as at_scales

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from app.jobs.manager import PlainError
+from app.jobs import PlainError
 from app.teaching import tasks
-from app.teaching.progress import Progress, Taught, Watch, time_in_words
-from app.teaching.settings import Settings, changed, with_prompts
-from app.teaching.tasks import EncodeAhead, Teaching, content
+from app.teaching.tasks import Teaching, content, encoding_ahead
+from app.teaching.training import Progress, Settings, Taught, Watch, changed, time_in_words, with_prompts
 from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
 from gallop.features.encoding import MemoryCache
 from tests import tiny
@@ -161,7 +160,7 @@ def test_shots_are_drawn_by_the_seed_and_fewer_are_part_of_more() -> None:
 def test_photos_encoded_ahead_are_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     cache, backbone = MemoryCache(), tiny.vit()
     pending = deque(photo for shots in SHOTS.values() for photo in shots)
-    assert list(EncodeAhead(backbone, cache, pending, SETTINGS).run())[-1] >= 0
+    assert list(encoding_ahead(backbone, cache, pending, SETTINGS))[-1] >= 0
     assert len(cache) == 6 * (1 + SETTINGS.views)
     calls = []
     encode = type(backbone).encode_image

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import text
-from app.ui import resources, sample_offer
+from app.ui import projects, resources
 from app.ui.compare import pair, runs
 from app.ui.widgets import elements
 from app.ui.widgets.elements import ProblemsTold, onward, slot
@@ -36,7 +36,7 @@ if baseline is None:
         icon=":material/compare:",
     )
     onward("Teach classes of your own", "ui/teach/page.py", ":material/school:")
-    sample_offer.offer_sample(session)
+    projects.offer_sample(session)
 else:
     st.header("Runs", anchor=False)
     rows = [baseline, *kept]

@@ -14,8 +14,8 @@ from app.photos import shelf
 from app.runs import run as of
 from app.runs.run import Flip, Run
 from app.teaching import tasks
-from app.teaching.settings import Settings
-from app.towers.room import TowerProblem
+from app.teaching.training import Settings
+from app.towers import TowerProblem
 from app.ui.compare.runs import name, pin_names
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import holding, towers
@@ -25,7 +25,7 @@ from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.views import compare
 from app.views.compare import GlobalPrompts
-from app.views.prompts import pair
+from app.views.testing import pair
 from app.visitor.page_state import CompareState
 from app.visitor.session import Session
 from gallop import Photo

@@ -14,16 +14,15 @@ from app import text
 from app.runs import run as of
 from app.runs.model_zip import file_name, zipped
 from app.runs.run import Run
-from app.runs.store import Ledger, RunsProblem
+from app.runs.store import Ledger
 from app.ui.explanation import current
 from app.ui.resources import session, towers
 from app.ui.widgets.elements import show_notice, slot
 from app.ui.widgets.remembered import one_of, put, stands_at
 from app.views import compare
-from app.views.opening import Opened
+from app.views.project import Opened
 from app.visitor.page_state import CompareState
-from app.visitor.session import Notice, Session, Where
-from gallop.errors import GallopError
+from app.visitor.session import Session, Where
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -81,7 +80,6 @@ def right(run: Run) -> str:
 
 
 def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
-    """The two runs that are compared: A and B."""
     by_id = {run.id: run for run in rows}
     # Beside B one without figures would say nothing, so the newest that has some is shown first.
     newest = max((run.id for run in rows[1:] if of.fair(run, rows[0])), default=max(by_id))
@@ -116,7 +114,6 @@ def _label(run: Run, tower: str) -> str:
 
 
 def name(run: Run) -> str:
-    """A run's name inside Markdown."""
     return text.markdown(text.shorten(run.name))
 
 
@@ -165,7 +162,7 @@ def _chosen(session: Session, run: Run, done: str) -> bool:
     if stands_at(CompareState.run) == run.id:
         return True
     words = f"Another run had just been chosen, so {run.name} was not {done}. Look at the one that is, and click again."
-    session.notices[Where.RUNS] = Notice("info", words)
+    session.tell(Where.RUNS, words, "info")
     return False
 
 
@@ -176,29 +173,19 @@ def _open(session: Session, run: Run) -> None:
     def make(backbone: Backbone) -> Opened:
         return Opened(compare.taught_of_run(session, backbone, run), run.name, source="run")
 
-    try:
-        tower = compare.tower_of_run(towers(), run)
-    except GallopError as error:
-        session.notices[Where.RUNS] = Notice("error", str(error))
-        return
-    current.open_on(session, tower, make, run.name, Where.RUNS)
+    with session.telling(Where.RUNS):
+        current.open_on(session, compare.tower_of_run(towers(), run), make, run.name, Where.RUNS)
 
 
 def _delete(session: Session, run: Run, ledger: Ledger) -> None:
-    if not _chosen(session, run, "deleted"):
-        return
-    try:
-        ledger.delete(run.id)
-        session.compare = replace(session.compare, deleted=(run.id, run.name))
-    except RunsProblem as error:
-        session.notices[Where.RUNS] = Notice("error", str(error))
+    if _chosen(session, run, "deleted"):
+        with session.telling(Where.RUNS):
+            ledger.delete(run.id)
+            session.compare = replace(session.compare, deleted=(run.id, run.name))
 
 
 def _undo(session: Session, ledger: Ledger, number: int) -> None:
-    if session.compare.deleted is None or session.compare.deleted[0] != number:
-        return
-    session.compare = replace(session.compare, deleted=None)
-    try:
-        ledger.undelete(number)
-    except RunsProblem as error:
-        session.notices[Where.RUNS] = Notice("error", str(error))
+    if session.compare.deleted is not None and session.compare.deleted[0] == number:
+        session.compare = replace(session.compare, deleted=None)
+        with session.telling(Where.RUNS):
+            ledger.undelete(number)

@@ -17,7 +17,7 @@ from app.ui.widgets.explainer import explainer
 from app.ui.widgets.remembered import one_of, put, stands_at
 from app.ui.widgets.uploads import uploader
 from app.visitor.page_state import ExploreState, Question
-from app.visitor.session import Notice, Session, Where
+from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.maps.photo import photo_url
 
@@ -97,8 +97,7 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
 
     A photo on a card is of its class. For one that may be none of the classes, more of one of them is no gain.
     """
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     st.header("What teaching changed", anchor=False)
     left, right = st.columns(2, gap="large")
     place = session.photos.place_of(photo)
@@ -129,8 +128,8 @@ def _limit(explanation: Explanation, note: str) -> None:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
 
 
+# Pixels: the photo shown is chosen beside it.
 _UPLOADER = 160
-"""Pixels: the photo shown is chosen beside it."""
 
 
 def tryout(session: Session) -> None:
@@ -175,5 +174,5 @@ def _is_shown(session: Session, photo: Photo, name: str) -> bool:
     if stands_at(ExploreState.photo) == photo.sha256:
         return True
     words = f"The photo had just changed, so {photo.name} was not put to {name}. Look at the answer, and say it again."
-    session.notices[Where.CORRECTION] = Notice("info", words)
+    session.tell(Where.CORRECTION, words, "info")
     return False

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import text
-from app.jobs.manager import PlainError
+from app.jobs import Steps
 from app.photos.sample_answers import sample_answers
-from app.teaching.progress import Taught
-from app.towers.room import TowerLoading
-from app.towers.work import OnTower
+from app.teaching.training import Taught
+from app.towers import OnTower, TowerLoading
 from app.ui.resources import holding, jobs, towers
 from app.ui.widgets.remembered import one_of, put
 from app.ui.widgets.towers import ask_for, choose
 from app.views import compare, explore_as_text
-from app.views.opening import Opened, Opening
+from app.views.project import Opened, opening
 from app.visitor.page_state import TAUGHT, ExploreState, TunedScales, said
-from app.visitor.session import Notice, Session, Where
+from app.visitor.session import Session, Where
 from gallop import Photo
-from gallop.errors import GallopError
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
@@ -44,12 +42,10 @@ def stand_at(state: ExploreState) -> None:
 
 
 def put_scales(session: Session, topk: Sequence[int]) -> None:
-    """Let the k of Explore stand at these."""
     session.explore = replace(session.explore, scales=tuple(topk))
 
 
 def link(session: Session) -> None:
-    """To copy."""
     st.markdown(
         "**A link** to *Explore* as it stands",
         help="In it are tower, names, templates, k, and how the maps are drawn. No photo is in it and nothing that was "
@@ -94,17 +90,13 @@ def show(session: Session, taught: Taught) -> None:
 
 def open_on(session: Session, tower: str, make: Callable[[Backbone], Opened], name: str, where: Where) -> None:
     """Open a model with the tower that it was taught on; where that has to be loaded first, as a job of the page."""
-    try:
-        with holding(tower) as backbone:
-            adopt(session, make(backbone))
-    except TowerLoading:
+    with session.telling(where):
         try:
-            task = OnTower(towers(), tower, lambda backbone: Opening(lambda: make(backbone)))
+            with holding(tower) as backbone:
+                adopt(session, make(backbone))
+        except TowerLoading:
+            task = OnTower(towers(), tower, lambda backbone: Steps(opening(lambda: make(backbone))))
             session.page_jobs.start(jobs(), task, _OPENING, f"Opening {text.markdown(name)} on its tower")
-        except PlainError as error:
-            session.notices[where] = Notice("error", str(error))
-    except GallopError as error:
-        session.notices[where] = Notice("error", str(error))
 
 
 def settle_opening(session: Session) -> None:
@@ -116,7 +108,7 @@ def settle_opening(session: Session) -> None:
         adopt(session, found)
     elif problem:
         for where in (Where.RUNS, Where.MODELS, Where.PROJECT):
-            session.notices[where] = Notice("info", problem)
+            session.tell(where, problem, "info")
 
 
 def adopt(session: Session, opened: Opened) -> None:
@@ -137,7 +129,7 @@ def adopt(session: Session, opened: Opened) -> None:
         show(session, taught)
     if opened.source == "file":
         words = f"{name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."
-        session.notices[Where.MODELS] = Notice("success", words)
+        session.tell(Where.MODELS, words)
     elif opened.source == "run":
         words = f"{name} is in use now: it answers on Explore, and Export saves it."
-        session.notices[Where.RUNS] = Notice("success", words)
+        session.tell(Where.RUNS, words)

@@ -15,16 +15,15 @@ import streamlit as st
 from app import text
 from app.photos import shelf
 from app.teaching.cards import other_pile
-from app.towers.room import TowerLoading
+from app.towers import TowerLoading
 from app.ui.resources import holding, jobs, towers
 from app.ui.widgets import elements
-from app.views.labels import Twins, twins
-from app.visitor.session import Notice, Session, Where
+from app.views.testing import Twins, twins
+from app.visitor.session import Session, Where
 from gallop import Photo
-from gallop.errors import GallopError
 
+# Changes something, and says what, as a sentence.
 Act = Callable[[], str]
-"""Changes something, and says what, as a sentence."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class Labels:
     allowed: Callable[[str], bool] = lambda _: True
 
     def menu(self) -> None:
-        """Draw it folded, with the classes of the cards."""
         # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
         with st.popover("Change the label", icon=":material/sell:"):
             self.offer([card.name for card in self.session.photos.deck.cards])
@@ -87,15 +85,12 @@ class Labels:
         """In a callback: do it, and tell what was done."""
         if not self.allowed(what):
             return
-        try:
-            self.session.notices[self.where] = Notice("success", act())
-        except GallopError as error:
-            self.session.notices[self.where] = Notice("info", str(error))
-            return
-        place = self.session.photos.place_of(self.photo)
-        if place is not None:
-            card, pile = place
-            self.session.training.encode_ahead(jobs(), towers(), card.pile(pile)[-1:])
+        with self.session.telling(self.where, "info"):
+            self.session.tell(self.where, act())
+            place = self.session.photos.place_of(self.photo)
+            if place is not None:
+                card, pile = place
+                self.session.training.encode_ahead(jobs(), towers(), card.pile(pile)[-1:])
 
 
 def point_out_twins(session: Session) -> None:

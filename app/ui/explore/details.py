@@ -49,7 +49,6 @@ def global_prompts(explanation: Explanation, class_name: str, *, alike: bool) ->
 
 
 def together(explanation: Explanation, class_name: str) -> None:
-    """How the class's score comes about."""
     row = explanation.class_names.index(class_name)
     whole = float(explanation.global_scores[row].mean())
     parts = float(explanation.local_scores[row].mean()) if explanation.topk else whole
@@ -151,8 +150,8 @@ def _show(found: Deletion) -> None:
     )
 
 
+# How many are shown, how many pixels each has, and how wide it stands: three beside each other on a phone.
 _TOLD, _SIDE, _WIDE = 8, 120, 88
-"""How many are shown, how many pixels each has, and how wide it stands: three beside each other on a phone."""
 
 
 def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
@@ -191,8 +190,8 @@ def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Pho
     )
 
 
+# Gives the explanation at the k that stand.
 Find = Callable[[], "Explanation"]
-"""Gives the explanation at the k that stand."""
 
 
 def folded_numbers(question: Question, find: Find) -> None:
@@ -209,7 +208,6 @@ def folded_numbers(question: Question, find: Find) -> None:
 
 
 def map_tested(photo: Photo, question: Question, find: Find) -> None:
-    """Whether the map shows what the score stands on."""
     with st.expander("Is the map right?", icon=":material/blur_on:", key="right", on_change="rerun") as fold:
         if not fold.open:
             return

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.ui import resources, sample_offer
+from app.ui import projects, resources
 from app.ui.explanation import answer
 from app.ui.explore import details, photos, question
 from app.ui.widgets import elements, towers
@@ -82,7 +82,7 @@ if find is not None and photo is not None and asked is not None:
         details.map_tested(photo, asked, find)
 with strip:
     photos.choose_from(photo, asked)
-sample_offer.offer_sample(session)
+projects.offer_sample(session)
 elements.line()
 if ahead:
     st.rerun()

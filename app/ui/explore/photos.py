@@ -53,19 +53,16 @@ FOLDER, WEBCAM = "Folder", "Webcam"
 
 
 def upload() -> None:
-    """Where photos are dropped."""
     with st.container(width=180):
         uploader("Upload photos", "photos", _take, label_visibility="collapsed")
 
 
 def choose_from(shown: Photo | None, question: Question | None) -> None:
-    """All photos side by side, with what was answered."""
     found = exploring.tiles(session(), shown, question)
     photo_strip(found, shown.sha256 if shown is not None else None, show_photo, take_away)
 
 
 def more_ways() -> None:
-    """A whole folder, or the webcam."""
     with st.popover("Webcam, folder", width=155):
         _other_source()
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _MOST_CLASSES = 200
 _CHIPS, _LIST = "class name chips", ExploreState.names.key
+# Names, from which on nothing is suggested.
 _SEVERAL = 3
-"""Names, from which on nothing is suggested."""
 
 
 @dataclass
@@ -45,7 +45,6 @@ class _Drawn:
         return held is not None and held != self.last and held not in self.behind
 
     def draw(self, value: Any, held: Any) -> None:
-        """It is drawn with this now."""
         if value == held:
             self.behind.clear()
         elif self.last is not None and value != self.last:
@@ -101,7 +100,6 @@ def _drawn(key: str) -> _Drawn:
 
 
 def _set(key: str, value: Any) -> None:
-    """Before a widget is drawn."""
     _drawn(key).draw(value, st.session_state.get(key))
     let_stand(key, value)
 
@@ -123,8 +121,8 @@ def _put_names(names: tuple[str, ...]) -> None:
     session().explore = replace(session().explore, names="\n".join(names))
 
 
+# As many as there are global prompts in zero-shot.
 MOST_TEMPLATES = 4
-"""As many as there are global prompts in zero-shot."""
 
 
 def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import text
+from app.jobs import Steps
 from app.photos.archives import MAX_ARCHIVE_BYTES
 from app.runs.model_zip import (
     MOST_ZIP_BYTES,
@@ -21,8 +22,7 @@ from app.runs.model_zip import (
     unzipped,
     zipped,
 )
-from app.towers.listing import DEFAULT_TOWER
-from app.towers.work import OnTower
+from app.towers import DEFAULT_TOWER, OnTower
 from app.ui.explanation import current
 from app.ui.resources import towers
 from app.ui.widgets import elements
@@ -31,11 +31,10 @@ from app.ui.widgets.remembered import one_of, one_of_few
 from app.ui.widgets.uploads import listen
 from app.views import compare, export, snippets
 from app.views.export import Screen
-from app.views.opening import Opened, tower_of_files
+from app.views.project import Opened, tower_of_files
 from app.views.snippets import LANGUAGES, Snippet, SnippetProblem, UsedTower
 from app.visitor.page_state import ExportState, Question
-from app.visitor.session import Notice, Session, Where
-from gallop.errors import GallopError
+from app.visitor.session import Session, Where
 from gallop.export.format import Exportable, ExportFormat, ModelToExport, PhotoToExport
 from gallop.export.formats import formats_of
 
@@ -48,7 +47,6 @@ assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
 
 
 def files(session: Session, classifier: GalLoPClassifier, key: Hashable) -> Files:
-    """The checkpoint as it would be saved, made once."""
     return session.answers.once(("files", key), lambda: files_of(classifier))
 
 
@@ -85,7 +83,7 @@ def back_in(session: Session) -> None:
 
     def take(files: list[Any], refused: tuple[str, ...]) -> None:
         if refused:
-            session.notices[Where.MODELS] = Notice("error", refused[0])
+            session.tell(Where.MODELS, refused[0], "error")
         else:
             _take(session, files[0])
 
@@ -94,24 +92,20 @@ def back_in(session: Session) -> None:
 
 
 def _take(session: Session, file: Any) -> None:
-    try:
-        found = unzipped(file, file.name)
-    except GallopError as error:
-        session.notices[Where.MODELS] = Notice("error", str(error))
-        return
-
     def make(backbone: Backbone) -> Opened:
         taught = export.imported(session, classifier_of(found, backbone), backbone)
         return Opened(taught, file.name, source="file")
 
-    tower = tower_of_files(towers(), found, session.training.tower)
-    current.open_on(session, tower, make, file.name, Where.MODELS)
+    with session.telling(Where.MODELS):
+        found = unzipped(file, file.name)
+        tower = tower_of_files(towers(), found, session.training.tower)
+        current.open_on(session, tower, make, file.name, Where.MODELS)
 
 
+# Photos of the visit that a file is checked with.
 CHECKED_WITH = 16
-"""Photos of the visit that a file is checked with."""
+# What files of the classifier are called.
 MODEL = "model"
-"""What files of the classifier are called."""
 
 
 def offer_photo_formats(session: Session, screen: Screen) -> None:
@@ -149,7 +143,7 @@ def _make_beside(
         help=_about(format_),
     )
     if clicked:
-        task = OnTower(towers(), session.training.tower, lambda _: export.Exporting(format_, model, version))
+        task = OnTower(towers(), session.training.tower, lambda _: Steps(export.exporting(format_, model, version)))
         elements.send(session, task, key, f"The {format_.name}")
     elements.job_outcome(session, key)
     made_for, made = session.page_jobs.result(key) or (None, None)
@@ -214,7 +208,6 @@ def offer_pictures(session: Session, screen: Screen) -> None:
 
 
 def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
-    """Answers to all photos of this visit as CSV."""
     here = compare.photos(session) or session.photos.shelf.photos  # samples where there is nothing else
     photos, names = list(here.values()), compare.photo_names(session)
     key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
@@ -226,7 +219,9 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
         help="Label, probability of each class and outlier score of every photo that is here, those on the cards too.",
     )
     if clicked:
-        task = OnTower(towers(), session.training.tower, lambda _: export.Tabling(classifier, photos, names, key))
+        task = OnTower(
+            towers(), session.training.tower, lambda _: Steps(export.tabling(classifier, photos, names, key))
+        )
         elements.send(session, task, "csv", "The table")
     elements.job_outcome(session, "csv")
     made_for, data = session.page_jobs.result("csv") or (None, None)

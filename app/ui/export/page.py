@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.ui import project_menu, resources, sample_offer
+from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.export import files
 from app.ui.widgets import elements
@@ -12,7 +12,7 @@ from app.views import export
 session = resources.session()
 session.page_jobs.settle()
 
-project_menu.title_with_project(session, "Export", "As files and as code.")
+projects.title_with_project(session, "Export", "As files and as code.")
 
 has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
 if not (has_photo or has_cards or session.training.taught):
@@ -23,7 +23,7 @@ if not (has_photo or has_cards or session.training.taught):
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         onward("Look at a photo", "ui/explore/page.py", ":material/travel_explore:")
         st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
-    sample_offer.offer_sample(session)
+    projects.offer_sample(session)
 else:
     with ProblemsTold():
         backbone = resources.backbone(session.training.tower)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.photos.sample_answers import SampleAnswer
 from app.runs.model_zip import zipped
-from app.ui import resources, sample_offer
+from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
 from app.ui.widgets import elements
@@ -22,7 +22,6 @@ session = resources.session()
 
 
 def _beforehand(answer: SampleAnswer, question: Question) -> dict[str, Any]:
-    """A sample whose answer is there before its tower."""
     stands = session.explore.stands(answer.sha256, answer.grid).of(answer)
     shown = answer.shown | {"stands": stands.as_dict()}
     return steps_data(shown, answer.image.size, answer.crop, method.origins_beforehand(question))
@@ -56,7 +55,7 @@ else:
         known = exploring.answer_at_hand(session, photo, question)
         steps(_explained(photo, question) if known is None else _beforehand(known, question))
 if own is None:
-    sample_offer.offer_sample(session)
+    projects.offer_sample(session)
 with st.expander("Notebooks, with code to change", icon=":material/menu_book:"):
     st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
     st.download_button(

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from app import charts
 from app.ui.widgets import elements
-from app.views.prompts import Figures, numbered, pair
+from app.views.testing import Figures, numbered, pair
 from gallop.predictions.heatmaps import where_in_words
 
 if TYPE_CHECKING:
     from gallop.evaluation.diversity import Nearest, Worth
 
+# Two prompts whose texts are closer than this say nearly the same.
 COPY = 0.99
-"""Two prompts whose texts are closer than this say nearly the same."""
 ADVICE = {
     "global": "One of them is spare: more dropout, a larger learning rate or more rounds part them.",
     "local": "Their scale k alone parts them: see below whether they look at other places.",
@@ -28,7 +28,6 @@ ADVICE = {
 
 
 def says(found: Figures) -> None:
-    """Cosines between the prompts' texts."""
     st.header(
         "Do they say the same?",
         anchor=False,
@@ -148,7 +147,6 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
 
 
 def show_words(found: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int) -> None:
-    """The nearest words of each learned token."""
     st.header(
         "What would they be in words?",
         anchor=False,

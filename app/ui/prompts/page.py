@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.ui import resources, sample_offer
+from app.ui import projects, resources
 from app.ui.prompts import diversity
 from app.ui.widgets import elements
 from app.ui.widgets.elements import ProblemsTold, onward
 from app.ui.widgets.remembered import one_of_few
-from app.views import prompts, testing
+from app.views import testing
 from app.visitor.page_state import PromptsState
 
 session = resources.session()
@@ -27,7 +27,7 @@ if taught is None:
         icon=":material/school:",
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
-    sample_offer.offer_sample(session)
+    projects.offer_sample(session)
 elif not piles:
     st.info(
         "**No photos yet.** This model was opened, and no photo here is of its classes. Put some on cards that bear "
@@ -47,10 +47,10 @@ else:
     pairs = piles[pile]
     with ProblemsTold():
         with st.spinner("Looking at the photos …", show_time=True):
-            found = prompts.figures(session, backbone := resources.backbone(session.training.tower), pairs)
+            found = testing.figures(session, backbone := resources.backbone(session.training.tower), pairs)
         diversity.says(found)
         diversity.show_overlap(found, len(pairs))
         diversity.worth(found, len(pairs), learned=pile != "Test photos")
-        diversity.show_words(prompts.prompt_words(session, backbone), len(found.says_global))
+        diversity.show_words(testing.prompt_words(session, backbone), len(found.says_global))
         st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")
 elements.line()

@@ -14,19 +14,18 @@ from app.photos import shelf
 from app.photos.archives import MAX_ARCHIVE_BYTES, sorted_out
 from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile
-from app.ui import sample_offer
+from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone, jobs, towers
 from app.ui.widgets import elements
 from app.ui.widgets.elements import show_notice, slot
 from app.ui.widgets.uploads import camera, uploader, verdicts_of
-from app.views.labels import next_photos
-from app.visitor.session import Notice, Session, Where
+from app.views.testing import next_photos
+from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
-from gallop.errors import ClassNameError, GallopError
 
+# Pixels of a column; where three do not fit beside each other they stand below each other.
 _NARROWEST = 280
-"""Pixels of a column; where three do not fit beside each other they stand below each other."""
 
 
 def three_columns() -> list[Any]:
@@ -51,17 +50,16 @@ def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
 TESTS, _WEBCAM = "Test photos", "Webcam"
 _ZIP, _FOLDER = "class zip", "class folder"
+# The anchor of that column: where the columns stand below each other, it begins after all cards.
 TRAIN_ANCHOR = "train"
-"""The anchor of that column: where the columns stand below each other, it begins after all cards."""
+# Pixels: a button and what it takes.
 _UPLOADER = 180
-"""Pixels: a button and what it takes."""
 _BESIDE_UNDO = 200
 
 
 def cards(session: Session) -> None:
-    """The ways to make cards, and all there are."""
     with heading("Collect"):
-        sample_offer.offer_removal(session)
+        projects.offer_removal(session)
         if session.photos.deck.cards:
             st.markdown(f"[On to training](#{TRAIN_ANCHOR})", width="content")
     start = slot()
@@ -75,7 +73,7 @@ def cards(session: Session) -> None:
     for card in session.photos.deck.cards:
         with st.container(border=True, key=f"card {card.id}", gap="small"):
             _card(session, card)
-    sample_offer.offer_sample(session)
+    projects.offer_sample(session)
 
 
 def _new_class(session: Session) -> None:
@@ -95,7 +93,9 @@ def _new_class(session: Session) -> None:
             key="add class",
         )
         if added and typed.strip():
-            _add_classes(session, typed)
+            with session.telling(Where.CARDS):
+                for name in parse_names(typed):
+                    session.photos.deck.add(name)
             if Where.CARDS not in session.notices:  # one is shown below, by this run alone
                 st.rerun()
 
@@ -116,14 +116,6 @@ def verdicts() -> None:
     """Draw what became of a zip or folder, across the page: a list of classes finds no room in a column."""
     with slot():
         verdicts_of(_ZIP, _FOLDER)
-
-
-def _add_classes(session: Session, typed: str) -> None:
-    try:
-        for name in parse_names(typed):
-            session.photos.deck.add(name)
-    except GallopError as error:
-        session.notices[Where.CARDS] = Notice("error", str(error))
 
 
 def _notices(session: Session) -> None:
@@ -193,20 +185,14 @@ def _changes(session: Session, card: Card) -> None:
             # A form: what is only typed, or comes late from the browser, renames nothing.
             typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
             if st.form_submit_button("Rename"):
-                _rename(session, card.id, typed)
+                with session.telling(Where.CARDS):
+                    deck.rename(card.id, typed)
                 st.rerun()
         # One key for both words: a new button would stand beside the old one for a moment, and push Delete from under a
         # click.
         words, args = "Leave out of training" if card.enabled else "Take into training", (card.id, not card.enabled)
         st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=args)
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
-
-
-def _rename(session: Session, card_id: int, name: str) -> None:
-    try:
-        session.photos.deck.rename(card_id, name)
-    except ClassNameError as error:
-        session.notices[Where.CARDS] = Notice("error", str(error))
 
 
 def _open(session: Session, card_id: int) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import charts, text
-from app.jobs.manager import Snapshot, State
+from app.jobs import Snapshot, State
 from app.teaching.cards import Card
-from app.teaching.progress import Kept, Point, Progress, Score, Sight, Taught
 from app.teaching.tasks import check_photos
+from app.teaching.training import Kept, Point, Progress, Score, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, jobs, towers
 from app.ui.widgets import elements
@@ -23,8 +23,8 @@ from gallop import Photo
 from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
 
+# A line is drawn in no time; charts and a map take the processor from what they show.
 _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
-"""A line is drawn in no time; charts and a map take the processor from what they show."""
 NOTHING_YET = Progress("encoding", 0, 0, [])
 
 
@@ -103,7 +103,6 @@ def badge(session: Session) -> None:
 
 
 def _watched(session: Session) -> None:
-    """Which photo the map is of."""
     photos = {
         f"{card.id} {photo.sha256}": (card.name, photo) for card in session.photos.deck.cards for photo in _all(card)
     }

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.ui import project_menu, resources
+from app.ui import projects, resources
 from app.ui.explanation import answer
 from app.ui.teach import deck, live, settings
 from app.ui.teach.deck import heading, three_columns
@@ -11,7 +11,7 @@ from app.ui.widgets.elements import ProblemsTold
 
 session = resources.session()
 
-project_menu.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
+projects.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
 deck.verdicts()
 collect, train, try_it = three_columns()
 with collect:

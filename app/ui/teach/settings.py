@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import text
-from app.teaching.settings import (
+from app.teaching.training import (
     CUSTOM,
     FREE,
     LOCAL_PROMPTS,

@@ -63,7 +63,6 @@ def other_scales(session: Session, tested: Tested) -> None:
 
 
 def tuned_note(session: Session, tested: Tested) -> None:
-    """Beside a figure that k were chosen for."""
     if testing.are_tuned(session, tested):
         st.caption(":material/warning: Its k were chosen on these photos, so the figures are optimistic.")
 
@@ -136,7 +135,6 @@ def _percent(share: Share) -> str:
 
 
 def show_opened(session: Session, photo: Photo, *, really: str) -> None:
-    """Draw it. ``really`` is the class it has."""
     tower, question = backbone(session.training.tower), testing.taught_question(session)
     found = session.answers.explain(tower, photo, question).with_topk(session.training.scales())
     said, name = found.label, text.markdown(really)
@@ -159,10 +157,10 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
 
 
 _Cell = tuple[int, int]
+# Of the cells, told apart with any colour vision.
 RIGHT, WRONG = "15, 133, 121", "213, 94, 0"
-"""Of the cells, told apart with any colour vision."""
+# How much of the colour a cell has: one photo is seen, and text is read in both themes.
 WEAKEST, STRONGEST = 0.12, 0.5
-"""How much of the colour a cell has: one photo is seen, and text is read in both themes."""
 
 
 def confusion(session: Session, tested: Tested) -> None:
@@ -208,7 +206,6 @@ def _filled(tested: Tested) -> list[_Cell]:
 
 
 def _named(tested: Tested) -> Callable[[_Cell], str]:
-    """What a cell is called in the list."""
     names, matrix = tested.evaluation.class_names, tested.evaluation.confusion
 
     def words(cell: _Cell) -> str:
@@ -236,7 +233,6 @@ def _table(tested: Tested) -> Any:
 
 
 def _width(names: tuple[str, ...]) -> int:
-    """Pixels that the longest name needs, up to 200."""
     return min(24 + 8 * max(map(len, names)), 200)
 
 
@@ -264,8 +260,7 @@ def hints(session: Session, tested: Tested | None) -> None:
         "photo reaches as well as that class's own photos do on average. These are hints: a photo may also be hard, or "
         "the classes alike.",
     )
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     if taught.after.cross_fit_ is None:
         st.caption("Only test photos are judged.", help="No photo it learned from was held out this time.")
     doubts, judged = testing.doubts(session, tested)

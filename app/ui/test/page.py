@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import text
-from app.ui import resources, sample_offer
+from app.ui import projects, resources
 from app.ui.explanation.labels import point_out_twins
 from app.ui.test import known, unknown
 from app.ui.widgets import elements, towers
@@ -23,7 +23,7 @@ if session.training.taught is None:
         icon=":material/school:",
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
-    sample_offer.offer_sample(session)
+    projects.offer_sample(session)
 else:
     with ProblemsTold():
         with st.spinner("Looking at the test photos …", show_time=True):

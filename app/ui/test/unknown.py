@@ -124,7 +124,6 @@ def _take_away(session: Session, shown: tuple[str, ...]) -> None:
 
 def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """The track, at the limit in force; where there is none yet, at the one that the photos suggest."""
-    assert session.training.taught is not None
     in_force = session.limit.value
     limit = limit_of_tests(known if known.size else other) if in_force is None else in_force
     every, key = cuts(np.concatenate([known, other])), f"limit {session.training.number}"
@@ -136,16 +135,14 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
 
 def _doubt(session: Session) -> str:
     """Why the limit in force decides nothing; empty where it does."""
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     own = session.limit.own is not None
     return "" if own else session.answers.doubt(taught.after, taught, session.training.version)
 
 
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
     """Where the limit came from, whether it is to be relied on, and the way to another."""
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     found, doubt = taught.after.calibration_, _doubt(session)
     if session.limit.own is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
@@ -177,7 +174,6 @@ def _intervals(does: AtLimit) -> str:
 
 
 def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
-    """The scores side by side, whatever the limit."""
     found = known.against(other.kept)
     left, right = st.columns([1, 1], gap="large")
     with left:
@@ -201,9 +197,7 @@ def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
 
 
 def _answers(session: Session, found: AnsweredPhotos, limit: float) -> None:
-    """Every unknown photo: what is said to it."""
-    assert session.training.taught is not None
-    names, best = session.training.taught.names, found.probabilities.argmax(axis=1)
+    names, best = session.training.taught_model.names, found.probabilities.argmax(axis=1)
     odd, doubt = found.outlier > limit if session.limit.value is not None else [None] * len(best), _doubt(session)
     table = {
         "photo": [photo.name for photo in found.photos],

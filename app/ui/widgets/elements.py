@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
-from app.jobs.manager import PlainError, State, Task
-from app.towers.room import TowerLoading, TowerProblem
+from app.jobs import PlainError, State, Task
+from app.towers import TowerLoading, TowerProblem
 from app.ui.resources import STATE, jobs, towers, visitors
 from app.visitor.registry import GRACE_SECONDS
 from app.visitor.session import PageJobs, Session, Where
@@ -70,8 +70,8 @@ def onward(label: str, page: str, icon: str) -> None:
 
 
 _PROBLEMS_POLL_SECONDS = 0.5
+# Seconds after which the bar of a tower that is loaded stands in the middle: nothing tells how long it will take.
 _HALF_WAY = 5.0
-"""Seconds after which the bar of a tower that is loaded stands in the middle: nothing tells how long it will take."""
 
 
 class ProblemsTold:
@@ -140,7 +140,6 @@ _JOB_PROGRESS_POLL_SECONDS = 1.0
 
 
 def send(session: Session, task: Task, name: str, words: str) -> None:
-    """Start one, or say why not."""
     try:
         session.page_jobs.start(jobs(), task, name, words)
     except PlainError as error:
@@ -174,7 +173,6 @@ def watch(page_jobs: PageJobs) -> None:
 
 
 def job_outcome(session: Session, name: str) -> None:
-    """Why the last one of this name left nothing."""
     sentence, there = session.page_jobs.problem(name), slot()
     if sentence:
         there.warning(text.markdown(sentence), icon=":material/info:")

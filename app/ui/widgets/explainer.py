@@ -85,7 +85,6 @@ def _drawn(extent: Extent, photo: str, whole: Callable[[Stands], tuple[str, dict
 
 
 def _told(what: str) -> Mapping[str, Any]:
-    """What the browser told last."""
     found: Any = getattr(st.session_state.get(KEY), what, None)
     return found if isinstance(found, dict) else {}
 
@@ -151,7 +150,6 @@ def _answered(key: str, stands: Stands) -> Stands:
 
 
 def _said(key: str) -> Stands:
-    """What the browser told last."""
     found: Any = st.session_state.get(key)
     stands = getattr(found, "stands", None)
     return Stands.told(stands if isinstance(stands, dict) else {})
@@ -165,5 +163,4 @@ _steps_draw = st.components.v2.component(
 
 
 def steps(data: dict[str, Any]) -> None:
-    """Draw what ``gallop.maps.explainer.steps`` made."""
     _steps_draw(key="steps", data=data)

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import text
-from app.jobs.manager import PlainError
-from app.towers.listing import DEFAULT_TOWER, PAPERS_KIND, called
-from app.towers.work import Downloading, to_download
+from app.towers import DEFAULT_TOWER, PAPERS_KIND, called, downloading, to_download
 from app.ui.resources import downloads, towers
 from app.ui.widgets import elements
 from app.ui.widgets.elements import show_notice, slot
 from app.ui.widgets.remembered import one_of, put
 from app.visitor.page_state import TowersState
-from app.visitor.session import Notice, Session, Where
+from app.visitor.session import Session, Where
 from gallop.backbones.weights.known import KnownTower
 from gallop.config import REGION_ADVICE, REGION_RULES
 
@@ -127,10 +125,8 @@ def _offered(tower: KnownTower) -> str:
 
 
 def _download(session: Session, name: str) -> None:
-    try:
-        session.downloads.start(downloads(), Downloading(towers(), name), name, f"Downloading {name}")
-    except PlainError as error:
-        session.notices[Where.TOWERS] = Notice("error", str(error))
+    with session.telling(Where.TOWERS):
+        session.downloads.start(downloads(), downloading(towers(), name), name, f"Downloading {name}")
 
 
 def settle_download(session: Session) -> None:
@@ -143,10 +139,10 @@ def settle_download(session: Session) -> None:
         known = towers().listing.find(running.name)
         usual = towers().options.regions
         choose(session, called(running.name, usual if known and usual in known.tower.kinds else PAPERS_KIND))
-        session.notices[Where.TOWERS] = Notice("success", f"{running.name} is here, and chosen.")
+        session.tell(Where.TOWERS, f"{running.name} is here, and chosen.")
     elif problem := session.downloads.problem(running.name):
         gone = "The download was cancelled; nothing of it was kept." if problem == "Cancelled." else problem
-        session.notices[Where.TOWERS] = Notice("info", gone)
+        session.tell(Where.TOWERS, gone, "info")
 
 
 def choose(session: Session, name: str) -> None:
@@ -163,8 +159,5 @@ def ask_for(session: Session, name: str) -> None:
     if towers().listing.seek(name) is not None:
         choose(session, name)
         return
-    session.notices[Where.TOWERS] = Notice(
-        "info",
-        f"The address asks for the tower {text.shorten(name, 60)!r}, which is not offered here, so "
-        f"{session.training.tower} goes on to answer.",
-    )
+    words = f"The address asks for the tower {text.shorten(name, 60)!r}, which is not offered here"
+    session.tell(Where.TOWERS, f"{words}, so {session.training.tower} goes on to answer.", "info")

@@ -8,33 +8,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import text
 from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, left_out
 from app.ui.resources import let_go_of_files, session, unread
 
+# The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger.
 PHOTO_MEGABYTES = 20
-"""The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger."""
 SHOWN_VERDICTS = 6
+# Characters of a sentence that gets no more than so many pixels, and is scrolled in.
 _LONG, _MOST_HIGH = 1200, 240
-"""Characters of a sentence that gets no more than so many pixels, and is scrolled in."""
 
+# What to do with files, and with the sentences of those that found no room on their way here.
 Take = Callable[[list[Any], tuple[str, ...]], None]
-"""What to do with files, and with the sentences of those that found no room on their way here."""
 
 
 @dataclass
 class _Uploaders:
     """Those of one open page: another tab of the same visitor has widgets of its own."""
 
+    # By the key of the widget: name, and what takes the files.
     drawn: dict[str, tuple[str, Take]] = field(default_factory=dict)
-    """By the key of the widget: name, and what takes the files."""
+    # How often each has been emptied.
     rounds: Counter[str] = field(default_factory=Counter)
-    """How often each has been emptied."""
+    # The files that were taken, by Streamlit's id.
     seen: set[str] = field(default_factory=set)
-    """The files that were taken, by Streamlit's id."""
 
 
 def _of_this_page() -> _Uploaders:
@@ -111,8 +110,8 @@ def receive() -> None:
     for key, (name, take) in list(mine.drawn.items()):
         found = st.session_state.get(key) or []
         some = found if isinstance(found, list) else [found]
-        # A browser that was busy may report files that were taken already, or are there no longer (DeletedFile).
-        files = [file for file in some if isinstance(file, UploadedFile) and file.file_id not in mine.seen]
+        # A browser that was busy may report files that were taken already, or are there no longer and cannot be read.
+        files = [file for file in some if hasattr(file, "read") and file.file_id not in mine.seen]
         if not files:
             continue
         with place, st.spinner("Reading the files …", show_time=True):

@@ -13,18 +13,21 @@ import logging
 import threading
 import time
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
 
 from gallop.errors import GallopError, sentence_of
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+# With the tower that ships a step takes a second or two, with a large one on a busy processor minutes. One that takes
+# so long is given up, so that others need not wait for it.
 STUCK_SECONDS = 600.0
-"""With the tower that ships a step takes a second or two, with a large one on a busy processor minutes. One that takes
-so long is given up, so that others need not wait for it."""
 
 
 class PlainError(GallopError):
@@ -51,6 +54,21 @@ class Task(Protocol):
 
     def result(self) -> Any:
         """What there is so far; asked for when the work is done and when it was cancelled."""
+
+
+class Steps(Generic[T]):
+    """A task that is one generator: what it yields is its progress, what it returns at its end is its result."""
+
+    def __init__(self, steps: Generator[Any, None, T]) -> None:
+        self._steps = steps
+        self._made: T | None = None
+
+    def run(self) -> Iterator[Any]:
+        self._made = yield from self._steps
+
+    def result(self) -> T | None:
+        """Return what it made; None where it was cancelled before its end."""
+        return self._made
 
 
 @dataclass(frozen=True)
@@ -154,7 +172,7 @@ class JobManager:
                 raise QueueFull(f"{len(mine)} of your jobs are not done yet; try again in a minute.")
             round_ = max([self._round, *(job.turn[0] + 1 for job in mine)])
             job = Job(task, self, urgent=urgent, visitor=visitor, round_=round_)
-            insort(queue, job, key=_turn)
+            insort(queue, job, key=attrgetter("turn"))
             if self._thread is None:
                 self._start()
             self._work.notify()
@@ -232,7 +250,7 @@ class JobManager:
                 job._progress = progress
                 if self._urgent and not job.urgent:
                     job._state, self._running = State.QUEUED, None
-                    insort(self._background, job, key=_turn)
+                    insort(self._background, job, key=attrgetter("turn"))
                     return
         else:
             finished, error = False, ""
@@ -266,12 +284,7 @@ class JobManager:
                 job._end(state, result, error)
 
 
-def _turn(job: Job) -> tuple[int, int]:
-    return job.turn
-
-
 def _sentence(error: Exception) -> str:
-    """What went wrong, for the person at the screen."""
     sentence = sentence_of(error)
     if sentence is None:
         _log.error("A job failed", exc_info=error)

@@ -1,8 +1,10 @@
-"""Towers in memory: loaded one at a time on a thread of their own, used under a lease, and unloaded for others' room.
+"""The frozen towers that all visitors share: which there are, loading them beside the pages, and room for them.
 
-A backbone that was unloaded keeps its identity: classifiers that hold it go on when its weights are back. Nothing is
-unloaded while a lease of it is held, by a page that is being drawn or by a job. Knows no Streamlit, and loads torch
-when a tower is loaded.
+They are loaded one at a time on a thread of their own, used under a lease, and unloaded for others' room. A backbone
+that was unloaded keeps its identity: classifiers that hold it go on when its weights are back. Nothing is unloaded
+while a lease of it is held, by a page that is being drawn or by a job. A tower with another kind of region features is
+another tower, with a name of its own: what is computed with one is never the other's. Knows no Streamlit, and loads
+torch when a tower is loaded.
 """
 
 from __future__ import annotations
@@ -10,19 +12,97 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from app.jobs.manager import PlainError
-from app.towers.listing import DEFAULT_TOWER, Choice, TowerList, TowerOptions, called
+from app.jobs import JobManager, PlainError, Steps, Task
+from app.options import Options
 from gallop.backbones.weights.known import KnownTower
-from gallop.errors import sentence_of
+from gallop.backbones.weights.offered import offered_towers
+from gallop.backbones.weights.on_disk import named_tower, towers_here
+from gallop.config import REGION_KINDS
+from gallop.errors import GallopError, sentence_of
 from gallop.wording import quoted
 
 if TYPE_CHECKING:
     from gallop.backbones import Backbone
+
+# The one that ships: whoever chooses none has it, and runs that were kept before there was a choice are of it.
+DEFAULT_TOWER = "mini"
+
+
+_log = logging.getLogger(__name__)
+
+# The kind of region features that is not said with a tower's name.
+PAPERS_KIND = REGION_KINDS[0]
+
+
+def called(tower: str, kind: str) -> str:
+    """Return what a tower with a kind of region features is called in the app."""
+    return tower if kind == PAPERS_KIND else f"{tower} ({kind})"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A tower and the kind of region features that it is to give."""
+
+    tower: KnownTower
+    kind: str = PAPERS_KIND
+
+
+class TowerList:
+    """The towers of this machine. Safe to use from several threads.
+
+    Args:
+        named: by whoever started the app.
+
+    Attributes:
+        problem: which of them are not there, as a sentence; empty where all are.
+    """
+
+    def __init__(self, named: Sequence[str]) -> None:
+        self.problem = ""
+        self._named: list[str] = []
+        self._lock = threading.Lock()
+        self._sought = False
+        for word in named:
+            try:
+                named_tower(word)
+                self._named.append(word)
+            except GallopError as error:
+                self.problem = f"{self.problem} {error}".strip()
+                _log.warning("%s", error)
+        self._towers = {tower.name: tower for tower in towers_here(self._named, seek=False)}
+
+    def towers(self) -> list[KnownTower]:
+        """Return those known so far; the one that ships comes first."""
+        return list(self._towers.values())
+
+    def find(self, name: str) -> Choice | None:
+        """Return one that is known so far, by what it is called with its kind of regions."""
+        towers = self._towers
+        if name in towers:
+            return Choice(towers[name])
+        others = (Choice(tower, kind) for tower in towers.values() for kind in tower.kinds)
+        return next((choice for choice in others if called(choice.tower.name, choice.kind) == name), None)
+
+    def seek(self, name: str) -> Choice | None:
+        """Return one, after seeking in the caches where it is not known yet, which may take seconds."""
+        found = self.find(name)
+        if found is None:
+            self.look()
+            found = self.find(name)
+        return found
+
+    def look(self, *, again: bool = False) -> None:
+        """Seek in the caches: once, or ``again`` after a download."""
+        with self._lock:
+            if self._sought and not again:
+                return
+            self._towers = {tower.name: tower for tower in towers_here(self._named)}
+            self._sought = True
 
 
 class TowerProblem(PlainError):
@@ -63,25 +143,22 @@ class Standing:
 
     @property
     def sentence(self) -> str:
-        """How far it is, in words."""
         size = f"{self.tower.memory / 1e6:.0f} MB" if self.tower.memory else "its weights"
         return f"Loading {self.tower.name} ({size}), {self.seconds or 0:.0f} seconds so far"
 
 
 _log = logging.getLogger(__name__)
 
+# Of the device's memory, where nobody says how much towers may take.
 _SHARE = 0.5
-"""Of the device's memory, where nobody says how much towers may take."""
+# Bytes, where nothing tells how much there is either.
 _USUAL = 4 * 2**30
-"""Bytes, where nothing tells how much there is either."""
+# Seconds: a page that is being drawn holds its tower for a moment; a training that runs, for minutes.
 _POLL, PATIENCE_FOR_ROOM = 0.1, 5.0
-"""Seconds: a page that is being drawn holds its tower for a moment; a training that runs, for minutes."""
 
 
 @dataclass
 class _Place:
-    """A tower that somebody has asked for."""
-
     tower: KnownTower
     kind: str
     backbone: Backbone | None = None
@@ -123,10 +200,10 @@ class Lease:
         self.give_back()
 
 
-Load = Callable[[KnownTower, TowerOptions], "Backbone"]
+Load = Callable[[KnownTower, Options], "Backbone"]
 
 
-def load_tower(tower: KnownTower, options: TowerOptions) -> Backbone:
+def load_tower(tower: KnownTower, options: Options) -> Backbone:
     """Load one, called as visitors know it: no path of this machine leaves it. Asks no network.
 
     Args:
@@ -153,7 +230,7 @@ class TowerRoom:
         listing: which towers there are to choose from.
     """
 
-    options: TowerOptions = field(default_factory=TowerOptions)
+    options: Options = field(default_factory=Options)
     load: Load = load_tower
     listing: TowerList = field(init=False)
     _places: dict[str, _Place] = field(default_factory=dict, init=False)
@@ -207,13 +284,11 @@ class TowerRoom:
             return Standing(place.tower, seconds, regions=place.kind)
 
     def busy(self, name: str) -> bool:
-        """Whether it is being loaded."""
         with self._lock:
             place = self._places.get(name)
             return place is not None and place.loading is not None
 
     def try_again(self, name: str) -> None:
-        """Forget why it could not be loaded."""
         with self._lock:
             if name in self._places:
                 self._places[name].problem = ""
@@ -227,7 +302,6 @@ class TowerRoom:
 
     @property
     def used(self) -> int:
-        """Bytes that towers take now."""
         with self._lock:
             return sum(place.bytes for place in self._places.values())
 
@@ -326,3 +400,83 @@ def _no_room(tower: KnownTower, most: int, held: list[str]) -> str:
             "the app for more (--tower-memory)."
         )
     return f"{need}. Choose a smaller one, or ask whoever started the app for more (--tower-memory)."
+
+
+# Seconds that one step waits.
+_STEP = 0.5
+
+
+@dataclass(frozen=True)
+class TowerLoads:
+    """The progress of work whose tower is not there yet."""
+
+    sentence: str
+    share: float = 0.0
+
+
+class OnTower:
+    """A task that is made when its tower is there.
+
+    Args:
+        name: of the tower.
+        make: what to do with it.
+    """
+
+    def __init__(self, room: TowerRoom, name: str, make: Callable[[Backbone], Task]) -> None:
+        self._room, self._name, self._make = room, name, make
+        self._task: Task | None = None
+        self._lease: Lease | None = None
+
+    def run(self) -> Iterator[Any]:
+        while self._lease is None:
+            self._lease = self._room.lease(self._name, _STEP)
+            if self._lease is None:
+                yield TowerLoads(self._room.standing(self._name).sentence)
+        try:
+            self._task = self._make(self._lease.backbone)
+            yield from self._task.run()
+        except Exception:  # then nobody asks for the result
+            self._lease.give_back()
+            raise
+
+    def result(self) -> Any:
+        """What the task has made; None where it was cancelled before its tower was there."""
+        try:
+            return None if self._task is None else self._task.result()
+        finally:
+            if self._lease is not None:
+                self._lease.give_back()
+
+
+# Seconds after which a download that says nothing is given up.
+STALLED = 120.0
+
+
+def download_manager() -> JobManager:
+    """Return the one for downloads: they wait for one another, and no training waits for them."""
+    return JobManager(waiting=2, stuck=STALLED)
+
+
+def to_download(room: TowerRoom) -> list[KnownTower]:
+    return [tower for tower in offered_towers() if room.listing.find(tower.name) is None]
+
+
+def downloading(room: TowerRoom, name: str) -> Steps[str]:
+    """Return the task of one download, from the short list alone; its result is the tower's name.
+
+    Raises:
+        PlainError: whoever started the app does not allow it, or it is not on the list.
+    """
+    if not room.options.downloads:
+        raise PlainError("Nothing is downloaded here: whoever started the app did not say --allow-downloads.")
+    if name not in [tower.name for tower in offered_towers()]:
+        raise PlainError(f"{name!r} is not on the list of what may be downloaded.")
+
+    def steps() -> Generator[Any, None, str]:
+        from gallop.backbones.weights.fetching import fetch_weights
+
+        yield from fetch_weights(name)
+        room.listing.look(again=True)
+        return name
+
+    return Steps(steps())

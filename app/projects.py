@@ -1,41 +1,49 @@
-"""The zip of a project to the project, whole or not at all; nothing is written to disk. Knows no Streamlit, no torch.
+"""A project as one file: photos on cards and shelves, runs, and how things were set. Knows no Streamlit and no torch.
 
-The file comes from a stranger: it is read as ``archives`` reads photos, each piece of its JSON has to be of its kind,
-and each photo and run has to be the one whose fingerprint the manifest gives.
+The same project gives the same bytes. Unpacked it is what the command line reads: ``train`` and ``test`` hold a folder
+of photos a class, each folder in ``runs`` is a checkpoint. Photos are written without loss as they lie in memory,
+upright, shrunk and without what a camera adds (where, when, with what): whoever is handed the file gets no more than
+was seen here.
+
+A file that is opened comes from a stranger: it is read as ``archives`` reads photos, whole or not at all, and nothing
+is written to disk. Each piece of its JSON has to be of its kind, and each photo and run the one whose fingerprint the
+manifest gives.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import math
 import re
 import stat
 import struct
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
-from app.photos.archives import MAX_MEMBERS, MAX_RATIO, MAX_TOTAL_BYTES, PIECE, ArchiveError, check_whole, member_bytes
-from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, in_memory_once
-from app.projects.content import (
-    MANIFEST,
-    PROJECT_FORMAT,
-    RUN_FACTS,
-    SHELVES,
-    Project,
-    ProjectProblem,
-    ProjectRun,
-    run_fingerprint,
+from app.jobs import PlainError
+from app.photos.archives import (
+    MAX_ARCHIVE_BYTES,
+    MAX_MEMBERS,
+    MAX_RATIO,
+    MAX_TOTAL_BYTES,
+    PIECE,
+    ArchiveError,
+    check_whole,
+    member_bytes,
 )
-from app.runs.model_zip import MOST_ZIP_BYTES, ZIP_SETTINGS, ZIP_TENSORS, Files
-from app.runs.run import Run, run_of_row
+from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, in_memory_once, size_of
+from app.runs.model_zip import MOST_ZIP_BYTES, ZIP_SETTINGS, ZIP_TENSORS, Files, zipped
+from app.runs.run import Run, recorded_settings, run_of_row, written
 from app.runs.store import MOST_NAME, MOST_RUNS
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, Card
-from app.teaching.progress import Answer, Point
-from app.teaching.settings import Settings
-from gallop import Photo, load_image
+from app.teaching.training import Answer, Point, Settings
+from app.towers import DEFAULT_TOWER
+from gallop import Photo, __version__, load_image
 from gallop.errors import ConfigError, GallopError
 from gallop.images import DEFAULT_LIMITS, ImageLimits
 from gallop.images.formats import printable_name
@@ -44,8 +52,154 @@ from gallop.runtime.reading import parse_json
 from gallop.setting import settings_of
 from gallop.wording import listed, one_line
 
+# Of the file. Raised when an older version could not read it, or would read it wrongly.
+PROJECT_FORMAT = 1
+MANIFEST, RUN_FACTS = "project.json", "run.json"
+# Folders of the photos on no card: to look at, and of none of the classes.
+SHELVES = ("look", "other")
+
+
+class ProjectProblem(PlainError):
+    """A project that is not saved or opened; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class ProjectRun:
+    """A run, whose number counts for nothing, and its checkpoint."""
+
+    run: Run
+    files: Files
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a visitor takes along.
+
+    Attributes:
+        shelves: photos on no card, by the names in ``SHELVES``.
+        runs: the oldest first.
+        taught: which of the runs answers, counted from 0; None where nothing was taught.
+        limit: for "none of these", where it was set by hand.
+        tower: the one that answers.
+        settings: of the next training on a tower, by its name.
+        tuned: the k that were chosen on test photos, and the content hashes of those; None where none were.
+        explore: what the page Explore stands at, as JSON has it.
+    """
+
+    cards: tuple[Card, ...] = ()
+    shelves: Mapping[str, tuple[Photo, ...]] = field(default_factory=dict)
+    runs: tuple[ProjectRun, ...] = ()
+    taught: int | None = None
+    limit: float | None = None
+    tower: str = DEFAULT_TOWER
+    settings: Mapping[str, Settings] = field(default_factory=dict)
+    explore: Mapping[str, Any] = field(default_factory=dict)
+    tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
+
+    @property
+    def photos(self) -> int:
+        on_cards = sum(len(card.shots) + len(card.tests) for card in self.cards)
+        return on_cards + sum(map(len, self.shelves.values()))
+
+    @property
+    def size(self) -> int:
+        on_cards = (photo for card in self.cards for photo in card.all)
+        return sum(map(size_of, (*on_cards, *(photo for shelf in self.shelves.values() for photo in shelf))))
+
+
+def run_fingerprint(facts: str, files: Files) -> str:
+    """Return SHA-256 over what is known of a run and over its checkpoint."""
+    digest = hashlib.sha256()
+    for part in (facts.encode(), files.settings.encode(), files.prompts):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
+
+
+_ABOUT = "A project of GalLoP Explorer: its pages Teach and Export open it."
+# Characters of a file's or a folder's name; the whole name stands in the manifest.
+_LONGEST = 60
+
+
+def project_file(project: Project) -> bytes:
+    """Return a project as a zip.
+
+    Raises:
+        ProjectProblem: it is larger than what is opened again.
+    """
+    files: dict[str, bytes] = {}
+    manifest = {
+        "about": _ABOUT,
+        "format": PROJECT_FORMAT,
+        "version": __version__,
+        "cards": list(_cards(project.cards, files)),
+        "shelves": {shelf: list(_pile(shelf, project.shelves.get(shelf, ()), files)) for shelf in SHELVES},
+        "runs": [_run(number, each, files) for number, each in enumerate(project.runs, 1)],
+        "taught": project.taught,
+        "limit": project.limit,
+        "tower": project.tower,
+        "settings": {tower: recorded_settings(each) for tower, each in sorted(project.settings.items())},
+        "explore": dict(project.explore),
+        "tuned": None if project.tuned is None else _tuned(*project.tuned),
+    }
+    whole = {MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()} | files
+    made = zipped(whole)
+    if len(made) > MAX_ARCHIVE_BYTES or len(whole) > MAX_MEMBERS:
+        raise ProjectProblem(
+            f"This project has {len(made) / 2**20:.0f} MB in {len(whole)} files; {MAX_ARCHIVE_BYTES // 2**20} MB and "
+            f"{MAX_MEMBERS} files are the most. Remove some photos, or delete runs on the page Compare."
+        )
+    return made
+
+
+def _tuned(topk: tuple[int, ...], photos: frozenset[str]) -> dict[str, Any]:
+    return {"topk": list(topk), "photos": sorted(photos)}
+
+
+def _cards(cards: tuple[Card, ...], files: dict[str, bytes]) -> Iterator[dict[str, Any]]:
+    folders: list[str] = []
+    for card in cards:
+        folders.append(_free(card.name, folders))
+        shots, tests = (
+            list(_pile(f"{part}/{folders[-1]}", photos, files))
+            for part, photos in (("train", card.shots), ("test", card.tests))
+        )
+        yield {"name": card.name, "enabled": card.enabled, "shots": shots, "tests": tests}
+
+
+def _pile(folder: str, photos: tuple[Photo, ...], files: dict[str, bytes]) -> Iterator[dict[str, str]]:
+    names: list[str] = []
+    for photo in photos:
+        names.append(_free(photo.name.rpartition(".")[0] or photo.name, names))
+        path = f"{folder}/{names[-1]}.webp"
+        files[path] = _picture(photo)
+        yield {"file": path, "name": photo.name, "sha256": photo.sha256}
+
+
+def _picture(photo: Photo) -> bytes:
+    stream = io.BytesIO()
+    photo.image.save(stream, "WEBP", lossless=True, quality=0, method=0)
+    return stream.getvalue()
+
+
+def _run(number: int, kept: ProjectRun, files: dict[str, bytes]) -> dict[str, str]:
+    folder, facts = f"runs/{number}", written(kept.run)
+    files.update(kept.files.as_folder(folder=folder))
+    files[f"{folder}/{RUN_FACTS}"] = facts.encode()
+    return {"folder": folder, "name": kept.run.name, "sha256": run_fingerprint(facts, kept.files)}
+
+
+def _free(words: str, used: list[str]) -> str:
+    """A name that every system allows and that no other here has, upper and lower case alike."""
+    kept = "".join(char if char.isalnum() or char in " -()" else "_" for char in words)[:_LONGEST].strip() or "_"
+    taken, number, free = {name.casefold() for name in used}, 1, kept
+    while free.casefold() in taken:
+        number += 1
+        free = f"{kept} ({number})"
+    return free
+
+
+# Characters of any text.
 MOST_TEXT = 20_000
-"""Characters of any text."""
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -61,7 +215,6 @@ class Said:
 
     @classmethod
     def of_text(cls, text: str, where: str) -> Said:
-        """Return the one object that a text is."""
         try:
             held = parse_json(text)
         except ValueError as error:
@@ -75,7 +228,6 @@ class Said:
         return cls(held, where)
 
     def text(self, key: str, most: int = MOST_TEXT) -> str:
-        """Return a text of at most so many characters."""
         found = self.held.get(key)
         if not isinstance(found, str) or len(found) > most:
             raise wrong(self.where, f"has no usable {key!r}")
@@ -108,21 +260,18 @@ class Said:
         return found
 
     def wholes(self, key: str) -> tuple[int, ...]:
-        """Return a list of whole numbers from 0."""
         found = self.held.get(key)
         if not isinstance(found, list) or not all(map(_is_whole, found)):
             raise wrong(self.where, f"has no list of numbers in {key!r}")
         return tuple(found)
 
     def digests(self, key: str) -> frozenset[str]:
-        """Return a list of fingerprints, each once."""
         found = self.held.get(key)
         if not isinstance(found, list) or not all(map(_is_digest, found)):
             raise wrong(self.where, f"has no list of fingerprints in {key!r}")
         return frozenset(found)
 
     def objects(self, key: str) -> list[Said]:
-        """Return a list of objects."""
         found = self.held.get(key)
         if not isinstance(found, list):
             raise wrong(self.where, f"has no list in {key!r}")
@@ -197,8 +346,8 @@ def _finite(found: Any) -> bool:
     return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
 
 
+# Bytes of the manifest, or of what is known of a run.
 _MOST_JSON = 4 * 2**20
-"""Bytes of the manifest, or of what is known of a run."""
 
 
 def read_project(file: BinaryIO, name: str) -> Project:
@@ -223,8 +372,6 @@ def read_project(file: BinaryIO, name: str) -> Project:
 
 @dataclass
 class _Opened:
-    """A zip that is a project, it says."""
-
     archive: zipfile.ZipFile
     shown: str
     members: dict[str, zipfile.ZipInfo] = field(init=False)

@@ -1,7 +1,8 @@
-"""The first line of a page, and at its end a small menu: save the project, open one."""
+"""The sample project in one click; and the first line of a page, with a small menu to save the project or open one."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,20 +10,62 @@ import streamlit as st
 
 from app import text
 from app.photos.archives import MAX_ARCHIVE_BYTES
-from app.projects.content import Project, project_file
-from app.projects.reading import read_project
+from app.projects import Project, project_file, read_project
 from app.ui.explanation import current
 from app.ui.resources import jobs, towers
 from app.ui.widgets.elements import show_notice, slot
 from app.ui.widgets.remembered import forget
 from app.ui.widgets.towers import choose
 from app.ui.widgets.uploads import listen
-from app.views import compare
+from app.views import compare, project
 from app.views.explore_as_text import explore_of
-from app.views.project import add_to, project_name, project_of, project_opened, take_over
+from app.views.project import SAMPLE_RUN, add_to, project_name, project_of, project_opened, sample_run, take_over
 from app.visitor.page_state import CompareState, ExploreState, ExportState, PromptsState, TeachState, TestState
 from app.visitor.session import Notice, Session, Where
 from gallop.errors import GallopError
+
+
+def offer_sample(session: Session) -> None:
+    """Draw the button, while there is nothing that it could be mixed up with; after it, what went wrong."""
+    if project.is_offered(session):
+        st.button(
+            "Try it with a sample project",
+            key="take sample",
+            icon=":material/redeem:",
+            on_click=_take,
+            args=(session,),
+        )
+        st.caption(
+            "Candles, mugs, teapots and vases, and a model that learned them: every page is full. *Teach* removes it."
+        )
+    elif session.training.taught is None and project.is_there(session):
+        show_notice(session, Where.CARDS)
+
+
+def offer_removal(session: Session) -> None:
+    """Draw the way back, while some of the sample is on the cards."""
+    if project.is_there(session):
+        icon, key = ":material/delete_sweep:", "remove sample"
+        st.button("Remove the sample", key=key, type="tertiary", icon=icon, on_click=_remove, args=(session,))
+
+
+def _take(session: Session) -> None:
+    if not project.is_offered(session):  # a second click, or another tab has made a card
+        return
+    with session.telling(Where.CARDS):
+        taken = project.put_in(session)
+        tower = compare.tower_of_run(towers(), sample_run())
+        current.open_on(session, tower, project.sample_opened, SAMPLE_RUN, Where.CARDS)
+        session.training.encode_ahead(jobs(), towers(), taken)
+
+
+def _remove(session: Session) -> None:
+    if session.explore.names == "\n".join(sample_run().class_names):
+        session.explore = replace(session.explore, names=None, own_names=None)
+    with session.telling(Where.CARDS):
+        gone = project.take_out(session)
+        if gone is not None:
+            session.compare = replace(session.compare, deleted=(gone.id, gone.name))
 
 
 def title_with_project(session: Session, title: str, words: str) -> None:
@@ -64,24 +107,19 @@ def _saved(session: Session) -> bytes:
     try:
         return project_file(project_of(session))
     except GallopError as error:
-        session.notices[Where.PROJECT] = Notice("error", str(error))
+        session.tell(Where.PROJECT, str(error), "error")
         raise
 
 
 def _read(session: Session, files: list[Any], refused: tuple[str, ...]) -> None:
     """Open a file at once where nothing is here; else ask first."""
     if refused:
-        session.notices[Where.PROJECT] = Notice("error", refused[0])
+        session.tell(Where.PROJECT, refused[0], "error")
         return
-    file = files[0]
-    try:
-        found = read_project(file, file.name)
-    except GallopError as error:
-        session.notices[Where.PROJECT] = Notice("error", str(error))
-        return
-    session.asked = found, text.shorten(file.name, 60)
-    if not session.has_anything:
-        _replace(session, *session.asked)
+    with session.telling(Where.PROJECT):
+        session.asked = read_project(files[0], files[0].name), text.shorten(files[0].name, 60)
+        if not session.has_anything:
+            _replace(session, *session.asked)
 
 
 def _question(session: Session) -> None:
@@ -93,14 +131,10 @@ def _question(session: Session) -> None:
         which, args = f"project {id(project)}", (session, project, name)
         st.button("Replace", key=f"replace with {which}", type="primary", on_click=_replace, args=args)
         st.button("Add to it", key=f"add {which}", on_click=_add, args=args)
-        st.button("Leave it", key=f"leave {which}", type="tertiary", on_click=_leave, args=args)
+        st.button("Leave it", key=f"leave {which}", type="tertiary", on_click=_answered, args=args)
 
 
-def _leave(session: Session, project: Project, _: str) -> None:
-    _answered(session, project)
-
-
-def _answered(session: Session, project: Project) -> bool:
+def _answered(session: Session, project: Project, _: str = "") -> bool:
     """Ask no more; whether this project was the one in question: a click may come twice, or after another file."""
     asked = session.asked is not None and session.asked[0] is project
     session.asked = None if asked else session.asked
@@ -110,20 +144,18 @@ def _answered(session: Session, project: Project) -> bool:
 def _add(session: Session, project: Project, name: str) -> None:
     if not _answered(session, project):
         return
-    try:
-        session.notices[Where.PROJECT] = Notice("success", add_to(session, project, name))
-    except GallopError as error:
-        session.notices[Where.PROJECT] = Notice("error", str(error))
+    with session.telling(Where.PROJECT):
+        session.tell(Where.PROJECT, add_to(session, project, name))
     session.training.encode_ahead(jobs(), towers(), _shots(project))
 
 
 def _replace(session: Session, project: Project, name: str) -> None:
     if not _answered(session, project):
         return
-    try:
+    done = ""
+    with session.telling(Where.PROJECT):
         done = take_over(session, project, name)
-    except GallopError as error:
-        session.notices[Where.PROJECT] = Notice("error", str(error))
+    if not done:
         return
     forget(ExploreState, TeachState, TestState, PromptsState, CompareState, ExportState)
     session.explore, session.teach, session.test = explore_of(project.explore), TeachState(), TestState()
