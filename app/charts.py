@@ -183,16 +183,36 @@ def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:
     lines: list[Any] = []
     for place, (name, found) in enumerate(spreads.items()):
         low, high = found.interval
-        bar = {"type": "data", "symmetric": False, "array": [100 * (high - found.mean)], "thickness": 3, "width": 10}
-        mean = go.Scatter(x=[100 * found.mean], y=[place], mode="markers", error_x=bar)
-        mean.error_x.arrayminus = [100 * (found.mean - low)]
-        mean.update(marker={"size": 14, "symbol": "line-ns-open", "color": GREY}, error_x={"color": GREY})
-        mean.hovertemplate = f"{text.plotly(name)}: mean %{{x:.1f}} %<extra></extra>"
-        dots = go.Scatter(x=[100 * value for value in found.values], y=[place] * len(found.values), mode="markers")
-        dots.update(marker={"opacity": 0.75}, hovertemplate="%{x:.1f} %<extra></extra>")
+        mean = go.Scatter(
+            x=[100 * found.mean],
+            y=[place],
+            mode="markers",
+            marker={"size": 14, "symbol": "line-ns-open", "color": GREY},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [100 * (high - found.mean)],
+                "arrayminus": [100 * (found.mean - low)],
+                "thickness": 3,
+                "width": 10,
+                "color": GREY,
+            },
+            hovertemplate=f"{text.plotly(name)}: mean %{{x:.1f}} %<extra></extra>",
+        )
+        dots = go.Scatter(
+            x=[100 * value for value in found.values],
+            y=[place] * len(found.values),
+            mode="markers",
+            marker={"opacity": 0.75},
+            hovertemplate="%{x:.1f} %<extra></extra>",
+        )
         lines += [dots, mean]
-    xaxis = percent_axis("right on the test photos")
-    return new_chart(lines, height=rows_height(len(names), 60), xaxis=xaxis, yaxis=named_rows(names))
+    return new_chart(
+        lines,
+        height=rows_height(len(names), 60),
+        xaxis=percent_axis("right on the test photos"),
+        yaxis=named_rows(names),
+    )
 
 
 def losses(runs: Mapping[str, Run]) -> go.Figure:
@@ -223,12 +243,11 @@ def spread_in_words(found: Spread) -> str:
 
 
 def losses_in_words(runs: Mapping[str, Run]) -> str:
-    return " ".join(f"{label}: loss {_ends(run)}." for label, run in runs.items())
-
-
-def _ends(run: Run) -> str:
-    points: Sequence[Any] = run.history
-    return f"{points[0].loss:.3f} at step {points[0].step}, {points[-1].loss:.3f} at step {points[-1].step}"
+    return " ".join(
+        f"{label}: loss {run.history[0].loss:.3f} at step {run.history[0].step}, {run.history[-1].loss:.3f} at step "
+        f"{run.history[-1].step}."
+        for label, run in runs.items()
+    )
 
 
 def prompt_scores(scores: Sequence[float], highest: float) -> go.Figure:
@@ -274,8 +293,9 @@ def deletion_curve(found: Deletion) -> go.Figure:
         go.Scatter(y=lowest, **edge),
         go.Scatter(y=highest, fill="tonexty", fillcolor=PALE_GREY, **edge),
     ]
-    xaxis, yaxis = percent_axis("regions taken away"), titled_axis("score", rangemode="tozero")
-    return new_chart(lines, xaxis=xaxis, yaxis=yaxis, showlegend=True)
+    return new_chart(
+        lines, xaxis=percent_axis("regions taken away"), yaxis=titled_axis("score", rangemode="tozero"), showlegend=True
+    )
 
 
 HISTOGRAM_BINS = 24
@@ -313,8 +333,9 @@ def reliability(bins: Sequence[Bin]) -> go.Figure:
         sizes=[7 + 3 * each.right.of**0.5 for each in bins],
     )
     line = go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"dash": "dash", "color": GREY}, hoverinfo="skip")
-    xaxis = percent_axis("how sure it is", range=WHOLE)
-    return new_chart([points, line], xaxis=xaxis, yaxis=percent_axis("right", range=WHOLE))
+    return new_chart(
+        [points, line], xaxis=percent_axis("how sure it is", range=WHOLE), yaxis=percent_axis("right", range=WHOLE)
+    )
 
 
 def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: float | None) -> go.Figure:
@@ -358,9 +379,13 @@ def roc(found: Mapping[str, Separation]) -> go.Figure:
         )
         for name, (known_kept, unknown_kept) in ((name, each.curve) for name, each in found.items())
     ]
-    xaxis = percent_axis("unknown photos that pass for known", range=WHOLE)
-    yaxis = percent_axis("known photos kept", range=WHOLE)
-    return new_chart(lines, xaxis=xaxis, yaxis=yaxis, showlegend=True, shapes=[line_at(y=95)])
+    return new_chart(
+        lines,
+        xaxis=percent_axis("unknown photos that pass for known", range=WHOLE),
+        yaxis=percent_axis("known photos kept", range=WHOLE),
+        showlegend=True,
+        shapes=[line_at(y=95)],
+    )
 
 
 def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
@@ -369,15 +394,32 @@ def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
     lines: list[Any] = []
     for n, (right, k) in enumerate(zip(found.each, topk, strict=True), 1):
         shares, at = (100 * right / found.photos).tolist(), min(k, len(ks))
-        line = go.Scatter(x=ks, y=shares, name=f"local {n}", mode="lines", line={"shape": "hv"}, legendgroup=str(n))
-        line.hovertemplate = "k = %{x}: %{y:.1f} %"
-        ring = go.Scatter(x=[at], y=[shares[at - 1]], mode="markers", showlegend=False, hoverinfo="skip")
-        ring.marker.symbol = "circle-open"
-        ring.marker.color = GREY
-        lines += [line, ring]
-    together = (100 * found.together / found.photos).tolist()
-    every = go.Scatter(x=ks, y=together, name="all", mode="lines", line={"color": GREY, "dash": "dash", "shape": "hv"})
-    every.hovertemplate = "all k = %{x}: %{y:.1f} %"
+        line = go.Scatter(
+            x=ks,
+            y=shares,
+            name=f"local {n}",
+            mode="lines",
+            line={"shape": "hv"},
+            legendgroup=str(n),
+            hovertemplate="k = %{x}: %{y:.1f} %",
+        )
+        where = go.Scatter(
+            x=[at],
+            y=[shares[at - 1]],
+            mode="markers",
+            marker={"symbol": "circle-open", "color": GREY},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+        lines += [line, where]
+    every = go.Scatter(
+        x=ks,
+        y=(100 * found.together / found.photos).tolist(),
+        name="all",
+        mode="lines",
+        line={"color": GREY, "dash": "dash", "shape": "hv"},
+        hovertemplate="all k = %{x}: %{y:.1f} %",
+    )
     return new_chart(
         [*lines, every],
         xaxis=titled_axis("k", type="log", tickvals=[1, 2, 5, 10, 20, 50, 100, 200, 500]),
@@ -426,11 +468,15 @@ def _points(
         "thickness": 2,
         "width": 5,
     }
-    points = go.Scatter(x=list(x), y=list(y), mode="markers", customdata=list(words))
-    points.hovertemplate = "%{customdata}<extra></extra>"
-    points.marker.size = sizes
-    points.update({f"error_{axis}": bars})
-    return points
+    return go.Scatter(
+        x=list(x),
+        y=list(y),
+        mode="markers",
+        customdata=list(words),
+        hovertemplate="%{customdata}<extra></extra>",
+        marker={"size": sizes} if sizes else None,
+        **{f"error_{axis}": bars},
+    )
 
 
 _MOST_POINTS = 300
@@ -444,11 +490,20 @@ def learning(history: Sequence[Point], steps: int) -> go.Figure:
     every = max(len(history) // _MOST_POINTS, 1)
     shown = [*history[:-1:every], *history[-1:]]
     numbers = [point.step for point in shown]
-    loss = go.Scatter(x=numbers, y=[point.loss for point in shown], mode="lines", name="loss")
-    right = go.Scatter(x=numbers, y=[100 * point.accuracy for point in shown], mode="lines", name="right", yaxis="y2")
-    loss.hovertemplate, right.hovertemplate = (
-        "step %{x}: loss %{y:.3f}<extra></extra>",
-        "step %{x}: %{y:.0f} %<extra></extra>",
+    loss = go.Scatter(
+        x=numbers,
+        y=[point.loss for point in shown],
+        mode="lines",
+        name="loss",
+        hovertemplate="step %{x}: loss %{y:.3f}<extra></extra>",
+    )
+    right = go.Scatter(
+        x=numbers,
+        y=[100 * point.accuracy for point in shown],
+        mode="lines",
+        name="right",
+        yaxis="y2",
+        hovertemplate="step %{x}: %{y:.0f} %<extra></extra>",
     )
     highest = max((point.loss for point in shown), default=1.0)
     return new_chart(

@@ -56,6 +56,14 @@ class Task(Protocol):
         """What there is so far; asked for when the work is done and when it was cancelled."""
 
 
+@dataclass(frozen=True)
+class Counted:
+    """How far a task is, as a share and as a sentence."""
+
+    share: float
+    sentence: str
+
+
 class Steps(Generic[T]):
     """A task that is one generator: what it yields is its progress, what it returns at its end is its result."""
 
@@ -170,8 +178,13 @@ class JobManager:
             mine = [job for job in there if (job.visitor, job.urgent) == (visitor, urgent)]
             if len(mine) > self._waiting:
                 raise QueueFull(f"{len(mine)} of your jobs are not done yet; try again in a minute.")
-            round_ = max([self._round, *(job.turn[0] + 1 for job in mine)])
-            job = Job(task, self, urgent=urgent, visitor=visitor, round_=round_)
+            job = Job(
+                task,
+                self,
+                urgent=urgent,
+                visitor=visitor,
+                round_=max([self._round, *(job.turn[0] + 1 for job in mine)]),
+            )
             insort(queue, job, key=attrgetter("turn"))
             if self._thread is None:
                 self._start()
@@ -280,8 +293,7 @@ class JobManager:
         with self._work:
             if self._mine(job):
                 self._running = None
-                state = State.FAILED if error else State.DONE if finished else State.CANCELLED
-                job._end(state, result, error)
+                job._end(State.FAILED if error else State.DONE if finished else State.CANCELLED, result, error)
 
 
 def _sentence(error: Exception) -> str:

@@ -102,8 +102,11 @@ def notebook(request: Request) -> Response:
     stem = request.path_params["stem"]
     if stem not in NOTEBOOKS:
         raise HTTPException(404)
-    named = {"content-disposition": f'attachment; filename="{stem}.zip"'}
-    return Response(zipped(notebook_files(stem)), media_type="application/zip", headers=named)
+    return Response(
+        zipped(notebook_files(stem)),
+        media_type="application/zip",
+        headers={"content-disposition": f'attachment; filename="{stem}.zip"'},
+    )
 
 
 def load_ahead() -> None:

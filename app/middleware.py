@@ -95,8 +95,7 @@ class KnownBrowsers:
 
 def _browser(scope: Scope) -> str:
     """The number in what a browser sends as its cookies; nothing where it has none, or keeps none."""
-    cookies = Headers(scope=scope).get("cookie", "")
-    found = re.search(rf"(?:^|;\s*){BROWSER}=([0-9a-f]{{32}})(?:;|$)", cookies)
+    found = re.search(rf"(?:^|;\s*){BROWSER}=([0-9a-f]{{32}})(?:;|$)", Headers(scope=scope).get("cookie", ""))
     return found[1] if found else ""
 
 

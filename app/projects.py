@@ -20,7 +20,7 @@ import re
 import stat
 import struct
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -41,7 +41,7 @@ from app.runs.model_zip import MOST_ZIP_BYTES, ZIP_SETTINGS, ZIP_TENSORS, Files,
 from app.runs.run import Run, recorded_settings, run_of_row, written
 from app.runs.store import MOST_NAME, MOST_RUNS
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, Card
-from app.teaching.training import Answer, Point, Settings
+from app.teaching.training import Answer, Settings
 from app.towers import DEFAULT_TOWER
 from gallop import Photo, __version__, load_image
 from gallop.errors import ConfigError, GallopError
@@ -227,54 +227,39 @@ class Said:
             raise wrong(where, "is not laid out as it should be")
         return cls(held, where)
 
-    def text(self, key: str, most: int = MOST_TEXT) -> str:
+    def _get(self, key: str, fits: Callable[[Any], bool], otherwise: str) -> Any:
         found = self.held.get(key)
-        if not isinstance(found, str) or len(found) > most:
-            raise wrong(self.where, f"has no usable {key!r}")
+        if not fits(found):
+            raise wrong(self.where, f"{otherwise} {key!r}")
         return found
+
+    def text(self, key: str, most: int = MOST_TEXT) -> str:
+        return str(self._get(key, lambda found: isinstance(found, str) and len(found) <= most, "has no usable"))
 
     def sha256(self, key: str) -> str:
-        found = self.text(key)
-        if not _SHA256.fullmatch(found):
-            raise wrong(self.where, f"has no fingerprint in {key!r}")
-        return found
+        return str(self._get(key, _is_digest, "has no fingerprint in"))
 
     def flag(self, key: str) -> bool:
-        found = self.held.get(key)
-        if not isinstance(found, bool):
-            raise wrong(self.where, f"has no yes or no in {key!r}")
-        return found
+        return bool(self._get(key, lambda found: isinstance(found, bool), "has no yes or no in"))
 
-    def number(self, key: str) -> float | None:
+    def number(self, key: str) -> Any:
         """Return a number, or None where there is expressly none."""
-        found = self.held.get(key)
-        if found is not None and not _finite(found):
-            raise wrong(self.where, f"has no number in {key!r}")
-        return found
+        return self._get(key, lambda found: found is None or _finite(found), "has no number in")
 
-    def whole(self, key: str, below: int) -> int | None:
+    def whole(self, key: str, below: int) -> Any:
         """Return a whole number from 0, or None where there is expressly none."""
-        found = self.held.get(key)
-        if found is not None and not (_is_whole(found) and found < below):
-            raise wrong(self.where, f"has no such number in {key!r}")
-        return found
+        return self._get(
+            key, lambda found: found is None or (_is_whole(found) and found < below), "has no such number in"
+        )
 
     def wholes(self, key: str) -> tuple[int, ...]:
-        found = self.held.get(key)
-        if not isinstance(found, list) or not all(map(_is_whole, found)):
-            raise wrong(self.where, f"has no list of numbers in {key!r}")
-        return tuple(found)
+        return tuple(self._get(key, lambda found: _is_list(found, _is_whole), "has no list of numbers in"))
 
     def digests(self, key: str) -> frozenset[str]:
-        found = self.held.get(key)
-        if not isinstance(found, list) or not all(map(_is_digest, found)):
-            raise wrong(self.where, f"has no list of fingerprints in {key!r}")
-        return frozenset(found)
+        return frozenset(self._get(key, lambda found: _is_list(found, _is_digest), "has no list of fingerprints in"))
 
     def objects(self, key: str) -> list[Said]:
-        found = self.held.get(key)
-        if not isinstance(found, list):
-            raise wrong(self.where, f"has no list in {key!r}")
+        found = self._get(key, lambda found: isinstance(found, list), "has no list in")
         return [self._of(held, self.where) for held in found]
 
     def object(self, key: str) -> Said:
@@ -313,7 +298,7 @@ def _is_sound(run: Run) -> bool:
         and run.settings is not None
         and all(map(_is_whole, counts))
         and all(name in run.class_names and _is_digest(digest) for name, digest in run.content)
-        and all(map(_is_point, run.history))
+        and all(_is_whole(point.step) and _finite(point.loss) and _finite(point.accuracy) for point in run.history)
         and len(run.tower) <= MOST_TEXT
         and (run.fingerprint == "" or _is_digest(run.fingerprint))
         and all(
@@ -324,6 +309,10 @@ def _is_sound(run: Run) -> bool:
     )
 
 
+def _is_list(found: Any, of: Callable[[Any], bool]) -> bool:
+    return isinstance(found, list) and all(map(of, found))
+
+
 def _is_digest(found: Any) -> bool:
     return isinstance(found, str) and _SHA256.fullmatch(found) is not None
 
@@ -332,10 +321,6 @@ def _is_answer(said: Answer, names: tuple[str, ...]) -> bool:
     seen: Any = said.seen
     of_names = said.truth in names and said.label in names
     return of_names and isinstance(seen, bool) and _finite(said.probability) and 0 <= said.probability <= 1
-
-
-def _is_point(point: Point) -> bool:
-    return _is_whole(point.step) and _finite(point.loss) and _finite(point.accuracy)
 
 
 def _is_whole(found: Any) -> bool:
@@ -485,8 +470,9 @@ class _Opened:
     def _run(self, said: Said) -> ProjectRun:
         folder, where = said.text("folder"), f"{printable_name(said.text('folder'))} in {self.shown}"
         facts = self._text(f"{folder}/{RUN_FACTS}")
-        prompts = self._bytes(f"{folder}/{ZIP_TENSORS}", MOST_ZIP_BYTES[ZIP_TENSORS])
-        files = Files(self._text(f"{folder}/{ZIP_SETTINGS}"), prompts)
+        files = Files(
+            self._text(f"{folder}/{ZIP_SETTINGS}"), self._bytes(f"{folder}/{ZIP_TENSORS}", MOST_ZIP_BYTES[ZIP_TENSORS])
+        )
         if run_fingerprint(facts, files) != said.sha256("sha256"):
             raise wrong(where, "is not the run that was saved")
         return ProjectRun(run_said(facts, said.text("name", MOST_NAME), where), files)
@@ -524,8 +510,13 @@ class _Opened:
             raise ProjectProblem(f"{shown} is missing, so nothing of the project was opened. Take another copy of it.")
         member = self.members[path]
         most = min(most, MAX_RATIO * max(member.compress_size, PIECE))
-        too_large = ArchiveError(f"{shown} unpacks to more than such a file has: this is no project of this app.")
-        data = member_bytes(self.archive, member, self.shown, most, too_large)
+        data = member_bytes(
+            self.archive,
+            member,
+            self.shown,
+            most,
+            ArchiveError(f"{shown} unpacks to more than such a file has: this is no project of this app."),
+        )
         self.left -= len(data)
         if self.left < 0:
             raise self._too_much()

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from app.jobs import JobManager, PlainError, Steps, Task
+from app.jobs import Counted, JobManager, PlainError, Steps, Task
 from app.options import Options
 from gallop.backbones.weights.known import KnownTower
 from gallop.backbones.weights.offered import offered_towers
@@ -117,16 +117,8 @@ class TowerProblem(PlainError):
         self.tower = tower
 
 
-class TowerLoading(PlainError):
-    """A tower that is not there yet, and will be.
-
-    Args:
-        tower: its name.
-    """
-
-    def __init__(self, words: str, tower: str = "") -> None:
-        super().__init__(words)
-        self.tower = tower
+class TowerLoading(TowerProblem):
+    """A tower that is not there yet, and will be."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +138,6 @@ class Standing:
         size = f"{self.tower.memory / 1e6:.0f} MB" if self.tower.memory else "its weights"
         return f"Loading {self.tower.name} ({size}), {self.seconds or 0:.0f} seconds so far"
 
-
-_log = logging.getLogger(__name__)
 
 # Of the device's memory, where nobody says how much towers may take.
 _SHARE = 0.5
@@ -216,8 +206,12 @@ def load_tower(tower: KnownTower, options: Options) -> Backbone:
     from gallop.backbones import load_backbone, pick_regions
 
     # The one that ships gives the same figures on every machine.
-    precision = "fp32" if tower.name == DEFAULT_TOWER else options.precision
-    found = load_backbone(tower.source, device=options.device, precision=precision, download=False)
+    found = load_backbone(
+        tower.source,
+        device=options.device,
+        precision="fp32" if tower.name == DEFAULT_TOWER else options.precision,
+        download=False,
+    )
     found.name = tower.name
     return found.with_regions(pick_regions(options.regions))
 
@@ -260,13 +254,6 @@ class TowerRoom:
             if not wait([loading], max(end - time.monotonic(), 0.0)).done:
                 return None
 
-    def begin(self, name: str) -> None:
-        """Let one be loaded, if it is not yet, and wait for nothing: who asks for it next is told of any problem."""
-        with self._lock:
-            place = self._place(name)
-            if not place.ready and not place.problem:
-                self._asked_for(place)
-
     def standing(self, name: str) -> Standing:
         """Return how one stands, without asking for it. Raises TowerProblem where there is none."""
         with self._lock:
@@ -278,10 +265,16 @@ class TowerRoom:
                 vision = place.backbone.vision
                 grid = place.tower.grid or (vision.grid[0], vision.grid[1])
                 device = str(place.backbone.device)
-                precision = place.backbone.precision if device == "cpu" else "fp16"
-                return Standing(replace(place.tower, grid=grid), None, device, precision, place.kind)
-            seconds = time.monotonic() - place.began if place.loading is not None else None
-            return Standing(place.tower, seconds, regions=place.kind)
+                return Standing(
+                    replace(place.tower, grid=grid),
+                    None,
+                    device,
+                    place.backbone.precision if device == "cpu" else "fp16",
+                    place.kind,
+                )
+            return Standing(
+                place.tower, time.monotonic() - place.began if place.loading is not None else None, regions=place.kind
+            )
 
     def busy(self, name: str) -> bool:
         with self._lock:
@@ -406,14 +399,6 @@ def _no_room(tower: KnownTower, most: int, held: list[str]) -> str:
 _STEP = 0.5
 
 
-@dataclass(frozen=True)
-class TowerLoads:
-    """The progress of work whose tower is not there yet."""
-
-    sentence: str
-    share: float = 0.0
-
-
 class OnTower:
     """A task that is made when its tower is there.
 
@@ -431,7 +416,7 @@ class OnTower:
         while self._lease is None:
             self._lease = self._room.lease(self._name, _STEP)
             if self._lease is None:
-                yield TowerLoads(self._room.standing(self._name).sentence)
+                yield Counted(0.0, self._room.standing(self._name).sentence)
         try:
             self._task = self._make(self._lease.backbone)
             yield from self._task.run()

@@ -154,8 +154,13 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str) -> bytes:
     """A photo's bytes, at most one piece beyond what is allowed."""
-    most = min(DEFAULT_LIMITS.max_bytes, MAX_RATIO * max(member.compress_size, PIECE))
-    return member_bytes(archive, member, archive_name, most, _too_large(printable_name(member.filename), member))
+    return member_bytes(
+        archive,
+        member,
+        archive_name,
+        min(DEFAULT_LIMITS.max_bytes, MAX_RATIO * max(member.compress_size, PIECE)),
+        _too_large(printable_name(member.filename), member),
+    )
 
 
 def member_bytes(

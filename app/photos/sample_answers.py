@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -121,22 +121,22 @@ class SampleAnswer:
     def branches(self) -> tuple[str, ...]:
         return ()
 
-    @property
+    @cached_property
     def photo(self) -> Photo:
-        return _decoded(self.sample.name)
+        return load_image(available_samples()[self.sample.name], name=self.sample.name)
 
     @property
     def image(self) -> Image.Image:
         return self.photo.image
 
-    @property
+    @cached_property
     def thumbnail(self) -> str:
-        return _thumbnail(self.sample.name)
+        return thumbnail_url(self.photo)
 
-    @property
+    @cached_property
     def shown(self) -> dict[str, Any]:
         """What an explainer shows, but for what it stands at."""
-        return {"photo": _url(self.sample.name), **self.cosines, **palettes()}
+        return {"photo": photo_url(self), **self.cosines, **palettes()}
 
 
 @cache
@@ -160,28 +160,13 @@ def sample_answers() -> dict[str, SampleAnswer]:
     }
 
 
-@cache
-def _decoded(name: str) -> Photo:
-    return load_image(available_samples()[name], name=name)
-
-
-@cache
-def _thumbnail(name: str) -> str:
-    return thumbnail_url(_decoded(name))
-
-
-@cache
-def _url(name: str) -> str:
-    return photo_url(next(found for found in sample_answers().values() if found.sample.name == name))
-
-
 def worked_out() -> list[dict[str, Any]]:
     """Return what the tower that ships says of every sample, as the file holds it."""
     from gallop import GalLoPClassifier
 
     classifier, found = GalLoPClassifier("mini", device="cpu", cache=False), []
     for sample in SAMPLES:
-        photo = _decoded(sample.name)
+        photo = load_image(available_samples()[sample.name], name=sample.name)
         said = classifier.zero_shot(sample.names).explain(photo)
         box = said.crop
         found.append(

@@ -111,8 +111,11 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for path, content in files.items():
-            kind = zipfile.ZIP_STORED if path.endswith((".png", ".webp", ZIP_TENSORS)) else zipfile.ZIP_DEFLATED
-            archive.writestr(zipfile.ZipInfo(path, _ANY_DAY), content, kind)
+            archive.writestr(
+                zipfile.ZipInfo(path, _ANY_DAY),
+                content,
+                zipfile.ZIP_STORED if path.endswith((".png", ".webp", ZIP_TENSORS)) else zipfile.ZIP_DEFLATED,
+            )
     return stream.getvalue()
 
 
@@ -153,5 +156,10 @@ def _one(opened: zipfile.ZipFile, wanted: str, shown: str) -> bytes:
         model = f"a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS}, in one folder"
         raise ArchiveError(f"{shown} holds {there}; {model}.")
     most = MOST_ZIP_BYTES[wanted]
-    too_large = ArchiveError(f"{wanted} in {shown} has more than {most // 2**20} MB, which no model needs.")
-    return member_bytes(opened, members[0], shown, most, too_large)
+    return member_bytes(
+        opened,
+        members[0],
+        shown,
+        most,
+        ArchiveError(f"{wanted} in {shown} has more than {most // 2**20} MB, which no model needs."),
+    )

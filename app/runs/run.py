@@ -175,8 +175,10 @@ class Flip:
 def flips(a: Run, b: Run) -> list[Flip]:
     """Photos whose answer differs; those that neither learned from come first, then by who is right."""
     both = [Flip(digest, answer, b.answers[digest]) for digest, answer in a.answers.items() if digest in b.answers]
-    differ = [flip for flip in both if flip.a.label != flip.b.label]
-    return sorted(differ, key=lambda flip: (flip.a.seen or flip.b.seen, flip.words))
+    return sorted(
+        [flip for flip in both if flip.a.label != flip.b.label],
+        key=lambda flip: (flip.a.seen or flip.b.seen, flip.words),
+    )
 
 
 def sign_test(a: Run, b: Run) -> tuple[int, int, float] | None:

@@ -10,12 +10,12 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.jobs import PlainError
+from app.jobs import Counted, PlainError
 from app.teaching.training import Answer, Course, Kept, Point, Progress, Settings, Sight, Taught, Watch, looks_of
 from app.text import joined
 from gallop import Photo, TrainConfig
@@ -159,8 +159,12 @@ class Teaching:
         self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
         # Nothing of anybody's photos is written to disk.
         settings = self._settings
-        cache = False if self._cache is None else self._cache
-        after = GalLoPClassifier(self._backbone, method=settings.method(), preset=settings.training(), cache=cache)
+        after = GalLoPClassifier(
+            self._backbone,
+            method=settings.method(),
+            preset=settings.training(),
+            cache=False if self._cache is None else self._cache,
+        )
         photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
         for event in after.fit_steps(photos, labels):
             yield self._after_event(event, after)
@@ -220,9 +224,12 @@ class Teaching:
             self._look(self._before, 0)  # it has its own prompts: those of the first step are in ``after``
         self._after, self._steps, self._of_steps = after, event.step, event.steps
         self._history.append(Point(event.step, event.loss, event.accuracy))
-        names = tuple(self._shots[i][0].name for i in event.images.tolist())
-        kept = tuple(tuple(sorted(prompts)) for prompts in event.kept.tolist())
-        self._kept = Kept(event.step, names, kept, self._settings.global_prompts)
+        self._kept = Kept(
+            event.step,
+            tuple(self._shots[i][0].name for i in event.images.tolist()),
+            tuple(tuple(sorted(prompts)) for prompts in event.kept.tolist()),
+            self._settings.global_prompts,
+        )
         self._best.note(event, after)
         self._look(after, event.step)
         return self._progress("training", event.step, event.steps)
@@ -230,8 +237,18 @@ class Teaching:
     def _progress(self, phase: str, done: int, total: int) -> Progress:
         if phase != "measuring":
             self._pace.note(phase, done, total)
-        left, share, sights = self._pace.left, self._pace.share, tuple(self._sights)
-        return Progress(phase, done, total, self._history, left, self._kept, sights, share, self._of_steps, self._ready)
+        return Progress(
+            phase,
+            done,
+            total,
+            self._history,
+            self._pace.left,
+            self._kept,
+            tuple(self._sights),
+            self._pace.share,
+            self._of_steps,
+            self._ready,
+        )
 
     def _look(self, classifier: GalLoPClassifier, step: int, *, always: bool = False) -> None:
         """See the watched photo with the prompts as they are now, unless that was just done."""
@@ -319,14 +336,17 @@ def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> lis
 
     names = tuple(sorted(shots))
     pairs = [(photo, name) for name in names for photo in shots[name]]
-    whole = LabelledPhotos(
-        photos=tuple(photo for photo, _ in pairs),
-        hashes=tuple(photo.sha256 for photo, _ in pairs),
-        labels=tuple(names.index(name) for _, name in pairs),
-        class_names=names,
+    chosen = draw_shots(
+        LabelledPhotos(
+            photos=tuple(photo for photo, _ in pairs),
+            hashes=tuple(photo.sha256 for photo, _ in pairs),
+            labels=tuple(names.index(name) for _, name in pairs),
+            class_names=names,
+        ),
+        settings.shots or len(pairs),
+        seed=settings.seed,
+        allow_fewer=True,
     )
-    count = settings.shots or len(pairs)
-    chosen = draw_shots(whole, count, seed=settings.seed, allow_fewer=True)
     by_content = {photo.sha256: (photo, name) for photo, name in pairs}
     return [by_content[digest] for digest in chosen.hashes]
 
@@ -433,27 +453,11 @@ def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPCla
     return copied
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Where a series stands: ``number`` counts from 1; ``progress`` is of the training in hand."""
-
-    number: int
-    total: int
-    progress: Progress
-
-    @property
-    def share(self) -> float:
-        return (self.number - 1 + self.progress.share) / self.total
-
-    @property
-    def sentence(self) -> str:
-        return f"Training {self.number} of {self.total}: {self.progress.sentence}"
-
-
-def in_series(trainings: Sequence[Callable[[], Teaching]]) -> Generator[Stage, None, None]:
+def in_series(trainings: Sequence[Callable[[], Teaching]]) -> Generator[Counted, None, None]:
     """Make several trainings one after another. One that is cancelled half way is left out: it would spoil the mean."""
     for number, make in enumerate(trainings, 1):
         teaching = make()
         for progress in teaching.run():
-            yield Stage(number, len(trainings), progress)
+            share = (number - 1 + progress.share) / len(trainings)
+            yield Counted(share, f"Training {number} of {len(trainings)}: {progress.sentence}")
         teaching.result()  # which keeps it

@@ -97,8 +97,9 @@ def preset(way: str, own: str = "default", regions: int = PAPERS_REGIONS) -> Set
     method, training = method_preset("paper"), train_preset("paper")
     if way == PAPER:
         return Settings.of(replace(method, topk=with_prompts(method.topk, method.local_prompts, regions)), training)
-    quick = replace(training, epochs=_ROUNDS, views=_VIEWS)
-    return Settings.of(replace(method, topk=scales_for(regions, method.local_prompts)), quick)
+    return Settings.of(
+        replace(method, topk=scales_for(regions, method.local_prompts)), replace(training, epochs=_ROUNDS, views=_VIEWS)
+    )
 
 
 def way_of(settings: Settings, own: str, regions: int) -> str:

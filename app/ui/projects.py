@@ -45,8 +45,14 @@ def offer_sample(session: Session) -> None:
 def offer_removal(session: Session) -> None:
     """Draw the way back, while some of the sample is on the cards."""
     if project.is_there(session):
-        icon, key = ":material/delete_sweep:", "remove sample"
-        st.button("Remove the sample", key=key, type="tertiary", icon=icon, on_click=_remove, args=(session,))
+        st.button(
+            "Remove the sample",
+            key="remove sample",
+            type="tertiary",
+            icon=":material/delete_sweep:",
+            on_click=_remove,
+            args=(session,),
+        )
 
 
 def _take(session: Session) -> None:
@@ -54,8 +60,9 @@ def _take(session: Session) -> None:
         return
     with session.telling(Where.CARDS):
         taken = project.put_in(session)
-        tower = compare.tower_of_run(towers(), sample_run())
-        current.open_on(session, tower, project.sample_opened, SAMPLE_RUN, Where.CARDS)
+        current.open_on(
+            session, compare.tower_of_run(towers(), sample_run()), project.sample_opened, SAMPLE_RUN, Where.CARDS
+        )
         session.training.encode_ahead(jobs(), towers(), taken)
 
 

@@ -149,11 +149,6 @@ def _leased(tower: str) -> Lease:
     return lease
 
 
-def runs() -> RunStore:
-    """Every visitor's runs, in one file; a visitor gets at them through ``session().training.ledger``."""
-    return shared.runs
-
-
 def visitors() -> Visitors:
     return shared.visitors
 
@@ -179,7 +174,7 @@ def session() -> Session:
             token = visitors().new(browser)
             found = visitors().find(token, browser)
         found.lost = known
-        found.training.ledger = Ledger(runs(), owner_of(_address(), token))
+        found.training.ledger = Ledger(shared.runs, owner_of(_address(), token))
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token

@@ -59,8 +59,10 @@ def untaught(session: Session, backbone: Callable[[], Backbone], runs: Sequence[
     }
     if len(shots) < 2 or not any(pairs.values()):
         return zero_shot_run(runs[0]) if runs else None
-    key = ("zero-shot", session.training.tower, content(shots), content(cards), tuple(shots))
-    return session.answers.once(key, lambda: _untaught(session, backbone(), tuple(shots), pairs))
+    return session.answers.once(
+        ("zero-shot", session.training.tower, content(shots), content(cards), tuple(shots)),
+        lambda: _untaught(session, backbone(), tuple(shots), pairs),
+    )
 
 
 def _untaught(
@@ -166,8 +168,10 @@ def global_prompts_of(
     session: Session, backbone: Backbone, run: Run, pairs: Sequence[tuple[Photo, str]]
 ) -> GlobalPrompts:
     """Return it, worked out once. Raises as ``classifier_of_run``."""
-    key = ("global prompts", run.id, run.tower, tuple((photo.sha256, name) for photo, name in pairs))
-    return session.answers.once(key, lambda: _global_prompts(session, backbone, run, pairs))
+    return session.answers.once(
+        ("global prompts", run.id, run.tower, tuple((photo.sha256, name) for photo, name in pairs)),
+        lambda: _global_prompts(session, backbone, run, pairs),
+    )
 
 
 def _global_prompts(

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from app.jobs import PlainError
+from app.jobs import Counted, PlainError
 from app.teaching.tasks import answers_to, opened
 from app.teaching.training import Course, Score, Settings, Taught
 from app.views.exploring import photo_on_explore
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
 _PHOTOS_AT_ONCE = 16
 # Seconds between two looks at an export.
 BEAT = 1.0
-
-
-@dataclass(frozen=True)
-class Counted:
-    share: float
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -171,14 +165,16 @@ def model_to_export(
 
 def photo_to_export(session: Session, screen: Screen) -> PhotoToExport:
     """The explained photo of Explore as export formats take it."""
-    known = facts(session, screen.question)
-    return PhotoToExport(screen.explanation, screen.class_name, screen.photo.name, known, screen.style)
+    return PhotoToExport(
+        screen.explanation, screen.class_name, screen.photo.name, facts(session, screen.question), screen.style
+    )
 
 
 def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:
     """A model that came as a file, as what a training leaves; asked about the test photos of the cards it knows."""
-    settings = Settings.of(found.model_.config, found.training_ or train_preset(backbone.preset))
-    taught = opened(found, backbone, settings, Course())
+    taught = opened(
+        found, backbone, Settings.of(found.model_.config, found.training_ or train_preset(backbone.preset)), Course()
+    )
     pairs = [(photo, name) for name, some in session.photos.tests().items() if name in found.classes_ for photo in some]
     cache = session.photos.features()
     before, now = (answers_to(asked, cache, pairs, seen=False) for asked in (taught.before, found))

@@ -70,8 +70,13 @@ def notebook_links() -> dict[str, tuple[str, str]]:
 def origins_beforehand(question: Question) -> Origins:
     """Return those of an answer of ``sample_answers``: the tower that ships, and nothing taught."""
     side, image, region = _SHIPPED
-    notes = {"regions": "", "cosines": _of_cosines(DEFAULT_TOWER, image, region)}
-    return Origins(side, question.templates, kept=MethodConfig().kept_prompts, notes=notes, notebooks=notebook_links())
+    return Origins(
+        side,
+        question.templates,
+        kept=MethodConfig().kept_prompts,
+        notes={"regions": "", "cosines": _of_cosines(DEFAULT_TOWER, image, region)},
+        notebooks=notebook_links(),
+    )
 
 
 def origins(tower: Backbone, config: MethodConfig, question: Question, taught: Taught | None) -> Origins:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from app import text
-from app.jobs import PlainError
+from app.jobs import Counted, PlainError
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import SHOT_SIDE, Shelf, allowed, no_room, small
 from app.projects import Project, ProjectRun
@@ -27,7 +27,6 @@ from app.teaching.tasks import drawn_shots, opened
 from app.teaching.training import Settings, Taught
 from app.towers import PAPERS_KIND, TowerRoom, called
 from app.views.explore_as_text import explore_said
-from app.views.export import Counted
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.runtime.reading import read_text
@@ -334,5 +333,11 @@ def project_opened(project: Project, name: str, backbone: Backbone) -> Opened:
     assert project.taught is not None
     kept = project.runs[project.taught]
     assert kept.run.settings is not None
-    taught = opened(classifier_of(kept.files, backbone), backbone, kept.run.settings, kept.run)
-    return Opened(taught, name, "project", project.settings.get(project.tower), project.limit, project.tuned)
+    return Opened(
+        opened(classifier_of(kept.files, backbone), backbone, kept.run.settings, kept.run),
+        name,
+        "project",
+        project.settings.get(project.tower),
+        project.limit,
+        project.tuned,
+    )

@@ -132,8 +132,9 @@ def doubts(session: Session, tested: Tested | None) -> tuple[list[Doubt], int]:
 
     Of photos learned from, and of test photos; those whose label somebody has looked at and kept are not doubted.
     """
-    photos = [photo for photo, _ in session.training.taught_model.learned]
-    found, judged = session.answers.figure("doubts", photos, None, lambda: _learned_doubts(session))
+    found, judged = session.answers.figure(
+        "doubts", [photo for photo, _ in session.training.taught_model.learned], None, lambda: _learned_doubts(session)
+    )
     if tested is not None:
         answers, truth = tested.answers, tested.evaluation.truth
         found = found + _doubts(session, answers.photos, answers.probabilities, truth, learned=False)
@@ -196,8 +197,9 @@ def are_tuned(session: Session, tested: Tested) -> bool:
 
 
 def _tuned(session: Session, tested: Tested) -> TunedScales:
-    photos = frozenset(photo.sha256 for photo in tested.answers.photos)
-    return TunedScales(session.training.version, session.training.scales(), photos)
+    return TunedScales(
+        session.training.version, session.training.scales(), frozenset(photo.sha256 for photo in tested.answers.photos)
+    )
 
 
 def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
@@ -205,8 +207,9 @@ def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
     cross_fit = taught.after.cross_fit_
     if cross_fit is None:  # no class had two photos, or the training was cancelled before
         return [], 0
-    mixes = [branch.mix for branch in taught.after.model_.branches]
-    index, shares = cross_fit.probabilities(taught.names, taught.after.calibration_.temperature, mixes)
+    index, shares = cross_fit.probabilities(
+        taught.names, taught.after.calibration_.temperature, [branch.mix for branch in taught.after.model_.branches]
+    )
     pairs = [taught.learned[i] for i in index.tolist()]
     labels = np.array([taught.names.index(name) for _, name in pairs])
     return _doubts(session, [photo for photo, _ in pairs], shares.numpy(), labels, learned=True), len(pairs)
@@ -231,10 +234,12 @@ def _doubts(
 
 def _answers(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos:
     found = session.answers.similarities(backbone, photos, taught_question(session))
-    temperature = session.training.taught_model.after.calibration_.temperature
-    shares = class_probabilities(found.logits(session.training.scales()), backbone.logit_scale, temperature)
-    ood = {name: score.numpy() for name, score in found.ood().items()}
-    return AnsweredPhotos(tuple(photos), shares.numpy(), ood)
+    shares = class_probabilities(
+        found.logits(session.training.scales()),
+        backbone.logit_scale,
+        session.training.taught_model.after.calibration_.temperature,
+    )
+    return AnsweredPhotos(tuple(photos), shares.numpy(), {name: score.numpy() for name, score in found.ood().items()})
 
 
 def _tested(session: Session, backbone: Backbone, found: AnsweredPhotos, classes: Sequence[str]) -> Tested:
@@ -242,8 +247,7 @@ def _tested(session: Session, backbone: Backbone, found: AnsweredPhotos, classes
 
     names = session.training.taught_model.names
     truth = np.array([names.index(name) for name in classes])
-    before = _zero_shot(session, backbone, found.photos, truth)
-    return Tested(found, Evaluation(names, truth, found.kept), before)
+    return Tested(found, Evaluation(names, truth, found.kept), _zero_shot(session, backbone, found.photos, truth))
 
 
 def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:
@@ -358,8 +362,13 @@ def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:
     if len(photos) < 2:  # nothing to choose from: it is the one shown
         return []
     shots = [photo for some in session.photos.shots().values() for photo in some]
-    more = tuple(photo.sha256 for photo in shots), session.training.scales()
-    return session.answers.figure("next", photos, more, lambda: _next(session, backbone, photos, shots))
+    return session.answers.figure(
+        "next",
+        photos,
+        tuple(photo.sha256 for photo in shots),
+        session.training.scales(),
+        lambda: _next(session, backbone, photos, shots),
+    )
 
 
 def _next(session: Session, backbone: Backbone, photos: Sequence[Photo], shots: Sequence[Photo]) -> list[NextPhoto]:
@@ -411,8 +420,9 @@ def twins(session: Session, backbone: Backbone) -> list[Twins]:
     shots, tests = _labelled(session.photos.shots()), _labelled(session.photos.tests())
     if session.training.tower != DEFAULT_TOWER or not shots or not tests:
         return []
-    photos = [photo for photo, _ in (*shots, *tests)]
-    pairs = session.answers.figure("twins", photos, len(shots), lambda: _pairs(session, backbone, shots, tests))
+    pairs = session.answers.figure(
+        "twins", [photo for photo, _ in (*shots, *tests)], len(shots), lambda: _pairs(session, backbone, shots, tests)
+    )
     found = [Twins(*tests[second], *shots[first]) for first, second in pairs]
     return [each for each in found if each.key not in session.photos.both_kept]
 

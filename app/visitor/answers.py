@@ -272,10 +272,11 @@ class VisitorAnswers:
         from gallop.features.encoding import encode_centres
         from gallop.predictions.predict import similarities
 
-        features = encode_centres(
-            classifier.model_.backbone, photos, self.photos.features(), sight=classifier.model_.sight
+        return similarities(
+            classifier.model_,
+            classifier.model_.cached_text_features(),
+            encode_centres(classifier.model_.backbone, photos, self.photos.features(), sight=classifier.model_.sight),
         )
-        return similarities(classifier.model_, classifier.model_.cached_text_features(), features)
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
         """Return something small that was worked out from photos, since the last training."""

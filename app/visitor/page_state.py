@@ -287,8 +287,11 @@ class ExploreState:
             ClassNameError, TemplateError: what is typed there cannot be used.
         """
         names = parse_names(self.names_on(training.photos))
-        templates = parse_templates("\n".join(DEFAULT_TEMPLATES) if self.templates is None else self.templates)
-        return Question(names, self.prompts == TAUGHT and training.knows(names), templates)
+        return Question(
+            names,
+            self.prompts == TAUGHT and training.knows(names),
+            parse_templates("\n".join(DEFAULT_TEMPLATES) if self.templates is None else self.templates),
+        )
 
     def names_on(self, photos: VisitorPhotos) -> str:
         """Return the class names, one on each line: as they are typed, or those that go with the photo shown.

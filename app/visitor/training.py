@@ -143,12 +143,15 @@ class VisitorTraining:
             return
         try:
             settings = self.settings
-            task = OnTower(
-                room,
-                self.tower,
-                lambda backbone: Steps(encoding_ahead(backbone, self.photos.features(), self._pending, settings)),
+            self._encoding = manager.submit(
+                OnTower(
+                    room,
+                    self.tower,
+                    lambda backbone: Steps(encoding_ahead(backbone, self.photos.features(), self._pending, settings)),
+                ),
+                urgent=False,
+                visitor=self.visitor,
             )
-            self._encoding = manager.submit(task, urgent=False, visitor=self.visitor)
         except PlainError:
             self._pending.clear()  # no harm: the training encodes them itself
 

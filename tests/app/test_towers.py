@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from app import towers as rooms
-from app.jobs import JobManager, PlainError, State
+from app.jobs import Counted, JobManager, PlainError, State
 from app.options import Options
-from app.towers import OnTower, TowerLoads, TowerProblem, TowerRoom, download_manager, downloading, to_download
+from app.towers import OnTower, TowerProblem, TowerRoom, download_manager, downloading, to_download
 from gallop.backbones import Backbone
 from gallop.backbones.weights import fetching
 from gallop.backbones.weights.known import KnownTower
@@ -96,18 +96,6 @@ def test_a_tower_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> None
     lease = leased(room, "a")
     assert leased(room, "a").backbone is lease.backbone
     assert (loads.begun, room.standing("a").device, room.used) == (["a"], "cpu", size())
-
-
-def test_one_may_begin_to_load_before_anybody_asks(make: Any, loads: Loads) -> None:
-    room = make()
-    loads.may_end.clear()
-    for _ in range(2):
-        room.begin("a")
-    assert room.busy("a")
-    loads.may_end.set()
-    leased(room, "a")
-    room.begin("a")
-    assert (loads.begun, room.busy("a")) == (["a"], False)
 
 
 def test_one_load_at_a_time(make: Any, loads: Loads) -> None:
@@ -271,7 +259,7 @@ def test_work_waits_for_its_tower_in_steps_and_holds_it_to_its_end(make: Any, lo
     loads.may_end.clear()
     job = manager.submit(OnTower(room, "a", work))
     try:
-        until(lambda: isinstance(job.snapshot().progress, TowerLoads))
+        until(lambda: isinstance(job.snapshot().progress, Counted))
         assert job.snapshot().state is State.RUNNING
         loads.may_end.set()
         until(lambda: made)
@@ -295,7 +283,7 @@ def test_work_that_is_cancelled_or_fails_gives_its_tower_back(make: Any, loads: 
     try:
         loads.may_end.clear()
         job = manager.submit(OnTower(room, "a", Counting))
-        until(lambda: isinstance(job.snapshot().progress, TowerLoads))
+        until(lambda: isinstance(job.snapshot().progress, Counted))
         job.cancel()
         until(lambda: not job.snapshot().active)
         assert (job.snapshot().state, job.snapshot().result) == (State.CANCELLED, None)

@@ -6,7 +6,7 @@ from app import text
 from app.ui import projects, resources
 from app.ui.compare import pair, runs
 from app.ui.widgets import elements
-from app.ui.widgets.elements import ProblemsTold, onward, slot
+from app.ui.widgets.elements import onward, problems_told, slot
 from app.views import compare
 
 session = resources.session()
@@ -19,7 +19,7 @@ st.markdown("Every training is kept as a run.")
 elements.job_outcome(session, "seeds")
 runs.told(session, ledger)
 there = False
-with ProblemsTold():
+with problems_told():
     kept = ledger.runs()
     baseline = compare.untaught(session, lambda: resources.backbone(session.training.tower), kept)
     there = True
@@ -58,10 +58,10 @@ if kept and baseline is not None:
     st.header("Photos that flipped", anchor=False)
     pair.flipped(*pinned, photos)
     st.subheader("Maps side by side", anchor=False)
-    with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
+    with problems_told(), st.spinner("Looking at the photo …", show_time=False):
         pair.side_by_side(session, pinned, photos)
     st.header("Keep or remove", anchor=False)
-    with ProblemsTold():
+    with problems_told():
         runs.keeping(session, ledger, kept)
 
 whose, more = (

@@ -20,7 +20,7 @@ from app.ui.compare.runs import name, pin_names
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import holding, towers
 from app.ui.widgets import elements
-from app.ui.widgets.elements import ProblemsTold
+from app.ui.widgets.elements import problems_told
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.views import compare
@@ -69,8 +69,13 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
     if problem:
         st.caption(f"{label}: {text.markdown(problem)}")
     if clicked and run.settings is not None:
-        settings = [replace(run.settings, seed=seed) for seed in of.further_seeds(run, everything, _FURTHER)]
-        train_like(session, run, settings, "seeds", f"{label} with {_FURTHER} more seeds")
+        train_like(
+            session,
+            run,
+            [replace(run.settings, seed=seed) for seed in of.further_seeds(run, everything, _FURTHER)],
+            "seeds",
+            f"{label} with {_FURTHER} more seeds",
+        )
 
 
 def train_like(session: Session, run: Run, settings: Sequence[Settings], job: str, words: str) -> None:
@@ -97,9 +102,14 @@ def compare_with_coop(session: Session) -> None:
     if problem:
         st.caption(text.markdown(problem))
     if clicked:
-        settings = [compare.coop_settings(session.training.settings)]
-        task = compare.series(session, towers(), session.training.tower, settings)
-        elements.send(session, task, "seeds", "CoOp on the cards")
+        elements.send(
+            session,
+            compare.series(
+                session, towers(), session.training.tower, [compare.coop_settings(session.training.settings)]
+            ),
+            "seeds",
+            "CoOp on the cards",
+        )
 
 
 JOB = "dropout"
@@ -130,7 +140,7 @@ def what_dropout_changes(
         return
     shown = shown[:_MOST_SHOWN]
     pairs = compare.both_tested(shown, photos)
-    with ProblemsTold(), st.spinner("Looking at the prompts …", show_time=False):
+    with problems_told(), st.spinner("Looking at the prompts …", show_time=False):
         found = {run.id: _found(session, run, pairs) for run in shown}
         for run, column in zip(shown, st.columns(_MOST_SHOWN, gap="medium"), strict=False):
             with column:
@@ -282,8 +292,12 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         elements.image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
     told = "The nearest class, whatever the limit for none of these says."
     columns = {name: st.column_config.TextColumn(help=told) for name in ("A says", "B says")}
-    lines = pd.DataFrame([_flipped_line(flip, photos) for flip in found])
-    st.dataframe(lines, hide_index=True, key="flips", column_config=columns)
+    st.dataframe(
+        pd.DataFrame([_flipped_line(flip, photos) for flip in found]),
+        hide_index=True,
+        key="flips",
+        column_config=columns,
+    )
     if len(here) < len(found):
         st.caption(
             f"{len(found) - len(here)} of {len(found)} are not here.",
@@ -355,9 +369,15 @@ def _maps(
             if prompt >= len(found.topk):
                 st.caption("It has no such local prompt: it looks at the whole photo alone, so there is no map.")
                 continue
-            picture = session_photo_url(session, found)
-            own = scale or scale_of([subject.scores(prompt)])
-            one_map(found, chosen, prompt, photo=photo, picture=picture, scale=own, key=f"compared map {label}")
+            one_map(
+                found,
+                chosen,
+                prompt,
+                photo=photo,
+                picture=session_photo_url(session, found),
+                scale=scale or scale_of([subject.scores(prompt)]),
+                key=f"compared map {label}",
+            )
             score = float(found.local_scores[found.class_names.index(chosen), prompt])
             words = found.describe(chosen, prompt)
             k = f"k = {found.topk[prompt]}"

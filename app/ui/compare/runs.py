@@ -131,10 +131,9 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
         if run.tower != session.training.tower:
             about += f" It answers with its own tower, {text.markdown(run.tower)}."
         st.button("Open this run", on_click=_open, args=args, icon=icon, key=f"open run {run.id}", help=about)
-        found = session.answers.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder()))
         st.download_button(
             "Export as zip",
-            found,
+            session.answers.once(("zip", run.id), lambda: zipped(ledger.files(run.id).as_folder())),
             f"{file_name(run.name)}.zip",
             "application/zip",
             key=f"export run {run.id}",
@@ -152,8 +151,9 @@ def told(session: Session, ledger: Ledger) -> None:
         number, words = session.compare.deleted
         left, right = last.columns([4, 1], vertical_alignment="center")
         left.caption(f"Deleted {text.markdown(words)}. It can be brought back until the next one is deleted.")
-        args, key = (session, ledger, number), f"undelete run {number}"
-        right.button("Undo", on_click=_undo, args=args, icon=":material/undo:", key=key)
+        right.button(
+            "Undo", on_click=_undo, args=(session, ledger, number), icon=":material/undo:", key=f"undelete run {number}"
+        )
     show_notice(session, Where.RUNS)
 
 
@@ -161,8 +161,11 @@ def _chosen(session: Session, run: Run, done: str) -> bool:
     """Whether the list still stands at the run whose button was clicked; another may have been chosen just before."""
     if stands_at(CompareState.run) == run.id:
         return True
-    words = f"Another run had just been chosen, so {run.name} was not {done}. Look at the one that is, and click again."
-    session.tell(Where.RUNS, words, "info")
+    session.tell(
+        Where.RUNS,
+        f"Another run had just been chosen, so {run.name} was not {done}. Look at the one that is, and click again.",
+        "info",
+    )
     return False
 
 

@@ -117,9 +117,12 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
     score = taught.on_tests if unseen else taught.on_shots
     if score.before is not None and score.after is not None:
         which = "test photos" if unseen else "photos it learned from"
-        label, gain = f"Right on the {score.photos} {which}", text.gain(100 * (score.after - score.before), "zero-shot")
-        seen = None if unseen else "It has seen these photos: to judge it, show it others."
-        right.metric(label, f"{score.after:.0%}", gain, help=seen)
+        right.metric(
+            f"Right on the {score.photos} {which}",
+            f"{score.after:.0%}",
+            text.gain(100 * (score.after - score.before), "zero-shot"),
+            help=None if unseen else "It has seen these photos: to judge it, show it others.",
+        )
 
 
 def _limit(explanation: Explanation, note: str) -> None:
@@ -173,6 +176,9 @@ def _is_shown(session: Session, photo: Photo, name: str) -> bool:
     """Whether no other was chosen, the answer to which is not drawn yet; else it is told that nothing was done."""
     if stands_at(ExploreState.photo) == photo.sha256:
         return True
-    words = f"The photo had just changed, so {photo.name} was not put to {name}. Look at the answer, and say it again."
-    session.tell(Where.CORRECTION, words, "info")
+    session.tell(
+        Where.CORRECTION,
+        f"The photo had just changed, so {photo.name} was not put to {name}. Look at the answer, and say it again.",
+        "info",
+    )
     return False

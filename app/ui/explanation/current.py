@@ -51,9 +51,15 @@ def link(session: Session) -> None:
         help="In it are tower, names, templates, k, and how the maps are drawn. No photo is in it and nothing that was "
         "taught: who opens it takes a photo, or the model's zip, along.",
     )
-    shown = replace(session.explore, names=session.explore.names_on(session.photos) or None)
-    found = explore_as_text.address(st.context.url or "", shown, session.training.tower)
-    st.code(found, language=None, wrap_lines=True)
+    st.code(
+        explore_as_text.address(
+            st.context.url or "",
+            replace(session.explore, names=session.explore.names_on(session.photos) or None),
+            session.training.tower,
+        ),
+        language=None,
+        wrap_lines=True,
+    )
 
 
 def follow(session: Session) -> None:
@@ -95,8 +101,12 @@ def open_on(session: Session, tower: str, make: Callable[[Backbone], Opened], na
             with holding(tower) as backbone:
                 adopt(session, make(backbone))
         except TowerLoading:
-            task = OnTower(towers(), tower, lambda backbone: Steps(opening(lambda: make(backbone))))
-            session.page_jobs.start(jobs(), task, _OPENING, f"Opening {text.markdown(name)} on its tower")
+            session.page_jobs.start(
+                jobs(),
+                OnTower(towers(), tower, lambda backbone: Steps(opening(lambda: make(backbone)))),
+                _OPENING,
+                f"Opening {text.markdown(name)} on its tower",
+            )
 
 
 def settle_opening(session: Session) -> None:
@@ -123,8 +133,9 @@ def adopt(session: Session, opened: Opened) -> None:
     if opened.source == "project":  # Explore stands as it stood when the project was saved
         choose(session, taught.tower)
         session.limit.set_by_hand(opened.limit)
-        tuned = None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
-        session.test = replace(session.test, tuned=tuned)
+        session.test = replace(
+            session.test, tuned=None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
+        )
     else:
         show(session, taught)
     if opened.source == "file":

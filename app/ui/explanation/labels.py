@@ -61,8 +61,7 @@ class Labels:
             card, other = place[0], other_pile(place[1])
             words = "Learn from it" if other == "shots" else "Test with it"
             with st.container(horizontal=True, gap="small"):
-                act = partial(photos.relabel, photo, card.name, other)
-                self._button(words, f"to {other}", act, type="tertiary")
+                self._button(words, f"to {other}", partial(photos.relabel, photo, card.name, other), type="tertiary")
                 self._button("Remove", "away", self._remove, type="tertiary")
 
     def _another(self) -> None:

@@ -14,7 +14,7 @@ from app import charts, text
 from app.photos import shelf
 from app.ui.resources import backbone, holding, session
 from app.ui.widgets import elements
-from app.ui.widgets.elements import ProblemsTold
+from app.ui.widgets.elements import problems_told
 from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop import Photo
@@ -112,7 +112,7 @@ def faithful(
             st.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
         if not clicked:
             return
-        with ProblemsTold(), holding(session.training.tower):
+        with problems_told(), holding(session.training.tower):
             found = _play(classifier, explanation, name, place)
             session.answers.keep_deletion(key, found)
     if found is None:
@@ -199,7 +199,7 @@ def folded_numbers(question: Question, find: Find) -> None:
     with st.expander("All numbers", icon=":material/table:", key="numbers", on_change="rerun") as fold:
         if not fold.open:
             return
-        with ProblemsTold():
+        with problems_told():
             found = find()
             name, alike = _explained(found), not question.taught and len(question.templates) == 1
             global_prompts(found, name, alike=alike)
@@ -211,7 +211,7 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
     with st.expander("Is the map right?", icon=":material/blur_on:", key="right", on_change="rerun") as fold:
         if not fold.open:
             return
-        with ProblemsTold():
+        with problems_told():
             found = find()
             if not found.topk and not found.branches:
                 st.caption("Without local prompts there is no map.")
@@ -228,7 +228,7 @@ def shots_that_voted(photo: Photo, question: Question, find: Find) -> None:
     with st.expander("Shots that voted", icon=":material/how_to_vote:", key="votes", on_change="rerun") as fold:
         if not fold.open:
             return
-        with ProblemsTold():
+        with problems_told():
             found, learned = find(), session().training.learned
             if not found.votes and learned:
                 with st.spinner("Looking at the photos that it learned from"):

@@ -8,7 +8,7 @@ from app.ui import projects, resources
 from app.ui.explanation import answer
 from app.ui.explore import details, photos, question
 from app.ui.widgets import elements, towers
-from app.ui.widgets.elements import ProblemsTold
+from app.ui.widgets.elements import problems_told
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
@@ -46,7 +46,7 @@ with explained:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
     elif asked is None:
         if templates is not None:
-            with ProblemsTold():
+            with problems_told():
                 question.suggestions(photo, class_names)
             answer.unnamed(photo)
     elif (known := exploring.answer_at_hand(session, photo, asked)) is not None and not (
@@ -54,11 +54,11 @@ with explained:
     ):
         explainer_beforehand(known)
         find = partial(answer.standing, session, photo, asked)
-        with ProblemsTold():
+        with problems_told():
             ahead = answer.follow_up(session, photo, asked)
     else:
         own = photo.sha256 in session.photos.own
-        with ProblemsTold():
+        with problems_told():
             found, before = answer.explained_now(session, photo, asked)
             towers.describe(session, chosen_tower)
             answer.show_answer(session, found, before, photo.sha256, answer.limit_note(session, asked))

@@ -45,8 +45,12 @@ def photo_strip(
 
         return call
 
-    data = {"tiles": [asdict(tile) for tile in tiles], "chosen": chosen}
-    _draw(key=_KEY, data=data, on_chosen_change=heard("chosen", choose), on_away_change=heard("away", take_away))
+    _draw(
+        key=_KEY,
+        data={"tiles": [asdict(tile) for tile in tiles], "chosen": chosen},
+        on_chosen_change=heard("chosen", choose),
+        on_away_change=heard("away", take_away),
+    )
 
 
 FOLDER, WEBCAM = "Folder", "Webcam"
@@ -58,8 +62,9 @@ def upload() -> None:
 
 
 def choose_from(shown: Photo | None, question: Question | None) -> None:
-    found = exploring.tiles(session(), shown, question)
-    photo_strip(found, shown.sha256 if shown is not None else None, show_photo, take_away)
+    photo_strip(
+        exploring.tiles(session(), shown, question), shown.sha256 if shown is not None else None, show_photo, take_away
+    )
 
 
 def more_ways() -> None:

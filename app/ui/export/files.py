@@ -93,13 +93,11 @@ def back_in(session: Session) -> None:
 
 def _take(session: Session, file: Any) -> None:
     def make(backbone: Backbone) -> Opened:
-        taught = export.imported(session, classifier_of(found, backbone), backbone)
-        return Opened(taught, file.name, source="file")
+        return Opened(export.imported(session, classifier_of(found, backbone), backbone), file.name, source="file")
 
     with session.telling(Where.MODELS):
         found = unzipped(file, file.name)
-        tower = tower_of_files(towers(), found, session.training.tower)
-        current.open_on(session, tower, make, file.name, Where.MODELS)
+        current.open_on(session, tower_of_files(towers(), found, session.training.tower), make, file.name, Where.MODELS)
 
 
 # Photos of the visit that a file is checked with.
@@ -118,8 +116,9 @@ def offer_photo_formats(session: Session, screen: Screen) -> None:
 def offer_model_formats(session: Session, classifier: GalLoPClassifier, asked: Question, version: Hashable) -> None:
     """The classifier as a file of each format; what takes long is made beside the page."""
     for key, format_ in formats_of(ModelToExport).items():
-        photos = list(compare.photos(session).values())[:CHECKED_WITH] if format_.checked else []
-        model = export.model_to_export(session, asked, classifier, photos)
+        model = export.model_to_export(
+            session, asked, classifier, list(compare.photos(session).values())[:CHECKED_WITH] if format_.checked else []
+        )
         if format_.seconds:
             _make_beside(session, key, format_, model, version)
         else:
@@ -143,8 +142,12 @@ def _make_beside(
         help=_about(format_),
     )
     if clicked:
-        task = OnTower(towers(), session.training.tower, lambda _: Steps(export.exporting(format_, model, version)))
-        elements.send(session, task, key, f"The {format_.name}")
+        elements.send(
+            session,
+            OnTower(towers(), session.training.tower, lambda _: Steps(export.exporting(format_, model, version))),
+            key,
+            f"The {format_.name}",
+        )
     elements.job_outcome(session, key)
     made_for, made = session.page_jobs.result(key) or (None, None)
     if made is None or made_for != version:
@@ -188,14 +191,17 @@ def offer_pictures(session: Session, screen: Screen) -> None:
     if not found.topk:
         st.caption("Without local prompts there is no map.")
         return
-    prompts = range(len(found.topk))
-    prompt = one_of("Map of local prompt", prompts, ExportState.map, 0, lambda n: f"{n + 1}, k = {found.topk[n]}")
+    prompt = one_of(
+        "Map of local prompt", range(len(found.topk)), ExportState.map, 0, lambda n: f"{n + 1}, k = {found.topk[n]}"
+    )
     version = export.version(session, screen.question, found.topk)
     picture = session.answers.once(
         ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
     )
-    alt = f"Map of local prompt {prompt + 1} for {screen.class_name}: {found.describe(screen.class_name, prompt)}"
-    elements.image(picture, alt=alt)
+    elements.image(
+        picture,
+        alt=f"Map of local prompt {prompt + 1} for {screen.class_name}: {found.describe(screen.class_name, prompt)}",
+    )
     st.download_button(
         "Save this map as PNG",
         picture,
@@ -219,10 +225,12 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
         help="Label, probability of each class and outlier score of every photo that is here, those on the cards too.",
     )
     if clicked:
-        task = OnTower(
-            towers(), session.training.tower, lambda _: Steps(export.tabling(classifier, photos, names, key))
+        elements.send(
+            session,
+            OnTower(towers(), session.training.tower, lambda _: Steps(export.tabling(classifier, photos, names, key))),
+            "csv",
+            "The table",
         )
-        elements.send(session, task, "csv", "The table")
     elements.job_outcome(session, "csv")
     made_for, data = session.page_jobs.result("csv") or (None, None)
     if data is not None and made_for == key:
@@ -251,8 +259,11 @@ def code(session: Session, backbone: Backbone, screen: Screen | None) -> None:
         recipe = snippets.explain_snippet(
             asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, tower=tower, finer=finer
         )
-        folder = files(session, classifier, export.version(session, asked, topk)).as_folder()
-        beside = partial(snippets.photo_beside, screen.photo, folder)
+        beside = partial(
+            snippets.photo_beside,
+            screen.photo,
+            files(session, classifier, export.version(session, asked, topk)).as_folder(),
+        )
     else:
         shots, tests = session.photos.shots(), session.photos.tests()
         try:

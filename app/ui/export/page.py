@@ -6,7 +6,7 @@ from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.export import files
 from app.ui.widgets import elements
-from app.ui.widgets.elements import ProblemsTold, onward
+from app.ui.widgets.elements import onward, problems_told
 from app.views import export
 
 session = resources.session()
@@ -25,7 +25,7 @@ if not (has_photo or has_cards or session.training.taught):
         st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
     projects.offer_sample(session)
 else:
-    with ProblemsTold():
+    with problems_told():
         backbone = resources.backbone(session.training.tower)
         asked = export.exported_question(session)
         with st.spinner("Looking at the photo …", show_time=False):

@@ -10,7 +10,7 @@ from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
 from app.ui.widgets import elements
-from app.ui.widgets.elements import ProblemsTold
+from app.ui.widgets.elements import problems_told
 from app.ui.widgets.explainer import steps
 from app.views import exploring, method
 from app.visitor.page_state import Question
@@ -23,8 +23,9 @@ session = resources.session()
 
 def _beforehand(answer: SampleAnswer, question: Question) -> dict[str, Any]:
     stands = session.explore.stands(answer.sha256, answer.grid).of(answer)
-    shown = answer.shown | {"stands": stands.as_dict()}
-    return steps_data(shown, answer.image.size, answer.crop, method.origins_beforehand(question))
+    return steps_data(
+        answer.shown | {"stands": stands.as_dict()}, answer.image.size, answer.crop, method.origins_beforehand(question)
+    )
 
 
 def _explained(photo: Photo, question: Question) -> dict[str, Any]:
@@ -50,7 +51,7 @@ photo = own or exploring.photo_on_explore(session)
 if photo is None:
     st.info("**Start here:** choose a photo on *Explore*.", icon=":material/add_photo_alternate:")
 else:
-    with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
+    with problems_told(), st.spinner("Looking at the photo …", show_time=False):
         question = session.explore.question(session.training)
         known = exploring.answer_at_hand(session, photo, question)
         steps(_explained(photo, question) if known is None else _beforehand(known, question))

@@ -5,7 +5,7 @@ import streamlit as st
 from app.ui import projects, resources
 from app.ui.prompts import diversity
 from app.ui.widgets import elements
-from app.ui.widgets.elements import ProblemsTold, onward
+from app.ui.widgets.elements import onward, problems_told
 from app.ui.widgets.remembered import one_of_few
 from app.views import testing
 from app.visitor.page_state import PromptsState
@@ -45,7 +45,7 @@ else:
             icon=":material/info:",
         )
     pairs = piles[pile]
-    with ProblemsTold():
+    with problems_told():
         with st.spinner("Looking at the photos …", show_time=True):
             found = testing.figures(session, backbone := resources.backbone(session.training.tower), pairs)
         diversity.says(found)

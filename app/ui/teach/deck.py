@@ -124,8 +124,14 @@ def _notices(session: Session) -> None:
     if last is not None:
         with place.container(horizontal=True, vertical_alignment="center", gap="small"):
             change = session.photos.deck.changes
-            key, icon = f"undo {change}", ":material/undo:"
-            st.button("Undo", key=key, type="tertiary", icon=icon, on_click=session.photos.undo, args=(change,))
+            st.button(
+                "Undo",
+                key=f"undo {change}",
+                type="tertiary",
+                icon=":material/undo:",
+                on_click=session.photos.undo,
+                args=(change,),
+            )
             st.caption(text.markdown(text.shorten(last, 80)), width=_BESIDE_UNDO)
 
 
@@ -151,8 +157,7 @@ def _card(session: Session, card: Card) -> None:
             elements.image(shelf.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         counts = f"{len(card.shots)} to learn from" + (f", {len(card.tests)} to test with" if card.tests else "")
-        words = counts if card.enabled else f":material/visibility_off: Turned off. {counts}"
-        st.caption(words, width="content")
+        st.caption(counts if card.enabled else f":material/visibility_off: Turned off. {counts}", width="content")
         if shown:
             label, key = "Look through", f"look {card.id}"
             st.button(label, key=key, type="tertiary", on_click=_open, args=(session, card.id))
@@ -166,15 +171,18 @@ def _card(session: Session, card: Card) -> None:
 
 def _more_ways(session: Session, card: Card, name: str) -> None:
     """Photos that are kept to test with, and the webcam."""
-    ways = [TESTS, _WEBCAM]
     what = st.radio(
-        f"What to add to {name}", ways, key=f"what {card.id}", horizontal=True, label_visibility="collapsed"
+        f"What to add to {name}", [TESTS, _WEBCAM], key=f"what {card.id}", horizontal=True, label_visibility="collapsed"
     )
     if what == _WEBCAM:
         camera(f"Take photos of {name}", f"webcam {card.id}", _taking(session, card, "shots"))
         return
-    hint = "Never learned from: they show how good it is on photos it has not seen."
-    uploader(f"Test photos of {name}", f"tests {card.id}", _taking(session, card, "tests"), help=hint)
+    uploader(
+        f"Test photos of {name}",
+        f"tests {card.id}",
+        _taking(session, card, "tests"),
+        help="Never learned from: they show how good it is on photos it has not seen.",
+    )
 
 
 def _changes(session: Session, card: Card) -> None:
@@ -190,8 +198,13 @@ def _changes(session: Session, card: Card) -> None:
                 st.rerun()
         # One key for both words: a new button would stand beside the old one for a moment, and push Delete from under a
         # click.
-        words, args = "Leave out of training" if card.enabled else "Take into training", (card.id, not card.enabled)
-        st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=args)
+        st.button(
+            "Leave out of training" if card.enabled else "Take into training",
+            key=f"turn {card.id}",
+            type="tertiary",
+            on_click=deck.enable,
+            args=(card.id, not card.enabled),
+        )
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 
 

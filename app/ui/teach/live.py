@@ -14,7 +14,7 @@ from app.teaching.training import Kept, Point, Progress, Score, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, jobs, towers
 from app.ui.widgets import elements
-from app.ui.widgets.elements import ProblemsTold
+from app.ui.widgets.elements import problems_told
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import TeachState
@@ -72,7 +72,7 @@ def _learn_at_once(session: Session) -> None:
     words = "Let the head learn the new photo" if count == 1 else f"Let the head learn the {count} new photos"
     help_ = "At once: no training runs, and the prompts stay. A training with all photos may do better."
     if st.button(words, icon=":material/bolt:", width="stretch", key="learn more", help=help_):
-        with ProblemsTold():
+        with problems_told():
             backbone(session.training.tower)  # nothing is encoded before it is there
             session.training.learn_more()
             st.rerun()
@@ -133,10 +133,10 @@ def _running(session: Session) -> None:
         snapshot = job.snapshot()
         if session.training.has_news(snapshot):
             st.rerun()
-        share = getattr(snapshot.progress, "share", 0.0)
-        st.progress(share, text=_words(snapshot, stopping=job.stopping))
-        words, key = "Cancel, and keep the best so far", f"cancel {job.number}"
-        st.button(words, on_click=job.cancel, disabled=job.stopping, key=key)
+        st.progress(getattr(snapshot.progress, "share", 0.0), text=_words(snapshot, stopping=job.stopping))
+        st.button(
+            "Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping, key=f"cancel {job.number}"
+        )
 
     @st.fragment(run_every=_PICTURE_SECONDS)
     def look() -> None:
@@ -145,8 +145,7 @@ def _running(session: Session) -> None:
             return
         progress = job.snapshot().progress
         found = progress if isinstance(progress, Progress) else NOTHING_YET
-        history = list(found.history)
-        _pictures(session, history, found.of_steps, found.kept, found.sights)
+        _pictures(session, list(found.history), found.of_steps, found.kept, found.sights)
 
     far()
     look()
@@ -190,8 +189,11 @@ def _scores(session: Session, taught: Taught) -> None:
 def _score(which: str, score: Score) -> None:
     if not score.photos or score.after is None or score.before is None:
         return
-    points = text.gain(100 * (score.after - score.before), "zero-shot")
-    st.metric(f"Right on {score.photos} {which}", f"{score.after:.0%}", points)
+    st.metric(
+        f"Right on {score.photos} {which}",
+        f"{score.after:.0%}",
+        text.gain(100 * (score.after - score.before), "zero-shot"),
+    )
 
 
 def _pictures(
@@ -199,8 +201,7 @@ def _pictures(
 ) -> None:
     """Of a run that was opened there are only the curves."""
     st.markdown("**Loss and accuracy**")
-    alt = charts.curve_in_words(history)
-    elements.chart(charts.learning(history, steps), key="learning", alt=alt)
+    elements.chart(charts.learning(history, steps), key="learning", alt=charts.curve_in_words(history))
     busy = session.training.job is not None
     if busy or kept is not None:
         st.markdown(
@@ -233,8 +234,15 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     name = name if name in found.class_names else found.label
     subjects = [Subject(each.explanation, name) for each in sights]
     scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
-    picture, photo = session_photo_url(session, sights[0].explanation), _photo_of(session, found.image)
-    one_map(found, name, 0, photo=photo, picture=picture, scale=scale, key="watched map")
+    one_map(
+        found,
+        name,
+        0,
+        photo=_photo_of(session, found.image),
+        picture=session_photo_url(session, sights[0].explanation),
+        scale=scale,
+        key="watched map",
+    )
     words, chance = found.describe(name, 0), text.percent(found.probabilities[name])
     when = f"After step {sight.step}" if sight.step else "Before training"
     st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {words}.")

@@ -7,7 +7,7 @@ from app.ui.explanation import answer
 from app.ui.teach import deck, live, settings
 from app.ui.teach.deck import heading, three_columns
 from app.ui.widgets import elements
-from app.ui.widgets.elements import ProblemsTold
+from app.ui.widgets.elements import problems_told
 
 session = resources.session()
 
@@ -28,7 +28,7 @@ with train:
         live.panel(session)
 with try_it:
     heading("Try")
-    with ProblemsTold():
+    with problems_told():
         answer.tryout(session)
         deck.next_photo(session)
 elements.line()

@@ -115,8 +115,9 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
     assert about.form is not None
     number = type(shown)  # Streamlit wants all four of one kind
     least, most, step = map(number, about.form)
-    shape = "%.4g" if number is float else None
-    return column.number_input(about.label, least, most, shown, step=step, format=shape, **common)
+    return column.number_input(
+        about.label, least, most, shown, step=step, format="%.4g" if number is float else None, **common
+    )
 
 
 def _cells(count: int, columns: int = 2) -> list[Any]:
@@ -130,9 +131,13 @@ def _scales(session: Session, tower: KnownTower, count: int) -> tuple[int, ...]:
     for n, column in enumerate(_cells(count)):
         place = TeachState.scales.at(n)
         shown = recall(place, usual[n], range(1, regions + 1))
-        label = f"k of local prompt {n + 1}"
         found = column.number_input(
-            label, 1, regions, shown, key=place.key, help=f"How many of its {regions} regions its score is the mean of."
+            f"k of local prompt {n + 1}",
+            1,
+            regions,
+            shown,
+            key=place.key,
+            help=f"How many of its {regions} regions its score is the mean of.",
         )
         chosen.append(int(keep(place, found)))
     if tuple(chosen) != last:

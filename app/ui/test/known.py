@@ -53,8 +53,9 @@ def other_scales(session: Session, tested: Tested) -> None:
         words = ", ".join(map(str, found.best))
         st.markdown(f"**k = {words}**: {found.right} of {now.of} right, now {now.right}.")
         can, key = testing.can_use_scales(session), f"use k {session.training.number} {words}"
-        args = (session, found.best, tested)
-        st.button("Use these k", on_click=testing.use_scales, args=args, key=key, disabled=not can)
+        st.button(
+            "Use these k", on_click=testing.use_scales, args=(session, found.best, tested), key=key, disabled=not can
+        )
         st.caption(
             "Chosen on the test photos, they look better there than they are: test them on others."
             if can
@@ -149,8 +150,11 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
 
     def tell(stands: Stands) -> None:
         # Where k was not moved it goes on to be that of Teach.
-        stood = replace(stands, topk=() if stands.topk == usual else stands.topk)
-        session.test = replace(session.test, stands=stood, stands_of=photo.sha256)
+        session.test = replace(
+            session.test,
+            stands=replace(stands, topk=() if stands.topk == usual else stands.topk),
+            stands_of=photo.sha256,
+        )
 
     stands = session.test.stands_for(photo.sha256)
     photo_explained(found, picture=session_photo_url(session, found), stands=stands, tell=tell)
@@ -201,8 +205,9 @@ def confusion(session: Session, tested: Tested) -> None:
 def _filled(tested: Tested) -> list[_Cell]:
     """The cells that hold photos: wrong answers first, the fullest first."""
     matrix = tested.evaluation.confusion
-    filled = [(int(i), int(j)) for i, j in np.argwhere(matrix)]
-    return sorted(filled, key=lambda cell: (cell[0] == cell[1], -matrix[cell]))
+    return sorted(
+        [(int(i), int(j)) for i, j in np.argwhere(matrix)], key=lambda cell: (cell[0] == cell[1], -matrix[cell])
+    )
 
 
 def _named(tested: Tested) -> Callable[[_Cell], str]:
@@ -307,5 +312,6 @@ def _still_there(session: Session, doubt: Doubt) -> bool:
 
 def _relabel(session: Session, doubt: Doubt) -> None:
     if _still_there(session, doubt):
-        put = partial(session.photos.relabel, doubt.photo, doubt.likely)
-        Labels(session, doubt.photo, Where.CORRECTION, "doubt").act(put, doubt.likely)
+        Labels(session, doubt.photo, Where.CORRECTION, "doubt").act(
+            partial(session.photos.relabel, doubt.photo, doubt.likely), doubt.likely
+        )

@@ -7,7 +7,7 @@ from app.ui import projects, resources
 from app.ui.explanation.labels import point_out_twins
 from app.ui.test import known, unknown
 from app.ui.widgets import elements, towers
-from app.ui.widgets.elements import ProblemsTold, onward, slot
+from app.ui.widgets.elements import onward, problems_told, slot
 from app.views import testing
 
 session = resources.session()
@@ -25,7 +25,7 @@ if session.training.taught is None:
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
     projects.offer_sample(session)
 else:
-    with ProblemsTold():
+    with problems_told():
         with st.spinner("Looking at the test photos …", show_time=True):
             tested = testing.measure(session, resources.backbone(session.training.tower))
         _, left_out = testing.labelled(session)

@@ -63,14 +63,17 @@ def limit_track(
             moved(min(max(float(value), float(cuts[0])), float(cuts[-1])))
 
     turn = told().get("turn")
-    data = {
-        "known": sorted(map(float, known)),
-        "unknown": sorted(map(float, unknown)),
-        "cuts": cuts.tolist(),
-        "limit": limit,
-        "turn": turn if isinstance(turn, int) else 0,
-    }
-    _draw(key=key, data=data, on_limit_change=heard)
+    _draw(
+        key=key,
+        data={
+            "known": sorted(map(float, known)),
+            "unknown": sorted(map(float, unknown)),
+            "cuts": cuts.tolist(),
+            "limit": limit,
+            "turn": turn if isinstance(turn, int) else 0,
+        },
+        on_limit_change=heard,
+    )
 
 
 NONE_YET = np.zeros(0, dtype=np.float32)
@@ -90,17 +93,24 @@ def unknown(session: Session, tested: Tested | None) -> None:
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
-        hint = (
-            f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the list. They "
-            "are only tested with, never learned from."
+        uploader(
+            "Photos of none of the classes",
+            "unknown",
+            session.photos.unknown.add,
+            help=f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the "
+            "list. They are only tested with, never learned from.",
         )
-        uploader("Photos of none of the classes", "unknown", session.photos.unknown.add, help=hint)
         photos = list(session.photos.unknown.photos.values())
         if photos:
             shown = tuple(session.photos.unknown.photos)
-            icon, key = ":material/close:", f"take away {' '.join(shown)}"
-            args = (session, shown)
-            st.button("Remove these photos", on_click=_take_away, args=args, type="tertiary", icon=icon, key=key)
+            st.button(
+                "Remove these photos",
+                on_click=_take_away,
+                args=(session, shown),
+                type="tertiary",
+                icon=":material/close:",
+                key=f"take away {' '.join(shown)}",
+            )
     found = testing.answered(session, backbone(session.training.tower), photos)
     known = tested.answers.outlier if tested is not None else NONE_YET
     other = found.outlier if found is not None else NONE_YET
@@ -126,9 +136,14 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
     """The track, at the limit in force; where there is none yet, at the one that the photos suggest."""
     in_force = session.limit.value
     limit = limit_of_tests(known if known.size else other) if in_force is None else in_force
-    every, key = cuts(np.concatenate([known, other])), f"limit {session.training.number}"
-    moved = session.limit.set_by_hand
-    limit_track(key, known.tolist(), other.tolist(), every, limit=limit, moved=moved)
+    limit_track(
+        f"limit {session.training.number}",
+        known.tolist(),
+        other.tolist(),
+        cuts(np.concatenate([known, other])),
+        limit=limit,
+        moved=session.limit.set_by_hand,
+    )
     _origin(session, known)
     return limit
 
@@ -146,8 +161,11 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
     found, doubt = taught.after.calibration_, _doubt(session)
     if session.limit.own is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
-        back = "Remove this limit" if found.threshold is None else "Back to the limit found while teaching"
-        st.button(back, on_click=session.limit.set_by_hand, args=(None,))
+        st.button(
+            "Remove this limit" if found.threshold is None else "Back to the limit found while teaching",
+            on_click=session.limit.set_by_hand,
+            args=(None,),
+        )
         return
     if found.threshold is None:
         st.caption("Move this one to have a verdict.", help=_HOLDS)

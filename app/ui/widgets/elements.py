@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -58,9 +59,14 @@ def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
         draw = {"success": there.success, "info": there.info, "error": there.error}[notice.kind]
         draw(text.markdown(notice.words), icon=":material/error:" if notice.kind == "error" else None)
         if undo and notice.kind == "success":
-            key, args = f"undo {where.name}", (session.photos.deck.changes,)
-            icon, undone = ":material/undo:", session.photos.undo
-            st.button("Undo", key=key, type="tertiary", icon=icon, on_click=undone, args=args)
+            st.button(
+                "Undo",
+                key=f"undo {where.name}",
+                type="tertiary",
+                icon=":material/undo:",
+                on_click=session.photos.undo,
+                args=(session.photos.deck.changes,),
+            )
 
 
 def onward(label: str, page: str, icon: str) -> None:
@@ -74,26 +80,21 @@ _PROBLEMS_POLL_SECONDS = 0.5
 _HALF_WAY = 5.0
 
 
-class ProblemsTold:
+@contextmanager
+def problems_told() -> Iterator[None]:
     """Tell what goes wrong inside, on this place of the page; a tower that is loaded is watched till it is there."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if isinstance(error, TowerLoading):
-            _watched(error.tower)
-            return True
-        sentence = sentence_of(error) if isinstance(error, Exception) else None
+    try:
+        yield
+    except TowerLoading as error:
+        _watched(error.tower)
+    except Exception as error:
+        sentence = sentence_of(error)
         if sentence is None:
-            return False
+            raise
         st.error(text.markdown(sentence), icon=":material/error:")
         if isinstance(error, TowerProblem) and error.tower:
             again, name = towers().try_again, error.tower
             st.button("Try again", key=f"try again {name}", on_click=again, args=(name,), icon=":material/refresh:")
-        return True
 
 
 def _watched(name: str) -> None:
@@ -165,8 +166,12 @@ def watch(page_jobs: PageJobs) -> None:
         if running.job.stopping:
             words = "Stopping after the step in hand"
         st.progress(share, text=f"{running.words}. {words}")
-        key = f"cancel {running.job.number}"
-        st.button("Cancel this", on_click=running.job.cancel, disabled=running.job.stopping, key=key)
+        st.button(
+            "Cancel this",
+            on_click=running.job.cancel,
+            disabled=running.job.stopping,
+            key=f"cancel {running.job.number}",
+        )
 
     if page_jobs.running is not None:
         look()

@@ -46,8 +46,11 @@ def explainer(explanation: Explanation, before: Explanation | None, *, photo: st
     def whole(stands: Stands) -> tuple[str, dict[str, Any]]:
         takes = 1 if before is None else 2
         told = None if all_sent(explanation, takes) else (stands.class_name, stands.against, stands.topk)
-        key = ("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt, told)
-        return session().answers.picture(explanation, key, lambda: _whole(stands))
+        return session().answers.picture(
+            explanation,
+            ("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt, told),
+            lambda: _whole(stands),
+        )
 
     def _whole(stands: Stands) -> tuple[str, dict[str, Any]]:
         data = explainer_data(explanation, before=before, stands=stands, photo=picture)
@@ -76,21 +79,20 @@ def _drawn(extent: Extent, photo: str, whole: Callable[[Stands], tuple[str, dict
         session().explore = session().explore.told(stands, photo, extent.grid)
 
     stands = session().explore.stands(photo, extent.grid).of(extent)
-    stands = replace(stands, turn=Stands.told(_told("stands")).turn)
+    stands = _answered(KEY, stands)
     name, data = whole(stands)
-    there = name in _listed(_told("stands").get("holds")) and _told("lacks").get("id") != name
+    holds = _told("stands").get("holds")
+    there = isinstance(holds, list) and name in holds and _told("lacks").get("id") != name
     echo = there and _told("stands").get("of") == name and Stands.told(_told("stands")).of(extent) == stands
-    sent = {"id": name} | ({} if echo else {"stands": stands.as_dict()}) | ({} if there else {"whole": data})
-    draw_explainer(KEY, sent, told)
+    draw_explainer(
+        KEY, {"id": name} | ({} if echo else {"stands": stands.as_dict()}) | ({} if there else {"whole": data}), told
+    )
 
 
-def _told(what: str) -> Mapping[str, Any]:
-    found: Any = getattr(st.session_state.get(KEY), what, None)
+def _told(what: str, key: str = KEY) -> Mapping[str, Any]:
+    """What the browser told last."""
+    found: Any = getattr(st.session_state.get(key), what, None)
     return found if isinstance(found, dict) else {}
-
-
-def _listed(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else []
 
 
 def photo_explained(explanation: Explanation, *, picture: str, stands: Stands, tell: Callable[[Stands], None]) -> None:
@@ -104,7 +106,7 @@ def photo_explained(explanation: Explanation, *, picture: str, stands: Stands, t
     """
 
     def told() -> None:
-        tell(_said(KEY).of(explanation))
+        tell(Stands.told(_told("stands")).of(explanation))
 
     _send(KEY, explainer_data(explanation, stands=_answered(KEY, stands), photo=picture), told)
 
@@ -127,14 +129,19 @@ def one_map(
     """
 
     def told() -> None:
-        session().region = AskedRegion.of(_said(key).of(explanation).region, explanation.grid)
+        session().region = AskedRegion.of(Stands.told(_told("stands", key)).of(explanation).region, explanation.grid)
         session().region_of = photo
 
     asked = session().region if session().region_of == photo else None
-    region = None if asked is None else asked.on(explanation.grid)
-    stands = Stands(class_name, prompt=prompt, topk=tuple(explanation.topk), region=region)
-    data = explainer_data(explanation, stands=_answered(key, stands), photo=picture, scale=scale, compact=True)
-    _send(key, data, told)
+    stands = Stands(
+        class_name,
+        prompt=prompt,
+        topk=tuple(explanation.topk),
+        region=None if asked is None else asked.on(explanation.grid),
+    )
+    _send(
+        key, explainer_data(explanation, stands=_answered(key, stands), photo=picture, scale=scale, compact=True), told
+    )
 
 
 def _send(key: str, data: dict[str, Any], told: Callable[[], None]) -> None:
@@ -146,13 +153,7 @@ def _send(key: str, data: dict[str, Any], told: Callable[[], None]) -> None:
 
 def _answered(key: str, stands: Stands) -> Stands:
     """As an answer to the last movement of a hand."""
-    return replace(stands, turn=_said(key).turn)
-
-
-def _said(key: str) -> Stands:
-    found: Any = st.session_state.get(key)
-    stands = getattr(found, "stands", None)
-    return Stands.told(stands if isinstance(stands, dict) else {})
+    return replace(stands, turn=Stands.told(_told("stands", key)).turn)
 
 
 _steps_draw = st.components.v2.component(

@@ -44,8 +44,7 @@ def choose_tower(session: Session) -> DeltaGenerator:
     listed = {tower.name: tower for tower in towers().listing.towers()}
     before = session.training.tower
     now = towers().listing.find(before)
-    usual = now.tower.name if now is not None else DEFAULT_TOWER
-    name = one_of("Tower", listed, TowersState.chosen, usual, help=_HELP)
+    name = one_of("Tower", listed, TowersState.chosen, now.tower.name if now is not None else DEFAULT_TOWER, help=_HELP)
     chosen = called(name, _kind(listed[name]))
     if chosen != before:
         session.training.tower = chosen
@@ -141,8 +140,11 @@ def settle_download(session: Session) -> None:
         choose(session, called(running.name, usual if known and usual in known.tower.kinds else PAPERS_KIND))
         session.tell(Where.TOWERS, f"{running.name} is here, and chosen.")
     elif problem := session.downloads.problem(running.name):
-        gone = "The download was cancelled; nothing of it was kept." if problem == "Cancelled." else problem
-        session.tell(Where.TOWERS, gone, "info")
+        session.tell(
+            Where.TOWERS,
+            "The download was cancelled; nothing of it was kept." if problem == "Cancelled." else problem,
+            "info",
+        )
 
 
 def choose(session: Session, name: str) -> None:
