@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from statistics import fmean, pstdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,15 +17,11 @@ import plotly.io as pio
 from numpy.typing import NDArray
 
 from app import text
+from app.library import Bin, Deletion, KSweep, Separation
 from app.runs.run import Run, Spread
 from app.teaching.training import Kept, Point
 from gallop.evaluation.intervals import Share
 from gallop.model.scores import VERDICT
-
-if TYPE_CHECKING:
-    from gallop.evaluation.k_sweep import KSweep
-    from gallop.evaluation.measure import Bin, Separation
-    from gallop.predictions.faithfulness import Deletion
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 # Seen on white and on black.
@@ -121,7 +117,6 @@ def matrix(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
 
 
 def _squares(colours: NDArray[Any], values: NDArray[Any], names: Sequence[str], digits: int) -> go.Figure:
-    """A square for each pair, coloured from 0 to 1, in which its value is written."""
     cells = go.Heatmap(
         z=colours.tolist(),
         text=[[f"{value:.{digits}f}" for value in row] for row in values.tolist()],
@@ -458,7 +453,6 @@ def _points(
     words: Sequence[str],
     sizes: Sequence[float] | None = None,
 ) -> go.Scatter:
-    """Points with the intervals of their shares as bars along ``axis``."""
     middle = x if axis == "x" else y
     bars = {
         "type": "data",

@@ -71,7 +71,7 @@ if own_start:
 
 # What is shared by all visitors is made with these options, so it is imported after them.
 from app.photos.sample_answers import sample_answers
-from app.runs.model_zip import zipped
+from app.runs.run import zipped
 from app.towers import DEFAULT_TOWER, TowerProblem
 from app.ui import resources, streamlit_insides
 from app.ui.explore.waiting import first_picture

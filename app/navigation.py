@@ -10,8 +10,8 @@ from app.ui import resources
 from app.ui.explanation import current
 from app.ui.streamlit_insides import draw_from_the_top
 from app.ui.teach import live
-from app.ui.widgets import elements, remembered, towers, uploads
-from app.ui.widgets.elements import slot
+from app.ui.widgets import remembered, towers
+from app.ui.widgets.elements import receive, slot, watch_job
 from app.visitor.registry import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
@@ -48,11 +48,11 @@ towers.settle_download(session)
 current.settle_opening(session)
 current.follow(session)
 with resources.page_drawn():
-    uploads.receive()
+    receive()
     with above:
         if page.title != "Teach":
             live.begin(session)
             live.badge(session)
-        elements.watch(session.page_jobs)
+        watch_job(session.page_jobs)
     page.run()
 remembered.run_ends()

@@ -37,8 +37,17 @@ from app.photos.archives import (
     member_bytes,
 )
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, in_memory_once, size_of
-from app.runs.model_zip import MOST_ZIP_BYTES, ZIP_SETTINGS, ZIP_TENSORS, Files, zipped
-from app.runs.run import Run, recorded_settings, run_of_row, written
+from app.runs.run import (
+    MOST_ZIP_BYTES,
+    ZIP_SETTINGS,
+    ZIP_TENSORS,
+    Files,
+    Run,
+    recorded_settings,
+    run_of_row,
+    written,
+    zipped,
+)
 from app.runs.store import MOST_NAME, MOST_RUNS
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, Card
 from app.teaching.training import Answer, Settings
@@ -487,8 +496,7 @@ class _Opened:
         found = {}
         for tower in said.held:
             held = said.object(tower).held
-            unknown = sorted(held.keys() - settings_of(Settings))
-            if unknown:
+            if unknown := sorted(held.keys() - settings_of(Settings)):
                 raise wrong(said.where, f"has settings that are not known here ({listed(unknown)})")
             try:
                 found[tower] = Settings(**held)

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.jobs import Counted, JobManager, PlainError, Steps, Task
+from app.library import Backbone
 from app.options import Options
 from gallop.backbones.weights.known import KnownTower
 from gallop.backbones.weights.offered import offered_towers
@@ -25,9 +26,6 @@ from gallop.backbones.weights.on_disk import named_tower, towers_here
 from gallop.config import REGION_KINDS
 from gallop.errors import GallopError, sentence_of
 from gallop.wording import quoted
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
 
 # The one that ships: whoever chooses none has it, and runs that were kept before there was a choice are of it.
 DEFAULT_TOWER = "mini"
@@ -184,7 +182,9 @@ class Lease:
         """A second time does nothing."""
         if self._held:
             self._held = False
-            self._room._given_back(self._place)
+            with self._room._lock:
+                self._place.leases -= 1
+                self._place.used = time.monotonic()
 
     def __del__(self) -> None:
         self.give_back()
@@ -329,11 +329,6 @@ class TowerRoom:
             place.began = time.monotonic()
             place.loading = self._loader.submit(self._load, place)
         return place.loading
-
-    def _given_back(self, place: _Place) -> None:
-        with self._lock:
-            place.leases -= 1
-            place.used = time.monotonic()
 
     def _load(self, place: _Place) -> None:
         """On the loader's thread."""

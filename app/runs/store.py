@@ -24,8 +24,7 @@ import peewee
 from peewee import AutoField, BlobField, BooleanField, FloatField, IntegerField, Model, SqliteDatabase, TextField
 
 from app.jobs import PlainError
-from app.runs.model_zip import Files, files_of
-from app.runs.run import Run, of_taught, run_of_row, written
+from app.runs.run import Files, Run, files_of, of_taught, run_of_row, written
 from app.teaching.training import Taught
 from gallop.errors import GallopError, sentence_of
 from gallop.runtime.writing import make_folder
@@ -372,17 +371,16 @@ class Ledger:
 
     def keep(self, taught: Taught, name: str = "") -> None:
         """Keep a training as a run. It never fails: a training that cannot be kept is still learned."""
-        self.problem = ""
-        try:
-            self.store.add(self.owner, of_taught(taught, name, time.time()), files_of(taught.after))
-        except (GallopError, OSError) as error:
-            self.problem = sentence_of(error) or ""
+        self._add(lambda: (of_taught(taught, name, time.time()), files_of(taught.after)))
 
     def bring(self, run: Run, files: Files) -> None:
         """Keep a run that was trained elsewhere, as one of now. It never fails, as ``keep``."""
+        self._add(lambda: (replace(run, made=time.time()), files))
+
+    def _add(self, make: Callable[[], tuple[Run, Files]]) -> None:
         self.problem = ""
         try:
-            self.store.add(self.owner, replace(run, made=time.time()), files)
+            self.store.add(self.owner, *make())
         except (GallopError, OSError) as error:
             self.problem = sentence_of(error) or ""
 

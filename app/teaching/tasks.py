@@ -11,19 +11,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from app.jobs import Counted, PlainError
+from app.library import Backbone, GalLoPClassifier, MemoryCache
 from app.teaching.training import Answer, Course, Kept, Point, Progress, Settings, Sight, Taught, Watch, looks_of
 from app.text import joined
 from gallop import Photo, TrainConfig
-
-if TYPE_CHECKING:
-    from gallop import GalLoPClassifier
-    from gallop.backbones import Backbone
-    from gallop.features.encoding import MemoryCache
 
 # What a step of one fold costs where several are trained at once, in steps of a training alone.
 SIDE_BY_SIDE = 0.6
@@ -84,8 +80,7 @@ def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
     """Why these photos by class cannot be learned from, as a sentence; empty when they can."""
     if len(photos) < 2:
         return "Teaching needs two or more classes: a difference can only be learned between at least two."
-    empty = [name for name, shots in photos.items() if not shots]
-    if empty:
+    if empty := [name for name, shots in photos.items() if not shots]:
         has = "has" if len(empty) == 1 else "have"
         return f"{joined(empty)} {has} no photos to learn from yet. Add a few, or turn the class off."
     return ""
@@ -264,7 +259,6 @@ class Teaching:
         self._sight_time = now
 
     def _measure(self, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
-        """What a classifier says to the shots themselves and to the test photos."""
         total = len(self._shots) + len(self._tests)
         found: dict[str, Answer] = {}
         for pairs in (self._shots, self._tests):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.jobs import Snapshot, State
+from app.library import Explanation, GalLoPClassifier
 from app.teaching.cards import MOST_PHOTOS
 from app.towers import called
 from gallop import MethodConfig, Photo, TrainConfig
@@ -18,9 +19,6 @@ from gallop.backbones.weights.known import KnownTower
 from gallop.config import default_topk
 from gallop.presets import method_preset, train_preset
 from gallop.setting import Setting, setting, settings_of
-
-if TYPE_CHECKING:
-    from gallop import Explanation, GalLoPClassifier
 
 QUICK, PAPER, CUSTOM = "Quick", "As in the paper", "Custom"
 WAYS = (QUICK, PAPER, CUSTOM)

@@ -13,13 +13,25 @@ from app.photos.archives import MAX_ARCHIVE_BYTES
 from app.projects import Project, project_file, read_project
 from app.ui.explanation import current
 from app.ui.resources import jobs, towers
-from app.ui.widgets.elements import show_notice, slot
+from app.ui.widgets.elements import listen, show_notice, slot
 from app.ui.widgets.remembered import forget
 from app.ui.widgets.towers import choose
-from app.ui.widgets.uploads import listen
-from app.views import compare, project
+from app.views import compare
 from app.views.explore_as_text import explore_of
-from app.views.project import SAMPLE_RUN, add_to, project_name, project_of, project_opened, sample_run, take_over
+from app.views.project import (
+    SAMPLE_RUN,
+    add_to,
+    is_offered,
+    is_there,
+    project_name,
+    project_of,
+    project_opened,
+    put_in,
+    sample_opened,
+    sample_run,
+    take_out,
+    take_over,
+)
 from app.visitor.page_state import CompareState, ExploreState, ExportState, PromptsState, TeachState, TestState
 from app.visitor.session import Notice, Session, Where
 from gallop.errors import GallopError
@@ -27,7 +39,7 @@ from gallop.errors import GallopError
 
 def offer_sample(session: Session) -> None:
     """Draw the button, while there is nothing that it could be mixed up with; after it, what went wrong."""
-    if project.is_offered(session):
+    if is_offered(session):
         st.button(
             "Try it with a sample project",
             key="take sample",
@@ -38,13 +50,12 @@ def offer_sample(session: Session) -> None:
         st.caption(
             "Candles, mugs, teapots and vases, and a model that learned them: every page is full. *Teach* removes it."
         )
-    elif session.training.taught is None and project.is_there(session):
+    elif session.training.taught is None and is_there(session):
         show_notice(session, Where.CARDS)
 
 
 def offer_removal(session: Session) -> None:
-    """Draw the way back, while some of the sample is on the cards."""
-    if project.is_there(session):
+    if is_there(session):
         st.button(
             "Remove the sample",
             key="remove sample",
@@ -56,12 +67,16 @@ def offer_removal(session: Session) -> None:
 
 
 def _take(session: Session) -> None:
-    if not project.is_offered(session):  # a second click, or another tab has made a card
+    if not is_offered(session):  # a second click, or another tab has made a card
         return
     with session.telling(Where.CARDS):
-        taken = project.put_in(session)
+        taken = put_in(session)
         current.open_on(
-            session, compare.tower_of_run(towers(), sample_run()), project.sample_opened, SAMPLE_RUN, Where.CARDS
+            session,
+            compare.tower_of_run(towers(), sample_run()),
+            sample_opened,
+            SAMPLE_RUN,
+            Where.CARDS,
         )
         session.training.encode_ahead(jobs(), towers(), taken)
 
@@ -70,13 +85,11 @@ def _remove(session: Session) -> None:
     if session.explore.names == "\n".join(sample_run().class_names):
         session.explore = replace(session.explore, names=None, own_names=None)
     with session.telling(Where.CARDS):
-        gone = project.take_out(session)
-        if gone is not None:
+        if (gone := take_out(session)) is not None:
             session.compare = replace(session.compare, deleted=(gone.id, gone.name))
 
 
 def title_with_project(session: Session, title: str, words: str) -> None:
-    """Draw title, words and menu in a line, and below it what is asked and told of a project."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(title, anchor=False, width="content")
         st.markdown(words, width="content")

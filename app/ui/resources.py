@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app.jobs import JobManager
+from app.library import Backbone
 from app.middleware import BROWSER
 from app.options import options
 from app.photos.shelf import UnreadFiles
@@ -21,9 +21,6 @@ from app.ui.streamlit_insides import close_page, connected, drop_file, this_page
 from app.visitor.registry import Visitors, kept_seconds
 from app.visitor.session import Session
 from gallop.runtime.process import prepare
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
 
 prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
 

@@ -89,8 +89,7 @@ def close_page(page: str) -> None:
 @comfort("files that were read stay in memory until their page is closed")
 def drop_file(page: str, file: str) -> None:
     """Drop a file that was sent, by its number (issues 6748 and 9218)."""
-    server = _server()
-    if server is not None:
+    if (server := _server()) is not None:
         server.uploaded_file_mgr.remove_file(page, file)
 
 
@@ -155,8 +154,8 @@ def keep_answers() -> None:
     browser itself has asked: where a file may be sent to, what a download holds. It asks once. So a file that was
     dropped on the page just as a run began was never sent, and nothing said so.
     """
-    app_session = import_module("streamlit.runtime.app_session")
-    usual: Any = app_session.ForwardMsgQueue
+    app_session: Any = import_module("streamlit.runtime.app_session")
+    usual = app_session.ForwardMsgQueue
     _ = usual()._queue
 
     class Outbox(usual):  # type: ignore[misc]
@@ -223,7 +222,7 @@ def _is_wanted(visit: Any, client_state: Any) -> bool:
 @comfort("a click on a page's name may be lost")
 def keep_to_the_page_asked_for() -> None:
     """Let each page that is opened from now on be drawn by way of ``ToThePageAskedFor``."""
-    manager = import_module("streamlit.runtime.websocket_session_manager")
+    manager: Any = import_module("streamlit.runtime.websocket_session_manager")
     usual = manager.AppSession
     _ = usual.request_rerun, usual._handle_scriptrunner_event_on_event_loop
     manager.AppSession = type("Visit", (ToThePageAskedFor, usual), {})

@@ -8,25 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.jobs import Steps
-from app.runs.model_zip import classifier_of
-from app.runs.run import ZERO_SHOT, Run, same_tower, siblings, tests, zero_shot_run
+from app.library import Backbone, Ensembling, Explanation, GalLoPClassifier
+from app.runs.run import ZERO_SHOT, Run, classifier_of, same_tower, siblings, tests, zero_shot_run
 from app.teaching.tasks import Teaching, answers_to, check_photos, content, in_series, opened
 from app.teaching.training import Answer, Settings, Taught, Watch
 from app.towers import OnTower, TowerProblem, TowerRoom, called
+from app.visitor.session import Session
 from gallop import Photo
 from gallop.wording import listed
-
-if TYPE_CHECKING:
-    from app.visitor.session import Session
-    from gallop import Explanation, GalLoPClassifier
-    from gallop.backbones import Backbone
-    from gallop.evaluation.diversity import Ensembling
 
 # None, one between, and the paper's.
 DROPOUTS = (0.0, 0.5, 0.75)

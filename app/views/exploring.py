@@ -9,9 +9,9 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from app import text
+from app.library import Backbone
 from app.photos.sample_answers import SampleAnswer, sample_answers
 from app.photos.shelf import thumbnail_url
 from app.towers import DEFAULT_TOWER
@@ -21,9 +21,6 @@ from gallop import Photo, parse_names
 from gallop.errors import ClassNameError, GallopError
 from gallop.maps.explainer.stands import Stands
 from gallop.names.class_names import clean_name
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
 
 MOST_SUGGESTED = 6
 # What a photo might be, where nobody has said anything yet: the tower picks the likeliest of these.

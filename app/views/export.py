@@ -11,9 +11,9 @@ import time
 from collections.abc import Generator, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from app.jobs import Counted, PlainError
+from app.library import Backbone, Explanation, GalLoPClassifier
 from app.teaching.tasks import answers_to, opened
 from app.teaching.training import Course, Score, Settings, Taught
 from app.views.exploring import photo_on_explore
@@ -24,10 +24,6 @@ from gallop.errors import GallopError
 from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
 from gallop.maps.look import Style, Subject, shared_scale
 from gallop.presets import train_preset
-
-if TYPE_CHECKING:
-    from gallop import Explanation, GalLoPClassifier
-    from gallop.backbones import Backbone
 
 _PHOTOS_AT_ONCE = 16
 # Seconds between two looks at an export.
@@ -92,8 +88,7 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
     model = copy.copy(found.model_)
     model.config = replace(model.config, topk=session.explore.scales_of(model.config.topk))
     found.model_, found.backbone = model, backbone
-    own = session.limit.own_for(asked)
-    if own is not None:
+    if (own := session.limit.own_for(asked)) is not None:
         found.calibration_ = replace(found.calibration_, threshold=own, note=session.limit.origin, photos=0)
     return found
 

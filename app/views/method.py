@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import gallop
+from app.library import Backbone
 from app.teaching.training import Taught
 from app.towers import DEFAULT_TOWER
 from app.visitor.page_state import Question
 from gallop.config import REGION_RULES, MethodConfig
 from gallop.maps.explainer.steps import Origins
 from gallop.runtime.reading import read_bytes
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
 
 NOTEBOOKS = {
     "01_similarity": "crop, cosines, softmax",
@@ -47,6 +44,7 @@ _LARGEST = 4 * 2**20
 
 # Side of its input and damping (image, region) of the tower that ships, whose answers to the samples are there before
 # it is loaded; a test holds them to the tower.
+_PROJECTED = "The photo's own feature goes through a learned projection, as the regions do."
 _SHIPPED = 224, 46.0, 120.0
 
 
@@ -91,11 +89,15 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
     notes = {
         "regions": " ".join(filter(None, [_of_regions(tower), _of_looks(config)])),
         "cosines": " ".join(
-            filter(None, [_of_projections(config), _of_cosines(tower.name, damping.image, damping.region)])
+            filter(
+                None, [_PROJECTED * config.global_projection, _of_cosines(tower.name, damping.image, damping.region)]
+            )
         ),
     }
     if taught is not None:
-        notes |= {"prompts": _of_prompts(taught), "learning": _of_dropout(taught)}
+        # A model that came as a file does not tell how it was taught.
+        learned = f"Learned in {taught.steps} steps on {taught.shots} photos." if taught.shots else ""
+        notes |= {"prompts": learned, "learning": _of_dropout(taught)}
     return Origins(
         tower.preprocess.size,
         () if taught is not None else question.templates,
@@ -117,10 +119,6 @@ def _of_looks(config: MethodConfig) -> str:
     return f"The photo is looked at once more at {config.detail:g} times the size, and {what}; this is the first look."
 
 
-def _of_projections(config: MethodConfig) -> str:
-    return "The photo's own feature goes through a learned projection, as the regions do." * config.global_projection
-
-
 def _of_cosines(tower: str, image: float, region: float) -> str:
     if not (image or region):
         return ""
@@ -128,11 +126,6 @@ def _of_cosines(tower: str, image: float, region: float) -> str:
         f"In this tower, {tower}, they are damped: the product is divided by the feature's length or, where that "
         f"is less, by {image:g} for the whole photo and {region:g} for a region, so that little counts little."
     )
-
-
-def _of_prompts(taught: Taught) -> str:
-    # A model that came as a file does not tell how it was taught.
-    return f"Learned in {taught.steps} steps on {taught.shots} photos." if taught.shots else ""
 
 
 def _of_dropout(taught: Taught) -> str:

@@ -12,15 +12,15 @@ import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from app import text
 from app.jobs import Counted, PlainError
+from app.library import Backbone
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import SHOT_SIDE, Shelf, allowed, no_room, small
 from app.projects import Project, ProjectRun
-from app.runs.model_zip import Files, classifier_of, file_name, files_of, read_files
-from app.runs.run import Run, of_taught, run_of_row, written
+from app.runs.run import Files, Run, classifier_of, file_name, files_of, of_taught, read_files, run_of_row, written
 from app.runs.store import RunsProblem
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, Card, left_out
 from app.teaching.tasks import drawn_shots, opened
@@ -31,10 +31,6 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.runtime.reading import read_text
 from gallop.sample import sample_folder, sample_photos
-
-if TYPE_CHECKING:
-    from app.visitor.session import Session
-    from gallop.backbones import Backbone
 
 
 @dataclass(frozen=True)
@@ -209,7 +205,7 @@ def project_of(session: Session) -> Project:
         taught,
         session.limit.own,
         training.tower,
-        training.settings_set,
+        dict(training.settings_by_tower),
         explore_said(session.explore),
         _tuned(session),
     )
@@ -232,13 +228,17 @@ def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
     found: list[ProjectRun] = []
     with contextlib.suppress(RunsProblem):  # Compare tells it, and the photos are saved all the same
         if ledger is not None:
-            about = [run for run in reversed(ledger.runs()) if here & _photos_of(run)]
+            about = [
+                run
+                for run in reversed(ledger.runs())
+                if here & ({digest for _, digest in run.content} | set(run.answers))
+            ]
             found = [ProjectRun(run, ledger.files(run.id)) for run in about]
     if taught is None:
         return found, None
     last = ProjectRun(of_taught(taught, "Taught", 0.0), files_of(taught.after))
     for number in reversed(range(len(found))):
-        if _same(found[number], last):
+        if written(found[number].run) == written(last.run) and found[number].files.prompts == last.files.prompts:
             return found, number
     return [*found, last], len(found)
 
@@ -247,15 +247,6 @@ def _tuned(session: Session) -> tuple[tuple[int, ...], frozenset[str]] | None:
     """The k that were chosen on test photos, for what answers now: its figures are optimistic, and Test says so."""
     tuned = session.test.tuned
     return None if tuned is None or tuned.of != session.training.version else (tuned.topk, tuned.photos)
-
-
-def _photos_of(run: Run) -> set[str]:
-    return {digest for _, digest in run.content} | set(run.answers)
-
-
-def _same(one: ProjectRun, other: ProjectRun) -> bool:
-    """Whether they are one training, whatever it is called."""
-    return written(one.run) == written(other.run) and one.files.prompts == other.files.prompts
 
 
 def take_over(session: Session, project: Project, name: str) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app import text
+from app.library import Backbone, Evaluation, ImageFeatures, KSweep, Nearest, Worth
 from app.towers import DEFAULT_TOWER
 from app.visitor.page_state import Question, TunedScales
 from app.visitor.session import Session
@@ -22,13 +23,6 @@ from gallop.core.scores import class_probabilities
 from gallop.evaluation.intervals import Share
 from gallop.evaluation.kept_answers import ENSEMBLE, KeptAnswers
 from gallop.model.scores import VERDICT
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
-    from gallop.evaluation.diversity import Nearest, Worth
-    from gallop.evaluation.k_sweep import KSweep
-    from gallop.evaluation.measure import Evaluation
-    from gallop.features.cache import ImageFeatures
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from app.library import Backbone, Explanation, GalLoPClassifier, ShotVotes, Similarities
 from app.photos.shelf import MAX_PHOTOS
 from app.teaching.tasks import are_all, recalled
 from app.teaching.training import Course, looks_of
@@ -19,13 +20,6 @@ from app.visitor.training import VisitorTraining
 from gallop import Photo
 from gallop.evaluation.limits import at_limit
 from gallop.model.scores import VERDICT
-
-if TYPE_CHECKING:
-    from gallop import Explanation, GalLoPClassifier
-    from gallop.backbones import Backbone
-    from gallop.model.branches.votes import ShotVotes
-    from gallop.model.similarities import Similarities
-    from gallop.predictions.faithfulness import Deletion
 
 
 @dataclass(frozen=True)
@@ -68,13 +62,13 @@ class VisitorLimit:
             return self.own
         return self.training.taught.after.calibration_.threshold
 
-    def set_by_hand(self, value: float | None) -> None:
-        """Set the visitor's own; None goes back to the one that was found while teaching."""
-        self._set = None if value is None else _Own(self.training.number, value, 0)
+    def set_to(self, value: float | None, photos: int = 0) -> None:
+        """Set the visitor's own; None goes back to the one that was found while teaching.
 
-    def take_from_tests(self, value: float, photos: int) -> None:
-        """Let the one that was found on so many test photos be the visitor's own."""
-        self._set = _Own(self.training.number, value, photos)
+        Args:
+            photos: how many test photos it was taken from; 0 where a hand has set it.
+        """
+        self._set = None if value is None else _Own(self.training.number, value, photos)
 
     def own_for(self, question: Question) -> float | None:
         """Return the visitor's own if it decides: outlier scores depend on the class list, so for that alone."""
@@ -106,7 +100,7 @@ class VisitorAnswers:
     limit: VisitorLimit
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
-    _deletions: Bounded = field(default_factory=lambda: Bounded(8))
+    deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
     _similarities: Bounded = field(default_factory=lambda: Bounded(3))
     _figures: Bounded = field(default_factory=lambda: Bounded(12))
@@ -281,13 +275,6 @@ class VisitorAnswers:
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
         """Return something small that was worked out from photos, since the last training."""
         return self._figures.get_or((what, _shas(photos), more, self.training.version), compute)
-
-    def deletion(self, key: Hashable) -> Deletion | None:
-        """Return the deletion curve that was kept under ``key``, since the last training."""
-        return self._deletions.get((key, self.training.version))
-
-    def keep_deletion(self, key: Hashable, found: Deletion) -> None:
-        self._deletions.put((key, self.training.version), found)
 
     def picture(self, explanation: Explanation, key: Hashable, make: Callable[[], T]) -> T:
         """Return something drawn from the similarities of an explanation, whatever its k: drawn once."""

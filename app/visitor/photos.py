@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from app.library import MemoryCache
 from app.photos.sample_answers import sample_answers
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, allowed, no_room, size_of, small
 from app.teaching.cards import Card, CardProblem, Deck, Pile
 from gallop import Photo
-
-if TYPE_CHECKING:
-    from gallop.features.encoding import MemoryCache
 
 T = TypeVar("T")
 
@@ -79,7 +77,7 @@ class VisitorPhotos:
     def keep_within(self, most: int) -> int:
         """Let go what only an undo brings back where all takes more bytes than that; how many there is room for."""
         if self.size > most:
-            self.deck.past.changes.clear()
+            self.deck.past.clear()
             self._called_back.clear()
         return most - self.size
 
@@ -115,10 +113,8 @@ class VisitorPhotos:
             CardProblem: there is no room for it.
         """
         picture = small(photo, SHOT_SIDE)
-        if picture.sha256 not in self.unknown.photos:
-            refused = self.unknown.add([picture]).refused
-            if refused:
-                raise CardProblem(refused[0])
+        if picture.sha256 not in self.unknown.photos and (refused := self.unknown.add([picture]).refused):
+            raise CardProblem(refused[0])
         self.deck.remove(picture.sha256)
         return f"{photo.name} is one of none of the classes now: it is only tested with."
 
@@ -128,8 +124,7 @@ class VisitorPhotos:
         words = self.deck.relabel(photo, name, pile)
         if place is not None and (place[1], pile) == ("tests", "shots"):
             words += " From then on it tests nothing."
-        found = self.unknown.photos.pop(self.as_on_card(photo), None)
-        if found is not None:
+        if (found := self.unknown.photos.pop(self.as_on_card(photo), None)) is not None:
             self._called_back[found.sha256] = found
         return words
 
@@ -172,7 +167,7 @@ class VisitorPhotos:
         for shelf in (self.shelf, self.unknown):
             shelf.photos.clear()
         self.deck.lay_out((), "left")
-        self.deck.past.changes.clear()
+        self.deck.past.clear()
         self._called_back.clear()
         self.forget_features()
 

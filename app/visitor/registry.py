@@ -107,7 +107,7 @@ class Visitors:
         with self._lock:
             self._look()
             over = max(len(self._visitors) + 1 - self.most, 0)
-            gone = [self._pop(token) for token in self._least_missed(browser)[:over]]
+            gone = [self._visitors.pop(token).session for token in self._least_missed(browser)[:over]]
             full = len(self._visitors) >= self.most
             token = secrets.token_hex(16)
             if not full:
@@ -150,22 +150,22 @@ class Visitors:
     def remove(self, token: str) -> None:
         """Close a session at once: its photos are dropped, and its work is cancelled."""
         with self._lock:
-            found = [self._pop(token)] if token in self._visitors else []
-        for session in found:
-            session.close()
+            found = self._visitors.pop(token, None)
+        if found is not None:
+            found.session.close()
 
     def clear_out(self) -> None:
         """Close the sessions whose time is over, or whose photos find no room; let others rest, and closed pages go."""
         with self._lock:
             self._look()
             over = [token for token, visitor in self._visitors.items() if self._away(visitor) > self.keep]
-            gone = [self._pop(token) for token in over]
+            gone = [self._visitors.pop(token).session for token in over]
             resting = self._resting()
             held = sum(self._visitors[token].session.photos.size for token in resting)
             for token in resting:
                 if held > self.most_bytes and (size := self._visitors[token].session.photos.size):
                     held -= size
-                    gone.append(self._pop(token))
+                    gone.append(self._visitors.pop(token).session)
             for visitor in (self._visitors[token] for token in resting if token in self._visitors):
                 if not visitor.rests:
                     visitor.rests = True
@@ -181,10 +181,8 @@ class Visitors:
     def close(self) -> None:
         """Close all sessions, and look after none any more."""
         self._ended.set()
-        with self._lock:
-            gone = [self._pop(token) for token in [*self._visitors]]
-        for session in gone:
-            session.close()
+        for token in [*self._visitors]:
+            self.remove(token)
 
     def _reap(self) -> None:
         while not self._ended.wait(self.grace / 20):
@@ -222,6 +220,3 @@ class Visitors:
         unused = [t for t, v in oldest if not v.session.has_anything and (not v.leases or v.drawn < late)]
         crowd = [t for t, v in oldest if v.browser != browser and 2 * held[v.browser] > self.most]
         return [*dict.fromkeys([*unused, *self._resting(), *crowd])]
-
-    def _pop(self, token: str) -> Session:
-        return self._visitors.pop(token).session

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from app.jobs import Job, JobManager, PlainError, Snapshot, State, Steps, Task
+from app.library import Backbone
 from app.runs.store import Ledger
 from app.teaching.tasks import (
     Teaching,
@@ -35,9 +35,6 @@ from app.visitor.photos import VisitorPhotos
 from gallop import Photo
 from gallop.backbones.weights.known import KnownTower
 
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
-
 
 @dataclass
 class VisitorTraining:
@@ -55,7 +52,7 @@ class VisitorTraining:
     # The one that answers, and that the next training is on.
     tower: str = DEFAULT_TOWER
     # As they stand for each tower; none for one that nobody has set anything for.
-    _settings: dict[str, Settings] = field(default_factory=dict)
+    settings_by_tower: dict[str, Settings] = field(default_factory=dict)
     # What was taught last on each tower, and its number.
     _taught: dict[str, tuple[int, Taught]] = field(default_factory=dict)
     # How the last training ended that is told with each tower.
@@ -71,16 +68,16 @@ class VisitorTraining:
     def settings(self) -> Settings:
         """Those of the next training, on the tower that answers: what suits one tower need not suit another."""
         own = "default" if self.tower == DEFAULT_TOWER else "paper"
-        return self._settings.get(self.tower) or preset(usual_way(own), own)
+        return self.settings_by_tower.get(self.tower) or preset(usual_way(own), own)
 
     @settings.setter
     def settings(self, chosen: Settings) -> None:
-        self._settings[self.tower] = chosen
+        self.settings_by_tower[self.tower] = chosen
 
     def settings_on(self, tower: KnownTower) -> Settings:
         """Return the same where what is known of the tower that answers tells more than its name."""
         own, regions = tower.preset, regions_of(tower)
-        return self._settings.get(self.tower) or preset(usual_way(own), own, regions)
+        return self.settings_by_tower.get(self.tower) or preset(usual_way(own), own, regions)
 
     @property
     def taught(self) -> Taught | None:
@@ -192,11 +189,6 @@ class VisitorTraining:
         ready = _ready(snapshot)
         return not snapshot.active or (ready is not None and ready is not self._tried)
 
-    @property
-    def settings_set(self) -> dict[str, Settings]:
-        """The settings of the towers for which somebody has set any."""
-        return dict(self._settings)
-
     def adopt(self, taught: Taught, settings: Settings | None = None) -> None:
         """Let this be what was taught from now on, and its tower the one that answers.
 
@@ -209,7 +201,7 @@ class VisitorTraining:
 
     def begin_anew(self, settings: Mapping[str, Settings]) -> None:
         """Let nothing be taught on any tower, and these be the settings by tower."""
-        self._settings, self._taught, self._outcomes = dict(settings), {}, {}
+        self.settings_by_tower, self._taught, self._outcomes = dict(settings), {}, {}
 
     def forget(self, taught: Taught) -> None:
         """Let this no longer be what was taught; nothing is, on its tower, until the next training."""

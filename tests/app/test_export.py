@@ -18,7 +18,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.jobs import JobManager, State, Steps
-from app.runs.model_zip import zipped
+from app.runs.run import zipped
 from app.views import export
 from app.visitor.page_state import Question
 from gallop import GalLoPClassifier
@@ -186,7 +186,7 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_tab
     session = session_of(at)
     found = session.training.taught.after.calibration_  # type: ignore[union-attr]
     for limit, verdict in ((-1e9, "True"), (1e9, "False")):
-        session.limit.set_by_hand(limit)
+        session.limit.set_to(limit)
         finish(fine(button(go(at, EXPORT), "Make the table").click().run()))
         rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
         assert {row["is_ood"] for row in rows} == {verdict}

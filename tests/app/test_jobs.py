@@ -194,7 +194,7 @@ def test_a_closed_manager_takes_nothing_more(manager: JobManager) -> None:
 def test_leaving_python_cancels_and_joins_the_worker() -> None:
     code = """
 import time
-from app.jobs.manager import JobManager
+from app.jobs import JobManager
 
 class Long:
     def run(self):

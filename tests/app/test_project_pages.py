@@ -74,7 +74,7 @@ def taught_app(open_app: Open, **settings: Any) -> AppTest:
     session.photos.unknown.add([load_image(png(500, "blue"), name="no class.png")])
     session.photos.shelf.add([load_image(png(501, "red", (90, 60)), name="look.png")])
     train(at)
-    session.limit.set_by_hand(-0.7)
+    session.limit.set_to(-0.7)
     session.explore = replace(session.explore, class_name="green", opacity=30, names="red\ngreen")
     return go(at, TEACH)  # which shows a photo, and remembers which
 

@@ -21,8 +21,7 @@ from PIL import Image
 from app import projects as contents
 from app.photos import archives
 from app.projects import Project, ProjectProblem, ProjectRun, project_file, read_project
-from app.runs.model_zip import Files, classifier_of, files_of
-from app.runs.run import Run, written
+from app.runs.run import Files, Run, classifier_of, files_of, written
 from app.teaching.cards import MOST_CARDS, Card
 from app.teaching.training import PAPER, QUICK, Answer, Settings, preset
 from app.views.project import add_to, project_opened

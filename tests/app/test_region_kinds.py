@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
 from app.options import Options
-from app.runs.model_zip import Files
+from app.runs.run import Files
 from app.towers import TowerRoom
 from app.ui import resources
 from app.views import compare

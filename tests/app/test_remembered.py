@@ -17,7 +17,7 @@ SCRIPT = """
 import streamlit as st
 from app.ui import resources
 from app.ui.widgets import remembered
-from app.visitor.explore import ExploreState
+from app.visitor.page_state import ExploreState
 
 remembered.run_begins()
 place = ExploreState.scales.at(0)

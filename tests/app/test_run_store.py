@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from app.runs import store as run_store
-from app.runs.model_zip import Files
+from app.runs.run import Files
 from app.runs.store import (
     FILE,
     MACHINE,

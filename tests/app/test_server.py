@@ -208,7 +208,7 @@ def test_the_tower_that_all_begin_with_is_loaded_before_anybody_asks(tmp_path: P
 import asyncio, time
 from pathlib import Path
 from app import main
-from app.towers.room import TowerRoom
+from app.towers import TowerRoom
 from app.ui import resources
 
 begun = []

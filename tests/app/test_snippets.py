@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.runs.model_zip import files_of
+from app.runs.run import files_of
 from app.teaching.tasks import Teaching
 from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
 from app.ui.export.files import _other_tower

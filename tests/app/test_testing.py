@@ -82,7 +82,7 @@ def does(at: AppTest) -> str:
 
 def put_limit(at: AppTest, cut: int) -> AppTest:
     """As a hand that leaves the track at one of its cuts."""
-    session_of(at).limit.set_by_hand(track(at)["cuts"][cut])
+    session_of(at).limit.set_to(track(at)["cuts"][cut])
     return fine(at.run())
 
 

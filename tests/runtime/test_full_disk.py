@@ -317,7 +317,7 @@ def test_a_record_of_a_benchmark(bench: tuple[object, ...], disk: Disk) -> None:
 
 def test_the_runs_of_the_app(disk: Disk) -> None:
     pytest.importorskip("peewee", reason="needs the extra 'app'")
-    from app.runs.model_zip import Files
+    from app.runs.run import Files
     from app.runs.store import RunsProblem, RunStore
     from tests.app.test_runs import run
 
@@ -334,7 +334,7 @@ def test_a_model_on_its_way_through_the_temporary_folder(
     things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("peewee", reason="needs the extra 'app'")
-    from app.runs.model_zip import ModelProblem, files_of
+    from app.runs.run import ModelProblem, files_of
 
     monkeypatch.setattr(tempfile, "tempdir", str(disk.root))
     model = GalLoPClassifier.load(things.model, backbone=things.backbone)

@@ -5,8 +5,7 @@ import streamlit as st
 from app import text
 from app.ui import projects, resources
 from app.ui.compare import pair, runs
-from app.ui.widgets import elements
-from app.ui.widgets.elements import onward, problems_told, slot
+from app.ui.widgets.elements import job_outcome, onward, privacy_line, problems_told, slot
 from app.views import compare
 
 session = resources.session()
@@ -16,7 +15,7 @@ session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
 st.markdown("Every training is kept as a run.")
-elements.job_outcome(session, "seeds")
+job_outcome(session, "seeds")
 runs.told(session, ledger)
 there = False
 with problems_told():
@@ -76,4 +75,4 @@ whose, more = (
     )
 )
 st.caption(f":material/lock: {whose}", help=f"{text.markdown(more)} No photo is among them, only their fingerprints.")
-elements.line()
+privacy_line()

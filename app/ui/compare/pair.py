@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from app import charts, text
+from app.library import Explanation
 from app.photos import shelf
 from app.runs import run as of
 from app.runs.run import Flip, Run
@@ -19,38 +19,31 @@ from app.towers import TowerProblem
 from app.ui.compare.runs import name, pin_names
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import holding, towers
-from app.ui.widgets import elements
-from app.ui.widgets.elements import problems_told
+from app.ui.widgets.elements import chart, image, job_outcome, problems_told, start_job
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.views import compare
-from app.views.compare import GlobalPrompts
 from app.views.testing import pair
 from app.visitor.page_state import CompareState
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.maps.look import Subject, scale_of
 
-if TYPE_CHECKING:
-    from gallop import Explanation
-
 _FURTHER = 4
 
 
 def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]) -> None:
-    """Mean and spread of the pinned runs over their seeds, and a button for more of them."""
     a, b = pinned
     # Two seeds of the same training are one line, and one button.
     together = a.id == b.id or b.id in {run.id for run in of.siblings(a, everything)}
     sides = {"A": a} if together else {"A": a, "B": b}
     names, spreads = pin_names(pinned), {}
     for label, run in sides.items():
-        found = of.spread(of.siblings(run, everything))
-        if found is not None:
+        if (found := of.spread(of.siblings(run, everything))) is not None:
             spreads[f"{label}: {names[label]}"] = found
             st.markdown(f"{label}, {text.markdown(names[label])}: {text.markdown(charts.spread_in_words(found))}.")
     if spreads:
-        elements.chart(charts.seeds_chart(spreads), key="seeds", alt=charts.seeds_in_words(spreads))
+        chart(charts.seeds_chart(spreads), key="seeds", alt=charts.seeds_in_words(spreads))
     for label, run in sides.items():
         if run.settings is not None:
             _more(session, label, run, everything)
@@ -85,11 +78,10 @@ def train_like(session: Session, run: Run, settings: Sequence[Settings], job: st
     except TowerProblem as error:
         st.error(text.markdown(error), icon=":material/error:")
         return
-    elements.send(session, compare.series(session, towers(), tower, settings), job, words)
+    start_job(session, compare.series(session, towers(), tower, settings), job, words)
 
 
 def compare_with_coop(session: Session) -> None:
-    """A button that trains CoOp on the cards as they are."""
     problem = tasks.check_photos(session.photos.shots())
     clicked = st.button(
         "Train CoOp",
@@ -102,7 +94,7 @@ def compare_with_coop(session: Session) -> None:
     if problem:
         st.caption(text.markdown(problem))
     if clicked:
-        elements.send(
+        start_job(
             session,
             compare.series(
                 session, towers(), session.training.tower, [compare.coop_settings(session.training.settings)]
@@ -127,13 +119,12 @@ _HELP = (
 def what_dropout_changes(
     session: Session, pinned: tuple[Run, Run], kept: Sequence[Run], photos: Mapping[str, Photo]
 ) -> None:
-    """The pinned run beside those that differ from it in dropout, and a button that trains them."""
     st.header(
         "What dropout changes",
         anchor=False,
         help=_HELP,
     )
-    elements.job_outcome(session, JOB)
+    job_outcome(session, JOB)
     shown = compare.dropout_runs(pinned, kept)
     if not shown:
         st.caption("Pin a run with several global prompts.")
@@ -152,7 +143,7 @@ def what_dropout_changes(
     _errand(session, shown[0], kept)
 
 
-def _found(session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]) -> GlobalPrompts:
+def _found(session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]) -> compare.GlobalPrompts:
     """With the run's own tower, one after the other: there may not be room for all."""
     with holding(compare.tower_of_run(towers(), run)) as backbone:
         return compare.global_prompts_of(session, backbone, run, pairs)
@@ -163,18 +154,18 @@ def _keeps(run: Run) -> str:
     return f"{run.settings.kept_prompts} of {run.settings.global_prompts}"
 
 
-def _matrix(run: Run, found: GlobalPrompts) -> None:
+def _matrix(run: Run, found: compare.GlobalPrompts) -> None:
     names = [str(m) for m in range(1, len(found.says) + 1)]
     st.markdown(f"**{name(run)}** keeps {_keeps(run)}")
     i, j, value = pair(found.says)
-    elements.chart(
+    chart(
         charts.cosines(found.says, names),
         key=f"dropout {run.id}",
         alt=f"Cosines of the global prompts of {run.name}; the closest are {i + 1} and {j + 1}, {value:.3f}.",
     )
 
 
-def _dropout_line(run: Run, found: GlobalPrompts, photos: int) -> dict[str, str]:
+def _dropout_line(run: Run, found: compare.GlobalPrompts, photos: int) -> dict[str, str]:
     assert run.settings is not None
     line = {
         "run": run.name,
@@ -194,7 +185,6 @@ def _dropout_line(run: Run, found: GlobalPrompts, photos: int) -> dict[str, str]
 
 
 def _errand(session: Session, run: Run, kept: Sequence[Run]) -> None:
-    """A button that trains what is missing, one after the other."""
     left = compare.dropouts_left(run, kept)
     if not left or run.settings is None:
         return
@@ -233,12 +223,11 @@ def versus(a: Run, b: Run) -> None:
                 st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
             else:
                 st.caption("Nothing: the same settings, classes and photos.")
-    histories = {f"{label}: {names[label]}": run for label, run in (("A", a), ("B", b)) if run.history}
-    if histories:
+    if histories := {f"{label}: {names[label]}": run for label, run in (("A", a), ("B", b)) if run.history}:
         with right:
             st.markdown("**Loss**")
             shown = {text.plotly(label): run for label, run in histories.items()}
-            elements.chart(charts.losses(shown), key="losses", alt=charts.losses_in_words(histories))
+            chart(charts.losses(shown), key="losses", alt=charts.losses_in_words(histories))
 
 
 def _metric(label: str, name: str, run: Run, other: Run) -> None:
@@ -255,7 +244,6 @@ def _metric(label: str, name: str, run: Run, other: Run) -> None:
 
 
 def _verdict(a: Run, b: Run) -> None:
-    """Whether the difference is more than chance, in plain words."""
     found = of.sign_test(a, b)
     if found is None:
         st.markdown("No photo tests both. Add test photos to the cards of *Teach* and train again.")
@@ -277,7 +265,6 @@ MOST_SMALL = 8
 
 
 def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
-    """Which photos, what each run says to them, and the photos themselves where they are here."""
     found, towers = of.flips(a, b), of.towers_of((a, b))
     if all(towers):
         st.caption(text.markdown(f"A says what it does with the tower {towers[0]}, B with {towers[1]}."))
@@ -289,7 +276,7 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     if here:
         small = here[:MOST_SMALL]
         alt = "; ".join(f"{photos[flip.digest].name}: {_said(flip)}" for flip in small)
-        elements.image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
+        image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
     told = "The nearest class, whatever the limit for none of these says."
     columns = {name: st.column_config.TextColumn(help=told) for name in ("A says", "B says")}
     st.dataframe(
@@ -321,7 +308,6 @@ def _flipped_line(flip: Flip, photos: Mapping[str, Photo]) -> dict[str, str]:
 
 
 def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str, Photo]) -> None:
-    """One photo as A and as B see it: the answer of each, and a map of each; of one tower, to the same colour scale."""
     a, b = pinned
     first = [flip.digest for flip in of.flips(a, b) if flip.digest in photos]
     listed = list(dict.fromkeys([*first, *photos]))

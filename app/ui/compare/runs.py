@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from app import text
+from app.library import Backbone
 from app.runs import run as of
-from app.runs.model_zip import file_name, zipped
-from app.runs.run import Run
+from app.runs.run import Run, file_name, zipped
 from app.runs.store import Ledger
 from app.ui.explanation import current
 from app.ui.resources import session, towers
@@ -23,9 +22,6 @@ from app.views import compare
 from app.views.project import Opened
 from app.visitor.page_state import CompareState
 from app.visitor.session import Session, Where
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
 
 
 def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
@@ -145,7 +141,6 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
 
 
 def told(session: Session, ledger: Ledger) -> None:
-    """What was done last, and the way back from a deletion."""
     last = slot()
     if session.compare.deleted is not None:
         number, words = session.compare.deleted

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from app import text
+from app.library import Explanation
 from app.photos.shelf import Verdicts
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone
-from app.ui.widgets import elements
-from app.ui.widgets.elements import show_notice
+from app.ui.widgets.elements import image, show_notice, uploader
 from app.ui.widgets.explainer import explainer
 from app.ui.widgets.remembered import one_of, put, stands_at
-from app.ui.widgets.uploads import uploader
 from app.visitor.page_state import ExploreState, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.maps.photo import photo_url
 
-if TYPE_CHECKING:
-    from gallop import Explanation
-
 
 def unnamed(photo: Photo) -> None:
-    """A photo of which nobody has said what it might be."""
-    elements.image(np.asarray(photo.image), alt=photo.name, width=420)
+    image(np.asarray(photo.image), alt=photo.name, width=420)
 
 
 def explained_now(session: Session, photo: Photo, question: Question) -> tuple[Explanation, Explanation | None]:
@@ -65,12 +60,6 @@ def standing(session: Session, photo: Photo, question: Question) -> Explanation:
     """Return a photo explained at the k that stand. Raises as ``explained_now``."""
     found, _ = explained_now(session, photo, question)
     return found.with_topk(session.explore.stands(photo.sha256, found.grid).of(found).topk) if found.topk else found
-
-
-def limit_note(session: Session, question: Question) -> str:
-    """Return how the limit for none of these came about, if that needs to be said."""
-    classifier = session.answers.classifier(backbone(session.training.tower), question)
-    return session.limit.note(question, classifier)
 
 
 def show_answer(session: Session, found: Explanation, before: Explanation | None, photo: str, note: str) -> None:
@@ -136,7 +125,6 @@ _UPLOADER = 160
 
 
 def tryout(session: Session) -> None:
-    """A photo in, its answer below it, and the way to say what it really is."""
     taught = session.training.taught
     if taught is None:
         st.caption("Here, once it is trained.")

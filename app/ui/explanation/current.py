@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import text
 from app.jobs import Steps
+from app.library import Backbone
 from app.photos.sample_answers import sample_answers
 from app.teaching.training import Taught
 from app.towers import OnTower, TowerLoading
@@ -21,9 +21,6 @@ from app.views.project import Opened, opening
 from app.visitor.page_state import TAUGHT, ExploreState, TunedScales, said
 from app.visitor.session import Session, Where
 from gallop import Photo
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
 
 
 def current_photo(session: Session) -> Photo | None:
@@ -39,10 +36,6 @@ def stand_at(state: ExploreState) -> None:
     """Before any widget is drawn: let those of Explore stand as it says; of what it says nothing, as they are."""
     for place, value in said(state):
         put(place, value)
-
-
-def put_scales(session: Session, topk: Sequence[int]) -> None:
-    session.explore = replace(session.explore, scales=tuple(topk))
 
 
 def link(session: Session) -> None:
@@ -132,7 +125,7 @@ def adopt(session: Session, opened: Opened) -> None:
         ledger.keep(taught, f"from {text.shorten(name, 60)}")
     if opened.source == "project":  # Explore stands as it stood when the project was saved
         choose(session, taught.tower)
-        session.limit.set_by_hand(opened.limit)
+        session.limit.set_to(opened.limit)
         session.test = replace(
             session.test, tuned=None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
         )

@@ -17,7 +17,7 @@ from app.photos import shelf
 from app.teaching.cards import other_pile
 from app.towers import TowerLoading
 from app.ui.resources import holding, jobs, towers
-from app.ui.widgets import elements
+from app.ui.widgets.elements import image
 from app.views.testing import Twins, twins
 from app.visitor.session import Session, Where
 from gallop import Photo
@@ -86,8 +86,7 @@ class Labels:
             return
         with self.session.telling(self.where, "info"):
             self.session.tell(self.where, act())
-            place = self.session.photos.place_of(self.photo)
-            if place is not None:
+            if (place := self.session.photos.place_of(self.photo)) is not None:
                 card, pile = place
                 self.session.training.encode_ahead(jobs(), towers(), card.pile(pile)[-1:])
 
@@ -114,7 +113,7 @@ def _two(session: Session, found: Twins, more: int) -> None:
         help="A test on a photo that was learned from tests nothing. These two look the same to the tower: saved anew, "
         "cut a little, brighter or mirrored." + (f" There are {more} more such pairs." if more else ""),
     )
-    elements.image(shelf.strip([tested, learned], side=120), alt=names)
+    image(shelf.strip([tested, learned], side=120), alt=names)
     st.caption(f"{text.markdown(names)}.")
     with st.container(horizontal=True, gap="small"):
         for label, photo in (("Remove the test photo", tested), ("Remove the other", learned)):

@@ -11,10 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from app import charts, text
+from app.library import Deletion, Explanation, GalLoPClassifier
 from app.photos import shelf
 from app.ui.resources import backbone, holding, session
-from app.ui.widgets import elements
-from app.ui.widgets.elements import problems_told
+from app.ui.widgets.elements import chart, image, problems_told
 from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop import Photo
@@ -22,9 +22,6 @@ from gallop.config import HEADS
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
-
-    from gallop import Explanation, GalLoPClassifier
-    from gallop.predictions.faithfulness import Deletion
 
 
 def global_prompts(explanation: Explanation, class_name: str, *, alike: bool) -> None:
@@ -41,7 +38,7 @@ def global_prompts(explanation: Explanation, class_name: str, *, alike: bool) ->
     st.markdown(f"**Whole photo against {text.markdown(class_name)}**: the score of each global prompt")
     figure = charts.prompt_scores(mine, float(scores.max()))
     words = ", ".join(f"prompt {i}: {score:.3f}" for i, score in enumerate(mine, 1))
-    elements.chart(figure, key="global", alt=f"Bars of the global prompts' scores. {words}.")
+    chart(figure, key="global", alt=f"Bars of the global prompts' scores. {words}.")
     st.caption(
         f"Cosines from -1 to 1: mean {sum(mine) / len(mine):.4f} (dashed), "
         f"spread {pstdev(mine):.4f} (band, one standard deviation)."
@@ -53,8 +50,7 @@ def together(explanation: Explanation, class_name: str) -> None:
     whole = float(explanation.global_scores[row].mean())
     parts = float(explanation.local_scores[row].mean()) if explanation.topk else whole
     name, prompts = text.markdown(class_name), (whole + parts) / 2
-    taught = {branch: float(found[row]) for branch, found in explanation.branch_scores.items()}
-    if taught:
+    if taught := {branch: float(found[row]) for branch, found in explanation.branch_scores.items()}:
         words = f"the global prompts' mean {whole:.4f}"
         if explanation.topk:
             words += f" and the local prompts' mean {parts:.4f} average to {prompts:.4f}"
@@ -80,7 +76,6 @@ def together(explanation: Explanation, class_name: str) -> None:
 
 
 def numbers(explanation: Explanation, *, alike: bool) -> None:
-    """Every figure as a table; of prompts that all say the same, one."""
     table: dict[str, Any] = {
         "class": list(explanation.class_names),
         "probability": list(explanation.probabilities.values()),
@@ -103,9 +98,9 @@ def faithful(
         key: tells this photo and classifier from others.
     """
     st.markdown(f"**Is the map of {text.markdown(name)} right?** Without its best regions the score should fall fast.")
-    key = (key, name, explanation.topk, explanation.grid)
+    key = (key, name, explanation.topk, explanation.grid, session.training.version)
     place = st.empty()
-    found = session.answers.deletion(key)
+    found = session.answers.deletions.get(key)
     if found is None:
         with place.container():
             clicked = st.button("Take regions away", icon=":material/blur_on:")
@@ -114,7 +109,7 @@ def faithful(
             return
         with problems_told(), holding(session.training.tower):
             found = _play(classifier, explanation, name, place)
-            session.answers.keep_deletion(key, found)
+            session.answers.deletions.put(key, found)
     if found is None:
         return
     with place.container():
@@ -135,9 +130,7 @@ def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, pla
 def _show(found: Deletion) -> None:
     mine, others = found.area_by_map, found.areas_at_random
     areas = f"{mine:.4f} under the map's curve, {fmean(others):.4f} under the random ones"
-    elements.chart(
-        charts.deletion_curve(found), key="deletion", alt=f"The score as regions are taken away. Area {areas}."
-    )
+    chart(charts.deletion_curve(found), key="deletion", alt=f"The score as regions are taken away. Area {areas}.")
     if mine < min(others):
         verdict = "Smaller than every random one: the map found what the score stands on."
     elif mine < fmean(others):
@@ -178,7 +171,7 @@ def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Pho
         for i in shown:
             photo, name = learned[i]
             with st.container(width=_WIDE, gap="small"):
-                elements.image(shelf.strip([photo], side=_SIDE), width="stretch", alt=photo.name)
+                image(shelf.strip([photo], side=_SIDE), width="stretch", alt=photo.name)
                 st.caption(f"{given[i]:+.4f}, {text.markdown(text.shorten(name, 24))}")
     others = sum(given) - sum(given[i] for i in shown)
     more = f" the other {len(given) - len(shown)} photos add {others:+.4f}," if len(given) > len(shown) else ""
@@ -195,7 +188,6 @@ Find = Callable[[], "Explanation"]
 
 
 def folded_numbers(question: Question, find: Find) -> None:
-    """All of them as a table, and how the score of the class comes about."""
     with st.expander("All numbers", icon=":material/table:", key="numbers", on_change="rerun") as fold:
         if not fold.open:
             return
@@ -221,7 +213,6 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
 
 
 def shots_that_voted(photo: Photo, question: Question, find: Find) -> None:
-    """Which photos it learned from said what, where a branch can tell."""
     taught = session().training.taught
     if taught is None or not question.taught or not any(branch.how.votes for branch in taught.after.model_.branches):
         return

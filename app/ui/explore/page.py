@@ -7,8 +7,8 @@ import streamlit as st
 from app.ui import projects, resources
 from app.ui.explanation import answer
 from app.ui.explore import details, photos, question
-from app.ui.widgets import elements, towers
-from app.ui.widgets.elements import problems_told
+from app.ui.widgets import towers
+from app.ui.widgets.elements import privacy_line, problems_told
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
@@ -61,7 +61,9 @@ with explained:
         with problems_told():
             found, before = answer.explained_now(session, photo, asked)
             towers.describe(session, chosen_tower)
-            answer.show_answer(session, found, before, photo.sha256, answer.limit_note(session, asked))
+            tower = resources.backbone(session.training.tower)
+            note = session.limit.note(asked, session.answers.classifier(tower, asked))
+            answer.show_answer(session, found, before, photo.sha256, note)
             ahead = answer.follow_up(session, photo, asked)
             if own:
                 question.suggestions(photo, class_names)
@@ -71,9 +73,7 @@ with explained:
                 answer.correction(session, photo, stands)
                 assert before is not None
                 answer.change(session, photo, before.with_topk(stands.topk), stands)
-            ahead = ahead or (
-                own and exploring.look_ahead(session, resources.backbone(session.training.tower), asked, LOOKING_AHEAD)
-            )
+            ahead = ahead or (own and exploring.look_ahead(session, tower, asked, LOOKING_AHEAD))
 if find is not None and photo is not None and asked is not None:
     with left:
         details.folded_numbers(asked, find)
@@ -83,6 +83,6 @@ if find is not None and photo is not None and asked is not None:
 with strip:
     photos.choose_from(photo, asked)
 projects.offer_sample(session)
-elements.line()
+privacy_line()
 if ahead:
     st.rerun()

@@ -11,10 +11,9 @@ import streamlit as st
 
 from app.photos.shelf import Verdicts
 from app.ui.resources import session
+from app.ui.widgets.elements import camera, uploader
 from app.ui.widgets.remembered import one_of_few, put, stands_at
-from app.ui.widgets.uploads import camera, uploader
 from app.views import exploring
-from app.views.exploring import PhotoTile
 from app.visitor.page_state import ExploreState, Question
 from gallop import Photo
 
@@ -28,7 +27,10 @@ _draw = st.components.v2.component(
 
 
 def photo_strip(
-    tiles: Sequence[PhotoTile], chosen: str | None, choose: Callable[[str], None], take_away: Callable[[str], None]
+    tiles: Sequence[exploring.PhotoTile],
+    chosen: str | None,
+    choose: Callable[[str], None],
+    take_away: Callable[[str], None],
 ) -> None:
     """Draw it.
 
@@ -69,14 +71,10 @@ def choose_from(shown: Photo | None, question: Question | None) -> None:
 
 def more_ways() -> None:
     with st.popover("Webcam, folder", width=155):
-        _other_source()
-
-
-def _other_source() -> None:
-    if one_of_few("Photos from", [FOLDER, WEBCAM], ExploreState.source, FOLDER) == WEBCAM:
-        camera("Take a photo", "webcam", _take)
-    else:
-        uploader("Upload a folder of photos", "folder", _take, accept_multiple_files="directory")
+        if one_of_few("Photos from", [FOLDER, WEBCAM], ExploreState.source, FOLDER) == WEBCAM:
+            camera("Take a photo", "webcam", _take)
+        else:
+            uploader("Upload a folder of photos", "folder", _take, accept_multiple_files="directory")
 
 
 def show_photo(photo: str) -> None:

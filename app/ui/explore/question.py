@@ -84,7 +84,6 @@ def choose_names() -> tuple[str, ...]:
 
 
 def names_as_list() -> None:
-    """The same names as lines of text, to paste many at once."""
     place = ExploreState.names
     _set(_LIST, session().explore.names_on(session().photos))
     shown = recall(place, st.session_state[_LIST])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
 from app import text
 from app.jobs import Steps
+from app.library import Backbone, GalLoPClassifier
 from app.photos.archives import MAX_ARCHIVE_BYTES
-from app.runs.model_zip import (
+from app.runs.run import (
     MOST_ZIP_BYTES,
     ZIP_TENSORS,
     Files,
@@ -25,22 +26,14 @@ from app.runs.model_zip import (
 from app.towers import DEFAULT_TOWER, OnTower
 from app.ui.explanation import current
 from app.ui.resources import towers
-from app.ui.widgets import elements
-from app.ui.widgets.elements import show_notice
+from app.ui.widgets.elements import image, job_outcome, listen, show_notice, start_job
 from app.ui.widgets.remembered import one_of, one_of_few
-from app.ui.widgets.uploads import listen
 from app.views import compare, export, snippets
-from app.views.export import Screen
 from app.views.project import Opened, tower_of_files
-from app.views.snippets import LANGUAGES, Snippet, SnippetProblem, UsedTower
 from app.visitor.page_state import ExportState, Question
 from app.visitor.session import Session, Where
 from gallop.export.format import Exportable, ExportFormat, ModelToExport, PhotoToExport
 from gallop.export.formats import formats_of
-
-if TYPE_CHECKING:
-    from gallop import GalLoPClassifier
-    from gallop.backbones import Backbone
 
 MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20
 assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
@@ -79,7 +72,6 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
 
 
 def back_in(session: Session) -> None:
-    """A model that was saved before, here or on the command line."""
 
     def take(files: list[Any], refused: tuple[str, ...]) -> None:
         if refused:
@@ -106,8 +98,7 @@ CHECKED_WITH = 16
 MODEL = "model"
 
 
-def offer_photo_formats(session: Session, screen: Screen) -> None:
-    """What is known of the photo as a file of each format."""
+def offer_photo_formats(session: Session, screen: export.Screen) -> None:
     photo = export.photo_to_export(session, screen)
     for key, format_ in formats_of(PhotoToExport).items():
         _save(key, format_, file_name(screen.photo.name), partial(_made, format_, photo))
@@ -142,13 +133,13 @@ def _make_beside(
         help=_about(format_),
     )
     if clicked:
-        elements.send(
+        start_job(
             session,
             OnTower(towers(), session.training.tower, lambda _: Steps(export.exporting(format_, model, version))),
             key,
             f"The {format_.name}",
         )
-    elements.job_outcome(session, key)
+    job_outcome(session, key)
     made_for, made = session.page_jobs.result(key) or (None, None)
     if made is None or made_for != version:
         return
@@ -180,8 +171,7 @@ def _save(
     )
 
 
-def offer_pictures(session: Session, screen: Screen) -> None:
-    """A map of one local prompt over the photo, to look at and to save."""
+def offer_pictures(session: Session, screen: export.Screen) -> None:
     found = screen.explanation
     name = text.markdown(screen.class_name)
     st.markdown(
@@ -198,7 +188,7 @@ def offer_pictures(session: Session, screen: Screen) -> None:
     picture = session.answers.once(
         ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
     )
-    elements.image(
+    image(
         picture,
         alt=f"Map of local prompt {prompt + 1} for {screen.class_name}: {found.describe(screen.class_name, prompt)}",
     )
@@ -225,13 +215,13 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
         help="Label, probability of each class and outlier score of every photo that is here, those on the cards too.",
     )
     if clicked:
-        elements.send(
+        start_job(
             session,
             OnTower(towers(), session.training.tower, lambda _: Steps(export.tabling(classifier, photos, names, key))),
             "csv",
             "The table",
         )
-    elements.job_outcome(session, "csv")
+    job_outcome(session, "csv")
     made_for, data = session.page_jobs.result("csv") or (None, None)
     if data is not None and made_for == key:
         st.download_button("Save the table", data, "answers.csv", "text/csv", key="save table", on_click="ignore")
@@ -240,7 +230,7 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
 PAGES = ("Explore", "Teach")
 
 
-def code(session: Session, backbone: Backbone, screen: Screen | None) -> None:
+def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> None:
     there = [
         page for page, can in zip(PAGES, (screen is not None, bool(session.photos.deck.cards)), strict=True) if can
     ]
@@ -249,9 +239,9 @@ def code(session: Session, backbone: Backbone, screen: Screen | None) -> None:
     with left:
         page = one_of_few("What", there, of, there[0])
     with right:
-        way = one_of_few("As", LANGUAGES, language, LANGUAGES[0])
+        way = one_of_few("As", snippets.LANGUAGES, language, snippets.LANGUAGES[0])
     standing = towers().standing(session.training.tower)
-    tower = UsedTower(standing.tower.name, standing.precision or "fp32", standing.regions)
+    tower = snippets.UsedTower(standing.tower.name, standing.precision or "fp32", standing.regions)
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None:
         asked, topk, finer = screen.question, screen.explanation.topk, screen.finer
@@ -268,7 +258,7 @@ def code(session: Session, backbone: Backbone, screen: Screen | None) -> None:
         shots, tests = session.photos.shots(), session.photos.tests()
         try:
             recipe = snippets.teach(shots, session.training.settings, tests=any(tests.values()), tower=tower)
-        except SnippetProblem as error:
+        except snippets.SnippetProblem as error:
             st.info(text.markdown(error), icon=":material/info:")
             return
         beside = partial(snippets.photo_folder, shots, tests)
@@ -291,7 +281,7 @@ def code(session: Session, backbone: Backbone, screen: Screen | None) -> None:
     )
 
 
-def _other_tower(tower: UsedTower) -> str:
+def _other_tower(tower: snippets.UsedTower) -> str:
     words = f"The code names the tower {text.markdown(tower.name)}, whose weights are not in the zip: a file or folder "
     words += "has to lie where the code is run; a pair of open_clip is downloaded, once."
     if tower.precision != "fp32":
@@ -300,10 +290,10 @@ def _other_tower(tower: UsedTower) -> str:
     return words
 
 
-def _show(recipe: Snippet, way: str) -> None:
-    if way == LANGUAGES[1]:
+def _show(recipe: snippets.Snippet, way: str) -> None:
+    if way == snippets.LANGUAGES[1]:
         st.code(recipe.shell, language="bash")
-    elif way == LANGUAGES[2]:
+    elif way == snippets.LANGUAGES[2]:
         st.code(recipe.notebook, language="json", height=320)
         st.caption("Save it as code.ipynb, or take it from the zip.")
     else:

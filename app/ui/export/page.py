@@ -5,8 +5,7 @@ import streamlit as st
 from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.export import files
-from app.ui.widgets import elements
-from app.ui.widgets.elements import onward, problems_told
+from app.ui.widgets.elements import onward, privacy_line, problems_told
 from app.views import export
 
 session = resources.session()
@@ -57,4 +56,4 @@ else:
 
 st.header("Open a model", anchor=False)
 files.back_in(session)
-elements.line()
+privacy_line()

@@ -5,12 +5,11 @@ from typing import Any
 import streamlit as st
 
 from app.photos.sample_answers import SampleAnswer
-from app.runs.model_zip import zipped
+from app.runs.run import zipped
 from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
-from app.ui.widgets import elements
-from app.ui.widgets.elements import problems_told
+from app.ui.widgets.elements import privacy_line, problems_told
 from app.ui.widgets.explainer import steps
 from app.views import exploring, method
 from app.visitor.page_state import Question
@@ -69,4 +68,4 @@ with st.expander("Notebooks, with code to change", icon=":material/menu_book:"):
         on_click="ignore",
         help="Unpack them, then `pip install 'gallop-explorer[notebooks]'` and `jupyter lab`.",
     )
-elements.line()
+privacy_line()

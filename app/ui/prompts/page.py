@@ -4,8 +4,7 @@ import streamlit as st
 
 from app.ui import projects, resources
 from app.ui.prompts import diversity
-from app.ui.widgets import elements
-from app.ui.widgets.elements import onward, problems_told
+from app.ui.widgets.elements import onward, privacy_line, problems_told
 from app.ui.widgets.remembered import one_of_few
 from app.views import testing
 from app.visitor.page_state import PromptsState
@@ -53,4 +52,4 @@ else:
         diversity.worth(found, len(pairs), learned=pile != "Test photos")
         diversity.show_words(testing.prompt_words(session, backbone), len(found.says_global))
         st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")
-elements.line()
+privacy_line()

@@ -17,9 +17,7 @@ from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone, jobs, towers
-from app.ui.widgets import elements
-from app.ui.widgets.elements import show_notice, slot
-from app.ui.widgets.uploads import camera, uploader, verdicts_of
+from app.ui.widgets.elements import camera, image, show_notice, slot, uploader, verdicts_of
 from app.views.testing import next_photos
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
@@ -154,7 +152,7 @@ def _card(session: Session, card: Card) -> None:
     shown, strip = card.all, slot()
     if shown:
         with strip:
-            elements.image(shelf.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
+            image(shelf.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         counts = f"{len(card.shots)} to learn from" + (f", {len(card.tests)} to test with" if card.tests else "")
         st.caption(counts if card.enabled else f":material/visibility_off: Turned off. {counts}", width="content")
@@ -170,7 +168,6 @@ def _card(session: Session, card: Card) -> None:
 
 
 def _more_ways(session: Session, card: Card, name: str) -> None:
-    """Photos that are kept to test with, and the webcam."""
     what = st.radio(
         f"What to add to {name}", [TESTS, _WEBCAM], key=f"what {card.id}", horizontal=True, label_visibility="collapsed"
     )
@@ -220,8 +217,7 @@ def dialogs(session: Session) -> None:
 
     @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=_close)
     def look() -> None:
-        now = session.photos.deck.get(card.id)
-        if now is not None:
+        if (now := session.photos.deck.get(card.id)) is not None:
             _gallery(session, now)
 
     look()
@@ -246,7 +242,7 @@ def _gallery(session: Session, card: Card) -> None:
 
 
 def _photo(session: Session, photo: Photo) -> None:
-    elements.image(shelf.strip([photo], side=144), width="stretch", alt=photo.name)
+    image(shelf.strip([photo], side=144), width="stretch", alt=photo.name)
     st.caption(text.markdown(text.shorten(photo.name, 24)))
     Labels(session, photo, Where.CARDS, "look").menu()
 
@@ -271,6 +267,6 @@ def next_photo(session: Session) -> None:
     )
     first = found[0]
     with st.container(horizontal=True, vertical_alignment="center"):
-        elements.image(shelf.strip([first.photo], side=_SIDE), alt=first.photo.name, width=_SIDE)
+        image(shelf.strip([first.photo], side=_SIDE), alt=first.photo.name, width=_SIDE)
         st.caption(first.why, width="stretch")
     Labels(session, first.photo, Where.NEXT, "next").offer(taught.names)

@@ -13,8 +13,7 @@ from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Score, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, jobs, towers
-from app.ui.widgets import elements
-from app.ui.widgets.elements import problems_told
+from app.ui.widgets.elements import chart, problems_told
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import TeachState
@@ -45,7 +44,6 @@ def begin(session: Session) -> None:
 
 
 def train_button(session: Session) -> None:
-    """The way to start, and what is missing or has changed."""
     problem, busy = check_photos(session.photos.shots()), session.training.job is not None
     st.button(
         "Train again" if session.training.taught is not None else "Train",
@@ -65,7 +63,6 @@ def train_button(session: Session) -> None:
 
 
 def _learn_at_once(session: Session) -> None:
-    """Photos that came since, for a head to learn without a training."""
     count = len(session.training.new_photos())
     if not count:
         return
@@ -79,7 +76,6 @@ def _learn_at_once(session: Session) -> None:
 
 
 def panel(session: Session) -> None:
-    """Draw what there is: a training that runs, or how the last one went."""
     if session.training.job is not None:
         _running(session)
         _watched(session)
@@ -201,7 +197,7 @@ def _pictures(
 ) -> None:
     """Of a run that was opened there are only the curves."""
     st.markdown("**Loss and accuracy**")
-    elements.chart(charts.learning(history, steps), key="learning", alt=charts.curve_in_words(history))
+    chart(charts.learning(history, steps), key="learning", alt=charts.curve_in_words(history))
     busy = session.training.job is not None
     if busy or kept is not None:
         st.markdown(
@@ -210,7 +206,7 @@ def _pictures(
             "learn to differ.",
         )
         total = kept.total if kept else session.training.settings.global_prompts
-        elements.chart(charts.kept_prompts(kept, total), key="kept prompts", alt=charts.kept_in_words(kept))
+        chart(charts.kept_prompts(kept, total), key="kept prompts", alt=charts.kept_in_words(kept))
     if busy or sights:
         st.markdown("**Where a local prompt looks**")
         _map(session, sights, replay=not busy)
@@ -230,15 +226,17 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         places = list(range(len(sights)))
         sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
     found = sight.explanation
-    name = _class_of(session, found.image) or found.label
-    name = name if name in found.class_names else found.label
+    # None, and no hash, once it is on no card.
+    photos = ((card.name, photo) for card in session.photos.deck.cards for photo in _all(card))
+    of_class, photo = next((pair for pair in photos if pair[1].image is found.image), (None, None))
+    name = of_class if of_class in found.class_names else found.label
     subjects = [Subject(each.explanation, name) for each in sights]
     scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
     one_map(
         found,
         name,
         0,
-        photo=_photo_of(session, found.image),
+        photo=photo.sha256 if photo is not None else "",
         picture=session_photo_url(session, sights[0].explanation),
         scale=scale,
         key="watched map",
@@ -246,13 +244,3 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     words, chance = found.describe(name, 0), text.percent(found.probabilities[name])
     when = f"After step {sight.step}" if sight.step else "Before training"
     st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {words}.")
-
-
-def _class_of(session: Session, image: object) -> str | None:
-    return next((card.name for card in session.photos.deck.cards for photo in _all(card) if photo.image is image), None)
-
-
-def _photo_of(session: Session, image: object) -> str:
-    """Its content hash; empty once it is on no card."""
-    photos = (photo for card in session.photos.deck.cards for photo in _all(card))
-    return next((photo.sha256 for photo in photos if photo.image is image), "")

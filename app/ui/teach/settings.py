@@ -22,7 +22,6 @@ from app.teaching.training import (
     way_of,
     with_prompts,
 )
-from app.ui.explanation.current import put_scales
 from app.ui.resources import towers
 from app.ui.widgets import towers as towers_widget
 from app.ui.widgets.remembered import keep, one_of_few, put, recall
@@ -141,5 +140,5 @@ def _scales(session: Session, tower: KnownTower, count: int) -> tuple[int, ...]:
         )
         chosen.append(int(keep(place, found)))
     if tuple(chosen) != last:
-        put_scales(session, chosen)
+        session.explore = replace(session.explore, scales=tuple(chosen))
     return tuple(chosen)

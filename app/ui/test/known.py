@@ -16,20 +16,17 @@ from app.photos import shelf
 from app.ui.explanation.answer import session_photo_url
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone
-from app.ui.widgets import elements
-from app.ui.widgets.elements import show_notice
+from app.ui.widgets.elements import chart, image, show_notice
 from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.remembered import one_of, put
 from app.views import testing
-from app.views.testing import Doubt, Tested
 from app.visitor.page_state import TestState
 from app.visitor.session import Session, Where
 from gallop import Photo
-from gallop.evaluation.intervals import Share
 from gallop.maps.explainer.stands import Stands
 
 
-def other_scales(session: Session, tested: Tested) -> None:
+def other_scales(session: Session, tested: testing.Tested) -> None:
     """Folded away: nothing of it is worked out before somebody opens it."""
     topk = session.training.scales()
     if not topk:
@@ -39,7 +36,7 @@ def other_scales(session: Session, tested: Tested) -> None:
         if not fold.open:
             return
         found, now = testing.swept(session, backbone(session.training.tower), tested), tested.evaluation.accuracy
-        elements.chart(
+        chart(
             charts.k_sweep(found.sweep, topk),
             key="accuracy by k",
             alt=f"Right at every k: {charts.k_sweep_in_words(found.sweep, topk)}",
@@ -63,13 +60,7 @@ def other_scales(session: Session, tested: Tested) -> None:
         )
 
 
-def tuned_note(session: Session, tested: Tested) -> None:
-    if testing.are_tuned(session, tested):
-        st.caption(":material/warning: Its k were chosen on these photos, so the figures are optimistic.")
-
-
-def show_accuracy(session: Session, tested: Tested) -> None:
-    """The share that is right, with its interval, for all photos and for each class."""
+def show_accuracy(session: Session, tested: testing.Tested) -> None:
     found = tested.evaluation
     st.header(
         "Accuracy",
@@ -81,8 +72,9 @@ def show_accuracy(session: Session, tested: Tested) -> None:
     with left:
         points = 100 * (found.accuracy.value - tested.zero_shot.value)
         photos = f"{found.accuracy.of} test photo{'s' * (found.accuracy.of != 1)}"
-        st.metric(f"Right on the {photos}", _percent(found.accuracy), text.gain(points, "zero-shot"))
-        tuned_note(session, tested)
+        st.metric(f"Right on the {photos}", f"{100 * found.accuracy.value:.0f} %", text.gain(points, "zero-shot"))
+        if testing.are_tuned(session, tested):
+            st.caption(":material/warning: Its k were chosen on these photos, so the figures are optimistic.")
         for sentence in testing.tests_changed(session):
             st.caption(f":material/info: {sentence}")
         low, high = found.accuracy.interval
@@ -91,14 +83,12 @@ def show_accuracy(session: Session, tested: Tested) -> None:
         words = "; ".join(
             f"{text.shorten(name)}: {charts.share_in_words(share)}" for name, share in found.per_class.items()
         )
-        elements.chart(charts.classes(found.per_class, found.accuracy), key="classes", alt=f"Right by class. {words}.")
-        untested = [name for name in found.class_names if name not in found.per_class]
-        if untested:
+        chart(charts.classes(found.per_class, found.accuracy), key="classes", alt=f"Right by class. {words}.")
+        if untested := [name for name in found.class_names if name not in found.per_class]:
             st.caption(f"Without test photos: {text.markdown(text.joined(untested))}.")
 
 
-def calibration(tested: Tested, temperature: float) -> None:
-    """Whether 80 % sure is right 80 % of the time."""
+def calibration(tested: testing.Tested, temperature: float) -> None:
     found = tested.evaluation
     st.header(
         "Calibration",
@@ -128,11 +118,7 @@ def calibration(tested: Tested, temperature: float) -> None:
         )
     with right:
         words = "; ".join(f"{each.confidence:.0%} sure, {charts.share_in_words(each.right)}" for each in found.bins)
-        elements.chart(charts.reliability(found.bins), key="reliability", alt=f"Reliability diagram. {words}.")
-
-
-def _percent(share: Share) -> str:
-    return f"{100 * share.value:.0f} %"
+        chart(charts.reliability(found.bins), key="reliability", alt=f"Reliability diagram. {words}.")
 
 
 def show_opened(session: Session, photo: Photo, *, really: str) -> None:
@@ -167,8 +153,7 @@ RIGHT, WRONG = "15, 133, 121", "213, 94, 0"
 WEAKEST, STRONGEST = 0.12, 0.5
 
 
-def confusion(session: Session, tested: Tested) -> None:
-    """The grid, and the photos of the cell that was chosen."""
+def confusion(session: Session, tested: testing.Tested) -> None:
     found = tested.evaluation
     st.header(
         "Confusions",
@@ -185,14 +170,18 @@ def confusion(session: Session, tested: Tested) -> None:
             key=key,
             on_select=lambda: _choose(key, found.class_names, cells),
             selection_mode="single-cell",
-            column_config={"_index": st.column_config.TextColumn("really", width=_width(found.class_names))},
+            column_config={
+                "_index": st.column_config.TextColumn(
+                    "really", width=min(24 + 8 * max(map(len, found.class_names)), 200)
+                )
+            },
             width="content",
         )
     with right:
         cell = one_of("Photos of the cell", cells, TestState.cell, cells[0], _named(tested))
         photos = [tested.answers.photos[i] for i in found.cell(*cell)]
         names = ", ".join(text.shorten(photo.name) for photo in photos)
-        elements.image(shelf.strip(photos), alt=f"{_named(tested)(cell)}: {names}")
+        image(shelf.strip(photos), alt=f"{_named(tested)(cell)}: {names}")
         places = range(len(photos))
         photo = photos[
             one_of("Photo opened", places, TestState.photo, 0, lambda place: text.shorten(photos[place].name, 60))
@@ -202,7 +191,7 @@ def confusion(session: Session, tested: Tested) -> None:
     show_opened(session, photo, really=found.class_names[cell[0]])
 
 
-def _filled(tested: Tested) -> list[_Cell]:
+def _filled(tested: testing.Tested) -> list[_Cell]:
     """The cells that hold photos: wrong answers first, the fullest first."""
     matrix = tested.evaluation.confusion
     return sorted(
@@ -210,7 +199,7 @@ def _filled(tested: Tested) -> list[_Cell]:
     )
 
 
-def _named(tested: Tested) -> Callable[[_Cell], str]:
+def _named(tested: testing.Tested) -> Callable[[_Cell], str]:
     names, matrix = tested.evaluation.class_names, tested.evaluation.confusion
 
     def words(cell: _Cell) -> str:
@@ -221,7 +210,7 @@ def _named(tested: Tested) -> Callable[[_Cell], str]:
     return words
 
 
-def _table(tested: Tested) -> Any:
+def _table(tested: testing.Tested) -> Any:
     """Counts, coloured by their share of the row; an empty cell stays empty."""
     matrix, names = tested.evaluation.confusion, list(tested.evaluation.class_names)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -237,10 +226,6 @@ def _table(tested: Tested) -> Any:
     return styled.format(lambda count: str(count) if count else "")
 
 
-def _width(names: tuple[str, ...]) -> int:
-    return min(24 + 8 * max(map(len, names)), 200)
-
-
 def _choose(key: str, names: tuple[str, ...], cells: list[_Cell]) -> None:
     """A cell of the grid was chosen: the list goes there, if it holds photos. The browser may send anything."""
     for row, column in st.session_state[key]["selection"]["cells"][:1]:
@@ -253,8 +238,7 @@ def _choose(key: str, names: tuple[str, ...], cells: list[_Cell]) -> None:
 _MOST = 8
 
 
-def hints(session: Session, tested: Tested | None) -> None:
-    """The most doubtful labels, and one click to put a photo to the class it looks like."""
+def hints(session: Session, tested: testing.Tested | None) -> None:
     st.header(
         "Labels to look at again",
         anchor=False,
@@ -285,9 +269,9 @@ def hints(session: Session, tested: Tested | None) -> None:
         st.caption(f"And {len(found) - _MOST} more, less doubtful.")
 
 
-def _doubt(session: Session, doubt: Doubt) -> None:
+def _doubt(session: Session, doubt: testing.Doubt) -> None:
     name, given, likely = (text.markdown(text.shorten(x)) for x in (doubt.photo.name, doubt.given, doubt.likely))
-    elements.image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
+    image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
     where = "learned from" if doubt.learned else "test photo"
     st.caption(f"{name} ({where}), called **{given}**. Wrong, or merely hard?")
     key = f"{doubt.photo.sha256} {doubt.likely}"
@@ -303,14 +287,14 @@ def _doubt(session: Session, doubt: Doubt) -> None:
     Labels(session, doubt.photo, Where.CORRECTION, "doubt").menu()
 
 
-def _still_there(session: Session, doubt: Doubt) -> bool:
+def _still_there(session: Session, doubt: testing.Doubt) -> bool:
     """Whether the photo still is where the doubt says: it may have been moved since."""
     card = session.photos.deck.find(doubt.given)
     photos: tuple[Photo, ...] = card.pile("shots" if doubt.learned else "tests") if card is not None else ()
     return any(photo.sha256 == doubt.photo.sha256 for photo in photos)
 
 
-def _relabel(session: Session, doubt: Doubt) -> None:
+def _relabel(session: Session, doubt: testing.Doubt) -> None:
     if _still_there(session, doubt):
         Labels(session, doubt.photo, Where.CORRECTION, "doubt").act(
             partial(session.photos.relabel, doubt.photo, doubt.likely), doubt.likely

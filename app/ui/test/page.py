@@ -6,8 +6,8 @@ from app import text
 from app.ui import projects, resources
 from app.ui.explanation.labels import point_out_twins
 from app.ui.test import known, unknown
-from app.ui.widgets import elements, towers
-from app.ui.widgets.elements import onward, problems_told, slot
+from app.ui.widgets import towers
+from app.ui.widgets.elements import onward, privacy_line, problems_told, slot
 from app.views import testing
 
 session = resources.session()
@@ -57,4 +57,4 @@ else:
         unknown.unknown(session, tested)
         known.hints(session, tested)
         st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
-elements.line()
+privacy_line()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,19 +13,15 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import charts, text
+from app.library import Evaluation
 from app.photos.shelf import MAX_PHOTOS
 from app.ui.resources import backbone
-from app.ui.widgets import elements
-from app.ui.widgets.uploads import uploader
+from app.ui.widgets.elements import chart, uploader
 from app.views import testing
-from app.views.testing import AnsweredPhotos, Tested
 from app.visitor.session import Session
-from gallop.evaluation.limits import AtLimit, at_limit, cuts, limit_of_tests
+from gallop.evaluation.limits import at_limit, cuts, limit_of_tests
 from gallop.model.scores import VERDICT, captions
 from gallop.wording import answer_in_words
-
-if TYPE_CHECKING:
-    from gallop.evaluation.measure import Evaluation
 
 _HERE = Path(__file__).with_name("limit_track.js")
 _draw = st.components.v2.component(
@@ -83,8 +79,7 @@ _HOLDS = (
 )
 
 
-def unknown(session: Session, tested: Tested | None) -> None:
-    """Uploads, the limit, and what it does to known and unknown photos."""
+def unknown(session: Session, tested: testing.Tested | None) -> None:
     st.header(
         "None of these",
         anchor=False,
@@ -119,8 +114,10 @@ def unknown(session: Session, tested: Tested | None) -> None:
     with right:
         limit = _limit(session, known, other)
     with st.expander("Outlier scores", icon=":material/bar_chart:", key="outlier scores"):
-        elements.chart(charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
-        st.caption(_intervals(at_limit(known, other, limit)))
+        chart(charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
+        does = at_limit(known, other, limit)  # both shares, as far as so few photos can tell
+        parts = {"Known photos kept": does.kept, "unknown photos noticed": does.noticed}
+        st.caption("; ".join(f"{words}: {charts.span(share)}" for words, share in parts.items() if share) + ".")
         if tested is not None and found is not None:
             _separation(tested.evaluation, found)
         if found is not None:
@@ -142,7 +139,7 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
         other.tolist(),
         cuts(np.concatenate([known, other])),
         limit=limit,
-        moved=session.limit.set_by_hand,
+        moved=session.limit.set_to,
     )
     _origin(session, known)
     return limit
@@ -156,14 +153,13 @@ def _doubt(session: Session) -> str:
 
 
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
-    """Where the limit came from, whether it is to be relied on, and the way to another."""
     taught = session.training.taught_model
     found, doubt = taught.after.calibration_, _doubt(session)
     if session.limit.own is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
         st.button(
             "Remove this limit" if found.threshold is None else "Back to the limit found while teaching",
-            on_click=session.limit.set_by_hand,
+            on_click=session.limit.set_to,
             args=(None,),
         )
         return
@@ -182,21 +178,15 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
         value = limit_of_tests(known)
         args, key = (value, known.size), f"limit from tests {session.training.number} {value}"
         words = "Use the limit from the test photos"
-        st.button(words, on_click=session.limit.take_from_tests, args=args, key=key, help=_HOLDS)
+        st.button(words, on_click=session.limit.set_to, args=args, key=key, help=_HOLDS)
 
 
-def _intervals(does: AtLimit) -> str:
-    """Both shares, as far as so few photos can tell."""
-    parts = {"Known photos kept": does.kept, "unknown photos noticed": does.noticed}
-    return "; ".join(f"{words}: {charts.span(share)}" for words, share in parts.items() if share) + "."
-
-
-def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
+def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
     found = known.against(other.kept)
     left, right = st.columns([1, 1], gap="large")
     with left:
         words = "; ".join(f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in found.items())
-        elements.chart(charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
+        chart(charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
         st.caption("Each curve: all limits, strict to lenient. Dashed: 95 % of the known photos kept.")
     with right:
         st.markdown(
@@ -214,7 +204,7 @@ def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
         st.caption(f"The verdict goes by {VERDICT}. Here {best} has the lowest FPR95.")
 
 
-def _answers(session: Session, found: AnsweredPhotos, limit: float) -> None:
+def _answers(session: Session, found: testing.AnsweredPhotos, limit: float) -> None:
     names, best = session.training.taught_model.names, found.probabilities.argmax(axis=1)
     odd, doubt = found.outlier > limit if session.limit.value is not None else [None] * len(best), _doubt(session)
     table = {

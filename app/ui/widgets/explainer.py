@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import streamlit as st
 
+from app.library import Explanation
 from app.photos.sample_answers import SampleAnswer
 from app.ui.resources import session
 from app.views.exploring import look_at
@@ -18,9 +19,6 @@ from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import all_sent, explainer_data
 from gallop.maps.explainer.stands import Extent, Stands
 from gallop.maps.look import Scale
-
-if TYPE_CHECKING:
-    from gallop import Explanation
 
 KEY = "explainer"
 _explainer_draw = st.components.v2.component(
@@ -61,7 +59,6 @@ def explainer(explanation: Explanation, before: Explanation | None, *, photo: st
 
 
 def explainer_beforehand(answer: SampleAnswer) -> None:
-    """Draw a sample with the answer that was worked out beforehand."""
     _drawn(answer, answer.sha256, lambda _: (answer.sha256, answer.shown))
 
 

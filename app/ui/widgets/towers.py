@@ -10,8 +10,7 @@ import streamlit as st
 from app import text
 from app.towers import DEFAULT_TOWER, PAPERS_KIND, called, downloading, to_download
 from app.ui.resources import downloads, towers
-from app.ui.widgets import elements
-from app.ui.widgets.elements import show_notice, slot
+from app.ui.widgets.elements import show_notice, slot, watch_job
 from app.ui.widgets.remembered import one_of, put
 from app.visitor.page_state import TowersState
 from app.visitor.session import Session, Where
@@ -61,10 +60,9 @@ def choose_tower(session: Session) -> DeltaGenerator:
 
 
 def _standing(session: Session) -> None:
-    """What is under way or is to be known of towers."""
     if towers().listing.problem:
         st.caption(f":material/warning: {text.markdown(towers().listing.problem)}")
-    elements.watch(session.downloads)
+    watch_job(session.downloads)
     elsewhere = session.training.elsewhere
     if session.training.taught is None and elsewhere:
         st.caption(
@@ -74,7 +72,6 @@ def _standing(session: Session) -> None:
 
 
 def _kind(tower: KnownTower) -> str:
-    """The kind of its regions: asked for where it has several."""
     if len(tower.kinds) == 1:
         return tower.kinds[0]
     return one_of("Regions", tower.kinds, TowersState.regions, towers().options.regions, help=_REGIONS_HELP)
