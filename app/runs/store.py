@@ -199,7 +199,7 @@ def _patiently(act: Callable[[], None]) -> None:
 
 
 class RunStore:
-    """The runs of all owners. Safe to use from several threads, each of which gets a connection of its own.
+    """The file of all runs. Safe to use from several threads, each of which gets a connection of its own.
 
     The file is opened with the first use, and again with each one as long as that fails. All methods may raise
     RunsProblem: the file cannot be used, belongs to something else, or was written by a newer version.
@@ -213,7 +213,7 @@ class RunStore:
         self.path = folder / FILE
         self.note = self.only_read = ""
         self._lock = threading.Lock()
-        self._database: Any = None
+        self.database: Any = None
         self._rows: Any = None
 
     def _open(self) -> None:
@@ -234,22 +234,20 @@ class RunStore:
         rows = _bound(database)
         with _told(self.path):
             _patiently(lambda: _prepare(database, rows))
-        self._database, self._rows = database, rows
+        self.database, self._rows = database, rows
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[Any]:
+    def connected(self) -> Iterator[Any]:
         with self._lock:
-            if self._database is None:
+            if self.database is None:
                 self._open()
-        with _told(self.path), self._database.connection_context():
+        with _told(self.path), self.database.connection_context():
             yield self._rows
 
-    # Reading ---------------------------------------------------------------------------------------------------------
-
-    def _read(self, ask: Callable[[Any], T]) -> T:
+    def read(self, ask: Callable[[Any], T]) -> T:
         """What ``ask`` finds in the table; where the file cannot be written, in the file as it is."""
         try:
-            with self._connected() as rows:
+            with self.connected() as rows:
                 found = ask(rows)
             self.only_read = ""
         except CannotWrite as error:
@@ -270,91 +268,13 @@ class RunStore:
         except peewee.PeeweeException:
             raise why from None
 
-    def runs(self, owner: str) -> list[Run]:
-
-        def ask(rows: Any) -> list[Any]:
-            query = rows.select(rows.id, rows.name, rows.made, rows.facts)
-            return list(query.where(rows.owner == owner, ~rows.deleted).order_by(rows.id.desc()))
-
-        return [run for row in self._read(ask) if (run := run_of_row(row)) is not None]
-
-    def files(self, owner: str, run_id: int) -> Files:
-        """The checkpoint of a run.
-
-        Raises:
-            RunsProblem: there is no such run of this owner.
-        """
-        row = self._read(lambda rows: rows.get_or_none(_mine(rows, owner, run_id)))
-        if row is None:
-            raise RunsProblem("This run is not here any more; it was deleted, perhaps on another page.")
-        return Files(row.checkpoint, bytes(row.prompts))
-
-    # Writing ---------------------------------------------------------------------------------------------------------
-
-    def add(self, owner: str, run: Run, files: Files) -> int:
-        """Keep a run; its number, which becomes part of its name where it has none.
-
-        Raises:
-            RunsProblem: there is no room for another.
-        """
-        facts = written(run)
-        size = files.size + len(facts.encode())
-        with self._connected() as rows, self._database.atomic("IMMEDIATE"):
-            mine = rows.select(peewee.fn.COUNT(rows.id), peewee.fn.COALESCE(peewee.fn.SUM(rows.size), 0))
-            count, total = mine.where(rows.owner == owner, ~rows.deleted).tuples().get()
-            if count >= MOST_RUNS or total + size > MOST_BYTES:
-                raise RunsProblem(
-                    f"The last training is not kept as a run: {MOST_RUNS} runs and {MOST_BYTES // 2**20} MB are the "
-                    "most. Delete some on the page Compare."
-                )
-            row = rows.create(
-                owner=owner,
-                name=run.name,
-                made=run.made,
-                size=size,
-                facts=facts,
-                checkpoint=files.settings,
-                prompts=files.prompts,
-            )
-            if not run.name:
-                rows.update(name=f"{run.method} {row.id}").where(rows.id == row.id).execute()
-            return int(row.id)
-
-    def rename(self, owner: str, run_id: int, name: str) -> None:
-        """Nothing happens where the name is empty, or the run is gone."""
-        kept = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
-        if kept:
-            with self._connected() as rows:
-                rows.update(name=kept).where(_mine(rows, owner, run_id)).execute()
-
-    def delete(self, owner: str, run_id: int) -> None:
-        """Take a run off the list. It can be brought back until the next one is deleted, or the app starts anew."""
-        with self._connected() as rows:
-            # A second click on the same button is no next deletion: it takes nothing, and the way back stays.
-            if rows.update(deleted=True).where(_mine(rows, owner, run_id)).execute():
-                rows.delete().where(rows.owner == owner, rows.deleted, rows.id != run_id).execute()
-
-    def undelete(self, owner: str, run_id: int) -> None:
-        """Bring a run back; nothing happens where it is not the one that was deleted last."""
-        with self._connected() as rows:
-            rows.update(deleted=False).where(rows.owner == owner, rows.deleted, rows.id == run_id).execute()
-
-    def forget(self, owner: str) -> None:
-        """Everything of a visitor who has gone and cannot come back."""
-        with self._connected() as rows:
-            rows.delete().where(rows.owner == owner).execute()
-
-
-def _mine(rows: Any, owner: str, run_id: int) -> Any:
-    return (rows.id == run_id) & (rows.owner == owner) & ~rows.deleted
-
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class Ledger:
-    """The runs of one owner.
+    """The runs of one owner. All methods but ``keep``, ``bring`` and ``close`` may raise RunsProblem, as ``RunStore``.
 
     Attributes:
         problem: why the last training is not among them, as a sentence; empty when it is.
@@ -380,30 +300,86 @@ class Ledger:
     def _add(self, make: Callable[[], tuple[Run, Files]]) -> None:
         self.problem = ""
         try:
-            self.store.add(self.owner, *make())
+            self.add(*make())
         except (GallopError, OSError) as error:
             self.problem = sentence_of(error) or ""
 
     def runs(self) -> list[Run]:
-        return self.store.runs(self.owner)
+
+        def ask(rows: Any) -> list[Any]:
+            query = rows.select(rows.id, rows.name, rows.made, rows.facts)
+            return list(query.where(rows.owner == self.owner, ~rows.deleted).order_by(rows.id.desc()))
+
+        return [run for row in self.store.read(ask) if (run := run_of_row(row)) is not None]
 
     def files(self, run_id: int) -> Files:
-        return self.store.files(self.owner, run_id)
+        """The checkpoint of a run.
+
+        Raises:
+            RunsProblem: there is no such run.
+        """
+        row = self.store.read(lambda rows: rows.get_or_none(self._mine(rows, run_id)))
+        if row is None:
+            raise RunsProblem("This run is not here any more; it was deleted, perhaps on another page.")
+        return Files(row.checkpoint, bytes(row.prompts))
+
+    def add(self, run: Run, files: Files) -> int:
+        """Keep a run; its number, which becomes part of its name where it has none.
+
+        Raises:
+            RunsProblem: there is no room for another.
+        """
+        facts = written(run)
+        size = files.size + len(facts.encode())
+        with self.store.connected() as rows, self.store.database.atomic("IMMEDIATE"):
+            mine = rows.select(peewee.fn.COUNT(rows.id), peewee.fn.COALESCE(peewee.fn.SUM(rows.size), 0))
+            count, total = mine.where(rows.owner == self.owner, ~rows.deleted).tuples().get()
+            if count >= MOST_RUNS or total + size > MOST_BYTES:
+                raise RunsProblem(
+                    f"The last training is not kept as a run: {MOST_RUNS} runs and {MOST_BYTES // 2**20} MB are the "
+                    "most. Delete some on the page Compare."
+                )
+            row = rows.create(
+                owner=self.owner,
+                name=run.name,
+                made=run.made,
+                size=size,
+                facts=facts,
+                checkpoint=files.settings,
+                prompts=files.prompts,
+            )
+            if not run.name:
+                rows.update(name=f"{run.method} {row.id}").where(rows.id == row.id).execute()
+            return int(row.id)
 
     def rename(self, run_id: int, name: str) -> None:
-        self.store.rename(self.owner, run_id, name)
+        """Nothing happens where the name is empty, or the run is gone."""
+        kept = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
+        if kept:
+            with self.store.connected() as rows:
+                rows.update(name=kept).where(self._mine(rows, run_id)).execute()
 
     def delete(self, run_id: int) -> None:
-        self.store.delete(self.owner, run_id)
+        """Take a run off the list. It can be brought back until the next one is deleted, or the app starts anew."""
+        with self.store.connected() as rows:
+            # A second click on the same button is no next deletion: it takes nothing, and the way back stays.
+            if rows.update(deleted=True).where(self._mine(rows, run_id)).execute():
+                rows.delete().where(rows.owner == self.owner, rows.deleted, rows.id != run_id).execute()
 
     def undelete(self, run_id: int) -> None:
-        self.store.undelete(self.owner, run_id)
+        """Bring a run back; nothing happens where it is not the one that was deleted last."""
+        with self.store.connected() as rows:
+            rows.update(deleted=False).where(rows.owner == self.owner, rows.deleted, rows.id == run_id).execute()
 
     def close(self) -> None:
         """Its visitor has gone: runs that nobody can reach any more are not kept. It never fails."""
         if self.of_this_machine:
             return
         try:
-            self.store.forget(self.owner)
-        except RunsProblem as error:  # ``run_store.ORPHANED`` after, they go all the same
+            with self.store.connected() as rows:
+                rows.delete().where(rows.owner == self.owner).execute()
+        except RunsProblem as error:  # ``ORPHANED`` after, they go all the same
             _log.warning("The runs of a visitor who has gone are still there: %s", error)
+
+    def _mine(self, rows: Any, run_id: int) -> Any:
+        return (rows.id == run_id) & (rows.owner == self.owner) & ~rows.deleted

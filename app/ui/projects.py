@@ -151,10 +151,14 @@ def _question(session: Session) -> None:
         which, args = f"project {id(project)}", (session, project, name)
         st.button("Replace", key=f"replace with {which}", type="primary", on_click=_replace, args=args)
         st.button("Add to it", key=f"add {which}", on_click=_add, args=args)
-        st.button("Leave it", key=f"leave {which}", type="tertiary", on_click=_answered, args=args)
+        st.button("Leave it", key=f"leave {which}", type="tertiary", on_click=_leave, args=args)
 
 
-def _answered(session: Session, project: Project, _: str = "") -> bool:
+def _leave(session: Session, project: Project, _: str) -> None:
+    _answered(session, project)
+
+
+def _answered(session: Session, project: Project) -> bool:
     """Ask no more; whether this project was the one in question: a click may come twice, or after another file."""
     asked = session.asked is not None and session.asked[0] is project
     session.asked = None if asked else session.asked

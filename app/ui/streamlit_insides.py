@@ -158,7 +158,7 @@ def keep_answers() -> None:
     usual = app_session.ForwardMsgQueue
     _ = usual()._queue
 
-    class Outbox(usual):  # type: ignore[misc]
+    class Outbox(usual):  # type: ignore[misc, valid-type]
         def clear(self, retain_lifecycle_msgs: bool = False, *more: Any, **named: Any) -> None:
             answers = [message for message in self._queue if message.WhichOneof("type") in _ANSWERS]
             super().clear(retain_lifecycle_msgs, *more, **named)

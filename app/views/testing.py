@@ -359,8 +359,7 @@ def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:
     return session.answers.figure(
         "next",
         photos,
-        tuple(photo.sha256 for photo in shots),
-        session.training.scales(),
+        (tuple(photo.sha256 for photo in shots), session.training.scales()),
         lambda: _next(session, backbone, photos, shots),
     )
 

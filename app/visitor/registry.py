@@ -98,7 +98,7 @@ class Visitors:
         """A session of its own, and the token that leads to it. Where there is no room, another makes it.
 
         Args:
-            browser: its number, ``doors.BROWSER``. One that keeps no cookies has none, nor has a program: what
+            browser: its number, ``middleware.BROWSER``. One that keeps no cookies has none, nor has a program: what
                 these begin is found by all that have none either.
 
         Raises:

@@ -337,7 +337,7 @@ def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pyt
 
 
 def test_a_newer_file_is_told_and_teaching_still_works(tiny_app: Open, tmp_path: Path) -> None:
-    resources.runs().runs("me")
+    Ledger(resources.shared.runs, "me").runs()
     with sqlite3.connect(tmp_path / "data" / FILE) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     restart()
@@ -370,7 +370,7 @@ def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
 
 
 def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:
-    class Full:
+    class Full(Ledger):
         room = False
 
         def add(self, *_: Any) -> int:
@@ -378,13 +378,12 @@ def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:
                 raise OSError("No space left on device")
             return 1
 
-    store = Full()
-    ledger = Ledger(store, "me")  # type: ignore[arg-type]
+    ledger = Full(None, "me")  # type: ignore[arg-type]
     recorded = Teaching(tiny.vit(), None, SHOTS, {}, SETTINGS, Watch(), ledger.keep)
     for _ in recorded.run():
         pass
     assert recorded.result() is not None
     assert "No space left" in ledger.problem
-    store.room = True
+    ledger.room = True
     ledger.keep(there(recorded.result()))
     assert ledger.problem == "", "of the last training"

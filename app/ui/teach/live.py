@@ -10,7 +10,7 @@ from app import charts, text
 from app.jobs import Snapshot, State
 from app.teaching.cards import Card
 from app.teaching.tasks import check_photos
-from app.teaching.training import Kept, Point, Progress, Score, Sight, Taught
+from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, jobs, towers
 from app.ui.widgets.elements import chart, problems_told
@@ -173,23 +173,14 @@ def _scores(session: Session, taught: Taught) -> None:
     if taught.on_tests.photos and not old:
         scores = {"test photos": taught.on_tests} | scores
     for (which, score), column in zip(scores.items(), st.columns(2), strict=False):
-        with column:
-            _score(which, score)
+        if score.photos and score.after is not None and score.before is not None:
+            points = text.gain(100 * (score.after - score.before), "zero-shot")
+            column.metric(f"Right on {score.photos} {which}", f"{score.after:.0%}", points)
     if old and any(session.photos.tests().values()):
         st.caption("Test photos or classes have changed since.")
         st.page_link("ui/test/page.py", label="Test it on those of now", icon=":material/fact_check:")
     elif taught.on_shots.photos and (old or not taught.on_tests.photos):
         st.caption("These it has seen: add test photos to the cards to see how good it is.")
-
-
-def _score(which: str, score: Score) -> None:
-    if not score.photos or score.after is None or score.before is None:
-        return
-    st.metric(
-        f"Right on {score.photos} {which}",
-        f"{score.after:.0%}",
-        text.gain(100 * (score.after - score.before), "zero-shot"),
-    )
 
 
 def _pictures(
@@ -229,7 +220,7 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
     # None, and no hash, once it is on no card.
     photos = ((card.name, photo) for card in session.photos.deck.cards for photo in _all(card))
     of_class, photo = next((pair for pair in photos if pair[1].image is found.image), (None, None))
-    name = of_class if of_class in found.class_names else found.label
+    name = of_class if of_class is not None and of_class in found.class_names else found.label
     subjects = [Subject(each.explanation, name) for each in sights]
     scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
     one_map(
