@@ -209,8 +209,7 @@ def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassif
     if run.settings is not None:
         assert session.training.ledger is not None
         return classifier_of(session.training.ledger.files(run.id), backbone)
-    made: GalLoPClassifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(run.class_names)
-    return made
+    return GalLoPClassifier(backbone=backbone, cache=False).zero_shot(run.class_names)
 
 
 def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:

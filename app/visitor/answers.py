@@ -126,8 +126,7 @@ class VisitorAnswers:
                 method = taught.after.model_.config
                 sizes = {"global_prompts": method.global_prompts, "topk": method.topk, "method": looks_of(method)}
             empty = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
-            made: GalLoPClassifier = empty.zero_shot(question.names, question.templates)
-            return made
+            return empty.zero_shot(question.names, question.templates)
         return _with_names(taught.after, question)
 
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
@@ -181,10 +180,7 @@ class VisitorAnswers:
             return _with_names(recalled(taught, learned, self.photos.features()), question)
 
         classifier: GalLoPClassifier = self._classifiers.get_or(("recalled", question, self.training.version), compute)
-        found: Mapping[str, ShotVotes] = self.figure(
-            "votes", [photo], question, lambda: classifier.explain(photo).votes
-        )
-        return found
+        return self.figure("votes", [photo], question, lambda: classifier.explain(photo).votes)
 
     def ways(
         self, backbone: Backbone, photo: Photo, question: Question, *, finer: bool
@@ -215,8 +211,7 @@ class VisitorAnswers:
             classifier = self.classifier(backbone, question)
             return explain_first_look(classifier.model_, photo, classifier.calibration_)
 
-        found: Explanation = self._explanations.get_or((self._key(photo, question), "first look"), compute)
-        return found
+        return self._explanations.get_or((self._key(photo, question), "first look"), compute)
 
     def explain_closer(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return the same with maps of finer regions, from a second look at the photo; the answer is the same."""
@@ -224,8 +219,7 @@ class VisitorAnswers:
         def compute() -> Explanation:
             closer = copy.copy(self.classifier(backbone, question))
             closer.set_detail(FINER, "maps")
-            found: Explanation = closer.explain(photo)
-            return found
+            return closer.explain(photo)
 
         found = self.explain(backbone, photo, question)
         if len(found.grids) > 1:  # it was taught to look twice
@@ -241,8 +235,7 @@ class VisitorAnswers:
 
     def verdict(self, photo: Photo, question: Question) -> str | None:
         """Return the answer in words, at the model's own scales; None for a photo that was not explained yet."""
-        found: str | None = self._verdicts.get((self._key(photo, question), self._limit_of(question)))
-        return found
+        return self._verdicts.get((self._key(photo, question), self._limit_of(question)))
 
     def _limit_of(self, question: Question) -> Hashable:
         """What decides about "none of these" beside the classifier: the visitor's own limit, and the test photos."""

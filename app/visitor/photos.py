@@ -99,8 +99,7 @@ class VisitorPhotos:
 
     def as_on_card(self, photo: Photo) -> str:
         """Return the content hash that a photo has on a card, where it is kept smaller."""
-        found: str = self._as_on_card.get_or(photo.sha256, lambda: small(photo, SHOT_SIDE).sha256)
-        return found
+        return self._as_on_card.get_or(photo.sha256, lambda: small(photo, SHOT_SIDE).sha256)
 
     def place_of(self, photo: Photo) -> tuple[Card, Pile] | None:
         """Return the card and the pile where a photo is; None where it is on none."""

@@ -127,7 +127,7 @@ def test_there_is_a_most_and_it_is_told(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_damaged_file_is_set_aside_and_nothing_of_it_is_lost(tmp_path: Path, damage: str) -> None:
     first = RunStore(tmp_path)
     for _ in range(30):
-        first.add("me", run(0, **NOW), Files("{}", bytes(4096)))
+        Ledger(first, "me").add(run(0, **NOW), Files("{}", bytes(4096)))
     path = tmp_path / FILE
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -228,7 +228,7 @@ with store.database.connection_context():
 @pytest.mark.parametrize("crashed", [False, True])
 def test_runs_are_read_where_nothing_can_be_written(disk: Path, spoil: Callable[[Path], None], crashed: bool) -> None:
     used, names = RunStore(disk), ["first"]
-    number = used.add("me", run(0, **NOW, name="first"), FILES)
+    number = Ledger(used, "me").add(run(0, **NOW, name="first"), FILES)
     if crashed:  # what it has written is in SQLite's journal alone
         subprocess.run([sys.executable, "-c", CRASH, str(disk)], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
         assert (disk / f"{FILE}-wal").stat().st_size > 0
@@ -289,7 +289,7 @@ def test_several_threads_may_write_at_once(tmp_path: Path, time_: int) -> None:
     def write(here: RunStore) -> None:
         together.wait()
         for _ in range(5):
-            here.add("me", run(0, **NOW), FILES)
+            Ledger(here, "me").add(run(0, **NOW), FILES)
 
     threads = [threading.Thread(target=write, args=(at,)) for at in (store, store, other)]
     for thread in threads:
