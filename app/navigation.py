@@ -7,16 +7,17 @@ import streamlit as st
 
 from app import text
 from app.ui import resources
-from app.ui.explanation import adopted, link
-from app.ui.slot import slot
+from app.ui.explanation import current
+from app.ui.streamlit_insides import draw_from_the_top
 from app.ui.teach import live
-from app.ui.widgets import job_progress, remembered, towers, uploads
+from app.ui.widgets import remembered, towers
+from app.ui.widgets.elements import receive, slot, watch_job
 from app.visitor.registry import TooManyVisitors
 
 # A picture of our own: for an icon given by name the browser would ask a server of Google's.
 ICON = Path(__file__).with_name("icon.png")
 
-resources.draw_from_the_top()
+draw_from_the_top()
 st.set_page_config(page_title="GalLoP Explorer", page_icon=ICON, layout="wide")
 page = st.navigation(
     [
@@ -37,21 +38,21 @@ except TooManyVisitors as error:
     st.error(text.markdown(error), icon=":material/error:")
     st.stop()
 if taught is not None:
-    adopted.show(session, taught)
-above = slot()  # nothing in it keeps a state: a click on a page's name is told by that (ui/destination.py)
+    current.show(session, taught)
+above = slot()  # nothing in it keeps a state: a click on a page's name is told by that (ui/streamlit_insides.py)
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended, and its photos are gone, or another browser began it"
     above.info(f"The session of this address {why}. You start anew.", icon=":material/info:")
 remembered.run_begins()
 towers.settle_download(session)
-adopted.settle_opening(session)
-link.follow(session)
+current.settle_opening(session)
+current.follow(session)
 with resources.page_drawn():
-    uploads.receive()
+    receive()
     with above:
         if page.title != "Teach":
             live.begin(session)
             live.badge(session)
-        job_progress.watch(session.page_jobs)
+        watch_job(session.page_jobs)
     page.run()
 remembered.run_ends()

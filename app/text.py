@@ -34,7 +34,6 @@ def plotly(text: object, longest: int = 32) -> str:
 
 
 def shorten(text: object, longest: int = 32) -> str:
-    """One line of at most ``longest`` characters."""
     line = " ".join(str(text).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 

@@ -60,9 +60,9 @@ def session_of(page: Any) -> Any:
 
 def look_at_own(page: Any) -> None:
     """A photo of the visitor's, with names of its own."""
-    from app.photos import samples
+    from app.photos import sample_answers
 
-    photo = load_image(samples.available_samples()["Coffee"]).image.crop((50, 50, 550, 390))
+    photo = load_image(sample_answers.available_samples()["Coffee"]).image.crop((50, 50, 550, 390))
     session = session_of(page)
     (taken,) = session.photos.shelf.add([photo]).taken
     session.explore = session.explore.looking_at(taken.sha256)
@@ -112,9 +112,9 @@ def measure(page: Any) -> None:
 
 def train(stop: threading.Event) -> None:
     """Learn ten classes of sixteen crops until told to stop, as the app's worker does."""
-    from app.photos import samples
+    from app.photos import sample_answers
 
-    photo = load_image(samples.available_samples()["Cat"]).image
+    photo = load_image(sample_answers.available_samples()["Cat"]).image
     crops = [photo.crop((i, i, i + 150, i + 150)) for i in range(160)]
     labels = [f"class {i % 10}" for i in range(160)]
     for _ in GalLoPClassifier("mini", epochs=10_000, views=1, cache=False).fit_steps(crops, labels):

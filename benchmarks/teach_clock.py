@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from app.photos.shelf import SHOT_SIDE, small
-from app.teaching.settings import QUICK, preset
+from app.teaching.training import QUICK, preset
 from gallop import GalLoPClassifier, Photo
 from gallop.backbones import load_backbone
 from gallop.features.encoding import MemoryCache

@@ -17,10 +17,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import text
 from app.photos.archives import CardPlace, Member
-from app.runs.data_file import data_folder
-from app.runs.store import RunStore
-from app.teaching.progress import Progress, Taught
+from app.runs.store import RunStore, data_folder
 from app.teaching.tasks import Teaching
+from app.teaching.training import Progress, Taught
 from app.ui import resources
 from app.views.exploring import look_at, photo_on_explore
 from app.visitor.registry import Visitors

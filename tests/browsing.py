@@ -22,7 +22,7 @@ from playwright.sync_api import TimeoutError as TimeoutError
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from app.photos import samples
+from app.photos import sample_answers
 
 PATIENCE = 60_000  # ms; the first answer waits for torch and the model, on a busy machine
 HOSTILE = "![x](http://example.invalid/x.png)"
@@ -92,7 +92,7 @@ def alone(browser: Any, width: int, height: int) -> Iterator[Page]:
 
 
 def photo(sample: str) -> Image.Image:
-    return load_image(samples.available_samples()[sample]).image
+    return load_image(sample_answers.available_samples()[sample]).image
 
 
 def upload(name: str, image: Image.Image) -> dict[str, Any]:

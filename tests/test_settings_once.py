@@ -38,8 +38,8 @@ from pathlib import Path
 from sklearn.base import clone
 from streamlit.testing.v1 import AppTest
 
-from app.runs.facts import recorded_settings
-from app.teaching.settings import QUICK, Settings, changed, preset
+from app.runs.run import recorded_settings
+from app.teaching.training import QUICK, Settings, changed, preset
 from app.views.snippets import teach
 from gallop.bench.running.keys import canonical
 from gallop.cli.arguments import parse

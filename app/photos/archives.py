@@ -21,12 +21,12 @@ from gallop.names.class_names import MAX_NAME_LENGTH, folder_to_name
 
 MAX_ARCHIVE_BYTES = 200 * 2**20
 MAX_MEMBERS = 2000
+# Of all members together, unpacked.
 MAX_TOTAL_BYTES = 400 * 2**20
-"""Of all members together, unpacked."""
+# Photos hardly shrink in an archive; what grows a hundredfold is a bomb.
 MAX_RATIO = 100
-"""Photos hardly shrink in an archive; what grows a hundredfold is a bomb."""
+# The list of members is read whole, so its size is checked before.
 MAX_DIRECTORY_BYTES = 2**20
-"""The list of members is read whole, so its size is checked before."""
 _DEEPEST = 4
 PIECE = 2**16
 
@@ -49,8 +49,6 @@ class CardPlace:
 
 @dataclass(frozen=True)
 class Member:
-    """One photo to be: ``source`` is whatever ``load_image`` takes."""
-
     place: CardPlace
     source: Any = field(repr=False)
 
@@ -156,8 +154,13 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str) -> bytes:
     """A photo's bytes, at most one piece beyond what is allowed."""
-    most = min(DEFAULT_LIMITS.max_bytes, MAX_RATIO * max(member.compress_size, PIECE))
-    return member_bytes(archive, member, archive_name, most, _too_large(printable_name(member.filename), member))
+    return member_bytes(
+        archive,
+        member,
+        archive_name,
+        min(DEFAULT_LIMITS.max_bytes, MAX_RATIO * max(member.compress_size, PIECE)),
+        _too_large(printable_name(member.filename), member),
+    )
 
 
 def member_bytes(

@@ -1,7 +1,8 @@
-"""What the tower that ships says of the samples, worked out beforehand: the first picture waits for no tower.
+"""Photos to try the app with, and the answers of the backbone that ships: the first picture waits for no backbone.
 
-``python -m app.photos.sample_answers`` works it out anew; a test holds it equal to what the tower says. Loads no torch
-but for that.
+They ship inside the scikit-image wheel, so nothing is fetched and nothing is copied. The answers are worked out
+beforehand: ``python -m app.photos.sample_answers`` does so anew, and a test
+compares them with the backbone. Loads no torch but for that.
 """
 
 from __future__ import annotations
@@ -9,23 +10,87 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from app.photos.samples import SAMPLES, TrialPhoto, available_samples
-from app.photos.thumbnails import thumbnail_url
+from app.photos.shelf import thumbnail_url
 from gallop import Photo, load_image
 from gallop.images import CropBox
 from gallop.maps.explainer.data import explainer_data, palettes
 from gallop.maps.photo import photo_url
 from gallop.runtime.writing import write_file
 
+
+@dataclass(frozen=True)
+class TrialPhoto:
+    """A photo to begin with.
+
+    Attributes:
+        file: in scikit-image's folder.
+        credit: as scikit-image states it.
+        names: what it might be; the first is what it is.
+    """
+
+    name: str
+    file: str
+    credit: str
+    names: tuple[str, ...]
+
+
+SAMPLES = (
+    TrialPhoto(
+        "Cat",
+        "chelsea.png",
+        "Chelsea the cat, by Stefan van der Walt, CC0",
+        ("cat", "dog", "rabbit", "fox", "teddy bear"),
+    ),
+    TrialPhoto(
+        "Coffee",
+        "coffee.png",
+        "Coffee cup, by Rachel Michetti (Pikolo Espresso Bar), CC0",
+        ("cup of coffee", "bowl of soup", "spoon", "cake", "book"),
+    ),
+    TrialPhoto(
+        "Rocket",
+        "rocket.jpg",
+        "Falcon 9 launch, by SpaceX, public domain",
+        ("rocket", "lighthouse", "fireworks", "airplane", "candle"),
+    ),
+    TrialPhoto(
+        "Astronaut",
+        "astronaut.png",
+        "Eileen Collins, by NASA, public domain",
+        ("astronaut", "flag", "guitar", "car", "dog"),
+    ),
+    TrialPhoto(
+        "Galaxies",
+        "hubble_deep_field.jpg",
+        "Hubble eXtreme Deep Field, by NASA, public domain",
+        ("night sky", "flowers", "sand", "snow", "coral reef"),
+    ),
+)
+
+
+def available_samples() -> dict[str, Path]:
+    """TrialPhoto photos by name; empty where scikit-image is not installed."""
+    found = find_spec("skimage")
+    if found is None or not found.submodule_search_locations:
+        return {}
+    folder = Path(found.submodule_search_locations[0], "data")
+    return {sample.name: folder / sample.file for sample in SAMPLES if (folder / sample.file).is_file()}
+
+
+def credit(name: str) -> str:
+    return next(sample.credit for sample in SAMPLES if sample.name == name)
+
+
 ANSWERS = Path(__file__).with_suffix(".json")
+# Of what an explainer shows: the photo comes with scikit-image, and the rest is the same for every photo.
 _MADE_HERE = ("photo", "stands", *palettes())
-"""Of what an explainer shows: the photo comes with scikit-image, and the rest is the same for every photo."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +121,22 @@ class SampleAnswer:
     def branches(self) -> tuple[str, ...]:
         return ()
 
-    @property
+    @cached_property
     def photo(self) -> Photo:
-        """Decoded once for all visitors."""
-        return _decoded(self.sample.name)
+        return load_image(available_samples()[self.sample.name], name=self.sample.name)
 
     @property
     def image(self) -> Image.Image:
         return self.photo.image
 
-    @property
+    @cached_property
     def thumbnail(self) -> str:
-        """Made once for all visitors."""
-        return _thumbnail(self.sample.name)
+        return thumbnail_url(self.photo)
 
-    @property
+    @cached_property
     def shown(self) -> dict[str, Any]:
         """What an explainer shows, but for what it stands at."""
-        return {"photo": _url(self.sample.name), **self.cosines, **palettes()}
+        return {"photo": photo_url(self), **self.cosines, **palettes()}
 
 
 @cache
@@ -97,28 +160,13 @@ def sample_answers() -> dict[str, SampleAnswer]:
     }
 
 
-@cache
-def _decoded(name: str) -> Photo:
-    return load_image(available_samples()[name], name=name)
-
-
-@cache
-def _thumbnail(name: str) -> str:
-    return thumbnail_url(_decoded(name))
-
-
-@cache
-def _url(name: str) -> str:
-    return photo_url(next(found for found in sample_answers().values() if found.sample.name == name))
-
-
 def worked_out() -> list[dict[str, Any]]:
     """Return what the tower that ships says of every sample, as the file holds it."""
     from gallop import GalLoPClassifier
 
     classifier, found = GalLoPClassifier("mini", device="cpu", cache=False), []
     for sample in SAMPLES:
-        photo = _decoded(sample.name)
+        photo = load_image(available_samples()[sample.name], name=sample.name)
         said = classifier.zero_shot(sample.names).explain(photo)
         box = said.crop
         found.append(

@@ -1,29 +1,149 @@
-"""Uploads to photos: a verdict for every file, shrunk pictures kept, uploads dropped. Knows no Streamlit."""
+"""Photos of a visitor in memory: how much there may be, uploads checked and shrunk, thumbnails. Knows no Streamlit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import io
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
+from app.options import options
 from gallop import Photo, load_image
 from gallop.errors import ImageError
 from gallop.images.formats import printable_name
+from gallop.maps.photo import picture_url
 
+# When a page has sent the last of some files it tells so at once, and they are read by the run that brings this.
+UNREAD_SECONDS = 600.0
+
+
+def allowed() -> int:
+    return options().visitor_memory
+
+
+def no_room(name: str, size: int, held: int) -> str:
+    """Return why there is no room for a file or photo, as a sentence; empty where there is.
+
+    Args:
+        held: bytes that its visitor has already.
+    """
+    if held + size <= allowed():
+        return ""
+    return (
+        f"{name} does not fit: it takes {_megabytes(size)}, you have {_megabytes(held)} here, and "
+        f"{_megabytes(allowed())} are the most for one visitor. Remove photos first, or ask whoever started the app "
+        "for more (--visitor-memory)."
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e6:.1f} MB"
+
+
+@dataclass(frozen=True)
+class _File:
+    browser: str
+    page: str
+    size: int
+
+
+@dataclass
+class UnreadFiles:
+    """Files that were sent and not read yet, each by the number that the server gave it. Thread-safe.
+
+    Attributes:
+        clock: the seconds that it is.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _files: dict[str, _File] = field(default_factory=dict)
+    # When a page sent something.
+    _last: dict[str, float] = field(default_factory=dict)
+    # By its number: the page, and why it was not taken.
+    _refused: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def comes(self, file: str, name: str, size: int, browser: str, page: str, held: int) -> str:
+        """Take note of a file before its first byte is read; why there is no room for it, as a sentence.
+
+        Args:
+            held: bytes of the photos that this browser's visitors have.
+        """
+        with self._lock:
+            self._last[page] = self.clock()
+            others = (other for number, other in self._files.items() if number != file)
+            waiting = sum(other.size for other in others if other.browser == browser)
+            problem = no_room(name, size, held + waiting)
+            if problem:
+                self._refused[file] = page, problem
+            else:
+                self._files[file] = _File(browser, page, size)
+            return problem
+
+    def has_gone(self, file: str) -> None:
+        """It was read, or has never come."""
+        with self._lock:
+            self._files.pop(file, None)
+
+    def why_refused(self, file: str) -> str:
+        """Return why a file was not taken, once; empty for one that was."""
+        with self._lock:
+            return self._refused.pop(file, ("", ""))[1]
+
+    def page_has_gone(self, page: str) -> None:
+        with self._lock:
+            self._forget(page)
+
+    def left_over(self) -> list[tuple[str, str]]:
+        """Return page and number of the files that nobody will read any more, and forget them."""
+        with self._lock:
+            late = self.clock() - UNREAD_SECONDS
+            over = [page for page, last in self._last.items() if last < late]
+            found = [(file.page, number) for number, file in self._files.items() if file.page in over]
+            for page in over:
+                self._forget(page)
+            return found
+
+    def _forget(self, page: str) -> None:
+        self._last.pop(page, None)
+        self._files = {number: file for number, file in self._files.items() if file.page != page}
+        self._refused = {number: why for number, why in self._refused.items() if why[0] != page}
+
+
+def strip(photos: Sequence[Photo], *, side: int = 64, most: int = 8) -> bytes:
+    """The first few photos side by side, each cut to a square, as a JPEG."""
+    shown = photos[:most]
+    picture = Image.new("RGB", (side * len(shown), side))
+    for place, photo in enumerate(shown):
+        short = min(photo.width, photo.height)
+        left, top = (photo.width - short) // 2, (photo.height - short) // 2
+        picture.paste(photo.image.resize((side, side), box=(left, top, left + short, top + short)), (place * side, 0))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
+
+
+def thumbnail_url(photo: Photo, size: tuple[int, int] = (144, 96)) -> str:
+    """One photo, cut to this shape, as a JPEG in a data URL."""
+    return picture_url(ImageOps.fit(photo.image, size, Image.Resampling.BILINEAR), "JPEG", quality=80)
+
+
+# Longest side, in pixels, of a photo to look at.
 SHOWN_SIDE = 1024
-"""Longest side, in pixels, of a photo to look at."""
+# Longest side of a photo to learn from; the model sees crops of 224.
 SHOT_SIDE = 512
-"""Longest side of a photo to learn from; the model sees crops of 224."""
+# Photos kept to look at: they lie in memory.
 MAX_PHOTOS = 60
-"""Photos kept to look at: they lie in memory."""
+# Measured on 932 photos: saved anew or smaller, up to 25 of the 256 bits change; two photos differ in 37 or more.
 _OUTLINE, ALIKE_BITS = 16, 24
-"""Measured on 932 photos: saved anew or smaller, up to 25 of the 256 bits change; two photos differ in 37 or more."""
+# That somebody keeps, by content hash.
 _pictures: WeakValueDictionary[str, Image.Image] = WeakValueDictionary()
-"""That somebody keeps, by content hash."""
 
 
 @dataclass(frozen=True)

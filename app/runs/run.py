@@ -1,26 +1,40 @@
-"""What a run is, and what can be said of one, of two, and of several that differ in the seed alone.
+"""What a run is, what can be said of one, of two, of several seeds; a run as JSON, a model as zip.
 
-Knows no Streamlit and no torch; ``store`` keeps them.
+What comes in is read as ``archives`` reads photos: streamed, capped, two named members and nothing else. The library
+then checks both files itself. Knows no Streamlit and no torch; ``store`` keeps them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import io
+import json
+import struct
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any, BinaryIO
 
-from app.teaching.progress import Answer, Course, Taught
-from app.teaching.settings import Settings
-from app.towers.options import DEFAULT_TOWER
+from app.jobs import PlainError
+from app.library import Backbone, GalLoPClassifier
+from app.photos.archives import ArchiveError, check_whole, member_bytes
+from app.teaching.training import Answer, Course, Point, Settings, Taught
+from app.towers import DEFAULT_TOWER
 from gallop.config import HEADS
 from gallop.data import data_fingerprint
+from gallop.errors import GallopError
 from gallop.evaluation.intervals import Share
-from gallop.setting import settings_of
+from gallop.images.formats import printable_name
+from gallop.runtime.reading import read_bytes
+from gallop.setting import recorded, settings_of
 
+# The id of the row that no training made.
 ZERO_SHOT = 0
-"""The id of the row that no training made."""
+# Of a learning curve, kept with its run.
 MOST_POINTS = 400
-"""Of a learning curve, kept with its run."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,6 @@ class Run(Course):
 
     @property
     def is_coop(self) -> bool:
-        """One global prompt, and nothing beside it."""
         if self.settings is None:
             return False
         bare = not self.settings.method().branches and not self.settings.global_projection
@@ -175,8 +188,10 @@ class Flip:
 def flips(a: Run, b: Run) -> list[Flip]:
     """Photos whose answer differs; those that neither learned from come first, then by who is right."""
     both = [Flip(digest, answer, b.answers[digest]) for digest, answer in a.answers.items() if digest in b.answers]
-    differ = [flip for flip in both if flip.a.label != flip.b.label]
-    return sorted(differ, key=lambda flip: (flip.a.seen or flip.b.seen, flip.words))
+    return sorted(
+        [flip for flip in both if flip.a.label != flip.b.label],
+        key=lambda flip: (flip.a.seen or flip.b.seen, flip.words),
+    )
 
 
 def sign_test(a: Run, b: Run) -> tuple[int, int, float] | None:
@@ -248,7 +263,6 @@ def siblings(run: Run, runs: Iterable[Run], but: str = "seed") -> list[Run]:
 
 
 def further_seeds(run: Run, runs: Iterable[Run], count: int) -> tuple[int, ...]:
-    """The next seeds that no sibling has."""
     assert run.settings is not None
     used = {other.settings.seed for other in siblings(run, runs) if other.settings} | {run.settings.seed}
     free = (seed for seed in range(len(used) + count) if seed not in used)
@@ -257,8 +271,6 @@ def further_seeds(run: Run, runs: Iterable[Run], count: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Spread:
-    """Accuracies of the same training with several seeds."""
-
     values: tuple[float, ...]
 
     @property
@@ -283,3 +295,206 @@ def spread(runs: Sequence[Run]) -> Spread | None:
     """Of the test accuracies of siblings; None where there are not two with test photos."""
     shares = [found.value for run in runs if (found := on_tests(run)) is not None]
     return Spread(tuple(shares)) if len(shares) > 1 else None
+
+
+# Settings that stand in every run, as they did in the first ones. Nothing is ever added here.
+_FIRST = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", "batch_size", "views", "seed")
+_SAID = ("answers", "answers_before")
+
+
+def written(run: Run) -> str:
+    """All but what has a column of its own."""
+    facts = {
+        "class_names": run.class_names,
+        "settings": recorded_settings(run.settings) if run.settings else None,
+        "tower": run.tower,
+        "fingerprint": run.fingerprint,
+        "data": run.data,
+        "content": sorted(run.content),
+        "shots": run.shots,
+        "steps": run.steps,
+        "of_steps": run.of_steps,
+        "best_epoch": run.best_epoch,
+        "history": [[point.step, round(point.loss, 6), round(point.accuracy, 6)] for point in run.history],
+        "answers": _answers(run.answers),
+        "answers_before": _answers(run.answers_before),
+    }
+    return json.dumps(facts, ensure_ascii=False)
+
+
+def recorded_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings as a run has them: one that came later only where it is used."""
+    return recorded(settings, _FIRST)
+
+
+def _answers(answers: Mapping[str, Answer]) -> dict[str, list[Any]]:
+    return {digest: [a.truth, a.label, a.probability, a.seen] for digest, a in answers.items()}
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("this is a text in every run")
+    return value
+
+
+def run_of_row(row: Any) -> Run | None:
+    """A run as it was kept; None for a row that somebody else has changed."""
+    try:
+        facts = json.loads(row.facts)
+        settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
+        answers = {key: {digest: Answer(*said) for digest, said in facts[key].items()} for key in _SAID}
+        return Run(
+            id=row.id,
+            name=row.name,
+            made=row.made,
+            class_names=tuple(facts["class_names"]),
+            settings=Settings(**settings),
+            tower=_text(facts.get("tower", DEFAULT_TOWER)),
+            fingerprint=_text(facts.get("fingerprint", "")),
+            content=frozenset((name, digest) for name, digest in facts["content"]),
+            history=tuple(Point(*point) for point in facts["history"]),
+            **{key: facts[key] for key in ("shots", "steps", "of_steps", "best_epoch")},
+            answers=answers["answers"],
+            answers_before=answers["answers_before"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+ZIP_SETTINGS, ZIP_TENSORS = "gallop.json", "prompts.safetensors"
+_FOLDER = "model"
+# Bytes: ten times what the largest models need.
+MOST_ZIP_BYTES = {ZIP_SETTINGS: 4 * 2**20, ZIP_TENSORS: 64 * 2**20}
+# The same model gives the same zip.
+_ANY_DAY = (1980, 1, 1, 0, 0, 0)
+
+
+class ModelProblem(PlainError):
+    """A model that is not taken; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """A checkpoint as the library writes it: ``gallop.json`` and the bytes of ``prompts.safetensors``."""
+
+    settings: str
+    prompts: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.settings.encode()) + len(self.prompts)
+
+    def as_folder(self, card: str = "", folder: str = _FOLDER) -> dict[str, bytes]:
+        """The files of the folder by their path, for ``zipped``; with a model card where there is one."""
+        found = {ZIP_SETTINGS: self.settings.encode(), ZIP_TENSORS: self.prompts}
+        found |= {"README.md": card.encode()} if card else {}
+        return {f"{folder}/{name}": content for name, content in found.items()}
+
+
+@contextlib.contextmanager
+def _for_a_moment() -> Iterator[str]:
+    try:
+        with tempfile.TemporaryDirectory(prefix="gallop") as folder:
+            yield folder
+    except OSError as error:
+        raise ModelProblem(
+            f"The folder for temporary files of the machine that runs this app cannot be used ({error.strerror}), so "
+            "the model cannot be packed or unpacked. Make room there, or name another in TMPDIR."
+        ) from error
+
+
+def files_of(classifier: GalLoPClassifier) -> Files:
+    """What ``classifier.save`` writes.
+
+    Raises:
+        ModelProblem: the disk refuses.
+    """
+    with _for_a_moment() as folder:
+        classifier.save(Path(folder, _FOLDER))
+        return read_files(Path(folder, _FOLDER))
+
+
+def read_files(folder: Path) -> Files:
+    """The checkpoint in a folder. Raises OSError: it cannot be read."""
+    settings, prompts = (read_bytes(folder / name, most) for name, most in MOST_ZIP_BYTES.items())
+    return Files(settings.decode("utf-8"), prompts)
+
+
+def classifier_of(files: Files, backbone: Backbone) -> GalLoPClassifier:
+    """The classifier that was saved.
+
+    Raises:
+        ModelProblem: files that are damaged, of a newer version or hostile, or trained with another backbone; or the
+            disk refuses.
+    """
+    from gallop import GalLoPClassifier
+
+    with _for_a_moment() as folder:
+        Path(folder, ZIP_SETTINGS).write_text(files.settings, encoding="utf-8")
+        Path(folder, ZIP_TENSORS).write_bytes(files.prompts)
+        try:
+            found: GalLoPClassifier = GalLoPClassifier.load(folder, backbone=backbone)
+        except GallopError as error:
+            # The folder is nothing that anybody has seen.
+            raise ModelProblem(str(error).replace(f"{folder}/", "").replace(folder, "This model")) from error
+    found.cache = False  # nothing of anybody's photos is written to disk
+    return found
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Files by their path in the zip, as its bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for path, content in files.items():
+            archive.writestr(
+                zipfile.ZipInfo(path, _ANY_DAY),
+                content,
+                zipfile.ZIP_STORED if path.endswith((".png", ".webp", ZIP_TENSORS)) else zipfile.ZIP_DEFLATED,
+            )
+    return stream.getvalue()
+
+
+def file_name(words: str) -> str:
+    """A name for a download: letters, digits, spaces and dashes of ``words``."""
+    kept = "".join(char if char.isalnum() or char in " -" else "_" for char in words).strip()
+    return kept[:60] or "run"
+
+
+def unzipped(archive: BinaryIO, name: str) -> Files:
+    """The checkpoint in a zip: its two files, at the top or in one folder; whatever else is in it is not read.
+
+    Raises:
+        ModelProblem: no zip, no checkpoint in it or several, or more bytes than any model has.
+    """
+    shown = printable_name(name)
+    try:
+        check_whole(archive, shown)
+        with zipfile.ZipFile(archive) as opened:
+            found = {wanted: _one(opened, wanted, shown) for wanted in MOST_ZIP_BYTES}
+            settings = found[ZIP_SETTINGS].decode("utf-8")
+    except ArchiveError as error:
+        raise ModelProblem(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise ModelProblem(
+            f"{ZIP_SETTINGS} in {shown} is no text; take the zip that this app or `gallop` made."
+        ) from error
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
+        raise ModelProblem(f"{shown} cannot be read as a zip: make it again.") from error
+    return Files(settings, found[ZIP_TENSORS])
+
+
+def _one(opened: zipfile.ZipFile, wanted: str, shown: str) -> bytes:
+    members = [member for member in opened.infolist() if member.filename.replace("\\", "/").split("/")[-1] == wanted]
+    members = [member for member in members if "__MACOSX" not in member.filename]
+    if len(members) != 1:
+        there = f"{len(members)} files named {wanted}" if members else f"no {wanted}"
+        model = f"a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS}, in one folder"
+        raise ArchiveError(f"{shown} holds {there}; {model}.")
+    most = MOST_ZIP_BYTES[wanted]
+    return member_bytes(
+        opened,
+        members[0],
+        shown,
+        most,
+        ArchiveError(f"{wanted} in {shown} has more than {most // 2**20} MB, which no model needs."),
+    )

@@ -1,52 +1,151 @@
 """Runs in one SQLite file of the user's data folder: names, settings, curves, prompts and answers, never a photo.
 
-Prompts are kept as the library writes a checkpoint: safetensors bytes and JSON, nothing pickled. Knows no Streamlit.
+Prompts are kept as the library writes a checkpoint: safetensors bytes and JSON, nothing pickled. A file that is damaged
+is set aside, one that is newer or somebody else's is left alone; none is ever overwritten. One on a disk that is full
+or may not be written is read as it is. Knows no Streamlit.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import logging
 import os
+import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import peewee
 from peewee import AutoField, BlobField, BooleanField, FloatField, IntegerField, Model, SqliteDatabase, TextField
 
-from app.runs.data_file import (
-    FILE,
-    MACHINE,
-    MARK,
-    VERSION,
-    CannotWrite,
-    RunsProblem,
-    database_address,
-    refuse_foreign,
-    set_aside_if_damaged,
-)
-from app.runs.facts import run_of_row, written
-from app.runs.model_zip import Files
-from app.runs.run import Run
+from app.jobs import PlainError
+from app.runs.run import Files, Run, files_of, of_taught, run_of_row, written
+from app.teaching.training import Taught
+from gallop.errors import GallopError, sentence_of
 from gallop.runtime.writing import make_folder
+
+FILE = "runs.sqlite"
+# Written into the file's header: that it is this app's, and how its tables are laid out.
+MARK, VERSION = 0x47616C50, 1
+MACHINE = "this machine"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class RunsProblem(PlainError):
+    """Runs that cannot be kept or read; the message says why and what to do."""
+
+
+class CannotWrite(RunsProblem):
+    """Nothing can be written here; what the file holds may still be read."""
+
+
+def data_folder() -> Path:
+    """``$GALLOP_DATA``, or ``gallop`` in the user's folder for the data of programs."""
+    home = Path.home()
+    if chosen := os.environ.get("GALLOP_DATA"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "gallop"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "gallop"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "gallop"
+
+
+def owner_of(address: str | None, token: str) -> str:
+    """Whose runs: an app that only this machine reaches has one owner; else the visitor, by a hash of the token.
+
+    Args:
+        address: that the app listens on; None is every one of the machine's.
+    """
+    return MACHINE if address in LOOPBACK else hashlib.sha256(f"runs of {token}".encode()).hexdigest()
+
+
+def set_aside_if_damaged(path: Path) -> str:
+    """Give a damaged file another name, so that nothing of it is lost; what was done, as a sentence."""
+    if not path.exists() or path.stat().st_size == 0 or not _damaged(path):
+        return ""
+    aside = path.with_name(f"runs damaged {time.strftime('%Y-%m-%d %H%M%S')}.sqlite")
+    for ending in ("", "-wal", "-shm"):  # what was not yet written into the file goes with it
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}{ending}", f"{aside}{ending}")
+    return f"The file of runs was damaged. It was set aside as {aside.name} in {path.parent}, and a new one begun."
+
+
+def _damaged(path: Path) -> bool:
+    if path.open("rb").read(16) != b"SQLite format 3\0":
+        return True
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+    except sqlite3.OperationalError as error:  # locked, or it may not be written: not damaged
+        raise not_opened(path, error) from error
+    except sqlite3.DatabaseError:
+        return True
+
+
+def not_opened(path: Path, error: Exception) -> RunsProblem:
+    """What SQLite says to a file that it cannot open as it would, for writing."""
+    if "locked" in str(error):
+        return RunsProblem(f"{path} is used by another program ({error}), so no runs are kept or shown.")
+    return CannotWrite(
+        f"{path} cannot be written ({error}), so no runs are kept. Make room on its disk, or name another folder in "
+        "GALLOP_DATA."
+    )
+
+
+def database_address(path: Path, *, reading_only: bool) -> str:
+    """The file for SQLite, as a URI.
+
+    Args:
+        reading_only: nothing is written beside it either. What its last writer has left there is read as well; where
+            nothing was left the file is read as it stands, for else SQLite would want to begin such a journal.
+    """
+    journal = path.with_name(f"{path.name}-wal")
+    left = journal.exists() and journal.stat().st_size > 0
+    return path.absolute().as_uri() + (("?mode=ro" if left else "?immutable=1") if reading_only else "")
+
+
+def refuse_foreign(path: Path, *, reading_only: bool = False) -> None:
+    """Raises RunsProblem for a file of a newer version, or of another program."""
+    try:
+        with contextlib.closing(
+            sqlite3.connect(database_address(path, reading_only=reading_only), uri=True)
+        ) as connection:
+            # Tables first: another program may be making them, and its mark is there when they are.
+            (tables,), (mark,), (version,) = (
+                connection.execute(question).fetchone()
+                for question in ("SELECT COUNT(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
+            )
+    except sqlite3.OperationalError as error:
+        raise not_opened(path, error) from error
+    if mark == MARK and version > VERSION:
+        raise RunsProblem(
+            f"{path} was written by a newer version of this app, so it is left as it is and no runs are kept. Update "
+            "the app, or name another folder in GALLOP_DATA."
+        )
+    if mark != MARK and tables:
+        raise RunsProblem(f"{path} is not a file of this app, so it is left as it is and no runs are kept.")
+
 
 T = TypeVar("T")
 
 MOST_RUNS = 200
+# Of one owner.
 MOST_BYTES = 1024 * 2**20
-"""Of one owner."""
 MOST_NAME = 80
+# Seconds to wait for another program that uses the file.
 PATIENCE = 5
-"""Seconds to wait for another program that uses the file."""
+# Seconds after which runs of a visitor are deleted if a server that crashed has left them.
 ORPHANED = 24 * 3600.0
-"""Seconds after which runs of a visitor are deleted if a server that crashed has left them."""
 
 
 @contextlib.contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """What SQLite complains about, as a sentence."""
     try:
         yield
     except peewee.PeeweeException as error:
@@ -58,7 +157,6 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _bound(database: SqliteDatabase) -> Any:
-    """The table of runs in one file."""
 
     class Row(Model):
         id = AutoField()
@@ -101,7 +199,7 @@ def _patiently(act: Callable[[], None]) -> None:
 
 
 class RunStore:
-    """The runs of all owners. Safe to use from several threads, each of which gets a connection of its own.
+    """The file of all runs. Safe to use from several threads, each of which gets a connection of its own.
 
     The file is opened with the first use, and again with each one as long as that fails. All methods may raise
     RunsProblem: the file cannot be used, belongs to something else, or was written by a newer version.
@@ -115,7 +213,7 @@ class RunStore:
         self.path = folder / FILE
         self.note = self.only_read = ""
         self._lock = threading.Lock()
-        self._database: Any = None
+        self.database: Any = None
         self._rows: Any = None
 
     def _open(self) -> None:
@@ -136,23 +234,20 @@ class RunStore:
         rows = _bound(database)
         with _told(self.path):
             _patiently(lambda: _prepare(database, rows))
-        self._database, self._rows = database, rows
+        self.database, self._rows = database, rows
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[Any]:
-        """The table, and a connection to it."""
+    def connected(self) -> Iterator[Any]:
         with self._lock:
-            if self._database is None:
+            if self.database is None:
                 self._open()
-        with _told(self.path), self._database.connection_context():
+        with _told(self.path), self.database.connection_context():
             yield self._rows
 
-    # Reading ---------------------------------------------------------------------------------------------------------
-
-    def _read(self, ask: Callable[[Any], T]) -> T:
+    def read(self, ask: Callable[[Any], T]) -> T:
         """What ``ask`` finds in the table; where the file cannot be written, in the file as it is."""
         try:
-            with self._connected() as rows:
+            with self.connected() as rows:
                 found = ask(rows)
             self.only_read = ""
         except CannotWrite as error:
@@ -173,29 +268,62 @@ class RunStore:
         except peewee.PeeweeException:
             raise why from None
 
-    def runs(self, owner: str) -> list[Run]:
-        """All runs of an owner, the latest first."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Ledger:
+    """The runs of one owner. All methods but ``keep``, ``bring`` and ``close`` may raise RunsProblem, as ``RunStore``.
+
+    Attributes:
+        problem: why the last training is not among them, as a sentence; empty when it is.
+    """
+
+    store: RunStore
+    owner: str
+    problem: str = ""
+
+    @property
+    def of_this_machine(self) -> bool:
+        """Whether all who open the app share these runs."""
+        return self.owner == MACHINE
+
+    def keep(self, taught: Taught, name: str = "") -> None:
+        """Keep a training as a run. It never fails: a training that cannot be kept is still learned."""
+        self._add(lambda: (of_taught(taught, name, time.time()), files_of(taught.after)))
+
+    def bring(self, run: Run, files: Files) -> None:
+        """Keep a run that was trained elsewhere, as one of now. It never fails, as ``keep``."""
+        self._add(lambda: (replace(run, made=time.time()), files))
+
+    def _add(self, make: Callable[[], tuple[Run, Files]]) -> None:
+        self.problem = ""
+        try:
+            self.add(*make())
+        except (GallopError, OSError) as error:
+            self.problem = sentence_of(error) or ""
+
+    def runs(self) -> list[Run]:
 
         def ask(rows: Any) -> list[Any]:
             query = rows.select(rows.id, rows.name, rows.made, rows.facts)
-            return list(query.where(rows.owner == owner, ~rows.deleted).order_by(rows.id.desc()))
+            return list(query.where(rows.owner == self.owner, ~rows.deleted).order_by(rows.id.desc()))
 
-        return [run for row in self._read(ask) if (run := run_of_row(row)) is not None]
+        return [run for row in self.store.read(ask) if (run := run_of_row(row)) is not None]
 
-    def files(self, owner: str, run_id: int) -> Files:
+    def files(self, run_id: int) -> Files:
         """The checkpoint of a run.
 
         Raises:
-            RunsProblem: there is no such run of this owner.
+            RunsProblem: there is no such run.
         """
-        row = self._read(lambda rows: rows.get_or_none(_mine(rows, owner, run_id)))
+        row = self.store.read(lambda rows: rows.get_or_none(self._mine(rows, run_id)))
         if row is None:
             raise RunsProblem("This run is not here any more; it was deleted, perhaps on another page.")
         return Files(row.checkpoint, bytes(row.prompts))
 
-    # Writing ---------------------------------------------------------------------------------------------------------
-
-    def add(self, owner: str, run: Run, files: Files) -> int:
+    def add(self, run: Run, files: Files) -> int:
         """Keep a run; its number, which becomes part of its name where it has none.
 
         Raises:
@@ -203,16 +331,16 @@ class RunStore:
         """
         facts = written(run)
         size = files.size + len(facts.encode())
-        with self._connected() as rows, self._database.atomic("IMMEDIATE"):
+        with self.store.connected() as rows, self.store.database.atomic("IMMEDIATE"):
             mine = rows.select(peewee.fn.COUNT(rows.id), peewee.fn.COALESCE(peewee.fn.SUM(rows.size), 0))
-            count, total = mine.where(rows.owner == owner, ~rows.deleted).tuples().get()
+            count, total = mine.where(rows.owner == self.owner, ~rows.deleted).tuples().get()
             if count >= MOST_RUNS or total + size > MOST_BYTES:
                 raise RunsProblem(
                     f"The last training is not kept as a run: {MOST_RUNS} runs and {MOST_BYTES // 2**20} MB are the "
                     "most. Delete some on the page Compare."
                 )
             row = rows.create(
-                owner=owner,
+                owner=self.owner,
                 name=run.name,
                 made=run.made,
                 size=size,
@@ -224,30 +352,34 @@ class RunStore:
                 rows.update(name=f"{run.method} {row.id}").where(rows.id == row.id).execute()
             return int(row.id)
 
-    def rename(self, owner: str, run_id: int, name: str) -> None:
+    def rename(self, run_id: int, name: str) -> None:
         """Nothing happens where the name is empty, or the run is gone."""
         kept = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
         if kept:
-            with self._connected() as rows:
-                rows.update(name=kept).where(_mine(rows, owner, run_id)).execute()
+            with self.store.connected() as rows:
+                rows.update(name=kept).where(self._mine(rows, run_id)).execute()
 
-    def delete(self, owner: str, run_id: int) -> None:
+    def delete(self, run_id: int) -> None:
         """Take a run off the list. It can be brought back until the next one is deleted, or the app starts anew."""
-        with self._connected() as rows:
+        with self.store.connected() as rows:
             # A second click on the same button is no next deletion: it takes nothing, and the way back stays.
-            if rows.update(deleted=True).where(_mine(rows, owner, run_id)).execute():
-                rows.delete().where(rows.owner == owner, rows.deleted, rows.id != run_id).execute()
+            if rows.update(deleted=True).where(self._mine(rows, run_id)).execute():
+                rows.delete().where(rows.owner == self.owner, rows.deleted, rows.id != run_id).execute()
 
-    def undelete(self, owner: str, run_id: int) -> None:
+    def undelete(self, run_id: int) -> None:
         """Bring a run back; nothing happens where it is not the one that was deleted last."""
-        with self._connected() as rows:
-            rows.update(deleted=False).where(rows.owner == owner, rows.deleted, rows.id == run_id).execute()
+        with self.store.connected() as rows:
+            rows.update(deleted=False).where(rows.owner == self.owner, rows.deleted, rows.id == run_id).execute()
 
-    def forget(self, owner: str) -> None:
-        """Everything of a visitor who has gone and cannot come back."""
-        with self._connected() as rows:
-            rows.delete().where(rows.owner == owner).execute()
+    def close(self) -> None:
+        """Its visitor has gone: runs that nobody can reach any more are not kept. It never fails."""
+        if self.of_this_machine:
+            return
+        try:
+            with self.store.connected() as rows:
+                rows.delete().where(rows.owner == self.owner).execute()
+        except RunsProblem as error:  # ``ORPHANED`` after, they go all the same
+            _log.warning("The runs of a visitor who has gone are still there: %s", error)
 
-
-def _mine(rows: Any, owner: str, run_id: int) -> Any:
-    return (rows.id == run_id) & (rows.owner == owner) & ~rows.deleted
+    def _mine(self, rows: Any, run_id: int) -> Any:
+        return (rows.id == run_id) & (rows.owner == self.owner) & ~rows.deleted

@@ -5,26 +5,62 @@ A card is a value and a deck is a tuple of them, so a change is a new tuple, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from app.jobs.manager import PlainError
+from app.jobs import PlainError
 from app.photos.archives import Member
 from app.photos.shelf import SHOT_SIDE, Verdicts, alike, free_name, outline, small
-from app.teaching.card_words import among_photos, here_twice, looks_like, now_on, photos_counted
-from app.teaching.past import Past
 from app.text import joined
 from gallop import Photo
 from gallop.errors import GallopError
 from gallop.names.class_names import clean_names
 
+
+def photos_counted(count: int) -> str:
+    return f"{count} photo{'' if count == 1 else 's'}"
+
+
+def among_photos(name: str, *, tests: bool) -> str:
+    return f"among the {'test ' if tests else ''}photos of {name!r}"
+
+
+def here_twice(photo: str, there: str, *, same_class: bool, same_pile: bool) -> str:
+    """Return why the same picture, which lies ``there``, is not taken again."""
+    if not same_class:
+        return f"{photo} is already {there}; one photo, one class."
+    if not same_pile:
+        return f"{photo} is already {there}; a test on a photo that was learned from tests nothing."
+    return f"{photo} is here already; the same picture twice adds nothing."
+
+
+def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
+    """Return what is said of classes for which there was no room, beside so many photos that were taken.
+
+    Args:
+        most: how many classes and photos there may be.
+    """
+    count = f"{len(names)} class{'' if len(names) == 1 else 'es'}"
+    return (
+        f"{photos_counted(photos)} taken. {most[0]} classes and {most[1]} photos are the most here, so there was no "
+        f"room for {count}. To add one of these, delete a class that you can do without, and drop a zip with only the "
+        "folder of this one. The command gallop train learns any number of classes from a folder. "
+        f"Not taken: {', '.join(names)}."
+    )
+
+
+MOST_UNDONE = 30
+# Photos, with those that only an undo brings back: so all that fit on the cards may be replaced, and come back.
+MOST_HELD = 1200
+
+
+# Photos to learn from, and photos that are never learned from, only used to test.
 Pile = Literal["shots", "tests"]
-"""Photos to learn from, and photos that are never learned from, only used to test."""
 
 MOST_CARDS = 20
+# On one pile of one card, and on all: they lie in memory.
 MOST_PHOTOS, MOST_ALTOGETHER = 64, 600
-"""On one pile of one card, and on all: they lie in memory."""
 
 
 class CardProblem(PlainError):
@@ -63,11 +99,12 @@ class Deck:
     """
 
     cards: tuple[Card, ...] = ()
+    # How many were made or taken back: tells the cards as they are from any before.
     changes: int = 0
-    """How many were made or taken back: tells the cards as they are from any before."""
+    # Why there is no room for a photo in what the visitor may have, as a sentence; empty where there is.
     fits: Callable[[Photo], str] = lambda photo: ""
-    """Why there is no room for a photo in what the visitor may have, as a sentence; empty where there is."""
-    past: Past[tuple[Card, ...]] = field(default_factory=lambda: Past(_photos_of))
+    # The last changes, in words, and the cards before each.
+    past: list[tuple[str, tuple[Card, ...]]] = field(default_factory=list)
     _outlines: dict[str, int] = field(default_factory=dict)
     _next_id: int = 1
 
@@ -108,8 +145,7 @@ class Deck:
             self._replace(f"turned {card.name} {'on' if enabled else 'off'}", replace(card, enabled=enabled))
 
     def delete(self, card_id: int) -> None:
-        gone = self.get(card_id)
-        if gone is not None:
+        if (gone := self.get(card_id)) is not None:
             self._change(f"deleted {gone.name}", tuple(card for card in self.cards if card.id != card_id))
 
     def take_away(self, card_id: int, pile: Pile, photo: Photo) -> None:
@@ -170,16 +206,16 @@ class Deck:
             self.cards = before
             raise
         self._note(f"put {photo.name} to {'the tests of ' * (pile == 'tests')}{card.name}", before)
-        return now_on(photo.name, card.name, tests=pile == "tests")
+        if pile == "tests":
+            return f"{photo.name} is a test photo of {card.name} now."
+        return f"{photo.name} is a photo of {card.name} now. Train again, and it is learned from."
 
     def place_of(self, digest: str) -> tuple[Card, Pile] | None:
         """Where a photo is, by its content as cards keep it; None where it is on no card."""
         return next(((card, pile) for card, pile, kept in self._all() if kept.sha256 == digest), None)
 
     def remove(self, digest: str) -> None:
-        """Take a photo away from wherever it is."""
-        where = self.place_of(digest)
-        if where is not None:
+        if (where := self.place_of(digest)) is not None:
             card, pile = where
             self.take_away(card.id, pile, next(kept for kept in card.pile(pile) if kept.sha256 == digest))
 
@@ -187,18 +223,18 @@ class Deck:
 
     @property
     def last_change(self) -> str | None:
-        """What ``undo`` would take back, such as "deleted ant"."""
-        return self.past.changes[-1][0] if self.past.changes else None
+        return self.past[-1][0] if self.past else None
 
     def undo(self) -> None:
         """Take the last change back, if there is one: a second click may come after the last."""
-        if self.past.changes:
-            _, self.cards = self.past.changes.pop()
+        if self.past:
+            _, self.cards = self.past.pop()
             self.changes += 1
 
     def held(self) -> Collection[Photo]:
         """Return the photos on the cards and those that an undo brings back, each once."""
-        return self.past.held(self.cards).values()
+        states = (*(cards for _, cards in self.past), self.cards)
+        return {photo.sha256: photo for cards in states for card in cards for photo in card.all}.values()
 
     def _change(self, words: str, cards: tuple[Card, ...]) -> None:
         before, self.cards = self.cards, cards
@@ -206,7 +242,9 @@ class Deck:
 
     def _note(self, words: str, before: tuple[Card, ...]) -> None:
         if before != self.cards:
-            self.past.note(words, before, self.cards)
+            self.past = [*self.past, (words, before)][-MOST_UNDONE:]
+            while len(self.past) > 1 and len(self.held()) > MOST_HELD:
+                del self.past[0]
             self.changes += 1
 
     def _replace(self, words: str, card: Card) -> None:
@@ -251,7 +289,6 @@ class Deck:
         return f"{name} does not fit: {MOST_ALTOGETHER} photos are the most in all classes together." if full else ""
 
     def _card_of(self, name: str) -> Card:
-        """The card of a class, made where there is none."""
         card = self.find(name)
         if card is None:
             card = self._new(name)
@@ -264,8 +301,7 @@ class Deck:
         Raises:
             CardProblem: it is there already, or there is no room.
         """
-        where = self.place_of(photo.sha256)
-        if where is not None:
+        if (where := self.place_of(photo.sha256)) is not None:
             there, same = where
             words = among_photos(there.name, tests=same == "tests")
             raise CardProblem(here_twice(photo.name, words, same_class=there.id == card.id, same_pile=same == pile))
@@ -287,13 +323,12 @@ class Deck:
             if kept.sha256 not in self._outlines:
                 self._outlines[kept.sha256] = outline(kept)
             if (other.id, there) != (card.id, pile) and alike(self._outlines[kept.sha256], mine):
-                return looks_like(photo.name, kept.name, other.name, tests=there == "tests")
+                return (
+                    f"{photo.name} looks like {kept.name} {among_photos(other.name, tests=there == 'tests')}, perhaps "
+                    "saved anew. It was taken; if it is the same picture, remove one of them."
+                )
         return ""
 
 
 def other_pile(pile: Pile) -> Pile:
     return "tests" if pile == "shots" else "shots"
-
-
-def _photos_of(cards: Iterable[Card]) -> list[Photo]:
-    return [photo for card in cards for photo in card.all]

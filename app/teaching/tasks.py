@@ -1,67 +1,105 @@
-"""Teaching: a few photos a class become learned prompts, as tasks for the job manager. Knows no Streamlit."""
+"""Teaching: a few photos a class become learned prompts, as tasks for the job manager. Knows no Streamlit.
+
+And more photos for what was taught, which its head learns at once, where a training would take a while.
+"""
 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from app.jobs.manager import PlainError
-from app.teaching.progress import Answer, Course, Kept, Point, Progress, Sight, Taught, Watch
-from app.teaching.settings import Settings, looks_of
-from app.teaching.time_left import Pace
+from app.jobs import Counted, PlainError
+from app.library import Backbone, GalLoPClassifier, MemoryCache
+from app.teaching.training import Answer, Course, Kept, Point, Progress, Settings, Sight, Taught, Watch, looks_of
 from app.text import joined
-from gallop import Photo
+from gallop import Photo, TrainConfig
 
-if TYPE_CHECKING:
-    from gallop import GalLoPClassifier
-    from gallop.backbones import Backbone
-    from gallop.features.encoding import MemoryCache
+# What a step of one fold costs where several are trained at once, in steps of a training alone.
+SIDE_BY_SIDE = 0.6
+# What a view of a photo costs to encode, in steps: on ``mini``, and only for how much of the bar it gets.
+VIEW = 0.15
 
+
+class Pace:
+    """One measure over encoding, training and calibration, and the time left by the rates that were measured.
+
+    Calibration trains once more for each fold of the photos without it, all folds at once. What a step takes is not
+    known before two were made, so until then nothing is said of the time: photos are encoded at another rate.
+
+    Attributes:
+        share: how much of all is done; it never falls.
+        left: seconds; None until they are known.
+    """
+
+    def __init__(self, photos: int, config: TrainConfig) -> None:
+        folds = config.calibration_folds
+        per_epoch = math.ceil(photos / config.batch_size)
+        without_fold = math.ceil((photos - photos / folds) / config.batch_size) if folds else 0
+        # Of each phase, in steps.
+        self._sizes = {
+            "encoding": photos * config.views * VIEW,
+            "training": float(config.epochs * per_epoch),
+            "calibrating": config.epochs * without_fold * folds * SIDE_BY_SIDE,
+        }
+        self.share = 0.0
+        self.left: float | None = None
+        self._phase, self._rate = "", 0.0
+        self._since = 0.0, 0.0
+
+    def note(self, phase: str, done: int, of: int) -> None:
+        """Take down that so much of a phase is done now."""
+        now, size = time.monotonic(), self._sizes[phase]
+        made = size * done / of
+        order = list(self._sizes)
+        before = sum(self._sizes[name] for name in order[: order.index(phase)])
+        after = sum(self._sizes[name] for name in order[order.index(phase) + 1 :])
+        self.share = max(self.share, min((before + made) / sum(self._sizes.values()), 1.0))
+        if phase != self._phase:
+            self._phase, self._since = phase, (now, made)
+        elif phase != "encoding":
+            began, then = self._since
+            self._rate = (now - began) / (made - then)
+        self.left = (size - made + after) * self._rate if self._rate else None
+
+
+# Photos encoded or measured between two looks at the cancel button.
 _PHOTOS_AT_ONCE = 16
-"""Photos encoded or measured between two looks at the cancel button."""
 MOST_SIGHTS = 60
+# The map that evolves is drawn anew so often at most: it costs a pass of the vision tower.
 SIGHT_SECONDS = 0.7
-"""The map that evolves is drawn anew so often at most: it costs a pass of the vision tower."""
 
 
 def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
     """Why these photos by class cannot be learned from, as a sentence; empty when they can."""
     if len(photos) < 2:
         return "Teaching needs two or more classes: a difference can only be learned between at least two."
-    empty = [name for name, shots in photos.items() if not shots]
-    if empty:
+    if empty := [name for name, shots in photos.items() if not shots]:
         has = "has" if len(empty) == 1 else "have"
         return f"{joined(empty)} {has} no photos to learn from yet. Add a few, or turn the class off."
     return ""
 
 
-class EncodeAhead:
-    """Photos encoded as they come in, so that a training finds them done. For the background.
+def encoding_ahead(
+    backbone: Backbone, cache: MemoryCache, pending: deque[Photo], settings: Settings
+) -> Generator[int, None, None]:
+    """Encode photos as they come in, so that a training finds them done; yield how many are still to do.
 
     Args:
         pending: photos still to encode; more may be added while this runs.
     """
+    from gallop.training.encoding_ahead import encode_ahead
 
-    def __init__(self, backbone: Backbone, cache: MemoryCache, pending: deque[Photo], settings: Settings) -> None:
-        self._backbone, self._cache, self._pending, self._settings = backbone, cache, pending, settings
-
-    def run(self) -> Iterator[int]:
-        """Yields how many photos are still to do."""
-        from gallop.training.encoding_ahead import encode_ahead
-
-        method = self._settings.method()
-        while self._pending:
-            chunk = [self._pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(self._pending)))]
-            for _ in encode_ahead(self._backbone, chunk, self._settings.training(), self._cache, method):
-                yield len(self._pending) + len(chunk)
-
-    def result(self) -> None:
-        return None
+    while pending:
+        chunk = [pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(pending)))]
+        for _ in encode_ahead(backbone, chunk, settings.training(), cache, settings.method()):
+            yield len(pending) + len(chunk)
 
 
 class Teaching:
@@ -73,6 +111,7 @@ class Teaching:
         shots: photos to learn from by class name.
         tests: photos to test with by class name; never learned from.
         watch: whose map is followed.
+        keep: takes what was learned, at the end or where it was cancelled.
     """
 
     def __init__(
@@ -83,10 +122,11 @@ class Teaching:
         tests: Mapping[str, Sequence[Photo]],
         settings: Settings,
         watch: Watch,
+        keep: Callable[[Taught], None] = lambda taught: None,
     ) -> None:
-        problem = check_photos(shots)
-        if problem:
+        if problem := check_photos(shots):
             raise PlainError(problem)
+        self._keep = keep
         self.names = tuple(sorted(shots))  # as the photos are drawn, so as ``fit`` orders its classes
         self._backbone, self._cache, self._settings, self._watch = backbone, cache, settings, watch
         self._content = content(shots)
@@ -114,8 +154,12 @@ class Teaching:
         self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
         # Nothing of anybody's photos is written to disk.
         settings = self._settings
-        cache = False if self._cache is None else self._cache
-        after = GalLoPClassifier(self._backbone, method=settings.method(), preset=settings.training(), cache=cache)
+        after = GalLoPClassifier(
+            self._backbone,
+            method=settings.method(),
+            preset=settings.training(),
+            cache=False if self._cache is None else self._cache,
+        )
         photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
         for event in after.fit_steps(photos, labels):
             yield self._after_event(event, after)
@@ -142,7 +186,9 @@ class Teaching:
                 for _ in self._measure(when, classifier):
                     pass
         self._look(self._after, self._steps, always=True)
-        return self._taught(self._after)
+        taught = self._taught(self._after)
+        self._keep(taught)
+        return taught
 
     def _taught(self, after: GalLoPClassifier) -> Taught:
         assert self._before is not None
@@ -173,9 +219,12 @@ class Teaching:
             self._look(self._before, 0)  # it has its own prompts: those of the first step are in ``after``
         self._after, self._steps, self._of_steps = after, event.step, event.steps
         self._history.append(Point(event.step, event.loss, event.accuracy))
-        names = tuple(self._shots[i][0].name for i in event.images.tolist())
-        kept = tuple(tuple(sorted(prompts)) for prompts in event.kept.tolist())
-        self._kept = Kept(event.step, names, kept, self._settings.global_prompts)
+        self._kept = Kept(
+            event.step,
+            tuple(self._shots[i][0].name for i in event.images.tolist()),
+            tuple(tuple(sorted(prompts)) for prompts in event.kept.tolist()),
+            self._settings.global_prompts,
+        )
         self._best.note(event, after)
         self._look(after, event.step)
         return self._progress("training", event.step, event.steps)
@@ -183,8 +232,18 @@ class Teaching:
     def _progress(self, phase: str, done: int, total: int) -> Progress:
         if phase != "measuring":
             self._pace.note(phase, done, total)
-        left, share, sights = self._pace.left, self._pace.share, tuple(self._sights)
-        return Progress(phase, done, total, self._history, left, self._kept, sights, share, self._of_steps, self._ready)
+        return Progress(
+            phase,
+            done,
+            total,
+            self._history,
+            self._pace.left,
+            self._kept,
+            tuple(self._sights),
+            self._pace.share,
+            self._of_steps,
+            self._ready,
+        )
 
     def _look(self, classifier: GalLoPClassifier, step: int, *, always: bool = False) -> None:
         """See the watched photo with the prompts as they are now, unless that was just done."""
@@ -200,7 +259,6 @@ class Teaching:
         self._sight_time = now
 
     def _measure(self, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
-        """What a classifier says to the shots themselves and to the test photos."""
         total = len(self._shots) + len(self._tests)
         found: dict[str, Answer] = {}
         for pairs in (self._shots, self._tests):
@@ -257,6 +315,12 @@ def answers_by_photo(
         yield {photo.sha256: Answer(name, label, share, seen) for label, share, (photo, name) in said}
 
 
+def answers_to(
+    classifier: GalLoPClassifier, cache: MemoryCache | None, pairs: Sequence[tuple[Photo, str]], *, seen: bool
+) -> dict[str, Answer]:
+    return dict(item for part in answers_by_photo(classifier, cache, pairs, seen=seen) for item in part.items())
+
+
 def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
     """All photos with their class, or as many of each class as asked for, drawn and ordered as the library does it.
 
@@ -266,14 +330,17 @@ def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> lis
 
     names = tuple(sorted(shots))
     pairs = [(photo, name) for name in names for photo in shots[name]]
-    whole = LabelledPhotos(
-        photos=tuple(photo for photo, _ in pairs),
-        hashes=tuple(photo.sha256 for photo, _ in pairs),
-        labels=tuple(names.index(name) for _, name in pairs),
-        class_names=names,
+    chosen = draw_shots(
+        LabelledPhotos(
+            photos=tuple(photo for photo, _ in pairs),
+            hashes=tuple(photo.sha256 for photo, _ in pairs),
+            labels=tuple(names.index(name) for _, name in pairs),
+            class_names=names,
+        ),
+        settings.shots or len(pairs),
+        seed=settings.seed,
+        allow_fewer=True,
     )
-    count = settings.shots or len(pairs)
-    chosen = draw_shots(whole, count, seed=settings.seed, allow_fewer=True)
     by_content = {photo.sha256: (photo, name) for photo, name in pairs}
     return [by_content[digest] for digest in chosen.hashes]
 
@@ -299,3 +366,92 @@ class _Best:
     def restore(self, classifier: GalLoPClassifier) -> None:
         if self._prompts is not None:  # else no epoch was finished, and the last step's are all there is
             classifier.model_.prompts.load_state_dict(self._prompts)
+
+
+Pairs = Sequence[tuple[Photo, str]]
+
+
+def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tuple[Photo, str]]:
+    """Return the photos on the cards, with their class, that a head can learn without a training.
+
+    None where there is no head, where its earlier shots are missed, or where more has changed than that photos came.
+    """
+    branches = taught.after.model_.branches
+    missed = any(branch.how.keeps_form and branch.shots is None for branch in branches)
+    if not branches or (missed and not learned_on_cards(taught, shots)):
+        return []
+    if set(shots) != set(taught.names) or not taught.content < content(shots):
+        return []
+    pairs = [(photo, name) for name in taught.names for photo in shots[name]]
+    return [(photo, name) for photo, name in pairs if (name, photo.sha256) not in taught.content]
+
+
+def learned_more(
+    taught: Taught, fresh: Pairs, tests: Mapping[str, Sequence[Photo]], cache: MemoryCache | None
+) -> Taught:
+    """Return it with these photos learned by its head; prompts, limit and curves are those of the training.
+
+    Args:
+        tests: photos to test with by class name.
+        cache: of the visitor's own photos.
+    """
+    missed = any(branch.shots is None for branch in taught.after.model_.branches) and are_all(taught, taught.learned)
+    after = recalled(taught, taught.learned, cache) if missed else _with_cache(taught.after, cache)
+    after.add_shots([photo for photo, _ in fresh], [name for _, name in fresh])
+    learned = (*taught.learned, *fresh)
+    tested = [(photo, name) for name in taught.names for photo in tests.get(name, ())]
+    before, now = (
+        answers_to(classifier, cache, learned, seen=True) | answers_to(classifier, cache, tested, seen=False)
+        for classifier in (taught.before, after)
+    )
+    return replace(
+        taught,
+        after=after,
+        learned=learned,
+        shots=taught.shots + len(fresh),
+        content=taught.content | {(name, photo.sha256) for photo, name in fresh},
+        answers_before=before,
+        answers=now,
+    )
+
+
+def learned_on_cards(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> tuple[tuple[Photo, str], ...]:
+    """Return the photos on the cards that it learned from, each with its class, in the order of its training.
+
+    None where one of them is not there, or where nobody knows which they were.
+    """
+    there = {name: [photo for photo in some if (name, photo.sha256) in taught.content] for name, some in shots.items()}
+    there = {name: some for name, some in there.items() if some}
+    return tuple(drawn_shots(there, taught.settings)) if there and content(there) == taught.content else ()
+
+
+def are_all(taught: Taught, learned: Pairs) -> bool:
+    """Whether so many photos are all that its head has learned from."""
+    branches = taught.after.model_.branches
+    return bool(branches) and all(len(learned) == int(branch.sums.counts.sum()) for branch in branches)
+
+
+def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLoPClassifier:
+    """Return what was taught with the shots of its head, of which an opened model knows sums alone.
+
+    Raises DataError where its head has learned from others.
+    """
+    after = _with_cache(taught.after, cache)
+    return after.recall_shots([photo for photo, _ in learned], [name for _, name in learned])
+
+
+def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPClassifier:
+    """A copy that keeps features where the visitor's are kept: nothing of anybody's photos is written to disk."""
+    copied = copy.copy(after)
+    copied.cache = False if cache is None else cache
+    return copied
+
+
+def in_series(trainings: Sequence[Callable[[], Teaching]]) -> Generator[Counted, None, None]:
+    """Make several trainings one after another. One that is cancelled half way is left out: it would spoil the mean."""
+    for number, make in enumerate(trainings, 1):
+        teaching = make()
+        for progress in teaching.run():
+            share = (number - 1 + progress.share) / len(trainings)
+            yield Counted(share, f"Training {number} of {len(trainings)}: {progress.sentence}")
+        teaching.result()  # which keeps it

@@ -7,93 +7,47 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit import runtime
-from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.doors import BROWSER
-from app.jobs.manager import JobManager
-from app.photos.allowance import UnreadFiles
-from app.runs.data_file import data_folder, owner_of
-from app.runs.store import RunStore
-from app.runs.visitor_runs import Ledger
-from app.towers.download import download_manager
-from app.towers.options import DEFAULT_TOWER, started_with
-from app.towers.problems import TowerLoading
-from app.towers.room import Lease, TowerRoom
+from app.jobs import JobManager
+from app.library import Backbone
+from app.middleware import BROWSER
+from app.options import options
+from app.photos.shelf import UnreadFiles
+from app.runs.store import Ledger, RunStore, data_folder, owner_of
+from app.towers import DEFAULT_TOWER, Lease, TowerLoading, TowerRoom, download_manager
+from app.ui.streamlit_insides import close_page, connected, drop_file, this_page
 from app.visitor.registry import Visitors, kept_seconds
 from app.visitor.session import Session
 from gallop.runtime.process import prepare
 
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
-
 prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
 
+# Where the token is kept: in the page's address, so that a reload finds the session again, and in the page's state.
 ADDRESS, STATE = "session", "token"
-"""Where the token is kept: in the page's address, so that a reload finds the session again, and in the page's state."""
+# Seconds that a page waits for its tower before it shows how far that is.
 PAGE_PATIENCE = 1.5
-"""Seconds that a page waits for its tower before it shows how far that is."""
-
-
-def this_page() -> str:
-    """Streamlit's name for the open page that is being drawn."""
-    context = get_script_run_ctx()
-    assert context is not None  # only a page asks
-    return context.session_id
-
-
-def draw_from_the_top() -> None:
-    """Before anything of a run is drawn: let it be drawn on the page itself.
-
-    A thread that has drawn a part of the page anew, such as a dialog, may have to draw the whole page next. Streamlit
-    would go on inside that part: the page in a dialog, or an error where it opens the dialog that it seems to be in.
-    """
-    context_dg_stack.set(get_default_dg_stack_value())
-
-
-def connected(page: str) -> bool:
-    """Whether a page is still open, as far as the server knows; without a server, in tests, it is."""
-    return not runtime.exists() or runtime.get_instance().is_active_session(page)
 
 
 def forget_page(page: str) -> None:
-    """Let the server drop what it keeps for a page that was closed: its widgets, files, and what these lead to.
-
-    By itself it does so when the next page is closed, which may be never.
-    """
+    """Let the server drop what it keeps for a page that was closed."""
     shared.unread.page_has_gone(page)
-    if shared.loop is not None and runtime.exists():
-        shared.loop.call_soon_threadsafe(_close, page)
-
-
-def _close(page: str) -> None:
-    """On the server's own thread."""
-    if not connected(page):
-        runtime.get_instance().close_session(page)
+    if shared.loop is not None:
+        shared.loop.call_soon_threadsafe(close_page, page)
 
 
 def let_go_of_files(files: Sequence[str]) -> None:
     """Have the server drop files of the page that is being drawn, by their numbers: they were read."""
     for file in files:
-        _drop(this_page(), file)
-        unread().has_gone(file)
+        drop_file(this_page(), file)
+        shared.unread.has_gone(file)
 
 
 def let_go_of_left_over() -> None:
     """Have it drop those that nobody will read any more."""
     for page, file in shared.unread.left_over():
-        _drop(page, file)
-
-
-def _drop(page: str, file: str) -> None:
-    manager = runtime.get_instance().uploaded_file_mgr if runtime.exists() else None
-    if isinstance(manager, MemoryUploadedFileManager):
-        manager.remove_file(page, file)
+        drop_file(page, file)
 
 
 def file_comes(file: str, name: str, size: int, browser: str, page: str) -> str:
@@ -102,7 +56,6 @@ def file_comes(file: str, name: str, size: int, browser: str, page: str) -> str:
 
 
 def _address() -> str | None:
-    """What the server listens on."""
     found: str | None = st.get_option("server.address")
     return found
 
@@ -114,7 +67,7 @@ class Shared:
     Not in Streamlit's cache of resources: any visitor may have that emptied, by one message of its websocket.
     """
 
-    towers: TowerRoom = field(default_factory=lambda: TowerRoom(started_with()))
+    towers: TowerRoom = field(default_factory=lambda: TowerRoom(options()))
     jobs: JobManager = field(default_factory=JobManager)
     downloads: JobManager = field(default_factory=download_manager)
     runs: RunStore = field(default_factory=lambda: RunStore(data_folder()))
@@ -122,8 +75,8 @@ class Shared:
         default_factory=lambda: Visitors(connected, keep=kept_seconds(_address()), closed=forget_page)
     )
     unread: UnreadFiles = field(default_factory=UnreadFiles)
+    # The server's own; none in tests without one.
     loop: asyncio.AbstractEventLoop | None = None
-    """The server's own; none in tests without one."""
 
 
 shared = Shared()
@@ -193,17 +146,11 @@ def _leased(tower: str) -> Lease:
     return lease
 
 
-def runs() -> RunStore:
-    """Every visitor's runs, in one file; a visitor gets at them through ``session().training.ledger``."""
-    return shared.runs
-
-
 def visitors() -> Visitors:
     return shared.visitors
 
 
 def unread() -> UnreadFiles:
-    """Files that were sent and not read yet."""
     return shared.unread
 
 
@@ -224,7 +171,7 @@ def session() -> Session:
             token = visitors().new(browser)
             found = visitors().find(token, browser)
         found.lost = known
-        found.training.ledger = Ledger(runs(), owner_of(_address(), token))
+        found.training.ledger = Ledger(shared.runs, owner_of(_address(), token))
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token

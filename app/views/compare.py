@@ -8,32 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.runs.model_zip import classifier_of
-from app.runs.recorder import Series
-from app.runs.run import ZERO_SHOT, Run, same_tower, siblings, tests, zero_shot_run
-from app.teaching.progress import Answer, Taught, Watch
-from app.teaching.settings import Settings
-from app.teaching.tasks import Teaching, answers_by_photo, check_photos, content, opened
-from app.towers.listing import called
-from app.towers.problems import TowerProblem
-from app.towers.room import TowerRoom
-from app.towers.work import OnTower
+from app.jobs import Steps
+from app.library import Backbone, Ensembling, Explanation, GalLoPClassifier
+from app.runs.run import ZERO_SHOT, Run, classifier_of, same_tower, siblings, tests, zero_shot_run
+from app.teaching.tasks import Teaching, answers_to, check_photos, content, in_series, opened
+from app.teaching.training import Answer, Settings, Taught, Watch
+from app.towers import OnTower, TowerProblem, TowerRoom, called
+from app.visitor.session import Session
 from gallop import Photo
 from gallop.wording import listed
 
-if TYPE_CHECKING:
-    from app.visitor.session import Session
-    from gallop import Explanation, GalLoPClassifier
-    from gallop.backbones import Backbone
-    from gallop.evaluation.diversity import Ensembling
-
+# None, one between, and the paper's.
 DROPOUTS = (0.0, 0.5, 0.75)
-"""None, one between, and the paper's."""
 
 
 def photos(session: Session) -> dict[str, Photo]:
@@ -63,8 +53,10 @@ def untaught(session: Session, backbone: Callable[[], Backbone], runs: Sequence[
     }
     if len(shots) < 2 or not any(pairs.values()):
         return zero_shot_run(runs[0]) if runs else None
-    key = ("zero-shot", session.training.tower, content(shots), content(cards), tuple(shots))
-    return session.answers.once(key, lambda: _untaught(session, backbone(), tuple(shots), pairs))
+    return session.answers.once(
+        ("zero-shot", session.training.tower, content(shots), content(cards), tuple(shots)),
+        lambda: _untaught(session, backbone(), tuple(shots), pairs),
+    )
 
 
 def _untaught(
@@ -75,8 +67,7 @@ def _untaught(
     classifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(names)
     found: dict[str, Answer] = {}
     for seen, some in pairs.items():
-        for part in answers_by_photo(classifier, session.photos.features(), some, seen=seen):
-            found |= part
+        found |= answers_to(classifier, session.photos.features(), some, seen=seen)
     of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
     # Nothing is learned here, but what a run would learn from is marked as seen: it is no test for the two of them.
     whose = called(backbone.name, backbone.region_kind), backbone.fingerprint
@@ -116,9 +107,11 @@ def series(session: Session, room: TowerRoom, tower: str, settings: Sequence[Set
     assert ledger is not None
     keep, cards = ledger.keep, (photos.shots(), photos.tests())
 
-    def make(backbone: Backbone) -> Series:
+    def make(backbone: Backbone) -> Steps[None]:
         features = photos.features()
-        return Series([partial(Teaching, backbone, features, *cards, each, Watch()) for each in settings], keep)
+        return Steps(
+            in_series([partial(Teaching, backbone, features, *cards, each, Watch(), keep) for each in settings])
+        )
 
     return OnTower(room, tower, make)
 
@@ -169,8 +162,10 @@ def global_prompts_of(
     session: Session, backbone: Backbone, run: Run, pairs: Sequence[tuple[Photo, str]]
 ) -> GlobalPrompts:
     """Return it, worked out once. Raises as ``classifier_of_run``."""
-    key = ("global prompts", run.id, run.tower, tuple((photo.sha256, name) for photo, name in pairs))
-    return session.answers.once(key, lambda: _global_prompts(session, backbone, run, pairs))
+    return session.answers.once(
+        ("global prompts", run.id, run.tower, tuple((photo.sha256, name) for photo, name in pairs)),
+        lambda: _global_prompts(session, backbone, run, pairs),
+    )
 
 
 def _global_prompts(
@@ -214,8 +209,7 @@ def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassif
     if run.settings is not None:
         assert session.training.ledger is not None
         return classifier_of(session.training.ledger.files(run.id), backbone)
-    made: GalLoPClassifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(run.class_names)
-    return made
+    return GalLoPClassifier(backbone=backbone, cache=False).zero_shot(run.class_names)
 
 
 def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:

@@ -9,30 +9,27 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from app import text
+from app.library import Backbone
 from app.photos.sample_answers import SampleAnswer, sample_answers
-from app.photos.thumbnails import thumbnail_url
-from app.towers.options import DEFAULT_TOWER
-from app.visitor.question import DEFAULT_TEMPLATES, Question
+from app.photos.shelf import thumbnail_url
+from app.towers import DEFAULT_TOWER
+from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
 from gallop import Photo, parse_names
 from gallop.errors import ClassNameError, GallopError
 from gallop.maps.explainer.stands import Stands
 from gallop.names.class_names import clean_name
 
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
-
 MOST_SUGGESTED = 6
+# What a photo might be, where nobody has said anything yet: the tower picks the likeliest of these.
 EVERYDAY = parse_names(
     "cat, dog, bird, horse, cow, sheep, rabbit, fish, butterfly, insect, flower, tree, forest, mountain, beach, lake, "
     "snow, sky, city, street, house, bridge, boat, car, train, airplane, bicycle, motorcycle, person, baby, crowd, "
     "bread, cake, pizza, soup, salad, fruit, cup of coffee, bottle, book, computer, telephone, clock, chair, sofa, "
     "bed, table, lamp, shoe, dress, bag, guitar, painting, statue, map, text, toy, ball"
 )
-"""What a photo might be, where nobody has said anything yet: the tower picks the likeliest of these."""
 
 
 @dataclass(frozen=True)

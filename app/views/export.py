@@ -8,18 +8,16 @@ from __future__ import annotations
 import copy
 import io
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from app.jobs.manager import PlainError
-from app.teaching.progress import Answer, Course, Score, Taught
-from app.teaching.settings import Settings
-from app.teaching.tasks import answers_by_photo, opened
+from app.jobs import Counted, PlainError
+from app.library import Backbone, Explanation, GalLoPClassifier
+from app.teaching.tasks import answers_to, opened
+from app.teaching.training import Course, Score, Settings, Taught
 from app.views.exploring import photo_on_explore
-from app.visitor.explore import TAUGHT, ExploreState
-from app.visitor.question import Question
+from app.visitor.page_state import TAUGHT, ExploreState, Question
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import train_preset
@@ -27,21 +25,9 @@ from gallop.errors import GallopError
 from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
 from gallop.maps.look import Style, Subject, shared_scale
 
-if TYPE_CHECKING:
-    from gallop import Explanation, GalLoPClassifier
-    from gallop.backbones import Backbone
-
 _PHOTOS_AT_ONCE = 16
+# Seconds between two looks at an export.
 BEAT = 1.0
-"""Seconds between two looks at an export."""
-
-
-@dataclass(frozen=True)
-class Counted:
-    """How far a piece of work is."""
-
-    share: float
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -102,8 +88,7 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
     model = copy.copy(found.model_)
     model.config = replace(model.config, topk=session.explore.scales_of(model.config.topk))
     found.model_, found.backbone = model, backbone
-    own = session.limit.own_for(asked)
-    if own is not None:
+    if (own := session.limit.own_for(asked)) is not None:
         found.calibration_ = replace(found.calibration_, threshold=own, note=session.limit.origin, photos=0)
     return found
 
@@ -125,7 +110,6 @@ def screen(session: Session, backbone: Backbone) -> Screen | None:
 
 
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
-    """Tells files of this classifier from files of another."""
     taught = session.training.taught.after.model_.prompts if asked.taught and session.training.taught else None
     return (session.training.tower, asked, tuple(topk), id(taught), session.limit.own_for(asked))
 
@@ -134,7 +118,6 @@ def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
 
 
 def measured(taught: Taught) -> list[str]:
-    """How good a training is, in sentences."""
     scores = {"test photos, which it has not seen": taught.on_tests, "photos that it learned from": taught.on_shots}
     return [_right(score, which) for which, score in scores.items() if score.photos and score.after is not None]
 
@@ -152,7 +135,6 @@ def learned_from(taught: Taught) -> str:
 
 
 def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
-    """The classifier in a few lines, for a report."""
     if not asked.taught or session.training.taught is None:
         tower = ("tower", session.training.tower)
         return [tower, ("prompts", "zero-shot: nothing was learned"), ("templates", "; ".join(asked.templates))]
@@ -178,81 +160,58 @@ def model_to_export(
 
 def photo_to_export(session: Session, screen: Screen) -> PhotoToExport:
     """The explained photo of Explore as export formats take it."""
-    known = facts(session, screen.question)
-    return PhotoToExport(screen.explanation, screen.class_name, screen.photo.name, known, screen.style)
+    return PhotoToExport(
+        screen.explanation, screen.class_name, screen.photo.name, facts(session, screen.question), screen.style
+    )
 
 
 def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:
     """A model that came as a file, as what a training leaves; asked about the test photos of the cards it knows."""
-    settings = Settings.of(found.model_.config, found.training_ or train_preset(backbone.preset))
-    taught = opened(found, backbone, settings, Course())
+    taught = opened(
+        found, backbone, Settings.of(found.model_.config, found.training_ or train_preset(backbone.preset)), Course()
+    )
     pairs = [(photo, name) for name, some in session.photos.tests().items() if name in found.classes_ for photo in some]
-    said = [_said(session, asked, pairs) for asked in (taught.before, found)]
-    return replace(taught, answers_before=said[0], answers=said[1])
-
-
-def _said(session: Session, asked: GalLoPClassifier, pairs: Sequence[tuple[Photo, str]]) -> dict[str, Answer]:
-    found: dict[str, Answer] = {}
-    for part in answers_by_photo(asked, session.photos.features(), pairs, seen=False):
-        found |= part
-    return found
+    cache = session.photos.features()
+    before, now = (answers_to(asked, cache, pairs, seen=False) for asked in (taught.before, found))
+    return replace(taught, answers_before=before, answers=now)
 
 
 # Tasks for the job manager -------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Tabling:
-    """Answers to photos as a CSV table, a few at a time.
+def tabling(
+    classifier: GalLoPClassifier, photos: Sequence[Photo], names: Mapping[str, str], key: Hashable
+) -> Generator[Counted, None, tuple[Hashable, bytes]]:
+    """Make a CSV table of the answers to photos, a few at a time; return it with its key.
 
-    Attributes:
+    Args:
         names: of the photos, by content hash.
     """
+    from gallop.predictions.rows import answer_row, answers_csv
 
-    classifier: GalLoPClassifier
-    photos: Sequence[Photo]
-    names: Mapping[str, str]
-    key: Hashable
-    made: tuple[Hashable, bytes] | None = None
-
-    def run(self) -> Iterator[Counted]:
-        from gallop.predictions.rows import answer_row, answers_csv
-
-        rows, classes = [], self.classifier.classes_.tolist()
-        for start in range(0, len(self.photos), _PHOTOS_AT_ONCE):
-            some = self.photos[start : start + _PHOTOS_AT_ONCE]
-            yield Counted(start / len(self.photos), f"Photo {start} of {len(self.photos)}")
-            found = self.classifier.predict_all(list(some))
-            rows += [answer_row(self.names[photo.sha256], found, i, classes) for i, photo in enumerate(some)]
-        self.made = (self.key, answers_csv(rows, classes))
-
-    def result(self) -> tuple[Hashable, bytes] | None:
-        return self.made
+    rows, classes = [], classifier.classes_.tolist()
+    for start in range(0, len(photos), _PHOTOS_AT_ONCE):
+        some = photos[start : start + _PHOTOS_AT_ONCE]
+        yield Counted(start / len(photos), f"Photo {start} of {len(photos)}")
+        found = classifier.predict_all(list(some))
+        rows += [answer_row(names[photo.sha256], found, i, classes) for i, photo in enumerate(some)]
+    return key, answers_csv(rows, classes)
 
 
-@dataclass
-class Exporting:
-    """A classifier as a file of a format that takes a while, such as an ONNX file, which is checked with some photos.
+def exporting(
+    format_: ExportFormat[ModelToExport], model: ModelToExport, key: Hashable
+) -> Generator[Counted, None, tuple[Hashable, Exported]]:
+    """Make a file of a format that takes a while, such as an ONNX file, which is checked; return it with its key.
 
     Such a file is written in one go, on a busy machine for minutes. So that is done in a thread beside the job, which
     takes a step each second as long as the thread lives: it is never given up for being stuck.
     """
-
-    format_: ExportFormat[ModelToExport]
-    model: ModelToExport
-    key: Hashable
-    made: tuple[Hashable, Exported] | None = None
-
-    def run(self) -> Iterator[Counted]:
-        start, takes = time.monotonic(), self.format_.seconds
-        with ThreadPoolExecutor(1, "export") as beside:  # which waits for its end, after a cancel too
-            found = beside.submit(self.format_.make, self.model)
-            while not found.done():
-                seconds = time.monotonic() - start
-                words = f"Being made, about {takes:.0f} seconds; {seconds:.0f} so far"
-                yield Counted(seconds / (seconds + takes / 2), words)
-                wait([found], BEAT)
-            self.made = (self.key, found.result())
-
-    def result(self) -> tuple[Hashable, Exported] | None:
-        return self.made
+    start, takes = time.monotonic(), format_.seconds
+    with ThreadPoolExecutor(1, "export") as beside:  # which waits for its end, after a cancel too
+        found = beside.submit(format_.make, model)
+        while not found.done():
+            seconds = time.monotonic() - start
+            words = f"Being made, about {takes:.0f} seconds; {seconds:.0f} so far"
+            yield Counted(seconds / (seconds + takes / 2), words)
+            wait([found], BEAT)
+        return key, found.result()

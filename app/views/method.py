@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import gallop
-from app.teaching.progress import Taught
-from app.towers.options import DEFAULT_TOWER
-from app.visitor.question import Question
+from app.library import Backbone
+from app.teaching.training import Taught
+from app.towers import DEFAULT_TOWER
+from app.visitor.page_state import Question
 from gallop.config import REGION_RULES, MethodConfig
 from gallop.maps.explainer.steps import Origins
 from gallop.runtime.reading import read_bytes
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
 
 NOTEBOOKS = {
     "01_similarity": "crop, cosines, softmax",
@@ -30,6 +27,7 @@ NOTEBOOKS = {
     "11_methods_side_by_side": "other methods",
     "12_maps_side_by_side": "other maps",
 }
+# By the title of a step, the notebook that builds it.
 OF_STEPS = {
     "Crop": "01_similarity",
     "Regions": "02_regions",
@@ -41,13 +39,13 @@ OF_STEPS = {
     "None of these?": "07_none_of_these",
     "Learning": "06_training",
 }
-"""By the title of a step, the notebook that builds it."""
+# Bytes of a notebook with its pictures.
 _LARGEST = 4 * 2**20
-"""Bytes of a notebook with its pictures."""
 
+# Side of its input and damping (image, region) of the tower that ships, whose answers to the samples are there before
+# it is loaded; a test holds them to the tower.
+_PROJECTED = "The photo's own feature goes through a learned projection, as the regions do."
 _SHIPPED = 224, 46.0, 120.0
-"""Side of its input and damping (image, region) of the tower that ships, whose answers to the samples are there before
-it is loaded; a test holds them to the tower."""
 
 
 def notebook_files(*stems: str) -> dict[str, bytes]:
@@ -70,8 +68,13 @@ def notebook_links() -> dict[str, tuple[str, str]]:
 def origins_beforehand(question: Question) -> Origins:
     """Return those of an answer of ``sample_answers``: the tower that ships, and nothing taught."""
     side, image, region = _SHIPPED
-    notes = {"regions": "", "cosines": _of_cosines(DEFAULT_TOWER, image, region)}
-    return Origins(side, question.templates, kept=MethodConfig().kept_prompts, notes=notes, notebooks=notebook_links())
+    return Origins(
+        side,
+        question.templates,
+        kept=MethodConfig().kept_prompts,
+        notes={"regions": "", "cosines": _of_cosines(DEFAULT_TOWER, image, region)},
+        notebooks=notebook_links(),
+    )
 
 
 def origins(tower: Backbone, config: MethodConfig, question: Question, taught: Taught | None) -> Origins:
@@ -86,11 +89,15 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
     notes = {
         "regions": " ".join(filter(None, [_of_regions(tower), _of_looks(config)])),
         "cosines": " ".join(
-            filter(None, [_of_projections(config), _of_cosines(tower.name, damping.image, damping.region)])
+            filter(
+                None, [_PROJECTED * config.global_projection, _of_cosines(tower.name, damping.image, damping.region)]
+            )
         ),
     }
     if taught is not None:
-        notes |= {"prompts": _of_prompts(taught), "learning": _of_dropout(taught)}
+        # A model that came as a file does not tell how it was taught.
+        learned = f"Learned in {taught.steps} steps on {taught.shots} photos." if taught.shots else ""
+        notes |= {"prompts": learned, "learning": _of_dropout(taught)}
     return Origins(
         tower.preprocess.size,
         () if taught is not None else question.templates,
@@ -101,37 +108,24 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
 
 
 def _of_regions(tower: Backbone) -> str:
-    """What is not as in the paper."""
     kind = tower.region_kind
     return "" if kind == "value" else f"This tower's are of the kind {kind}: {REGION_RULES[kind]}, not the paper's."
 
 
 def _of_looks(config: MethodConfig) -> str:
-    """What is left out here."""
     if config.detail == 1:
         return ""
     what = "the maps of Explore are of that look" if config.detail_in == "maps" else "answers are the mean of both"
     return f"The photo is looked at once more at {config.detail:g} times the size, and {what}; this is the first look."
 
 
-def _of_projections(config: MethodConfig) -> str:
-    """What is not as in the paper."""
-    return "The photo's own feature goes through a learned projection, as the regions do." * config.global_projection
-
-
 def _of_cosines(tower: str, image: float, region: float) -> str:
-    """What is not as in plain CLIP."""
     if not (image or region):
         return ""
     return (
         f"In this tower, {tower}, they are damped: the product is divided by the feature's length or, where that "
         f"is less, by {image:g} for the whole photo and {region:g} for a region, so that little counts little."
     )
-
-
-def _of_prompts(taught: Taught) -> str:
-    # A model that came as a file does not tell how it was taught.
-    return f"Learned in {taught.steps} steps on {taught.shots} photos." if taught.shots else ""
 
 
 def _of_dropout(taught: Taught) -> str:

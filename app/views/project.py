@@ -1,33 +1,193 @@
-"""A visitor's things as a project, and a project in a visitor's hands. Knows no Streamlit, and no torch but to open it.
+"""A visitor's things as a project, a project in a visitor's hands, the sample project, and models that are opened.
 
 Of the runs those go along that are about photos of the project: others on this machine are nobody else's business.
+A model is opened on its own tower: at once where that is loaded, else as a job that waits. Knows no Streamlit, and
+loads torch only when a model is opened.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal
 
 from app import text
-from app.jobs.manager import PlainError
-from app.photos.allowance import allowed, no_room
+from app.jobs import Counted, PlainError
+from app.library import Backbone
 from app.photos.archives import CardPlace, Member
-from app.photos.shelf import Shelf
-from app.projects.content import Project, ProjectRun
-from app.runs.data_file import RunsProblem
-from app.runs.facts import written
-from app.runs.model_zip import classifier_of, file_name, files_of
-from app.runs.run import Run, of_taught
-from app.teaching.card_words import left_out
-from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, Card
-from app.teaching.tasks import opened
-from app.views.explore_said import explore_said
-from app.views.opening import Opened
+from app.photos.shelf import SHOT_SIDE, Shelf, allowed, no_room, small
+from app.projects import Project, ProjectRun
+from app.runs.run import Files, Run, classifier_of, file_name, files_of, of_taught, read_files, run_of_row, written
+from app.runs.store import RunsProblem
+from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, Card, left_out
+from app.teaching.tasks import drawn_shots, opened
+from app.teaching.training import Settings, Taught
+from app.towers import PAPERS_KIND, TowerRoom, called
+from app.views.explore_as_text import explore_said
 from app.visitor.session import Session
+from gallop import Photo
+from gallop.runtime.reading import read_text
+from gallop.sample import sample_folder, sample_photos
 
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
+
+@dataclass(frozen=True)
+class Opened:
+    """What came of it.
+
+    Attributes:
+        name: of the run, the file or the sample.
+        source: where it came from; one from a file is no run yet.
+        settings, limit: of a project's, as they stand with it: of the next training, and for "none of these".
+        tuned: of a project's, the k that were chosen on test photos, and those photos by content hash.
+    """
+
+    taught: Taught
+    name: str
+    source: Literal["run", "file", "sample", "project"]
+    settings: Settings | None = None
+    limit: float | None = None
+    tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
+
+
+def opening(make: Callable[[], Opened]) -> Generator[Counted, None, Opened]:
+    yield Counted(0.5, "Reading it")
+    return make()
+
+
+def tower_of_files(room: TowerRoom, files: Files, usual: str) -> str:
+    """Return what the tower of a model in files is called here; ``usual`` where none that is known is its own.
+
+    Then the library tells what does not fit. What the files say opens nothing: it is looked up in the list.
+    """
+    try:
+        said = json.loads(files.settings)
+        name, fingerprint = said["backbone"], said["fingerprint"]
+        kind = said.get("regions", PAPERS_KIND)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return usual
+    if not all(isinstance(word, str) for word in (name, fingerprint, kind)):
+        return usual
+    known = room.named_by(fingerprint) or called(name, kind)
+    return known if room.listing.seek(known) is not None else usual
+
+
+SAMPLE_RUN = "Sample project"
+RUN_FILE = "run.json"
+_LARGEST = 2**20
+
+
+@dataclass(frozen=True)
+class _Row:
+    facts: str
+    id: int = 0
+    name: str = SAMPLE_RUN
+    made: float = 0.0
+
+
+@cache
+def sample_run() -> Run:
+    """Return the run, with no number yet; its photos are those of the sample."""
+    found = run_of_row(_Row(read_text(sample_folder() / RUN_FILE, _LARGEST)))
+    assert found is not None  # it comes with the package, and a test reads it
+    return found
+
+
+def sample_files() -> Files:
+    return read_files(sample_folder() / "model")
+
+
+def is_sample_run(run: Run) -> bool:
+    """Whether a run is the one that comes with the sample, whatever it is called by now."""
+    mine = sample_run()
+    return (run.content, run.history, run.answers) == (mine.content, mine.history, mine.answers)
+
+
+def is_offered(session: Session) -> bool:
+    """Whether the visitor has nothing yet that the sample could be mixed up with."""
+    training = session.training
+    return not (session.photos.deck.cards or training.taught or training.elsewhere or training.job)
+
+
+def is_there(session: Session) -> bool:
+    mine = sample_run().answers  # of every photo on its cards
+    cards = session.photos.deck.cards
+    return any(photo.sha256 in mine for card in cards for photo in card.all)
+
+
+def put_in(session: Session) -> tuple[Photo, ...]:
+    """Put the photos onto cards and shelves, and the run among the others; the photos of the cards."""
+    photos = session.photos
+    on_cards = [photo for photo in sample_photos() if photo.class_name is not None]
+    members = [
+        Member(CardPlace(photo.class_name or "", photo.part == "test", photo.path.name), photo.path)
+        for photo in on_cards
+    ]
+    taken = photos.deck.add_photos(members).taken
+    photos.unknown.add(photo.path for photo in sample_photos() if photo.part == "other")
+    photos.shelf.add(_to_look_at(photos.tests()))
+    ledger = session.training.ledger
+    with contextlib.suppress(RunsProblem):  # Compare tells it, and the model is opened all the same
+        if ledger is not None and not any(map(is_sample_run, ledger.runs())):
+            ledger.bring(sample_run(), sample_files())
+    return taken
+
+
+def _to_look_at(tests: Mapping[str, Sequence[Photo]]) -> list[Photo]:
+    """A photo of each class, and one that is answered rightly only since it was taught; the last is shown first."""
+    before, after = sample_run().answers_before, sample_run().answers
+    corrected = [
+        photo
+        for some in tests.values()
+        for photo in some
+        if after[photo.sha256].right and not before[photo.sha256].right
+    ]
+    right = [next(photo for photo in some if after[photo.sha256].right) for some in tests.values()]
+    return [*corrected[:1], *sorted(right, key=lambda photo: after[photo.sha256].probability)]
+
+
+def sample_opened(backbone: Backbone) -> Opened:
+    """The run's model, as what was taught: its photos are here, so those that voted can be told.
+
+    Raises:
+        ModelProblem: this backbone is not the one that it learned on.
+    """
+    run = sample_run()
+    assert run.settings is not None
+    taught = opened(classifier_of(sample_files(), backbone), backbone, run.settings, run)
+    learned = tuple(drawn_shots(_shots(), run.settings))
+    return Opened(replace(taught, learned=learned), SAMPLE_RUN, "sample")
+
+
+def _shots() -> dict[str, list[Photo]]:
+    found: dict[str, list[Photo]] = {}
+    for photo in sample_photos():
+        if photo.part == "train" and photo.class_name is not None:
+            found.setdefault(photo.class_name, []).append(small(photo.path, SHOT_SIDE))
+    return found
+
+
+def take_out(session: Session) -> Run | None:
+    """Take all of it away: photos, what was taught, and the run, which is returned where there was one."""
+    training, photos = session.training, session.photos
+    photos.deck.clear_out(_contents(), "the sample project")
+    for shelf in (photos.unknown, photos.shelf):
+        for digest in _contents() & set(shelf.photos):
+            del shelf.photos[digest]
+    if training.taught is not None and training.taught.history == sample_run().history:
+        training.forget(training.taught)
+    found = next((run for run in training.ledger.runs() if is_sample_run(run)), None) if training.ledger else None
+    if found is not None and training.ledger is not None:
+        training.ledger.delete(found.id)
+    return found
+
+
+@cache
+def _contents() -> frozenset[str]:
+    """Of all photos, as the cards and shelves keep them."""
+    return frozenset(small(photo.path, SHOT_SIDE).sha256 for photo in sample_photos())
 
 
 def project_of(session: Session) -> Project:
@@ -45,7 +205,7 @@ def project_of(session: Session) -> Project:
         taught,
         session.limit.own,
         training.tower,
-        training.settings_set,
+        dict(training.settings_by_tower),
         explore_said(session.explore),
         _tuned(session),
     )
@@ -68,13 +228,17 @@ def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
     found: list[ProjectRun] = []
     with contextlib.suppress(RunsProblem):  # Compare tells it, and the photos are saved all the same
         if ledger is not None:
-            about = [run for run in reversed(ledger.runs()) if here & _photos_of(run)]
+            about = [
+                run
+                for run in reversed(ledger.runs())
+                if here & ({digest for _, digest in run.content} | set(run.answers))
+            ]
             found = [ProjectRun(run, ledger.files(run.id)) for run in about]
     if taught is None:
         return found, None
     last = ProjectRun(of_taught(taught, "Taught", 0.0), files_of(taught.after))
     for number in reversed(range(len(found))):
-        if _same(found[number], last):
+        if written(found[number].run) == written(last.run) and found[number].files.prompts == last.files.prompts:
             return found, number
     return [*found, last], len(found)
 
@@ -83,15 +247,6 @@ def _tuned(session: Session) -> tuple[tuple[int, ...], frozenset[str]] | None:
     """The k that were chosen on test photos, for what answers now: its figures are optimistic, and Test says so."""
     tuned = session.test.tuned
     return None if tuned is None or tuned.of != session.training.version else (tuned.topk, tuned.photos)
-
-
-def _photos_of(run: Run) -> set[str]:
-    return {digest for _, digest in run.content} | set(run.answers)
-
-
-def _same(one: ProjectRun, other: ProjectRun) -> bool:
-    """Whether they are one training, whatever it is called."""
-    return written(one.run) == written(other.run) and one.files.prompts == other.files.prompts
 
 
 def take_over(session: Session, project: Project, name: str) -> str:
@@ -169,5 +324,11 @@ def project_opened(project: Project, name: str, backbone: Backbone) -> Opened:
     assert project.taught is not None
     kept = project.runs[project.taught]
     assert kept.run.settings is not None
-    taught = opened(classifier_of(kept.files, backbone), backbone, kept.run.settings, kept.run)
-    return Opened(taught, name, "project", project.settings.get(project.tower), project.limit, project.tuned)
+    return Opened(
+        opened(classifier_of(kept.files, backbone), backbone, kept.run.settings, kept.run),
+        name,
+        "project",
+        project.settings.get(project.tower),
+        project.limit,
+        project.tuned,
+    )

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.jobs.manager import PlainError
+from app.jobs import PlainError
 from app.teaching.cards import MOST_PHOTOS
-from app.teaching.settings import PAPER, QUICK, Settings, preset
-from app.towers.options import DEFAULT_TOWER
+from app.teaching.training import PAPER, QUICK, Settings, preset
+from app.towers import DEFAULT_TOWER
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.errors import ClassNameError
 from gallop.names.class_names import folder_to_name
@@ -45,12 +45,10 @@ class UsedTower:
 
     @property
     def exact(self) -> bool:
-        """Whether more than its name has to be said."""
         return self.precision == "bf16" or self.regions != "value"
 
     @property
     def python(self) -> str:
-        """What makes it."""
         if not self.exact:
             return repr(self.name)
         precision = ", precision='bf16'" if self.precision == "bf16" else ""
@@ -59,17 +57,14 @@ class UsedTower:
 
     @property
     def argument(self) -> str:
-        """Of the classifier; nothing for the tower that ships."""
         return "" if self == SHIPPED else f"backbone={self.python}, "
 
     @property
     def imported(self) -> str:
-        """What it needs beside the classifier."""
         return ", load_backbone" if self.exact else ""
 
     @property
     def option(self) -> str:
-        """Of ``gallop train``, which computes in single precision."""
         regions = f" --regions {self.regions}" if self.regions != "value" else ""
         return "" if self.name == DEFAULT_TOWER else f" --backbone {shlex.quote(self.name)}{regions}"
 
@@ -91,7 +86,6 @@ class Snippet:
 
     @property
     def notebook(self) -> str:
-        """In Jupyter's format 4.5."""
         first = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {self.title}"}
         code: list[dict[str, Any]] = [
             {
@@ -109,7 +103,6 @@ class Snippet:
         return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
-        """The code as files, by path."""
         words = {"code.py": self.python, "code.sh": self.shell, "code.ipynb": self.notebook}
         return {path: content.encode() for path, content in words.items()}
 
@@ -179,10 +172,10 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, tower:
     return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
 
 
+# Settings that the code gives the classifier by name; others that are not as usual go in as a whole.
 _ARGUMENTS = ("global_prompts", "topk", "dropout", "local_projection", "lr", "epochs", "batch_size", "views", "seed")
-"""Settings that the code gives the classifier by name; others that are not as usual go in as a whole."""
+# By the argument that takes it.
 _WHOLE = {"preset": TrainConfig, "method": MethodConfig}
-"""By the argument that takes it."""
 
 
 def _is_usual(settings: Settings, name: str) -> bool:
@@ -211,7 +204,6 @@ def _arguments(settings: Settings) -> tuple[str, str]:
 
 
 def _options(settings: Settings) -> Iterator[str]:
-    """The same for ``gallop train``."""
     yield f"--shots {settings.shots or MOST_PHOTOS}"
     for kind in (MethodConfig, TrainConfig):
         for name, about in settings_of(kind).items():

@@ -1,30 +1,28 @@
-"""A test of what was taught: which photos, their answers, other k, and where a label may be wrong.
+"""What was taught, put to the test: answers to photos, prompts compared, other k, and labels that are missing or wrong.
 
-Knows no Streamlit. Photos are encoded once; everything here starts at similarities that the session keeps.
+Knows no Streamlit. Photos are encoded once; everything here starts at features or similarities that the session keeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.visitor.page_state import TunedScales
-from app.visitor.question import Question
+from app import text
+from app.library import Backbone, Evaluation, ImageFeatures, KSweep, Nearest, Worth
+from app.towers import DEFAULT_TOWER
+from app.visitor.page_state import Question, TunedScales
 from app.visitor.session import Session
 from gallop import Photo
+from gallop.config import HEADS
 from gallop.core.scores import class_probabilities
 from gallop.evaluation.intervals import Share
 from gallop.evaluation.kept_answers import ENSEMBLE, KeptAnswers
 from gallop.model.scores import VERDICT
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
-    from gallop.evaluation.k_sweep import KSweep
-    from gallop.evaluation.measure import Evaluation
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,6 @@ class AnsweredPhotos:
 
     @property
     def kept(self) -> KeptAnswers:
-        """What figures are made of."""
         said = self.probabilities.argmax(axis=1)
         return KeptAnswers({ENSEMBLE: said}, self.probabilities.max(axis=1), self.ood)
 
@@ -59,8 +56,8 @@ class Tested:
 
     answers: AnsweredPhotos
     evaluation: Evaluation
+    # How many were right before anything was learned.
     zero_shot: Share
-    """How many were right before anything was learned."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,6 @@ class Doubt:
 
     @property
     def label(self) -> tuple[str, str]:
-        """The photo's content hash and the class it has."""
         return self.photo.sha256, self.given
 
 
@@ -96,21 +92,17 @@ class Swept:
 
 
 def taught_question(session: Session) -> Question:
-    """The taught classes, asked of the taught prompts."""
-    assert session.training.taught is not None
-    return Question(session.training.taught.names, taught=True)
+    return Question(session.training.taught_model.names, taught=True)
 
 
 def labelled(session: Session) -> tuple[list[tuple[Photo, str]], list[str]]:
     """Test photos of the classes that were taught, and the names of cards whose test photos are left out."""
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     left_out = [name for name, photos in session.photos.tests().items() if photos and name not in taught.names]
     return session.training.tested_with(taught.names, taught), left_out
 
 
 def answered(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos | None:
-    """None for no photo."""
     if not photos:
         return None
     return session.answers.figure(
@@ -119,7 +111,6 @@ def answered(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> A
 
 
 def measure(session: Session, backbone: Backbone) -> Tested | None:
-    """None without test photos of the taught classes."""
     pairs, _ = labelled(session)
     photos, classes = [photo for photo, _ in pairs], tuple(name for _, name in pairs)
     found = answered(session, backbone, photos)
@@ -135,9 +126,9 @@ def doubts(session: Session, tested: Tested | None) -> tuple[list[Doubt], int]:
 
     Of photos learned from, and of test photos; those whose label somebody has looked at and kept are not doubted.
     """
-    assert session.training.taught is not None
-    photos = [photo for photo, _ in session.training.taught.learned]
-    found, judged = session.answers.figure("doubts", photos, None, lambda: _learned_doubts(session))
+    found, judged = session.answers.figure(
+        "doubts", [photo for photo, _ in session.training.taught_model.learned], None, lambda: _learned_doubts(session)
+    )
     if tested is not None:
         answers, truth = tested.answers, tested.evaluation.truth
         found = found + _doubts(session, answers.photos, answers.probabilities, truth, learned=False)
@@ -150,8 +141,7 @@ def doubts(session: Session, tested: Tested | None) -> tuple[list[Doubt], int]:
 
 def tests_changed(session: Session) -> list[str]:
     """Return what has become of the photos that were tested with since the training, as sentences."""
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     then = {digest: answer for digest, answer in taught.answers.items() if not answer.seen}
     now = {photo.sha256: name for photo, name in session.training.tested_with(taught.names, taught)}
     next_ = {photo.sha256 for some in session.photos.shots().values() for photo in some} & set(now)
@@ -201,18 +191,19 @@ def are_tuned(session: Session, tested: Tested) -> bool:
 
 
 def _tuned(session: Session, tested: Tested) -> TunedScales:
-    photos = frozenset(photo.sha256 for photo in tested.answers.photos)
-    return TunedScales(session.training.version, session.training.scales(), photos)
+    return TunedScales(
+        session.training.version, session.training.scales(), frozenset(photo.sha256 for photo in tested.answers.photos)
+    )
 
 
 def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     cross_fit = taught.after.cross_fit_
     if cross_fit is None:  # no class had two photos, or the training was cancelled before
         return [], 0
-    mixes = [branch.mix for branch in taught.after.model_.branches]
-    index, shares = cross_fit.probabilities(taught.names, taught.after.calibration_.temperature, mixes)
+    index, shares = cross_fit.probabilities(
+        taught.names, taught.after.calibration_.temperature, [branch.mix for branch in taught.after.model_.branches]
+    )
     pairs = [taught.learned[i] for i in index.tolist()]
     labels = np.array([taught.names.index(name) for _, name in pairs])
     return _doubts(session, [photo for photo, _ in pairs], shares.numpy(), labels, learned=True), len(pairs)
@@ -228,8 +219,7 @@ def _doubts(
 ) -> list[Doubt]:
     from gallop.evaluation.measure import suspects
 
-    assert session.training.taught is not None
-    names = session.training.taught.names
+    names = session.training.taught_model.names
     return [
         Doubt(photos[s.photo], learned, names[s.given], names[s.likely], s.of_given, s.of_likely, s.usual)
         for s in suspects(shares, labels)
@@ -237,26 +227,212 @@ def _doubts(
 
 
 def _answers(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos:
-    assert session.training.taught is not None
     found = session.answers.similarities(backbone, photos, taught_question(session))
-    temperature = session.training.taught.after.calibration_.temperature
-    shares = class_probabilities(found.logits(session.training.scales()), backbone.logit_scale, temperature)
-    ood = {name: score.numpy() for name, score in found.ood().items()}
-    return AnsweredPhotos(tuple(photos), shares.numpy(), ood)
+    shares = class_probabilities(
+        found.logits(session.training.scales()),
+        backbone.logit_scale,
+        session.training.taught_model.after.calibration_.temperature,
+    )
+    return AnsweredPhotos(tuple(photos), shares.numpy(), {name: score.numpy() for name, score in found.ood().items()})
 
 
 def _tested(session: Session, backbone: Backbone, found: AnsweredPhotos, classes: Sequence[str]) -> Tested:
     from gallop.evaluation.measure import Evaluation
 
-    assert session.training.taught is not None
-    names = session.training.taught.names
+    names = session.training.taught_model.names
     truth = np.array([names.index(name) for name in classes])
-    before = _zero_shot(session, backbone, found.photos, truth)
-    return Tested(found, Evaluation(names, truth, found.kept), before)
+    return Tested(found, Evaluation(names, truth, found.kept), _zero_shot(session, backbone, found.photos, truth))
 
 
 def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:
-    assert session.training.taught is not None
-    found = session.answers.similarities(backbone, photos, Question(session.training.taught.names, like_taught=True))
+    found = session.answers.similarities(
+        backbone, photos, Question(session.training.taught_model.names, like_taught=True)
+    )
     said = np.asarray(found.logits(session.training.scales()).argmax(dim=-1))
     return Share(int((said == truth).sum()), len(truth))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of M global and N local prompts on B photos; shapes as in ``gallop.evaluation.diversity``.
+
+    Attributes:
+        says_global, says_local: (M, M) and (N, N), cosines of what two prompts say of the same class.
+        overlap, most: (N, N), how far two prompts choose the same regions, and how far their scales allow it.
+        looks: (N, R), share of the photos in which a region was chosen.
+        accuracy: of all prompts together, and of the branches beside them.
+        worths: of each prompt, global ones first.
+    """
+
+    says_global: NDArray[np.float32]
+    says_local: NDArray[np.float32]
+    overlap: NDArray[np.float64]
+    most: NDArray[np.float64]
+    looks: NDArray[np.float64]
+    topk: tuple[int, ...]
+    grid: tuple[int, int]
+    accuracy: Share
+    worths: tuple[Worth, ...]
+    branches: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        return [*numbered("global", len(self.says_global)), *numbered("local", len(self.says_local))]
+
+
+def numbered(branch: str, count: int) -> list[str]:
+    """Such as ["global 1", "global 2"]."""
+    return [f"{branch} {p}" for p in range(1, count + 1)]
+
+
+def figures(session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]]) -> Figures:
+    """Worked out once for photos (at least one, with the class of each) and scales."""
+    labels = tuple(session.training.taught_model.names.index(name) for _, name in pairs)
+    photos = [photo for photo, _ in pairs]
+    return session.answers.figure(
+        "prompts", photos, (session.training.scales(), labels), lambda: _figures(session, backbone, photos, labels)
+    )
+
+
+def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labels: tuple[int, ...]) -> Figures:
+    from gallop.evaluation import diversity
+
+    found = session.answers.similarities(backbone, photos, taught_question(session))
+    said, topk = session.training.taught_model.after.model_.cached_text_features(), session.training.scales()
+    chosen = diversity.chosen_regions(found, labels, topk)
+    right = int((np.asarray(found.logits(topk).argmax(dim=-1)) == labels).sum())
+    return Figures(
+        says_global=diversity.text_cosines(said.global_),
+        says_local=diversity.text_cosines(said.local),
+        overlap=diversity.overlaps(chosen),
+        most=diversity.most_overlap(topk, chosen.shape[-1]),
+        looks=chosen.mean(axis=0),
+        topk=topk,
+        grid=backbone.vision.grid,
+        accuracy=Share(right, len(photos)),
+        worths=tuple(diversity.worths(found, topk, labels)),
+        branches=tuple(HEADS[name].title for name in found.branch_weights),
+    )
+
+
+def prompt_words(session: Session, backbone: Backbone) -> list[list[list[Nearest]]]:
+    """For each prompt and context token the nearest words of the vocabulary."""
+    from gallop.evaluation.diversity import nearest_words
+
+    contexts = session.training.taught_model.after.model_.prompts.contexts().detach()
+    return session.answers.figure("words", (), None, lambda: nearest_words(contexts, *backbone.text.vocabulary()))
+
+
+def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float]:
+    """The two prompts (counted from 0) that are closest, or farthest, and how close; of at least two."""
+    rows, columns = np.triu_indices(len(matrix), k=1)
+    values = matrix[rows, columns]
+    place = int(values.argmax() if closest else values.argmin())
+    return int(rows[place]), int(columns[place]), float(values[place])
+
+
+_ASKED = 6
+
+
+@dataclass(frozen=True)
+class NextPhoto:
+    """A photo whose label is worth asking for, and why, as a sentence."""
+
+    photo: Photo
+    why: str
+
+
+def unlabelled(session: Session) -> list[Photo]:
+    """Return the photos to look at that are on no card and not said to be none of the classes."""
+    photos = session.photos
+    cards = {photo.sha256 for card in photos.deck.cards for photo in card.all}
+    known = cards | set(photos.unknown.photos)
+    return [photo for photo in photos.own.values() if photos.as_on_card(photo) not in known]
+
+
+def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:
+    """Return photos without a label in the order in which theirs are worth asking for; needs what was taught."""
+    photos = unlabelled(session)
+    if len(photos) < 2:  # nothing to choose from: it is the one shown
+        return []
+    shots = [photo for some in session.photos.shots().values() for photo in some]
+    return session.answers.figure(
+        "next",
+        photos,
+        (tuple(photo.sha256 for photo in shots), session.training.scales()),
+        lambda: _next(session, backbone, photos, shots),
+    )
+
+
+def _next(session: Session, backbone: Backbone, photos: Sequence[Photo], shots: Sequence[Photo]) -> list[NextPhoto]:
+    from gallop.predictions.next_to_label import UNCERTAIN, next_to_label
+
+    said, names = answered(session, backbone, photos), taught_question(session).names
+    assert said is not None
+    seen, known = (features_of(session, backbone, some) for some in (photos, shots))
+    found = []
+    for asked in next_to_label(said.probabilities, seen, known, _ASKED):
+        best, second = (text.markdown(text.shorten(names[k])) for k in (asked.best, asked.second))
+        why = f"Unlike every photo with a label; perhaps {best}."
+        if asked.why == UNCERTAIN:
+            why = f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
+        found.append(NextPhoto(photos[asked.photo], why))
+    return found
+
+
+def features_of(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> NDArray[np.float32]:
+    """Return (B, D), of a whole photo each; (0, D) of none."""
+    from gallop.features.encoding import encode_centres
+
+    parts = [np.asarray(part.global_.float()) for part in encode_centres(backbone, photos, session.photos.features())]
+    return np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
+
+
+_Labelled = Sequence[tuple[Photo, str]]
+
+
+@dataclass(frozen=True)
+class Twins:
+    """A test photo and the photo to learn from that it looks like, each with its class."""
+
+    tested: Photo
+    tested_of: str
+    learned: Photo
+    learned_of: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.tested.sha256, self.learned.sha256
+
+
+def twins(session: Session, backbone: Backbone) -> list[Twins]:
+    """Return them, the most alike first, but for those that are to be kept; nothing on a tower other than ``mini``.
+
+    What is alike was measured on that one, and cosines of another have a scale of their own.
+    """
+    shots, tests = _labelled(session.photos.shots()), _labelled(session.photos.tests())
+    if session.training.tower != DEFAULT_TOWER or not shots or not tests:
+        return []
+    pairs = session.answers.figure(
+        "twins", [photo for photo, _ in (*shots, *tests)], len(shots), lambda: _pairs(session, backbone, shots, tests)
+    )
+    found = [Twins(*tests[second], *shots[first]) for first, second in pairs]
+    return [each for each in found if each.key not in session.photos.both_kept]
+
+
+def _labelled(photos: Mapping[str, Sequence[Photo]]) -> _Labelled:
+    return [(photo, name) for name, some in photos.items() for photo in some]
+
+
+def _pairs(session: Session, backbone: Backbone, shots: _Labelled, tests: _Labelled) -> list[tuple[int, int]]:
+    from gallop.features.near_duplicates import near_duplicates
+
+    first, second = (_features(session, backbone, some) for some in (shots, tests))
+    return [(pair.first, pair.second) for pair in near_duplicates(first, second)]
+
+
+def _features(session: Session, backbone: Backbone, pairs: _Labelled) -> ImageFeatures:
+    from gallop.features.encoding import ImageFeatures, encode_centres
+
+    photos = [photo for photo, _ in pairs]
+    return ImageFeatures.cat(list(encode_centres(backbone, photos, session.photos.features())))

@@ -1,4 +1,4 @@
-"""What is worked out from a visitor's photos, each thing once for a tower and what was taught on it.
+"""What is computed from a visitor's photos, once for a tower and what was taught on it; the limit for "none of these".
 
 Knows no Streamlit, and loads torch when it is asked.
 """
@@ -8,32 +8,87 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from app.library import Backbone, Explanation, GalLoPClassifier, ShotVotes, Similarities
 from app.photos.shelf import MAX_PHOTOS
-from app.teaching.more import are_all, recalled
-from app.teaching.progress import Course
-from app.teaching.settings import looks_of
-from app.visitor.limit import VisitorLimit
-from app.visitor.photos import VisitorPhotos
-from app.visitor.question import Question
-from app.visitor.recent import Bounded
+from app.teaching.tasks import are_all, recalled
+from app.teaching.training import Course, looks_of
+from app.visitor.page_state import Question
+from app.visitor.photos import Bounded, VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import Photo
 from gallop.evaluation.limits import at_limit
 from gallop.model.scores import VERDICT
 
-if TYPE_CHECKING:
-    from gallop import Explanation, GalLoPClassifier
-    from gallop.backbones import Backbone
-    from gallop.model.branches.votes import ShotVotes
-    from gallop.model.similarities import Similarities
-    from gallop.predictions.faithfulness import Deletion
+
+@dataclass(frozen=True)
+class _Own:
+    """A limit of the visitor's: of which training, its value, and how many test photos it was taken from, if any."""
+
+    training: int
+    value: float
+    photos: int
+
+
+@dataclass
+class VisitorLimit:
+    """Above it an outlier score says: none of the taught classes."""
+
+    training: VisitorTraining
+    _set: _Own | None = None
+
+    @property
+    def _mine(self) -> _Own | None:
+        return self._set if self._set is not None and self._set.training == self.training.number else None
+
+    @property
+    def own(self) -> float | None:
+        """The one that the visitor has set since the last training; None where there is none."""
+        return self._mine.value if self._mine is not None else None
+
+    @property
+    def origin(self) -> str:
+        """Where the visitor's own came from, as a model card says it; empty where there is none."""
+        if self._mine is None:
+            return ""
+        photos = self._mine.photos
+        return f"taken from {photos} test photos, to keep 95 % of them" if photos else "set by hand"
+
+    @property
+    def value(self) -> float | None:
+        """The one that counts: the visitor's own, or the one found while teaching."""
+        if self.own is not None or self.training.taught is None:
+            return self.own
+        return self.training.taught.after.calibration_.threshold
+
+    def set_to(self, value: float | None, photos: int = 0) -> None:
+        """Set the visitor's own; None goes back to the one that was found while teaching.
+
+        Args:
+            photos: how many test photos it was taken from; 0 where a hand has set it.
+        """
+        self._set = None if value is None else _Own(self.training.number, value, photos)
+
+    def own_for(self, question: Question) -> float | None:
+        """Return the visitor's own if it decides: outlier scores depend on the class list, so for that alone."""
+        taught = self.training.taught
+        asked = question.taught and taught is not None and set(question.names) == set(taught.names)
+        return self.own if asked else None
+
+    def note(self, question: Question, classifier: GalLoPClassifier) -> str:
+        """Return where the limit that decides for a question came from, if that is to be said."""
+        if self.own_for(question) is not None:
+            return f"this limit was {self.origin.replace('by hand', 'by you')}, on the page Test"
+        if question.taught and self.own is not None:
+            return "the limit that you set on the page Test is for the taught classes alone, so it does not count here"
+        return "" if classifier.calibration_.doubt else classifier.calibration_.note
+
 
 T = TypeVar("T")
 Explain = Callable[["Backbone", Photo, Question], "Explanation"]
+# How many times as large a photo is looked at once more for finer maps.
 FINER = 2.0
-"""How many times as large a photo is looked at once more for finer maps."""
 
 
 @dataclass
@@ -45,7 +100,7 @@ class VisitorAnswers:
     limit: VisitorLimit
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
-    _deletions: Bounded = field(default_factory=lambda: Bounded(8))
+    deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
     _similarities: Bounded = field(default_factory=lambda: Bounded(3))
     _figures: Bounded = field(default_factory=lambda: Bounded(12))
@@ -71,8 +126,7 @@ class VisitorAnswers:
                 method = taught.after.model_.config
                 sizes = {"global_prompts": method.global_prompts, "topk": method.topk, "method": looks_of(method)}
             empty = GalLoPClassifier(backbone=backbone, cache=False, **sizes)
-            made: GalLoPClassifier = empty.zero_shot(question.names, question.templates)
-            return made
+            return empty.zero_shot(question.names, question.templates)
         return _with_names(taught.after, question)
 
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
@@ -126,10 +180,7 @@ class VisitorAnswers:
             return _with_names(recalled(taught, learned, self.photos.features()), question)
 
         classifier: GalLoPClassifier = self._classifiers.get_or(("recalled", question, self.training.version), compute)
-        found: Mapping[str, ShotVotes] = self.figure(
-            "votes", [photo], question, lambda: classifier.explain(photo).votes
-        )
-        return found
+        return self.figure("votes", [photo], question, lambda: classifier.explain(photo).votes)
 
     def ways(
         self, backbone: Backbone, photo: Photo, question: Question, *, finer: bool
@@ -160,8 +211,7 @@ class VisitorAnswers:
             classifier = self.classifier(backbone, question)
             return explain_first_look(classifier.model_, photo, classifier.calibration_)
 
-        found: Explanation = self._explanations.get_or((self._key(photo, question), "first look"), compute)
-        return found
+        return self._explanations.get_or((self._key(photo, question), "first look"), compute)
 
     def explain_closer(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
         """Return the same with maps of finer regions, from a second look at the photo; the answer is the same."""
@@ -169,8 +219,7 @@ class VisitorAnswers:
         def compute() -> Explanation:
             closer = copy.copy(self.classifier(backbone, question))
             closer.set_detail(FINER, "maps")
-            found: Explanation = closer.explain(photo)
-            return found
+            return closer.explain(photo)
 
         found = self.explain(backbone, photo, question)
         if len(found.grids) > 1:  # it was taught to look twice
@@ -186,8 +235,7 @@ class VisitorAnswers:
 
     def verdict(self, photo: Photo, question: Question) -> str | None:
         """Return the answer in words, at the model's own scales; None for a photo that was not explained yet."""
-        found: str | None = self._verdicts.get((self._key(photo, question), self._limit_of(question)))
-        return found
+        return self._verdicts.get((self._key(photo, question), self._limit_of(question)))
 
     def _limit_of(self, question: Question) -> Hashable:
         """What decides about "none of these" beside the classifier: the visitor's own limit, and the test photos."""
@@ -196,7 +244,6 @@ class VisitorAnswers:
         return self.limit.own_for(question), _shas([photo for photo, _ in tests])
 
     def thumbnail(self, photo: Photo, make: Callable[[], str]) -> str:
-        """Return a small picture of a photo: made once."""
         return self._thumbnails.get_or(photo.sha256, make)
 
     def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:
@@ -212,21 +259,15 @@ class VisitorAnswers:
         from gallop.features.encoding import encode_centres
         from gallop.predictions.predict import similarities
 
-        features = encode_centres(
-            classifier.model_.backbone, photos, self.photos.features(), sight=classifier.model_.sight
+        return similarities(
+            classifier.model_,
+            classifier.model_.cached_text_features(),
+            encode_centres(classifier.model_.backbone, photos, self.photos.features(), sight=classifier.model_.sight),
         )
-        return similarities(classifier.model_, classifier.model_.cached_text_features(), features)
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
         """Return something small that was worked out from photos, since the last training."""
         return self._figures.get_or((what, _shas(photos), more, self.training.version), compute)
-
-    def deletion(self, key: Hashable) -> Deletion | None:
-        """Return the deletion curve that was kept under ``key``, since the last training."""
-        return self._deletions.get((key, self.training.version))
-
-    def keep_deletion(self, key: Hashable, found: Deletion) -> None:
-        self._deletions.put((key, self.training.version), found)
 
     def picture(self, explanation: Explanation, key: Hashable, make: Callable[[], T]) -> T:
         """Return something drawn from the similarities of an explanation, whatever its k: drawn once."""

@@ -1,4 +1,4 @@
-"""UI state that survives reruns, one dataclass a page. Knows no Streamlit and no torch.
+"""UI state that survives reruns, one dataclass a page, and what is asked on Explore. Knows no Streamlit and no torch.
 
 Only what outlives a change of page or a reload. What a visitor is asked is a ``Remembered`` field. Read on a state it
 is the value; read on the class it is its ``Place``, which is what a widget is given: ``CompareState.pin_a`` is where
@@ -7,12 +7,39 @@ the first pin is remembered, and the key of its widget follows from that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar, overload
 
-from app.teaching.settings import QUICK, Settings, preset
+from app.photos.sample_answers import sample_answers
+from app.teaching.training import QUICK, Settings, preset
+from app.visitor.photos import VisitorPhotos
+from app.visitor.training import VisitorTraining
+from gallop import parse_names
 from gallop.maps.explainer.stands import Stands
+from gallop.maps.look import Style
+from gallop.names.templates import parse_templates
+
+DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
+# What every prompt says before anything is learned.
+DEFAULT_TEMPLATES = ("A photo of a {}",)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a photo: which classes, and which prompts answer.
+
+    Attributes:
+        taught: the prompts that were taught answer; otherwise it is zero-shot.
+        templates: of zero-shot.
+        like_taught: zero-shot with as many prompts as were taught, to compare prompt with prompt.
+    """
+
+    names: tuple[str, ...]
+    taught: bool = False
+    templates: tuple[str, ...] = DEFAULT_TEMPLATES
+    like_taught: bool = False
+
 
 T = TypeVar("T")
 
@@ -32,11 +59,9 @@ class Place(Generic[T]):
 
     @property
     def key(self) -> str:
-        """Of the widget."""
         return " ".join(str(word) for word in (self.page, self.field, self.part) if word is not None)
 
     def at(self, part: int | str) -> Place[Any]:
-        """Return where a part of it is remembered."""
         return Place(self.page, self.field, part)
 
     def read(self, session: object) -> T | None:
@@ -50,7 +75,6 @@ class Place(Generic[T]):
         return value
 
     def write(self, session: object, value: T) -> None:
-        """Remember a value there."""
         state = getattr(session, self.page)
         whole: Any = value
         held = getattr(state, self.field)
@@ -209,3 +233,134 @@ class ExportState:
     map: Remembered[int | None] = Remembered(None)
     code_of: Remembered[str | None] = Remembered(None)
     code_as: Remembered[str | None] = Remembered(None)
+
+
+SMOOTH, CELLS = "Smooth", "Cells"
+UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
+
+
+@dataclass(frozen=True)
+class ExploreState:
+    """As its widgets stand; None where one was not touched yet.
+
+    Attributes:
+        source: where photos come from.
+        photo: content hash.
+        names: as they are typed; None follows the photo shown.
+        own_names: those that were typed, while a sample is shown with its own.
+        templates: as they are typed.
+        prompts: ``UNTAUGHT`` or ``TAUGHT``: which answer.
+        class_name, against: the class explained, the most probable one if None, and the one it is compared with.
+        before: whether it is compared with itself before teaching.
+        prompt, all_scales: the local prompt whose map is shown, counted from 0; or all.
+        region, region_of: the region that is asked, and the content hash of the photo that it is on.
+        drawn: ``SMOOTH`` or ``CELLS``.
+        opacity, hidden: in percent; regions whose score is below ``hidden`` are not drawn.
+        scales: k of the local prompts.
+        finer: whether maps of finer regions follow the answer.
+    """
+
+    source: Remembered[str | None] = Remembered(None)
+    photo: Remembered[str | None] = Remembered(None)
+    names: Remembered[str | None] = Remembered(None)
+    own_names: Remembered[str | None] = Remembered(None)
+    templates: Remembered[str | None] = Remembered(None)
+    prompts: Remembered[str | None] = Remembered(None)
+    class_name: Remembered[str | None] = Remembered(None)
+    against: Remembered[str | None] = Remembered(None)
+    before: Remembered[bool | None] = Remembered(None)
+    prompt: Remembered[int | None] = Remembered(None)
+    all_scales: Remembered[bool | None] = Remembered(None)
+    region: Remembered[AskedRegion | None] = Remembered(None)
+    region_of: Remembered[str | None] = Remembered(None)
+    colours: Remembered[str | None] = Remembered(None)
+    drawn: Remembered[str | None] = Remembered(None)
+    opacity: Remembered[int | None] = Remembered(None)
+    hidden: Remembered[int | None] = Remembered(None)
+    scales: Remembered[tuple[int, ...]] = Remembered(())
+    finer: Remembered[bool | None] = Remembered(None)
+
+    def question(self, training: VisitorTraining) -> Question:
+        """Return what is asked: the class list and templates, zero-shot or taught.
+
+        Raises:
+            ClassNameError, TemplateError: what is typed there cannot be used.
+        """
+        names = parse_names(self.names_on(training.photos))
+        return Question(
+            names,
+            self.prompts == TAUGHT and training.knows(names),
+            parse_templates("\n".join(DEFAULT_TEMPLATES) if self.templates is None else self.templates),
+        )
+
+    def names_on(self, photos: VisitorPhotos) -> str:
+        """Return the class names, one on each line: as they are typed, or those that go with the photo shown.
+
+        A sample brings its own; a photo of the visitor's the names of the cards, or none: nobody has said yet what it
+        might be.
+        """
+        if self.names is not None:
+            return self.names
+        shown, samples = photos.shown(self.photo), sample_answers()
+        if shown is not None and shown.sha256 not in samples:
+            return "\n".join(card.name for card in photos.deck.cards)
+        sample = next(iter(samples.values()), None) if shown is None else samples[shown.sha256]
+        return "\n".join(DEFAULT_NAMES if sample is None else sample.class_names)
+
+    def looking_at(self, photo: str) -> ExploreState:
+        """Return it with another photo shown, by content hash: a sample comes with its own names, which nothing was
+        taught; the visitor's photos with those that were typed.
+        """
+        typed = self.own_names if self.names is None else self.names
+        if photo not in sample_answers():
+            return replace(self, photo=photo, names=typed)
+        return replace(self, photo=photo, names=None, own_names=typed)
+
+    def scales_of(self, usual: Sequence[int]) -> tuple[int, ...]:
+        """Return the k of each local prompt: as its slider stands, or as ``usual``."""
+        return (*self.scales, *usual[len(self.scales) :])[: len(usual)]
+
+    def stands(self, photo: str, grid: tuple[int, int]) -> Stands:
+        """Return what the explainer of a photo, by its content hash, is to stand at with this grid of regions."""
+        return Stands(
+            self.class_name,
+            self.against,
+            bool(self.before),
+            self.prompt or 0,
+            self.scales,
+            self.region.on(grid) if self.region is not None and self.region_of == photo else None,
+            bool(self.all_scales),
+            self.style,
+        )
+
+    def told(self, stands: Stands, photo: str, grid: tuple[int, int]) -> ExploreState:
+        """Return it as a hand left the explainer of a photo; what nobody touched stays untouched."""
+        drawn = SMOOTH if stands.style.smooth else CELLS
+        return replace(
+            self,
+            class_name=stands.class_name,
+            against=stands.against,
+            before=stands.before,
+            prompt=stands.prompt,
+            all_scales=stands.all_scales,
+            region=AskedRegion.of(stands.region, grid),
+            region_of=photo,
+            colours=_touched(self.colours, stands.style.colours, Style.colours),
+            drawn=_touched(self.drawn, drawn, SMOOTH),
+            opacity=_touched(self.opacity, round(100 * stands.style.opacity), round(100 * Style.opacity)),
+            hidden=_touched(self.hidden, round(100 * stands.style.threshold), 0),
+            scales=stands.topk,
+        )
+
+    @property
+    def style(self) -> Style:
+        return Style(
+            Style.colours if self.colours is None else self.colours,
+            Style.opacity if self.opacity is None else self.opacity / 100,
+            0.0 if self.hidden is None else self.hidden / 100,
+            self.drawn in (None, SMOOTH),
+        )
+
+
+def _touched(held: T | None, said: T, usual: T) -> T | None:
+    return None if held is None and said == usual else said

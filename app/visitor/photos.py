@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
-from app.photos.allowance import allowed, no_room
+from app.library import MemoryCache
 from app.photos.sample_answers import sample_answers
-from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, size_of, small
+from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, allowed, no_room, size_of, small
 from app.teaching.cards import Card, CardProblem, Deck, Pile
-from app.visitor.recent import Bounded
 from gallop import Photo
 
-if TYPE_CHECKING:
-    from gallop.features.encoding import MemoryCache
+T = TypeVar("T")
 
+
+class Bounded(OrderedDict[Hashable, Any]):
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def put(self, key: Hashable, value: Any) -> None:
+        self[key] = value
+        while len(self) > self._most:
+            self.popitem(last=False)
+
+    def get_or(self, key: Hashable, compute: Callable[[], T]) -> T:
+        if key not in self:
+            self.put(key, compute())
+        self.move_to_end(key)
+        found: T = self[key]
+        return found
+
+
+# Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each.
 MOST_FEATURES = 512 * 2**20
-"""Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each."""
 
 
 @dataclass
@@ -24,23 +43,23 @@ class VisitorPhotos:
     """Photos, and what became of the files they came in."""
 
     shelf: Shelf = field(default_factory=lambda: Shelf(SHOWN_SIDE, MAX_PHOTOS))
+    # Photos of none of the classes, to test with.
     unknown: Shelf = field(default_factory=lambda: Shelf(SHOT_SIDE, MAX_PHOTOS))
-    """Photos of none of the classes, to test with."""
     deck: Deck = field(default_factory=Deck)
+    # What became of the files that an uploader took last, by its name.
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
-    """What became of the files that an uploader took last, by its name."""
+    # Content hashes of a test photo and one to learn from that look the same and are both to stay.
     both_kept: set[tuple[str, str]] = field(default_factory=set)
-    """Content hashes of a test photo and one to learn from that look the same and are both to stay."""
+    # Content hash and class of photos whose label was doubted and, looked at, is right.
     labels_kept: set[tuple[str, str]] = field(default_factory=set)
-    """Content hash and class of photos whose label was doubted and, looked at, is right."""
+    # Photos that were of none of the classes before they were put to one.
     _called_back: dict[str, Photo] = field(default_factory=dict)
-    """Photos that were of none of the classes before they were put to one."""
     _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
     _features: MemoryCache | None = None
+    # Bytes for which there is room at least: what is taken away meanwhile is not counted.
     _left: int = 0
-    """Bytes for which there is room at least: what is taken away meanwhile is not counted."""
+    # At which change of the cards that was.
     _counted: int = -1
-    """At which change of the cards that was."""
 
     def __post_init__(self) -> None:
         self.shelf.fits = self.unknown.fits = self.deck.fits = self._fits
@@ -58,7 +77,7 @@ class VisitorPhotos:
     def keep_within(self, most: int) -> int:
         """Let go what only an undo brings back where all takes more bytes than that; how many there is room for."""
         if self.size > most:
-            self.deck.past.changes.clear()
+            self.deck.past.clear()
             self._called_back.clear()
         return most - self.size
 
@@ -80,8 +99,7 @@ class VisitorPhotos:
 
     def as_on_card(self, photo: Photo) -> str:
         """Return the content hash that a photo has on a card, where it is kept smaller."""
-        found: str = self._as_on_card.get_or(photo.sha256, lambda: small(photo, SHOT_SIDE).sha256)
-        return found
+        return self._as_on_card.get_or(photo.sha256, lambda: small(photo, SHOT_SIDE).sha256)
 
     def place_of(self, photo: Photo) -> tuple[Card, Pile] | None:
         """Return the card and the pile where a photo is; None where it is on none."""
@@ -94,10 +112,8 @@ class VisitorPhotos:
             CardProblem: there is no room for it.
         """
         picture = small(photo, SHOT_SIDE)
-        if picture.sha256 not in self.unknown.photos:
-            refused = self.unknown.add([picture]).refused
-            if refused:
-                raise CardProblem(refused[0])
+        if picture.sha256 not in self.unknown.photos and (refused := self.unknown.add([picture]).refused):
+            raise CardProblem(refused[0])
         self.deck.remove(picture.sha256)
         return f"{photo.name} is one of none of the classes now: it is only tested with."
 
@@ -107,8 +123,7 @@ class VisitorPhotos:
         words = self.deck.relabel(photo, name, pile)
         if place is not None and (place[1], pile) == ("tests", "shots"):
             words += " From then on it tests nothing."
-        found = self.unknown.photos.pop(self.as_on_card(photo), None)
-        if found is not None:
+        if (found := self.unknown.photos.pop(self.as_on_card(photo), None)) is not None:
             self._called_back[found.sha256] = found
         return words
 
@@ -148,16 +163,14 @@ class VisitorPhotos:
         return sum(map(size_of, every.values()))
 
     def let_go(self) -> None:
-        """Let go of all: their visitor has gone."""
         for shelf in (self.shelf, self.unknown):
             shelf.photos.clear()
         self.deck.lay_out((), "left")
-        self.deck.past.changes.clear()
+        self.deck.past.clear()
         self._called_back.clear()
         self.forget_features()
 
     def forget_features(self) -> None:
-        """Let go what can be encoded again."""
         self._features = None
 
     def features(self) -> MemoryCache:

@@ -16,38 +16,31 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.jobs.manager import PlainError
-from app.runs.data_file import LOOPBACK
+from app.jobs import PlainError
+from app.options import options
+from app.runs.store import LOOPBACK
 from app.visitor.session import Session
 
+# Long enough for a reload and for a laptop that changes its network.
 GRACE_SECONDS = 120.0
-"""Long enough for a reload and for a laptop that changes its network."""
+# That things are kept where only this machine reaches the app: a working day, with its breaks.
 OWN_MACHINE_SECONDS = 8 * 3600.0
-"""That things are kept where only this machine reaches the app: a working day, with its breaks."""
+# Of the grace time, after which a page that was closed is forgotten. The server would do so by itself after all of it,
+# but only when another page is closed.
 CLOSED_SHARE = 0.75
-"""Of the grace time, after which a page that was closed is forgotten. The server would do so by itself after all of it,
-but only when another page is closed."""
 MOST_SESSIONS = 32
+# For which a page keeps its place since its last click, though nothing was brought to it yet.
 SETTLING_SECONDS = 30.0
-"""For which a page keeps its place since its last click, though nothing was brought to it yet."""
+# Of photos in sessions without a page; the most that one visitor can hold is less.
 MOST_KEPT_BYTES = 1536 * 2**20
-"""Of photos in sessions without a page; the most that one visitor can hold is less."""
-
-_said: float | None = None
-
-
-def keep_photos(seconds: float | None) -> None:
-    """Say how long sessions outlive their pages, before the first visitor comes; None is the usual time."""
-    global _said
-    _said = seconds
 
 
 def kept_seconds(address: str | None) -> float:
-    """Return how long sessions outlive their pages: as was said, or hours where the app listens on one's own machine
-    alone; on a machine that is shared others wait for the memory.
+    """Return how long sessions outlive their pages: as set, or hours where the app listens on one's own machine alone;
+    on a machine that is shared others wait for the memory.
     """
-    if _said is not None:
-        return _said
+    if (keep := options().keep) is not None:
+        return keep
     return OWN_MACHINE_SECONDS if address in LOOPBACK else GRACE_SECONDS
 
 
@@ -58,16 +51,16 @@ class TooManyVisitors(PlainError):
 @dataclass
 class _Visitor:
     session: Session
+    # The number of the browser that began it; nothing where that keeps none.
     browser: str
-    """The number of the browser that began it; nothing where that keeps none."""
+    # When a page was last known to be open.
     seen: float
-    """When a page was last known to be open."""
+    # When a page was last drawn.
     drawn: float
-    """When a page was last drawn."""
+    # The pages that hold one.
     leases: set[str] = field(default_factory=set)
-    """The pages that hold one."""
+    # Whether what can be worked out again has gone.
     rests: bool = False
-    """Whether what can be worked out again has gone."""
 
 
 @dataclass
@@ -91,8 +84,8 @@ class Visitors:
     most_bytes: int = MOST_KEPT_BYTES
     clock: Callable[[], float] = time.monotonic
     closed: Callable[[str], None] = lambda page: None
+    # Pages that were closed, and when that was seen.
     _left: dict[str, float] = field(default_factory=dict)
-    """Pages that were closed, and when that was seen."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _visitors: dict[str, _Visitor] = field(default_factory=dict)
     _reaper: threading.Thread | None = None
@@ -105,7 +98,7 @@ class Visitors:
         """A session of its own, and the token that leads to it. Where there is no room, another makes it.
 
         Args:
-            browser: its number, ``doors.BROWSER``. One that keeps no cookies has none, nor has a program: what
+            browser: its number, ``middleware.BROWSER``. One that keeps no cookies has none, nor has a program: what
                 these begin is found by all that have none either.
 
         Raises:
@@ -114,7 +107,7 @@ class Visitors:
         with self._lock:
             self._look()
             over = max(len(self._visitors) + 1 - self.most, 0)
-            gone = [self._pop(token) for token in self._least_missed(browser)[:over]]
+            gone = [self._visitors.pop(token).session for token in self._least_missed(browser)[:over]]
             full = len(self._visitors) >= self.most
             token = secrets.token_hex(16)
             if not full:
@@ -157,22 +150,22 @@ class Visitors:
     def remove(self, token: str) -> None:
         """Close a session at once: its photos are dropped, and its work is cancelled."""
         with self._lock:
-            found = [self._pop(token)] if token in self._visitors else []
-        for session in found:
-            session.close()
+            found = self._visitors.pop(token, None)
+        if found is not None:
+            found.session.close()
 
     def clear_out(self) -> None:
         """Close the sessions whose time is over, or whose photos find no room; let others rest, and closed pages go."""
         with self._lock:
             self._look()
             over = [token for token, visitor in self._visitors.items() if self._away(visitor) > self.keep]
-            gone = [self._pop(token) for token in over]
+            gone = [self._visitors.pop(token).session for token in over]
             resting = self._resting()
             held = sum(self._visitors[token].session.photos.size for token in resting)
             for token in resting:
                 if held > self.most_bytes and (size := self._visitors[token].session.photos.size):
                     held -= size
-                    gone.append(self._pop(token))
+                    gone.append(self._visitors.pop(token).session)
             for visitor in (self._visitors[token] for token in resting if token in self._visitors):
                 if not visitor.rests:
                     visitor.rests = True
@@ -188,10 +181,8 @@ class Visitors:
     def close(self) -> None:
         """Close all sessions, and look after none any more."""
         self._ended.set()
-        with self._lock:
-            gone = [self._pop(token) for token in [*self._visitors]]
-        for session in gone:
-            session.close()
+        for token in [*self._visitors]:
+            self.remove(token)
 
     def _reap(self) -> None:
         while not self._ended.wait(self.grace / 20):
@@ -200,7 +191,6 @@ class Visitors:
     # All below: the lock is held -------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """See whose pages are open."""
         now = self.clock()
         for visitor in self._visitors.values():
             for page in [page for page in visitor.leases if not self.connected(page)]:
@@ -230,6 +220,3 @@ class Visitors:
         unused = [t for t, v in oldest if not v.session.has_anything and (not v.leases or v.drawn < late)]
         crowd = [t for t, v in oldest if v.browser != browser and 2 * held[v.browser] > self.most]
         return [*dict.fromkeys([*unused, *self._resting(), *crowd])]
-
-    def _pop(self, token: str) -> Session:
-        return self._visitors.pop(token).session

@@ -6,15 +6,19 @@ prompts are a session's own.
 
 from __future__ import annotations
 
-from app.projects.content import Project
-from app.visitor.answers import VisitorAnswers
-from app.visitor.explore import ExploreState
-from app.visitor.limit import VisitorLimit
-from app.visitor.notices import Notice, Where
-from app.visitor.page_job import PageJobs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any, Literal
+
+from app.jobs import Job, JobManager, PlainError, Snapshot, State, Task
+from app.projects import Project
+from app.visitor.answers import VisitorAnswers, VisitorLimit
 from app.visitor.page_state import (
     AskedRegion,
     CompareState,
+    ExploreState,
     ExportState,
     PromptsState,
     TeachState,
@@ -23,6 +27,87 @@ from app.visitor.page_state import (
 )
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
+from gallop.errors import GallopError
+
+
+class Where(Enum):
+    CARDS = auto()
+    CORRECTION = auto()
+    OPENED = auto()
+    NEXT = auto()
+    RUNS = auto()
+    MODELS = auto()
+    TOWERS = auto()
+    PROJECT = auto()
+
+
+@dataclass(frozen=True)
+class Notice:
+    kind: Literal["success", "info", "error"]
+    words: str
+
+
+@dataclass(frozen=True)
+class PageJob:
+    """``name`` is what its result is found under; ``words`` tell what is being done."""
+
+    name: str
+    words: str
+    job: Job
+
+
+@dataclass
+class PageJobs:
+    """Those of one visitor: the one that is under way, and what the last one of each name left."""
+
+    # Whose turn its jobs take.
+    visitor: str = ""
+    running: PageJob | None = None
+    _ended: dict[str, Snapshot] = field(default_factory=dict)
+
+    def start(self, manager: JobManager, task: Task, name: str, words: str) -> None:
+        """Queue one; what the last one of this name left is forgotten.
+
+        Raises:
+            PlainError: another one is under way, or too many jobs are waiting.
+        """
+        if self.running is not None:
+            raise PlainError(f"{self.running.words} is not done yet. Wait for it, or cancel it.")
+        self.running = PageJob(name, words, manager.submit(task, visitor=self.visitor))
+        self._ended.pop(name, None)
+
+    def settle(self) -> None:
+        """Take over what the one under way has left, once it is over."""
+        if self.running is None:
+            return
+        snapshot = self.running.job.snapshot()
+        if not snapshot.active:
+            self._ended[self.running.name], self.running = snapshot, None
+
+    def result(self, name: str) -> Any:
+        """Return what the last one of this name made; None where there is nothing."""
+        snapshot = self._ended.get(name)
+        return None if snapshot is None else snapshot.result
+
+    def take(self, name: str) -> Any:
+        """Return what the last one of this name made, once; what it left is forgotten."""
+        snapshot = self._ended.pop(name, None)
+        return None if snapshot is None else snapshot.result
+
+    def problem(self, name: str) -> str:
+        """Return why the last one of this name left nothing, as a sentence; empty where it ended well."""
+        snapshot = self._ended.get(name)
+        if snapshot is not None and snapshot.state is State.FAILED:
+            return snapshot.error
+        return "Cancelled." if snapshot is not None and snapshot.state is State.CANCELLED else ""
+
+    def let_go(self) -> None:
+        self._ended.clear()
+
+    def cancel(self) -> None:
+        """Ask the one under way, if there is one, to stop."""
+        if self.running is not None:
+            self.running.job.cancel()
 
 
 class Session:
@@ -55,6 +140,18 @@ class Session:
         self.notices: dict[Where, Notice] = {}
         self.lost = False
         self.asked: tuple[Project, str] | None = None
+
+    def tell(self, where: Where, words: str, kind: Literal["success", "info", "error"] = "success") -> None:
+        """Let the next page that has the place show a sentence, once."""
+        self.notices[where] = Notice(kind, words)
+
+    @contextmanager
+    def telling(self, where: Where, kind: Literal["info", "error"] = "error") -> Iterator[None]:
+        """Tell what goes wrong inside, if a person can be told of it; what follows inside is left out then."""
+        try:
+            yield
+        except GallopError as error:
+            self.tell(where, str(error), kind)
 
     @property
     def has_anything(self) -> bool:

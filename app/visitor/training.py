@@ -5,24 +5,35 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from app.jobs.manager import Job, JobManager, PlainError, Snapshot, State, Task
-from app.runs.recorder import Recorded
-from app.runs.visitor_runs import Ledger
-from app.teaching.more import learned_more, learned_on_cards, new_photos
-from app.teaching.progress import Course, Progress, Taught, Watch, training_outcome
-from app.teaching.settings import Settings, changed, preset, regions_of, usual_way
-from app.teaching.tasks import EncodeAhead, Teaching, check_photos, content
-from app.towers.options import DEFAULT_TOWER
-from app.towers.room import TowerRoom
-from app.towers.work import OnTower
+from app.jobs import Job, JobManager, PlainError, Snapshot, State, Steps, Task
+from app.library import Backbone
+from app.runs.store import Ledger
+from app.teaching.tasks import (
+    Teaching,
+    check_photos,
+    content,
+    encoding_ahead,
+    learned_more,
+    learned_on_cards,
+    new_photos,
+)
+from app.teaching.training import (
+    Course,
+    Progress,
+    Settings,
+    Taught,
+    Watch,
+    changed,
+    preset,
+    regions_of,
+    training_outcome,
+    usual_way,
+)
+from app.towers import DEFAULT_TOWER, OnTower, TowerRoom
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo
 from gallop.backbones.weights.known import KnownTower
-
-if TYPE_CHECKING:
-    from gallop.backbones import Backbone
 
 
 @dataclass
@@ -30,25 +41,25 @@ class VisitorTraining:
     """From the cards and the settings to what was taught."""
 
     photos: VisitorPhotos
+    # Whose turn its jobs take.
     visitor: str = ""
-    """Whose turn its jobs take."""
     watch: Watch = field(default_factory=Watch)
+    # Where trainings are kept as runs; None where they are not.
     ledger: Ledger | None = None
-    """Where trainings are kept as runs; None where they are not."""
+    # Whether a training is to start with the next page that is drawn.
     asked: bool = False
-    """Whether a training is to start with the next page that is drawn."""
     job: Job | None = None
+    # The one that answers, and that the next training is on.
     tower: str = DEFAULT_TOWER
-    """The one that answers, and that the next training is on."""
-    _settings: dict[str, Settings] = field(default_factory=dict)
-    """As they stand for each tower; none for one that nobody has set anything for."""
+    # As they stand for each tower; none for one that nobody has set anything for.
+    settings_by_tower: dict[str, Settings] = field(default_factory=dict)
+    # What was taught last on each tower, and its number.
     _taught: dict[str, tuple[int, Taught]] = field(default_factory=dict)
-    """What was taught last on each tower, and its number."""
+    # How the last training ended that is told with each tower.
     _outcomes: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """How the last training ended that is told with each tower."""
     _training_on: str = DEFAULT_TOWER
+    # What the training under way had ready before it is calibrated, once that was taken over.
     _tried: Taught | None = None
-    """What the training under way had ready before it is calibrated, once that was taken over."""
     _count: int = 0
     _pending: deque[Photo] = field(default_factory=deque)
     _encoding: Job | None = None
@@ -57,16 +68,16 @@ class VisitorTraining:
     def settings(self) -> Settings:
         """Those of the next training, on the tower that answers: what suits one tower need not suit another."""
         own = "default" if self.tower == DEFAULT_TOWER else "paper"
-        return self._settings.get(self.tower) or preset(usual_way(own), own)
+        return self.settings_by_tower.get(self.tower) or preset(usual_way(own), own)
 
     @settings.setter
     def settings(self, chosen: Settings) -> None:
-        self._settings[self.tower] = chosen
+        self.settings_by_tower[self.tower] = chosen
 
     def settings_on(self, tower: KnownTower) -> Settings:
         """Return the same where what is known of the tower that answers tells more than its name."""
         own, regions = tower.preset, regions_of(tower)
-        return self._settings.get(self.tower) or preset(usual_way(own), own, regions)
+        return self.settings_by_tower.get(self.tower) or preset(usual_way(own), own, regions)
 
     @property
     def taught(self) -> Taught | None:
@@ -74,12 +85,17 @@ class VisitorTraining:
         return self._taught.get(self.tower, (0, None))[1]
 
     @property
+    def taught_model(self) -> Taught:
+        """Return ``taught`` for what is drawn only where something was taught."""
+        assert self.taught is not None
+        return self.taught
+
+    @property
     def outcome(self) -> tuple[str, str] | None:
         """Return how the last training ended, as told with the tower that answers: (kind, sentence)."""
         return self._outcomes.get(self.tower)
 
     def end_with(self, kind: str, sentence: str) -> None:
-        """Let this be ``outcome`` from now on."""
         self._outcomes[self.tower] = kind, sentence
 
     @property
@@ -94,7 +110,6 @@ class VisitorTraining:
 
     @property
     def elsewhere(self) -> list[str]:
-        """Return the other towers on which something was taught."""
         return [tower for tower in self._taught if tower != self.tower]
 
     def start(self, manager: JobManager, room: TowerRoom) -> None:
@@ -111,8 +126,8 @@ class VisitorTraining:
             self.watch.photo = next((photo for card in cards for photo in card.tests + card.shots), None)
 
         def make(backbone: Backbone) -> Task:
-            task = Teaching(backbone, photos.features(), shots, tests, settings, self.watch)
-            return Recorded(task, self.ledger.keep) if self.ledger else task
+            keep = {"keep": self.ledger.keep} if self.ledger else {}
+            return Teaching(backbone, photos.features(), shots, tests, settings, self.watch, **keep)
 
         job = manager.submit(OnTower(room, self.tower, make), visitor=self.visitor)
         self.job, self._training_on = job, self.tower
@@ -125,12 +140,15 @@ class VisitorTraining:
             return
         try:
             settings = self.settings
-            task = OnTower(
-                room,
-                self.tower,
-                lambda backbone: EncodeAhead(backbone, self.photos.features(), self._pending, settings),
+            self._encoding = manager.submit(
+                OnTower(
+                    room,
+                    self.tower,
+                    lambda backbone: Steps(encoding_ahead(backbone, self.photos.features(), self._pending, settings)),
+                ),
+                urgent=False,
+                visitor=self.visitor,
             )
-            self._encoding = manager.submit(task, urgent=False, visitor=self.visitor)
         except PlainError:
             self._pending.clear()  # no harm: the training encodes them itself
 
@@ -171,11 +189,6 @@ class VisitorTraining:
         ready = _ready(snapshot)
         return not snapshot.active or (ready is not None and ready is not self._tried)
 
-    @property
-    def settings_set(self) -> dict[str, Settings]:
-        """The settings of the towers for which somebody has set any."""
-        return dict(self._settings)
-
     def adopt(self, taught: Taught, settings: Settings | None = None) -> None:
         """Let this be what was taught from now on, and its tower the one that answers.
 
@@ -188,7 +201,7 @@ class VisitorTraining:
 
     def begin_anew(self, settings: Mapping[str, Settings]) -> None:
         """Let nothing be taught on any tower, and these be the settings by tower."""
-        self._settings, self._taught, self._outcomes = dict(settings), {}, {}
+        self.settings_by_tower, self._taught, self._outcomes = dict(settings), {}, {}
 
     def forget(self, taught: Taught) -> None:
         """Let this no longer be what was taught; nothing is, on its tower, until the next training."""
@@ -206,8 +219,7 @@ class VisitorTraining:
 
     def scales(self) -> tuple[int, ...]:
         """Return the k that what was taught is read with: as set now, or as taught where that was another number."""
-        assert self.taught is not None
-        now, then = self.settings.topk, self.taught.settings.topk
+        now, then = self.settings.topk, self.taught_model.settings.topk
         return tuple(now if len(now) == len(then) else then)
 
     def stale(self) -> list[str]:

@@ -13,12 +13,10 @@ prepare()
 import shutil
 
 from app.photos.shelf import SHOT_SIDE, small
-from app.runs.facts import written
-from app.runs.run import of_taught
-from app.runs.sample_run import RUN_FILE, SAMPLE_RUN
-from app.teaching.progress import Watch
-from app.teaching.settings import QUICK, preset
+from app.runs.run import of_taught, written
 from app.teaching.tasks import Teaching
+from app.teaching.training import QUICK, Watch, preset
+from app.views.project import RUN_FILE, SAMPLE_RUN
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo, load_backbone
 from gallop.sample import sample_folder, sample_photos

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.ui import resources
-from app.views import address as address_module
-from app.visitor.explore import CELLS, SMOOTH, ExploreState
-from app.visitor.page_state import said
+from app.views import explore_as_text as address_module
+from app.visitor.page_state import CELLS, SMOOTH, ExploreState, said
 from gallop.maps.look import COLOURS, Style
 from tests.app_pages import EXPLORE, EXPORT, HOSTILE, Open, answer, fine, go, grid, hand, png, session_of, uploader
 

@@ -6,9 +6,9 @@ import numpy as np
 import plotly.io as pio
 import pytest
 
-from app.charts import prompt_charts, run_charts, score_charts, test_charts, training_charts
+from app import charts
 from app.runs.run import Spread
-from app.teaching.progress import Kept, Point
+from app.teaching.training import Kept, Point
 from gallop.evaluation.intervals import Share
 from gallop.evaluation.measure import Bin, separation
 from gallop.predictions.faithfulness import Deletion
@@ -16,19 +16,19 @@ from gallop.predictions.faithfulness import Deletion
 NAMES = ["<b>red</b> $x$", "green"]
 CURVE = np.linspace(0, 1, 5)
 CHARTS = {
-    "matrix": lambda: prompt_charts.matrix(np.eye(2), ["prompt 1", "prompt 2"]),
-    "cosines": lambda: prompt_charts.cosines(np.eye(2), ["prompt 1", "prompt 2"]),
-    "overlap": lambda: prompt_charts.overlap_chart(np.ones(4), (2, 2), 1.0),
-    "without": lambda: prompt_charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
-    "seeds": lambda: run_charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
-    "prompts": lambda: score_charts.prompt_scores([0.2, 0.3], 0.4),
-    "deletion": lambda: score_charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
-    "classes": lambda: test_charts.classes({name: Share(1, 2) for name in NAMES}, Share(2, 4)),
-    "reliability": lambda: test_charts.reliability([Bin(0.5, 1.0, 0.8, Share(1, 2))]),
-    "outliers": lambda: test_charts.outliers(CURVE, CURVE + 0.5, 0.7),
-    "roc": lambda: test_charts.roc({"GL-MCM": separation(CURVE, CURVE)}),
-    "learning": lambda: training_charts.learning([Point(1, 2.0, 0.5), Point(2, 1.0, 1.0)], 2),
-    "kept": lambda: training_charts.kept_prompts(Kept(1, ("a.jpg",), ((0,),), 2), 2),
+    "matrix": lambda: charts.matrix(np.eye(2), ["prompt 1", "prompt 2"]),
+    "cosines": lambda: charts.cosines(np.eye(2), ["prompt 1", "prompt 2"]),
+    "overlap": lambda: charts.overlap_chart(np.ones(4), (2, 2), 1.0),
+    "without": lambda: charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
+    "seeds": lambda: charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
+    "prompts": lambda: charts.prompt_scores([0.2, 0.3], 0.4),
+    "deletion": lambda: charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
+    "classes": lambda: charts.classes({name: Share(1, 2) for name in NAMES}, Share(2, 4)),
+    "reliability": lambda: charts.reliability([Bin(0.5, 1.0, 0.8, Share(1, 2))]),
+    "outliers": lambda: charts.outliers(CURVE, CURVE + 0.5, 0.7),
+    "roc": lambda: charts.roc({"GL-MCM": separation(CURVE, CURVE)}),
+    "learning": lambda: charts.learning([Point(1, 2.0, 0.5), Point(2, 1.0, 1.0)], 2),
+    "kept": lambda: charts.kept_prompts(Kept(1, ("a.jpg",), ((0,),), 2), 2),
 }
 
 
@@ -47,20 +47,20 @@ def test_a_chart_stands_still_in_the_colours_of_the_page_and_shows_names_as_text
 
 def test_a_row_for_each_name_though_two_are_written_alike() -> None:
     long = "a name of a class that is long and goes on"
-    figure = test_charts.classes({f"{long} {where}": Share(1, 2) for where in ("here", "there")}, Share(2, 4))
+    figure = charts.classes({f"{long} {where}": Share(1, 2) for where in ("here", "there")}, Share(2, 4))
     assert (list(figure.data[0].y), len(set(figure.layout.yaxis.ticktext))) == ([0, 1], 1)
     assert tuple(figure.layout.yaxis.range) == (1.5, -0.5)
 
 
 def test_values_beside_bars_have_their_room_in_pixels_so_that_no_narrow_page_cuts_them() -> None:
-    figure = score_charts.prompt_scores([0.3123, 0.25], 0.3)
+    figure = charts.prompt_scores([0.3123, 0.25], 0.3)
     assert figure.layout.margin.r >= 7 * max(map(len, figure.data[0].text)), "a letter takes up to 7 pixels"
     assert figure.data[0].cliponaxis is False
 
 
 def test_cosines_are_coloured_by_themselves_whatever_stands_beside_them() -> None:
     near, far = (np.array([[1, c], [c, 1]]) for c in (0.99, 0.2))
-    colours = [prompt_charts.cosines(found, ["1", "2"]).data[0] for found in (near, far)]
+    colours = [charts.cosines(found, ["1", "2"]).data[0] for found in (near, far)]
     assert [(found.zmin, found.zmax) for found in colours] == [(0, 1)] * 2
     assert [found.z[0] for found in colours] == [pytest.approx((1, 0.5)), pytest.approx((1, 0.024), abs=1e-3)]
     assert list(colours[0].text[0]) == ["1.000", "0.990"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.ui.explanation import answer
-from app.visitor.question import Question
+from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data

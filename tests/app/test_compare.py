@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.jobs.manager import JobManager
+from app.jobs import JobManager, Steps
 from app.runs import store
-from app.runs.data_file import FILE, MACHINE, VERSION
-from app.runs.recorder import Recorded, Series
-from app.runs.visitor_runs import Ledger
+from app.runs.store import FILE, MACHINE, VERSION, Ledger
+from app.teaching.tasks import Teaching, in_series
+from app.teaching.training import Watch
 from app.ui import resources
 from app.views import compare
 from tests import tiny
 from tests.app.test_jobs import Counting, wait
 from tests.app.test_run_store import cannot_write
-from tests.app.test_teaching import task
+from tests.app.test_teaching import SETTINGS, SHOTS
 from tests.app_pages import (
     COMPARE,
     EXPLORE,
@@ -226,13 +226,15 @@ def test_more_seeds_become_runs_and_their_spread_is_told(tiny_app: Open) -> None
 
 
 def test_a_series_that_is_cancelled_leaves_no_half_run() -> None:
-    made: list[Any] = []
-    manager, series = JobManager(), Series([lambda: Counting(10**9)] * 2, made.append)  # type: ignore[list-item, return-value]
-    job = manager.submit(series)
+    ended: list[Any] = []
+    training = Counting(10**9)
+    training.result = lambda: ended.append(training)  # type: ignore[method-assign]
+    manager = JobManager()
+    job = manager.submit(Steps(in_series([lambda: training] * 2)))  # type: ignore[list-item, return-value]
     wait(job, lambda snapshot: snapshot.progress is not None)
     job.cancel()
     manager.close()
-    assert (made, series.result()) == ([], 0)
+    assert ended == []
 
 
 def test_other_cards_cannot_repeat_a_run_and_it_is_said(tiny_app: Open) -> None:
@@ -335,7 +337,7 @@ def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pyt
 
 
 def test_a_newer_file_is_told_and_teaching_still_works(tiny_app: Open, tmp_path: Path) -> None:
-    resources.runs().runs("me")
+    Ledger(resources.shared.runs, "me").runs()
     with sqlite3.connect(tmp_path / "data" / FILE) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     restart()
@@ -368,7 +370,7 @@ def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
 
 
 def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:
-    class Full:
+    class Full(Ledger):
         room = False
 
         def add(self, *_: Any) -> int:
@@ -376,13 +378,12 @@ def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:
                 raise OSError("No space left on device")
             return 1
 
-    store = Full()
-    ledger = Ledger(store, "me")  # type: ignore[arg-type]
-    recorded = Recorded(task(), ledger.keep)
+    ledger = Full(None, "me")  # type: ignore[arg-type]
+    recorded = Teaching(tiny.vit(), None, SHOTS, {}, SETTINGS, Watch(), ledger.keep)
     for _ in recorded.run():
         pass
     assert recorded.result() is not None
     assert "No space left" in ledger.problem
-    store.room = True
+    ledger.room = True
     ledger.keep(there(recorded.result()))
     assert ledger.problem == "", "of the last training"

@@ -10,8 +10,8 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunnerEvent
 
-from app.ui import resources
-from app.ui.destination import Visit
+from app.ui import streamlit_insides
+from app.ui.streamlit_insides import ToThePageAskedFor
 
 BEFORE_NAVIGATION = "the script that all pages begin with"
 """What Streamlit calls the page while a visitor's first run goes on."""
@@ -72,7 +72,7 @@ class Run:
         self.visit._handle_scriptrunner_event_on_event_loop(self, ScriptRunnerEvent.SHUTDOWN)
 
 
-class NeverBegun(Visit):
+class NeverBegun(ToThePageAskedFor, AppSession):
     def __del__(self) -> None:
         """There is nothing to end."""
 
@@ -149,7 +149,7 @@ SCENES: dict[str, tuple[list[tuple[Any, ...]], list[str]]] = {
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_the_page_that_is_drawn_is_the_one_that_was_asked_for(scene: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "connected", lambda page: "closed" not in scene)
+    monkeypatch.setattr(streamlit_insides, "connected", lambda page: "closed" not in scene)
     run, (steps, drawn) = Run(monkeypatch), SCENES[scene]
     for happens, *what in steps:
         getattr(run, happens)(*what)

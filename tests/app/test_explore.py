@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.views.exploring import look_at
+from app.visitor import page_state
 from tests import tiny
 from tests.app_pages import (
     EXPLORE,
@@ -63,10 +64,9 @@ def test_the_page_opens_on_a_sample_that_is_explained_already(tiny_app: Open, mo
 
 def test_without_samples_the_page_says_what_to_do(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.views import exploring
-    from app.visitor import explore
 
     monkeypatch.setattr(exploring, "sample_answers", dict)
-    monkeypatch.setattr(explore, "sample_answers", dict)
+    monkeypatch.setattr(page_state, "sample_answers", dict)
     at = fine(tiny_app())
     assert "upload a photo" in at.info[0].value
     assert not explaining(at)

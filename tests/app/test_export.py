@@ -17,11 +17,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.jobs.manager import JobManager, State
-from app.runs.model_zip import zipped
-from app.ui.export import formats
+from app.jobs import JobManager, State, Steps
+from app.runs.run import zipped
 from app.views import export
-from app.visitor.question import Question
+from app.visitor.page_state import Question
 from gallop import GalLoPClassifier
 from gallop.export.format import ModelToExport
 from gallop.export.formats import known_formats
@@ -187,7 +186,7 @@ def test_a_limit_that_was_set_by_hand_goes_with_the_model_and_decides_in_the_tab
     session = session_of(at)
     found = session.training.taught.after.calibration_  # type: ignore[union-attr]
     for limit, verdict in ((-1e9, "True"), (1e9, "False")):
-        session.limit.set_by_hand(limit)
+        session.limit.set_to(limit)
         finish(fine(button(go(at, EXPORT), "Make the table").click().run()))
         rows = list(csv.DictReader(io.StringIO(handed["save table"].decode())))
         assert {row["is_ood"] for row in rows} == {verdict}
@@ -236,7 +235,7 @@ def test_an_export_that_takes_long_is_not_given_up(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(export, "BEAT", 0.01)
     manager = JobManager(stuck=2)
-    job = manager.submit(export.Exporting(slow(make), ModelToExport(tiny.classifier()), "key"))
+    job = manager.submit(Steps(export.exporting(slow(make), ModelToExport(tiny.classifier()), "key")))
     time.sleep(2.2)
     assert wait(job, lambda snapshot: snapshot.progress is not None).state is State.RUNNING
     go_on.set()
@@ -248,7 +247,8 @@ def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pyte
     go_on = threading.Event()
     monkeypatch.setattr(export, "BEAT", 0.01)
     manager = JobManager()
-    job = manager.submit(export.Exporting(slow(lambda _: go_on.wait(60)), ModelToExport(tiny.classifier()), "key"))
+    made = export.exporting(slow(lambda _: go_on.wait(60)), ModelToExport(tiny.classifier()), "key")
+    job = manager.submit(Steps(made))
     wait(job, lambda snapshot: snapshot.progress is not None)
     job.cancel()
     time.sleep(0.1)
@@ -314,15 +314,11 @@ def test_a_class_that_no_folder_can_carry_is_told(tiny_app: Open) -> None:
 def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), EXPORT)
 
-    class Endless:
-        def run(self) -> Any:
-            while True:
-                yield export.Counted(0.5, "Half way")
+    def endless(*_: Any) -> Any:
+        while True:
+            yield export.Counted(0.5, "Half way")
 
-        def result(self) -> None:
-            return None
-
-    monkeypatch.setattr(formats.export, "Exporting", lambda *_: Endless())
+    monkeypatch.setattr(export, "exporting", endless)
     fine(button(at, "Make the ONNX file").click().run())
     assert button(at, "Make the table").disabled
     finish(fine(button(at, "Cancel this").click().run()))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 import streamlit
 
-from app.front import Rest
+from app.middleware import Rest
 from tests.conftest import ROOT
 
 FOLDER = Path(streamlit.__file__).with_name("static")

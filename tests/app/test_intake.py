@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.photos.allowance import UNREAD_SECONDS, UnreadFiles, allow_each, allowed
+from app.options import Options, start_with
 from app.photos.archives import CardPlace, Member
+from app.photos.shelf import UNREAD_SECONDS, UnreadFiles, allowed
 from app.ui import resources
 from app.visitor.photos import VisitorPhotos
 from app.visitor.registry import Visitors
@@ -21,13 +22,13 @@ from gallop.sample import sample_photos
 from tests.app_pages import there
 
 LARGE = 12 * 10**6
-Allow = Callable[[int | None], None]
+Allow = Callable[[int], None]
 
 
 @pytest.fixture
 def allow() -> Iterator[Allow]:
-    yield allow_each
-    allow_each(None)
+    yield lambda size: start_with(Options(visitor_memory=size))
+    start_with(Options())
 
 
 def unread_bytes(server: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.jobs.manager import Job, JobManager, PlainError, QueueFull, Snapshot, State
+from app.jobs import Job, JobManager, PlainError, QueueFull, Snapshot, State
 from tests.conftest import ROOT
 from tests.tiny import there
 from tests.until import until
@@ -194,7 +194,7 @@ def test_a_closed_manager_takes_nothing_more(manager: JobManager) -> None:
 def test_leaving_python_cancels_and_joins_the_worker() -> None:
     code = """
 import time
-from app.jobs.manager import JobManager
+from app.jobs import JobManager
 
 class Long:
     def run(self):

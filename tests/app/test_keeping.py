@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from app.ui import resources
-from app.ui.widgets import privacy
+from app.ui.widgets import elements
 from app.visitor.registry import Visitors
 from tests.app_pages import (
     PAGES,
@@ -43,7 +43,7 @@ def test_until_when_photos_are_kept_is_told_on_every_page(tiny_app: Open, monkey
         def time() -> float:
             return now
 
-    monkeypatch.setattr(privacy, "time", Fixed)
+    monkeypatch.setattr(elements, "time", Fixed)
     at = fine(tiny_app())
     wanted = time.strftime("%H:%M", time.localtime(now + 8 * 3600))
     for page in PAGES:

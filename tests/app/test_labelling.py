@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
 from app.ui import resources
-from app.views.labels import missing, twice
+from app.views import testing
 from gallop.features import near_duplicates
 from gallop.features.encoding import encode_photos
 from gallop.predictions.next_to_label import UNCERTAIN, next_to_label
@@ -33,7 +33,7 @@ def test_the_next_photo_to_label_is_the_librarys_and_a_click_gives_it_its_class(
     shots = [photo for some in session.photos.shots().values() for photo in some]
     features, known = (encode_photos(backbone, some)[0].global_ for some in (photos, shots))
     expected = next_to_label(taught.after.predict_proba(photos), features, known, 6)
-    found = missing.next_photos(session, backbone)
+    found = testing.next_photos(session, backbone)
     assert [next_.photo.name for next_ in found] == [photos[asked.photo].name for asked in expected]
     assert found[0].why in everything(at)
     assert found[0].why.startswith("Uncertain: " if expected[0].why == UNCERTAIN else "Unlike")
@@ -41,11 +41,11 @@ def test_the_next_photo_to_label_is_the_librarys_and_a_click_gives_it_its_class(
     first = found[0].photo
     fine(at.button(key=f"next {first.sha256} green").click().run())
     assert first.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
-    assert first not in missing.unlabelled(session)
+    assert first not in testing.unlabelled(session)
     assert f"next {first.sha256} green" not in [button.key for button in at.button], "another is asked for"
-    for photo in missing.unlabelled(session)[:2]:
+    for photo in testing.unlabelled(session)[:2]:
         session.photos.set_aside(photo)
-    assert len(missing.unlabelled(session)) == 1
+    assert len(testing.unlabelled(session)) == 1
     assert "Label next" not in [found.value for found in fine(at.run()).subheader], "there is nothing to choose from"
 
 
@@ -63,7 +63,7 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
     copy = Member(CardPlace("green", True, "copy.jpg"), stream.getvalue())
     assert not session.photos.deck.add_photos([copy]).refused
     at = go(train(at), TEACH)
-    (pair,) = twice.twins(session, resources.backbone())
+    (pair,) = testing.twins(session, resources.backbone())
     assert (pair.tested.name, pair.tested_of) == ("copy.jpg", "green")
     assert (pair.learned.name, pair.learned_of) == (shot.name, "red")
     for page in (TEST, TEACH):
@@ -78,4 +78,4 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
     session.photos.undo()
     assert session.photos.deck.cards == before
     session.training.tower = "another"
-    assert twice.twins(session, resources.backbone()) == [], "what is alike was measured on mini alone"
+    assert testing.twins(session, resources.backbone()) == [], "what is alike was measured on mini alone"

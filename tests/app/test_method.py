@@ -11,7 +11,7 @@ import pytest
 
 from app.photos.sample_answers import sample_answers
 from app.views import method
-from app.visitor.question import Question
+from app.visitor.page_state import Question
 from gallop.backbones import Damping, load_backbone
 from gallop.config import MethodConfig
 from tests import tiny
@@ -109,7 +109,7 @@ def test_after_teaching_it_tells_of_the_training_and_the_photos_of_the_cards_wil
     assert told["texts"] is None, "learned vectors are no words"
     assert (told["kept"], told["notes"]["prompts"]) == (1, "Learned in 3 steps on 4 photos.")
     assert told["notes"]["learning"].startswith("In its last step, 3, of its 4 photos: global 1 in ")
-    session_of(at).limit.set_by_hand(-1e9)
+    session_of(at).limit.set_to(-1e9)
     assert grid(go(at, METHOD), "steps")["threshold"] == -1e9
 
 

@@ -10,8 +10,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from app.runs import model_zip
-from app.runs.model_zip import Files, ModelProblem, classifier_of, file_name, files_of, unzipped, zipped
+from app.runs import run
+from app.runs.run import Files, ModelProblem, classifier_of, file_name, files_of, unzipped, zipped
 from gallop import GalLoPClassifier
 from tests import tiny
 
@@ -78,7 +78,7 @@ def test_hostile_zips_are_refused_in_a_sentence(files: Files, monkeypatch: pytes
         with pytest.raises(ModelProblem, match=words):
             unzipped(io.BytesIO(data), "model.zip")
     # One that lies about its size gives no more than it declared.
-    monkeypatch.setitem(model_zip.MOST_ZIP_BYTES, "gallop.json", 1000)
+    monkeypatch.setitem(run.MOST_ZIP_BYTES, "gallop.json", 1000)
     lying = bytearray(zip_of({**good(files), "gallop.json": b" " * 5000}, zipfile.ZIP_STORED).getvalue())
     for mark, at in ((b"PK\x03\x04", 18), (b"PK\x01\x02", 20)):
         start = lying.find(mark)

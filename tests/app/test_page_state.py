@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.visitor.explore import ExploreState
-from app.visitor.page_state import AskedRegion, Place, TeachState
+from app.visitor.page_state import AskedRegion, ExploreState, Place, TeachState
 from app.visitor.session import Session
 from gallop.errors import GallopError
 from gallop.images import CropBox

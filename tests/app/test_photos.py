@@ -10,8 +10,7 @@ from copy import deepcopy
 import numpy as np
 import pytest
 
-from app.photos import samples
-from app.photos.sample_answers import sample_answers, worked_out
+from app.photos.sample_answers import SAMPLES, available_samples, credit, sample_answers, worked_out
 from app.photos.shelf import Shelf, small
 from gallop import load_image
 from tests import tiny
@@ -78,12 +77,12 @@ def test_a_shelf_keeps_photos_small_apart_and_not_too_many() -> None:
 
 def test_samples_ship_inside_the_wheel_and_can_be_read() -> None:
     pytest.importorskip("skimage")
-    found = samples.available_samples()
+    found = available_samples()
     assert set(found) == {"Cat", "Coffee", "Rocket", "Astronaut", "Galaxies"}
     for name, path in found.items():
         photo = load_image(path, name=name)
         assert np.asarray(photo.image).std() > 10
-        assert "CC0" in samples.credit(name) or "public domain" in samples.credit(name)
+        assert "CC0" in credit(name) or "public domain" in credit(name)
 
 
 def test_what_is_said_of_the_samples_beforehand_is_what_the_tower_says() -> None:
@@ -108,4 +107,4 @@ def test_what_is_said_of_the_samples_beforehand_is_what_the_tower_says() -> None
 
 def test_each_sample_is_what_its_first_name_says() -> None:
     pytest.importorskip("skimage")
-    assert [answer.label for answer in sample_answers().values()] == [sample.names[0] for sample in samples.SAMPLES]
+    assert [answer.label for answer in sample_answers().values()] == [sample.names[0] for sample in SAMPLES]

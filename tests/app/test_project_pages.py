@@ -12,12 +12,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.photos.archives import CardPlace, Member
-from app.projects.writing import project_file
+from app.projects import project_file
 from app.ui import resources
-from app.views.explore_said import explore_of, explore_said
+from app.views.explore_as_text import explore_of, explore_said
 from app.views.project import project_of
-from app.visitor.explore import TAUGHT, ExploreState
-from app.visitor.page_state import AskedRegion, TunedScales
+from app.visitor.page_state import TAUGHT, AskedRegion, ExploreState, TunedScales
 from gallop import load_image
 from tests.app.test_sample import app, needs_mini, take  # noqa: F401 - a fixture
 from tests.app_pages import (
@@ -75,7 +74,7 @@ def taught_app(open_app: Open, **settings: Any) -> AppTest:
     session.photos.unknown.add([load_image(png(500, "blue"), name="no class.png")])
     session.photos.shelf.add([load_image(png(501, "red", (90, 60)), name="look.png")])
     train(at)
-    session.limit.set_by_hand(-0.7)
+    session.limit.set_to(-0.7)
     session.explore = replace(session.explore, class_name="green", opacity=30, names="red\ngreen")
     return go(at, TEACH)  # which shows a photo, and remembers which
 

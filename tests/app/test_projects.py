@@ -18,17 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app import projects as contents
 from app.photos import archives
-from app.projects import writing
-from app.projects.content import Project, ProjectProblem, ProjectRun
-from app.projects.reading import read_project
-from app.projects.writing import project_file
-from app.runs.facts import written
-from app.runs.model_zip import Files, classifier_of, files_of
-from app.runs.run import Run
+from app.projects import Project, ProjectProblem, ProjectRun, project_file, read_project
+from app.runs.run import Files, Run, classifier_of, files_of, written
 from app.teaching.cards import MOST_CARDS, Card
-from app.teaching.progress import Answer
-from app.teaching.settings import PAPER, QUICK, Settings, preset
+from app.teaching.training import PAPER, QUICK, Answer, Settings, preset
 from app.views.project import add_to, project_opened
 from app.visitor.session import Session
 from gallop import GalLoPClassifier, Photo, load_image, read_folder
@@ -119,7 +114,7 @@ def test_unpacked_it_is_what_the_library_and_the_command_line_read(project: Proj
 def test_a_project_that_could_not_be_opened_again_is_not_saved(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "MAX_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(contents, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(ProjectProblem, match=r"are the most\. Remove some photos"):
         project_file(project)
 
@@ -211,7 +206,7 @@ def test_a_manifest_that_lies_is_refused_in_a_sentence(project: Project, case: s
 
 def with_facts(project: Project, change: Callable[[dict[str, Any]], object]) -> bytes:
     """The project with other facts of its first run, and the fingerprint that goes with them."""
-    from app.projects.content import run_fingerprint
+    from app.projects import run_fingerprint
 
     found = members(project)
     facts = json.loads(found["runs/1/run.json"])
@@ -279,7 +274,7 @@ def with_value(held: Any, at: tuple[Any, ...], value: Any) -> Any:
 @pytest.mark.parametrize("member", ["project.json", "runs/1/run.json", "runs/1/gallop.json"])
 def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> None:
     """Whatever stands in whatever place: it is used, and saved again, or a person can read why not."""
-    from app.projects.content import run_fingerprint
+    from app.projects import run_fingerprint
 
     with zipfile.ZipFile(STORED) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
@@ -375,9 +370,8 @@ def test_hostile_zips_are_refused_in_a_sentence(project: Project, monkeypatch: p
 
 
 def test_a_bomb_gives_no_more_than_is_allowed_in_all(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.projects import reading
 
-    monkeypatch.setattr(reading, "MAX_TOTAL_BYTES", 20_000)
+    monkeypatch.setattr(contents, "MAX_TOTAL_BYTES", 20_000)
     with pytest.raises(ProjectProblem, match="unpacks to more than"):
         opened(project_file(project))
 

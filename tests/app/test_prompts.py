@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.ui import resources
-from app.views import export, prompts
+from app.views import export, testing
 from gallop import GalLoPClassifier
 from gallop.evaluation.diversity import text_cosines
 from tests import app_pages
@@ -44,7 +44,7 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     beside = np.stack([numbers(at, f"dropout {run.id}", what) for what in ("text", "z")])
     assert beside == pytest.approx(squares, abs=2e-3), "the same cosines in the same colours"
     go(at, PROMPTS)
-    on_tests = prompts.figures(
+    on_tests = testing.figures(
         session, resources.backbone(), [(p, n) for n, ps in session.photos.tests().items() for p in ps]
     )
     assert numbers(at, "looks 1", "z").ravel() == pytest.approx(100 * on_tests.looks[1])
@@ -103,7 +103,7 @@ def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> No
     session = session_of(at)
     assert session.training.taught is not None
     photo, name = session.training.taught.learned[0]
-    assert prompts.figures(session, resources.backbone(), [(photo, name)]).accuracy.of == 1
+    assert testing.figures(session, resources.backbone(), [(photo, name)]).accuracy.of == 1
 
 
 def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> None:

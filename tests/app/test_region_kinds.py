@@ -11,12 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.runs.model_zip import Files
-from app.towers.options import TowerOptions
-from app.towers.room import TowerRoom
+from app.options import Options
+from app.runs.run import Files
+from app.towers import TowerRoom
 from app.ui import resources
 from app.views import compare
-from app.views.opening import tower_of_files
+from app.views.project import tower_of_files
 from gallop import GalLoPClassifier
 from gallop.backbones.loading import load_backbone
 from gallop.config import REGION_KINDS
@@ -42,7 +42,7 @@ OTHER = "small (query-query)"
 def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> TowerRoom:
     (folder / "small").mkdir()
     monkeypatch.setattr(gallop.backbones, "load_backbone", load_backbone)
-    room = TowerRoom(TowerOptions((str(tiny.backbone_folder(folder / "small")),), **options))
+    room = TowerRoom(Options((str(tiny.backbone_folder(folder / "small")),), **options))
     monkeypatch.setattr(resources.shared, "towers", room)
     return room
 

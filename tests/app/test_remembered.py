@@ -7,8 +7,7 @@ import gc
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.visitor.explore import ExploreState
-from app.visitor.page_state import CompareState
+from app.visitor.page_state import CompareState, ExploreState
 from tests.app_pages import EXPLORE, TEACH, Open, fine, go, grid, png, session_of, uploader
 
 K, RUN = ExploreState.scales.at(0), CompareState.run
@@ -18,7 +17,7 @@ SCRIPT = """
 import streamlit as st
 from app.ui import resources
 from app.ui.widgets import remembered
-from app.visitor.explore import ExploreState
+from app.visitor.page_state import ExploreState
 
 remembered.run_begins()
 place = ExploreState.scales.at(0)
@@ -169,12 +168,12 @@ def test_what_a_widget_calls_goes_with_the_widget(tiny_app: Open) -> None:
 AFTER_A_PART = """
 import streamlit as st
 from streamlit.delta_generator_singletons import context_dg_stack
-from app.ui import resources
+from app.ui import streamlit_insides
 
 part = st.sidebar.container()
 context_dg_stack.set((*context_dg_stack.get(), part))  # as a thread stands that has drawn a part of the page anew
 st.text("in the part")
-resources.draw_from_the_top()
+streamlit_insides.draw_from_the_top()
 st.text("on the page")
 """
 

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from app.ui.streamlit_insides import comfort
 from tests.conftest import ROOT
 
 APP = ROOT / "app"
@@ -55,6 +58,23 @@ print(app.__path__, app.ui.resources.__file__)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "GALLOP_DATA": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert run.stdout.split() == [f"['{APP}']", str(APP / "ui" / "resources.py")]
+
+
+def test_insides_of_streamlit_are_used_in_one_module() -> None:
+    inside = re.compile(r"streamlit\.(?:runtime|proto|web|delta_generator_singletons)\b|_stcore|data-testid")
+    wrong = [path.name for path in SOURCES if inside.search(path.read_text(encoding="utf-8"))]
+    assert wrong == ["streamlit_insides.py"]
+
+
+def test_a_name_of_streamlit_that_is_gone_is_logged_once_with_what_is_missed(caplog: pytest.LogCaptureFixture) -> None:
+    @comfort("a click may be lost", "as usual")
+    def asked() -> str:
+        raise AttributeError("there is no such name")
+
+    assert [asked(), asked()] == ["as usual", "as usual"]
+    (told,) = caplog.messages
+    assert "there is no such name" in told
+    assert told.endswith("a click may be lost.")
 
 
 def test_each_theme_has_ten_chart_colours() -> None:

@@ -18,10 +18,19 @@ from pathlib import Path
 import pytest
 
 from app.runs import store as run_store
-from app.runs.data_file import FILE, MACHINE, MARK, VERSION, RunsProblem, data_folder, not_opened, owner_of
-from app.runs.model_zip import Files
-from app.runs.store import RunStore
-from app.runs.visitor_runs import Ledger
+from app.runs.run import Files
+from app.runs.store import (
+    FILE,
+    MACHINE,
+    MARK,
+    VERSION,
+    Ledger,
+    RunsProblem,
+    RunStore,
+    data_folder,
+    not_opened,
+    owner_of,
+)
 from tests.app.test_runs import run
 from tests.conftest import ROOT
 
@@ -31,24 +40,24 @@ NOW = {"made": time.time()}
 
 def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
     mine = run(0, **NOW, name="")
-    number = RunStore(tmp_path).add("me", mine, FILES)
-    found = RunStore(tmp_path).runs("me")  # as after a restart
+    number = Ledger(RunStore(tmp_path), "me").add(mine, FILES)
+    found = Ledger(RunStore(tmp_path), "me").runs()  # as after a restart
     assert (found, found[0].data) == ([replace(mine, id=number, name=f"GalLoP {number}")], mine.data)
-    assert RunStore(tmp_path).files("me", number) == FILES
+    assert Ledger(RunStore(tmp_path), "me").files(number) == FILES
 
 
 def test_everybody_has_their_own(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    number = store.add("me", run(0, **NOW), FILES)
-    assert store.runs("you") == []
+    number = Ledger(store, "me").add(run(0, **NOW), FILES)
+    assert Ledger(store, "you").runs() == []
     with pytest.raises(RunsProblem, match="not here any more"):
-        store.files("you", number)
-    store.rename("you", number, "mine now")
-    store.delete("you", number)
-    store.forget("you")
-    assert [found.name for found in store.runs("me")] == ["GalLoP 0"]
-    store.forget("me")
-    assert store.runs("me") == []
+        Ledger(store, "you").files(number)
+    Ledger(store, "you").rename(number, "mine now")
+    Ledger(store, "you").delete(number)
+    Ledger(store, "you").close()
+    assert [found.name for found in Ledger(store, "me").runs()] == ["GalLoP 0"]
+    Ledger(store, "me").close()
+    assert Ledger(store, "me").runs() == []
 
 
 def test_on_this_machine_there_is_one_owner_and_elsewhere_a_hash_of_the_token() -> None:
@@ -60,93 +69,93 @@ def test_on_this_machine_there_is_one_owner_and_elsewhere_a_hash_of_the_token() 
 
 def test_a_deleted_run_comes_back_until_the_next_one_goes(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    first, second = (store.add("me", run(0, **NOW, name=name), FILES) for name in ("first", "second"))
-    store.delete("me", first)
-    store.undelete("me", first)
-    assert [found.name for found in store.runs("me")] == ["second", "first"]
-    store.delete("me", first)
-    store.delete("me", second)
-    store.undelete("me", first)
-    assert store.runs("me") == [], "that one is gone, and the other was not asked for"
-    store.undelete("me", second)
-    assert [found.name for found in store.runs("me")] == ["second"]
-    store.delete("me", second)
+    first, second = (Ledger(store, "me").add(run(0, **NOW, name=name), FILES) for name in ("first", "second"))
+    Ledger(store, "me").delete(first)
+    Ledger(store, "me").undelete(first)
+    assert [found.name for found in Ledger(store, "me").runs()] == ["second", "first"]
+    Ledger(store, "me").delete(first)
+    Ledger(store, "me").delete(second)
+    Ledger(store, "me").undelete(first)
+    assert Ledger(store, "me").runs() == [], "that one is gone, and the other was not asked for"
+    Ledger(store, "me").undelete(second)
+    assert [found.name for found in Ledger(store, "me").runs()] == ["second"]
+    Ledger(store, "me").delete(second)
     again = RunStore(tmp_path)
-    again.undelete("me", second)
-    assert again.runs("me") == []
+    Ledger(again, "me").undelete(second)
+    assert Ledger(again, "me").runs() == []
     assert b"second" not in (tmp_path / FILE).read_bytes()  # overwritten, not only unlinked
 
 
 def test_a_deletion_that_is_clicked_twice_can_still_be_undone(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    number = store.add("me", run(0, **NOW, name="mine"), FILES)
-    store.delete("me", number)
-    store.delete("me", number)
-    store.undelete("me", number)
-    assert [found.name for found in store.runs("me")] == ["mine"]
+    number = Ledger(store, "me").add(run(0, **NOW, name="mine"), FILES)
+    Ledger(store, "me").delete(number)
+    Ledger(store, "me").delete(number)
+    Ledger(store, "me").undelete(number)
+    assert [found.name for found in Ledger(store, "me").runs()] == ["mine"]
 
 
 def test_names_are_one_line_and_short_and_never_empty(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    number = store.add("me", run(0, **NOW), FILES)
-    store.rename("me", number, "a\n\x1b[31mb\u202e c" + "x" * 200)
-    (found,) = store.runs("me")
+    number = Ledger(store, "me").add(run(0, **NOW), FILES)
+    Ledger(store, "me").rename(number, "a\n\x1b[31mb\u202e c" + "x" * 200)
+    (found,) = Ledger(store, "me").runs()
     assert found.name.startswith("a [31mb c")
     assert len(found.name) == run_store.MOST_NAME
-    store.rename("me", number, " \n ")
-    assert store.runs("me") == [found]
-    store.rename("me", number, "'; DROP TABLE runs; --")
-    assert store.runs("me")[0].name == "'; DROP TABLE runs; --"
+    Ledger(store, "me").rename(number, " \n ")
+    assert Ledger(store, "me").runs() == [found]
+    Ledger(store, "me").rename(number, "'; DROP TABLE runs; --")
+    assert Ledger(store, "me").runs()[0].name == "'; DROP TABLE runs; --"
 
 
 def test_there_is_a_most_and_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = RunStore(tmp_path)
     monkeypatch.setattr(run_store, "MOST_RUNS", 2)
     for _ in range(2):
-        store.add("me", run(0, **NOW), FILES)
+        Ledger(store, "me").add(run(0, **NOW), FILES)
     with pytest.raises(RunsProblem, match=r"2 runs and 1024 MB are the most\. Delete some"):
-        store.add("me", run(0, **NOW), FILES)
-    store.add("you", run(0, **NOW), FILES)
+        Ledger(store, "me").add(run(0, **NOW), FILES)
+    Ledger(store, "you").add(run(0, **NOW), FILES)
     monkeypatch.setattr(run_store, "MOST_RUNS", 200)
     monkeypatch.setattr(run_store, "MOST_BYTES", 5 * 2**20)
     with pytest.raises(RunsProblem, match="5 MB are the most"):
-        store.add("me", run(0, **NOW), Files("{}", bytes(6 * 2**20)))
-    assert (len(store.runs("me")), len(store.runs("you"))) == (2, 1)
+        Ledger(store, "me").add(run(0, **NOW), Files("{}", bytes(6 * 2**20)))
+    assert (len(Ledger(store, "me").runs()), len(Ledger(store, "you").runs())) == (2, 1)
 
 
 @pytest.mark.parametrize("damage", ["not a database at all" * 50, "half"])
 def test_a_damaged_file_is_set_aside_and_nothing_of_it_is_lost(tmp_path: Path, damage: str) -> None:
     first = RunStore(tmp_path)
     for _ in range(30):
-        first.add("me", run(0, **NOW), Files("{}", bytes(4096)))
+        Ledger(first, "me").add(run(0, **NOW), Files("{}", bytes(4096)))
     path = tmp_path / FILE
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     broken = damage.encode() if damage != "half" else path.read_bytes()[:20_000] + b"\xff" * 40_000
     path.write_bytes(broken)
     store = RunStore(tmp_path)
-    assert store.runs("me") == []
+    assert Ledger(store, "me").runs() == []
     aside = list(tmp_path.glob("runs damaged *.sqlite"))
     assert [found.read_bytes() for found in aside] == [broken]
     assert aside[0].name in store.note
-    store.add("me", run(0, **NOW), FILES)
-    assert len(store.runs("me")) == 1
+    Ledger(store, "me").add(run(0, **NOW), FILES)
+    assert len(Ledger(store, "me").runs()) == 1
 
 
 def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / FILE
-    RunStore(tmp_path).add("me", run(0, **NOW), FILES)
+    Ledger(RunStore(tmp_path), "me").add(run(0, **NOW), FILES)
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     before = path.read_bytes()
     store = RunStore(tmp_path)
     with pytest.raises(RunsProblem, match="written by a newer version"):
-        store.add("me", run(0, **NOW), FILES)
+        Ledger(store, "me").add(run(0, **NOW), FILES)
     assert path.read_bytes() == before
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION}")
-    assert len(store.runs("me")) == 1, "it is tried again"
+    assert len(Ledger(store, "me").runs()) == 1, "it is tried again"
 
     other = tmp_path / "other"
     other.mkdir()
@@ -154,29 +163,29 @@ def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE recipes (name)")
     assert MARK != 0
     with pytest.raises(RunsProblem, match="not a file of this app"):
-        RunStore(other).runs("me")
+        Ledger(RunStore(other), "me").runs()
 
 
 def test_a_row_that_somebody_changed_is_left_out(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     for _ in range(2):
-        store.add("me", run(0, **NOW), FILES)
+        Ledger(store, "me").add(run(0, **NOW), FILES)
     with sqlite3.connect(tmp_path / FILE) as connection:
         connection.execute("UPDATE runs SET facts = '{\"settings\": 3}' WHERE id = 1")
-    assert [found.id for found in store.runs("me")] == [2]
+    assert [found.id for found in Ledger(store, "me").runs()] == [2]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
 def test_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
-    store.runs("me")
+    Ledger(store, "me").runs()
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunsProblem, match="cannot be written"):
-        RunStore(tmp_path / "file" / "deeper").runs("me")
+        Ledger(RunStore(tmp_path / "file" / "deeper"), "me").runs()
 
 
 @pytest.fixture
@@ -204,12 +213,12 @@ def forbid(folder: Path) -> None:
 CRASH = """
 import os, sys
 from pathlib import Path
-from app.runs.store import RunStore
+from app.runs.store import Ledger, RunStore
 from tests.app.test_run_store import FILES, NOW, run
 store = RunStore(Path(sys.argv[1]))
-store.runs("me")
-with store._database.connection_context():
-    store.add("me", run(0, **NOW, name="second"), FILES)
+Ledger(store, "me").runs()
+with store.database.connection_context():
+    Ledger(store, "me").add(run(0, **NOW, name="second"), FILES)
     os._exit(0)
 """
 
@@ -219,27 +228,30 @@ with store._database.connection_context():
 @pytest.mark.parametrize("crashed", [False, True])
 def test_runs_are_read_where_nothing_can_be_written(disk: Path, spoil: Callable[[Path], None], crashed: bool) -> None:
     used, names = RunStore(disk), ["first"]
-    number = used.add("me", run(0, **NOW, name="first"), FILES)
+    number = Ledger(used, "me").add(run(0, **NOW, name="first"), FILES)
     if crashed:  # what it has written is in SQLite's journal alone
         subprocess.run([sys.executable, "-c", CRASH, str(disk)], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
         assert (disk / f"{FILE}-wal").stat().st_size > 0
         names = ["second", "first"]
     spoil(disk)
     for store in (used, RunStore(disk)):
-        assert ([found.name for found in store.runs("me")], store.files("me", number)) == (names, FILES)
-        assert store.runs("you") == []
+        assert ([found.name for found in Ledger(store, "me").runs()], Ledger(store, "me").files(number)) == (
+            names,
+            FILES,
+        )
+        assert Ledger(store, "you").runs() == []
         if spoil is forbid:
             with pytest.raises(RunsProblem, match=r"cannot be (read or )?written"):
-                store.rename("me", number, "other")
+                Ledger(store, "me").rename(number, "other")
 
 
 def test_a_file_that_cannot_be_written_is_still_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    RunStore(tmp_path).add("me", run(0, **NOW), FILES)
+    Ledger(RunStore(tmp_path), "me").add(run(0, **NOW), FILES)
     with sqlite3.connect(tmp_path / FILE) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
     monkeypatch.setattr(run_store, "set_aside_if_damaged", cannot_write)
     with pytest.raises(RunsProblem, match="written by a newer version"):
-        RunStore(tmp_path).runs("me")
+        Ledger(RunStore(tmp_path), "me").runs()
 
 
 def cannot_write(path: Path) -> str:
@@ -247,16 +259,16 @@ def cannot_write(path: Path) -> str:
 
 
 def test_runs_can_be_written_again_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    RunStore(tmp_path).add("me", run(0, **NOW, name="mine"), FILES)
+    Ledger(RunStore(tmp_path), "me").add(run(0, **NOW, name="mine"), FILES)
     store = RunStore(tmp_path)
     with monkeypatch.context() as full:
         full.setattr(run_store, "set_aside_if_damaged", cannot_write)
-        assert [found.name for found in store.runs("me")] == ["mine"]
+        assert [found.name for found in Ledger(store, "me").runs()] == ["mine"]
         with pytest.raises(RunsProblem, match="cannot be written"):
-            store.add("me", run(0, **NOW), FILES)
+            Ledger(store, "me").add(run(0, **NOW), FILES)
         assert store.only_read
-    store.add("me", run(0, **NOW), FILES)
-    assert len(store.runs("me")) == 2
+    Ledger(store, "me").add(run(0, **NOW), FILES)
+    assert len(Ledger(store, "me").runs()) == 2
     assert not store.only_read
 
 
@@ -277,23 +289,23 @@ def test_several_threads_may_write_at_once(tmp_path: Path, time_: int) -> None:
     def write(here: RunStore) -> None:
         together.wait()
         for _ in range(5):
-            here.add("me", run(0, **NOW), FILES)
+            Ledger(here, "me").add(run(0, **NOW), FILES)
 
     threads = [threading.Thread(target=write, args=(at,)) for at in (store, store, other)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(store.runs("me")) == 15
+    assert len(Ledger(store, "me").runs()) == 15
 
 
 def test_what_a_server_that_crashed_left_of_visitors_goes_and_the_machines_stays(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     old = time.time() - 2 * run_store.ORPHANED
     for owner, made in ((MACHINE, old), ("visitor", old), ("new visitor", time.time())):
-        store.add(owner, run(0, made=made), FILES)
+        Ledger(store, owner).add(run(0, made=made), FILES)
     again = RunStore(tmp_path)
-    assert [len(again.runs(owner)) for owner in (MACHINE, "visitor", "new visitor")] == [1, 0, 1]
+    assert [len(Ledger(again, owner).runs()) for owner in (MACHINE, "visitor", "new visitor")] == [1, 0, 1]
 
 
 def test_the_folder_is_the_users_and_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.charts.run_charts import seeds_chart, spread_in_words
+from app.charts import seeds_chart, spread_in_words
 from app.runs import run as run_module
 from app.runs.run import Run, Spread, differences, fair, flips, further_seeds, on_tests, sign_test, spread
-from app.teaching.progress import Answer, Point, Taught
-from app.teaching.settings import PAPER, QUICK, preset
+from app.teaching.training import PAPER, QUICK, Answer, Point, Taught, preset
 from app.views import compare
 from gallop.evaluation.intervals import Share
 from tests.app_pages import there

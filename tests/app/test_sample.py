@@ -11,10 +11,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.runs.sample_run import SAMPLE_RUN, is_sample_run, sample_run
 from app.text import percent
 from app.ui import resources
-from app.views import sample
+from app.views import project
+from app.views.project import SAMPLE_RUN, is_sample_run, sample_run
 from gallop.backbones.loading import load_backbone
 from tests.app_pages import (
     COMPARE,
@@ -203,7 +203,7 @@ def test_on_another_tower_there_are_the_photos_and_a_sentence(tiny_app: Open) ->
     """Here a tiny one is called mini."""
     at = take(go(fine(tiny_app()), TEACH))
     session = session_of(at)
-    assert sample.is_there(session)
+    assert project.is_there(session)
     assert session.training.taught is None
     (error,) = at.error
     assert error.value.startswith("This model was trained on other weights")

@@ -17,8 +17,8 @@ import pytest
 from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from app.doors import BROWSER
-from app.runs.data_file import LOOPBACK
+from app.middleware import BROWSER
+from app.runs.store import LOOPBACK
 from app.visitor.registry import MOST_SESSIONS
 from gallop.cli.commands.app import THIS_MACHINE
 from tests.app.test_front import asked, scripts_of
@@ -144,19 +144,19 @@ WATCHER = """
 import threading, time
 from pathlib import Path
 import streamlit as st
-from app.ui import resources
+from app.ui import streamlit_insides
 
 def watch(page):
     while True:
-        Path(page).write_text(str(resources.connected(page)))
+        Path(page).write_text(str(streamlit_insides.connected(page)))
         time.sleep(0.02)
 
-threading.Thread(target=watch, args=(resources.this_page(),), daemon=True).start()
+threading.Thread(target=watch, args=(streamlit_insides.this_page(),), daemon=True).start()
 """
 
 
 def test_a_page_is_connected_until_its_websocket_closes_whoever_clears_caches(tmp_path: Path) -> None:
-    """The two things that ``resources`` asks of Streamlit's inside."""
+    """The two things that sessions ask of Streamlit's insides."""
     script = tmp_path / "script.py"
     script.write_text(WATCHER)
 
@@ -208,7 +208,7 @@ def test_the_tower_that_all_begin_with_is_loaded_before_anybody_asks(tmp_path: P
 import asyncio, time
 from pathlib import Path
 from app import main
-from app.towers.room import TowerRoom
+from app.towers import TowerRoom
 from app.ui import resources
 
 begun = []

@@ -17,16 +17,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.runs.model_zip import files_of
-from app.teaching.progress import Watch
-from app.teaching.settings import PAPER, QUICK, Settings, preset
+from app.runs.run import files_of
 from app.teaching.tasks import Teaching
-from app.ui.export.code import _other_tower
+from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
+from app.ui.export.files import _other_tower
 from app.views import snippets
 from app.views.export import exported_classifier as at_scales
 from app.views.snippets import PHOTO_FILE, SnippetProblem
-from app.visitor.explore import TAUGHT, ExploreState
-from app.visitor.question import Question
+from app.visitor.page_state import TAUGHT, ExploreState, Question
 from app.visitor.session import Session
 from gallop import GalLoPClassifier, MethodConfig, Photo, TrainConfig, load_backbone, load_image
 from gallop.backbones import Backbone

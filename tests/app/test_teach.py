@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.jobs.manager import QueueFull
+from app.jobs import QueueFull
 from app.teaching.cards import MOST_CARDS
 from app.ui import resources
 from app.visitor.page_state import AskedRegion

@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from app.jobs.manager import PlainError
-from app.teaching import time_left
-from app.teaching.progress import Progress, Taught, Watch, time_in_words
-from app.teaching.settings import Settings, changed, with_prompts
-from app.teaching.tasks import EncodeAhead, Teaching, content
+from app.jobs import PlainError
+from app.teaching import tasks
+from app.teaching.tasks import Teaching, content, encoding_ahead
+from app.teaching.training import Progress, Settings, Taught, Watch, changed, time_in_words, with_prompts
 from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
 from gallop.features.encoding import MemoryCache
 from tests import tiny
@@ -161,7 +160,7 @@ def test_shots_are_drawn_by_the_seed_and_fewer_are_part_of_more() -> None:
 def test_photos_encoded_ahead_are_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     cache, backbone = MemoryCache(), tiny.vit()
     pending = deque(photo for shots in SHOTS.values() for photo in shots)
-    assert list(EncodeAhead(backbone, cache, pending, SETTINGS).run())[-1] >= 0
+    assert list(encoding_ahead(backbone, cache, pending, SETTINGS))[-1] >= 0
     assert len(cache) == 6 * (1 + SETTINGS.views)
     calls = []
     encode = type(backbone).encode_image
@@ -184,8 +183,8 @@ def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypa
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     # 64 photos, batches of 32, 5 epochs: 10 steps; three folds of 43 photos side by side in 2 steps each: 10 more.
-    told = time_left.Pace(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3, views=2))
-    encoding, calibrating = 64 * 2 * time_left.VIEW, 10 * 3 * time_left.SIDE_BY_SIDE
+    told = tasks.Pace(64, TrainConfig(epochs=5, batch_size=32, calibration_folds=3, views=2))
+    encoding, calibrating = 64 * 2 * tasks.VIEW, 10 * 3 * tasks.SIDE_BY_SIDE
     whole = encoding + 10 + calibrating
     for done in (32, 128):
         now[0] += 1.0

@@ -82,7 +82,7 @@ def does(at: AppTest) -> str:
 
 def put_limit(at: AppTest, cut: int) -> AppTest:
     """As a hand that leaves the track at one of its cuts."""
-    session_of(at).limit.set_by_hand(track(at)["cuts"][cut])
+    session_of(at).limit.set_to(track(at)["cuts"][cut])
     return fine(at.run())
 
 
@@ -213,9 +213,9 @@ def test_what_the_browser_sends_for_a_cell_is_checked(tiny_app: Open) -> None:
 
 
 def _send() -> None:
-    from app.ui.test import confusion
+    from app.ui.test import known
 
-    confusion._choose("confusion 1", ("red", "green"), [(0, 0), (1, 0)])
+    known._choose("confusion 1", ("red", "green"), [(0, 0), (1, 0)])
 
 
 def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: Open) -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.teaching.settings import (
+from app.options import Options
+from app.teaching.training import (
     CUSTOM,
     PAPER,
     QUICK,
@@ -26,8 +27,7 @@ from app.teaching.settings import (
     way_of,
     with_prompts,
 )
-from app.towers.options import TowerOptions
-from app.towers.room import TowerRoom
+from app.towers import TowerRoom
 from app.ui import resources
 from app.views.export import imported
 from app.visitor.photos import VisitorPhotos
@@ -67,7 +67,7 @@ def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     for name, (side, patch) in GRIDS.items():
         (tmp_path / name).mkdir()
         folders.append(str(tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch)))
-    room = TowerRoom(TowerOptions(tuple(folders)))
+    room = TowerRoom(Options(tuple(folders)))
     monkeypatch.setattr(resources.shared, "towers", room)
     yield tiny_app
     room.close()

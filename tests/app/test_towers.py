@@ -10,13 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.jobs.manager import JobManager, PlainError, State
-from app.towers import room as rooms
-from app.towers.download import Downloading, download_manager, to_download
-from app.towers.options import TowerOptions
-from app.towers.problems import TowerProblem
-from app.towers.room import TowerRoom
-from app.towers.work import OnTower, TowerLoads
+from app import towers as rooms
+from app.jobs import Counted, JobManager, PlainError, State
+from app.options import Options
+from app.towers import OnTower, TowerProblem, TowerRoom, download_manager, downloading, to_download
 from gallop.backbones import Backbone
 from gallop.backbones.weights import fetching
 from gallop.backbones.weights.known import KnownTower
@@ -38,7 +35,7 @@ class Loads:
         self.may_end.set()
         self.fails: dict[str, Exception] = {}
 
-    def __call__(self, tower: KnownTower, options: TowerOptions) -> Backbone:
+    def __call__(self, tower: KnownTower, options: Options) -> Backbone:
         self.begun.append(tower.name)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -71,7 +68,7 @@ def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
         for name in NAMES:
             (tmp_path / name).mkdir(exist_ok=True)
             folders.append(str(tiny.backbone_folder(tmp_path / name)))
-        found = TowerRoom(TowerOptions(tuple(folders), memory=int(towers * size()), **options), loads)
+        found = TowerRoom(Options(tuple(folders), memory=int(towers * size()), **options), loads)
         for tower in found.listing.towers():
             object.__setattr__(tower, "memory", size())
         made.append(found)
@@ -99,18 +96,6 @@ def test_a_tower_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> None
     lease = leased(room, "a")
     assert leased(room, "a").backbone is lease.backbone
     assert (loads.begun, room.standing("a").device, room.used) == (["a"], "cpu", size())
-
-
-def test_one_may_begin_to_load_before_anybody_asks(make: Any, loads: Loads) -> None:
-    room = make()
-    loads.may_end.clear()
-    for _ in range(2):
-        room.begin("a")
-    assert room.busy("a")
-    loads.may_end.set()
-    leased(room, "a")
-    room.begin("a")
-    assert (loads.begun, room.busy("a")) == (["a"], False)
 
 
 def test_one_load_at_a_time(make: Any, loads: Loads) -> None:
@@ -198,14 +183,14 @@ def test_a_name_that_is_not_listed_opens_nothing(make: Any, loads: Loads, name: 
 
 def test_a_named_tower_that_is_not_there_is_told_and_the_others_stay(tmp_path: Path) -> None:
     folder = tiny.backbone_folder(tmp_path)
-    room = TowerRoom(TowerOptions((str(tmp_path / "gone"), str(folder))))
+    room = TowerRoom(Options((str(tmp_path / "gone"), str(folder))))
     assert "names no tower" in room.listing.problem
     assert [tower.name for tower in room.listing.towers()] == ["mini", folder.name]
 
 
 def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
     (tmp_path / "wrong.safetensors").write_bytes(b"no weights at all")
-    room = TowerRoom(TowerOptions((f"ViT-B-16-quickgelu={tmp_path / 'wrong.safetensors'}",)))
+    room = TowerRoom(Options((f"ViT-B-16-quickgelu={tmp_path / 'wrong.safetensors'}",)))
     try:
         with pytest.raises(TowerProblem, match="holds no weights that can be read safely"):
             room.lease("ViT-B-16-quickgelu/wrong.safetensors", 60)
@@ -215,7 +200,7 @@ def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
 
 def test_a_tower_is_called_without_its_path(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    room = TowerRoom(TowerOptions((str(tiny.backbone_folder(tmp_path / "mine")),), precision="fp32"))
+    room = TowerRoom(Options((str(tiny.backbone_folder(tmp_path / "mine")),), precision="fp32"))
     try:
         backbone = leased(room, "mine").backbone
         assert (backbone.name, room.named_by(backbone.fingerprint), room.named_by("other")) == ("mine", "mine", "")
@@ -226,7 +211,7 @@ def test_a_tower_is_called_without_its_path(tmp_path: Path) -> None:
 def test_with_another_kind_of_regions_it_is_another_tower(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     folder = str(tiny.backbone_folder(tmp_path / "mine"))
-    room = TowerRoom(TowerOptions((folder,), precision="fp32", regions="query-query"))
+    room = TowerRoom(Options((folder,), precision="fp32", regions="query-query"))
     try:
         backbone = leased(room, "mine (query-query)").backbone
         assert (backbone.name, backbone.region_kind) == ("mine", "query-query"), "the name is one that can be loaded"
@@ -274,7 +259,7 @@ def test_work_waits_for_its_tower_in_steps_and_holds_it_to_its_end(make: Any, lo
     loads.may_end.clear()
     job = manager.submit(OnTower(room, "a", work))
     try:
-        until(lambda: isinstance(job.snapshot().progress, TowerLoads))
+        until(lambda: isinstance(job.snapshot().progress, Counted))
         assert job.snapshot().state is State.RUNNING
         loads.may_end.set()
         until(lambda: made)
@@ -298,7 +283,7 @@ def test_work_that_is_cancelled_or_fails_gives_its_tower_back(make: Any, loads: 
     try:
         loads.may_end.clear()
         job = manager.submit(OnTower(room, "a", Counting))
-        until(lambda: isinstance(job.snapshot().progress, TowerLoads))
+        until(lambda: isinstance(job.snapshot().progress, Counted))
         job.cancel()
         until(lambda: not job.snapshot().active)
         assert (job.snapshot().state, job.snapshot().result) == (State.CANCELLED, None)
@@ -319,10 +304,10 @@ def test_work_that_is_cancelled_or_fails_gives_its_tower_back(make: Any, loads: 
 
 def test_nothing_is_downloaded_unless_it_is_allowed_and_on_the_list(make: Any) -> None:
     with pytest.raises(PlainError, match="--allow-downloads"):
-        Downloading(make(), "ViT-B-16/openai")
+        downloading(make(), "ViT-B-16/openai")
     for name in ("ViT-B-16/nothing", "/etc/passwd", "http://example.invalid/x"):
         with pytest.raises(PlainError, match="not on the list"):
-            Downloading(make(downloads=True), name)
+            downloading(make(downloads=True), name)
 
 
 def test_a_downloaded_tower_is_listed(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -339,7 +324,7 @@ def test_a_downloaded_tower_is_listed(make: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(fetching, "fetch_weights", fetched)
     assert "ViT-B-16/openai" in [tower.name for tower in to_download(room)]
     try:
-        job = manager.submit(Downloading(room, "ViT-B-16/openai"))
+        job = manager.submit(downloading(room, "ViT-B-16/openai"))
         until(lambda: not job.snapshot().active, 60)
         assert job.snapshot().result == "ViT-B-16/openai"
     finally:

@@ -17,13 +17,13 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
-from app.runs.data_file import MACHINE
+from app.options import Options
 from app.runs.run import Run, differences, same_tower, siblings, towers_in_words, towers_of
-from app.towers.options import TowerOptions
-from app.towers.room import TowerRoom
+from app.runs.store import MACHINE
+from app.towers import TowerRoom
 from app.ui import resources
 from app.views import compare
-from app.views.opening import tower_of_files
+from app.views.project import tower_of_files
 from gallop import GalLoPClassifier
 from gallop.backbones import Backbone
 from gallop.errors import BackboneError
@@ -73,7 +73,7 @@ def two(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         return tiny.new_vit() if name == "mini" else tiny.other_vit()
 
     monkeypatch.setattr(gallop.backbones, "load_backbone", load)
-    room = TowerRoom(TowerOptions((str(folder),), precision="fp32"))
+    room = TowerRoom(Options((str(folder),), precision="fp32"))
     monkeypatch.setattr(resources.shared, "towers", room)
     monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
     yield tiny_app
@@ -289,7 +289,7 @@ def test_a_run_of_a_tower_that_is_gone_is_a_sentence_and_stays(two: Open, monkey
     at = cards(fine(two()), COLOURS)
     train(choose(at, "other"))
     restart()
-    monkeypatch.setattr(resources.shared, "towers", TowerRoom(TowerOptions()))
+    monkeypatch.setattr(resources.shared, "towers", TowerRoom(Options()))
     at = go(fine(two()), COMPARE)
     assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
     fine(button(at, "Open this run").click().run())

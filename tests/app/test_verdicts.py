@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.ui import resources
-from app.visitor.question import Question
+from app.visitor.page_state import Question
 from gallop.model.calibration import UNRELIABLE
 from tests.app.test_sample import app, needs_mini, take  # noqa: F401 - a fixture
 from tests.app_pages import (
@@ -68,11 +68,11 @@ def test_what_was_taught_waits_for_a_photo_where_there_are_samples_alone(tiny_ap
 
 def _show() -> None:
     from app.ui import resources
-    from app.ui.explanation import adopted
+    from app.ui.explanation import current
 
     session = resources.session()
     assert session.training.taught is not None
-    adopted.show(session, session.training.taught)
+    current.show(session, session.training.taught)
 
 
 @pytest.mark.parametrize(

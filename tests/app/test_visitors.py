@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from app.jobs.manager import State
+from app.jobs import State
+from app.options import Options, start_with
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE
-from app.teaching.cards import MOST_ALTOGETHER, Card
-from app.teaching.past import MOST_HELD
+from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD, Card
 from app.visitor import registry
 from app.visitor.registry import (
     GRACE_SECONDS,
@@ -87,7 +87,7 @@ def test_a_page_holds_its_own_visitors_session_alone() -> None:
 
 
 def test_a_session_that_ends_cancels_its_training() -> None:
-    from app.jobs.manager import JobManager
+    from app.jobs import JobManager
 
     manager, visitors = JobManager(), Open().visitors(0.1)
     token = visitors.new()
@@ -252,7 +252,7 @@ def test_whoever_holds_most_places_makes_room_and_gets_no_more() -> None:
 
 
 def test_everything_is_removed_at_once_when_that_is_said() -> None:
-    from app.jobs.manager import JobManager
+    from app.jobs import JobManager
 
     manager, visitors = JobManager(), Visitors(Open().__contains__, keep=8 * HOUR)
     token, other = with_photos(visitors, 1), with_photos(visitors, 2)
@@ -270,8 +270,8 @@ def test_everything_is_removed_at_once_when_that_is_said() -> None:
 def test_hours_are_for_ones_own_machine_unless_something_else_was_said(request: pytest.FixtureRequest) -> None:
     assert kept_seconds("127.0.0.1") == kept_seconds("localhost") == OWN_MACHINE_SECONDS == 8 * HOUR
     assert kept_seconds("0.0.0.0") == kept_seconds("192.168.1.5") == kept_seconds(None) == GRACE_SECONDS
-    request.addfinalizer(lambda: registry.keep_photos(None))
-    registry.keep_photos(HOUR)
+    request.addfinalizer(lambda: start_with(Options()))
+    start_with(Options(keep=HOUR))
     assert kept_seconds("127.0.0.1") == kept_seconds(None) == HOUR
     assert Visitors(Open().__contains__, keep=1.0).keep == GRACE_SECONDS, "a reload takes its time"
 

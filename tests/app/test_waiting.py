@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.front import FirstPage
+from app.middleware import FirstPage
 from app.photos.sample_answers import sample_answers
 from app.views.exploring import look_at, opens_on_sample
-from app.visitor.explore import ExploreState
-from app.visitor.notices import Notice, Where
-from app.visitor.page_state import AskedRegion
-from app.visitor.session import Session
+from app.visitor.page_state import AskedRegion, ExploreState
+from app.visitor.session import Notice, Session, Where
 from tests.app.test_front import FOLDER, asked
 from tests.app.test_photos import jpeg
 from tests.app.test_theme import colours

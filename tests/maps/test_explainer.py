@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from app.photos import samples
+from app.photos import sample_answers
 from gallop.config import MethodConfig
 from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
@@ -102,7 +102,7 @@ def test_its_parts_do_what_they_should_on_numbers_worked_out_by_hand(node: str) 
 
 
 def mini() -> Explanation:
-    found = samples.available_samples()
+    found = sample_answers.available_samples()
     names = ["cat", "kitten", "coffee cup", "rocket"]
     return GalLoPClassifier("mini", cache=False).zero_shot(names).explain(str(found["Cat"]))
 

@@ -317,25 +317,24 @@ def test_a_record_of_a_benchmark(bench: tuple[object, ...], disk: Disk) -> None:
 
 def test_the_runs_of_the_app(disk: Disk) -> None:
     pytest.importorskip("peewee", reason="needs the extra 'app'")
-    from app.runs.data_file import RunsProblem
-    from app.runs.model_zip import Files
-    from app.runs.store import RunStore
+    from app.runs.run import Files
+    from app.runs.store import Ledger, RunsProblem, RunStore
     from tests.app.test_runs import run
 
     if not os.path.ismount(disk.root):
         pytest.skip("SQLite writes by itself")
     store = RunStore(disk.root)
-    store.add("me", run(0), Files("{}", b"prompts"))
+    Ledger(store, "me").add(run(0), Files("{}", b"prompts"))
     disk.fill()
     with pytest.raises(RunsProblem, match="Is the disk full"):
-        store.add("me", run(0), Files("{}", bytes(100_000)))
+        Ledger(store, "me").add(run(0), Files("{}", bytes(100_000)))
 
 
 def test_a_model_on_its_way_through_the_temporary_folder(
     things: Things, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("peewee", reason="needs the extra 'app'")
-    from app.runs.model_zip import ModelProblem, files_of
+    from app.runs.run import ModelProblem, files_of
 
     monkeypatch.setattr(tempfile, "tempdir", str(disk.root))
     model = GalLoPClassifier.load(things.model, backbone=things.backbone)

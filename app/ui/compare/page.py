@@ -3,13 +3,9 @@
 import streamlit as st
 
 from app import text
-from app.ui import resources
-from app.ui.compare import dropout, flipped, run_actions, run_table, seeds, versus
-from app.ui.sample import offer
-from app.ui.slot import slot
-from app.ui.widgets import job_progress, privacy
-from app.ui.widgets.onward import onward
-from app.ui.widgets.problems import ProblemsTold
+from app.ui import projects, resources
+from app.ui.compare import pair, runs
+from app.ui.widgets.elements import job_outcome, onward, privacy_line, problems_told, slot
 from app.views import compare
 
 session = resources.session()
@@ -19,10 +15,10 @@ session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
 st.markdown("Every training is kept as a run.")
-job_progress.job_outcome(session, "seeds")
-run_actions.told(session, ledger)
+job_outcome(session, "seeds")
+runs.told(session, ledger)
 there = False
-with ProblemsTold():
+with problems_told():
     kept = ledger.runs()
     baseline = compare.untaught(session, lambda: resources.backbone(session.training.tower), kept)
     there = True
@@ -39,33 +35,33 @@ if baseline is None:
         icon=":material/compare:",
     )
     onward("Teach classes of your own", "ui/teach/page.py", ":material/school:")
-    offer.offer_sample(session)
+    projects.offer_sample(session)
 else:
     st.header("Runs", anchor=False)
     rows = [baseline, *kept]
     missing = compare.coop_run(baseline, kept) is None
-    run_table.show_runs(rows, coop_missing=missing)
+    runs.show_runs(rows, coop_missing=missing)
     with slot():
         if missing:
-            seeds.compare_with_coop(session)
+            pair.compare_with_coop(session)
         if not kept:
             onward("Train on Teach", "ui/teach/page.py", ":material/school:")
 if kept and baseline is not None:
     st.header("Two beside each other", anchor=False)
-    pinned = run_table.pins(rows)
-    versus.versus(*pinned)
+    pinned = runs.pins(rows)
+    pair.versus(*pinned)
     with slot():
-        seeds.train_seeds(session, pinned, kept)
+        pair.train_seeds(session, pinned, kept)
     photos = compare.photos(session)
-    dropout.what_dropout_changes(session, pinned, kept, photos)
+    pair.what_dropout_changes(session, pinned, kept, photos)
     st.header("Photos that flipped", anchor=False)
-    flipped.flipped(*pinned, photos)
+    pair.flipped(*pinned, photos)
     st.subheader("Maps side by side", anchor=False)
-    with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
-        flipped.side_by_side(session, pinned, photos)
+    with problems_told(), st.spinner("Looking at the photo …", show_time=False):
+        pair.side_by_side(session, pinned, photos)
     st.header("Keep or remove", anchor=False)
-    with ProblemsTold():
-        run_actions.keeping(session, ledger, kept)
+    with problems_told():
+        runs.keeping(session, ledger, kept)
 
 whose, more = (
     (
@@ -79,4 +75,4 @@ whose, more = (
     )
 )
 st.caption(f":material/lock: {whose}", help=f"{text.markdown(more)} No photo is among them, only their fingerprints.")
-privacy.line()
+privacy_line()

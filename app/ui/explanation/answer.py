@@ -1,28 +1,28 @@
-"""The answer for one photo: the explainer, what is said of none of these, and what teaching changed."""
+"""The answer for one photo: the explainer, what is said of none of these, what teaching changed, and a correction."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from app import text
+from app.library import Explanation
+from app.photos.shelf import Verdicts
+from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone
-from app.ui.widgets import media
+from app.ui.widgets.elements import image, show_notice, uploader
 from app.ui.widgets.explainer import explainer
-from app.visitor.question import Question
-from app.visitor.session import Session
+from app.ui.widgets.remembered import one_of, put, stands_at
+from app.visitor.page_state import ExploreState, Question
+from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.maps.photo import photo_url
 
-if TYPE_CHECKING:
-    from gallop import Explanation
-
 
 def unnamed(photo: Photo) -> None:
-    """A photo of which nobody has said what it might be."""
-    media.image(np.asarray(photo.image), alt=photo.name, width=420)
+    image(np.asarray(photo.image), alt=photo.name, width=420)
 
 
 def explained_now(session: Session, photo: Photo, question: Question) -> tuple[Explanation, Explanation | None]:
@@ -62,12 +62,6 @@ def standing(session: Session, photo: Photo, question: Question) -> Explanation:
     return found.with_topk(session.explore.stands(photo.sha256, found.grid).of(found).topk) if found.topk else found
 
 
-def limit_note(session: Session, question: Question) -> str:
-    """Return how the limit for none of these came about, if that needs to be said."""
-    classifier = session.answers.classifier(backbone(session.training.tower), question)
-    return session.limit.note(question, classifier)
-
-
 def show_answer(session: Session, found: Explanation, before: Explanation | None, photo: str, note: str) -> None:
     """The photo explained: its map, the most probable class and the probabilities.
 
@@ -92,8 +86,7 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
 
     A photo on a card is of its class. For one that may be none of the classes, more of one of them is no gain.
     """
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     st.header("What teaching changed", anchor=False)
     left, right = st.columns(2, gap="large")
     place = session.photos.place_of(photo)
@@ -113,12 +106,67 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
     score = taught.on_tests if unseen else taught.on_shots
     if score.before is not None and score.after is not None:
         which = "test photos" if unseen else "photos it learned from"
-        label, gain = f"Right on the {score.photos} {which}", text.gain(100 * (score.after - score.before), "zero-shot")
-        seen = None if unseen else "It has seen these photos: to judge it, show it others."
-        right.metric(label, f"{score.after:.0%}", gain, help=seen)
+        right.metric(
+            f"Right on the {score.photos} {which}",
+            f"{score.after:.0%}",
+            text.gain(100 * (score.after - score.before), "zero-shot"),
+            help=None if unseen else "It has seen these photos: to judge it, show it others.",
+        )
 
 
 def _limit(explanation: Explanation, note: str) -> None:
     """What there is to say of the limit for none of these beside its number, which stands with the answer."""
     if explanation.threshold is not None and note:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
+
+
+# Pixels: the photo shown is chosen beside it.
+_UPLOADER = 160
+
+
+def tryout(session: Session) -> None:
+    taught = session.training.taught
+    if taught is None:
+        st.caption("Here, once it is trained.")
+        return
+    with st.container(horizontal=True, vertical_alignment="top"):
+        with st.container(width=_UPLOADER):
+            uploader("Photos to try", "try", lambda files: _take(session, files), label_visibility="collapsed")
+        photos = session.photos.own
+        if not photos:
+            return
+        last, seen = next(reversed(photos)), {"label_visibility": "collapsed"}
+        shown = one_of("Photo shown", photos, ExploreState.photo, last, lambda key: photos[key].name, **seen)
+    photo = photos[shown]
+    tower, question = backbone(session.training.tower), Question(taught.names, taught=True)
+    found = session.answers.explain(tower, photo, question)
+    explainer(found, None, photo=photo.sha256, picture=session_photo_url(session, found))
+    correction(session, photo, found)
+
+
+def _take(session: Session, files: list[Any]) -> Verdicts:
+    verdicts = session.photos.shelf.add(files)
+    if verdicts.taken:
+        put(ExploreState.photo, verdicts.taken[-1].sha256)
+    return verdicts
+
+
+def correction(session: Session, photo: Photo, found: Explanation) -> None:
+    """Say what a photo really is: with one click it is a photo to learn from, or one of none of the classes."""
+    st.markdown(f"Wrong? Then **{text.markdown(text.shorten(photo.name, 60))}** is really …")
+    labels = Labels(session, photo, Where.CORRECTION, "really", lambda name: _is_shown(session, photo, name))
+    with st.container(key="correction"):
+        labels.offer(found.class_names)
+    show_notice(session, Where.CORRECTION)
+
+
+def _is_shown(session: Session, photo: Photo, name: str) -> bool:
+    """Whether no other was chosen, the answer to which is not drawn yet; else it is told that nothing was done."""
+    if stands_at(ExploreState.photo) == photo.sha256:
+        return True
+    session.tell(
+        Where.CORRECTION,
+        f"The photo had just changed, so {photo.name} was not put to {name}. Look at the answer, and say it again.",
+        "info",
+    )
+    return False

@@ -1,15 +1,25 @@
-"""What the page Explore stands at: the photo shown, and what is asked about it."""
+"""What the page Explore stands at: chosen there, set by what was taught or opened, and written in a link."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
+import streamlit as st
+
+from app import text
+from app.jobs import Steps
+from app.library import Backbone
+from app.photos.sample_answers import sample_answers
+from app.teaching.training import Taught
+from app.towers import OnTower, TowerLoading
+from app.ui.resources import holding, jobs, towers
 from app.ui.widgets.remembered import one_of, put
-from app.views import compare
-from app.visitor.explore import ExploreState
-from app.visitor.page_state import said
-from app.visitor.session import Session
+from app.ui.widgets.towers import ask_for, choose
+from app.views import compare, explore_as_text
+from app.views.project import Opened, opening
+from app.visitor.page_state import TAUGHT, ExploreState, TunedScales, said
+from app.visitor.session import Session, Where
 from gallop import Photo
 
 
@@ -28,6 +38,102 @@ def stand_at(state: ExploreState) -> None:
         put(place, value)
 
 
-def put_scales(session: Session, topk: Sequence[int]) -> None:
-    """Let the k of Explore stand at these."""
-    session.explore = replace(session.explore, scales=tuple(topk))
+def link(session: Session) -> None:
+    st.markdown(
+        "**A link** to *Explore* as it stands",
+        help="In it are tower, names, templates, k, and how the maps are drawn. No photo is in it and nothing that was "
+        "taught: who opens it takes a photo, or the model's zip, along.",
+    )
+    st.code(
+        explore_as_text.address(
+            st.context.url or "",
+            replace(session.explore, names=session.explore.names_on(session.photos) or None),
+            session.training.tower,
+        ),
+        language=None,
+        wrap_lines=True,
+    )
+
+
+def follow(session: Session) -> None:
+    """Before any widget is drawn: take over what the address says, once, and clear it from there."""
+    fields = {field: st.query_params[field] for field in explore_as_text.ADDRESS_FIELDS if field in st.query_params}
+    if not fields:
+        return
+    if explore_as_text.TOWER in fields:
+        ask_for(session, fields[explore_as_text.TOWER])
+    stand_at(explore_as_text.read_address(fields))
+    for field in fields:
+        del st.query_params[field]
+
+
+_OPENING = "opening"
+
+
+def show(session: Session, taught: Taught) -> None:
+    """Before any widget is drawn: its tower answers, and its classes become the class list, at the scales of Teach.
+
+    Nothing is asked of a sample about them: another photo is shown, and where there is none they wait for one.
+    """
+    choose(session, taught.tower)
+    stand_at(ExploreState(names="\n".join(taught.names), scales=session.training.scales()))
+    put(ExploreState.prompts, TAUGHT)
+    shown, samples = session.photos.shown(session.explore.photo), sample_answers()
+    if shown is not None and shown.sha256 in samples:
+        shown = session.photos.shown(None)
+    chosen = shown.sha256 if shown is not None else next(iter(samples), None)
+    if chosen is not None:
+        put(ExploreState.photo, chosen)
+        session.explore = session.explore.looking_at(chosen)
+
+
+def open_on(session: Session, tower: str, make: Callable[[Backbone], Opened], name: str, where: Where) -> None:
+    """Open a model with the tower that it was taught on; where that has to be loaded first, as a job of the page."""
+    with session.telling(where):
+        try:
+            with holding(tower) as backbone:
+                adopt(session, make(backbone))
+        except TowerLoading:
+            session.page_jobs.start(
+                jobs(),
+                OnTower(towers(), tower, lambda backbone: Steps(opening(lambda: make(backbone)))),
+                _OPENING,
+                f"Opening {text.markdown(name)} on its tower",
+            )
+
+
+def settle_opening(session: Session) -> None:
+    """Before any widget is drawn: adopt what a job has opened, or tell why there is nothing."""
+    session.page_jobs.settle()
+    problem = session.page_jobs.problem(_OPENING)
+    found: Opened | None = session.page_jobs.take(_OPENING)
+    if found is not None:
+        adopt(session, found)
+    elif problem:
+        for where in (Where.RUNS, Where.MODELS, Where.PROJECT):
+            session.tell(where, problem, "info")
+
+
+def adopt(session: Session, opened: Opened) -> None:
+    """Let a model that was opened be what was taught; one that came as a file becomes a run."""
+    taught, name, ledger = opened.taught, opened.name, session.training.ledger
+    session.training.adopt(taught, opened.settings)
+    session.teach = replace(session.teach, tower=None)  # its form is to show the model's k
+    source = " from the page Compare." if opened.source == "run" else "."
+    session.training.end_with("success", f"Opened {name}{source}")
+    if opened.source == "file" and ledger is not None:
+        ledger.keep(taught, f"from {text.shorten(name, 60)}")
+    if opened.source == "project":  # Explore stands as it stood when the project was saved
+        choose(session, taught.tower)
+        session.limit.set_to(opened.limit)
+        session.test = replace(
+            session.test, tuned=None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)
+        )
+    else:
+        show(session, taught)
+    if opened.source == "file":
+        words = f"{name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."
+        session.tell(Where.MODELS, words)
+    elif opened.source == "run":
+        words = f"{name} is in use now: it answers on Explore, and Export saves it."
+        session.tell(Where.RUNS, words)

@@ -1,4 +1,7 @@
-"""What can be done about the label of a photo, wherever it is shown: another class, none of them, away with it."""
+"""What can be done about the label of a photo, wherever it is shown: another class, none of them, away with it.
+
+And about a test photo that is nearly the same picture as one that is learned from.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,17 @@ from typing import Any
 import streamlit as st
 
 from app import text
+from app.photos import shelf
 from app.teaching.cards import other_pile
-from app.ui.resources import jobs, towers
-from app.visitor.notices import Notice, Where
-from app.visitor.session import Session
+from app.towers import TowerLoading
+from app.ui.resources import holding, jobs, towers
+from app.ui.widgets.elements import image
+from app.views.testing import Twins, twins
+from app.visitor.session import Session, Where
 from gallop import Photo
-from gallop.errors import GallopError
 
+# Changes something, and says what, as a sentence.
 Act = Callable[[], str]
-"""Changes something, and says what, as a sentence."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,6 @@ class Labels:
     allowed: Callable[[str], bool] = lambda _: True
 
     def menu(self) -> None:
-        """Draw it folded, with the classes of the cards."""
         # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
         with st.popover("Change the label", icon=":material/sell:"):
             self.offer([card.name for card in self.session.photos.deck.cards])
@@ -57,8 +61,7 @@ class Labels:
             card, other = place[0], other_pile(place[1])
             words = "Learn from it" if other == "shots" else "Test with it"
             with st.container(horizontal=True, gap="small"):
-                act = partial(photos.relabel, photo, card.name, other)
-                self._button(words, f"to {other}", act, type="tertiary")
+                self._button(words, f"to {other}", partial(photos.relabel, photo, card.name, other), type="tertiary")
                 self._button("Remove", "away", self._remove, type="tertiary")
 
     def _another(self) -> None:
@@ -81,12 +84,44 @@ class Labels:
         """In a callback: do it, and tell what was done."""
         if not self.allowed(what):
             return
-        try:
-            self.session.notices[self.where] = Notice("success", act())
-        except GallopError as error:
-            self.session.notices[self.where] = Notice("info", str(error))
-            return
-        place = self.session.photos.place_of(self.photo)
-        if place is not None:
-            card, pile = place
-            self.session.training.encode_ahead(jobs(), towers(), card.pile(pile)[-1:])
+        with self.session.telling(self.where, "info"):
+            self.session.tell(self.where, act())
+            if (place := self.session.photos.place_of(self.photo)) is not None:
+                card, pile = place
+                self.session.training.encode_ahead(jobs(), towers(), card.pile(pile)[-1:])
+
+
+def point_out_twins(session: Session) -> None:
+    """Draw the two that are most alike; nothing before their features are there."""
+    if not session.training.has_encoded:
+        return
+    try:
+        with holding(session.training.tower) as backbone:
+            found = twins(session, backbone)
+    except TowerLoading:
+        return
+    if found:
+        with st.container(border=True, key="twins"):
+            _two(session, found[0], len(found) - 1)
+
+
+def _two(session: Session, found: Twins, more: int) -> None:
+    tested, learned = found.tested, found.learned
+    names = f"{tested.name}, of {found.tested_of}, and {learned.name}, of {found.learned_of}"
+    st.markdown(
+        ":material/warning: **The same picture to test with and to learn from?**",
+        help="A test on a photo that was learned from tests nothing. These two look the same to the tower: saved anew, "
+        "cut a little, brighter or mirrored." + (f" There are {more} more such pairs." if more else ""),
+    )
+    image(shelf.strip([tested, learned], side=120), alt=names)
+    st.caption(f"{text.markdown(names)}.")
+    with st.container(horizontal=True, gap="small"):
+        for label, photo in (("Remove the test photo", tested), ("Remove the other", learned)):
+            key = f"twins {tested.sha256} {learned.sha256} {label}"
+            st.button(label, key=key, on_click=_remove, args=(session, photo))
+        key = f"twins {tested.sha256} {learned.sha256} keep"
+        st.button("Keep both", key=key, type="tertiary", on_click=session.photos.both_kept.add, args=(found.key,))
+
+
+def _remove(session: Session, photo: Photo) -> None:
+    session.photos.deck.remove(photo.sha256)

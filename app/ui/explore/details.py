@@ -1,47 +1,209 @@
-"""The numbers behind the picture, for who opens them: nothing of them is worked out before."""
+"""The numbers behind the picture, for who opens them: nothing of them is computed before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from statistics import fmean, pstdev
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import streamlit as st
 
-from app.ui.explanation import scores
-from app.ui.explanation.faithful import faithful
-from app.ui.explanation.votes import voted_shots
-from app.ui.resources import backbone, session
-from app.ui.widgets.problems import ProblemsTold
-from app.visitor.question import Question
+from app import charts, text
+from app.library import Deletion, Explanation, GalLoPClassifier
+from app.photos import shelf
+from app.ui.resources import backbone, holding, session
+from app.ui.widgets.elements import chart, image, problems_told
+from app.visitor.page_state import Question
+from app.visitor.session import Session
 from gallop import Photo
+from gallop.config import HEADS
 
 if TYPE_CHECKING:
-    from gallop import Explanation
+    from streamlit.delta_generator import DeltaGenerator
 
+
+def global_prompts(explanation: Explanation, class_name: str, *, alike: bool) -> None:
+    """A bar for each prompt that is matched with the whole photo.
+
+    Args:
+        alike: whether all prompts say the same, as with one template; then they are one.
+    """
+    scores = explanation.global_scores
+    mine = [float(score) for score in scores[explanation.class_names.index(class_name)]]
+    if alike:
+        st.markdown(f"**Whole photo against {text.markdown(class_name)}**: {mine[0]:.4f}, a cosine from -1 to 1.")
+        return
+    st.markdown(f"**Whole photo against {text.markdown(class_name)}**: the score of each global prompt")
+    figure = charts.prompt_scores(mine, float(scores.max()))
+    words = ", ".join(f"prompt {i}: {score:.3f}" for i, score in enumerate(mine, 1))
+    chart(figure, key="global", alt=f"Bars of the global prompts' scores. {words}.")
+    st.caption(
+        f"Cosines from -1 to 1: mean {sum(mine) / len(mine):.4f} (dashed), "
+        f"spread {pstdev(mine):.4f} (band, one standard deviation)."
+    )
+
+
+def together(explanation: Explanation, class_name: str) -> None:
+    row = explanation.class_names.index(class_name)
+    whole = float(explanation.global_scores[row].mean())
+    parts = float(explanation.local_scores[row].mean()) if explanation.topk else whole
+    name, prompts = text.markdown(class_name), (whole + parts) / 2
+    if taught := {branch: float(found[row]) for branch, found in explanation.branch_scores.items()}:
+        words = f"the global prompts' mean {whole:.4f}"
+        if explanation.topk:
+            words += f" and the local prompts' mean {parts:.4f} average to {prompts:.4f}"
+        score = explanation.similarities.prompts_weight * prompts
+        for branch, own in taught.items():
+            weight = explanation.similarities.branch_weights[branch]
+            score += weight * own
+            words += f"; the {HEADS[branch].title}, which the photos themselves taught, has {own:.4f} and a weight of "
+            words += f"{weight:.2f}"
+        st.markdown(
+            f"Together: {words}. With it the score of {name} is **{score:.4f}**. "
+            "The probabilities compare the classes' scores."
+        )
+        return
+    if not explanation.topk:
+        st.markdown(f"Together: the score of {name} is the global prompts' mean, **{whole:.4f}**.")
+        return
+    st.markdown(
+        f"Together: the global prompts' mean {whole:.4f} and the local prompts' mean {parts:.4f} average to "
+        f"**{prompts:.4f}**, the score of {name}. "
+        "The probabilities compare the classes' scores."
+    )
+
+
+def numbers(explanation: Explanation, *, alike: bool) -> None:
+    table: dict[str, Any] = {
+        "class": list(explanation.class_names),
+        "probability": list(explanation.probabilities.values()),
+    }
+    for m, column in enumerate(explanation.global_scores.T[: 1 if alike else None], 1):
+        table[f"global {'' if alike else m}".strip()] = column
+    for n, column in enumerate(explanation.local_scores.T):
+        table[f"local {n + 1}, k = {explanation.topk[n]}"] = column
+    table |= {HEADS[branch].title: found for branch, found in explanation.branch_scores.items()}
+    st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)
+
+
+@st.fragment
+def faithful(
+    session: Session, classifier: GalLoPClassifier, explanation: Explanation, name: str, key: Hashable
+) -> None:
+    """The deletion curve on demand, kept as long as nothing it depends on changes.
+
+    Args:
+        key: tells this photo and classifier from others.
+    """
+    st.markdown(f"**Is the map of {text.markdown(name)} right?** Without its best regions the score should fall fast.")
+    key = (key, name, explanation.topk, explanation.grid, session.training.version)
+    place = st.empty()
+    found = session.answers.deletions.get(key)
+    if found is None:
+        with place.container():
+            clicked = st.button("Take regions away", icon=":material/blur_on:")
+            st.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
+        if not clicked:
+            return
+        with problems_told(), holding(session.training.tower):
+            found = _play(classifier, explanation, name, place)
+            session.answers.deletions.put(key, found)
+    if found is None:
+        return
+    with place.container():
+        _show(found)
+
+
+def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, place: DeltaGenerator) -> Deletion:
+    """The game, a few pictures at a time: others are served between two steps, and going elsewhere ends it."""
+    from gallop.predictions.faithfulness import Deletion, deletion  # with torch, so not before somebody asks
+
+    for event in deletion(classifier.model_, explanation, name):
+        if isinstance(event, Deletion):
+            return event
+        place.progress(event.done / event.total, f"Taking regions away: {event.done} of {event.total} pictures")
+    raise AssertionError("the game ends with its result")
+
+
+def _show(found: Deletion) -> None:
+    mine, others = found.area_by_map, found.areas_at_random
+    areas = f"{mine:.4f} under the map's curve, {fmean(others):.4f} under the random ones"
+    chart(charts.deletion_curve(found), key="deletion", alt=f"The score as regions are taken away. Area {areas}.")
+    if mine < min(others):
+        verdict = "Smaller than every random one: the map found what the score stands on."
+    elif mine < fmean(others):
+        verdict = "Smaller than the random ones on average, but not than each: the map found part of it."
+    else:
+        verdict = "Not smaller than at random: here the map does not show what the score stands on."
+    st.markdown(
+        f"Area: **{mine:.4f}** under the map's curve, **{fmean(others):.4f}** on average for random orders "
+        f"({min(others):.4f} to {max(others):.4f}). {verdict}"
+    )
+
+
+# How many are shown, how many pixels each has, and how wide it stands: three beside each other on a phone.
+_TOLD, _SIDE, _WIDE = 8, 120, 88
+
+
+def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
+    """The photos that say most for or against a class.
+
+    Args:
+        learned: photos and their classes, in the order of the shots.
+    """
+    told = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
+    if not told:
+        st.caption(
+            "Which photos voted is known of a model that was trained here, while all that it learned from are on the "
+            "cards of Teach."
+        )
+    for branch in told:
+        _votes_of(explanation, branch, learned, class_name)
+
+
+def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
+    voted, row, title = explanation.votes[branch], explanation.class_names.index(class_name), HEADS[branch].title
+    given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _TOLD)
+    st.markdown(f"What each photo that it learned from adds to the {title}'s score of {text.markdown(class_name)}.")
+    with st.container(horizontal=True, gap="small"):
+        for i in shown:
+            photo, name = learned[i]
+            with st.container(width=_WIDE, gap="small"):
+                image(shelf.strip([photo], side=_SIDE), width="stretch", alt=photo.name)
+                st.caption(f"{given[i]:+.4f}, {text.markdown(text.shorten(name, 24))}")
+    others = sum(given) - sum(given[i] for i in shown)
+    more = f" the other {len(given) - len(shown)} photos add {others:+.4f}," if len(given) > len(shown) else ""
+    rest = round(float(voted.rest[row]), 4) + 0.0  # no minus before a zero
+    source = "the class names" if voted.named else "no photo"
+    st.caption(
+        f"Beside these{more} and {rest:+.4f} comes from {source}: together "
+        f"{float(explanation.branch_scores[branch][row]):.4f}, the {title}'s score."
+    )
+
+
+# Gives the explanation at the k that stand.
 Find = Callable[[], "Explanation"]
-"""Gives the explanation at the k that stand."""
 
 
 def folded_numbers(question: Question, find: Find) -> None:
-    """All of them as a table, and how the score of the class comes about."""
     with st.expander("All numbers", icon=":material/table:", key="numbers", on_change="rerun") as fold:
         if not fold.open:
             return
-        with ProblemsTold():
+        with problems_told():
             found = find()
             name, alike = _explained(found), not question.taught and len(question.templates) == 1
-            scores.global_prompts(found, name, alike=alike)
-            scores.together(found, name)
-            scores.numbers(found, alike=alike)
+            global_prompts(found, name, alike=alike)
+            together(found, name)
+            numbers(found, alike=alike)
 
 
 def map_tested(photo: Photo, question: Question, find: Find) -> None:
-    """Whether the map shows what the score stands on."""
     with st.expander("Is the map right?", icon=":material/blur_on:", key="right", on_change="rerun") as fold:
         if not fold.open:
             return
-        with ProblemsTold():
+        with problems_told():
             found = find()
             if not found.topk and not found.branches:
                 st.caption("Without local prompts there is no map.")
@@ -51,14 +213,13 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
 
 
 def shots_that_voted(photo: Photo, question: Question, find: Find) -> None:
-    """Which photos it learned from said what, where a branch can tell."""
     taught = session().training.taught
     if taught is None or not question.taught or not any(branch.how.votes for branch in taught.after.model_.branches):
         return
     with st.expander("Shots that voted", icon=":material/how_to_vote:", key="votes", on_change="rerun") as fold:
         if not fold.open:
             return
-        with ProblemsTold():
+        with problems_told():
             found, learned = find(), session().training.learned
             if not found.votes and learned:
                 with st.spinner("Looking at the photos that it learned from"):

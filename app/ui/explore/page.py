@@ -4,16 +4,14 @@ from functools import partial
 
 import streamlit as st
 
-from app.ui import resources
-from app.ui.explanation import answer, tryout
-from app.ui.explore import details, names, photos, settings
-from app.ui.explore.prompts import taught_prompts
-from app.ui.sample import offer
-from app.ui.widgets import privacy, towers
+from app.ui import projects, resources
+from app.ui.explanation import answer
+from app.ui.explore import details, photos, question
+from app.ui.widgets import towers
+from app.ui.widgets.elements import privacy_line, problems_told
 from app.ui.widgets.explainer import explainer_beforehand
-from app.ui.widgets.problems import ProblemsTold
 from app.views import exploring
-from app.visitor.question import Question
+from app.visitor.page_state import Question
 
 LOOKING_AHEAD = 0.5  # seconds of a run for the answers to the other photos
 
@@ -32,60 +30,59 @@ with st.container(horizontal=True):
     photos.more_ways()
     strip = st.container()
 photo = exploring.photo_on_explore(session)
-class_names = names.choose_names()
+class_names = question.choose_names()
 which_prompts, explained = st.container(), st.container()  # drawn after the settings, which stand below them
 left, middle, right = st.columns(3)
 with right:
-    chosen_tower, templates = settings.folded_settings()
+    chosen_tower, templates = question.folded_settings()
 with which_prompts:  # of the tower that is chosen now
-    taught = taught_prompts(session, class_names, photo)
+    taught = question.taught_prompts(session, class_names, photo)
 
-question = Question(class_names, taught, templates) if class_names and templates else None
+asked = Question(class_names, taught, templates) if class_names and templates else None
 ahead = False
 find = None
 with explained:
     if photo is None:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
-    elif question is None:
+    elif asked is None:
         if templates is not None:
-            with ProblemsTold():
-                names.suggestions(photo, class_names)
+            with problems_told():
+                question.suggestions(photo, class_names)
             answer.unnamed(photo)
-    elif (known := exploring.answer_at_hand(session, photo, question)) is not None and not (
-        session.explore.finer and session.answers.closer(photo, question)
+    elif (known := exploring.answer_at_hand(session, photo, asked)) is not None and not (
+        session.explore.finer and session.answers.closer(photo, asked)
     ):
         explainer_beforehand(known)
-        find = partial(answer.standing, session, photo, question)
-        with ProblemsTold():
-            ahead = answer.follow_up(session, photo, question)
+        find = partial(answer.standing, session, photo, asked)
+        with problems_told():
+            ahead = answer.follow_up(session, photo, asked)
     else:
         own = photo.sha256 in session.photos.own
-        with ProblemsTold():
-            found, before = answer.explained_now(session, photo, question)
+        with problems_told():
+            found, before = answer.explained_now(session, photo, asked)
             towers.describe(session, chosen_tower)
-            answer.show_answer(session, found, before, photo.sha256, answer.limit_note(session, question))
-            ahead = answer.follow_up(session, photo, question)
+            tower = resources.backbone(session.training.tower)
+            note = session.limit.note(asked, session.answers.classifier(tower, asked))
+            answer.show_answer(session, found, before, photo.sha256, note)
+            ahead = answer.follow_up(session, photo, asked)
             if own:
-                names.suggestions(photo, class_names)
-            find = partial(answer.standing, session, photo, question)
+                question.suggestions(photo, class_names)
+            find = partial(answer.standing, session, photo, asked)
             if taught:
                 stands = find()
-                tryout.correction(session, photo, stands)
+                answer.correction(session, photo, stands)
                 assert before is not None
                 answer.change(session, photo, before.with_topk(stands.topk), stands)
-            ahead = ahead or (
-                own
-                and exploring.look_ahead(session, resources.backbone(session.training.tower), question, LOOKING_AHEAD)
-            )
-if find is not None and photo is not None and question is not None:
+            ahead = ahead or (own and exploring.look_ahead(session, tower, asked, LOOKING_AHEAD))
+if find is not None and photo is not None and asked is not None:
     with left:
-        details.folded_numbers(question, find)
-        details.shots_that_voted(photo, question, find)
+        details.folded_numbers(asked, find)
+        details.shots_that_voted(photo, asked, find)
     with middle:
-        details.map_tested(photo, question, find)
+        details.map_tested(photo, asked, find)
 with strip:
-    photos.choose_from(photo, question)
-offer.offer_sample(session)
-privacy.line()
+    photos.choose_from(photo, asked)
+projects.offer_sample(session)
+privacy_line()
 if ahead:
     st.rerun()

@@ -1,47 +1,80 @@
-"""The photos: a strip to choose from, and the ways in."""
+"""The photos: a strip to choose from, each with its answer where that is known, and the ways in."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from app.photos.shelf import Verdicts
-from app.ui.explore.strip import photo_strip
 from app.ui.resources import session
+from app.ui.widgets.elements import camera, uploader
 from app.ui.widgets.remembered import one_of_few, put, stands_at
-from app.ui.widgets.uploads import camera, uploader
 from app.views import exploring
-from app.visitor.explore import ExploreState
-from app.visitor.question import Question
+from app.visitor.page_state import ExploreState, Question
 from gallop import Photo
+
+_KEY = "photo strip"
+_HERE = Path(__file__).with_name("strip.js")
+_draw = st.components.v2.component(
+    "gallop_photo_strip",
+    js=_HERE.read_text(encoding="utf-8"),
+    css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
+)
+
+
+def photo_strip(
+    tiles: Sequence[exploring.PhotoTile],
+    chosen: str | None,
+    choose: Callable[[str], None],
+    take_away: Callable[[str], None],
+) -> None:
+    """Draw it.
+
+    Args:
+        chosen: content hash of the photo that is shown.
+        choose, take_away: told a content hash, which may be of no photo: anybody may send anything.
+    """
+
+    def heard(name: str, act: Callable[[str], None]) -> Callable[[], None]:
+        def call() -> None:
+            found: Any = getattr(st.session_state.get(_KEY), name, None)
+            if isinstance(found, str):
+                act(found)
+
+        return call
+
+    _draw(
+        key=_KEY,
+        data={"tiles": [asdict(tile) for tile in tiles], "chosen": chosen},
+        on_chosen_change=heard("chosen", choose),
+        on_away_change=heard("away", take_away),
+    )
+
 
 FOLDER, WEBCAM = "Folder", "Webcam"
 
 
 def upload() -> None:
-    """Where photos are dropped."""
     with st.container(width=180):
         uploader("Upload photos", "photos", _take, label_visibility="collapsed")
 
 
 def choose_from(shown: Photo | None, question: Question | None) -> None:
-    """All photos side by side, with what was answered."""
-    found = exploring.tiles(session(), shown, question)
-    photo_strip(found, shown.sha256 if shown is not None else None, show_photo, take_away)
+    photo_strip(
+        exploring.tiles(session(), shown, question), shown.sha256 if shown is not None else None, show_photo, take_away
+    )
 
 
 def more_ways() -> None:
-    """A whole folder, or the webcam."""
     with st.popover("Webcam, folder", width=155):
-        _other_source()
-
-
-def _other_source() -> None:
-    if one_of_few("Photos from", [FOLDER, WEBCAM], ExploreState.source, FOLDER) == WEBCAM:
-        camera("Take a photo", "webcam", _take)
-    else:
-        uploader("Upload a folder of photos", "folder", _take, accept_multiple_files="directory")
+        if one_of_few("Photos from", [FOLDER, WEBCAM], ExploreState.source, FOLDER) == WEBCAM:
+            camera("Take a photo", "webcam", _take)
+        else:
+            uploader("Upload a folder of photos", "folder", _take, accept_multiple_files="directory")
 
 
 def show_photo(photo: str) -> None:

@@ -12,7 +12,7 @@
     host.remove();
   };
   // The last run of the page has ended, so everything is drawn: with the photo, or with a reason why there is none.
-  const drawn = () => document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]");
+  const drawn = () => document.querySelector("PAGE_IS_DRAWN");
   const began = performance.now();
   const looking = setInterval(() => (drawn() || performance.now() - began > LONGEST) && leave(), 100);
   const painted = (event) => event.composedPath()[0].querySelector(".photo").decode().then(leave, leave);

@@ -16,18 +16,19 @@ import streamlit as st
 
 from app.photos.sample_answers import sample_answers
 from app.ui.resources import ADDRESS, visitors
+from app.ui.streamlit_insides import PAGE_IS_DRAWN
 from app.views.exploring import opens_on_sample
 from gallop.maps.explainer import STYLE_SHEET
 
 _HERE = Path(__file__)
 PICTURE = _HERE.with_name("waiting_picture.html")
+# As Streamlit calls them where a component is styled, and in its settings.
 _COLOURS = {
     "--st-text-color": "textColor",
     "--st-background-color": "backgroundColor",
     "--st-primary-color": "primaryColor",
     "--st-link-color": "linkColor",
 }
-"""As Streamlit calls them where a component is styled, and in its settings."""
 
 
 def first_picture(query: str, browser: str) -> str:
@@ -54,7 +55,7 @@ def _drawn() -> str:
         style=style + STYLE_SHEET.read_text(encoding="utf-8"),
         names="".join(f"<b>{name}</b>" for name in answer.class_names),
         picture=Template(PICTURE.read_text(encoding="utf-8")).substitute(photo=answer.shown["photo"]),
-        script=_beside("js"),
+        script=_beside("js").replace("PAGE_IS_DRAWN", PAGE_IS_DRAWN),
     )
 
 
@@ -63,7 +64,6 @@ def _beside(kind: str) -> str:
 
 
 def _colours() -> str:
-    """Each of them in light and in dark."""
     found = {
         name: [st.get_option(f"theme.{theme}.{option}") for theme in ("light", "dark")]
         for name, option in _COLOURS.items()

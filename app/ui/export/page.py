@@ -2,20 +2,16 @@
 
 import streamlit as st
 
-from app.ui import resources
-from app.ui.explanation import link
-from app.ui.export import code, formats, model_files, photo_files
-from app.ui.project import menu
-from app.ui.sample import offer
-from app.ui.widgets import privacy
-from app.ui.widgets.onward import onward
-from app.ui.widgets.problems import ProblemsTold
+from app.ui import projects, resources
+from app.ui.explanation import current
+from app.ui.export import files
+from app.ui.widgets.elements import onward, privacy_line, problems_told
 from app.views import export
 
 session = resources.session()
 session.page_jobs.settle()
 
-menu.title_with_project(session, "Export", "As files and as code.")
+projects.title_with_project(session, "Export", "As files and as code.")
 
 has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
 if not (has_photo or has_cards or session.training.taught):
@@ -26,9 +22,9 @@ if not (has_photo or has_cards or session.training.taught):
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         onward("Look at a photo", "ui/explore/page.py", ":material/travel_explore:")
         st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
-    offer.offer_sample(session)
+    projects.offer_sample(session)
 else:
-    with ProblemsTold():
+    with problems_told():
         backbone = resources.backbone(session.training.tower)
         asked = export.exported_question(session)
         with st.spinner("Looking at the photo …", show_time=False):
@@ -41,23 +37,23 @@ else:
             if screen is None:
                 st.caption("There is no photo on *Explore*.")
             else:
-                photo_files.offer_pictures(session, screen)
+                files.offer_pictures(session, screen)
         with right:
             if screen is not None:
-                formats.offer_photo_formats(session, screen)
-            photo_files.offer_table(session, classifier, version)
+                files.offer_photo_formats(session, screen)
+            files.offer_table(session, classifier, version)
         st.header("2. The classifier", anchor=False)
         left, right = st.columns(2, gap="large")
         with left:
-            model_files.model(session, classifier, asked, version)
+            files.model(session, classifier, asked, version)
         with right:
-            formats.offer_model_formats(session, classifier, asked, version)
+            files.offer_model_formats(session, classifier, asked, version)
         if screen is not None or has_cards:
             st.header("3. As code", anchor=False)
-            code.code(session, backbone, screen)
+            files.code(session, backbone, screen)
         if screen is not None:
-            link.link(session)
+            current.link(session)
 
 st.header("Open a model", anchor=False)
-model_files.back_in(session)
-privacy.line()
+files.back_in(session)
+privacy_line()

@@ -5,16 +5,14 @@ from typing import Any
 import streamlit as st
 
 from app.photos.sample_answers import SampleAnswer
-from app.runs.model_zip import zipped
-from app.ui import resources
+from app.runs.run import zipped
+from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
-from app.ui.sample import offer
-from app.ui.widgets import privacy
-from app.ui.widgets.problems import ProblemsTold
-from app.ui.widgets.steps import steps
+from app.ui.widgets.elements import privacy_line, problems_told
+from app.ui.widgets.explainer import steps
 from app.views import exploring, method
-from app.visitor.question import Question
+from app.visitor.page_state import Question
 from gallop import Photo
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.steps import steps_data
@@ -23,10 +21,10 @@ session = resources.session()
 
 
 def _beforehand(answer: SampleAnswer, question: Question) -> dict[str, Any]:
-    """A sample whose answer is there before its tower."""
     stands = session.explore.stands(answer.sha256, answer.grid).of(answer)
-    shown = answer.shown | {"stands": stands.as_dict()}
-    return steps_data(shown, answer.image.size, answer.crop, method.origins_beforehand(question))
+    return steps_data(
+        answer.shown | {"stands": stands.as_dict()}, answer.image.size, answer.crop, method.origins_beforehand(question)
+    )
 
 
 def _explained(photo: Photo, question: Question) -> dict[str, Any]:
@@ -52,12 +50,12 @@ photo = own or exploring.photo_on_explore(session)
 if photo is None:
     st.info("**Start here:** choose a photo on *Explore*.", icon=":material/add_photo_alternate:")
 else:
-    with ProblemsTold(), st.spinner("Looking at the photo …", show_time=False):
+    with problems_told(), st.spinner("Looking at the photo …", show_time=False):
         question = session.explore.question(session.training)
         known = exploring.answer_at_hand(session, photo, question)
         steps(_explained(photo, question) if known is None else _beforehand(known, question))
 if own is None:
-    offer.offer_sample(session)
+    projects.offer_sample(session)
 with st.expander("Notebooks, with code to change", icon=":material/menu_book:"):
     st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
     st.download_button(
@@ -70,4 +68,4 @@ with st.expander("Notebooks, with code to change", icon=":material/menu_book:"):
         on_click="ignore",
         help="Unpack them, then `pip install 'gallop-explorer[notebooks]'` and `jupyter lab`.",
     )
-privacy.line()
+privacy_line()

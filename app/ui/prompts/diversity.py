@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app.charts import prompt_charts
-from app.ui.widgets import media
-from app.views.prompts import Figures, numbered, pair
+from app import charts
+from app.library import Nearest, Worth
+from app.ui.widgets.elements import chart
+from app.views.testing import Figures, numbered, pair
 from gallop.predictions.heatmaps import where_in_words
 
-if TYPE_CHECKING:
-    from gallop.evaluation.diversity import Nearest, Worth
-
+# Two prompts whose texts are closer than this say nearly the same.
 COPY = 0.99
-"""Two prompts whose texts are closer than this say nearly the same."""
 ADVICE = {
     "global": "One of them is spare: more dropout, a larger learning rate or more rounds part them.",
     "local": "Their scale k alone parts them: see below whether they look at other places.",
@@ -28,7 +26,6 @@ ADVICE = {
 
 
 def says(found: Figures) -> None:
-    """Cosines between the prompts' texts."""
     st.header(
         "Do they say the same?",
         anchor=False,
@@ -44,8 +41,8 @@ def says(found: Figures) -> None:
             if len(names) < 2:
                 st.caption("There are none." if not names else "There is only one, and nothing to compare it with.")
                 continue
-            media.chart(
-                prompt_charts.cosines(cosines, names),
+            chart(
+                charts.cosines(cosines, names),
                 key=f"says {branch}",
                 alt=f"Cosines of the {branch} prompts' texts. {_pairs(cosines, names)}.",
             )
@@ -55,7 +52,6 @@ def says(found: Figures) -> None:
 
 
 def show_overlap(found: Figures, photos: int) -> None:
-    """Which regions the local prompts choose for the true class."""
     st.header("Do they look at the same places?", anchor=False)
     if not found.topk:
         st.caption("Without local prompts no region is looked at by itself.")
@@ -73,8 +69,8 @@ def show_overlap(found: Figures, photos: int) -> None:
                 k = min(found.topk[n], regions)
                 often = np.argsort(-found.looks[n], kind="stable")[:k]
                 where = where_in_words([int(r) for r in often], found.grid)
-                media.chart(
-                    prompt_charts.overlap_chart(found.looks[n], found.grid, highest),
+                chart(
+                    charts.overlap_chart(found.looks[n], found.grid, highest),
                     key=f"looks {n}",
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
@@ -86,8 +82,8 @@ def show_overlap(found: Figures, photos: int) -> None:
         return
     left, right = st.columns(2, gap="large")
     with left:
-        media.chart(
-            prompt_charts.matrix(found.overlap, names),
+        chart(
+            charts.matrix(found.overlap, names),
             key="overlap",
             alt=f"Overlap of the chosen regions. {_pairs(found.overlap, names)}.",
         )
@@ -111,7 +107,6 @@ def show_overlap(found: Figures, photos: int) -> None:
 
 
 def worth(found: Figures, photos: int, *, learned: bool) -> None:
-    """How it goes without each prompt, and which give nothing."""
     st.header("What is each worth?", anchor=False)
     names, overall = found.names, found.accuracy
     _warning(found)
@@ -122,8 +117,8 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
             listed = ", ".join(
                 f"{name} {share:.0%}" for name, share in zip(names, shares, strict=True) if share is not None
             )
-            media.chart(
-                prompt_charts.without(names, shares, overall.value),
+            chart(
+                charts.without(names, shares, overall.value),
                 key="without",
                 alt=f"Right with all prompts {overall.value:.0%}; without one: {listed}.",
             )
@@ -148,7 +143,6 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
 
 
 def show_words(found: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int) -> None:
-    """The nearest words of each learned token."""
     st.header(
         "What would they be in words?",
         anchor=False,
@@ -167,7 +161,6 @@ def show_words(found: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int
 
 
 def _warning(found: Figures) -> None:
-    """Which prompts are dead, and what that word means here."""
     dead = [(name, each) for name, each in zip(found.names, found.worths, strict=True) if each.dead]
     meaning = (
         "Dead: it hardly tells the classes apart (an influence below a tenth of its branch's average), or alone it is "

@@ -2,14 +2,11 @@
 
 import streamlit as st
 
-from app.ui import resources
+from app.ui import projects, resources
 from app.ui.prompts import diversity
-from app.ui.sample import offer
-from app.ui.widgets import privacy
-from app.ui.widgets.onward import onward
-from app.ui.widgets.problems import ProblemsTold
+from app.ui.widgets.elements import onward, privacy_line, problems_told
 from app.ui.widgets.remembered import one_of_few
-from app.views import prompts, testing
+from app.views import testing
 from app.visitor.page_state import PromptsState
 
 session = resources.session()
@@ -29,7 +26,7 @@ if taught is None:
         icon=":material/school:",
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
-    offer.offer_sample(session)
+    projects.offer_sample(session)
 elif not piles:
     st.info(
         "**No photos yet.** This model was opened, and no photo here is of its classes. Put some on cards that bear "
@@ -47,12 +44,12 @@ else:
             icon=":material/info:",
         )
     pairs = piles[pile]
-    with ProblemsTold():
+    with problems_told():
         with st.spinner("Looking at the photos …", show_time=True):
-            found = prompts.figures(session, backbone := resources.backbone(session.training.tower), pairs)
+            found = testing.figures(session, backbone := resources.backbone(session.training.tower), pairs)
         diversity.says(found)
         diversity.show_overlap(found, len(pairs))
         diversity.worth(found, len(pairs), learned=pile != "Test photos")
-        diversity.show_words(prompts.prompt_words(session, backbone), len(found.says_global))
+        diversity.show_words(testing.prompt_words(session, backbone), len(found.says_global))
         st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")
-privacy.line()
+privacy_line()

@@ -1,4 +1,4 @@
-"""The class cards: names, photos, and every change undone."""
+"""The class cards: names, photos, every change undone, and which photo to label next."""
 
 from __future__ import annotations
 
@@ -7,40 +7,57 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import text
-from app.photos import thumbnails
+from app.photos import shelf
 from app.photos.archives import MAX_ARCHIVE_BYTES, sorted_out
 from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile
-from app.ui.explanation.labels import Labels
-from app.ui.explanation.twins import point_out_twins
-from app.ui.resources import jobs, towers
-from app.ui.sample import offer
-from app.ui.slot import slot
-from app.ui.teach.columns import heading
-from app.ui.widgets import media
-from app.ui.widgets.notices import show_notice
-from app.ui.widgets.uploads import camera, uploader, verdicts_of
-from app.visitor.notices import Notice, Where
-from app.visitor.session import Session
+from app.ui import projects
+from app.ui.explanation.labels import Labels, point_out_twins
+from app.ui.resources import backbone, jobs, towers
+from app.ui.widgets.elements import camera, image, show_notice, slot, uploader, verdicts_of
+from app.views.testing import next_photos
+from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
-from gallop.errors import ClassNameError, GallopError
+
+# Pixels of a column; where three do not fit beside each other they stand below each other.
+_NARROWEST = 280
+
+
+def three_columns() -> list[Any]:
+    """Return the columns. Streamlit before 1.66 puts them below each other on a phone alone."""
+    if not hasattr(st, "grid"):
+        return list(st.columns(3, gap="medium"))
+    grid = st.grid(3, min_column_width=_NARROWEST, gap="medium", key="teach")
+    return [grid.cell() for _ in range(3)]
+
+
+def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
+    """Draw it; the place to its right. In a line with others it has no room above, so all columns begin alike.
+
+    Args:
+        anchor: what a link on the page leads to it by.
+    """
+    line = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    line.header(words, anchor=anchor or False, width="content")
+    return line
+
 
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
 TESTS, _WEBCAM = "Test photos", "Webcam"
 _ZIP, _FOLDER = "class zip", "class folder"
+# The anchor of that column: where the columns stand below each other, it begins after all cards.
 TRAIN_ANCHOR = "train"
-"""The anchor of that column: where the columns stand below each other, it begins after all cards."""
+# Pixels: a button and what it takes.
 _UPLOADER = 180
-"""Pixels: a button and what it takes."""
 _BESIDE_UNDO = 200
 
 
 def cards(session: Session) -> None:
-    """The ways to make cards, and all there are."""
     with heading("Collect"):
-        offer.offer_removal(session)
+        projects.offer_removal(session)
         if session.photos.deck.cards:
             st.markdown(f"[On to training](#{TRAIN_ANCHOR})", width="content")
     start = slot()
@@ -54,7 +71,7 @@ def cards(session: Session) -> None:
     for card in session.photos.deck.cards:
         with st.container(border=True, key=f"card {card.id}", gap="small"):
             _card(session, card)
-    offer.offer_sample(session)
+    projects.offer_sample(session)
 
 
 def _new_class(session: Session) -> None:
@@ -74,7 +91,9 @@ def _new_class(session: Session) -> None:
             key="add class",
         )
         if added and typed.strip():
-            _add_classes(session, typed)
+            with session.telling(Where.CARDS):
+                for name in parse_names(typed):
+                    session.photos.deck.add(name)
             if Where.CARDS not in session.notices:  # one is shown below, by this run alone
                 st.rerun()
 
@@ -97,22 +116,20 @@ def verdicts() -> None:
         verdicts_of(_ZIP, _FOLDER)
 
 
-def _add_classes(session: Session, typed: str) -> None:
-    try:
-        for name in parse_names(typed):
-            session.photos.deck.add(name)
-    except GallopError as error:
-        session.notices[Where.CARDS] = Notice("error", str(error))
-
-
 def _notices(session: Session) -> None:
     show_notice(session, Where.CARDS)
     last, place = session.photos.deck.last_change, slot()
     if last is not None:
         with place.container(horizontal=True, vertical_alignment="center", gap="small"):
             change = session.photos.deck.changes
-            key, icon = f"undo {change}", ":material/undo:"
-            st.button("Undo", key=key, type="tertiary", icon=icon, on_click=session.photos.undo, args=(change,))
+            st.button(
+                "Undo",
+                key=f"undo {change}",
+                type="tertiary",
+                icon=":material/undo:",
+                on_click=session.photos.undo,
+                args=(change,),
+            )
             st.caption(text.markdown(text.shorten(last, 80)), width=_BESIDE_UNDO)
 
 
@@ -135,11 +152,10 @@ def _card(session: Session, card: Card) -> None:
     shown, strip = card.all, slot()
     if shown:
         with strip:
-            media.image(thumbnails.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
+            image(shelf.strip(shown), alt=f"The first of the {len(shown)} photos of {card.name}")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         counts = f"{len(card.shots)} to learn from" + (f", {len(card.tests)} to test with" if card.tests else "")
-        words = counts if card.enabled else f":material/visibility_off: Turned off. {counts}"
-        st.caption(words, width="content")
+        st.caption(counts if card.enabled else f":material/visibility_off: Turned off. {counts}", width="content")
         if shown:
             label, key = "Look through", f"look {card.id}"
             st.button(label, key=key, type="tertiary", on_click=_open, args=(session, card.id))
@@ -152,16 +168,18 @@ def _card(session: Session, card: Card) -> None:
 
 
 def _more_ways(session: Session, card: Card, name: str) -> None:
-    """Photos that are kept to test with, and the webcam."""
-    ways = [TESTS, _WEBCAM]
     what = st.radio(
-        f"What to add to {name}", ways, key=f"what {card.id}", horizontal=True, label_visibility="collapsed"
+        f"What to add to {name}", [TESTS, _WEBCAM], key=f"what {card.id}", horizontal=True, label_visibility="collapsed"
     )
     if what == _WEBCAM:
         camera(f"Take photos of {name}", f"webcam {card.id}", _taking(session, card, "shots"))
         return
-    hint = "Never learned from: they show how good it is on photos it has not seen."
-    uploader(f"Test photos of {name}", f"tests {card.id}", _taking(session, card, "tests"), help=hint)
+    uploader(
+        f"Test photos of {name}",
+        f"tests {card.id}",
+        _taking(session, card, "tests"),
+        help="Never learned from: they show how good it is on photos it has not seen.",
+    )
 
 
 def _changes(session: Session, card: Card) -> None:
@@ -172,20 +190,19 @@ def _changes(session: Session, card: Card) -> None:
             # A form: what is only typed, or comes late from the browser, renames nothing.
             typed = st.text_input("New name", card.name, key=f"name {card.id} {card.name}")
             if st.form_submit_button("Rename"):
-                _rename(session, card.id, typed)
+                with session.telling(Where.CARDS):
+                    deck.rename(card.id, typed)
                 st.rerun()
         # One key for both words: a new button would stand beside the old one for a moment, and push Delete from under a
         # click.
-        words, args = "Leave out of training" if card.enabled else "Take into training", (card.id, not card.enabled)
-        st.button(words, key=f"turn {card.id}", type="tertiary", on_click=deck.enable, args=args)
+        st.button(
+            "Leave out of training" if card.enabled else "Take into training",
+            key=f"turn {card.id}",
+            type="tertiary",
+            on_click=deck.enable,
+            args=(card.id, not card.enabled),
+        )
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
-
-
-def _rename(session: Session, card_id: int, name: str) -> None:
-    try:
-        session.photos.deck.rename(card_id, name)
-    except ClassNameError as error:
-        session.notices[Where.CARDS] = Notice("error", str(error))
 
 
 def _open(session: Session, card_id: int) -> None:
@@ -200,8 +217,7 @@ def dialogs(session: Session) -> None:
 
     @st.dialog(f"Photos of {text.markdown(text.shorten(card.name))}", width="large", on_dismiss=_close)
     def look() -> None:
-        now = session.photos.deck.get(card.id)
-        if now is not None:
+        if (now := session.photos.deck.get(card.id)) is not None:
             _gallery(session, now)
 
     look()
@@ -226,6 +242,31 @@ def _gallery(session: Session, card: Card) -> None:
 
 
 def _photo(session: Session, photo: Photo) -> None:
-    media.image(thumbnails.strip([photo], side=144), width="stretch", alt=photo.name)
+    image(shelf.strip([photo], side=144), width="stretch", alt=photo.name)
     st.caption(text.markdown(text.shorten(photo.name, 24)))
     Labels(session, photo, Where.CARDS, "look").menu()
+
+
+_SIDE = 144
+
+
+def next_photo(session: Session) -> None:
+    """Draw the one that is worth most, of the photos to try that have no label; nothing where there is no choice."""
+    taught = session.training.taught
+    if taught is None:
+        return
+    found = next_photos(session, backbone(session.training.tower))
+    show_notice(session, Where.NEXT)
+    if not found:
+        return
+    st.subheader(
+        "Label next",
+        anchor=False,
+        help="Of the photos to try that have no label. Two rules take turns: the one that it can least decide between "
+        "two classes, and the one least like any photo that has a label.",
+    )
+    first = found[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        image(shelf.strip([first.photo], side=_SIDE), alt=first.photo.name, width=_SIDE)
+        st.caption(first.why, width="stretch")
+    Labels(session, first.photo, Where.NEXT, "next").offer(taught.names)

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app import text
-from app.charts import training_charts
-from app.jobs.manager import Snapshot, State
+from app import charts, text
+from app.jobs import Snapshot, State
 from app.teaching.cards import Card
-from app.teaching.progress import Kept, Point, Progress, Score, Sight, Taught
 from app.teaching.tasks import check_photos
+from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, jobs, towers
-from app.ui.widgets import media
-from app.ui.widgets.explained import one_map
-from app.ui.widgets.problems import ProblemsTold
+from app.ui.widgets.elements import chart, problems_told
+from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session
@@ -24,8 +22,8 @@ from gallop import Photo
 from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
 
+# A line is drawn in no time; charts and a map take the processor from what they show.
 _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
-"""A line is drawn in no time; charts and a map take the processor from what they show."""
 NOTHING_YET = Progress("encoding", 0, 0, [])
 
 
@@ -46,7 +44,6 @@ def begin(session: Session) -> None:
 
 
 def train_button(session: Session) -> None:
-    """The way to start, and what is missing or has changed."""
     problem, busy = check_photos(session.photos.shots()), session.training.job is not None
     st.button(
         "Train again" if session.training.taught is not None else "Train",
@@ -66,21 +63,19 @@ def train_button(session: Session) -> None:
 
 
 def _learn_at_once(session: Session) -> None:
-    """Photos that came since, for a head to learn without a training."""
     count = len(session.training.new_photos())
     if not count:
         return
     words = "Let the head learn the new photo" if count == 1 else f"Let the head learn the {count} new photos"
     help_ = "At once: no training runs, and the prompts stay. A training with all photos may do better."
     if st.button(words, icon=":material/bolt:", width="stretch", key="learn more", help=help_):
-        with ProblemsTold():
+        with problems_told():
             backbone(session.training.tower)  # nothing is encoded before it is there
             session.training.learn_more()
             st.rerun()
 
 
 def panel(session: Session) -> None:
-    """Draw what there is: a training that runs, or how the last one went."""
     if session.training.job is not None:
         _running(session)
         _watched(session)
@@ -104,7 +99,6 @@ def badge(session: Session) -> None:
 
 
 def _watched(session: Session) -> None:
-    """Which photo the map is of."""
     photos = {
         f"{card.id} {photo.sha256}": (card.name, photo) for card in session.photos.deck.cards for photo in _all(card)
     }
@@ -135,10 +129,10 @@ def _running(session: Session) -> None:
         snapshot = job.snapshot()
         if session.training.has_news(snapshot):
             st.rerun()
-        share = getattr(snapshot.progress, "share", 0.0)
-        st.progress(share, text=_words(snapshot, stopping=job.stopping))
-        words, key = "Cancel, and keep the best so far", f"cancel {job.number}"
-        st.button(words, on_click=job.cancel, disabled=job.stopping, key=key)
+        st.progress(getattr(snapshot.progress, "share", 0.0), text=_words(snapshot, stopping=job.stopping))
+        st.button(
+            "Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping, key=f"cancel {job.number}"
+        )
 
     @st.fragment(run_every=_PICTURE_SECONDS)
     def look() -> None:
@@ -147,8 +141,7 @@ def _running(session: Session) -> None:
             return
         progress = job.snapshot().progress
         found = progress if isinstance(progress, Progress) else NOTHING_YET
-        history = list(found.history)
-        _pictures(session, history, found.of_steps, found.kept, found.sights)
+        _pictures(session, list(found.history), found.of_steps, found.kept, found.sights)
 
     far()
     look()
@@ -180,8 +173,9 @@ def _scores(session: Session, taught: Taught) -> None:
     if taught.on_tests.photos and not old:
         scores = {"test photos": taught.on_tests} | scores
     for (which, score), column in zip(scores.items(), st.columns(2), strict=False):
-        with column:
-            _score(which, score)
+        if score.photos and score.after is not None and score.before is not None:
+            points = text.gain(100 * (score.after - score.before), "zero-shot")
+            column.metric(f"Right on {score.photos} {which}", f"{score.after:.0%}", points)
     if old and any(session.photos.tests().values()):
         st.caption("Test photos or classes have changed since.")
         st.page_link("ui/test/page.py", label="Test it on those of now", icon=":material/fact_check:")
@@ -189,20 +183,12 @@ def _scores(session: Session, taught: Taught) -> None:
         st.caption("These it has seen: add test photos to the cards to see how good it is.")
 
 
-def _score(which: str, score: Score) -> None:
-    if not score.photos or score.after is None or score.before is None:
-        return
-    points = text.gain(100 * (score.after - score.before), "zero-shot")
-    st.metric(f"Right on {score.photos} {which}", f"{score.after:.0%}", points)
-
-
 def _pictures(
     session: Session, history: Sequence[Point], steps: int, kept: Kept | None, sights: Sequence[Sight]
 ) -> None:
     """Of a run that was opened there are only the curves."""
     st.markdown("**Loss and accuracy**")
-    alt = training_charts.curve_in_words(history)
-    media.chart(training_charts.learning(history, steps), key="learning", alt=alt)
+    chart(charts.learning(history, steps), key="learning", alt=charts.curve_in_words(history))
     busy = session.training.job is not None
     if busy or kept is not None:
         st.markdown(
@@ -211,9 +197,7 @@ def _pictures(
             "learn to differ.",
         )
         total = kept.total if kept else session.training.settings.global_prompts
-        media.chart(
-            training_charts.kept_prompts(kept, total), key="kept prompts", alt=training_charts.kept_in_words(kept)
-        )
+        chart(charts.kept_prompts(kept, total), key="kept prompts", alt=charts.kept_in_words(kept))
     if busy or sights:
         st.markdown("**Where a local prompt looks**")
         _map(session, sights, replay=not busy)
@@ -233,22 +217,21 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         places = list(range(len(sights)))
         sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
     found = sight.explanation
-    name = _class_of(session, found.image) or found.label
-    name = name if name in found.class_names else found.label
+    # None, and no hash, once it is on no card.
+    photos = ((card.name, photo) for card in session.photos.deck.cards for photo in _all(card))
+    of_class, photo = next((pair for pair in photos if pair[1].image is found.image), (None, None))
+    name = of_class if of_class is not None and of_class in found.class_names else found.label
     subjects = [Subject(each.explanation, name) for each in sights]
     scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
-    picture, photo = session_photo_url(session, sights[0].explanation), _photo_of(session, found.image)
-    one_map(found, name, 0, photo=photo, picture=picture, scale=scale, key="watched map")
+    one_map(
+        found,
+        name,
+        0,
+        photo=photo.sha256 if photo is not None else "",
+        picture=session_photo_url(session, sights[0].explanation),
+        scale=scale,
+        key="watched map",
+    )
     words, chance = found.describe(name, 0), text.percent(found.probabilities[name])
     when = f"After step {sight.step}" if sight.step else "Before training"
     st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {words}.")
-
-
-def _class_of(session: Session, image: object) -> str | None:
-    return next((card.name for card in session.photos.deck.cards for photo in _all(card) if photo.image is image), None)
-
-
-def _photo_of(session: Session, image: object) -> str:
-    """Its content hash; empty once it is on no card."""
-    photos = (photo for card in session.photos.deck.cards for photo in _all(card))
-    return next((photo.sha256 for photo in photos if photo.image is image), "")

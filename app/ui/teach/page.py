@@ -2,24 +2,21 @@
 
 import streamlit as st
 
-from app.ui import resources
-from app.ui.explanation import tryout
-from app.ui.project import menu
-from app.ui.teach import deck, live, next_photo, settings
-from app.ui.teach.columns import heading, three_columns
-from app.ui.widgets import privacy
-from app.ui.widgets.problems import ProblemsTold
+from app.ui import projects, resources
+from app.ui.explanation import answer
+from app.ui.teach import deck, live, settings
+from app.ui.widgets.elements import privacy_line, problems_told
 
 session = resources.session()
 
-menu.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
+projects.title_with_project(session, "Teach", "Show it 4 to 16 photos of each class.")
 deck.verdicts()
-collect, train, try_it = three_columns()
+collect, train, try_it = deck.three_columns()
 with collect:
     deck.cards(session)
 deck.dialogs(session)
 with train:
-    heading("Train", deck.TRAIN_ANCHOR)
+    deck.heading("Train", deck.TRAIN_ANCHOR)
     button, shown = st.container(), st.container()  # drawn after the settings, which stand below them
     settings.fold(session)
     live.begin(session)
@@ -28,8 +25,8 @@ with train:
     with shown:
         live.panel(session)
 with try_it:
-    heading("Try")
-    with ProblemsTold():
-        tryout.tryout(session)
-        next_photo.next_photo(session)
-privacy.line()
+    deck.heading("Try")
+    with problems_told():
+        answer.tryout(session)
+        deck.next_photo(session)
+privacy_line()

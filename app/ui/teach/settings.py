@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import text
-from app.teaching.settings import (
+from app.teaching.training import (
     CUSTOM,
     FREE,
     LOCAL_PROMPTS,
@@ -22,7 +22,6 @@ from app.teaching.settings import (
     way_of,
     with_prompts,
 )
-from app.ui.explanation.current import put_scales
 from app.ui.resources import towers
 from app.ui.widgets import towers as towers_widget
 from app.ui.widgets.remembered import keep, one_of_few, put, recall
@@ -115,8 +114,9 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
     assert about.form is not None
     number = type(shown)  # Streamlit wants all four of one kind
     least, most, step = map(number, about.form)
-    shape = "%.4g" if number is float else None
-    return column.number_input(about.label, least, most, shown, step=step, format=shape, **common)
+    return column.number_input(
+        about.label, least, most, shown, step=step, format="%.4g" if number is float else None, **common
+    )
 
 
 def _cells(count: int, columns: int = 2) -> list[Any]:
@@ -130,11 +130,15 @@ def _scales(session: Session, tower: KnownTower, count: int) -> tuple[int, ...]:
     for n, column in enumerate(_cells(count)):
         place = TeachState.scales.at(n)
         shown = recall(place, usual[n], range(1, regions + 1))
-        label = f"k of local prompt {n + 1}"
         found = column.number_input(
-            label, 1, regions, shown, key=place.key, help=f"How many of its {regions} regions its score is the mean of."
+            f"k of local prompt {n + 1}",
+            1,
+            regions,
+            shown,
+            key=place.key,
+            help=f"How many of its {regions} regions its score is the mean of.",
         )
         chosen.append(int(keep(place, found)))
     if tuple(chosen) != last:
-        put_scales(session, chosen)
+        session.explore = replace(session.explore, scales=tuple(chosen))
     return tuple(chosen)

@@ -3,14 +3,11 @@
 import streamlit as st
 
 from app import text
-from app.ui import resources
-from app.ui.explanation.twins import point_out_twins
-from app.ui.sample import offer
-from app.ui.slot import slot
-from app.ui.test import accuracy, confusion, hints, scales, unknown
-from app.ui.widgets import privacy, towers
-from app.ui.widgets.onward import onward
-from app.ui.widgets.problems import ProblemsTold
+from app.ui import projects, resources
+from app.ui.explanation.labels import point_out_twins
+from app.ui.test import known, unknown
+from app.ui.widgets import towers
+from app.ui.widgets.elements import onward, privacy_line, problems_told, slot
 from app.views import testing
 
 session = resources.session()
@@ -26,9 +23,9 @@ if session.training.taught is None:
         icon=":material/school:",
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
-    offer.offer_sample(session)
+    projects.offer_sample(session)
 else:
-    with ProblemsTold():
+    with problems_told():
         with st.spinner("Looking at the test photos …", show_time=True):
             tested = testing.measure(session, resources.backbone(session.training.tower))
         _, left_out = testing.labelled(session)
@@ -51,13 +48,13 @@ else:
             )
             onward("Add test photos", "ui/teach/page.py", ":material/school:")
         else:
-            accuracy.show_accuracy(session, tested)
+            known.show_accuracy(session, tested)
             with slot():
                 point_out_twins(session)
-            scales.other_scales(session, tested)
-            confusion.confusion(session, tested)
-            accuracy.calibration(tested, session.training.taught.after.calibration_.temperature)
+            known.other_scales(session, tested)
+            known.confusion(session, tested)
+            known.calibration(tested, session.training.taught.after.calibration_.temperature)
         unknown.unknown(session, tested)
-        hints.hints(session, tested)
+        known.hints(session, tested)
         st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
-privacy.line()
+privacy_line()

@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import text
-from app.charts import test_charts
+from app import charts, text
+from app.library import Evaluation
 from app.photos.shelf import MAX_PHOTOS
 from app.ui.resources import backbone
-from app.ui.test.limit_track import limit_track
-from app.ui.widgets import media
-from app.ui.widgets.uploads import uploader
+from app.ui.widgets.elements import chart, uploader
 from app.views import testing
-from app.views.testing import AnsweredPhotos, Tested
 from app.visitor.session import Session
-from gallop.evaluation.limits import AtLimit, at_limit, cuts, limit_of_tests
+from gallop.evaluation.limits import at_limit, cuts, limit_of_tests
 from gallop.model.scores import VERDICT, captions
 from gallop.wording import answer_in_words
 
-if TYPE_CHECKING:
-    from gallop.evaluation.measure import Evaluation
+_HERE = Path(__file__).with_name("limit_track.js")
+_draw = st.components.v2.component(
+    "gallop_limit_track",
+    js=_HERE.read_text(encoding="utf-8"),
+    css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
+)
+
+
+def limit_track(
+    key: str,
+    known: Sequence[float],
+    unknown: Sequence[float],
+    cuts: NDArray[Any],
+    *,
+    limit: float,
+    moved: Callable[[float], None],
+) -> None:
+    """Draw it.
+
+    Args:
+        known, unknown: the scores of the photos.
+        cuts: where the track can stand, the strictest first.
+        limit: where it stands; it need be none of these.
+        moved: told where a hand has left it: anything from below the strictest to above the most lenient.
+    """
+
+    def told() -> dict[str, Any]:
+        found: Any = getattr(st.session_state.get(key), "limit", None)
+        return found if isinstance(found, dict) else {}
+
+    def heard() -> None:
+        value = told().get("value")
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            moved(min(max(float(value), float(cuts[0])), float(cuts[-1])))
+
+    turn = told().get("turn")
+    _draw(
+        key=key,
+        data={
+            "known": sorted(map(float, known)),
+            "unknown": sorted(map(float, unknown)),
+            "cuts": cuts.tolist(),
+            "limit": limit,
+            "turn": turn if isinstance(turn, int) else 0,
+        },
+        on_limit_change=heard,
+    )
+
 
 NONE_YET = np.zeros(0, dtype=np.float32)
 _HOLDS = (
@@ -33,8 +79,7 @@ _HOLDS = (
 )
 
 
-def unknown(session: Session, tested: Tested | None) -> None:
-    """Uploads, the limit, and what it does to known and unknown photos."""
+def unknown(session: Session, tested: testing.Tested | None) -> None:
     st.header(
         "None of these",
         anchor=False,
@@ -43,17 +88,24 @@ def unknown(session: Session, tested: Tested | None) -> None:
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
-        hint = (
-            f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the list. They "
-            "are only tested with, never learned from."
+        uploader(
+            "Photos of none of the classes",
+            "unknown",
+            session.photos.unknown.add,
+            help=f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the "
+            "list. They are only tested with, never learned from.",
         )
-        uploader("Photos of none of the classes", "unknown", session.photos.unknown.add, help=hint)
         photos = list(session.photos.unknown.photos.values())
         if photos:
             shown = tuple(session.photos.unknown.photos)
-            icon, key = ":material/close:", f"take away {' '.join(shown)}"
-            args = (session, shown)
-            st.button("Remove these photos", on_click=_take_away, args=args, type="tertiary", icon=icon, key=key)
+            st.button(
+                "Remove these photos",
+                on_click=_take_away,
+                args=(session, shown),
+                type="tertiary",
+                icon=":material/close:",
+                key=f"take away {' '.join(shown)}",
+            )
     found = testing.answered(session, backbone(session.training.tower), photos)
     known = tested.answers.outlier if tested is not None else NONE_YET
     other = found.outlier if found is not None else NONE_YET
@@ -62,8 +114,10 @@ def unknown(session: Session, tested: Tested | None) -> None:
     with right:
         limit = _limit(session, known, other)
     with st.expander("Outlier scores", icon=":material/bar_chart:", key="outlier scores"):
-        media.chart(test_charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
-        st.caption(_intervals(at_limit(known, other, limit)))
+        chart(charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
+        does = at_limit(known, other, limit)  # both shares, as far as so few photos can tell
+        parts = {"Known photos kept": does.kept, "unknown photos noticed": does.noticed}
+        st.caption("; ".join(f"{words}: {charts.span(share)}" for words, share in parts.items() if share) + ".")
         if tested is not None and found is not None:
             _separation(tested.evaluation, found)
         if found is not None:
@@ -77,33 +131,37 @@ def _take_away(session: Session, shown: tuple[str, ...]) -> None:
 
 def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     """The track, at the limit in force; where there is none yet, at the one that the photos suggest."""
-    assert session.training.taught is not None
     in_force = session.limit.value
     limit = limit_of_tests(known if known.size else other) if in_force is None else in_force
-    every, key = cuts(np.concatenate([known, other])), f"limit {session.training.number}"
-    moved = session.limit.set_by_hand
-    limit_track(key, known.tolist(), other.tolist(), every, limit=limit, moved=moved)
+    limit_track(
+        f"limit {session.training.number}",
+        known.tolist(),
+        other.tolist(),
+        cuts(np.concatenate([known, other])),
+        limit=limit,
+        moved=session.limit.set_to,
+    )
     _origin(session, known)
     return limit
 
 
 def _doubt(session: Session) -> str:
     """Why the limit in force decides nothing; empty where it does."""
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     own = session.limit.own is not None
     return "" if own else session.answers.doubt(taught.after, taught, session.training.version)
 
 
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
-    """Where the limit came from, whether it is to be relied on, and the way to another."""
-    taught = session.training.taught
-    assert taught is not None
+    taught = session.training.taught_model
     found, doubt = taught.after.calibration_, _doubt(session)
     if session.limit.own is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
-        back = "Remove this limit" if found.threshold is None else "Back to the limit found while teaching"
-        st.button(back, on_click=session.limit.set_by_hand, args=(None,))
+        st.button(
+            "Remove this limit" if found.threshold is None else "Back to the limit found while teaching",
+            on_click=session.limit.set_to,
+            args=(None,),
+        )
         return
     if found.threshold is None:
         st.caption("Move this one to have a verdict.", help=_HOLDS)
@@ -120,22 +178,15 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
         value = limit_of_tests(known)
         args, key = (value, known.size), f"limit from tests {session.training.number} {value}"
         words = "Use the limit from the test photos"
-        st.button(words, on_click=session.limit.take_from_tests, args=args, key=key, help=_HOLDS)
+        st.button(words, on_click=session.limit.set_to, args=args, key=key, help=_HOLDS)
 
 
-def _intervals(does: AtLimit) -> str:
-    """Both shares, as far as so few photos can tell."""
-    parts = {"Known photos kept": does.kept, "unknown photos noticed": does.noticed}
-    return "; ".join(f"{words}: {test_charts.span(share)}" for words, share in parts.items() if share) + "."
-
-
-def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
-    """The scores side by side, whatever the limit."""
+def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
     found = known.against(other.kept)
     left, right = st.columns([1, 1], gap="large")
     with left:
         words = "; ".join(f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in found.items())
-        media.chart(test_charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
+        chart(charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
         st.caption("Each curve: all limits, strict to lenient. Dashed: 95 % of the known photos kept.")
     with right:
         st.markdown(
@@ -153,10 +204,8 @@ def _separation(known: Evaluation, other: AnsweredPhotos) -> None:
         st.caption(f"The verdict goes by {VERDICT}. Here {best} has the lowest FPR95.")
 
 
-def _answers(session: Session, found: AnsweredPhotos, limit: float) -> None:
-    """Every unknown photo: what is said to it."""
-    assert session.training.taught is not None
-    names, best = session.training.taught.names, found.probabilities.argmax(axis=1)
+def _answers(session: Session, found: testing.AnsweredPhotos, limit: float) -> None:
+    names, best = session.training.taught_model.names, found.probabilities.argmax(axis=1)
     odd, doubt = found.outlier > limit if session.limit.value is not None else [None] * len(best), _doubt(session)
     table = {
         "photo": [photo.name for photo in found.photos],

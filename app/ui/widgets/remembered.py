@@ -18,40 +18,27 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.ui.resources import session
+from app.ui.streamlit_insides import drop_widgets_of_before, registered_widgets
 from app.visitor.page_state import Place
 
 T = TypeVar("T")
 
+# Their keys, each with its choice and the words of it, where it is a list of choices.
 _DRAWING, _SHOWN = "widgets of this run", "widgets of the last whole run"
-"""Their keys, each with its choice and the words of it, where it is a list of choices."""
 _REGISTERED = "widgets before this run"
 
 
 def run_begins() -> None:
     st.session_state[_DRAWING] = {}
-    st.session_state[_REGISTERED] = dict(_registered())
+    st.session_state[_REGISTERED] = registered_widgets()
 
 
 def run_ends() -> None:
     """Of a whole run: what it has drawn is what there is now."""
     st.session_state[_SHOWN] = st.session_state[_DRAWING]
-    registered = _registered()
-    for name, before in st.session_state.pop(_REGISTERED).items():
-        if registered.get(name) is before:  # not drawn again
-            del registered[name]
-
-
-def _registered() -> dict[str, Any]:
-    """What Streamlit keeps of every widget that this page has ever drawn, by its id: what is called when it is touched,
-    with all that this holds. It drops none of it before the page is closed: one visitor's clicks kept dozens of models.
-    """
-    context = get_script_run_ctx()
-    assert context is not None  # only a page asks
-    found: dict[str, Any] = context.session_state._state._new_widget_state.widget_metadata
-    return found
+    drop_widgets_of_before(st.session_state.pop(_REGISTERED))
 
 
 def recall(place: Place[T | None], default: T, allowed: Collection[Any] | None = None) -> T:
@@ -76,7 +63,6 @@ def let_stand(key: str, value: Any) -> None:
 
 
 def drawn(key: str) -> None:
-    """After the widget of ``key`` was drawn."""
     st.session_state.setdefault(_DRAWING, {}).setdefault(key, None)
 
 

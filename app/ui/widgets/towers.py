@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import text
-from app.jobs.manager import PlainError
-from app.towers.download import Downloading, to_download
-from app.towers.listing import PAPERS_KIND, called
-from app.towers.options import DEFAULT_TOWER
+from app.towers import DEFAULT_TOWER, PAPERS_KIND, called, downloading, to_download
 from app.ui.resources import downloads, towers
-from app.ui.slot import slot
-from app.ui.widgets import job_progress
-from app.ui.widgets.notices import show_notice
+from app.ui.widgets.elements import show_notice, slot, watch_job
 from app.ui.widgets.remembered import one_of, put
-from app.visitor.notices import Notice, Where
 from app.visitor.page_state import TowersState
-from app.visitor.session import Session
+from app.visitor.session import Session, Where
 from gallop.backbones.weights.known import KnownTower
 from gallop.config import REGION_ADVICE, REGION_RULES
 
@@ -49,8 +43,7 @@ def choose_tower(session: Session) -> DeltaGenerator:
     listed = {tower.name: tower for tower in towers().listing.towers()}
     before = session.training.tower
     now = towers().listing.find(before)
-    usual = now.tower.name if now is not None else DEFAULT_TOWER
-    name = one_of("Tower", listed, TowersState.chosen, usual, help=_HELP)
+    name = one_of("Tower", listed, TowersState.chosen, now.tower.name if now is not None else DEFAULT_TOWER, help=_HELP)
     chosen = called(name, _kind(listed[name]))
     if chosen != before:
         session.training.tower = chosen
@@ -67,10 +60,9 @@ def choose_tower(session: Session) -> DeltaGenerator:
 
 
 def _standing(session: Session) -> None:
-    """What is under way or is to be known of towers."""
     if towers().listing.problem:
         st.caption(f":material/warning: {text.markdown(towers().listing.problem)}")
-    job_progress.watch(session.downloads)
+    watch_job(session.downloads)
     elsewhere = session.training.elsewhere
     if session.training.taught is None and elsewhere:
         st.caption(
@@ -80,7 +72,6 @@ def _standing(session: Session) -> None:
 
 
 def _kind(tower: KnownTower) -> str:
-    """The kind of its regions: asked for where it has several."""
     if len(tower.kinds) == 1:
         return tower.kinds[0]
     return one_of("Regions", tower.kinds, TowersState.regions, towers().options.regions, help=_REGIONS_HELP)
@@ -130,10 +121,8 @@ def _offered(tower: KnownTower) -> str:
 
 
 def _download(session: Session, name: str) -> None:
-    try:
-        session.downloads.start(downloads(), Downloading(towers(), name), name, f"Downloading {name}")
-    except PlainError as error:
-        session.notices[Where.TOWERS] = Notice("error", str(error))
+    with session.telling(Where.TOWERS):
+        session.downloads.start(downloads(), downloading(towers(), name), name, f"Downloading {name}")
 
 
 def settle_download(session: Session) -> None:
@@ -146,10 +135,13 @@ def settle_download(session: Session) -> None:
         known = towers().listing.find(running.name)
         usual = towers().options.regions
         choose(session, called(running.name, usual if known and usual in known.tower.kinds else PAPERS_KIND))
-        session.notices[Where.TOWERS] = Notice("success", f"{running.name} is here, and chosen.")
+        session.tell(Where.TOWERS, f"{running.name} is here, and chosen.")
     elif problem := session.downloads.problem(running.name):
-        gone = "The download was cancelled; nothing of it was kept." if problem == "Cancelled." else problem
-        session.notices[Where.TOWERS] = Notice("info", gone)
+        session.tell(
+            Where.TOWERS,
+            "The download was cancelled; nothing of it was kept." if problem == "Cancelled." else problem,
+            "info",
+        )
 
 
 def choose(session: Session, name: str) -> None:
@@ -166,8 +158,5 @@ def ask_for(session: Session, name: str) -> None:
     if towers().listing.seek(name) is not None:
         choose(session, name)
         return
-    session.notices[Where.TOWERS] = Notice(
-        "info",
-        f"The address asks for the tower {text.shorten(name, 60)!r}, which is not offered here, so "
-        f"{session.training.tower} goes on to answer.",
-    )
+    words = f"The address asks for the tower {text.shorten(name, 60)!r}, which is not offered here"
+    session.tell(Where.TOWERS, f"{words}, so {session.training.tower} goes on to answer.", "info")

@@ -1,0 +1,551 @@
+"""Figures in, plotly charts out. Colours come from the page's theme, so they follow light and dark. Knows no Streamlit.
+
+A chart stands still: nothing is dragged or zoomed, and the wheel belongs to who scrolls by. Margins are as wide as
+what is written in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from statistics import fmean, pstdev
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import plotly.io as pio
+from numpy.typing import NDArray
+
+from app import text
+from app.library import Bin, Deletion, KSweep, Separation
+from app.runs.run import Run, Spread
+from app.teaching.training import Kept, Point
+from gallop.evaluation.intervals import Share
+from gallop.model.scores import VERDICT
+
+CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+# Seen on white and on black.
+GREY, PALE_GREY = "#8a9698", "rgba(138, 150, 152, 0.3)"
+# The margin of a chart with values beside its bars: pixels that the longest one takes, however narrow the chart is.
+BESIDE = {"r": 60}
+# Of a chart whose height does not follow from its rows.
+HEIGHT = 310
+
+# From 0 to 100 %, and the half of a point that lies at the end.
+WHOLE = [0, 104]
+
+_STILL = {"fixedrange": True, "automargin": True}
+pio.templates["gallop"] = go.layout.Template(
+    layout={
+        "margin": {"l": 0, "r": 0, "t": 10, "b": 0},
+        "dragmode": False,
+        "showlegend": False,
+        "legend": {"orientation": "h", "traceorder": "normal", "x": 0, "y": 1, "yanchor": "bottom"},
+        "xaxis": _STILL,
+        "yaxis": _STILL,
+        "shapedefaults": {"line": {"color": GREY, "dash": "dash", "width": 2}},
+        "bargap": 0.25,
+    },
+    data={
+        "heatmap": [{"colorscale": "Cividis", "showscale": False}],  # read alike by colour-blind eyes, and in grey
+        "scatter": [{"marker": {"size": 11}}],
+    },
+)
+
+
+def new_chart(traces: Any, *, height: int = HEIGHT, **layout: Any) -> go.Figure:
+    """Return a figure that is drawn as all are: ours on top of the template that is the default where it is shown."""
+    return go.Figure(traces, {"template": _on_top_of(pio.templates.default), "height": height} | layout)
+
+
+@cache
+def _on_top_of(template: str) -> Any:
+    """Merging takes 20 ms, as much as all else of a chart."""
+    return pio.templates.merge_templates(template, "gallop")
+
+
+def line_at(*, x: float | None = None, y: float | None = None) -> dict[str, Any]:
+    """Return a dashed line through the whole chart: upright at ``x``, or level at ``y``."""
+    upright = {"x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
+    level = {"x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y}
+    return {"type": "line"} | (upright if y is None else level)
+
+
+def band(low: float, high: float) -> dict[str, Any]:
+    """Return an upright band over the chart, which is seen through it."""
+    return line_at(x=low) | {"type": "rect", "x1": high, "fillcolor": GREY, "opacity": 0.25, "line": {"width": 0}}
+
+
+def rows_height(rows: int, each: int = 30) -> int:
+    """Return the height of a chart with a row for each thing, and an axis below."""
+    return 80 + each * rows
+
+
+def named_rows(names: Sequence[str]) -> dict[str, Any]:
+    """Return a y-axis with a row for each name, the first on top.
+
+    Rows stand at numbers and names are only written there: two equal (shortened) names stay two rows.
+    """
+    ticks = {"tickvals": list(range(len(names))), "ticktext": [text.plotly(name) for name in names]}
+    return ticks | {"range": [len(names) - 0.5, -0.5], "zeroline": False}
+
+
+def percent_axis(title: str = "", **more: Any) -> dict[str, Any]:
+    """Return an axis of shares in percent; with the range ``WHOLE`` from none to all of them."""
+    return titled_axis(title, ticksuffix=" %", **more)
+
+
+def titled_axis(title: str, **more: Any) -> dict[str, Any]:
+    return {"title": {"text": title}} | more
+
+
+# Digits of a cosine: from 0.9999 on a square has the brightest colour.
+SAME = 4
+
+
+def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
+    """Every pair of prompts by its cosine: the brighter, the more alike, and equal cosines alike on every page.
+
+    Cosines crowd below 1, so colours go by the digits of what is missing to 1: 0.9, 0.99 and 0.999 are as far apart.
+    """
+    return _squares(-np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME, values, names, digits=3)
+
+
+def matrix(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
+    """Every pair of prompts by a share from 0 to 1: the brighter, the larger."""
+    return _squares(values, values, names, digits=2)
+
+
+def _squares(colours: NDArray[Any], values: NDArray[Any], names: Sequence[str], digits: int) -> go.Figure:
+    cells = go.Heatmap(
+        z=colours.tolist(),
+        text=[[f"{value:.{digits}f}" for value in row] for row in values.tolist()],
+        x=list(names),
+        y=list(names),
+        zmin=0,
+        zmax=1,
+        texttemplate="%{text}",
+        xgap=2,
+        ygap=2,
+        hovertemplate="%{y} and %{x}: %{text}<extra></extra>",
+    )
+    return new_chart(
+        cells,
+        height=rows_height(len(names), 46),
+        xaxis={"side": "top", "tickangle": 0 if len(names) <= 4 else -45, "showgrid": False},
+        yaxis={"autorange": "reversed", "showgrid": False},
+    )
+
+
+def overlap_chart(shares: NDArray[np.float64], grid: tuple[int, int], highest: float) -> go.Figure:
+    """How often each region was among the k best of one prompt; the brightest colour stands for ``highest``."""
+    cells = go.Heatmap(
+        z=(100 * shares.reshape(grid)).tolist(),
+        zmin=0,
+        zmax=100 * highest,
+        hovertemplate="row %{y}, column %{x}: in %{z:.0f} % of the photos<extra></extra>",
+        x0=1,
+        y0=1,
+    )
+    hidden = {"visible": False, "constrain": "domain"}
+    return new_chart(cells, height=240, xaxis=hidden, yaxis=hidden | {"autorange": "reversed", "scaleanchor": "x"})
+
+
+def without(names: Sequence[str], shares: Sequence[float | None], overall: float) -> go.Figure:
+    """A point for each prompt: the share that is right without it. The dashed line is with all of them."""
+    there = [(name, share) for name, share in zip(names, shares, strict=True) if share is not None]
+    points = go.Scatter(
+        x=[100 * share for _, share in there],
+        y=list(range(len(there))),
+        mode="markers",
+        customdata=[name for name, _ in there],
+        hovertemplate="without %{customdata}: %{x:.1f} %<extra></extra>",
+    )
+    values = [100 * overall, *(100 * share for _, share in there)]
+    room = max((max(values) - min(values)) / 8, 2.0)
+    return new_chart(
+        points,
+        height=rows_height(len(there)),
+        xaxis=percent_axis("right without it", range=[min(values) - room, max(values) + room]),
+        yaxis=named_rows([name for name, _ in there]),
+        shapes=[line_at(x=100 * overall)],
+    )
+
+
+def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:
+    """A dot for each seed's accuracy, and a bar from end to end of the mean's 95 % interval, for each of some runs."""
+    names = list(spreads)
+    lines: list[Any] = []
+    for place, (name, found) in enumerate(spreads.items()):
+        low, high = found.interval
+        mean = go.Scatter(
+            x=[100 * found.mean],
+            y=[place],
+            mode="markers",
+            marker={"size": 14, "symbol": "line-ns-open", "color": GREY},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [100 * (high - found.mean)],
+                "arrayminus": [100 * (found.mean - low)],
+                "thickness": 3,
+                "width": 10,
+                "color": GREY,
+            },
+            hovertemplate=f"{text.plotly(name)}: mean %{{x:.1f}} %<extra></extra>",
+        )
+        dots = go.Scatter(
+            x=[100 * value for value in found.values],
+            y=[place] * len(found.values),
+            mode="markers",
+            marker={"opacity": 0.75},
+            hovertemplate="%{x:.1f} %<extra></extra>",
+        )
+        lines += [dots, mean]
+    return new_chart(
+        lines,
+        height=rows_height(len(names), 60),
+        xaxis=percent_axis("right on the test photos"),
+        yaxis=named_rows(names),
+    )
+
+
+def losses(runs: Mapping[str, Run]) -> go.Figure:
+    lines = [
+        go.Scatter(
+            x=[point.step for point in run.history],
+            y=[point.loss for point in run.history],
+            mode="lines",
+            name=label,
+            line={"dash": dash},
+            hovertemplate="step %{x}: loss %{y:.3f}",
+        )
+        for (label, run), dash in zip(runs.items(), ("solid", "dash"), strict=False)
+    ]
+    return new_chart(lines, xaxis=titled_axis("step"), yaxis=titled_axis("loss", rangemode="tozero"), showlegend=True)
+
+
+def seeds_in_words(spreads: Mapping[str, Spread]) -> str:
+    return " ".join(f"{text.shorten(name)}: {spread_in_words(found)}." for name, found in spreads.items())
+
+
+def spread_in_words(found: Spread) -> str:
+    """Such as "71.0 % on average over 5 seeds, from 64.0 % to 78.0 %, standard deviation 6.0 points"."""
+    return (
+        f"{found.mean:.1%} on average over {len(found.values)} seeds, from {min(found.values):.1%} to "
+        f"{max(found.values):.1%}, standard deviation {100 * found.deviation:.1f} points"
+    ).replace("%", " %")
+
+
+def losses_in_words(runs: Mapping[str, Run]) -> str:
+    return " ".join(
+        f"{label}: loss {run.history[0].loss:.3f} at step {run.history[0].step}, {run.history[-1].loss:.3f} at step "
+        f"{run.history[-1].step}."
+        for label, run in runs.items()
+    )
+
+
+def prompt_scores(scores: Sequence[float], highest: float) -> go.Figure:
+    """A bar for each global prompt's cosine with one class; the dashed line is their mean, the band their spread.
+
+    Args:
+        highest: score of any class, so that another class is drawn to the same scale.
+    """
+    mean, spread = fmean(scores), pstdev(scores)
+    names = [f"prompt {number}" for number, _ in enumerate(scores, 1)]
+    bars = go.Bar(
+        x=list(scores),
+        y=list(range(len(scores))),
+        orientation="h",
+        text=[f"{score:.3f}" for score in scores],
+        textposition="outside",  # in the page's own text colour, read on light and on dark
+        cliponaxis=False,
+        customdata=names,
+        hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
+    )
+    span = [1.15 * min(0.0, *scores), max(highest, 0.01)]
+    return new_chart(
+        bars,
+        height=rows_height(len(scores)),
+        xaxis={"range": span},
+        margin=BESIDE,
+        yaxis=named_rows(names),
+        shapes=[band(mean - spread, mean + spread), line_at(x=mean)],
+    )
+
+
+def deletion_curve(found: Deletion) -> go.Figure:
+    """Scores as regions are taken away: in the map's order, and the mean and range of the random orders."""
+    share = (100 * found.removed).tolist()
+    hover = "%{x:.0f} % gone: %{y:.4f}"
+    edge = {"x": share, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    lowest, mean, highest = (of(found.at_random, axis=0).tolist() for of in (np.min, np.mean, np.max))
+    dashed = {"color": GREY, "dash": "dash"}
+    mapped = {"mode": "lines+markers", "line": {"width": 3}, "marker": {"size": 6}}
+    lines = [  # the first one takes the theme's first colour
+        go.Scatter(x=share, y=found.by_map.tolist(), name="best regions first", hovertemplate=hover, **mapped),
+        go.Scatter(x=share, y=mean, name="at random", mode="lines", hovertemplate=hover, line=dashed),
+        go.Scatter(y=lowest, **edge),
+        go.Scatter(y=highest, fill="tonexty", fillcolor=PALE_GREY, **edge),
+    ]
+    return new_chart(
+        lines, xaxis=percent_axis("regions taken away"), yaxis=titled_axis("score", rangemode="tozero"), showlegend=True
+    )
+
+
+HISTOGRAM_BINS = 24
+# Where the word at an upright line stands.
+_BESIDE = {"y": 1, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
+
+
+def classes(shares: Mapping[str, Share], overall: Share) -> go.Figure:
+    """A point for each class with its interval; the dashed line is the share of all photos."""
+    names = list(shares)
+    points = _points(
+        x=[100 * share.value for share in shares.values()],
+        y=list(range(len(names))),
+        spans=[share.interval for share in shares.values()],
+        axis="x",
+        words=[f"{text.plotly(name, 80)}: {share_in_words(share)}" for name, share in shares.items()],
+    )
+    return new_chart(
+        points,
+        height=rows_height(len(names)),
+        xaxis=percent_axis("right", range=WHOLE, dtick=25),
+        yaxis=named_rows(names),
+        shapes=[line_at(x=100 * overall.value)],
+    )
+
+
+def reliability(bins: Sequence[Bin]) -> go.Figure:
+    """For photos of like confidence the share that is right; on the dashed line answers are as sure as they may be."""
+    points = _points(
+        x=[100 * each.confidence for each in bins],
+        y=[100 * each.right.value for each in bins],
+        spans=[each.right.interval for each in bins],
+        axis="y",
+        words=[f"{each.confidence:.0%} sure: {share_in_words(each.right)}" for each in bins],
+        sizes=[7 + 3 * each.right.of**0.5 for each in bins],
+    )
+    line = go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"dash": "dash", "color": GREY}, hoverinfo="skip")
+    return new_chart(
+        [points, line], xaxis=percent_axis("how sure it is", range=WHOLE), yaxis=percent_axis("right", range=WHOLE)
+    )
+
+
+def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: float | None) -> go.Figure:
+    """How the outlier scores of known and unknown photos are spread, as shares of either; the line is the limit."""
+    both = np.concatenate([known, unknown])
+    low, high = float(both.min()), float(both.max())
+    size = max((high - low) / HISTOGRAM_BINS, 1e-6)
+    bars = [
+        go.Histogram(
+            x=scores.tolist(),
+            name=name,
+            histnorm="percent",
+            opacity=0.65,
+            xbins={"start": low, "end": high + size, "size": size},
+            hovertemplate=f"%{{x}}: %{{y:.0f}} % of the {name} photos<extra></extra>",
+        )
+        for name, scores in (("known", known), ("unknown", unknown))
+        if scores.size
+    ]
+    return new_chart(
+        bars,
+        xaxis=titled_axis(f"outlier score ({VERDICT})"),
+        yaxis=percent_axis("photos"),
+        barmode="overlay",
+        bargap=0,
+        showlegend=True,
+        shapes=[] if limit is None else [line_at(x=limit)],
+        annotations=[] if limit is None else [_BESIDE | {"x": limit, "text": "limit"}],
+    )
+
+
+def roc(found: Mapping[str, Separation]) -> go.Figure:
+    """For each score the share of known photos kept against the share of unknown ones that pass for known."""
+    lines = [
+        go.Scatter(
+            x=(100 * unknown_kept).tolist(),
+            y=(100 * known_kept).tolist(),
+            name=name,
+            mode="lines",
+            hovertemplate="%{y:.0f} % of the known kept, %{x:.0f} % of the unknown pass<extra>" + name + "</extra>",
+        )
+        for name, (known_kept, unknown_kept) in ((name, each.curve) for name, each in found.items())
+    ]
+    return new_chart(
+        lines,
+        xaxis=percent_axis("unknown photos that pass for known", range=WHOLE),
+        yaxis=percent_axis("known photos kept", range=WHOLE),
+        showlegend=True,
+        shapes=[line_at(y=95)],
+    )
+
+
+def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
+    """A line for each local prompt: the share that is right at each k of it; a ring where it stands."""
+    ks = list(range(1, len(found.together) + 1))
+    lines: list[Any] = []
+    for n, (right, k) in enumerate(zip(found.each, topk, strict=True), 1):
+        shares, at = (100 * right / found.photos).tolist(), min(k, len(ks))
+        line = go.Scatter(
+            x=ks,
+            y=shares,
+            name=f"local {n}",
+            mode="lines",
+            line={"shape": "hv"},
+            legendgroup=str(n),
+            hovertemplate="k = %{x}: %{y:.1f} %",
+        )
+        where = go.Scatter(
+            x=[at],
+            y=[shares[at - 1]],
+            mode="markers",
+            marker={"symbol": "circle-open", "color": GREY},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+        lines += [line, where]
+    every = go.Scatter(
+        x=ks,
+        y=(100 * found.together / found.photos).tolist(),
+        name="all",
+        mode="lines",
+        line={"color": GREY, "dash": "dash", "shape": "hv"},
+        hovertemplate="all k = %{x}: %{y:.1f} %",
+    )
+    return new_chart(
+        [*lines, every],
+        xaxis=titled_axis("k", type="log", tickvals=[1, 2, 5, 10, 20, 50, 100, 200, 500]),
+        yaxis=percent_axis("right"),
+        showlegend=True,
+    )
+
+
+def k_sweep_in_words(found: KSweep, topk: Sequence[int]) -> str:
+    """For each local prompt where it stands and its best k, and the best k of all together."""
+    parts = [
+        f"local {n} at k = {k} {right[min(k, right.size) - 1]}, at best {right.max()} (k = {right.argmax() + 1})"
+        for n, (right, k) in enumerate(zip(found.each, topk, strict=True), 1)
+    ]
+    best = f"all alike at best {found.together.max()} (k = {found.together.argmax() + 1})"
+    return f"{'; '.join([*parts, best])}; of {found.photos} photos."
+
+
+def share_in_words(share: Share) -> str:
+    """Such as "5 of 8 right, 62 % (31 to 86 %)"."""
+    return f"{share.right} of {share.of} right, {span(share)}"
+
+
+def span(share: Share) -> str:
+    """Such as "62 % (31 to 86 %)"."""
+    low, high = share.interval
+    return f"{100 * share.value:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def _points(
+    *,
+    x: Sequence[float],
+    y: Sequence[float],
+    spans: Sequence[tuple[float, float]],
+    axis: str,
+    words: Sequence[str],
+    sizes: Sequence[float] | None = None,
+) -> go.Scatter:
+    middle = x if axis == "x" else y
+    bars = {
+        "type": "data",
+        "symmetric": False,
+        "array": [100 * high - value for (_, high), value in zip(spans, middle, strict=True)],
+        "arrayminus": [value - 100 * low for (low, _), value in zip(spans, middle, strict=True)],
+        "thickness": 2,
+        "width": 5,
+    }
+    return go.Scatter(
+        x=list(x),
+        y=list(y),
+        mode="markers",
+        customdata=list(words),
+        hovertemplate="%{customdata}<extra></extra>",
+        marker={"size": sizes} if sizes else None,
+        **{f"error_{axis}": bars},
+    )
+
+
+_MOST_POINTS = 300
+# They are looked at while they grow, below the button and beside the cards.
+_HEIGHT, _LOW = 230, 150
+_KEPT = "#0f8579"
+
+
+def learning(history: Sequence[Point], steps: int) -> go.Figure:
+    """Loss above, accuracy below, over a training's ``steps``; the axes stand still while it runs."""
+    every = max(len(history) // _MOST_POINTS, 1)
+    shown = [*history[:-1:every], *history[-1:]]
+    numbers = [point.step for point in shown]
+    loss = go.Scatter(
+        x=numbers,
+        y=[point.loss for point in shown],
+        mode="lines",
+        name="loss",
+        hovertemplate="step %{x}: loss %{y:.3f}<extra></extra>",
+    )
+    right = go.Scatter(
+        x=numbers,
+        y=[100 * point.accuracy for point in shown],
+        mode="lines",
+        name="right",
+        yaxis="y2",
+        hovertemplate="step %{x}: %{y:.0f} %<extra></extra>",
+    )
+    highest = max((point.loss for point in shown), default=1.0)
+    return new_chart(
+        [loss, right],
+        height=_HEIGHT,
+        xaxis=titled_axis("step", range=[0, max(steps, 2)], anchor="y2"),
+        yaxis=titled_axis("loss", range=[0, 1.05 * highest], domain=[0.56, 1]),
+        yaxis2=percent_axis("right", range=WHOLE, domain=[0, 0.44]),
+    )
+
+
+def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
+    """A row for each global prompt, a column for each photo of the step's batch; filled where it was kept."""
+    columns = kept.prompts if kept else ()
+    names = [text.plotly(name, 40) for name in (kept.photos if kept else ())]
+    rows = [[int(m in chosen) for chosen in columns] for m in range(total)]
+    grid = go.Heatmap(
+        z=rows or None,
+        y=list(range(1, total + 1)),
+        customdata=[names] * total,
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, PALE_GREY], [0.5, PALE_GREY], [0.5, _KEPT], [1, _KEPT]],
+        xgap=1,
+        ygap=3,
+        hovertemplate="prompt %{y}, %{customdata}<extra></extra>",
+    )
+    return new_chart(
+        grid,
+        height=_LOW,
+        xaxis=titled_axis("photos of this step", showticklabels=False, showgrid=False),
+        yaxis=titled_axis("global prompt", tickvals=list(range(1, total + 1)), autorange="reversed", showgrid=False),
+    )
+
+
+def curve_in_words(history: Sequence[Point]) -> str:
+    if not history:
+        return "No step has been made yet."
+    first, last = history[0], history[-1]
+    return (
+        f"Loss {first.loss:.3f} at step {first.step}, {last.loss:.3f} at step {last.step}; "
+        f"right {first.accuracy:.0%}, then {last.accuracy:.0%}."
+    )
+
+
+def kept_in_words(kept: Kept | None) -> str:
+    if kept is None:
+        return "No step has been made yet."
+    counts = [sum(m in chosen for chosen in kept.prompts) for m in range(kept.total)]
+    each = ", ".join(f"prompt {m} by {count}" for m, count in enumerate(counts, 1))
+    return f"Step {kept.step}: of {len(kept.photos)} photos, {each}."

@@ -1,1 +1,0 @@
-"""Figures in, plotly charts out."""

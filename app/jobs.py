@@ -1,0 +1,304 @@
+"""Long work beside the page: one worker thread, turns by visitor, true cancelling. Knows no Streamlit and no torch.
+
+A task is cut into small steps by a generator. Between two steps the worker looks whether it was asked to stop, so
+"cancelled" is only ever said when the work really stopped; and whether something more urgent waits, so work in the
+background steps aside for a training at once and goes on after it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import logging
+import threading
+import time
+from bisect import insort
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
+
+from gallop.errors import GallopError, sentence_of
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# With the tower that ships a step takes a second or two, with a large one on a busy processor minutes. One that takes
+# so long is given up, so that others need not wait for it.
+STUCK_SECONDS = 600.0
+
+
+class PlainError(GallopError):
+    """A failure whose message is a sentence for the person at the screen."""
+
+
+class QueueFull(PlainError):
+    """Too many jobs are waiting."""
+
+
+class State(Enum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Task(Protocol):
+    """Work in steps."""
+
+    def run(self) -> Iterator[Any]:
+        """Yield the progress after each step; a task may be closed at any of them."""
+
+    def result(self) -> Any:
+        """What there is so far; asked for when the work is done and when it was cancelled."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How far a task is, as a share and as a sentence."""
+
+    share: float
+    sentence: str
+
+
+class Steps(Generic[T]):
+    """A task that is one generator: what it yields is its progress, what it returns at its end is its result."""
+
+    def __init__(self, steps: Generator[Any, None, T]) -> None:
+        self._steps = steps
+        self._made: T | None = None
+
+    def run(self) -> Iterator[Any]:
+        self._made = yield from self._steps
+
+    def result(self) -> T | None:
+        """Return what it made; None where it was cancelled before its end."""
+        return self._made
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A job as it stood at one moment. ``ahead`` counts the jobs before it; ``error`` is a sentence."""
+
+    state: State
+    ahead: int
+    progress: Any
+    result: Any
+    error: str
+
+    @property
+    def active(self) -> bool:
+        return self.state in (State.QUEUED, State.RUNNING)
+
+
+class Job:
+    """One task in the queue. Whoever holds it may look and cancel.
+
+    Attributes:
+        number: tells it from all others of the process.
+        visitor: whose it is.
+        turn: when it is due: the first job of each visitor is in an earlier round than anybody's second.
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, task: Task, manager: JobManager, *, urgent: bool, visitor: str, round_: int) -> None:
+        self.number = next(Job._numbers)
+        self.urgent, self.visitor, self.turn = urgent, visitor, (round_, self.number)
+        self._task: Task | None = task
+        self._steps: Iterator[Any] | None = None
+        self._manager = manager
+        self._stop = threading.Event()
+        self._state = State.QUEUED
+        self._progress: Any = None
+        self._result: Any = None
+        self._error = ""
+
+    def cancel(self) -> None:
+        """Ask for a stop after the step in hand. What has been done so far is kept."""
+        self._stop.set()
+        self._manager._drop_if_not_begun(self)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a stop was asked for; the work may still be in its last step."""
+        return self._stop.is_set()
+
+    def snapshot(self) -> Snapshot:
+        with self._manager._lock:
+            self._manager._give_up_if_stuck()
+            return Snapshot(self._state, self._manager._ahead(self), self._progress, self._result, self._error)
+
+    def _end(self, state: State, result: Any = None, error: str = "") -> None:
+        """The manager's lock is held."""
+        self._state, self._result, self._error, self._task, self._steps = state, result, error, None, None
+
+
+class JobManager:
+    """Runs jobs one after another in a thread of its own, urgent ones first, and of these one of each visitor in turn.
+
+    Args:
+        waiting: how many jobs of each kind a visitor may have behind the running one.
+        stuck: seconds after which a job that is still in the same step is given up.
+    """
+
+    def __init__(self, waiting: int = 4, stuck: float = STUCK_SECONDS) -> None:
+        self._waiting, self._stuck = waiting, stuck
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)
+        self._urgent: list[Job] = []  # both by turn
+        self._background: list[Job] = []
+        self._round = 0  # of the job that was begun last
+        self._running: Job | None = None
+        self._since = 0.0  # when the step in hand began
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        # A daemon thread inside torch at exit aborts the process; so it is stopped and joined before.
+        atexit.register(self.close)
+
+    def submit(self, task: Task, *, urgent: bool = True, visitor: str = "") -> Job:
+        """Queue a task.
+
+        Args:
+            urgent: somebody waits for it. What is not steps aside whenever something urgent comes.
+            visitor: whose turn it takes.
+
+        Raises:
+            QueueFull: too many of this visitor are waiting.
+        """
+        queue = self._urgent if urgent else self._background
+        with self._work:
+            if self._closed:
+                raise PlainError("The app is shutting down; nothing more is started.")
+            self._give_up_if_stuck()
+            there = [*queue, *([self._running] if self._running else [])]
+            mine = [job for job in there if (job.visitor, job.urgent) == (visitor, urgent)]
+            if len(mine) > self._waiting:
+                raise QueueFull(f"{len(mine)} of your jobs are not done yet; try again in a minute.")
+            job = Job(
+                task,
+                self,
+                urgent=urgent,
+                visitor=visitor,
+                round_=max([self._round, *(job.turn[0] + 1 for job in mine)]),
+            )
+            insort(queue, job, key=attrgetter("turn"))
+            if self._thread is None:
+                self._start()
+            self._work.notify()
+        return job
+
+    def close(self, timeout: float = 30.0) -> None:
+        """Cancel everything and wait until the worker has stopped."""
+        with self._work:
+            self._closed = True
+            for job in [*self._urgent, *self._background, *([self._running] if self._running else [])]:
+                job._stop.set()
+            self._work.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout)
+        atexit.unregister(self.close)
+
+    # All below: the lock is held, but in _loop, _advance, _step and _end ------------------------------------------
+
+    def _ahead(self, job: Job) -> int:
+        if job in self._urgent:
+            # A running job of the background steps aside after its step, so it is not before this one.
+            return self._urgent.index(job) + (self._running is not None and self._running.urgent)
+        if job in self._background:
+            return self._background.index(job) + len(self._urgent) + (self._running is not None)
+        return 0
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
+        self._thread.start()
+
+    def _drop_if_not_begun(self, job: Job) -> None:
+        with self._work:
+            queue = self._urgent if job.urgent else self._background
+            if job in queue and job._steps is None:
+                queue.remove(job)
+                job._end(State.CANCELLED)
+
+    def _give_up_if_stuck(self) -> None:
+        job = self._running
+        if job is not None and time.monotonic() - self._since > self._stuck:
+            job._stop.set()
+            job._end(State.FAILED, error=f"One step took more than {self._stuck:.0f} seconds, so it was given up.")
+            self._running = None
+            self._start()  # the thread that is stuck ends by itself when it comes back
+
+    def _mine(self, job: Job) -> bool:
+        """Whether this thread still has the job, or it was given up meanwhile."""
+        return self._running is job and self._thread is threading.current_thread()
+
+    def _loop(self) -> None:
+        while True:
+            with self._work:
+                if self._thread is not threading.current_thread():
+                    return
+                while not self._urgent and not self._background and not self._closed:
+                    self._work.wait()
+                if not self._urgent and not self._background:
+                    return
+                job = (self._urgent or self._background).pop(0)
+                self._round = max(self._round, job.turn[0])
+                job._state, self._running, self._since = State.RUNNING, job, time.monotonic()
+            self._advance(job)
+
+    def _advance(self, job: Job) -> None:
+        """Run a job until it ends, or until it has to step aside."""
+        while not job._stop.is_set():
+            finished, progress, error = self._step(job)
+            with self._work:
+                if not self._mine(job):
+                    return
+                self._since = time.monotonic()
+                if finished or error:
+                    break
+                job._progress = progress
+                if self._urgent and not job.urgent:
+                    job._state, self._running = State.QUEUED, None
+                    insort(self._background, job, key=attrgetter("turn"))
+                    return
+        else:
+            finished, error = False, ""
+        self._finish(job, finished=finished, error=error)
+
+    def _step(self, job: Job) -> tuple[bool, Any, str]:
+        """One step: whether it was the last, the progress, and what went wrong."""
+        assert job._task is not None
+        try:
+            if job._steps is None:
+                job._steps = job._task.run()
+            return False, next(job._steps), ""
+        except StopIteration:
+            return True, None, ""
+        except Exception as error:
+            return False, None, _sentence(error)
+
+    def _finish(self, job: Job, *, finished: bool, error: str) -> None:
+        task, steps, result = job._task, job._steps, None
+        try:
+            if steps is not None and hasattr(steps, "close"):
+                steps.close()
+            if not error and not self._closed and task is not None:
+                result = task.result()
+        except Exception as problem:
+            error = _sentence(problem)
+        with self._work:
+            if self._mine(job):
+                self._running = None
+                job._end(State.FAILED if error else State.DONE if finished else State.CANCELLED, result, error)
+
+
+def _sentence(error: Exception) -> str:
+    sentence = sentence_of(error)
+    if sentence is None:
+        _log.error("A job failed", exc_info=error)
+        return f"This went wrong inside ({type(error).__name__}); details are in the terminal."
+    return sentence

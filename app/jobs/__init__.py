@@ -1,1 +1,0 @@
-"""Work on threads of its own, one training at a time, in turn and cancellable."""

@@ -1,0 +1,26 @@
+"""Types of the library whose modules load torch, for annotations: they are not loaded for these."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gallop import Explanation as Explanation
+    from gallop import GalLoPClassifier as GalLoPClassifier
+    from gallop.backbones import Backbone as Backbone
+    from gallop.evaluation.diversity import Ensembling as Ensembling
+    from gallop.evaluation.diversity import Nearest as Nearest
+    from gallop.evaluation.diversity import Worth as Worth
+    from gallop.evaluation.k_sweep import KSweep as KSweep
+    from gallop.evaluation.measure import Bin as Bin
+    from gallop.evaluation.measure import Evaluation as Evaluation
+    from gallop.evaluation.measure import Separation as Separation
+    from gallop.features.cache import ImageFeatures as ImageFeatures
+    from gallop.features.encoding import MemoryCache as MemoryCache
+    from gallop.model.branches.votes import ShotVotes as ShotVotes
+    from gallop.model.similarities import Similarities as Similarities
+    from gallop.predictions.faithfulness import Deletion as Deletion
+else:
+
+    def __getattr__(name: str) -> Any:
+        return Any

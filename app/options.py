@@ -1,0 +1,43 @@
+"""What whoever starts the app has set. Knows no Streamlit and no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """As given on the command line, but for where runs are kept.
+
+    Attributes:
+        named: towers on this machine, as ``gallop.backbones.weights.known.named_tower`` takes them.
+        memory: bytes that towers may take together; None is half of what the device has.
+        downloads: whether visitors may have weights downloaded.
+        device: where towers compute, as ``load_backbone`` takes it.
+        precision: of the towers on a CPU, as ``load_backbone`` takes it; the one that ships has its own.
+        regions: the kind of region features that the towers which have several give unless a visitor chooses another.
+        keep: seconds that sessions outlive their pages; None is the usual time.
+        visitor_memory: bytes that the photos of each visitor may take.
+    """
+
+    named: tuple[str, ...] = ()
+    memory: int | None = None
+    downloads: bool = False
+    device: str = "auto"
+    precision: str = "fp32"
+    regions: str = "value"
+    keep: float | None = None
+    # More than the photos that fit on all cards and shelves take, with those that an undo brings back.
+    visitor_memory: int = 1536 * 2**20
+
+
+_options = Options()
+
+
+def start_with(options: Options) -> None:
+    global _options
+    _options = options
+
+
+def options() -> Options:
+    return _options

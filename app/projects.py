@@ -1,0 +1,534 @@
+"""A project as one file: photos on cards and shelves, runs, and how things were set. Knows no Streamlit and no torch.
+
+The same project gives the same bytes. Unpacked it is what the command line reads: ``train`` and ``test`` hold a folder
+of photos a class, each folder in ``runs`` is a checkpoint. Photos are written without loss as they lie in memory,
+upright, shrunk and without what a camera adds (where, when, with what): whoever is handed the file gets no more than
+was seen here.
+
+A file that is opened comes from a stranger: it is read as ``archives`` reads photos, whole or not at all, and nothing
+is written to disk. Each piece of its JSON has to be of its kind, and each photo and run the one whose fingerprint the
+manifest gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import re
+import stat
+import struct
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+from app.jobs import PlainError
+from app.photos.archives import (
+    MAX_ARCHIVE_BYTES,
+    MAX_MEMBERS,
+    MAX_RATIO,
+    MAX_TOTAL_BYTES,
+    PIECE,
+    ArchiveError,
+    check_whole,
+    member_bytes,
+)
+from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, in_memory_once, size_of
+from app.runs.run import (
+    MOST_ZIP_BYTES,
+    ZIP_SETTINGS,
+    ZIP_TENSORS,
+    Files,
+    Run,
+    recorded_settings,
+    run_of_row,
+    written,
+    zipped,
+)
+from app.runs.store import MOST_NAME, MOST_RUNS
+from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, Card
+from app.teaching.training import Answer, Settings
+from app.towers import DEFAULT_TOWER
+from gallop import Photo, __version__, load_image
+from gallop.errors import ConfigError, GallopError
+from gallop.images import DEFAULT_LIMITS, ImageLimits
+from gallop.images.formats import printable_name
+from gallop.names.class_names import clean_names
+from gallop.runtime.reading import parse_json
+from gallop.setting import settings_of
+from gallop.wording import listed, one_line
+
+# Of the file. Raised when an older version could not read it, or would read it wrongly.
+PROJECT_FORMAT = 1
+MANIFEST, RUN_FACTS = "project.json", "run.json"
+# Folders of the photos on no card: to look at, and of none of the classes.
+SHELVES = ("look", "other")
+
+
+class ProjectProblem(PlainError):
+    """A project that is not saved or opened; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class ProjectRun:
+    """A run, whose number counts for nothing, and its checkpoint."""
+
+    run: Run
+    files: Files
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a visitor takes along.
+
+    Attributes:
+        shelves: photos on no card, by the names in ``SHELVES``.
+        runs: the oldest first.
+        taught: which of the runs answers, counted from 0; None where nothing was taught.
+        limit: for "none of these", where it was set by hand.
+        tower: the one that answers.
+        settings: of the next training on a tower, by its name.
+        tuned: the k that were chosen on test photos, and the content hashes of those; None where none were.
+        explore: what the page Explore stands at, as JSON has it.
+    """
+
+    cards: tuple[Card, ...] = ()
+    shelves: Mapping[str, tuple[Photo, ...]] = field(default_factory=dict)
+    runs: tuple[ProjectRun, ...] = ()
+    taught: int | None = None
+    limit: float | None = None
+    tower: str = DEFAULT_TOWER
+    settings: Mapping[str, Settings] = field(default_factory=dict)
+    explore: Mapping[str, Any] = field(default_factory=dict)
+    tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
+
+    @property
+    def photos(self) -> int:
+        on_cards = sum(len(card.shots) + len(card.tests) for card in self.cards)
+        return on_cards + sum(map(len, self.shelves.values()))
+
+    @property
+    def size(self) -> int:
+        on_cards = (photo for card in self.cards for photo in card.all)
+        return sum(map(size_of, (*on_cards, *(photo for shelf in self.shelves.values() for photo in shelf))))
+
+
+def run_fingerprint(facts: str, files: Files) -> str:
+    """Return SHA-256 over what is known of a run and over its checkpoint."""
+    digest = hashlib.sha256()
+    for part in (facts.encode(), files.settings.encode(), files.prompts):
+        digest.update(hashlib.sha256(part).digest())
+    return digest.hexdigest()
+
+
+_ABOUT = "A project of GalLoP Explorer: its pages Teach and Export open it."
+# Characters of a file's or a folder's name; the whole name stands in the manifest.
+_LONGEST = 60
+
+
+def project_file(project: Project) -> bytes:
+    """Return a project as a zip.
+
+    Raises:
+        ProjectProblem: it is larger than what is opened again.
+    """
+    files: dict[str, bytes] = {}
+    manifest = {
+        "about": _ABOUT,
+        "format": PROJECT_FORMAT,
+        "version": __version__,
+        "cards": list(_cards(project.cards, files)),
+        "shelves": {shelf: list(_pile(shelf, project.shelves.get(shelf, ()), files)) for shelf in SHELVES},
+        "runs": [_run(number, each, files) for number, each in enumerate(project.runs, 1)],
+        "taught": project.taught,
+        "limit": project.limit,
+        "tower": project.tower,
+        "settings": {tower: recorded_settings(each) for tower, each in sorted(project.settings.items())},
+        "explore": dict(project.explore),
+        "tuned": None if project.tuned is None else _tuned(*project.tuned),
+    }
+    whole = {MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()} | files
+    made = zipped(whole)
+    if len(made) > MAX_ARCHIVE_BYTES or len(whole) > MAX_MEMBERS:
+        raise ProjectProblem(
+            f"This project has {len(made) / 2**20:.0f} MB in {len(whole)} files; {MAX_ARCHIVE_BYTES // 2**20} MB and "
+            f"{MAX_MEMBERS} files are the most. Remove some photos, or delete runs on the page Compare."
+        )
+    return made
+
+
+def _tuned(topk: tuple[int, ...], photos: frozenset[str]) -> dict[str, Any]:
+    return {"topk": list(topk), "photos": sorted(photos)}
+
+
+def _cards(cards: tuple[Card, ...], files: dict[str, bytes]) -> Iterator[dict[str, Any]]:
+    folders: list[str] = []
+    for card in cards:
+        folders.append(_free(card.name, folders))
+        shots, tests = (
+            list(_pile(f"{part}/{folders[-1]}", photos, files))
+            for part, photos in (("train", card.shots), ("test", card.tests))
+        )
+        yield {"name": card.name, "enabled": card.enabled, "shots": shots, "tests": tests}
+
+
+def _pile(folder: str, photos: tuple[Photo, ...], files: dict[str, bytes]) -> Iterator[dict[str, str]]:
+    names: list[str] = []
+    for photo in photos:
+        names.append(_free(photo.name.rpartition(".")[0] or photo.name, names))
+        path = f"{folder}/{names[-1]}.webp"
+        files[path] = _picture(photo)
+        yield {"file": path, "name": photo.name, "sha256": photo.sha256}
+
+
+def _picture(photo: Photo) -> bytes:
+    stream = io.BytesIO()
+    photo.image.save(stream, "WEBP", lossless=True, quality=0, method=0)
+    return stream.getvalue()
+
+
+def _run(number: int, kept: ProjectRun, files: dict[str, bytes]) -> dict[str, str]:
+    folder, facts = f"runs/{number}", written(kept.run)
+    files.update(kept.files.as_folder(folder=folder))
+    files[f"{folder}/{RUN_FACTS}"] = facts.encode()
+    return {"folder": folder, "name": kept.run.name, "sha256": run_fingerprint(facts, kept.files)}
+
+
+def _free(words: str, used: list[str]) -> str:
+    """A name that every system allows and that no other here has, upper and lower case alike."""
+    kept = "".join(char if char.isalnum() or char in " -()" else "_" for char in words)[:_LONGEST].strip() or "_"
+    taken, number, free = {name.casefold() for name in used}, 1, kept
+    while free.casefold() in taken:
+        number += 1
+        free = f"{kept} ({number})"
+    return free
+
+
+# Characters of any text.
+MOST_TEXT = 20_000
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Said:
+    """An object of JSON, and what it is called in a sentence.
+
+    All methods raise ProjectProblem where there is something else, or nothing.
+    """
+
+    held: Mapping[str, Any]
+    where: str
+
+    @classmethod
+    def of_text(cls, text: str, where: str) -> Said:
+        try:
+            held = parse_json(text)
+        except ValueError as error:
+            raise wrong(where, f"cannot be read as JSON ({one_line(str(error))})") from error
+        return cls._of(held, where)
+
+    @classmethod
+    def _of(cls, held: Any, where: str) -> Said:
+        if not isinstance(held, dict):
+            raise wrong(where, "is not laid out as it should be")
+        return cls(held, where)
+
+    def _get(self, key: str, fits: Callable[[Any], bool], otherwise: str) -> Any:
+        found = self.held.get(key)
+        if not fits(found):
+            raise wrong(self.where, f"{otherwise} {key!r}")
+        return found
+
+    def text(self, key: str, most: int = MOST_TEXT) -> str:
+        return str(self._get(key, lambda found: isinstance(found, str) and len(found) <= most, "has no usable"))
+
+    def sha256(self, key: str) -> str:
+        return str(self._get(key, _is_digest, "has no fingerprint in"))
+
+    def flag(self, key: str) -> bool:
+        return bool(self._get(key, lambda found: isinstance(found, bool), "has no yes or no in"))
+
+    def number(self, key: str) -> Any:
+        """Return a number, or None where there is expressly none."""
+        return self._get(key, lambda found: found is None or _finite(found), "has no number in")
+
+    def whole(self, key: str, below: int) -> Any:
+        """Return a whole number from 0, or None where there is expressly none."""
+        return self._get(
+            key, lambda found: found is None or (_is_whole(found) and found < below), "has no such number in"
+        )
+
+    def wholes(self, key: str) -> tuple[int, ...]:
+        return tuple(self._get(key, lambda found: _is_list(found, _is_whole), "has no list of numbers in"))
+
+    def digests(self, key: str) -> frozenset[str]:
+        return frozenset(self._get(key, lambda found: _is_list(found, _is_digest), "has no list of fingerprints in"))
+
+    def objects(self, key: str) -> list[Said]:
+        found = self._get(key, lambda found: isinstance(found, list), "has no list in")
+        return [self._of(held, self.where) for held in found]
+
+    def object(self, key: str) -> Said:
+        return self._of(self.held.get(key), self.where)
+
+
+def wrong(where: str, what: str) -> ProjectProblem:
+    """Return the refusal of a file that was written by nobody's app, or changed since."""
+    return ProjectProblem(
+        f"{where} {what}: it was damaged or changed, so nothing of the project was opened. Take another copy of the "
+        "file, or save the project anew."
+    )
+
+
+def run_said(facts: str, name: str, where: str) -> Run:
+    """Return the run that a project tells of, each of its facts looked at: it comes from a stranger.
+
+    Raises:
+        ProjectProblem: they are of another kind, or settings are out of range.
+    """
+    try:
+        facts = json.dumps(parse_json(facts))
+        run = run_of_row(SimpleNamespace(id=0, name=" ".join(name.split())[:MOST_NAME], made=0.0, facts=facts))
+        sound = run is not None and run.name.isprintable() and _is_sound(run)
+    except (ValueError, TypeError, AttributeError):  # a setting, a name, or a list in a name's place
+        sound = False
+    if not sound or run is None:
+        raise wrong(where, "tells of a run in a way that is not known here")
+    return run
+
+
+def _is_sound(run: Run) -> bool:
+    counts = (run.shots, run.steps, run.of_steps, *((run.best_epoch,) if run.best_epoch is not None else ()))
+    return (
+        clean_names(run.class_names) == run.class_names
+        and run.settings is not None
+        and all(map(_is_whole, counts))
+        and all(name in run.class_names and _is_digest(digest) for name, digest in run.content)
+        and all(_is_whole(point.step) and _finite(point.loss) and _finite(point.accuracy) for point in run.history)
+        and len(run.tower) <= MOST_TEXT
+        and (run.fingerprint == "" or _is_digest(run.fingerprint))
+        and all(
+            _is_digest(digest) and _is_answer(said, run.class_names)
+            for answers in (run.answers, run.answers_before)
+            for digest, said in answers.items()
+        )
+    )
+
+
+def _is_list(found: Any, of: Callable[[Any], bool]) -> bool:
+    return isinstance(found, list) and all(map(of, found))
+
+
+def _is_digest(found: Any) -> bool:
+    return isinstance(found, str) and _SHA256.fullmatch(found) is not None
+
+
+def _is_answer(said: Answer, names: tuple[str, ...]) -> bool:
+    seen: Any = said.seen
+    of_names = said.truth in names and said.label in names
+    return of_names and isinstance(seen, bool) and _finite(said.probability) and 0 <= said.probability <= 1
+
+
+def _is_whole(found: Any) -> bool:
+    return isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**53
+
+
+def _finite(found: Any) -> bool:
+    return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
+
+
+# Bytes of the manifest, or of what is known of a run.
+_MOST_JSON = 4 * 2**20
+
+
+def read_project(file: BinaryIO, name: str) -> Project:
+    """Return the project in a file.
+
+    Raises:
+        ProjectProblem: no zip or no project; of a newer version; cut, changed, hostile or too large.
+    """
+    shown = printable_name(name)
+    try:
+        check_whole(file, shown)
+        with zipfile.ZipFile(file) as archive:
+            return _Opened(archive, shown).project()
+    except ProjectProblem:
+        raise
+    except ArchiveError as error:
+        rest = "" if shown in str(error) else f" So nothing of {shown} was opened."
+        raise ProjectProblem(f"{error}{rest}") from error
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
+        raise ProjectProblem(f"{shown} cannot be read as a zip: it is damaged, or only a part of a file.") from error
+
+
+@dataclass
+class _Opened:
+    archive: zipfile.ZipFile
+    shown: str
+    members: dict[str, zipfile.ZipInfo] = field(init=False)
+    left: int = MAX_TOTAL_BYTES
+
+    def __post_init__(self) -> None:
+        found = [member for member in self.archive.infolist() if not member.is_dir()]
+        if len(found) > MAX_MEMBERS:
+            raise ProjectProblem(f"{self.shown} holds {len(found)} files; {MAX_MEMBERS} are the most.")
+        for member in found:
+            parts = member.filename.replace("\\", "/").split("/")
+            if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
+                raise wrong(self.shown, f"has a path that leads out of it, {printable_name(member.filename)}")
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise wrong(self.shown, f"holds a link, {printable_name(member.filename)}")
+        self.members = {member.filename: member for member in found}
+        if len(self.members) < len(found):
+            raise wrong(self.shown, "holds two files of one name")
+        if sum(member.file_size for member in found) > MAX_TOTAL_BYTES:
+            raise self._too_much()
+
+    def project(self) -> Project:
+        if MANIFEST not in self.members:
+            raise ProjectProblem(
+                f"{self.shown} is no project: there is no {MANIFEST} in it. Photos in class folders are taken by "
+                "Teach, and a model's zip by Export."
+            )
+        said = Said.of_text(self._text(MANIFEST), f"{MANIFEST} in {self.shown}")
+        self._check_version(said)
+        runs = tuple(self._run(each) for each in said.objects("runs")[: MOST_RUNS + 1])
+        if len(runs) > MOST_RUNS:
+            raise ProjectProblem(f"{self.shown} holds more than {MOST_RUNS} runs, which are the most.")
+        return Project(
+            self._cards(said),
+            self._shelves(said.object("shelves")),
+            runs,
+            said.whole("taught", len(runs)),
+            said.number("limit"),
+            said.text("tower"),
+            self._settings(said.object("settings")),
+            said.object("explore").held,
+            self._tuned(said),
+        )
+
+    def _check_version(self, said: Said) -> None:
+        found = said.held.get("format")
+        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+            raise wrong(said.where, "tells no format")
+        if found > PROJECT_FORMAT:
+            by = printable_name(said.text("version", 80)) if "version" in said.held else "another version"
+            raise ProjectProblem(
+                f"{self.shown} was saved by a newer version of this app ({by}, format {found}; this one reads up to "
+                f"{PROJECT_FORMAT}), so it is not opened. Update the app: pip install -U 'gallop-explorer[app]'."
+            )
+
+    # Photos ----------------------------------------------------------------------------------------------------------
+
+    def _cards(self, said: Said) -> tuple[Card, ...]:
+        listed_cards = said.objects("cards")
+        if len(listed_cards) > MOST_CARDS:
+            raise ProjectProblem(f"{self.shown} holds {len(listed_cards)} classes; {MOST_CARDS} are the most.")
+        names = [each.text("name") for each in listed_cards]
+        try:
+            as_they_are = not names or clean_names(names) == tuple(names)
+        except GallopError:  # too long, invisible, or two that are the same
+            as_they_are = False
+        if not as_they_are:
+            raise wrong(said.where, f"has class names that cannot be used ({listed(names)})")
+        cards = []
+        for number, (name, each) in enumerate(zip(names, listed_cards, strict=True), 1):
+            shots, tests = (self._pile(each, pile, MOST_PHOTOS, SHOT_SIDE) for pile in ("shots", "tests"))
+            cards.append(Card(number, name, each.flag("enabled"), shots, tests))
+        self._check_once(photo for card in cards for photo in card.all)
+        return tuple(cards)
+
+    def _shelves(self, said: Said) -> dict[str, tuple[Photo, ...]]:
+        sides = {"look": SHOWN_SIDE, "other": SHOT_SIDE}
+        found = {shelf: self._pile(said, shelf, MAX_PHOTOS, sides[shelf]) for shelf in SHELVES}
+        for photos in found.values():
+            self._check_once(photos)
+        return found
+
+    def _check_once(self, photos: Iterable[Photo]) -> None:
+        digests = [photo.sha256 for photo in photos]
+        if len(digests) > MOST_ALTOGETHER:
+            raise ProjectProblem(f"{self.shown} holds {len(digests)} photos on cards; {MOST_ALTOGETHER} are the most.")
+        if len(set(digests)) < len(digests):
+            raise wrong(self.shown, "holds a photo twice")
+
+    def _pile(self, said: Said, pile: str, most: int, side: int) -> tuple[Photo, ...]:
+        photos = said.objects(pile)
+        if len(photos) > most:
+            raise ProjectProblem(f"{self.shown} holds {len(photos)} photos of one kind; {most} are the most.")
+        return tuple(self._photo(each, side) for each in photos)
+
+    def _photo(self, said: Said, side: int) -> Photo:
+        path, name = said.text("file"), said.text("name")
+        limits = ImageLimits(DEFAULT_LIMITS.max_bytes, side * side, side)  # the app keeps none that is larger
+        try:
+            photo = load_image(self._bytes(path, limits.max_bytes), name=name, limits=limits)
+        except GallopError as error:
+            if isinstance(error, ProjectProblem | ArchiveError):
+                raise
+            raise ProjectProblem(f"{error} So nothing of {self.shown} was opened.") from error
+        if photo.sha256 != said.sha256("sha256"):
+            raise wrong(f"{printable_name(path)} in {self.shown}", "is not the photo that was saved")
+        return in_memory_once(photo)
+
+    # Runs and settings -----------------------------------------------------------------------------------------------
+
+    def _run(self, said: Said) -> ProjectRun:
+        folder, where = said.text("folder"), f"{printable_name(said.text('folder'))} in {self.shown}"
+        facts = self._text(f"{folder}/{RUN_FACTS}")
+        files = Files(
+            self._text(f"{folder}/{ZIP_SETTINGS}"), self._bytes(f"{folder}/{ZIP_TENSORS}", MOST_ZIP_BYTES[ZIP_TENSORS])
+        )
+        if run_fingerprint(facts, files) != said.sha256("sha256"):
+            raise wrong(where, "is not the run that was saved")
+        return ProjectRun(run_said(facts, said.text("name", MOST_NAME), where), files)
+
+    def _tuned(self, said: Said) -> tuple[tuple[int, ...], frozenset[str]] | None:
+        if said.held.get("tuned") is None:
+            return None
+        found = said.object("tuned")
+        return found.wholes("topk"), found.digests("photos")
+
+    def _settings(self, said: Said) -> dict[str, Settings]:
+        found = {}
+        for tower in said.held:
+            held = said.object(tower).held
+            if unknown := sorted(held.keys() - settings_of(Settings)):
+                raise wrong(said.where, f"has settings that are not known here ({listed(unknown)})")
+            try:
+                found[tower] = Settings(**held)
+            except ConfigError as error:
+                raise wrong(said.where, f"has a setting that cannot be used ({str(error).rstrip('.')})") from error
+        return found
+
+    # Members ---------------------------------------------------------------------------------------------------------
+
+    def _text(self, path: str) -> str:
+        try:
+            return self._bytes(path, _MOST_JSON).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise wrong(f"{printable_name(path)} in {self.shown}", "is no text") from error
+
+    def _bytes(self, path: str, most: int) -> bytes:
+        shown = f"{printable_name(path)} in {self.shown}"
+        if path not in self.members:
+            raise ProjectProblem(f"{shown} is missing, so nothing of the project was opened. Take another copy of it.")
+        member = self.members[path]
+        most = min(most, MAX_RATIO * max(member.compress_size, PIECE))
+        data = member_bytes(
+            self.archive,
+            member,
+            self.shown,
+            most,
+            ArchiveError(f"{shown} unpacks to more than such a file has: this is no project of this app."),
+        )
+        self.left -= len(data)
+        if self.left < 0:
+            raise self._too_much()
+        return data
+
+    def _too_much(self) -> ProjectProblem:
+        return ProjectProblem(f"{self.shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the most.")

@@ -1,0 +1,460 @@
+"""The frozen towers that all visitors share: which there are, loading them beside the pages, and room for them.
+
+They are loaded one at a time on a thread of their own, used under a lease, and unloaded for others' room. A backbone
+that was unloaded keeps its identity: classifiers that hold it go on when its weights are back. Nothing is unloaded
+while a lease of it is held, by a page that is being drawn or by a job. A tower with another kind of region features is
+another tower, with a name of its own: what is computed with one is never the other's. Knows no Streamlit, and loads
+torch when a tower is loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.jobs import Counted, JobManager, PlainError, Steps, Task
+from app.library import Backbone
+from app.options import Options
+from gallop.backbones.weights.known import KnownTower, named_tower, offered_towers, towers_here
+from gallop.config import REGION_KINDS
+from gallop.errors import GallopError, sentence_of
+from gallop.wording import quoted
+
+# The one that ships: whoever chooses none has it, and runs that were kept before there was a choice are of it.
+DEFAULT_TOWER = "mini"
+
+
+_log = logging.getLogger(__name__)
+
+# The kind of region features that is not said with a tower's name.
+PAPERS_KIND = REGION_KINDS[0]
+
+
+def called(tower: str, kind: str) -> str:
+    """Return what a tower with a kind of region features is called in the app."""
+    return tower if kind == PAPERS_KIND else f"{tower} ({kind})"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A tower and the kind of region features that it is to give."""
+
+    tower: KnownTower
+    kind: str = PAPERS_KIND
+
+
+class TowerList:
+    """The towers of this machine. Safe to use from several threads.
+
+    Args:
+        named: by whoever started the app.
+
+    Attributes:
+        problem: which of them are not there, as a sentence; empty where all are.
+    """
+
+    def __init__(self, named: Sequence[str]) -> None:
+        self.problem = ""
+        self._named: list[str] = []
+        self._lock = threading.Lock()
+        self._sought = False
+        for word in named:
+            try:
+                named_tower(word)
+                self._named.append(word)
+            except GallopError as error:
+                self.problem = f"{self.problem} {error}".strip()
+                _log.warning("%s", error)
+        self._towers = {tower.name: tower for tower in towers_here(self._named, seek=False)}
+
+    def towers(self) -> list[KnownTower]:
+        """Return those known so far; the one that ships comes first."""
+        return list(self._towers.values())
+
+    def find(self, name: str) -> Choice | None:
+        """Return one that is known so far, by what it is called with its kind of regions."""
+        towers = self._towers
+        if name in towers:
+            return Choice(towers[name])
+        others = (Choice(tower, kind) for tower in towers.values() for kind in tower.kinds)
+        return next((choice for choice in others if called(choice.tower.name, choice.kind) == name), None)
+
+    def seek(self, name: str) -> Choice | None:
+        """Return one, after seeking in the caches where it is not known yet, which may take seconds."""
+        found = self.find(name)
+        if found is None:
+            self.look()
+            found = self.find(name)
+        return found
+
+    def look(self, *, again: bool = False) -> None:
+        """Seek in the caches: once, or ``again`` after a download."""
+        with self._lock:
+            if self._sought and not again:
+                return
+            self._towers = {tower.name: tower for tower in towers_here(self._named)}
+            self._sought = True
+
+
+class TowerProblem(PlainError):
+    """A tower that cannot be had; the message says why and what to do.
+
+    Args:
+        tower: its name, where trying again may help.
+    """
+
+    def __init__(self, words: str, tower: str = "") -> None:
+        super().__init__(words)
+        self.tower = tower
+
+
+class TowerLoading(TowerProblem):
+    """A tower that is not there yet, and will be."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a tower stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes; and the
+    kind of its regions.
+    """
+
+    tower: KnownTower
+    seconds: float | None = None
+    device: str = ""
+    precision: str = ""
+    regions: str = "value"
+
+    @property
+    def sentence(self) -> str:
+        size = f"{self.tower.memory / 1e6:.0f} MB" if self.tower.memory else "its weights"
+        return f"Loading {self.tower.name} ({size}), {self.seconds or 0:.0f} seconds so far"
+
+
+# Of the device's memory, where nobody says how much towers may take.
+_SHARE = 0.5
+# Bytes, where nothing tells how much there is either.
+_USUAL = 4 * 2**30
+# Seconds: a page that is being drawn holds its tower for a moment; a training that runs, for minutes.
+_POLL, PATIENCE_FOR_ROOM = 0.1, 5.0
+
+
+@dataclass
+class _Place:
+    tower: KnownTower
+    kind: str
+    backbone: Backbone | None = None
+    loading: Future[None] | None = None
+    began: float = 0.0
+    leases: int = 0
+    used: float = 0.0
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        return called(self.tower.name, self.kind)
+
+    @property
+    def ready(self) -> bool:
+        return self.loading is None and self.backbone is not None and self.backbone.loaded
+
+    @property
+    def bytes(self) -> int:
+        return self.backbone.bytes if self.backbone is not None else 0
+
+
+class Lease:
+    """A tower that stays loaded until this is given back, or forgotten."""
+
+    def __init__(self, room: TowerRoom, place: _Place) -> None:
+        assert place.backbone is not None
+        self.backbone: Backbone = place.backbone
+        self._room, self._place = room, place
+        self._held = True
+
+    def give_back(self) -> None:
+        """A second time does nothing."""
+        if self._held:
+            self._held = False
+            with self._room._lock:
+                self._place.leases -= 1
+                self._place.used = time.monotonic()
+
+    def __del__(self) -> None:
+        self.give_back()
+
+
+Load = Callable[[KnownTower, Options], "Backbone"]
+
+
+def load_tower(tower: KnownTower, options: Options) -> Backbone:
+    """Load one, called as visitors know it: no path of this machine leaves it. Asks no network.
+
+    Args:
+        options: with the kind of its regions.
+
+    Raises:
+        BackboneError, UnsupportedTower: its weights are missing or do not fit, it has no such kind of regions, or the
+            device cannot be used.
+    """
+    from gallop.backbones import load_backbone, pick_regions
+
+    # The one that ships gives the same figures on every machine.
+    found = load_backbone(
+        tower.source,
+        device=options.device,
+        precision="fp32" if tower.name == DEFAULT_TOWER else options.precision,
+        download=False,
+    )
+    found.name = tower.name
+    return found.with_regions(pick_regions(options.regions))
+
+
+@dataclass
+class TowerRoom:
+    """All towers of this server. Safe to use from several threads.
+
+    Attributes:
+        listing: which towers there are to choose from.
+    """
+
+    options: Options = field(default_factory=Options)
+    load: Load = load_tower
+    listing: TowerList = field(init=False)
+    _places: dict[str, _Place] = field(default_factory=dict, init=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
+    _loader: ThreadPoolExecutor | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.listing = TowerList(self.options.named)
+
+    def lease(self, name: str, patience: float = 0.0) -> Lease | None:
+        """Return a lease of a tower; while it is not loaded yet, None after so many seconds. The first asks for it.
+
+        Raises:
+            TowerProblem: there is no such tower, it cannot be loaded, or there is no room for it.
+        """
+        end = time.monotonic() + patience
+        while True:
+            with self._lock:
+                place = self._place(name)
+                if place.problem:
+                    raise TowerProblem(place.problem, name)
+                if place.ready:
+                    place.leases += 1
+                    place.used = time.monotonic()
+                    return Lease(self, place)
+                loading = self._asked_for(place)
+            if not wait([loading], max(end - time.monotonic(), 0.0)).done:
+                return None
+
+    def standing(self, name: str) -> Standing:
+        """Return how one stands, without asking for it. Raises TowerProblem where there is none."""
+        with self._lock:
+            place = self._places.get(name)
+            if place is None:
+                found = self._listed(name)
+                return Standing(found.tower, regions=found.kind)
+            if place.ready and place.backbone is not None:
+                vision = place.backbone.vision
+                grid = place.tower.grid or (vision.grid[0], vision.grid[1])
+                device = str(place.backbone.device)
+                return Standing(
+                    replace(place.tower, grid=grid),
+                    None,
+                    device,
+                    place.backbone.precision if device == "cpu" else "fp16",
+                    place.kind,
+                )
+            return Standing(
+                place.tower, time.monotonic() - place.began if place.loading is not None else None, regions=place.kind
+            )
+
+    def busy(self, name: str) -> bool:
+        with self._lock:
+            place = self._places.get(name)
+            return place is not None and place.loading is not None
+
+    def try_again(self, name: str) -> None:
+        with self._lock:
+            if name in self._places:
+                self._places[name].problem = ""
+
+    def named_by(self, fingerprint: str) -> str:
+        """Return what a tower of these weights is called, among those loaded since the start; empty for none."""
+        with self._lock:
+            held = [place for place in self._places.values() if place.backbone is not None]
+            same = (place for place in held if place.backbone and place.backbone.fingerprint == fingerprint)
+            return next((place.name for place in same), "")
+
+    @property
+    def used(self) -> int:
+        with self._lock:
+            return sum(place.bytes for place in self._places.values())
+
+    def close(self) -> None:
+        """Wait for what is being loaded; nothing is loaded any more."""
+        with self._lock:
+            loader, self._loader = self._loader, None
+        if loader is not None:
+            loader.shutdown(cancel_futures=True)
+
+    # The lock is held, but in _load and what it calls ----------------------------------------------------------------
+
+    def _listed(self, name: str) -> Choice:
+        found = self.listing.find(name)
+        if found is None:
+            raise TowerProblem(
+                f"The tower {quoted(name)} is not on this machine, or whoever started the app did not name it "
+                "(--towers)."
+            )
+        return found
+
+    def _place(self, name: str) -> _Place:
+        if name not in self._places:
+            found = self._listed(name)
+            self._places[name] = _Place(found.tower, found.kind)
+        return self._places[name]
+
+    def _asked_for(self, place: _Place) -> Future[None]:
+        if place.loading is None:
+            if self._loader is None:
+                self._loader = ThreadPoolExecutor(1, "towers")
+            place.began = time.monotonic()
+            place.loading = self._loader.submit(self._load, place)
+        return place.loading
+
+    def _load(self, place: _Place) -> None:
+        """On the loader's thread."""
+        problem = ""
+        try:
+            self._make_room(place)
+            found = self.load(place.tower, replace(self.options, regions=place.kind))
+            found.fingerprint, found.vision_fingerprint  # noqa: B018  known from now on, whatever is let go
+            if place.backbone is None:
+                place.backbone = found
+            else:
+                place.backbone.take_weights(found)
+        except Exception as error:
+            problem = sentence_of(error) or ""
+            if not problem:
+                _log.error("A tower could not be loaded", exc_info=error)
+                problem = (
+                    f"{place.tower.name} could not be loaded ({type(error).__name__}); details are in the terminal."
+                )
+        with self._lock:
+            place.problem, place.loading, place.used = problem, None, time.monotonic()
+        self.listing.look()
+
+    def _make_room(self, place: _Place) -> None:
+        """Let go what was not used for longest, until there is room; those that ship are small, and always come in."""
+        needed, most = place.tower.memory, self._budget()
+        end = time.monotonic() + PATIENCE_FOR_ROOM
+        while place.tower.name != DEFAULT_TOWER:
+            with self._lock:
+                if self.used + needed <= most:
+                    return
+                held = [other for other in self._places.values() if other is not place and other.bytes]
+                free = [other for other in held if not other.leases]
+                if needed <= most and free:
+                    oldest = min(free, key=lambda other: other.used)
+                    assert oldest.backbone is not None
+                    oldest.backbone.let_go()
+                    continue
+            if needed > most or not held or time.monotonic() > end:
+                raise TowerProblem(_no_room(place.tower, most, [other.name for other in held]))
+            time.sleep(_POLL)
+
+    def _budget(self) -> int:
+        if self.options.memory is not None:
+            return self.options.memory
+        from gallop.backbones.device import memory_bytes
+
+        return int(_SHARE * memory_bytes(self.options.device)) or _USUAL
+
+
+def _no_room(tower: KnownTower, most: int, held: list[str]) -> str:
+    need = f"{tower.name} needs {tower.memory / 1e9:.1f} GB of memory, and towers may take {most / 1e9:.1f} GB here"
+    if held and tower.memory <= most:
+        they = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'}"
+        return (
+            f"{need}, where {they} in use by a training or a page. Try again when it has ended, or ask whoever started "
+            "the app for more (--tower-memory)."
+        )
+    return f"{need}. Choose a smaller one, or ask whoever started the app for more (--tower-memory)."
+
+
+# Seconds that one step waits.
+_STEP = 0.5
+
+
+class OnTower:
+    """A task that is made when its tower is there.
+
+    Args:
+        name: of the tower.
+        make: what to do with it.
+    """
+
+    def __init__(self, room: TowerRoom, name: str, make: Callable[[Backbone], Task]) -> None:
+        self._room, self._name, self._make = room, name, make
+        self._task: Task | None = None
+        self._lease: Lease | None = None
+
+    def run(self) -> Iterator[Any]:
+        while self._lease is None:
+            self._lease = self._room.lease(self._name, _STEP)
+            if self._lease is None:
+                yield Counted(0.0, self._room.standing(self._name).sentence)
+        try:
+            self._task = self._make(self._lease.backbone)
+            yield from self._task.run()
+        except Exception:  # then nobody asks for the result
+            self._lease.give_back()
+            raise
+
+    def result(self) -> Any:
+        """What the task has made; None where it was cancelled before its tower was there."""
+        try:
+            return None if self._task is None else self._task.result()
+        finally:
+            if self._lease is not None:
+                self._lease.give_back()
+
+
+# Seconds after which a download that says nothing is given up.
+STALLED = 120.0
+
+
+def download_manager() -> JobManager:
+    """Return the one for downloads: they wait for one another, and no training waits for them."""
+    return JobManager(waiting=2, stuck=STALLED)
+
+
+def to_download(room: TowerRoom) -> list[KnownTower]:
+    return [tower for tower in offered_towers() if room.listing.find(tower.name) is None]
+
+
+def downloading(room: TowerRoom, name: str) -> Steps[str]:
+    """Return the task of one download, from the short list alone; its result is the tower's name.
+
+    Raises:
+        PlainError: whoever started the app does not allow it, or it is not on the list.
+    """
+    if not room.options.downloads:
+        raise PlainError("Nothing is downloaded here: whoever started the app did not say --allow-downloads.")
+    if name not in [tower.name for tower in offered_towers()]:
+        raise PlainError(f"{name!r} is not on the list of what may be downloaded.")
+
+    def steps() -> Generator[Any, None, str]:
+        from gallop.backbones.weights.fetching import fetch_weights
+
+        yield from fetch_weights(name)
+        room.listing.look(again=True)
+        return name
+
+    return Steps(steps())

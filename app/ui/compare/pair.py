@@ -1,0 +1,372 @@
+"""Two runs beside each other: how good, how sure that is, seeds, what dropout changes, where answers differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from app import charts, text
+from app.library import Explanation
+from app.photos import shelf
+from app.runs import run as of
+from app.runs.run import Flip, Run
+from app.teaching import tasks
+from app.teaching.training import Settings
+from app.towers import TowerProblem
+from app.ui.compare.runs import name, pin_names
+from app.ui.explanation.answer import session_photo_url
+from app.ui.resources import holding, towers
+from app.ui.widgets.elements import chart, image, job_outcome, problems_told, start_job
+from app.ui.widgets.explainer import one_map
+from app.ui.widgets.remembered import one_of
+from app.views import compare
+from app.views.testing import pair
+from app.visitor.page_state import CompareState
+from app.visitor.session import Session
+from gallop import Photo
+from gallop.maps.look import Subject, scale_of
+
+_FURTHER = 4
+
+
+def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]) -> None:
+    a, b = pinned
+    # Two seeds of the same training are one line, and one button.
+    together = a.id == b.id or b.id in {run.id for run in of.siblings(a, everything)}
+    sides = {"A": a} if together else {"A": a, "B": b}
+    names, spreads = pin_names(pinned), {}
+    for label, run in sides.items():
+        if (found := of.spread(of.siblings(run, everything))) is not None:
+            spreads[f"{label}: {names[label]}"] = found
+            st.markdown(f"{label}, {text.markdown(names[label])}: {text.markdown(charts.spread_in_words(found))}.")
+    if spreads:
+        chart(charts.seeds_chart(spreads), key="seeds", alt=charts.seeds_in_words(spreads))
+    for label, run in sides.items():
+        if run.settings is not None:
+            _more(session, label, run, everything)
+
+
+def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None:
+    problem = compare.cannot_repeat(session, run)
+    clicked = st.button(
+        f"Train {label} with {_FURTHER} more seeds",
+        key=f"seeds {label} {run.id}",
+        disabled=bool(problem) or session.page_jobs.running is not None,
+        icon=":material/casino:",
+        help="Which photos are drawn, how they are cropped and which prompts sit out is chance: one seed can be ten "
+        "points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
+    )
+    if problem:
+        st.caption(f"{label}: {text.markdown(problem)}")
+    if clicked and run.settings is not None:
+        train_like(
+            session,
+            run,
+            [replace(run.settings, seed=seed) for seed in of.further_seeds(run, everything, _FURTHER)],
+            "seeds",
+            f"{label} with {_FURTHER} more seeds",
+        )
+
+
+def train_like(session: Session, run: Run, settings: Sequence[Settings], job: str, words: str) -> None:
+    """Train the cards as they are on the tower of a run, once with each of these settings, as a job of the page."""
+    try:
+        tower = compare.tower_of_run(towers(), run)
+    except TowerProblem as error:
+        st.error(text.markdown(error), icon=":material/error:")
+        return
+    start_job(session, compare.series(session, towers(), tower, settings), job, words)
+
+
+def compare_with_coop(session: Session) -> None:
+    problem = tasks.check_photos(session.photos.shots())
+    clicked = st.button(
+        "Train CoOp",
+        key="coop",
+        disabled=bool(problem) or session.page_jobs.running is not None,
+        icon=":material/model_training:",
+        help="CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. What GalLoP has on it is what "
+        "local prompts, dropout and, where there is one, the head add.",
+    )
+    if problem:
+        st.caption(text.markdown(problem))
+    if clicked:
+        start_job(
+            session,
+            compare.series(
+                session, towers(), session.training.tower, [compare.coop_settings(session.training.settings)]
+            ),
+            "seeds",
+            "CoOp on the cards",
+        )
+
+
+JOB = "dropout"
+_MOST_SHOWN = 4
+_DIGITS = 3
+_HELP = (
+    "In each step of a training a random share of the global prompts is dropped for each photo, so that the prompts "
+    "learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is the same. Global "
+    "together: right by the mean of a run's global prompts alone; the figures above count local prompts and head too. "
+    "Best global: by the best single one, picked on these photos, so the figure is optimistic. Spread: the standard "
+    "deviation of the prompts' scores of the true class, averaged over the photos."
+)
+
+
+def what_dropout_changes(
+    session: Session, pinned: tuple[Run, Run], kept: Sequence[Run], photos: Mapping[str, Photo]
+) -> None:
+    st.header(
+        "What dropout changes",
+        anchor=False,
+        help=_HELP,
+    )
+    job_outcome(session, JOB)
+    shown = compare.dropout_runs(pinned, kept)
+    if not shown:
+        st.caption("Pin a run with several global prompts.")
+        return
+    shown = shown[:_MOST_SHOWN]
+    pairs = compare.both_tested(shown, photos)
+    with problems_told(), st.spinner("Looking at the prompts …", show_time=False):
+        found = {run.id: _found(session, run, pairs) for run in shown}
+        for run, column in zip(shown, st.columns(_MOST_SHOWN, gap="medium"), strict=False):
+            with column:
+                _matrix(run, found[run.id])
+        lines = [_dropout_line(run, found[run.id], len(pairs)) for run in shown]
+        st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="dropout")
+        if not pairs:
+            st.caption("None of their test photos is here.")
+    _errand(session, shown[0], kept)
+
+
+def _found(session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]) -> compare.GlobalPrompts:
+    """With the run's own tower, one after the other: there may not be room for all."""
+    with holding(compare.tower_of_run(towers(), run)) as backbone:
+        return compare.global_prompts_of(session, backbone, run, pairs)
+
+
+def _keeps(run: Run) -> str:
+    assert run.settings is not None
+    return f"{run.settings.kept_prompts} of {run.settings.global_prompts}"
+
+
+def _matrix(run: Run, found: compare.GlobalPrompts) -> None:
+    names = [str(m) for m in range(1, len(found.says) + 1)]
+    st.markdown(f"**{name(run)}** keeps {_keeps(run)}")
+    i, j, value = pair(found.says)
+    chart(
+        charts.cosines(found.says, names),
+        key=f"dropout {run.id}",
+        alt=f"Cosines of the global prompts of {run.name}; the closest are {i + 1} and {j + 1}, {value:.3f}.",
+    )
+
+
+def _dropout_line(run: Run, found: compare.GlobalPrompts, photos: int) -> dict[str, str]:
+    assert run.settings is not None
+    line = {
+        "run": run.name,
+        "dropout": f"{run.settings.dropout:g}",
+        "kept": _keeps(run),
+        "closest two": f"{pair(found.says)[2]:.{_DIGITS}f}",
+    }
+    if found.ensembling is None:
+        return line
+    each = found.ensembling
+    return line | {
+        "spread": f"{each.spread:.4f}",
+        "disagree on": f"{each.disagree} of {photos}",
+        "best global": f"{each.best} right",
+        "global together": f"{each.together} right",
+    }
+
+
+def _errand(session: Session, run: Run, kept: Sequence[Run]) -> None:
+    left = compare.dropouts_left(run, kept)
+    if not left or run.settings is None:
+        return
+    which = text.joined([f"{each.dropout:g}" for each in left])
+    keeping = text.joined([str(each.kept_prompts) for each in left])
+    problem = compare.cannot_repeat(session, run)
+    clicked = st.button(
+        f"Train with dropout {which}",
+        key=f"dropout {run.id} {which}",
+        disabled=bool(problem) or session.page_jobs.running is not None,
+        icon=":material/model_training:",
+        help=f"Seed, photos and all else as in {name(run)}. Of its {run.settings.global_prompts} global prompts "
+        f"{keeping} are kept for each photo. A dropout that keeps as many as another is the same training: left out.",
+    )
+    if problem:
+        st.caption(text.markdown(problem))
+    if clicked:
+        train_like(session, run, left, JOB, f"Dropout {which}")
+
+
+def versus(a: Run, b: Run) -> None:
+    names, towers = pin_names((a, b)), of.towers_in_words(a, b)
+    if towers:
+        st.info(text.markdown(towers), icon=":material/info:")
+    left, right = st.columns(2, gap="large")
+    for column, label, run, other in ((left, "A", a, b), (right, "B", b, a)):
+        with column:
+            _metric(label, names[label], run, other)
+    _verdict(a, b)
+    left, right = st.columns(2, gap="large")
+    if a.settings is not None and b.settings is not None:  # nothing is set for zero-shot
+        with left:
+            st.markdown("**What is set otherwise**")
+            lines = of.differences(a, b)
+            if lines:
+                st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
+            else:
+                st.caption("Nothing: the same settings, classes and photos.")
+    if histories := {f"{label}: {names[label]}": run for label, run in (("A", a), ("B", b)) if run.history}:
+        with right:
+            st.markdown("**Loss**")
+            shown = {text.plotly(label): run for label, run in histories.items()}
+            chart(charts.losses(shown), key="losses", alt=charts.losses_in_words(histories))
+
+
+def _metric(label: str, name: str, run: Run, other: Run) -> None:
+    called = f"{label}: {text.markdown(name)}"
+    photos = of.fair(run, other)
+    found, reference = of.share(run, photos), of.share(other, photos)
+    if found is None or reference is None:
+        st.metric(called, "-")
+        return
+    low, high = found.interval
+    points = 100 * (found.value - reference.value) if label == "A" else 0.0
+    st.metric(f"{called}, right on {found.of} test photos", f"{100 * found.value:.1f} %", text.gain(points, "B", 1))
+    st.caption(f"95 % interval: {100 * low:.0f} to {100 * high:.0f} %.")
+
+
+def _verdict(a: Run, b: Run) -> None:
+    found = of.sign_test(a, b)
+    if found is None:
+        st.markdown("No photo tests both. Add test photos to the cards of *Teach* and train again.")
+        return
+    only_a, only_b, p = found
+    if not only_a + only_b:
+        st.markdown("Both are right and wrong at the same test photos.")
+        return
+    often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+    chance = "is hardly chance" if p < 0.05 else "may well be chance"
+    st.markdown(
+        f"A alone is right on **{only_a}**, B alone on **{only_b}**, which {chance}.",
+        help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
+        "More test photos or seeds would tell.",
+    )
+
+
+MOST_SMALL = 8
+
+
+def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
+    found, towers = of.flips(a, b), of.towers_of((a, b))
+    if all(towers):
+        st.caption(text.markdown(f"A says what it does with the tower {towers[0]}, B with {towers[1]}."))
+    if not found:
+        both = set(a.answers) & set(b.answers)
+        st.caption(f"None: A and B say the same to all {len(both)}.")
+        return
+    here = [flip for flip in found if flip.digest in photos]
+    if here:
+        small = here[:MOST_SMALL]
+        alt = "; ".join(f"{photos[flip.digest].name}: {_said(flip)}" for flip in small)
+        image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
+    told = "The nearest class, whatever the limit for none of these says."
+    columns = {name: st.column_config.TextColumn(help=told) for name in ("A says", "B says")}
+    st.dataframe(
+        pd.DataFrame([_flipped_line(flip, photos) for flip in found]),
+        hide_index=True,
+        key="flips",
+        column_config=columns,
+    )
+    if len(here) < len(found):
+        st.caption(
+            f"{len(found) - len(here)} of {len(found)} are not here.",
+            help="A run keeps no photos, only what it said to them. Put them on the cards of *Teach* to see them.",
+        )
+
+
+def _said(flip: Flip) -> str:
+    return f"really {flip.a.truth}, A says {flip.a.label}, B says {flip.b.label}"
+
+
+def _flipped_line(flip: Flip, photos: Mapping[str, Photo]) -> dict[str, str]:
+    return {
+        "photo": photos[flip.digest].name if flip.digest in photos else f"not here ({flip.digest[:8]})",
+        "really": flip.a.truth,
+        "A says": f"{flip.a.label}, {text.percent(flip.a.probability)}",
+        "B says": f"{flip.b.label}, {text.percent(flip.b.probability)}",
+        "who is right": flip.words,
+        "used to": "learn" if flip.a.seen or flip.b.seen else "test",
+    }
+
+
+def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str, Photo]) -> None:
+    a, b = pinned
+    first = [flip.digest for flip in of.flips(a, b) if flip.digest in photos]
+    listed = list(dict.fromkeys([*first, *photos]))
+    shared = [found for found in a.class_names if found in b.class_names]
+    if not listed:
+        st.info("No photos yet. Add one on *Explore* or *Teach*.", icon=":material/info:")
+        return
+    if not shared:
+        st.caption("A and B have no class in common, so there are no two maps of one.")
+        return
+    left, middle, right = st.columns([2, 2, 1])
+    with left:
+        photo = photos[one_of("Photo", listed, CompareState.photo, listed[0], compare.photo_names(session).__getitem__)]
+    both = [_explained(session, run, photo) for run in pinned]
+    usual = both[0].label if both[0].label in shared else shared[0]
+    with middle:
+        chosen = one_of("Class of the maps", shared, CompareState.class_name, usual)
+    prompts = range(max(*(len(found.topk) for found in both), 1))
+    with right:
+        prompt = one_of("Local prompt", prompts, CompareState.prompt, 0, lambda n: f"{n + 1}")
+    _maps(session, pinned, both, photo.sha256, chosen, prompt)
+
+
+def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
+    """With the run's own tower, one after the other: there may not be room for both."""
+    with holding(compare.tower_of_run(towers(), run)) as backbone:
+        return compare.explain_with_run(session, backbone, run, photo)
+
+
+def _maps(
+    session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation], photo: str, chosen: str, prompt: int
+) -> None:
+    subjects = [Subject(found, chosen) for found in both]
+    drawn = [subject for subject in subjects if prompt < len(subject.explanation.topk)]
+    alike = of.same_tower(*pinned)  # cosines of two towers have no common scale
+    scale = scale_of([subject.scores(prompt) for subject in drawn]) if drawn and alike else None
+    names = pin_names(pinned)
+    for column, label, subject in zip(st.columns(2, gap="large"), names, subjects, strict=True):
+        found = subject.explanation
+        with column:
+            said = f"{text.markdown(found.answer)}, {text.percent(found.probabilities[found.label])}"
+            st.markdown(
+                f"**{label}: {text.markdown(names[label])}** says {said}", help=text.markdown(found.doubt) or None
+            )
+            if prompt >= len(found.topk):
+                st.caption("It has no such local prompt: it looks at the whole photo alone, so there is no map.")
+                continue
+            one_map(
+                found,
+                chosen,
+                prompt,
+                photo=photo,
+                picture=session_photo_url(session, found),
+                scale=scale or scale_of([subject.scores(prompt)]),
+                key=f"compared map {label}",
+            )
+            score = float(found.local_scores[found.class_names.index(chosen), prompt])
+            words = found.describe(chosen, prompt)
+            k = f"k = {found.topk[prompt]}"
+            st.caption(f"Score at {k}: {score:.4f}", help=f"Its best regions: {words}.")
+    if len(drawn) == 2 and not alike:
+        st.caption("Each map has colours of its own, from its lowest to its highest score: two towers share no scale.")

@@ -1,0 +1,201 @@
+"""What is asked: class names as chips or as a list, templates, the tower, and zero-shot or taught prompts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import text
+from app.photos.sample_answers import sample_answers
+from app.ui.resources import holding, session
+from app.ui.widgets import towers
+from app.ui.widgets.elements import show_notice, slot
+from app.ui.widgets.remembered import drawn, keep, let_stand, one_of_few, recall
+from app.views import exploring
+from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreState
+from app.visitor.session import Session, Where
+from gallop import Photo
+from gallop.errors import TemplateError
+from gallop.names.templates import parse_templates
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+_MOST_CLASSES = 200
+_CHIPS, _LIST = "class name chips", ExploreState.names.key
+# Names, from which on nothing is suggested.
+_SEVERAL = 3
+
+
+@dataclass
+class _Drawn:
+    """What a widget of this page was drawn with. A photo that is chosen brings names of its own, and a browser that has
+    not heard of them yet, or has the widget folded away, still sends those that it left behind.
+    """
+
+    last: Any = None
+    behind: list[Any] = field(default_factory=list)
+
+    def by_hand(self, held: Any) -> bool:
+        """Whether what the browser holds is what a hand made of it."""
+        if held == self.last:
+            self.behind.clear()
+        return held is not None and held != self.last and held not in self.behind
+
+    def draw(self, value: Any, held: Any) -> None:
+        if value == held:
+            self.behind.clear()
+        elif self.last is not None and value != self.last:
+            self.behind.append(self.last)
+        self.behind = [old for old in self.behind if old != value]
+        self.last = value
+
+
+def choose_names() -> tuple[str, ...]:
+    """The class names, as chips. None is left where nobody has said yet what the photo might be."""
+    held = st.session_state.get(_CHIPS)
+    if _drawn(_LIST).by_hand(st.session_state.get(_LIST)):
+        session().explore = replace(session().explore, names=st.session_state[_LIST])
+        typed = [st.session_state[_LIST]]
+    elif _drawn(_CHIPS).by_hand(None if held is None else list(held)):
+        typed = list(held or ())
+        session().explore = replace(session().explore, names="\n".join(exploring.merged_names(typed)[0]))
+    else:
+        typed = [session().explore.names_on(session().photos)]
+    names, said = exploring.merged_names(typed)
+    if len(names) > _MOST_CLASSES:
+        said.append(f"These are {len(names)} names; the first {_MOST_CLASSES} are asked.")
+    names = names[:_MOST_CLASSES]
+    _set(_CHIPS, list(names))
+    st.multiselect(
+        "What might it be?",
+        [*names, *(name for name in exploring.EVERYDAY if name not in names)],
+        key=_CHIPS,
+        accept_new_options=True,
+        placeholder="A name, then Enter",
+    )
+    drawn(_CHIPS)
+    told = slot()
+    for sentence in said:
+        told.caption(f":material/info: {text.markdown(sentence)}")
+    return names
+
+
+def names_as_list() -> None:
+    place = ExploreState.names
+    _set(_LIST, session().explore.names_on(session().photos))
+    shown = recall(place, st.session_state[_LIST])
+    st.text_area(
+        "Class names, one on each line or with commas", shown, key=place.key, height=150, help="Any words in English."
+    )
+    keep(place, session().explore.names)
+
+
+def _drawn(key: str) -> _Drawn:
+    found: _Drawn = st.session_state.setdefault(f"{key} as drawn", _Drawn())
+    return found
+
+
+def _set(key: str, value: Any) -> None:
+    _drawn(key).draw(value, st.session_state.get(key))
+    let_stand(key, value)
+
+
+def suggestions(photo: Photo, names: tuple[str, ...]) -> None:
+    """What a photo of the visitor's may be, for a click each, while few names are there."""
+    if len(names) >= _SEVERAL:
+        return
+    with st.spinner("Looking at the photo …", show_time=False), holding(session().training.tower) as backbone:
+        found = [name for name in exploring.suggested(session(), backbone, photo) if name not in names]
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption("Perhaps", width="content")
+        for name in found:
+            st.button(text.markdown(name), key=f"perhaps {name}", on_click=_put_names, args=((*names, name),))
+        st.button("All of these", key="perhaps all", type="tertiary", on_click=_put_names, args=((*names, *found),))
+
+
+def _put_names(names: tuple[str, ...]) -> None:
+    session().explore = replace(session().explore, names="\n".join(names))
+
+
+# As many as there are global prompts in zero-shot.
+MOST_TEMPLATES = 4
+
+
+def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
+    """Draw them; the place of what is said of the tower, and the templates, or None where they cannot be used."""
+    show_notice(session(), Where.TOWERS)  # within it, nobody would see it
+    at_hand = towers.choose_tower(session()) if towers.is_choice() else None
+    with st.expander("Settings", icon=":material/tune:", key="explore settings"):
+        place = at_hand or towers.choose_tower(session())
+        found = _templates()
+        _finer()
+        names_as_list()
+    problem = "" if isinstance(found, tuple) else found
+    if problem:
+        st.error(text.markdown(problem), icon=":material/error:")
+    return place, found if isinstance(found, tuple) else None
+
+
+def _finer() -> None:
+    place = ExploreState.finer
+    shown = bool(recall(place, False))
+    found = st.toggle(
+        "Finer maps",
+        shown,
+        key=place.key,
+        help="Each photo is looked at once more at twice the size, for four times as many regions. The answer stays as "
+        "it is and comes first; the map follows, after four times its work with the tower that ships and nine times "
+        "with others. To answer from both looks, choose detail 2 in Teach.",
+    )
+    keep(place, found)
+
+
+def _templates() -> tuple[str, ...] | str:
+    """The sentences that names are put into while nothing is learned, or why what was typed is none."""
+    place = ExploreState.templates
+    shown = recall(place, "\n".join(DEFAULT_TEMPLATES))
+    typed = st.text_area(
+        f"Templates: one on each line, up to {MOST_TEMPLATES}",
+        shown,
+        key=place.key,
+        height=100,
+        help="{} is where the name goes. Try `a drawing of a {}`. Each prompt is one template; with fewer of them they "
+        "are counted round. Learned prompts take the place of templates.",
+    )
+    keep(place, typed)
+    try:
+        found = parse_templates(typed)
+    except TemplateError as error:
+        return str(error)
+    return found if len(found) <= MOST_TEMPLATES else f"These are {len(found)} templates; the most is {MOST_TEMPLATES}."
+
+
+def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None) -> bool:
+    """Draw the choice of zero-shot or taught for the photo shown; return whether the taught prompts answer."""
+    if session.training.taught is None:
+        return False
+    if photo is not None and photo.sha256 in sample_answers() and session.explore.names is None:
+        st.caption(
+            "This sample is asked about names of its own, by zero-shot. Your photos are asked about your classes."
+        )
+        return False
+    if not session.training.knows(names):
+        missing = [name for name in session.training.taught.names if name not in names]
+        st.info(
+            "Back to zero-shot: what was taught needs all its classes on the list, and "
+            f"{text.markdown(text.joined(missing))} {'is' if len(missing) == 1 else 'are'} not. "
+            "Put the name back to use what was learned, or teach again.",
+            icon=":material/info:",
+        )
+        return False
+    chosen = one_of_few("Prompts", [UNTAUGHT, TAUGHT], ExploreState.prompts, UNTAUGHT)
+    added = [name for name in names if name not in session.training.taught.names]
+    if chosen == TAUGHT and added:
+        st.caption(
+            f"Added without training again: {text.markdown(text.joined(added))}. "
+            "The learned prompts are put before a new name too."
+        )
+    return chosen == TAUGHT

@@ -1,0 +1,300 @@
+"""What was seen and taught as files: pictures, tables, export formats, the checkpoint folder in a zip, and code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from app import text
+from app.jobs import Steps
+from app.library import Backbone, GalLoPClassifier
+from app.photos.archives import MAX_ARCHIVE_BYTES
+from app.runs.run import (
+    MOST_ZIP_BYTES,
+    ZIP_TENSORS,
+    Files,
+    ModelProblem,
+    classifier_of,
+    file_name,
+    files_of,
+    unzipped,
+    zipped,
+)
+from app.towers import DEFAULT_TOWER, OnTower
+from app.ui.explanation import current
+from app.ui.resources import towers
+from app.ui.widgets.elements import image, job_outcome, listen, show_notice, start_job
+from app.ui.widgets.remembered import one_of, one_of_few
+from app.views import compare, export, snippets
+from app.views.project import Opened, tower_of_files
+from app.visitor.page_state import ExportState, Question
+from app.visitor.session import Session, Where
+from gallop.export.format import Exportable, ExportFormat, ModelToExport, PhotoToExport
+from gallop.export.formats import formats_of
+
+MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20
+assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES
+
+
+def files(session: Session, classifier: GalLoPClassifier, key: Hashable) -> Files:
+    return session.answers.once(("files", key), lambda: files_of(classifier))
+
+
+def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: Hashable) -> None:
+    from gallop.documents.model_card import model_card
+
+    about = export.model_to_export(session, asked, classifier)
+    names = text.markdown(text.joined(tuple(classifier.classes_.tolist())))
+    how = text.markdown(about.learned_from) or "Zero-shot: nothing was learned"
+    st.markdown(
+        f"**{names}**",
+        help=f"{how}. The zip holds settings (JSON), learned prompts (safetensors) and the model card. "
+        "`GalLoPClassifier.load` and `gallop predict --model` read the folder in it, and so does this page.",
+    )
+    try:
+        folder = files(session, classifier, key).as_folder(model_card(classifier, about.measured, about.learned_from))
+    except ModelProblem as error:
+        st.error(text.markdown(str(error)))
+        return
+    st.download_button(
+        "Save the model as zip",
+        zipped(folder),
+        "model.zip",
+        "application/zip",
+        key="save model",
+        type="primary",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+    )
+
+
+def back_in(session: Session) -> None:
+
+    def take(files: list[Any], refused: tuple[str, ...]) -> None:
+        if refused:
+            session.tell(Where.MODELS, refused[0], "error")
+        else:
+            _take(session, files[0])
+
+    st.file_uploader("A model's zip", key=listen("model zip", take), max_upload_size=MEGABYTES)
+    show_notice(session, Where.MODELS)
+
+
+def _take(session: Session, file: Any) -> None:
+    def make(backbone: Backbone) -> Opened:
+        return Opened(export.imported(session, classifier_of(found, backbone), backbone), file.name, source="file")
+
+    with session.telling(Where.MODELS):
+        found = unzipped(file, file.name)
+        current.open_on(session, tower_of_files(towers(), found, session.training.tower), make, file.name, Where.MODELS)
+
+
+# Photos of the visit that a file is checked with.
+CHECKED_WITH = 16
+# What files of the classifier are called.
+MODEL = "model"
+
+
+def offer_photo_formats(session: Session, screen: export.Screen) -> None:
+    photo = export.photo_to_export(session, screen)
+    for key, format_ in formats_of(PhotoToExport).items():
+        _save(key, format_, file_name(screen.photo.name), partial(_made, format_, photo))
+
+
+def offer_model_formats(session: Session, classifier: GalLoPClassifier, asked: Question, version: Hashable) -> None:
+    """The classifier as a file of each format; what takes long is made beside the page."""
+    for key, format_ in formats_of(ModelToExport).items():
+        model = export.model_to_export(
+            session, asked, classifier, list(compare.photos(session).values())[:CHECKED_WITH] if format_.checked else []
+        )
+        if format_.seconds:
+            _make_beside(session, key, format_, model, version)
+        else:
+            _save(key, format_, MODEL, partial(_made, format_, model))
+
+
+def _about(format_: ExportFormat[ModelToExport] | ExportFormat[PhotoToExport]) -> str:
+    check = " It is checked against this classifier before you get it." if format_.checked else ""
+    details = f"\n\n{text.markdown(format_.details)}" if format_.details else ""
+    return f"**{format_.title}**: {format_.help}.{check}{details}"
+
+
+def _make_beside(
+    session: Session, key: str, format_: ExportFormat[ModelToExport], model: ModelToExport, version: Hashable
+) -> None:
+    clicked = st.button(
+        f"Make the {format_.name}",
+        key=f"make {key}",
+        disabled=session.page_jobs.running is not None,
+        icon=":material/deployed_code:",
+        help=_about(format_),
+    )
+    if clicked:
+        start_job(
+            session,
+            OnTower(towers(), session.training.tower, lambda _: Steps(export.exporting(format_, model, version))),
+            key,
+            f"The {format_.name}",
+        )
+    job_outcome(session, key)
+    made_for, made = session.page_jobs.result(key) or (None, None)
+    if made is None or made_for != version:
+        return
+    for sentence in made.told:
+        st.success(sentence, icon=":material/check:")
+    _save(key, format_, MODEL, made.data, f" ({len(made.data) / 2**20:.0f} MB)")
+
+
+def _made(format_: ExportFormat[Exportable], what: Exportable) -> bytes:
+    """What stands behind a button: nothing is made before somebody asks for it."""
+    return format_.make(what).data
+
+
+def _save(
+    key: str,
+    format_: ExportFormat[ModelToExport] | ExportFormat[PhotoToExport],
+    stem: str,
+    data: bytes | Callable[[], bytes],
+    size: str = "",
+) -> None:
+    st.download_button(
+        f"Save the {format_.name}{size}",
+        data,
+        f"{stem}{format_.suffix}",
+        format_.media_type,
+        key=f"save {key}",
+        on_click="ignore",
+        help=_about(format_),
+    )
+
+
+def offer_pictures(session: Session, screen: export.Screen) -> None:
+    found = screen.explanation
+    name = text.markdown(screen.class_name)
+    st.markdown(
+        f"**{text.markdown(screen.photo.name)}**, explained for {name}",
+        help="As on the page *Explore*: class, k and colours are those set there.",
+    )
+    if not found.topk:
+        st.caption("Without local prompts there is no map.")
+        return
+    prompt = one_of(
+        "Map of local prompt", range(len(found.topk)), ExportState.map, 0, lambda n: f"{n + 1}, k = {found.topk[n]}"
+    )
+    version = export.version(session, screen.question, found.topk)
+    picture = session.answers.once(
+        ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
+    )
+    image(
+        picture,
+        alt=f"Map of local prompt {prompt + 1} for {screen.class_name}: {found.describe(screen.class_name, prompt)}",
+    )
+    st.download_button(
+        "Save this map as PNG",
+        picture,
+        f"{file_name(screen.class_name)} local prompt {prompt + 1}.png",
+        "image/png",
+        key="save map",
+        icon=":material/image:",
+        on_click="ignore",
+    )
+
+
+def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -> None:
+    here = compare.photos(session) or session.photos.shelf.photos  # samples where there is nothing else
+    photos, names = list(here.values()), compare.photo_names(session)
+    key = (key, tuple((photo.sha256, names[photo.sha256]) for photo in photos))
+    clicked = st.button(
+        f"Make the table of {len(photos)} photo{'s' * (len(photos) != 1)}",
+        key="make table",
+        disabled=not photos or session.page_jobs.running is not None,
+        icon=":material/table:",
+        help="Label, probability of each class and outlier score of every photo that is here, those on the cards too.",
+    )
+    if clicked:
+        start_job(
+            session,
+            OnTower(towers(), session.training.tower, lambda _: Steps(export.tabling(classifier, photos, names, key))),
+            "csv",
+            "The table",
+        )
+    job_outcome(session, "csv")
+    made_for, data = session.page_jobs.result("csv") or (None, None)
+    if data is not None and made_for == key:
+        st.download_button("Save the table", data, "answers.csv", "text/csv", key="save table", on_click="ignore")
+
+
+PAGES = ("Explore", "Teach")
+
+
+def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> None:
+    there = [
+        page for page, can in zip(PAGES, (screen is not None, bool(session.photos.deck.cards)), strict=True) if can
+    ]
+    left, right = st.columns(2)
+    of, language = ExportState.code_of, ExportState.code_as
+    with left:
+        page = one_of_few("What", there, of, there[0])
+    with right:
+        way = one_of_few("As", snippets.LANGUAGES, language, snippets.LANGUAGES[0])
+    standing = towers().standing(session.training.tower)
+    tower = snippets.UsedTower(standing.tower.name, standing.precision or "fp32", standing.regions)
+    beside: Callable[[], dict[str, bytes]]
+    if page == "Explore" and screen is not None:
+        asked, topk, finer = screen.question, screen.explanation.topk, screen.finer
+        classifier = export.exported_classifier(session, backbone, asked)
+        recipe = snippets.explain_snippet(
+            asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, tower=tower, finer=finer
+        )
+        beside = partial(
+            snippets.photo_beside,
+            screen.photo,
+            files(session, classifier, export.version(session, asked, topk)).as_folder(),
+        )
+    else:
+        shots, tests = session.photos.shots(), session.photos.tests()
+        try:
+            recipe = snippets.teach(shots, session.training.settings, tests=any(tests.values()), tower=tower)
+        except snippets.SnippetProblem as error:
+            st.info(text.markdown(error), icon=":material/info:")
+            return
+        beside = partial(snippets.photo_folder, shots, tests)
+    _show(recipe, way)
+    if tower.name != DEFAULT_TOWER:
+        st.caption(_other_tower(tower))
+    st.download_button(
+        "Save the code and all that it reads",
+        lambda: zipped({**recipe.files(), **beside()}),  # photos are packed when somebody asks for them
+        f"{page.lower()}.zip",
+        "application/zip",
+        key="save code",
+        icon=":material/folder_zip:",
+        on_click="ignore",
+    )
+    st.caption(
+        "It gives the same numbers, wherever gallop is installed.",
+        help=f"In the zip: code.py, code.sh, code.ipynb and {'photo.png, model/' if page == 'Explore' else 'photos/'}. "
+        "Photos are saved without loss, as this page keeps them (shrunk to 1024 or 512 pixels).",
+    )
+
+
+def _other_tower(tower: snippets.UsedTower) -> str:
+    words = f"The code names the tower {text.markdown(tower.name)}, whose weights are not in the zip: a file or folder "
+    words += "has to lie where the code is run; a pair of open_clip is downloaded, once."
+    if tower.precision != "fp32":
+        words += f" This page computes in {tower.precision}; the command line in single precision, so its numbers "
+        words += "differ in the third digit or so."
+    return words
+
+
+def _show(recipe: snippets.Snippet, way: str) -> None:
+    if way == snippets.LANGUAGES[1]:
+        st.code(recipe.shell, language="bash")
+    elif way == snippets.LANGUAGES[2]:
+        st.code(recipe.notebook, language="json", height=320)
+        st.caption("Save it as code.ipynb, or take it from the zip.")
+    else:
+        st.code(recipe.python, language="python")

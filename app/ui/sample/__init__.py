@@ -1,1 +1,0 @@
-"""The sample project, offered on every page that is empty, and taken away on Teach."""

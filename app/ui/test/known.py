@@ -1,0 +1,301 @@
+"""How photos of known classes are answered: accuracy, other k, confusions, calibration, labels in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import charts, text
+from app.photos import shelf
+from app.ui.explanation.answer import session_photo_url
+from app.ui.explanation.labels import Labels
+from app.ui.resources import backbone
+from app.ui.widgets.elements import chart, image, show_notice
+from app.ui.widgets.explainer import photo_explained
+from app.ui.widgets.remembered import one_of, put
+from app.views import testing
+from app.visitor.page_state import TestState
+from app.visitor.session import Session, Where
+from gallop import Photo
+from gallop.maps.explainer.stands import Stands
+
+
+def other_scales(session: Session, tested: testing.Tested) -> None:
+    """Folded away: nothing of it is worked out before somebody opens it."""
+    topk = session.training.scales()
+    if not topk:
+        return
+    words, icon = "Other k", ":material/tune:"
+    with st.expander(words, icon=icon, key="k sweep", on_change="rerun") as fold:
+        if not fold.open:
+            return
+        found, now = testing.swept(session, backbone(session.training.tower), tested), tested.evaluation.accuracy
+        chart(
+            charts.k_sweep(found.sweep, topk),
+            key="accuracy by k",
+            alt=f"Right at every k: {charts.k_sweep_in_words(found.sweep, topk)}",
+        )
+        st.caption(
+            "One k moved, the others as they stand (rings). Dashed: the same k for all. Nothing is learned anew."
+        )
+        if found.right == now.right:
+            st.markdown(f":material/check: None that was found: {now.right} of {now.of} are right as they stand.")
+            return
+        words = ", ".join(map(str, found.best))
+        st.markdown(f"**k = {words}**: {found.right} of {now.of} right, now {now.right}.")
+        can, key = testing.can_use_scales(session), f"use k {session.training.number} {words}"
+        st.button(
+            "Use these k", on_click=testing.use_scales, args=(session, found.best, tested), key=key, disabled=not can
+        )
+        st.caption(
+            "Chosen on the test photos, they look better there than they are: test them on others."
+            if can
+            else "The next training is set to another number of local prompts: set it back on *Teach* first."
+        )
+
+
+def show_accuracy(session: Session, tested: testing.Tested) -> None:
+    found = tested.evaluation
+    st.header(
+        "Accuracy",
+        anchor=False,
+        help="By the nearest class, whatever the limit for none of these says. Bars are Wilson's 95 % intervals, as "
+        "wide as few photos make them. Thirty or more make a test worth comparing. Dashed: all photos.",
+    )
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        points = 100 * (found.accuracy.value - tested.zero_shot.value)
+        photos = f"{found.accuracy.of} test photo{'s' * (found.accuracy.of != 1)}"
+        st.metric(f"Right on the {photos}", f"{100 * found.accuracy.value:.0f} %", text.gain(points, "zero-shot"))
+        if testing.are_tuned(session, tested):
+            st.caption(":material/warning: Its k were chosen on these photos, so the figures are optimistic.")
+        for sentence in testing.tests_changed(session):
+            st.caption(f":material/info: {sentence}")
+        low, high = found.accuracy.interval
+        st.markdown(f"On photos like these: **{100 * low:.0f} to {100 * high:.0f} %**")
+    with right:
+        words = "; ".join(
+            f"{text.shorten(name)}: {charts.share_in_words(share)}" for name, share in found.per_class.items()
+        )
+        chart(charts.classes(found.per_class, found.accuracy), key="classes", alt=f"Right by class. {words}.")
+        if untested := [name for name in found.class_names if name not in found.per_class]:
+            st.caption(f"Without test photos: {text.markdown(text.joined(untested))}.")
+
+
+def calibration(tested: testing.Tested, temperature: float) -> None:
+    found = tested.evaluation
+    st.header(
+        "Calibration",
+        anchor=False,
+        help="Whether 80 % sure is right 80 % of the time. Below the dashed line it is surer than it may be, above it "
+        "less sure. Each point gathers photos with answers of like probability, the larger the more; bars are 95 % "
+        "intervals.",
+    )
+    left, right = st.columns([1, 2], gap="large")
+    error, chance = found.calibration_error, found.calibration_error_by_chance
+    with left:
+        st.metric(
+            "Expected calibration error",
+            f"{100 * error:.1f} points",
+            help="How far the probability of its answer is from the share that is right, on average over the photos.",
+        )
+        more = error > 1.5 * chance
+        verdict = " Do not take its percentages at their word." if more else ""
+        fitted = (
+            f"Its logits were divided by {temperature:.2f}, a temperature found on held-out photos while teaching."
+            if temperature != 1
+            else "No temperature was fitted while teaching: its probabilities are the paper's, uncalibrated."
+        )
+        st.markdown(
+            f"By chance alone: **{100 * chance:.1f}**.{verdict}",
+            help="What answers that are exactly as sure as they may be would show with this many photos. " + fitted,
+        )
+    with right:
+        words = "; ".join(f"{each.confidence:.0%} sure, {charts.share_in_words(each.right)}" for each in found.bins)
+        chart(charts.reliability(found.bins), key="reliability", alt=f"Reliability diagram. {words}.")
+
+
+def show_opened(session: Session, photo: Photo, *, really: str) -> None:
+    tower, question = backbone(session.training.tower), testing.taught_question(session)
+    found = session.answers.explain(tower, photo, question).with_topk(session.training.scales())
+    said, name = found.label, text.markdown(really)
+    share = f"It said **{text.markdown(found.answer)}**, {text.percent(found.probabilities[said])}"
+    if said != really:
+        st.markdown(f"{share}; it is **{name}** ({text.percent(found.probabilities[really])}).")
+    elif found.answer == said:
+        st.markdown(f"{share}, and that is right.")
+    else:
+        st.markdown(f"{share}, and the nearest is right: it is **{name}**.")
+    usual = tuple(found.topk)
+
+    def tell(stands: Stands) -> None:
+        # Where k was not moved it goes on to be that of Teach.
+        session.test = replace(
+            session.test,
+            stands=replace(stands, topk=() if stands.topk == usual else stands.topk),
+            stands_of=photo.sha256,
+        )
+
+    stands = session.test.stands_for(photo.sha256)
+    photo_explained(found, picture=session_photo_url(session, found), stands=stands, tell=tell)
+
+
+_Cell = tuple[int, int]
+# Of the cells, told apart with any colour vision.
+RIGHT, WRONG = "15, 133, 121", "213, 94, 0"
+# How much of the colour a cell has: one photo is seen, and text is read in both themes.
+WEAKEST, STRONGEST = 0.12, 0.5
+
+
+def confusion(session: Session, tested: testing.Tested) -> None:
+    found = tested.evaluation
+    st.header(
+        "Confusions",
+        anchor=False,
+        help="Rows: what it is. Columns: what it said. Green is right, orange wrong. With the keyboard: Tab to the "
+        "grid, then the arrow keys.",
+    )
+    cells, key = _filled(tested), f"confusion {session.training.number}"
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.markdown("**Choose a cell:**")
+        st.dataframe(
+            _table(tested),
+            key=key,
+            on_select=lambda: _choose(key, found.class_names, cells),
+            selection_mode="single-cell",
+            column_config={
+                "_index": st.column_config.TextColumn(
+                    "really", width=min(24 + 8 * max(map(len, found.class_names)), 200)
+                )
+            },
+            width="content",
+        )
+    with right:
+        cell = one_of("Photos of the cell", cells, TestState.cell, cells[0], _named(tested))
+        photos = [tested.answers.photos[i] for i in found.cell(*cell)]
+        names = ", ".join(text.shorten(photo.name) for photo in photos)
+        image(shelf.strip(photos), alt=f"{_named(tested)(cell)}: {names}")
+        places = range(len(photos))
+        photo = photos[
+            one_of("Photo opened", places, TestState.photo, 0, lambda place: text.shorten(photos[place].name, 60))
+        ]
+        Labels(session, photo, Where.OPENED, "opened").menu()
+        show_notice(session, Where.OPENED, undo=True)
+    show_opened(session, photo, really=found.class_names[cell[0]])
+
+
+def _filled(tested: testing.Tested) -> list[_Cell]:
+    """The cells that hold photos: wrong answers first, the fullest first."""
+    matrix = tested.evaluation.confusion
+    return sorted(
+        [(int(i), int(j)) for i, j in np.argwhere(matrix)], key=lambda cell: (cell[0] == cell[1], -matrix[cell])
+    )
+
+
+def _named(tested: testing.Tested) -> Callable[[_Cell], str]:
+    names, matrix = tested.evaluation.class_names, tested.evaluation.confusion
+
+    def words(cell: _Cell) -> str:
+        really, said = (text.shorten(names[k]) for k in cell)
+        count = "1 photo" if matrix[cell] == 1 else f"{matrix[cell]} photos"
+        return f"{really}, rightly said: {count}" if cell[0] == cell[1] else f"{really}, said {said}: {count}"
+
+    return words
+
+
+def _table(tested: testing.Tested) -> Any:
+    """Counts, coloured by their share of the row; an empty cell stays empty."""
+    matrix, names = tested.evaluation.confusion, list(tested.evaluation.class_names)
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    strength = np.where(matrix > 0, WEAKEST + (STRONGEST - WEAKEST) * share, 0)
+    colours = [
+        [f"background-color: rgba({RIGHT if i == j else WRONG}, {value:.3f})" for j, value in enumerate(row)]
+        for i, row in enumerate(strength)
+    ]
+    table = pd.DataFrame(matrix, index=pd.Index(names, name="really"), columns=names)
+    styles = pd.DataFrame(colours, index=table.index, columns=names)
+    # A name of its own: with the random one of every run the browser would draw the grid anew and forget the cell.
+    styled = table.style.set_uuid("confusion").apply(lambda _: styles, axis=None)
+    return styled.format(lambda count: str(count) if count else "")
+
+
+def _choose(key: str, names: tuple[str, ...], cells: list[_Cell]) -> None:
+    """A cell of the grid was chosen: the list goes there, if it holds photos. The browser may send anything."""
+    for row, column in st.session_state[key]["selection"]["cells"][:1]:
+        cell = (row, names.index(column)) if column in names else None
+        if cell in cells:
+            put(TestState.cell, cell)
+            put(TestState.photo, 0)
+
+
+_MOST = 8
+
+
+def hints(session: Session, tested: testing.Tested | None) -> None:
+    st.header(
+        "Labels to look at again",
+        anchor=False,
+        help="A photo on the wrong card teaches the wrong thing. Each photo it learned from is judged by prompts that "
+        "were taught without it: calibration splits the photos into parts and learns anew without each part in turn. A "
+        "test photo is judged by the prompts in use, which never saw it either. The rule is that of confident learning "
+        "(Northcutt and others, 2021): a label is doubted when another class is the most probable of those that this "
+        "photo reaches as well as that class's own photos do on average. These are hints: a photo may also be hard, or "
+        "the classes alike.",
+    )
+    taught = session.training.taught_model
+    if taught.after.cross_fit_ is None:
+        st.caption("Only test photos are judged.", help="No photo it learned from was held out this time.")
+    doubts, judged = testing.doubts(session, tested)
+    found = [doubt for doubt in doubts if _still_there(session, doubt)]
+    show_notice(session, Where.CORRECTION, undo=True)
+    if not judged:
+        st.caption("No label was judged: none was held out while teaching, and there are no test photos.")
+        return
+    if not found:
+        st.markdown(f":material/check: Of {judged} labels that were judged, none is in doubt.")
+        return
+    for start in range(0, min(len(found), _MOST), 4):
+        for doubt, column in zip(found[start : min(start + 4, _MOST)], st.columns(4), strict=False):
+            with column:
+                _doubt(session, doubt)
+    if len(found) > _MOST:
+        st.caption(f"And {len(found) - _MOST} more, less doubtful.")
+
+
+def _doubt(session: Session, doubt: testing.Doubt) -> None:
+    name, given, likely = (text.markdown(text.shorten(x)) for x in (doubt.photo.name, doubt.given, doubt.likely))
+    image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
+    where = "learned from" if doubt.learned else "test photo"
+    st.caption(f"{name} ({where}), called **{given}**. Wrong, or merely hard?")
+    key = f"{doubt.photo.sha256} {doubt.likely}"
+    with st.popover(f"Is it {likely}?"):
+        by = "by prompts that learned without it" if doubt.learned else "by the prompts in use"
+        st.markdown(
+            f"Judged {by}: {likely} {text.percent(doubt.of_likely)}, {given} {text.percent(doubt.of_given)}. Photos of "
+            f"{likely} have {text.percent(doubt.usual)} on average. That is all this rests on: look at the photo."
+        )
+        kept = session.photos.labels_kept
+        st.button(f"No, it is {given}", key=f"keep {key}", on_click=kept.add, args=(doubt.label,))
+        st.button(f"Yes, put it to {likely}", key=f"relabel {key}", on_click=_relabel, args=(session, doubt))
+    Labels(session, doubt.photo, Where.CORRECTION, "doubt").menu()
+
+
+def _still_there(session: Session, doubt: testing.Doubt) -> bool:
+    """Whether the photo still is where the doubt says: it may have been moved since."""
+    card = session.photos.deck.find(doubt.given)
+    photos: tuple[Photo, ...] = card.pile("shots" if doubt.learned else "tests") if card is not None else ()
+    return any(photo.sha256 == doubt.photo.sha256 for photo in photos)
+
+
+def _relabel(session: Session, doubt: testing.Doubt) -> None:
+    if _still_there(session, doubt):
+        Labels(session, doubt.photo, Where.CORRECTION, "doubt").act(
+            partial(session.photos.relabel, doubt.photo, doubt.likely), doubt.likely
+        )

@@ -1,0 +1,321 @@
+"""What all pages are made of: slots, pictures with words, notices, problems, jobs, uploads, the line on privacy."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
+
+from app import charts, text
+from app.jobs import PlainError, State, Task
+from app.photos.shelf import Verdicts
+from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, left_out
+from app.towers import TowerLoading, TowerProblem
+from app.ui.resources import STATE, jobs, let_go_of_files, session, towers, unread, visitors
+from app.visitor.registry import GRACE_SECONDS
+from app.visitor.session import PageJobs, Session, Where
+from gallop.errors import sentence_of
+
+
+def slot() -> DeltaGenerator:
+    """Always there, and seen only where something is in it; an empty slot is something, so none lies in another.
+
+    A browser knows parts of a page that have no key, such as columns, by their number. When something came or went
+    above them, they were other parts to it and were drawn from nothing: a menu closed that was just opened, and a
+    button was taken away under the finger.
+    """
+    return st.container()
+
+
+# Streamlit has text alternatives since 1.65; the newest for Python 3.10 is older and draws the same without them.
+_KNOWS_ALT = all("alt" in inspect.signature(draw).parameters for draw in (st.image, st.plotly_chart))
+
+
+def image(picture: bytes | NDArray[np.uint8], *, alt: str, **settings: Any) -> None:
+    st.image(picture, **settings, **_alternative(alt))
+
+
+def chart(figure: Any, *, key: str, alt: str) -> None:
+    st.plotly_chart(figure, key=key, config=charts.CONFIG, **_alternative(alt))
+
+
+def _alternative(alt: str) -> dict[str, Any]:
+    return {"alt": alt} if _KNOWS_ALT else {}
+
+
+def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
+    """Draw what waits to be told there; it is told by this run alone.
+
+    Args:
+        undo: whether what is told there has changed the cards, and the way back is not on the page already.
+    """
+    notice, there = session.notices.pop(where, None), slot()
+    if notice is not None:
+        draw = {"success": there.success, "info": there.info, "error": there.error}[notice.kind]
+        draw(text.markdown(notice.words), icon=":material/error:" if notice.kind == "error" else None)
+        if undo and notice.kind == "success":
+            st.button(
+                "Undo",
+                key=f"undo {where.name}",
+                type="tertiary",
+                icon=":material/undo:",
+                on_click=session.photos.undo,
+                args=(session.photos.deck.changes,),
+            )
+
+
+def onward(label: str, page: str, icon: str) -> None:
+    """Draw it; ``page`` is the path of its script below ``app``."""
+    if st.button(label, key=f"on to {page}", type="primary", icon=icon):
+        st.switch_page(page)
+
+
+_TOWER_SECONDS = 0.5
+# Seconds after which the bar of a tower that is loaded stands in the middle: nothing tells how long it will take.
+_HALF_WAY = 5.0
+
+
+@contextmanager
+def problems_told() -> Iterator[None]:
+    """Tell what goes wrong inside, on this place of the page; a tower that is loaded is watched till it is there."""
+    try:
+        yield
+    except TowerLoading as error:
+        _watched(error.tower)
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        st.error(text.markdown(sentence), icon=":material/error:")
+        if isinstance(error, TowerProblem) and error.tower:
+            again, name = towers().try_again, error.tower
+            st.button("Try again", key=f"try again {name}", on_click=again, args=(name,), icon=":material/refresh:")
+
+
+def _watched(name: str) -> None:
+    @st.fragment(run_every=_TOWER_SECONDS)
+    def look() -> None:
+        if not towers().busy(name):
+            st.rerun()
+        standing = towers().standing(name)
+        seconds = standing.seconds or 0.0
+        st.progress(seconds / (seconds + _HALF_WAY), text=text.markdown(standing.sentence))
+
+    look()
+
+
+def privacy_line() -> None:
+    """Draw the sentence, and the button behind a second look: it takes everything of this visit."""
+    keep = visitors().keep
+    until = (
+        f" Closed now, this address finds them until {text.time_of_day(time.time() + keep, st.context.timezone)}."
+        if keep > GRACE_SECONDS
+        else ""
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="privacy"):  # what is above it differs by page
+        st.caption(
+            f":material/lock: Photos stay in memory, sent to no other machine.{until}",
+            width="content",
+            help="They stay with the program behind this page, at most as long as it runs and until "
+            f"{text.roughly(keep)} after you close it, and are written to no disk. In another browser this address "
+            "finds none of them: a cookie, a random number, tells them apart. What a training learns is kept, "
+            "with its class names: see the page *Compare*.",
+        )
+        with st.popover("Remove everything", key="privacy menu"):
+            st.markdown("Photos, classes and what they taught.", help="Runs on this machine stay: see *Compare*.")
+            st.button("Remove now", key="remove everything", on_click=_remove)
+
+
+def _remove() -> None:
+    """What this visitor has is gone before anything is drawn again; the page begins anew."""
+    visitors().remove(st.session_state[STATE])
+    st.session_state.clear()
+
+
+_JOB_SECONDS = 1.0
+
+
+def start_job(session: Session, task: Task, name: str, words: str) -> None:
+    try:
+        session.page_jobs.start(jobs(), task, name, words)
+    except PlainError as error:
+        st.error(text.markdown(error), icon=":material/error:")
+        return
+    st.rerun()
+
+
+def watch_job(page_jobs: PageJobs) -> None:
+    """Draw the one that is under way; at its end the page is drawn anew with what it made."""
+
+    @st.fragment(run_every=_JOB_SECONDS)
+    def look() -> None:
+        running = page_jobs.running
+        if running is None:
+            return
+        snapshot = running.job.snapshot()
+        if not snapshot.active:
+            st.rerun()
+        share, words = getattr(snapshot.progress, "share", 0.0), getattr(snapshot.progress, "sentence", "Starting")
+        if snapshot.state is State.QUEUED:
+            words = "Waiting for another one to end" if snapshot.ahead else "Starting"
+        if running.job.stopping:
+            words = "Stopping after the step in hand"
+        st.progress(share, text=f"{running.words}. {words}")
+        st.button(
+            "Cancel this",
+            on_click=running.job.cancel,
+            disabled=running.job.stopping,
+            key=f"cancel {running.job.number}",
+        )
+
+    if page_jobs.running is not None:
+        look()
+
+
+def job_outcome(session: Session, name: str) -> None:
+    sentence, there = session.page_jobs.problem(name), slot()
+    if sentence:
+        there.warning(text.markdown(sentence), icon=":material/info:")
+
+
+# The browser's check; gallop.images checks again. So does ``archives`` for zips, which may be larger.
+PHOTO_MEGABYTES = 20
+SHOWN_VERDICTS = 6
+# Characters of a sentence that gets no more than so many pixels, and is scrolled in.
+_LONG, _MOST_HIGH = 1200, 240
+
+# What to do with files, and with the sentences of those that found no room on their way here.
+Take = Callable[[list[Any], tuple[str, ...]], None]
+
+
+@dataclass
+class _Uploaders:
+    """Those of one open page: another tab of the same visitor has widgets of its own."""
+
+    # By the key of the widget: name, and what takes the files.
+    drawn: dict[str, tuple[str, Take]] = field(default_factory=dict)
+    # How often each has been emptied.
+    rounds: Counter[str] = field(default_factory=Counter)
+    # The files that were taken, by Streamlit's id.
+    seen: set[str] = field(default_factory=set)
+
+
+def _of_this_page() -> _Uploaders:
+    found: _Uploaders = st.session_state.setdefault("uploaders", _Uploaders())
+    return found
+
+
+def uploader(
+    label: str,
+    name: str,
+    take: Callable[[list[Any]], Verdicts],
+    *,
+    megabytes: int = PHOTO_MEGABYTES,
+    verdicts_here: bool = True,
+    **settings: Any,
+) -> None:
+    """Draw one.
+
+    Args:
+        label: Markdown, so escaped by the caller.
+        name: tells this uploader from the others of the app.
+        take: what to do with the files.
+        verdicts_here: whether what became of them is told below it; else the page calls ``verdicts_of`` elsewhere.
+    """
+    settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
+    st.file_uploader(label, key=listen(name, _judged(name, take)), **settings)
+    if verdicts_here:
+        _verdicts(session().photos.verdicts.get(name))
+
+
+def verdicts_of(*names: str) -> None:
+    """Draw what of the files was not taken, or is doubtful, that came last into these uploaders, until it is hidden."""
+    every = session().photos.verdicts
+    for name in names:
+        found = every.get(name, Verdicts())
+        if found.left_out or found.refused or found.flagged:
+            _verdicts(found)
+            hidden = {name: Verdicts()}
+            st.button("Hide this", key=f"hide {name}", type="tertiary", on_click=every.update, args=(hidden,))
+
+
+def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
+    """As ``uploader``, with a webcam. The browser asks whether the page may use it."""
+    st.camera_input(label, key=listen(name, _judged(name, take)))
+    _verdicts(session().photos.verdicts.get(name))
+
+
+def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Take:
+    photos = session().photos
+
+    def judge(files: list[Any], refused: tuple[str, ...]) -> None:
+        photos.verdicts[name] = (take(files) if files else Verdicts()) + Verdicts(refused=refused)
+
+    return judge
+
+
+def listen(name: str, take: Take) -> str:
+    """The key for a widget that takes files: what comes into it is given to ``take`` by the run that brings it."""
+    mine = _of_this_page()
+    key = f"{name} {mine.rounds[name]}"
+    mine.drawn[key] = (name, take)
+    return key
+
+
+def receive() -> None:
+    """Before anything is drawn: take the files that came with this run, of all uploaders.
+
+    Not where an uploader is drawn: what stands above it would have to be drawn again, and a page that is drawn again
+    loses what is dropped on it meanwhile. Nor in a widget's callback: another event can cut that short, and then these
+    files never get another.
+    """
+    place = st.empty()  # in every run, or all that follows would change its place
+    mine = _of_this_page()
+    for key, (name, take) in list(mine.drawn.items()):
+        found = st.session_state.get(key) or []
+        some = found if isinstance(found, list) else [found]
+        # A browser that was busy may report files that were taken already, or are there no longer and cannot be read.
+        files = [file for file in some if hasattr(file, "read") and file.file_id not in mine.seen]
+        if not files:
+            continue
+        with place, st.spinner("Reading the files …", show_time=True):
+            told = {file.file_id: unread().why_refused(file.file_id) for file in files}
+            take([file for file in files if not told[file.file_id]], tuple(why for why in told.values() if why))
+            # Still in here: with the spinner's end another event may cut this short.
+            mine.seen |= {file.file_id for file in files}
+            # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
+            mine.rounds[name] += 1
+            del mine.drawn[key]
+            let_go_of_files([file.file_id for file in files])
+
+
+def _verdicts(verdicts: Verdicts | None) -> None:
+    if verdicts is None:
+        return
+    if verdicts.left_out:
+        words = left_out(verdicts.left_out, len(verdicts.taken), (MOST_CARDS, MOST_ALTOGETHER))
+        with st.container(height=_MOST_HIGH if len(words) > _LONG else "content", border=False):
+            st.warning(text.markdown(words))
+    if verdicts.refused:
+        head = f"{len(verdicts.taken)} taken, {len(verdicts.refused)} not taken:" if verdicts.taken else "Not taken:"
+        st.warning(_listed(head, verdicts.refused))
+    elif len(verdicts.taken) > 1 and not verdicts.left_out:
+        st.caption(f":material/check: {len(verdicts.taken)} photos taken.")
+    if verdicts.flagged:
+        st.warning(_listed("Taken, but look again:", verdicts.flagged))
+
+
+def _listed(head: str, sentences: tuple[str, ...]) -> str:
+    lines = [f"- {text.markdown(sentence)}" for sentence in sentences[:SHOWN_VERDICTS]]
+    if len(sentences) > SHOWN_VERDICTS:
+        lines.append(f"- and {len(sentences) - SHOWN_VERDICTS} more")
+    return "\n".join([head, "", *lines])
