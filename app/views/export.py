@@ -23,7 +23,7 @@ from app.visitor.question import Question
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.errors import GallopError
-from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
+from gallop.export.formats import Exported, ExportFormat, ModelToExport, PhotoToExport
 from gallop.maps.look import Style, Subject, shared_scale
 from gallop.presets import train_preset
 

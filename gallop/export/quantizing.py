@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.errors import OnnxError
-from gallop.export.onnx import PROJECTION, WHOLE_PROJECTION
-from gallop.export.onnx_inputs import stacked
+from gallop.export.onnx import PROJECTION, WHOLE_PROJECTION, onnx_session, stacked
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -111,7 +110,7 @@ def quantized(data: bytes, how: str, photos: Sequence[Inputs], labels: Sequence[
         raise
     except Exception as error:  # it lets nearly anything through
         raise OnnxError(f"This file cannot be written in 8 bits ({type(error).__name__}): write it without.") from error
-    sessions = [_session(some) for some in (data, made)]
+    sessions = [onnx_session(some) for some in (data, made)]
     before, after = (np.concatenate(list(_answers(session, compared))) for session in sessions)
     seconds = _seconds(sessions, compared[:_TIMED])
     measured = [
@@ -178,12 +177,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
-
-
-def _session(data: bytes) -> InferenceSession:
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
 def _answers(session: InferenceSession, photos: Sequence[Inputs]) -> Iterator[NDArray[np.float32]]:

@@ -17,8 +17,7 @@ from app.views import compare, export
 from app.views.export import Screen
 from app.visitor.question import Question
 from app.visitor.session import Session
-from gallop.export.format import Exportable, ExportFormat, ModelToExport, PhotoToExport
-from gallop.export.formats import formats_of
+from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
 
 if TYPE_CHECKING:
     from gallop import GalLoPClassifier
