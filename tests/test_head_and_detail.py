@@ -26,7 +26,7 @@ from gallop.maps.plots import plot_explanation
 from gallop.model.branches.mix import choose_mixes
 from gallop.model.calibration import fit_temperature
 from gallop.predictions.predict import similarities
-from gallop.training.encoding_ahead import encode_ahead
+from gallop.training.learn import encode_ahead
 from tests import tiny
 from tests.tiny import head_map, head_of, head_scores, there, votes_of
 

@@ -52,7 +52,7 @@ class EncodeAhead:
 
     def run(self) -> Iterator[int]:
         """Yields how many photos are still to do."""
-        from gallop.training.encoding_ahead import encode_ahead
+        from gallop.training.learn import encode_ahead
 
         method = self._settings.method()
         while self._pending:

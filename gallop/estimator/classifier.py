@@ -46,10 +46,8 @@ from gallop.predictions.predict import Predictions, predict
 from gallop.presets import OwnPreset, method_preset, train_preset
 from gallop.runtime.progress import ProgressSaid
 from gallop.setting import require
-from gallop.training.learn import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
-from gallop.training.loop import ALONE, Parallel, StepEvent
-from gallop.training.resume import drop_training
-from gallop.training.told import event_in_words
+from gallop.training.learn import CalibrationEvent, CrossFit, EncodeEvent, event_in_words, learn, learned_before
+from gallop.training.loop import ALONE, Parallel, StepEvent, drop_training
 from gallop.wording import listed
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent

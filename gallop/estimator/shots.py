@@ -26,7 +26,7 @@ from gallop.features.encoding import Cache
 from gallop.model.branches.branch import Branch
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_names, missing_names, spelled_as
-from gallop.training.branches import Shots, all_shots
+from gallop.training.learn import Shots, all_shots
 from gallop.wording import listed
 
 
