@@ -10,7 +10,7 @@ from app.teaching.progress import Taught
 from app.towers.options import DEFAULT_TOWER
 from app.visitor.question import Question
 from gallop.config import REGION_RULES, MethodConfig
-from gallop.maps.explainer.steps import Origins
+from gallop.maps.explainer.data import Origins
 from gallop.runtime.reading import read_bytes
 
 if TYPE_CHECKING:

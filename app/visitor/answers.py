@@ -26,7 +26,7 @@ from gallop.model.scores import VERDICT
 if TYPE_CHECKING:
     from gallop import Explanation, GalLoPClassifier
     from gallop.backbones import Backbone
-    from gallop.model.branches.votes import ShotVotes
+    from gallop.model.branches.branch import ShotVotes
     from gallop.model.similarities import Similarities
     from gallop.predictions.faithfulness import Deletion
 
@@ -155,7 +155,7 @@ class VisitorAnswers:
         """Return what the first look alone says: shown while a second one is awaited, and no verdict."""
 
         def compute() -> Explanation:
-            from gallop.predictions.explaining import explain_first_look  # with torch
+            from gallop.predictions.explanation import explain_first_look  # with torch
 
             classifier = self.classifier(backbone, question)
             return explain_first_look(classifier.model_, photo, classifier.calibration_)
@@ -215,7 +215,7 @@ class VisitorAnswers:
         features = encode_centres(
             classifier.model_.backbone, photos, self.photos.features(), sight=classifier.model_.sight
         )
-        return similarities(classifier.model_, classifier.model_.cached_text_features(), features)
+        return similarities(classifier.model_, features)
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
         """Return something small that was worked out from photos, since the last training."""

@@ -28,7 +28,7 @@ from gallop.checkpoints.branches import branch_tensors, is_of_branch, read_branc
 from gallop.checkpoints.settings import FORMAT, Checkpoint, checked_settings, parse_settings, unknown_settings
 from gallop.errors import BackboneError, CheckpointError, ConfigError
 from gallop.model.branches.branch import Branch
-from gallop.model.prompts import Prompts
+from gallop.model.prompted import Prompts
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import TensorFile, read_tensor_file
 from gallop.runtime.writing import locked, write_file

@@ -15,7 +15,7 @@ from gallop.checkpoints.folder import (
 )
 from gallop.checkpoints.settings import Checkpoint
 from gallop.model.branches.branch import Branch
-from gallop.model.prompts import Prompts
+from gallop.model.prompted import Prompts
 from gallop.runtime.reading import read_bytes
 
 

@@ -22,8 +22,7 @@ from gallop.checkpoints.torch_file import read_torch_file
 from gallop.config import CONTEXT_INIT, MethodConfig, default_topk
 from gallop.errors import CheckpointError
 from gallop.model.calibration import Calibration
-from gallop.model.prompted import PromptModel
-from gallop.model.prompts import Prompts
+from gallop.model.prompted import PromptModel, Prompts
 from gallop.setting import number_between, whole_between
 
 _NAMES = {

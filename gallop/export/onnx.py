@@ -1,6 +1,6 @@
 """A classifier as one ONNX file that needs neither gallop nor torch: pixels in; probabilities, OOD score and maps out.
 
-The text tower is not in it: the class list is fixed, so its text features are numbers of the file. Needs the extra
+The text encoder is not in it: the class list is fixed, so its text features are numbers of the file. Needs the extra
 ``onnx``. A file is only handed out after onnxruntime gave the same answers with it.
 """
 
@@ -37,8 +37,8 @@ PREFIXES = ("", "finer_")
 """Of what is said of the first and the second look at a photo."""
 INPUTS = tuple(f"{prefix}pixels" for prefix in PREFIXES)
 PROJECTION, WHOLE_PROJECTION = "projection", "whole_projection"
-"""Of the file's numbers, what takes a region of the tower to the joint space, and what a photo's own feature goes
-through, where such a projection was learned.
+"""Of the file's numbers, what takes a region of the image encoder to the joint space, and what a photo's own feature
+goes through, where such a projection was learned.
 """
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _FORMAT = 1
@@ -147,7 +147,7 @@ class Answering(nn.Module):
     def __init__(self, classifier: GalLoPClassifier) -> None:
         super().__init__()
         model = classifier.model_
-        # A copy: exporting swaps a tower's weights for symbols, and others may be using the frozen one meanwhile.
+        # A copy: exporting swaps an encoder's weights for symbols, and others may be using the frozen one meanwhile.
         self._vision = copy.deepcopy(model.backbone.vision)
         self.tower = self._vision.tower  # type: ignore[attr-defined]
         self._size, self._damping = model.backbone.preprocess.size, model.damping
@@ -168,7 +168,7 @@ class Answering(nn.Module):
 
     def looked(self, pixels: Sequence[Tensor]) -> list[Seen]:
         """Return what each look is answered from."""
-        # All windows of a second look at once: so many towers one after the other make a file that nobody can build.
+        # All windows of a second look at once: so many encoders one after the other make a file that nobody can build.
         finer = [look_closer(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
         each = zip(pixels, (self._vision(pixels[0]), *finer), strict=True)
         features = [ImageFeatures(*found, extras=self._extras_of(look)) for look, found in each]

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,17 +18,17 @@ from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
 from gallop.core.cosines import ensemble
 from gallop.core.scores import class_probabilities
-from gallop.data import LabelledPhotos, PhotoSource, stratified_folds
+from gallop.data import LabelledPhotos, PhotoSource, stratified_folds, training_set, warn_of_skipped
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
+from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model.branches.kinds import sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
 from gallop.model.branches.sums import KeptShots
-from gallop.model.calibration import PROMISED, UNRELIABLE, Calibration, fit_temperature
-from gallop.model.prompted import PromptModel, initial_prompts
-from gallop.model.prompts import Prompts
+from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
+from gallop.model.prompted import PromptModel, Prompts, initial_prompts
 from gallop.model.scores import VERDICT
 from gallop.model.similarities import Similarities
 from gallop.training.loop import ALONE, Parallel, StepEvent, load_training, save_training
@@ -118,6 +118,13 @@ def encode_ahead(
     kept = TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache, sight=sight)
     for views in kept.encode():
         yield EncodeEvent(done + views, total)
+
+
+def shots_to_learn(images: Any, labels: Any, cache: Cache | None, **draw: Any) -> LabelledPhotos:
+    """Return what ``training_set`` gives, with contents that a cache remembers, warning of what was skipped."""
+    data = training_set(images, labels, content=contents_beside(cache), **draw)
+    warn_of_skipped(data)
+    return data
 
 
 def learn(
@@ -283,20 +290,21 @@ class CrossFit:
     labels: Tensor
     pictures: Tensor
 
-    def calibrate(self, class_names: Sequence[str], tpr: float = PROMISED) -> tuple[Calibration, list[Mix]]:
-        """Return temperature and threshold for a class list, on the shots of those of its names that were trained on,
-        and how the branches are mixed with the prompts; empty where there are none, or too few shots to tell.
+    def calibrate(self, model: PromptModel, tpr: float) -> tuple[PromptModel, Calibration]:
+        """Return temperature and threshold for a model's classes, on the shots of those that were trained on, and the
+        model with its branches' weights for them, where there are shots enough to tell.
 
         Args:
             tpr: share of these shots that the threshold keeps.
         """
+        class_names = model.class_names
         number, photos = {name: k for k, name in enumerate(class_names)}, torch.cat(self.index)
         now = torch.tensor([number.get(name, -1) for name in self.models[0].class_names])[self.labels[photos]]
         there, fewest = now >= 0, int(self.labels.bincount().min())
         if not there.any():
-            return Calibration(note="none: no shot of these classes was held out to find it"), []
+            return model, Calibration(note="none: no shot of these classes was held out to find it")
         if len(class_names) == 1:
-            return Calibration(tpr=tpr).for_classes(1), []
+            return model, Calibration(tpr=tpr).for_classes(1)
         held, labels = self._answers(class_names).take(there), now[there]
         logits, mixes = held.cosines * self.models[0].backbone.logit_scale, list[Mix]()
         if held.branches:
@@ -305,11 +313,15 @@ class CrossFit:
             mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
         else:
             temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
-        pictures, note = len(self.pictures[photos][there].unique()), ""
+        pictures, note = len(set(self.pictures[photos][there].tolist())), ""
         if fewest < RELIABLE_SHOTS:
             note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
             note += "threshold"
-        return Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=note, tpr=tpr), mixes
+        found = Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=note, tpr=tpr)
+        if len(mixes) != len(model.branches):
+            return model, found
+        branches = zip(model.branches, mixes, strict=True)
+        return model.with_branches([replace(branch, mix=mix) for branch, mix in branches]), found
 
     def probabilities(
         self, class_names: Sequence[str], temperature: float, mixes: Sequence[Mix] = ()

@@ -24,7 +24,7 @@ Objective = Callable[[PromptModel, ImageFeatures, Tensor, Tensor, TextFeatures],
 
 
 SHARED_NAMES = 8
-"""The least number of class names for each process, for the text tower's work to be shared."""
+"""The least number of class names for each process, for the text encoder's work to be shared."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Steps:
     def trainer(self, learners: Sequence[Learner]) -> Trainer:
         """Return a trainer for models that learn side by side, each from photos of its own.
 
-        They share the pass of the text tower and nothing else: their losses are added, so every gradient is the
+        They share the pass of the text encoder and nothing else: their losses are added, so every gradient is the
         model's own.
         """
         texts_of = self._texts(learners[0].model)

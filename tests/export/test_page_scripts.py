@@ -21,8 +21,8 @@ from gallop.backbones.text.bpe import ClipTokens, clip_merges
 from gallop.config import MethodConfig
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import as_inputs
+from gallop.export.web.encoders import Looking
 from gallop.export.web.folder import class_features, page_facts, page_sources
-from gallop.export.web.towers import Looking
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.photo import photo_place
 from gallop.names.class_names import clean_name, parse_names

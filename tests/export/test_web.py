@@ -23,9 +23,9 @@ from gallop.errors import OnnxError, PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.web import FIRST_NAMES, check_folder, write
 from gallop.export.web import fetch as fetching
+from gallop.export.web.encoders import check_encoders
 from gallop.export.web.folder import page_facts, page_files, photos_to_begin_with
 from gallop.export.web.serving import static_server
-from gallop.export.web.towers import check_towers
 from gallop.names.class_names import clean_names
 from tests import tiny
 from tests.conftest import ROOT
@@ -96,7 +96,7 @@ def test_a_page_whose_answers_differ_is_not_handed_out(
     other = copy.deepcopy(classifier).add_shots(*tiny.pictures({"red": 4}, first_seed=50))
     vision = gzip.decompress(files["towers/vision.onnx.packed"])
     with pytest.raises(OnnxError, match=r"The page's probabilities differ by .* from the classifier's"):
-        check_towers(other, vision, None, "fp32", [])
+        check_encoders(other, vision, None, "fp32", [])
 
 
 def test_photos_that_are_resized_otherwise_are_refused() -> None:

@@ -16,8 +16,7 @@ from app.ui.widgets.steps import steps
 from app.views import exploring, method
 from app.visitor.question import Question
 from gallop import Photo
-from gallop.maps.explainer.data import explainer_data
-from gallop.maps.explainer.steps import steps_data
+from gallop.maps.explainer.data import explainer_data, steps_data
 
 session = resources.session()
 

@@ -16,5 +16,5 @@ _draw = st.components.v2.component(
 
 
 def steps(data: dict[str, Any]) -> None:
-    """Draw what ``gallop.maps.explainer.steps`` made."""
+    """Draw what ``gallop.maps.explainer.data.steps_data`` made."""
     _draw(key="steps", data=data)

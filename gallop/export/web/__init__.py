@@ -40,7 +40,7 @@ def write(
 
     Args:
         model: whatever can be written as ONNX; None is ``mini`` without training.
-        precision: in which the towers' numbers are stored.
+        precision: in which the encoders' numbers are stored.
 
     Raises:
         PageError: onnxruntime-web is not there, or the model is one that the page does not take.

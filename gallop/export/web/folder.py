@@ -24,8 +24,8 @@ from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import PATTERNS, ready_for_onnx
 from gallop.export.web import FACTS, FIRST_NAMES, SHOWN, PagePrecision
+from gallop.export.web.encoders import check_encoders, text_onnx, vision_onnx
 from gallop.export.web.fetch import SCRIPT_FILE, WASM_FILE, runtime_files
-from gallop.export.web.towers import check_towers, text_onnx, vision_onnx
 from gallop.maps.explainer import STYLE_SHEET
 from gallop.maps.explainer.data import palettes
 from gallop.model.prompted import PromptModel, initial_prompts
@@ -47,7 +47,7 @@ def page_files(
     """Return the page's files by name, and the facts that it reads.
 
     Args:
-        photos: to compare the towers with, beside the sample's: whatever ``load_image`` takes.
+        photos: to compare the encoders with, beside the sample's: whatever ``load_image`` takes.
 
     Raises:
         PageError, OnnxError: as ``write``.
@@ -58,9 +58,9 @@ def page_files(
     model = ready_for_onnx(model)
     facts = page_facts(model)
     shown = photos_to_begin_with(model.model_.class_names)
-    large = _towers(model, precision) | {f"runtime/{WASM_FILE}": runtime[WASM_FILE]}
+    large = _encoders(model, precision) | {f"runtime/{WASM_FILE}": runtime[WASM_FILE]}
     photos = [*shown, *photos]
-    difference = check_towers(model, large["towers/vision.onnx"], large.get("towers/text.onnx"), precision, photos)
+    difference = check_encoders(model, large["towers/vision.onnx"], large.get("towers/text.onnx"), precision, photos)
     files = {f"{name}.packed": gzip.compress(data, 9, mtime=0) for name, data in large.items()}
     facts |= {
         "precision": precision,
@@ -116,7 +116,8 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
 def has_fixed_classes(model: PromptModel) -> bool:
     """Return whether the page takes the text features of the classes as they are, and no other names.
 
-    So it is where something was learned, from photos of these classes, and where its text tower is none of CLIP's kind.
+    So it is where something was learned, from photos of these classes, and where its text encoder is none of CLIP's
+    kind.
     """
     learned = model.prompts.digest() != initial_prompts(model.backbone, model.config).digest()
     return learned or bool(model.branches) or not reads_clip_tokens(model.backbone.text)
@@ -135,7 +136,7 @@ def photos_to_begin_with(class_names: Sequence[str]) -> list[Path]:
     return [there[stem] for name, stem in SHOWN.items() if name in class_names]
 
 
-def _towers(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, bytes]:
+def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, bytes]:
     """What is large, and made of this model."""
     made = {"towers/vision.onnx": vision_onnx(model, precision)}
     if has_fixed_classes(model.model_):

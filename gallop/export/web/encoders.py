@@ -1,7 +1,7 @@
-"""The towers of the page as ONNX: pixels to what is compared with texts, and token ids to texts.
+"""The encoders of the page as ONNX: pixels to what is compared with texts, and token ids to texts.
 
 Numbers are computed in 32 bits, and stored in 16 where that changes none of them, or where it is asked for.
-What comes after the towers is the page's own script (``page/cosines.js``), so that other names need no tower.
+What comes after the encoders is the page's own script (``page/cosines.js``), so that other names need no image encoder.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _stored(model: Any, precision: PagePrecision) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def check_towers(
+def check_encoders(
     classifier: GalLoPClassifier, vision: bytes, text: bytes | None, precision: PagePrecision, photos: Sequence[Any]
 ) -> float:
     """Compare the files with the classifier's own answers; return the largest difference of a probability.
