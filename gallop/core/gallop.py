@@ -60,14 +60,6 @@ class TextFeatures:
     global_: Tensor
     local: Tensor
 
-    def append(self, other: TextFeatures) -> TextFeatures:
-        """Return these classes, then the others'."""
-        return TextFeatures(torch.cat([self.global_, other.global_]), torch.cat([self.local, other.local]))
-
-    def without(self, k: int) -> TextFeatures:
-        """Return all classes but number ``k``."""
-        return TextFeatures(*(torch.cat([some[:k], some[k + 1 :]]) for some in (self.global_, self.local)))
-
 
 class GalLoP(nn.Module):
     """Global and local prompts on the features of frozen encoders. Methods may be overridden one by one.

@@ -226,10 +226,11 @@ class PromptModel:
         Raises:
             ClassNameError: a name that cannot be used, or equal to one that is there.
         """
-        names = clean_names([*self.class_names, name])
+        names, known = clean_names([*self.class_names, name]), self.cached_text_features()
         with torch.no_grad():
             added = self.text_features_of(names[-1])
-        return self.for_classes(names, self.cached_text_features().append(added))
+        both = (torch.cat([known.global_, added.global_]), torch.cat([known.local, added.local]))
+        return self.for_classes(names, TextFeatures(*both))
 
     def without_class(self, name: str) -> PromptModel:
         """Return a model that does not know a class.
@@ -244,9 +245,9 @@ class PromptModel:
             raise ClassNameError(f"There is no class {wanted!r} here; the classes are {there}.{near}")
         if len(self.class_names) == 1:
             raise ClassNameError(f"{wanted!r} is the only class; a classifier knows at least one.")
-        k = self.class_names.index(wanted)
-        names = (*self.class_names[:k], *self.class_names[k + 1 :])
-        return self.for_classes(names, self.cached_text_features().without(k))
+        left, text = [k for k, name in enumerate(self.class_names) if name != wanted], self.cached_text_features()
+        names = [self.class_names[k] for k in left]
+        return self.for_classes(names, TextFeatures(text.global_[left], text.local[left]))
 
     def taught(self, shots: Mapping[str, KeptShots]) -> tuple[Branch, ...]:
         """Return the branches that its settings ask for, of shots by the features that they are linear in; none as in

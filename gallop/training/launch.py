@@ -86,7 +86,13 @@ def launch(function: Callable[..., Any], *arguments: Any, processes: int, device
             _end(set(multiprocessing.active_children()) - running)
             raise (_read(Path(box, _FAILURE)) or KeyboardInterrupt()) from None
         except (ProcessRaisedException, ProcessExitedException) as error:
-            raise _read(Path(box, _FAILURE)) or _lost(error, processes) from error
+            how = getattr(error, "signal_name", None) or "without a word"
+            lost = ParallelError(
+                f"Process {error.error_index + 1} of {processes} of the training ended ({how}); it may have been "
+                "killed for want of memory. Nothing of this training was lost but its last epoch, where it is kept in "
+                "a folder."
+            )
+            raise _read(Path(box, _FAILURE)) or lost from error
         failure = _read(Path(box, _FAILURE))  # one that was interrupted ends as if all were well
         if failure is not None:
             raise failure
@@ -194,14 +200,6 @@ def _write_failure(box: str, error: BaseException) -> None:
 def _read(path: Path) -> Any:
     """What one of our own processes wrote into our own folder; None where there is nothing."""
     return pickle.loads(path.read_bytes()) if path.exists() else None
-
-
-def _lost(error: ProcessRaisedException | ProcessExitedException, processes: int) -> ParallelError:
-    how = getattr(error, "signal_name", None) or "without a word"
-    return ParallelError(
-        f"Process {error.error_index + 1} of {processes} of the training ended ({how}); it may have been killed for "
-        "want of memory. Nothing of this training was lost but its last epoch, where it is kept in a folder."
-    )
 
 
 def _end(children: set[Any]) -> None:

@@ -24,13 +24,13 @@ from gallop.features.cache import STORED_DTYPE
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
+from gallop.model.branches.branch import Branch
 from gallop.model.branches.kinds import sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
 from gallop.model.branches.sums import KeptShots
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts
 from gallop.model.scores import VERDICT
-from gallop.model.similarities import Similarities
 from gallop.training.loop import ALONE, Parallel, StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
 
@@ -265,13 +265,6 @@ class HeldOut:
         return HeldOut(cosines, tuple(torch.cat(scores) for scores in branches), ood)
 
 
-def answers_held_out(model: PromptModel, found: Similarities) -> HeldOut:
-    """Return it of the similarities of a batch, whose branches are ``UNMIXED``."""
-    cosines = ensemble(found.image_cosines, found.local(model.config.topk)).cpu()
-    branches = tuple(own.cpu() * model.backbone.logit_scale for own in found.branch_scores.values())
-    return HeldOut(cosines, branches, found.ood()[VERDICT].cpu())
-
-
 @dataclass(frozen=True)
 class CrossFit:
     """Held-out shots and the prompts that never saw them, so that a threshold can follow the class list.
@@ -350,7 +343,11 @@ class CrossFit:
                 current = current.with_branches([replace(branch, mix=UNMIXED) for branch in current.branches])
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
-                parts += [answers_held_out(current, current.similarities(part, text)) for part in features.split(BATCH)]
+                for part in features.split(BATCH):
+                    found = current.similarities(part, text)
+                    cosines = ensemble(found.image_cosines, found.local(current.config.topk)).cpu()
+                    scores = (score.cpu() * current.backbone.logit_scale for score in found.branch_scores.values())
+                    parts.append(HeldOut(cosines, tuple(scores), found.ood()[VERDICT].cpu()))
         return HeldOut.cat(parts)
 
 
@@ -377,7 +374,11 @@ def _cross_fit(
         mask[fold] = False
         fresh = PromptModel(model.backbone, model.class_names, model.config)
         if known is not None:
-            relearned = (branch.of_shots(known[branch.how.space].take(mask)) for branch in model.branches)
+            classes, shots_of = len(model.class_names), {space: known[space].take(mask) for space in known}
+            relearned = (
+                Branch.of(branch.kind, shots_of[branch.how.space], classes, texts=branch.texts)
+                for branch in model.branches
+            )
             fresh.branches = tuple(branch for branch in relearned if branch is not None)
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
     for event in steps.trainer(learners).run():

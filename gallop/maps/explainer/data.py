@@ -66,10 +66,6 @@ def explainer_data(
     stands = (stands or Stands()).of(explanation)
     sent = _sent(explanation, stands, len(takes))
     scale = scale or shared_scale(explanation)
-    grids: list[dict[str, Any]] = [{"rows": rows, "columns": columns} for rows, columns in explanation.grids]
-    for grid, look in zip(grids, explanation.looks[:-1], strict=False):  # larger regions have a scale of their own
-        larger = shared_scale(look)
-        grid["range"] = [larger.low, larger.high]
     data = {
         "photo": photo_url(explanation) if photo is None else photo,
         **photo_place(explanation),
@@ -78,7 +74,7 @@ def explainer_data(
         "temperature": explanation.temperature,
         "threshold": explanation.threshold,
         **({"doubt": explanation.doubt} if explanation.doubt else {}),
-        "grids": grids,
+        "grids": _grids(explanation),
         "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],
         **palettes(),
@@ -88,6 +84,15 @@ def explainer_data(
     if sent is not None and not asks:
         data["offered"] = sent
     return data
+
+
+def _grids(explanation: Explanation) -> list[dict[str, Any]]:
+    """The grid of each look; that of larger regions has a scale of its own."""
+    grids: list[dict[str, Any]] = [{"rows": rows, "columns": columns} for rows, columns in explanation.grids]
+    for grid, look in zip(grids, explanation.looks[:-1], strict=False):
+        scale = shared_scale(look)
+        grid["range"] = [scale.low, scale.high]
+    return grids
 
 
 @cache

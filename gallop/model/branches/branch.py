@@ -101,10 +101,6 @@ class Branch:
             return None
         return Branch(kind, sums, how.fit(sums, shots, texts), mix or how.usual, shots, texts)
 
-    def of_shots(self, shots: KeptShots) -> Branch | None:
-        """Return what such a branch learns from these shots alone, with the usual mix."""
-        return Branch.of(self.kind, shots, len(self.sums.counts), texts=self.texts)
-
     def learned(self, shots: KeptShots) -> Branch:
         """Return it with further shots of its classes.
 
