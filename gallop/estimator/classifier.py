@@ -24,7 +24,7 @@ from gallop.checkpoints.in_memory import checkpoint_bytes
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import MethodConfig, TrainConfig, default_topk
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
-from gallop.errors import ConfigError, suggesting, warn_caller
+from gallop.errors import suggesting, warn_caller
 from gallop.estimator.shots import (
     branches_at_detail,
     branches_with_more,
@@ -629,11 +629,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     def _with_several_classes(self) -> PromptModel:
         model = self._fitted()
-        if len(model.class_names) == 1:
-            raise ConfigError(
-                f"{model.class_names[0]!r} is the only class, and with one class every photo has the same score, so no "
-                "limit tells other things apart. Add the classes of what else may be seen (add_class)."
-            )
+        require(
+            len(model.class_names) > 1,
+            f"{model.class_names[0]!r} is the only class, and with one class every photo has the same score, so no "
+            "limit tells other things apart. Add the classes of what else may be seen (add_class).",
+        )
         return model
 
 

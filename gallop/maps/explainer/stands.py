@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from gallop.errors import ClassNameError, ConfigError
+from gallop.errors import ClassNameError
 from gallop.maps.look import COLOURS, Style
+from gallop.setting import require
 from gallop.wording import listed, printable
 
 _KINDS = {"class_name": str, "against": str, "before": bool, "prompt": int, "topk": list, "region": int, "turn": int}
@@ -91,12 +92,11 @@ class Stands:
             if name is not None and name not in explanation.class_names:
                 known = listed(explanation.class_names)
                 raise ClassNameError(f"There is no class '{printable(name)}' here; the classes are {known}.")
-        if len(self.topk) > prompts or min(self.topk, default=1) < 1:
-            raise ConfigError(f"topk needs at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
+        fits = len(self.topk) <= prompts and min(self.topk, default=1) >= 1
+        require(fits, f"topk needs at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
         maps = max(_maps(explanation), 1)
         for what, value, count in (("prompt", self.prompt, maps), ("region", self.region or 0, regions)):
-            if not 0 <= value < count:
-                raise ConfigError(f"{what} is {value}; it must be between 0 and {count - 1}.")
+            require(0 <= value < count, f"{what} is {value}; it must be between 0 and {count - 1}.")
         return self.of(explanation)
 
     def as_dict(self) -> dict[str, Any]:
