@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gallop.evaluation.measure import Separation as Separation
     from gallop.features.cache import ImageFeatures as ImageFeatures
     from gallop.features.encoding import MemoryCache as MemoryCache
-    from gallop.model.branches.votes import ShotVotes as ShotVotes
+    from gallop.model.branches.branch import ShotVotes as ShotVotes
     from gallop.model.similarities import Similarities as Similarities
     from gallop.predictions.faithfulness import Deletion as Deletion
 else:

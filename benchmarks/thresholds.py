@@ -119,7 +119,7 @@ def held_out(classifier: GalLoPClassifier) -> tuple[Similarities, torch.Tensor]:
         for model, features in zip(folds.models, folds.features, strict=True)
         for part in features.split(BATCH)
     ]
-    return Similarities.cat(found), torch.cat(folds.labels)
+    return Similarities.cat(found), folds.labels[torch.cat(folds.index)]
 
 
 def as_unknown(found: Similarities, labels: torch.Tensor) -> dict[str, float]:

@@ -23,7 +23,7 @@ from gallop.config import train_preset
 from gallop.core.gallop import Loss, TextFeatures, draw_kept_prompts
 from gallop.features.encoding import ImageFeatures, MemoryCache, TrainingViews
 from gallop.model.prompted import PromptModel
-from gallop.training.encoding_ahead import encode_ahead
+from gallop.training.learn import encode_ahead
 from gallop.training.loop import StepEvent
 
 Step = Callable[[], None]

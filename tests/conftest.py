@@ -200,7 +200,7 @@ def node() -> str:
 def onnxruntime_web() -> None:
     """What pages for browsers run on is beside the package: `make web` fetches it."""
     from gallop.errors import PageError
-    from gallop.export.web.runtime import runtime_files
+    from gallop.export.web.fetch import runtime_files
 
     try:
         runtime_files()

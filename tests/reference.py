@@ -21,8 +21,7 @@ from torch import Tensor
 from gallop.backbones import Backbone, Preprocess
 from gallop.config import MethodConfig
 from gallop.features.encoding import ImageFeatures
-from gallop.model.prompted import PromptModel
-from gallop.model.prompts import Prompts
+from gallop.model.prompted import PromptModel, Prompts
 from tests.conftest import ROOT
 
 PATH = ROOT / "tests" / "golden" / "gallop_reference.npz"

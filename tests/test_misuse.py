@@ -19,8 +19,7 @@ from gallop.data import from_csv, read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.methods import CoOp, MethodClassifier, TipAdapter
-from gallop.model.prompted import PromptModel
-from gallop.model.prompts import Prompts
+from gallop.model.prompted import PromptModel, Prompts
 from tests.tiny import classifier, picture, write_folder
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from app.views import method
-from gallop.export.web.runtime import FETCHED_TO
+from gallop.export.web.fetch import FETCHED_TO
 from tests.conftest import MAIN, ROOT, serving
 
 PAGE = FETCHED_TO.with_name("page")
@@ -144,7 +144,7 @@ def test_the_installed_app_hands_out_the_notebooks(installed: Path, tmp_path: Pa
 import sys, gallop
 sys.path.insert(0, gallop.__path__[0])
 from app.views import method
-from gallop.export.web.runtime import FETCHED_TO
+from gallop.export.web.fetch import FETCHED_TO
 print(method.__file__, *sorted(method.notebook_files()))
 """
     where, *names = python(installed, tmp_path, "-c", program).split()

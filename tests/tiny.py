@@ -18,8 +18,7 @@ from gallop.backbones import Backbone
 from gallop.checkpoints.folder import SETTINGS
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ImageFeatures
-from gallop.model.branches.branch import Branch
-from gallop.model.branches.votes import ShotVotes
+from gallop.model.branches.branch import Branch, ShotVotes
 from gallop.predictions.explanation import Explanation
 from tests.reference import backbone
 

@@ -94,7 +94,7 @@ def encoding_ahead(
     Args:
         pending: photos still to encode; more may be added while this runs.
     """
-    from gallop.training.encoding_ahead import encode_ahead
+    from gallop.training.learn import encode_ahead
 
     while pending:
         chunk = [pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(pending)))]

@@ -22,7 +22,7 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import train_preset
 from gallop.errors import GallopError
-from gallop.export.format import Exported, ExportFormat, ModelToExport, PhotoToExport
+from gallop.export.formats import Exported, ExportFormat, ModelToExport, PhotoToExport
 from gallop.maps.look import Style, Subject, shared_scale
 
 _PHOTOS_AT_ONCE = 16

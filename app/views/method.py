@@ -10,7 +10,7 @@ from app.teaching.training import Taught
 from app.towers import DEFAULT_TOWER
 from app.visitor.page_state import Question
 from gallop.config import REGION_RULES, MethodConfig
-from gallop.maps.explainer.steps import Origins
+from gallop.maps.explainer.data import Origins
 from gallop.runtime.reading import read_bytes
 
 NOTEBOOKS = {

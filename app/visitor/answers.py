@@ -206,7 +206,7 @@ class VisitorAnswers:
         """Return what the first look alone says: shown while a second one is awaited, and no verdict."""
 
         def compute() -> Explanation:
-            from gallop.predictions.explaining import explain_first_look  # with torch
+            from gallop.predictions.explanation import explain_first_look  # with torch
 
             classifier = self.classifier(backbone, question)
             return explain_first_look(classifier.model_, photo, classifier.calibration_)
@@ -259,11 +259,8 @@ class VisitorAnswers:
         from gallop.features.encoding import encode_centres
         from gallop.predictions.predict import similarities
 
-        return similarities(
-            classifier.model_,
-            classifier.model_.cached_text_features(),
-            encode_centres(classifier.model_.backbone, photos, self.photos.features(), sight=classifier.model_.sight),
-        )
+        model = classifier.model_
+        return similarities(model, encode_centres(model.backbone, photos, self.photos.features(), sight=model.sight))
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
         """Return something small that was worked out from photos, since the last training."""

@@ -17,7 +17,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from gallop.errors import PageError
 from gallop.export.web import write
-from gallop.export.web.runtime import runtime_files
+from gallop.export.web.fetch import runtime_files
 
 FOLDER = "browser"
 """Below the site's."""

@@ -42,7 +42,7 @@ from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS
 from gallop.model.branches.mix import Mix
 from gallop.model.branches.sums import KeptShots, ShotSums
-from gallop.model.prompts import Prompts
+from gallop.model.prompted import Prompts
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import read_tensor_file
 from gallop.runtime.writing import locked, write_file

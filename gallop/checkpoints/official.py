@@ -33,8 +33,7 @@ from gallop.checkpoints.settings import Checkpoint
 from gallop.config import CONTEXT_INIT, MethodConfig, default_topk
 from gallop.errors import CheckpointError
 from gallop.model.calibration import Calibration
-from gallop.model.prompted import PromptModel
-from gallop.model.prompts import Prompts
+from gallop.model.prompted import PromptModel, Prompts
 from gallop.runtime.reading import open_file
 from gallop.setting import number_between, whole_between
 

@@ -41,9 +41,6 @@ REGIONS_AT_ONCE = 2**11
 GPU_REGIONS_AT_ONCE = 2**16
 """On a GPU, which would wait for the calls of many small parts."""
 
-NUMBERS_AT_ONCE = 2**24
-"""Numbers of regions and classes that the way back holds together at most."""
-
 BYTES_AT_ONCE = 2**22
 """Of cosines that are computed together: they stay in the processor's cache."""
 
@@ -62,74 +59,27 @@ Chosen = tuple[Tensor, Tensor]
 
 
 def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
-    """Return ``gallop.core.cosines.region_cosines``, without gradients of ``regions``."""
-    classes, prompts, width = text.shape
-    flat = F.normalize(text, dim=-1).reshape(classes * prompts, width)
-    cosines: Tensor = _RegionCosines.apply(regions, projection, flat, damping)  # type: ignore[no-untyped-call]
-    return cosines.unflatten(1, (classes, prompts)).movedim(-1, 1)  # type: ignore[no-untyped-call, no-any-return]
+    """Return ``gallop.core.cosines.region_cosines``; where gradients are asked for, by that function itself.
 
-
-class _RegionCosines(torch.autograd.Function):
-    """Cosines (B, Q, R) of regions x A and unit vectors t (Q, D), with a backward pass for few chosen regions.
-
-    A product x A t is x (A t), so projecting a region costs V x Q. Its norm n = |x A| costs V x D, far more, and is
-    computed only where it may exceed the damping, by a bound on |x A| / |x|; elsewhere n is the damping itself. With a
-    cosine c = x A t / n, a gradient g of c gives, summed over regions,
-
-        dt = (x' g/n)' A        dA = (x' g/n) t - x' (x (g c / n^2)) A,
-
-    the last term where n is a norm, so that nothing of the size of x A need be kept: products over the regions that
-    the top-k chose, for which alone g is not zero. Regions are read in their own precision, a few images at a time, and
-    computed in fp32.
+    A product x A t is x (A t), so projecting a region costs V x Q for Q = K x N vectors. Its norm n = |x A| costs V x D
+    and is computed only where it may exceed the damping, by a bound on |x A| / |x|; elsewhere n is the damping itself.
+    Regions are read in their own precision, a few images at a time, and computed in fp32.
     """
+    if torch.is_grad_enabled() and (projection.requires_grad or text.requires_grad):
+        return plain.region_cosines(regions, projection, text, damping)
+    (images, count), sizes = regions.shape[:2], text.shape[:2]
+    pulled = F.normalize(text, dim=-1).flatten(0, 1) @ projection.T  # (Q, V)
+    cosines = projection.new_empty(images, len(pulled), count)
+    stretch = most_stretch(projection) if damping else 1.0
 
-    @staticmethod
-    def forward(ctx: Any, regions: Tensor, projection: Tensor, text: Tensor, damping: float) -> Tensor:
-        images, count = regions.shape[:2]
-        lengths = projection.new_full((images, count), damping)
-        cosines = projection.new_empty(images, len(text), count)
-        pulled = text @ projection.T
-        stretch = most_stretch(projection) if damping else 1.0
+    def fill(share: list[slice]) -> None:
+        for some in share:
+            x = regions[some].to(projection.dtype)
+            lengths = damped_norms(x, projection, damping, stretch)
+            torch.matmul(pulled, x.transpose(1, 2), out=cosines[some]).div_(lengths.unsqueeze(1))
 
-        def fill(share: list[slice]) -> None:
-            for some in share:
-                x = regions[some].to(projection.dtype)
-                lengths[some] = damped_norms(x, projection, damping, stretch)
-                torch.matmul(pulled, x.transpose(1, 2), out=cosines[some]).div_(lengths[some].unsqueeze(1))
-
-        threads.each(fill, shares(regions))
-        ctx.save_for_backward(regions, projection, text, lengths, cosines)
-        ctx.damping = damping
-        return cosines
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor | None, Tensor, None]:
-        regions, projection, text, lengths, cosines = ctx.saved_tensors
-
-        def gather(share: list[slice]) -> tuple[Tensor, Tensor | None]:
-            pulled = projection.new_zeros(len(projection), len(text))
-            gram: Tensor | None = None
-            for some in share:
-                chosen = gradient[some].ne(0).any(dim=1)
-                x = regions[some][chosen].to(projection.dtype)
-                n = lengths[some][chosen].unsqueeze(1)
-                g = gradient[some].transpose(1, 2)[chosen] / n
-                pulled.addmm_(x.T, g)
-                normed = n.squeeze(1) > ctx.damping
-                if ctx.needs_input_grad[1] and normed.any():
-                    c = cosines[some].transpose(1, 2)[chosen]
-                    x, weights = x[normed], ((g * c).sum(dim=-1, keepdim=True) / n)[normed]
-                    gram = x.T @ (x * weights) if gram is None else gram.addmm_(x.T, x * weights)
-            return pulled, gram
-
-        found = threads.each(gather, shares(regions, len(text)))
-        pulled = torch.stack([part for part, _ in found]).sum(dim=0)
-        moved = pulled @ text if ctx.needs_input_grad[1] else None
-        grams = [gram for _, gram in found if gram is not None]
-        if moved is not None and grams:
-            moved -= torch.stack(grams).sum(dim=0) @ projection
-        return None, moved, pulled.T @ projection, None
+    threads.each(fill, shares(regions))
+    return cosines.unflatten(1, sizes).movedim(-1, 1)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def pooled_cosines(
@@ -220,18 +170,15 @@ class _Gathering:
         """
         (images, count), classes = self._regions.shape[:2], self._gradient.shape[1]
         if classes * len(self._chosen) <= images * count:
-            found = threads.each(self._of_images, self._shares)
-            return _sum([pulled for pulled, _ in found]), _sum(
-                [through for _, through in found]
-            ) if self._learns else None
+            pulled, through = map(_sum, zip(*threads.each(self._of_images, self._shares), strict=True))
+            return pulled, through if self._learns else None
         shares = min(threads.threads_to_share(self._regions.device), classes)
         ends = [classes * i // shares for i in range(shares + 1)]
-        of_classes = threads.each(self._of_classes, [slice(*both) for both in pairwise(ends)])
-        pulled = torch.cat([part for part, _ in of_classes])
+        parts, weights = zip(*threads.each(self._of_classes, [slice(*both) for both in pairwise(ends)]), strict=True)
         if not self._learns:
-            return pulled, None
-        weights = _sum([part for _, part in of_classes])
-        return pulled, _sum(threads.each(lambda share: self._through_norms(share, weights), self._shares))
+            return torch.cat(parts), None
+        of_all = _sum(weights)
+        return torch.cat(parts), _sum(threads.each(lambda share: self._through_norms(share, of_all), self._shares))
 
     def _of_images(self, share: Sequence[slice]) -> tuple[Tensor, Tensor]:
         """Of some images and every class: P (K, N, V) and what dA loses (V, D)."""
@@ -346,15 +293,10 @@ def most_stretch(matrix: Tensor) -> float:
     return 1.001 * float((size * (gram @ gram).norm().sqrt()).sqrt())
 
 
-def shares(regions: Tensor, columns: int = 1) -> list[list[slice]]:
-    """Return images of (B, R, V) by thread, a few at a time.
-
-    Args:
-        columns: how many numbers of each region are held together, by which the images are fewer where that is much.
-    """
+def shares(regions: Tensor) -> list[list[slice]]:
+    """Return images of (B, R, V) by thread, a few at a time."""
     images, count = regions.shape[:2]
     at_once = REGIONS_AT_ONCE if regions.device.type == "cpu" else GPU_REGIONS_AT_ONCE
-    at_once = max(min(at_once, NUMBERS_AT_ONCE // columns), 1)
     parts = max(min(threads.threads_to_share(regions.device), images, images * count // at_once), 1)
     ends, step = [images * i // parts for i in range(parts + 1)], max(at_once // count, 1)
     return [[slice(i, min(i + step, stop)) for i in range(start, stop, step)] for start, stop in pairwise(ends)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,24 +19,6 @@ from gallop.core import cosines, scores
 
 EncodeText = Callable[[Tensor], Tensor]
 """Contexts (P, C, T) -> text features (K, P, D) of every class name after every context; differentiable."""
-
-
-class Encoders(Protocol):
-    """What ``GalLoP.of`` asks of a frozen vision-language model, such as ``gallop.load_backbone`` gives.
-
-    Attributes:
-        text: ``embed(words)`` -> (C, T); ``tokenize(names, context_tokens=C)``; ``encode(contexts, tokens)`` as
-            ``EncodeText``.
-        vision: ``region_width`` V, and ``region_projection`` (V, D), None where regions are in the joint space.
-        logit_scale: exp of CLIP's learned logarithm.
-    """
-
-    @property
-    def text(self) -> Any: ...
-    @property
-    def vision(self) -> Any: ...
-    @property
-    def logit_scale(self) -> float: ...
 
 
 class Prompts(nn.Module):
@@ -78,14 +60,6 @@ class TextFeatures:
     global_: Tensor
     local: Tensor
 
-    def append(self, other: TextFeatures) -> TextFeatures:
-        """Return these classes, then the others'."""
-        return TextFeatures(torch.cat([self.global_, other.global_]), torch.cat([self.local, other.local]))
-
-    def without(self, k: int) -> TextFeatures:
-        """Return all classes but number ``k``."""
-        return TextFeatures(*(torch.cat([some[:k], some[k + 1 :]]) for some in (self.global_, self.local)))
-
 
 class GalLoP(nn.Module):
     """Global and local prompts on the features of frozen encoders. Methods may be overridden one by one.
@@ -117,10 +91,14 @@ class GalLoP(nn.Module):
         self.register_buffer("visual_projection", visual_projection, persistent=False)
 
     @classmethod
-    def of(cls, encoders: Encoders, class_names: Sequence[str], *, global_prompts: int = 4, **settings: Any) -> GalLoP:
+    def of(cls, encoders: Any, class_names: Sequence[str], *, global_prompts: int = 4, **settings: Any) -> GalLoP:
         """Return the method on an encoder pair, started from "A photo of a" (paper, section 4).
 
         Args:
+            encoders: a frozen vision-language model, such as ``gallop.load_backbone`` gives: ``text`` has
+                ``embed(words)`` -> (C, T), ``tokenize(names, context_tokens=C)`` and ``encode(contexts, tokens)`` as
+                ``EncodeText``; ``vision`` has ``region_width`` V, and ``region_projection`` (V, D), None where regions
+                are in the joint space; ``logit_scale`` is the exp of CLIP's learned logarithm.
             settings: ``topk`` and ``kept``, as above.
         """
         context = encoders.text.embed("A photo of a")

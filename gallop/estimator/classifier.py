@@ -23,13 +23,11 @@ from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_m
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
-from gallop.errors import ConfigError, suggesting, warn_caller
-from gallop.estimator.class_list import calibrated, with_class, without_class, without_held_out
+from gallop.errors import suggesting, warn_caller
 from gallop.estimator.shots import (
     branches_at_detail,
     branches_with_more,
     branches_with_their_shots,
-    shots_to_learn,
     with_shots_of_before,
 )
 from gallop.evaluation.intervals import Share
@@ -39,15 +37,20 @@ from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checke
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.predictions.by_name import AnswersByName
-from gallop.predictions.explaining import explain_photos
-from gallop.predictions.explanation import Explanation
+from gallop.predictions.explanation import Explanation, explain_photos
 from gallop.predictions.predict import Predictions, predict
 from gallop.runtime.progress import ProgressDisplay
 from gallop.setting import require
-from gallop.training.learn import CalibrationEvent, CrossFit, EncodeEvent, learn, learned_before
-from gallop.training.loop import ALONE, Parallel, StepEvent
-from gallop.training.resume import drop_training
-from gallop.training.told import event_in_words
+from gallop.training.learn import (
+    CalibrationEvent,
+    CrossFit,
+    EncodeEvent,
+    event_in_words,
+    learn,
+    learned_before,
+    shots_to_learn,
+)
+from gallop.training.loop import ALONE, Parallel, StepEvent, drop_training
 from gallop.wording import listed
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
@@ -197,7 +200,13 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         warm = self.warm_start and hasattr(self, "model_")
         if warm and not drop_classes:
             known = self.model_.class_names
-            _refuse_to_drop(missing_names(known, spelled_as(data.class_names, known)))
+            gone = missing_names(known, spelled_as(data.class_names, known))
+            require(
+                not gone,
+                f"warm_start goes on with a classifier that knows {listed(gone)}, and no photo here is of "
+                f"{'it' if len(gone) == 1 else 'them'}. Give photos of every class, take classes away with "
+                "remove_class, or let them go with drop_classes=True.",
+            )
         yield from self._learn(data, warm=warm, numbered=class_names is not None, work=work, parallel=parallel)
 
     def partial_fit(
@@ -265,7 +274,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def predict_all(self, images: AskedPhotos | ImageFeatures) -> Predictions:
         """Return labels, probabilities and OOD scores of images, or of features encoded before, in one pass."""
         model = self._fitted()
-        return predict(model, model.cached_text_features(), self.calibration_, images)
+        return predict(model, self.calibration_, images)
 
     def is_ood(self, images: AskedPhotos, *, tpr: float | None = None) -> NDArray[np.bool_] | None:
         """Return whether each image is "none of these", (B,); None without a threshold (see ``calibration_.note``).
@@ -280,7 +289,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         if tpr is None:
             return self.predict_all(images).is_ood
         model = self._with_several_classes()
-        return predict(model, model.cached_text_features(), self.calibration_.at(tpr), images).is_ood
+        return predict(model, self.calibration_.at(tpr), images).is_ood
 
     def set_threshold(self, tpr: float = PROMISED, photos: Any = None) -> Self:
         """Find the threshold of "none of these" that lets a share of the known photos pass. Returns self.
@@ -318,7 +327,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """
         model, images = self._fitted(), many(image)
         photos = [load_image(each) for each in images]
-        found = explain_photos(model, model.cached_text_features(), photos, self.calibration_)
+        found = explain_photos(model, photos, self.calibration_)
         return found[0] if len(images) == 1 and images[0] is image else found
 
     def add_class(self, name: str) -> Self:
@@ -329,7 +338,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         Raises:
             ClassNameError: a name that cannot be used, or equal to one that is there.
         """
-        model = with_class(self._fitted(), name)
+        model = self._fitted().with_class(name)
         return self._change_classes(model, f"{model.class_names[-1]!r} was added")
 
     def remove_class(self, name: str) -> Self:
@@ -344,7 +353,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             ConfigError: the head has not kept its shots, as above.
         """
         before = self._fitted()
-        model = without_class(before, name)
+        model = before.without_class(name)
         (gone,) = set(before.class_names) - set(model.class_names)
         return self._change_classes(model, f"{gone!r} was removed")
 
@@ -574,7 +583,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         for event in learn(learner, data, config, cache=open_cache(self.cache), work=work, parallel=parallel):
             if isinstance(event, CrossFit):
                 self.cross_fit_ = event
-                self.model_, self.calibration_ = calibrated(self.model_, event, self.calibration_.tpr)
+                self.model_, self.calibration_ = event.calibrate(self.model_, self.calibration_.tpr)
                 continue
             if isinstance(event, StepEvent):
                 self.history_.append(event)
@@ -595,9 +604,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         before, found = self.model_.class_names, self.calibration_
         self.model_, self.classes_ = model, np.array(model.class_names)
         if self.cross_fit_ is None:
-            found = without_held_out(found, len(before), len(model.class_names), change)
+            found = found.after_change(len(before), len(model.class_names), change)
         else:
-            self.model_, found = calibrated(model, self.cross_fit_, found.tpr)
+            self.model_, found = self.cross_fit_.calibrate(model, found.tpr)
         return self._recalibrate(found)
 
     def _recalibrate(self, found: Calibration) -> Self:
@@ -617,21 +626,12 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     def _with_several_classes(self) -> PromptModel:
         model = self._fitted()
-        if len(model.class_names) == 1:
-            raise ConfigError(
-                f"{model.class_names[0]!r} is the only class, and with one class every photo has the same score, so no "
-                "limit tells other things apart. Add the classes of what else may be seen (add_class)."
-            )
-        return model
-
-
-def _refuse_to_drop(gone: Sequence[str]) -> None:
-    if gone:
-        raise ConfigError(
-            f"warm_start goes on with a classifier that knows {listed(gone)}, and no photo here is of "
-            f"{'it' if len(gone) == 1 else 'them'}. Give photos of every class, take classes away with "
-            "remove_class, or let them go with drop_classes=True."
+        require(
+            len(model.class_names) > 1,
+            f"{model.class_names[0]!r} is the only class, and with one class every photo has the same score, so no "
+            "limit tells other things apart. Add the classes of what else may be seen (add_class).",
         )
+        return model
 
 
 def _warn_of_scales(model: PromptModel) -> None:

@@ -15,25 +15,16 @@ from gallop.data import (
     LabelledPhotos,
     labelled_photos,
     photos_together,
-    training_set,
-    warn_of_skipped,
 )
 from gallop.data.tabular.columns import as_list, label_names, plain
 from gallop.errors import ConfigError, DataError
-from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache
 from gallop.model.branches.branch import Branch
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_names, missing_names, spelled_as
-from gallop.training.branches import Shots, all_shots
+from gallop.setting import require
+from gallop.training.learn import Shots, all_shots, shots_to_learn
 from gallop.wording import listed
-
-
-def shots_to_learn(images: Any, labels: Any, cache: Cache | None, **draw: Any) -> LabelledPhotos:
-    """Return what ``training_set`` gives, with contents that a cache remembers, warning of what was skipped."""
-    data = training_set(images, labels, content=contents_beside(cache), **draw)
-    warn_of_skipped(data)
-    return data
 
 
 def with_shots_of_before(
@@ -83,11 +74,11 @@ def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cach
         DataError: a class that it does not have, or first shots of one class alone.
         ImageError: a photo that cannot be read.
     """
-    if not model.config.branches:
-        raise ConfigError(
-            "Further shots teach the head alone, and this classifier has none. Fit one with head='ridge', or "
-            "train again with all photos."
-        )
+    require(
+        bool(model.config.branches),
+        "Further shots teach the head alone, and this classifier has none. Fit one with head='ridge', or train again "
+        "with all photos.",
+    )
     shots = _encoded(model, images, labels, cache, "add them first (add_class)")
     if model.branches:
         return tuple(branch.learned(shots[branch.how.space]) for branch in model.branches)
@@ -106,8 +97,7 @@ def branches_with_their_shots(model: PromptModel, images: Any, labels: Any, cach
         DataError: they are others than it has learned from.
         ImageError: a photo that cannot be read.
     """
-    if not model.branches:
-        raise ConfigError("No shots can be recalled: this classifier has no head that has learned from some.")
+    require(bool(model.branches), "No shots can be recalled: this classifier has no head that has learned from some.")
     shots = _encoded(model, images, labels, cache, "leave their photos out")
     for branch in model.branches:
         own = shots[branch.how.space]

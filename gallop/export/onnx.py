@@ -1,19 +1,22 @@
 """A classifier as one ONNX file that needs neither gallop nor torch: pixels in; probabilities, OOD score and maps out.
 
-The text tower is not in it: the class list is fixed, so its text features are numbers of the file. Needs the extra
+The text encoder is not in it: the class list is fixed, so its text features are numbers of the file. Needs the extra
 ``onnx``. A file is only handed out after onnxruntime gave the same answers with it.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
+import importlib.util
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from gallop.backbones.vision import closer_grid, look_closer
@@ -22,18 +25,26 @@ from gallop.core.cosines import global_cosines
 from gallop.core.scores import class_probabilities
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
-from gallop.export.onnx_inputs import INPUTS, PREFIXES, metadata_of, pixels_to_check
-from gallop.export.to_onnx import ready_for_onnx
 from gallop.export.tracing import ToTrace, onnx_model
 from gallop.features.encoding import ImageFeatures, encode_pixels
+from gallop.images import load_image
 from gallop.model import scores
+from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Look, Similarities
 from gallop.predictions.predict import to_array
 
+PREFIXES = ("", "finer_")
+"""Of what is said of the first and the second look at a photo."""
+INPUTS = tuple(f"{prefix}pixels" for prefix in PREFIXES)
 PROJECTION, WHOLE_PROJECTION = "projection", "whole_projection"
-"""Of the file's numbers, what takes a region of the tower to the joint space, and what a photo's own feature goes
-through, where such a projection was learned.
+"""Of the file's numbers, what takes a region of the image encoder to the joint space, and what a photo's own feature
+goes through, where such a projection was learned.
 """
+_NEEDED = ("onnx", "onnxscript", "onnxruntime")
+_FORMAT = 1
+PATTERNS = 4
+"""Made pictures that every file is checked on, beside the photos given."""
+_TO_NUMBERS = "values / 255; minus mean, divided by std, per channel"
 _WINDOWS = 64
 """More than any second look has."""
 ALLOWED = 1e-4
@@ -96,6 +107,26 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     return OnnxFile(data, metadata, parity)
 
 
+def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
+    """Return a classifier that can be written, a copy where it computes elsewhere than on the CPU.
+
+    Raises:
+        OnnxError: the extra is missing, or the backbone computes in another precision than fp32.
+    """
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise OnnxError(f"{' and '.join(missing)} must be installed for this: pip install 'gallop-explorer[onnx]'.")
+    check_is_fitted(classifier, "model_")
+    backbone = classifier.model_.backbone
+    if backbone.precision != "fp32":
+        raise OnnxError("ONNX is checked against fp32: load the model with precision='fp32'.")
+    if backbone.device.type == "cpu":
+        return classifier
+    copied = copy.copy(classifier)
+    copied.model_ = PromptModel(**{**classifier.model_.__getstate__(), "backbone": backbone.copy_on("cpu")})
+    return copied
+
+
 def map_name(branch: str) -> str:
     """Return the name of the output that is a branch's map, such as "head_regions"."""
     return f"{HEADS[branch].title.replace(' ', '_')}_regions"
@@ -116,7 +147,7 @@ class Answering(nn.Module):
     def __init__(self, classifier: GalLoPClassifier) -> None:
         super().__init__()
         model = classifier.model_
-        # A copy: exporting swaps a tower's weights for symbols, and others may be using the frozen one meanwhile.
+        # A copy: exporting swaps an encoder's weights for symbols, and others may be using the frozen one meanwhile.
         self._vision = copy.deepcopy(model.backbone.vision)
         self.tower = self._vision.module
         self._size, self._damping = model.backbone.preprocess.size, model.damping
@@ -137,7 +168,7 @@ class Answering(nn.Module):
 
     def looked(self, pixels: Sequence[Tensor]) -> list[Seen]:
         """Return what each look is answered from."""
-        # All windows of a second look at once: so many towers one after the other make a file that nobody can build.
+        # All windows of a second look at once: so many encoders one after the other make a file that nobody can build.
         finer = [look_closer(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
         each = zip(pixels, (self._vision(pixels[0]), *finer), strict=True)
         features = [ImageFeatures(*found, extras=self._extras_of(look)) for look, found in each]
@@ -192,6 +223,69 @@ class Answering(nn.Module):
         return ["probabilities", "ood_score", "global_cosines", *of_looks]
 
 
+def metadata_of(classifier: GalLoPClassifier) -> dict[str, str]:
+    """What a reader of the file needs: texts, and JSON where it is more than one."""
+    model, calibration = classifier.model_, classifier.calibration_
+    preprocess = model.backbone.preprocess
+    steps = f"RGB; {preprocess.sentence}; {_TO_NUMBERS}"
+    branches = {
+        "head": " ".join(branch.kind for branch in model.branches),
+        "head_weight": " ".join(repr(branch.mix.weight) for branch in model.branches),
+    }
+    return {
+        "gallop_format": str(_FORMAT),
+        "class_names": json.dumps(model.class_names, ensure_ascii=False),
+        "preprocessing": json.dumps({**asdict(preprocess), "steps": steps}),
+        "logit_scale": repr(model.backbone.logit_scale),
+        "temperature": repr(calibration.temperature),
+        "threshold": "" if calibration.threshold is None else repr(calibration.threshold),
+        "threshold_note": calibration.note,
+        "topk": json.dumps(model.config.topk),
+        "grid": json.dumps(model.backbone.vision.grid),
+        "backbone": model.backbone.name,
+        "backbone_fingerprint": model.backbone.fingerprint,
+        "prompts": model.prompts.digest(),
+        **(branches if model.branches else {}),
+        **(_metadata_of_second(model) if len(model.sight.times) > 1 else {}),
+    }
+
+
+def _metadata_of_second(model: PromptModel) -> dict[str, str]:
+    """What a reader needs to know of the second look."""
+    preprocess, times = model.backbone.preprocess, model.sight.times[1]
+    steps = f"RGB; {preprocess.sentence_at(times)}; {_TO_NUMBERS}"
+    return {
+        "detail": repr(times),
+        "finer_preprocessing": json.dumps({**asdict(preprocess), "size": preprocess.side(times), "steps": steps}),
+        "finer_grid": json.dumps(model.backbone.grid_at(times)),
+    }
+
+
+def pixels_to_check(model: PromptModel, photos: Sequence[Any]) -> list[Tensor]:
+    """Photos, and patterns that are the same every time, as the model's input: (B, 3, S, S) of each look."""
+    rng = np.random.default_rng(0)
+    coarse = [rng.integers(0, 256, (7, 7, 3), dtype=np.uint8) for _ in range(PATTERNS)]
+    patterns = [np.kron(blocks, np.ones((48, 48, 1), dtype=np.uint8)) for blocks in coarse]
+    each = [as_inputs(model, photo) for photo in (*patterns, *photos)]
+    return [torch.from_numpy(pixels) for pixels in stacked(each).values()]
+
+
+def as_inputs(model: PromptModel, photo: Any) -> dict[str, NDArray[np.float32]]:
+    """Return a photo, whatever ``load_image`` takes, as the file takes it: (3, S, S) of each look, by its name.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    image = load_image(photo).image
+    looks = [model.backbone.preprocess.centre(image, times)[0].numpy() for times in model.sight.times]
+    return dict(zip(INPUTS, looks, strict=False))
+
+
+def stacked(photos: Sequence[Mapping[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
+    """Return some photos as the file takes them together."""
+    return {name: np.stack([photo[name] for photo in photos]) for name in photos[0]}
+
+
 def _written(answering: Answering, pixels: Sequence[Tensor], metadata: dict[str, str]) -> bytes:
     """The file's bytes, for any number of images like those, whose ``pixels`` are of each look."""
     images = torch.export.Dim("images")
@@ -204,11 +298,18 @@ def _written(answering: Answering, pixels: Sequence[Tensor], metadata: dict[str,
     return bytes(proto.SerializeToString())
 
 
-def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> Parity:
-    """The file's answers against the classifier's own, image by image and all together."""
+def onnx_session(data: bytes) -> Any:
+    """Return what onnxruntime answers from, on the CPU."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it tells of every number that it joined to another
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> Parity:
+    """The file's answers against the classifier's own, image by image and all together."""
+    session = onnx_session(data)
     names = [output.name for output in session.get_outputs()]
     wanted = _own(classifier, pixels)
     largest = dict.fromkeys(names, 0.0)
@@ -230,7 +331,7 @@ def _own(classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> dict[str, ND
     features = encode_pixels(model.backbone, pixels, model.sight)
     predictions = classifier.predict_all(features)
     with torch.no_grad():
-        found = model.similarities(features, model.text_features())
+        found = model.similarities(features, model.cached_text_features())
     own = {"probabilities": predictions.probabilities, "ood_score": predictions.ood[scores.VERDICT]}
     own["global_cosines"] = to_array(found.image_cosines)
     for look, prefix in zip(found.looks, PREFIXES, strict=False):

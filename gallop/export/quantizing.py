@@ -1,12 +1,12 @@
 """An ONNX file in 8 bits: smaller, with other answers, and not always faster; all three are measured on photos.
 
-Convolutions and products of the tower become products of whole numbers, with a scale for each channel. What comes after
-the tower's features, cosines and the choice of the best regions, stays in fp32: it takes no time, and a rounded cosine
-would be multiplied by the logit scale.
+Convolutions and products of the image encoder become products of whole numbers, with a scale for each channel. What
+comes after its features, cosines and the choice of the best regions, stays in fp32: it takes no time, and a rounded
+cosine would be multiplied by the logit scale.
 
 "static" takes the range of every number from photos, once; "dynamic" from each batch anew, for which onnxruntime has no
 fast convolutions: with ``mini`` it keeps fewer labels and takes six times as long as fp32, where "static" takes half as
-long (``benchmarks/README.md``). It is for towers of products alone, ViTs.
+long (``benchmarks/README.md``). It is for encoders of products alone, ViTs.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.errors import OnnxError
-from gallop.export.onnx import PROJECTION, WHOLE_PROJECTION
-from gallop.export.onnx_inputs import stacked
+from gallop.export.onnx import PROJECTION, WHOLE_PROJECTION, onnx_session, stacked
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -37,7 +36,7 @@ Inputs = Mapping[str, NDArray[np.float32]]
 LEAST_PHOTOS = 20
 """Fewer say nothing about how many labels stay."""
 CALIBRATED_WITH = 64
-"""Photos at most, from which the ranges of numbers in the tower are taken; all others are compared."""
+"""Photos at most, from which the ranges of numbers in the encoder are taken; all others are compared."""
 _BATCH, _PASSES, _TIMED = 8, 3, 32
 """Photos at once, times that they are answered to take the shortest, and how many of them."""
 
@@ -86,7 +85,7 @@ def quantized(data: bytes, how: str, photos: Sequence[Inputs], labels: Sequence[
     """Write a file of ``export_onnx`` in 8 bits, and compare the two on photos.
 
     Args:
-        how: "static", with ranges of the numbers in the tower that photos give, or "dynamic", with ranges that each
+        how: "static", with ranges of the numbers in the encoder that photos give, or "dynamic", with ranges that each
             batch gives anew.
         photos: each as the file takes it (``as_inputs``). For "static", half of them are calibrated with, or
             ``CALIBRATED_WITH`` of all.
@@ -111,7 +110,7 @@ def quantized(data: bytes, how: str, photos: Sequence[Inputs], labels: Sequence[
         raise
     except Exception as error:  # it lets nearly anything through
         raise OnnxError(f"This file cannot be written in 8 bits ({type(error).__name__}): write it without.") from error
-    sessions = [_session(some) for some in (data, made)]
+    sessions = [onnx_session(some) for some in (data, made)]
     before, after = (np.concatenate(list(_answers(session, compared))) for session in sessions)
     seconds = _seconds(sessions, compared[:_TIMED])
     measured = [
@@ -130,7 +129,7 @@ def _in_8_bits(data: bytes, how: str, calibrating: Sequence[Inputs]) -> bytes:
     given: dict[str, Any] = {
         "per_channel": True,
         "weight_type": QuantType.QInt8,
-        "nodes_to_exclude": _behind_the_tower(model),
+        "nodes_to_exclude": _after_the_encoder(model),
     }
     metadata = {entry.key: entry.value for entry in model.metadata_props} | {"quantized": how}
     with tempfile.TemporaryDirectory(prefix="gallop-") as folder, _quiet():
@@ -145,8 +144,8 @@ def _in_8_bits(data: bytes, how: str, calibrating: Sequence[Inputs]) -> bytes:
     return bytes(made.SerializeToString())
 
 
-def _behind_the_tower(model: ModelProto) -> list[str]:
-    """The names of nodes that make use of the tower's features, or give an output, and of all that come after these."""
+def _after_the_encoder(model: ModelProto) -> list[str]:
+    """Names of nodes that make use of the encoder's features, or give an output, and of all that come after these."""
     nodes, learned = model.graph.node, {PROJECTION, WHOLE_PROJECTION}
     behind = {output.name for output in model.graph.output}
     behind |= {name for node in nodes if learned & {*node.input} for name in node.input}
@@ -178,12 +177,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
-
-
-def _session(data: bytes) -> InferenceSession:
-    import onnxruntime
-
-    return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
 def _answers(session: InferenceSession, photos: Sequence[Inputs]) -> Iterator[NDArray[np.float32]]:

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any
 
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 from PIL import Image
 
@@ -26,8 +24,8 @@ from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import BranchSubject, Scale, Style, Subject, branch_scale, shared_scale
+from gallop.maps.photo import picture_url
 from gallop.maps.pictures import map_picture
-from gallop.model.branches.votes import ShotVotes
 from gallop.predictions.explanation import Explanation
 
 _SIDE = 640
@@ -52,13 +50,14 @@ def html_report(
         style: how maps are drawn.
     """
     subject = Subject(explanation, explanation.label if class_name is None else class_name)
-    scale = shared_scale(explanation) if explanation.topk else None
+    stands = Stands(class_name, style=style or Style())
+    scale, code = shared_scale(explanation) if explanation.topk else None, script()
     return render(
         "export/report.html.j2",
-        script=Markup(script()),
-        script_hash=_hash(script()),
+        script=Markup(code),
+        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}",
         style_sheet=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
-        data=_block(explainer_data(explanation, stands=Stands(class_name, style=style or Style()), asks=False)),
+        data=htmlsafe_json_dumps(explainer_data(explanation, stands=stands, asks=False)),
         title=f"What decided: {photo_name or 'a photo'}",
         photo=_url(_small(explanation.image)),
         why=explanation,
@@ -103,18 +102,16 @@ def _scores(subject: Subject) -> list[Sequence[str]]:
 def _votes(subject: Subject) -> list[Sequence[str]]:
     """The shots that said most for and against the class, and the rest: their sum is a branch's score."""
     why, row = subject.explanation, subject.explanation.class_names.index(subject.class_name)
-    return [line for voted in why.votes.values() for line in _votes_of(why, voted, row)]
-
-
-def _votes_of(why: Explanation, voted: ShotVotes, row: int) -> list[Sequence[str]]:
-    given, told = voted.shots[:, row], voted.strongest(row, VOTES_TOLD)
-    rows: list[Sequence[str]] = [
-        (f"shot {i + 1}", why.class_names[int(voted.labels[i])], f"{float(given[i]):.4f}") for i in told
-    ]
-    if len(given) > len(told):
-        others = float(given.sum() - given[told].sum())
-        rows.append((f"the other {len(given) - len(told)}", "", f"{others:.4f}"))
-    return [*rows, ("the class names" if voted.named else "what no shot says", "", f"{float(voted.rest[row]):.4f}")]
+    rows: list[Sequence[str]] = []
+    for voted in why.votes.values():
+        given, listed = voted.shots[:, row], voted.strongest(row, VOTES_TOLD)
+        rows += [(f"shot {i + 1}", why.class_names[int(voted.labels[i])], f"{float(given[i]):.4f}") for i in listed]
+        if len(given) > len(listed):
+            others = float(given.sum() - given[listed].sum())
+            rows.append((f"the other {len(given) - len(listed)}", "", f"{others:.4f}"))
+        rest = "the class names" if voted.named else "what no shot says"
+        rows.append((rest, "", f"{float(voted.rest[row]):.4f}"))
+    return rows
 
 
 def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str, str]]:
@@ -159,16 +156,6 @@ def _size(look: Explanation) -> str:
     return f", {look.grid[0]} x {look.grid[1]} regions"
 
 
-def _hash(script: str) -> str:
-    """What the content policy knows a script by."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
-
-
-def _block(data: dict[str, Any]) -> Markup:
-    """JSON inside a page: no text of strangers in it can end its block or open another."""
-    return Markup(json.dumps(data).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
-
-
 def _is_number(text: str) -> bool:
     return text.rstrip(" %").replace(".", "", 1).lstrip("-").isdecimal()
 
@@ -184,6 +171,4 @@ def _small(image: Image.Image) -> Image.Image:
 
 
 def _url(picture: Image.Image) -> str:
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=90)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return picture_url(picture, "JPEG", quality=90)

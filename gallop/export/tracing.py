@@ -1,6 +1,6 @@
 """What a module computes, followed by torch's exporter and written as an ONNX model.
 
-The exporter swaps functions of torch for the whole process while it follows a module, so a tower that answers on
+The exporter swaps functions of torch for the whole process while it follows a module, so a backbone that answers on
 another thread meanwhile would be followed, too, and fail; and it keeps half a gigabyte for good. So on any thread but
 the first, which is where others answer beside it (the app), a process of its own does the work; it takes some seconds
 to start.

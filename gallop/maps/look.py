@@ -107,8 +107,11 @@ class Subject:
 
         "Why A, not B" is A minus B; what teaching changed is the taught explanation minus the untaught one.
         """
-        mine = self.explanation.region_scores(self.class_name, prompt)
+        mine = self._map(prompt)
         return mine if minus is None else np.subtract(mine, minus.scores(prompt))
+
+    def _map(self, prompt: int) -> FloatMap:
+        return self.explanation.region_scores(self.class_name, prompt)
 
     def kept(self, prompt: int) -> list[int]:
         """Return the k regions that entered the local score, best first."""
@@ -125,10 +128,8 @@ class BranchSubject(Subject):
 
     branch: str = ""
 
-    def scores(self, prompt: int, minus: Subject | None = None) -> FloatMap:
-        """Return what each region says (rows, columns); with ``minus`` how much more than it says for that subject."""
-        mine = self.explanation.branch_map(self.branch, self.class_name)
-        return mine if minus is None else np.subtract(mine, minus.scores(prompt))
+    def _map(self, prompt: int) -> FloatMap:
+        return self.explanation.branch_map(self.branch, self.class_name)
 
     def kept(self, prompt: int) -> list[int]:
         """Return none: there is nothing to outline where all count."""

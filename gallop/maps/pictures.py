@@ -1,16 +1,20 @@
-"""A photo and a map on it as one picture: what files, reports and matplotlib's plots show, drawn in this one place."""
+"""A photo and a map on it as one picture: what files, reports and matplotlib's plots show, drawn in this one place.
+
+Regions that count are outlined, and a dot is in each of another subject's. White within black is seen on a photo of any
+colour. A browser strokes the same lines, in ``explainer/src/map.js``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from gallop.images import CropBox
 from gallop.maps.look import DARKENED, DIMMED, GREYED, Scale, Style, Subject, painted, scale_of
-from gallop.maps.outlines import outlined
 from gallop.predictions.heatmaps import FloatMap, photo_map
 
 if TYPE_CHECKING:
@@ -24,6 +28,9 @@ LEAST_SIDE = 200
 """Short side of a picture, in pixels, where the photo has less: outlines would hide it."""
 _LIGHT = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """Of red, green and blue, in the grey that they become."""
+Line = tuple[int, int, int, int]
+"""(x, y, x, y), in regions."""
+_BLACK, _WHITE = 0, 255
 
 
 def map_picture(
@@ -48,47 +55,32 @@ def map_picture(
     style, explanation = style or Style(), subject.explanation
     scores = subject.scores(prompt, minus)
     scale = scale or scale_of([scores], signed=minus is not None)
-    sheet = _Sheet.of(explanation, side)
-    wide = photo_map(scores, sheet.crop, sheet.photo.size, smooth=style.smooth)
+    pixels, crop = _resized(explanation, side)
+    wide = photo_map(scores, crop, (pixels.shape[1], pixels.shape[0]), smooth=style.smooth)
     seen = ~np.isnan(wide)
     layer = painted(np.where(seen, wide, scale.low).astype(np.float32), scale, style)
     weight = np.where(seen, layer[..., 3] / np.float32(255), np.float32(0))[..., None]
-    under = _greyed(sheet.pixels) if style.opacity else sheet.pixels
-    mixed = _dimmed(under * (1 - weight) + layer[..., :3] * weight, sheet.crop)
+    if style.opacity:
+        grey = (pixels @ _LIGHT)[..., None]
+        pixels = np.minimum(GREYED * grey + (1 - GREYED) * pixels, 255) * np.float32(DARKENED)
+    mixed = _dimmed(pixels * (1 - weight) + layer[..., :3] * weight, crop)
     rival = minus.kept(prompt) if minus else ()
-    return _picture(outlined(mixed, sheet.crop, explanation.grid, subject.kept(prompt), rival))
+    return _picture(outlined(mixed, crop, explanation.grid, subject.kept(prompt), rival))
 
 
 def seen_picture(explanation: Explanation, *, side: int = MOST_SIDE) -> Image.Image:
     """Draw the photo in its colours, with what the model did not see dimmed. RGB."""
-    sheet = _Sheet.of(explanation, side)
-    return _picture(_dimmed(sheet.pixels, sheet.crop))
+    return _picture(_dimmed(*_resized(explanation, side)))
 
 
-@dataclass(frozen=True)
-class _Sheet:
-    """A photo at the size of its picture, and where on it lies what the model saw."""
-
-    photo: Image.Image
-    crop: CropBox
-
-    @classmethod
-    def of(cls, explanation: Explanation, side: int) -> _Sheet:
-        photo, crop = explanation.image, explanation.crop
-        times = min(max(LEAST_SIDE / min(photo.size), 1), side / max(photo.size))
-        size = [max(round(length * times), 1) for length in photo.size]
-        sheet = photo.resize((size[0], size[1]), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        x, y = sheet.width / photo.width, sheet.height / photo.height
-        return cls(sheet, CropBox(crop.left * x, crop.top * y, crop.right * x, crop.bottom * y))
-
-    @property
-    def pixels(self) -> FloatMap:
-        return np.asarray(self.photo, dtype=np.float32)
-
-
-def _greyed(pixels: FloatMap) -> FloatMap:
-    grey = (pixels @ _LIGHT)[..., None]
-    return np.minimum(GREYED * grey + (1 - GREYED) * pixels, 255) * np.float32(DARKENED)
+def _resized(explanation: Explanation, side: int) -> tuple[FloatMap, CropBox]:
+    """The photo's pixels (height, width, 3) at the size of its picture, and where on it lies what the model saw."""
+    photo = explanation.image
+    times = min(max(LEAST_SIDE / min(photo.size), 1), side / max(photo.size))
+    width, height = (max(round(length * times), 1) for length in photo.size)
+    sheet = photo.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    crop = explanation.crop.scaled(width / photo.width, height / photo.height)
+    return np.asarray(sheet, dtype=np.float32), crop
 
 
 def _dimmed(pixels: FloatMap, crop: CropBox) -> FloatMap:
@@ -101,3 +93,92 @@ def _dimmed(pixels: FloatMap, crop: CropBox) -> FloatMap:
 
 def _picture(pixels: FloatMap) -> Image.Image:
     return Image.fromarray(np.rint(pixels).astype(np.uint8))
+
+
+def borders(regions: Iterable[int], grid: tuple[int, int]) -> tuple[list[Line], list[Line]]:
+    """Return the lines around a set of regions, and those within it, between two of them."""
+    rows, columns = grid
+    inside = np.zeros((rows + 2, columns + 2), dtype=bool)  # with a rim of regions that are not in it
+    for region in regions:
+        inside[region // columns + 1, region % columns + 1] = True
+    above, below = inside[:-1, 1:-1], inside[1:, 1:-1]
+    left, right = inside[1:-1, :-1], inside[1:-1, 1:]
+
+    def lines(across: NDArray[np.bool_], down: NDArray[np.bool_]) -> list[Line]:
+        flat = [(x, y, x + 1, y) for y, x in np.argwhere(across).tolist()]
+        return flat + [(x, y, x, y + 1) for y, x in np.argwhere(down).tolist()]
+
+    return lines(above ^ below, left ^ right), lines(above & below, left & right)
+
+
+def outlined(
+    picture: FloatMap, crop: CropBox, grid: tuple[int, int], kept: Sequence[int], rival: Sequence[int] = ()
+) -> FloatMap:
+    """Return a picture (height, width, 3) with its kept regions outlined and its rival ones dotted.
+
+    Args:
+        crop: where the grid lies on the picture, in pixels.
+    """
+    canvas = _Canvas(picture, crop, grid)
+    around, within = borders(kept, grid)
+    canvas.stroke(within, 0.5, _WHITE, 0.45)
+    canvas.stroke(around, 2.4, _BLACK, 0.75)
+    canvas.stroke(around, 1.0, _WHITE, 1.0)
+    canvas.dots(rival, 1.7 + 0.4, _BLACK, 0.8)
+    canvas.dots(rival, 1.7 - 0.4, _WHITE, 1.0)
+    return canvas.picture
+
+
+class _Canvas:
+    """A picture that lines are drawn on, all at places of a grid."""
+
+    def __init__(self, picture: FloatMap, crop: CropBox, grid: tuple[int, int]) -> None:
+        self.picture = picture
+        self._height, self._width = picture.shape[0], picture.shape[1]
+        self._left, self._top, self._columns = crop.left, crop.top, grid[1]
+        width, height = crop.right - crop.left, crop.bottom - crop.top
+        self._across, self._down = width / grid[1], height / grid[0]
+        # Thinner in a fine grid, so that the colour within is seen.
+        self._bold = max(min(width / 180, self._across / 9), 0.8)
+
+    def stroke(self, lines: Sequence[Line], wide: float, colour: int, opacity: float) -> None:
+        """Draw lines as one stroke: where two meet it is not drawn twice."""
+        half = wide * self._bold / 2
+        drawn = np.zeros((self._height, self._width), dtype=np.float32)
+        for x, y, right, bottom in lines:
+            columns, shares = _covered(self._x(x) - half, self._x(right) + half, self._width)
+            rows, parts = _covered(self._y(y) - half, self._y(bottom) + half, self._height)
+            here = drawn[rows, columns]
+            np.maximum(here, parts[:, None] * shares[None], out=here)
+        self._cover(drawn, colour, opacity)
+
+    def dots(self, regions: Sequence[int], radius: float, colour: int, opacity: float) -> None:
+        """Draw a disc in the middle of each region."""
+        radius *= self._bold
+        drawn = np.zeros((self._height, self._width), dtype=np.float32)
+        for region in regions:
+            row, column = divmod(region, self._columns)
+            x, y = self._x(column + 0.5), self._y(row + 0.5)
+            columns, _ = _covered(x - radius - 1, x + radius + 1, self._width)
+            rows, _ = _covered(y - radius - 1, y + radius + 1, self._height)
+            down, across = np.ogrid[rows, columns]
+            here = drawn[rows, columns]
+            np.maximum(here, np.clip(radius + 0.5 - np.hypot(down + 0.5 - y, across + 0.5 - x), 0, 1), out=here)
+        self._cover(drawn, colour, opacity)
+
+    def _x(self, column: float) -> float:
+        return self._left + column * self._across
+
+    def _y(self, row: float) -> float:
+        return self._top + row * self._down
+
+    def _cover(self, drawn: FloatMap, colour: int, opacity: float) -> None:
+        weight = np.float32(opacity) * drawn[..., None]
+        self.picture = self.picture * (1 - weight) + colour * weight
+
+
+def _covered(low: float, high: float, size: int) -> tuple[slice, FloatMap]:
+    """The pixels of a row that lie between two places, and the share of each."""
+    first, last = min(max(int(np.floor(low)), 0), size), min(max(int(np.ceil(high)), 0), size)
+    pixels = np.arange(first, last)
+    return slice(first, last), np.clip(np.minimum(pixels + 1, high) - np.maximum(pixels, low), 0, 1).astype(np.float32)

@@ -11,13 +11,13 @@ from sklearn.base import BaseEstimator
 from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many, training_set, warn_of_skipped
+from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many
 from gallop.errors import ConfigError, DataError, suggesting
-from gallop.features.contents import contents_beside
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
 from gallop.methods.interface import Fitted, Method, Setup, method_sight
 from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.predict import Predictions
+from gallop.training.learn import shots_to_learn
 
 
 @suggesting
@@ -72,16 +72,15 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         if isinstance(self.method, str | type):
             raise ConfigError(f"method is {self.method!r}; give one with its settings, such as TipAdapter().")
         cache = open_cache(self.cache)
-        data = training_set(
+        data = shots_to_learn(
             images,
             labels,
+            cache,
             shots=self.shots,
             seed=self.seed,
             allow_fewer=self.allow_fewer,
-            content=contents_beside(cache),
             class_names=class_names,
         )
-        warn_of_skipped(data)
         named = self.backbone
         self._frozen = named if isinstance(named, Backbone) else load_backbone(named, device=self.device)
         self.fitted_ = self.method.fit(data, Setup(self._frozen, self.seed, cache))

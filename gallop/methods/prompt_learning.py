@@ -33,7 +33,7 @@ class PromptedText:
 
     def predict(self, features: ImageFeatures) -> Predictions:
         """Return answers for B images, with the OOD scores of cosines."""
-        return predict(self.model, self.text, Calibration(), features)
+        return predict(self.model, Calibration(), features, self.text)
 
 
 def text_of(model: PromptModel) -> PromptedText:

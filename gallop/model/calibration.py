@@ -87,13 +87,26 @@ class Calibration:
             ConfigError: a share that is not above 0 and at most 1, or no held-out photos are known.
         """
         share = checked_tpr(tpr)
-        if not self.held_out:
-            raise ConfigError(
-                f"A limit that keeps {share:.0%} of the known photos is found on held-out shots, and there are none "
-                f"here{f' (the limit is {self.note})' if self.note else ''}. Learn with calibration_folds of 2 or more "
-                "and two photos a class, or find it on known photos of yours: set_threshold(tpr, photos)."
-            )
+        require(
+            bool(self.held_out),
+            f"A limit that keeps {share:.0%} of the known photos is found on held-out shots, and there are none "
+            f"here{f' (the limit is {self.note})' if self.note else ''}. Learn with calibration_folds of 2 or more "
+            "and two photos a class, or find it on known photos of yours: set_threshold(tpr, photos).",
+        )
         return replace(self, threshold=threshold_at_tpr(self.held_out, share), tpr=share)
+
+    def after_change(self, before: int, now: int, change: str) -> Calibration:
+        """Return what is left after a change of the class list, where no held-out shots are in memory.
+
+        Args:
+            before, now: numbers of classes.
+            change: what was done, such as "'pug' was added".
+        """
+        if self.threshold is None and 1 not in (before, now):
+            return self
+        void = f"void: the class {change} after the threshold was found; train again for a new one"
+        note = NOT_HELD_OUT if self.threshold is None else void
+        return Calibration(self.temperature, None, note).for_classes(now)
 
     def for_classes(self, count: int) -> Calibration:
         """Return what holds for so many classes: for one alone no threshold, since scores compare classes."""

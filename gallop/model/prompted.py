@@ -6,32 +6,67 @@ Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joi
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from gallop.backbones import Backbone, Damping, NameTokens
 from gallop.config import CONTEXT_INIT, MethodConfig
 from gallop.core import fast
+from gallop.core import gallop as paper
 from gallop.core.cosines import global_cosines
 from gallop.core.gallop import GalLoP, Loss, TextFeatures, gallop_loss
 from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
-from gallop.model.branches.branch import Branch
+from gallop.model.branches.branch import Branch, ShotVotes
 from gallop.model.branches.kinds import KINDS, shot_features, sight_of
 from gallop.model.branches.sums import KeptShots
-from gallop.model.branches.votes import ShotVotes, shot_votes
-from gallop.model.prompts import Prompts
 from gallop.model.similarities import Look, Similarities
-from gallop.names.class_names import clean_names
+from gallop.names.class_names import clean_name, clean_names, spelled_as
 from gallop.names.templates import clean_templates, fill
 from gallop.setting import require
+from gallop.wording import did_you_mean, listed
 
 _PROMPT_SIZES = "{} global and {} local ones with contexts of width {} and regions of width {}"
+
+
+class Prompts(paper.Prompts):
+    """The paper's prompts, and a projection of the photo's own feature where a setting asks for it.
+
+    Args:
+        context: token embeddings (C, T) of "A photo of a", from which every context starts.
+        local_projection: False leaves the projection of the regions out of what is learned: it stays the identity.
+        global_width: D, where a projection (D, D) of the photo's own feature is learned, which starts as the identity,
+            too; None learns none.
+        sizes: ``global_prompts``, ``local_prompts`` and ``region_width``, as in ``gallop.core.Prompts``.
+    """
+
+    global_projection: nn.Parameter | None
+
+    def __init__(
+        self, context: Tensor, *, local_projection: bool = True, global_width: int | None = None, **sizes: Any
+    ) -> None:
+        super().__init__(context, **sizes)
+        self.local_projection.requires_grad_(local_projection)
+        whole = None if global_width is None else nn.Parameter(torch.eye(global_width))
+        self.register_parameter("global_projection", whole)  # (D, D); no tensor of a model that has none
+
+    def learned(self) -> list[nn.Parameter]:
+        """Return the tensors that a training changes: all of them, or all but the projection of the regions."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def digest(self) -> str:
+        """Return SHA-256 over all numbers."""
+        digest = hashlib.sha256()
+        for parameter in self.parameters():
+            digest.update(f"{tuple(parameter.shape)}".encode())
+            digest.update(parameter.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
 
 class FastGalLoP(GalLoP):
@@ -83,7 +118,7 @@ class PromptModel:
     maps.
 
     Args:
-        backbone: the frozen towers.
+        backbone: frozen, not changed here.
         class_names: K names; cleaned here, order kept.
         config: sizes and scales.
         prompts: learned ones; None starts from "A photo of a".
@@ -95,7 +130,7 @@ class PromptModel:
         ClassNameError: names that cannot be used.
         TemplateError: templates that cannot be used, or more of them than global prompts.
         BackboneError: a ``detail`` whose regions do not fit into the backbone's grid.
-        ConfigError: prompts of other numbers or widths than those of ``config`` and the towers.
+        ConfigError: prompts of other numbers or widths than those of ``config`` and the backbone.
     """
 
     def __init__(
@@ -131,7 +166,7 @@ class PromptModel:
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """What it is made of, with prompts that any machine can read; of the towers their name, where that tells."""
+        """What it is made of, with prompts that any machine can read; of the backbone its name, where that tells."""
         prompts = copy.deepcopy(self.prompts).cpu()
         made_of = {"backbone": self.backbone, "class_names": self.class_names, "config": self.config}
         return made_of | {"prompts": prompts, "templates": self.templates, "branches": self.branches}
@@ -184,6 +219,35 @@ class PromptModel:
         other = PromptModel(self.backbone, class_names, self.config, self.prompts, self.templates, branches)
         other._text = None if text is None else (self._made_of(), text)
         return other
+
+    def with_class(self, name: str) -> PromptModel:
+        """Return a model that knows one more class; no other class is encoded again.
+
+        Raises:
+            ClassNameError: a name that cannot be used, or equal to one that is there.
+        """
+        names, known = clean_names([*self.class_names, name]), self.cached_text_features()
+        with torch.no_grad():
+            added = self.text_features_of(names[-1])
+        both = (torch.cat([known.global_, added.global_]), torch.cat([known.local, added.local]))
+        return self.for_classes(names, TextFeatures(*both))
+
+    def without_class(self, name: str) -> PromptModel:
+        """Return a model that does not know a class.
+
+        Raises:
+            ClassNameError: no such class, or the last one there is.
+            ConfigError: a branch has not kept its shots.
+        """
+        (wanted,) = spelled_as([clean_name(name)], self.class_names)
+        if wanted not in self.class_names:
+            there, near = listed(self.class_names), did_you_mean(wanted, self.class_names)
+            raise ClassNameError(f"There is no class {wanted!r} here; the classes are {there}.{near}")
+        if len(self.class_names) == 1:
+            raise ClassNameError(f"{wanted!r} is the only class; a classifier knows at least one.")
+        left, text = [k for k, name in enumerate(self.class_names) if name != wanted], self.cached_text_features()
+        names = [self.class_names[k] for k in left]
+        return self.for_classes(names, TextFeatures(text.global_[left], text.local[left]))
 
     def taught(self, shots: Mapping[str, KeptShots]) -> tuple[Branch, ...]:
         """Return the branches that its settings ask for, of shots by the features that they are linear in; none as in
@@ -302,7 +366,7 @@ class PromptModel:
         """Return what each shot adds to the scores of one image (B = 1), by branch, where that can be told."""
         photo, found = self.shot_features(features), {}
         for branch in self.branches:
-            voted = shot_votes(branch, photo[branch.how.space][0], text.global_, self.backbone.logit_scale)
+            voted = branch.votes(photo[branch.how.space][0], text.global_, self.backbone.logit_scale)
             if voted is not None:
                 found[branch.kind] = voted
         return found
@@ -319,8 +383,8 @@ class PromptModel:
         """
         text = self.text_features() if text is None else text
         looks = [look.to(self.backbone.device) for look in self._looks(features)]
-        global_ = _mean([self.paper.image_cosines(look.global_, text) for look in looks])
-        local = _mean([self.paper.local_logits(look.regions, text) for look in looks])
+        global_ = torch.stack([self.paper.image_cosines(look.global_, text) for look in looks]).mean(dim=0)
+        local = torch.stack([self.paper.local_logits(look.regions, text) for look in looks]).mean(dim=0)
         loss = gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
         return loss, global_, local
 
@@ -329,7 +393,7 @@ def text_features_together(models: Sequence[PromptModel], names: NameTokens | No
     """Return the text features of models that differ in their prompts alone: every class after every context, gradients
     reach the contexts.
 
-    One pass of the text tower for all of them, which on a few classes is much cheaper than a pass for each.
+    One pass of the text encoder for all of them, which on a few classes is much cheaper than a pass for each.
 
     Args:
         names: other classes than those of the models.
@@ -345,10 +409,6 @@ def _encoded(backbone: Backbone, names: NameTokens, contexts: Tensor) -> Tensor:
     """Return text features (K, P, D) of every class name after every context (P, C, T)."""
     with backbone.autocast_text(learning=contexts.requires_grad):
         return backbone.text.encode(contexts, names).float()
-
-
-def _mean(looks: Sequence[Tensor]) -> Tensor:
-    return looks[0] if len(looks) == 1 else torch.stack(list(looks)).mean(dim=0)
 
 
 def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:

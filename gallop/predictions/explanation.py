@@ -1,6 +1,6 @@
 """Why one photo got its answer: every prompt's score, and where on the photo each local prompt looked.
 
-An ``Explanation`` holds the stored similarities of one photo, so that another k, class or prompt needs no tower.
+An ``Explanation`` holds the stored similarities of one photo, so that another k, class or prompt needs no backbone.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -20,9 +22,12 @@ from gallop.config import MethodConfig
 from gallop.core import cosines
 from gallop.core.scores import class_probabilities
 from gallop.errors import ConfigError
-from gallop.images import CropBox
+from gallop.features.encoding import BATCH, encode_photos
+from gallop.images import CropBox, Photo
 from gallop.model import scores
-from gallop.model.branches.votes import ShotVotes
+from gallop.model.branches.branch import ShotVotes
+from gallop.model.calibration import Calibration
+from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
@@ -145,7 +150,7 @@ class Explanation:
         return answer_in_words(self.label, self.is_ood, self.doubt)
 
     def with_topk(self, topk: Sequence[int]) -> Explanation:
-        """Return the same photo with other scales; no tower runs.
+        """Return the same photo with other scales; no backbone runs.
 
         Raises:
             ConfigError: not one k of 1 or more per local prompt.
@@ -195,18 +200,6 @@ class Explanation:
         if not 0 <= region < rows * columns:
             raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
         return to_array(self._finest.region_cosines[0, region])
-
-    def classes_at_region(self, region: int) -> dict[str, NDArray[np.float32]]:
-        """Return ``at_region`` by class name, (N,) each, the class first whose mean over the local prompts is largest.
-
-        Without local prompts, in the order of the classes, and empty.
-
-        Raises:
-            ValueError: there is no such region.
-        """
-        scores_ = self.at_region(region)
-        order = np.argsort(-scores_.mean(axis=1), kind="stable") if self.topk else range(len(scores_))
-        return {self.class_names[k]: scores_[k] for k in order}
 
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
@@ -294,3 +287,51 @@ class Explanation:
     def _probabilities(self, logits: Tensor) -> dict[str, float]:
         found = class_probabilities(logits, self.scale, self.temperature)
         return dict(zip(self.class_names, found.tolist(), strict=True))
+
+
+def explain_photos(model: PromptModel, photos: Sequence[Photo], calibration: Calibration) -> list[Explanation]:
+    """Encode photos once, a batch at a time, and keep everything that their explanations need."""
+    made = []
+    for start in range(0, len(photos), BATCH):
+        some = photos[start : start + BATCH]
+        features, crops = encode_photos(model.backbone, some, model.map_sight)
+        text = model.cached_text_features()
+        with torch.no_grad():
+            found = model.maps(features, text).each(Tensor.cpu)
+            votes = [model.votes(features[torch.tensor([i])], text) for i in range(len(some))]
+        for i, (photo, crop, voted) in enumerate(zip(some, crops, votes, strict=True)):
+            one = found.each(itemgetter(slice(i, i + 1)))
+            made.append(replace(explanation_of(model, one, photo.image, crop, calibration), votes=voted))
+    return made
+
+
+def explain_first_look(model: PromptModel, photo: Photo, calibration: Calibration) -> Explanation:
+    """Explain by the first look alone: what there is to show at once, while a second one, of several times the work,
+    is awaited.
+
+    The head, which learned from both looks, is asked about one. No limit for none of these was found for such answers,
+    so there is none. Where answers are of one look anyway, this is ``explain_photos``.
+    """
+    if len(model.sight.times) > 1:
+        once: Any = {"detail": 1.0, "detail_in": "answers"}
+        model = model.with_config(replace(model.config, **once))
+        calibration = Calibration(calibration.temperature, note="none: this is the first of two looks")
+    return explain_photos(model, [photo], calibration)[0]
+
+
+def explanation_of(
+    model: PromptModel, found: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
+) -> Explanation:
+    """Return the explanation of the one photo of ``found`` (B = 1), of which the model saw ``crop``."""
+    return Explanation(
+        image=image,
+        class_names=model.class_names,
+        topk=tuple(model.config.topk),
+        similarities=found.each(Tensor.cpu),
+        scale=model.backbone.logit_scale,
+        temperature=calibration.temperature,
+        threshold=calibration.threshold,
+        grids=model.map_sight.grids(model.backbone)[: len(found.looks)],
+        crop=crop,
+        doubt=calibration.doubt,
+    )

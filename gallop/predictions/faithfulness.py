@@ -23,7 +23,7 @@ from gallop.predictions.explanation import Explanation
 from gallop.predictions.predict import to_array
 
 DELETION_BATCH = 8
-"""Pictures that pass the tower together: a stop or another visitor waits no longer than for these."""
+"""Pictures that pass the backbone together: a stop or another visitor waits no longer than for these."""
 DELETION_STEPS = 10
 """Points of a curve after the first one. They lie closer together at the start, where the best regions go."""
 DRAWS = 5
@@ -84,7 +84,8 @@ def deletion(
     rng = np.random.default_rng(seed)
     orders = [np.argsort(-found, kind="stable"), *(rng.permutation(found.size) for _ in range(draws))]
     counts = np.unique(np.rint(found.size * np.linspace(0, 1, DELETION_STEPS + 1) ** 2).astype(int))
-    gone = _gone(orders, counts)  # (1 + draws, S, R)
+    ranks = np.argsort(orders, axis=1)  # where in its order each region comes, (1 + draws, R)
+    gone = ranks[:, None] < counts[:, None]  # (1 + draws, S, R)
     # All orders begin with the whole photo and end with nothing: these two are encoded once.
     masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, orders[0].size)])
     parts: list[NDArray[np.float32]] = []
@@ -106,15 +107,6 @@ def _map(explanation: Explanation, class_name: str) -> NDArray[np.float32]:
     found, weights = np.mean(maps, axis=0) if maps else 0.0, explanation.similarities.branch_weights
     own = [weight * explanation.branch_map(name, class_name).ravel() for name, weight in weights.items()]
     return np.asarray(sum(own, explanation.similarities.prompts_weight * found), dtype=np.float32)
-
-
-def _gone(orders: list[NDArray[np.intp]], counts: NDArray[np.int_]) -> NDArray[np.bool_]:
-    """(orders, S, R): whether region r is gone at a point of an order's curve."""
-    gone = np.zeros((len(orders), len(counts), orders[0].size), dtype=bool)
-    for o, order in enumerate(orders):
-        for s, count in enumerate(counts):
-            gone[o, s, order[:count]] = True
-    return gone
 
 
 def _scores(

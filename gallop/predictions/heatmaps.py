@@ -5,6 +5,7 @@ Regions are numbered row by row. The model saw only a crop of the photo; outside
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,9 +93,5 @@ def where_in_words(regions: Sequence[int], grid: tuple[int, int]) -> str:
     >>> where_in_words([0, 1, 15], (6, 6))
     'upper left, 2 of 3 regions; centre, 1 of 3 regions'
     """
-    counts: dict[str, int] = {}
-    for region in regions:
-        place = place_in_words(region, grid)
-        counts[place] = counts.get(place, 0) + 1
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return "; ".join(f"{place}, {count} of {len(regions)} regions" for place, count in ordered)
+    counts = Counter(place_in_words(region, grid) for region in regions)
+    return "; ".join(f"{place}, {count} of {len(regions)} regions" for place, count in counts.most_common())

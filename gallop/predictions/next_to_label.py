@@ -1,6 +1,6 @@
 """Which photo to label next: the one whose label the classifier misses most, by two rules that take turns.
 
-U photos have no label and L have one. Nothing here runs a tower: probabilities and features come in.
+U photos have no label and L have one. Nothing here runs a backbone: probabilities and features come in.
 
 Shapes: U and L photos, K classes, D joint width.
 """

@@ -61,8 +61,11 @@ class Predictions:
         )
 
 
-def predict(model: PromptModel, text: TextFeatures, calibration: Calibration, images: Any) -> Predictions:
+def predict(model: PromptModel, calibration: Calibration, images: Any, text: TextFeatures | None = None) -> Predictions:
     """Return answers for one image or many, or for ``ImageFeatures`` encoded before, a batch at a time.
+
+    Args:
+        text: features of the classes, where they are not those after the model's prompts.
 
     Raises:
         DataError: no image at all.
@@ -73,6 +76,7 @@ def predict(model: PromptModel, text: TextFeatures, calibration: Calibration, im
         if isinstance(images, ImageFeatures)
         else encode_sources(model.backbone, many(images), model.sight)
     )
+    text = model.cached_text_features() if text is None else text
     with torch.no_grad():
         parts = [predictions_of(model, model.similarities(features, text), calibration) for features in encoded]
     if not parts:
@@ -80,7 +84,7 @@ def predict(model: PromptModel, text: TextFeatures, calibration: Calibration, im
     return Predictions.cat(parts)
 
 
-def similarities(model: PromptModel, text: TextFeatures, images: Iterable[ImageFeatures]) -> Similarities:
+def similarities(model: PromptModel, images: Iterable[ImageFeatures]) -> Similarities:
     """Return all cosines of many images, in fp32 on the CPU: everything that is asked of them later starts here.
 
     Args:
@@ -89,6 +93,7 @@ def similarities(model: PromptModel, text: TextFeatures, images: Iterable[ImageF
     Raises:
         DataError: no image at all.
     """
+    text = model.cached_text_features()
     with torch.no_grad():
         parts = [model.similarities(features, text).each(Tensor.cpu) for features in images]
     if not parts:

@@ -38,23 +38,22 @@ def answer_of(found: Predictions, i: int, class_names: Sequence[str]) -> dict[st
 def explained_row(explanation: Explanation, shown: str) -> dict[str, Any]:
     """Return the scores of one class by prompt, and the regions that entered them, best first, as boxes in pixels."""
     index = explanation.class_names.index(shown)
+    regions = [explanation.regions(shown, prompt) for prompt in range(len(explanation.topk))]
     return {
         "label": explanation.label,
         "class": shown,
         "global_scores": explanation.global_scores[index].tolist(),
         "local_scores": explanation.local_scores[index].tolist(),
         "topk": list(explanation.topk),
-        "regions": [_regions(explanation, shown, prompt) for prompt in range(len(explanation.topk))],
+        "regions": [
+            {
+                "prompt": prompt,
+                "k": len(boxes),  # topk where the grid has that many regions
+                "boxes": [[round(side, 2) for side in (box.left, box.top, box.right, box.bottom)] for box in boxes],
+            }
+            for prompt, boxes in enumerate(regions, start=1)
+        ],
         "branch_scores": {name: float(found[index]) for name, found in explanation.branch_scores.items()},
-    }
-
-
-def _regions(explanation: Explanation, shown: str, prompt: int) -> dict[str, Any]:
-    boxes = explanation.regions(shown, prompt)
-    return {
-        "prompt": prompt + 1,
-        "k": len(boxes),  # topk where the grid has that many regions
-        "boxes": [[round(side, 2) for side in (box.left, box.top, box.right, box.bottom)] for box in boxes],
     }
 
 

@@ -22,7 +22,7 @@ from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import ONCE, ImageFeatures, Sight, encode_pixels
 from gallop.model.branches.kinds import sight_of
-from gallop.predictions.explaining import explanation_of
+from gallop.predictions.explanation import explanation_of
 from gallop.predictions.predict import predictions_of
 from gallop.predictions.rows import answer_of
 from gallop.serve.batching import PhotoQuestion

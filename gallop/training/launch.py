@@ -32,17 +32,20 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from gallop.backbones import pick_device
-from gallop.errors import ParallelError, ProcessLeft
+from gallop.core.gallop import Loss
+from gallop.errors import ParallelError, ProcessLeft, is_gpu_trouble
 from gallop.setting import whole_between
-from gallop.training.parallel import Here, Processes
+from gallop.training.loop import Parallel, StepResult
 
 TIMEOUT = timedelta(minutes=30)
 """The longest that processes wait for one of them, as while it encodes its photos."""
@@ -73,7 +76,7 @@ def launch(function: Callable[..., Any], *arguments: Any, processes: int, device
     """
     processes = whole_between("processes", processes, 1, _MOST)
     if processes == 1:
-        return function(Here(device), *arguments)
+        return function(Parallel(device), *arguments)
     fabric = _fabric(processes, device)
     running = set(multiprocessing.active_children())
     with tempfile.TemporaryDirectory(prefix="gallop-") as box, _own_environment():
@@ -83,7 +86,13 @@ def launch(function: Callable[..., Any], *arguments: Any, processes: int, device
             _end(set(multiprocessing.active_children()) - running)
             raise (_read(Path(box, _FAILURE)) or KeyboardInterrupt()) from None
         except (ProcessRaisedException, ProcessExitedException) as error:
-            raise _read(Path(box, _FAILURE)) or _lost(error, processes) from error
+            how = getattr(error, "signal_name", None) or "without a word"
+            lost = ParallelError(
+                f"Process {error.error_index + 1} of {processes} of the training ended ({how}); it may have been "
+                "killed for want of memory. Nothing of this training was lost but its last epoch, where it is kept in "
+                "a folder."
+            )
+            raise _read(Path(box, _FAILURE)) or lost from error
         failure = _read(Path(box, _FAILURE))  # one that was interrupted ends as if all were well
         if failure is not None:
             raise failure
@@ -193,14 +202,6 @@ def _read(path: Path) -> Any:
     return pickle.loads(path.read_bytes()) if path.exists() else None
 
 
-def _lost(error: ProcessRaisedException | ProcessExitedException, processes: int) -> ParallelError:
-    how = getattr(error, "signal_name", None) or "without a word"
-    return ParallelError(
-        f"Process {error.error_index + 1} of {processes} of the training ended ({how}); it may have been killed for "
-        "want of memory. Nothing of this training was lost but its last epoch, where it is kept in a folder."
-    )
-
-
 def _end(children: set[Any]) -> None:
     """Give them time to end after Ctrl-C, which a terminal sends to all; then tell them; then make them."""
     for end in (None, lambda child: os.kill(child.pid, signal.SIGINT), lambda child: child.kill()):
@@ -223,3 +224,92 @@ def _own_environment() -> Iterator[None]:
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+class Processes(Parallel):
+    """This process among all of a training: what ``launch`` gives to a function, and what ``fit_steps`` takes.
+
+    Every process goes through the same batches with the same draws, and answers for its own images of each: their
+    features are encoded and kept by it alone. Losses are weighted by their share of the batch and gradients are summed,
+    so that the prompts are those of one process within rounding, and momentum and weight decay act once. Where there
+    are class names enough, each encodes its share of them and has the others' text features from those who did.
+
+    Attributes:
+        device: of this process: "cpu", or a GPU of its own, such as "cuda:1".
+    """
+
+    def __init__(self, fabric: Any) -> None:
+        super().__init__(str(fabric.device))
+        self.rank, self.processes = fabric.global_rank, fabric.world_size
+
+    def go_on(self) -> None:
+        """Agree with all others to go on.
+
+        Raises:
+            ProcessLeft: one of them has left.
+        """
+        if self._sum(torch.zeros(1)).item() > 0:
+            raise ProcessLeft("Another process has stopped listening to the training.")
+
+    def leave(self) -> None:
+        with contextlib.suppress(ParallelError):  # they may have gone already
+            self._sum(torch.ones(1))
+
+    def gather(self, part: Tensor, rows: int) -> Tensor:
+        found: Tensor = _Gather.apply(part, self, rows)  # type: ignore[no-untyped-call]
+        return found
+
+    def whole(self, result: StepResult) -> StepResult:
+        loss, images = result.loss, len(result.correct)
+        answers = [result.correct, result.correct_global]
+        if result.correct_local is not None:
+            answers.append(result.correct_local)
+        terms = torch.stack([loss.total.detach(), loss.global_.detach(), loss.local.detach()])
+        found = self._sum(torch.cat([terms.double(), *(answer.double() for answer in answers)]))
+        total, global_, local = found[:3].unbind()
+        right = [answer > 0 for answer in found[3:].reshape(len(answers), images)]
+        return replace(
+            result,
+            loss=Loss(total, global_, local),
+            correct=right[0],
+            correct_global=right[1],
+            correct_local=right[2] if len(right) > 2 else None,
+        )
+
+    def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
+        given = torch.tensor([0.0 if p.grad is None else 1.0 for p in parameters], device=self.device)
+        parts = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters]
+        found = self._sum(torch.cat([given, *parts]))
+        counts, rest = found[: len(parameters)], found[len(parameters) :]
+        end = 0
+        for p, count in zip(parameters, counts.tolist(), strict=True):
+            start, end = end, end + p.numel()
+            p.grad = rest[start:end].view_as(p) if count else None
+
+    def _sum(self, values: Tensor) -> Tensor:
+        """Over the processes; every one must ask for it, with as many values."""
+        values = values.to(self.device)
+        try:
+            # On the engine's group, but not by its own function, which waits for everybody before each sum.
+            torch.distributed.all_reduce(values)
+        except RuntimeError as error:  # what gloo and nccl raise
+            if is_gpu_trouble(error):
+                raise  # of this process' own GPU
+            raise ParallelError("Another process of the training was lost.") from error
+        return values
+
+
+class _Gather(torch.autograd.Function):
+    """Rows of all processes; backward, each gets the gradients that all have for its own."""
+
+    @staticmethod
+    def forward(ctx: Any, part: Tensor, among: Processes, rows: int) -> Tensor:
+        ctx.among = among
+        whole = part.new_zeros(rows, *part.shape[1:])
+        whole[among.rank :: among.processes] = part
+        return among._sum(whole)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        among = ctx.among
+        return among._sum(gradients[0].contiguous())[among.rank :: among.processes], None, None

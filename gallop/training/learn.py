@@ -9,30 +9,36 @@ import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
+from gallop.core.cosines import ensemble
 from gallop.core.scores import class_probabilities
-from gallop.data import LabelledPhotos, stratified_folds
+from gallop.data import LabelledPhotos, PhotoSource, stratified_folds, training_set, warn_of_skipped
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
+from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
-from gallop.model.branches.kinds import usual_mixes
+from gallop.model.branches.branch import Branch
+from gallop.model.branches.kinds import sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
-from gallop.model.calibration import PROMISED, UNRELIABLE, Calibration, fit_temperature
-from gallop.model.prompted import PromptModel, initial_prompts
-from gallop.model.prompts import Prompts
-from gallop.training.branches import HeldOut, Shots, answers_held_out, shots_for_branches
-from gallop.training.loop import ALONE, Parallel, StepEvent
-from gallop.training.resume import load_training, save_training
+from gallop.model.branches.sums import KeptShots
+from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
+from gallop.model.prompted import PromptModel, Prompts, initial_prompts
+from gallop.model.scores import VERDICT
+from gallop.training.loop import ALONE, Parallel, StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
 
 RELIABLE_SHOTS = 8
 """Fewer shots a class than this, and the threshold is called unreliable."""
+
+Shots: TypeAlias = dict[str, KeptShots]
+"""All shots, by the name of the features that branches are linear in."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,20 @@ class CalibrationEvent:
 
     step: int
     steps: int
+
+
+def event_in_words(event: EncodeEvent | StepEvent | CalibrationEvent) -> tuple[str, int, int, str]:
+    """Return an event as a stage, ``done`` of ``total`` of it and a note, as ``ProgressSaid.say`` takes them.
+
+    >>> event_in_words(EncodeEvent(8, 32))
+    ('encoding views', 8, 32, '')
+    """
+    if isinstance(event, EncodeEvent):
+        return "encoding views", event.done, event.total, ""
+    if isinstance(event, CalibrationEvent):
+        return "calibrating on held-out shots", event.step, event.steps, ""
+    note = f"epoch {event.epoch + 1}, loss {event.loss:.3f}, accuracy {event.accuracy:.1%}"
+    return "training", event.step, event.steps, note
 
 
 def learned_before(model: PromptModel, backbone: Backbone, method: MethodConfig) -> Prompts | None:
@@ -74,6 +94,39 @@ def learned_before(model: PromptModel, backbone: Backbone, method: MethodConfig)
     return copy.deepcopy(model.prompts).to(backbone.device)
 
 
+def encode_ahead(
+    backbone: Backbone,
+    photos: Sequence[PhotoSource],
+    config: TrainConfig,
+    cache: Cache,
+    method: MethodConfig | None = None,
+) -> Iterator[EncodeEvent]:
+    """Encode photos into a cache as they come in, so that ``learn`` with this seed and these views encodes nothing.
+
+    Their centre crops are among them: held-out shots are scored on those, and ``encode_centres`` finds them there.
+
+    Args:
+        method: whose looks are taken; None is one look.
+    """
+    method = method or MethodConfig()
+    total = len(photos) * (config.views + 1)
+    done = 0
+    for part in encode_centres(backbone, photos, cache, sight=sight_of(method, "answers")):
+        done += len(part)
+        yield EncodeEvent(done, total)
+    sight = Sight(method.looks("training"))
+    kept = TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache, sight=sight)
+    for views in kept.encode():
+        yield EncodeEvent(done + views, total)
+
+
+def shots_to_learn(images: Any, labels: Any, cache: Cache | None, **draw: Any) -> LabelledPhotos:
+    """Return what ``training_set`` gives, with contents that a cache remembers, warning of what was skipped."""
+    data = training_set(images, labels, content=contents_beside(cache), **draw)
+    warn_of_skipped(data)
+    return data
+
+
 def learn(
     model: PromptModel,
     shots: LabelledPhotos,
@@ -94,7 +147,7 @@ def learn(
             where shots, settings and backbone are the same. Whoever has saved what was learned drops it
             (``drop_training``).
         objective: what is minimised instead of GalLoP's own loss, as other prompt learners do.
-        parallel: other processes that run the same training (``gallop.training.parallel``). Prompts and steps are the
+        parallel: other processes that run the same training (``gallop.training.launch``). Prompts and steps are the
             same in all; each encodes its own photos, and the first alone keeps the training in ``work`` and
             cross-fits. An objective must then be a mean over images, beside what does not depend on them.
     """
@@ -144,6 +197,38 @@ def _encode(
             yield EncodeEvent(done + found, total - kept + done) if isinstance(found, int) else found
 
 
+def shots_for_branches(
+    model: PromptModel, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
+) -> Iterator[int | Shots]:
+    """Yield how many of this process' photos have been encoded for them, and at last the features of all shots.
+
+    Of each its centre crop, on which photos are answered, at every size at which the model looks: heads that learned
+    from augmented views as well were less sure of photos that they had not seen, and less often right
+    (benchmarks/settings.md).
+    """
+    mine = shots.take(range(parallel.rank, len(shots), parallel.processes))
+    found, done = list[dict[str, Tensor]](), 0
+    asked = mine if len(mine) else shots.take([0])  # which tells how wide its features are
+    for some in encode_centres(model.backbone, asked.photos, cache, asked.hashes, model.sight):
+        found.append(model.shot_features(some))
+        done += min(len(some), len(mine))
+        yield done
+    parallel.go_on()  # all of them gather, or none
+    labels = torch.tensor(shots.labels, dtype=torch.long)
+    made: Shots = {}
+    for name in found[0]:
+        every = torch.cat([part[name] for part in found])[: len(mine), None]
+        made[name] = KeptShots(parallel.gather(every, len(shots)).cpu(), labels)
+    yield made
+
+
+def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
+    """Return the features of all shots, without a word on the way."""
+    *_, found = shots_for_branches(model, shots, cache, ALONE)
+    assert not isinstance(found, int)
+    return found
+
+
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
     trainer = steps.trainer([Learner(model, torch.arange(len(steps.labels)))])
     if work is not None:
@@ -158,51 +243,78 @@ def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Ite
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """What is said of shots that were not learned from: cosines of the prompts' ensemble (m, K), the scores of each
+    branch (m, K), and GL-MCM (m,).
+    """
+
+    cosines: Tensor
+    branches: tuple[Tensor, ...]
+    ood: Tensor
+
+    def take(self, chosen: Tensor) -> HeldOut:
+        """Return some of the shots, by truth values (m,)."""
+        return HeldOut(self.cosines[chosen], tuple(scores[chosen] for scores in self.branches), self.ood[chosen])
+
+    @staticmethod
+    def cat(parts: Sequence[HeldOut]) -> HeldOut:
+        """Return all shots of the parts, in order."""
+        there = all(part.branches for part in parts)  # of a fold with shots of one class alone there are none
+        branches = zip(*(part.branches for part in parts), strict=True) if there else ()
+        cosines, ood = torch.cat([part.cosines for part in parts]), torch.cat([part.ood for part in parts])
+        return HeldOut(cosines, tuple(torch.cat(scores) for scores in branches), ood)
+
+
+@dataclass(frozen=True)
 class CrossFit:
     """Held-out shots and the prompts that never saw them, so that a threshold can follow the class list.
 
     Attributes:
         models: one a fold.
         features: the fold's held-out photos.
-        labels: their class indices.
         index: which of the n training photos they are.
-        pictures: of each photo, a number that it shares with those that are nearly the same picture.
-        note: why a threshold from these is not reliable; empty when it is.
-        fewest: shots of the smallest class.
+        labels: class indices of the training photos (n,).
+        pictures: of each training photo, a number that it shares with those that are nearly the same picture (n,).
     """
 
     models: tuple[PromptModel, ...]
     features: tuple[ImageFeatures, ...]
-    labels: tuple[Tensor, ...]
     index: tuple[Tensor, ...]
-    pictures: tuple[Tensor, ...]
-    note: str
-    fewest: int
+    labels: Tensor
+    pictures: Tensor
 
-    def calibrate(self, class_names: Sequence[str], tpr: float = PROMISED) -> tuple[Calibration, list[Mix]]:
-        """Return temperature and threshold for a class list, on the shots of those of its names that were trained on,
-        and how the branches are mixed with the prompts; empty where there are none, or too few shots to tell.
+    def calibrate(self, model: PromptModel, tpr: float) -> tuple[PromptModel, Calibration]:
+        """Return temperature and threshold for a model's classes, on the shots of those that were trained on, and the
+        model with its branches' weights for them, where there are shots enough to tell.
 
         Args:
             tpr: share of these shots that the threshold keeps.
         """
-        number = {name: k for k, name in enumerate(class_names)}
-        now = torch.tensor([number.get(name, -1) for name in self.models[0].class_names])[torch.cat(self.labels)]
-        there = now >= 0
+        class_names = model.class_names
+        number, photos = {name: k for k, name in enumerate(class_names)}, torch.cat(self.index)
+        now = torch.tensor([number.get(name, -1) for name in self.models[0].class_names])[self.labels[photos]]
+        there, fewest = now >= 0, int(self.labels.bincount().min())
         if not there.any():
-            return Calibration(note="none: no shot of these classes was held out to find it"), []
+            return model, Calibration(note="none: no shot of these classes was held out to find it")
         if len(class_names) == 1:
-            return Calibration(tpr=tpr).for_classes(1), []
+            return model, Calibration(tpr=tpr).for_classes(1)
         held, labels = self._answers(class_names).take(there), now[there]
         logits, mixes = held.cosines * self.models[0].backbone.logit_scale, list[Mix]()
         if held.branches:
             mixes = usual_mixes(self.models[0].config.branches)
-        if held.branches and self.fewest >= ENOUGH_SHOTS:
+        if held.branches and fewest >= ENOUGH_SHOTS:
             mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
         else:
             temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
-        pictures = len(set(torch.cat(self.pictures)[there].tolist()))
-        return Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=self.note, tpr=tpr), mixes
+        pictures, note = len(set(self.pictures[photos][there].tolist())), ""
+        if fewest < RELIABLE_SHOTS:
+            note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
+            note += "threshold"
+        found = Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=note, tpr=tpr)
+        if len(mixes) != len(model.branches):
+            return model, found
+        branches = zip(model.branches, mixes, strict=True)
+        return model.with_branches([replace(branch, mix=mix) for branch, mix in branches]), found
 
     def probabilities(
         self, class_names: Sequence[str], temperature: float, mixes: Sequence[Mix] = ()
@@ -231,7 +343,11 @@ class CrossFit:
                 current = current.with_branches([replace(branch, mix=UNMIXED) for branch in current.branches])
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
-                parts += [answers_held_out(current, current.similarities(part, text)) for part in features.split(BATCH)]
+                for part in features.split(BATCH):
+                    found = current.similarities(part, text)
+                    cosines = ensemble(found.image_cosines, found.local(current.config.topk)).cpu()
+                    scores = (score.cpu() * current.backbone.logit_scale for score in found.branch_scores.values())
+                    parts.append(HeldOut(cosines, tuple(scores), found.ood()[VERDICT].cpu()))
         return HeldOut.cat(parts)
 
 
@@ -258,7 +374,11 @@ def _cross_fit(
         mask[fold] = False
         fresh = PromptModel(model.backbone, model.class_names, model.config)
         if known is not None:
-            relearned = (branch.of_shots(known[branch.how.space].take(mask)) for branch in model.branches)
+            classes, shots_of = len(model.class_names), {space: known[space].take(mask) for space in known}
+            relearned = (
+                Branch.of(branch.kind, shots_of[branch.how.space], classes, texts=branch.texts)
+                for branch in model.branches
+            )
             fresh.branches = tuple(branch for branch in relearned if branch is not None)
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
     for event in steps.trainer(learners).run():
@@ -271,20 +391,11 @@ def _cross_fit(
             _centres(model, shots.take(fold), cache) if centres is None else centres[torch.tensor(fold)]
             for fold in folds
         ),
-        labels=tuple(labels[fold] for fold in folds),
         index=tuple(map(torch.tensor, folds)),
-        pictures=tuple(torch.tensor([groups[i] for i in fold]) for fold in folds),
-        note=_reliability(labels),
-        fewest=int(labels.bincount().min()),
+        labels=labels,
+        pictures=torch.tensor(groups),
     )
 
 
 def _centres(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> ImageFeatures:
     return ImageFeatures.cat(list(encode_centres(model.backbone, shots.photos, cache, shots.hashes, model.sight)))
-
-
-def _reliability(labels: Tensor) -> str:
-    fewest = int(labels.bincount().min())
-    if fewest >= RELIABLE_SHOTS:
-        return ""
-    return f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound threshold"

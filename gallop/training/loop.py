@@ -12,14 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Protocol
+from pathlib import Path
 
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
 from gallop.config import TrainConfig
 from gallop.core.gallop import Loss
-from gallop.errors import TrainingDiverged
+from gallop.errors import CheckpointError, TrainingDiverged
+from gallop.runtime.tensor_file import read_tensor_file
+from gallop.runtime.writing import write_file
+
+TRAINING = "training.safetensors"
+"""In a folder, a training that is under way, kept at the end of every epoch."""
+LARGEST_TRAINING = 2**30
+"""Bytes: twice the largest prompts."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,48 @@ class TrainState:
     generators: Tensor
 
 
+def save_training(folder: str | Path, state: TrainState, key: str) -> None:
+    """Keep a training that is under way, atomically. ``key`` names settings and data, so that no other resumes it."""
+    tensors = {"generators": state.generators}
+    for i, (parameter, momentum) in enumerate(zip(state.parameters, state.momentum, strict=True)):
+        tensors[f"parameter.{i}"], tensors[f"momentum.{i}"] = parameter.contiguous(), momentum.contiguous()
+    write_file(Path(folder) / TRAINING, save(tensors, metadata={"key": key, "epoch": str(state.epoch)}))
+
+
+def load_training(folder: str | Path, key: str) -> TrainState | None:
+    """Return the training kept in ``folder``, or None when there is none.
+
+    Raises:
+        CheckpointError: it is damaged, or belongs to other settings or other data.
+    """
+    path = Path(folder) / TRAINING
+    if not path.is_file():
+        return None
+    try:
+        file = read_tensor_file(path, LARGEST_TRAINING)
+        metadata, tensors = file.metadata, file.tensors()
+        count = sum(name.startswith("parameter.") for name in tensors)
+        state = TrainState(
+            epoch=int(metadata["epoch"]),
+            parameters=[tensors[f"parameter.{i}"] for i in range(count)],
+            momentum=[tensors[f"momentum.{i}"] for i in range(count)],
+            generators=tensors["generators"],
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); train again without resuming.") from error
+    if metadata["key"] != key:
+        raise CheckpointError(
+            f"The training kept in {folder} had other settings, another backbone or other images; resume with the same "
+            "ones, or train again without resuming."
+        )
+    return state
+
+
+def drop_training(folder: str | Path) -> None:
+    """Forget the training kept in ``folder``."""
+    (Path(folder) / TRAINING).unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some images of one learner: its number, their indices (B,), and its generator for prompt dropout."""
@@ -96,13 +146,23 @@ LossFunction = Callable[[Sequence[Batch], int], StepResult]
 """(a batch for each learner that has images left in the epoch, epoch) -> result"""
 
 
-class Parallel(Protocol):
-    """Processes that train together. Each goes through the same batches, and its loss function answers for a part of
-    every batch: its share of the loss, and of the answers those for its own images (elsewhere they are False).
+class Parallel:
+    """The processes of one training, as each of them sees it; here it is the only one, and its part is everything.
+
+    Each goes through the same batches, and its loss function answers for a part of every batch: its share of the loss,
+    and of the answers those for its own images (elsewhere they are False). ``gallop.training.launch`` has several.
+
+    Attributes:
+        rank: 0 is the one that reports and saves.
+        processes: how many there are.
+        device: of this process.
     """
 
-    rank: int
-    processes: int
+    rank: int = 0
+    processes: int = 1
+
+    def __init__(self, device: str = "auto") -> None:
+        self.device = device
 
     def go_on(self) -> None:
         """Agree with all others to go on: before the first step, and after every event. Raises when one has left."""
@@ -114,37 +174,17 @@ class Parallel(Protocol):
         """Return all ``rows`` of a tensor of which each process has computed every ``processes``-th, with gradients:
         those of all processes reach the rows. Every process must go backward through it.
         """
-
-    def whole(self, result: StepResult) -> StepResult:
-        """Return the sum of all parts, without gradients."""
-
-    def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
-        """The gradient of the whole batch, in every process, in place of its part's."""
-
-
-class Alone:
-    """One process, whose part is the whole."""
-
-    rank = 0
-    processes = 1
-
-    def go_on(self) -> None:
-        """Nobody to ask."""
-
-    def leave(self) -> None:
-        """Nobody to tell."""
-
-    def gather(self, part: Tensor, rows: int) -> Tensor:
         return part
 
     def whole(self, result: StepResult) -> StepResult:
+        """Return the sum of all parts, without gradients."""
         return result
 
     def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
-        """They are whole."""
+        """Put the gradient of the whole batch in place of its part's; None where no process has one."""
 
 
-ALONE = Alone()
+ALONE = Parallel()
 
 
 class Trainer:
@@ -204,8 +244,22 @@ class Trainer:
                 step = epoch * self._per_epoch + number + 1
                 last = number == self._per_epoch - 1
                 self._epoch = epoch + last
-                images = torch.cat([batch.images for batch in batches])
-                yield _event(result, step=step, steps=self.steps, epoch=epoch, last=last, lr=lr, images=images)
+                loss, local = result.loss, result.correct_local
+                yield StepEvent(
+                    step=step,
+                    steps=self.steps,
+                    epoch=epoch,
+                    end_of_epoch=last,
+                    lr=lr,
+                    loss=float(loss.total.detach()),
+                    loss_global=float(loss.global_.detach()),
+                    loss_local=float(loss.local.detach()),
+                    accuracy=_accuracy(result.correct),
+                    accuracy_global=_accuracy(result.correct_global),
+                    accuracy_local=None if local is None else _accuracy(local),
+                    kept=result.kept,
+                    images=torch.cat([batch.images for batch in batches]),
+                )
 
     def _batches(self) -> Iterator[list[Batch]]:
         """An epoch in a new order; the short last batch too, and none of a learner whose images are over."""
@@ -271,25 +325,5 @@ class Trainer:
         self._epoch = state.epoch
 
 
-def _event(
-    result: StepResult, *, step: int, steps: int, epoch: int, last: bool, lr: float, images: Tensor
-) -> StepEvent:
-    return StepEvent(
-        step=step,
-        steps=steps,
-        epoch=epoch,
-        end_of_epoch=last,
-        lr=lr,
-        loss=float(result.loss.total.detach()),
-        loss_global=float(result.loss.global_.detach()),
-        loss_local=float(result.loss.local.detach()),
-        accuracy=_share(result.correct),
-        accuracy_global=_share(result.correct_global),
-        accuracy_local=None if result.correct_local is None else _share(result.correct_local),
-        kept=result.kept,
-        images=images,
-    )
-
-
-def _share(correct: Tensor) -> float:
+def _accuracy(correct: Tensor) -> float:
     return float(correct.float().mean())

@@ -24,7 +24,7 @@ Objective = Callable[[PromptModel, ImageFeatures, Tensor, Tensor, TextFeatures],
 
 
 SHARED_NAMES = 8
-"""The least number of class names for each process, for the text tower's work to be shared."""
+"""The least number of class names for each process, for the text encoder's work to be shared."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +48,16 @@ class Steps:
     def trainer(self, learners: Sequence[Learner]) -> Trainer:
         """Return a trainer for models that learn side by side, each from photos of its own.
 
-        They share the pass of the text tower and nothing else: their losses are added, so every gradient is the
+        They share the pass of the text encoder and nothing else: their losses are added, so every gradient is the
         model's own.
         """
-        method, texts_of = learners[0].model.config, self._texts(learners[0].model)
+        texts_of = self._texts(learners[0].model)
 
         def compute(batches: Sequence[Batch], epoch: int) -> StepResult:
-            photos = [learners[batch.learner].photos[batch.images] for batch in batches]
-            # Drawn for the whole batch in every process, so that the draws are those of one process.
-            kept = [
-                draw_kept_prompts(len(batch.images), method.global_prompts, method.kept_prompts, batch.generator)
-                for batch in batches
-            ]
-            parts = [self.views.part(some) for some in photos]
             chosen = [learners[batch.learner] for batch in batches]
-            models = [learner.model for learner in chosen]
-            results = []
-            for learner, text, some, part, drawn in zip(chosen, texts_of(models), photos, parts, kept, strict=True):
-                if len(part):
-                    results.append(self._step(learner, some, part, drawn, text, epoch))
-                else:
-                    results.append(_nothing(learner.model, text, drawn))
-            return StepResult.together(results)
+            texts = texts_of([learner.model for learner in chosen])
+            parts = zip(chosen, batches, texts, strict=True)
+            return StepResult.together([self._step(*part, epoch) for part in parts])
 
         parameters = [parameter for learner in learners for parameter in learner.model.prompts.learned()]
         counts = [len(learner.photos) for learner in learners]
@@ -94,44 +82,29 @@ class Steps:
 
         return share
 
-    def _step(
-        self, learner: Learner, photos: Tensor, part: Tensor, kept: Tensor, text: TextFeatures, epoch: int
-    ) -> StepResult:
-        """Of this process' part (positions) of a batch, weighted by its share of the batch."""
-        own, model = photos[part], learner.model
-        features, target = self.views.batch(own, epoch), self.labels[own]
-        loss, global_, local = self.objective(model, features, target, kept[part], text)
-        found = _answered((loss, global_, local), target, kept)
-        return found if len(part) == len(photos) else _spread(found, part, len(photos))
+    def _step(self, learner: Learner, batch: Batch, text: TextFeatures, epoch: int) -> StepResult:
+        """Return the result of this process' part of a batch, weighted by its share of the batch."""
+        model, photos, images = learner.model, learner.photos[batch.images], len(batch.images)
+        # Drawn for the whole batch in every process, so that the draws are those of one process.
+        kept = draw_kept_prompts(images, model.config.global_prompts, model.config.kept_prompts, batch.generator)
+        part = self.views.part(photos)
+        if not len(part):
+            return _nothing(model, text, kept)
+        features, labels = self.views.batch(photos[part], epoch), self.labels[photos[part]]
+        loss, global_, local = self.objective(model, features, labels, kept[part], text)
+        labels, places = labels.to(global_.device), part.to(global_.device)
 
+        def right(logits: Tensor) -> Tensor:
+            answers = logits.argmax(dim=-1) == labels
+            return answers if len(part) == images else answers.new_zeros(images).index_copy(0, places, answers)
 
-def _answered(found: tuple[Loss, Tensor, Tensor], target: Tensor, kept: Tensor) -> StepResult:
-    loss, global_, local = found
-    target = target.to(global_.device)
-    return StepResult(
-        loss=loss,
-        correct=cosines.ensemble(global_, local).argmax(dim=-1) == target,
-        correct_global=global_.mean(dim=-1).argmax(dim=-1) == target,
-        correct_local=local.mean(dim=-1).argmax(dim=-1) == target if local.shape[-1] else None,
-        kept=kept,
-    )
-
-
-def _spread(found: StepResult, part: Tensor, images: int) -> StepResult:
-    """A part as the trainer wants it: its share of the loss, and answers in the places of the whole batch."""
-
-    def placed(correct: Tensor) -> Tensor:
-        whole = correct.new_zeros(images)
-        whole[part.to(whole.device)] = correct
-        return whole
-
-    return StepResult(
-        loss=found.loss * (len(part) / images),
-        correct=placed(found.correct),
-        correct_global=placed(found.correct_global),
-        correct_local=None if found.correct_local is None else placed(found.correct_local),
-        kept=found.kept,
-    )
+        return StepResult(
+            loss=loss if len(part) == images else loss * (len(part) / images),
+            correct=right(cosines.ensemble(global_, local)),
+            correct_global=right(global_.mean(dim=-1)),
+            correct_local=right(local.mean(dim=-1)) if local.shape[-1] else None,
+            kept=kept,
+        )
 
 
 def _nothing(model: PromptModel, text: TextFeatures, kept: Tensor) -> StepResult:

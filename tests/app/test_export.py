@@ -22,8 +22,7 @@ from app.runs.run import zipped
 from app.views import export
 from app.visitor.page_state import Question
 from gallop import GalLoPClassifier
-from gallop.export.format import ModelToExport
-from gallop.export.formats import known_formats
+from gallop.export.formats import FORMATS, ModelToExport
 from gallop.export.onnx import ALLOWED
 from tests import tiny
 from tests.app.test_jobs import wait
@@ -124,7 +123,7 @@ def test_the_report_is_of_what_is_shown(tiny_app: Open, handed: dict[str, bytes]
 
 def test_every_format_that_gallop_knows_is_offered_by_its_words(tiny_app: Open) -> None:
     at = go(with_photo(tiny_app), EXPORT)
-    for format_ in known_formats().values():
+    for format_ in FORMATS.values():
         assert f"**{format_.title}**: {format_.help}" in everything(at)
 
 
@@ -223,7 +222,7 @@ def test_onnx_is_made_checked_and_told(tiny_app: Open, handed: dict[str, bytes])
 
 def slow(make: Any) -> Any:
     """A format that takes long."""
-    return replace(known_formats()["onnx"], make=make)
+    return replace(FORMATS["onnx"], make=make)
 
 
 def test_an_export_that_takes_long_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,9 +14,8 @@ from PIL import Image
 
 from app.views import method
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
-from gallop.maps.explainer.data import explainer_data
+from gallop.maps.explainer.data import Origins, explainer_data, steps_data
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.explainer.steps import Origins, steps_data
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 from tests.browsing import HOSTILE, Page, alone, expect

@@ -22,8 +22,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from gallop.config import MethodConfig
 from gallop.estimator import GalLoPClassifier
-from gallop.export.web import write
-from gallop.export.web.samples import FIRST_NAMES, photos_to_begin_with
+from gallop.export.web import FIRST_NAMES, write
+from gallop.export.web.folder import photos_to_begin_with
 from gallop.images import load_image
 from tests import tiny
 from tests.browsing import HOSTILE, Page, expect

@@ -20,8 +20,7 @@ from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint
 from gallop.checkpoints.settings import FORMAT
 from gallop.errors import BackboneError, CheckpointError
 from gallop.model.calibration import Calibration
-from gallop.training.loop import TrainState
-from gallop.training.resume import drop_training, load_training, save_training
+from gallop.training.loop import TrainState, drop_training, load_training, save_training
 from tests.tiny import classifier, equal, learned, other_vit, pictures, vit
 
 IMAGES, LABELS = pictures({"red": 3, "green": 3})

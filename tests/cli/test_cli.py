@@ -33,8 +33,7 @@ from gallop.cli.commands import train
 from gallop.cli.console import Console, plain_line
 from gallop.model.calibration import kept_range
 from gallop.training.learn import CalibrationEvent, EncodeEvent
-from gallop.training.loop import StepEvent
-from gallop.training.resume import TRAINING
+from gallop.training.loop import TRAINING, StepEvent
 from tests.tiny import backbone_folder, edit_settings, vit, write_images
 
 CLASSES = {"red_disc": (200, 40, 30), "green_square": (40, 170, 60), "blue_disc": (30, 50, 210)}

@@ -13,7 +13,7 @@ from types import FrameType
 import pytest
 
 from gallop.checkpoints.folder import SETTINGS, TENSORS
-from gallop.training.resume import TRAINING
+from gallop.training.loop import TRAINING
 from gallop.wording import LONGEST_SENTENCE
 from tests import data_trees
 from tests.cli.test_cli import QUICK, backbone, cache_folder, call, model, photos  # noqa: F401

@@ -1,4 +1,4 @@
-"""Another class list on the same prompts, as functions of a model."""
+"""Another class list on the same prompts, of a model and of its calibration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from gallop.errors import ClassNameError
-from gallop.estimator.class_list import with_class, without_class, without_held_out
 from gallop.model.calibration import NOT_HELD_OUT, ONE_CLASS, Calibration
 from gallop.model.prompted import PromptModel
 from tests import tiny
@@ -19,21 +18,21 @@ def model() -> PromptModel:
 
 
 def test_one_more_class_is_encoded_alone(model: PromptModel) -> None:
-    more = with_class(model, "blue").cached_text_features()
+    more = model.with_class("blue").cached_text_features()
     assert torch.equal(more.local[:2], model.cached_text_features().local)
     fresh = tiny.classifier().zero_shot(["red", "green", "blue"]).model_.cached_text_features()
     assert torch.allclose(more.local, fresh.local, atol=1e-6)
 
 
 def test_a_class_that_goes_leaves_the_others_as_they_were(model: PromptModel) -> None:
-    less = without_class(model, "red")
+    less = model.without_class("red")
     assert (less.class_names, model.class_names) == (("green",), ("red", "green"))
     assert torch.equal(less.cached_text_features().global_, model.cached_text_features().global_[1:])
 
 
 def test_a_class_that_is_not_there_is_named_with_those_that_are(model: PromptModel) -> None:
     with pytest.raises(ClassNameError, match=r"no class 'blue' here; the classes are red, green"):
-        without_class(model, "blue")
+        model.without_class("blue")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +45,6 @@ def test_a_class_that_is_not_there_is_named_with_those_that_are(model: PromptMod
     ],
 )
 def test_without_held_out_shots_a_limit_is_void(found: Calibration, before: int, now: int, note: str) -> None:
-    left = without_held_out(found, before, now, "'blue' was added")
+    left = found.after_change(before, now, "'blue' was added")
     assert left.threshold is None
     assert left.note.startswith(note)

@@ -29,8 +29,7 @@ from gallop import GalLoPClassifier
 from gallop.cli import main
 from gallop.config import MethodConfig
 from gallop.errors import OnnxError
-from gallop.export.onnx import ALLOWED, OnnxFile, export_onnx
-from gallop.export.onnx_inputs import as_inputs
+from gallop.export.onnx import ALLOWED, OnnxFile, as_inputs, export_onnx
 from gallop.export.tracing import ToTrace, onnx_model
 from tests import tiny
 from tests.export.conftest import NAMES

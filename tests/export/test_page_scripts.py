@@ -20,10 +20,9 @@ from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text.tokenizers import ClipTokens, clip_merges
 from gallop.config import MethodConfig
 from gallop.estimator import GalLoPClassifier
-from gallop.export.onnx_inputs import as_inputs
-from gallop.export.web.facts import class_features, page_facts
-from gallop.export.web.folder import page_sources
-from gallop.export.web.towers import Looking
+from gallop.export.onnx import as_inputs
+from gallop.export.web.encoders import Looking
+from gallop.export.web.folder import class_features, page_facts, page_sources
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.photo import photo_place
 from gallop.names.class_names import clean_name, parse_names

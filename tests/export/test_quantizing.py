@@ -19,8 +19,7 @@ from onnxruntime.quantization import quantize_dynamic
 from gallop import GalLoPClassifier
 from gallop.cli import main
 from gallop.errors import OnnxError
-from gallop.export.onnx import OnnxFile, export_onnx
-from gallop.export.onnx_inputs import as_inputs, stacked
+from gallop.export.onnx import OnnxFile, as_inputs, export_onnx, stacked
 from gallop.export.quantizing import CALIBRATED_WITH, LEAST_PHOTOS, Inputs, quantized
 from tests import tiny
 from tests.conftest import ROOT

@@ -21,12 +21,10 @@ from gallop.cli import main
 from gallop.config import MethodConfig
 from gallop.errors import OnnxError, PageError
 from gallop.estimator import GalLoPClassifier
+from gallop.export.web import FIRST_NAMES, check_folder, write
 from gallop.export.web import fetch as fetching
-from gallop.export.web import runtime, write
-from gallop.export.web.checking import check_towers
-from gallop.export.web.facts import page_facts
-from gallop.export.web.folder import check_folder, page_files
-from gallop.export.web.samples import FIRST_NAMES, photos_to_begin_with
+from gallop.export.web.encoders import check_encoders
+from gallop.export.web.folder import page_facts, page_files, photos_to_begin_with
 from gallop.export.web.serving import static_server
 from gallop.names.class_names import clean_names
 from tests import tiny
@@ -98,7 +96,7 @@ def test_a_page_whose_answers_differ_is_not_handed_out(
     other = copy.deepcopy(classifier).add_shots(*tiny.pictures({"red": 4}, first_seed=50))
     vision = gzip.decompress(files["towers/vision.onnx.packed"])
     with pytest.raises(OnnxError, match=r"The page's probabilities differ by .* from the classifier's"):
-        check_towers(other, vision, None, "fp32", [])
+        check_encoders(other, vision, None, "fp32", [])
 
 
 def test_photos_that_are_resized_otherwise_are_refused() -> None:
@@ -189,12 +187,12 @@ def test_a_folder_is_served_to_this_machine_alone(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PageError, match=r"which is not beside this package.*python -m gallop\.export\.web\.fetch"):
-        runtime.runtime_files(tmp_path)
-    for name in runtime.FETCHED:
+        fetching.runtime_files(tmp_path)
+    for name in fetching.FETCHED:
         (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(PageError, match="is not the file of onnxruntime-web"):
-        runtime.runtime_files(tmp_path)
-    monkeypatch.setattr("gallop.export.web.folder.runtime_files", lambda: runtime.runtime_files(tmp_path))
+        fetching.runtime_files(tmp_path)
+    monkeypatch.setattr("gallop.export.web.folder.runtime_files", lambda: fetching.runtime_files(tmp_path))
     with pytest.raises(PageError):
         write(tmp_path / "page")
     assert not (tmp_path / "page").exists()

@@ -16,8 +16,7 @@ from gallop.config import TrainConfig
 from gallop.features.cache import Cache, FeatureCache, ImageFeatures, MemoryCache, open_cache
 from gallop.features.encoding import encode_centres, encode_photos
 from gallop.images import Photo, load_image
-from gallop.training.encoding_ahead import encode_ahead
-from gallop.training.learn import EncodeEvent
+from gallop.training.learn import EncodeEvent, encode_ahead
 from tests.features.test_encoding import counted, every, photos, views_of
 from tests.tiny import classifier, equal, learned, picture, pictures, vit
 

@@ -27,8 +27,7 @@ from gallop.maps.look import (
     scale_of,
     shared_scale,
 )
-from gallop.maps.outlines import borders, outlined
-from gallop.maps.pictures import map_picture, seen_picture
+from gallop.maps.pictures import borders, map_picture, outlined, seen_picture
 from gallop.maps.plots import plot_explanation
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, place_in_words

@@ -16,8 +16,7 @@ from gallop.config import MethodConfig
 from gallop.core.gallop import gallop_loss
 from gallop.images import CropBox
 from gallop.maps.explainer import SOURCE
-from gallop.maps.explainer.data import explainer_data
-from gallop.maps.explainer.steps import Origins, steps_data
+from gallop.maps.explainer.data import Origins, explainer_data, steps_data
 from gallop.predictions.explanation import Explanation
 from tests.maps.test_explainer import explanation, made_up, with_head
 

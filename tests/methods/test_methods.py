@@ -36,8 +36,7 @@ from gallop.methods.prompt_learning import ONE_PROMPT
 from gallop.methods.promptsrc import epoch_weights
 from gallop.methods.tip_adapter import SHARPNESSES, WEIGHTS, TipAdapterF, Votes, held_out, search, votes_of
 from gallop.methods.zero_shot import TEMPLATES, template_features
-from gallop.model.prompted import PromptModel
-from gallop.model.prompts import Prompts
+from gallop.model.prompted import PromptModel, Prompts
 from tests.reference import Golden, golden, meta
 from tests.tiny import picture, pictures, there, vit, write_folder
 

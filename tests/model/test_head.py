@@ -248,7 +248,8 @@ def test_the_map_is_the_score_taken_apart(kind: str, tower: str) -> None:
     frozen = backbone(tower)
     model, photos = with_head(frozen, kind)
     with torch.no_grad():
-        found = model.similarities(photos, model.text_features())
+        text = model.text_features()
+        found, prompts = (each.similarities(photos, text) for each in (model, model.with_branches([])))
     (head,) = model.branches
     scores, regions = found.branch_scores[kind], found.looks[0].branches[kind]
     said = head.form.centred()(known_of(frozen, photos).double())
@@ -256,7 +257,6 @@ def test_the_map_is_the_score_taken_apart(kind: str, tower: str) -> None:
     assert torch.allclose(logits.double(), said, atol=1e-4 * float(said.abs().max()))
     summed = (regions / regions.shape[1]).double().sum(dim=1)
     assert torch.allclose(summed, scores.double(), atol=1e-5)
-    prompts = model.with_branches([]).similarities(photos, model.text_features())
     assert torch.equal(found.image_cosines, prompts.image_cosines)
     assert all(torch.equal(score, prompts.ood()[name]) for name, score in found.ood().items()), "OOD is the prompts'"
     weight = KINDS[kind].usual.weight

@@ -43,19 +43,6 @@ def test_a_region_alone_answers_with_the_softmax_of_its_mean_over_prompts() -> N
         assert found.region_probabilities[region] == pytest.approx(shares, abs=1e-5)
 
 
-def test_a_region_is_told_by_class_name_the_likest_first() -> None:
-    found = tiny.classifier().zero_shot(["red", "green", "blue"]).explain(tiny.picture(3))
-    for region in range(found.grid[0] * found.grid[1]):
-        named = found.classes_at_region(region)
-        assert {name: values.tolist() for name, values in named.items()} == dict(
-            zip(found.class_names, found.at_region(region).tolist(), strict=True)
-        )
-        means = [values.mean() for values in named.values()]
-        assert means == sorted(means, reverse=True)
-    alone = tiny.classifier(topk=()).zero_shot(["red", "green"]).explain(tiny.picture(3))
-    assert [len(values) for values in alone.classes_at_region(0).values()] == [0, 0]
-
-
 def test_several_photos_are_explained_as_each_alone() -> None:
     model = tiny.classifier().zero_shot(["red", "green", "blue"])
     photos = [tiny.picture(seed, "green", (40 + seed, 32)) for seed in range(19)]

@@ -34,8 +34,7 @@ from gallop.runtime import writing
 from gallop.runtime.writing import DRAFT, locked
 from gallop.scoring.layout import Layout
 from gallop.training.learn import CalibrationEvent
-from gallop.training.loop import StepEvent
-from gallop.training.resume import TRAINING
+from gallop.training.loop import TRAINING, StepEvent
 from tests.bench_things import FAKES, SPEC, write_sets
 from tests.checkpoints.test_official import folder as golden  # noqa: F401 - a fixture
 from tests.checkpoints.test_official import official

@@ -32,11 +32,9 @@ from gallop.model import prompted
 from gallop.model.branches.branch import Branch
 from gallop.model.prompted import initial_prompts
 from gallop.training import launch as launching
-from gallop.training.launch import launch
+from gallop.training.launch import Processes, launch
 from gallop.training.learn import CalibrationEvent, EncodeEvent
-from gallop.training.loop import ALONE, Parallel, StepEvent
-from gallop.training.parallel import Processes
-from gallop.training.resume import TRAINING
+from gallop.training.loop import ALONE, TRAINING, Parallel, StepEvent
 from tests import warm
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import listen_to_interrupts

@@ -32,8 +32,7 @@ from app.views import compare, export, snippets
 from app.views.project import Opened, tower_of_files
 from app.visitor.page_state import ExportState, Question
 from app.visitor.session import Session, Where
-from gallop.export.format import Exportable, ExportFormat, ModelToExport, PhotoToExport
-from gallop.export.formats import formats_of
+from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
 
 MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20
 assert MEGABYTES * 2**20 <= MAX_ARCHIVE_BYTES

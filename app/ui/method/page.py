@@ -14,8 +14,7 @@ from app.ui.widgets.explainer import steps
 from app.views import exploring, method
 from app.visitor.page_state import Question
 from gallop import Photo
-from gallop.maps.explainer.data import explainer_data
-from gallop.maps.explainer.steps import steps_data
+from gallop.maps.explainer.data import explainer_data, steps_data
 
 session = resources.session()
 

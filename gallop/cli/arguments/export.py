@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gallop.cli.shared_options import MODEL_HELP, Commands, add_common
-from gallop.export.format import PhotoToExport
-from gallop.export.formats import formats_of, known_formats, option_of
+from gallop.export.formats import FORMATS, PhotoToExport, formats_of, option_of
 
 _EXAMPLES = """\
 examples:
@@ -25,24 +24,23 @@ checked_on, largest_difference}. Of several formats at once a list of these"""
 
 def add_export(commands: Commands) -> None:
     """Add the command."""
-    formats = known_formats()
-    told = [f"\n{option_of(key)}: {format_.details}\n" for key, format_ in formats.items() if format_.details]
+    told = [f"\n{option_of(key)}: {format_.details}\n" for key, format_ in FORMATS.items() if format_.details]
     parser = commands.add_parser(
         "export",
         help="a trained model as an ONNX file or a model card, a photo of its as a report",
         epilog="".join([_EXAMPLES, *told, _JSON]),
         description="Write a trained model, or what it says of a photo, as a file for others.",
     )
-    alone = ", ".join(option_of(key) for key, format_ in formats.items() if format_.without_model)
+    alone = ", ".join(option_of(key) for key, format_ in FORMATS.items() if format_.without_model)
     parser.add_argument("model", metavar="MODEL", nargs="?", help=f"{MODEL_HELP}; {alone} is made without one, too")
     group = parser.add_argument_group("what is written, one or more")
-    for key, format_ in formats.items():
+    for key, format_ in FORMATS.items():
         metavar = "DIR" if format_.check_folder else "FILE"
         group.add_argument(option_of(key), metavar=metavar, help=f"{format_.title}: {format_.help}")
-    checked = ", ".join(option_of(key) for key, format_ in formats.items() if format_.checked)
+    checked = ", ".join(option_of(key) for key, format_ in FORMATS.items() if format_.checked)
     explaining = ", ".join(option_of(key) for key in formats_of(PhotoToExport))
     parser.add_argument("--photos", metavar="DIR", help=f"of {checked}: also check with a folder's, read recursively")
-    ways = {key: format_.quantizes for key, format_ in formats.items() if format_.quantizes}
+    ways = {key: format_.quantizes for key, format_ in FORMATS.items() if format_.quantizes}
     parser.add_argument(
         "--quantize",
         nargs="?",
@@ -51,13 +49,13 @@ def add_export(commands: Commands) -> None:
         help=f"of {', '.join(map(option_of, ways))}: write it in 8 bits, with ranges that --photos give (static, the "
         "default) or each batch anew (dynamic); measured on --photos",
     )
-    stored = {key: format_.precisions for key, format_ in formats.items() if format_.precisions}
+    stored = {key: format_.precisions for key, format_ in FORMATS.items() if format_.precisions}
     parser.add_argument(
         "--precision",
         choices=sorted({precision for some in stored.values() for precision in some}),
         help=f"of {', '.join(map(option_of, stored))}: in which numbers are stored ({next(iter(stored.values()))[0]})",
     )
-    served = ", ".join(option_of(key) for key, format_ in formats.items() if format_.check_folder)
+    served = ", ".join(option_of(key) for key, format_ in FORMATS.items() if format_.check_folder)
     parser.add_argument(
         "--open",
         action="store_true",

@@ -16,8 +16,7 @@ from gallop import GalLoPClassifier, load_image
 from gallop.cli.console import Console
 from gallop.cli.inputs import check_output, trained_model, zero_shot_classifier
 from gallop.errors import CommandError, ImageError
-from gallop.export.format import ExportFormat, ModelToExport, PhotoToExport
-from gallop.export.formats import known_formats, option_of
+from gallop.export.formats import FORMATS, ExportFormat, ModelToExport, PhotoToExport, option_of
 from gallop.images import list_images
 from gallop.names.class_names import folder_to_name, spelled_as
 from gallop.runtime.writing import write_file
@@ -28,9 +27,9 @@ _MOST_PHOTOS, _MOST_TO_QUANTIZE = 64, 320
 
 def run(options: Namespace, console: Console) -> int:
     """Write what was asked for, and say what there is to say about it."""
-    asked = {key: format_ for key, format_ in known_formats().items() if getattr(options, key) is not None}
+    asked = {key: format_ for key, format_ in FORMATS.items() if getattr(options, key) is not None}
     if not asked:
-        raise CommandError(f"Say what to write: {', '.join(map(option_of, known_formats()))}.")
+        raise CommandError(f"Say what to write: {', '.join(map(option_of, FORMATS))}.")
     _check_options(options, asked)
     places: list[Path] = []
     for key, format_ in asked.items():

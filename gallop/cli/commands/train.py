@@ -25,10 +25,8 @@ from gallop.evaluation.intervals import Share
 from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
 from gallop.runtime.writing import locked
 from gallop.training.launch import check_processes, launch
-from gallop.training.loop import ALONE, Parallel
-from gallop.training.parallel import Processes
-from gallop.training.resume import TRAINING, drop_training
-from gallop.training.told import event_in_words
+from gallop.training.learn import event_in_words
+from gallop.training.loop import ALONE, TRAINING, Parallel, drop_training
 
 WORK = "training"
 """Folder inside OUT where a training that is under way is kept."""
@@ -103,7 +101,7 @@ def _in_processes(options: Namespace, console: Console) -> _Done:
     return done
 
 
-def _one_of_several(parallel: Processes, options: Namespace) -> _Done:
+def _one_of_several(parallel: Parallel, options: Namespace) -> _Done:
     """What each process runs; the first one talks."""
     options.device = parallel.device
     console = Console(options.json, silent=parallel.rank > 0, options=vars(options))

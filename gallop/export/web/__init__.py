@@ -12,13 +12,25 @@ In ``page`` lies what is written as it is: the page, its scripts and its service
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gallop.errors import PageError
+from gallop.runtime.writing import write_file
 
 if TYPE_CHECKING:
     from gallop.estimator import GalLoPClassifier
-    from gallop.export.web.towers import PagePrecision
 else:
-    GalLoPClassifier = PagePrecision = Any  # hints can be worked out (typing.get_type_hints) without loading them
+    GalLoPClassifier = Any  # hints can be worked out (typing.get_type_hints) without loading it
+
+PagePrecision = Literal["fp16", "fp32"]
+"""Of stored numbers: in half precision, or as they are. Those of ``mini`` were in half precision before."""
+SHOWN = {"teapot": "teapot-12", "mug": "mug-12", "vase": "vase-10", "candle": "candle-13"}
+"""Of the sample's photos to test with, one a class: a page begins with them."""
+FIRST_NAMES = tuple(SHOWN)
+"""Those of a page without a model."""
+FACTS = "model.json"
+"""What tells that a folder holds a page."""
 
 
 def write(
@@ -28,15 +40,30 @@ def write(
 
     Args:
         model: whatever can be written as ONNX; None is ``mini`` without training.
-        precision: in which the towers' numbers are stored.
+        precision: in which the encoders' numbers are stored.
 
     Raises:
         PageError: onnxruntime-web is not there, or the model is one that the page does not take.
         OnnxError: the extra is missing, or the model cannot be written.
         OSError: there is no room for it.
     """
-    from gallop.export.web.folder import page_files, write_files
+    from gallop.export.web.folder import page_files
 
     files, _ = page_files(model, precision)
-    write_files(folder, files)
+    check_folder(folder)
+    for name, data in files.items():
+        write_file(Path(folder, name), data)
     return {name: len(data) for name, data in files.items()}
+
+
+def check_folder(folder: str | PathLike[str]) -> None:
+    """Refuse a folder that holds something else than a page.
+
+    Raises:
+        PageError: so it is, or it is a file.
+    """
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise PageError(f"{path} is a file; name a folder for the page.")
+    if path.is_dir() and any(path.iterdir()) and not (path / FACTS).is_file():
+        raise PageError(f"{path} holds other files; name a folder that is empty, or is not there yet.")

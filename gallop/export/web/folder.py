@@ -8,26 +8,31 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from os import PathLike
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from gallop.backbones.text.causal import CausalTextEncoder
+import numpy as np
+import torch
+
+from gallop import __version__
+from gallop.backbones.text.causal import CausalTextEncoder, reads_clip_tokens
 from gallop.backbones.text.tokenizers import clip_merges
+from gallop.config import CONTEXT_INIT, HEADS
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
-from gallop.export.to_onnx import ready_for_onnx
-from gallop.export.web.checking import check_towers
-from gallop.export.web.facts import class_features, has_fixed_classes, page_facts
-from gallop.export.web.runtime import SCRIPT_FILE, WASM_FILE, runtime_files
-from gallop.export.web.samples import FIRST_NAMES, photos_to_begin_with
-from gallop.export.web.towers import PagePrecision, text_onnx, vision_onnx
+from gallop.export.onnx import PATTERNS, ready_for_onnx
+from gallop.export.web import FACTS, FIRST_NAMES, SHOWN, PagePrecision
+from gallop.export.web.encoders import check_encoders, text_onnx, vision_onnx
+from gallop.export.web.fetch import SCRIPT_FILE, WASM_FILE, runtime_files
 from gallop.maps.explainer import STYLE_SHEET
+from gallop.maps.explainer.data import palettes
+from gallop.model.prompted import PromptModel, initial_prompts
+from gallop.names.templates import PLACE
 from gallop.runtime.reading import read_bytes
-from gallop.runtime.writing import write_file
+from gallop.sample import sample_photos
 
-FACTS = "model.json"
-"""What tells that a folder holds a page."""
+_FORMAT = 1
 _PAGE = Path(__file__).with_name("page")
 _WORKER = "sw.js"
 _VERSION, _FILES = 'const VERSION = "";', "const FILES = [];"
@@ -41,7 +46,7 @@ def page_files(
     """Return the page's files by name, and the facts that it reads.
 
     Args:
-        photos: to compare the towers with, beside the sample's: whatever ``load_image`` takes.
+        photos: to compare the encoders with, beside the sample's: whatever ``load_image`` takes.
 
     Raises:
         PageError, OnnxError: as ``write``.
@@ -52,14 +57,13 @@ def page_files(
     model = ready_for_onnx(model)
     facts = page_facts(model)
     shown = photos_to_begin_with(model.model_.class_names)
-    large = _towers(model, precision) | {f"runtime/{WASM_FILE}": runtime[WASM_FILE]}
-    agreement = check_towers(
-        model, large["towers/vision.onnx"], large.get("towers/text.onnx"), precision, [*shown, *photos]
-    )
+    large = _encoders(model, precision) | {f"runtime/{WASM_FILE}": runtime[WASM_FILE]}
+    photos = [*shown, *photos]
+    difference = check_encoders(model, large["towers/vision.onnx"], large.get("towers/text.onnx"), precision, photos)
     files = {f"{name}.packed": gzip.compress(data, 9, mtime=0) for name, data in large.items()}
     facts |= {
         "precision": precision,
-        "agreement": {"difference": agreement.difference, "photos": agreement.images},
+        "agreement": {"difference": difference, "photos": PATTERNS + len(photos)},
         "large": {name: len(data) for name, data in files.items()},
         "samples": [f"samples/{path.name}" for path in shown],
     }
@@ -70,7 +74,68 @@ def page_files(
     return dict(sorted(files.items())), facts
 
 
-def _towers(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, bytes]:
+def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
+    """Return what the page reads first; which files there are, and how large, comes on top.
+
+    Raises:
+        PageError: its photos are resized in a way that the page does not know.
+    """
+    model, calibration = classifier.model_, classifier.calibration_
+    backbone, config = model.backbone, model.config
+    if backbone.preprocess.interpolation != "bicubic":
+        raise PageError(
+            f"The page resizes photos by bicubic interpolation, and {backbone.name} wants "
+            f"{backbone.preprocess.interpolation}; use another backbone."
+        )
+    size = {"size": backbone.preprocess.size, "squash": backbone.preprocess.squash}
+    return {
+        "format": _FORMAT,
+        "gallop": __version__,
+        "backbone": backbone.name,
+        "fixed": has_fixed_classes(model),
+        "names": list(model.class_names),
+        "templates": list(model.templates or (f"{CONTEXT_INIT} {PLACE}",)),
+        "prompts": [config.global_prompts, len(config.topk)],
+        "topk": list(config.topk),
+        "preprocess": {**size, "mean": backbone.preprocess.mean, "std": backbone.preprocess.std},
+        "looks": list(model.sight.times),
+        "grids": [{"rows": rows, "columns": columns} for rows, columns in model.sight.grids(backbone)],
+        "damping": asdict(model.damping),
+        "scale": backbone.logit_scale,
+        "temperature": calibration.temperature,
+        "threshold": calibration.threshold,
+        "doubt": calibration.doubt,
+        "branches": [{"name": HEADS[each.kind].title, "weight": each.mix.weight} for each in model.branches],
+        "width": backbone.feature_sizes[-1],
+        "room": backbone.text.context_length,
+        "palettes": palettes(),
+    }
+
+
+def has_fixed_classes(model: PromptModel) -> bool:
+    """Return whether the page takes the text features of the classes as they are, and no other names.
+
+    So it is where something was learned, from photos of these classes, and where its text encoder is none of CLIP's
+    kind.
+    """
+    learned = model.prompts.digest() != initial_prompts(model.backbone, model.config).digest()
+    return learned or bool(model.branches) or not reads_clip_tokens(model.backbone.text)
+
+
+def class_features(classifier: GalLoPClassifier) -> bytes:
+    """Return text features after global, then after local prompts: (K, M + N, D), little-endian float32."""
+    text = classifier.model_.cached_text_features()
+    both = torch.cat([text.global_, text.local], dim=1).detach().cpu().float().numpy()
+    return np.ascontiguousarray(both, dtype="<f4").tobytes()
+
+
+def photos_to_begin_with(class_names: Sequence[str]) -> list[Path]:
+    """Return sample photos of classes that a classifier knows."""
+    there = {photo.path.stem: photo.path for photo in sample_photos() if photo.part == "test"}
+    return [there[stem] for name, stem in SHOWN.items() if name in class_names]
+
+
+def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, bytes]:
     """What is large, and made of this model."""
     made = {"towers/vision.onnx": vision_onnx(model, precision)}
     if has_fixed_classes(model.model_):
@@ -105,31 +170,6 @@ def _told(files: Mapping[str, bytes], version: str) -> bytes:
             raise ValueError(f"The service worker has no line {line!r}.")
         script = script.replace(line, told)
     return script.encode()
-
-
-def write_files(folder: str | PathLike[str], files: Mapping[str, bytes]) -> None:
-    """Write a page's files into a folder that is made, is empty, or holds a page.
-
-    Raises:
-        PageError: it holds something else.
-        OSError: it cannot be written.
-    """
-    check_folder(folder)
-    for name, data in files.items():
-        write_file(Path(folder, name), data)
-
-
-def check_folder(folder: str | PathLike[str]) -> None:
-    """Refuse a folder that holds something else than a page.
-
-    Raises:
-        PageError: so it is, or it is a file.
-    """
-    path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise PageError(f"{path} is a file; name a folder for the page.")
-    if path.is_dir() and any(path.iterdir()) and not (path / FACTS).is_file():
-        raise PageError(f"{path} holds other files; name a folder that is empty, or is not there yet.")
 
 
 def zipped_page(files: Mapping[str, bytes]) -> bytes:

@@ -9,7 +9,8 @@ each grid, with its share in the score.
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.config import HEADS
+from gallop.images import CropBox
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import COLOURS, SIGNED_COLOURS, Scale, branch_scale, colour_table, shared_scale
 from gallop.maps.photo import photo_place, photo_url
@@ -72,7 +74,7 @@ def explainer_data(
         "temperature": explanation.temperature,
         "threshold": explanation.threshold,
         **({"doubt": explanation.doubt} if explanation.doubt else {}),
-        "grids": [*map(_larger, explanation.looks[:-1]), _grid(explanation)],
+        "grids": _grids(explanation),
         "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],
         **palettes(),
@@ -84,14 +86,13 @@ def explainer_data(
     return data
 
 
-def _grid(look: Explanation) -> dict[str, Any]:
-    return {"rows": look.grid[0], "columns": look.grid[1]}
-
-
-def _larger(look: Explanation) -> dict[str, Any]:
-    """The grid of larger regions, which have a scale of their own."""
-    scale = shared_scale(look)
-    return _grid(look) | {"range": [scale.low, scale.high]}
+def _grids(explanation: Explanation) -> list[dict[str, Any]]:
+    """The grid of each look; that of larger regions has a scale of its own."""
+    grids: list[dict[str, Any]] = [{"rows": rows, "columns": columns} for rows, columns in explanation.grids]
+    for grid, look in zip(grids, explanation.looks[:-1], strict=False):
+        scale = shared_scale(look)
+        grid["range"] = [scale.low, scale.high]
+    return grids
 
 
 @cache
@@ -106,7 +107,7 @@ def palettes() -> dict[str, Any]:
 def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
     """The same classes in the same order: a class that was added after teaching is the last one there."""
     names = explanation.class_names
-    frame, other = ((len(each.topk), [look.grid for look in each.looks]) for each in (explanation, before))
+    frame, other = ((len(each.topk), each.grids) for each in (explanation, before))
     if {*before.class_names} != {*names} or frame != other:
         raise ValueError("Two explanations can be compared only where their classes, local prompts and grids agree.")
     order = [before.class_names.index(name) for name in names]
@@ -120,7 +121,7 @@ def all_sent(explanation: Explanation, takes: int) -> bool:
 
 def _room(explanation: Explanation, takes: int) -> int:
     planes = max(len(explanation.topk), 1) + len(explanation.branches)
-    regions = sum(rows * columns for rows, columns in (look.grid for look in explanation.looks))
+    regions = sum(rows * columns for rows, columns in explanation.grids)
     return COSINE_BYTES // (takes * planes * regions * 4)
 
 
@@ -216,3 +217,47 @@ def _best(look: Explanation) -> list[list[list[Any]]]:
 def _packed(values: NDArray[Any]) -> str:
     kind = np.uint8 if values.dtype == np.uint8 else "<f4"
     return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
+
+
+@dataclass(frozen=True)
+class Origins:
+    """What an explanation does not tell of itself.
+
+    Attributes:
+        side: pixels of the square that the backbone gets.
+        templates: the words that prompts say, with ``{}`` for the name; none where prompts were learned.
+        tokens: vectors of a learned prompt.
+        kept: global prompts that take part for each photo while prompts are learned.
+        notes: by step ("regions", "prompts", "cosines", "learning") a sentence more.
+        notebooks: by the title of a step, the name and the address of what builds it in code.
+    """
+
+    side: int
+    templates: Sequence[str] = ()
+    tokens: int = 4
+    kept: int = 1
+    notes: Mapping[str, str] = field(default_factory=dict)
+    notebooks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def steps_data(shown: Mapping[str, Any], size: tuple[int, int], crop: CropBox, origins: Origins) -> dict[str, Any]:
+    """Return everything that the steps show.
+
+    Args:
+        shown: what ``explainer_data`` made; where its ``stands`` stand, the steps begin.
+        size: of the photo, width and height.
+        crop: what the model saw, in the photo's pixels.
+    """
+    across, down = crop.right - crop.left, crop.bottom - crop.top
+    method = {
+        "pixels": list(size),
+        "side": origins.side,
+        "cut": [crop.left, crop.top, crop.right, crop.bottom],
+        "squeezed": across == size[0] and down == size[1] and across != down,
+        "texts": list(origins.templates) or None,
+        "tokens": origins.tokens,
+        "kept": origins.kept,
+        "notes": {step: origins.notes.get(step, "") for step in ("regions", "prompts", "cosines", "learning")},
+        "notebooks": {step: list(named) for step, named in origins.notebooks.items()},
+    }
+    return {**shown, "method": method}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from gallop.errors import ClassNameError, ConfigError
+from gallop.errors import ClassNameError
 from gallop.maps.look import COLOURS, Style
+from gallop.setting import require
 from gallop.wording import listed, printable
+
+_KINDS = {"class_name": str, "against": str, "before": bool, "prompt": int, "topk": list, "region": int, "turn": int}
+"""Of what a browser tells; a truth value is no number."""
 
 
 class Extent(Protocol):
@@ -56,19 +60,10 @@ class Stands:
     @classmethod
     def told(cls, said: Mapping[str, Any]) -> Stands:
         """Return what a browser told; of what makes no sense, nothing."""
-        topk = said.get("topk")
-        ks: Sequence[Any] = topk if isinstance(topk, list) else ()
-        return cls(
-            class_name=_of(said, "class_name", str, None),
-            against=_of(said, "against", str, None),
-            before=_of(said, "before", bool, False),
-            prompt=_of(said, "prompt", int, 0),
-            topk=tuple(ks) if all(isinstance(k, int) and not isinstance(k, bool) for k in ks) else (),
-            region=_of(said, "region", int, None),
-            all_scales=_of(said, "all", bool, False),
-            style=_style(said),
-            turn=_of(said, "turn", int, 0),
-        )
+        given = {name: said[name] for name, kind in _KINDS.items() if type(said.get(name)) is kind}
+        topk = given.pop("topk", [])
+        given["topk"] = tuple(topk) if all(type(k) is int for k in topk) else ()
+        return cls(**given, all_scales=said.get("all") is True, style=_style(said))
 
     def of(self, explanation: Extent) -> Stands:
         """Return it as far as an explanation has such classes, prompts, scales and regions."""
@@ -97,17 +92,12 @@ class Stands:
             if name is not None and name not in explanation.class_names:
                 known = listed(explanation.class_names)
                 raise ClassNameError(f"There is no class '{printable(name)}' here; the classes are {known}.")
-        if len(self.topk) > prompts or min(self.topk, default=1) < 1:
-            raise ConfigError(f"topk needs at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
+        fits = len(self.topk) <= prompts and min(self.topk, default=1) >= 1
+        require(fits, f"topk needs at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
         maps = max(_maps(explanation), 1)
         for what, value, count in (("prompt", self.prompt, maps), ("region", self.region or 0, regions)):
-            if not 0 <= value < count:
-                raise ConfigError(f"{what} is {value}; it must be between 0 and {count - 1}.")
+            require(0 <= value < count, f"{what} is {value}; it must be between 0 and {count - 1}.")
         return self.of(explanation)
-
-    def after(self, last: Stands) -> Stands:
-        """Return it as an answer to the browser's last movement, so that it is followed."""
-        return replace(self, turn=last.turn)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the browser has it."""
@@ -131,21 +121,8 @@ def _maps(explanation: Extent) -> int:
     return len(explanation.topk) + len(explanation.branches)
 
 
-def _of(said: Mapping[str, Any], name: str, kind: type, other: Any) -> Any:
-    value = said.get(name)
-    return value if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)) else other
-
-
 def _style(said: Mapping[str, Any]) -> Style:
-    def share(name: str, other: float) -> float:
-        value = said.get(name)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-        return float(value) if number else other  # type: ignore[arg-type]
-
-    colours = said.get("colours")
-    return Style(
-        colours if colours in COLOURS else Style.colours,
-        share("opacity", Style.opacity),
-        share("threshold", Style.threshold),
-        said.get("smooth") is not False,
-    )
+    given: dict[str, Any] = {name: said.get(name) for name in ("opacity", "threshold")}
+    numbers = {name: float(value) for name, value in given.items() if type(value) in (int, float) and 0 <= value <= 1}
+    colours = said["colours"] if said.get("colours") in COLOURS else Style.colours
+    return Style(colours, smooth=said.get("smooth") is not False, **numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from gallop.maps.explainer import STYLE_SHEET, script
@@ -80,7 +81,8 @@ class Explainer(anywidget.AnyWidget):
         Raises:
             ClassNameError, ConfigError: there is no such class, prompt, k or region; it stands as it did.
         """
-        self.stood = stands.checked(self.explanation).after(self.stood)
+        # An answer to the browser's last movement, so that it is followed.
+        self.stood = replace(stands.checked(self.explanation), turn=self.stood.turn)
         self._draw()
 
     def _told(self, change: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ Where a photo is looked at twice, the form is of the mean over the looks of each
 is the mean of both looks' maps. That was as good as any other way on the train folders of eight sets; a form that was
 learned from one look and is asked with both loses two to three points at 12 and 8 shots, so it is learned from both.
 
-Shapes: B images, K classes, R regions, M global prompts, V region width, D joint width.
+Shapes: B images, K classes, R regions, M global prompts, n shots, S views of each, V region width, D joint width.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from gallop.backbones import Backbone
 from gallop.errors import ConfigError
 from gallop.features.cache import ImageFeatures
 from gallop.model.branches.forms import LinearForm
-from gallop.model.branches.kinds import KINDS, Kind, region_features
+from gallop.model.branches.kinds import KINDS, PENALTY, Kind, region_features
 from gallop.model.branches.mix import Mix
 from gallop.model.branches.sums import KeptShots, ShotSums, mean_region
+from gallop.setting import require
 
 _NEAR, _ROUNDED = 0.02, 0.001
 """How far the sums of one class may be from themselves, and further with each shot. Kept in half precision a feature of
@@ -32,6 +33,28 @@ were 0.34 apart (both on ``mini``)."""
 
 TextsOf: TypeAlias = Callable[[Sequence[str]], Tensor]
 """The text features of names, (K, D) of length 1 on the CPU."""
+
+
+@dataclass(frozen=True)
+class ShotVotes:
+    """A branch's scores of one photo, (K,), in the unit of cosines: ``shots`` summed over the shots, plus ``rest``.
+
+    Attributes:
+        shots: (n, K) what each shot adds to the score of each class: much where it is unlike what the others say of it
+            and like the photo.
+        rest: (K,) what no shot says: the share of each class among them, and the text features of the names.
+        labels: (n,) class indices of the shots.
+        named: whether all names say something; where weights are drawn to zero only those of classes without shots do.
+    """
+
+    shots: Tensor
+    rest: Tensor
+    labels: Tensor
+    named: bool
+
+    def strongest(self, class_index: int, count: int) -> list[int]:
+        """Return the shots that say most for or against a class, the strongest first."""
+        return self.shots[:, class_index].abs().argsort(descending=True, stable=True)[:count].tolist()
 
 
 @dataclass(frozen=True)
@@ -78,10 +101,6 @@ class Branch:
             return None
         return Branch(kind, sums, how.fit(sums, shots, texts), mix or how.usual, shots, texts)
 
-    def of_shots(self, shots: KeptShots) -> Branch | None:
-        """Return what such a branch learns from these shots alone, with the usual mix."""
-        return Branch.of(self.kind, shots, len(self.sums.counts), texts=self.texts)
-
     def learned(self, shots: KeptShots) -> Branch:
         """Return it with further shots of its classes.
 
@@ -89,12 +108,11 @@ class Branch:
             ConfigError: logistic regression whose earlier shots were not kept.
         """
         kept = None if self.shots is None else self.shots.append(shots)
-        if kept is None and self.how.keeps_form:
-            raise ConfigError(
-                "Logistic regression learns from all shots together, and the earlier ones were not kept with this "
-                "model. Give it their photos (recall_shots), or use the head ridge or discriminant, which need them no "
-                "more."
-            )
+        require(
+            kept is not None or not self.how.keeps_form,
+            "Logistic regression learns from all shots together, and the earlier ones were not kept with this model. "
+            "Give it their photos (recall_shots), or use the head ridge or discriminant, which need them no more.",
+        )
         sums = self.sums + ShotSums.of(shots, len(self.sums.counts))
         return replace(self, sums=sums, form=self.how.fit(sums, kept, self.texts), shots=kept)
 
@@ -180,6 +198,34 @@ class Branch:
         weights, bias = ((part / unit).float().to(backbone.device) for part in (form.weights, form.bias))
         projection = backbone.vision.region_projection if self.how.extra is None else None
         return FittedBranch(weights, bias, projection, self.how.space)
+
+    def votes(self, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
+        """Return the votes of one photo; None where this is no ridge regression, or its shots were not kept.
+
+        With weights W that minimise the squared error of centred features x and targets y plus p |W - T|^2, p (W - T)
+        is the sum of (y - W x) x' over all views, each with its share: so a score W f is that of the names' text
+        features T, and a sum over shots of what is left of their own targets, times their product with f, over p.
+
+        Args:
+            photo: its feature (D,), of length 1.
+            text: features of the classes (K, M, D) after the global prompts.
+            scale: exp(logit_scale) of the backbone.
+        """
+        if not self.how.votes or self.shots is None:
+            return None
+        x, labels, known = self.shots.features.double(), self.shots.labels, self.sums.known
+        target = F.one_hot(labels, len(known)).double()[:, None, known]  # (n, 1, classes with shots)
+        left = (target - self.form(x)) / x.shape[1]
+        near = (x - self.sums.mean) @ (photo.cpu().double() - self.sums.mean)  # (n, S)
+        found = torch.einsum("ns,nsk->nk", near, left) / PENALTY
+        every = found.mean(dim=1, keepdim=True).repeat(1, len(known))  # of classes without shots, as their weights are
+        every[:, known] = found
+        every -= every.mean(dim=1, keepdim=True)
+        unit = scale * self.mix.temperature
+        scores = self.complete(text)(photo.cpu().double()) / unit
+        return ShotVotes(
+            (every / unit).float(), (scores - every.sum(dim=0) / unit).float(), labels, self.texts is not None
+        )
 
 
 @dataclass(frozen=True)

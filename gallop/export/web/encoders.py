@@ -1,27 +1,32 @@
-"""The towers of the page as ONNX: pixels to what is compared with texts, and token ids to texts.
+"""The encoders of the page as ONNX: pixels to what is compared with texts, and token ids to texts.
 
 Numbers are computed in 32 bits, and stored in 16 where that changes none of them, or where it is asked for.
-What comes after the towers is the page's own script (``page/cosines.js``), so that other names need no tower.
+What comes after the encoders is the page's own script (``page/cosines.js``), so that other names need no image encoder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones.text.causal import CausalTextEncoder, WholeTexts
+from gallop.backbones.text.tokenizers import ClipTokens
 from gallop.backbones.vision.timm_encoders import CNNEncoder
+from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
-from gallop.export.onnx import Answering
-from gallop.export.onnx_inputs import INPUTS, PREFIXES
+from gallop.export.onnx import INPUTS, PREFIXES, Answering, Seen, onnx_session, pixels_to_check
 from gallop.export.tracing import ToTrace, onnx_model
+from gallop.export.web import PagePrecision
+from gallop.features.encoding import encode_pixels
+from gallop.predictions.predict import to_array
 
-PagePrecision = Literal["fp16", "fp32"]
-"""Of stored numbers: in half precision, or as they are. Those of ``mini`` were in half precision before."""
+PAGE_ALLOWED = {"fp32": 1e-4, "fp16": 1e-2}
+"""The largest difference of a probability from the classifier's own, by the precision of the stored numbers."""
 _SMALL = 1024
 """Numbers of a tensor that stays as it is: norms and biases weigh nothing."""
 
@@ -96,7 +101,9 @@ def _stored(model: Any, precision: PagePrecision) -> bytes:
         name = tensor.name
         tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
         casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    _put_first(graph, casts)
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*casts, *nodes])
     del graph.value_info[:]
     del model.metadata_props[:]
     for node in graph.node:  # which lines of torch they are from weighs as much as a layer
@@ -105,7 +112,58 @@ def _stored(model: Any, precision: PagePrecision) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _put_first(graph: Any, nodes: Sequence[Any]) -> None:
-    rest = list(graph.node)
-    del graph.node[:]
-    graph.node.extend([*nodes, *rest])
+def check_encoders(
+    classifier: GalLoPClassifier, vision: bytes, text: bytes | None, precision: PagePrecision, photos: Sequence[Any]
+) -> float:
+    """Compare the files with the classifier's own answers; return the largest difference of a probability.
+
+    Args:
+        photos: beside pictures that are made.
+
+    Raises:
+        OnnxError: they differ by more than ``PAGE_ALLOWED``.
+    """
+    pixels = pixels_to_check(classifier.model_, photos)
+    own = classifier.predict_all(
+        encode_pixels(classifier.model_.backbone, pixels, classifier.model_.sight)
+    ).probabilities
+    difference = float(np.abs(_probabilities(classifier, vision, pixels) - own).max())
+    apart = 0.0 if text is None else _texts_apart(classifier, text)
+    allowed = PAGE_ALLOWED[precision]
+    if not (difference <= allowed and apart <= allowed):
+        raise OnnxError(
+            f"The page's probabilities differ by {difference:.1e} from the classifier's ({allowed:.0e} is the most), "
+            "so it is not handed out. Store its numbers as they are (fp32), or try other versions of torch and "
+            "onnxruntime."
+        )
+    return difference
+
+
+def _probabilities(classifier: GalLoPClassifier, vision: bytes, pixels: Sequence[Tensor]) -> Any:
+    """(B, K), a photo at a time as the page takes them."""
+    session, answering = onnx_session(vision), Answering(classifier)
+    kinds = [branch.kind for branch in classifier.model_.branches]
+    rows = []
+    for i in range(len(pixels[0])):
+        given = {name: look[i : i + 1].numpy() for name, look in zip(INPUTS, pixels, strict=False)}
+        parts = [torch.from_numpy(part) for part in session.run(None, given)]
+        looks = [parts[at : at + 2 + len(kinds)] for at in range(0, len(parts), 2 + len(kinds))]
+        seen = [Seen(whole, regions, dict(zip(kinds, maps, strict=True))) for whole, regions, *maps in looks]
+        with torch.no_grad():
+            rows.append(to_array(answering.answered(seen)[0]))
+    return np.concatenate(rows)
+
+
+def _texts_apart(classifier: GalLoPClassifier, text: bytes) -> float:
+    tokens, names = ClipTokens(), [*classifier.model_.class_names, "a photo of a golden retriever"]
+    before, after = tokens.rule.before, tokens.rule.after
+    rows = [[*before, *tokens.encode(name), *after] for name in names]
+    ids = np.zeros((len(rows), max(map(len, rows))), np.int32)
+    for row, found in zip(ids, rows, strict=True):
+        row[: len(found)] = found
+    read = np.array([len(found) - 1 for found in rows], np.int32)
+    made = torch.from_numpy(onnx_session(text).run(None, {"ids": ids, "read": read})[0])
+    with torch.no_grad():
+        own = classifier.model_.backbone.text.encode_texts(names).float()
+    units = [F.normalize(some, dim=-1) for some in (made, own)]
+    return float((units[0] - units[1]).abs().max())

@@ -20,8 +20,7 @@ from gallop.export.report import html_report
 from gallop.features.encoding import MemoryCache
 from gallop.images import load_image
 from gallop.methods import MethodClassifier, make_method
-from gallop.predictions.explaining import explain_first_look
-from gallop.predictions.explanation import Explanation
+from gallop.predictions.explanation import Explanation, explain_first_look
 from gallop.scoring import Extras, PhotoScorer
 from gallop.scoring.layout import fingerprint
 from tests import tiny

@@ -26,7 +26,7 @@ from gallop.maps.plots import plot_explanation
 from gallop.model.branches.mix import choose_mixes
 from gallop.model.calibration import fit_temperature
 from gallop.predictions.predict import similarities
-from gallop.training.encoding_ahead import encode_ahead
+from gallop.training.learn import encode_ahead
 from tests import tiny
 from tests.tiny import head_map, head_of, head_scores, there, votes_of
 
@@ -118,7 +118,7 @@ def test_temperature_and_share_are_found_on_both_looks_of_held_out_shots(kind: s
             both = model.with_branches([]).similarities(features, model.text_features())
         logits.append(both.logits(model.config.topk) * model.backbone.logit_scale)
         own += [branch.form.centred()(mean_of_looks(features)) for branch in model.branches]
-    labels = torch.cat(cross.labels)
+    labels = cross.labels[torch.cat(cross.index)]
     if not own:
         wanted = fit_temperature(torch.cat(logits), labels)
     else:
@@ -198,7 +198,7 @@ def test_answers_may_not_change_where_its_photos_are_gone(tmp_path: Path) -> Non
 
 def test_every_k_and_many_photos_are_answered_as_one_is(ridges: GalLoPClassifier) -> None:
     model = ridges.model_
-    cosines = similarities(model, model.cached_text_features(), encode_sources(model.backbone, PHOTOS, model.sight))
+    cosines = similarities(model, encode_sources(model.backbone, PHOTOS, model.sight))
     truth = torch.tensor([0, 1, 2])
     swept = sweep_k(cosines, (2, 4), truth.tolist())
     for k in (1, 7, 16):

@@ -1,0 +1,293 @@
+"""The export formats: a classifier or an explained photo in, a file for others out.
+
+The options of ``gallop export``, its help, and what the app offers are made from ``FORMATS``. Nothing here loads torch:
+the command line asks for the words of all formats before it knows which one is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from gallop.export.web import FIRST_NAMES, check_folder
+
+if TYPE_CHECKING:
+    from gallop.estimator import GalLoPClassifier
+    from gallop.maps.look import Style
+    from gallop.predictions.explanation import Explanation
+else:
+    GalLoPClassifier = Style = Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading them
+
+_CHECKED_WITH = 64
+"""Photos at most that a file is checked with: they lie in memory together."""
+
+
+@dataclass(frozen=True)
+class ModelToExport:
+    """A classifier, and what is known of it beside itself.
+
+    Attributes:
+        photos: to check the file with: whatever ``load_image`` takes.
+        labels: their classes, as many, or none at all; what is no class of the classifier says nothing.
+        quantize: how the file is to be written in 8 bits; empty is not at all.
+        precision: in which its numbers are to be stored; empty is the format's first.
+        measured: sentences about how good it is.
+        learned_from: a sentence about its photos.
+    """
+
+    classifier: GalLoPClassifier
+    photos: Sequence[Any] = ()
+    measured: Sequence[str] = ()
+    learned_from: str = ""
+    labels: Sequence[str] = ()
+    quantize: str = ""
+    precision: str = ""
+
+
+@dataclass(frozen=True)
+class PhotoToExport:
+    """An explained photo, and how it is shown.
+
+    Attributes:
+        class_name: whose scores and maps are shown at first; None is the most probable class.
+        photo_name: what the photo is called.
+        facts: further lines (what, value), such as how the classifier was taught.
+        style: how maps are drawn.
+    """
+
+    explanation: Explanation
+    class_name: str | None = None
+    photo_name: str = ""
+    facts: Sequence[tuple[str, str]] = ()
+    style: Style | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file's bytes, and what there is to say about it.
+
+    Attributes:
+        told: in sentences, such as how it was checked.
+        record: the same as values, for a program.
+    """
+
+    data: bytes
+    told: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+Exportable = TypeVar("Exportable", ModelToExport, PhotoToExport)
+
+
+@dataclass(frozen=True)
+class ExportFormat(Generic[Exportable]):
+    """One way to write something as a file. Its key in ``FORMATS`` is its option of ``gallop export``.
+
+    Attributes:
+        of: what it is made of.
+        name: after "the", such as "ONNX file".
+        help: what it is, as the rest of a sentence that begins with its name.
+        suffix: how the file's name ends.
+        media_type: what a browser is told that it is.
+        make: gives the file; whatever it needs is imported inside, when it is asked for.
+        details: what else a reader of the file should know, in sentences.
+        seconds: that it takes about, where somebody would wait for it; 0 is at once.
+        checked: whether it is compared with the classifier's own answers, with photos if there are any.
+        quantizes: in which ways it can be written in 8 bits, the default first.
+        precisions: in which its numbers can be stored, the default first.
+        check_folder: where it is a zip of one folder, which the command line writes unpacked, what refuses a folder
+            that holds something else.
+        without_model: class names of which it is made where no model is named; none where one is needed.
+    """
+
+    of: type[Exportable]
+    name: str
+    help: str
+    suffix: str
+    media_type: str
+    make: Callable[[Exportable], Exported]
+    details: str = ""
+    seconds: float = 0.0
+    checked: bool = False
+    quantizes: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    check_folder: Callable[[Path], None] | None = None
+    without_model: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return its name as the beginning of a sentence."""
+        return self.name[:1].upper() + self.name[1:]
+
+
+def _card(model: ModelToExport) -> Exported:
+    from gallop.documents.model_card import model_card
+
+    return Exported(model_card(model.classifier, model.measured, model.learned_from).encode())
+
+
+def _onnx(model: ModelToExport) -> Exported:
+    from gallop.export.onnx import INPUTS, export_onnx
+
+    made = export_onnx(model.classifier, model.photos[:_CHECKED_WITH])
+    parity = made.parity
+    checked = Exported(
+        made.data,
+        (
+            f"Checked with onnxruntime on {parity.images} pictures: the same labels, and no number differs by more "
+            f"than {parity.difference:.1e}.",
+        ),
+        {
+            **dict(zip(("input", "finer_input"), INPUTS[: len(model.classifier.model_.sight.times)], strict=False)),
+            "outputs": list(parity.by_output),
+            "checked_on": parity.images,
+            "largest_difference": parity.difference,
+            "labels_differ": parity.labels_differ,
+        },
+    )
+    return _in_8_bits(model, checked) if model.quantize else checked
+
+
+def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
+    """The file in 8 bits, and what it does beside the one that was checked."""
+    from gallop.export.onnx import as_inputs
+    from gallop.export.quantizing import quantized
+
+    numbers = {name: number for number, name in enumerate(model.classifier.model_.class_names)}
+    labels = [numbers.get(label) for label in model.labels or [""] * len(model.photos)]
+    photos = [as_inputs(model.classifier.model_, photo) for photo in model.photos]
+    made = quantized(checked.data, model.quantize, photos, labels)
+    before, after = made.before, made.after
+    calibrated = f"with ranges from {made.calibrated_with} photos, " if made.calibrated_with else ""
+    right = ""
+    if before.accuracy is not None and after.accuracy is not None:
+        right = f"; {before.accuracy:.1%} were right, {after.accuracy:.1%} are"
+    told = (
+        *checked.told,
+        f"Then written in 8 bits ({model.quantize}), {calibrated}and compared on {made.photos} others: "
+        f"{made.agreement:.1%} have the same label{right}; a probability moves by {made.largest:.2f} at most.",
+        f"On this processor a photo took {1000 * before.seconds:.1f} ms and takes {1000 * after.seconds:.1f} ms; the "
+        f"file had {before.size / 2**20:.1f} MB and has {after.size / 2**20:.1f} MB."
+        + ("" if made.pays else " It does not pay here: it is no faster. Write it without, or try the other way."),
+    )
+    record = {
+        "how": model.quantize,
+        "compared_on": made.photos,
+        "calibrated_with": made.calibrated_with,
+        "same_label": made.agreement,
+        "largest_difference": made.largest,
+        "pays": made.pays,
+        "before": asdict(before),
+        "after": asdict(after),
+    }
+    return Exported(made.data, told, {**checked.record, "quantized": record})
+
+
+def _report(photo: PhotoToExport) -> Exported:
+    from gallop.export.report import html_report
+
+    return Exported(html_report(**vars(photo)).encode())
+
+
+def _web(model: ModelToExport) -> Exported:
+    from gallop.export.web.folder import page_files, zipped_page
+
+    files, facts = page_files(
+        model.classifier, "fp16" if model.precision == "fp16" else "fp32", model.photos[:_CHECKED_WITH]
+    )
+    size = sum(map(len, files.values()))
+    what = "Its classes are those of the model" if facts["fixed"] else "Names are typed in the page"
+    told = (
+        f"{what}. It loads {size / 1e6:.0f} MB, once; no photo leaves the browser.",
+        f"Checked with onnxruntime on {facts['agreement']['photos']} pictures: no probability differs by more than "
+        f"{facts['agreement']['difference']:.1e}.",
+        "Serve the folder over http (--open does, on this machine): browsers do not start it from a double click.",
+    )
+    record = {
+        "files": len(files),
+        "loads": size,
+        "fixed_classes": facts["fixed"],
+        "checked_on": facts["agreement"]["photos"],
+        "largest_difference": facts["agreement"]["difference"],
+    }
+    return Exported(zipped_page(files), told, record)
+
+
+FORMATS: dict[str, ExportFormat[Any]] = {
+    "card": ExportFormat(
+        ModelToExport,
+        name="model card",
+        help="what the classifier knows, how it was taught and what it cannot do, in Markdown",
+        suffix=".md",
+        media_type="text/markdown",
+        make=_card,
+    ),
+    "onnx": ExportFormat(
+        ModelToExport,
+        name="ONNX file",
+        help="the classifier in one file that needs neither gallop nor torch: pixels in; probabilities, outlier score "
+        "and maps out",
+        suffix=".onnx",
+        media_type="application/octet-stream",
+        make=_onnx,
+        details="""\
+In: pixels (images, 3, size, size); the file's metadata says how a photo becomes them, and holds the class names, the
+logit scale, the temperature, the threshold and the opset. Out: probabilities (images, K), ood_score (images; larger =
+more outlier), global_cosines (images, K, M), local_cosines, the maps (images, R, K, N), and head_regions, the map of a
+head (images, R, K). Who does not ask for the maps does not get them: session.run(["probabilities", "ood_score"],
+{"pixels": pixels}).
+A model that answers from two looks takes finer_pixels as well, the same part of the photo at that size, and gives the
+maps of that look as finer_local_cosines and finer_head_regions; a second look for maps alone is not in the file.
+The file is checked with onnxruntime, and not written if a label or a number by more than 0.0001 is another one.
+With --quantize it is written in 8 bits, and it is told what that does to labels, accuracy (where --photos holds a
+folder of each class), time and size.
+Needs the extra onnx: pip install 'gallop-explorer[onnx]'""",
+        seconds=30,
+        checked=True,
+        quantizes=("static", "dynamic"),
+    ),
+    "report": ExportFormat(
+        PhotoToExport,
+        name="report",
+        help="photo, probabilities, scores and all maps on one page that needs no network",
+        suffix=".html",
+        media_type="text/html",
+        make=_report,
+    ),
+    "web": ExportFormat(
+        ModelToExport,
+        name="page for browsers",
+        help="a folder of static files that answers photos in the browser and sends nothing anywhere",
+        suffix=".page.zip",
+        media_type="application/zip",
+        make=_web,
+        details="""\
+A photo is dropped, chosen, pasted or filmed; probabilities and maps follow its k as in the app. Of a model that learned
+from photos the classes are those it learned, with its limit for "none of these", its head and its second look; a second
+look for maps alone is not on the page. Of a zero-shot model, or without MODEL (mini), names are typed in the page.
+Serve the folder over http from any host of static files: browsers do not start it from a double click. Once loaded it
+works without a network, where it came over https or from this machine.
+Numbers are stored as they are, in 16 bits where that changes none (all of mini's towers); --precision fp16 stores all
+in 16 bits. The towers are checked with onnxruntime: fp32 is not written if a probability differs by more than 0.0001,
+fp16 by more than 0.01.
+Needs the extra onnx, and onnxruntime-web beside the package: python -m gallop.export.web.fetch""",
+        seconds=60,
+        checked=True,
+        precisions=("fp32", "fp16"),
+        check_folder=check_folder,
+        without_model=FIRST_NAMES,
+    ),
+}
+"""Every format by its key, which is its option, in the order in which they are offered."""
+
+
+def option_of(key: str) -> str:
+    """Return the option of ``gallop export`` that asks for a format."""
+    return f"--{key}"
+
+
+def formats_of(kind: type[Exportable]) -> dict[str, ExportFormat[Exportable]]:
+    """Return the formats that are made of a classifier, or of an explained photo, by key."""
+    return {key: format_ for key, format_ in FORMATS.items() if format_.of is kind}
