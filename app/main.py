@@ -151,7 +151,7 @@ async def starts(_: st.App) -> AsyncIterator[None]:
     if not st.get_option("server.headless"):
         scheme = "https" if st.get_option("server.sslCertFile") else "http"
         address = f"{st.get_option('browser.serverAddress')}:{st.get_option('browser.serverPort')}"
-        opening = threading.Timer(SOON, webbrowser.open, [f"{scheme}://{address}{own_path}"])
+        opening = threading.Timer(SOON, webbrowser.open, [f"{scheme}://{address}{own_path.rstrip('/')}"])
         opening.daemon = True
         opening.start()
     yield

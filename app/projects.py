@@ -246,6 +246,7 @@ class Said:
         return str(self._get(key, lambda found: isinstance(found, str) and len(found) <= most, "has no usable"))
 
     def sha256(self, key: str) -> str:
+        self.text(key)  # another refusal where it is no text at all
         return str(self._get(key, _is_digest, "has no fingerprint in"))
 
     def flag(self, key: str) -> bool:

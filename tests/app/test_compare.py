@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.jobs import JobManager, Steps
+from app.jobs import Counted, JobManager, Steps
 from app.runs import store
 from app.runs.store import FILE, MACHINE, VERSION, Ledger
 from app.teaching.tasks import Teaching, in_series
@@ -20,7 +20,7 @@ from app.teaching.training import Watch
 from app.ui import resources
 from app.views import compare
 from tests import tiny
-from tests.app.test_jobs import Counting, wait
+from tests.app.test_jobs import wait
 from tests.app.test_run_store import cannot_write
 from tests.app.test_teaching import SETTINGS, SHOTS
 from tests.app_pages import (
@@ -227,10 +227,17 @@ def test_more_seeds_become_runs_and_their_spread_is_told(tiny_app: Open) -> None
 
 def test_a_series_that_is_cancelled_leaves_no_half_run() -> None:
     ended: list[Any] = []
-    training = Counting(10**9)
-    training.result = lambda: ended.append(training)  # type: ignore[method-assign]
+
+    class Endless:
+        def run(self) -> Any:
+            while True:
+                yield Counted(0.5, "half way")
+
+        def result(self) -> None:
+            ended.append(self)
+
     manager = JobManager()
-    job = manager.submit(Steps(in_series([lambda: training] * 2)))  # type: ignore[list-item, return-value]
+    job = manager.submit(Steps(in_series([Endless] * 2)))  # type: ignore[list-item]
     wait(job, lambda snapshot: snapshot.progress is not None)
     job.cancel()
     manager.close()
