@@ -22,7 +22,7 @@ from gallop.scoring.sources import Opener, Source, SourceItem, open_source
 
 def opener_of(options: Namespace, source: str) -> Opener:
     """Return what opens the photos of a source."""
-    return Opener(web=options.web, home=None if options.buckets else source, command_line=True)
+    return Opener(web=options.web, home=None if options.buckets else source, allow="--{}")
 
 
 class Counting:

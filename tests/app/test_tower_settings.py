@@ -155,7 +155,7 @@ def form(at: AppTest, *names: str) -> list[Any]:
 
 def test_each_tower_has_a_form_of_its_own(three: Open) -> None:
     at = cards(fine(three()), {"red": 2, "green": 2})
-    session_of(at).training._settings.clear()
+    session_of(at).training.settings_by_tower.clear()
     go(at, TEACH)
     assert (at.radio(key="teach way").value, form(at, "lr", "epochs", "views")) == (QUICK, [0.1, 30, 4])
     assert scales(at) == [(5, 196), (10, 196), (15, 196), (20, 196)]

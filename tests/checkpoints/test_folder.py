@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ def test_saving_again_replaces_and_leaves_other_files_alone(folder: Path) -> Non
 def fail_at(monkeypatch: pytest.MonkeyPatch, place: str, call: int) -> None:
     """The ``call``-th call of a function ends as on a full disk."""
     owner, _, name = place.rpartition(".")
-    module = {"os": os, "tempfile": tempfile}[owner]
+    module = {"os": os, "secrets": secrets}[owner]
     sound: Callable[..., Any] = getattr(module, name)
     calls = 0
 
@@ -160,8 +160,8 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, place: str, call: int) -> None:
 @pytest.mark.parametrize(
     ("place", "call"),
     [
-        ("tempfile.mkstemp", 1),
-        ("tempfile.mkstemp", 2),
+        ("secrets.token_hex", 1),
+        ("secrets.token_hex", 2),
         ("os.fsync", 1),
         ("os.fsync", 2),
         ("os.replace", 1),
@@ -443,7 +443,7 @@ def test_a_training_of_another_key_is_refused_and_none_is_none(tmp_path: Path) -
 
 def test_a_training_that_cannot_be_kept_leaves_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_training(tmp_path, state(1), "key")
-    for place in ("tempfile.mkstemp", "os.fsync", "os.replace"):
+    for place in ("secrets.token_hex", "os.fsync", "os.replace"):
         with monkeypatch.context() as patch:
             fail_at(patch, place, 1)
             with pytest.raises(OSError, match="No space left"):

@@ -38,7 +38,7 @@ def run(options: Namespace, console: Console) -> int:
         require_arrow("--web")
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
-    opener = Opener(web=options.web, home=None, command_line=True)
+    opener = Opener(web=options.web, home=None, allow="--{}")
     worker = PhotoScorer(
         model_or_classes(options), extras=Extras(probabilities=True), opener=opener, draft=options.draft
     )

@@ -39,14 +39,14 @@ class Opener:
         home: the source. Of all buckets, only the one that it lies in is asked, since a list or a table may be a
             stranger's, and the keys go along; None asks any bucket.
         limits: on the bytes of a photo.
-        command_line: whether messages name options of the command line, ``--web``, and not arguments, ``web=True``.
+        allow: how a caller allows what is not allowed here, in messages, with {} for its name.
     """
 
     web: bool = False
     private: bool = False
     home: str | None = ""
     limits: ImageLimits = DEFAULT_LIMITS
-    command_line: bool = False
+    allow: str = "{}=True"
 
     def system(self, place: str) -> tuple[AbstractFileSystem, str]:
         """Return the file system of a place, and what the place is called there.
@@ -110,12 +110,12 @@ class Opener:
         if protocol in _WEB and not self.web:
             raise DataError(
                 f"{printable_name(place)} is an address of the web, and nothing is fetched from there unless it is "
-                f"allowed: give {'--web' if self.command_line else 'web=True'}."
+                f"allowed: give {self.allow.format('web')}."
             )
         if self.home is not None and bucket_of(place) not in ("", bucket_of(self.home)):
             raise DataError(
                 f"{printable_name(place)} lies in another bucket or share than the source, and your keys are only sent "
-                f"there if that is allowed: give {'--buckets' if self.command_line else 'buckets=True'}."
+                f"there if that is allowed: give {self.allow.format('buckets')}."
             )
 
     def _others(self, place: str, beside: Sequence[str]) -> Iterator[Callable[[], object]]:
