@@ -192,7 +192,7 @@ def test_one_and_a_half_looks_of_a_head_without_local_prompts_behind_a_projectio
     assert whole is not None
     with torch.no_grad():
         whole += torch.randn(whole.shape, generator=torch.Generator().manual_seed(0)) / 8
-    tower = classifier.model_.backbone.vision.tower  # type: ignore[attr-defined]
+    tower = classifier.model_.backbone.vision.module  # type: ignore[attr-defined]
     weights, before = copy.deepcopy(tower.state_dict()), classifier.predict_proba(IMAGES)
     made = export_onnx(classifier)
     assert all(torch.equal(value, weights[key]) for key, value in tower.state_dict().items())
