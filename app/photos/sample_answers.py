@@ -76,7 +76,7 @@ SAMPLES = (
 
 
 def available_samples() -> dict[str, Path]:
-    """TrialPhoto photos by name; empty where scikit-image is not installed."""
+    """Return the trial photos by name; empty where scikit-image is not installed."""
     found = find_spec("skimage")
     if found is None or not found.submodule_search_locations:
         return {}

@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 # Where browsers send files to, below the app's path. Without it Streamlit alone limits what a visitor may send.
 UPLOADS = "_stcore/upload_file/"
-FIRST_PARTS = ("BidiComponent", "Button", "Checkbox", "FileUploader", "Multiselect", "Selectbox", "TextArea")
 # What Explore is drawn with, in the list of files of Streamlit's page. Without it browsers load these later.
+FIRST_PARTS = ("BidiComponent", "Button", "Checkbox", "FileUploader", "Multiselect", "Selectbox", "TextArea")
 FIRST_FONTS = ("MaterialSymbols-Rounded",)
 # Found in a page when its last run has ended. Without it the first picture stands until its time is over.
 PAGE_IS_DRAWN = "[data-testid=stApp][data-test-script-state=notRunning]"
