@@ -278,8 +278,11 @@ def test_a_run_whose_tower_is_loaded_first_opens_as_soon_as_it_is(two: Open, mon
     at = go(fine(two()), COMPARE)
     # mini is loaded for the row of zero-shot
     until(lambda: any(found.label == "Open this run" for found in again(at).button))
+    gate, load = threading.Event(), gallop.backbones.load_backbone
+    monkeypatch.setattr(gallop.backbones, "load_backbone", lambda *args, **rest: gate.wait(30) and load(*args, **rest))
     fine(button(at, "Open this run").click().run())
     assert session_of(at).page_jobs.running is not None, "no page waits for a tower"
+    gate.set()
     assert session_of(finish(at)).training.tower == "other"
     assert session_of(at).training.taught is not None
     room.close()
