@@ -5,6 +5,7 @@ Imports nothing of gallop's.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
@@ -107,3 +108,12 @@ def named_kind(value: object) -> str:
     """Return words for what somebody gave, such as "a DataLoader"."""
     name = type(value).__name__
     return "nothing (None)" if value is None else f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def html_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return an HTML table for a notebook, with everything in it escaped."""
+
+    def line(cells: Sequence[object], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
+
+    return f"<table><thead>{line(head, 'th')}</thead><tbody>{''.join(line(row, 'td') for row in rows)}</tbody></table>"

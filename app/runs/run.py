@@ -26,7 +26,7 @@ from app.towers import DEFAULT_TOWER
 from gallop.config import HEADS
 from gallop.data import data_fingerprint
 from gallop.errors import GallopError
-from gallop.evaluation.intervals import Share
+from gallop.evaluation.intervals import Paired, Share
 from gallop.images.formats import printable_name
 from gallop.runtime.reading import read_bytes
 from gallop.setting import recorded, settings_of
@@ -194,20 +194,13 @@ def flips(a: Run, b: Run) -> list[Flip]:
     )
 
 
-def sign_test(a: Run, b: Run) -> tuple[int, int, float] | None:
-    """Of the photos that compare them: right with A alone, right with B alone, and McNemar's exact p.
-
-    p is how often a split this uneven would occur by chance if both were equally good. None without such photos.
-    """
-    from scipy.stats import binomtest
-
+def sign_test(a: Run, b: Run) -> Paired | None:
+    """Of the photos that compare them, those that A alone and that B alone has right. None without such photos."""
     photos = fair(a, b)
     if not photos:
         return None
-    only_a = sum(a.answers[digest].right and not b.answers[digest].right for digest in photos)
-    only_b = sum(b.answers[digest].right and not a.answers[digest].right for digest in photos)
-    p = float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
-    return only_a, only_b, p
+    right = [(a.answers[digest].right, b.answers[digest].right) for digest in photos]
+    return Paired(sum(mine and not other for mine, other in right), sum(other and not mine for mine, other in right))
 
 
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:

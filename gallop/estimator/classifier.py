@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, overload
@@ -14,6 +15,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
 from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
@@ -24,19 +26,20 @@ from gallop.checkpoints.settings import Checkpoint
 from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
 from gallop.errors import suggesting, warn_caller
+from gallop.estimator.prompts import LearnedPrompts
 from gallop.estimator.shots import (
     branches_at_detail,
     branches_with_more,
     branches_with_their_shots,
     with_shots_of_before,
 )
+from gallop.evaluation.by_name import AnswersByName
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import missing_names, spelled_as
-from gallop.predictions.by_name import AnswersByName
 from gallop.predictions.explanation import Explanation, explain_photos
 from gallop.predictions.predict import Predictions, predict
 from gallop.runtime.progress import ProgressDisplay
@@ -102,6 +105,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     """
 
     _ways_to_start = "fit, zero_shot or load"
+    # No argument of it is metadata of scikit-learn's, which then makes no ``set_partial_fit_request``.
+    __metadata_request__partial_fit = dict.fromkeys(("images", "labels", "classes", "verbose"), UNUSED)
     model_: PromptModel
     calibration_: Calibration
     history_: list[StepEvent]
@@ -314,6 +319,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         temperature = self.calibration_.temperature
         self.calibration_ = Calibration.on(scores, len(scores), temperature=temperature, note=note, tpr=share)
         return self
+
+    @property
+    def prompts(self) -> LearnedPrompts:
+        """The learned prompts: whether they differ, where each looks, and what it is worth."""
+        return LearnedPrompts(self._fitted(), partial(self._labelled, class_names=None))
 
     @overload
     def explain(self, image: ImageSource) -> Explanation: ...

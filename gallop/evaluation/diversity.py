@@ -24,6 +24,10 @@ SILENT = 0.1
 """A prompt whose influence is below this share of its branch's average is called silent."""
 
 
+AS_ONE = 0.99
+"""Prompts whose text features have this mean cosine, or a higher one, are called alike: no answer tells them apart."""
+
+
 def text_cosines(text: Tensor) -> NDArray[np.float32]:
     """Return (P, P): cosines of two prompts' text features (K, P, D) of the same class, averaged over the classes.
 
@@ -31,6 +35,30 @@ def text_cosines(text: Tensor) -> NDArray[np.float32]:
     """
     unit = F.normalize(text, dim=-1)
     return to_array(torch.einsum("kpd,kqd->pq", unit, unit) / len(text))
+
+
+def mean_of_pairs(matrix: NDArray[np.float32]) -> float | None:
+    """Return the mean over two different prompts of (P, P); None for fewer than two."""
+    pairs = matrix[np.triu_indices(len(matrix), k=1)]
+    return float(pairs.mean()) if pairs.size else None
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """Mean pairwise cosines of the global and of the local prompts; None of either where it has fewer than two."""
+
+    global_: float | None
+    local: float | None
+
+    @property
+    def words(self) -> str:
+        """Such as "global prompts answer as one (mean cosine 0.999), local prompts differ (mean cosine 0.930)"."""
+        parts = [
+            f"{kind} prompts {'answer as one' if cosine >= AS_ONE else 'differ'} (mean cosine {cosine:.3f})"
+            for kind, cosine in (("global", self.global_), ("local", self.local))
+            if cosine is not None
+        ]
+        return ", ".join(parts) or "one prompt of each kind"
 
 
 def chosen_regions(found: Similarities, classes: Sequence[int], topk: Sequence[int]) -> NDArray[np.bool_]:

@@ -1,4 +1,6 @@
-"""So many right of so many, and how far that can be trusted. Imports neither torch nor, before it is asked, SciPy."""
+"""So many right of so many, two models on the same photos, and how far either can be trusted. Imports neither torch
+nor, before it is asked, SciPy.
+"""
 
 from __future__ import annotations
 
@@ -34,3 +36,19 @@ class Share:
 
         found = binomtest(self.right, self.of).proportion_ci(LEVEL, method="wilson")
         return float(found.low), float(found.high)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two models on the same photos: how many the first alone has right, and how many the second alone."""
+
+    only_first: int
+    only_second: int
+
+    @property
+    def p(self) -> float:
+        """McNemar's exact p: how often a split this uneven, or more so, would occur if both were equally good."""
+        from scipy.stats import binomtest
+
+        differ = self.only_first + self.only_second
+        return float(binomtest(self.only_first, differ).pvalue) if differ else 1.0

@@ -8,8 +8,10 @@ Shapes: B photos, K classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from gallop.evaluation import metrics
-from gallop.evaluation.intervals import Share
-from gallop.evaluation.kept_answers import ENSEMBLE, KeptAnswers
+from gallop.evaluation.intervals import Paired, Share
+from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, LOCAL, KeptAnswers
 from gallop.model.calibration import finite_scores
+from gallop.wording import html_table
 
 BINS = 10
 """Of the reliability diagram, equally wide."""
@@ -43,6 +46,7 @@ class Evaluation:
         class_names: K names.
         truth: (B,) class indices.
         answers: for them.
+        unknown: answers for photos of none of the classes, by the name of their group.
 
     Raises:
         ValueError: no photo, or not one label for each.
@@ -51,6 +55,7 @@ class Evaluation:
     class_names: tuple[str, ...]
     truth: NDArray[np.intp]
     answers: KeptAnswers
+    unknown: Mapping[str, KeptAnswers] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not len(self.truth) == len(self.answers) > 0:
@@ -81,8 +86,13 @@ class Evaluation:
         verdicts = self.answers.is_ood
         return None if verdicts is None else 1.0 - float(verdicts.mean())
 
+    @cached_property
+    def separations(self) -> dict[str, dict[str, Separation]]:
+        """Group of unknown photos -> OOD score -> how well it separates them from these."""
+        return {group: self.against(others) for group, others in self.unknown.items()}
+
     def against(self, unknown: KeptAnswers) -> dict[str, Separation]:
-        """Return how well each score separates photos of none of the classes from these."""
+        """Return how well each OOD score separates photos of none of the classes from these."""
         return {name: separation(scores, unknown.ood[name]) for name, scores in self.answers.ood.items()}
 
     @cached_property
@@ -98,6 +108,86 @@ class Evaluation:
     def confusion(self) -> NDArray[np.int_]:
         """(K, K): photos of the row's class that were classified as the column's."""
         return np.asarray(confusion_matrix(self.truth, self.predicted, labels=range(len(self.class_names))))
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures as plain numbers: accuracies, per class, the share that passes, FPR95 and AUROC."""
+        shares = {branch: share.value for branch, share in self.accuracies.items()}
+        return {
+            "accuracy": shares[ENSEMBLE],
+            "accuracy_global": shares.get(GLOBAL, shares[ENSEMBLE]),  # without local prompts it is the ensemble
+            "accuracy_local": shares.get(LOCAL),
+            **{name: share for name, share in shares.items() if name not in (ENSEMBLE, GLOBAL, LOCAL)},
+            "interval": list(self.accuracy.interval),
+            "calibration_error": self.calibration_error,
+            "n": len(self.truth),
+            "per_class": {name: share.value for name, share in self.per_class.items()},
+            "tpr": self.tpr,
+            "ood": {
+                group: {
+                    score: {"fpr95": each.fpr95, "fpr95_authors": each.fpr95_authors, "auroc": each.auroc}
+                    for score, each in scores.items()
+                }
+                for group, scores in self.separations.items()
+            },
+            "n_ood": {group: len(others) for group, others in self.unknown.items()},
+        }
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row a class, and one of all: photos, right, accuracy, low, high.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        import pandas as pd
+
+        shares = {**self.per_class, "all": self.accuracy}
+        rows = [(share.of, share.right, share.value, *share.interval) for share in shares.values()]
+        columns = ["photos", "right", "accuracy", "low", "high"]
+        return pd.DataFrame(rows, columns=columns, index=pd.Index(shares, name="class"))
+
+    def compare(self, other: Evaluation) -> Paired:
+        """Return how two models differ on the same photos, in the same order: McNemar's exact test.
+
+        Raises:
+            ValueError: the other has other photos or classes.
+        """
+        mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
+        if mine != others:
+            raise ValueError("Only evaluations of the same photos, in the same order, can be compared.")
+        right = self.predicted == self.truth, other.predicted == other.truth
+        return Paired(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
+
+    def plot(self) -> Any:
+        """Return a figure of matplotlib: the confusion matrix, and how sure answers are against how often right."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(10, 4.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        shown = left.imshow(self.confusion, cmap="Blues")
+        figure.colorbar(shown, ax=left, label="photos")
+        ticks = range(len(self.class_names))
+        left.set_xticks(ticks, self.class_names, rotation=45, ha="right")
+        left.set_yticks(ticks, self.class_names)
+        left.set(xlabel="answer", ylabel="true class", title=f"{self.accuracy.right} of {self.accuracy.of} right")
+        right.plot([0, 1], [0, 1], "--", color="gray", label="as sure as right")
+        right.plot([b.confidence for b in self.bins], [b.right.value for b in self.bins], "o-", label="answers")
+        right.set(xlabel="mean probability", ylabel="right", title=f"calibration error {self.calibration_error:.3f}")
+        right.legend()
+        return figure
+
+    def __repr__(self) -> str:
+        low, high = self.accuracy.interval
+        return (
+            f"Evaluation({self.accuracy.right} of {self.accuracy.of} right, {self.accuracy.value:.1%}, "
+            f"95% interval {low:.1%} to {high:.1%}, {len(self.class_names)} classes)"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, f"{share.right} of {share.of}", f"{share.value:.1%}", "{:.1%} to {:.1%}".format(*share.interval))
+            for name, share in [*self.per_class.items(), ("all", self.accuracy)]
+        ]
+        return html_table(("class", "right", "accuracy", "95% interval"), rows)
 
     def cell(self, really: int, said: int) -> list[int]:
         """Return the photos of one cell of the confusion matrix, the most confident first."""

@@ -57,8 +57,9 @@ def test_the_sign_test_is_mcnemars_exact_one() -> None:
     said = {f"p{i}": "xx" for i in range(10)} | {"q": "xy", "r": "xy"}
     other = {f"p{i}": "xy" for i in range(7)} | {f"p{i}": "xx" for i in range(7, 10)} | {"q": "xx", "r": "xy"}
     found = there(sign_test(run(1, said=said), run(2, said=other)))
-    assert (found[:2], found[2]) == ((7, 1), pytest.approx(2 * (math.comb(8, 0) + math.comb(8, 1)) / 2**8))
-    assert sign_test(run(1), run(2)) == (0, 0, 1.0)
+    assert (found.only_first, found.only_second) == (7, 1)
+    assert found.p == pytest.approx(2 * (math.comb(8, 0) + math.comb(8, 1)) / 2**8)
+    assert there(sign_test(run(1), run(2))).p == 1
 
 
 def test_only_what_differs_is_listed() -> None:

@@ -25,11 +25,10 @@ assert_type(clf.predict("photo.jpg"), npt.NDArray[np.str_])
 assert_type(
     (
         clf.predict_proba(["a.jpg", Path("b.jpg")]),
-        clf.predict_log_proba([b"", np.zeros((8, 8, 3))]),
         clf.decision_function(np.zeros((4, 8, 8, 3))),
         clf.ood_score("photo.jpg"),
     ),
-    tuple[Floats, Floats, Floats, Floats],
+    tuple[Floats, Floats, Floats],
 )
 assert_type(clf.is_ood(Image.new("RGB", (8, 8))), "npt.NDArray[np.bool_] | None")
 assert_type((clf.predict_all("folder"), clf.explain("photo.jpg")), tuple[Predictions, Explanation])

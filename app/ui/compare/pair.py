@@ -248,14 +248,14 @@ def _verdict(a: Run, b: Run) -> None:
     if found is None:
         st.markdown("No photo tests both. Add test photos to the cards of *Teach* and train again.")
         return
-    only_a, only_b, p = found
-    if not only_a + only_b:
+    p = found.p
+    if not found.only_first + found.only_second:
         st.markdown("Both are right and wrong at the same test photos.")
         return
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
     chance = "is hardly chance" if p < 0.05 else "may well be chance"
     st.markdown(
-        f"A alone is right on **{only_a}**, B alone on **{only_b}**, which {chance}.",
+        f"A alone is right on **{found.only_first}**, B alone on **{found.only_second}**, which {chance}.",
         help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
         "More test photos or seeds would tell.",
     )

@@ -18,7 +18,7 @@ from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images, trained_model
 from gallop.data import ContentHash, LabelledPhotos, folder_class_names, is_csv
 from gallop.errors import CommandError, ImageError
-from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, LOCAL, KeptAnswers
+from gallop.evaluation.kept_answers import GLOBAL, LOCAL, KeptAnswers
 from gallop.evaluation.measure import Evaluation
 from gallop.features.contents import EncodedContents
 from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, Sight, default_cache_folder, encode_centres
@@ -50,14 +50,13 @@ def run(options: Namespace, console: Console) -> int:
     if answers is None:
         raise CommandError(f"{options.data} holds no images that can still be read.")
     number = {name: k for k, name in enumerate(classifier.classes_.tolist())}
-    known = Evaluation(tuple(number), np.array([number[names[path]] for path in read]), answers)
-    outliers = {}
+    truth, outliers = np.array([number[names[path]] for path in read]), {}
     for name, (folder, paths) in groups.items():
         _, found = photos.answers(classifier, *photos.readable(paths, name), name)
         if found is None:
             raise CommandError(f"{folder} (OOD group {name}) holds no readable images.")
         outliers[name] = found
-    result = _result(data.class_names, known, outliers) | {"skipped": photos.skipped}
+    result = Evaluation(tuple(number), truth, answers, outliers).figures() | {"skipped": photos.skipped}
     console.result(result, lambda: _table(result))
     return 2 if photos.skipped else 0
 
@@ -164,27 +163,6 @@ def _check_names(names: Sequence[str], classifier: GalLoPClassifier, options: Na
             "away, or train with them."
         )
     return tuple(class_names)
-
-
-def _result(class_names: Sequence[str], known: Evaluation, outliers: dict[str, KeptAnswers]) -> dict[str, Any]:
-    shares = {branch: share.value for branch, share in known.accuracies.items()}
-    return {
-        "accuracy": shares[ENSEMBLE],
-        "accuracy_global": shares.get(GLOBAL, shares[ENSEMBLE]),  # without local prompts it is the ensemble
-        "accuracy_local": shares.get(LOCAL),
-        **{name: share for name, share in shares.items() if name not in (ENSEMBLE, GLOBAL, LOCAL)},
-        "n": len(known.truth),
-        "per_class": {name: known.per_class[name].value for name in class_names if name in known.per_class},
-        "tpr": known.tpr,
-        "ood": {
-            group: {
-                score: {"fpr95": each.fpr95, "fpr95_authors": each.fpr95_authors, "auroc": each.auroc}
-                for score, each in known.against(answers).items()
-            }
-            for group, answers in outliers.items()
-        },
-        "n_ood": {group: len(answers) for group, answers in outliers.items()},
-    }
 
 
 def _table(result: dict[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, labelled_photos
 from gallop.errors import DataError
+from gallop.evaluation.kept_answers import KeptAnswers
+from gallop.evaluation.measure import Evaluation
 from gallop.model.scores import VERDICT
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.predictions.predict import Predictions
@@ -32,7 +34,7 @@ class AnswersByName(ClassifierMixin):
     _numbered: bool = False  # whether it was fitted with numbers, for which ``classes_`` are the names
     _ways_to_start = "fit"
     __metadata_request__predict = __metadata_request__predict_proba = _ASKED
-    __metadata_request__predict_log_proba = __metadata_request__decision_function = _ASKED
+    __metadata_request__decision_function = _ASKED
 
     def __sklearn_tags__(self) -> Any:
         """Images are no table of numbers, paths are text, and what holds labels needs none beside it."""
@@ -60,18 +62,13 @@ class AnswersByName(ClassifierMixin):
         """Return probabilities (B, K) of the ensemble, in the order of ``classes_``."""
         return self.predict_all(images).probabilities
 
-    def predict_log_proba(self, images: AskedPhotos) -> NDArray[np.float32]:
-        """Return natural logarithms of ``predict_proba``, (B, K), all finite."""
-        found: NDArray[np.float32] = np.log(np.maximum(self.predict_proba(images), np.finfo(np.float32).tiny))
-        return found
-
     def decision_function(self, images: AskedPhotos) -> NDArray[np.float32]:
         """Return class scores (B, K), the logarithms of the probabilities: the largest is the answer. Of two classes,
         as scikit-learn has it, (B,): how much more the second has, so that above 0 it is the answer.
 
         How far an image is from all classes is another question: ``ood_score``.
         """
-        logarithms = self.predict_log_proba(images)
+        logarithms = np.log(np.maximum(self.predict_proba(images), np.finfo(np.float32).tiny))
         return logarithms[:, 1] - logarithms[:, 0] if logarithms.shape[1] == 2 else logarithms
 
     def score(
@@ -93,6 +90,45 @@ class AnswersByName(ClassifierMixin):
         Raises:
             DataError: a class of the data that the model does not know, or not one weight for each image.
         """
+        photos, names = self._labelled(images, labels, class_names)
+        weights = None if sample_weight is None else _weights(sample_weight, len(names))
+        return float(np.average(self.predict(photos) == np.array(names), weights=weights))
+
+    def evaluate(
+        self,
+        images: GivenPhotos,
+        labels: GivenLabels | None = None,
+        *,
+        unknown: AskedPhotos | Mapping[str, AskedPhotos] | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> Evaluation:
+        """Return all figures of a test: accuracy with its interval, by class and by branch, calibration, and how well
+        unknown photos are noticed.
+
+        Args:
+            images, labels, class_names: as for ``score``.
+            unknown: photos that are none of the classes, or several groups of them by name.
+
+        Raises:
+            DataError: a class of the data that the model does not know, or a group without photos.
+
+        >>> clf.evaluate("photos/test", unknown="photos/other").accuracy.interval  # doctest: +SKIP
+        (0.798..., 0.992...)
+        """
+        photos, names = self._labelled(images, labels, class_names)
+        number = {name: k for k, name in enumerate(self.classes_.tolist())}
+        groups = {} if unknown is None else unknown if isinstance(unknown, Mapping) else {"unknown": unknown}
+        return Evaluation(
+            tuple(number),
+            np.array([number[name] for name in names]),
+            KeptAnswers.of(self.predict_all(photos)),
+            {group: KeptAnswers.of(self.predict_all(others)) for group, others in groups.items()},
+        )
+
+    def _labelled(
+        self, images: GivenPhotos, labels: GivenLabels | None, class_names: Sequence[str] | None
+    ) -> tuple[Any, list[str]]:
+        """Photos and their class names as ``classes_`` spells them, all of which are known."""
         self._require_classes()
         if class_names is None and self._numbered:
             class_names = self.classes_.tolist()
@@ -101,8 +137,7 @@ class AnswersByName(ClassifierMixin):
         unknown = missing_names(list(dict.fromkeys(names)), self.classes_.tolist())
         if unknown:
             raise DataError(f"The model does not know the classes {listed(unknown)}; add them or leave them out.")
-        weights = None if sample_weight is None else _weights(sample_weight, len(names))
-        return float(np.average(self.predict(photos) == np.array(names), weights=weights))
+        return photos, list(names)
 
     def ood_score(self, images: AskedPhotos, score: str = VERDICT) -> NDArray[np.float32]:
         """Return one of the OOD scores of each image, (B,); larger = more outlier.

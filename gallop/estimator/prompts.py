@@ -1,0 +1,76 @@
+"""``clf.prompts``: whether the learned prompts differ, where each looks, what it is worth, and which words are near."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gallop.data import GivenLabels, GivenPhotos
+from gallop.evaluation import diversity
+from gallop.features.encoding import encode_sources
+from gallop.model.prompted import PromptModel
+from gallop.model.similarities import Similarities
+from gallop.predictions.predict import similarities
+
+ReadLabelled = Callable[[GivenPhotos, GivenLabels | None], tuple[Any, list[str]]]
+"""What holds photos and labels -> photos, and their class names as the classifier spells them."""
+
+
+class LearnedPrompts:
+    """The M global and N local prompts of a classifier as they are now; global ones first wherever both are listed.
+
+    Args:
+        model: whose prompts they are.
+        read: photos with labels, as ``GalLoPClassifier.score`` takes them.
+    """
+
+    def __init__(self, model: PromptModel, read: ReadLabelled) -> None:
+        self._model, self._read = model, read
+
+    @property
+    def names(self) -> list[str]:
+        """M + N names, such as "global 1" and "local 1 (k = 5)"."""
+        config = self._model.config
+        local = [f"local {n} (k = {k})" for n, k in enumerate(config.topk, 1)]
+        return [f"global {m}" for m in range(1, config.global_prompts + 1)] + local
+
+    def cosines(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (M, M) and (N, N): cosines of two prompts' text features of one class, averaged over the classes."""
+        text = self._model.cached_text_features()
+        return diversity.text_cosines(text.global_), diversity.text_cosines(text.local)
+
+    def diversity(self) -> diversity.Diversity:
+        """Return how alike the prompts are on average, as figures and as a sentence."""
+        return diversity.Diversity(*map(diversity.mean_of_pairs, self.cosines()))
+
+    def worth(self, images: GivenPhotos, labels: GivenLabels | None = None) -> list[diversity.Worth]:
+        """Return what each of the M + N prompts does for the answers on labelled photos.
+
+        Raises DataError and ImageError as ``score`` does.
+        """
+        found, truth = self._asked(images, labels)
+        return diversity.worths(found, self._model.config.topk, truth)
+
+    def overlap(self, images: GivenPhotos, labels: GivenLabels | None = None) -> NDArray[np.float64]:
+        """Return (N, N): of the regions that either of two local prompts chose for the true class, the share that both
+        did, averaged over labelled photos.
+
+        Raises DataError and ImageError as ``score`` does.
+        """
+        return diversity.overlaps(diversity.chosen_regions(*self._asked(images, labels), self._model.config.topk))
+
+    def words(self, most: int = 3) -> list[list[list[diversity.Nearest]]]:
+        """Return for each prompt and context token the nearest words of the backbone's vocabulary, by distance."""
+        contexts = self._model.prompts.contexts().detach()
+        return diversity.nearest_words(contexts, *self._model.backbone.text.vocabulary(), most=most)
+
+    def __repr__(self) -> str:
+        return f"LearnedPrompts({', '.join(self.names)}: {self.diversity().words})"
+
+    def _asked(self, images: GivenPhotos, labels: GivenLabels | None) -> tuple[Similarities, list[int]]:
+        photos, names = self._read(images, labels)
+        found = similarities(self._model, encode_sources(self._model.backbone, photos, self._model.sight))
+        return found, [self._model.class_names.index(name) for name in names]
