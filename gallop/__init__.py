@@ -25,6 +25,7 @@ _HOMES = {
     "MethodConfig": "gallop.config",
     "TrainConfig": "gallop.config",
     "plot_explanation": "gallop.maps.plots",
+    "register": "gallop.parts",
     "predict_many": "gallop.scoring.arrow",
     "parse_names": "gallop.names.class_names",
 }
@@ -45,6 +46,7 @@ __all__ = [
     "plot_explanation",
     "predict_many",
     "read_folder",
+    "register",
 ]
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from gallop.images import Photo, load_image
     from gallop.maps.plots import plot_explanation
     from gallop.names.class_names import parse_names
+    from gallop.parts import register
     from gallop.predictions.explanation import Explanation
     from gallop.predictions.predict import Predictions
     from gallop.scoring.arrow import predict_many

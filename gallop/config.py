@@ -9,11 +9,12 @@ field never changes, while a preset may. Nothing here knows torch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 from gallop.errors import suggesting
-from gallop.setting import check_settings, require, setting, settings_of, whole_between, whole_number
+from gallop.parts import registered
+from gallop.setting import check_settings, require, setting, whole_between, whole_number
 from gallop.wording import quoted
 
 RegionKind = Literal["value", "tokens", "value-value", "query-query", "neighbours"]
@@ -79,6 +80,7 @@ class MethodConfig:
             pooled by themselves, and the logits of each branch are the mean over both.
         detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
         global_projection: whether a projection (D, D) of the photo's own feature is learned, as one of the regions is.
+        pooling, keep_rule: names of ``gallop.parts``: how regions are pooled, and which global prompts dropout keeps.
     """
 
     global_prompts: int = setting(
@@ -139,6 +141,8 @@ class MethodConfig:
     global_projection: bool = setting(
         False, "projection of the whole photo", "Learn a projection of the whole photo's own feature, too."
     )
+    pooling: str = "topk"
+    keep_rule: str = "random"
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -149,6 +153,7 @@ class MethodConfig:
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
         for k in self.topk:
             require(k >= 1, f"topk holds {k}; each k must be a whole number of 1 or more.")
+        registered("pooling", self.pooling), registered("keep_rule", self.keep_rule)
 
     @property
     def local_prompts(self) -> int:
@@ -193,6 +198,8 @@ class TrainConfig:
         views: augmented views kept per image; 0 draws a fresh view each time an image is used (the paper's way).
         calibration_folds: folds of the cross-fit that gives the temperature and the OOD threshold; 0 leaves them out.
         seed: of views, shuffling and prompt dropout. The same seed gives the same prompts on a CPU.
+        extra_loss, optimizer, scheduler: names of ``gallop.parts``: a term beside the paper's loss, what steps, and how
+            the learning rate falls.
     """
 
     epochs: int = setting(
@@ -249,9 +256,14 @@ class TrainConfig:
         metavar="N",
         form=(0, 10_000, 1),
     )
+    extra_loss: str = "none"
+    optimizer: str = "sgd"
+    scheduler: str = "cosine"
 
     def __post_init__(self) -> None:
         check_settings(self)
+        for part in ("extra_loss", "optimizer", "scheduler"):
+            registered(part, getattr(self, part))
 
 
 OwnPreset = Literal["default", "paper"]
@@ -298,7 +310,7 @@ def _preset(name: str, own: OwnPreset | None) -> tuple[MethodConfig, TrainConfig
 
 
 def _given(changes: dict[str, Any], kind: type[MethodConfig | TrainConfig], what: str) -> dict[str, Any]:
-    known = settings_of(kind)
+    known = [each.name for each in fields(kind)]
     for key in changes:
         require(key in known, f"There is no {what} {key!r}; the settings are {', '.join(sorted(known))}.")
     return {key: value for key, value in changes.items() if value is not None}

@@ -5,18 +5,19 @@ It holds its arguments and what was learned; what a method does is in the rooms 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.backbones.weights.known import known_elsewhere
@@ -40,6 +41,7 @@ from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import missing_names, spelled_as
+from gallop.parts import Parts, named
 from gallop.predictions.explanation import Explanation, explain_photos
 from gallop.predictions.predict import Predictions, predict
 from gallop.runtime.progress import ProgressDisplay
@@ -116,6 +118,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     _data_fingerprint: str
     _shots: LabelledPhotos | None = None  # what was learned from, where it is in memory or in files that are there
     _kept: Path | None = None  # where a training that is finished waits for ``save``
+    _parts: Mapping[str, str] = MappingProxyType({})  # names of those that the last ``fit`` was given
 
     def __init__(
         self,
@@ -161,6 +164,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         class_names: Sequence[str] | None = None,
         verbose: bool | int = False,
         drop_classes: bool = False,
+        callback: Callable[[FitEvent], object] | None = None,
+        **parts: Unpack[Parts],
     ) -> Self:
         """Learn prompts from what holds photos and labels, or from images and their class names. Returns self.
 
@@ -174,12 +179,15 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             verbose: show how far it is: a bar in a terminal or a notebook, plain lines elsewhere.
             drop_classes: with ``warm_start``, classes of before that none of the images shows may go; else they are
                 named, and nothing is learned.
+            callback: called with each event of ``fit_steps``.
+            parts: functions in place of the method's own, ``pooling``, ``keep_rule``, ``extra_loss``, ``optimizer`` and
+                ``scheduler``, or names that ``gallop.register`` knows; ``gallop.parts.PARTS`` says how each is called.
 
         Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, in a sentence, and
         TrainingDiverged when the loss stops being a number.
         """
-        events = self.fit_steps(images, labels, class_names=class_names, drop_classes=drop_classes)
-        return self._follow(events, verbose=verbose)
+        events = self.fit_steps(images, labels, class_names=class_names, drop_classes=drop_classes, **parts)
+        return self._follow(events, verbose=verbose, callback=callback)
 
     def fit_steps(
         self,
@@ -190,16 +198,18 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         work: Path | None = None,
         parallel: Parallel = ALONE,
         drop_classes: bool = False,
+        **parts: Unpack[Parts],
     ) -> Iterator[FitEvent]:
         """Yield the events of ``fit``. Stop whenever you like: the classifier keeps what it has learned so far.
 
         Args:
-            images, labels, class_names, drop_classes: as for ``fit``.
+            images, labels, class_names, drop_classes, parts: as for ``fit``.
             work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
                 was cut off goes on from there.
             parallel: other processes that fit with the same arguments, as ``gallop.training.launch`` starts
                 them. All learn the same prompts; the temperature and threshold are the first one's alone.
         """
+        self._parts = {part: named(part, given) for part, given in parts.items()}  # type: ignore[arg-type]
         draw: dict[str, Any] = {"shots": self.shots, "seed": self._seed, "allow_fewer": self.allow_fewer}
         data = shots_to_learn(images, labels, open_cache(self.cache), class_names=class_names, **draw)
         warm = self.warm_start and hasattr(self, "model_")
@@ -549,12 +559,16 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self._train_config("paper").seed
 
     def _train_config(self, own: OwnPreset) -> TrainConfig:
-        return train_preset(self.preset, own, **{name: getattr(self, name) for name in _TRAIN_SETTINGS})
+        changes = {name: getattr(self, name) for name in _TRAIN_SETTINGS} | self._parts_of(TrainConfig)
+        return train_preset(self.preset, own, **changes)
+
+    def _parts_of(self, kind: type[MethodConfig | TrainConfig]) -> dict[str, str]:
+        return {part: name for part, name in self._parts.items() if part in kind.__dataclass_fields__}
 
     def _method_config(self, own: OwnPreset) -> MethodConfig:
         whole, named = self.method, self.preset if isinstance(self.preset, str) else "tower"
         require(whole is None or isinstance(whole, MethodConfig), f"method is {whole!r}; it must be a MethodConfig.")
-        changes = {name: getattr(self, name) for name in _METHOD_SETTINGS}
+        changes = {name: getattr(self, name) for name in _METHOD_SETTINGS} | self._parts_of(MethodConfig)
         if self.topk is None and self.local_prompts is not None:
             changes["topk"] = default_topk(self.local_prompts)
         return method_preset(named if whole is None else whole, own, **changes)
@@ -602,11 +616,19 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             yield event
         self._kept = work if parallel.rank == 0 else None
 
-    def _follow(self, events: Iterator[FitEvent], *, verbose: bool | int) -> Self:
+    def _follow(
+        self,
+        events: Iterator[FitEvent],
+        *,
+        verbose: bool | int,
+        callback: Callable[[FitEvent], object] | None = None,
+    ) -> Self:
         """Learn to the end, saying how far it is where that is wanted."""
         with ProgressDisplay(wanted=bool(verbose)) as progress:
             for event in events:
                 progress.show(*event_in_words(event))
+                if callback is not None:
+                    callback(event)
         return self
 
     def _change_classes(self, model: PromptModel, change: str) -> Self:

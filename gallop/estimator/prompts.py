@@ -13,6 +13,7 @@ from gallop.evaluation import diversity
 from gallop.features.encoding import encode_sources
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
+from gallop.parts import require_topk
 from gallop.predictions.predict import similarities
 
 ReadLabelled = Callable[[GivenPhotos, GivenLabels | None], tuple[Any, list[str]]]
@@ -60,6 +61,7 @@ class LearnedPrompts:
 
         Raises DataError and ImageError as ``score`` does.
         """
+        require_topk(self._model.config.pooling, "The overlap of regions")
         return diversity.overlaps(diversity.chosen_regions(*self._asked(images, labels), self._model.config.topk))
 
     def words(self, most: int = 3) -> list[list[list[diversity.Nearest]]]:

@@ -31,6 +31,7 @@ from gallop.images import load_image
 from gallop.model import scores
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Look, Similarities
+from gallop.parts import require_topk
 from gallop.predictions.predict import to_array
 
 PREFIXES = ("", "finer_")
@@ -117,6 +118,7 @@ def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
     if missing:
         raise OnnxError(f"{' and '.join(missing)} must be installed for this: pip install 'gallop-explorer[onnx]'.")
     check_is_fitted(classifier, "model_")
+    require_topk(classifier.model_.config.pooling, "ONNX export")
     backbone = classifier.model_.backbone
     if backbone.precision != "fp32":
         raise OnnxError("ONNX is checked against fp32: load the model with precision='fp32'.")

@@ -114,7 +114,9 @@ class Subject:
         return self.explanation.region_scores(self.class_name, prompt)
 
     def kept(self, prompt: int) -> list[int]:
-        """Return the k regions that entered the local score, best first."""
+        """Return the k regions that entered the local score, best first; none where all do, by another pooling."""
+        if self.explanation.similarities.pooling != "topk":
+            return []
         return [box.region for box in self.explanation.looks[-1].regions(self.class_name, prompt)]
 
 

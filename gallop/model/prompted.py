@@ -29,6 +29,7 @@ from gallop.model.branches.sums import KeptShots
 from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name, clean_names, spelled_as
 from gallop.names.templates import clean_templates, fill
+from gallop.parts import registered
 from gallop.setting import require
 from gallop.wording import did_you_mean, listed
 
@@ -79,7 +80,8 @@ class FastGalLoP(GalLoP):
     def __init__(self, backbone: Backbone, names: NameTokens, config: MethodConfig, prompts: Prompts) -> None:
         encode, scale = partial(_encoded, backbone, names), backbone.logit_scale
         super().__init__(encode, prompts, topk=config.topk, kept=config.kept_prompts, scale=scale)
-        self.damping = backbone.damping.of(config)
+        self.damping, self.own_pool = backbone.damping.of(config), registered("pooling", config.pooling)
+        self.own_draw = registered("keep_rule", config.keep_rule)
         self._vision = partial(getattr, backbone, "vision")  # asked anew each time: backbones move, and weights go
         self._projects = bool(config.topk) and config.local_projection
 
@@ -108,7 +110,16 @@ class FastGalLoP(GalLoP):
     def local_logits(self, regions: Tensor, text: TextFeatures) -> Tensor:
         if text.local.shape[1] == 0:
             return text.local.new_zeros(len(regions), len(text.local), 0)
+        if self.own_pool is not None:
+            return self.pool(self.region_cosines(regions, text))
         return fast.pooled_cosines(regions, self.region_projection(), text.local, self.topk, self.damping.region)
+
+    def draw(self, images: int, generator: torch.Generator | None = None) -> Tensor:
+        prompts = len(self.prompts.global_contexts)
+        return (self.own_draw or paper.draw_kept_prompts)(images, prompts, self.kept, generator)
+
+    def pool(self, region_cosines: Tensor) -> Tensor:
+        return super().pool(region_cosines) if self.own_pool is None else self.own_pool(region_cosines, self.topk)
 
 
 class PromptModel:
@@ -328,7 +339,8 @@ class PromptModel:
             self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
         )
         weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(found)))
-        return Similarities(found, weights, {each.kind: each.mix.weight for each in self.branches})
+        branch_weights = {each.kind: each.mix.weight for each in self.branches}
+        return Similarities(found, weights, branch_weights, self.config.pooling)
 
     def _looks(self, features: ImageFeatures) -> tuple[ImageFeatures, ...]:
         """Return each look alone. Raises ValueError where its widths are not the backbone's."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from gallop.core import cosines
 from gallop.core.scores import Cosines
 from gallop.model import scores
+from gallop.parts import registered
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,13 @@ class Similarities:
         looks: one or several, the finest regions last.
         look_weights: of each look in every score; 0 where it is there for its maps alone.
         branch_weights: of each branch in the answer; the rest is the prompts'.
+        pooling: of the regions, by its name in ``gallop.parts``.
     """
 
     looks: tuple[Look, ...]
     look_weights: tuple[float, ...] = (1.0,)
     branch_weights: Mapping[str, float] = field(default_factory=dict)
+    pooling: str = "topk"
 
     @staticmethod
     def cat(parts: Sequence[Similarities]) -> Similarities:
@@ -112,8 +115,9 @@ class Similarities:
         return self.mean(lambda look: look.image_cosines)
 
     def local(self, topk: Sequence[int]) -> Tensor:
-        """Return top-k means (B, K, N), the mean over the looks."""
-        return self.mean(lambda look: cosines.topk_mean(look.region_cosines, topk))
+        """Return pooled regions (B, K, N), top-k means by default, as the mean over the looks."""
+        pool = registered("pooling", self.pooling) or cosines.topk_mean
+        return self.mean(lambda look: pool(look.region_cosines, topk))
 
     def logits(self, topk: Sequence[int]) -> Tensor:
         """Return cosines of the ensemble (B, K), in which every branch has its weight."""

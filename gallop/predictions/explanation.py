@@ -30,6 +30,7 @@ from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name
+from gallop.parts import require_topk
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.predictions.predict import to_array
 from gallop.wording import answer_in_words, listed
@@ -92,7 +93,7 @@ class Explanation:
 
     @property
     def local_scores(self) -> NDArray[np.float32]:
-        """Top-k means (K, N), class by local prompt. Each is the mean of ``regions(...)``'s scores."""
+        """Pooled regions (K, N), class by local prompt. A top-k mean is the mean of ``regions(...)``'s scores."""
         return to_array(self._local[0])
 
     @property
@@ -215,7 +216,11 @@ class Explanation:
         """Return the top-k regions that entered the local score, best first, as boxes in the photo's pixels.
 
         The mean of their scores is ``local_scores[class, prompt]``. Of two looks (``Box.look``) each gives k regions.
+
+        Raises:
+            ConfigError: regions are pooled in another way.
         """
+        require_topk(self.similarities.pooling, "The list of regions that entered a score")
         best = (0, self.class_index(class_name), self._prompt(prompt), slice(self.topk[prompt]))
         boxes: list[Box] = []
         found = zip(self.similarities.looks, self.grids, self.shares, strict=True)
@@ -237,8 +242,8 @@ class Explanation:
         the model saw; ``class_names`` (K); ``label``; ``probabilities``, ``global_probabilities`` and
         ``local_probabilities`` {name: p}, of which the last is null without local prompts; ``global_scores`` {name: M
         cosines}; ``local_scores`` {name: N means}; ``topk`` (N); ``regions`` {name: of each local prompt the top-k
-        regions, best first, [{region, score, box [left, top, right, bottom]}, ...]}; ``limits`` {ood_score (GL-MCM),
-        threshold, is_ood, temperature, scale}. Boxes are in the photo's pixels.
+        regions, best first, [{region, score, box [left, top, right, bottom]}, ...]}, empty by another pooling;
+        ``limits`` {ood_score (GL-MCM), threshold, is_ood, temperature, scale}. Boxes are in the photo's pixels.
 
         Args:
             class_names: whose regions are listed; None is the most probable class alone.
@@ -262,7 +267,9 @@ class Explanation:
             "local_probabilities": self.local_probabilities,
             **{key: dict(zip(self.class_names, of.tolist(), strict=True)) for key, of in scores_of.items()},
             "topk": list(self.topk),
-            "regions": {name: [[box.to_dict() for box in self.regions(name, n)] for n in prompts] for name in shown},
+            "regions": {}
+            if self.similarities.pooling != "topk"
+            else {name: [[box.to_dict() for box in self.regions(name, n)] for n in prompts] for name in shown},
             "limits": {key: getattr(self, key) for key in ("ood_score", "threshold", "is_ood", "temperature", "scale")},
         }
 
@@ -276,7 +283,9 @@ class Explanation:
 
     @cached_property
     def _local(self) -> Tensor:
-        """Top-k means (1, K, N), which every k slider waits for: pooled once, from cosines that are sorted already."""
+        """Pooled regions (1, K, N). Every k slider waits for them, so top-k means take cosines sorted already."""
+        if self.similarities.pooling != "topk":
+            return self.similarities.local(self.topk)
         return self.similarities.mean(lambda look: cosines.mean_of_first(look.ranked[0], self.topk))
 
     def _prompt(self, prompt: int) -> int:

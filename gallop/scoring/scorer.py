@@ -24,6 +24,7 @@ from gallop.features.encoding import BATCH, ONCE, ImageFeatures, Sight, encode_l
 from gallop.images import CropBox, decode_image
 from gallop.images.formats import printable_name
 from gallop.model.similarities import Similarities
+from gallop.parts import require_topk
 from gallop.predictions.heatmaps import region_box
 from gallop.predictions.predict import predictions_of, to_array
 from gallop.runtime.ahead import ahead
@@ -330,6 +331,7 @@ def _regions(
     """
     if not topk:
         return [[] for _ in crops]
+    require_topk(cosines.pooling, "The table's column of regions")
     prompt = int(np.argmin(topk))
     looks = [(*look.ranked, grid) for look, grid in zip(cosines.looks, grids, strict=True)]
     boxes = []

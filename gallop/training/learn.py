@@ -31,6 +31,8 @@ from gallop.model.branches.sums import KeptShots
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts
 from gallop.model.scores import VERDICT
+from gallop.parts import registered
+from gallop.setting import require
 from gallop.training.loop import ALONE, Parallel, StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
 
@@ -232,6 +234,10 @@ def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) ->
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
     trainer = steps.trainer([Learner(model, torch.arange(len(steps.labels)))])
     if work is not None:
+        require(
+            registered("optimizer", steps.config.optimizer) is None,
+            f"A training with the optimizer {steps.config.optimizer!r} cannot be kept and resumed; only SGD's can.",
+        )
         state = load_training(work, key)
         if state is not None:
             trainer.restore(state)

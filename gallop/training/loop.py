@@ -21,6 +21,7 @@ from torch import Tensor
 from gallop.config import TrainConfig
 from gallop.core.gallop import Loss
 from gallop.errors import CheckpointError, TrainingDiverged
+from gallop.parts import registered
 from gallop.runtime.tensor_file import read_tensor_file
 from gallop.runtime.writing import write_file
 
@@ -213,9 +214,9 @@ class Trainer:
         self._counts = tuple(counts)
         self._config = config
         self._parallel = parallel
-        self._optimizer = torch.optim.SGD(
-            self._parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-        )
+        own = registered("optimizer", config.optimizer) or _sgd
+        self._optimizer: torch.optim.Optimizer = own(self._parameters, config)
+        self._schedule = registered("scheduler", config.scheduler) or _cosine
         self._generators = [torch.Generator().manual_seed(config.seed) for _ in counts]
         self._epoch = 0
         self._per_epoch = math.ceil(max(counts) / config.batch_size)
@@ -269,7 +270,7 @@ class Trainer:
             yield [Batch(i, part, self._generators[i]) for i, part in enumerate(parts) if len(part)]
 
     def _set_lr(self, epoch: int) -> float:
-        lr = 0.5 * self._config.lr * (1 + math.cos(math.pi * epoch / self._config.epochs))
+        lr = self._config.lr * self._schedule(epoch, self._config.epochs)
         for group in self._optimizer.param_groups:
             group["lr"] = lr
         return lr
@@ -323,6 +324,15 @@ class Trainer:
         for own, kept in zip(self._generators, state.generators, strict=True):
             own.set_state(kept)
         self._epoch = state.epoch
+
+
+def _sgd(parameters: Sequence[Tensor], config: TrainConfig) -> torch.optim.Optimizer:
+    return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+def _cosine(epoch: int, epochs: int) -> float:
+    """From 1 to 0, epoch by epoch (paper, section 4)."""
+    return 0.5 * (1 + math.cos(math.pi * epoch / epochs))
 
 
 def _accuracy(correct: Tensor) -> float:

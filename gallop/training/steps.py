@@ -6,16 +6,17 @@ This joins the trainer (which knows no CLIP) to the model and its features.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from gallop.config import TrainConfig
 from gallop.core import cosines
-from gallop.core.gallop import Loss, TextFeatures, draw_kept_prompts
+from gallop.core.gallop import Loss, TextFeatures
 from gallop.features.encoding import ImageFeatures, TrainingViews
 from gallop.model.prompted import PromptModel, text_features_together
+from gallop.parts import registered
 from gallop.training.loop import Batch, Parallel, StepResult, Trainer
 
 Objective = Callable[[PromptModel, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
@@ -86,13 +87,18 @@ class Steps:
         """Return the result of this process' part of a batch, weighted by its share of the batch."""
         model, photos, images = learner.model, learner.photos[batch.images], len(batch.images)
         # Drawn for the whole batch in every process, so that the draws are those of one process.
-        kept = draw_kept_prompts(images, model.config.global_prompts, model.config.kept_prompts, batch.generator)
+        kept = model.paper.draw(images, batch.generator)
         part = self.views.part(photos)
         if not len(part):
             return _nothing(model, text, kept)
         features, labels = self.views.batch(photos[part], epoch), self.labels[photos[part]]
         loss, global_, local = self.objective(model, features, labels, kept[part], text)
         labels, places = labels.to(global_.device), part.to(global_.device)
+        extra = registered("extra_loss", self.config.extra_loss)
+        if extra is not None:
+            looks = [look.to(model.backbone.device) for look in features.looks]
+            terms = [extra(model.paper, look.global_.float(), look.regions.float(), labels) for look in looks]
+            loss = replace(loss, total=loss.total + torch.stack(terms).mean())
 
         def right(logits: Tensor) -> Tensor:
             answers = logits.argmax(dim=-1) == labels

@@ -22,6 +22,7 @@ from gallop.images import CropBox
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import COLOURS, SIGNED_COLOURS, Scale, branch_scale, colour_table, shared_scale
 from gallop.maps.photo import photo_place, photo_url
+from gallop.parts import require_topk
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
@@ -61,7 +62,9 @@ def explainer_data(
 
     Raises:
         ValueError: ``before`` has other classes, scales or regions.
+        ConfigError: regions are pooled in another way than by the mean of the top-k, which it works out itself.
     """
+    require_topk(explanation.similarities.pooling, "The explainer")
     takes = [explanation] if before is None else [explanation, _in_order_of(explanation, before)]
     stands = (stands or Stands()).of(explanation)
     sent = _sent(explanation, stands, len(takes))

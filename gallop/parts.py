@@ -1,0 +1,110 @@
+"""Parts of the method that a program may replace: a function each, under a name that the program registers.
+
+A saved model holds the name alone. Whoever loads it needs a program that has registered the part: a file never imports
+or runs anything. Knows no torch.
+
+Shapes: B images, K classes, R regions, N local prompts, D joint width, V region width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypedDict, TypeVar
+
+from gallop.setting import require
+from gallop.wording import did_you_mean, quoted
+
+Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
+
+
+class About(NamedTuple):
+    """The method's own choice of a part, and the arguments and the result of a function in its place."""
+
+    usual: str
+    call: str
+
+
+PARTS = {
+    "pooling": About("topk", "(region_cosines (B, R, K, N), topk) -> local logits (B, K, N)"),
+    "keep_rule": About("random", "(images, prompts, kept, generator) -> indices of the kept prompts (images, kept)"),
+    "extra_loss": About("none", "(model, global_ (B, D), regions (B, R, V), labels (B,)) -> scalar, added to the loss"),
+    "optimizer": About("sgd", "(parameters, config) -> torch.optim.Optimizer"),
+    "scheduler": About("cosine", "(epoch, epochs) -> factor of the learning rate"),
+}
+"""``config`` is a ``TrainConfig``, ``model`` a ``gallop.GalLoP``; epochs count from 0."""
+
+
+class Parts(TypedDict, total=False):
+    """Functions, or names of registered ones, that ``fit`` takes in place of the method's own."""
+
+    pooling: str | Function
+    keep_rule: str | Function
+    extra_loss: str | Function
+    optimizer: str | Function
+    scheduler: str | Function
+
+
+_REGISTERED: dict[str, dict[str, Function]] = {part: {} for part in PARTS}
+
+
+def register(part: str, name: str, function: F) -> F:
+    """Let a part of the method have a name, by which ``fit`` takes it and ``load`` finds it. Returns the function.
+
+    Registering a name again replaces its function, as when a notebook's cell runs twice.
+
+    Args:
+        part: one of ``PARTS``, which says what each is called with.
+
+    Raises:
+        ConfigError: no such part, a name that is the method's own or no identifier, or nothing that can be called.
+
+    >>> def soft(region_cosines, topk):
+    ...     return ((100 * region_cosines).softmax(dim=1) * region_cosines).sum(dim=1)
+    >>> register("pooling", "soft", soft) is soft
+    True
+    """
+    require(part in PARTS, f"There is no part {part!r}; the parts are {', '.join(PARTS)}.")
+    require(callable(function), f"{quoted(function)} is no function; a {part} is {PARTS[part].call}.")
+    fits = isinstance(name, str) and name.isidentifier() and name != PARTS[part].usual
+    require(
+        fits, f"{quoted(name)} cannot be the name of a part: use letters, digits and _, and not {PARTS[part].usual!r}."
+    )
+    _REGISTERED[part][name] = function
+    return function
+
+
+def registered(part: str, name: str) -> Function | None:
+    """Return what is registered under a name; None for the method's own choice.
+
+    Raises:
+        ConfigError: this program has registered nothing under it.
+    """
+    if name == PARTS[part].usual:
+        return None
+    found = _REGISTERED[part].get(name)
+    require(
+        found is not None,
+        f"There is no {part} {quoted(name)} in this program{did_you_mean(str(name), _REGISTERED[part])}. Register it "
+        f"first: gallop.register({part!r}, {str(name)!r}, function), where a function is {PARTS[part].call}.",
+    )
+    return found
+
+
+def named(part: str, given: str | Function) -> str:
+    """Return the name of a part that was given by it, or as a function, which is registered under its own name.
+
+    Raises:
+        ConfigError: as ``register`` and ``registered``.
+    """
+    if not callable(given):
+        registered(part, given)
+        return given
+    name = getattr(given, "__name__", type(given).__name__)
+    register(part, name, given)
+    return str(name)
+
+
+def require_topk(pooling: str, what: str) -> None:
+    """Raise ConfigError where regions are pooled in another way than by the mean of the top-k."""
+    require(pooling == PARTS["pooling"].usual, f"{what} needs top-k pooling, and this model pools by {pooling!r}.")

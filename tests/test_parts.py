@@ -1,0 +1,163 @@
+"""Parts of the method that a program replaces: trained with, saved by name, found again, and refused where unknown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from gallop import GalLoP, GalLoPClassifier, MethodConfig, TrainConfig, register
+from gallop import parts as registry
+from gallop.errors import CheckpointError, ConfigError
+from gallop.maps.explainer.data import explainer_data
+from gallop.maps.plots import plot_explanation
+from tests import tiny
+from tests.conftest import ROOT
+
+IMAGES, LABELS = tiny.pictures({"red": 3, "green": 3})
+ASKED = [tiny.picture(seed, colour) for seed, colour in ((50, "red"), (51, "green"), (52, "blue"))]
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Leave no registered part to other tests."""
+    before = {part: dict(known) for part, known in registry._REGISTERED.items()}
+    yield
+    registry._REGISTERED.update(before)
+
+
+def soft(region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
+    """Softmax over the regions in place of the top-k."""
+    return ((20 * region_cosines).softmax(dim=1) * region_cosines).sum(dim=1)
+
+
+def test_a_pooling_of_ones_own_makes_answers_and_explanations() -> None:
+    made = tiny.classifier().fit(IMAGES, LABELS, pooling=soft)
+    for image, explained in zip(ASKED, made.explain(ASKED), strict=True):
+        look = explained.similarities.looks[0]
+        expected = soft(look.region_cosines, ())[0].numpy()
+        assert np.allclose(explained.local_scores, expected, atol=1e-6)
+        assert explained.probabilities[explained.label] == pytest.approx(made.predict_proba(image).max(), abs=1e-5)
+    assert not np.allclose(made.predict_proba(ASKED), tiny.classifier().fit(IMAGES, LABELS).predict_proba(ASKED))
+
+
+def test_it_is_saved_by_its_name_and_found_again(tmp_path: Path) -> None:
+    made = tiny.classifier(calibration_folds=2).fit(IMAGES, LABELS, pooling=soft)
+    made.save(tmp_path / "model")
+    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
+    assert np.allclose(loaded.predict_proba(ASKED), made.predict_proba(ASKED), atol=1e-6)
+    registry._REGISTERED["pooling"].clear()
+    with pytest.raises(CheckpointError, match=r"no pooling 'soft'.*gallop.register\('pooling', 'soft', function\)"):
+        GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
+
+
+def test_a_saved_model_causes_no_import(tmp_path: Path) -> None:
+    tiny.classifier().fit(IMAGES, LABELS, pooling=soft).save(tmp_path / "model")
+    (tmp_path / "soft.py").write_text("raise SystemExit('imported')")
+    code = f"from gallop import GalLoPClassifier\nGalLoPClassifier.load({str(tmp_path / 'model')!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=_paths())
+    assert done.returncode == 1
+    assert "There is no pooling 'soft' in this program" in done.stderr
+    assert "imported" not in done.stderr
+
+
+def _paths() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def test_what_needs_the_top_k_refuses_another_pooling() -> None:
+    made = tiny.classifier().fit(IMAGES, LABELS, pooling=soft)
+    why = made.explain(ASKED[0])
+    for ask in (
+        lambda: why.regions("red", 0),
+        lambda: explainer_data(why),
+        lambda: made.prompts.overlap(IMAGES, LABELS),
+    ):
+        with pytest.raises(ConfigError, match="needs top-k pooling, and this model pools by 'soft'"):
+            ask()
+    assert plot_explanation(why).axes
+    assert why.to_dict()["regions"] == {}
+
+
+def test_own_dropout_loss_optimizer_and_schedule_are_used() -> None:
+    seen: dict[str, Any] = {"draws": [], "losses": 0, "lr": []}
+
+    def first(images: int, prompts: int, kept: int, generator: torch.Generator) -> Tensor:
+        seen["draws"].append((images, prompts, kept))
+        return torch.zeros(images, 1, dtype=torch.long)
+
+    def large(model: GalLoP, global_: Tensor, regions: Tensor, labels: Tensor) -> Tensor:
+        assert len(global_) == len(regions) == len(labels)
+        seen["losses"] += 1
+        return 100 + 0 * model.prompts.global_contexts.sum()
+
+    def adamw(parameters: Any, config: TrainConfig) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, lr=config.lr)
+
+    def constant(epoch: int, epochs: int) -> float:
+        return 1.0
+
+    made = tiny.classifier()
+    own: Any = {"keep_rule": first, "extra_loss": large, "optimizer": adamw, "scheduler": constant}
+    made.fit(IMAGES, LABELS, callback=lambda event: seen["lr"].append(getattr(event, "lr", None)), **own)
+    assert seen["losses"] == len(made.history_) == len(seen["draws"])
+    assert all(event.loss > 100 for event in made.history_)
+    assert all((event.kept == 0).all() for event in made.history_)
+    assert {lr for lr in seen["lr"] if lr is not None} == {made.training_.lr}  # type: ignore[union-attr]
+    plain = tiny.classifier().fit(IMAGES, LABELS)
+    assert not np.allclose(*(each.model_.prompts.global_contexts.detach() for each in (made, plain)))
+    assert made.training_ is not None
+    assert (made.training_.optimizer, made.model_.config.keep_rule) == ("adamw", "first")
+
+
+def test_the_paper_parts_written_out_give_the_same_training() -> None:
+    def own_sgd(parameters: Any, config: TrainConfig) -> torch.optim.Optimizer:
+        options = {"momentum": config.momentum, "weight_decay": config.weight_decay}
+        return torch.optim.SGD(parameters, lr=config.lr, **options)
+
+    def mean_of_largest(region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
+        ranked = region_cosines.sort(dim=1, descending=True).values
+        return torch.stack([ranked[:, :k, :, n].mean(dim=1) for n, k in enumerate(topk)], dim=-1)
+
+    own: Any = {"optimizer": own_sgd, "pooling": mean_of_largest}
+    one, other = tiny.classifier().fit(IMAGES, LABELS, **own), tiny.classifier().fit(IMAGES, LABELS)
+    for key, value in tiny.learned(one).items():
+        assert torch.allclose(value, tiny.learned(other)[key], atol=1e-5), key
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "function", "words"),
+    [
+        ("colour", "mine", soft, "no part 'colour'"),
+        ("pooling", "topk", soft, "cannot be the name"),
+        ("pooling", "<lambda>", soft, "cannot be the name"),
+        ("pooling", "mine", 3, "is no function"),
+    ],
+)
+def test_what_cannot_be_registered_is_a_sentence(part: str, name: str, function: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        register(part, name, function)
+
+
+def test_an_unknown_name_is_a_sentence_that_says_what_to_register() -> None:
+    for ask in (lambda: MethodConfig(pooling="softmax"), lambda: tiny.classifier().fit(IMAGES, LABELS, pooling="sof")):
+        with pytest.raises(ConfigError, match=r"gallop\.register\('pooling'"):
+            ask()
+
+
+def test_a_training_with_an_own_optimizer_is_not_resumed(tmp_path: Path) -> None:
+    def adamw(parameters: Any, config: TrainConfig) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, lr=config.lr)
+
+    events = tiny.classifier().fit_steps(IMAGES, LABELS, work=tmp_path, optimizer=adamw)
+    with pytest.raises(ConfigError, match="cannot be kept and resumed"):
+        list(events)
