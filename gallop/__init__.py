@@ -26,6 +26,8 @@ _HOMES = {
     "TrainConfig": "gallop.config",
     "plot_explanation": "gallop.maps.plots",
     "register": "gallop.parts",
+    "repeat": "gallop.estimator.repeat",
+    "save_maps": "gallop.maps.pictures",
     "predict_many": "gallop.scoring.arrow",
     "parse_names": "gallop.names.class_names",
 }
@@ -47,6 +49,8 @@ __all__ = [
     "predict_many",
     "read_folder",
     "register",
+    "repeat",
+    "save_maps",
 ]
 
 if TYPE_CHECKING:
@@ -55,7 +59,9 @@ if TYPE_CHECKING:
     from gallop.core.gallop import GalLoP
     from gallop.data import draw_shots, read_folder
     from gallop.estimator import GalLoPClassifier
+    from gallop.estimator.repeat import repeat
     from gallop.images import Photo, load_image
+    from gallop.maps.pictures import save_maps
     from gallop.maps.plots import plot_explanation
     from gallop.names.class_names import parse_names
     from gallop.parts import register

@@ -82,6 +82,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         head: kind of the head beside the prompts, or "none".
         detail: how many times as large a photo is looked at once more; 1: it is not.
         seed: of the draw, the views and prompt dropout.
+        shot_seed: of the draw alone, where it is to be another one.
         method: a ``MethodConfig`` in place of the preset's method, with further settings; arguments go before it.
         shots: images a class drawn by ``fit``, by the seed and what is on them; None takes all.
         allow_fewer: take what there is where a class has fewer than ``shots``.
@@ -139,6 +140,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         calibration_folds: int | None = None,
         seed: int | None = None,
         shots: int | None = None,
+        shot_seed: int | None = None,
         allow_fewer: bool = False,
         cache: str | PathLike[str] | bool | Cache | None = None,
         warm_start: bool = False,
@@ -153,7 +155,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.dropout, self.local_projection, self.head, self.detail = dropout, local_projection, head, detail
         self.epochs, self.lr, self.batch_size, self.views = epochs, lr, batch_size, views
         self.calibration_folds, self.seed = calibration_folds, seed
-        self.shots, self.allow_fewer, self.keep_shots = shots, allow_fewer, keep_shots
+        self.shots, self.shot_seed, self.allow_fewer, self.keep_shots = shots, shot_seed, allow_fewer, keep_shots
         self.cache, self.warm_start = cache, warm_start
 
     def fit(
@@ -210,7 +212,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 them. All learn the same prompts; the temperature and threshold are the first one's alone.
         """
         self._parts = {part: named(part, given) for part, given in parts.items()}  # type: ignore[arg-type]
-        draw: dict[str, Any] = {"shots": self.shots, "seed": self._seed, "allow_fewer": self.allow_fewer}
+        seed = self._seed if self.shot_seed is None else self.shot_seed
+        draw: dict[str, Any] = {"shots": self.shots, "seed": seed, "allow_fewer": self.allow_fewer}
         data = shots_to_learn(images, labels, open_cache(self.cache), class_names=class_names, **draw)
         warm = self.warm_start and hasattr(self, "model_")
         if warm and not drop_classes:

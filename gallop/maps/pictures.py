@@ -7,6 +7,8 @@ colour. A browser strokes the same lines, in ``explainer/src/map.js``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +68,31 @@ def map_picture(
     mixed = _dimmed(pixels * (1 - weight) + layer[..., :3] * weight, crop)
     rival = minus.kept(prompt) if minus else ()
     return _picture(outlined(mixed, crop, explanation.grid, subject.kept(prompt), rival))
+
+
+def save_maps(
+    explanations: Sequence[Explanation], folder: str | PathLike[str], names: Sequence[str] | None = None
+) -> list[Path]:
+    """Write the map of every local prompt for the answer of each photo as a PNG file. Returns their paths.
+
+    A file is called ``NAME-local-1-k-5.png`` and replaced where it is there.
+
+    Args:
+        names: of the photos; by default they are numbered, from 0.
+
+    Raises:
+        ValueError: not one name for each photo, or two that are equal.
+    """
+    names = [str(i) for i in range(len(explanations))] if names is None else [Path(name).stem for name in names]
+    if len(set(names)) != len(explanations):
+        raise ValueError(f"{len(explanations)} photos need as many different names; got {len(set(names))}.")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, explanation in zip(names, explanations, strict=True):
+        for prompt, k in enumerate(explanation.topk):
+            paths.append(Path(folder) / f"{name}-local-{prompt + 1}-k-{k}.png")
+            map_picture(Subject(explanation, explanation.label), prompt).save(paths[-1])
+    return paths
 
 
 def seen_picture(explanation: Explanation, *, side: int = MOST_SIDE) -> Image.Image:

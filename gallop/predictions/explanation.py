@@ -5,6 +5,9 @@ An ``Explanation`` holds the stored similarities of one photo, so that another k
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,13 +36,13 @@ from gallop.names.class_names import clean_name
 from gallop.parts import require_topk
 from gallop.predictions.heatmaps import Box, FloatMap, photo_map, region_box, where_in_words
 from gallop.predictions.predict import to_array
-from gallop.wording import answer_in_words, listed
+from gallop.wording import answer_in_words, html_table, listed
 
 SCHEMA = 1
 """Of ``Explanation.to_dict``; another number means that a key has another meaning, or is gone."""
 
 
-@dataclass(frozen=True, eq=False)  # tensors and a picture have no one answer to ==
+@dataclass(frozen=True, eq=False, repr=False)  # tensors and a picture have no one answer to ==
 class Explanation:
     """One photo, explained. Made by ``GalLoPClassifier.explain``.
 
@@ -160,6 +163,34 @@ class Explanation:
         if len(checked) != len(self.topk):
             raise ConfigError(f"topk needs {len(self.topk)} whole numbers, one per local prompt; got {topk}.")
         return replace(self, topk=checked)
+
+    def __repr__(self) -> str:
+        found, (rows, columns), sizes = self.probabilities, self.grid, (self.global_scores.shape[1], len(self.topk))
+        return (
+            f"Explanation({self.answer!r}, {found[self.label]:.1%}, {len(found)} classes, "
+            f"{sizes[0]} global and {sizes[1]} local prompts, {rows} x {columns} regions)"
+        )
+
+    def _repr_html_(self) -> str:
+        """The figure of ``plot_explanation``, and the surest classes."""
+        from gallop import plot_explanation
+
+        buffer, found = io.BytesIO(), sorted(self.probabilities.items(), key=itemgetter(1), reverse=True)
+        plot_explanation(self).savefig(buffer, format="png", dpi=70)
+        picture = base64.b64encode(buffer.getvalue()).decode()
+        shown = html_table(("class", "probability"), [(name, f"{p:.1%}") for name, p in found[:5]])
+        alt = html.escape(f"{self.answer}: the photo, scores of the global prompts, and the local prompts' maps")
+        return f'<img alt="{alt}" style="max-width: 100%" src="data:image/png;base64,{picture}">{shown}'
+
+    def maps(self, class_name: str | None = None) -> FloatMap:
+        """Return ``region_scores`` of all local prompts, (N, rows, columns), of the answer or another class.
+
+        Raises:
+            ValueError: there is no such class.
+        """
+        asked = self.label if class_name is None else class_name
+        maps = [self.region_scores(asked, prompt) for prompt in range(len(self.topk))]
+        return np.stack(maps) if maps else np.zeros((0, *self.grid), dtype=np.float32)
 
     def class_index(self, class_name: str) -> int:
         """Return where a class is in ``class_names``.

@@ -20,9 +20,13 @@ from gallop.model import scores
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
+from gallop.wording import counted, html_table, listed
+
+MOST_ROWS = 20
+"""Of a table in a notebook."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """Answers for B images.
 
@@ -33,6 +37,7 @@ class Predictions:
         ood: the scores of ``gallop.model.scores.SCORES`` that the method has, each (B,), larger = more outlier.
         is_ood: (B,) the verdict's score, GL-MCM, above the threshold; None without one.
         branches: (B, K) of each branch beside the prompts, by name.
+        class_names: K names.
     """
 
     labels: NDArray[np.str_]
@@ -42,6 +47,37 @@ class Predictions:
     ood: dict[str, NDArray[np.float32]]
     is_ood: NDArray[np.bool_] | None
     branches: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with a row an image: label, probability, is_ood, each OOD score, and the
+        probability of each class under its name.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        import pandas as pd
+
+        columns = {"label": self.labels, "probability": self.probabilities.max(axis=1)}
+        columns |= {"is_ood": self.is_ood} if self.is_ood is not None else {}
+        names = self.class_names or tuple(map(str, range(self.probabilities.shape[1])))
+        return pd.DataFrame(columns | self.ood | dict(zip(names, self.probabilities.T, strict=True)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        names, counts = np.unique(self.labels, return_counts=True)
+        labels = listed([f"{name} {count}" for name, count in zip(names, counts, strict=True)])
+        noticed = "" if self.is_ood is None else f"; {int(self.is_ood.sum())} none of these"
+        return f"Predictions({counted(len(self), 'image')}: {labels}{noticed})"
+
+    def _repr_html_(self) -> str:
+        noticed = [""] * len(self) if self.is_ood is None else np.where(self.is_ood, "yes", "no").tolist()
+        sure = [f"{p:.1%}" for p in self.probabilities.max(axis=1)]
+        rows = list(zip(range(len(self)), self.labels, sure, noticed, strict=True))
+        more = f"<p>and {len(self) - MOST_ROWS} more</p>" if len(self) > MOST_ROWS else ""
+        return html_table(("image", "label", "probability", "none of these"), rows[:MOST_ROWS]) + more
 
     @staticmethod
     def cat(parts: Sequence[Predictions]) -> Predictions:
@@ -58,6 +94,7 @@ class Predictions:
             ood={name: np.concatenate([p.ood[name] for p in parts]) for name in parts[0].ood},
             is_ood=np.concatenate(verdicts) if verdicts else None,
             branches={name: np.concatenate([p.branches[name] for p in parts]) for name in parts[0].branches},
+            class_names=parts[0].class_names,
         )
 
 
@@ -118,6 +155,7 @@ def predictions_of(model: PromptModel, found: Similarities, calibration: Calibra
         ood=ood,
         is_ood=None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold,
         branches={name: probabilities(own) for name, own in found.branch_scores.items()},
+        class_names=model.class_names,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import binom
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, repeat, save_maps
 from gallop.errors import DataError
 from gallop.evaluation.measure import Evaluation
 from gallop.methods import MethodClassifier, ZeroShot
@@ -93,3 +96,52 @@ def test_a_prompt_alone_is_right_as_often_as_its_cosines_are(fitted: GalLoPClass
     worths = fitted.prompts.worth(TESTS, TRUTH)
     assert [worth.alone for worth in worths[: scores.shape[-1]]] == (scores.argmax(1) == truth[:, None]).sum(0).tolist()
     assert len(worths) == len(fitted.prompts.names)
+
+
+def test_answers_are_a_frame_with_a_row_an_image(fitted: GalLoPClassifier) -> None:
+    found = fitted.predict_all(TESTS)
+    frame = found.to_frame()
+    assert frame["label"].tolist() == found.labels.tolist() == frame[fitted.classes_.tolist()].idxmax(axis=1).tolist()
+    assert np.array_equal(frame["probability"], found.probabilities.max(axis=1))
+    assert np.array_equal(frame[VERDICT], found.ood[VERDICT])
+
+
+def test_a_cell_that_ends_in_answers_shows_a_line_or_a_table_and_no_tensors(fitted: GalLoPClassifier) -> None:
+    found, why = fitted.predict_all([*TESTS, *OTHERS, *TESTS]), fitted.explain(TESTS[0])
+    assert repr(found).startswith("Predictions(23 images: ")
+    assert found._repr_html_().count("<tr>") == 21
+    assert "and 3 more" in found._repr_html_()
+    assert len(repr(why)) < 120
+    assert f"{why.answer!r}" in repr(why)
+    assert '<img alt="' in why._repr_html_()
+    assert "data:image/png;base64," in why._repr_html_()
+
+
+def test_maps_of_many_photos_are_one_array_and_a_file_each(fitted: GalLoPClassifier, tmp_path: Path) -> None:
+    explained = fitted.explain(TESTS[:3])
+    maps = np.stack([each.maps("blue") for each in explained])
+    assert maps.shape == (3, 2, *explained[0].grid)
+    assert np.array_equal(maps[1, 1], explained[1].region_scores("blue", 1))
+    paths = save_maps(explained, tmp_path / "maps", ["a.png", "b.png", "c.png"])
+    assert [path.name for path in paths[:3]] == ["a-local-1-k-2.png", "a-local-2-k-4.png", "b-local-1-k-2.png"]
+    assert all(Image.open(path).mode == "RGB" for path in paths)
+    with pytest.raises(ValueError, match="3 photos need as many different names; got 1"):
+        save_maps(explained, tmp_path, ["a", "a", "a"])
+
+
+def test_repeated_trainings_are_those_made_one_by_one(tmp_path: Path) -> None:
+    train = tiny.write_folder(tmp_path / "train", {"red": 4, "green": 4})
+    test = tiny.write_folder(tmp_path / "test", {"red": 3, "green": 3}, first_seed=40)
+    frame = repeat(tiny.classifier(), train, test, shots=[1, 2], seeds=[3, 5], unknown=OTHERS)
+    assert frame[["shots", "seed"]].to_numpy().tolist() == [[1, 3], [1, 5], [2, 3], [2, 5]]
+    alone = tiny.classifier(shots=2, seed=5).fit(train)
+    assert frame["accuracy"].iloc[-1] == alone.score(test)
+    assert {"fpr95", "auroc", "low", "high"} <= {*frame.columns}
+
+
+def test_the_draw_of_shots_may_have_a_seed_of_its_own(tmp_path: Path) -> None:
+    photos = tiny.write_folder(tmp_path, {"red": 6, "green": 6})
+    made = [tiny.classifier(shots=1, seed=seed, shot_seed=9).fit(photos) for seed in (0, 1)]
+    same = tiny.classifier(shots=1, seed=9).fit(photos)
+    assert len({each._data_fingerprint for each in (*made, same)}) == 1
+    assert not np.array_equal(made[0].predict_proba(TESTS), made[1].predict_proba(TESTS))
