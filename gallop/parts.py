@@ -48,7 +48,7 @@ class Parts(TypedDict, total=False):
 _REGISTERED: dict[str, dict[str, Function]] = {part: {} for part in PARTS}
 
 
-def register(part: str, name: str, function: F) -> F:
+def register(part: str, name: object, function: F) -> F:
     """Let a part of the method have a name, by which ``fit`` takes it and ``load`` finds it. Returns the function.
 
     Registering a name again replaces its function, as when a notebook's cell runs twice.

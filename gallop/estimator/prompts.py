@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.data import GivenLabels, GivenPhotos
-from gallop.evaluation import diversity
+from gallop.evaluation import diversity as measures
+from gallop.evaluation.diversity import Diversity, Nearest, Worth
 from gallop.features.encoding import encode_sources
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
@@ -41,19 +42,19 @@ class LearnedPrompts:
     def cosines(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (M, M) and (N, N): cosines of two prompts' text features of one class, averaged over the classes."""
         text = self._model.cached_text_features()
-        return diversity.text_cosines(text.global_), diversity.text_cosines(text.local)
+        return measures.text_cosines(text.global_), measures.text_cosines(text.local)
 
-    def diversity(self) -> diversity.Diversity:
+    def diversity(self) -> Diversity:
         """Return how alike the prompts are on average, as figures and as a sentence."""
-        return diversity.Diversity(*map(diversity.mean_of_pairs, self.cosines()))
+        return Diversity(*map(measures.mean_of_pairs, self.cosines()))
 
-    def worth(self, images: GivenPhotos, labels: GivenLabels | None = None) -> list[diversity.Worth]:
+    def worth(self, images: GivenPhotos, labels: GivenLabels | None = None) -> list[Worth]:
         """Return what each of the M + N prompts does for the answers on labelled photos.
 
         Raises DataError and ImageError as ``score`` does.
         """
         found, truth = self._asked(images, labels)
-        return diversity.worths(found, self._model.config.topk, truth)
+        return measures.worths(found, self._model.config.topk, truth)
 
     def overlap(self, images: GivenPhotos, labels: GivenLabels | None = None) -> NDArray[np.float64]:
         """Return (N, N): of the regions that either of two local prompts chose for the true class, the share that both
@@ -62,12 +63,12 @@ class LearnedPrompts:
         Raises DataError and ImageError as ``score`` does.
         """
         require_topk(self._model.config.pooling, "The overlap of regions")
-        return diversity.overlaps(diversity.chosen_regions(*self._asked(images, labels), self._model.config.topk))
+        return measures.overlaps(measures.chosen_regions(*self._asked(images, labels), self._model.config.topk))
 
-    def words(self, most: int = 3) -> list[list[list[diversity.Nearest]]]:
+    def words(self, most: int = 3) -> list[list[list[Nearest]]]:
         """Return for each prompt and context token the nearest words of the backbone's vocabulary, by distance."""
         contexts = self._model.prompts.contexts().detach()
-        return diversity.nearest_words(contexts, *self._model.backbone.text.vocabulary(), most=most)
+        return measures.nearest_words(contexts, *self._model.backbone.text.vocabulary(), most=most)
 
     def __repr__(self) -> str:
         return f"LearnedPrompts({', '.join(self.names)}: {self.diversity().words})"

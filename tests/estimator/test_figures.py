@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -140,8 +141,11 @@ def test_repeated_trainings_are_those_made_one_by_one(tmp_path: Path) -> None:
 
 
 def test_the_draw_of_shots_may_have_a_seed_of_its_own(tmp_path: Path) -> None:
-    photos = tiny.write_folder(tmp_path, {"red": 6, "green": 6})
+    photos = tiny.write_folder(tmp_path / "photos", {"red": 6, "green": 6})
     made = [tiny.classifier(shots=1, seed=seed, shot_seed=9).fit(photos) for seed in (0, 1)]
     same = tiny.classifier(shots=1, seed=9).fit(photos)
-    assert len({each._data_fingerprint for each in (*made, same)}) == 1
+    for i, each in enumerate((*made, same)):
+        each.save(tmp_path / f"model {i}")
+    said = [json.loads((tmp_path / f"model {i}" / "gallop.json").read_text())["data_fingerprint"] for i in range(3)]
+    assert len(set(said)) == 1
     assert not np.array_equal(made[0].predict_proba(TESTS), made[1].predict_proba(TESTS))
