@@ -73,8 +73,6 @@ DOORS = {
     "train ROOT/x.csv --out ROOT/out --backbone BACKBONE": ["x.csv"],
     "evaluate zero-shot ROOT/x.csv --backbone BACKBONE": ["x.csv"],
     "bench ROOT/x.yaml ROOT --dry-run": ["x.yaml"],
-    "convert ROOT/x.ckpt --classes a,b --out ROOT/out": ["x.ckpt"],
-    "convert ROOT/x.ckpt --classes-file ROOT/x.txt --out ROOT/out": ["x.txt"],
     "data check flowers102 ROOT": ["flowers-102/imagelabels.mat", "flowers-102/setid.mat"],
 }
 
