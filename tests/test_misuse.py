@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
 from gallop import GalLoPClassifier, load_backbone, predict_many
-from gallop.data import from_csv, read_folder
+from gallop.data import read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.methods import MethodClassifier
@@ -263,7 +263,6 @@ MISUSES: list[Misuse] = [
         "no text in UTF-8",
         "save it as",
     ),
-    ("a list for a table", lambda p: from_csv([1, 2]), "not a list", "path of a CSV file, or a DataFrame"),  # type: ignore[arg-type]
     # --- settings
     ("more shots than there are", lambda p: fit(p.root, shots=4), "'green' has 3 images, but 4 shots", "allow fewer"),
     ("no shots", lambda p: fit(p.root, shots=0), "0 shots", "the least is 1"),
