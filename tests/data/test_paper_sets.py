@@ -99,10 +99,10 @@ def test_other_spellings(tmp_path: Path, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"), [("oxfrd_pets", "did you mean oxford_pets"), ("imagenet-b", "imagenet"), ("xyzzy", "there are")]
+    ("word", "said"), [("oxfrd_pets", "Did you mean oxford_pets"), ("imagenet-b", "imagenet"), ("xyzzy", "There are")]
 )
 def test_an_unknown_name_gets_near_ones(tmp_path: Path, word: str, said: str) -> None:
-    with pytest.raises(DataError, match=f"There is no data set '{word}'; .*{said}"):
+    with pytest.raises(DataError, match=rf"There is no data set '{word}'\. .*{said}"):
         open_dataset(word, tmp_path)
 
 
@@ -329,7 +329,7 @@ def test_check_tells_what_is_missing_and_where_to_get_it(tmp_path: Path) -> None
     ("words", "said"),
     [
         ("check eurosat ROOT/absent", "is not a folder"),
-        ("check eurosatt ROOT", "did you mean eurosat?"),
+        ("check eurosatt ROOT", "Did you mean eurosat?"),
         ("", "the following arguments are required"),
         ("check eurosat", "the following arguments are required: DIR"),
     ],

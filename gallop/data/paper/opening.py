@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -11,6 +10,7 @@ from gallop.data.paper.places import CatalogueEntry
 from gallop.data.paper.sets import SETS
 from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
+from gallop.wording import did_you_mean, quoted
 
 
 def available_datasets() -> tuple[CatalogueEntry, ...]:
@@ -42,14 +42,14 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
         photos = known.photos[0] or known.inside.replace("|", " or ")
         expected = " and ".join(f"{home}/{photos}" for home in known.homes[:2])
         raise DataError(f"The photos of {known.title} are not in {root}; looked for {expected}. {_where_to_get(known)}")
-    files = {file: found for file in known.needs if (found := place.find(file))}
-    missing = [file for file in known.needs if file not in files]
+    files = [place.find(file) for file in known.needs]
+    missing = [name for name, file in zip(known.needs, files, strict=True) if file is None]
     if missing:
         raise DataError(
             f"{place.home} says nowhere which images of {known.title} are for training; put there "
             f"{' and '.join(missing)} ({known.split}: {known.guide})."
         )
-    found = known.read(replace(place, files=tuple(files.values())))
+    found = known.read(replace(place, files=tuple(filter(None, files))))
     if not (len(found.train) or len(found.test) or len(found.photos)):
         raise DataError(f"{known.title} in {place.photos} holds no images. {_where_to_get(known)}")
     return replace(found, folder=place.photos, split=known.split, whole=known.classes)
@@ -61,13 +61,11 @@ def find_set(name: str) -> CatalogueEntry:
     Raises:
         DataError: an unknown name; the nearest ones are named.
     """
-    spelled = {_plain(word): known for known in SETS.values() for word in (known.name, known.title, *known.aliases)}
-    found = spelled.get(_plain(name))
-    if found is not None:
-        return found
-    near = dict.fromkeys(spelled[word].name for word in difflib.get_close_matches(_plain(name), spelled))
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(SETS)}."
-    raise DataError(f"There is no data set {str(name)[:80]!r}; {hint}")
+    spelled = {_plain(word): each.name for each in SETS.values() for word in (each.name, each.title, *each.aliases)}
+    if _plain(name) in spelled:
+        return SETS[spelled[_plain(name)]]
+    near = did_you_mean(_plain(name), spelled, spelled) or f" There are {', '.join(SETS)}."
+    raise DataError(f"There is no data set {quoted(name)}.{near}")
 
 
 def _plain(name: str) -> str:
