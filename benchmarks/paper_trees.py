@@ -113,7 +113,7 @@ def _split(folder: _Folder, known: CatalogueEntry, tests: int) -> None:
             inside = PurePosixPath(above, f"{number:03d}")
             folder.put(home / known.photos[0] / inside, names)
             rows[part].extend((str(inside / file), number, word) for file in names)
-    (home / known.splits[0].pieces[0].path).write_text(json.dumps(rows), encoding="utf-8")
+    (home / known.needs[0]).write_text(json.dumps(rows), encoding="utf-8")
 
 
 def _aircraft(folder: _Folder, home: Path, classes: int = 100, tests: int = 3333) -> None:

@@ -428,7 +428,7 @@ def _pairs(session: Session, backbone: Backbone, shots: _Labelled, tests: _Label
     from gallop.features.near_duplicates import near_duplicates
 
     first, second = (_features(session, backbone, some) for some in (shots, tests))
-    return [(pair.first, pair.second) for pair in near_duplicates(first, second)]
+    return near_duplicates(first, second)
 
 
 def _features(session: Session, backbone: Backbone, pairs: _Labelled) -> ImageFeatures:

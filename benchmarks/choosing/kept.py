@@ -24,7 +24,6 @@ from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews,
 from gallop.model.branches.sums import mean_region
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
-from gallop.training.loop import ALONE
 from gallop.training.steps import Learner, Steps
 
 DETAIL = 2.0
@@ -133,7 +132,7 @@ def train(
         pass
     models = [PromptModel(backbone, shots.class_names, replace(method, detail=detail)) for _ in lessons]
     learners = [Learner(model, torch.tensor(one.learned)) for model, one in zip(models, lessons, strict=True)]
-    steps = Steps(views, torch.tensor(shots.labels), config, PromptModel.loss, ALONE)
+    steps = Steps(views, torch.tensor(shots.labels), config, PromptModel.loss)
     for _ in steps.trainer(learners).run():
         pass
     every, labels = _features(models[0], shots, cache), torch.tensor(shots.labels)

@@ -47,7 +47,7 @@ from gallop.backbones.weights.known import (
     pair_settings,
 )
 from gallop.config import OwnPreset
-from gallop.errors import BackboneError, UnsupportedTower, first_line, suggesting
+from gallop.errors import BackboneError, UnsupportedTower, first_line
 from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
 from gallop.wording import did_you_mean, listed
@@ -56,7 +56,6 @@ _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 """Entries that only OpenAI's own files have, all of which were trained with QuickGELU."""
 
 
-@suggesting
 def load_backbone(
     name: str | os.PathLike[str] = "mini",
     *,

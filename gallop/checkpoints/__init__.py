@@ -1,1 +1,1 @@
-"""Trained models on disk: a folder goes in, a model comes out, and the other way; the paper's own files, too."""
+"""Trained models on disk: a folder goes in, a model comes out, and the other way."""

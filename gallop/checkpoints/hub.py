@@ -74,25 +74,16 @@ class HubAddress:
         return f"{constants.ENDPOINT}/{self.repository}"
 
 
-def hub_address(name: str | PathLike[str]) -> HubAddress | None:
-    """Return the address that a name such as ``hf://user/flowers@v1`` is; None where it is a folder's.
-
-    Raises:
-        HubError: it begins as an address, and goes on as none.
-    """
-    text = fspath(name)
-    return HubAddress.read(text) if text.startswith(HUB) else None
-
-
 def model_folder(name: str | PathLike[str]) -> Path:
     """Return the folder of a model: the one that is named, or where a model of the Hub lies once it is fetched.
 
     Raises:
         HubError: no such model, none that may be read, or no network and nothing in the cache.
     """
-    address = hub_address(name)
-    if address is None:
-        return Path(name)
+    text = fspath(name)
+    if not text.startswith(HUB):
+        return Path(text)
+    address = HubAddress.read(text)
     from huggingface_hub import snapshot_download
 
     from gallop.checkpoints.folder import SETTINGS, TENSORS

@@ -25,15 +25,13 @@ class Console:
 
     Args:
         as_json: the result is written as JSON instead of a table.
-        silent: nothing is said but the result: another process of the same run says it.
         options: those of the command, by their names in Python. Messages of the library that name such an argument
             name the option in its place.
     """
 
-    def __init__(self, as_json: bool, *, silent: bool = False, options: Collection[str] = ()) -> None:
+    def __init__(self, as_json: bool, *, options: Collection[str] = ()) -> None:
         self._options = options
         self._as_json = as_json
-        self._silent = silent
         self._progress = ProgressDisplay()
 
     def progress(
@@ -44,8 +42,6 @@ class Console:
         Args:
             facts: the same for programs: with ``--json`` they are the line, as JSON.
         """
-        if self._silent:
-            return
         if self._as_json and facts is not None:
             if self._progress.line_is_due(stage):
                 write_message(sys.stderr, json.dumps(plain_line(facts), allow_nan=False) + "\n")
@@ -94,8 +90,6 @@ class Console:
                 self._progress.close()
 
     def _say(self, begins: str, sentence: str, style: str) -> None:
-        if self._silent:
-            return
         self._progress.close()
         line = printable(shortened(f"{begins} {_ARGUMENT.sub(self._as_option, sentence)}"))
         begins_shown = coloured(begins, style, sys.stderr)

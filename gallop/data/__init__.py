@@ -1,7 +1,7 @@
 """Labelled photos: folders, tables, Hugging Face sets or the paper's sets by name come in, exact k-shot draws go out.
 
-``open_dataset("oxford_pets", "data").train.draw(16)`` gives what ``GalLoPClassifier.fit`` takes, as do ``read_folder``,
-``from_csv`` and ``from_hugging_face``. Nothing is downloaded unless ``download`` is called.
+``open_dataset("oxford_pets", "data").train.draw(16)`` gives what ``GalLoPClassifier.fit`` takes, as do ``read_folder``
+and ``from_csv``. Nothing is downloaded.
 """
 
 from gallop.data.folders import (
@@ -32,22 +32,13 @@ from gallop.data.labelled import (
     distinct_photos,
 )
 from gallop.data.listing import Listing
-from gallop.data.paper.opening import (
-    DatasetCheck,
-    available_datasets,
-    check_dataset,
-    download,
-    find_set,
-    open_dataset,
-)
+from gallop.data.paper.opening import available_datasets, find_set, open_dataset
 from gallop.data.photo_set import PhotoSet
-from gallop.data.tabular.data_sets import from_hugging_face
 from gallop.data.tabular.tables import csv_splits, from_csv, is_csv
 
 __all__ = [
     "AskedPhotos",
     "ContentHash",
-    "DatasetCheck",
     "GivenLabels",
     "GivenPhotos",
     "LabelledPhotos",
@@ -55,18 +46,15 @@ __all__ = [
     "PhotoSet",
     "PhotoSource",
     "available_datasets",
-    "check_dataset",
     "content_hash",
     "csv_splits",
     "data_fingerprint",
     "distinct_photos",
-    "download",
     "draw_shots",
     "duplicates",
     "find_set",
     "folder_class_names",
     "from_csv",
-    "from_hugging_face",
     "is_csv",
     "labelled_path",
     "labelled_photos",

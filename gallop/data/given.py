@@ -16,11 +16,8 @@ from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, conte
 from gallop.data.listing import LazyImages, Listing, Rows
 from gallop.data.photo_set import PhotoSet
 from gallop.data.tabular.columns import (
-    IMAGE_COLUMNS,
-    LABEL_COLUMNS,
     MapStyle,
     as_list,
-    find_column,
     is_column,
     is_frame,
     is_hugging_face,
@@ -121,8 +118,6 @@ def _of_array(images: Any) -> Sequence[Any]:
 
 
 def _images_of_dict(images: Mapping[Any, Any]) -> Sequence[Any]:
-    if _is_table(images):
-        return as_list(find_column(images, IMAGE_COLUMNS))
     if any(map(is_hugging_face, images.values())):
         return hugging_face_images(split_of(images, "test"))
     return [image for some in images.values() for image in many(some)]
@@ -131,11 +126,6 @@ def _images_of_dict(images: Mapping[Any, Any]) -> Sequence[Any]:
 def _are_pairs(images: Sequence[Any]) -> bool:
     """Return whether a list is one of (image, label)."""
     return len(images) > 0 and all(isinstance(pair, tuple) and len(pair) == 2 for pair in images)
-
-
-def _is_table(images: Mapping[Any, Any]) -> bool:
-    """Return whether a dict is a table, with columns of images and of labels, and not one of classes."""
-    return find_column(images, IMAGE_COLUMNS) is not None and find_column(images, LABEL_COLUMNS) is not None
 
 
 def _refuse_streams(images: Any) -> None:
@@ -225,11 +215,6 @@ def _source_of_dict(
         raise DataError("The dict is empty; give class names and the images of each.")
     if any(map(is_hugging_face, images.values())):
         return hugging_face_rows(split_of(images, split), class_names=class_names)
-    if _is_table(images):
-        pairs = as_list(find_column(images, IMAGE_COLUMNS)), as_list(find_column(images, LABEL_COLUMNS))
-        if len(pairs[0]) != len(pairs[1]):
-            raise DataError(f"There are {len(pairs[0])} images and {len(pairs[1])} labels; give one label for each.")
-        return labelled_dataset(list(zip(*pairs, strict=True)), content=content, class_names=class_names)
     keys = clean_names(label_names(list(images), class_names, what="Key {row} of the dict"))
     found: list[Any] = []
     names: list[str] = []

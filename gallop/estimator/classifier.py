@@ -26,7 +26,7 @@ from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_m
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
-from gallop.errors import suggesting, warn_caller
+from gallop.errors import warn_caller
 from gallop.estimator.prompts import LearnedPrompts
 from gallop.estimator.shots import (
     branches_at_detail,
@@ -55,7 +55,7 @@ from gallop.training.learn import (
     learned_before,
     shots_to_learn,
 )
-from gallop.training.loop import ALONE, Parallel, StepEvent, drop_training
+from gallop.training.loop import StepEvent, drop_training
 from gallop.wording import listed
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
@@ -65,7 +65,6 @@ _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "
 """Constructor arguments that replace a preset's values where they are not None."""
 
 
-@suggesting
 class GalLoPClassifier(AnswersByName, BaseEstimator):
     """Few-shot image classification with global and local prompts, and "none of these".
 
@@ -198,7 +197,6 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         *,
         class_names: Sequence[str] | None = None,
         work: Path | None = None,
-        parallel: Parallel = ALONE,
         drop_classes: bool = False,
         **parts: Unpack[Parts],
     ) -> Iterator[FitEvent]:
@@ -208,8 +206,6 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             images, labels, class_names, drop_classes, parts: as for ``fit``.
             work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
                 was cut off goes on from there.
-            parallel: other processes that fit with the same arguments, as ``gallop.training.launch`` starts
-                them. All learn the same prompts; the temperature and threshold are the first one's alone.
         """
         self._parts = {part: named(part, given) for part, given in parts.items()}  # type: ignore[arg-type]
         seed = self._seed if self.shot_seed is None else self.shot_seed
@@ -225,7 +221,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 f"{'it' if len(gone) == 1 else 'them'}. Give photos of every class, take classes away with "
                 "remove_class, or let them go with drop_classes=True.",
             )
-        yield from self._learn(data, warm=warm, numbered=class_names is not None, work=work, parallel=parallel)
+        yield from self._learn(data, warm=warm, numbered=class_names is not None, work=work)
 
     def partial_fit(
         self,
@@ -584,13 +580,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self._data_fingerprint, self._numbered, self._shots, self._kept = "", False, None, None
 
     def _learn(
-        self,
-        data: LabelledPhotos,
-        *,
-        warm: bool,
-        numbered: bool,
-        work: Path | None = None,
-        parallel: Parallel = ALONE,
+        self, data: LabelledPhotos, *, warm: bool, numbered: bool, work: Path | None = None
     ) -> Iterator[FitEvent]:
         """Learn from photos whose content is known, with the prompts there are (``warm``) or from the beginning.
 
@@ -607,7 +597,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         _warn_of_scales(learner)
         self.training_, self._data_fingerprint = config, data.fingerprint
         self._numbered, self._shots, self.skipped_ = numbered, data, data.skipped
-        for event in learn(learner, data, config, cache=open_cache(self.cache), work=work, parallel=parallel):
+        for event in learn(learner, data, config, cache=open_cache(self.cache), work=work):
             if isinstance(event, CrossFit):
                 self.cross_fit_ = event
                 self.model_, self.calibration_ = event.calibrate(self.model_, self.calibration_.tpr)
@@ -617,7 +607,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 if learner.branches and not self.model_.branches:  # a class was added meanwhile
                     self.model_ = self.model_.with_branches(learner.for_classes(self.model_.class_names).branches)
             yield event
-        self._kept = work if parallel.rank == 0 else None
+        self._kept = work
 
     def _follow(
         self,

@@ -20,8 +20,8 @@ from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos, PhotoSource
 from gallop.evaluation.measure import Suspect, suspects
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres
-from gallop.features.near_duplicates import near_duplicates, tells_copies
-from gallop.wording import counted, listed
+from gallop.features.near_duplicates import tells_copies
+from gallop.wording import counted
 
 UNEVEN = 4
 """A class with this many times as many photos as another is worth a word."""
@@ -118,4 +118,6 @@ def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspe
 
 
 def _features(photos: LabelledPhotos, backbone: Backbone, cache: Cache | None) -> ImageFeatures:
-    return ImageFeatures.cat(list(encode_centres(backbone, photos.photos, cache, photos.hashes))).to(torch.device("cpu"))
+    return ImageFeatures.cat(list(encode_centres(backbone, photos.photos, cache, photos.hashes))).to(
+        torch.device("cpu")
+    )

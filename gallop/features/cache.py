@@ -39,9 +39,6 @@ A cache that keeps ``torch.float32`` rounds nothing and takes twice the room.
 DEFAULT_CACHE_BYTES = 4 * 2**30
 DEFAULT_MEMORY_BYTES = 2 * 2**30
 
-MOST_NAMED = 10
-"""Damaged entries of a cache that are named one by one."""
-
 
 @dataclass(frozen=True)
 class ImageFeatures:
@@ -148,8 +145,8 @@ class FeatureCache:
     """Features of single views on disk, each in a file that is mapped into memory when read.
 
     Finite features alone are written, and beside them a checksum over their key and their bytes. An entry that does not
-    agree with its own, or has another shape or format, is damaged: it is named in a warning and counts as none, so it
-    is encoded anew and replaced. So is, without a word, one of an older version, which had no checksum.
+    agree with its own is damaged: it counts as none, so it is encoded anew and replaced. The first is named in a
+    warning.
 
     Args:
         root: folder; made when first written. ``default_cache_folder()`` is the usual one.
@@ -165,7 +162,7 @@ class FeatureCache:
         for folder in self.root.glob("*/"):
             clear_drafts(folder)
         self._bytes = sum(_size(file) for file in self.root.glob("*/*.safetensors"))
-        self._damaged = 0
+        self._damaged = False
         self._refused = False
 
     def path(self, key: str) -> Path:
@@ -173,7 +170,7 @@ class FeatureCache:
         return self.root / f"{key}.safetensors"
 
     def get(self, key: str) -> ImageFeatures | None:
-        """Return the features of one view (B = 1), or None; a damaged file counts as none and is named in a warning."""
+        """Return the features of one view (B = 1), or None; a damaged file counts as none."""
         path = self.path(key)
         try:
             if not path.is_file():  # opening a pipe would wait for ever
@@ -182,18 +179,17 @@ class FeatureCache:
                 written = (file.metadata() or {}).get(_CHECKSUM)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             found = ImageFeatures(tensors.pop("global"), tensors.pop("regions"), extras=tensors)
-            if written is None:
-                return None
-            if _is_view(found, self.kept) and _checksum(key, found) == written:
+            if _checksum(key, found) == written:
                 return found
         except FileNotFoundError:  # another process has just cleared the cache
             return None
         except (OSError, SafetensorError, KeyError):
             pass
-        self._damaged += 1
-        if self._damaged <= MOST_NAMED:
-            rest = " Further ones are not named." if self._damaged == MOST_NAMED else ""
-            warnings.warn(f"The kept features {path} are damaged; they are encoded anew.{rest}", stacklevel=2)
+        if not self._damaged:
+            self._damaged = True
+            warnings.warn(
+                f"The kept features {path} are damaged; they are encoded anew, as all others that are.", stacklevel=2
+            )
         return None
 
     def put(self, key: str, features: ImageFeatures) -> None:
@@ -225,13 +221,6 @@ def _checksum(key: str, features: ImageFeatures) -> str:
     for tensor in features.tensors.values():
         found = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, found)
     return f"{found:08x}"
-
-
-def _is_view(features: ImageFeatures, kept: torch.dtype) -> bool:
-    """Whether they have the shapes of one view's, and the format."""
-    global_, *regions = features.tensors.values()
-    shapes = global_.ndim == 2 and all(tensor.ndim == 3 for tensor in regions)
-    return shapes and all(len(t) == 1 and t.numel() > 0 and t.dtype == kept for t in (global_, *regions))
 
 
 class MemoryCache:

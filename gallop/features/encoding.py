@@ -297,7 +297,6 @@ class TrainingViews:
         views: kept per photo; 0 streams.
         cache: of views; all are rounded to the format in which it keeps them.
         memory_limit: bytes; kept views that would not fit are streamed too, from the cache where it has them.
-        share: (rank, processes) of a training in several processes, each of which encodes and keeps its share alone.
         sight: what is encoded of each view.
 
     Attributes:
@@ -317,10 +316,8 @@ class TrainingViews:
         seed: int,
         cache: Cache | None = None,
         memory_limit: int = DEFAULT_MEMORY_BYTES,
-        share: tuple[int, int] = (0, 1),
         sight: Sight = ONCE,
     ) -> None:
-        self._rank, self._processes = share
         self.backbone, self._sight = backbone, sight
         self._photos, self.count, self._seed = with_hashes(photos, hashes), views, seed
         self.format = format_of(cache)
@@ -328,42 +325,31 @@ class TrainingViews:
         self._cache = cache if views else None
         values = len(photos) * views * sight.regions(backbone) * backbone.vision.region_width
         self.kept = 0 < values * self.format.itemsize <= memory_limit
-        self._own = self._photos[self._rank :: self._processes]
-        self._memory: list[ImageFeatures] = []  # one entry a view, each of all own photos
+        self._memory: list[ImageFeatures] = []  # one entry a view, each of all photos
 
     def __len__(self) -> int:
-        return len(self._own)
+        return len(self._photos)
 
     def encode(self) -> Iterator[int]:
         """Encode what is kept in memory, yielding how many of the ``len(self) * views`` are done after each batch."""
-        if not self.kept or not self._own:
+        if not self.kept:
             return
         done = 0
         for first in range(0, self.count, VIEWS_AT_ONCE):
             parts: dict[int, list[ImageFeatures]] = {
                 view: [] for view in range(first, min(first + VIEWS_AT_ONCE, self.count))
             }
-            for view, part in zip(cycle(parts), self._encode(parts, self._own), strict=False):
+            for view, part in zip(cycle(parts), self._encode(parts, self._photos), strict=False):
                 parts[view].append(part)
                 done += len(part)
                 yield done
             self._memory += [ImageFeatures.cat(some) for some in parts.values()]
 
-    def part(self, indices: Tensor) -> Tensor:
-        """Return which photos of a batch (B,) are this process' part, as positions in it: all of them where it is
-        alone.
-
-        Where views are kept, those that it keeps; else an equal share, since encoding is what takes the time then.
-        """
-        if self.kept and self._processes > 1:
-            return (indices % self._processes == self._rank).nonzero()[:, 0]
-        return torch.arange(len(indices))[self._rank :: self._processes]
-
     def batch(self, indices: Tensor, epoch: int) -> ImageFeatures:
-        """Return features of photos of its part as epoch ``epoch`` sees them, as they are kept, on the CPU."""
+        """Return features of photos as epoch ``epoch`` sees them, as they are kept, on the CPU."""
         view = epoch % self.count if self.count else epoch
         if self.kept:
-            return self._memory[view][indices // self._processes]
+            return self._memory[view][indices]
         chosen = [self._photos[i] for i in indices.tolist()]
         return ImageFeatures.cat(list(self._encode([view], chosen)))
 

@@ -9,7 +9,6 @@ Shapes: A and B photos, R regions, V region width, D joint width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -57,47 +56,25 @@ def alike_groups(features: ImageFeatures, labels: Sequence[int]) -> list[int]:
     return groups
 
 
-@dataclass(frozen=True)
-class NearDuplicate:
-    """Two photos that are nearly the same picture.
+def near_duplicates(first: ImageFeatures, second: ImageFeatures) -> list[tuple[int, int]]:
+    """Return pairs of photos that are nearly the same picture, as their places in the two sets; the most alike first.
 
-    Attributes:
-        first, second: their places in the two sets.
-        whole: cosine of the features of the whole photos, which a mirrored copy keeps.
-        places: mean cosine of the features of each region with those of the same region, which no other photo of the
-            same thing comes near.
+    Each photo of the second set is compared with the one of the first that it is most alike. They are the same picture
+    where either cosine is above its limit: that of the whole photos, which a mirrored copy keeps, or the mean of those
+    of the same regions, which no other photo of the same thing comes near.
     """
-
-    first: int
-    second: int
-    whole: float
-    places: float
-
-
-def near_duplicates(
-    first: ImageFeatures, second: ImageFeatures, *, whole: float = ALIKE_WHOLE, places: float = ALIKE_PLACES
-) -> list[NearDuplicate]:
-    """Return for each photo of the second set the one of the first that it is nearly the same as, if there is one.
-
-    The most alike come first. Two photos are the same where either cosine is above its limit.
-
-    Args:
-        whole, places: the limits; another backbone than ``mini`` has a scale of its own.
-    """
-    found: list[NearDuplicate] = []
-    if not len(first) or not len(second):
-        return found
+    if not len(first):
+        return []
+    found: list[tuple[float, int, int]] = []
     known = F.normalize(first.global_.float(), dim=-1)
     for start in range(0, len(second), _ROWS):
         part = second[start : start + _ROWS]
         by_whole = F.normalize(part.global_.float(), dim=-1) @ known.T  # (rows, A)
-        by_place = _by_place(part.regions, first.regions)
-        above = torch.maximum(by_whole - whole, by_place - places)
+        above = torch.maximum(by_whole - ALIKE_WHOLE, _by_place(part.regions, first.regions) - ALIKE_PLACES)
         for row, best in enumerate(above.argmax(dim=1).tolist()):
             if above[row, best] > 0:
-                cosines = float(by_whole[row, best]), float(by_place[row, best])
-                found.append(NearDuplicate(best, start + row, *cosines))
-    return sorted(found, key=lambda pair: -max(pair.whole - whole, pair.places - places))
+                found.append((float(above[row, best]), best, start + row))
+    return [(one, other) for _, one, other in sorted(found, key=lambda pair: -pair[0])]
 
 
 def _by_place(rows: Tensor, known: Tensor) -> Tensor:

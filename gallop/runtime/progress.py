@@ -136,26 +136,15 @@ def _in_notebook() -> bool:
 
 def _new_bar(stream: TextIO) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    class Known(BarColumn):
-        """Only where it is known how much there is."""
-
-        def render(self, task: Task) -> Any:
-            return Text() if task.total is None else super().render(task)
-
-    class Remaining(TimeRemainingColumn):
-        def render(self, task: Task) -> Text:
-            return Text() if task.total is None else super().render(task)
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
     plain: dict[str, Any] = {"markup": False}  # a class name may have brackets
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", **plain),
-        Known(bar_width=_BAR_WIDTH),
+        BarColumn(bar_width=_BAR_WIDTH),
         TextColumn("{task.fields[count]}", **plain),
-        Remaining(compact=True),
+        TimeRemainingColumn(compact=True),
         TextColumn("{task.fields[note]}", style="dim", **plain),
         console=Console(file=stream, force_terminal=True if moves(stream) else None),
         transient=True,

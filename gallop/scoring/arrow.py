@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from gallop.errors import DataError, suggesting
+from gallop.errors import DataError
 from gallop.estimator import GalLoPClassifier
 from gallop.runtime.progress import ProgressDisplay
 from gallop.scoring.layout import schema_of, table_of
@@ -35,7 +35,6 @@ def require_arrow(what: str) -> None:
         raise DataError(f"{listed(missing)} must be installed for {what}: pip install 'gallop-explorer[many]'.")
 
 
-@suggesting
 def predict_many(
     classifier: GalLoPClassifier,
     source: str | PathLike[str],

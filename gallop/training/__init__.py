@@ -1,1 +1,1 @@
-"""Features of labelled photos in, learned prompts out: a step, the loop, calibration, resuming, several processes."""
+"""Features of labelled photos in, learned prompts out: a step, the loop, calibration, resuming."""

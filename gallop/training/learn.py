@@ -33,7 +33,7 @@ from gallop.model.prompted import PromptModel, Prompts, initial_prompts
 from gallop.model.scores import VERDICT
 from gallop.parts import registered
 from gallop.setting import require
-from gallop.training.loop import ALONE, Parallel, StepEvent, load_training, save_training
+from gallop.training.loop import StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
 
 RELIABLE_SHOTS = 8
@@ -137,7 +137,6 @@ def learn(
     cache: Cache | None = None,
     work: Path | None = None,
     objective: Objective = PromptModel.loss,
-    parallel: Parallel = ALONE,
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
     """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
 
@@ -149,9 +148,6 @@ def learn(
             where shots, settings and backbone are the same. Whoever has saved what was learned drops it
             (``drop_training``).
         objective: what is minimised instead of GalLoP's own loss, as other prompt learners do.
-        parallel: other processes that run the same training (``gallop.training.launch``). Prompts and steps are the
-            same in all; each encodes its own photos, and the first alone keeps the training in ``work`` and
-            cross-fits. An objective must then be a mean over images, beside what does not depend on them.
     """
     views = TrainingViews(
         model.backbone,
@@ -160,34 +156,29 @@ def learn(
         views=config.views,
         seed=config.seed,
         cache=cache,
-        share=(parallel.rank, parallel.processes),
         sight=Sight(model.config.looks("training")),
     )
     known = None
-    try:
-        for found in _encode(model, views, shots, cache, parallel):
-            if isinstance(found, EncodeEvent):
-                yield found
-            else:
-                known = found
-                model.branches = model.taught(known)
-    except GeneratorExit:
-        parallel.leave()
-        raise
+    for found in _encode(model, views, shots, cache):
+        if isinstance(found, EncodeEvent):
+            yield found
+        else:
+            known = found
+            model.branches = model.taught(known)
     start = model.prompts.digest()  # a warm start is another training than a cold one
     backbone = model.backbone
     settings = f"{model.class_names}|{model.config}|{config}"
     key = f"{backbone.fingerprint}|{backbone.feature_format}|{settings}|{shots.fingerprint}|{start}"
     if views.format != STORED_DTYPE:
         key += f"|{views.format}"
-    steps = Steps(views, torch.tensor(shots.labels, dtype=torch.long), config, objective, parallel)
+    steps = Steps(views, torch.tensor(shots.labels, dtype=torch.long), config, objective)
     yield from _train(model, steps, work, key)
     if config.calibration_folds:
         yield from _cross_fit(model, steps, shots, cache, known)
 
 
 def _encode(
-    model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
+    model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None
 ) -> Iterator[EncodeEvent | Shots]:
     """What is kept of the views, then, where branches are wanted, what they learn from."""
     wanted, kept = bool(model.config.branches), len(views) * views.count
@@ -195,38 +186,29 @@ def _encode(
     for done in views.encode():
         yield EncodeEvent(done, total)
     if wanted:
-        for found in shots_for_branches(model, shots, cache, parallel):
+        for found in shots_for_branches(model, shots, cache):
             yield EncodeEvent(done + found, total - kept + done) if isinstance(found, int) else found
 
 
-def shots_for_branches(
-    model: PromptModel, shots: LabelledPhotos, cache: Cache | None, parallel: Parallel
-) -> Iterator[int | Shots]:
-    """Yield how many of this process' photos have been encoded for them, and at last the features of all shots.
+def shots_for_branches(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Iterator[int | Shots]:
+    """Yield how many photos have been encoded for them, and at last the features of all shots.
 
     Of each its centre crop, on which photos are answered, at every size at which the model looks: heads that learned
     from augmented views as well were less sure of photos that they had not seen, and less often right
     (benchmarks/settings.md).
     """
-    mine = shots.take(range(parallel.rank, len(shots), parallel.processes))
     found, done = list[dict[str, Tensor]](), 0
-    asked = mine if len(mine) else shots.take([0])  # which tells how wide its features are
-    for some in encode_centres(model.backbone, asked.photos, cache, asked.hashes, model.sight):
+    for some in encode_centres(model.backbone, shots.photos, cache, shots.hashes, model.sight):
         found.append(model.shot_features(some))
-        done += min(len(some), len(mine))
+        done += len(some)
         yield done
-    parallel.go_on()  # all of them gather, or none
     labels = torch.tensor(shots.labels, dtype=torch.long)
-    made: Shots = {}
-    for name in found[0]:
-        every = torch.cat([part[name] for part in found])[: len(mine), None]
-        made[name] = KeptShots(parallel.gather(every, len(shots)).cpu(), labels)
-    yield made
+    yield {name: KeptShots(torch.cat([part[name] for part in found])[:, None].cpu(), labels) for name in found[0]}
 
 
 def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
     """Return the features of all shots, without a word on the way."""
-    *_, found = shots_for_branches(model, shots, cache, ALONE)
+    *_, found = shots_for_branches(model, shots, cache)
     assert not isinstance(found, int)
     return found
 
@@ -242,7 +224,7 @@ def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Ite
         if state is not None:
             trainer.restore(state)
     for event in trainer.run():
-        if work is not None and steps.parallel.rank == 0 and event.end_of_epoch and event.step < event.steps:
+        if work is not None and event.end_of_epoch and event.step < event.steps:
             # Not after the last one: a calibration that was cut off repeats it, so that its events are seen again.
             save_training(work, trainer.state(), key)
         yield event
@@ -389,8 +371,6 @@ def _cross_fit(
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
     for event in steps.trainer(learners).run():
         yield CalibrationEvent(event.step, event.steps)
-    if steps.parallel.rank:
-        return
     yield CrossFit(
         models=tuple(learner.model for learner in learners),
         features=tuple(

@@ -147,47 +147,6 @@ LossFunction = Callable[[Sequence[Batch], int], StepResult]
 """(a batch for each learner that has images left in the epoch, epoch) -> result"""
 
 
-class Parallel:
-    """The processes of one training, as each of them sees it; here it is the only one, and its part is everything.
-
-    Each goes through the same batches, and its loss function answers for a part of every batch: its share of the loss,
-    and of the answers those for its own images (elsewhere they are False). ``gallop.training.launch`` has several.
-
-    Attributes:
-        rank: 0 is the one that reports and saves.
-        processes: how many there are.
-        device: of this process.
-    """
-
-    rank: int = 0
-    processes: int = 1
-
-    def __init__(self, device: str = "auto") -> None:
-        self.device = device
-
-    def go_on(self) -> None:
-        """Agree with all others to go on: before the first step, and after every event. Raises when one has left."""
-
-    def leave(self) -> None:
-        """Tell the others, in place of ``go_on``, that nobody listens to this process any more."""
-
-    def gather(self, part: Tensor, rows: int) -> Tensor:
-        """Return all ``rows`` of a tensor of which each process has computed every ``processes``-th, with gradients:
-        those of all processes reach the rows. Every process must go backward through it.
-        """
-        return part
-
-    def whole(self, result: StepResult) -> StepResult:
-        """Return the sum of all parts, without gradients."""
-        return result
-
-    def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
-        """Put the gradient of the whole batch in place of its part's; None where no process has one."""
-
-
-ALONE = Parallel()
-
-
 class Trainer:
     """Runs ``config.epochs`` passes over the images of one learner, or of several that learn side by side.
 
@@ -198,22 +157,15 @@ class Trainer:
         compute: the sum of the losses of some batches.
         counts: n, how many images each learner has.
         config: learning rate, batch size and the like.
-        parallel: other processes that run the same training; they must give it the same arguments.
     """
 
     def __init__(
-        self,
-        parameters: Sequence[Tensor],
-        compute: LossFunction,
-        counts: Sequence[int],
-        config: TrainConfig,
-        parallel: Parallel = ALONE,
+        self, parameters: Sequence[Tensor], compute: LossFunction, counts: Sequence[int], config: TrainConfig
     ) -> None:
         self._parameters = [p for p in parameters if p.numel()]
         self._compute = compute
         self._counts = tuple(counts)
         self._config = config
-        self._parallel = parallel
         own = registered("optimizer", config.optimizer) or _sgd
         self._optimizer: torch.optim.Optimizer = own(self._parameters, config)
         self._schedule = registered("scheduler", config.scheduler) or _cosine
@@ -228,16 +180,6 @@ class Trainer:
         Raises:
             TrainingDiverged: the loss of a step is not finite.
         """
-        self._parallel.go_on()
-        try:
-            for event in self._steps():
-                yield event
-                self._parallel.go_on()
-        except GeneratorExit:
-            self._parallel.leave()
-            raise
-
-    def _steps(self) -> Iterator[StepEvent]:
         for epoch in range(self._epoch, self._config.epochs):
             lr = self._set_lr(epoch)
             for number, batches in enumerate(self._batches()):
@@ -276,13 +218,11 @@ class Trainer:
         return lr
 
     def _step(self, batches: Sequence[Batch], epoch: int) -> StepResult:
-        part = self._compute(batches, epoch)
-        result = self._parallel.whole(part)
+        result = self._compute(batches, epoch)
         before = [p.detach().clone() for p in self._parameters]
         if torch.isfinite(result.loss.total):
             self._optimizer.zero_grad(set_to_none=True)
-            part.loss.total.backward()  # type: ignore[no-untyped-call]
-            self._parallel.sum_gradients(self._parameters)
+            result.loss.total.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             if all(torch.isfinite(p).all() for p in self._parameters):
                 return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from functools import partial
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -53,7 +52,8 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The tower of these tests has learned nothing, so the limits say nothing there: the two that are most alike.
-    found = partial(near_duplicates.near_duplicates, whole=-1.0, places=-1.0)
+    found = near_duplicates.near_duplicates
+    monkeypatch.setattr(near_duplicates, "ALIKE_WHOLE", -1.0)
     monkeypatch.setattr(near_duplicates, "near_duplicates", lambda first, second: found(first, second)[:1])
     at = cards(fine(tiny_app()), {"red": 2, "green": 2}, tests=1)
     session = session_of(at)

@@ -15,7 +15,7 @@ from huggingface_hub import constants, file_download, utils
 
 from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import SETTINGS, TENSORS
-from gallop.checkpoints.hub import HubAddress, hub_address, model_folder
+from gallop.checkpoints.hub import HubAddress, model_folder
 from gallop.cli import main
 from gallop.cli.values import named_model
 from gallop.errors import CheckpointError, HubError
@@ -171,14 +171,14 @@ def test_a_name_that_is_no_repository_is_refused_before_anybody_is_asked(hub: Fa
 
 
 def test_addresses() -> None:
-    assert hub_address("hf://ann/flowers@v1") == HubAddress("ann/flowers", "v1")
-    assert str(hub_address("hf://ann/flowers/")) == "hf://ann/flowers"
-    assert hub_address("models/flowers") is None
-    assert hub_address(Path("models")) is None
+    assert HubAddress.read("hf://ann/flowers@v1") == HubAddress("ann/flowers", "v1")
+    assert str(HubAddress.read("hf://ann/flowers/")) == "hf://ann/flowers"
+    assert model_folder("models/flowers") == Path("models/flowers")
+    assert model_folder(Path("models")) == Path("models")
     assert named_model("hf://ann/flowers@v1") == ("flowers", "hf://ann/flowers@v1"), "what is served"
     assert named_model("mine=hf://ann/flowers") == ("mine", "hf://ann/flowers")
     with pytest.raises(HubError, match="names no revision after @"):
-        hub_address("hf://ann/flowers@")
+        HubAddress.read("hf://ann/flowers@")
 
 
 def test_what_is_in_the_cache_needs_no_network(

@@ -53,7 +53,7 @@ def place(photos: Path, backbone: Path, model: Path, tmp_path: Path) -> dict[str
     shutil.copytree(model, tmp_path / "model")
     shutil.copytree(backbone, tmp_path / "backbone")
     shutil.copytree(photos, tmp_path / "photos")
-    data_trees.flowers("")(tmp_path / "flowers-102")
+    data_trees.aircraft("fgvc_aircraft")(tmp_path)
     return {
         "ROOT": str(tmp_path),
         "PICTURE": str(tmp_path / "photos" / "test" / "red_disc" / "0.png"),
@@ -73,9 +73,7 @@ DOORS = {
     "train ROOT/x.csv --out ROOT/out --backbone BACKBONE": ["x.csv"],
     "evaluate zero-shot ROOT/x.csv --backbone BACKBONE": ["x.csv"],
     "bench ROOT/x.yaml ROOT --dry-run": ["x.yaml"],
-    "convert ROOT/x.ckpt --classes a,b --out ROOT/out": ["x.ckpt"],
-    "convert ROOT/x.ckpt --classes-file ROOT/x.txt --out ROOT/out": ["x.txt"],
-    "data check flowers102 ROOT": ["flowers-102/imagelabels.mat", "flowers-102/setid.mat"],
+    "data check fgvc_aircraft ROOT": ["fgvc_aircraft/variants.txt"],
 }
 
 

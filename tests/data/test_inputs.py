@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from gallop import GalLoPClassifier
-from gallop.data import Listing, PhotoSet, from_csv, from_hugging_face, labelled_photos, many, read_folder
+from gallop.data import Listing, PhotoSet, from_csv, labelled_photos, many, read_folder
 from gallop.data.tabular.columns import names_of_numbers
 from gallop.errors import DataError
 from gallop.images import load_image
@@ -117,7 +117,6 @@ KINDS: dict[str, Callable[[Photos], Given]] = {
     "a folder of class folders": lambda p: ((p.root,), {}),
     "the path of a CSV table": lambda p: ((str(csv(p)),), {}),
     "`from_csv(table)`": lambda p: ((from_csv(csv(p)),), {}),
-    "`from_csv(DataFrame)`": lambda p: ((from_csv(frame(p)),), {}),
     "`read_folder(folder)`": lambda p: ((read_folder(p.root),), {}),
     "`open_dataset(name, folder)`": lambda p: ((PhotoSet("mine", read_folder(p.root), read_folder(p.root)),), {}),
     "a part of it that nobody has opened": lambda p: ((_listing(p),), {}),
@@ -145,16 +144,10 @@ KINDS: dict[str, Callable[[Photos], Given]] = {
         (MapStyle(list(zip(tensors(p), p.numbers, strict=True))),),
         NUMBERED,
     ),
-    "a torch data set of dicts": lambda p: (
-        (MapStyle([{"image": i, "label": n} for i, n in zip(p.images, p.names, strict=True)]),),
-        {},
-    ),
     "a list of (image, class name)": lambda p: ((list(zip(p.paths, p.names, strict=True)),), {}),
     "a Hugging Face `Dataset`": lambda p: ((hugging_face(p),), {}),
     "a Hugging Face `DatasetDict`": lambda p: ((splits(p),), {}),
     "columns of a Hugging Face `Dataset`": lambda p: ((hugging_face(p)["image"], hugging_face(p)["label"]), {}),
-    "rows of a Hugging Face `Dataset`": lambda p: ((hugging_face(p)[:],), NUMBERED),
-    "`from_hugging_face(data set)`": lambda p: ((from_hugging_face(hugging_face(p)),), {}),
     "a dict of class names and images": lambda p: ((by_class(p, p.images),), {}),
     "a dict of class names and folders": lambda p: (({name: p.root / name for name in CLASSES},), {}),
 }
@@ -311,7 +304,6 @@ def test_images_in_other_hands(photos: Photos, reference: GalLoPClassifier) -> N
         pandas.DataFrame({"file": paths}),
         np.array(paths, dtype=object).reshape(-1, 1),
         MapStyle(photos.images),
-        {"path": paths, "label": photos.names},
         [torch.from_numpy(np.array(image)) for image in photos.images],
     ):
         assert np.allclose(reference.predict_proba(images), wanted, atol=1e-6)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +19,6 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from gallop.backbones import Backbone, Preprocess
-from gallop.features import cache as cache_module
 from gallop.features import encoding
 from gallop.features.cache import feature_key
 from gallop.features.encoding import (
@@ -334,19 +332,6 @@ def test_a_damaged_file_is_named_computed_again_and_repaired(tmp_path: Path, how
         assert calls == []
 
 
-def test_an_entry_of_an_older_version_has_no_checksum_and_is_replaced_without_a_word(tmp_path: Path) -> None:
-    views_of(photos(2), FeatureCache(tmp_path))
-    size = sum(path.stat().st_size for path in files(tmp_path))
-    for path in files(tmp_path):
-        path.write_bytes(save(load(path.read_bytes())))
-    with counted(vit()) as calls, warnings.catch_warnings():
-        warnings.simplefilter("error")
-        views_of(photos(2), FeatureCache(tmp_path, max_bytes=size))  # full, but they take their own place
-        assert sum(calls) == 4
-        views_of(photos(2), FeatureCache(tmp_path, max_bytes=size))
-        assert sum(calls) == 4
-
-
 def test_features_of_another_size_than_the_tower_gives_are_not_taken(tmp_path: Path) -> None:
     """Whoever put them there under this key: they would stop a training in the middle."""
     cache = FeatureCache(tmp_path)
@@ -357,14 +342,13 @@ def test_features_of_another_size_than_the_tower_gives_are_not_taken(tmp_path: P
         assert torch.allclose(first.float(), every(views_of(photos(2), cache)).float(), atol=1e-2)
 
 
-def test_many_damaged_files_are_not_named_one_by_one(tmp_path: Path) -> None:
+def test_of_many_damaged_files_the_first_is_named(tmp_path: Path) -> None:
     views_of(photos(2), FeatureCache(tmp_path), views=8)
     for path in files(tmp_path):
         path.write_bytes(b"")
-    with pytest.warns(UserWarning, match="are damaged") as told:
+    with pytest.warns(UserWarning, match="are damaged; they are encoded anew, as all others that are") as told:
         views_of(photos(2), FeatureCache(tmp_path), views=8)
-    assert len(told) == cache_module.MOST_NAMED
-    assert str(told[-1].message).endswith("Further ones are not named.")
+    assert len(told) == 1
 
 
 def test_features_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:

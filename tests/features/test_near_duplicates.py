@@ -10,6 +10,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from gallop import GalLoPClassifier, load_image
 from gallop.backbones import load_backbone
+from gallop.features import near_duplicates as module
 from gallop.features.cache import ImageFeatures
 from gallop.features.encoding import encode_photos
 from gallop.features.near_duplicates import ALIKE_PLACES, ALIKE_WHOLE, alike_groups, near_duplicates, tells_copies
@@ -22,28 +23,28 @@ def features(seed: int, count: int) -> ImageFeatures:
     return ImageFeatures(torch.randn(count, 6, generator=drawn), torch.randn(count, 4, 5, generator=drawn))
 
 
-def test_the_cosines_are_those_of_loops_and_each_photo_gets_its_nearest() -> None:
+def test_each_photo_gets_its_nearest_and_the_most_alike_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = features(0, 5), features(1, 70)  # more than are looked at together
-    found = near_duplicates(first, second, whole=-1.0, places=-1.0)
-    assert sorted(pair.second for pair in found) == list(range(70))
-    for pair in found:
-        whole = [torch.cosine_similarity(one, second.global_[pair.second], dim=0).item() for one in first.global_]
-        places = [torch.cosine_similarity(one, second.regions[pair.second], dim=-1).mean() for one in first.regions]
-        assert pair.whole == pytest.approx(whole[pair.first], abs=1e-5)
-        assert pair.places == pytest.approx(float(places[pair.first]), abs=1e-5)
+    for limit in ("ALIKE_WHOLE", "ALIKE_PLACES"):
+        monkeypatch.setattr(module, limit, -1.0)
+    found = near_duplicates(first, second)
+    assert sorted(place for _, place in found) == list(range(70))
+    most = []
+    for one, other in found:
+        whole = [torch.cosine_similarity(each, second.global_[other], dim=0).item() for each in first.global_]
+        places = [torch.cosine_similarity(each, second.regions[other], dim=-1).mean() for each in first.regions]
         best = [max(w, float(p)) for w, p in zip(whole, places, strict=True)]
-        assert max(best) == pytest.approx(best[pair.first])
-    assert [max(pair.whole, pair.places) for pair in found] == sorted(
-        (max(pair.whole, pair.places) for pair in found), reverse=True
-    )
+        assert max(best) == pytest.approx(best[one], abs=1e-5)
+        most.append(best[one])
+    assert most == pytest.approx(sorted(most, reverse=True), abs=1e-5)
 
 
 def test_either_cosine_alone_is_enough_and_of_no_photos_there_is_none() -> None:
     first, second = features(0, 3), features(1, 3)
     mirrored = ImageFeatures(first.global_.clone(), second.regions)
-    assert {(pair.first, pair.second) for pair in near_duplicates(first, mirrored)} == {(0, 0), (1, 1), (2, 2)}
+    assert set(near_duplicates(first, mirrored)) == {(0, 0), (1, 1), (2, 2)}
     same_places = ImageFeatures(second.global_, first.regions.clone())
-    assert {(pair.first, pair.second) for pair in near_duplicates(first, same_places)} == {(0, 0), (1, 1), (2, 2)}
+    assert set(near_duplicates(first, same_places)) == {(0, 0), (1, 1), (2, 2)}
     assert near_duplicates(first, second) == []
     assert near_duplicates(first[:0], second) == near_duplicates(first, second[:0]) == []
 
@@ -107,6 +108,6 @@ def test_on_the_sample_copies_are_found_and_no_two_photos_are_called_the_same() 
     }
     for name, make in copies.items():
         changed, _ = encode_photos(backbone, [load_image(make(photo.image)) for photo in some])
-        found = {pair.second: pair.first for pair in near_duplicates(known, changed)}
+        found = {other: one for one, other in near_duplicates(known, changed)}
         assert found == {n: photos.index(photo) for n, photo in enumerate(some)}, name
     assert 0 < ALIKE_PLACES < ALIKE_WHOLE < 1

@@ -36,8 +36,6 @@ from gallop.scoring.layout import Layout
 from gallop.training.learn import CalibrationEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.bench_things import FAKES, SPEC, write_sets
-from tests.checkpoints.test_official import folder as golden  # noqa: F401 - a fixture
-from tests.checkpoints.test_official import official
 from tests.cli.test_cli import QUICK, call
 from tests.conftest import ROOT
 from tests.tiny import backbone_folder, write_folder
@@ -233,16 +231,6 @@ def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives
 
 
 # ------------------------------------------------------------------ all other writers
-
-
-def test_convert(golden: Callable[[str], Path], disk: Disk, tmp_path: Path) -> None:  # noqa: F811
-    torch.save(official(), tmp_path / "theirs.pt")
-    words = ("convert", tmp_path / "theirs.pt", "--classes", "a,b", "--out", disk.root / "ours")
-    disk.fill()
-    refused(call(*words, "--backbone", golden("vit")), disk.root / "ours" / NEXT)
-    assert disk.files() == {}
-    disk.clear()
-    assert call(*words, "--backbone", golden("vit")).code == 0, "the folder is empty, so the call can be given again"
 
 
 def test_predict(things: Things, disk: Disk) -> None:

@@ -10,16 +10,12 @@ reads while it is imported (``OMP_NUM_THREADS``, ``HF_HUB_OFFLINE``); signals to
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
-from multiprocessing import resource_tracker, spawn
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -60,18 +56,6 @@ def executable() -> str:
     program.write_text(f'#!/bin/sh\nexec {shlex.join(python())} "$@"\n', encoding="utf-8")
     program.chmod(0o700)
     return str(program)
-
-
-@contextmanager
-def spawning() -> Iterator[None]:
-    """Meanwhile, what ``multiprocessing`` spawns has its imports done."""
-    before = spawn.get_executable()
-    resource_tracker.ensure_running()  # it needs none
-    multiprocessing.set_executable(executable())
-    try:
-        yield
-    finally:
-        multiprocessing.set_executable(before)
 
 
 @cache

@@ -32,7 +32,6 @@ examples:
   gallop explain cat.jpg --model model --out why.png
   gallop export model --onnx model.onnx
   gallop push model user/flowers
-  gallop convert official.ckpt --classes "cat, dog" --out model
   gallop data check oxford_pets data
   gallop bench photos-mini sets --out results --time 2h
   gallop serve model

@@ -8,10 +8,10 @@ DATA_EPILOG = """\
 examples:
   gallop data list
   gallop data check oxford_pets data                     # data/oxford_pets, data/oxford-iiit-pet, or the set itself
-  gallop data check eurosat data --download              # torchvision downloads it into data/
   gallop data check imagenet_r data --json
 
-The layouts are those of CoOp and of torchvision. In Python: gallop.data.open_dataset("oxford_pets", "data")."""
+The layouts are those of CoOp and of torchvision, with CoOp's split files.
+In Python: gallop.data.open_dataset("oxford_pets", "data")."""
 
 LIST_EPILOG = """\
 examples:
@@ -23,13 +23,12 @@ JSON: [{name, title, kind, classes, template, address, torchvision}, ...]"""
 CHECK_EPILOG = """\
 examples:
   gallop data check oxford_pets data
-  gallop data check dtd data --download
   gallop data check imagenet data --json
 
-Exit status 2 when something that is needed is missing or damaged.
+Exit status 2 when something is missing or damaged: the message says what it is and where to get it.
 
-JSON: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots,
- template, found [file], missing [{what, needed, address, torchvision, note}], problem, complete}"""
+JSON: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots, template,
+ complete}"""
 
 
 def add_data(commands: Commands) -> None:
@@ -46,10 +45,9 @@ def add_data(commands: Commands) -> None:
         "check",
         help="look for a set",
         epilog=CHECK_EPILOG,
-        description="Say what of a set is there, what is missing, and where to get it. No picture is opened.",
+        description="Count the images of a set, or say what is missing and where to get it. No picture is opened.",
     )
     check.add_argument("name", metavar="NAME", help="such as oxford_pets; `gallop data list` shows all")
     check.add_argument("root", metavar="DIR", help="the folder that holds the sets, or that of this one")
-    check.add_argument("--download", action="store_true", help="where the photos are missing, let torchvision get them")
     for one in (listing, check):
         one.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")

@@ -15,7 +15,6 @@ examples:
   gallop train photos --out model --shots 4 --seed 1     # another draw of fewer
   gallop train photos --out model --allow-fewer          # where some classes have fewer images
   gallop train photos --out model --resume               # go on with a training that was cut off
-  gallop train photos --out model --processes 4          # four GPUs, the same model (extra distributed)
   gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
 
@@ -59,13 +58,6 @@ def add_train(commands: Commands) -> None:
         choices=("fp16", "fp32"),
         default="fp16",
         help="in which image features are kept; fp32 takes twice the room and rounds nothing (%(default)s)",
-    )
-    training.add_argument(
-        "--processes",
-        type=int,
-        default=1,
-        metavar="W",
-        help="that share the work, on a GPU each or on a CPU (%(default)s)",
     )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on with a training of DIR that was cut off")

@@ -7,7 +7,7 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,8 @@ from gallop.errors import CommandError, DataError, sentence_of
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
 from gallop.runtime.writing import locked
-from gallop.training.launch import check_processes, launch
 from gallop.training.learn import event_in_words
-from gallop.training.loop import ALONE, TRAINING, Parallel, drop_training
+from gallop.training.loop import TRAINING, drop_training
 
 WORK = "training"
 """Folder inside OUT where a training that is under way is kept."""
@@ -38,75 +37,43 @@ def run(options: Namespace, console: Console) -> int:
     """Train, save, and tell how it went."""
     out = Path(options.out)
     _check_out(out, options)
-    method_of(options, "paper"), training_of(options, "paper")  # refused before processes are started
-    done = _train(options, console, ALONE) if options.processes == 1 else _in_processes(options, console)
-    result = done.result
-    if result["threshold_note"]:
-        console.warn(f"The OOD threshold is {result['threshold_note']}.")
-    console.result(result, lambda: _table(done))
-    return 2 if result["skipped"] else 0
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What is told of a training, its JSON first."""
-
-    result: dict[str, Any]
-    classes: int
-    images: int
-    promise: str
-
-
-def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
-    """All of it; in several processes, what each of them does."""
-    out = Path(options.out)
+    method_of(options, "paper"), training_of(options, "paper")  # refused before a backbone is loaded
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
     method, training = method_of(options, backbone.preset), training_of(options, backbone.preset)
     if options.preset == "tower" and backbone.preset == "paper":
         console.progress(f"settings: the paper's, since none were measured on {backbone.name}")
+    shots, skipped = _shots(options, training.seed, console)
+    cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])
+    classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
+    started = time.monotonic()
+    with _keeping(out, overwrite=options.overwrite):
+        for event in classifier.fit_steps(shots, work=out / WORK):
+            console.progress(*event_in_words(event))
+        if options.tpr is not None and classifier.calibration_.held_out:  # else it is told why there is no limit
+            classifier.set_threshold(options.tpr)
+        classifier.save(out)
+    result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
+    try:
+        result["accuracy_train"] = _accuracy(classifier, shots, cache, console)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped. The model is finished, and in {out}.") from None
+    result["skipped"] = skipped
+    if result["threshold_note"]:
+        console.warn(f"The OOD threshold is {result['threshold_note']}.")
+    console.result(result, lambda: _table(result, shots, classifier.calibration_.promise))
+    return 2 if skipped else 0
+
+
+def _shots(options: Namespace, seed: int, console: Console) -> tuple[LabelledPhotos, list[dict[str, str]]]:
+    """Return the images to learn from and those that could not be read, with a warning for each of them."""
     console.progress(f"reading {options.data}")
     everything = labelled_images(options.data, split="train")
     for path, reason in everything.skipped:
         console.warn(f"{path} is left out: {reason}")
-    shots = draw_shots(everything, options.shots, seed=training.seed, allow_fewer=options.allow_fewer)
-    shots = replace(shots, skipped=())  # which has been told
-    if parallel.rank == 0:
-        _warn_of_leaks(options.data, shots, console)
-    cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])
-    classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
-    started = time.monotonic()
-    alone = parallel.processes == 1
-    with _keeping(out, overwrite=options.overwrite) if alone else contextlib.nullcontext():
-        for event in classifier.fit_steps(shots, work=out / WORK, parallel=parallel):
-            console.progress(*event_in_words(event))
-        if parallel.rank == 0:
-            if options.tpr is not None and classifier.calibration_.held_out:  # else it is told why there is no limit
-                classifier.set_threshold(options.tpr)
-            classifier.save(out)
-    result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
-    if parallel.rank == 0:
-        try:
-            result["accuracy_train"] = _accuracy(classifier, shots, cache, console)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"Stopped. The model is finished, and in {out}.") from None
-    result["skipped"] = [{"image": str(path), "error": reason} for path, reason in everything.skipped]
-    return _Done(result, len(shots.class_names), len(shots), classifier.calibration_.promise)
-
-
-def _in_processes(options: Namespace, console: Console) -> _Done:
-    check_processes(options.processes, options.device)
-    with _keeping(Path(options.out), overwrite=options.overwrite):
-        console.progress(f"starting {options.processes} processes")
-        done: _Done = launch(_one_of_several, options, processes=options.processes, device=options.device)
-    return done
-
-
-def _one_of_several(parallel: Parallel, options: Namespace) -> _Done:
-    """What each process runs; the first one talks."""
-    options.device = parallel.device
-    console = Console(options.json, silent=parallel.rank > 0, options=vars(options))
-    with console.listening():
-        return _train(options, console, parallel)
+    shots = draw_shots(everything, options.shots, seed=seed, allow_fewer=options.allow_fewer)
+    _warn_of_leaks(options.data, shots, console)
+    skipped = [{"image": str(path), "error": reason} for path, reason in everything.skipped]
+    return replace(shots, skipped=()), skipped  # so that fitting does not warn of them again
 
 
 def _check_out(out: Path, options: Namespace) -> None:
@@ -184,9 +151,7 @@ def _keeping(out: Path, *, overwrite: bool) -> Iterator[None]:
             yield
     except BlockingIOError:
         raise CommandError(f"Another process is training into {out}; wait, or choose another folder.") from None
-    except KeyboardInterrupt as stop:
-        if stop.args:
-            raise
+    except KeyboardInterrupt:
         if (work / TRAINING).exists():
             raise KeyboardInterrupt(f"Stopped. {kept} from there.") from None
         raise KeyboardInterrupt("Stopped before the end of the first epoch; nothing has been learned.") from None
@@ -228,13 +193,12 @@ def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, cache: Featur
     return Share(sum(said == name for said, name in zip(found, shots.names, strict=True)), len(shots)).value
 
 
-def _table(done: _Done) -> list[str]:
-    result = done.result
+def _table(result: dict[str, Any], shots: LabelledPhotos, promise: str) -> list[str]:
     threshold = "none" if result["threshold"] is None else f"{result['threshold']:.4f}"
     return [
-        f"Learned {done.classes} classes from {done.images} images in {result['seconds']:.1f} s "
+        f"Learned {len(shots.class_names)} classes from {len(shots)} images in {result['seconds']:.1f} s "
         f"({result['steps']} steps); the model is in {result['out']}.",
         f"loss {result['loss']:.3f}, accuracy on the shots {percentage(result['accuracy_train'])}, "
         f"OOD threshold {threshold}",
-        *([f"{done.promise[0].upper()}{done.promise[1:]}."] if done.promise else []),
+        *([f"{promise[0].upper()}{promise[1:]}."] if promise else []),
     ]

@@ -1,4 +1,4 @@
-"""Where a set lies on disk, what it needs there, and the files of facts beside the photos: text, JSON and MATLAB."""
+"""Where a set lies on disk, what it needs there, and the files of facts beside the photos: text and JSON."""
 
 from __future__ import annotations
 
@@ -13,39 +13,30 @@ from typing import Any, Literal
 from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError, first_line
 from gallop.images import IMAGE_SUFFIXES
-from gallop.runtime.reading import open_file, read_text
+from gallop.runtime.reading import read_text
 
 LARGEST_FACTS = 256 * 2**20
 """Bytes of a file of facts: those of the sets named here have some megabytes."""
 
 Kind = Literal["few-shot", "variant", "ood"]
-Need = Literal["to open", "to be complete", "optional"]
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A file or folder that belongs to a set.
-
-    Attributes:
-        path: below the set's folder or the folder of its photos.
-        address: where to get it.
-        need: to open the set at all, to have all of it, or neither; what it is good for is then said in ``use``.
-    """
-
-    path: str
-    address: str
-    need: Need = "to open"
-    use: str = ""
 
 
 @dataclass(frozen=True)
 class FoundSet:
-    """A set that was found: its name, the folder that was given, the set's own folder, and that of its photos."""
+    """A set that was found.
+
+    Attributes:
+        given: the folder that was given.
+        home: the set's own folder.
+        photos: that of its photos.
+        files: those that say how it is divided, in the order of ``CatalogueEntry.needs``.
+    """
 
     name: str
     given: Path
     home: Path
     photos: Path
+    files: tuple[Path, ...] = ()
 
     def find(self, path: str) -> Path | None:
         """Return a file or folder of the set: beside the photos, in the set's folder, or in one above up to the given
@@ -57,32 +48,6 @@ class FoundSet:
             if (folder / path).exists():
                 return folder / path
         return None
-
-    def need(self, path: str) -> Path:
-        """Return ``find``, for what has to be there.
-
-        Raises:
-            DataError: it is not.
-        """
-        found = self.find(path)
-        if found is None:
-            raise DataError(f"{self.home} holds no {path}.")
-        return found
-
-
-@dataclass(frozen=True)
-class Split:
-    """One way to divide a set: the files that say so, and what reads them.
-
-    Attributes:
-        title: "CoOp's split", "the official split".
-        by_torchvision: whether torchvision's download brings the files along.
-    """
-
-    title: str
-    pieces: tuple[Piece, ...]
-    read: Callable[[FoundSet], PhotoSet]
-    by_torchvision: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,10 +61,12 @@ class CatalogueEntry:
         template: CoOp's sentence for it, of hand.
         homes: where its folder may be, below the folder that is given; empty for that folder itself.
         photos: where the folder of photos may be, below its folder.
-        inside: pattern of a name that must be in the folder of photos; empty for any.
         address: where the photos are to be had.
-        torchvision: the class of torchvision that downloads it.
-        splits: ways to divide it, the first of which all pieces are there is taken.
+        read: gives the set once it was found.
+        split: who divided it, such as "CoOp's split".
+        needs: files that say how it is divided, to be had where ``guide`` says.
+        inside: pattern of a name that must be in the folder of photos; empty for any.
+        torchvision: the class of torchvision that downloads the photos.
     """
 
     name: str
@@ -110,7 +77,10 @@ class CatalogueEntry:
     homes: tuple[str, ...]
     photos: tuple[str, ...]
     address: str
-    splits: tuple[Split, ...]
+    read: Callable[[FoundSet], PhotoSet]
+    split: str
+    needs: tuple[str, ...] = ()
+    guide: str = ""
     inside: str = ""
     torchvision: str | None = None
     aliases: tuple[str, ...] = ()
@@ -155,29 +125,10 @@ def read_json(path: Path) -> Any:
     return _read(path, "JSON", lambda: json.loads(read_text(path, LARGEST_FACTS)))
 
 
-def read_mat(path: Path, *names: str) -> list[Any]:
-    """Return variables of a MATLAB file, as scipy reads it, with dimensions of one taken away.
-
-    Raises:
-        DataError: it cannot be read, or does not hold them.
-    """
-    from scipy.io import loadmat
-
-    def read() -> Any:
-        with open_file(path, LARGEST_FACTS) as file:
-            return loadmat(file, squeeze_me=True)
-
-    found = _read(path, "a MATLAB file by scipy", read)
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise DataError(f"{path} does not hold {', '.join(missing)}; it is another file, so get the right one.")
-    return [found[name] for name in names]
-
-
 def _read(path: Path, kind: str, read: Callable[[], Any]) -> Any:
     try:
         return read()
-    except Exception as error:  # a bad byte makes scipy raise nearly anything
+    except (OSError, ValueError, RecursionError) as error:
         why = getattr(error, "strerror", None) or first_line(error)
         raise DataError(f"{path} cannot be read as {kind} ({why[:120]}); get the file anew.") from error
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gallop.data.listing import Listing
-from gallop.data.paper.imagenet import CLASS_NAMES, SYNSET, by_number, by_synset, imagenet
-from gallop.data.paper.places import CatalogueEntry, FoundSet, Piece, Split
-from gallop.data.paper.split_files import actions, aircraft, cars, coop_split, flowers, food, pets, scenes, textures
+from gallop.data.paper.imagenet import SYNSET, by_number, by_synset, imagenet
+from gallop.data.paper.places import CatalogueEntry, FoundSet
+from gallop.data.paper.split_files import aircraft, coop_split
 from gallop.data.photo_set import PhotoSet
 from gallop.images import list_images
 
@@ -20,21 +20,43 @@ _GUIDE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
 _PHOTO = "a photo of a {}."
 """The sentence of the sets that have none of their own."""
 _DTD = "https://www.robots.ox.ac.uk/~vgg/data/dtd/"
-_PETS = "https://www.robots.ox.ac.uk/~vgg/data/pets/"
-_FLOWERS = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
-_SUN = "https://vision.princeton.edu/projects/2010/SUN/"
+_AIRCRAFT = "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/"
 _OUTLIERS = "https://github.com/deeplearning-wisc/large_scale_ood"
-_NAMES = Piece(CLASS_NAMES, f"{_GUIDE}#imagenet", "optional", "without it, open_clip's names are taken")
+_COOP, _FOLDERS = "CoOp's split", "class folders"
 
 
-def _coop(file: str, section: str) -> Split:
-    address = f"{_GUIDE}#{section}"
-    return Split("CoOp's split", (Piece(file, address, use="the split of the papers"),), coop_split(file))
-
-
-def _official(read: Callable[[FoundSet], PhotoSet], address: str, *paths: str, by_torchvision: bool = True) -> Split:
-    pieces = tuple(Piece(path, address) for path in paths)
-    return Split("the official split", pieces, read, by_torchvision)
+def _few_shot(
+    name: str,
+    title: str,
+    classes: int,
+    template: str,
+    file: str,
+    *,
+    homes: tuple[str, ...],
+    photos: str,
+    address: str,
+    inside: str = "",
+    torchvision: str | None = None,
+    aliases: tuple[str, ...] = (),
+) -> CatalogueEntry:
+    """A set that a file of CoOp's divides."""
+    return CatalogueEntry(
+        name,
+        title,
+        "few-shot",
+        classes,
+        template,
+        homes,
+        (photos,),
+        address,
+        coop_split,
+        _COOP,
+        (file,),
+        _GUIDE,
+        inside=inside,
+        torchvision=torchvision,
+        aliases=aliases,
+    )
 
 
 def _variant(
@@ -49,9 +71,8 @@ def _variant(
     inside: str = SYNSET,
     aliases: tuple[str, ...] = (),
 ) -> CatalogueEntry:
-    split = Split("class folders", (_NAMES,), read)
     return CatalogueEntry(
-        name, title, "variant", classes, _PHOTO, homes, photos, address, (split,), inside=inside, aliases=aliases
+        name, title, "variant", classes, _PHOTO, homes, photos, address, read, _FOLDERS, inside=inside, aliases=aliases
     )
 
 
@@ -66,8 +87,9 @@ def _photos(place: FoundSet) -> PhotoSet:
 def _outliers(
     name: str, title: str, *homes: str, address: str = _OUTLIERS, torchvision: str | None = None
 ) -> CatalogueEntry:
-    photos, splits = ("images", ""), (Split("all photos", (), _photos),)
-    return CatalogueEntry(name, title, "ood", 0, "", homes, photos, address, splits, torchvision=torchvision)
+    return CatalogueEntry(
+        name, title, "ood", 0, "", homes, ("images", ""), address, _photos, "all photos", torchvision=torchvision
+    )
 
 
 _ENTRIES = (
@@ -82,104 +104,66 @@ _ENTRIES = (
         photos=("images", ""),
         inside="train|val",
         address="https://image-net.org/download.php",
-        splits=(
-            Split(
-                "train/ and val/",
-                (
-                    Piece("val", f"{_GUIDE}#imagenet", "to be complete"),
-                    Piece("train", f"{_GUIDE}#imagenet", "to be complete"),
-                    _NAMES,
-                ),
-                imagenet,
-            ),
-        ),
+        read=imagenet,
+        split="train/ and val/",
         aliases=("imagenet1k", "ilsvrc2012"),
     ),
-    CatalogueEntry(
+    _few_shot(
         "caltech101",
         "Caltech101",
-        "few-shot",
         100,
         _PHOTO,
+        "split_zhou_Caltech101.json",
         homes=("caltech-101", "caltech101"),
-        photos=("101_ObjectCategories",),
+        photos="101_ObjectCategories",
         address="https://data.caltech.edu/records/mzrjq-6wc02",
-        splits=(_coop("split_zhou_Caltech101.json", "caltech101"),),
         torchvision="Caltech101",
     ),
-    CatalogueEntry(
+    _few_shot(
         "oxford_pets",
         "OxfordPets",
-        "few-shot",
         37,
         "a photo of a {}, a type of pet.",
+        "split_zhou_OxfordPets.json",
         homes=("oxford_pets", "oxford-iiit-pet"),
-        photos=("images",),
-        address=_PETS,
-        splits=(
-            _coop("split_zhou_OxfordPets.json", "oxfordpets"),
-            _official(pets, _PETS, "annotations/trainval.txt", "annotations/test.txt"),
-        ),
+        photos="images",
+        address="https://www.robots.ox.ac.uk/~vgg/data/pets/",
         torchvision="OxfordIIITPet",
         aliases=("pets", "OxfordIIITPet"),
     ),
-    CatalogueEntry(
+    _few_shot(
         "stanford_cars",
         "StanfordCars",
-        "few-shot",
         196,
         _PHOTO,
+        "split_zhou_StanfordCars.json",
         homes=("stanford_cars",),
-        photos=("",),
+        photos="",
         inside="cars_train|cars_test",
         address=f"{_GUIDE}#stanfordcars",
-        splits=(
-            _coop("split_zhou_StanfordCars.json", "stanfordcars"),
-            _official(
-                cars,
-                f"{_GUIDE}#stanfordcars",
-                "devkit/cars_meta.mat",
-                "devkit/cars_train_annos.mat",
-                "cars_test_annos_withlabels.mat",
-                by_torchvision=False,
-            ),
-        ),
         aliases=("cars",),
     ),
-    CatalogueEntry(
+    _few_shot(
         "flowers102",
         "Flowers102",
-        "few-shot",
         102,
         "a photo of a {}, a type of flower.",
+        "split_zhou_OxfordFlowers.json",
         homes=("oxford_flowers", "flowers-102"),
-        photos=("jpg",),
-        address=_FLOWERS,
-        splits=(
-            _coop("split_zhou_OxfordFlowers.json", "flowers102"),
-            _official(flowers, _FLOWERS, "imagelabels.mat", "setid.mat"),
-        ),
+        photos="jpg",
+        address="https://www.robots.ox.ac.uk/~vgg/data/flowers/102/",
         torchvision="Flowers102",
         aliases=("OxfordFlowers", "flowers"),
     ),
-    CatalogueEntry(
+    _few_shot(
         "food101",
         "Food101",
-        "few-shot",
         101,
         "a photo of {}, a type of food.",
+        "split_zhou_Food101.json",
         homes=("food-101",),
-        photos=("images",),
+        photos="images",
         address="https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
-        splits=(
-            _coop("split_zhou_Food101.json", "food101"),
-            _official(
-                food,
-                "https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
-                "meta/train.json",
-                "meta/test.json",
-            ),
-        ),
         torchvision="Food101",
     ),
     CatalogueEntry(
@@ -190,82 +174,62 @@ _ENTRIES = (
         "a photo of a {}, a type of aircraft.",
         homes=("fgvc_aircraft", "fgvc-aircraft-2013b/data", "data"),
         photos=("images",),
-        address="https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
-        splits=(
-            _official(
-                aircraft,
-                "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
-                "variants.txt",
-                "images_variant_train.txt",
-                "images_variant_val.txt",
-                "images_variant_test.txt",
-            ),
+        address=_AIRCRAFT,
+        read=aircraft,
+        split="the official split",
+        needs=(
+            "variants.txt",
+            "images_variant_train.txt",
+            "images_variant_val.txt",
+            "images_variant_test.txt",
         ),
+        guide=_AIRCRAFT,
         torchvision="FGVCAircraft",
         aliases=("aircraft",),
     ),
-    CatalogueEntry(
+    _few_shot(
         "sun397",
         "SUN397",
-        "few-shot",
         397,
         _PHOTO,
+        "split_zhou_SUN397.json",
         homes=("sun397",),
-        photos=("SUN397",),
-        address=_SUN,
-        splits=(
-            _coop("split_zhou_SUN397.json", "sun397"),
-            _official(scenes, f"{_SUN}download/", "Training_01.txt", "Testing_01.txt", by_torchvision=False),
-        ),
+        photos="SUN397",
+        address="https://vision.princeton.edu/projects/2010/SUN/",
         torchvision="SUN397",
     ),
-    CatalogueEntry(
+    _few_shot(
         "dtd",
         "DescribableTextures",
-        "few-shot",
         47,
         "{} texture.",
+        "split_zhou_DescribableTextures.json",
         homes=("dtd/dtd", "dtd"),
-        photos=("images",),
+        photos="images",
         address=_DTD,
-        splits=(
-            _coop("split_zhou_DescribableTextures.json", "dtd"),
-            _official(textures, _DTD, "labels/train1.txt", "labels/val1.txt", "labels/test1.txt"),
-        ),
         torchvision="DTD",
         aliases=("DescribableTextures",),
     ),
-    CatalogueEntry(
+    _few_shot(
         "eurosat",
         "EuroSAT",
-        "few-shot",
         10,
         "a centered satellite photo of {}.",
+        "split_zhou_EuroSAT.json",
         homes=("eurosat",),
-        photos=("2750",),
+        photos="2750",
         address="https://github.com/phelber/EuroSAT",
-        splits=(_coop("split_zhou_EuroSAT.json", "eurosat"),),
         torchvision="EuroSAT",
     ),
-    CatalogueEntry(
+    _few_shot(
         "ucf101",
         "UCF101",
-        "few-shot",
         101,
         "a photo of a person doing {}.",
+        "split_zhou_UCF101.json",
         homes=("ucf101",),
-        photos=("UCF-101-midframes",),
+        photos="UCF-101-midframes",
         address=f"{_GUIDE}#ucf101",
-        splits=(
-            _coop("split_zhou_UCF101.json", "ucf101"),
-            _official(
-                actions,
-                "https://www.crcv.ucf.edu/data/UCF101.php",
-                "ucfTrainTestlist/trainlist01.txt",
-                "ucfTrainTestlist/testlist01.txt",
-                by_torchvision=False,
-            ),
-        ),
     ),
     # Four variants of ImageNet, to test on alone.
     _variant(

@@ -118,8 +118,6 @@ def only_column(table: Any) -> Any:
 
 
 def _keys(table: Any) -> list[Any]:
-    if isinstance(table, Mapping):
-        return list(table)
     return list(table.column_names if hasattr(table, "column_names") else table.columns)
 
 

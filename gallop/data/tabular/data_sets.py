@@ -1,7 +1,6 @@
 """Photos and labels in data sets: torch's, (image, label) by number, and those of Hugging Face's package ``datasets``.
 
-torchvision's ``ImageFolder`` is among the former. The packages are optional: nothing here needs them but a data set of
-Hugging Face that is named.
+torchvision's ``ImageFolder`` is among the former. The packages are optional: nothing here imports them.
 """
 
 from __future__ import annotations
@@ -13,11 +12,7 @@ from typing import Any
 from gallop.data.labelled import ContentHash, LabelledPhotos
 from gallop.data.listing import LazyImages, Rows
 from gallop.data.tabular.columns import (
-    IMAGE_COLUMNS,
-    LABEL_COLUMNS,
     as_list,
-    find_column,
-    is_hugging_face,
     kinds,
     label_names,
     names_of_numbers,
@@ -25,54 +20,22 @@ from gallop.data.tabular.columns import (
 )
 from gallop.data.tabular.tables import frame_names, photos_of_rows
 from gallop.errors import DataError
-from gallop.wording import listed, named_kind, one_line
+from gallop.wording import listed, named_kind
 
 _LABELS = ("targets", "labels", "_labels")
 """Where torchvision's data sets keep the labels of all rows, so that no image is decoded to know them."""
 
 
-def from_hugging_face(
-    dataset: Any,
-    *,
-    image: str | None = None,
-    label: str | None = None,
-    split: str | None = None,
-    shots: int | None = None,
-    seed: int = 0,
-) -> LabelledPhotos:
-    """Return photos in memory, named by their rows, from a data set of Hugging Face.
-
-    In a class name ``_`` is a space, as in that of a folder. The classes are in the order in which they first come.
-
-    Args:
-        dataset: what ``datasets.load_dataset`` gives (not streaming), or a name or folder for it.
-        image, label: columns; by default the only one of images, and the only one of classes.
-        split: such as "train"; needed where there are several.
-        shots: images of each class; None takes all. Drawn by a hash of the seed and the row's number, and only what is
-            drawn is decoded.
-
-    Raises:
-        DataError: no package for a name, no such split or column, rows without class, or no readable image.
-    """
-    if isinstance(dataset, str):
-        dataset = _load(dataset, split)
-    found = hugging_face_rows(_one_split(dataset, split), image=image, label=label)
-    return found.draw(shots, seed=seed)
-
-
-def hugging_face_rows(
-    dataset: Any, *, image: str | None = None, label: str | None = None, class_names: Sequence[str] | None = None
-) -> Rows:
-    """Return the rows of a data set of one split, none of which is decoded.
+def hugging_face_rows(dataset: Any, *, class_names: Sequence[str] | None = None) -> Rows:
+    """Return the rows of a data set of one split, none of which is decoded. In a class name ``_`` is a space.
 
     Args:
         class_names: what numbers stand for in a column that does not know it.
 
     Raises:
-        DataError: no data set, no such column, or rows without class.
+        DataError: no column of images or of classes, or rows without class.
     """
-    image = _column(dataset, image, "Image", "image")
-    label = _column(dataset, label, "ClassLabel", "label")
+    image, label = _column(dataset, "Image", "image"), _column(dataset, "ClassLabel", "label")
     names = label_names(
         dataset[label],
         _known_names(getattr(dataset.features[label], "names", None), class_names),
@@ -87,65 +50,37 @@ def hugging_face_images(dataset: Any) -> LazyImages:
     """Return the images of a data set of one split, each decoded whenever it is asked for.
 
     Raises:
-        DataError: no data set, or no column of images.
+        DataError: no column of images.
     """
-    image = _column(dataset, None, "Image", "image")
+    image = _column(dataset, "Image", "image")
     return LazyImages(lambda i: dataset[i][image], range(len(dataset)))
 
 
 def split_of(dataset: Mapping[str, Any], split: str) -> Any:
-    """Return a part of a data set of several; where there is one part, that."""
-    return _one_split(dataset, None if len(dataset) == 1 else split)
+    """Return a part of a data set of several; where there is one part, that.
 
-
-def _load(name: str, split: str | None) -> Any:
-    try:
-        import datasets
-    except ImportError as error:
-        raise DataError(
-            f"To load {name!r} by name, the package datasets is needed: pip install datasets. Or give a folder of "
-            "class folders, or a CSV table."
-        ) from error
-    try:
-        return datasets.load_dataset(name, split=split)
-    except Exception as error:  # network, cache, an unknown name or split: each has its own
-        why = one_line(str(error))[:200] or type(error).__name__
-        raise DataError(f"The package datasets could not load {name!r} ({why}).") from error
-
-
-def _one_split(dataset: Any, split: str | None) -> Any:
-    """The split of a ``DatasetDict``; a data set of one split as it is."""
-    if not isinstance(dataset, Mapping):
-        return dataset
-    if split is None and len(dataset) == 1:
+    Raises:
+        DataError: there is no such split.
+    """
+    if len(dataset) == 1:
         return next(iter(dataset.values()))
-    if split in dataset:
-        return dataset[split]
-    splits = listed(list(map(str, dataset)))
-    if split is None:
-        raise DataError(f"This data set has several splits; choose one with split=: {splits}.")
-    raise DataError(f"This data set has no split {split!r}; it has {splits}.")
+    if split not in dataset:
+        raise DataError(f"This data set has no split {split!r}; it has {listed(list(map(str, dataset)))}.")
+    return dataset[split]
 
 
-def _column(dataset: Any, name: str | None, kind: str, argument: str) -> str:
-    """The name of a column: the one that was given, the only one of a kind, or the one that is called so."""
-    if not is_hugging_face(dataset):
-        raise DataError(
-            f"A {type(dataset).__name__} is no data set of Hugging Face with columns and rows; a streaming one has to "
-            "be loaded whole, with streaming=False."
-        )
-    columns = listed(list(dataset.features))
-    if name is not None:
-        if name not in dataset.features:
-            raise DataError(f"There is no column {name!r}; the columns are {columns}.")
-        return name
+def _column(dataset: Any, kind: str, usual: str) -> str:
+    """Return the name of a column: the only one of a kind, or the one with the usual name."""
     found: list[str] = [column for column, feature in dataset.features.items() if type(feature).__name__ == kind]
     if len(found) == 1:
         return found[0]
-    if argument in dataset.features:
-        return argument
+    if usual in dataset.features:
+        return usual
     what = "No column" if not found else f"More than one column ({listed(found)})"
-    raise DataError(f"{what} is of the kind {kind}; choose one with {argument}=: {columns}.")
+    raise DataError(
+        f"{what} is of the kind {kind}; call the one that is meant {usual} (rename_column). The columns are "
+        f"{listed(list(dataset.features))}."
+    )
 
 
 def labelled_dataset(
@@ -215,19 +150,13 @@ def _labels(root: Any, numbers: Sequence[int]) -> list[Any]:
 
 
 def _label(item: Any, row: int, root: Any) -> Any:
-    if isinstance(item, Mapping):
-        found = find_column(item, LABEL_COLUMNS)
-    else:
-        found = item[1] if isinstance(item, list | tuple) and len(item) > 1 else None
-    if found is None:
+    if not isinstance(item, list | tuple) or len(item) < 2:
         raise DataError(
             f"Row {row} of the {type(root).__name__} is {named_kind(item)}; to learn from it or to score it, each has "
             "to be (image, label)."
         )
-    return found
+    return item[1]
 
 
 def _image(item: Any) -> Any:
-    if isinstance(item, Mapping) and "bytes" not in item:
-        return find_column(item, IMAGE_COLUMNS)
     return item[0] if isinstance(item, list | tuple) and item else item

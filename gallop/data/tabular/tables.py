@@ -19,10 +19,8 @@ from gallop.data.listing import Rows
 from gallop.data.tabular.columns import (
     IMAGE_COLUMNS,
     LABEL_COLUMNS,
-    MapStyle,
     as_list,
     find_column,
-    is_frame,
     is_missing,
     label_names,
     needed_column,
@@ -31,15 +29,13 @@ from gallop.data.tabular.columns import (
 from gallop.errors import ClassNameError, DataError
 from gallop.names.class_names import clean_name, clean_names
 from gallop.runtime.reading import open_file
-from gallop.wording import listed, named_kind
+from gallop.wording import listed
 
 _NEEDED, _SPLIT = ("path", "label"), "split"
 _SEPARATORS = (",", ";", "\t")
 """As programs write "CSV"; the header tells which."""
 LARGEST_TABLE, LONGEST_HEADER = 2**30, 2**16
 """Bytes, and characters."""
-MOST_GONE = 1000
-"""Rows whose file is not there, after which no further row is looked at."""
 
 
 class TableRow(NamedTuple):
@@ -90,9 +86,7 @@ def csv_images(path: str | PathLike[str]) -> list[Path]:
     return [row.path for row in _csv_rows(Path(path), needed=("path",))]
 
 
-def from_csv(
-    path: str | PathLike[str] | MapStyle, *, split: str = "train", content: ContentHash = content_hash
-) -> LabelledPhotos:
+def from_csv(path: str | PathLike[str], *, split: str = "train", content: ContentHash = content_hash) -> LabelledPhotos:
     """Return every readable image of a table, as ``read_folder`` does it: a picture twice in a class counts once.
 
     The first line names the columns: ``path`` (relative ones begin at the table's folder), ``label``, and where the
@@ -100,7 +94,6 @@ def from_csv(
     folder. The classes come in alphabetical order.
 
     Args:
-        path: of the table; or a DataFrame with these columns, whose relative paths begin at the working folder.
         split: the part that is read where the table has the column; without it, all rows are.
         content: gives the hash of each file's picture, as in ``read_folder``.
 
@@ -109,16 +102,9 @@ def from_csv(
             row or no readable image of the split, or one picture in two classes.
         ClassNameError: labels that differ in upper and lower case alone.
     """
-    if isinstance(path, str | PathLike):
-        path = Path(path)
-        table = TableNames(str(path), path.name, "line", path.parent)
-        return _read_rows(_csv_rows(path), table, split=split, content=content)
-    if not is_frame(path):
-        raise DataError(f"A table was expected, not {named_kind(path)}: give the path of a CSV file, or a DataFrame.")
-    found = labelled_frame(path, split=split, content=content)
-    if isinstance(found, Rows):
-        raise DataError("The images of this table are in memory, not paths: give the table to fit or score itself.")
-    return found
+    path = Path(path)
+    table = TableNames(str(path), path.name, "line", path.parent)
+    return _read_rows(_csv_rows(path), table, split=split, content=content)
 
 
 def labelled_frame(
@@ -208,7 +194,7 @@ def _read_rows(
     content: ContentHash,
     order: Sequence[str] | None = None,
 ) -> LabelledPhotos:
-    kept, gone = [], []
+    kept = []
     splits: dict[str, None] = {}
     there: dict[Path, bool] = {}  # by path, so that a file is looked for once however often it is named
     for row in rows:
@@ -219,16 +205,10 @@ def _read_rows(
         if row.path not in there:
             there[row.path] = row.path.is_file()
         if not there[row.path]:
-            gone.append(row)
-            if len(gone) > MOST_GONE:
-                break
-    if gone:
-        count = f"more than {MOST_GONE - 1}" if len(gone) > MOST_GONE else str(len(gone) - 1)
-        more = f", and {count} more rows name files that are not there" if len(gone) > 1 else ""
-        raise DataError(
-            f"{table.whole}, {table.row} {gone[0].number}: there is no file {gone[0].path}{more}. Relative paths begin "
-            f"at {table.folder}."
-        )
+            raise DataError(
+                f"{table.whole}, {table.row} {row.number}: there is no file {row.path}. Relative paths begin at "
+                f"{table.folder}."
+            )
     if not kept:
         raise _no_rows(table, split, list(splits))
     labels = {row.label for row in kept}
