@@ -70,7 +70,7 @@ def register(part: str, name: object, function: F) -> F:
     require(
         fits, f"{quoted(name)} cannot be the name of a part: use letters, digits and _, and not {PARTS[part].usual!r}."
     )
-    _REGISTERED[part][name] = function
+    _REGISTERED[part][str(name)] = function
     return function
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gallop.backbones.device import Precision
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextEncoder, memory_budget, text_encoder
-from gallop.backbones.vision import ImageEncoder, closer_grid, image_encoder, look_closer
+from gallop.backbones.vision import GivenFeatures, ImageEncoder, closer_grid, image_encoder, look_closer
 from gallop.backbones.vision.timm_encoders import CNNEncoder
 from gallop.config import MethodConfig, OwnPreset, RegionKind
 from gallop.errors import BackboneError
@@ -206,6 +206,26 @@ class Backbone:
             other.__dict__.pop(known, None)  # of the features of this one
         return other
 
+    def with_features(self, *, grid: tuple[int, int], region_width: int, projection: Tensor | None = None) -> Backbone:
+        """Return the same text encoder for image features of another model, which are given and never encoded here.
+
+        The whole images' features are (B, D) in the joint space, as its text features are.
+
+        Args:
+            grid: rows and columns of the regions, R = rows x columns.
+            region_width: V.
+            projection: (V, D), what takes a region to the joint space; None where V is D.
+
+        Raises:
+            BackboneError: widths that do not fit.
+        """
+        other = copy.copy(self)
+        other.vision = GivenFeatures(grid, region_width, projection, self.feature_sizes[-1])
+        other.name, other.again = f"{self.name} with given features", None
+        for known in ("fingerprint", "vision_fingerprint"):
+            other.__dict__.pop(known, None)
+        return other
+
     def __copy__(self) -> Backbone:
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__)
@@ -285,6 +305,8 @@ class Backbone:
 
         Not of a trunk with a norm behind its pooling: what was kept of ConvNeXt had regions without it.
         """
+        if isinstance(self.vision, GivenFeatures):
+            return self.vision.words
         if isinstance(self.vision, CNNEncoder) and not self.vision.mean_is_global:
             return "regions behind the norm"
         return "" if self.region_kind == "value" else f"regions {self.region_kind}"

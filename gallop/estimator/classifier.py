@@ -37,6 +37,7 @@ from gallop.estimator.shots import (
 from gallop.evaluation.by_name import AnswersByName
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
+from gallop.features.given import as_features, given
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
 from gallop.model.prompted import PromptModel
@@ -210,7 +211,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self._parts = {part: named(part, given) for part, given in parts.items()}  # type: ignore[arg-type]
         seed = self._seed if self.shot_seed is None else self.shot_seed
         draw: dict[str, Any] = {"shots": self.shots, "seed": seed, "allow_fewer": self.allow_fewer}
-        data = shots_to_learn(images, labels, open_cache(self.cache), class_names=class_names, **draw)
+        data = shots_to_learn(given(images), labels, open_cache(self.cache), class_names=class_names, **draw)
         warm = self.warm_start and hasattr(self, "model_")
         if warm and not drop_classes:
             known = self.model_.class_names
@@ -253,7 +254,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """
         known = self.model_.class_names if hasattr(self, "model_") else ()
         how: dict[str, Any] = {"seed": self._seed, "cache": open_cache(self.cache)}
-        data = with_shots_of_before(self._shots if known else None, known, images, labels, classes, **how)
+        data = with_shots_of_before(self._shots if known else None, known, given(images), labels, classes, **how)
         if known and self._shots is None and self.training_ is not None:
             warn_caller(
                 "The photos that this classifier has learned from are not in memory, as after load: it goes on with "
@@ -288,7 +289,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def predict_all(self, images: AskedPhotos | ImageFeatures) -> Predictions:
         """Return labels, probabilities and OOD scores of images, or of features encoded before, in one pass."""
         model = self._fitted()
-        return predict(model, self.calibration_, images)
+        return predict(model, self.calibration_, as_features(images))
 
     def is_ood(self, images: AskedPhotos, *, tpr: float | None = None) -> NDArray[np.bool_] | None:
         """Return whether each image is "none of these", (B,); None without a threshold (see ``calibration_.note``).
@@ -303,7 +304,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         if tpr is None:
             return self.predict_all(images).is_ood
         model = self._with_several_classes()
-        return predict(model, self.calibration_.at(tpr), images).is_ood
+        return predict(model, self.calibration_.at(tpr), as_features(images)).is_ood
 
     def set_threshold(self, tpr: float = PROMISED, photos: Any = None) -> Self:
         """Find the threshold of "none of these" that lets a share of the known photos pass. Returns self.
@@ -337,14 +338,17 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     @overload
     def explain(self, image: ImageSource) -> Explanation: ...
     @overload
-    def explain(self, image: list[Any] | tuple[Any, ...]) -> list[Explanation]: ...
-    def explain(self, image: ImageSource | list[Any] | tuple[Any, ...]) -> Explanation | list[Explanation]:
+    def explain(self, image: list[Any] | tuple[Any, ...] | ImageFeatures) -> list[Explanation]: ...
+    def explain(
+        self, image: ImageSource | list[Any] | tuple[Any, ...] | ImageFeatures
+    ) -> Explanation | list[Explanation]:
         """Return every prompt's score for one image, and where each local prompt looked; of a list a list.
 
         A list passes the backbone in batches. Each explanation holds R x K x N cosines: 0.8 MB with 196 regions, 250
-        classes and 4 local prompts.
+        classes and 4 local prompts. Features are explained on their grid, or on photos: ``encoded_photos(features,
+        photos)`` of ``gallop.features.given``.
         """
-        model, images = self._fitted(), many(image)
+        model, images = self._fitted(), many(given(image))
         photos = [load_image(each) for each in images]
         found = explain_photos(model, photos, self.calibration_)
         return found[0] if len(images) == 1 and images[0] is image else found
@@ -392,7 +396,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             ImageError: a photo that cannot be read; nothing is learned then.
         """
         model = self._fitted()
-        self.model_ = model.with_branches(branches_with_more(model, images, labels, open_cache(self.cache)))
+        self.model_ = model.with_branches(branches_with_more(model, given(images), labels, open_cache(self.cache)))
         return self
 
     def recall_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
@@ -411,7 +415,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             ImageError: a photo that cannot be read.
         """
         model = self._fitted()
-        self.model_ = model.with_branches(branches_with_their_shots(model, images, labels, open_cache(self.cache)))
+        self.model_ = model.with_branches(
+            branches_with_their_shots(model, given(images), labels, open_cache(self.cache))
+        )
         return self
 
     def set_detail(self, detail: float, detail_in: str = "answers") -> Self:
@@ -452,6 +458,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """
         model = self._fitted()
         save_checkpoint(Path(folder), self._checkpoint(), model.prompts, model.branches)
+        if model.backbone.again is None:
+            warn_caller(f"No name finds {model.backbone.name} again: loading {folder} needs load(..., backbone=...).")
         if self._kept is not None:
             drop_training(self._kept)
             self._kept = None

@@ -15,6 +15,7 @@ from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, labelled_photos
 from gallop.errors import DataError
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.evaluation.measure import Evaluation
+from gallop.features.given import given
 from gallop.model.scores import VERDICT
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.predictions.predict import Predictions
@@ -132,8 +133,8 @@ class AnswersByName(ClassifierMixin):
         self._require_classes()
         if class_names is None and self._numbered:
             class_names = self.classes_.tolist()
-        photos, given = labelled_photos(images, labels, split="test", class_names=class_names)
-        names = spelled_as(given, self.classes_.tolist())
+        photos, words = labelled_photos(given(images), labels, split="test", class_names=class_names)
+        names = spelled_as(words, self.classes_.tolist())
         unknown = missing_names(list(dict.fromkeys(names)), self.classes_.tolist())
         if unknown:
             raise DataError(f"The model does not know the classes {listed(unknown)}; add them or leave them out.")

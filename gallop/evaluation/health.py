@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -20,12 +19,12 @@ from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos, PhotoSource
 from gallop.evaluation.measure import Suspect, suspects
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres
-from gallop.features.near_duplicates import tells_copies
+from gallop.features.near_duplicates import near_duplicates, tells_copies
 from gallop.wording import counted
 
 UNEVEN = 4
 """A class with this many times as many photos as another is worth a word."""
-_FOLDS, _INVERSE_PENALTY = 5, 10.0
+_FOLDS, _INVERSE_PENALTY = 5, 1.0
 
 
 @dataclass(frozen=True)
@@ -84,20 +83,31 @@ def check_data(
         ImageError: a photo that can no longer be read.
     """
     features, near = _features(train, backbone, cache), tells_copies(backbone)
-    across: Sequence[tuple[PhotoSource, PhotoSource]] = ()
-    if test is not None:
-        others = _features(test, backbone, cache)
-        across = [(train.photos[i], test.photos[j]) for i, j in _copies(train, features, test, others, near)]
+    within = _copies(train, features, train, features, near=near)
+    across = [] if test is None else _copies(train, features, test, _features(test, backbone, cache), near=near)
     doubted = [
         (train.photos[found.photo], train.class_names[found.given], train.class_names[found.likely])
         for found in doubted_labels(features, train.labels)
     ]
-    pairs = [(i, j) for i, j in _copies(train, features, train, features, near)]
-    within = [(train.photos[i], train.photos[j]) for i, j in pairs]
-    counts = Counter(train.names)
+    found = Counter(train.names)
+    counts = {name: found[name] for name in train.class_names}
     skipped = train.skipped if test is None else (*train.skipped, *test.skipped)
-    counts_by_class = {name: counts[name] for name in train.class_names}
-    return DataHealth(counts_by_class, tuple(within), tuple(across), tuple(doubted), tuple(skipped), near)
+    return DataHealth(counts, tuple(within), tuple(across), tuple(doubted), skipped, near)
+
+
+def _copies(
+    first: LabelledPhotos, known: ImageFeatures, second: LabelledPhotos, others: ImageFeatures, *, near: bool
+) -> list[tuple[PhotoSource, PhotoSource]]:
+    """Pairs of a photo of the first set and one of the second; within one set each pair once."""
+    same, pairs = first is second, list[tuple[int, int]]()
+    for j, digest in enumerate(second.hashes):
+        before = first.hashes[:j] if same else first.hashes
+        pairs += [(before.index(digest), j)] if digest in before else []
+    if near and same:
+        pairs += [(i, j) for j in range(1, len(second)) for i, _ in near_duplicates(known[:j], others[j : j + 1])]
+    elif near:
+        pairs += near_duplicates(known, others)
+    return [(first.photos[i], second.photos[j]) for i, j in dict.fromkeys(pairs)]
 
 
 def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspect]:
@@ -118,6 +128,4 @@ def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspe
 
 
 def _features(photos: LabelledPhotos, backbone: Backbone, cache: Cache | None) -> ImageFeatures:
-    return ImageFeatures.cat(list(encode_centres(backbone, photos.photos, cache, photos.hashes))).to(
-        torch.device("cpu")
-    )
+    return ImageFeatures.cat(list(encode_centres(backbone, photos.photos, cache, photos.hashes)))

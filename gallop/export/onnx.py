@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from gallop.backbones.vision import closer_grid, look_closer
+from gallop.backbones.vision import GivenFeatures, closer_grid, look_closer
 from gallop.config import HEADS
 from gallop.core.cosines import global_cosines
 from gallop.core.scores import class_probabilities
@@ -120,6 +120,8 @@ def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
     check_is_fitted(classifier, "model_")
     require_topk(classifier.model_.config.pooling, "ONNX export")
     backbone = classifier.model_.backbone
+    if isinstance(backbone.vision, GivenFeatures):
+        raise OnnxError("An ONNX file begins at pixels, and this model's image features were given.")
     if backbone.precision != "fp32":
         raise OnnxError("ONNX is checked against fp32: load the model with precision='fp32'.")
     if backbone.device.type == "cpu":

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from gallop.backbones import Backbone
+from gallop.errors import DataError
 from gallop.features.cache import (
     DEFAULT_MEMORY_BYTES,
     Cache,
@@ -34,6 +35,7 @@ from gallop.features.cache import (
     format_of,
     open_cache,
 )
+from gallop.features.given import EncodedPhoto
 from gallop.images import CropBox, ImageSource, Photo, load_image
 from gallop.runtime.ahead import ahead
 
@@ -194,6 +196,11 @@ class KeptViews:
         ]
         prepared: list[_Prepared] = [([], [], []) for _ in looks]
         for source, content in sources:
+            if isinstance(source, EncodedPhoto):
+                for (keys, found, _), look_features in zip(prepared, cycle(self._given(source)), strict=False):
+                    keys.append("")
+                    found.append(look_features)
+                continue
             known = [self._look_up(content, look) for look in looks] if content else [("", None)]
             if None in (features for _, features in known):
                 photo = load_image(source)
@@ -205,6 +212,12 @@ class KeptViews:
                 if features is None:
                     missing.append(look.pixels(photo, look.times))
         return prepared
+
+    def _given(self, photo: EncodedPhoto) -> Sequence[ImageFeatures]:
+        looks = photo.features.looks
+        if len(looks) != len(self.sight.times):
+            raise DataError(f"{len(self.sight.times)} looks are wanted, and the features have {len(looks)}.")
+        return looks
 
     def _look_up(self, content: str, look: View) -> tuple[str, ImageFeatures | None]:
         """The key of a look, and what the cache has of it."""
@@ -244,15 +257,27 @@ def encode_photos(
     return ImageFeatures.cat(features), [crop for _, crops in prepared for crop in crops]
 
 
-def _centres(sources: Sequence[Any], backbone: Backbone, sight: Sight) -> tuple[list[Tensor], list[CropBox]]:
-    """Centre crops of photos as pixels (B, 3, H, W) for each look, and what was cropped, the same in all looks."""
+def _centres(
+    sources: Sequence[Any], backbone: Backbone, sight: Sight
+) -> tuple[list[Tensor] | ImageFeatures, list[CropBox]]:
+    """Centre crops of photos as pixels (B, 3, H, W) for each look, and what was cropped, the same in all looks; of
+    photos that are encoded their features.
+    """
+    encoded = [source for source in sources if isinstance(source, EncodedPhoto)]
+    if encoded:
+        if len(encoded) != len(sources):
+            raise DataError("Photos and features cannot be asked about together; ask about each alone.")
+        features = ImageFeatures.cat([photo.features for photo in encoded])
+        return features, [CropBox(0, 0, photo.width, photo.height) for photo in encoded]
     images = [load_image(source).image for source in sources]
     looks = [[backbone.preprocess.centre(image, times) for image in images] for times in sight.times]
     return [torch.stack([pixels for pixels, _ in look]) for look in looks], [crop for _, crop in looks[0]]
 
 
-def encode_pixels(backbone: Backbone, pixels: Sequence[Tensor], sight: Sight = ONCE) -> ImageFeatures:
+def encode_pixels(backbone: Backbone, pixels: Sequence[Tensor] | ImageFeatures, sight: Sight = ONCE) -> ImageFeatures:
     """Return features of a batch of centre crops, fp32 on the CPU; (B, 3, H, W) for each look."""
+    if isinstance(pixels, ImageFeatures):  # encoded before
+        return pixels.to(_CPU)
     return encode_looks(backbone, pixels, sight).to(_CPU)
 
 
@@ -319,6 +344,8 @@ class TrainingViews:
         sight: Sight = ONCE,
     ) -> None:
         self.backbone, self._sight = backbone, sight
+        if any(isinstance(photo, EncodedPhoto) for photo in photos):
+            views = 1  # of features there are no others
         self._photos, self.count, self._seed = with_hashes(photos, hashes), views, seed
         self.format = format_of(cache)
         # Fresh views are used once each: keeping them would only fill the cache.

@@ -31,13 +31,13 @@ from __future__ import annotations
 from typing import Any, cast, get_args
 
 from gallop.backbones.vision.clip_encoders import PooledViTEncoder, ResNetEncoder, ViTEncoder
-from gallop.backbones.vision.encoder import ImageEncoder, closer_grid, look_closer
+from gallop.backbones.vision.encoder import GivenFeatures, ImageEncoder, closer_grid, look_closer
 from gallop.backbones.vision.timm_encoders import CNNEncoder, TimmViTEncoder
 from gallop.config import RegionKind
 from gallop.errors import BackboneError, UnsupportedTower
 from gallop.wording import quoted
 
-__all__ = ["ImageEncoder", "closer_grid", "image_encoder", "look_closer", "pick_regions"]
+__all__ = ["GivenFeatures", "ImageEncoder", "closer_grid", "image_encoder", "look_closer", "pick_regions"]
 
 
 def pick_regions(kind: str = "value") -> RegionKind:

@@ -10,6 +10,7 @@ Shapes: B images, R regions, V region width, D joint width.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from itertools import product
@@ -50,6 +51,35 @@ class ImageEncoder(ABC):
     @abstractmethod
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Encode (B, 3, H, W) -> global (B, D) and regions (B, R, V), row by row, neither normalised."""
+
+
+class GivenFeatures(ImageEncoder):
+    """Stands for the image encoder of another model, whose features are given.
+
+    Raises:
+        BackboneError: a projection of another size than (V, D), or none where V is not D.
+    """
+
+    def __init__(self, grid: tuple[int, int], region_width: int, projection: Tensor | None, joint_width: int) -> None:
+        super().__init__(None)
+        self.grid, self.region_width, self.region_projection = grid, region_width, projection
+        shape = (region_width, region_width) if projection is None else tuple(projection.shape)
+        if shape != (region_width, joint_width):
+            raise BackboneError(
+                f"Regions of width {region_width} need a projection ({region_width}, {joint_width}) to where the texts "
+                f"are; {'none was given' if projection is None else f'got {shape}'}."
+            )
+
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Raise BackboneError: nothing is encoded here."""
+        raise BackboneError("This backbone encodes no photos: give features of them, as ImageFeatures.")
+
+    @property
+    def words(self) -> str:
+        """What tells it from others, for fingerprints."""
+        projection = self.region_projection
+        own = b"" if projection is None else projection.detach().cpu().float().contiguous().numpy().tobytes()
+        return f"given {self.grid} {self.region_width} {hashlib.sha256(own).hexdigest()}"
 
 
 def closer_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:

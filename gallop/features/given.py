@@ -1,0 +1,76 @@
+"""Features that somebody has already, of any model, in place of photos."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from PIL import Image
+
+from gallop.errors import DataError
+from gallop.features.cache import ImageFeatures
+from gallop.images import ImageSource, Photo, load_image
+
+_SIDE = 224
+
+
+@dataclass(frozen=True)
+class EncodedPhoto(Photo):
+    """A photo whose features (B = 1) are known, so that none is encoded; ``sha256`` is over them.
+
+    Its picture is what maps are drawn on, all of which the model is taken to have seen: grey where none was given.
+    """
+
+    features: ImageFeatures = field(compare=False)
+
+
+def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None = None) -> list[EncodedPhoto]:
+    """Return each image of some features as a photo that is encoded already.
+
+    Args:
+        photos: what maps are drawn on, one for each image.
+
+    Raises:
+        DataError: not one photo for each image, or features that are not finite.
+        ImageError: a photo that cannot be read.
+    """
+    if photos is not None and len(photos) != len(features):
+        raise DataError(f"There are {len(photos)} photos and features of {len(features)}; give one for each.")
+    made = []
+    for i, one in enumerate(features.split(1)):
+        digest = hashlib.sha256()
+        for tensor in (tensor for look in one.looks for tensor in look.tensors.values()):
+            if not torch.isfinite(tensor).all():
+                raise DataError(f"The features of image {i} hold a value that is not finite.")
+            digest.update(f"{tuple(tensor.shape)}".encode() + tensor.cpu().contiguous().numpy().tobytes())
+        grey = Image.new("RGB", (_SIDE, _SIDE), (128, 128, 128))
+        image = grey if photos is None else load_image(photos[i]).image
+        made.append(EncodedPhoto(image, f"image {i}", digest.hexdigest(), one))
+    return made
+
+
+def as_features(images: Any) -> Any:
+    """Return a pair of arrays (B, D) and (B, R, V) as ``ImageFeatures``; anything else as it is.
+
+    Raises:
+        DataError: of other numbers of images.
+    """
+    if not (isinstance(images, tuple) and [getattr(each, "ndim", 0) for each in images] == [2, 3]):
+        return images
+    whole, regions = (torch.as_tensor(each).float() for each in images)
+    if len(whole) != len(regions):
+        raise DataError(f"There are features of {len(whole)} images and regions of {len(regions)}.")
+    return ImageFeatures(whole, regions)
+
+
+def given(images: Any) -> Any:
+    """Return features, as ``as_features`` knows them, as encoded photos; anything else as it is.
+
+    Raises:
+        DataError: as there, or features that are not finite.
+    """
+    images = as_features(images)
+    return encoded_photos(images) if isinstance(images, ImageFeatures) else images
