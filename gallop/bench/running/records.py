@@ -15,8 +15,6 @@ from gallop.runtime.writing import write_file
 
 RUNS = "runs"  # folder in OUT
 LARGEST_RECORD = 16 * 2**20  # bytes
-ALL = "all"
-"""Of a run's seconds: together, where it is not known what took them."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,10 @@ class Record:
     Attributes:
         photos: how many it learned from.
         failed: why it has no figures; empty for one that went well.
-        seconds: of "fit", "predict" and "encode", the encoding of views to learn from; records that lack the last have
-            it in the first. Those that were read back from a table of results have "all" alone.
+        seconds: of "fit", "predict" and "encode", the encoding of views to learn from.
         peak_bytes: by how much the process (on a GPU, its memory) grew at its largest; 0 where nothing tells.
-        backbone, machine, versions: what it was computed with and on; empty where a table of results has nothing of it.
-        date: when it ended, ISO 8601, or empty as these.
+        backbone, machine, versions: what it was computed with and on.
+        date: when it ended, ISO 8601.
     """
 
     key: str
@@ -74,10 +71,6 @@ class Record:
     machine: dict[str, Any]
     versions: dict[str, Any]
     date: str
-
-    @property
-    def is_timed(self) -> bool:
-        return ALL not in self.seconds
 
     def value(self, test: str, metric: str, unknown: str = "") -> float | None:
         """Return a figure; where it is about unknown photos and no group is named, the mean over the groups."""
@@ -135,7 +128,7 @@ def _record(text: str, key: str) -> Record:
     if len({(f.test, f.metric, f.unknown) for f in figures}) < len(figures):
         raise ValueError("a figure is there twice")
     "".join((record.method, record.set, record.failed, record.date))
-    if record.is_timed and not {"fit", "predict"} <= set(record.seconds):
+    if not {"fit", "predict", "encode"} <= set(record.seconds):
         raise ValueError("its times are missing")
     for number in (*record.seconds.values(), record.peak_bytes, record.photos, record.shots):
         if not math.isfinite(number) or number < 0:
