@@ -6,7 +6,7 @@ import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,21 +149,7 @@ def _result(
         "left": len(left),
         "failed": len(results.failures),
         "files": [str(file) for file in files],
-        "claims": [
-            {
-                "claim": verdict.claim.claim,
-                "verdict": verdict.verdict,
-                "mean": verdict.mean,
-                "spread": verdict.spread,
-                "interval": verdict.interval,
-                "over": verdict.over,
-                "sets": verdict.sets,
-                "right": verdict.right,
-                "pairs": verdict.pairs,
-                "planned": verdict.planned,
-            }
-            for verdict in judge(results)
-        ],
+        "claims": [asdict(verdict) | {"claim": verdict.claim.claim} for verdict in judge(results)],
     }
 
 
