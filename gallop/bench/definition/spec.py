@@ -40,7 +40,7 @@ _OF_SCORES = ("fpr95", "auroc")
 _CLAIM_KEYS = ("claim", "metric", "better", "than", "shots", "relation", "test", "margin")
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
     """YAML without aliases, by which a short file may never end, and without keys that are there twice."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
@@ -53,7 +53,7 @@ class _PlainLoader(yaml.SafeLoader):
         for number, (key, _) in enumerate(node.value):
             if key.value in keys[:number]:
                 raise yaml.YAMLError(f"line {key.start_mark.line + 1}: the key {key.value!r} is there twice")
-        return super().construct_mapping(node, deep)
+        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
 
 
 class Section(dict[str, Any]):
