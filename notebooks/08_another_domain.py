@@ -435,8 +435,8 @@ for kind in KINDS:
         Panel(map_picture(Subject(explained, test_names[0]), 0), f"{kind}: {score:.3f}")
     )
 figure = panels([row], size=(11, 3))
-heading = f"'{test_names[0]}', local prompt 1, k = {topk[0]}: its best regions and their mean"
-figure.suptitle(as_written(heading), fontsize=10)
+shown = f"'{as_written(test_names[0])}', local prompt 1, k = {topk[0]}"
+figure.suptitle(f"{shown}: its best regions and their mean", fontsize=10)
 show_figure(
     f"A photo of {test_names[0]} in each domain with its map of local prompt 1 and the "
     f"{topk[0]} best regions outlined.",
