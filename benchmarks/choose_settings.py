@@ -46,7 +46,6 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "Tip-Adapter": grid(weight=[5, 20, 80], sharpness=[2, 5.5]),
     "Tip-Adapter-F": grid(weight=[5, 20, 80], lr=[0.001, 0.01], folds=[4]),
     "LoCoOp": grid(lr=[0.1, 0.5, 1.0], weight=[0.25, 1.0]),
-    "PromptSRC": grid(lr=[0.1, 0.3, 1.0], text_weight=[2.5, 25]),
     "GalLoP": grid(lr=[0.02, 0.05, 0.1, 0.2, 0.5, 1.0]),
     "GalLoP, detail": [
         {"detail": detail, "detail_in": use} for detail in (1.5, 2) for use in ("maps", "answers", "training")

@@ -11,7 +11,7 @@ import torch
 
 from gallop.runtime.machine import largest_resident, peak_bytes, processor
 
-__all__ = ["large_product", "largest_resident", "machine", "matmul_rate", "once", "peak_bytes", "seconds"]
+__all__ = ["large_product", "largest_resident", "machine", "once", "peak_bytes", "seconds"]
 
 Function = Callable[[], object]
 
@@ -46,13 +46,6 @@ def large_product(size: int = 2048) -> tuple[Function, int]:
     """A large matrix product in fp32 and its operations: what the processor and torch's library can do at most."""
     matrix = torch.randn(size, size)
     return lambda: matrix @ matrix, 2 * size**3
-
-
-def matmul_rate() -> float:
-    """Operations a second of ``large_product``, here and now."""
-    product, operations = large_product()
-    (taken,) = seconds(product, repeats=7)
-    return operations / taken
 
 
 def machine() -> str:

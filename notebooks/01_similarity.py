@@ -22,11 +22,9 @@ from IPython.display import display
 from gallop import GalLoPClassifier, MethodConfig, parse_names
 from gallop.lessons import quiz
 from gallop.tutorial import frozen_tower, photos, show_figure
-from gallop.tutorial.bars import bar_chart
-from gallop.tutorial.lines import line_chart
+from gallop.tutorial.charts import bar_chart, line_chart, number_table
 from gallop.tutorial.live import live_bars
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import number_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": see "Two towers" for what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -39,8 +37,7 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 #
 # The sample photos come with scikit-image and scikit-learn. For photos of your own, set the environment variable
 # `GALLOP_PHOTOS` to a folder with one folder of photos for each of 2 to 40 classes, split into `train/` and `test/` or
-# not: before Jupyter starts, or by `%env GALLOP_PHOTOS=my/photos` in a cell above this one. With a network it may also
-# be `EuroSAT`, `DTD`, `Flowers102` or `OxfordIIITPet`, which torchvision downloads once. (Where the code asks for
+# not: before Jupyter starts, or by `%env GALLOP_PHOTOS=my/photos` in a cell above this one. (Where the code asks for
 # `photos.FAST`: that is true when `FAST=1` is set, and makes everything short, for the tests.) What the text says about
 # single sample photos, such as the astronaut, will then not be about yours.
 

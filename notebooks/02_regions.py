@@ -16,11 +16,13 @@ from gallop.runtime.process import prepare
 prepare()  # before torch is loaded
 
 import ipywidgets as widgets
+import numpy as np
 import open_clip
 import timm
 import torch
 import torch.nn.functional as F
 from IPython.display import display
+from plotly.subplots import make_subplots
 from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
@@ -31,7 +33,7 @@ from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style, Subject
 from gallop.maps.pictures import map_picture
 from gallop.tutorial import photos, show_figure
-from gallop.tutorial.live import live_maps
+from gallop.tutorial.live import LiveChart
 from gallop.tutorial.panels import Panel, panels
 
 # %% [markdown]
@@ -55,11 +57,15 @@ pixels, crop = mini.preprocess.centre(photo.image)  # (3, H, W), and what was cr
 image, regions = mini.encode_image(pixels[None])  # (B, D) and (B, R, V), B = 1
 rows, columns = mini.vision.grid
 
-square = (crop.left, crop.top, crop.right, crop.bottom)
+figure = panels([[Panel(photo)]], size=(5, 3.4))
+down = np.linspace(crop.top, crop.bottom, rows + 1)
+across = np.linspace(crop.left, crop.right, columns + 1)
+figure.axes[0].hlines(down, crop.left, crop.right, color="white", linewidth=0.6)
+figure.axes[0].vlines(across, crop.top, crop.bottom, color="white", linewidth=0.6)
 show_figure(
     "The photo with the square that the model sees, and a white grid of "
     f"{rows} by {columns} regions on it.",
-    panels([[Panel(photo, grid=(square, rows, columns))]], size=(5, 3.4)),
+    figure,
 )
 print("regions", tuple(regions.shape), f"= (B, R, V) with R = {rows} x {columns}")
 
@@ -423,13 +429,18 @@ def at_cell(size):
 
 
 seen = photo.image.crop((crop.left, crop.top, crop.right, crop.bottom))
-row = [Panel(seen, "what the towers see", cross=at_cell(maps[0].shape))]
-for found, title in zip(maps, towers, strict=True):
-    row.append(Panel(found, title, (-1, 1), cross=at_cell(found.shape)))
+row = [Panel(seen, "what the towers see")]
+row += [Panel(found, title, (-1, 1)) for found, title in zip(maps, towers, strict=True)]
+figure = panels([row], size=(13, 3), bar="cosine")
+for axis, found in zip(figure.axes, (maps[0], *maps), strict=False):
+    down, across = at_cell(found.shape)
+    for colour, side, width in (("black", 16, 5.0), ("white", 14, 2.5)):
+        cross = {"color": colour, "markersize": side, "markeredgewidth": width}
+        axis.plot(across, 1 - down, "+", transform=axis.transAxes, **cross)
 show_figure(
     "The square of the photo with a cross, and four maps of how like the region at the cross "
     "every region is, one for each tower; each is brightest at the cross.",
-    panels([row], size=(13, 3), bar="cosine"),
+    figure,
 )
 
 # %% [markdown]
@@ -443,7 +454,15 @@ show_figure(
 # %%
 down = widgets.FloatSlider(value=place[0], min=0, max=1, step=0.05, description="down")
 across = widgets.FloatSlider(value=place[1], min=0, max=1, step=0.05, description="across")
-chart = live_maps(list(towers))
+figure = make_subplots(1, len(towers), subplot_titles=list(towers))
+for column in range(1, len(towers) + 1):
+    figure.add_heatmap(
+        zmin=-1, zmax=1, colorscale="Cividis", showscale=False, row=1, col=column
+    )
+figure.update_yaxes(autorange="reversed", visible=False).update_xaxes(visible=False)
+figure.update_annotations(font_size=10)
+figure.update_layout(width=900, height=270, margin={"t": 30, "b": 10})
+chart = LiveChart(figure)
 
 
 def ask(change=None):

@@ -17,6 +17,7 @@ from gallop.runtime.process import prepare
 
 prepare()  # before torch is loaded
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -28,10 +29,8 @@ from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style
 from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
-from gallop.tutorial.bars import number_bars
-from gallop.tutorial.lines import line_charts
+from gallop.tutorial.charts import line_chart, number_bars, number_table
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import number_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -85,20 +84,22 @@ print("Equal to the library's for k = 1, 5, 10, 20 and", R)
 # %%
 probability_by_k = (s * my_scores).softmax(dim=1)  # (R, K)
 top = my_scores[9].argsort(descending=True)[:6].tolist()  # the best names at k = 10
+figure, axes = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained")
+curves = {"score": my_scores, "probability": probability_by_k}
+for axis, (what, found) in zip(axes, curves.items(), strict=True):
+    line_chart(
+        range(1, R + 1),
+        {names[c]: found[:, c] for c in top},
+        log=True,
+        dotted={"": METHOD.topk},
+        labels=("k, logarithmic", what),
+        legend="beside" if what == "probability" else "",
+        axis=axis,
+    )
 show_figure(
     f"Score (left) and probability (right) of {len(top)} names over k, from 1 to {R}. Every score "
     "falls as k grows; dotted lines mark k = 5, 10, 15 and 20.",
-    line_charts(
-        range(1, R + 1),
-        {
-            "score": {names[c]: my_scores[:, c] for c in top},
-            "probability": {names[c]: probability_by_k[:, c] for c in top},
-        },
-        log=True,
-        dotted={"": METHOD.topk},
-        label="k, logarithmic",
-        size=(11, 3.2),
-    ),
+    figure,
 )
 
 # %% [markdown]

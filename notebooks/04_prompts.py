@@ -18,6 +18,7 @@ prepare()  # before torch is loaded
 import time
 
 import ipywidgets as widgets
+import matplotlib.pyplot as plt
 import open_clip
 import torch
 import torch.nn.functional as F
@@ -28,11 +29,9 @@ from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbo
 from gallop.lessons import quiz
 from gallop.model.prompted import initial_prompts
 from gallop.tutorial import photos, show_figure
-from gallop.tutorial.bars import number_bar_charts
-from gallop.tutorial.lines import line_chart
+from gallop.tutorial.charts import line_chart, number_bars, number_table
 from gallop.tutorial.live import live_bars
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import number_table
 
 mini = load_backbone("mini", device="cpu")
 collection = photos.by_class()
@@ -408,12 +407,13 @@ passed = {  # tokens that pass the tower
     "shared prefix": len(contexts) * (1 + C + len(many) * longest),
     "the library": len(contexts) * (1 + C + sum(lengths)),
 }
+figure, axes = plt.subplots(1, 2, figsize=(11, 2.4), layout="constrained")
+number_bars(passed, "{:,}", labels=("tokens", ""), axis=axes[0])
+number_bars(seconds, "{:,.3g}", labels=("seconds", ""), axis=axes[1])
 show_figure(
     "Bars of tokens and of seconds for four ways. Tokens: "
     + ", ".join(f"{way} {count:,}" for way, count in passed.items()),
-    number_bar_charts(
-        {"tokens": (passed, "{:,}"), "seconds": (seconds, "{:,.3g}")}, size=(11, 2.4)
-    ),
+    figure,
 )
 
 # %% [markdown]

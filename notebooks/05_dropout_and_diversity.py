@@ -20,6 +20,7 @@ prepare()  # before torch is loaded
 from itertools import combinations
 
 import ipywidgets as widgets
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -32,9 +33,8 @@ from gallop.features.encoding import encode_photos
 from gallop.lessons import quiz
 from gallop.model.prompted import PromptModel
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
-from gallop.tutorial.lines import line_chart, slope_charts, tries_chart
+from gallop.tutorial.charts import line_chart, number_table, tries_chart
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import number_tables
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 mini = frozen_tower(TOWER)
@@ -138,14 +138,22 @@ def kept_table(p):
     return torch.zeros(B, M).scatter(1, drawn, 1.0)
 
 
+numbers = [f"{i + 1}" for i in range(B)]
+figure, axes = plt.subplots(1, 3, figsize=(8, 3), layout="constrained")
+for axis, p in zip(axes, (0.25, 0.5, 0.75), strict=True):
+    number_table(
+        kept_table(p),
+        numbers,
+        numbers[:M],
+        limits=(0, 1),
+        labels=("prompt", "photo"),
+        title=f"p = {p}",
+        axis=axis,
+    )
 show_figure(
     "Which of 4 prompts are kept for each of 12 photos: three bright cells in a row at p = 0.25, "
     "two at 0.5, one at 0.75.",
-    number_tables(
-        {f"p = {p}": kept_table(p) for p in (0.25, 0.5, 0.75)},
-        labels=("prompt", "photo"),
-        size=(8, 3),
-    ),
+    figure,
 )
 
 # %% [markdown]
@@ -319,15 +327,16 @@ show_figure(
 # %%
 with torch.no_grad():
     tables = [overlap(models[p, 0].text_features().global_.cpu())[1] for p in (0.0, 0.75)]
+limits = float(tables[1].min()), 1
+figure, axes = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
+titles = "p = 0.0: cosine between prompts", "p = 0.75"
+for axis, title, found in zip(axes, titles, tables, strict=True):
+    number_table(found, numbers[:M], numbers[:M], limits=limits, title=title, axis=axis)
+figure.colorbar(axes[-1].images[0], ax=axes, label="cosine")
 show_figure(
     "Cosines between four prompts. Without dropout all are 1. With it they are 1 on the diagonal "
     f"and as low as {tables[1].min():.3f} beside it.",
-    number_tables(
-        {"p = 0.0: cosine between prompts": tables[0], "p = 0.75": tables[1]},
-        limits=(float(tables[1].min()), 1),
-        bar="cosine",
-        size=(7, 3),
-    ),
+    figure,
 )
 
 # %% [markdown]
@@ -381,18 +390,19 @@ print(f"with dropout the ensemble's loss is the lower one for {better} of {SEEDS
 
 # %%
 over_domains = {f"p = {p}": found.mean(axis=1) for p, found in results.items()}  # (seeds, 4)
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+for axis, what, column in zip(axes, ("accuracy", "loss"), (0, 2), strict=True):
+    for at, found, colour in zip(
+        (0, 2), over_domains.values(), ("#4477aa", "#cc6677"), strict=True
+    ):
+        axis.plot([at, at + 0.8], found[:, column : column + 2].T, "o-", color=colour)
+    ticks = [f"{end}\n{p}" for p in over_domains for end in ("one", "ensemble")]
+    axis.set_xticks([0, 0.8, 2, 2.8], ticks)
+    axis.set_ylabel(what)
 show_figure(
     "Accuracy and loss of one prompt and of the ensemble, a line for each seed: flat without "
     "dropout; with it the loss falls from one prompt to the ensemble for every seed.",
-    slope_charts(
-        {
-            "accuracy": {p: found[:, :2] for p, found in over_domains.items()},
-            "loss": {p: found[:, 2:] for p, found in over_domains.items()},
-        },
-        ends=("one", "ensemble"),
-        colours=("#4477aa", "#cc6677"),
-        size=(9, 2.8),
-    ),
+    figure,
 )
 
 # %% [markdown]

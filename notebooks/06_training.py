@@ -22,6 +22,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
+from plotly.subplots import make_subplots
 from scipy.stats import t as student
 
 from gallop import GalLoPClassifier, MethodConfig
@@ -35,9 +36,8 @@ from gallop.maps.pictures import map_picture
 from gallop.model.prompted import PromptModel
 from gallop.training.loop import StepEvent
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
-from gallop.tutorial.bars import bar_groups
-from gallop.tutorial.lines import line_chart, tries_chart
-from gallop.tutorial.live import live_lines
+from gallop.tutorial.charts import bar_groups, line_chart, tries_chart
+from gallop.tutorial.live import LiveChart
 from gallop.tutorial.panels import Panel, panels
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
@@ -346,8 +346,12 @@ def trained(lr, epochs, seed=0):
 
 
 # %%
-live = live_lines({"loss": LINES.values(), "accuracy on the batch": RIGHT.values()}, COLOURS)
-live.figure.update_layout(yaxis2={"range": [0, 1.05]})
+figure = make_subplots(1, 2, subplot_titles=("loss", "accuracy on the batch"))
+for column, lines in enumerate((LINES, RIGHT), start=1):
+    for label, colour in zip(lines.values(), COLOURS, strict=True):
+        figure.add_scatter(x=[], y=[], name=label, line={"color": colour}, row=1, col=column)
+figure.update_layout(height=300, margin={"t": 30, "b": 20}, yaxis2={"range": [0, 1.05]})
+live = LiveChart(figure)
 lr_slider = widgets.FloatLogSlider(
     value=0.1,
     base=10,

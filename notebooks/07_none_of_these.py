@@ -24,8 +24,10 @@ import warnings
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
+import plotly.graph_objects as go
 import torch
 from IPython.display import display
+from matplotlib.patches import Rectangle
 
 from gallop import GalLoPClassifier, MethodConfig, load_image, plot_explanation
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
@@ -35,9 +37,8 @@ from gallop.maps.explainer.widget import Explainer
 from gallop.model.calibration import threshold_at_tpr
 from gallop.sample import sample_photos
 from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
-from gallop.tutorial.bars import heap_chart, heap_charts
-from gallop.tutorial.lines import line_chart
-from gallop.tutorial.live import live_heaps
+from gallop.tutorial.charts import line_chart
+from gallop.tutorial.live import LiveChart
 from gallop.tutorial.panels import Panel, draw_panel, panels
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
@@ -243,17 +244,25 @@ for name, score in scores.items():
     )
 
 # %%
+BLUE, RED = "#4477aa", "#ee6677"
+BESIDE = {"fontsize": 8, "loc": "upper left", "bbox_to_anchor": (1, 1)}
+LIMIT = {"color": "black", "linewidth": 1}
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.1), layout="constrained")
+for axis, (name, score) in zip(axes, scores.items(), strict=True):
+    edges = np.linspace(score.min(), score.max(), 25)
+    axis.hist(score[is_known], edges, alpha=0.7, color=BLUE, label="known")
+    axis.hist(score[~is_known], edges, alpha=0.7, color=RED, label="unknown")
+    limit = my_threshold(score[is_known])
+    axis.axvline(limit, linestyle=":", label="keeps 95% of known", **LIMIT)
+    axis.locator_params(axis="x", nbins=3)
+    axis.set_xlabel("score (larger = more unknown)")
+    axis.set_title(name, fontsize=9)
+axes[0].set_ylabel("photos")
+axes[-1].legend(**BESIDE)
 show_figure(
     "For MCM, L-MCM and GL-MCM a heap of scores of known photos and one of unknown photos, with "
     "the threshold that keeps 95% of the known.",
-    heap_charts(
-        {n: {"known": x[is_known], "unknown": x[~is_known]} for n, x in scores.items()},
-        bins=25,
-        limit="keeps 95% of known",
-        limits={name: my_threshold(score[is_known]) for name, score in scores.items()},
-        label="score (larger = more unknown)",
-        size=(12, 3.1),
-    ),
+    figure,
 )
 
 # %% [markdown]
@@ -274,7 +283,13 @@ place_slider = widgets.IntSlider(
     description="keep known, %",
     style={"description_width": "initial"},
 )
-verdict, bars = widgets.HTML(), live_heaps({"known": "#4477aa", "unknown": "#ee6677"}, "score")
+figure = go.Figure()
+for name, colour in (("known", BLUE), ("unknown", RED)):
+    figure.add_histogram(name=name, marker={"color": colour}, opacity=0.7, nbinsx=30)
+figure.update_layout(barmode="overlay", height=280, margin={"t": 20, "b": 20})
+figure.update_xaxes(title="score")
+figure.add_vline(0, line_dash="dot")
+verdict, bars = widgets.HTML(), LiveChart(figure)
 
 
 # %%
@@ -446,7 +461,7 @@ show_figure(
 
 # %%
 most_known = np.argsort(scores["L-MCM"][~is_known])[:3]
-row = []
+row, frames = [], []
 for i in most_known:
     lead = softmax(r[len(known) + i])  # (R, K): the softmax at every region
     region, winner = divmod(int(lead.argmax()), K)
@@ -460,11 +475,15 @@ for i in most_known:
     )
     left, top = crop.left + across * width, crop.top + down * height
     title = f"{unknown[i].name}: this cell says '{names[winner]}'"
-    row.append(Panel(unknown[i], title, frames=[(left, top, left + width, top + height)]))
+    row.append(Panel(unknown[i], title))
+    frames.append(Rectangle((left, top), width, height, fill=False, color="red", linewidth=3))
+figure = panels([row], size=(11, 3.4))
+for axis, frame in zip(figure.axes, frames, strict=True):
+    axis.add_patch(frame)
 show_figure(
     "Three unknown photos with a red frame around the region that looks most known: "
     + ", ".join(unknown[i].name for i in most_known),
-    panels([row], size=(11, 3.4)),
+    figure,
 )
 limit = my_threshold(scores["L-MCM"][is_known])
 for i in most_known:
@@ -557,18 +576,19 @@ print(f"known photos refused with the old threshold: {(after > old_threshold).me
 print(f"known photos refused with the new threshold: {(after > new_threshold).mean():.0%}")
 
 # %%
+figure, axis = plt.subplots(figsize=(8, 2.6), layout="constrained")
+edges = np.linspace(min(before.min(), after.min()), max(before.max(), after.max()), 50)
+axis.hist(before, edges, alpha=0.7, color=BLUE, label=f"K = {K}")
+axis.hist(after, edges, alpha=0.7, color="#228833", label=f"K = {K + 1}")
+axis.axvline(old_threshold, linestyle=":", label="old threshold", **LIMIT)
+axis.axvline(new_threshold, linestyle="--", label="new threshold", **LIMIT)
+axis.locator_params(axis="x", nbins=6)
+axis.set(xlabel="GL-MCM of the known photos", ylabel="photos")
+axis.legend(**BESIDE)
 show_figure(
     f"Two heaps of scores of the same photos: with {K} classes around {before.mean():.3f}, with "
     f"{K + 1} further right, around {after.mean():.3f}; each has its threshold.",
-    heap_chart(
-        {f"K = {K}": before, f"K = {K + 1}": after},
-        bins=50,
-        colours=("#4477aa", "#228833"),
-        dotted={"old threshold": old_threshold, "new threshold": new_threshold},
-        labels=("GL-MCM of the known photos", "photos"),
-        legend="beside",
-        size=(8, 2.6),
-    ),
+    figure,
 )
 
 # %% [markdown]

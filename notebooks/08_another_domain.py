@@ -21,6 +21,7 @@ import io
 from dataclasses import replace
 
 import ipywidgets as widgets
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import display
@@ -34,11 +35,9 @@ from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
-from gallop.tutorial.bars import bar_groups
-from gallop.tutorial.lines import cloud_charts, line_chart
+from gallop.tutorial.charts import as_written, bar_groups, line_chart, number_table
 from gallop.tutorial.live import live_bars
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import number_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -127,18 +126,25 @@ same_photo = {kind: (z * unit["clear"]).sum(dim=1).mean() for kind, z in unit.it
 # %%
 print("cosine of a photo with its clear self:", end=" ")
 print(", ".join(f"{kind} {same_photo[kind]:.2f}" for kind in photos.DOMAINS))
+COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "navy", "C8", "C9")
+figure, axes = plt.subplots(
+    1, len(flat), figsize=(13, 3), sharex=True, sharey=True, layout="constrained"
+)
+for axis, (kind, found) in zip(axes, flat.items(), strict=True):
+    axis.plot(*flat["clear"].T, ".", color="lightgrey")
+    for number, name in enumerate(names):
+        style = {"color": "black", "alpha": 0.3, "label": "others" if number == 10 else None}
+        if number < len(COLOURS):
+            style = {"color": COLOURS[number], "label": as_written(name), "zorder": 2.1}
+        axis.plot(*found[truth == name].T, "o", markersize=4, **style)
+    axis.set_title(f"{kind}: cosine {same_photo[kind]:.2f}", fontsize=9)
+    axis.set_xlabel("component 1", fontsize=8)
+axes[0].set_ylabel("component 2", fontsize=8)
+axes[-1].legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
 show_figure(
     "Two principal components of the features in each domain, a dot a photo, with the clear ones "
     "in grey behind.",
-    cloud_charts(
-        {
-            f"{kind}: cosine {same_photo[kind]:.2f}": {n: found[truth == n] for n in names}
-            for kind, found in flat.items()
-        },
-        behind=flat["clear"],
-        label="component",
-        size=(13, 3),
-    ),
+    figure,
 )
 
 # %% [markdown]
@@ -428,14 +434,13 @@ for kind in KINDS:
     row.append(
         Panel(map_picture(Subject(explained, test_names[0]), 0), f"{kind}: {score:.3f}")
     )
+figure = panels([row], size=(11, 3))
+shown = f"'{as_written(test_names[0])}', local prompt 1, k = {topk[0]}"
+figure.suptitle(f"{shown}: its best regions and their mean", fontsize=10)
 show_figure(
     f"A photo of {test_names[0]} in each domain with its map of local prompt 1 and the "
     f"{topk[0]} best regions outlined.",
-    panels(
-        [row],
-        size=(11, 3),
-        heading=f"'{test_names[0]}', local prompt 1, k = {topk[0]}: its best regions and their mean",
-    ),
+    figure,
 )
 
 # %% [markdown]

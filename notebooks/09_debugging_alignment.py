@@ -37,10 +37,8 @@ from gallop.maps.pictures import map_picture
 from gallop.predictions.faithfulness import deletion
 from gallop.sample import sample_mask, sample_photos
 from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
-from gallop.tutorial.bars import bar_chart
-from gallop.tutorial.lines import line_chart
+from gallop.tutorial.charts import bar_chart, confusion_table, line_chart, number_table
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import confusion_table, number_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it

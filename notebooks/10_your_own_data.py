@@ -43,10 +43,8 @@ from gallop.sample import sample_mask, sample_photos, write_sample
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import StepEvent
 from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
-from gallop.tutorial.bars import interval_bars
-from gallop.tutorial.lines import line_chart
+from gallop.tutorial.charts import as_written, confusion_table, line_chart
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import confusion_table
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
@@ -68,7 +66,7 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 # ```
 #
 # **To use yours**, start Jupyter with `GALLOP_PHOTOS="/path/to/my photos" jupyter lab`. Then everything below is about
-# them. With a network, `GALLOP_PHOTOS=EuroSAT` (or `DTD`, `Flowers102`, `OxfordIIITPet`) fetches a public set once.
+# them.
 #
 # Without it, we write the sample project into such a folder: candles, mugs, teapots and vases, 8 photos of each to
 # learn from and 6 to test with. (They are rendered, not photographed, so everybody may have them.) We also plant two
@@ -323,18 +321,17 @@ show_figure(
     f"Table of labels by answers: {right} of {n} are on the diagonal.",
     confusion_table(confusion, names),
 )
-shares = dict(zip(names, each, strict=True))
+figure, axis = plt.subplots(figsize=(8, 0.9 + 0.28 * K), layout="constrained")
+ends = np.clip([each - bounds[:, 0], bounds[:, 1] - each], 0, 1)
+axis.barh(range(K), each, xerr=ends, color="#4477aa", capsize=3)
+axis.set_yticks(range(K), [as_written(name) for name in names], fontsize=8)
+axis.axvline(1 / K, color="black", linestyle=":", linewidth=1, label="chance")
+axis.set(xlim=(0, 1.02), ylim=(K - 0.5, -0.5), xlabel="right, with 95% interval")
+axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 show_figure(
     "The share that is right of each class, with its interval: "
-    + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()),
-    interval_bars(
-        shares,
-        bounds,
-        dotted={"chance": 1 / K},
-        labels=("right, with 95% interval", ""),
-        legend="beside",
-        size=(8, 0.9 + 0.28 * K),
-    ),
+    + ", ".join(f"{name} {share:.0%}" for name, share in zip(names, each, strict=True)),
+    figure,
 )
 print(f"zero-shot {start:.0%} -> trained {right / n:.0%}")
 

@@ -24,6 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.patches import Rectangle
 
 from gallop import TrainConfig, load_image
 from gallop.core.scores import Cosines, gl_mcm, mcm
@@ -38,7 +39,6 @@ from gallop.model.branches.kinds import REGIONS, shot_features
 from gallop.model.branches.sums import KeptShots, ShotSums
 from gallop.sample import sample_photos
 from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
-from gallop.tutorial.lines import dot_rows
 from gallop.tutorial.panels import Panel, panels
 
 TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
@@ -476,11 +476,19 @@ figure, axes = plt.subplots(
     1, len(answers), figsize=(11, 2.6), sharey=True, layout="constrained"
 )
 for axis, (name, p) in zip(axes, answers.items(), strict=True):
-    sure, hit = p.max(axis=1), right[name]
-    groups = {"right": sure[:known_count][hit], "wrong": sure[:known_count][~hit]}
-    groups["other things"] = sure[known_count:]
-    dot_rows(groups, title=name, labels=("probability", ""), dotted={"": 1 / K}, axis=axis)
-    axis.set_xlim(1 / K - 0.05, 1.05)
+    sure, hit, rng = p.max(axis=1), right[name], np.random.default_rng(0)
+    groups = {
+        "other things": (sure[known_count:], "#777777"),
+        "wrong": (sure[:known_count][~hit], "#cc6677"),
+        "right": (sure[:known_count][hit], "#4477aa"),
+    }
+    for height, (values, colour) in enumerate(groups.values()):
+        place = height + rng.uniform(-0.3, 0.3, len(values))  # across a row it means nothing
+        axis.plot(values, place, "o", color=colour, alpha=0.7, markersize=4)
+    axis.set_yticks(range(3), list(groups))
+    axis.axvline(1 / K, color="grey", linestyle=":", linewidth=1)
+    axis.set_title(name, fontsize=9)
+    axis.set(xlabel="probability", xlim=(1 / K - 0.05, 1.05))
 show_figure(
     "For each method a dot a photo over its probability: right ones on top, wrong ones in the "
     "middle, photos of other things below.",
@@ -526,13 +534,22 @@ row = [Panel(square, f"{names[c]}?")]
 for voter in voters:
     title = f"Tip-Adapter:\n{names[labels[voter]]}, {votes[voter]:.2f}"
     row.append(Panel(load_image(shots.paths[voter]), title))
-for name, found in maps.items():
-    best = 10 if name == "GalLoP" else 0  # the regions that enter its score with k = 10
-    row.append(Panel(square, f"{name}:\nfor {names[c]}", over=found, best=best))
+row += [Panel(square, f"{name}:\nfor {names[c]}") for name in maps]
+figure = panels([row], size=(11, 2.3))
+width, height = square.size
+for axis, (name, found) in zip(figure.axes[-len(maps) :], maps.items(), strict=True):
+    place = (-0.5, width - 0.5, height - 0.5, -0.5)
+    axis.imshow(found, cmap="magma", alpha=0.65, extent=place)
+    best = np.argsort(-np.asarray(found), axis=None, kind="stable")[:10]
+    for cell in best if name == "GalLoP" else ():  # these enter its score with k = 10
+        cell_width, cell_height = width / grid[1], height / grid[0]
+        corner = cell % grid[1] * cell_width - 0.5, cell // grid[1] * cell_height - 0.5
+        style = {"fill": False, "color": "white", "linewidth": 0.8}
+        axis.add_patch(Rectangle(corner, cell_width, cell_height, **style))
 show_figure(
     "The photo that the methods disagree about, the three shots that Tip-Adapter's cache puts "
     "first, and the maps of the methods that have one.",
-    panels([row], size=(11, 2.3)),
+    figure,
 )
 for name, p in answers.items():
     print(f"{name:14} {names[c]} {p[i, c]:.0%}, says {names[p[i].argmax()]}")

@@ -42,7 +42,7 @@ from gallop.maps.side_by_side import map_grid
 from gallop.predictions.faithfulness import deletion
 from gallop.sample import sample_folder, sample_mask, sample_photos
 from gallop.tutorial import photos, show_figure
-from gallop.tutorial.lines import line_chart
+from gallop.tutorial.charts import line_chart
 
 # %% [markdown]
 # ## A test that a map can fail

@@ -17,7 +17,7 @@ from gallop.bench.running.records import Figure, Record
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures
-from gallop.methods import Setup, Work
+from gallop.methods import Setup
 from gallop.predictions.predict import Predictions
 from tests.tiny import write_folder
 
@@ -85,16 +85,11 @@ class Fake:
     diverges: bool = False
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FakeAnswers:
-        setup.ticked()
         self.fitted.append((self.skill, setup.seed, len(shots.photos)))
         assert len(shots.labels) == len(shots.photos)
         if self.diverges:
             raise TrainingDiverged("The loss is nan.")
-        setup.ticked()
         return FakeAnswers(shots.class_names, self.skill + setup.seed + len(shots.photos), local=True)
-
-    def work(self, photos: int) -> Work:
-        return Work(steps=10, batch=photos, kept=photos)
 
 
 @dataclass(frozen=True)
@@ -104,9 +99,6 @@ class Untaught:
     def fit(self, shots: LabelledPhotos, setup: Setup) -> FakeAnswers:
         assert len(shots.photos) == 0
         return FakeAnswers(shots.class_names, 0.0, local=False)
-
-    def work(self, photos: int) -> Work:
-        return Work()
 
 
 FAKES = {"fake": Fake, "fake-untaught": Untaught}

@@ -12,11 +12,10 @@ from typing import Any
 from gallop.config import MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.errors import ConfigError
 from gallop.methods.classifier import MethodClassifier
-from gallop.methods.interface import Fitted, Method, Setup, Work, method_sight
+from gallop.methods.interface import Fitted, Method, Setup, method_sight
 from gallop.methods.linear_probe import LinearProbe
 from gallop.methods.locoop import LoCoOp
 from gallop.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, CoOp, GalLoPMethod, PromptLearner
-from gallop.methods.promptsrc import PromptSRC
 from gallop.methods.tip_adapter import TipAdapter, TipAdapterF
 from gallop.methods.zero_shot import ZeroShot
 from gallop.setting import settings_of
@@ -30,11 +29,9 @@ __all__ = [
     "LoCoOp",
     "Method",
     "MethodClassifier",
-    "PromptSRC",
     "Setup",
     "TipAdapter",
     "TipAdapterF",
-    "Work",
     "ZeroShot",
     "make_method",
     "method_settings",
@@ -48,7 +45,6 @@ METHODS: dict[str, type[Any]] = {
     "Tip-Adapter": TipAdapter,
     "Tip-Adapter-F": TipAdapterF,
     "LoCoOp": LoCoOp,
-    "PromptSRC": PromptSRC,
     "GalLoP": GalLoPMethod,
 }
 """By the names they have in a benchmark; each is a ``Method``."""

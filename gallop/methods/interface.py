@@ -34,8 +34,6 @@ class Setup:
         backbone: frozen.
         seed: of everything that is drawn.
         cache: of features; None keeps nothing beyond the training.
-        steps: a training stops after so many, to be measured; None goes on to its end.
-        ticked: called before the first step and after each, so that a step can be timed.
         encoded: called with the number of encoded views and of all, (0, n) before the first, so that it can be shown,
             and timed apart from learning. Fresh views, which each step encodes for itself, are part of the step.
     """
@@ -43,26 +41,7 @@ class Setup:
     backbone: Backbone
     seed: int = 0
     cache: Cache | None = None
-    steps: int | None = None
-    ticked: Callable[[], object] = _ignored
     encoded: Callable[[int, int], object] = _ignored
-
-
-@dataclass(frozen=True)
-class Work:
-    """How much there is to do in a training.
-
-    Attributes:
-        steps: of an optimizer.
-        batch: photos of a step.
-        fresh: views that are encoded for each step, and for no other.
-        kept: views that are encoded once, before the first step.
-    """
-
-    steps: int = 0
-    batch: int = 0
-    fresh: int = 0
-    kept: int = 0
 
 
 class Fitted(Protocol):
@@ -84,9 +63,6 @@ class Method(Protocol):
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> Fitted:
         """Learn from a few shots. Raises TrainingDiverged when a loss stops being a number."""
-
-    def work(self, photos: int) -> Work:
-        """Return how much there is to do with so many photos."""
 
 
 def centres(shots: LabelledPhotos, setup: Setup, sight: Sight = ONCE) -> ImageFeatures:

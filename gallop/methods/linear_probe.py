@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from gallop.config import MethodConfig
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures, Sight
-from gallop.methods.interface import Setup, Work, centres, from_probabilities
+from gallop.methods.interface import Setup, centres, from_probabilities
 from gallop.predictions.predict import Predictions
 from gallop.setting import number_between
 
@@ -73,7 +73,3 @@ class LinearProbe:
         regression = LogisticRegression(C=self.strength, solver="newton-cg", max_iter=1000, tol=TOLERANCE)
         regression.fit(_unit(features), np.array(shots.labels))
         return FittedProbe(regression, shots.class_names)
-
-    def work(self, photos: int) -> Work:
-        """Return one view of each photo; the fit takes no time beside it."""
-        return Work(kept=photos)

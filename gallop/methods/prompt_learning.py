@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,15 +12,13 @@ from gallop.config import MethodConfig, OwnPreset, TrainConfig, train_preset
 from gallop.core.gallop import Loss, TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures, Sight
-from gallop.methods.interface import Setup, Work
+from gallop.methods.interface import Setup
 from gallop.model.branches.kinds import sight_of
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.predictions.predict import Predictions, predict
 from gallop.setting import settings_of
 from gallop.training.learn import EncodeEvent, learn
-from gallop.training.loop import StepEvent
-from gallop.training.steps import Objective
 
 
 @dataclass(frozen=True)
@@ -34,12 +31,6 @@ class PromptedText:
     def predict(self, features: ImageFeatures) -> Predictions:
         """Return answers for B images, with the OOD scores of cosines."""
         return predict(self.model, Calibration(), features, self.text)
-
-
-def text_of(model: PromptModel) -> PromptedText:
-    """Return the prompts of a model as they are now."""
-    with torch.no_grad():
-        return PromptedText(model, model.text_features())
 
 
 ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)
@@ -90,35 +81,13 @@ class PromptLearner:
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompts, and the projection of local ones."""
-        model = PromptModel(setup.backbone, shots.class_names, self.method)
-        for _ in self.train(model, shots, setup, self.objective):
-            pass
-        return text_of(model)
-
-    def train(self, model: PromptModel, shots: LabelledPhotos, setup: Setup, objective: Objective) -> Iterator[object]:
-        """Yield the events of a training of ``model.prompts``, in place."""
-        config, done = self.config(setup.seed), 0
-        setup.ticked()
-        setup.encoded(0, self.work(len(shots)).kept)
-        for event in learn(model, shots, config, cache=setup.cache, objective=objective):
+        model, config = PromptModel(setup.backbone, shots.class_names, self.method), self.config(setup.seed)
+        setup.encoded(0, len(shots) * config.views)
+        for event in learn(model, shots, config, cache=setup.cache, objective=self.objective):
             if isinstance(event, EncodeEvent):
                 setup.encoded(event.done, event.total)
-            setup.ticked()
-            yield event
-            done += isinstance(event, StepEvent)
-            if done == setup.steps:
-                return
-
-    def work(self, photos: int) -> Work:
-        """Return steps over all epochs; views are kept, or fresh for each step."""
-        config = self.config(seed=0)
-        batch = min(config.batch_size, photos)
-        return Work(
-            steps=config.epochs * -(-photos // config.batch_size),
-            batch=batch,
-            fresh=0 if config.views else batch,
-            kept=photos * config.views,
-        )
+        with torch.no_grad():
+            return PromptedText(model, model.text_features())
 
 
 @dataclass(frozen=True)

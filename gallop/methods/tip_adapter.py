@@ -30,7 +30,7 @@ from gallop.core.cosines import global_cosines
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures, TrainingViews
-from gallop.methods.interface import Setup, Work, centres, from_probabilities
+from gallop.methods.interface import Setup, centres, from_probabilities
 from gallop.methods.zero_shot import TEMPLATES, template_features
 from gallop.predictions.predict import Predictions, to_array
 from gallop.setting import number_between, require, whole_between
@@ -188,12 +188,8 @@ class TipAdapter:
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
         text = class_weights(setup.backbone, shots.class_names)
-        setup.ticked()
         cache, folds = self.filled(shots, text, self.encoded(shots, setup)), held_out(shots, setup, self.folds)
         return _searched(cache, [cache.only(fold.rest) for fold in folds], folds)
-
-    def work(self, photos: int) -> Work:
-        return Work(kept=photos * (self.views + bool(self.folds)))
 
     def encoded(self, shots: LabelledPhotos, setup: Setup) -> TrainingViews:
         """Return augmented views of the shots, ready."""
@@ -246,12 +242,9 @@ class TipAdapterF(TipAdapter):
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
         text = class_weights(setup.backbone, shots.class_names)
-        setup.ticked()
         views = self.encoded(shots, setup)
-        # Whoever measures a step wants no search: its steps are of the same kind.
-        folds = held_out(shots, setup, self.folds) if setup.steps is None else []
+        folds = held_out(shots, setup, self.folds)
         cache = self.filled(shots, text, views)
-        setup.ticked()
         labels = torch.tensor(shots.labels)
         learned = self._learned(cache, torch.arange(len(shots)), labels, views, setup)
         parts = [self._learned(cache.only(fold.rest), fold.rest, labels, views, setup) for fold in folds]
@@ -265,7 +258,7 @@ class TipAdapterF(TipAdapter):
         optimizer = torch.optim.AdamW([cache.keys], lr=self.lr, eps=1e-4)
         steps = self.epochs * -(-len(photos) // _BATCH)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        generator, done = torch.Generator().manual_seed(setup.seed), 0
+        generator = torch.Generator().manual_seed(setup.seed)
         for epoch in range(self.epochs):
             for order in torch.randperm(len(photos), generator=generator).split(_BATCH):  # type: ignore[no-untyped-call]
                 some = photos[order]
@@ -277,15 +270,4 @@ class TipAdapterF(TipAdapter):
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
-                done += 1
-                setup.ticked()
-                if done == setup.steps:
-                    return replace(cache, keys=cache.keys.detach())
         return replace(cache, keys=cache.keys.detach())
-
-    def work(self, photos: int) -> Work:
-        """Return the views, and steps over all epochs, in the folds too."""
-        rest = photos - photos // self.folds if self.folds else 0
-        each_epoch = -(-photos // _BATCH) + self.folds * -(-rest // _BATCH)
-        kept = super().work(photos).kept
-        return Work(self.epochs * each_epoch, batch=min(_BATCH, photos), kept=kept)

@@ -20,7 +20,7 @@ from gallop.config import CONTEXT_INIT
 from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.errors import ConfigError
-from gallop.methods.interface import Setup, Work
+from gallop.methods.interface import Setup
 from gallop.methods.prompt_learning import ONE_PROMPT, PromptedText
 from gallop.model.prompted import PromptModel
 from gallop.names.templates import PLACE, fill
@@ -56,6 +56,3 @@ class ZeroShot:
         """Encode the class names; the photos are not looked at."""
         text = template_features(setup.backbone, shots.class_names, TEMPLATES[self.templates])[:, None]
         return PromptedText(PromptModel(setup.backbone, shots.class_names, ONE_PROMPT), TextFeatures(text, text[:, :0]))
-
-    def work(self, photos: int) -> Work:
-        return Work()

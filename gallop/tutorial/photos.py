@@ -1,26 +1,21 @@
-"""The photos of the notebooks: the sample's, those inside the wheels of scikit-image and scikit-learn, your own,
-or a public set; and photos made of photos: another domain, a thing cut out by its mask, a thing in another photo.
+"""The photos of the notebooks: the sample's, those inside the wheels of scikit-image and scikit-learn, or your own;
+and photos made of photos: another domain, a thing cut out by its mask, a thing in another photo.
 
-Nothing is fetched unless you ask for it. One environment variable chooses, before Jupyter starts:
+Environment variables choose, before Jupyter starts:
 
 * ``GALLOP_PHOTOS=my/photos``: your own photos, one folder a class, best with ``train/`` and ``test/`` above them.
-* ``GALLOP_PHOTOS=EuroSAT`` (or DTD, Flowers102, OxfordIIITPet): a public set, downloaded once by torchvision.
 * ``FAST=1``: short trainings, as in the tests.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import shutil
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +25,6 @@ from gallop.data.folders import read_folder, resolve_split
 from gallop.data.labelled import LabelledPhotos
 from gallop.errors import DataError
 from gallop.images import Photo, load_image
-from gallop.runtime.writing import make_folder, write_quickly
 from gallop.sample import SamplePhoto, sample_folder, sample_mask, sample_photos
 
 FAST = os.environ.get("FAST") == "1"
@@ -60,7 +54,6 @@ TEXTURES = ("brick", "grass", "gravel")
 MOST_CLASSES = 40
 """Of your own folder; of more, the pictures and tables of a notebook would show nothing."""
 _TESTS = 20  # of each class, in a folder that is not split
-PUBLIC_SETS = ("DTD", "EuroSAT", "Flowers102", "OxfordIIITPet")
 DOMAINS = ("blur", "sketch", "dark")
 
 
@@ -111,17 +104,14 @@ def _crops(image: Image.Image, name: str, count: int, size: int, rng: np.random.
 
 
 def own_folder() -> Path | None:
-    """The folder that GALLOP_PHOTOS names, or that of the public set it names; None where it is not set."""
+    """The folder that GALLOP_PHOTOS names; None where it is not set."""
     chosen = os.environ.get("GALLOP_PHOTOS")
     if not chosen:
         return None
-    if chosen in PUBLIC_SETS:
-        return public_set(chosen)
     if not Path(chosen).is_dir():
         raise NotADirectoryError(
             f"GALLOP_PHOTOS is {chosen!r}, which is no folder from here. Give the whole path of a folder that holds "
-            f"one folder of photos for each class, or one of {', '.join(PUBLIC_SETS)}; or unset it to use the sample "
-            "photos."
+            "one folder of photos for each class, or unset it to use the sample photos."
         )
     return Path(chosen)
 
@@ -215,56 +205,6 @@ def _of(photos: LabelledPhotos, names: list[str]) -> LabelledPhotos:
 def _by_class(dataset: LabelledPhotos) -> dict[str, list[Photo]]:
     pairs = list(zip(dataset.photos, dataset.names, strict=True))
     return {name: [load_image(path) for path, other in pairs if other == name] for name in dataset.class_names}
-
-
-def public_set(name: str, shots: int = 16, tests: int = 20) -> Path:
-    """A folder with ``train/`` and ``test/`` of a public set: up to ``shots`` and ``tests`` photos of each class.
-
-    torchvision downloads the set once, some hundred megabytes, into the user's cache folder.
-
-    Raises:
-        ConnectionError: it is not on this machine yet and cannot be downloaded.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "gallop", "photos", name)
-    done, part = cache / f"{shots}-{tests}", cache / "unfinished"
-    if not done.is_dir():
-        shutil.rmtree(part, ignore_errors=True)
-        if name == "EuroSAT":  # it comes in one piece
-            _deal(_torchvision(name, cache), part, {"train": shots, "test": tests})
-        else:
-            first = "trainval" if name == "OxfordIIITPet" else "train"
-            _deal(_torchvision(name, cache, split=first), part, {"train": shots})
-            _deal(_torchvision(name, cache, split="test"), part, {"test": tests})
-        part.rename(done)
-    return done
-
-
-def _torchvision(name: str, cache: Path, **split: str) -> Any:
-    from torchvision import datasets
-
-    try:
-        make_folder(cache)
-        return getattr(datasets, name)(cache, download=True, **split)
-    except (OSError, RuntimeError) as error:
-        raise ConnectionError(
-            f"{name} is not on this machine and could not be downloaded ({type(error).__name__}). Connect to a network "
-            "and try again, set GALLOP_PHOTOS to a folder of your own photos, or unset it to use the sample photos."
-        ) from error
-
-
-def _deal(dataset: Any, folder: Path, counts: dict[str, int]) -> None:
-    """Photos of a torchvision set, drawn at random, into ``folder/split/class``, up to so many of a class and split."""
-    room = [[split for split, count in counts.items() for _ in range(count)] for _ in dataset.classes]
-    for i in np.random.default_rng(0).permutation(len(dataset)).tolist():
-        if not any(room):
-            return
-        image, label = dataset[i]
-        if room[label]:
-            words = re.sub(r"(?<=[a-z])(?=[A-Z])|[-_]", " ", dataset.classes[label]).lower()
-            target = folder / room[label].pop(0) / words
-            png = io.BytesIO()
-            image.convert("RGB").save(png, "PNG")
-            write_quickly(target / f"{i}.png", png.getvalue())
 
 
 def domain(photo: Photo, kind: str) -> Photo:

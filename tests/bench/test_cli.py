@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import os
-import shutil
 import signal
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -272,79 +269,6 @@ def test_a_dry_run_checks_counts_and_changes_nothing(place: Place) -> None:
     assert "Nothing is left to do." in place.call("--dry-run", "--out", place.out).out
 
 
-# ------------------------------------------------------------------ figures of earlier runs
-
-
-def gone(place: Place) -> Path:
-    """The table of a whole benchmark, whose records are gone."""
-    assert place.bench().code == 0
-    table = place.root / "published.csv.gz"
-    table.write_bytes(gzip.compress((place.out / "results.csv").read_bytes()))
-    shutil.rmtree(place.out)
-    Fake.fitted.clear()
-    return table
-
-
-def test_runs_of_a_published_table_are_not_made_again(place: Place) -> None:
-    assert place.bench().code == 0
-    wanted = {name: (place.out / name).read_bytes() for name in ("tables.md", "results.csv", "ood.svg")}
-    table = gone(place)
-    counted = place.call("--dry-run", "--from", table, "--json")
-    assert (counted.json["done"], counted.json["left"], place.out.exists()) == (RUNS, 0, False)
-    found = place.bench("--from", table)
-    assert found.code == 0, found.err
-    assert f"{table} has {RUNS} of the benchmark's {RUNS} runs." in found.err
-    assert Fake.fitted == []
-    assert {name: (place.out / name).read_bytes() for name in wanted} == wanted
-    costs = (place.out / "costs.md").read_text()
-    assert "a machine that a table of results does not name" in costs
-    assert place.bench().code == 0, "they are records from now on"
-    assert Fake.fitted == []
-
-
-def test_a_table_fills_what_is_missing_and_changes_no_record(place: Place) -> None:
-    table = gone(place)
-    assert place.bench("--only", "ours").code == 0
-    (changed, *_) = place.records()
-    store = RecordStore(place.out)
-    record = there(store.read(changed))
-    store.write(replace(record, peak_bytes=7))
-    assert place.bench("--from", table).code == 0
-    assert len(place.records()) == RUNS
-    assert there(store.read(changed)).peak_bytes == 7
-
-
-def test_a_run_that_a_table_has_in_part_is_made_again(place: Place) -> None:
-    lines = gzip.decompress(gone(place).read_bytes()).splitlines(keepends=True)
-    last = max(number for number, line in enumerate(lines) if line.startswith(b"theirs,"))
-    strange = [lines[1].rsplit(b",", 1)[0] + b",0123\r\n"]
-    cut = place.root / "cut.csv"
-    cut.write_bytes(b"".join([*lines[:last], *lines[last + 1 :], *strange]))
-    found = place.bench("--from", cut)
-    assert (found.code, len(Fake.fitted)) == (0, 1), found.err
-    assert f"{RUNS - 1} of the benchmark's {RUNS} runs" in found.err
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
-        (lambda data: data[:-40], "cannot be unpacked"),
-        (lambda data: data[:2] + b"nonsense", "cannot be unpacked"),
-        (lambda data: gzip.compress(gzip.decompress(data).replace(b",4,", b",four,")), "is damaged at the run"),
-        (lambda data: gzip.compress(b"key,value\r\n"), "has no column 'method'"),
-    ],
-)
-def test_a_table_that_cannot_be_used_is_told(place: Place, how: Callable[[bytes], bytes], said: str) -> None:
-    table = gone(place)
-    data = how(table.read_bytes())
-    assert data != table.read_bytes()
-    table.write_bytes(data)
-    found = place.bench("--from", table)
-    assert (found.code, place.out.exists()) == (2, False)
-    assert said in found.err
-
-
 REFUSED = [
     ("bench", "bench needs a benchmark and DATA; `gallop bench --list` shows"),
     ("bench photos-mini", "bench needs a benchmark and DATA"),
@@ -363,9 +287,6 @@ REFUSED = [
     ("bench SPEC DATA --out OUT --backbone BACKBONE --seeds 9", "no seed 9; it has 0, 1"),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --sets third", "has no set 'third'; its sets are first, second"),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --only nobody", "no method, group or variant 'nobody'"),
-    ("bench SPEC DATA --backbone BACKBONE --dry-run --rehearse", "give one of the two"),
-    ("bench SPEC DATA --out OUT --backbone BACKBONE --from DATA", "it is a folder, not a file); give a results.csv"),
-    ("bench SPEC DATA --out OUT --backbone BACKBONE --from SPEC", "is no table of results: it has no column 'method'"),
     ("bench SPEC DATA --backbone BACKBONE --dry-run --only skill --shots 1", "The benchmark has no run like that"),
 ]
 

@@ -6,10 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-from itertools import pairwise
 from statistics import fmean, stdev
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -18,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
 from gallop.bench.definition.benchmark import Claim, Side
-from gallop.bench.reporting.charts import chart_files, spread_out
+from gallop.bench.reporting.charts import chart_files
 from gallop.bench.reporting.claims import FAILS, HOLDS, NO_FIGURES, OPEN, Verdict, judge_claim, mean_interval, sentence
 from gallop.bench.reporting.costs import costs, estimate
 from gallop.bench.reporting.results import COLUMNS, Results
@@ -183,18 +180,6 @@ def test_costs_and_what_is_left() -> None:
     assert seconds == pytest.approx(8 * (40 / 24 + 0.5))
 
 
-def test_what_records_do_not_tell_of_time_is_left_blank() -> None:
-    def told(**changes: Any) -> Results:
-        return Results(plan, {key: replace(record, **changes) for key, record in whole().records.items()})
-
-    plan = whole().plan
-    assert "| ours | 8 |  | 2.00 s | 2.00 s |" in costs(told(seconds={"fit": 2.0, "predict": 0.5}))
-    read_back = told(seconds={"all": 4.0}, machine={})
-    assert "| ours | 8 |  |  |  |  |  | 4.00 s | 1 MB |" in costs(read_back)
-    assert "- a machine that a table of results does not name" in costs(read_back)
-    assert estimate(plan.runs, read_back.records) == (0.0, len(plan.runs))
-
-
 def test_a_line_without_a_figure_of_one_kind_does_not_keep_its_column_unfinished() -> None:
     def some(label: str, name: str, shots: int, seed: int) -> Mapping[tuple[str, str, str], float]:
         found = dict(figures(label, name, shots, seed))
@@ -351,15 +336,3 @@ def test_pictures_are_equal_bytes_for_equal_records_on_white() -> None:
         ElementTree.fromstring(picture)
         assert b"<dc:date>" not in picture
         assert b"fill: #ffffff" in picture
-
-
-@given(st.lists(st.floats(0, 10), min_size=1, max_size=12))
-def test_labels_are_spread_out_in_order_and_no_further_than_needed(positions: list[float]) -> None:
-    moved = spread_out(positions, 0.5, 0.0, 10.0)
-    order = sorted(range(len(positions)), key=lambda i: positions[i])
-    for a, b in pairwise(order):
-        assert moved[b] - moved[a] >= 0.5 - 1e-6
-    assert all(-1e-6 <= m <= 10 + 1e-6 for m in moved)
-    gaps = [positions[b] - positions[a] for a, b in pairwise(order)]
-    if all(gap >= 0.5 for gap in gaps):
-        assert moved == pytest.approx(positions)

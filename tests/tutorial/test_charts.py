@@ -13,18 +13,16 @@ from matplotlib.text import Text
 from PIL import Image
 
 from gallop.images import load_image
-from gallop.tutorial.bars import (
+from gallop.tutorial.charts import (
     bar_chart,
     bar_groups,
-    heap_chart,
-    heap_charts,
-    interval_bars,
-    number_bar_charts,
+    confusion_table,
+    line_chart,
     number_bars,
+    number_table,
+    tries_chart,
 )
-from gallop.tutorial.lines import cloud_charts, dot_rows, line_chart, line_charts, slope_charts, tries_chart
 from gallop.tutorial.panels import Panel, panels
-from gallop.tutorial.tables import confusion_table, number_table, number_tables
 
 LONG = [f"a name of many words {number}" for number in range(40)]
 
@@ -65,21 +63,17 @@ def test_a_table_of_many_long_names_can_be_read(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 4, 40])
-def test_names_that_never_end_leave_a_table_and_bars_their_room(count: int) -> None:
+def test_names_that_never_end_leave_a_table_its_room(count: int) -> None:
     names = [f"{number} " + "a name that goes on and on " * 4 + f"to {number}" for number in range(count)]
-    bounds = np.tile([0.4, 0.6], (count, 1))
-    for figure in (
-        confusion_table(np.eye(count, dtype=int), names),
-        interval_bars(dict.fromkeys(names, 0.5), bounds, legend="beside", size=(8, 0.9 + 0.28 * count)),
-    ):
-        figure.draw_without_rendering()  # a chart without room is warned of, and warnings are errors
-        axis = figure.axes[0]
-        width, height = axis.bbox.size / figure.dpi
-        assert height > 0.2 * count
-        assert width > 2
-        written = [label.get_text() for label in axis.get_yticklabels()]
-        assert [(text.split()[0], text.split()[-1]) for text in written] == [(f"{n}", f"{n}") for n in range(count)]
-        assert overlapping(axis.get_xticklabels()) == []
+    figure = confusion_table(np.eye(count, dtype=int), names)
+    figure.draw_without_rendering()  # a chart without room is warned of, and warnings are errors
+    axis = figure.axes[0]
+    width, height = axis.bbox.size / figure.dpi
+    assert height > 0.2 * count
+    assert width > 2
+    written = [label.get_text() for label in axis.get_yticklabels()]
+    assert [(text.split()[0], text.split()[-1]) for text in written] == [(f"{n}", f"{n}") for n in range(count)]
+    assert overlapping(axis.get_xticklabels()) == []
 
 
 def test_a_table_writes_its_numbers_and_leaves_zeros_of_counts_blank() -> None:
@@ -89,13 +83,6 @@ def test_a_table_writes_its_numbers_and_leaves_zeros_of_counts_blank() -> None:
     assert written == ["50%", "25%"]
     counts = np.array([[3, 0], [12, 7]])
     assert [text.get_text() for text in confusion_table(counts, ["a", "b"]).axes[0].texts] == ["3", "", "12", "7"]
-
-
-def test_tables_beside_each_other_share_their_colours() -> None:
-    tables = {"first": np.eye(3), "second": np.full((3, 2), 0.5)}
-    first, second, _ = number_tables(tables, limits=(0, 1), bar="cosine", size=(7, 3)).axes
-    assert first.images[0].get_clim() == second.images[0].get_clim() == (0, 1)
-    assert [label.get_text() for label in second.get_xticklabels()] == ["1", "2"]
 
 
 @pytest.mark.parametrize("names", [["cat", "dog"], LONG[:8], LONG], ids=["two", "eight long", "forty long"])
@@ -118,24 +105,6 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     axis = number_bars({"a": 0.5, "b": 0.25}, "{:.0%}", dotted={"": 0.5}).axes[0]
     assert [bar.get_width() for bar in axis.patches] == [0.5, 0.25]
     assert [text.get_text().strip() for text in axis.texts] == ["50%", "25%"]
-    assert len(number_bar_charts({"tokens": ({"a": 5}, "{:,}"), "seconds": ({"a": 1.5}, "{}")}).axes) == 2
-    shares = interval_bars({"a": 0.5, "b": 1.0}, np.array([[0.25, 0.75], [0.75, 1.0]]))
-    assert [bar.get_width() for bar in shares.axes[0].patches] == [0.5, 1.0]
-
-
-def test_heaps_hold_every_number_once_and_share_their_bins() -> None:
-    figure = heap_chart({"known": [1, 2, 2], "unknown": [3, 9]}, bins=5, dotted={"old": 2, "new": 4})
-    assert sum(heights(figure)) == 5
-    old, new = figure.axes[0].lines
-    assert (old.get_linestyle(), new.get_linestyle()) == (":", "--")
-
-
-def test_charts_of_heaps_have_a_limit_each_and_their_names_once() -> None:
-    charts = {"MCM": {"known": [1, 2], "unknown": [3]}, "L-MCM": {"known": [5, 6], "unknown": [7]}}
-    figure = heap_charts(charts, bins=4, limit="limit", limits={"MCM": 2, "L-MCM": 6}, label="score")
-    assert [axis.lines[0].get_xdata()[0] for axis in figure.axes] == [2, 6]
-    assert [axis.get_title() for axis in figure.axes] == ["MCM", "L-MCM"]
-    assert [axis.get_legend() is None for axis in figure.axes] == [True, False]
 
 
 def drawn(figure: Figure) -> dict[str, tuple[list[float], list[float]]]:
@@ -152,9 +121,6 @@ def test_lines_are_those_of_the_numbers() -> None:
     many = line_chart([1, 2], {"seeds": np.array([[1, 2], [3, 4]])}, legend="beside")
     assert len(many.axes[0].lines) == 2
     assert [text.get_text() for text in many.axes[0].get_legend().texts] == ["seeds"]
-    both = line_charts([1, 2], {"score": {"a": [3, 4]}, "probability": {"a": [0, 1]}}, label="k")
-    assert [axis.get_ylabel() for axis in both.axes] == ["score", "probability"]
-    assert [axis.get_legend() is None for axis in both.axes] == [True, False]
 
 
 def test_tries_have_their_mean_every_single_one_and_an_interval() -> None:
@@ -165,30 +131,6 @@ def test_tries_have_their_mean_every_single_one_and_an_interval() -> None:
     assert figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).y0 == pytest.approx(0.2)
 
 
-def test_slopes_go_from_one_end_to_the_other() -> None:
-    figure = slope_charts({"loss": {"p = 0": np.array([[3, 2], [5, 4]])}}, ends=("one", "both"), colours=("red",))
-    assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[3, 2], [5, 4]]
-
-
-def test_dots_stand_at_their_number_in_the_row_of_their_name() -> None:
-    figure = dot_rows({"right": [0.9, 0.8], "wrong": [], "other": [0.5]})
-    other, wrong, right = figure.axes[0].lines
-    assert list(right.get_xdata()) == [0.9, 0.8]
-    assert len(wrong.get_xdata()) == 0
-    assert np.rint(right.get_ydata()).tolist() == [2, 2]
-    assert np.rint(other.get_ydata()).tolist() == [0]
-
-
-def test_of_more_than_ten_clouds_the_first_ten_have_colours_and_no_two_the_same() -> None:
-    clouds = {name: np.array([[number, number]]) for number, name in enumerate(LONG)}
-    figure = cloud_charts({"clear": clouds, "dark": clouds}, behind=np.zeros((3, 2)), label="component")
-    named = [line for line in figure.axes[1].lines if line.get_label() in LONG]
-    assert [line.get_label() for line in named] == LONG[:10]
-    assert len({line.get_color() for line in named}) == 10
-    assert all(np.ptp(matplotlib.colors.to_rgb(line.get_color())) > 0.1 for line in named), "grey is behind"
-    assert [text.get_text() for text in figure.axes[1].get_legend().texts] == [*LONG[:10], "others"]
-
-
 def test_a_photo_keeps_its_pixels_and_a_short_row_ends_early() -> None:
     red = load_image(Image.new("RGB", (40, 20), (200, 0, 0)))
     figure = panels([[Panel(red, "one"), Panel(red, "two")], [Panel(red)]], (4, 2), names=["above", "below"])
@@ -197,26 +139,16 @@ def test_a_photo_keeps_its_pixels_and_a_short_row_ends_early() -> None:
     assert figure.axes[2].get_title(loc="left") == "below"
 
 
-def test_maps_with_the_same_limits_share_a_bar_and_a_cross_stands_in_its_cell() -> None:
-    figure = panels([[Panel(np.eye(4), "map", (-1, 1), cross=(0.125, 0.875))]], (3, 3), bar="cosine")
+def test_maps_with_the_same_limits_share_a_bar() -> None:
+    figure = panels([[Panel(np.eye(4), "map", (-1, 1))]], (3, 3), bar="cosine")
     axis, bar = figure.axes
     assert axis.images[0].get_clim() == (-1, 1)
     assert bar.get_ylabel() == "cosine"
-    place = axis.transAxes.transform((0.875, 1 - 0.125))
-    assert axis.transData.inverted().transform(place) == pytest.approx((3, 0), abs=0.51)
 
 
-def test_what_lies_on_a_picture_is_where_it_was_said_to_be() -> None:
-    blank, thing = Image.new("RGB", (80, 40)), np.zeros((40, 80), bool)
+def test_a_line_goes_around_the_thing() -> None:
+    thing = np.zeros((40, 80), bool)
     thing[10:20, 40:60] = True
-    over = np.zeros((2, 4))
-    over[1, 3] = 1
-    marked = Panel(blank, over=over, best=1, around=thing, frames=[(5, 6, 15, 26)], grid=((0, 0, 40, 40), 2, 2))
-    axis = panels([[marked]], (4, 2)).axes[0]
-    best, frame = axis.patches[0].get_bbox().bounds, axis.patches[1].get_bbox().bounds
-    assert best == (59.5, 19.5, 20, 20)
-    assert frame == (5, 6, 10, 20)
-    outline, across, down = axis.collections
-    box = outline.get_datalim(axis.transData)
+    axis = panels([[Panel(Image.new("RGB", (80, 40)), around=thing)]], (4, 2)).axes[0]
+    box = axis.collections[0].get_datalim(axis.transData)
     assert (box.x0, box.x1, box.y0, box.y1) == pytest.approx((40, 60, 10, 20), abs=1)
-    assert len(across.get_segments()) == len(down.get_segments()) == 3

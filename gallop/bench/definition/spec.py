@@ -6,10 +6,12 @@ Knows neither torch nor the methods: whether a method can be made with its setti
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import yaml
 
 from gallop.bench.definition.benchmark import (
     RELATIONS,
@@ -23,7 +25,6 @@ from gallop.bench.definition.benchmark import (
     Unknown,
     label_of,
 )
-from gallop.bench.definition.yaml_tree import Section, plain_value, read_tree
 from gallop.config import REGION_KINDS
 from gallop.data import available_datasets
 from gallop.errors import BenchError
@@ -37,6 +38,100 @@ LARGEST_SPEC = 256 * 2**10
 _ACCURACIES = ("accuracy", "accuracy_global", "accuracy_local", "accuracy_head")
 _OF_SCORES = ("fpr95", "auroc")
 _CLAIM_KEYS = ("claim", "metric", "better", "than", "shots", "relation", "test", "margin")
+
+
+class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML without aliases, by which a short file may never end, and without keys that are there twice."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it uses an alias (*name); write the part out instead")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for number, (key, _) in enumerate(node.value):
+            if key.value in keys[:number]:
+                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: the key {key.value!r} is there twice")
+        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
+
+
+class Section(dict[str, Any]):
+    """A mapping of the file, asked for key by key.
+
+    Args:
+        where: what it is called in messages.
+        keys: those it may have; None for names of the user's own.
+
+    Raises:
+        BenchError: no mapping, or a key that it may not have. The methods raise it for absent keys and other values.
+    """
+
+    def __init__(self, where: str, found: Any, keys: Collection[str] | None = None) -> None:
+        if not isinstance(found, dict):
+            raise BenchError(f"{where} must be a mapping, a line `key: value` for each entry.")
+        for key in found:
+            if not isinstance(key, str):
+                raise BenchError(f"{where}: the key {key!r} must be a text; put it in quotes.")
+            if keys is not None and key not in keys:
+                raise BenchError(f"{where} has no key {key!r}; its keys are {', '.join(keys)}.")
+        super().__init__(found)
+        self.where = where
+
+    def __missing__(self, key: str) -> Any:
+        raise BenchError(f"{self.where} lacks the key {key!r}.")
+
+    def place(self, key: str) -> str:
+        return f"{self.where}, {key!r}"
+
+    def section(self, key: str, keys: Collection[str] | None = None) -> Section:
+        """Return a mapping; an empty one where the key is absent."""
+        return Section(self.place(key), self.get(key, {}), keys)
+
+    def sections(self, key: str, keys: Collection[str] | None = None) -> list[Section]:
+        """Return the entries of a list of mappings; none where the key is absent."""
+        items = self.get(key, [])
+        if not isinstance(items, list):
+            raise BenchError(f"{self.place(key)} must be a list.")
+        return [Section(f"{self.place(key)} {number}", item, keys) for number, item in enumerate(items, 1)]
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Return a name or a sentence."""
+        if default is not None and key not in self:
+            return default
+        if not _is_text(self[key]):
+            raise BenchError(f"{self.place(key)} must be a text; put a number, or yes and no, in quotes.")
+        return str(self[key]).strip()
+
+    def number(self, key: str, default: float) -> float:
+        """Return a finite number."""
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or (key in self and not math.isfinite(value)):
+            raise BenchError(f"{self.place(key)} is {value!r}; it must be a number.")
+        return float(value)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return different texts; one may stand alone. None where the key is absent."""
+        what = "a list of names; put a number, or yes and no, in quotes"
+        return self._several(key, _is_text, what) if key in self else ()
+
+    def wholes(self, key: str, least: int) -> tuple[int, ...]:
+        """Return different whole numbers; one may stand alone."""
+        what = f"a list of whole numbers from {least} on, such as [1, 2, 4]"
+        return self._several(key, lambda value: type(value) is int and value >= least, what)
+
+    def _several(self, key: str, fits: Callable[[Any], bool], what: str) -> tuple[Any, ...]:
+        values = self[key] if isinstance(self[key], list) else [self[key]]
+        if not values or not all(map(fits, values)):
+            raise BenchError(f"{self.place(key)} must be {what}.")
+        twice = [value for number, value in enumerate(values) if value in values[:number]]
+        if twice:
+            raise BenchError(f"{self.place(key)} names {twice[0]!r} twice.")
+        return tuple(values)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def shipped_specs() -> dict[str, Path]:
@@ -58,16 +153,18 @@ def read_spec(name: str) -> Spec:
         raise BenchError(
             f"There is no benchmark {name!r}; shipped are {', '.join(shipped)}; or give a YAML file."
         ) from error
-    except OSError as error:
-        raise BenchError(f"{path} cannot be read ({error.strerror}); give a YAML file.") from error
-    except UnicodeDecodeError as error:
-        raise BenchError(f"{path} is no text in UTF-8.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path} cannot be read ({error}); give a YAML file in UTF-8.") from error
     return parse_spec(text, path.name)
 
 
 def parse_spec(text: str, source: str) -> Spec:
     """Return a benchmark from YAML. Raises BenchError."""
-    top = Section(source, read_tree(text, source), _names(Spec))
+    try:
+        found = yaml.load(text, _PlainLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BenchError(f"{source} is not YAML that can be read: {' '.join(str(error).split())}.") from error
+    top = Section(source, found, [field.name for field in fields(Spec)])
     shots, transfer = top.wholes("shots", 1), top.section("transfer")
     spec = Spec(
         name=top.text("name"),
@@ -78,19 +175,15 @@ def parse_spec(text: str, source: str) -> Spec:
         seeds=top.wholes("seeds", 0),
         methods=_recipes(top.section("methods")),
         regions=_kind(top, "value"),
-        settings=tuple(_rule(section) for section in _sections(top, "settings")),
+        settings=tuple(map(_rule, top.sections("settings"))),
         unknown=_unknown(top.section("unknown", ("folder", "sets", "skip"))) if "unknown" in top else None,
         transfer={_folder(key, transfer.place(key)): _folders(transfer, key) for key in transfer},
         ablations={name: _ablation(top.section("ablations"), name, shots) for name in top.section("ablations")},
-        claims=tuple(_claim(section) for section in _sections(top, "claims", _CLAIM_KEYS)),
-        published=tuple(_published(section) for section in _sections(top, "published", _names(Published))),
+        claims=tuple(map(_claim, top.sections("claims", _CLAIM_KEYS))),
+        published=tuple(map(_published, top.sections("published", [field.name for field in fields(Published)]))),
     )
     _check(spec, source)
     return spec
-
-
-def _names(of: type[Spec] | type[Published]) -> list[str]:
-    return [field.name for field in fields(of)]
 
 
 def _folder(name: str, place: str) -> str:
@@ -108,13 +201,9 @@ def _recipes(section: Section) -> dict[str, MethodSettings]:
     recipes = {}
     for heading in section:
         entry = section.section(heading)
-        settings = _settings(entry, ("method", "regions", "backbone"))
+        settings = {key: value for key, value in entry.items() if key not in ("method", "regions", "backbone")}
         recipes[heading] = MethodSettings(entry.text("method"), settings, _kind(entry, ""), entry.text("backbone", ""))
     return recipes
-
-
-def _settings(section: Section, others: Sequence[str]) -> dict[str, Any]:
-    return {key: plain_value(section.tree(key)) for key in section if key not in others}
 
 
 def _kind(section: Section, default: str) -> str:
@@ -125,7 +214,7 @@ def _kind(section: Section, default: str) -> str:
 
 
 def _rule(section: Section) -> Rule:
-    settings = _settings(section, ("methods", "sets", "shots"))
+    settings = {key: value for key, value in section.items() if key not in ("methods", "sets", "shots")}
     if not settings:
         raise BenchError(f"{section.where} sets nothing; add a setting, such as epochs: 50.")
     return Rule(
@@ -151,14 +240,6 @@ def _ablation(section: Section, name: str, shots: tuple[int, ...]) -> Ablation:
         shots=group.wholes("shots", 1) if "shots" in group else shots,
         sets=_folders(group, "sets") if "sets" in group else None,
     )
-
-
-def _sections(top: Section, key: str, keys: Sequence[str] | None = None) -> list[Section]:
-    """The entries of a list of mappings; none where the key is absent."""
-    items = top.tree(key) if key in top else []
-    if not isinstance(items, list):
-        raise BenchError(f"{top.place(key)} must be a list.")
-    return [Section(f"{top.place(key)} {number}", item, keys) for number, item in enumerate(items, 1)]
 
 
 def _claim(section: Section) -> Claim:
@@ -215,7 +296,7 @@ def _published(section: Section) -> Published:
 
 
 def _side(section: Section, key: str, metric: str) -> Side:
-    if not isinstance(section.tree(key), dict):
+    if not isinstance(section[key], dict):
         return Side(section.text(key), metric)
     side = section.section(key, ("method", "metric"))
     return Side(side.text("method"), side.text("metric", metric))

@@ -27,18 +27,15 @@ def costs(results: Results) -> str:
 
 
 def _cost(records: Sequence[Record]) -> list[str]:
-    timed = [record for record in records if record.is_timed]
-    fit = [record.seconds["fit"] for record in timed]
-    each = [record.seconds["fit"] / record.photos for record in timed if record.photos]
-    encoding = [record.seconds["encode"] for record in timed if "encode" in record.seconds]
-    predict = [record.seconds["predict"] for record in timed]
+    fit = [record.seconds["fit"] for record in records]
+    each = [record.seconds["fit"] / record.photos for record in records if record.photos]
     return [
         str(len(records)),
-        f"{max(encoding):.2f} s" if encoding else "",
-        f"{fmean(fit):.2f} s" if fit else "",
-        f"{max(fit):.2f} s" if fit else "",
+        f"{max(record.seconds['encode'] for record in records):.2f} s",
+        f"{fmean(fit):.2f} s",
+        f"{max(fit):.2f} s",
         f"{1000 * fmean(each):.0f} ms" if each else "",
-        f"{fmean(predict):.2f} s" if predict else "",
+        f"{fmean(record.seconds['predict'] for record in records):.2f} s",
         f"{fmean(sum(record.seconds.values()) for record in records):.2f} s",
         f"{max(record.peak_bytes for record in records) / 1e6:.0f} MB",
     ]
@@ -46,8 +43,6 @@ def _cost(records: Sequence[Record]) -> list[str]:
 
 def _machine(record: Record) -> str:
     found = record.machine
-    if not found:
-        return "a machine that a table of results does not name"
     return (
         f"{found.get('processor')}, {found.get('threads')} threads, {found.get('device')}, "
         f"torch {record.versions.get('torch')}, backbone {record.backbone.get('name')}"
@@ -61,11 +56,10 @@ def estimate(left: Iterable[BenchRun], records: Mapping[str, Record]) -> tuple[f
     Learning takes time by the photo; answering does not depend on the shots.
     """
     rates: dict[str, tuple[float, float]] = {}
-    timed = [record for record in records.values() if record.is_timed]
-    for method in {record.method for record in timed}:
-        own = [record for record in timed if record.method == method]
+    for method in {record.method for record in records.values()}:
+        own = [record for record in records.values() if record.method == method]
         photos = sum(record.photos for record in own)
-        fit = sum(record.seconds["fit"] + record.seconds.get("encode", 0.0) for record in own)
+        fit = sum(record.seconds["fit"] + record.seconds["encode"] for record in own)
         rates[method] = fit / photos if photos else fit / len(own), fmean(r.seconds["predict"] for r in own)
     seconds, unknown = 0.0, 0
     for run in left:

@@ -32,7 +32,6 @@ FIRST_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "Tip-Adapter": ("weight", "sharpness", "views"),
     "Tip-Adapter-F": ("weight", "sharpness", "views", "lr", "epochs"),
     "LoCoOp": (*_TRAINING, "weight", "rank_share"),
-    "PromptSRC": (*_TRAINING, "text_weight", "prediction_weight", "centre", "width"),
     "GalLoP": (*_TRAINING, "global_prompts", "topk", "dropout", "local_projection"),
 }
 """By method, what stands in every key, as it did when the first records were kept. Nothing is ever added here."""

@@ -15,8 +15,8 @@ from gallop.runtime.writing import write_file
 
 RUNS = "runs"  # folder in OUT
 LARGEST_RECORD = 16 * 2**20  # bytes
-ALL = "all"
-"""Of a run's seconds: together, where it is not known what took them."""
+PARTS = ("encode", "fit", "predict")
+"""Of a run's seconds: the encoding of views to learn from, learning, and answering."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,6 @@ class Figure:
     n: int
     unknown: str = ""
 
-    def check(self) -> None:
-        """Raises TypeError or ValueError for values of a damaged file."""
-        if not 0 <= self.value <= 1 or self.n < 0:
-            raise ValueError(f"{self} is no figure")
-        "".join((self.test, self.metric, self.unknown))
-
 
 @dataclass(frozen=True)
 class Record:
@@ -51,11 +45,10 @@ class Record:
     Attributes:
         photos: how many it learned from.
         failed: why it has no figures; empty for one that went well.
-        seconds: of "fit", "predict" and "encode", the encoding of views to learn from; records that lack the last have
-            it in the first. Those that were read back from a table of results have "all" alone.
+        seconds: of each of ``PARTS``.
         peak_bytes: by how much the process (on a GPU, its memory) grew at its largest; 0 where nothing tells.
-        backbone, machine, versions: what it was computed with and on; empty where a table of results has nothing of it.
-        date: when it ended, ISO 8601, or empty as these.
+        backbone, machine, versions: what it was computed with and on.
+        date: when it ended, ISO 8601.
     """
 
     key: str
@@ -74,10 +67,6 @@ class Record:
     machine: dict[str, Any]
     versions: dict[str, Any]
     date: str
-
-    @property
-    def is_timed(self) -> bool:
-        return ALL not in self.seconds
 
     def value(self, test: str, metric: str, unknown: str = "") -> float | None:
         """Return a figure; where it is about unknown photos and no group is named, the mean over the groups."""
@@ -126,21 +115,13 @@ def _record(text: str, key: str) -> Record:
     found = json.loads(text)
     if not isinstance(found, dict):
         raise ValueError("it is no record")
-    figures = tuple(Figure(**figure) for figure in found.pop("figures"))
-    for figure in figures:
-        figure.check()
-    record = Record(figures=figures, **found)
-    if record.key != key or not (figures or record.failed):
+    record = Record(**found | {"figures": tuple(Figure(**figure) for figure in found["figures"])})
+    if record.key != key or not (record.figures or record.failed):
         raise ValueError("it is not the record of this run")
-    if len({(f.test, f.metric, f.unknown) for f in figures}) < len(figures):
-        raise ValueError("a figure is there twice")
-    "".join((record.method, record.set, record.failed, record.date))
-    if record.is_timed and not {"fit", "predict"} <= set(record.seconds):
-        raise ValueError("its times are missing")
-    for number in (*record.seconds.values(), record.peak_bytes, record.photos, record.shots):
+    for figure in record.figures:
+        if not 0 <= figure.value <= 1 or figure.n < 0:
+            raise ValueError(f"{figure} is no figure")
+    for number in (*(record.seconds[part] for part in PARTS), record.peak_bytes, record.photos):
         if not math.isfinite(number) or number < 0:
             raise ValueError(f"{number} is no count and no time")
-    for mapping in (record.settings, record.data, record.backbone, record.machine, record.versions):
-        if not isinstance(mapping, dict):
-            raise TypeError(f"{mapping!r:.50} is no mapping")
     return record

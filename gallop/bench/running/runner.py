@@ -19,13 +19,13 @@ from gallop.backbones import Backbone
 from gallop.bench.running.backbones import Backbones
 from gallop.bench.running.photos import Photos, class_numbers
 from gallop.bench.running.plan import BenchRun, FeatureKind
-from gallop.bench.running.records import Figure, Record, RecordStore
+from gallop.bench.running.records import PARTS, Figure, Record, RecordStore
 from gallop.data import PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.evaluation.measure import Evaluation
 from gallop.features.cache import STORED_DTYPE
-from gallop.features.encoding import ONCE, Cache, ImageFeatures, Sight, encode_centres
+from gallop.features.encoding import ONCE, Cache, ImageFeatures, encode_centres
 from gallop.methods import Fitted, Setup
 from gallop.predictions.predict import Predictions
 from gallop.runtime.machine import devices, peak_bytes, processor, versions
@@ -101,7 +101,8 @@ class Asker:
             if place in self._features or place in self._passed:
                 continue
             used = sum(each.bytes for each in self._features.values())
-            fits = used + len(paths) * photo_bytes(backbone, kind[2]) <= MEMORY_BYTES
+            photo_bytes = kind[2].regions(backbone) * backbone.vision.region_width * STORED_DTYPE.itemsize
+            fits = used + len(paths) * photo_bytes <= MEMORY_BYTES
             parts, done = list[ImageFeatures](), 0
             for part in encode_centres(backbone, paths, self._cache, sight=kind[2]):
                 parts += [part] if fits else []
@@ -129,11 +130,6 @@ class Asker:
             done += len(features)
             self._report(PhotosEncoding(place[1], done, len(paths)))
         return KeptAnswers.cat(parts)
-
-
-def photo_bytes(backbone: Backbone, sight: Sight) -> int:
-    """Return what the features of one photo take."""
-    return sight.regions(backbone) * backbone.vision.region_width * STORED_DTYPE.itemsize
 
 
 class Runner:
@@ -173,7 +169,7 @@ class Runner:
         backbone = self._asker.backbone
         assert backbone is not None
         figures, failures = list[Figure](), list[str]()
-        seconds = {"encode": 0.0, "fit": 0.0, "predict": 0.0}
+        seconds = dict.fromkeys(PARTS, 0.0)
 
         def work() -> None:
             try:

@@ -11,8 +11,6 @@ examples:
   gallop bench photos-mini sets --dry-run                # check everything, count the runs, train nothing
   gallop bench photos-mini sets --out results --time 2h  # the same command again goes on where this one stops
   gallop bench photos-mini sets --out results --part 1/2 # one of two processes (or machines) that share results
-  gallop bench photos-mini sets --out results --from old/results.csv.gz      # figures that were published are not run
-  gallop bench paper-fewshot data --rehearse             # one step of everything: does it work, how long would it take
   gallop bench mine.yaml sets --out results --only GalLoP CoOp --sets pacs/photo --shots 16 --seeds 0
 
 DATA holds data sets, SET/{train,test}/CLASS/*.jpg or those of `gallop data list`, and groups of unknown photos, as the
@@ -22,10 +20,7 @@ seeds, ablations, claims), results.csv (a row a figure), costs.md (time and memo
 Delete a record to have its run made again. Features are cached: $GALLOP_CACHE says where.
 
 JSON: {out, runs, done, left, failed, files, claims [{claim, verdict, mean, spread, interval, over, sets, right, pairs,
-planned}, ...]}; with --dry-run {runs, done, left, sets, unknown, methods, seconds, runs_without_estimate}; with
---rehearse {device, runs, hours, encoding_test_photos, lines [{label, set, backbone, regions, runs, steps, views,
-answers, step, view, answer, rest, hours, failed}, ...]}: how many of each in all runs, then seconds of one, and of the
-rest of a run"""
+planned}, ...]}; with --dry-run {runs, done, left, sets, unknown, methods, seconds, runs_without_estimate}"""
 
 
 def add_bench(commands: Commands) -> None:
@@ -45,17 +40,7 @@ def add_bench(commands: Commands) -> None:
     parser.add_argument(
         "--part", type=values.part, metavar="I/N", help="every N-th run of each method, from the I-th on"
     )
-    parser.add_argument(
-        "--from",
-        dest="table",
-        metavar="FILE",
-        help="a results.csv or results.csv.gz of earlier runs: those of this benchmark are taken into DIR as records, "
-        "where it has none",
-    )
     parser.add_argument("--dry-run", action="store_true", help="check everything and count the runs; train nothing")
-    parser.add_argument(
-        "--rehearse", action="store_true", help="one step of every line on every set, and how long everything takes"
-    )
     parser.add_argument("--list", action="store_true", help="the benchmarks that come with gallop")
     narrow = parser.add_argument_group("a part of the benchmark; tables are written from all records anyway")
     narrow.add_argument("--only", nargs="+", metavar="METHOD", help='headings, groups, or "group / variant"')

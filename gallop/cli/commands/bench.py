@@ -11,13 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from gallop.backbones import pick_device
 from gallop.bench.definition.spec import read_spec, shipped_specs
 from gallop.bench.reporting.claims import judge, sentence
 from gallop.bench.reporting.costs import estimate
-from gallop.bench.reporting.read_back import read_back
 from gallop.bench.reporting.results import Results, cell
 from gallop.bench.reporting.tables import cell_text
 from gallop.bench.reporting.write import TABLES, write_outcome
@@ -25,14 +21,12 @@ from gallop.bench.running.backbones import Backbones
 from gallop.bench.running.photos import read_photos
 from gallop.bench.running.plan import BenchRun, Plan, make_plan
 from gallop.bench.running.records import Record, RecordStore
-from gallop.bench.running.rehearsal import Encoded, Rehearsal, Rehearsed
 from gallop.bench.running.runner import PhotosEncoding, Runner
 from gallop.cli.console import Console, columns
 from gallop.data import content_hash
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import FeatureCache, default_cache_folder
-from gallop.runtime.machine import processor
 from gallop.wording import counted
 
 CACHE_BYTES = 16 * 2**30
@@ -50,8 +44,7 @@ def run(options: Namespace, console: Console) -> int:
         why = f"The backbone is {options.backbone} here, not {spec.backbone}."
         spec = replace(spec.apart(why), backbone=options.backbone)
     console.progress(f"reading the photos of {options.data}")
-    only_looks = options.rehearse or options.dry_run
-    content = content_hash if only_looks else KnownContents(default_cache_folder()).sha256
+    content = content_hash if options.dry_run else KnownContents(default_cache_folder()).sha256
     photos = read_photos(spec, Path(options.data), options.sets, content)
     parts = [name for name, found in photos.asked.items() if found.incomplete]
     if parts:
@@ -63,18 +56,10 @@ def run(options: Namespace, console: Console) -> int:
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
     if not runs and part == (1, 1):
         raise CommandError("The benchmark has no run like that: its lines have shots and sets of their own.")
-    if options.rehearse:
-        return _rehearse(plan, runs, Rehearsal(plan, photos, backbones, CACHE_BYTES), options.device, console)
     store = RecordStore(out) if out is not None else None
-    taken = {} if options.table is None else read_back(Path(options.table), plan)
-    if options.table is not None:
-        console.note(f"{options.table} has {len(taken)} of the benchmark's {counted(len(plan.runs), 'run')}.")
     if options.dry_run or store is None or out is None:
         there = {} if store is None else store.read_all([run.key for run in plan.runs])
-        return _dry_run(plan, runs, taken | there, console)
-    for record in taken.values():
-        if not store.has(record.key):
-            store.write(record)
+        return _dry_run(plan, runs, there, console)
     cache = FeatureCache(default_cache_folder(), CACHE_BYTES)
     runner = Runner(photos, backbones, store, cache, partial(_tell_encoding, console))
     end = None if options.time is None else started + options.time
@@ -91,12 +76,10 @@ def _checked(options: Namespace) -> Path | None:
     """OUT, if the call can be carried out; None for a dry run without one."""
     if options.spec is None or options.data is None:
         raise CommandError("bench needs a benchmark and DATA; `gallop bench --list` shows the shipped benchmarks.")
-    if options.dry_run and options.rehearse:
-        raise CommandError("--dry-run takes no step and --rehearse one of each line; give one of the two.")
     if options.out is None:
-        if not (options.dry_run or options.rehearse):
+        if not options.dry_run:
             raise CommandError(
-                "bench needs --out DIR, where records and tables go (or --dry-run or --rehearse, which write nothing)."
+                "bench needs --out DIR, where records and tables go, or --dry-run, which writes nothing."
             )
         return None
     out = Path(options.out)
@@ -166,21 +149,7 @@ def _result(
         "left": len(left),
         "failed": len(results.failures),
         "files": [str(file) for file in files],
-        "claims": [
-            {
-                "claim": verdict.claim.claim,
-                "verdict": verdict.verdict,
-                "mean": verdict.mean,
-                "spread": verdict.spread,
-                "interval": verdict.interval,
-                "over": verdict.over,
-                "sets": verdict.sets,
-                "right": verdict.right,
-                "pairs": verdict.pairs,
-                "planned": verdict.planned,
-            }
-            for verdict in judge(results)
-        ],
+        "claims": [asdict(verdict) | {"claim": verdict.claim.claim} for verdict in judge(results)],
     }
 
 
@@ -240,53 +209,3 @@ def _duration(seconds: float, unknown: int, left: int) -> str:
 
 def _left(count: int) -> str:
     return f"{counted(count, 'run')} {'is' if count == 1 else 'are'} left; the same command goes on."
-
-
-def _rehearse(plan: Plan, runs: Sequence[BenchRun], rehearsal: Rehearsal, device: str, console: Console) -> int:
-    """Take one step of everything and tell how long all of it may take on this machine; nothing is written."""
-    lines = []
-    for number, total, line in rehearsal.lines(runs):
-        lines.append(line)
-        if line.failed:
-            console.warn(f"{line.label} on {line.set}: {line.failed}")
-        console.progress("rehearsing", number, total, f"{line.label} on {line.set}: a step takes {line.step:.2f} s")
-    encoded = rehearsal.encoded(runs)
-    hours = sum(line.hours for line in lines) + encoded.hours
-    chosen = pick_device(device)
-    machine = f"{chosen} ({processor()}, {counted(torch.get_num_threads(), 'thread')})"
-    if chosen.type == "cuda":
-        machine = f"{chosen} ({torch.cuda.get_device_name(chosen)}), beside {processor()}"
-    result = {
-        "device": machine,
-        "runs": len(runs),
-        "hours": hours,
-        "encoding_test_photos": asdict(encoded),
-        "lines": [asdict(line) | {"hours": line.hours} for line in lines],
-    }
-    console.result(result, lambda: _rehearsal_table(lines, encoded, hours, len(runs), machine))
-    return 0
-
-
-def _rehearsal_table(lines: Sequence[Rehearsed], encoded: Encoded, hours: float, runs: int, machine: str) -> list[str]:
-    head = ["method", "set", "runs", "steps", "s a step", "views", "s a view", "answers", "ms an answer", "hours"]
-    rows = [
-        [
-            line.label,
-            line.set,
-            str(line.runs),
-            str(line.steps),
-            "failed" if line.failed else f"{line.step:.3f}",
-            str(line.views),
-            f"{line.view:.3f}",
-            str(line.answers),
-            f"{1000 * line.answer:.1f}",
-            f"{line.hours:.3f}",
-        ]
-        for line in lines
-    ]
-    return [
-        *columns([head, *rows]),
-        "",
-        f"Test photos are encoded {encoded.photos} times: {encoded.hours:.3f} hours.",
-        f"The {counted(runs, 'run')} may take about {hours:.2f} hours on {machine}, judged by a first step each.",
-    ]
