@@ -16,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Receive
 
 from gallop.serve.options import ServeOptions
-from gallop.serve.refusals import Refusal, SenderGone
+from gallop.serve.refusals import Refusal, SenderGone, busy
 from gallop.wording import one_line, shortened
 
 T = TypeVar("T")
@@ -29,13 +29,11 @@ it must come with from then on."""
 BODIES = 4
 """So many of the largest requests may be held at a time."""
 _LONGEST_URL = 2000
-_LONGEST_LINE = 8192
-"""Of the head of a part."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Sent:
-    """What a request brought: the bytes of photos, and addresses of others. Its turns are told by it."""
+    """What a request brought: the bytes of photos, and addresses of others."""
 
     photos: tuple[bytes, ...]
     urls: tuple[str, ...]
@@ -59,12 +57,7 @@ class HeldBytes:
         def more(count: int) -> None:
             nonlocal mine
             if self.now + count > self._most:
-                raise Refusal(
-                    "The service holds all the photos that it has memory for: send it again in a few seconds.",
-                    429,
-                    "busy",
-                    retry_after=3,
-                )
+                raise busy("it holds all the photos that it has memory for")
             mine += count
             self.now += count
 
@@ -98,8 +91,13 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > options.body:
         raise _too_large(options)
-    parser = _InMemory(headers, _pieces(receive, options, more), max_files=options.photos, max_fields=options.photos)
-    parser.max_part_size = _LONGEST_URL
+    parser = _InMemory(
+        headers,
+        _pieces(receive, options, more),
+        max_files=options.photos,
+        max_fields=options.photos,
+        max_part_size=_LONGEST_URL,
+    )
     try:
         form = await parser.parse()
     except MultiPartException as error:
@@ -179,7 +177,7 @@ async def _pieces(receive: Receive, options: ServeOptions, more: Callable[[int],
 
 
 class _InMemory(MultiPartParser):
-    """Starlette's own would write photos of more than a megabyte into a file, and older ones take heads of any size."""
+    """Starlette's parser, which would write photos of more than a megabyte into a file."""
 
     spool_max_size = 2**62
     whole = False
@@ -195,18 +193,6 @@ class _InMemory(MultiPartParser):
         if b"filename" not in parse_options_header(said)[1]:
             part.content_disposition = re.sub(rb"(?i);\s*filename\*=", b"; filename=", said)
         super().on_headers_finished()
-
-    def on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._check_head(end - start)
-        super().on_header_field(data, start, end)
-
-    def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._check_head(end - start)
-        super().on_header_value(data, start, end)
-
-    def _check_head(self, more: int) -> None:
-        if len(self._current_partial_header_name) + len(self._current_partial_header_value) + more > _LONGEST_LINE:
-            raise MultiPartException("The head of a part is too long.")
 
 
 async def while_wanted(receive: Receive, work: Coroutine[Any, Any, T], seconds: float) -> T:
