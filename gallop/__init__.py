@@ -25,7 +25,6 @@ _HOMES = {
     "MethodConfig": "gallop.config",
     "TrainConfig": "gallop.config",
     "plot_explanation": "gallop.maps.plots",
-    "predict_many": "gallop.scoring.arrow",
     "parse_names": "gallop.names.class_names",
 }
 
@@ -43,7 +42,6 @@ __all__ = [
     "load_image",
     "parse_names",
     "plot_explanation",
-    "predict_many",
     "read_folder",
 ]
 
@@ -58,7 +56,6 @@ if TYPE_CHECKING:
     from gallop.names.class_names import parse_names
     from gallop.predictions.explanation import Explanation
     from gallop.predictions.predict import Predictions
-    from gallop.scoring.arrow import predict_many
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
-from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone, load_image, predict_many
+from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone, load_image
 from gallop.data import from_csv, read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
@@ -293,7 +293,6 @@ MISUSES: list[Misuse] = [
         "call fit, zero_shot",
     ),
     ("no image", lambda p: p.model.predict([]), "No images", "at least one"),
-    ("a list to predict_many", lambda p: predict_many(p.model, p.paths), "a list", "predict_all|txt"),  # type: ignore[arg-type]
     ("features of another tower", lambda p: p.model.predict_all(narrow(p)), "widths 5 for regions", "own backbone"),
     ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
     ("prompts of another tower", narrow_prompts, "regions of width 5", "Leave prompts away"),
@@ -396,11 +395,6 @@ SLIPS: list[tuple[Callable[..., Any], str, str]] = [
     (GalLoPClassifier, "shot", r"^GalLoPClassifier\(\) .* Did you mean shots\?"),
     (GalLoPClassifier().fit, "class_name", r"^GalLoPClassifier\.fit\(\) .* Did you mean class_names\?"),
     (GalLoPClassifier().predict, "image", r"^GalLoPClassifier\.predict\(\) .* Did you mean images\?"),
-    (
-        predict_many,
-        "col",
-        r"^predict_many\(\) .* arguments are classifier, source, extras,",
-    ),
     (GalLoPClassifier.load, "devise", r"^GalLoPClassifier\.load\(\) .* Did you mean device\?"),
     (MethodConfig, "top_k", r"^MethodConfig\(\) .* Did you mean topk\?"),
     (TrainConfig, "epoch", r"^TrainConfig\(\) .* Did you mean epochs\?"),

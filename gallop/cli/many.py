@@ -11,13 +11,19 @@ from itertools import chain
 
 from gallop.cli.console import Console
 from gallop.errors import CommandError, KeysRefused, Unreachable
-from gallop.scoring.arrow import require_arrow
 from gallop.scoring.destination import open_destination
-from gallop.scoring.layout import Layout, manifest_of, settle_manifest
+from gallop.scoring.layout import manifest_of, settle_manifest
 from gallop.scoring.on_ray import Cluster, score_on_ray
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import Opener, Source, SourceItem, open_source
+from gallop.wording import listed
+
+
+def require_many(what: str) -> None:
+    """Raise CommandError where a package of the extra ``many`` is missing."""
+    if missing := [name for name in ("pyarrow", "fsspec", "httpcore") if find_spec(name) is None]:
+        raise CommandError(f"{listed(missing)} must be installed for {what}: pip install 'gallop-explorer[many]'.")
 
 
 def opener_of(options: Namespace, source: str) -> Opener:
@@ -67,14 +73,12 @@ class Counting:
         return max(self.total - self.passed, 0) / parts / rate
 
 
-def answer_many(
-    source: str, worker: PhotoScorer | PhotoEmbedder, options: Namespace, console: Console, layout: Layout
-) -> int:
+def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Namespace, console: Console) -> int:
     """Write the answers to all photos of a source.
 
     Returns the exit status: 2 where the folder holds a photo without an answer, whichever call wrote its row.
     """
-    require_arrow("--out")
+    require_many("--out")
     if options.engine == "ray" and find_spec("ray") is None:
         raise CommandError("ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'.")
     if options.engine != "ray" and (options.address or options.workers):
@@ -86,7 +90,7 @@ def answer_many(
     if first is None:
         raise CommandError(f"{source} holds no photos.")
     console.progress("loading the model")
-    asked = {"source": source, "column": options.column, "shard_size": options.shard_size, "layout": layout.name}
+    asked = {"source": source, "column": options.column, "shard_size": options.shard_size}
     settle_manifest(place, manifest_of(worker, **asked))
     last = ScoringProgress()
 
@@ -100,9 +104,9 @@ def answer_many(
             all_photos, how = chain([first], photos), {"shard_size": options.shard_size, "part": options.part}
             if options.engine == "ray":
                 cluster = Cluster(options.address, options.workers)
-                score_on_ray(all_photos, worker, place, cluster=cluster, layout=layout, heard=heard, **how)
+                score_on_ray(all_photos, worker, place, cluster=cluster, heard=heard, **how)
             else:
-                score_source(all_photos, worker, place, layout=layout, heard=heard, **how)
+                score_source(all_photos, worker, place, heard=heard, **how)
     except (KeyboardInterrupt, Unreachable, KeysRefused) as stopped:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
         written = f"{tables} written to {place.name}; the same call goes on after that."

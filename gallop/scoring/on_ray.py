@@ -27,7 +27,7 @@ from gallop.errors import DataError, ParallelError, first_line, sentence_of
 from gallop.features.encoding import BATCH
 from gallop.runtime.process import prepare
 from gallop.scoring.destination import Destination
-from gallop.scoring.layout import Layout, schema_of, table_of
+from gallop.scoring.layout import schema_of, table_of
 from gallop.scoring.run import ScoringProgress, ShardPhotos, Shards, answers
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
@@ -303,7 +303,6 @@ def score_on_ray(
     place: Destination,
     *,
     cluster: Cluster,
-    layout: Layout,
     shard_size: int,
     part: tuple[int, int] = (1, 1),
     heard: Callable[[ScoringProgress], None] = lambda _: None,
@@ -319,7 +318,7 @@ def score_on_ray(
         there = ray.cluster_resources()
         size = PoolSize.of(worker.device, cluster.workers, there.get("CPU", 1), there.get("GPU", 0))
         device = worker.device if size.gpu else "cpu"
-        writer = _Writer(place, layout, heard)
+        writer = _Writer(place, heard)
         pool = ActorPool(packed(worker, device), size, writer.take)
         try:
             for number, photos in writer.due(source, shard_size, part):

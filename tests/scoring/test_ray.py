@@ -25,7 +25,6 @@ from gallop.errors import BackboneError, DataError, ParallelError
 from gallop.estimator import GalLoPClassifier
 from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer, on_ray
 from gallop.scoring.destination import open_destination
-from gallop.scoring.layout import LAYOUTS
 from gallop.scoring.on_ray import ActorPool, Cluster, PoolSize, joined_to, score_on_ray
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.sources import Opener, SourceItem, open_source
@@ -40,7 +39,6 @@ if sys.platform != "linux":
     pytest.skip("Ray's processes are looked at as Linux shows them", allow_module_level=True)
 
 SHARD, PHOTOS = 50, 200
-RETRIEVAL = ("--layout", "clip-retrieval")
 BUSY = "timed out during startup"
 """What Ray says where its processes had no 15 seconds to start in."""
 
@@ -147,7 +145,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def on_cluster(cluster: Cluster, source: Any, worker: PhotoScorer, folder: Path, **options: Any) -> ScoringProgress:
     place = open_destination(str(folder))
-    return score_on_ray(source, worker, place, cluster=cluster, layout=LAYOUTS["parquet"], shard_size=SHARD, **options)
+    return score_on_ray(source, worker, place, cluster=cluster, shard_size=SHARD, **options)
 
 
 @pytest.mark.slow
@@ -223,8 +221,7 @@ def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_senten
 
 @pytest.mark.slow
 def test_answers_and_features_by_a_cluster(cluster: Cluster, tower: Path, photos: Path, tmp_path: Path) -> None:
-    """Features are laid out either way."""
-    for number, words in enumerate((["predict", "--classes", "red,green"], ["embed"], ["embed", *RETRIEVAL])):
+    for number, words in enumerate((["predict", "--classes", "red,green"], ["embed"])):
         here, there = tmp_path / f"here-{number}", tmp_path / f"there-{number}"
         command, *more = words
         given = [command, photos, *more, "--backbone", tower, "--device", "cpu", "--shard-size", SHARD, "--json"]

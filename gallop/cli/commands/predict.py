@@ -11,15 +11,13 @@ from typing import Any
 
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, model_or_classes
-from gallop.cli.many import answer_many, opener_of
+from gallop.cli.many import answer_many, opener_of, require_many
 from gallop.errors import CommandError
 from gallop.images import list_images
 from gallop.model.scores import VERDICT
 from gallop.predictions.rows import csv_head, csv_row
 from gallop.runtime.writing import open_growing, part_of
 from gallop.scoring import Extras, PhotoScorer
-from gallop.scoring.arrow import require_arrow
-from gallop.scoring.layout import LAYOUTS
 from gallop.scoring.run import answers
 from gallop.scoring.scorer import Columns
 from gallop.scoring.sources import Opener, SourceItem
@@ -35,7 +33,7 @@ def run(options: Namespace, console: Console) -> int:
             "--with, --column, --buckets, --part and --engine are for many photos: give --out DIR as well."
         )
     if options.web:
-        require_arrow("--web")
+        require_many("--web")
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
     opener = Opener(web=options.web, home=None, allow="--{}")
@@ -95,7 +93,7 @@ def _many(options: Namespace, console: Console) -> int:
         opener=opener_of(options, options.images[0]),
         draft=options.draft,
     )
-    return answer_many(options.images[0], worker, options, console, LAYOUTS["parquet"])
+    return answer_many(options.images[0], worker, options, console)
 
 
 @contextmanager
