@@ -173,7 +173,7 @@ def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
     """
     with place.alone(MANIFEST):  # parts may be started at the same moment
         if not place.has(MANIFEST):
-            if any(name.endswith(".parquet") for name in place.names()):
+            if place.has(shard_file(0)):
                 raise DataError(
                     f"{place.name} holds tables, but no {MANIFEST} that says of what: give an empty folder."
                 )

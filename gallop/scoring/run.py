@@ -39,7 +39,7 @@ class ScoringProgress:
         done: photos answered by this call, those without an answer counted.
         errors: those without an answer.
         skipped: photos in shards that were there already.
-        skipped_errors: those without an answer in shards that this call found, or that other calls wrote meanwhile.
+        skipped_errors: those without an answer in these shards.
         shards: files written by this call.
         seconds: since its beginning.
     """
@@ -88,7 +88,6 @@ def score_source(
             errors = sum(error is not None for error in columns["error"])
             shards.count(done=len(columns["key"]), errors=errors)
         shards.write(number, table_of(rows, schema), photos.hash)
-    shards.count_others()
     return shards.progress
 
 
@@ -118,7 +117,6 @@ class Shards:
     def __init__(self, place: Destination, heard: Callable[[ScoringProgress], None]) -> None:
         self._place, self._heard = place, heard
         self._began, self.progress = time.monotonic(), ScoringProgress()
-        self._others: list[int] = []
 
     def count(self, **more: int) -> None:
         """Add to the fields of the progress, by their names."""
@@ -140,7 +138,7 @@ class Shards:
         items = iter(source)
         for number, first in enumerate(items):
             photos = ShardPhotos(chain([first], islice(items, shard_size - 1)))
-            label, there = self._place.label(shard_file(number)), self._is_there(number)
+            label, there = self._place.label(shard_file(number)), self._place.has(shard_file(number))
             facts = read_shard(self._place, number) if there else None
             if facts is not None:
                 counted = sum(1 for _ in photos)
@@ -156,23 +154,12 @@ class Shards:
             elif number % part[1] == part[0] - 1:
                 yield number, photos
             else:
-                self._others.append(number)
                 deque(photos, maxlen=0)
 
     def write(self, number: int, rows: Table, keys_hash: str) -> None:
         """Write a shard. Raises as ``write_shard``."""
         write_shard(self._place, number, rows, keys_hash)
         self.count(shards=1)
-
-    def count_others(self) -> None:
-        """Count the photos without an answer in shards that other calls have written meanwhile."""
-        for number in filter(self._is_there, self._others):
-            facts = read_shard(self._place, number)
-            if facts is not None:
-                self.count(skipped_errors=facts[1])
-
-    def _is_there(self, number: int) -> bool:
-        return self._place.has(shard_file(number))
 
 
 def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:

@@ -82,12 +82,6 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
             415,
             "not_multipart",
         )
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refusal(
-            "The body is compressed (Content-Encoding), which is not read here: send the form as it is.",
-            415,
-            "compressed",
-        )
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > options.body:
         raise _too_large(options)

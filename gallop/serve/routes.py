@@ -32,13 +32,7 @@ Format = Annotated[
     Query(alias="format", description="json or png; else as Accept says"),
 ]
 
-_router = APIRouter()  # of two addresses of one function, the lower is listed first
-_NAME: Any = {
-    "parameters": [
-        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "which model"}
-    ]
-}
-_ERRORS: Any = {
+_ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.ErrorAnswer, "description": words}
     for status, words in {
         401: "no key, or one that is not known",
@@ -53,6 +47,12 @@ _ERRORS: Any = {
         503: "stopping, too late, or no memory",
     }.items()
 }
+_router = APIRouter(responses=_ERRORS)  # of two addresses of one function, the lower is listed first
+_NAME: Any = {
+    "parameters": [
+        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "which model"}
+    ]
+}
 
 
 def _form(photo: dict[str, Any], url: dict[str, Any]) -> dict[str, Any]:
@@ -64,19 +64,20 @@ def _form(photo: dict[str, Any], url: dict[str, Any]) -> dict[str, Any]:
 _FILE, _ADDRESS = {"type": "string", "format": "binary"}, {"type": "string", "format": "uri"}
 _ONE = _form(_FILE, _ADDRESS)
 _SEVERAL = _form({"type": "array", "items": _FILE}, {"type": "array", "items": _ADDRESS})
-_predicted: Any = {"tags": ["photos"], "responses": {200: {"model": schemas.PredictAnswer}, **_ERRORS}}
+_predicted: Any = {"summary": "Name what photos show", "response_model": schemas.PredictAnswer}
 _explained: Any = {
-    "tags": ["photos"],
-    "responses": {200: {"model": schemas.ExplainAnswer, "content": {"image/png": {}}}, **_ERRORS},
+    "summary": "Which prompts and regions decided",
+    "response_model": schemas.ExplainAnswer,
+    "responses": {200: {"content": {"image/png": {}}}},
 }
-_classes: Any = {"tags": ["models"], "responses": {200: {"model": schemas.ClassesAnswer}, 404: _ERRORS[404]}}
-_models: Any = {"tags": ["models"], "responses": {200: {"model": schemas.ModelsAnswer}}}
-_state: Any = {"tags": ["state"], "responses": {200: {"model": schemas.HealthAnswer, "description": "yes"}}}
-_state["responses"][503] = {"model": schemas.HealthAnswer, "description": "no"}
+_state: Any = {
+    "response_model": schemas.HealthAnswer,
+    "responses": {503: {"model": schemas.HealthAnswer, "description": "no"}},
+}
 
 
-@_router.post("/models/{name}/predict", summary="The same by a model", openapi_extra=_SEVERAL | _NAME, **_predicted)
-@_router.post("/predict", summary="Name what photos show", openapi_extra=_SEVERAL, **_predicted)
+@_router.post("/models/{name}/predict", openapi_extra=_SEVERAL | _NAME, **_predicted)
+@_router.post("/predict", openapi_extra=_SEVERAL, **_predicted)
 async def _predict(request: Request) -> Response:
     name, found = await _answered(request, _service(request).predict)
     refused = [one for one in found if isinstance(one, Refusal)]
@@ -86,8 +87,8 @@ async def _predict(request: Request) -> Response:
     return JSONResponse({"model": name, "photos": photos})
 
 
-@_router.post("/models/{name}/explain", summary="The same by a model", openapi_extra=_ONE | _NAME, **_explained)
-@_router.post("/explain", summary="Which prompts and regions decided", openapi_extra=_ONE, **_explained)
+@_router.post("/models/{name}/explain", openapi_extra=_ONE | _NAME, **_explained)
+@_router.post("/explain", openapi_extra=_ONE, **_explained)
 async def _explain(request: Request, shown: ClassName = None, form: Format = None) -> Response:
     accepted = request.headers.get("accept", "")
     as_picture = form == "png" or (form is None and "image/png" in accepted and "json" not in accepted)
@@ -106,21 +107,26 @@ async def _answered(request: Request, ask: Callable[..., Coroutine[Any, Any, Any
         return name, await while_wanted(request.receive, ask(name, sent, count, *more), within)
 
 
-@_router.get("/models/{name}/classes", summary="The same of a model", openapi_extra=_NAME, **_classes)
-@_router.get("/classes", summary="What a model knows", **_classes)
-async def _class_list(request: Request) -> Response:
+@_router.get("/models/{name}/classes", summary="What a model knows", openapi_extra=_NAME)
+@_router.get("/classes", summary="What a model knows")
+async def _class_list(request: Request) -> schemas.ClassesAnswer:
     name = _model_asked(request)
     classifier = _service(request).classifier(name)
-    model, limits = classifier.model_, classifier.calibration_
-    about = {"model": name, "classes": model.class_names, "backbone": model.backbone.name}
-    return JSONResponse(about | {"threshold": limits.threshold, "temperature": limits.temperature})
+    model, found = classifier.model_, classifier.calibration_
+    return schemas.ClassesAnswer(
+        model=name,
+        classes=list(model.class_names),
+        backbone=model.backbone.name,
+        threshold=found.threshold,
+        temperature=found.temperature,
+    )
 
 
-@_router.get("/models", summary="All models", **_models)
-async def _model_list(request: Request) -> Response:
+@_router.get("/models", summary="All models")
+async def _model_list(request: Request) -> schemas.ModelsAnswer:
     service = _service(request)
     counts = {name: len(service.classifier(name).model_.class_names) for name in service.options.models}
-    return JSONResponse({"models": [{"name": name, "classes": count} for name, count in counts.items()]})
+    return schemas.ModelsAnswer(models=[schemas.ModelEntry(name=name, classes=counts[name]) for name in counts])
 
 
 @_router.get("/health/ready", summary="Whether it takes requests", **_state)
@@ -134,7 +140,7 @@ async def _live(request: Request) -> Response:
     return _health(_service(request), "live")
 
 
-@_router.get("/metrics", summary="Figures for Prometheus", tags=["state"], response_class=Response)
+@_router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
 async def _metrics(request: Request) -> Response:
     return Response(_service(request).figures(), headers={"content-type": METRICS_TYPE})
 
