@@ -179,9 +179,10 @@ def asked(ask: Callable[[], T], place: str, done: str, *passed: type[Exception])
         DataError: it fails otherwise.
         Unreachable, KeysRefused: as ``patiently``.
     """
+    as_they_are: tuple[type[Exception], ...] = (DataError, *passed)
     try:
         return patiently(ask, service_of(place))
-    except (DataError, *passed):
+    except as_they_are:
         raise
     except Exception as error:  # every service has errors of its own
         shown, why = printable_name(place), reason(error)
