@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -94,10 +95,10 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
     )
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        if error.message.startswith("Too many"):
+    except (MultiPartException, FormParserError) as error:  # older versions of starlette let the parser's own through
+        if str(error).startswith("Too many"):
             raise _too_many(options) from error
-        if error.message.startswith("Part exceeded"):
+        if str(error).startswith("Part exceeded"):
             raise Refusal(f"A field of text has more than {_LONGEST_URL} characters.", 413, "too_large") from error
         raise Refusal(
             "The body is no whole multipart form: let a library or curl -F write it.", 400, "bad_form"
