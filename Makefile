@@ -122,7 +122,7 @@ $(VENV)/.docs: pyproject.toml $(VENV)/.made
 
 $(VENV)/.dev: pyproject.toml $(VENV)/.made
 	@echo "Installing GalLoP Explorer with app, notebooks and developers' tools into $(VENV): a few minutes the first time."
-	$(PIP_INSTALL) -e '.[app,notebooks,onnx,distributed,tokenizers,many,serve,docs,dev]'
+	$(PIP_INSTALL) -e '.[app,notebooks,onnx,distributed,tokenizers,many,ray,serve,docs,dev]'
 	-$(BIN)/python -m gallop.export.web.fetch # without it, tests of pages for browsers are left out, and named
 	@touch $(VENV)/.app $(VENV)/.notebooks $(VENV)/.docs $@
 

@@ -10,6 +10,7 @@ from gallop.cli.console import Console
 from gallop.errors import CommandError, KeysRefused, Unreachable
 from gallop.scoring.destination import open_destination
 from gallop.scoring.layout import manifest_of, settle_manifest
+from gallop.scoring.on_ray import score_on_ray
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import Opener, open_source
@@ -33,6 +34,10 @@ def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Names
     Returns the exit status: 2 where a photo has no answer, in tables of this call or in those that it found.
     """
     require_many("--out")
+    if options.engine == "ray" and find_spec("ray") is None:
+        raise CommandError("ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'.")
+    if options.engine != "ray" and (options.address or options.workers):
+        raise CommandError("--address and --workers are for --engine ray: give it as well.")
     place = open_destination(options.out)
     photos = iter(open_source(source, worker.opener, options.column))
     first = next(photos, None)
@@ -49,9 +54,12 @@ def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Names
         _tell(progress, console)
 
     try:
-        score_source(
-            chain([first], photos), worker, place, shard_size=options.shard_size, part=options.part, heard=heard
-        )
+        all_photos, how = chain([first], photos), {"shard_size": options.shard_size, "part": options.part}
+        if options.engine == "ray":
+            how |= {"address": options.address, "workers": options.workers}
+            score_on_ray(all_photos, worker, place, heard=heard, **how)
+        else:
+            score_source(all_photos, worker, place, heard=heard, **how)
     except (KeyboardInterrupt, Unreachable, KeysRefused) as stopped:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
         written = f"{tables} written to {place.name}; the same call goes on after that."

@@ -109,6 +109,17 @@ def add_many(parser: Parser, made: str) -> None:
         help="also read photos from any bucket (s3://, hf://, ...) or Windows share that a list or table names, with "
         "your keys; without, only from the one that it lies in itself",
     )
+    group = parser.add_argument_group("many photos, on many machines or processes (extra ray)")
+    group.add_argument("--engine", choices=("here", "ray"), default="here", help="in this process, or by Ray's workers")
+    group.add_argument(
+        "--address", metavar="HOST:PORT", help="of a Ray cluster, or auto; without, Ray is started here for this call"
+    )
+    group.add_argument(
+        "--workers",
+        type=some,
+        metavar="N",
+        help="how many; without, one a processor, or two a GPU where there are GPUs",
+    )
 
 
 def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None:

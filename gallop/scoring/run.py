@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,6 +21,11 @@ from gallop.scoring.layout import read_shard, schema_of, shard_file, table_of, w
 from gallop.scoring.scorer import Columns, PhotoEmbedder, PhotoScorer, one_batch
 from gallop.scoring.sources import SourceItem
 from gallop.scoring.sources.item import bounded_batches
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+else:
+    Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
 
 GPU_BATCH = 128
 """Photos that pass a backbone on a GPU together, a multiple of ``BATCH``: it has thousands of units to feed."""
@@ -81,8 +87,7 @@ def score_source(
             rows.append(columns)
             errors = sum(error is not None for error in columns["error"])
             shards.count(done=len(columns["key"]), errors=errors)
-        write_shard(place, number, table_of(rows, schema), photos.hash)
-        shards.count(shards=1)
+        shards.write(number, table_of(rows, schema), photos.hash)
     return shards.progress
 
 
@@ -103,7 +108,7 @@ class ShardPhotos:
 
 
 class Shards:
-    """The shards that a call has to write, and how far it is.
+    """The shards that a call finds, writes, or leaves to other calls, and how far it is.
 
     Args:
         heard: told of the progress whenever something is counted.
@@ -150,6 +155,11 @@ class Shards:
                 yield number, photos
             else:
                 deque(photos, maxlen=0)
+
+    def write(self, number: int, rows: Table, keys_hash: str) -> None:
+        """Write a shard. Raises as ``write_shard``."""
+        write_shard(self._place, number, rows, keys_hash)
+        self.count(shards=1)
 
 
 def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:

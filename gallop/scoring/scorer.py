@@ -5,10 +5,12 @@ Shapes: B photos, K classes, N local prompts, D joint width.
 
 from __future__ import annotations
 
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -203,7 +205,7 @@ class PhotoScorer(_Worker):
     Made from a model's folder it is pickled as the folder's name, and loads the model where it is used first.
 
     Args:
-        model: the folder of a trained model, or a classifier.
+        model: the folder of a trained model, the files of such a folder by their names, or a classifier.
         device, backbone: as ``GalLoPClassifier.load``.
         extras: further columns.
         opener: opens what batches name; by default what lies on this machine's disks.
@@ -212,7 +214,7 @@ class PhotoScorer(_Worker):
 
     def __init__(
         self,
-        model: str | GalLoPClassifier,
+        model: str | Mapping[str, bytes] | GalLoPClassifier,
         *,
         device: str = "auto",
         backbone: str | None = None,
@@ -222,10 +224,10 @@ class PhotoScorer(_Worker):
     ) -> None:
         self.model, self.device, self.backbone = model, device, backbone
         self.extras, self.opener, self.draft = extras, opener, draft
-        self._loaded: GalLoPClassifier | None = None
+        self._loaded = model if isinstance(model, GalLoPClassifier) else None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_loaded": None}
+        return self.__dict__ | {"_loaded": self._loaded if isinstance(self.model, GalLoPClassifier) else None}
 
     @property
     def classifier(self) -> GalLoPClassifier:
@@ -236,10 +238,12 @@ class PhotoScorer(_Worker):
             CheckpointError: it is no model, or the backbone that has its name here is another one.
         """
         if self._loaded is None:
-            if isinstance(self.model, GalLoPClassifier):
-                self._loaded = self.model
-            else:
-                self._loaded = GalLoPClassifier.load(self.model, backbone=self.backbone, device=self.device)
+            with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
+                if isinstance(self.model, Mapping):
+                    for name, content in self.model.items():
+                        (Path(folder) / name).write_bytes(content)
+                place = self.model if isinstance(self.model, str) else folder
+                self._loaded = GalLoPClassifier.load(place, backbone=self.backbone, device=self.device)
         return self._loaded
 
     @property

@@ -154,13 +154,21 @@ def test_features(photos: Path, backbone: Path, tmp_path: Path) -> None:
     assert parquet.read_schema(tmp_path / "a" / "part-000000.parquet").field("embedding").type.list_size == 32
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "pyarrow must be installed for --out: pip install 'gallop-explorer[many]'"),
+        (("--engine", "ray"), "ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'"),
+    ],
+)
 def test_without_its_packages_it_says_what_to_install(
-    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any, said: str
 ) -> None:
-    monkeypatch.setattr(many, "find_spec", lambda _: None)
-    outcome = predict(photos, tmp_path / "out", backbone)
+    found: Any = many.find_spec
+    monkeypatch.setattr(many, "find_spec", lambda name: None if said.startswith(name) else found(name))
+    outcome = predict(photos, tmp_path / "out", backbone, *options)
     assert outcome.code == 2
-    assert "pyarrow, fsspec, httpcore must be installed for --out: pip install 'gallop-explorer[many]'" in outcome.err
+    assert said in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -173,7 +181,9 @@ def test_without_its_packages_it_says_what_to_install(
         ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part such as 1/2"),
         ("embed PHOTOS --out ROOT/o --shard-size 0", "is not a whole number of 1 or more"),
         ("embed https://example.org/x.txt --out ROOT/o", "give --web"),
-        ("predict PHOTOS --classes a,b --part 1/2", "--part are for many photos: give --out DIR as well"),
+        ("predict PHOTOS --classes a,b --engine ray", "--engine are for many photos: give --out DIR as well"),
+        ("predict PHOTOS --classes a,b --out ROOT/o --workers 2", "--workers are for --engine ray: give it as well"),
+        ("embed PHOTOS --out ROOT/o --address auto", "--workers are for --engine ray: give it as well"),
         ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, give one source"),
         ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and no --csv"),
         ("predict PHOTOS --classes a,b --with regions", "are for many photos: give --out DIR as well"),

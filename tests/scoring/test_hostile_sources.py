@@ -14,6 +14,8 @@ import pytest
 from gallop.errors import DataError
 from gallop.runtime.ahead import ahead
 from gallop.runtime.machine import peak_bytes
+from gallop.scoring import on_ray
+from gallop.scoring.run import ShardPhotos
 from gallop.scoring.sources import Opener, SourceItem, open_source
 from gallop.scoring.sources.item import BATCH_BYTES, LONGEST_KEY, bounded_batches
 from tests.scoring.hostile_sources import CHEAP, END, HOSTILE, photos_in_tar, png, table, tar
@@ -72,6 +74,8 @@ def photos(*sizes: int) -> Iterator[SourceItem]:
 def test_photos_that_are_large_are_held_in_smaller_batches() -> None:
     large = BATCH_BYTES // 4
     assert [len(batch) for batch in bounded_batches(photos(*[large] * 10, *[1] * 20), 16)] == [4, 4, 16, 6]
+    pieces = [len(piece) for piece in on_ray._pieces(ShardPhotos(photos(*[large] * 20, *[1] * 300)))]
+    assert pieces == [8, 8, 4 + 16 * 16, 44], "whole batches: a worker makes the same ones"
 
 
 def test_a_key_of_any_length_takes_little_memory() -> None:

@@ -14,6 +14,7 @@ examples:
   gallop predict archive/ --model model --out answers    # any number of photos; goes on where it was cut off
   gallop predict s3://bucket/photos --model model --out answers --part 1/4 --with embedding regions
   gallop predict "shards/*.tar" --model model --out answers         # or a .txt list, a .csv or .parquet table
+  gallop predict archive/ --model model --out answers --engine ray --address auto       # docs/howto/many_photos.md
 
 JSON: [{{image, label, probability, probabilities {{name: p}}, ood_score, is_ood}} or {{image, error}}, ...]
 ood_score is {VERDICT} (larger = more outlier); is_ood is null without a threshold. Images that cannot be read

@@ -26,8 +26,10 @@ def run(options: Namespace, console: Console) -> int:
     """Answer every image that can be read, and name the others."""
     if options.out is not None:
         return _many(options, console)
-    if options.extras or options.column or options.buckets or options.part != (1, 1):
-        raise CommandError("--with, --column, --buckets and --part are for many photos: give --out DIR as well.")
+    if options.extras or options.column or options.buckets or options.part != (1, 1) or options.engine != "here":
+        raise CommandError(
+            "--with, --column, --buckets, --part and --engine are for many photos: give --out DIR as well."
+        )
     if options.web:
         require_many("--web")
     if options.csv is not None:

@@ -1,0 +1,100 @@
+"""What travels to a cluster, and how many workers it has; nothing here needs Ray."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gallop.config import MethodConfig
+from gallop.errors import CheckpointError, ParallelError
+from gallop.estimator import GalLoPClassifier
+from gallop.model.calibration import Calibration
+from gallop.scoring import Extras, PhotoScorer
+from gallop.scoring.layout import fingerprint
+from gallop.scoring.on_ray import PoolSize, packed
+from gallop.scoring.sources import Opener
+from tests import tiny
+
+
+@pytest.mark.parametrize(
+    ("device", "wanted", "cpus", "gpus", "size"),
+    [
+        ("auto", None, 16, 0, (16, 0)),
+        ("auto", 3, 16, 0, (3, 0)),
+        ("auto", 40, 16, 0, (40, 0)),  # a cluster may grow
+        ("auto", None, 0.5, 0, (1, 0)),
+        ("auto", None, 64, 8, (16, 1 / 2)),
+        ("cuda", 8, 64, 8, (8, 1)),
+        ("cuda", 3, 64, 8, (3, 1)),
+        ("auto", 9, 64, 8, (9, 1 / 2)),  # two on one of them: more than a half each would leave the ninth without
+        ("auto", 24, 64, 8, (24, 1 / 3)),
+        ("cpu", None, 64, 8, (64, 0)),
+    ],
+)
+def test_the_size_of_a_pool(device: str, wanted: int | None, cpus: float, gpus: float, size: tuple[int, float]) -> None:
+    found = PoolSize.of(device, wanted, cpus, gpus)
+    assert (found.workers, found.gpu) == size
+    if found.gpu:
+        assert int(1 / found.gpu) * gpus >= found.workers, "all find room, none on two GPUs"
+    with pytest.raises(ParallelError, match=r"has a GPU for device=.cuda.: leave it out"):
+        PoolSize.of("cuda", None, cpus, 0)
+
+
+@pytest.fixture(scope="module")
+def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+
+
+def scorer(tower: Path) -> PhotoScorer:
+    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(["red", "green"])
+    classifier.model_.prompts.global_contexts.data.add_(0.01)
+    classifier.calibration_ = Calibration(1.7, -0.5, "for a test")
+    return PhotoScorer(classifier, extras=Extras(probabilities=True, regions=True), opener=Opener(web=True), draft=True)
+
+
+def test_a_scorer_travels_without_its_tower_and_answers_alike(tower: Path, tmp_path: Path) -> None:
+    here = scorer(tower)
+    sent = pickle.dumps(packed(here, "cpu"))
+    assert len(sent) < (tower / "weights.safetensors").stat().st_size / 20
+    there = pickle.loads(sent)
+    assert fingerprint(there.classifier) == fingerprint(here.classifier)
+    assert (there.extras, there.opener, there.draft) == (here.extras, here.opener, True)
+    paths = tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])
+    asked = {"path": [str(path) for path in paths]}
+    assert there(asked) == here(asked)
+
+
+@pytest.mark.parametrize("detail", [1, 2])
+def test_a_head_travels_with_it_and_looks_as_closely(tower: Path, tmp_path: Path, detail: float) -> None:
+    here = with_head(tower, detail)
+    there = pickle.loads(pickle.dumps(packed(here, "cpu")))
+    assert fingerprint(there.classifier) == fingerprint(here.classifier)
+    assert tiny.head_of(there.classifier).shots is None, "features of single shots stay where they are"
+    paths = tiny.write_images(tmp_path, [tiny.picture(i, colour) for i in range(2) for colour in ("red", "green")])
+    asked = {"path": [str(path) for path in paths]}
+    assert there(asked) == here(asked)
+    found = here.classifier.predict_all([str(path) for path in paths])
+    np.testing.assert_allclose(there(asked)["probabilities"], found.probabilities, atol=1e-6)
+
+
+def with_head(tower: Path, detail: float) -> PhotoScorer:
+    method = MethodConfig(head="ridge", detail=detail)
+    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu", method=method, topk=(2, 4))
+    classifier.zero_shot(["red", "green"]).add_shots(*tiny.pictures({"red": 2, "green": 2}))
+    return PhotoScorer(classifier, extras=Extras(probabilities=True, regions=True))
+
+
+def test_another_tower_of_that_name_is_refused(tower: Path, tmp_path: Path) -> None:
+    sent = packed(scorer(tower), "cpu")
+    assert isinstance(sent, PhotoScorer)
+    assert isinstance(sent.model, Mapping)
+    other = tmp_path / "other"
+    other.mkdir()
+    tiny.backbone_folder(other, patch_size=16)
+    sent.model = {name: file.replace(str(tower).encode(), str(other).encode()) for name, file in sent.model.items()}
+    with pytest.raises(CheckpointError):
+        _ = sent.classifier
