@@ -28,7 +28,6 @@ _HOMES = {
     "register": "gallop.parts",
     "repeat": "gallop.estimator.repeat",
     "save_maps": "gallop.maps.pictures",
-    "predict_many": "gallop.scoring.arrow",
     "parse_names": "gallop.names.class_names",
 }
 
@@ -46,7 +45,6 @@ __all__ = [
     "load_image",
     "parse_names",
     "plot_explanation",
-    "predict_many",
     "read_folder",
     "register",
     "repeat",
@@ -67,7 +65,6 @@ if TYPE_CHECKING:
     from gallop.parts import register
     from gallop.predictions.explanation import Explanation
     from gallop.predictions.predict import Predictions
-    from gallop.scoring.arrow import predict_many
 
 
 def __getattr__(name: str) -> object:

@@ -14,7 +14,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
-from gallop import GalLoPClassifier, load_backbone, predict_many
+from gallop import GalLoPClassifier, load_backbone
 from gallop.data import read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
@@ -292,7 +292,6 @@ MISUSES: list[Misuse] = [
         "call fit, zero_shot",
     ),
     ("no image", lambda p: p.model.predict([]), "No images", "at least one"),
-    ("a list to predict_many", lambda p: predict_many(p.model, p.paths), "a list", "predict_all|txt"),  # type: ignore[arg-type]
     ("features of another tower", lambda p: p.model.predict_all(narrow(p)), "widths 5 for regions", "own backbone"),
     ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
     ("prompts of another tower", narrow_prompts, "regions of width 5", "Leave prompts away"),

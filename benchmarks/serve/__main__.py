@@ -5,8 +5,8 @@
 The service answers the sample's photos with the sample's model. As many clients as are named send one photo after the
 other for so long; what the tower and a loop without a service do on the same photos, with nothing else running, is
 taken before and after each number of clients. Then come hostile photos, bodies of 200 MB, senders that stop, senders
-that hang up, and a bystander beside eight who send photos of 40 megapixels; at last the service is told to stop while
-eight clients send. Clients are a process of their own, on the same cores.
+that hang up; at last the service is told to stop while eight clients send. Clients are a process of their own, on the
+same cores.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from benchmarks.report import README, replace_between
 from benchmarks.serve.clients import Load, load, seen, start
 from benchmarks.serve.processes import REST, forget_largest, resident, served
 from benchmarks.serve.rough import ROUGH, rough
-from benchmarks.serve.slow import SENDERS, beside_slow
 from benchmarks.serve.table import table
 from benchmarks.serve.tower import rates
 
@@ -58,9 +57,6 @@ def measure(clients: Sequence[int], seconds: float) -> dict[str, Any]:
             print(found["loads"][-1], flush=True)
         found["rough"] = [rough(port, process.pid, kind) for kind in ROUGH]
         for row in found["rough"]:
-            print(row, flush=True)
-        found["slow"] = [beside_slow(port, seconds, senders) for senders in (0, SENDERS)]
-        for row in found["slow"]:
             print(row, flush=True)
         found["stop"] = stop(port, process)
     print(found["stop"], flush=True)

@@ -27,11 +27,6 @@ def table(found: dict[str, Any]) -> str:
     for row in found["rough"]:
         sizes = [f"{row[key]:.0f} MB" for key in ("before", "largest", "after")]
         lines.append(f"| {row['kind']} | {_counted(row['statuses'])} | {' | '.join(sizes)} | {row['errors after']} |")
-    lines += ["", "| a bystander beside so many slow senders | p50 | p95 | longest | told | the slow are told |"]
-    lines.append("|---" * 6 + "|")
-    for row in found["slow"]:
-        waits = " | ".join(f"{row[key]:.2f} s" for key in ("p50", "p95", "longest"))
-        lines.append(f"| {row['senders']} | {waits} | {_counted(row['statuses'])} | {_counted(row['slow'])} |")
     stopped = found["stop"]
     lost = stopped["statuses"].get("lost", 0)
     told = f"Told to stop while eight clients sent: {_counted(stopped['statuses'])}; {lost} of the accepted lost"

@@ -113,49 +113,27 @@ def open_draft(path: Path) -> AbstractContextManager[BinaryIO]:
     return _named_later(path)
 
 
-def part_of(path: Path) -> Path:
-    """Return where a file lies that ``open_growing`` has not finished."""
-    return path.with_name(f"{path.name}.part")
-
-
-def open_growing(path: Path) -> AbstractContextManager[BinaryIO]:
-    """Open a file that is of use before it is whole: it gets its name when the block ends well, as a draft does.
-
-    Until then it is ``part_of(path)``, where everybody may read what was flushed, and there it stays however its writer
-    ends. What an earlier writer left there is begun anew.
-
-    Raises:
-        BlockingIOError: another is writing it.
-        OSError: it cannot be written; the error names it.
-    """
-    return _named_later(path, growing=True)
-
-
 @contextlib.contextmanager
-def _named_later(path: Path, *, lasting: bool = True, growing: bool = False) -> Iterator[BinaryIO]:
-    """Open a draft, or where it is growing its part, that gets the name of the file when the block ends well.
+def _named_later(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """Open a draft that gets the name of the file when the block ends well.
 
     Args:
         lasting: whether this waits for the disk.
     """
     path = Path(os.path.realpath(path))
-    flags = os.O_RDWR | os.O_CREAT | (0 if growing else os.O_EXCL)
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
     def make() -> tuple[int, str]:
-        draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}{DRAFT}")
-        name = str(part_of(path) if growing else draft)
+        name = str(path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}{DRAFT}"))
         return os.open(name, flags, 0o666), name
 
     try:
-        for there in (path, part_of(path)) if growing else (path,):
-            if there.exists() and not there.is_file():  # renamed over, a device would be gone for the whole machine
-                raise OSError(errno.EINVAL, "it is no plain file, so it is not replaced", str(path))
+        if path.exists() and not path.is_file():  # renamed over, a device would be gone for the whole machine
+            raise OSError(errno.EINVAL, "it is no plain file, so it is not replaced", str(path))
         make_folder(path.parent)
-        handle, name = _own(make, wait=not growing)
+        handle, name = _own(make, wait=True)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.truncate()
                 yield file
                 file.flush()
                 if lasting:
@@ -165,8 +143,7 @@ def _named_later(path: Path, *, lasting: bool = True, growing: bool = False) -> 
                 os.replace(name, path)
         except BaseException:
             with contextlib.suppress(OSError):
-                if not (growing and os.stat(name).st_size):
-                    os.unlink(name)
+                os.unlink(name)
             raise
     except OSError as error:
         error.filename, error.filename2 = str(path), None  # not the draft, which nobody knows

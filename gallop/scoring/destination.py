@@ -12,8 +12,7 @@ from gallop.errors import DataError
 from gallop.images.formats import printable_name
 from gallop.runtime.reading import open_file
 from gallop.runtime.writing import locked, write_file
-from gallop.scoring.sources.opening import ANY_SIZE, BUCKETS, Opener, local_path, protocol_of, service_of
-from gallop.scoring.sources.outages import patiently, reason
+from gallop.scoring.sources.opening import ANY_SIZE, BUCKETS, Opener, asked, local_path, protocol_of
 
 T = TypeVar("T")
 
@@ -34,11 +33,6 @@ class Destination:
     def has(self, file: str) -> bool:
         """Return whether a file is there, and so is complete."""
         return self._path(file).exists()
-
-    def names(self) -> list[str]:
-        """Return the names of what lies in the folder itself; none where there is no folder yet."""
-        folder = self._path("")
-        return [entry.name for entry in folder.iterdir()] if folder.exists() else []
 
     def read(self, file: str, most: int = ANY_SIZE) -> bytes:
         """Return what is in a file.
@@ -79,17 +73,6 @@ class Bucket(Destination):
             return False
         return True
 
-    def names(self) -> list[str]:
-        def names_now(system: Any, folder: str) -> Any:
-            system.invalidate_cache()
-            return system.ls(folder, detail=False)
-
-        try:
-            found = self._asked("", "listed", names_now)
-        except FileNotFoundError:
-            return []
-        return [str(name).rstrip("/").rpartition("/")[2] for name in found]
-
     def read(self, file: str, most: int = ANY_SIZE) -> bytes:
         def first_bytes(system: Any, path: str) -> bytes:
             with system.open(path, "rb") as opened:
@@ -111,13 +94,8 @@ class Bucket(Destination):
 
     def _asked(self, file: str, done: str, ask: Callable[[Any, str], T]) -> T:
         system, folder = Opener(home=None).system(self.name)
-        try:
-            return patiently(lambda: ask(system, f"{folder.rstrip('/')}/{file}"), service_of(self.name))
-        except (FileNotFoundError, DataError):
-            raise
-        except Exception as error:  # every service has errors of its own
-            said = f"{self.label(file)} cannot be {done} ({reason(error)}): check the place and your rights."
-            raise DataError(said) from error
+        path, place = f"{folder.rstrip('/')}/{file}", f"{self.name.rstrip('/')}/{file}"
+        return asked(lambda: ask(system, path), place, done, FileNotFoundError)
 
 
 def open_destination(name: str) -> Destination:

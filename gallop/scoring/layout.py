@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from safetensors.torch import save
 
 from gallop import GalLoPClassifier, __version__
@@ -29,9 +28,9 @@ else:
 KEYS_HASH = b"gallop_keys_sha256"
 """In a shard's metadata: of the keys of its photos, by which a later call knows that they are the same."""
 ERRORS = b"gallop_errors"
-"""How many of its photos have no answer: some layouts have no rows for these."""
-FILE_HASH, FEATURES_HASH = b"gallop_file_sha256", b"gallop_features_sha256"
-"""Of the file itself, with ``_unset`` in the place of this hash, and of the file of features beside it."""
+"""How many of its photos have no answer."""
+FILE_HASH = b"gallop_file_sha256"
+"""Of the file itself, with ``_unset`` in the place of this hash."""
 
 
 def schema_of(worker: PhotoScorer | PhotoEmbedder) -> Schema:
@@ -72,64 +71,46 @@ def table_of(parts: Sequence[Columns], schema: Schema) -> Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How shards lie in a folder.
+def shard_file(number: int) -> str:
+    """Return the file of a shard, counted from 0; where it is, the shard is complete."""
+    return f"part-{number:06d}.parquet"
 
-    Attributes:
-        name: as a call says it.
-        file: the table that says, by being there, that shard ``number``, counted from 0, is complete.
-        features: the ``.npy`` file with the features of a shard, where they lie apart. The table has then a row for
-            each photo that could be read, and nothing but its key.
+
+def write_shard(place: Destination, number: int, table: Table, keys_hash: str) -> None:
+    """Write a shard.
+
+    Raises:
+        DataError, OSError: it cannot be written.
     """
+    from pyarrow import parquet
 
-    name: str
-    file: Callable[[int], str]
-    features: Callable[[int], str] | None = None
+    errors = table.num_rows - table["error"].null_count
+    unset = _unset(keys_hash.encode())
+    metadata = {**(table.schema.metadata or {}), KEYS_HASH: keys_hash, ERRORS: str(errors), FILE_HASH: unset}
+    stream = io.BytesIO()
+    parquet.write_table(table.replace_schema_metadata(metadata), stream)
+    data = stream.getvalue()
+    place.write(shard_file(number), data.replace(unset, _sha256(data), 1))
 
-    def write(self, place: Destination, number: int, table: Table, keys_hash: str) -> None:
-        """Write a shard; features first, so where the table is, both are.
 
-        Raises:
-            DataError, OSError: it cannot be written.
-        """
-        from pyarrow import parquet
+def read_shard(place: Destination, number: int) -> tuple[str, int] | None:
+    """Read a shard and return the hash of its photos' keys and how many have no answer; None where it is damaged.
 
-        errors = table.num_rows - table["error"].null_count
-        unset = _unset(keys_hash.encode())
-        metadata = {**(table.schema.metadata or {}), KEYS_HASH: keys_hash, ERRORS: str(errors), FILE_HASH: unset}
-        if self.features is not None:
-            table, features = _apart(table)
-            metadata[FEATURES_HASH] = _sha256(features)
-            place.write(self.features(number), features)
-        stream = io.BytesIO()
-        parquet.write_table(table.replace_schema_metadata(metadata), stream)
-        data = stream.getvalue()
-        place.write(self.file(number), data.replace(unset, _sha256(data), 1))
+    Raises:
+        DataError, OSError: it cannot be read.
+    """
+    from pyarrow import parquet
+    from pyarrow.lib import ArrowException
 
-    def facts(self, place: Destination, number: int) -> tuple[str, int] | None:
-        """Read a shard and return the hash of its photos' keys and how many have no answer; None where it is damaged.
-
-        Raises:
-            DataError, OSError: it cannot be read.
-        """
-        from pyarrow import parquet
-        from pyarrow.lib import ArrowException
-
-        data = place.read(self.file(number))
-        try:
-            # Not the schema's, which pyarrow keeps a second time, encoded, with the hash unset.
-            metadata = parquet.read_metadata(io.BytesIO(data)).metadata or {}
-            unchanged = (
-                _sha256(data.replace(metadata[FILE_HASH], _unset(metadata[KEYS_HASH]), 1)) == metadata[FILE_HASH]
-            )
-            facts = metadata[KEYS_HASH].decode(), int(metadata[ERRORS])
-        except (ArrowException, OSError, KeyError, ValueError):  # what pyarrow raises where a file is damaged
-            return None
-        if unchanged and self.features is not None:
-            features = self.features(number)
-            unchanged = place.has(features) and _sha256(place.read(features)) == metadata[FEATURES_HASH]
-        return facts if unchanged else None
+    data = place.read(shard_file(number))
+    try:
+        # Not the schema's, which pyarrow keeps a second time, encoded, with the hash unset.
+        metadata = parquet.read_metadata(io.BytesIO(data)).metadata or {}
+        unset = data.replace(metadata[FILE_HASH], _unset(metadata[KEYS_HASH]), 1)
+        facts = metadata[KEYS_HASH].decode(), int(metadata[ERRORS])
+    except (ArrowException, OSError, KeyError, ValueError):  # what pyarrow raises where a file is damaged
+        return None
+    return facts if _sha256(unset) == metadata[FILE_HASH] else None
 
 
 def _sha256(data: bytes) -> bytes:
@@ -139,28 +120,6 @@ def _sha256(data: bytes) -> bytes:
 def _unset(keys_hash: bytes) -> bytes:
     """What a file has in the place of its own hash while that is computed: found nowhere else in it."""
     return _sha256(b"unset " + keys_hash)
-
-
-def _apart(table: Table) -> tuple[Table, bytes]:
-    """The keys of photos that could be read, as clip-retrieval names them, and their features as a ``.npy`` file."""
-    import pyarrow.compute as pc
-
-    there = table.filter(pc.is_valid(table["embedding"]))
-    width = table.schema.field("embedding").type.list_size
-    values = there["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    stream = io.BytesIO()
-    np.save(stream, values.reshape(-1, width).astype(np.float16))
-    return there.select(["key"]).rename_columns(["image_path"]), stream.getvalue()
-
-
-LAYOUTS = {
-    layout.name: layout
-    for layout in (
-        Layout("parquet", "part-{:06d}.parquet".format),
-        Layout("clip-retrieval", "metadata/metadata_{}.parquet".format, "img_emb/img_emb_{}.npy".format),
-    )
-}
-"""By name. ``clip-retrieval`` is that tool's: one row a photo that could be read, features and metadata apart."""
 
 
 MANIFEST = "_manifest.json"
@@ -175,7 +134,6 @@ _WORDS = {
     "source": "another source",
     "column": "another column of the table",
     "shard_size": "shards of another size",
-    "layout": "another layout",
 }
 """What it means that an entry differs."""
 
@@ -194,7 +152,7 @@ def fingerprint(classifier: GalLoPClassifier) -> str:
 
 
 def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, Any]:
-    """Return what is said of a worker's answers: ``asked`` are source, column, shard_size and layout."""
+    """Return what is said of a worker's answers: ``asked`` are source, column and shard_size."""
     said: dict[str, Any] = {"format": MANIFEST_FORMAT}
     if isinstance(worker, PhotoScorer):
         said |= {"model": fingerprint(worker.classifier), "columns": asdict(worker.extras)}
@@ -215,7 +173,7 @@ def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
     """
     with place.alone(MANIFEST):  # parts may be started at the same moment
         if not place.has(MANIFEST):
-            if any(name.endswith(".parquet") for name in place.names()):
+            if place.has(shard_file(0)):
                 raise DataError(
                     f"{place.name} holds tables, but no {MANIFEST} that says of what: give an empty folder."
                 )

@@ -11,7 +11,6 @@ photos, and when a machine is lost it would list anew.
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +26,7 @@ from gallop.errors import DataError, ParallelError, first_line, sentence_of
 from gallop.features.encoding import BATCH
 from gallop.runtime.process import prepare
 from gallop.scoring.destination import Destination
-from gallop.scoring.layout import Layout, schema_of, table_of
+from gallop.scoring.layout import schema_of, table_of
 from gallop.scoring.run import ScoringProgress, ShardPhotos, Shards, answers
 from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
 from gallop.scoring.sources import SourceItem
@@ -53,23 +52,8 @@ AHEAD = 2
 but not answered stays small."""
 TRIES = 3
 """Times that a piece is given again when its worker is lost: a photo that ends every worker must not do so forever."""
-STARTS = 3
-"""Times that Ray is started: it gives its own processes 15 seconds, which is too few where a machine is busy."""
 NOBODY_YET = 60.0
 """Seconds without any worker until a call says so."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where photos are answered.
-
-    Attributes:
-        address: as ``ray.init`` takes it; None starts Ray on this machine for the time of the call.
-        workers: how many; None takes one a processor, or two a GPU where there are GPUs.
-    """
-
-    address: str | None = None
-    workers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,8 +83,8 @@ class PoolSize:
 
 
 @contextmanager
-def joined_to(cluster: Cluster) -> Iterator[None]:
-    """Be part of a cluster: of the one at its address, or of one that is this machine alone and ends with the block.
+def joined_to(address: str | None, workers: int | None) -> Iterator[None]:
+    """Be part of a cluster: of the one at an address, or of one that is this machine alone and ends with the block.
 
     Ray sends no usage statistics unless the environment says that it may (RAY_USAGE_STATS_ENABLED). A cluster of one
     machine has no dashboard, and none of its ports can be reached from another machine.
@@ -110,36 +94,25 @@ def joined_to(cluster: Cluster) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # it would put a print of its own in the place of Python's
-    if cluster.address is None:  # else Ray takes 127.0.0.1 for what others call this machine
+    if address is None:  # else Ray takes 127.0.0.1 for what others call this machine
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
     how: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
-        if cluster.address is not None:
-            ray.init(cluster.address, **how)
+        if address is not None:
+            ray.init(address, **how)
         else:
-            _start(**how, include_dashboard=False, num_cpus=max(cluster.workers or 1, os.cpu_count() or 1))
+            how |= {"include_dashboard": False, "num_cpus": max(workers or 1, os.cpu_count() or 1)}
+            ray.init("local", _node_ip_address="127.0.0.1", **how)
     except Exception as error:  # it has no kind of its own for this
-        where = "on this machine" if cluster.address is None else f"at {cluster.address}"
+        ray.shutdown()
+        where = "on this machine" if address is None else f"at {address}"
         raise ParallelError(f"Ray {where} cannot be used ({first_line(error)}).") from error
     try:
         yield
     finally:
         ray.shutdown()
-
-
-def _start(**how: Any) -> None:
-    import ray
-
-    for attempt in range(1, STARTS + 1):
-        try:
-            ray.init("local", _node_ip_address="127.0.0.1", **how)
-            return
-        except Exception:
-            ray.shutdown()
-            if attempt == STARTS:
-                raise
 
 
 def packed(worker: Worker, device: str) -> Worker:
@@ -264,8 +237,7 @@ class ActorPool:
                 raise  # a mistake of ours, with the worker's traceback
             raise error.cause from None
         except RayError as error:
-            why = _WHY.findall(str(error))
-            raise ParallelError(f"{otherwise} ({why[-1] if why else first_line(error)}).") from error
+            raise ParallelError(f"{otherwise} ({first_line(error)}).") from error
 
 
 @dataclass
@@ -302,24 +274,28 @@ def score_on_ray(
     worker: PhotoScorer | PhotoEmbedder,
     place: Destination,
     *,
-    cluster: Cluster,
-    layout: Layout,
+    address: str | None,
+    workers: int | None,
     shard_size: int,
     part: tuple[int, int] = (1, 1),
     heard: Callable[[ScoringProgress], None] = lambda _: None,
 ) -> ScoringProgress:
-    """Answer the photos of a source on a cluster; arguments, files and what they raise are ``score_source``'s.
+    """Answer the photos of a source on a cluster; other arguments, files and what they raise are ``score_source``'s.
+
+    Args:
+        address: of the cluster, as ``ray.init`` takes it; None starts Ray on this machine for the time of the call.
+        workers: how many; None takes one a processor, or two a GPU where there are GPUs.
 
     Raises:
         ParallelError: the cluster cannot be used, or a worker was lost again and again.
     """
-    with joined_to(cluster):
+    with joined_to(address, workers):
         import ray
 
         there = ray.cluster_resources()
-        size = PoolSize.of(worker.device, cluster.workers, there.get("CPU", 1), there.get("GPU", 0))
+        size = PoolSize.of(worker.device, workers, there.get("CPU", 1), there.get("GPU", 0))
         device = worker.device if size.gpu else "cpu"
-        writer = _Writer(place, layout, heard)
+        writer = _Writer(place, heard)
         pool = ActorPool(packed(worker, device), size, writer.take)
         try:
             for number, photos in writer.due(source, shard_size, part):
@@ -330,7 +306,6 @@ def score_on_ray(
                 shard.hash = photos.hash
                 writer.settle(shard)
             pool.finish()
-            writer.count_others()
         except DataError:
             pool.finish_what_can_be()  # shards that are complete are kept
             raise
@@ -368,5 +343,3 @@ _NOT_STARTED = (
     f"No worker could start. Every machine of the cluster needs gallop-explorer {__version__} with its extra many, and "
     "memory for a backbone"
 )
-_WHY = re.compile(r"^\s*(\w*Error: .{1,200})", re.MULTILINE)
-"""In what Ray says of a process that ended."""

@@ -17,7 +17,7 @@ from gallop.errors import DataError
 from gallop.features.encoding import BATCH, readers
 from gallop.runtime.ahead import ahead
 from gallop.scoring.destination import Destination
-from gallop.scoring.layout import LAYOUTS, Layout, schema_of, table_of
+from gallop.scoring.layout import read_shard, schema_of, shard_file, table_of, write_shard
 from gallop.scoring.scorer import Columns, PhotoEmbedder, PhotoScorer, one_batch
 from gallop.scoring.sources import SourceItem
 from gallop.scoring.sources.item import bounded_batches
@@ -39,7 +39,7 @@ class ScoringProgress:
         done: photos answered by this call, those without an answer counted.
         errors: those without an answer.
         skipped: photos in shards that were there already.
-        skipped_errors: those without an answer in shards that this call found, or that other calls wrote meanwhile.
+        skipped_errors: those without an answer in these shards.
         shards: files written by this call.
         seconds: since its beginning.
     """
@@ -61,7 +61,6 @@ def score_source(
     worker: PhotoScorer | PhotoEmbedder,
     place: Destination,
     *,
-    layout: Layout = LAYOUTS["parquet"],
     shard_size: int,
     part: tuple[int, int] = (1, 1),
     heard: Callable[[ScoringProgress], None] = lambda _: None,
@@ -81,7 +80,7 @@ def score_source(
         DataError: the source cannot be read on, or it is not the one that the files are of.
         DataError, OSError: a shard cannot be written.
     """
-    shards, schema = Shards(place, layout, heard), schema_of(worker)
+    shards, schema = Shards(place, heard), schema_of(worker)
     for number, photos in shards.due(source, shard_size, part):
         rows = []
         for columns in answers(worker, photos):
@@ -89,7 +88,6 @@ def score_source(
             errors = sum(error is not None for error in columns["error"])
             shards.count(done=len(columns["key"]), errors=errors)
         shards.write(number, table_of(rows, schema), photos.hash)
-    shards.count_others()
     return shards.progress
 
 
@@ -116,10 +114,9 @@ class Shards:
         heard: told of the progress whenever something is counted.
     """
 
-    def __init__(self, place: Destination, layout: Layout, heard: Callable[[ScoringProgress], None]) -> None:
-        self._place, self._layout, self._heard = place, layout, heard
+    def __init__(self, place: Destination, heard: Callable[[ScoringProgress], None]) -> None:
+        self._place, self._heard = place, heard
         self._began, self.progress = time.monotonic(), ScoringProgress()
-        self._others: list[int] = []
 
     def count(self, **more: int) -> None:
         """Add to the fields of the progress, by their names."""
@@ -141,8 +138,8 @@ class Shards:
         items = iter(source)
         for number, first in enumerate(items):
             photos = ShardPhotos(chain([first], islice(items, shard_size - 1)))
-            label, there = self._place.label(self._layout.file(number)), self._is_there(number)
-            facts = self._layout.facts(self._place, number) if there else None
+            label, there = self._place.label(shard_file(number)), self._place.has(shard_file(number))
+            facts = read_shard(self._place, number) if there else None
             if facts is not None:
                 counted = sum(1 for _ in photos)
                 if facts[0] != photos.hash:
@@ -157,23 +154,12 @@ class Shards:
             elif number % part[1] == part[0] - 1:
                 yield number, photos
             else:
-                self._others.append(number)
                 deque(photos, maxlen=0)
 
     def write(self, number: int, rows: Table, keys_hash: str) -> None:
-        """Write a shard. Raises as ``Layout.write``."""
-        self._layout.write(self._place, number, rows, keys_hash)
+        """Write a shard. Raises as ``write_shard``."""
+        write_shard(self._place, number, rows, keys_hash)
         self.count(shards=1)
-
-    def count_others(self) -> None:
-        """Count the photos without an answer in shards that other calls have written meanwhile."""
-        for number in filter(self._is_there, self._others):
-            facts = self._layout.facts(self._place, number)
-            if facts is not None:
-                self.count(skipped_errors=facts[1])
-
-    def _is_there(self, number: int) -> bool:
-        return self._place.has(self._layout.file(number))
 
 
 def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:

@@ -1,108 +1,44 @@
-"""What arrives together is answered together: a queue with so many places, and the one thread that owns the backbones.
+"""What arrives together is answered together: a bounded queue, and the one thread that owns the backbones.
 
-A photo has its place from when its request was read until its answer is sent. Photos enter batches by turns, of which
-each request has its own. A batch is closed when it is full, when nothing more is on its way, or after a few
-milliseconds.
+A photo has its place from when its request was read until its answer is sent. A batch is closed when it is full, when
+nothing more is on its way, or after a few milliseconds.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
-from itertools import count
-from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
 from gallop.images import CropBox
 from gallop.runtime.process import give_back
-from gallop.serve.refusals import Refusal
-
-T = TypeVar("T")
+from gallop.serve.refusals import Refusal, busy
 
 AT_REST = 5.0
 """Seconds without a photo after which memory that is free goes back to the system."""
-_LONGEST_RETRY = 60
-_NEWEST = 0.2
-"""Weight of the last batch in the mean of how long a photo takes."""
-
-
-class Turns(Generic[T]):
-    """A queue of pieces of work, each of a request, in the order of weighted fair queueing.
-
-    A piece is due when it would be done if all requests had the same share of the work at all times: its cost after the
-    piece that its request added before, or after now. So who adds one small piece goes before those who have many or
-    large ones waiting, and yet everyone's turn comes. Not safe to use from several threads.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[tuple[float, int, float, T]] = []
-        self._numbers = count()
-        self._now = 0.0
-        self._due: WeakKeyDictionary[object, float] = WeakKeyDictionary()
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def add(self, request: object, cost: float, piece: T) -> None:
-        """Add a piece of a request's work; ``request`` may be anything that is itself alone and can be referenced."""
-        self._due[request] = due = max(self._due.get(request, 0.0), self._now) + cost
-        heappush(self._waiting, (due, next(self._numbers), cost, piece))
-
-    def take(self) -> T:
-        _, _, cost, piece = heappop(self._waiting)
-        self._now += cost / max(len(self._due), 1)  # of the requests that are here each has had so much
-        return piece
-
-
-class Slots:
-    """So many may work at once; the others wait for their turn. For the loop's own thread."""
-
-    def __init__(self, free: int) -> None:
-        self._free = free
-        self._turns: Turns[asyncio.Future[None]] = Turns()
-
-    @asynccontextmanager
-    async def one(self, request: object, cost: float) -> AsyncIterator[None]:
-        turn = asyncio.get_running_loop().create_future()
-        self._turns.add(request, cost, turn)
-        self._give()
-        try:
-            await turn
-            yield
-        finally:
-            self._free += turn.done() and not turn.cancelled()
-            self._give()
-
-    def _give(self) -> None:
-        while self._free and self._turns:
-            turn = self._turns.take()
-            if not turn.done():
-                turn.set_result(None)
-                self._free -= 1
 
 
 @dataclass(frozen=True, eq=False)
 class PhotoQuestion:
-    """A photo that waits for a model's answer; without pixels, the model is only to be loaded.
+    """A photo that waits for a model's answer.
 
     Attributes:
+        model: the name by which the service knows it.
         pixels: (3, H, W) for each of the model's looks, as its backbone takes them.
         image, crop: of one that is to be explained.
-        answer: a row for a prediction, an ``Explanation``, or what was learned of a model by loading it.
+        answer: a row for a prediction, or an ``Explanation``.
     """
 
     model: str
-    pixels: tuple[Tensor, ...] | None = None
+    pixels: tuple[Tensor, ...]
     image: Image.Image | None = None
     crop: CropBox | None = None
     answer: Future[Any] = field(default_factory=Future)
@@ -116,7 +52,7 @@ class Batcher:
         most: of one batch.
         wait: seconds for what is on its way.
         room: places.
-        told: hears of each batch: photos, seconds.
+        heard: told of each batch: photos, seconds.
     """
 
     def __init__(
@@ -126,15 +62,14 @@ class Batcher:
         most: int,
         wait: float,
         room: int,
-        told: Callable[[int, float], None] = lambda photos, seconds: None,
+        heard: Callable[[int, float], None] = lambda photos, seconds: None,
     ) -> None:
-        self._work, self._most, self._wait, self._room, self._told = work, most, wait, room, told
-        self._queue: Turns[PhotoQuestion] = Turns()
+        self._work, self._most, self._wait, self._room, self._heard = work, most, wait, room, heard
+        self._queue: deque[PhotoQuestion] = deque()
         self._changed = threading.Condition()
         self._taken = 0
-        self._seconds_a_photo = 0.05
         self._ending = False
-        self._thread = threading.Thread(target=self._run, name="gallop-tower", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="gallop-backbone", daemon=True)
         self._thread.start()
 
     @contextmanager
@@ -142,18 +77,11 @@ class Batcher:
         """Hold places for the photos of a request.
 
         Raises:
-            Refusal: there are not so many (429), and when there may be.
+            Refusal: there are not so many (429).
         """
         with self._changed:
             if self._taken + photos > self._room:
-                seconds = min(max(math.ceil(self._taken * self._seconds_a_photo), 1), _LONGEST_RETRY)
-                raise Refusal(
-                    f"The service has all it can do: {self._taken} photos wait, and there is room for {self._room}. "
-                    f"Send it again in {seconds} s.",
-                    429,
-                    "busy",
-                    retry_after=seconds,
-                )
+                raise busy(f"{self._taken} photos wait, and there is room for {self._room}")
             self._taken += photos
         try:
             yield
@@ -162,8 +90,8 @@ class Batcher:
                 self._taken -= photos
                 self._changed.notify_all()
 
-    def ask(self, question: PhotoQuestion, request: object) -> Future[Any]:
-        """Put a question of a request into the queue; a cancelled future takes it out again.
+    def ask(self, question: PhotoQuestion) -> Future[Any]:
+        """Put a question into the queue; a cancelled future takes it out again.
 
         Raises:
             Refusal: the thread has ended.
@@ -171,7 +99,7 @@ class Batcher:
         with self._changed:
             if self._ending:
                 raise Refusal("The service is stopping: send it to another one.", 503, "stopping")
-            self._queue.add(request, 1.0, question)
+            self._queue.append(question)
             self._changed.notify_all()
         return question.answer
 
@@ -204,10 +132,7 @@ class Batcher:
             if batch:
                 start = time.perf_counter()
                 self._work(batch)
-                seconds, photos = time.perf_counter() - start, sum(question.pixels is not None for question in batch)
-                if photos:
-                    self._told(photos, seconds)
-                    self._seconds_a_photo += _NEWEST * (seconds / photos - self._seconds_a_photo)
+                self._heard(len(batch), time.perf_counter() - start)
                 rested = False
             elif self._ending:
                 return
@@ -228,6 +153,6 @@ class Batcher:
     def _take(self, batch: list[PhotoQuestion]) -> None:
         """Fill a batch with those whose answer is still wanted. The lock is held."""
         while self._queue and len(batch) < self._most:
-            question = self._queue.take()
+            question = self._queue.popleft()
             if question.answer.set_running_or_notify_cancel():
                 batch.append(question)

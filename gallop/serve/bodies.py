@@ -10,13 +10,14 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Receive
 
 from gallop.serve.options import ServeOptions
-from gallop.serve.refusals import Refusal, SenderGone
+from gallop.serve.refusals import Refusal, SenderGone, busy
 from gallop.wording import one_line, shortened
 
 T = TypeVar("T")
@@ -29,13 +30,11 @@ it must come with from then on."""
 BODIES = 4
 """So many of the largest requests may be held at a time."""
 _LONGEST_URL = 2000
-_LONGEST_LINE = 8192
-"""Of the head of a part."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Sent:
-    """What a request brought: the bytes of photos, and addresses of others. Its turns are told by it."""
+    """What a request brought: the bytes of photos, and addresses of others."""
 
     photos: tuple[bytes, ...]
     urls: tuple[str, ...]
@@ -59,12 +58,7 @@ class HeldBytes:
         def more(count: int) -> None:
             nonlocal mine
             if self.now + count > self._most:
-                raise Refusal(
-                    "The service holds all the photos that it has memory for: send it again in a few seconds.",
-                    429,
-                    "busy",
-                    retry_after=3,
-                )
+                raise busy("it holds all the photos that it has memory for")
             mine += count
             self.now += count
 
@@ -89,23 +83,22 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
             415,
             "not_multipart",
         )
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refusal(
-            "The body is compressed (Content-Encoding), which is not read here: send the form as it is.",
-            415,
-            "compressed",
-        )
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > options.body:
         raise _too_large(options)
-    parser = _InMemory(headers, _pieces(receive, options, more), max_files=options.photos, max_fields=options.photos)
-    parser.max_part_size = _LONGEST_URL
+    parser = _InMemory(
+        headers,
+        _pieces(receive, options, more),
+        max_files=options.photos,
+        max_fields=options.photos,
+        max_part_size=_LONGEST_URL,
+    )
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        if error.message.startswith("Too many"):
+    except (MultiPartException, FormParserError) as error:  # older versions of starlette let the parser's own through
+        if str(error).startswith("Too many"):
             raise _too_many(options) from error
-        if error.message.startswith("Part exceeded"):
+        if str(error).startswith("Part exceeded"):
             raise Refusal(f"A field of text has more than {_LONGEST_URL} characters.", 413, "too_large") from error
         raise Refusal(
             "The body is no whole multipart form: let a library or curl -F write it.", 400, "bad_form"
@@ -179,7 +172,7 @@ async def _pieces(receive: Receive, options: ServeOptions, more: Callable[[int],
 
 
 class _InMemory(MultiPartParser):
-    """Starlette's own would write photos of more than a megabyte into a file, and older ones take heads of any size."""
+    """Starlette's parser, which would write photos of more than a megabyte into a file."""
 
     spool_max_size = 2**62
     whole = False
@@ -195,18 +188,6 @@ class _InMemory(MultiPartParser):
         if b"filename" not in parse_options_header(said)[1]:
             part.content_disposition = re.sub(rb"(?i);\s*filename\*=", b"; filename=", said)
         super().on_headers_finished()
-
-    def on_header_field(self, data: bytes, start: int, end: int) -> None:
-        self._check_head(end - start)
-        super().on_header_field(data, start, end)
-
-    def on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._check_head(end - start)
-        super().on_header_value(data, start, end)
-
-    def _check_head(self, more: int) -> None:
-        if len(self._current_partial_header_name) + len(self._current_partial_header_value) + more > _LONGEST_LINE:
-            raise MultiPartException("The head of a part is too long.")
 
 
 async def while_wanted(receive: Receive, work: Coroutine[Any, Any, T], seconds: float) -> T:

@@ -38,7 +38,6 @@ class ServeOptions:
         body: most bytes of one request.
         megapixels: most of all photos of one request together.
         answer_within: seconds that a request may take from when it was read; then it is refused.
-        memory: bytes that loaded models may take; None is half of what the device has.
         device, backbone: as ``GalLoPClassifier.load`` takes them.
         stop_within: seconds in which what was accepted is answered after the service was told to stop.
     """
@@ -54,7 +53,6 @@ class ServeOptions:
     body: int = 64 * 2**20
     megapixels: int = 400
     answer_within: float = 60.0
-    memory: int | None = None
     device: str = "auto"
     backbone: str | None = None
     stop_within: float = 30.0

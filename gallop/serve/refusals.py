@@ -1,4 +1,4 @@
-"""What is told where a request is not answered: one shape, with a word for programs and a sentence for people."""
+"""Answers to requests that are refused: one shape, with a word for programs and a sentence for people."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Refusal(GallopError):
         self.status, self.code, self.retry_after = status, code, retry_after
 
     @property
-    def said(self) -> dict[str, Any]:
+    def body(self) -> dict[str, Any]:
         return {"error": {"code": self.code, "message": str(self)}}
 
     @property
@@ -59,6 +59,11 @@ def refusal_of(error: BaseException) -> Refusal | None:
         sentence = "The service has too little memory for this just now: send it again later, or fewer photos at once."
         return Refusal(sentence, 503, "no_memory", retry_after=5)
     return None
+
+
+def busy(why: str) -> Refusal:
+    """Return what is told of a request for which there is no room now."""
+    return Refusal(f"The service is busy: {why}. Send it again in a few seconds.", 429, "busy", retry_after=3)
 
 
 def mistake() -> Refusal:

@@ -77,7 +77,6 @@ class ModelEntry(BaseModel):
     """One model of the service."""
 
     name: str
-    loaded: bool
     classes: Annotated[int, Field(description="how many")]
 
 

@@ -29,7 +29,7 @@ from gallop.serve.options import key_is_known
 from gallop.serve.refusals import GONE, Refusal, mistake
 from gallop.serve.routes import OPEN, STATE, error_answer, make_app
 from gallop.serve.service import Service
-from gallop.serve.watching import log, log_failure, logging_as_json
+from gallop.serve.watching import log, log_as_json, log_failure
 from gallop.wording import listed
 
 MOST_REQUESTS = 512
@@ -219,13 +219,13 @@ def is_this_machine(host: str) -> bool:
 
 def serve(service: Service, listening: socket.socket) -> None:
     """Serve until the process is told to stop (SIGTERM, Ctrl-C), and then to the end of what was accepted."""
-    with logging_as_json():
-        log("start", models=list(service.options.models), port=listening.getsockname()[1])
-        try:
-            make_server(service).run([listening])
-        finally:
-            service.close()
-            log("stop")
+    log_as_json()
+    log("start", models=list(service.options.models), port=listening.getsockname()[1])
+    try:
+        make_server(service).run([listening])
+    finally:
+        service.close()
+        log("stop")
 
 
 def make_server(service: Service) -> ServiceServer:
@@ -333,7 +333,7 @@ class _Protocol(H11Protocol):
 
     def _say(self, refusal: Refusal) -> None:
         """An answer where there is no request to answer; written plainly, since h11 may have given up."""
-        body = json.dumps(refusal.said).encode()
+        body = json.dumps(refusal.body).encode()
         reason = "Bad Request" if refusal.status == 400 else "Request Timeout"
         head = [f"HTTP/1.1 {refusal.status} {reason}", "content-type: application/json", "connection: close"]
         head += [f"content-length: {len(body)}", "", ""]

@@ -7,8 +7,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from httpcore import AsyncNetworkBackend
 from PIL import Image
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from gallop.backbones.device import pick_device
 from gallop.backbones.preprocess import Preprocess
+from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import readers
 from gallop.images import DEFAULT_LIMITS, CropBox, declared_pixels, decode_image
 from gallop.images.formats import too_large
@@ -23,9 +23,9 @@ from gallop.names.class_names import clean_name
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.rows import explained_row
 from gallop.runtime.public_web import BadAddress, NotFetched, NotPublic, PublicOnly, fetch
-from gallop.serve.batching import Batcher, PhotoQuestion, Slots
+from gallop.serve.batching import Batcher, PhotoQuestion
 from gallop.serve.bodies import BODIES, HeldBytes, Sent
-from gallop.serve.models import ModelFacts, ModelRoom
+from gallop.serve.models import ServedModels
 from gallop.serve.options import ServeOptions
 from gallop.serve.refusals import Refusal, refusal_of
 from gallop.serve.watching import Metrics
@@ -35,8 +35,6 @@ T = TypeVar("T")
 
 EXPLAINED_AT_ONCE = 2
 """Photos that are kept whole, with up to 120 MB of pixels each, while they are explained."""
-_BESIDE = 2_000_000
-"""Pixels that take about as long to decode as all else that a photo costs."""
 
 
 class Service:
@@ -52,7 +50,7 @@ class Service:
         stopping: whether new ones are refused.
 
     Raises:
-        CheckpointError, BackboneError, Refusal: a folder is no model, or the first model cannot be loaded.
+        CheckpointError, BackboneError: a model cannot be loaded.
     """
 
     def __init__(self, options: ServeOptions, backend: AsyncNetworkBackend | None = None) -> None:
@@ -60,21 +58,14 @@ class Service:
         self.bodies = HeldBytes(BODIES * options.body)
         self.here, self.stopping = 0, False
         self._backend = backend or PublicOnly()
-        self._room = ModelRoom(options, self.metrics)
         # On this thread, before there are others: a process that is told to stop while one is inside torch would abort.
-        first = PhotoQuestion(options.first)
-        self._room.answer([first])
-        try:
-            first.answer.result()
-        except Refusal as error:
-            raise (error.__cause__ or error) from None  # whoever starts it is told all
+        self._models = ServedModels(options, self.metrics)
         self._batcher = Batcher(
-            self._room.answer, most=options.batch, wait=options.wait, room=options.queue, told=self.metrics.batch
+            self._models.answer, most=options.batch, wait=options.wait, room=options.queue, heard=self.metrics.batch
         )
-        threads = readers(pick_device(options.device))
-        self._readers, self._reading = ThreadPoolExecutor(threads, "gallop-photos"), Slots(threads)
+        self._readers = ThreadPoolExecutor(readers(pick_device(options.device)), "gallop-photos")
         self._painter = ThreadPoolExecutor(1, "gallop-pictures")
-        self._explained = Slots(EXPLAINED_AT_ONCE)
+        self._explained = asyncio.Semaphore(EXPLAINED_AT_ONCE)
 
     def close(self) -> None:
         """Answer what was asked, and end the threads."""
@@ -87,28 +78,20 @@ class Service:
     def live(self) -> bool:
         return self._batcher.alive
 
-    @property
-    def loaded(self) -> tuple[str, ...]:
-        return self._room.holding[0]
-
-    def facts(self, name: str) -> ModelFacts:
-        """Return what is known of a model.
+    def classifier(self, name: str) -> GalLoPClassifier:
+        """Return a model.
 
         Raises:
             Refusal: there is none of this name.
         """
-        if name not in self._room.facts:
+        if name not in self._models.classifiers:
             known = listed(list(self.options.models))
             raise Refusal(f"There is no such model here; the models are {known}.", 404, "no_model")
-        return self._room.facts[name]
+        return self._models.classifiers[name]
 
     def figures(self) -> bytes:
-        names, taken = self._room.holding
         self.metrics.waiting.set(self._batcher.waiting)
         self.metrics.bodies.set(self.bodies.now)
-        self.metrics.model_bytes.set(taken)
-        for name in self.options.models:
-            self.metrics.loaded.labels(name).set(name in names)
         return self.metrics.text()
 
     async def predict(self, name: str, sent: Sent, more: Callable[[int], None]) -> list[dict[str, Any] | Refusal]:
@@ -118,17 +101,15 @@ class Service:
             more: is told of each byte that is fetched.
 
         Raises:
-            Refusal: there is no room for them, they have too many pixels, the model cannot be loaded, or there are
-                addresses and none are fetched.
+            Refusal: there is no room for them, they have too many pixels, or there are addresses and none are fetched.
         """
         self._check(sent)
         with self._batcher.places(sent.count):
-            preprocess = await self._preprocess(name, sent)
             photos = await self._photos(sent, more)
 
             async def answer(number: int, photo: bytes | Refusal, count: int) -> Any:
-                pixels, *_ = await self._read(name, sent, photo, number, count, preprocess)
-                return await self._asked(PhotoQuestion(name, pixels), sent)
+                pixels, *_ = await self._read(name, photo, number, count)
+                return await self._asked(PhotoQuestion(name, pixels))
 
             answers = map(answer, itertools.count(1), photos, self._pixels(photos))
             found = await asyncio.gather(*answers, return_exceptions=True)
@@ -148,18 +129,18 @@ class Service:
         self._check(sent)
         if sent.count != 1:
             raise Refusal("One photo is explained at a time: send one.", 422, "several_photos")
-        known, wanted = self.facts(name).class_names, None if shown is None else clean_name(shown)
+        known = self.classifier(name).model_.class_names
+        wanted = None if shown is None else clean_name(shown)
         if wanted is not None and wanted not in known:
             raise Refusal(f"There is no class {wanted!r} here; the classes are {listed(known)}.", 422, "no_class")
         with self._batcher.places(1):
-            preprocess = await self._preprocess(name, sent)
             (photo,) = photos = await self._photos(sent, more)
             (count,) = self._pixels(photos)
-            async with self._explained.one(sent, _BESIDE + count):
-                pixels, crop, image = await self._read(name, sent, photo, 1, count, preprocess)
-                why: Explanation = await self._asked(PhotoQuestion(name, pixels, image, crop), sent)
-                made: T = await self._on(self._painter, present, why, wanted or why.label)
-                return made
+            async with self._explained:
+                pixels, crop, image = await self._read(name, photo, 1, count)
+                why: Explanation = await self._asked(PhotoQuestion(name, pixels, image, crop))
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._painter, present, why, wanted or why.label)
 
     def _check(self, sent: Sent) -> None:
         if sent.urls and not self.options.allow_urls:
@@ -193,34 +174,22 @@ class Service:
             )
         return pixels
 
-    async def _read(
-        self, name: str, sent: Sent, photo: bytes | Refusal, number: int, count: int, preprocess: Preprocess
-    ) -> Any:
+    async def _read(self, name: str, photo: bytes | Refusal, number: int, count: int) -> _Prepared:
         if isinstance(photo, Refusal):
             raise photo
-        looks = self.facts(name).sight.times
-        async with self._reading.one(sent, _BESIDE + count):
-            return await self._on(self._readers, _prepared, photo, number, count, preprocess, looks)
+        model, loop = self.classifier(name).model_, asyncio.get_running_loop()
+        how = photo, number, count, model.backbone.preprocess, model.sight.times
+        return await loop.run_in_executor(self._readers, _prepared, *how)
 
-    async def _preprocess(self, name: str, sent: Sent) -> Preprocess:
-        facts = self.facts(name)
-        if facts.preprocess is None:
-            facts = await self._asked(PhotoQuestion(name), sent)
-        assert facts.preprocess is not None
-        return facts.preprocess
-
-    async def _asked(self, question: PhotoQuestion, sent: Sent) -> Any:
-        return await asyncio.wrap_future(self._batcher.ask(question, sent))
-
-    @staticmethod
-    async def _on(pool: ThreadPoolExecutor, function: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(pool, partial(function, *arguments))
+    async def _asked(self, question: PhotoQuestion) -> Any:
+        return await asyncio.wrap_future(self._batcher.ask(question))
 
 
-def _prepared(
-    photo: bytes, number: int, count: int, preprocess: Preprocess, looks: Sequence[float]
-) -> tuple[tuple[Tensor, ...], CropBox, Image.Image]:
-    """The pixels of each look, the part of the photo that they are of, and the photo."""
+_Prepared: TypeAlias = tuple[tuple[Tensor, ...], CropBox, Image.Image]
+"""The pixels of each look, the part of the photo that they are of, and the photo."""
+
+
+def _prepared(photo: bytes, number: int, count: int, preprocess: Preprocess, looks: Sequence[float]) -> _Prepared:
     limits = replace(DEFAULT_LIMITS, max_pixels=count or DEFAULT_LIMITS.max_pixels)  # a header may say two things
     image = decode_image(photo, f"photo {number}", limits).image
     seen = [preprocess.centre(image, times) for times in looks]

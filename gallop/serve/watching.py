@@ -6,12 +6,9 @@ Neither has anything of a photo, a file's name, an address or a key.
 from __future__ import annotations
 
 import json
-import logging
-import sys
+import logging.config
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -24,7 +21,6 @@ METRICS_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 _log = logging.getLogger("gallop.serve")
 _log.addHandler(logging.NullHandler())  # before the service runs, the command line says what there is to say
-_LIBRARIES = ("uvicorn", "asyncio")
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _PHOTOS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -46,15 +42,13 @@ class Metrics:
         )
         self.photos = Counter("gallop_photos", "Photos that were answered.", ["model"], **here)
         self.batches = Histogram("gallop_batch_photos", "Photos in a batch.", buckets=_PHOTOS, **here)
-        self.tower = Histogram("gallop_batch_seconds", "What a batch took.", buckets=_SECONDS, **here)
+        self.batch_seconds = Histogram("gallop_batch_seconds", "What a batch took.", buckets=_SECONDS, **here)
         self.waiting = Gauge("gallop_waiting_photos", "Photos that are here and not answered yet.", **here)
         self.bodies = Gauge("gallop_body_bytes", "Bytes of requests that are held.", **here)
-        self.loaded = Gauge("gallop_model_loaded", "Whether a model is in memory.", ["model"], **here)
-        self.model_bytes = Gauge("gallop_model_bytes", "Bytes that loaded models take.", **here)
 
     def batch(self, photos: int, seconds: float) -> None:
         self.batches.observe(photos)
-        self.tower.observe(seconds)
+        self.batch_seconds.observe(seconds)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
@@ -77,25 +71,21 @@ def log_failure(event: str, error: BaseException, **facts: Any) -> None:
         log(event, logging.ERROR, **facts, error=type(error).__name__, at=_frames(error))
 
 
-@contextmanager
-def logging_as_json() -> Iterator[None]:
-    """Write what happens to standard error meanwhile, a line of JSON each; warnings of the server's libraries too."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    levels = {_log: logging.INFO, **dict.fromkeys(map(logging.getLogger, _LIBRARIES), logging.WARNING)}
-    levels[logging.getLogger("python_multipart")] = logging.CRITICAL  # it quotes what was sent
-    before = [(logger, logger.level, logger.propagate) for logger in levels]
-    for logger, level in levels.items():
-        logger.setLevel(level)
-        logger.addHandler(handler)
-        logger.propagate = False
-    try:
-        yield
-    finally:
-        for logger, level, propagate in before:
-            logger.removeHandler(handler)
-            logger.setLevel(level)
-            logger.propagate = propagate
+def log_as_json() -> None:
+    """Write what happens to standard error from now on, a line of JSON each; warnings of the server's libraries too."""
+    levels = {"gallop.serve": "INFO", "uvicorn": "WARNING", "asyncio": "WARNING"}
+    levels["python_multipart"] = "CRITICAL"  # it quotes what was sent
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"json": {"()": JsonLines}},
+            "handlers": {"json": {"class": "logging.StreamHandler", "formatter": "json"}},
+            "loggers": {
+                name: {"level": level, "handlers": ["json"], "propagate": False} for name, level in levels.items()
+            },
+        }
+    )
 
 
 class JsonLines(logging.Formatter):

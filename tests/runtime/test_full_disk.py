@@ -32,7 +32,7 @@ from gallop.features.cache import FeatureCache, ImageFeatures
 from gallop.methods import METHODS
 from gallop.runtime import writing
 from gallop.runtime.writing import DRAFT, locked
-from gallop.scoring.layout import Layout
+from gallop.scoring import run as scoring_run
 from gallop.training.learn import CalibrationEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.bench_things import FAKES, SPEC, write_sets
@@ -246,16 +246,16 @@ def test_the_tables_of_many_photos(things: Things, disk: Disk, monkeypatch: pyte
     """Full as the second table is written; where there is room again, the same call goes on."""
     out = disk.root / "answers"
     words = ("predict", things.photos, "--model", things.model, "--out", out, "--shard-size", 4, "--json")
-    write, seen = Layout.write, []
+    write, seen = scoring_run.write_shard, []
 
-    def fills(self: Layout, place: Any, number: int, *rest: Any) -> None:
+    def fills(place: Any, number: int, *rest: Any) -> None:
         seen.append(number)
         if number == 1:
             disk.fill()
-        write(self, place, number, *rest)
+        write(place, number, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Layout, "write", fills)
+        patch.setattr(scoring_run, "write_shard", fills)
         refused(call(*words), out / "part-000001.parquet")
     assert seen == [0, 1]
     kept = disk.files()

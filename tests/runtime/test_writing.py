@@ -20,7 +20,7 @@ from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import NEXT, SETTINGS, TENSORS
 from gallop.errors import CheckpointError
 from gallop.runtime import writing
-from gallop.runtime.writing import DRAFT, clear_drafts, locked, open_draft, open_growing, write_file, write_quickly
+from gallop.runtime.writing import DRAFT, clear_drafts, locked, open_draft, write_file, write_quickly
 from tests.tiny import classifier, equal, learned, pictures, vit
 
 pytestmark = [
@@ -81,50 +81,7 @@ def test_a_file_is_the_old_or_the_new_whenever_its_writer_is_killed(tmp_path: Pa
     assert left > 2, "killed while there was a draft"
 
 
-def test_a_growing_file_keeps_what_was_flushed_whenever_its_writer_is_killed(tmp_path: Path) -> None:
-    """And only the whole one has the name."""
-    path, part, pieces = tmp_path / "table", tmp_path / "table.part", [b"one\n", b"two\n", b"three\n"]
-
-    def grow() -> None:
-        with open_growing(path) as file:
-            for piece in pieces:
-                file.write(piece)
-                file.flush()
-                os.listdir(tmp_path)  # a moment to be killed at
-
-    found = set()
-    for _ in kills(grow):
-        found.add((path.read_bytes() if path.exists() else None, part.read_bytes() if part.exists() else None))
-        path.unlink(missing_ok=True)
-    whole = b"".join(pieces)
-    assert {kept for there, kept in found if there is None} >= {b"one\n", b"one\ntwo\n", whole}
-    assert {there for there, _ in found} == {None, whole}
-    assert (whole, None) in found
-
-
-def test_a_growing_file_that_was_left_is_begun_anew_and_an_empty_one_goes(tmp_path: Path) -> None:
-    path, part = tmp_path / "table", tmp_path / "table.part"
-
-    def breaks_off(content: bytes) -> None:
-        with open_growing(path) as file:
-            file.write(content)
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        breaks_off(b"a long beginning")
-    assert part.read_bytes() == b"a long beginning"
-    with pytest.raises(KeyboardInterrupt):
-        breaks_off(b"short")
-    assert part.read_bytes() == b"short"
-    with open_growing(path), pytest.raises(BlockingIOError), open_growing(path):
-        pass
-    assert names(tmp_path) == ["table"]
-    with pytest.raises(KeyboardInterrupt):
-        breaks_off(b"")
-    assert names(tmp_path) == ["table"]
-
-
-@pytest.mark.parametrize("make", [open_growing, open_draft, locked])
+@pytest.mark.parametrize("make", [open_draft, locked])
 def test_new_folders_may_be_many_but_take_the_place_of_no_file(
     tmp_path: Path, make: Callable[[Path], AbstractContextManager[object]]
 ) -> None:

@@ -23,7 +23,7 @@ from gallop.features.encoding import BATCH
 from gallop.model.calibration import Calibration
 from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer
 from gallop.scoring.destination import open_destination
-from gallop.scoring.layout import LAYOUTS, MANIFEST, fingerprint, manifest_of, settle_manifest
+from gallop.scoring.layout import MANIFEST, fingerprint, manifest_of, read_shard, settle_manifest, shard_file
 from gallop.scoring.run import ScoringProgress, score_source
 from gallop.scoring.sources import Opener, open_source
 from tests import tiny
@@ -146,18 +146,6 @@ def test_parts_make_the_whole(taught: GalLoPClassifier, photos: Path, tmp_path: 
     assert (first.errors, first.skipped_errors, second.errors, second.skipped_errors) == (2, 0, 0, 2)
 
 
-def test_what_another_call_writes_meanwhile_is_counted(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
-    """Both bad photos are the first part's, which is called as the second one ends."""
-    worker = PhotoScorer(taught)
-
-    def heard(progress: ScoringProgress) -> None:
-        if progress.shards == 2:
-            run(worker, photos, tmp_path / "out", part=(1, 2))
-
-    done = run(worker, photos, tmp_path / "out", part=(2, 2), heard=heard)
-    assert (done.done, done.errors, done.skipped_errors) == (20, 0, 2)
-
-
 @pytest.mark.parametrize("change", ["added", "removed", "renamed"])
 def test_another_source_is_not_mixed_in(taught: GalLoPClassifier, photos: Path, tmp_path: Path, change: str) -> None:
     worker = PhotoScorer(taught)
@@ -178,24 +166,22 @@ def test_another_source_is_not_mixed_in(taught: GalLoPClassifier, photos: Path, 
 def test_bytes_that_were_flipped_in_a_shard_are_noticed_and_its_photos_answered_again(
     tower: Path, photos: Path, tmp_path: Path
 ) -> None:
-    """Wherever in either file they lie, and whichever part the shard belongs to; other shards are left alone."""
-    worker, bits = PhotoEmbedder(str(tower), device="cpu"), random.Random(0)
-    for layout in LAYOUTS.values():
-        out = tmp_path / layout.name
-        run(worker, photos, out, layout=layout)
-        whole = {path: path.read_bytes() for path in out.rglob("*.*")}
-        for damaged in [out / file(1) for file in (layout.file, layout.features) if file]:
-            for _ in range(100):
-                data = bytearray(whole[damaged])
-                data[bits.randrange(len(data))] ^= 1 << bits.randrange(8)
-                damaged.write_bytes(data)
-                assert layout.facts(open_destination(str(out)), 1) is None
-            for data in (whole[damaged][:-50], b""):
-                damaged.write_bytes(data)
-                with pytest.warns(UserWarning, match=re.escape(f"{layout.file(1)} is damaged; its photos are ans")):
-                    done = run(worker, photos, out, layout=layout, part=(1, 2))
-                assert (done.done, done.skipped, done.skipped_errors, done.shards) == (10, 34, 2 - done.errors, 1)
-                assert {path: path.read_bytes() for path in out.rglob("*.*")} == whole
+    """Wherever they lie, and whichever part the shard belongs to; other shards are left alone."""
+    worker, bits, out = PhotoEmbedder(str(tower), device="cpu"), random.Random(0), tmp_path / "out"
+    run(worker, photos, out)
+    whole = {path: path.read_bytes() for path in out.rglob("*.*")}
+    damaged = out / shard_file(1)
+    for _ in range(100):
+        data = bytearray(whole[damaged])
+        data[bits.randrange(len(data))] ^= 1 << bits.randrange(8)
+        damaged.write_bytes(data)
+        assert read_shard(open_destination(str(out)), 1) is None
+    for cut in (whole[damaged][:-50], b""):
+        damaged.write_bytes(cut)
+        with pytest.warns(UserWarning, match=re.escape(f"{shard_file(1)} is damaged; its photos are ans")):
+            done = run(worker, photos, out, part=(1, 2))
+        assert (done.done, done.skipped, done.skipped_errors, done.shards) == (10, 34, 2 - done.errors, 1)
+        assert {path: path.read_bytes() for path in out.rglob("*.*")} == whole
 
 
 def test_all_photos_of_a_batch_may_be_bad(taught: GalLoPClassifier, tmp_path: Path) -> None:
@@ -250,8 +236,8 @@ def test_jpegs_decoded_smaller_are_answered_nearly_alike(taught: GalLoPClassifie
 # What the folder was made with ---------------------------------------------------------------------------------------
 
 
-def test_a_folder_takes_one_model_one_source_and_one_layout(taught: GalLoPClassifier, tmp_path: Path) -> None:
-    worker, asked = PhotoScorer(taught), {"source": "a", "column": None, "shard_size": 10, "layout": "parquet"}
+def test_a_folder_takes_one_model_and_one_source(taught: GalLoPClassifier, tmp_path: Path) -> None:
+    worker, asked = PhotoScorer(taught), {"source": "a", "column": None, "shard_size": 10}
     settle_manifest(open_destination(str(tmp_path)), manifest_of(worker, **asked))
     settle_manifest(open_destination(str(tmp_path)), manifest_of(worker, **asked))
     other = tiny.classifier().zero_shot(NAMES)
@@ -261,15 +247,14 @@ def test_a_folder_takes_one_model_one_source_and_one_layout(taught: GalLoPClassi
         (manifest_of(PhotoScorer(taught, draft=True), **asked), "photos that were decoded otherwise"),
         (manifest_of(worker, **asked | {"source": "b"}), "another source"),
         (manifest_of(worker, **asked | {"shard_size": 11}), "shards of another size"),
-        (manifest_of(worker, **asked | {"layout": "clip-retrieval"}), "another layout"),
     ):
         with pytest.raises(DataError, match=f"holds answers of {why}: give another folder"):
             settle_manifest(open_destination(str(tmp_path)), changed)
 
 
 def test_tables_of_others_and_a_damaged_manifest_are_refused(taught: GalLoPClassifier, tmp_path: Path) -> None:
-    said = manifest_of(PhotoScorer(taught), source="a", column=None, shard_size=10, layout="parquet")
-    parquet.write_table(pa.table({"x": [1]}), tmp_path / "mine.parquet")
+    said = manifest_of(PhotoScorer(taught), source="a", column=None, shard_size=10)
+    parquet.write_table(pa.table({"x": [1]}), tmp_path / "part-000000.parquet")
     with pytest.raises(DataError, match="holds tables, but no"):
         settle_manifest(open_destination(str(tmp_path)), said)
     (tmp_path / MANIFEST).write_text("[1")
@@ -308,16 +293,9 @@ def test_a_scorer_of_a_folder_travels_as_its_name(tower: Path, tmp_path: Path) -
     assert given["label"] == here["label"]
 
 
-def test_features_alone_and_as_clip_retrieval_has_them(tower: Path, photos: Path, tmp_path: Path) -> None:
+def test_features_alone_have_length_one(tower: Path, photos: Path, tmp_path: Path) -> None:
     worker = PhotoEmbedder(str(tower), device="cpu")
     run(worker, photos, tmp_path / "out")
-    run(worker, photos, tmp_path / "laion", layout=LAYOUTS["clip-retrieval"])
     good = [row for row in rows(tmp_path / "out") if not row["error"]]
     embeddings = np.array([row["embedding"] for row in good], np.float16)
     np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float32), axis=1), 1, atol=2e-3)
-    arrays = [np.load(tmp_path / "laion" / "img_emb" / f"img_emb_{i}.npy") for i in range(5)]
-    tables = [parquet.read_table(tmp_path / "laion" / "metadata" / f"metadata_{i}.parquet") for i in range(5)]
-    keys = [key for table in tables for key in table["image_path"].to_pylist()]
-    assert all(array.dtype == np.float16 for array in arrays)
-    np.testing.assert_array_equal(np.concatenate(arrays), embeddings)
-    assert keys == [row["key"] for row in good]

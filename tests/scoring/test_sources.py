@@ -18,14 +18,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from gallop.cli.many import Counting
 from gallop.errors import DataError, ImageError
 from gallop.images import DEFAULT_LIMITS
-from gallop.scoring.sources import Opener, Source, SourceItem, open_source, opening
+from gallop.scoring.sources import Opener, SourceItem, open_source, opening
 from gallop.scoring.sources.tables import LONGEST_LINE
 from tests import tiny
 from tests.connects import Connects
-from tests.until import until
 
 
 def png(seed: int) -> bytes:
@@ -396,47 +394,3 @@ def test_more_bytes_than_a_photo_may_have(tmp_path: Path) -> None:
     first, second = items(tmp_path / "large.tar")
     assert "larger than 20 MB" in first.problem
     assert second.data == png(0)
-
-
-# How many photos there are -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def sources(tmp_path: Path) -> dict[str, Source]:
-    tiny.write_folder(tmp_path / "photos", {"red": 5, "green": 3})
-    (tmp_path / "list.txt").write_text("photos/red/0.png\n\nphotos/red/1.png\n")
-    (tmp_path / "t.csv").write_text("path,x\na.png,1\nb.png,2\n,3\n")
-    parquet.write_table(pa.table({"path": [f"{i}.png" for i in range(700)]}), tmp_path / "t.parquet")
-    archive(tmp_path / "s.tar", {"0.png": png(0)})
-    names = ("photos", "list.txt", "t.csv", "t.parquet", "s.tar")
-    return {name: open_source(str(tmp_path / name), Opener()) for name in names}
-
-
-def test_every_kind_tells_how_many_it_gives_or_that_it_cannot(sources: dict[str, Source]) -> None:
-    found = {name: source.total(lambda: True) for name, source in sources.items()}
-    assert found == {"photos": 8, "list.txt": 2, "t.csv": 3, "t.parquet": 700, "s.tar": None}
-    for name, total in found.items():
-        assert total in (None, len(list(sources[name])))
-
-
-def test_what_is_left_is_known_while_photos_are_taken(sources: dict[str, Source]) -> None:
-    counting = Counting(sources["photos"])
-    assert counting.seconds_left(2.0) is None
-    with counting.meanwhile():
-        items = iter(counting)
-        for _ in range(3):
-            next(items)
-        until(lambda: counting.total is not None)
-        assert (counting.passed, counting.total) == (3, 8)
-        assert counting.seconds_left(2.0) == 2.5
-        assert counting.seconds_left(2.0, parts=5) == 0.5
-        assert counting.seconds_left(0.0) is None
-        assert [item.key for item in items] == [f"red/{i}.png" for i in range(5)]
-    assert counting.seconds_left(2.0) == 0
-
-
-def test_a_source_that_cannot_be_counted_is_told_by_who_goes_through_it(tmp_path: Path) -> None:
-    counting = Counting(open_source(str(tmp_path / "none.parquet"), Opener()))
-    with counting.meanwhile(), pytest.raises(DataError, match="cannot be read after 0 rows"):
-        list(counting)
-    assert counting.total is None

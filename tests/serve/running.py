@@ -15,7 +15,7 @@ import httpx
 
 from gallop import GalLoPClassifier
 from gallop.model.calibration import Calibration
-from gallop.serve.models import ModelRoom
+from gallop.serve.models import ServedModels
 from gallop.serve.options import ServeOptions
 from gallop.serve.server import ServiceServer, bound_socket, make_server
 from gallop.serve.service import Service
@@ -89,14 +89,14 @@ class Gate:
     def __init__(self, monkeypatch: Any) -> None:
         self.opened, self.batches = threading.Event(), list[int]()
         self.opened.set()
-        answer = ModelRoom.answer
+        answer = ServedModels.answer
 
-        def gated(room: ModelRoom, questions: Any) -> None:
+        def gated(models: ServedModels, questions: Any) -> None:
             self.opened.wait(60)
-            self.batches.append(sum(question.pixels is not None for question in questions))
-            answer(room, questions)
+            self.batches.append(len(questions))
+            answer(models, questions)
 
-        monkeypatch.setattr(ModelRoom, "answer", gated)
+        monkeypatch.setattr(ServedModels, "answer", gated)
 
 
 def form(*photos: bytes) -> tuple[dict[str, str], bytes]:

@@ -69,8 +69,6 @@ def test_photos_that_come_together_pass_the_tower_together(
     gate = Gate(monkeypatch)
     warm = GalLoPClassifier.load(models["warm"], device="cpu")
     with running(models, batch=8) as service, ThreadPoolExecutor(8) as pool:
-        service.post("/models/warm/predict", photo())  # loaded
-        gate.batches.clear()
         gate.opened.clear()
         held = pool.submit(service.post, "/predict", photo(99))
         until(lambda: service.service._batcher.waiting == 1)
@@ -138,7 +136,7 @@ def test_an_explanation_is_a_picture_where_one_is_asked_for(
         ("/explain?class=", [photo()], 422, "bad_request", "no visible characters"),
         ("/explain?format=gif", [photo()], 422, "bad_parameter", "format"),
         ("/models/none/predict", [photo()], 404, "no_model", "the models are colours, warm, others"),
-        ("/predicts", [photo()], 404, "not_found", "/docs shows"),
+        ("/predicts", [photo()], 404, "not_found", "/openapi.json shows"),
         ("/predict", [photo()] * 33, 413, "too_many_photos", "32 photos"),
     ],
 )

@@ -1,26 +1,17 @@
-"""The queue by itself: who is answered together, who waits for whom, and that everyone's turn comes."""
+"""The queue by itself: who is answered together, and who waits for whom."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 
-from gallop.serve import service as module
-from gallop.serve.batching import Batcher, PhotoQuestion, Slots, Turns
-from gallop.serve.bodies import Sent
+from gallop.serve.batching import Batcher, PhotoQuestion
 from gallop.serve.refusals import Refusal
-from tests.conftest import awaited
-from tests.nasty_images import encode
-from tests.serve.running import Running, photo
 from tests.until import until
 
 LONG = 30.0
@@ -51,46 +42,55 @@ def batcher(work: Work, most: int = 4, wait: float = LONG, room: int = 8) -> Ite
 
 
 def question() -> PhotoQuestion:
-    return PhotoQuestion("model", torch.zeros(3, 2, 2))
+    return PhotoQuestion("model", (torch.zeros(3, 2, 2),))
 
 
 def test_who_comes_alone_waits_for_nobody() -> None:
     work = Work()
     with batcher(work) as queue, queue.places(1):
-        assert queue.ask(question(), Sent((), ())).result(LONG / 2) == 1
+        assert queue.ask(question()).result(LONG / 2) == 1
 
 
 def test_a_batch_waits_for_what_is_on_its_way() -> None:
     """A place is taken when a request was read; its photo comes when it is decoded."""
     work = Work()
     with batcher(work) as queue, queue.places(3):
-        asked = [queue.ask(question(), Sent((), ())) for _ in range(2)]
+        asked = [queue.ask(question()) for _ in range(2)]
         time.sleep(0.1)
         assert not any(one.done() for one in asked)
-        asked.append(queue.ask(question(), Sent((), ())))
+        asked.append(queue.ask(question()))
         assert [one.result(LONG / 2) for one in asked] == [1, 1, 1]
 
 
 def test_but_not_for_longer_than_it_was_told() -> None:
     work = Work()
     with batcher(work, wait=0.05) as queue, queue.places(2):
-        assert queue.ask(question(), Sent((), ())).result(LONG / 2) == 1
+        assert queue.ask(question()).result(LONG / 2) == 1
 
 
 def test_nor_for_somebody_who_has_given_up() -> None:
     work = Work()
     with batcher(work) as queue, ExitStack() as other, queue.places(1):
         other.enter_context(queue.places(1))
-        asked = queue.ask(question(), Sent((), ()))
+        asked = queue.ask(question())
         other.close()
         assert asked.result(LONG / 2) == 1
+
+
+def test_photos_are_answered_in_the_order_in_which_they_came() -> None:
+    work = Work()
+    work.may_go.clear()
+    with batcher(work, most=1) as queue, queue.places(4):
+        asked = [queue.ask(question()) for _ in range(4)]
+        work.may_go.set()
+        assert [one.result(LONG / 2) for one in asked] == [1, 2, 3, 4]
 
 
 def test_a_full_batch_goes_at_once_and_the_rest_in_the_next() -> None:
     work = Work()
     work.may_go.clear()
     with batcher(work, most=2) as queue, queue.places(5):
-        asked = [queue.ask(question(), Sent((), ())) for _ in range(5)]
+        asked = [queue.ask(question()) for _ in range(5)]
         cancelled = asked[3].cancel()
         work.may_go.set()
         until(lambda: all(one.done() for one in asked[:3]))
@@ -111,70 +111,3 @@ def test_there_are_so_many_places() -> None:
         with queue.places(1):
             assert queue.waiting == 3
     assert queue.waiting == 0
-
-
-# Turns ---------------------------------------------------------------------------------------------------------------
-
-
-def test_requests_take_turns_whoever_came_first() -> None:
-    turns, first, second = Turns[str](), Sent((), ()), Sent((), ())
-    for i in range(3):
-        turns.add(first, 1.0, f"a{i}")
-    for i in range(2):
-        turns.add(second, 1.0, f"b{i}")
-    assert [turns.take() for _ in range(len(turns))] == ["a0", "b0", "a1", "b1", "a2"]
-
-
-def test_a_large_piece_has_its_turn_while_small_ones_keep_coming() -> None:
-    turns, large, clients = Turns[str](), Sent((), ()), [Sent((), ()) for _ in range(8)]
-    turns.add(large, 40.0, "large")
-    taken = ""
-    for i in range(1000):
-        turns.add(clients[i % 8], 2.0, "small")
-        taken = turns.take()
-        if taken == "large":
-            break
-    assert taken == "large"
-    assert i == pytest.approx(9 * 40 / 2, abs=40)  # its share of nine
-
-
-def test_a_slot_comes_back_whatever_happens_to_who_holds_or_awaits_it() -> None:
-    async def all_of_it() -> list[str]:
-        slots, done = Slots(1), list[str]()
-
-        async def work(name: str, seconds: float) -> None:
-            async with slots.one(Sent((), ()), 1.0):
-                await asyncio.sleep(seconds)
-                done.append(name)
-
-        holds, waits, last = (asyncio.create_task(work(name, s)) for name, s in (("a", 60), ("b", 60), ("c", 0)))
-        await asyncio.sleep(0)
-        waits.cancel()
-        holds.cancel()
-        await asyncio.wait_for(last, 10)
-        await asyncio.wait_for(work("d", 0), 10)
-        return done
-
-    assert awaited(all_of_it()) == ["c", "d"]
-
-
-def test_a_bystander_passes_large_photos_that_came_before(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    may_go, decoded = threading.Event(), list[tuple[int, int]]()
-    decode = module.decode_image
-
-    def gated(*words: Any) -> Any:
-        may_go.wait(30)
-        found = decode(*words)
-        decoded.append(found.size)
-        return found
-
-    monkeypatch.setattr(module, "decode_image", gated)
-    large = encode(Image.new("RGB", (2000, 2000)), "WEBP", lossless=True)
-    with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(service.post, "/predict", *[large] * 4)
-        until(lambda: len(service.service._reading._turns) == 3)
-        bystander = pool.submit(service.post, "/predict", photo())
-        until(lambda: len(service.service._reading._turns) == 4)
-        may_go.set()
-        assert bystander.result().status_code == slow.result().status_code == 200
-    assert [size == (2000, 2000) for size in decoded] == [True, False, True, True, True]

@@ -142,7 +142,7 @@ def test_a_service_says_where_it_is_and_whom_it_answers(models: dict[str, Path],
         process.terminate()
         assert process.stderr is not None
         lines = process.stderr.read()
-    assert f"gallop: Serving pets, warm at {address}; /docs describes it.\n" in lines
+    assert f"gallop: Serving pets, warm at {address}; /openapi.json describes it.\n" in lines
     assert "warning" not in lines
 
 

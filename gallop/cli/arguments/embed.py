@@ -8,7 +8,6 @@ _EXAMPLES = """\
 examples:
   gallop embed archive/ --out features                                   # of mini
   gallop embed s3://bucket/photos --backbone ViT-B-16/openai --out features
-  gallop embed "shards/*.tar" --out features --layout clip-retrieval     # img_emb/*.npy and metadata/*.parquet
 
 Columns: key, error, embedding (length 1, half precision). A call that was cut off goes on when it is made again.
 Where a bucket or a server stops answering, it stops with exit status 75."""
@@ -26,7 +25,4 @@ def add_embed(commands: Commands) -> None:
         "source", metavar="SOURCE", help="a folder, a .txt list, a .csv or .parquet table, .tar archives, or an address"
     )
     add_many(parser, "the features")
-    parser.add_argument(
-        "--layout", choices=("parquet", "clip-retrieval"), default="parquet", help="how the files are laid out"
-    )
     add_common(parser)

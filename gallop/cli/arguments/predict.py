@@ -23,7 +23,7 @@ are named, the others are answered, and the exit status is 2.
 With --out: columns key, error, label, probability, top (the five best classes), the OOD scores, is_ood. A photo that
 cannot be read has its row, and its error. Where a bucket or a server stops answering, the call stops with exit status
 75, and the same call goes on later. With --json as well, how far it is comes on standard error, a line each:
-{{photos, errors, skipped, tables, a_second, total, seconds, seconds_left}}; standard output has the result alone."""
+{{photos, errors, skipped, tables, a_second, seconds}}; standard output has the result alone."""
 
 
 def add_predict(commands: Commands) -> None:
@@ -37,7 +37,7 @@ def add_predict(commands: Commands) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, or folders read recursively")
     add_model_or_classes(parser)
     parser.add_argument(
-        "--csv", metavar="FILE", help="also write the answers as a table; until all are there, it is FILE.part"
+        "--csv", metavar="FILE", help="also write the answers as a table; after Ctrl-C, those so far as FILE.part"
     )
     add_many(parser, "the answers")
     parser.add_argument(

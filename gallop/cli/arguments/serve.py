@@ -15,9 +15,9 @@ examples:
   gallop serve pets=models/pets food=models/food           # localhost:8000/models/food/predict
   gallop serve my-model --host 0.0.0.0 --key-file key.txt  # for others too, who send Authorization: Bearer KEY
   gallop serve my-model --host 0.0.0.0 --allowed-host lab-pc   # for everybody who calls this machine lab-pc
-  gallop serve my-model --memory 4 --batch 32 --queue 512
+  gallop serve my-model --batch 32 --queue 512
 
-http://localhost:8000/docs describes the interface, docs/howto/serve.md all the rest. The key may stand in the
+http://localhost:8000/openapi.json describes the interface, docs/howto/serve.md all the rest. The key may stand in the
 environment instead, as GALLOP_API_KEY. Standard error has a line of JSON for each request, without photos and names of
 files. Told to stop (SIGTERM, Ctrl-C), it answers what it has accepted.
 Needs the extra serve: pip install 'gallop-explorer[serve]'"""
@@ -36,8 +36,7 @@ def add_serve(commands: Commands) -> None:
         nargs="+",
         type=values.named_model,
         metavar="MODEL",
-        help=f"{MODEL_HELP}, or NAME=MODEL; the first answers requests that name none, the others are loaded "
-        "when they are asked for",
+        help=f"{MODEL_HELP}, or NAME=MODEL; the first answers requests that name none",
     )
     _add_door(parser)
     _add_request(parser)
@@ -113,12 +112,6 @@ def _add_work(parser: Parser) -> None:
         type=values.some,
         metavar="PHOTOS",
         help="that may be here at once; who sends more is told to come back, with status 429 (%(default)s)",
-    )
-    group.add_argument(
-        "--memory",
-        type=values.gigabytes,
-        metavar="GB",
-        help="that loaded models may take (half of the device's); what was not used for longest makes room",
     )
     group.add_argument(
         "--stop-within",

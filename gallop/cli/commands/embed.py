@@ -9,7 +9,6 @@ from gallop.cli.inputs import DEFAULT_BACKBONE
 from gallop.cli.many import answer_many, opener_of
 from gallop.errors import CommandError
 from gallop.scoring import PhotoEmbedder
-from gallop.scoring.layout import LAYOUTS
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -20,4 +19,4 @@ def run(options: Namespace, console: Console) -> int:
     worker = PhotoEmbedder(
         backbone, device=options.device, opener=opener_of(options, options.source), draft=options.draft
     )
-    return answer_many(options.source, worker, options, console, LAYOUTS[options.layout])
+    return answer_many(options.source, worker, options, console)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, model_or_classes
-from gallop.cli.many import answer_many, opener_of
+from gallop.cli.many import answer_many, opener_of, require_many
 from gallop.errors import CommandError
 from gallop.images import list_images
 from gallop.model.scores import VERDICT
-from gallop.predictions.rows import csv_head, csv_row
-from gallop.runtime.writing import open_growing, part_of
+from gallop.predictions.rows import answers_csv
+from gallop.runtime.writing import write_file
 from gallop.scoring import Extras, PhotoScorer
-from gallop.scoring.arrow import require_arrow
-from gallop.scoring.layout import LAYOUTS
 from gallop.scoring.run import answers
 from gallop.scoring.scorer import Columns
 from gallop.scoring.sources import Opener, SourceItem
@@ -35,7 +31,7 @@ def run(options: Namespace, console: Console) -> int:
             "--with, --column, --buckets, --part and --engine are for many photos: give --out DIR as well."
         )
     if options.web:
-        require_arrow("--web")
+        require_many("--web")
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
     opener = Opener(web=options.web, home=None, allow="--{}")
@@ -56,18 +52,25 @@ def run(options: Namespace, console: Console) -> int:
         if Path(path).is_dir():
             take({"image": path, "error": f"The folder {path} holds no images."})
     done = 0
-    with _table_as_it_grows(options.csv, rows, classes) as written:
+    try:
         for columns in answers(worker, (SourceItem(Path(path).name, place=path) for path in paths)):
             batch = paths[done : done + len(columns["key"])]
             for i, path in enumerate(batch):
                 take(_row(path, columns, i, classes))
-            written()
             done += len(batch)
             console.progress("answering", done, len(paths))
+    except KeyboardInterrupt:
+        if options.csv is None:
+            raise
+        part = Path(f"{options.csv}.part")
+        write_file(part, answers_csv(list(filter(None, rows.values())), classes))
+        raise KeyboardInterrupt(f"Stopped. The answers so far are in {part}.") from None
     doubt = worker.classifier.calibration_.doubt
     if doubt:
         console.warn(doubt)
     found = list(rows.values())
+    if options.csv is not None:
+        write_file(Path(options.csv), answers_csv(found, classes))
     console.result(found, lambda: _table(found, doubt))
     return 2 if any("error" in row for row in found) else 0
 
@@ -95,38 +98,7 @@ def _many(options: Namespace, console: Console) -> int:
         opener=opener_of(options, options.images[0]),
         draft=options.draft,
     )
-    return answer_many(options.images[0], worker, options, console, LAYOUTS["parquet"])
-
-
-@contextmanager
-def _table_as_it_grows(
-    path: str | None, rows: Mapping[str, Mapping[str, Any]], classes: Sequence[str]
-) -> Iterator[Callable[[], None]]:
-    """Write answers in the order of the call as they come; whatever ends it, those that were written can be read.
-
-    Yields what writes those that can be written; the rest follows at the end.
-    """
-    if path is None:
-        yield lambda: None
-        return
-    left, part = deque(rows), part_of(Path(path))
-    try:
-        with open_growing(Path(path)) as file:
-            file.write(csv_head(classes))
-
-            def written() -> None:
-                while left and rows[left[0]]:
-                    file.write(csv_row(rows[left.popleft()], classes))
-                file.flush()
-
-            try:
-                yield written
-            except KeyboardInterrupt:
-                written()
-                raise KeyboardInterrupt(f"Stopped. The answers so far are in {part}.") from None
-            written()
-    except BlockingIOError as error:
-        raise CommandError(f"{part} is written by another call just now; choose another name.") from error
+    return answer_many(options.images[0], worker, options, console)
 
 
 def _expand(image: str) -> list[str]:

@@ -23,7 +23,7 @@ _INSTALL = "pip install 'gallop-explorer[serve]'"
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Load the first model, then serve."""
+    """Load the models, then serve."""
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise CommandError(f"{' and '.join(missing)} must be installed for the service: {_INSTALL}.")
     from gallop.serve.server import bound_socket, is_this_machine, serve
@@ -33,15 +33,16 @@ def run(options: Namespace, console: Console) -> int:
     signal.signal(signal.SIGTERM, end_terminated)
     listening = bound_socket(options.host, options.port)
     with listening:
-        console.progress(f"loading {made.first}")
+        console.progress(f"loading {listed(list(made.models))}")
         service = Service(made)
         if not made.keys and not is_this_machine(options.host):
             console.warn(
                 f"Everybody who reaches this machine on port {options.port} is answered; give --key-file to answer "
                 "only who has a key."
             )
-        shown = f"[{options.host}]" if ":" in options.host else options.host
-        console.note(f"Serving {listed(list(made.models))} at http://{shown}:{options.port}; /docs describes it.")
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        served = listed(list(made.models))
+        console.note(f"Serving {served} at http://{host}:{options.port}; /openapi.json describes it.")
         serve(service, listening)
     return 0
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from gallop.scoring.sources.archives import TarSource
-from gallop.scoring.sources.folder import FolderSource
-from gallop.scoring.sources.item import Source, SourceItem
+from gallop.scoring.sources.archives import archive_photos
+from gallop.scoring.sources.folder import folder_photos
+from gallop.scoring.sources.item import SourceItem
 from gallop.scoring.sources.opening import Opener
-from gallop.scoring.sources.tables import ListSource, TableSource
+from gallop.scoring.sources.tables import listed_photos, table_photos
 
-__all__ = ["Opener", "Source", "SourceItem", "open_source"]
+__all__ = ["Opener", "SourceItem", "open_source"]
 
 
-def open_source(name: str, opener: Opener, column: str | None = None) -> Source:
+def open_source(name: str, opener: Opener, column: str | None = None) -> Iterator[SourceItem]:
     """Return the photos of a source by what its name ends in: .txt, .csv, .parquet, .tar, and else a folder.
 
     Args:
@@ -28,9 +29,9 @@ def open_source(name: str, opener: Opener, column: str | None = None) -> Source:
         opener = replace(opener, home=name)
     end = name.lower().rsplit("?", 1)[0]
     if end.endswith((".tar", ".tar.gz", ".tgz")):
-        return TarSource(name, opener)
+        return archive_photos(name, opener)
     if end.endswith((".csv", ".parquet")):
-        return TableSource(name, opener, column)
+        return table_photos(name, opener, column)
     if end.endswith((".txt", ".lst")):
-        return ListSource(name, opener)
-    return FolderSource(name, opener)
+        return listed_photos(name, opener)
+    return folder_photos(name, opener)

@@ -6,15 +6,15 @@ import glob
 import gzip
 import io
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO, Any, BinaryIO, cast
 
 from gallop.errors import DataError
-from gallop.images.formats import printable_name, too_large
+from gallop.images.formats import ImageLimits, printable_name, too_large
 from gallop.images.photo import is_photo_name
-from gallop.scoring.sources.item import Source, SourceItem
-from gallop.scoring.sources.opening import local_path, protocol_of, service_of
-from gallop.scoring.sources.outages import patiently, reason
+from gallop.scoring.sources.item import SourceItem
+from gallop.scoring.sources.opening import Opener, asked, local_path, protocol_of
+from gallop.scoring.sources.outages import reason
 
 MOST_HEADER = 2**20
 """Bytes that name and attributes of a member may take, before they are read."""
@@ -22,67 +22,60 @@ _SKIPPED = 2**16
 """Bytes that are read at once where nothing is kept of them."""
 
 
-class TarSource(Source):
-    """Files in the archives whose names say that they are photos, archive after archive in the order of their names.
+def archive_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
+    """Yield files in archives whose names say that they are photos, archive after archive in the order of their names.
 
     A key is the archive's name, ``/`` and the name in it. An archive that is damaged or cut, or is none, leaves a row
     that says so behind the rows of what comes before, and the next one is read; a bucket that stops answering in the
     middle of one is none of these.
     """
+    archives = _archives(name, opener)
+    if not archives:
+        raise DataError(f"No archive is called {printable_name(name)}: check the path.")
+    for archive in archives:
+        yield from _photos_of(archive, opener)
 
-    def __iter__(self) -> Iterator[SourceItem]:
-        archives = self._archives()
-        if not archives:
-            raise DataError(f"No archive is called {printable_name(self.name)}: check the path.")
-        for archive in archives:
-            yield from self._of(archive)
 
-    def total(self, goes_on: Callable[[], bool]) -> int | None:
-        return None
+def _archives(name: str, opener: Opener) -> list[str]:
+    path = local_path(name)
+    if "*" not in name:
+        return [name]
+    if path is not None:
+        return sorted(glob.glob(path))
+    system, pattern = opener.system(name)
+    found = asked(lambda: system.glob(pattern), name, "listed")
+    return sorted(f"{protocol_of(name)}://{archive}" for archive in found)
 
-    def _archives(self) -> list[str]:
-        path = local_path(self.name)
-        if "*" not in self.name:
-            return [self.name]
-        if path is not None:
-            return sorted(glob.glob(path))
-        system, pattern = self.opener.system(self.name)
-        try:
-            found = patiently(lambda: system.glob(pattern), service_of(self.name))
-            return sorted(f"{protocol_of(self.name)}://{archive}" for archive in found)
-        except DataError:
-            raise
-        except Exception as error:  # every service has errors of its own
-            raise DataError(f"{printable_name(self.name)} cannot be listed ({reason(error)}).") from error
 
-    def _of(self, archive: str) -> Iterator[SourceItem]:
-        short = archive.rpartition("/")[2]
-        try:
-            with self.opener.open(archive) as file:
-                stream = _Forward(_unpacked(file))
-                members: Any = tarfile.TarFile(mode="r", fileobj=cast("IO[bytes]", stream))
-                while (member := members.next()) is not None:
-                    if is_photo_name(member.name.rpartition("/")[2]) and not member.isdir():
-                        yield self._photo(stream, member, f"{short}/{member.name}")
-                    members.members, members.pax_headers = [], {}  # tarfile would keep them until the end
-                    stream.left = MOST_HEADER
-                stream.check_end()
-        except DataError:
-            raise
-        except Exception as error:  # tarfile, zlib and every service have errors of their own
-            yield SourceItem(short, problem=f"The archive {printable_name(short)} cannot be read on: {reason(error)}.")
+def _photos_of(archive: str, opener: Opener) -> Iterator[SourceItem]:
+    short = archive.rpartition("/")[2]
+    try:
+        with opener.open(archive) as file:
+            stream = _Forward(_unpacked(file))
+            members: Any = tarfile.TarFile(mode="r", fileobj=cast("IO[bytes]", stream))
+            while (member := members.next()) is not None:
+                if is_photo_name(member.name.rpartition("/")[2]) and not member.isdir():
+                    yield _photo(stream, member, f"{short}/{member.name}", opener.limits)
+                members.members, members.pax_headers = [], {}  # tarfile would keep them until the end
+                stream.left = MOST_HEADER
+            stream.check_end()
+    except DataError:
+        raise
+    except Exception as error:  # tarfile, zlib and every service have errors of their own
+        yield SourceItem(short, problem=f"The archive {printable_name(short)} cannot be read on: {reason(error)}.")
 
-    def _photo(self, stream: _Forward, member: tarfile.TarInfo, key: str) -> SourceItem:
-        if not member.isreg() or member.issparse():
-            said = f"{printable_name(key)} is stored as a link or in another special way: pack the photo itself."
-            return SourceItem(key, problem=said)
-        if member.size > self.opener.limits.max_bytes:
-            return SourceItem(key, problem=str(too_large(printable_name(key), self.opener.limits)))
-        stream.left = member.size
-        data = stream.read(member.size)
-        if len(data) < member.size:
-            raise tarfile.ReadError("it ends in the middle of a photo")
-        return SourceItem(key, data=data)
+
+def _photo(stream: _Forward, member: tarfile.TarInfo, key: str, limits: ImageLimits) -> SourceItem:
+    if not member.isreg() or member.issparse():
+        said = f"{printable_name(key)} is stored as a link or in another special way: pack the photo itself."
+        return SourceItem(key, problem=said)
+    if member.size > limits.max_bytes:
+        return SourceItem(key, problem=str(too_large(printable_name(key), limits)))
+    stream.left = member.size
+    data = stream.read(member.size)
+    if len(data) < member.size:
+        raise tarfile.ReadError("it ends in the middle of a photo")
+    return SourceItem(key, data=data)
 
 
 def _unpacked(file: BinaryIO) -> Any:

@@ -4,62 +4,50 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import starmap
 from typing import Any
 
 from gallop.errors import DataError
 from gallop.images.folders import FolderEntry, walk_photos
 from gallop.images.formats import printable_name
-from gallop.scoring.sources.item import Source, SourceItem
-from gallop.scoring.sources.opening import local_path, service_of
-from gallop.scoring.sources.outages import patiently, reason
+from gallop.scoring.sources.item import SourceItem
+from gallop.scoring.sources.opening import Opener, asked, local_path
+from gallop.scoring.sources.outages import reason
 
 
-class FolderSource(Source):
-    """Files whose names say that they are photos, as ``walk_photos`` finds them. A key is the path below the folder."""
+def folder_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
+    """Return files whose names say that they are photos, as ``walk_photos`` finds them. A key is the path below it."""
+    path = local_path(name)
+    if path is not None and not os.path.isdir(path):
+        raise DataError(
+            f"{printable_name(path)} is no folder: give one, or a .txt list, a .csv or .parquet table or .tar archives."
+        )
+    return starmap(_item, _walk_bucket(name, opener) if path is None else walk_photos(path))
 
-    def __iter__(self) -> Iterator[SourceItem]:
-        path = local_path(self.name)
-        if path is not None and not os.path.isdir(path):
-            raise DataError(
-                f"{printable_name(path)} is no folder: give one, or a .txt list, a .csv or .parquet table or .tar "
-                "archives."
-            )
-        return starmap(_item, self._walk_bucket() if path is None else walk_photos(path))
 
-    def _walk_bucket(self) -> Iterator[tuple[str, FolderEntry]]:
-        system, root = self.opener.system(self.name)
-        root, found = root.rstrip("/"), []
-        try:
-            found = self._listed(system, root)
-        except (FileNotFoundError, NotADirectoryError):
-            pass
-        except PermissionError as error:
-            raise self._not_listed(error) from error
-        if not any(entry["type"] == "directory" or entry["name"].rstrip("/") != root for entry in found):
-            raise DataError(f"{printable_name(self.name)} is no folder, or is empty: check the address.")
-        start = self.name.rstrip("/")
+def _walk_bucket(name: str, opener: Opener) -> Iterator[tuple[str, FolderEntry]]:
+    system, root = opener.system(name)
+    root, start, missing = root.rstrip("/"), name.rstrip("/"), (FileNotFoundError, NotADirectoryError)
 
-        def entries(folder: FolderEntry) -> list[FolderEntry]:
-            path = root + folder.place[len(start) :]
-            there = found if path == root else self._listed(system, path)
-            kinds = {entry["name"].rstrip("/"): entry["type"] == "directory" for entry in there}
-            kinds.pop(path, None)
-            names = {inner.rpartition("/")[2]: is_folder for inner, is_folder in kinds.items()}
-            return [FolderEntry(name, f"{folder.place}/{name}", is_folder) for name, is_folder in names.items()]
+    def listed(folder: str, *passed: type[Exception]) -> list[dict[str, Any]]:
+        return list(asked(lambda: system.ls(folder, detail=True), name, "listed", *passed))
 
-        return walk_photos(start, entries)
+    found: list[dict[str, Any]] = []
+    with suppress(*missing):
+        found = listed(root, *missing)
+    if not any(entry["type"] == "directory" or entry["name"].rstrip("/") != root for entry in found):
+        raise DataError(f"{printable_name(name)} is no folder, or is empty: check the address.")
 
-    def _listed(self, system: Any, folder: str) -> list[dict[str, Any]]:
-        try:
-            return list(patiently(lambda: system.ls(folder, detail=True), service_of(self.name)))
-        except (DataError, FileNotFoundError, NotADirectoryError, PermissionError):
-            raise
-        except Exception as error:  # every service has errors of its own
-            raise self._not_listed(error) from error
+    def entries(folder: FolderEntry) -> list[FolderEntry]:
+        path = root + folder.place[len(start) :]
+        there = found if path == root else listed(path, *missing, PermissionError)
+        kinds = {entry["name"].rstrip("/"): entry["type"] == "directory" for entry in there}
+        kinds.pop(path, None)
+        names = {inner.rpartition("/")[2]: is_folder for inner, is_folder in kinds.items()}
+        return [FolderEntry(name, f"{folder.place}/{name}", is_folder) for name, is_folder in names.items()]
 
-    def _not_listed(self, error: Exception) -> DataError:
-        return DataError(f"{printable_name(self.name)} cannot be listed ({reason(error)}).")
+    return walk_photos(start, entries)
 
 
 def _item(key: str, entry: FolderEntry) -> SourceItem:

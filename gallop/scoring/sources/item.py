@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import takewhile
-
-from gallop.scoring.sources.opening import Opener
 
 BATCH_BYTES = 64 * 2**20
 """Bytes of photos that a source hands on together, at most one photo more."""
@@ -35,35 +31,6 @@ class SourceItem:
     def __post_init__(self) -> None:
         if len(self.key) > LONGEST_KEY:
             object.__setattr__(self, "key", self.key[:LONGEST_KEY])
-
-
-@dataclass(frozen=True)
-class Source(ABC):
-    """Photos in an order that is the same at each call, however many there are: none is kept.
-
-    Attributes:
-        name: a path or an address.
-        opener: opens it, and what it names.
-    """
-
-    name: str
-    opener: Opener
-
-    @abstractmethod
-    def __iter__(self) -> Iterator[SourceItem]:
-        """Yield every photo, named and not yet read.
-
-        Raises:
-            DataError: the source cannot be read.
-        """
-
-    def total(self, goes_on: Callable[[], bool]) -> int | None:
-        """Return how many photos there are, by listing them once more; None where only who reads them all knows.
-
-        Args:
-            goes_on: asked at each photo that is listed for it; where it says no, the number is none.
-        """
-        return sum(1 for _ in takewhile(lambda _: goes_on(), self))
 
 
 def bounded_batches(items: Iterable[SourceItem], most: int) -> Iterator[list[SourceItem]]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from gallop.errors import DataError, ImageError, KeysRefused, NotAnImage, Unreachable
 from gallop.images import DEFAULT_LIMITS, ImageLimits
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 else:
     AbstractFileSystem = Any  # hints can be worked out (typing.get_type_hints) without the extra
+
+T = TypeVar("T")
 
 _WEB = ("http", "https")
 BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
@@ -164,6 +166,27 @@ class Opener:
         system, path = self.system(place)
         opened: Any = patiently(lambda: system.open(path, "rb"), service_of(place))
         return cast(BinaryIO, PatientFile(opened, service_of(place)))
+
+
+def asked(ask: Callable[[], T], place: str, done: str, *passed: type[Exception]) -> T:
+    """Return what is asked of the service of a place, with patience.
+
+    Args:
+        done: what cannot be done where that fails, as a message says it.
+        passed: errors that are raised as they are.
+
+    Raises:
+        DataError: it fails otherwise.
+        Unreachable, KeysRefused: as ``patiently``.
+    """
+    as_they_are: tuple[type[Exception], ...] = (DataError, *passed)
+    try:
+        return patiently(ask, service_of(place))
+    except as_they_are:
+        raise
+    except Exception as error:  # every service has errors of its own
+        shown, why = printable_name(place), reason(error)
+        raise DataError(f"{shown} cannot be {done} ({why}): check the address and your rights.") from error
 
 
 def protocol_of(place: str) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TextIO, TypeAlias
 
 from gallop.errors import DataError
 from gallop.images.formats import ImageLimits, printable_name
-from gallop.scoring.sources.item import BATCH_BYTES, Source, SourceItem
+from gallop.scoring.sources.item import BATCH_BYTES, SourceItem
 from gallop.scoring.sources.opening import Opener, below, folder_of
 from gallop.scoring.sources.outages import reason
 from gallop.scoring.sources.pages import row_groups, rows_at_once
@@ -32,132 +31,119 @@ LONGEST_CSV_LINE = 2**20
 """Characters of a CSV line."""
 
 
-class ListSource(Source):
-    """Paths or addresses, UTF-8; those that are not absolute lie beside the list. Empty lines count for nothing."""
+def listed_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
+    """Yield what a list names: paths or addresses, UTF-8; those that are not absolute lie beside the list.
 
-    def __iter__(self) -> Iterator[SourceItem]:
-        folder = folder_of(self.name)
-        with opened_text(self.opener, self.name) as file:
-            for number, line in enumerate(lines_of(file, LONGEST_LINE), start=1):
-                if line is None:
-                    problem = f"Line {number} of the list has more than {LONGEST_LINE:,} characters: it names no photo."
-                    yield SourceItem(f"line {number}", problem=problem)
-                elif key := line.strip():
-                    yield SourceItem(key, place=below(folder, key))
-
-
-@dataclass(frozen=True)
-class TableSource(Source):
-    """A table whose column holds paths, addresses, bytes, or Hugging Face's pairs of both."""
-
-    column: str | None = None
-
-    def __iter__(self) -> Iterator[SourceItem]:
-        rows = self._csv_rows() if self._is_csv else self._parquet_rows()
-        for number, (cell, key) in enumerate(rows, start=1):
-            yield self._item(cell, key, number)
-
-    @property
-    def _is_csv(self) -> bool:
-        return self.name.lower().endswith(".csv")
-
-    def total(self, goes_on: Callable[[], bool]) -> int | None:
-        """Return how many rows there are, which a Parquet file's last bytes tell."""
-        if self._is_csv:
-            return super().total(goes_on)
-        from pyarrow import parquet
-
-        with self.opener.open(self.name) as file:
-            return int(parquet.read_metadata(file).num_rows)
-
-    def _csv_rows(self) -> Iterator[tuple[_Cell, _Cell]]:
-        """The cells of photos and keys, as text: a name like 001 or 2020-01-01 is one."""
-        with opened_text(self.opener, self.name) as file:
-            rows = csv.reader(self._csv_lines(file), strict=True)
-            try:
-                names = next(rows, [])
-                photos, keys = self._columns(names)
-                for row in filter(None, rows):
-                    cells = dict(zip(names, row, strict=True)) if len(row) == len(names) else {}
-                    yield cells.get(photos), (cells.get(keys) or None) if keys else None
-            except csv.Error as error:
-                raise DataError(f"{printable_name(self.name)}, line {rows.line_num}: {error}.") from error
-
-    def _csv_lines(self, file: Any) -> Iterator[str]:
-        for number, line in enumerate(lines_of(file, LONGEST_CSV_LINE), start=1):
+    Empty lines count for nothing.
+    """
+    folder = folder_of(name)
+    with opened_text(opener, name) as file:
+        for number, line in enumerate(lines_of(file, LONGEST_LINE), start=1):
             if line is None:
-                raise DataError(
-                    f"{printable_name(self.name)}, line {number} has more than {LONGEST_CSV_LINE:,} characters: "
-                    "are all quotes closed?"
-                )
-            yield line
+                problem = f"Line {number} of the list has more than {LONGEST_LINE:,} characters: it names no photo."
+                yield SourceItem(f"line {number}", problem=problem)
+            elif key := line.strip():
+                yield SourceItem(key, place=below(folder, key))
 
-    def _parquet_rows(self) -> Iterator[tuple[_Cell, _Cell]]:
-        from pyarrow import parquet
-        from pyarrow.lib import ArrowException
 
-        number, name = 0, printable_name(self.name)
-        try:
-            with self.opener.open(self.name) as file:
-                table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20)  # it would read all of it
-                schema = table.schema_arrow
-                photos, keys = self._columns(schema.names)
-                wanted = [leaf for column in (photos, keys) if column for leaf in self._leaves(schema.field(column))]
-                for number_of_group, group in enumerate(row_groups(file, name)):
-                    most = min(rows_at_once(file, name, group, wanted, BATCH_BYTES), ROWS_AT_ONCE)
-                    for batch in table.iter_batches(most, row_groups=[number_of_group], columns=wanted):
-                        named = batch.column(keys) if keys else [None] * len(batch)
-                        for cell, key in zip(batch.column(photos), named, strict=True):
-                            number += 1
-                            yield _content(cell, self.opener.limits), _content(key, self.opener.limits)
-                if number != table.metadata.num_rows:
-                    raise DataError(f"{name} has {number} rows, and its footer says {table.metadata.num_rows}.")
-        except (ArrowException, OSError) as error:
-            raise DataError(f"{name} cannot be read after {number} rows ({reason(error)}): is it whole?") from error
-
-    def _leaves(self, field: Any) -> list[str]:
-        """The names of what a Parquet file has for one of our columns, which may be Hugging Face's pair.
-
-        Raises:
-            DataError: a cell may hold any number of values.
-        """
-        from pyarrow import types
-
-        kind = getattr(field.type, "storage_type", field.type)
-        pair = {inner.name: inner.type for inner in kind if inner.name in PAIR} if types.is_struct(kind) else {}
-        for part in pair.values() if pair else [kind]:
-            if types.is_nested(part) or (types.is_fixed_size_binary(part) and part.byte_width > LONGEST_LINE):
-                raise DataError(
-                    f"{printable_name(self.name)} holds {printable_name(str(field.type))} in its column "
-                    f"{printable_name(field.name)!r}: photos are given as paths, addresses or bytes."
-                )
-        return [f"{field.name}.{name}" for name in pair] or [field.name]
-
-    def _columns(self, names: Sequence[str]) -> tuple[str, str | None]:
-        """The column of the photos, and that of their keys where there is one."""
-        small = {name.strip().lower(): name for name in reversed(names)}
-        if self.column is not None and self.column not in names:
-            raise DataError(f"{printable_name(self.name)} has no column {self.column!r}; it has {listed(names)}.")
-        photos = self.column or next((small[name] for name in PHOTO_COLUMNS if name in small), None)
-        if photos is None:
-            raise DataError(
-                f"{printable_name(self.name)} has no column that is called {', '.join(PHOTO_COLUMNS)}; it has "
-                f"{listed(names)}: say with column=... which holds the photos."
-            )
-        keys = next((small[name] for name in KEY_COLUMNS if name in small and small[name] != photos), None)
-        for chosen in filter(None, (photos, keys)):
-            if names.count(chosen) > 1:
-                raise DataError(f"{printable_name(self.name)} has two columns {chosen!r}: rename one.")
-        return photos, keys
-
-    def _item(self, cell: _Cell, key: _Cell, number: int) -> SourceItem:
+def table_photos(name: str, opener: Opener, column: str | None) -> Iterator[SourceItem]:
+    """Yield what a table names, whose column holds paths, addresses, bytes, or Hugging Face's pairs of both."""
+    is_csv = name.lower().endswith(".csv")
+    rows = _csv_rows(name, opener, column) if is_csv else _parquet_rows(name, opener, column)
+    for number, (cell, key) in enumerate(rows, start=1):
         named = str(key) if key is not None else f"row {number}"
         if isinstance(cell, bytes):
-            return SourceItem(named, data=cell)
-        if cell is not None and cell.strip():
-            return SourceItem(str(key) if key is not None else cell, place=below(folder_of(self.name), cell.strip()))
-        why = " or has another number of cells than the first line" if self._is_csv else ""
-        return SourceItem(named, problem=f"Row {number} of the table names no photo{why}.")
+            yield SourceItem(named, data=cell)
+        elif cell is not None and cell.strip():
+            yield SourceItem(str(key) if key is not None else cell, place=below(folder_of(name), cell.strip()))
+        else:
+            why = " or has another number of cells than the first line" if is_csv else ""
+            yield SourceItem(named, problem=f"Row {number} of the table names no photo{why}.")
+
+
+def _csv_rows(name: str, opener: Opener, column: str | None) -> Iterator[tuple[_Cell, _Cell]]:
+    """The cells of photos and keys, as text: a name like 001 or 2020-01-01 is one."""
+    with opened_text(opener, name) as file:
+        rows = csv.reader(_csv_lines(file, name), strict=True)
+        try:
+            names = next(rows, [])
+            photos, keys = _columns(name, names, column)
+            for row in filter(None, rows):
+                cells = dict(zip(names, row, strict=True)) if len(row) == len(names) else {}
+                yield cells.get(photos), (cells.get(keys) or None) if keys else None
+        except csv.Error as error:
+            raise DataError(f"{printable_name(name)}, line {rows.line_num}: {error}.") from error
+
+
+def _csv_lines(file: Any, name: str) -> Iterator[str]:
+    for number, line in enumerate(lines_of(file, LONGEST_CSV_LINE), start=1):
+        if line is None:
+            raise DataError(
+                f"{printable_name(name)}, line {number} has more than {LONGEST_CSV_LINE:,} characters: "
+                "are all quotes closed?"
+            )
+        yield line
+
+
+def _parquet_rows(name: str, opener: Opener, column: str | None) -> Iterator[tuple[_Cell, _Cell]]:
+    from pyarrow import parquet
+    from pyarrow.lib import ArrowException
+
+    number, shown = 0, printable_name(name)
+    try:
+        with opener.open(name) as file:
+            table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=2**20)  # it would read all of it
+            schema = table.schema_arrow
+            photos, keys = _columns(name, schema.names, column)
+            wanted = [leaf for each in (photos, keys) if each for leaf in _leaves(shown, schema.field(each))]
+            for number_of_group, group in enumerate(row_groups(file, shown)):
+                most = min(rows_at_once(file, shown, group, wanted, BATCH_BYTES), ROWS_AT_ONCE)
+                for batch in table.iter_batches(most, row_groups=[number_of_group], columns=wanted):
+                    named = batch.column(keys) if keys else [None] * len(batch)
+                    for cell, key in zip(batch.column(photos), named, strict=True):
+                        number += 1
+                        yield _content(cell, opener.limits), _content(key, opener.limits)
+            if number != table.metadata.num_rows:
+                raise DataError(f"{shown} has {number} rows, and its footer says {table.metadata.num_rows}.")
+    except (ArrowException, OSError) as error:
+        raise DataError(f"{shown} cannot be read after {number} rows ({reason(error)}): is it whole?") from error
+
+
+def _leaves(table: str, field: Any) -> list[str]:
+    """The names of what a Parquet file has for one of our columns, which may be Hugging Face's pair.
+
+    Raises:
+        DataError: a cell may hold any number of values.
+    """
+    from pyarrow import types
+
+    kind = getattr(field.type, "storage_type", field.type)
+    pair = {inner.name: inner.type for inner in kind if inner.name in PAIR} if types.is_struct(kind) else {}
+    for part in pair.values() if pair else [kind]:
+        if types.is_nested(part) or (types.is_fixed_size_binary(part) and part.byte_width > LONGEST_LINE):
+            raise DataError(
+                f"{table} holds {printable_name(str(field.type))} in its column {printable_name(field.name)!r}: "
+                "photos are given as paths, addresses or bytes."
+            )
+    return [f"{field.name}.{name}" for name in pair] or [field.name]
+
+
+def _columns(name: str, names: Sequence[str], column: str | None) -> tuple[str, str | None]:
+    """The column of the photos, and that of their keys where there is one."""
+    small = {each.strip().lower(): each for each in reversed(names)}
+    if column is not None and column not in names:
+        raise DataError(f"{printable_name(name)} has no column {column!r}; it has {listed(names)}.")
+    photos = column or next((small[each] for each in PHOTO_COLUMNS if each in small), None)
+    if photos is None:
+        raise DataError(
+            f"{printable_name(name)} has no column that is called {', '.join(PHOTO_COLUMNS)}; it has "
+            f"{listed(names)}: say with column=... which holds the photos."
+        )
+    keys = next((small[each] for each in KEY_COLUMNS if each in small and small[each] != photos), None)
+    for chosen in filter(None, (photos, keys)):
+        if names.count(chosen) > 1:
+            raise DataError(f"{printable_name(name)} has two columns {chosen!r}: rename one.")
+    return photos, keys
 
 
 def _content(cell: Any, limits: ImageLimits) -> _Cell:
