@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
-from gallop.parts import registered
+from gallop.parts import part_setting
 from gallop.setting import check_settings, require, setting, whole_between, whole_number
 from gallop.wording import quoted
 
@@ -139,8 +139,8 @@ class MethodConfig:
     global_projection: bool = setting(
         False, "projection of the whole photo", "Learn a projection of the whole photo's own feature, too."
     )
-    pooling: str = "topk"
-    keep_rule: str = "random"
+    pooling: str = part_setting("pooling", "How the cosines of the regions become a local prompt's score.")
+    keep_rule: str = part_setting("keep_rule", "Which global prompts are kept by prompt dropout.")
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -151,7 +151,6 @@ class MethodConfig:
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
         for k in self.topk:
             require(k >= 1, f"topk holds {k}; each k must be a whole number of 1 or more.")
-        registered("pooling", self.pooling), registered("keep_rule", self.keep_rule)
 
     @property
     def local_prompts(self) -> int:
@@ -253,14 +252,12 @@ class TrainConfig:
         metavar="N",
         form=(0, 10_000, 1),
     )
-    extra_loss: str = "none"
-    optimizer: str = "sgd"
-    scheduler: str = "cosine"
+    extra_loss: str = part_setting("extra_loss", "What is added to the paper's loss.")
+    optimizer: str = part_setting("optimizer", "What changes the prompts in a step.")
+    scheduler: str = part_setting("scheduler", "How the learning rate falls from epoch to epoch.")
 
     def __post_init__(self) -> None:
         check_settings(self)
-        for part in ("extra_loss", "optimizer", "scheduler"):
-            registered(part, getattr(self, part))
 
 
 OwnPreset = Literal["default", "paper"]

@@ -9,9 +9,10 @@ Shapes: B images, K classes, R regions, N local prompts, D joint width, V region
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypedDict, TypeVar
 
-from gallop.setting import require
+from gallop.setting import require, setting
 from gallop.wording import did_you_mean, quoted
 
 Function = Callable[..., Any]
@@ -108,3 +109,9 @@ def named(part: str, given: str | Function) -> str:
 def require_topk(pooling: str, what: str) -> None:
     """Raise ConfigError where regions are pooled in another way than by the mean of the top-k."""
     require(pooling == PARTS["pooling"].usual, f"{what} needs top-k pooling, and this model pools by {pooling!r}.")
+
+
+def part_setting(part: str, help: str) -> str:
+    """Return the dataclass field of a part: the name of the method's own, or of a registered one."""
+    words, check = part.replace("_", " "), partial(registered, part)
+    return setting(PARTS[part].usual, words, help, option="", range="the name of a registered part", check=check)

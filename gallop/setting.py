@@ -7,7 +7,7 @@ the app's form, the model card. Nothing here knows torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from numbers import Real
 from typing import Any, SupportsIndex, TypeVar
@@ -38,6 +38,7 @@ class Setting:
         option: on the command line; None is made from the field's name, empty is none.
         metavar: what stands there for the value.
         form: least, most and step that the app offers; None where it does not ask.
+        check: raises ConfigError for a value that it cannot be, where no other attribute tells.
     """
 
     words: str
@@ -55,6 +56,7 @@ class Setting:
     option: str | None = None
     metavar: str | None = None
     form: tuple[float, float, float] | None = None
+    check: Callable[[Any], object] | None = None
 
     @property
     def label(self) -> str:
@@ -152,6 +154,9 @@ def _checked(each: Field[Any], about: Setting, value: object) -> object:
         return value
     if isinstance(each.default, bool):
         return _flag(each.name, value)
+    if about.check is not None:
+        about.check(value)
+        return value
     number = whole_number(each.name, value) if isinstance(each.default, int) else finite_number(each.name, value)
     require(about.allows(number), f"{each.name} is {quoted(number)}; it must {about.must}.")
     return number

@@ -51,7 +51,6 @@ from gallop.training.learn import (
     CalibrationEvent,
     CrossFit,
     EncodeEvent,
-    event_in_words,
     learn,
     learned_before,
     shots_to_learn,
@@ -60,7 +59,7 @@ from gallop.training.loop import StepEvent, drop_training
 from gallop.wording import listed
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
-"""What ``fit_steps`` tells of."""
+"""What ``fit_steps`` yields: each has ``stage``, ``done`` of ``total``, a ``note`` in words and ``metrics`` by name."""
 _METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection", "head", "detail")
 _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
 """Constructor arguments that replace a preset's values where they are not None."""
@@ -627,7 +626,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Learn to the end, saying how far it is where that is wanted."""
         with ProgressDisplay(wanted=bool(verbose)) as progress:
             for event in events:
-                progress.show(*event_in_words(event))
+                progress.show(event.stage, event.done, event.total, event.note)
                 if callback is not None:
                     callback(event)
         return self

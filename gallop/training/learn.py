@@ -6,9 +6,10 @@ What a single step computes is in ``gallop.training.steps``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import torch
@@ -43,12 +44,19 @@ Shots: TypeAlias = dict[str, KeptShots]
 """All shots, by the name of the features that branches are linear in."""
 
 
+NO_METRICS: Mapping[str, float] = MappingProxyType({})
+"""Of an event in which the model's prompts learn nothing."""
+
+
 @dataclass(frozen=True)
 class EncodeEvent:
     """Photos are being encoded: ``done`` of ``total`` views."""
 
     done: int
     total: int
+    stage = "encoding views"
+    note = ""
+    metrics = NO_METRICS
 
 
 @dataclass(frozen=True)
@@ -57,20 +65,19 @@ class CalibrationEvent:
 
     step: int
     steps: int
+    stage = "calibrating on held-out shots"
+    note = ""
+    metrics = NO_METRICS
 
+    @property
+    def done(self) -> int:
+        """Steps so far."""
+        return self.step
 
-def event_in_words(event: EncodeEvent | StepEvent | CalibrationEvent) -> tuple[str, int, int, str]:
-    """Return an event as a stage, ``done`` of ``total`` of it and a note, as ``ProgressSaid.say`` takes them.
-
-    >>> event_in_words(EncodeEvent(8, 32))
-    ('encoding views', 8, 32, '')
-    """
-    if isinstance(event, EncodeEvent):
-        return "encoding views", event.done, event.total, ""
-    if isinstance(event, CalibrationEvent):
-        return "calibrating on held-out shots", event.step, event.steps, ""
-    note = f"epoch {event.epoch + 1}, loss {event.loss:.3f}, accuracy {event.accuracy:.1%}"
-    return "training", event.step, event.steps, note
+    @property
+    def total(self) -> int:
+        """Steps in all."""
+        return self.steps
 
 
 def learned_before(model: PromptModel, backbone: Backbone, method: MethodConfig) -> Prompts | None:

@@ -80,6 +80,29 @@ class StepEvent:
     accuracy_local: float | None
     kept: Tensor
     images: Tensor
+    stage = "training"
+
+    @property
+    def done(self) -> int:
+        """Steps so far."""
+        return self.step
+
+    @property
+    def total(self) -> int:
+        """Steps in all."""
+        return self.steps
+
+    @property
+    def note(self) -> str:
+        """How it goes, for a progress line."""
+        return f"epoch {self.epoch + 1}, loss {self.loss:.3f}, accuracy {self.accuracy:.1%}"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What a logger takes: lr, losses and accuracies, by name."""
+        names = ("lr", "loss", "loss_global", "loss_local", "accuracy", "accuracy_global", "accuracy_local")
+        found = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True)

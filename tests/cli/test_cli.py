@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
-from gallop import available_models, draw_shots, read_folder
+from gallop import GalLoPClassifier, available_models, draw_shots, read_folder
 from gallop.backbones.weights.known import TOKENIZERS
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli import main
@@ -194,15 +194,17 @@ def test_the_method_that_was_asked_for(
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, kind: type, number: int) -> None:
     """Ctrl-C at the event ``number`` of a kind."""
-    words, seen = train.event_in_words, [0]
+    steps, seen = GalLoPClassifier.fit_steps, 0
 
-    def shown(event: Any) -> Any:
-        seen[0] += isinstance(event, kind)
-        if seen[0] == number and isinstance(event, kind):
-            raise KeyboardInterrupt
-        return words(event)
+    def stopped(self: GalLoPClassifier, *given: Any, **named: Any) -> Iterator[Any]:
+        nonlocal seen
+        for event in steps(self, *given, **named):
+            seen += isinstance(event, kind)
+            if seen == number and isinstance(event, kind):
+                raise KeyboardInterrupt
+            yield event
 
-    monkeypatch.setattr(train, "event_in_words", shown)
+    monkeypatch.setattr(GalLoPClassifier, "fit_steps", stopped)
 
 
 @pytest.mark.parametrize(

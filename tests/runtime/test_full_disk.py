@@ -25,7 +25,6 @@ from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier
 from gallop.checkpoints.folder import LOCK, NEXT, SETTINGS, TENSORS
-from gallop.cli.commands import train
 from gallop.cli.commands.train import WORK
 from gallop.export.onnx import OnnxFile, Parity
 from gallop.features.cache import FeatureCache, ImageFeatures
@@ -139,17 +138,18 @@ def test_no_room_for_the_first_epoch(things: Things, disk: Disk) -> None:
 
 
 def at(kind: type, number: int, act: Callable[[], None]) -> Callable[..., Any]:
-    """What stands in for the words of an event, and acts at the ``number``-th one of a kind."""
-    words, seen = train.event_in_words, 0
+    """What stands in for ``fit_steps``, and acts at the ``number``-th event of a kind."""
+    steps, seen = GalLoPClassifier.fit_steps, 0
 
-    def shown(event: Any) -> Any:
+    def acting(self: GalLoPClassifier, *given: Any, **named: Any) -> Iterator[Any]:
         nonlocal seen
-        seen += isinstance(event, kind)
-        if isinstance(event, kind) and seen == number:
-            act()
-        return words(event)
+        for event in steps(self, *given, **named):
+            seen += isinstance(event, kind)
+            if isinstance(event, kind) and seen == number:
+                act()
+            yield event
 
-    return shown
+    return acting
 
 
 def test_no_room_for_a_later_epoch_keeps_the_one_before(
@@ -157,7 +157,7 @@ def test_no_room_for_a_later_epoch_keeps_the_one_before(
 ) -> None:
     out = disk.root / "model"
     with monkeypatch.context() as patch:
-        patch.setattr(train, "event_in_words", at(StepEvent, 3, disk.fill))
+        patch.setattr(GalLoPClassifier, "fit_steps", at(StepEvent, 3, disk.fill))
         stopped = call(*things.train(out))
     refused(stopped, out / WORK / TRAINING)
     assert stopped.err.splitlines()[-1].endswith(
@@ -181,7 +181,7 @@ def test_a_finished_training_outlives_a_disk_that_is_full_when_it_is_saved(
         words = ("--overwrite",)
     before = disk.files()
     with monkeypatch.context() as patch:
-        patch.setattr(train, "event_in_words", at(CalibrationEvent, 3, disk.fill))
+        patch.setattr(GalLoPClassifier, "fit_steps", at(CalibrationEvent, 3, disk.fill))
         stopped = call(*things.train(out, *words))
     refused(stopped, out / NEXT)
     assert {name: data for name, data in disk.files().items() if TRAINING not in name} == before

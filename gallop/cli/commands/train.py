@@ -24,7 +24,6 @@ from gallop.errors import CommandError, DataError, sentence_of
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
 from gallop.runtime.writing import locked
-from gallop.training.learn import event_in_words
 from gallop.training.loop import TRAINING, drop_training
 
 WORK = "training"
@@ -48,7 +47,7 @@ def run(options: Namespace, console: Console) -> int:
     started = time.monotonic()
     with _keeping(out, overwrite=options.overwrite):
         for event in classifier.fit_steps(shots, work=out / WORK):
-            console.progress(*event_in_words(event))
+            console.progress(event.stage, event.done, event.total, event.note)
         if options.tpr is not None and classifier.calibration_.held_out:  # else it is told why there is no limit
             classifier.set_threshold(options.tpr)
         classifier.save(out)
