@@ -77,9 +77,7 @@ def quantized(data: bytes, photos: Sequence[Inputs]) -> Quantized:
     except OSError:  # no room
         raise
     except Exception as error:  # onnxruntime lets nearly anything through
-        raise OnnxError(
-            f"It cannot be written in 8 bits ({type(error).__name__}): write it without."
-        ) from error
+        raise OnnxError(f"It cannot be written in 8 bits ({type(error).__name__}): write it without.") from error
     before, after = (_probabilities(each, compared) for each in (data, made))
     same = before.argmax(axis=1) == after.argmax(axis=1)
     largest = float(np.abs(before - after).max())
