@@ -80,15 +80,6 @@ def test_what_cannot_be_served_is_refused(words: str, said: str, capsys: pytest.
     assert said in capsys.readouterr().err
 
 
-def test_an_address_of_another_machine_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("streamlit", reason="needs the extra 'app'")
-    assert main(["app", "--no-browser", "--host", NOBODYS]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"gallop: error: {NOBODYS} is no address of this machine.")
-    assert said.count("\n") == 1
-    assert told("--host", NOBODYS, "--host", "localhost")["server.address"] == ["0.0.0.0"], "the way out that it names"
-
-
 def test_a_missing_extra_is_named_with_the_way_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -83,9 +83,8 @@ def _subject(
         return PhotoToExport(classifier.explain(load_image(path)), photo_name=path.name)
     photos: list[Path] = []
     if options.photos is not None:
-        found, most = list_images(options.photos, recursive=True), _MOST_PHOTOS
-        if options.quantize:
-            most = _MOST_TO_QUANTIZE
+        found = list_images(options.photos, recursive=True)
+        most = _MOST_TO_QUANTIZE if options.quantize else _MOST_PHOTOS
         photos = found[:: max(-(-len(found) // most), 1)]  # from all of the folder
         if not photos:
             raise CommandError(f"--photos {options.photos} holds no images; give a folder that does.")
