@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,18 +89,22 @@ def _in_8_bits(data: bytes, calibrating: Sequence[Inputs]) -> bytes:
 
     model = onnx.load_from_string(data)
     metadata = {entry.key: entry.value for entry in model.metadata_props} | {"quantized": "static"}
-    with tempfile.TemporaryDirectory(prefix="gallop-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
         path = Path(folder, "in-8-bits.onnx")
-        quantize_static(
-            model,
-            path,
-            _Calibrating(calibrating),
-            quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            per_channel=True,
-            nodes_to_exclude=_after_the_encoder(model),
-        )
+        logging.disable(logging.WARNING)  # it writes advice to the root logger
+        try:
+            quantize_static(
+                model,
+                path,
+                _Calibrating(calibrating),
+                quant_format=QuantFormat.QDQ,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                nodes_to_exclude=_after_the_encoder(model),
+            )
+        finally:
+            logging.disable(logging.NOTSET)
         made = onnx.load(path)
     onnx.helper.set_model_props(made, metadata)
     return bytes(made.SerializeToString())
@@ -132,17 +135,6 @@ class _Calibrating:
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         return next(self._batches, None)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the advice that onnxruntime writes to the root logger."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def _probabilities(data: bytes, photos: Sequence[Inputs]) -> NDArray[np.float32]:

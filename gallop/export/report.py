@@ -54,7 +54,7 @@ def html_report(
         style_sheet=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
         data=htmlsafe_json_dumps(explainer_data(explanation, stands=stands, asks=False)),
         title=f"What decided: {photo_name or 'a photo'}",
-        photo=photo_url(explanation),
+        photo=photo_url(explanation.image, explanation.crop),
         why=explanation,
         shown=subject.class_name,
         probabilities=_probabilities(explanation),

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from gallop.images import CropBox
@@ -92,18 +91,21 @@ def _dimmed(pixels: FloatMap, crop: CropBox) -> FloatMap:
 
 def borders(regions: Iterable[int], grid: tuple[int, int]) -> tuple[list[Line], list[Line]]:
     """Return the lines around a set of regions, and those within it, between two of them."""
-    rows, columns = grid
-    inside = np.zeros((rows + 2, columns + 2), dtype=bool)  # with a rim of regions that are not in it
-    for region in regions:
-        inside[region // columns + 1, region % columns + 1] = True
-    above, below = inside[:-1, 1:-1], inside[1:, 1:-1]
-    left, right = inside[1:-1, :-1], inside[1:-1, 1:]
-
-    def lines(across: NDArray[np.bool_], down: NDArray[np.bool_]) -> list[Line]:
-        flat = [(x, y, x + 1, y) for y, x in np.argwhere(across).tolist()]
-        return flat + [(x, y, x, y + 1) for y, x in np.argwhere(down).tolist()]
-
-    return lines(above ^ below, left ^ right), lines(above & below, left & right)
+    cells = {divmod(region, grid[1]) for region in regions}
+    around: list[Line] = []
+    within: list[Line] = []
+    for y, x in cells:
+        for beside, line in (
+            ((y - 1, x), (x, y, x + 1, y)),
+            ((y, x - 1), (x, y, x, y + 1)),
+            ((y + 1, x), (x, y + 1, x + 1, y + 1)),
+            ((y, x + 1), (x + 1, y, x + 1, y + 1)),
+        ):
+            if beside not in cells:
+                around.append(line)
+            elif beside < (y, x):  # each once
+                within.append(line)
+    return around, within
 
 
 def outlined(

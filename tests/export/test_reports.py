@@ -113,7 +113,7 @@ def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanati
     page = html_report(why, class_name="green", photo_name="photo.jpg", facts=[("seed", "3")])
     reader = read(page)
     sources = [attributes["src"] for tag, attributes in reader.tags if "src" in attributes]
-    assert sources == [photo_url(why)]
+    assert sources == [photo_url(why.image, why.crop)]
     assert not [tag for tag, attributes in reader.tags if tag in ("link", "iframe") or "href" in attributes]
     assert [attributes["type"] for tag, attributes in reader.tags if tag == "script"] == ["application/json", "module"]
     assert all(attributes.get("alt") for tag, attributes in reader.tags if tag == "img")
