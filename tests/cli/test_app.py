@@ -21,8 +21,6 @@ from tests import tiny
 from tests.conftest import MAIN, ROOT, listen_to_interrupts, serving
 from tests.connects import STARTED, Connects
 
-NOBODYS = "203.0.113.7"  # RFC 5737
-
 
 def told(*words: str) -> dict[str, list[str]]:
     """What the server is told, by option."""
