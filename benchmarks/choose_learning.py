@@ -26,12 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import accuracy_score
 
 from benchmarks.choose_settings import FOLDS, HELD_OUT, SETTINGS, drawn_sets, said
 from gallop import load_backbone
 from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos, stratified_folds
-from gallop.evaluation.metrics import accuracy, auroc, fpr_at_tpr
+from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres, open_cache
 from gallop.methods import Method, Setup, make_method, method_sight
 from gallop.model.calibration import threshold_at_tpr
@@ -69,7 +70,7 @@ class Judge:
             if name == LEARNED:
                 sketches = self._drawn[OTHER_DOMAIN]
                 found = fitted.predict(self._features(method, sketches.paths))
-                row["photo to sketch"] = 100 * accuracy(found.labels, sketches.names)
+                row["photo to sketch"] = 100 * accuracy_score(found.labels, sketches.names)
             rows.append(row | _unknown(known[-1], others[-1]))
         for i, row in enumerate(rows):
             limit = threshold_at_tpr(known[1 - i].ood["GL-MCM"])
@@ -95,8 +96,8 @@ def _first(shots: LabelledPhotos, fold: Sequence[int], count: int) -> LabelledPh
 def _accuracies(found: Predictions, truth: Sequence[str], class_names: Sequence[str]) -> dict[str, float]:
     names = np.array(class_names)
     branches = {"global alone": found.probabilities_global, "local alone": found.probabilities_local}
-    alone = {name: accuracy(names[p.argmax(axis=1)], truth) for name, p in branches.items() if p is not None}
-    return {name: 100 * share for name, share in ({"accuracy": accuracy(found.labels, truth)} | alone).items()}
+    alone = {name: accuracy_score(names[p.argmax(axis=1)], truth) for name, p in branches.items() if p is not None}
+    return {name: 100 * share for name, share in ({"accuracy": accuracy_score(found.labels, truth)} | alone).items()}
 
 
 def _unknown(known: Predictions, others: Predictions) -> dict[str, float]:

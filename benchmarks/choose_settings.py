@@ -24,11 +24,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from sklearn.metrics import accuracy_score
+
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
 from gallop.bench.running.photos import set_folders
 from gallop.data import LabelledPhotos, stratified_folds
-from gallop.evaluation.metrics import accuracy, auroc
+from gallop.evaluation.metrics import auroc
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
 from gallop.methods import Method, Setup, make_method, method_sight
 
@@ -95,7 +97,7 @@ def held_out(backbone: Backbone, shots: LabelledPhotos, unknown: Sequence[Path],
         asked = [shots.paths[i] for i in fold]
         features = ImageFeatures.cat(list(encode_centres(backbone, asked, cache, sight=sight)))
         known, other = fitted.predict(features), fitted.predict(others)
-        accuracies.append(100 * accuracy(known.labels, [shots.names[i] for i in fold]))
+        accuracies.append(100 * accuracy_score(known.labels, [shots.names[i] for i in fold]))
         score = list(known.ood)[-1]
         aurocs.append(auroc(known.ood[score], other.ood[score]))
     return statistics.mean(accuracies), statistics.mean(aurocs)

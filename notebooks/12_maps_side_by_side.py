@@ -22,7 +22,8 @@ import numpy as np
 import open_clip
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from matplotlib.figure import Figure
+from PIL import Image, ImageEnhance
 from torchvision.transforms.functional import gaussian_blur
 
 from gallop import (
@@ -38,7 +39,7 @@ from gallop.config import REGION_KINDS, REGION_RULES
 from gallop.errors import BackboneError
 from gallop.features.encoding import ImageFeatures
 from gallop.lessons import quiz
-from gallop.maps.side_by_side import map_grid
+from gallop.maps.look import COLOURS, GREYED
 from gallop.predictions.faithfulness import deletion
 from gallop.sample import sample_folder, sample_mask, sample_photos
 from gallop.tutorial import photos, show_figure
@@ -241,7 +242,32 @@ print("GalLoP's map is the library's, for every picture and name.")
 # One picture, asked for each of its four names. The named thing is outlined, the dot is the best region. Colours run
 # from the lowest to the highest value of each map.
 
+
 # %%
+def map_grid(pictures, maps, titles, outlines=()):
+    """A picture a row, a way a column; a map lies over all of its picture."""
+    size = 1.35 * (1 + len(maps)), 1.35 * len(pictures) + 0.35
+    figure = Figure(figsize=size, layout="constrained")
+    for row, axes in enumerate(figure.subplots(len(pictures), 1 + len(maps), squeeze=False)):
+        axes[0].imshow(pictures[row])
+        axes[0].set_title(titles[row].replace("$", r"\$"), fontsize=8)
+        width, height = pictures[row].size
+        for axis, (way, found) in zip(axes[1:], maps.items(), strict=True):
+            values = np.asarray(found[row], dtype=np.float64)
+            axis.imshow(ImageEnhance.Color(pictures[row]).enhance(1 - GREYED))
+            over = {"extent": (0, width, height, 0), "interpolation": "nearest"}
+            axis.imshow(values, cmap=COLOURS[0], alpha=0.7, **over)
+            y, x = np.unravel_index(int(values.argmax()), values.shape)
+            best = (x + 0.5) * width / values.shape[1], (y + 0.5) * height / values.shape[0]
+            axis.plot(*best, marker="o", markersize=5, color="white", markeredgecolor="black")
+            axis.set_title(way if row == 0 else "", fontsize=8)
+        for axis in axes:
+            axis.set_axis_off()
+            for outline in outlines[row : row + 1]:
+                axis.contour(outline, [0.5], colors="white", linewidths=1)
+    return figure
+
+
 shown = [
     "GalLoP",
     "plain cosine",

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,17 @@ class Answers(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+class StaticFiles(SimpleHTTPRequestHandler):
+    """Lets nobody keep an older file than the folder holds; says nothing of what is asked."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
 
 
 @dataclass(frozen=True)
@@ -52,10 +64,10 @@ def listening(answers: type[BaseHTTPRequestHandler]) -> Iterator[Listening]:
 
 @contextmanager
 def served_folder(folder: Path) -> Iterator[str]:
-    """The address of a folder's files, as ``gallop export --web --open`` serves them."""
-    from gallop.export.web.serving import static_server
-
-    with static_server(folder) as server:
+    """The address of a folder's files, as a host of static files serves them."""
+    handler = partial(StaticFiles, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True  # a browser keeps its connections
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

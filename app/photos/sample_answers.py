@@ -136,7 +136,7 @@ class SampleAnswer:
     @cached_property
     def shown(self) -> dict[str, Any]:
         """What an explainer shows, but for what it stands at."""
-        return {"photo": photo_url(self), **self.cosines, **palettes()}
+        return {"photo": photo_url(self.image, self.crop), **self.cosines, **palettes()}
 
 
 @cache

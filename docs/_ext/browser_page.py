@@ -32,9 +32,7 @@ class BrowserPage(SphinxDirective):
             words = (
                 "These pages were built without it. In a clone, make web fetches what it runs on, and then make docs "
             )
-            return [
-                nodes.paragraph("", f"{words}writes it; gallop export --web FOLDER --open does so without the rest.")
-            ]
+            return [nodes.paragraph("", f"{words}writes it; gallop export --web FOLDER does so without the rest.")]
         up = "../" * self.env.docname.count("/")
         return [
             nodes.raw("", f'<p><a class="open" href="{up}{FOLDER}/index.html">Open the page</a></p>', format="html")

@@ -24,7 +24,7 @@ class CommandLine(SphinxDirective):
 
     def run(self) -> list[Node]:
         """Return the sections."""
-        parser, _ = build_parser(known_commands())
+        parser = build_parser(known_commands())
         (subparsers,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
         told = {choice.dest: choice.help or "" for choice in subparsers._choices_actions}
         found: list[Node] = [*map(_paragraph, DESCRIPTION.split("\n\n"))]
@@ -36,7 +36,7 @@ class CommandLine(SphinxDirective):
         section = _section("commands", "All commands")
         rows = [(nodes.reference("", name, refid=_id(name)), help_) for name, help_ in told.items()]
         section += _definitions([(reference, help_) for reference, help_ in rows])
-        parser, _ = build_parser(["train"])
+        parser = build_parser(["train"])
         (train,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
         (group,) = (each for each in train.choices["train"]._action_groups if each.title == _SHARED)
         section += nodes.paragraph("", "Nearly every command takes:")

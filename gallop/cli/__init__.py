@@ -6,9 +6,7 @@ Nothing that loads torch is imported before a command runs, so that ``--help`` a
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from importlib import import_module
 
 from gallop.cli.arguments import parse
@@ -35,34 +33,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     fill_closed_streams()
     try:
-        try:
-            options = parse(argv)
-        except SystemExit as stop:
-            return _status(partial(_parsed, stop), Console(as_json=False))
-        console = Console(options.json, options=vars(options))
-        with console.listening():
-            return _status(partial(_run, options, console), console)
+        return _status(argv)
     except BrokenPipeError:  # whoever read our output has gone, as in `gallop ... | head`
         return CLOSED_PIPE
     finally:
         drop_unwritten()
 
 
-def _parsed(stop: SystemExit) -> int:
-    """The status of --help, --version, or a mistake in the words, when what argparse said has been written."""
-    sys.stdout.flush()
-    return int(stop.code or 0)
-
-
-def _run(options: Namespace, console: Console) -> int:
-    command = import_module(f"gallop.cli.commands.{options.command}")
-    return int(command.run(options, console))
-
-
-def _status(work: Callable[[], int], console: Console) -> int:
-    """The exit status of some work; where it fails, a sentence says why."""
+def _status(argv: Sequence[str] | None) -> int:
+    """Run a command and return its exit status; where it fails, a sentence says why."""
+    console = Console(as_json=False)
     try:
-        return work()
+        try:
+            options = parse(argv)
+        except SystemExit as stop:  # after --help, --version, or a mistake
+            sys.stdout.flush()
+            return int(stop.code or 0)
+        console = Console(options.json, options=vars(options))
+        with console.listening():
+            return int(import_module(f"gallop.cli.commands.{options.command}").run(options, console))
     except KeyboardInterrupt as stop:
         console.note(str(stop) or "Stopped.")
         return STOPPED

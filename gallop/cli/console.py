@@ -17,7 +17,6 @@ from gallop.wording import printable, shortened
 _NUMBER = re.compile(r"-|-?[0-9.]+%?")
 _ARGUMENT = re.compile(r"(?<![\w./\\-])([a-z]\w*)=(?:'([^'\s]+)'|(\.\.\.|[\w-]+(?:\.\d+)?))(?![\w/\\=])")
 """As messages of the library name it: ``device='cpu'``, ``allow_fewer=True``, ``backbone=...``; no part of a path."""
-_NUMBERS = re.compile(r"\[\n\s+([-+.0-9eE,\s]+)\n\s*\]")
 
 
 class Console:
@@ -65,8 +64,6 @@ class Console:
         self._progress.close()
         if self._as_json:
             text = json.dumps(plain_line(data), indent=2, allow_nan=False)
-            # A list of numbers on one line; text cannot match, because in JSON it holds no line breaks.
-            text = _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
         else:
             text = "\n".join(printable(line) for line in table())
         write_encoded(sys.stdout, f"{text}\n")

@@ -55,10 +55,9 @@ def _as_asked(classifier: GalLoPClassifier, options: Namespace) -> GalLoPClassif
 
 def check_output(path: Path, option: str, *others: Path) -> None:
     """Refuse a file that cannot be written, or that would replace one of ``others``, before any work is done."""
-    if path.is_dir():
-        raise CommandError(f"{option} {path} is a folder; give the name of a file.")
     if path.exists() and not path.is_file():
-        raise CommandError(f"{option} {path} is a device or a pipe; give the name of a file.")
+        kind = "a folder" if path.is_dir() else "a device or a pipe"
+        raise CommandError(f"{option} {path} is {kind}; give the name of a file.")
     for other in others:
         if os.path.realpath(path) == os.path.realpath(other):
             raise CommandError(f"{option} {path} would replace {other}; choose another name.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from gallop.checkpoints.hub import HUB
 from gallop.cli import values
@@ -29,11 +29,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"gallop: error: {one_line(message)} (`{self.prog} --help` shows examples)\n")
 
 
-if TYPE_CHECKING:  # generic in the type stubs only
-    Commands = argparse._SubParsersAction[Parser]
-    """To which a command is added."""
-else:
-    Commands = Any
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""To which a command is added; generic in the type stubs only."""
 
 
 def add_common(parser: Parser) -> None:

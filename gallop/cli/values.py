@@ -7,60 +7,39 @@ import ipaddress
 import math
 import os
 import re
+from collections.abc import Callable
+from typing import Any
 
 from gallop.backbones.weights.known import named_tower
 from gallop.checkpoints.hub import HUB
 from gallop.errors import BackboneError
 
-_HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
+
+def _number(kind: str, least: float, most: float = math.inf, unit: float = 0.0) -> Callable[[str], Any]:
+    """Return what reads a number and refuses one out of range.
+
+    Args:
+        kind: what it is, for messages.
+        unit: the number is multiplied by it, and may have decimals; 0 is for whole numbers.
+    """
+
+    def read(text: str) -> Any:
+        if not re.fullmatch(r"\d*\.?\d+" if unit else r"\d+", text) or not least <= float(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {kind}")
+        return float(text) * unit if unit else int(text)
+
+    return read
 
 
-def count(text: str) -> int:
-    """Return a whole number of 0 or more."""
-    return _whole(text, "a whole number of 0 or more", 0)
-
-
-def some(text: str) -> int:
-    """Return a whole number of 1 or more."""
-    return _whole(text, "a whole number of 1 or more", 1)
-
-
-def port(text: str) -> int:
-    """Return a port that a server may listen on."""
-    return _whole(text, "a port from 1 to 65535", 1, 65535)
-
-
-def milliseconds(text: str) -> float:
-    """Return seconds of a number of milliseconds up to a second."""
-    return _number(text, "a number of milliseconds from 0 to 1000", 0, 1000) / 1000
-
-
-def megabytes(text: str) -> int:
-    """Return bytes of a number of MB."""
-    return int(_number(text, "a number of MB from 0.1 to 4096", 0.1, 4096) * 2**20)
-
-
-def _whole(text: str, kind: str, least: int, most: float = math.inf) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {kind}")
-    return int(text)
-
-
-def _number(text: str, kind: str, least: float, most: float) -> float:
-    if not re.fullmatch(r"\d+(\.\d+)?", text) or not least <= float(text) <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {kind}")
-    return float(text)
-
-
-def share_kept(text: str) -> float:
-    """Return a share above 0 and at most 1."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not 0 < found <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share above 0 and at most 1, such as 0.9")
-    return found
+count = _number("a whole number of 0 or more", 0)
+some = _number("a whole number of 1 or more", 1)
+port = _number("a port from 1 to 65535", 1, 65535)
+milliseconds = _number("a number of milliseconds from 0 to 1000", 0, 1000, unit=1e-3)
+"""In seconds."""
+megabytes = _number("a number of MB from 0.1 to 4096", 0.1, 4096, unit=2**20)
+gigabytes = _number("a number of GB such as 4 or 1.5", 0.001, unit=1e9)
+"""Both in bytes."""
+share_kept = _number("a share above 0 and at most 1, such as 0.9", 1e-9, 1, unit=1)
 
 
 def duration(text: str) -> float:
@@ -79,29 +58,24 @@ def hours_kept(text: str) -> float:
     return seconds
 
 
-def host(text: str) -> str:
-    """Return a name or an address of a machine, as a browser writes it between ``http://`` and the port."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        if not re.fullmatch(_HOST_NAME, text):
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is neither a name such as lab-pc.example nor an address such as 192.168.1.20"
-            ) from None
-        return text.lower()
-    if address.is_unspecified:
-        raise argparse.ArgumentTypeError(f"nobody calls a machine {text}; give a name or an address that others use")
-    return str(address)
-
-
 def listening(text: str) -> str:
-    """Return an address of this machine, or a name of it, on which a service listens; 0.0.0.0 is all of them."""
+    """Return a name or an address of a machine, as a browser writes it between ``http://`` and the port."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        if not re.fullmatch(_HOST_NAME, text):
-            raise argparse.ArgumentTypeError(f"{text!r} is no address such as 127.0.0.1 or 0.0.0.0") from None
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", text):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is neither a name such as lab-pc.example nor an address such as 192.168.1.20"
+            ) from None
     return text.lower()
+
+
+def host(text: str) -> str:
+    """Return the same by which others call this machine, so not 0.0.0.0."""
+    name = listening(text)
+    if name in ("0.0.0.0", "::"):
+        raise argparse.ArgumentTypeError(f"nobody calls a machine {text}; give a name or an address that others use")
+    return name
 
 
 def named_model(text: str) -> tuple[str, str]:
@@ -123,14 +97,6 @@ def part(text: str) -> tuple[int, int]:
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
     return int(found[1]), int(found[2])
-
-
-def gigabytes(text: str) -> int:
-    """Return bytes of a number of GB."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(?:GB)?", text)
-    if found is None or not float(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of GB such as 4 or 1.5")
-    return int(float(found[1]) * 1e9)
 
 
 def tower(text: str) -> str:

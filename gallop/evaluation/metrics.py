@@ -1,4 +1,4 @@
-"""Accuracy, OOD metrics and the calibration error.
+"""OOD metrics and the calibration error.
 
 OOD scores are larger = more outlier; an image is called an outlier when its score is ABOVE the threshold.
 """
@@ -13,14 +13,6 @@ from torch import Tensor
 from gallop.model.calibration import finite_scores, threshold_at_tpr
 
 _DRAWS = 200  # of what chance does to the calibration error
-
-
-def accuracy(predicted: ArrayLike, labels: ArrayLike) -> float:
-    """Return share of equal entries, in [0, 1]. Raises ValueError for empty or unequal lengths."""
-    a, b = np.asarray(predicted), np.asarray(labels)
-    if a.shape != b.shape or a.size == 0:
-        raise ValueError(f"Accuracy needs as many predictions as labels, at least one; got {a.shape} and {b.shape}.")
-    return float((a == b).mean())
 
 
 def fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float = 0.95) -> float:

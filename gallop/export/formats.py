@@ -7,11 +7,11 @@ the command line asks for the words of all formats before it knows which one is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from gallop.export.web import FIRST_NAMES, check_folder
+from gallop.export.web import FIRST_NAMES, PagePrecision, check_folder
 
 if TYPE_CHECKING:
     from gallop.estimator import GalLoPClassifier
@@ -30,9 +30,8 @@ class ModelToExport:
 
     Attributes:
         photos: to check the file with: whatever ``load_image`` takes.
-        labels: their classes, as many, or none at all; what is no class of the classifier says nothing.
-        quantize: how the file is to be written in 8 bits; empty is not at all.
-        precision: in which its numbers are to be stored; empty is the format's first.
+        quantize: whether an ONNX file is to be written in 8 bits.
+        precision: in which the numbers of a page for browsers are to be stored.
         measured: sentences about how good it is.
         learned_from: a sentence about its photos.
     """
@@ -41,9 +40,8 @@ class ModelToExport:
     photos: Sequence[Any] = ()
     measured: Sequence[str] = ()
     learned_from: str = ""
-    labels: Sequence[str] = ()
-    quantize: str = ""
-    precision: str = ""
+    quantize: bool = False
+    precision: PagePrecision = "fp32"
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,6 @@ class ExportFormat(Generic[Exportable]):
         details: what else a reader of the file should know, in sentences.
         seconds: that it takes about, where somebody would wait for it; 0 is at once.
         checked: whether it is compared with the classifier's own answers, with photos if there are any.
-        quantizes: in which ways it can be written in 8 bits, the default first.
-        precisions: in which its numbers can be stored, the default first.
         check_folder: where it is a zip of one folder, which the command line writes unpacked, what refuses a folder
             that holds something else.
         without_model: class names of which it is made where no model is named; none where one is needed.
@@ -111,8 +107,6 @@ class ExportFormat(Generic[Exportable]):
     details: str = ""
     seconds: float = 0.0
     checked: bool = False
-    quantizes: tuple[str, ...] = ()
-    precisions: tuple[str, ...] = ()
     check_folder: Callable[[Path], None] | None = None
     without_model: tuple[str, ...] = ()
 
@@ -151,36 +145,21 @@ def _onnx(model: ModelToExport) -> Exported:
 
 
 def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
-    """The file in 8 bits, and what it does beside the one that was checked."""
+    """The file in 8 bits, and how its answers differ from those of the one that was checked."""
     from gallop.export.onnx import as_inputs
     from gallop.export.quantizing import quantized
 
-    numbers = {name: number for number, name in enumerate(model.classifier.model_.class_names)}
-    labels = [numbers.get(label) for label in model.labels or [""] * len(model.photos)]
-    photos = [as_inputs(model.classifier.model_, photo) for photo in model.photos]
-    made = quantized(checked.data, model.quantize, photos, labels)
-    before, after = made.before, made.after
-    calibrated = f"with ranges from {made.calibrated_with} photos, " if made.calibrated_with else ""
-    right = ""
-    if before.accuracy is not None and after.accuracy is not None:
-        right = f"; {before.accuracy:.1%} were right, {after.accuracy:.1%} are"
+    made = quantized(checked.data, [as_inputs(model.classifier.model_, photo) for photo in model.photos])
     told = (
         *checked.told,
-        f"Then written in 8 bits ({model.quantize}), {calibrated}and compared on {made.photos} others: "
-        f"{made.agreement:.1%} have the same label{right}; a probability moves by {made.largest:.2f} at most.",
-        f"On this processor a photo took {1000 * before.seconds:.1f} ms and takes {1000 * after.seconds:.1f} ms; the "
-        f"file had {before.size / 2**20:.1f} MB and has {after.size / 2**20:.1f} MB."
-        + ("" if made.pays else " It does not pay here: it is no faster. Write it without, or try the other way."),
+        f"Then written in 8 bits, with ranges from {made.calibrated_with} photos, and compared on {made.photos} "
+        f"others: {made.agreement:.1%} have the same label; a probability moves by {made.largest:.2f} at most.",
     )
     record = {
-        "how": model.quantize,
-        "compared_on": made.photos,
         "calibrated_with": made.calibrated_with,
+        "compared_on": made.photos,
         "same_label": made.agreement,
         "largest_difference": made.largest,
-        "pays": made.pays,
-        "before": asdict(before),
-        "after": asdict(after),
     }
     return Exported(made.data, told, {**checked.record, "quantized": record})
 
@@ -194,16 +173,14 @@ def _report(photo: PhotoToExport) -> Exported:
 def _web(model: ModelToExport) -> Exported:
     from gallop.export.web.folder import page_files, zipped_page
 
-    files, facts = page_files(
-        model.classifier, "fp16" if model.precision == "fp16" else "fp32", model.photos[:_CHECKED_WITH]
-    )
+    files, facts = page_files(model.classifier, model.precision, model.photos[:_CHECKED_WITH])
     size = sum(map(len, files.values()))
     what = "Its classes are those of the model" if facts["fixed"] else "Names are typed in the page"
     told = (
         f"{what}. It loads {size / 1e6:.0f} MB, once; no photo leaves the browser.",
         f"Checked with onnxruntime on {facts['agreement']['photos']} pictures: no probability differs by more than "
         f"{facts['agreement']['difference']:.1e}.",
-        "Serve the folder over http (--open does, on this machine): browsers do not start it from a double click.",
+        "Serve the folder over http (python -m http.server): browsers do not start it from a double click.",
     )
     record = {
         "files": len(files),
@@ -241,12 +218,10 @@ head (images, R, K). Who does not ask for the maps does not get them: session.ru
 A model that answers from two looks takes finer_pixels as well, the same part of the photo at that size, and gives the
 maps of that look as finer_local_cosines and finer_head_regions; a second look for maps alone is not in the file.
 The file is checked with onnxruntime, and not written if a label or a number by more than 0.0001 is another one.
-With --quantize it is written in 8 bits, and it is told what that does to labels, accuracy (where --photos holds a
-folder of each class), time and size.
+With --quantize it is written in 8 bits, and it is told what that does to labels and probabilities.
 Needs the extra onnx: pip install 'gallop-explorer[onnx]'""",
         seconds=30,
         checked=True,
-        quantizes=("static", "dynamic"),
     ),
     "report": ExportFormat(
         PhotoToExport,
@@ -275,17 +250,11 @@ fp16 by more than 0.01.
 Needs the extra onnx, and onnxruntime-web beside the package: python -m gallop.export.web.fetch""",
         seconds=60,
         checked=True,
-        precisions=("fp32", "fp16"),
         check_folder=check_folder,
         without_model=FIRST_NAMES,
     ),
 }
 """Every format by its key, which is its option, in the order in which they are offered."""
-
-
-def option_of(key: str) -> str:
-    """Return the option of ``gallop export`` that asks for a format."""
-    return f"--{key}"
 
 
 def formats_of(kind: type[Exportable]) -> dict[str, ExportFormat[Exportable]]:

@@ -2,7 +2,7 @@
 
 The explanation lives in it, as in the app: k, class and regions can be moved and asked. All text is escaped, pictures
 are data URLs, and a content policy in the page admits one script, the explainer's by its hash, and forbids the rest.
-Readers without scripts see pictures in its place.
+Readers without scripts see the photo in its place, and where each prompt looked in words.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import product
 
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
-from PIL import Image
 
 from gallop import __version__
 from gallop.config import HEADS
@@ -23,12 +20,10 @@ from gallop.documents.rendering import render
 from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.look import BranchSubject, Scale, Style, Subject, branch_scale, shared_scale
-from gallop.maps.photo import picture_url
-from gallop.maps.pictures import map_picture
+from gallop.maps.look import Style, Subject
+from gallop.maps.photo import photo_url
 from gallop.predictions.explanation import Explanation
 
-_SIDE = 640
 VOTES_TOLD = 10
 """Shots that are told one by one."""
 
@@ -51,7 +46,7 @@ def html_report(
     """
     subject = Subject(explanation, explanation.label if class_name is None else class_name)
     stands = Stands(class_name, style=style or Style())
-    scale, code = shared_scale(explanation) if explanation.topk else None, script()
+    code = script()
     return render(
         "export/report.html.j2",
         script=Markup(code),
@@ -59,14 +54,12 @@ def html_report(
         style_sheet=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
         data=htmlsafe_json_dumps(explainer_data(explanation, stands=stands, asks=False)),
         title=f"What decided: {photo_name or 'a photo'}",
-        photo=_url(_small(explanation.image)),
+        photo=photo_url(explanation.image, explanation.crop),
         why=explanation,
         shown=subject.class_name,
         probabilities=_probabilities(explanation),
         votes=_votes(subject),
         scores=_scores(subject),
-        scale=scale,
-        maps=[*(_maps(subject, scale, style) if scale else ()), *_branch_maps(subject, style)],
         facts=facts,
         share=_share,
         is_number=_is_number,
@@ -114,61 +107,9 @@ def _votes(subject: Subject) -> list[Sequence[str]]:
     return rows
 
 
-def _maps(subject: Subject, scale: Scale, style: Style | None) -> list[tuple[str, str]]:
-    """A picture of each local prompt's map, and what it shows in words."""
-    why = subject.explanation
-    return [
-        (
-            _url(map_picture(replace(subject, explanation=look), n, scale=scale, style=style, side=_SIDE)),
-            f"Local prompt {n + 1}, k = {k}{_size(look) if len(why.looks) > 1 else ''}: "
-            f"{look.describe(subject.class_name, n)}.",
-        )
-        for n, k in enumerate(why.topk)
-        for look in why.looks
-    ]
-
-
-def _branch_maps(subject: Subject, style: Style | None) -> list[tuple[str, str]]:
-    """The map of each look of what answers beside the prompts, and what it shows in words."""
-    why, row = subject.explanation, subject.explanation.class_names.index(subject.class_name)
-    found = []
-    for branch, (look, share) in product(why.branches, zip(why.looks, why.shares, strict=True)):
-        score, mine = (
-            f"the score {look.branch_scores[branch][row]:.4f}",
-            BranchSubject(look, subject.class_name, branch=branch),
-        )
-        if len(why.looks) > 1 and share == 1:
-            score += ", which is all of it"
-        elif len(why.looks) > 1:
-            score += " of this size; with" if share else " of this size; by"
-            score += f" the other size it is {why.branch_scores[branch][row]:.4f}"
-        title = HEADS[branch].title.capitalize() + (_size(look) if len(why.looks) > 1 else "")
-        words = (
-            f"{title}: every region counts, and their mean is {score}. Orange speaks for {subject.class_name}, violet "
-            "for other classes."
-        )
-        picture = map_picture(mine, 0, scale=branch_scale(look, branch), style=style, side=_SIDE)
-        found.append((_url(picture), words))
-    return found
-
-
-def _size(look: Explanation) -> str:
-    return f", {look.grid[0]} x {look.grid[1]} regions"
-
-
 def _is_number(text: str) -> bool:
     return text.rstrip(" %").replace(".", "", 1).lstrip("-").isdecimal()
 
 
 def _share(probability: float) -> str:
     return f"{100 * probability:.2f} %"
-
-
-def _small(image: Image.Image) -> Image.Image:
-    picture = image.copy()
-    picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    return picture
-
-
-def _url(picture: Image.Image) -> str:
-    return picture_url(picture, "JPEG", quality=90)

@@ -23,6 +23,9 @@ from torch import Tensor, nn
 
 from gallop.errors import OnnxError
 
+_REFUSED = 3
+"""Exit status of the process that follows a module, where torch cannot write it."""
+
 
 @dataclass(frozen=True)
 class ToTrace:
@@ -96,26 +99,25 @@ def _apart(what: ToTrace) -> bytes:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", f"from {__name__} import _other_process; _other_process()"]
     done = subprocess.run(command, input=pickle.dumps(what), capture_output=True, env=environment, check=False)
+    if done.returncode == _REFUSED:
+        raise OnnxError(done.stdout.decode())
     if done.returncode:
-        told = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        told = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         raise OnnxError(
             f"The process that writes the ONNX model ended with status {done.returncode}: {told[-1]}. Where memory was "
             "short, close what else runs and try again."
         )
-    found = pickle.loads(done.stdout)
-    if isinstance(found, OnnxError):
-        raise found
-    return bytes(found)
+    return done.stdout
 
 
 def _other_process() -> None:
-    """``ToTrace`` on standard input; on standard output the bytes, or why there are none."""
+    """``ToTrace`` on standard input; on standard output the bytes, or, with status ``_REFUSED``, why there are none."""
     answers = os.dup(1)
-    os.dup2(2, 1)  # the exporter may talk
-    found: bytes | OnnxError
+    os.dup2(2, 1)  # the exporter may print
     try:
-        found = followed(pickle.load(sys.stdin.buffer))
+        found, status = followed(pickle.load(sys.stdin.buffer)), 0
     except OnnxError as error:
-        found = OnnxError(str(error))
+        found, status = str(error).encode(), _REFUSED
     with os.fdopen(answers, "wb") as stream:
-        pickle.dump(found, stream)
+        stream.write(found)
+    sys.exit(status)

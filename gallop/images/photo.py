@@ -27,7 +27,7 @@ from gallop.images.formats import (
     ImageLimits,
     check_size,
     declared_size,
-    is_complete,
+    is_complete_jpeg,
     printable_name,
     sniff,
     too_large,
@@ -146,7 +146,7 @@ def decode_image(
             raise UnidentifiedImageError
         with Image.open(io.BytesIO(data), formats=[form]) as opened:
             check_size(opened.size, label, limits)
-            if not is_complete(opened, form, data):
+            if form == "JPEG" and not is_complete_jpeg(data):
                 raise CorruptImage(f"{label} is incomplete, some of its pixels are missing: copy or download it again.")
             width, height = opened.size
             if short_side is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any, Protocol
+from typing import Any
 
 from PIL import Image
 
@@ -14,20 +14,9 @@ SIDE = 600
 """Short side of the photo, in pixels."""
 
 
-class Framed(Protocol):
-    """A photo, and what the model saw of it: an explanation, for one."""
-
-    @property
-    def image(self) -> Image.Image: ...
-
-    @property
-    def crop(self) -> CropBox: ...
-
-
-def photo_place(framed: Framed) -> dict[str, Any]:
+def photo_place(photo: Image.Image, crop: CropBox) -> dict[str, Any]:
     """Return the ratio of the part of the photo that is shown, and where what the model saw lies on it, in shares."""
-    left, top, width, height = shown(framed)
-    crop = framed.crop
+    left, top, width, height = shown(photo, crop)
     return {
         "ratio": width / height,
         "crop": [
@@ -39,25 +28,24 @@ def photo_place(framed: Framed) -> dict[str, Any]:
     }
 
 
-def shown(framed: Framed) -> tuple[float, float, float, float]:
+def shown(photo: Image.Image, crop: CropBox) -> tuple[float, float, float, float]:
     """Return (left, top, width, height) of the part of the photo that is shown: all of it, but no longer than 3:2.
 
     A longer photo is cut to that, around what the model saw.
     """
-    width, height = framed.image.size
+    width, height = photo.size
     longest = 1.5 * min(width, height)
     shown_width, shown_height = min(width, longest), min(height, longest)
-    crop = framed.crop
     left = min(max((crop.left + crop.right - shown_width) / 2, 0), width - shown_width)
     top = min(max((crop.top + crop.bottom - shown_height) / 2, 0), height - shown_height)
     return left, top, shown_width, shown_height
 
 
-def photo_url(framed: Framed) -> str:
+def photo_url(photo: Image.Image, crop: CropBox) -> str:
     """Return the part of the photo that is shown, as a small JPEG in a data URL."""
-    left, top, width, height = shown(framed)
+    left, top, width, height = shown(photo, crop)
     scale = SIDE / min(width, height)
-    picture = framed.image.resize(
+    picture = photo.resize(
         (round(width * scale), round(height * scale)),
         Image.Resampling.BILINEAR,
         box=(left, top, left + width, top + height),

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from gallop.images import CropBox
 from gallop.maps.look import DARKENED, DIMMED, GREYED, Scale, Style, Subject, painted, scale_of
@@ -32,7 +31,6 @@ _LIGHT = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """Of red, green and blue, in the grey that they become."""
 Line = tuple[int, int, int, int]
 """(x, y, x, y), in regions."""
-_BLACK, _WHITE = 0, 255
 
 
 def map_picture(
@@ -67,7 +65,7 @@ def map_picture(
         pixels = np.minimum(GREYED * grey + (1 - GREYED) * pixels, 255) * np.float32(DARKENED)
     mixed = _dimmed(pixels * (1 - weight) + layer[..., :3] * weight, crop)
     rival = minus.kept(prompt) if minus else ()
-    return _picture(outlined(mixed, crop, explanation.grid, subject.kept(prompt), rival))
+    return outlined(mixed, crop, explanation.grid, subject.kept(prompt), rival)
 
 
 def save_maps(
@@ -97,7 +95,7 @@ def save_maps(
 
 def seen_picture(explanation: Explanation, *, side: int = MOST_SIDE) -> Image.Image:
     """Draw the photo in its colours, with what the model did not see dimmed. RGB."""
-    return _picture(_dimmed(*_resized(explanation, side)))
+    return Image.fromarray(np.rint(_dimmed(*_resized(explanation, side))).astype(np.uint8))
 
 
 def _resized(explanation: Explanation, side: int) -> tuple[FloatMap, CropBox]:
@@ -118,94 +116,54 @@ def _dimmed(pixels: FloatMap, crop: CropBox) -> FloatMap:
     return pixels * light
 
 
-def _picture(pixels: FloatMap) -> Image.Image:
-    return Image.fromarray(np.rint(pixels).astype(np.uint8))
-
-
 def borders(regions: Iterable[int], grid: tuple[int, int]) -> tuple[list[Line], list[Line]]:
     """Return the lines around a set of regions, and those within it, between two of them."""
-    rows, columns = grid
-    inside = np.zeros((rows + 2, columns + 2), dtype=bool)  # with a rim of regions that are not in it
-    for region in regions:
-        inside[region // columns + 1, region % columns + 1] = True
-    above, below = inside[:-1, 1:-1], inside[1:, 1:-1]
-    left, right = inside[1:-1, :-1], inside[1:-1, 1:]
-
-    def lines(across: NDArray[np.bool_], down: NDArray[np.bool_]) -> list[Line]:
-        flat = [(x, y, x + 1, y) for y, x in np.argwhere(across).tolist()]
-        return flat + [(x, y, x, y + 1) for y, x in np.argwhere(down).tolist()]
-
-    return lines(above ^ below, left ^ right), lines(above & below, left & right)
+    cells = {divmod(region, grid[1]) for region in regions}
+    around: list[Line] = []
+    within: list[Line] = []
+    for y, x in cells:
+        for beside, line in (
+            ((y - 1, x), (x, y, x + 1, y)),
+            ((y, x - 1), (x, y, x, y + 1)),
+            ((y + 1, x), (x, y + 1, x + 1, y + 1)),
+            ((y, x + 1), (x + 1, y, x + 1, y + 1)),
+        ):
+            if beside not in cells:
+                around.append(line)
+            elif beside < (y, x):  # each once
+                within.append(line)
+    return around, within
 
 
 def outlined(
     picture: FloatMap, crop: CropBox, grid: tuple[int, int], kept: Sequence[int], rival: Sequence[int] = ()
-) -> FloatMap:
-    """Return a picture (height, width, 3) with its kept regions outlined and its rival ones dotted.
+) -> Image.Image:
+    """Return a picture (height, width, 3) with its kept regions outlined and its rival ones dotted. RGB.
 
     Args:
         crop: where the grid lies on the picture, in pixels.
     """
-    canvas = _Canvas(picture, crop, grid)
+    drawn = Image.fromarray(np.rint(picture).astype(np.uint8))
+    rows, columns = grid
+    across, down = (crop.right - crop.left) / columns, (crop.bottom - crop.top) / rows
+    # Thinner in a fine grid, so that the colour within is seen.
+    bold = max(min((crop.right - crop.left) / 180, across / 9), 0.8)
     around, within = borders(kept, grid)
-    canvas.stroke(within, 0.5, _WHITE, 0.45)
-    canvas.stroke(around, 2.4, _BLACK, 0.75)
-    canvas.stroke(around, 1.0, _WHITE, 1.0)
-    canvas.dots(rival, 1.7 + 0.4, _BLACK, 0.8)
-    canvas.dots(rival, 1.7 - 0.4, _WHITE, 1.0)
-    return canvas.picture
-
-
-class _Canvas:
-    """A picture that lines are drawn on, all at places of a grid."""
-
-    def __init__(self, picture: FloatMap, crop: CropBox, grid: tuple[int, int]) -> None:
-        self.picture = picture
-        self._height, self._width = picture.shape[0], picture.shape[1]
-        self._left, self._top, self._columns = crop.left, crop.top, grid[1]
-        width, height = crop.right - crop.left, crop.bottom - crop.top
-        self._across, self._down = width / grid[1], height / grid[0]
-        # Thinner in a fine grid, so that the colour within is seen.
-        self._bold = max(min(width / 180, self._across / 9), 0.8)
-
-    def stroke(self, lines: Sequence[Line], wide: float, colour: int, opacity: float) -> None:
-        """Draw lines as one stroke: where two meet it is not drawn twice."""
-        half = wide * self._bold / 2
-        drawn = np.zeros((self._height, self._width), dtype=np.float32)
+    dots = [(column + 0.5, row + 0.5, column + 0.5, row + 0.5) for row, column in (divmod(r, columns) for r in rival)]
+    for lines, width, colour, opacity in (
+        (within, 0.5, "white", 0.45),
+        (around, 2.4, "black", 0.75),
+        (around, 1.0, "white", 1.0),
+        (dots, 4.2, "black", 0.8),
+        (dots, 2.6, "white", 1.0),
+    ):
+        wide = max(round(width * bold), 1)
+        mask = Image.new("L", drawn.size)  # so that nothing is drawn twice where two lines meet
+        pen = ImageDraw.Draw(mask)
+        shape = pen.ellipse if lines is dots else pen.rectangle
         for x, y, right, bottom in lines:
-            columns, shares = _covered(self._x(x) - half, self._x(right) + half, self._width)
-            rows, parts = _covered(self._y(y) - half, self._y(bottom) + half, self._height)
-            here = drawn[rows, columns]
-            np.maximum(here, parts[:, None] * shares[None], out=here)
-        self._cover(drawn, colour, opacity)
-
-    def dots(self, regions: Sequence[int], radius: float, colour: int, opacity: float) -> None:
-        """Draw a disc in the middle of each region."""
-        radius *= self._bold
-        drawn = np.zeros((self._height, self._width), dtype=np.float32)
-        for region in regions:
-            row, column = divmod(region, self._columns)
-            x, y = self._x(column + 0.5), self._y(row + 0.5)
-            columns, _ = _covered(x - radius - 1, x + radius + 1, self._width)
-            rows, _ = _covered(y - radius - 1, y + radius + 1, self._height)
-            down, across = np.ogrid[rows, columns]
-            here = drawn[rows, columns]
-            np.maximum(here, np.clip(radius + 0.5 - np.hypot(down + 0.5 - y, across + 0.5 - x), 0, 1), out=here)
-        self._cover(drawn, colour, opacity)
-
-    def _x(self, column: float) -> float:
-        return self._left + column * self._across
-
-    def _y(self, row: float) -> float:
-        return self._top + row * self._down
-
-    def _cover(self, drawn: FloatMap, colour: int, opacity: float) -> None:
-        weight = np.float32(opacity) * drawn[..., None]
-        self.picture = self.picture * (1 - weight) + colour * weight
-
-
-def _covered(low: float, high: float, size: int) -> tuple[slice, FloatMap]:
-    """The pixels of a row that lie between two places, and the share of each."""
-    first, last = min(max(int(np.floor(low)), 0), size), min(max(int(np.ceil(high)), 0), size)
-    pixels = np.arange(first, last)
-    return slice(first, last), np.clip(np.minimum(pixels + 1, high) - np.maximum(pixels, low), 0, 1).astype(np.float32)
+            first = [round(crop.left + x * across - wide / 2), round(crop.top + y * down - wide / 2)]
+            last = [round(crop.left + right * across - wide / 2), round(crop.top + bottom * down - wide / 2)]
+            shape((*first, last[0] + wide - 1, last[1] + wide - 1), fill=round(255 * opacity))
+        drawn.paste(colour, mask=mask)
+    return drawn

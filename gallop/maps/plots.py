@@ -36,13 +36,13 @@ def plot_explanation(explanation: Explanation, class_name: str | None = None) ->
     axes = figure.subplots(len(looks), columns, squeeze=False)
     _show(axes[0, 0], seen_picture(explanation), "photo, and what the model saw")
     _draw_global(axes[0, 1], explanation, class_name)
-    for row, look, share in zip(axes, looks, explanation.shares, strict=True):
+    for row, look in zip(axes, looks, strict=True):
         if n:
             _draw_maps(figure, list(row[2 : n + 2]), look, class_name)
         for axis, branch in zip(row[n + 2 :], explanation.branches, strict=True):
             _draw_branch(figure, axis, look, branch, class_name)
         if look is not looks[0]:
-            _draw_sums(row[0], explanation, class_name, share)
+            row[0].set_axis_off()
             row[1].set_axis_off()
     # A class name may hold a dollar sign, which matplotlib would read as mathematics.
     figure.suptitle(as_drawn(class_name))
@@ -73,21 +73,6 @@ def _draw_branch(figure: Figure, axes: Axes, look: Explanation, branch: str, cla
     score = float(look.branch_map(branch, class_name).mean())
     _show(axes, map_picture(mine, 0, scale=scale), f"{HEADS[branch].title}, every region: {score:.3f}")
     figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="speaks for it")
-
-
-def _draw_sums(axes: Axes, explanation: Explanation, class_name: str, share: float) -> None:
-    """How the scores of both looks make one."""
-    row = explanation.class_index(class_name)
-    each = [look.local_scores[row] for look in explanation.looks]
-    grids = " and ".join(f"{look.grid[0]} x {look.grid[1]}" for look in explanation.looks)
-    lines = [f"regions of {grids}", "the score is " + ("the mean of both" if share else "that of the first alone"), ""]
-    for prompt, (coarse, fine, score) in enumerate(zip(*each, explanation.local_scores[row], strict=True), start=1):
-        lines.append(f"local prompt {prompt}: {coarse:.3f}, {fine:.3f}: {score:.3f}")
-    for branch, scores in explanation.branch_scores.items():
-        first, second = (float(look.branch_map(branch, class_name).mean()) for look in explanation.looks)
-        lines.append(f"{HEADS[branch].title}: {first:.3f}, {second:.3f}: {scores[row]:.3f}")
-    axes.text(0, 0.95, "\n".join(lines), fontsize=9, va="top", transform=axes.transAxes)
-    axes.set_axis_off()
 
 
 def _show(axes: Axes, picture: Image.Image, title: str) -> None:

@@ -222,17 +222,6 @@ class Explanation:
             raise ValueError(f"This model has no branch {branch!r}{there}.")
         return to_array(found[0, :, self.class_index(class_name)]).reshape(self.grid)
 
-    def at_region(self, region: int) -> NDArray[np.float32]:
-        """Return cosines (K, N) of one region with every class and local prompt, where a map has them of one class.
-
-        Raises:
-            ValueError: there is no such region.
-        """
-        rows, columns = self.grid
-        if not 0 <= region < rows * columns:
-            raise ValueError(f"There is no region {region} in a grid of {rows} x {columns}.")
-        return to_array(self._finest.region_cosines[0, region])
-
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
         """What the local prompts would say if the photo were one region alone, (R, K); the global ones where N = 0."""

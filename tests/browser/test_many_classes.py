@@ -34,7 +34,7 @@ while Path("held").exists():
 if "found" not in st.session_state:
     st.session_state["found"] = made_up({CLASSES}, {SIDE})
 found = st.session_state["found"]
-explainer(found, None, photo="made up", picture=photo_url(found))
+explainer(found, None, photo="made up", picture=photo_url(found.image, found.crop))
 """
 
 

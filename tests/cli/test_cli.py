@@ -165,10 +165,8 @@ def test_coop(photos: Path, backbone: Path, tmp_path: Path) -> None:
     assert method == {"global_prompts": 1, "topk": [], "dropout": 0.0, "local_projection": True}
     result = call("evaluate", coop, photos, "--json").json
     assert (result["accuracy_local"], result["accuracy"]) == (None, result["accuracy_global"])
-    out = ("--out", tmp_path / "w.png", "--npy", tmp_path / "w.npy")
-    told = call("explain", image, "--model", coop, *out, "--json").json
+    told = call("explain", image, "--model", coop, "--out", tmp_path / "w.png", "--json").json
     assert (told["local_scores"], told["topk"], told["regions"]) == ([], [], [])
-    assert np.load(tmp_path / "w.npy").shape == (0, 4, 4)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +371,7 @@ def test_evaluate_zero_shot(photos: Path, backbone: Path) -> None:
 
 def test_several_ood_groups_and_the_table(photos: Path, model: Path) -> None:
     unknown = photos / "unknown"
-    words = ("--ood", f"a={unknown}", f"b={unknown / 'below'}", "--ood", f"c={photos / 'test' / 'red_disc'}")
+    words = ("--ood", f"a={unknown}", "--ood", f"b={unknown / 'below'}", "--ood", f"c={photos / 'test' / 'red_disc'}")
     result = call("evaluate", *words, model, photos, "--json").json
     assert list(result["ood"]) == ["a", "b", "c"]
     table = call("evaluate", model, photos, *words)
@@ -443,9 +441,9 @@ def test_csv_holds_no_formulas(photos: Path, backbone: Path, tmp_path: Path, mon
 @pytest.mark.parametrize("names", ["-shirt,dress", "-shirt, dress", "-shirt\ndress"])
 def test_a_class_name_may_begin_with_a_dash(photos: Path, backbone: Path, tmp_path: Path, names: str) -> None:
     image = photos / "test" / "red_disc" / "0.png"
-    common = ("--classes", names, "--backbone", backbone, "--json")
+    common = (f"--classes={names}", "--backbone", backbone, "--json")
     assert set(call("predict", image, *common).json[0]["probabilities"]) == {"-shirt", "dress"}
-    told = call("explain", image, *common, "--class", "-shirt", "--out", tmp_path / "w.png").json
+    told = call("explain", image, *common, "--class=-shirt", "--out", tmp_path / "w.png").json
     assert told["class"] == "-shirt"
 
 
@@ -500,16 +498,16 @@ def test_features_are_kept_in_the_precision_that_was_asked_for(
 
 @pytest.mark.parametrize("class_name", [None, "green square"])
 def test_explain_agrees_with_its_maps(photos: Path, model: Path, tmp_path: Path, class_name: str | None) -> None:
-    image, out, maps = photos / "test" / "red_disc" / "0.png", tmp_path / "new" / "w.png", tmp_path / "w.npy"
+    image, out = photos / "test" / "red_disc" / "0.png", tmp_path / "new" / "w.png"
     words = ("explain", image, "--model", model, "--out", out, *(("--class", class_name) if class_name else ()))
-    told = call(*words, "--npy", maps, "--json").json
+    told = call(*words, "--json").json
     label = call("predict", image, "--model", model, "--json").json[0]["label"]
     scores = {"global_scores", "local_scores", "branch_scores"}
     assert set(told) == {"image", "label", "class", "topk", "regions"} | scores
     assert (told["image"], told["label"], told["class"]) == (str(image), label, class_name or label)
     assert (len(told["global_scores"]), told["topk"]) == (4, [5, 10, 15, 20])
-    values = np.load(maps)
-    assert (values.shape, values.dtype) == ((4, 4, 4), np.float32)
+    why = GalLoPClassifier.load(model).explain(image)
+    values = np.stack([why.region_scores(class_name or label, n) for n in range(4)])
     assert [regions["prompt"] for regions in told["regions"]] == [1, 2, 3, 4]
     for n, (regions, k) in enumerate(zip(told["regions"], [5, 10, 15, 16], strict=True)):
         assert regions["k"] == len(regions["boxes"]) == k, "there are 16 regions"
@@ -536,14 +534,12 @@ def test_doctor(backbone: Path, cache_folder: Path, model: Path) -> None:
     assert set(told["versions"]) == {"gallop", "python", "torch", "torchvision", "open_clip", "timm", "numpy"}
     assert (told["versions"]["torch"], told["device"]) == (torch.__version__, "cpu")
     assert told["models"] == {name: str(folder) for name, folder in available_models().items()}
-    size = sum(file.stat().st_size for file in cache_folder.rglob("*") if file.is_file())
-    assert told["cache"]["bytes"] == size > 0
-    extras = (True, find_spec("streamlit") is not None, None)
-    assert (told["matplotlib"], told["app"], told["backbone"]) == extras
+    assert told["cache"] == str(cache_folder)
+    assert (told["app"], told["backbone"]) == (find_spec("streamlit") is not None, None)
     assert [tower["name"] for tower in told["towers"]][: len(available_models())] == list(available_models())
     loaded = call("doctor", "--json", "--backbone", backbone).json["backbone"]
     assert (loaded["input"], loaded["grid"]) == (32, [4, 4])
-    assert set(loaded["seconds"]) == {"load", "first_photo", "next_photo", "text_of_ten"}
+    assert set(loaded["seconds"]) == {"load", "photo"}
     assert all(seconds >= 0 for seconds in loaded["seconds"].values())
     assert f"model mini   {available_models()['mini']}" in call("doctor").out
 
@@ -561,10 +557,10 @@ def test_doctor_tells_the_towers_that_are_here_and_what_a_first_pass_costs(backb
     assert (folder["input"], folder["grid"], folder["tokens"]) == (32, [4, 4], 32)
     assert (named["bytes"], named["input"], named["grid"], named["tokens"]) == (folder["bytes"], 224, [7, 7], 77)
     table = call("doctor", "--towers", backbone, "--backbone", backbone).out
-    assert re.search(rf"tower {backbone.name} +\d+ MB, \d+ MB in memory, 4 x 4 regions, 32 px, 32 tokens\n", table)
-    assert re.search(r"tower mini .* 14 x 14 regions, 224 px, 32 tokens, Apache-2.0\n", table)
-    assert re.search(r"its first pass +loading [\d.]+ s, a photo [\d.]+ s and the next [\d.]+ s, text of ten", table)
-    assert f", 64 tokens, {TOKENIZERS}\n" in call("doctor", "--towers", f"ViT-B-16-SigLIP={file}").out
+    assert re.search(rf"tower {backbone.name} +\d+ MB\n", table)
+    assert re.search(r"tower mini +\d+ MB, Apache-2.0\n", table)
+    assert re.search(r"backbone .* loads in [\d.]+ s, a first photo takes [\d.]+ s, fingerprint \w{12}\n", table)
+    assert f" MB, {TOKENIZERS}\n" in call("doctor", "--towers", f"ViT-B-16-SigLIP={file}").out
     assert folder["needs"] == ""
 
 
@@ -638,9 +634,9 @@ REFUSED = [
     ("evaluate MODEL PHOTOS --backbone mini", "was trained on other weights"),
     ("evaluate MODEL PHOTOS --ood ROOT/one", "--ood takes NAME=DIR"),
     ("evaluate MODEL PHOTOS --ood =ROOT/one", "--ood takes NAME=DIR"),
-    ("evaluate MODEL PHOTOS --ood a=ROOT/absent", "(OOD group a) is not a folder"),
+    ("evaluate MODEL PHOTOS --ood a=ROOT/absent", "absent is not a folder"),
     ("evaluate MODEL PHOTOS --ood a=ROOT/none", "(OOD group a) holds no images"),
-    ("evaluate MODEL PHOTOS --ood a=ROOT/one a=ROOT/one", "The OOD group 'a' was given twice"),
+    ("evaluate MODEL PHOTOS --ood a=ROOT/one --ood a=ROOT/one", "The OOD group 'a' was given twice"),
     ("predict PICTURE", "one of the arguments --model --classes is required"),
     ("predict --model MODEL", "the following arguments are required: IMAGE"),
     ("predict PICTURE --model MODEL --classes a,b", "not allowed with argument"),
@@ -655,7 +651,6 @@ REFUSED = [
     ("explain PICTURE --model MODEL", "the following arguments are required: --out"),
     ("explain PICTURE --model MODEL --out ROOT/w.jpg", "must end in .png"),
     ("explain PICTURE --model MODEL --out PICTURE", "would replace"),
-    ("explain PICTURE --model MODEL --out ROOT/w.png --npy ROOT/w.png", "would replace"),
     ("explain PICTURE --model MODEL --out ROOT/w.png --class cat", "There is no class 'cat' here; the classes are"),
     ("explain ROOT/absent --model MODEL --out ROOT/w.png", "absent"),
     ("explain ROOT/file.txt --model MODEL --out ROOT/w.png", "file.txt"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gallop.cli.arguments import build_parser, parse
+from gallop.cli.arguments import parse
 from gallop.cli.commands import train
 from gallop.config import PRESETS, MethodConfig, TrainConfig, method_preset, train_preset
 
@@ -37,10 +37,10 @@ def test_every_option_reaches_its_setting() -> None:
 
 
 def test_options_keep_their_names(capsys: pytest.CaptureFixture[str]) -> None:
-    assert build_parser(["train"])[1] >= OPTIONS
     with pytest.raises(SystemExit):
         parse(["train", "--help"])
     told = " ".join(capsys.readouterr().out.split())
+    assert {option for option in OPTIONS if option in told} == OPTIONS
     assert "how often it goes through all the photos (30; paper 200)" in told
     assert "(0.1; paper 0.002)" in told
     assert "(5,10,15,20)" in told

@@ -16,7 +16,6 @@ from gallop.config import MethodConfig
 from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError
 from gallop.estimator import GalLoPClassifier
-from gallop.export.report import html_report
 from gallop.features.encoding import MemoryCache
 from gallop.images import load_image
 from gallop.methods import MethodClassifier, make_method
@@ -128,12 +127,6 @@ def test_many_photos_are_answered_as_one_is(tmp_path: Path) -> None:
     assert told == boxes
 
 
-def test_a_report_shows_both_sizes() -> None:
-    page = html_report(taught().explain(TESTS[0]))
-    assert all(words in page for words in ("4 x 4 regions", "8 x 8 regions", "the mean of both sizes"))
-    assert "8 x 8" not in html_report(taught(1).explain(TESTS[0]))
-
-
 def test_a_linear_probe_looks_twice_too() -> None:
     def made(name: str, **settings: Any) -> MethodClassifier:
         method = make_method(name, settings)
@@ -148,10 +141,8 @@ def test_a_linear_probe_looks_twice_too() -> None:
 def test_the_command_line_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, (photo,) = tiny.backbone_folder(tmp_path), tiny.write_images(tmp_path / "photos", [tiny.picture(0)])
     common = [str(photo), "--classes", "red,green", "--backbone", str(folder), "--device", "cpu", "--json"]
-    out = ["--out", str(tmp_path / "why.png"), "--npy", str(tmp_path / "maps.npy")]
-    assert main(["explain", *common, *out, "--detail", "2"]) == 0
+    assert main(["explain", *common, "--out", str(tmp_path / "why.png"), "--detail", "2"]) == 0
     assert json.loads(capsys.readouterr().out)["regions"][0]["k"] == 10, "five of each size"
-    assert np.load(tmp_path / "maps.npy").shape == (4, 8, 8)
     assert main(["predict", *common, "--detail", "1.5"]) == 0
     assert main(["predict", *common, "--detail", "3"]) != 0
     assert "detail is 3.0; it must be 1, 1.5 or 2." in capsys.readouterr().err

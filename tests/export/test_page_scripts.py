@@ -170,7 +170,7 @@ def test_where_a_photo_lies_is_what_the_app_says(ask: Ask) -> None:
         for one in found
     ]
     for one, said in zip(found, ask(*questions), strict=True):
-        wanted = photo_place(one)
+        wanted = photo_place(one.image, one.crop)
         assert said["place"]["ratio"] == pytest.approx(wanted["ratio"])
         assert said["place"]["crop"] == pytest.approx(wanted["crop"])
 

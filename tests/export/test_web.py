@@ -6,11 +6,8 @@ import copy
 import gzip
 import json
 import re
-import signal
 import subprocess
 import sys
-import threading
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,6 @@ from gallop.export.web import FIRST_NAMES, check_folder, write
 from gallop.export.web import fetch as fetching
 from gallop.export.web.encoders import check_encoders
 from gallop.export.web.folder import page_facts, page_files, photos_to_begin_with
-from gallop.export.web.serving import static_server
 from gallop.names.class_names import clean_names
 from tests import tiny
 from tests.conftest import ROOT
@@ -142,44 +138,6 @@ def test_the_command_line_writes_the_folder(
         assert said["class_names"] == list(FIRST_NAMES)
         found = {path.relative_to(tmp_path / "page").as_posix(): path for path in (tmp_path / "page").rglob("*.*")}
         assert {name: path.read_bytes() for name, path in found.items()} == files
-
-
-def test_the_page_is_opened_and_served_until_somebody_stops_it(
-    onnxruntime_web: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    found = {}
-
-    def open_(address: str) -> None:
-        def visit() -> None:
-            with urllib.request.urlopen(address) as answer:
-                found["page"] = answer.read()
-            signal.raise_signal(signal.SIGINT)
-
-        threading.Thread(target=visit).start()
-
-    facts = {"fixed": True, "agreement": {"photos": 4, "difference": 1e-6}}
-    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: ({"index.html": b"<html>"}, facts))
-    monkeypatch.setattr("gallop.estimator.classifier.load_backbone", lambda name, **_: tiny.vit())
-    monkeypatch.setattr("webbrowser.open", open_)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
-    try:
-        assert main(["export", "--web", str(tmp_path / "page"), "--open"]) == 130
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert found == {"page": b"<html>"}
-    said = capsys.readouterr()
-    assert "The page for browsers of 4 classes is in" in said.out
-    assert "to this machine alone, until Ctrl+C" in said.err
-
-
-def test_a_folder_is_served_to_this_machine_alone(tmp_path: Path) -> None:
-    (tmp_path / "a.mjs").write_text("export {}")
-    with static_server(tmp_path) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        assert server.server_address[0] == "127.0.0.1"
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/a.mjs") as answer:
-            assert answer.headers["Content-Type"] == "text/javascript"
-        server.shutdown()
 
 
 # onnxruntime-web -----------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from gallop.config import MethodConfig
 from gallop.errors import GallopError
 from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
-from gallop.maps.explainer import SOURCE, STYLE_SHEET, script
+from gallop.maps.explainer import SOURCE, STEPS, STYLE_SHEET, script
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Scale, Style, shared_scale
@@ -326,6 +326,16 @@ def widget(found: Explanation, **settings: Any) -> Any:
     from gallop.maps.explainer.widget import Explainer
 
     return Explainer(found, **settings)
+
+
+@pytest.mark.parametrize("entry", ["hosts.js", STEPS])
+def test_in_one_script_each_name_stands_for_one_thing_and_nothing_is_imported(entry: str) -> None:
+    joined = script(entry)
+    declared = r"^(?:default )?(?:async )?(?:function|class|const|let|var) ([\w$]+)"
+    names = re.findall(declared, joined, re.MULTILINE)
+    assert len(names) > 50
+    assert len(set(names)) == len(names)
+    assert not re.search(r"^import ", joined, re.MULTILINE)
 
 
 def test_the_widget_carries_the_files_and_tells_python_what_stands() -> None:

@@ -31,8 +31,8 @@ def pixels(url: str) -> NDArray[np.uint8]:
 def test_the_grid_lies_on_what_the_model_saw(size: tuple[int, int]) -> None:
     """Each region's place in shares of what is shown, read back in the photo's pixels, is the region's box."""
     found = explanation(size)
-    placed, (rows, columns) = photo.photo_place(found), found.grid
-    left, top, width, height = photo.shown(found)
+    placed, (rows, columns) = photo.photo_place(found.image, found.crop), found.grid
+    left, top, width, height = photo.shown(found.image, found.crop)
     across, down, share_across, share_down = placed["crop"]
     assert placed["ratio"] == pytest.approx(width / height)
     boxes = found.regions("red", 0)
@@ -46,10 +46,10 @@ def test_the_grid_lies_on_what_the_model_saw(size: tuple[int, int]) -> None:
 @each_size
 def test_the_photo_is_small_and_shows_all_that_the_model_saw(size: tuple[int, int]) -> None:
     found = explanation(size)
-    picture = pixels(photo.photo_url(found))
+    picture = pixels(photo.photo_url(found.image, found.crop))
     assert min(picture.shape[:2]) == photo.SIDE
     assert max(picture.shape[:2]) <= 1.5 * photo.SIDE
-    left, top, width, height = photo.shown(found)
+    left, top, width, height = photo.shown(found.image, found.crop)
     crop = found.crop
     if max(size) <= 1.5 * min(size):
         assert (left, top, width, height) == (0, 0, *size)

@@ -236,9 +236,3 @@ def test_calibration_error_by_hand() -> None:
     labels = torch.tensor([0, 1, 1, 1])
     confidence, predicted = probabilities.max(dim=-1)
     assert metrics.calibration_error(confidence, predicted == labels) == pytest.approx(0.5 * 0.4 + 0.5 * 0.4)
-
-
-def test_accuracy_refuses_unequal_lengths() -> None:
-    assert metrics.accuracy(["a", "b"], ["a", "c"]) == 0.5
-    with pytest.raises(ValueError, match="as many predictions as labels"):
-        metrics.accuracy(["a"], ["a", "b"])

@@ -178,7 +178,7 @@ def free_port() -> int:
         (["{model}", "{model}"], "Two models have the same name (colours, colours): write NAME=DIR"),
         (["a b={model}"], "names no model"),
         (["{model}", "--queue", "8"], "--queue 8 has no room for the 32 photos of a request (--photos)"),
-        (["{model}", "--host", "0.0.0.256!"], "is no address such as 127.0.0.1"),
+        (["{model}", "--host", "0.0.0.256!"], "nor an address such as 192.168.1.20"),
         (["{model}", "--host", "203.0.113.7"], "cannot listen on 203.0.113.7"),
         (["{model}", "--host", "0.0.0.0"], "by any name: give --key-file, or --allowed-host NAME"),
         (["{model}", "--host", "::"], "by any name: give --key-file, or --allowed-host NAME"),

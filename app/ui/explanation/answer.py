@@ -78,7 +78,7 @@ def show_answer(session: Session, found: Explanation, before: Explanation | None
 
 def session_photo_url(session: Session, explanation: Explanation) -> str:
     """The photo for the grids, made once: a browser that has it does not load it again."""
-    return session.answers.picture(explanation, "photo", lambda: photo_url(explanation))
+    return session.answers.picture(explanation, "photo", lambda: photo_url(explanation.image, explanation.crop))
 
 
 def change(session: Session, photo: Photo, before: Explanation, after: Explanation) -> None:

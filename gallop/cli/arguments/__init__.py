@@ -40,15 +40,12 @@ examples:
 Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.
 Exit status: 0 all went well, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
 
-_TEXT_OPTIONS = ("--classes", "--class")
-
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options of a call. Raises SystemExit after --help, --version (0) or a mistake (2)."""
     words = sys.argv[1:] if argv is None else list(argv)
     # Of a command that is named, the words of others are of no use.
-    parser, options = build_parser([word for word in words[:1] if word in known_commands()] or known_commands())
-    return parser.parse_args(_bind_values(words, options))
+    return build_parser([word for word in words[:1] if word in known_commands()] or known_commands()).parse_args(words)
 
 
 def known_commands() -> list[str]:
@@ -56,30 +53,11 @@ def known_commands() -> list[str]:
     return sorted(module.name for module in iter_modules(__path__))
 
 
-def build_parser(names: Sequence[str]) -> tuple[Parser, set[str]]:
-    """Return the parser of some commands, and every option it knows."""
+def build_parser(names: Sequence[str]) -> Parser:
+    """Return the parser of some commands."""
     parser = Parser("gallop", description=DESCRIPTION, epilog=_EXAMPLES)
     parser.add_argument("--version", action="version", version=f"gallop {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in names:
         getattr(import_module(f"gallop.cli.arguments.{name}"), f"add_{name}")(commands)
-    return parser, {option for command in commands.choices.values() for option in command._option_string_actions}
-
-
-def _bind_values(argv: Sequence[str], options: set[str]) -> list[str]:
-    """Two things argparse cannot do: class names that begin with ``-``, and several NAME=DIR after one ``--ood``."""
-    bound: list[str] = []
-    rest = list(argv)
-    while rest:
-        word = rest.pop(0)
-        if word == "--":
-            return [*bound, word, *rest]
-        if word in _TEXT_OPTIONS and rest and rest[0].split("=")[0] not in options:
-            bound.append(f"{word}={rest.pop(0)}")
-        elif word == "--ood" and rest and not rest[0].startswith("-"):
-            bound.append(f"--ood={rest.pop(0)}")
-            while rest and "=" in rest[0] and not rest[0].startswith("-"):
-                bound.append(f"--ood={rest.pop(0)}")
-        else:
-            bound.append(word)
-    return bound
+    return parser

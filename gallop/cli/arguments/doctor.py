@@ -12,8 +12,7 @@ examples:
   gallop doctor --backbone mini                          # also load it: do its weights fit, and what does a pass cost?
 
 JSON: {versions, device, devices, towers: [{name, source, bytes, memory, licence, input, grid, tokens, needs}],
-       models, cache, matplotlib, app, backbone: {name, fingerprint, input, grid,
-       seconds: {load, first_photo, next_photo, text_of_ten}}}"""
+       models, cache, app, backbone: {name, fingerprint, input, grid, seconds: {load, photo}}}"""
 
 
 def add_doctor(commands: Commands) -> None:
@@ -23,7 +22,7 @@ def add_doctor(commands: Commands) -> None:
         help="versions, devices and towers found",
         epilog=_EXAMPLES,
         description="Show versions, devices, the towers on this machine and the cache: what to put into a bug report. "
-        "With --backbone, load one and measure what a first pass through it costs.",
+        "With --backbone, load one and measure how long that and a first photo take.",
     )
     parser.add_argument(
         "--towers",

@@ -8,12 +8,11 @@ _EXAMPLES = """\
 examples:
   gallop explain cat.jpg --model model --out why.png
   gallop explain cat.jpg --classes "cat, dog" --class dog --out why-dog.png --json
-  gallop explain cat.jpg --model model --out why.png --npy maps.npy
 
 JSON: {image, label, class, global_scores (M), local_scores (N), topk (N), regions [{prompt, k, boxes}, ...],
 branch_scores {name: score of what answers beside the prompts}}
 Scores are those of the shown class; a box is [left, top, right, bottom] in the photo's pixels, best first; prompts are
-counted from 1. The maps of --npy are the cosines of the regions: an array (N, rows, columns)."""
+counted from 1."""
 
 
 def add_explain(commands: Commands) -> None:
@@ -28,6 +27,5 @@ def add_explain(commands: Commands) -> None:
     add_model_or_classes(parser)
     parser.add_argument("--out", required=True, metavar="FILE.png", help="the picture")
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="the class shown; else the predicted one")
-    parser.add_argument("--npy", metavar="FILE", help="also write the region maps (N, rows, columns)")
     add_detail(parser)
     add_common(parser)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
@@ -32,7 +32,6 @@ def run(options: Namespace, console: Console) -> int:
     """Serve until the server ends, or until this process is told to: then the server is told, too."""
     if missing := missing_for_app():
         raise CommandError(f"{' and '.join(missing)} must be installed for the app: {_INSTALL}.")
-    _check_address(options.host)
     signal.signal(signal.SIGTERM, end_terminated)
     server = _started(server_command(options))
     try:
@@ -43,7 +42,7 @@ def run(options: Namespace, console: Console) -> int:
     if status:
         raise CommandError(
             f"The app's server ended (status {status}) and has said why above. Where a port is not available, name "
-            "another: gallop app --port N."
+            "another: gallop app --port N; where an address is not this machine's, add --host localhost."
         )
     return 0
 
@@ -91,31 +90,10 @@ def _listening_address(hosts: Sequence[str]) -> str:
     """One address alone is listened on; a name may stand for any of this machine's, and several for all."""
     if all(name in THIS_MACHINE for name in hosts):
         return "127.0.0.1"
-    if len(hosts) == 1 and _is_address(hosts[0]):
-        return hosts[0]
+    if len(hosts) == 1:
+        with suppress(ValueError):
+            return str(ip_address(hosts[0]))
     return "::" if any(":" in name for name in hosts) else "0.0.0.0"
-
-
-def _check_address(hosts: Sequence[str]) -> None:
-    """Streamlit would end in a traceback where the address is not this machine's."""
-    if len(hosts) != 1 or not _is_address(hosts[0]):
-        return
-    with socket.socket(socket.AF_INET6 if ":" in hosts[0] else socket.AF_INET) as trial:
-        try:
-            trial.bind((hosts[0], 0))
-        except OSError as error:
-            raise CommandError(
-                f"{hosts[0]} is no address of this machine. Where another machine passes visitors on to this one, add "
-                "--host localhost: then the app listens on every address."
-            ) from error
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def end_terminated(*_: object) -> NoReturn:

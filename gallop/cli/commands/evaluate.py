@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -16,12 +15,12 @@ from gallop import GalLoPClassifier, load_backbone
 from gallop.backbones import Backbone
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images, trained_model
-from gallop.data import ContentHash, LabelledPhotos, folder_class_names, is_csv
+from gallop.data import folder_class_names, is_csv
 from gallop.errors import CommandError, ImageError
 from gallop.evaluation.kept_answers import GLOBAL, LOCAL, KeptAnswers
 from gallop.evaluation.measure import Evaluation
 from gallop.features.contents import EncodedContents
-from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, Sight, default_cache_folder, encode_centres
+from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, default_cache_folder, encode_centres
 from gallop.images import list_images
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.wording import listed
@@ -40,22 +39,19 @@ def run(options: Namespace, console: Console) -> int:
     else:
         backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
     photos = _Photos(backbone, console)
-    data = photos.labelled(options.data)
+    data = labelled_images(options.data, split="test", content=photos.content)
     classifier = GalLoPClassifier(backbone).zero_shot(data.class_names) if trained is None else trained
     data = replace(data, class_names=_check_names(data.class_names, classifier, options))
     for path, reason in data.skipped:
         photos.refuse(path, reason)
-    names = dict(zip(data.paths, data.names, strict=True))
-    read, answers = photos.answers(classifier, data.paths, data.hashes, options.data)
-    if answers is None:
-        raise CommandError(f"{options.data} holds no images that can still be read.")
+    answers = photos.answers(classifier, data.paths, data.hashes, options.data)
     number = {name: k for k, name in enumerate(classifier.classes_.tolist())}
-    truth, outliers = np.array([number[names[path]] for path in read]), {}
+    truth, outliers = np.array([number[name] for name in data.names]), {}
     for name, (folder, paths) in groups.items():
-        _, found = photos.answers(classifier, *photos.readable(paths, name), name)
-        if found is None:
+        readable, hashes = photos.readable(paths)
+        if not readable:
             raise CommandError(f"{folder} (OOD group {name}) holds no readable images.")
-        outliers[name] = found
+        outliers[name] = photos.answers(classifier, readable, hashes, name)
     result = Evaluation(tuple(number), truth, answers, outliers).figures() | {"skipped": photos.skipped}
     console.result(result, lambda: _table(result))
     return 2 if photos.skipped else 0
@@ -71,68 +67,45 @@ class _Photos:
     def __init__(self, backbone: Backbone, console: Console) -> None:
         self.skipped: list[dict[str, str]] = []
         self._backbone, self._console = backbone, console
-        self._cache = FeatureCache(default_cache_folder())
+        self._cache, self._read = FeatureCache(default_cache_folder()), count(1)
+        self._contents = EncodedContents(backbone, self._cache)
 
     def refuse(self, path: object, reason: str) -> None:
         self.skipped.append({"image": str(path), "error": reason})
         self._console.warn(f"{path} is left out: {reason}")
 
-    def labelled(self, data: str) -> LabelledPhotos:
-        with self._contents(data) as content:
-            return labelled_images(data, split="test", content=content)
+    def content(self, path: Path) -> str:
+        """Return the hash of a file's content. Those that must be decoded for it are encoded as well, by ``answers``.
 
-    def readable(self, paths: Sequence[Path], what: str) -> tuple[list[Path], list[str]]:
+        Raises:
+            ImageError: it is no picture that can be read.
+        """
+        self._console.progress("reading photos", next(self._read))
+        return self._contents.sha256(path)
+
+    def readable(self, paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
         """Return those of some files that are pictures, and the hashes of their content."""
         read, hashes = list[Path](), list[str]()
-        with self._contents(what) as content:
-            for path in paths:
-                try:
-                    hashes.append(content(path))
-                    read.append(path)
-                except ImageError as error:
-                    self.refuse(path, str(error))
+        for path in paths:
+            try:
+                hashes.append(self.content(path))
+                read.append(path)
+            except ImageError as error:
+                self.refuse(path, str(error))
         return read, hashes
-
-    @contextmanager
-    def _contents(self, what: str) -> Iterator[ContentHash]:
-        """Tells the content of files. Those that must be decoded for it are encoded as well, before it ends."""
-        self._console.progress(f"reading {what}")
-        contents, done = EncodedContents(self._backbone, self._cache), count(1)
-
-        def told(path: Path) -> str:
-            self._console.progress(f"reading {what}", next(done))
-            return contents.sha256(path)
-
-        yield told
-        contents.finish()
 
     def answers(
         self, classifier: GalLoPClassifier, paths: Sequence[Path], hashes: Sequence[str], what: str
-    ) -> tuple[list[Path], KeptAnswers | None]:
-        """Return the photos that can still be read, and what is kept of the answers; None where there are none."""
-        read, parts = list[Path](), list[KeptAnswers]()
+    ) -> KeptAnswers:
+        """Return what is kept of the answers for photos that were read before."""
+        self._contents.finish()
+        parts = []
         for start in range(0, len(paths), BATCH):
-            some = slice(start, start + BATCH)
-            for chunk, features in self._features(paths[some], hashes[some], classifier.model_.sight):
-                read += chunk
-                parts.append(KeptAnswers.of(classifier.predict_all(features)))
+            some, sight = slice(start, start + BATCH), classifier.model_.sight
+            encoded = encode_centres(self._backbone, paths[some], self._cache, hashes[some], sight)
+            parts.append(KeptAnswers.of(classifier.predict_all(ImageFeatures.cat(list(encoded)))))
             self._console.progress(f"evaluating {what}", min(start + BATCH, len(paths)), len(paths))
-        return read, KeptAnswers.cat(parts) if parts else None
-
-    def _features(
-        self, paths: Sequence[Path], hashes: Sequence[str], sight: Sight
-    ) -> Iterator[tuple[Sequence[Path], ImageFeatures]]:
-        """All together; one by one where one of them is gone."""
-        try:
-            features = ImageFeatures.cat(list(encode_centres(self._backbone, paths, self._cache, hashes, sight)))
-        except ImageError as error:
-            if len(paths) == 1:
-                self.refuse(paths[0], str(error))
-                return
-            for path, digest in zip(paths, hashes, strict=True):
-                yield from self._features([path], [digest], sight)
-        else:
-            yield paths, features
+        return KeptAnswers.cat(parts)
 
 
 def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
@@ -143,8 +116,6 @@ def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
             raise CommandError(f"--ood takes NAME=DIR, such as --ood scenes=photos/scenes; {pair!r} is something else.")
         if name in groups:
             raise CommandError(f"The OOD group {name!r} was given twice; give each a name of its own.")
-        if not Path(folder).is_dir():
-            raise CommandError(f"{folder} (OOD group {name}) is not a folder.")
         paths = list_images(folder, recursive=True)
         if not paths:
             raise CommandError(f"{folder} (OOD group {name}) holds no images.")

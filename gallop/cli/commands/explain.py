@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gallop import Explanation, load_image
 from gallop.cli.console import Console, columns, percentage
@@ -27,33 +24,17 @@ def run(options: Namespace, console: Console) -> int:
     if out.suffix.lower() != ".png":
         raise CommandError(f"--out {out} must end in .png; only PNG pictures are written.")
     check_output(out, "--out", image)
-    if options.npy is not None:
-        check_output(Path(options.npy), "--npy", image, out)
     photo = load_image(options.image)
     classifier = model_or_classes(options)
     console.progress(f"explaining {image}")
     explanation = classifier.explain(photo)
-    shown = explanation.label if options.class_name is None else _known(explanation, options.class_name)
-    if options.npy is not None:
-        write_file(Path(options.npy), _npy(explanation, shown))
+    shown = explanation.label if options.class_name is None else clean_name(options.class_name)
+    if shown not in explanation.class_names:
+        raise CommandError(f"There is no class {shown!r} here; the classes are {listed(explanation.class_names)}.")
     write_file(out, explanation_png(explanation, shown))
     result = {"image": options.image, **explained_row(explanation, shown)}
     console.result(result, lambda: _table(result, explanation, out))
     return 0
-
-
-def _known(explanation: Explanation, asked: str) -> str:
-    name = clean_name(asked)
-    if name not in explanation.class_names:
-        raise CommandError(f"There is no class {name!r} here; the classes are {listed(explanation.class_names)}.")
-    return name
-
-
-def _npy(explanation: Explanation, shown: str) -> bytes:
-    maps = [explanation.region_scores(shown, prompt) for prompt in range(len(explanation.topk))]
-    content = io.BytesIO()
-    np.save(content, np.stack(maps) if maps else np.zeros((0, *explanation.grid), dtype=np.float32))
-    return content.getvalue()
 
 
 def _table(result: dict[str, Any], explanation: Explanation, out: Path) -> list[str]:

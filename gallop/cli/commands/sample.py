@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from gallop.cli.console import Console
 from gallop.sample import SAMPLE_SHOTS, sample_photos, write_sample
@@ -19,14 +18,10 @@ def run(options: Namespace, console: Console) -> int:
     parts = Counter(photo.part for photo in photos)
     classes = sorted({photo.class_name for photo in photos if photo.class_name is not None})
     result = {"out": str(out), "classes": classes, **parts, "model": str(out / "model")}
-    console.result(result, lambda: _table(result))
-    return 0
-
-
-def _table(result: dict[str, Any]) -> list[str]:
-    out = result["out"]
-    return [
-        f"In {out}: {', '.join(result['classes'])}, {result['train']} photos to learn from and {result['test']} to "
-        f"test with; {result['other']} photos of none of them; and a model.",
+    lines = [
+        f"In {out}: {', '.join(classes)}, {parts['train']} photos to learn from and {parts['test']} to test with; "
+        f"{parts['other']} photos of none of them; and a model.",
         f"Next: gallop train {out} --out my-model --shots {SAMPLE_SHOTS}",
     ]
+    console.result(result, lambda: lines)
+    return 0

@@ -20,9 +20,6 @@ STEPS_STYLE_SHEET = Path(__file__).with_name("steps.css")
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(?P<path>\.{1,2}/\w+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
-_TOP_LEVEL = re.compile(
-    r"^(?:export )?(?:default )?(?:async )?(?:function|class|const|let|var) (?P<name>[\w$]+)", re.MULTILINE
-)
 
 
 @cache
@@ -31,16 +28,9 @@ def script(entry: str = "hosts.js") -> str:
 
     Args:
         entry: a module of ``src``: "hosts.js" is the explainer, "steps/host.js" the steps of the method.
-
-    Raises:
-        ValueError: two modules give the same name to something, or one holds an import that cannot be joined.
     """
     parts: dict[Path, str] = {}
     _add(SOURCE / entry, parts)
-    names = [found["name"] for part in parts.values() for found in _TOP_LEVEL.finditer(part)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"In one script each name stands for one thing; more than one module has {', '.join(twice)}.")
     return "".join(f"\n// {path.relative_to(SOURCE).as_posix()}\n{part}" for path, part in parts.items())
 
 
@@ -51,8 +41,4 @@ def _add(path: Path, parts: dict[Path, str]) -> None:
     for found in _IMPORT.finditer(text):
         _add((path.parent / found["path"]).resolve(), parts)
     body = _EXPORT.sub("", _IMPORT.sub("", text))
-    if re.search(r"^import ", body, re.MULTILINE):
-        raise ValueError(
-            f'{path.name} imports in a way that cannot be joined; write import {{ a, b }} from "./module.js".'
-        )
     parts[path] = re.sub(r"\n{3,}", "\n\n", body)

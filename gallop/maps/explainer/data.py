@@ -70,8 +70,8 @@ def explainer_data(
     sent = _sent(explanation, stands, len(takes))
     scale = scale or shared_scale(explanation)
     data = {
-        "photo": photo_url(explanation) if photo is None else photo,
-        **photo_place(explanation),
+        "photo": photo_url(explanation.image, explanation.crop) if photo is None else photo,
+        **photo_place(explanation.image, explanation.crop),
         "names": list(explanation.class_names),
         "scale": explanation.scale,
         "temperature": explanation.temperature,

@@ -65,7 +65,7 @@ class Explainer(anywidget.AnyWidget):
         self.explanation = explanation
         self._before, self._when = before, when
         self._scale, self._compact = scale, compact
-        self._photo = photo_url(explanation)
+        self._photo = photo_url(explanation.image, explanation.crop)
         self.stood = (stands or Stands()).checked(explanation)
         self._draw()
         self.observe(self._told, "stands")
