@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import urllib.request
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import urlsplit
 
 import torch
-from huggingface_hub import constants as hub
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -32,16 +27,15 @@ from gallop.backbones.own import own_model
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import text_encoder
 from gallop.backbones.text.causal import CausalTextEncoder
-from gallop.backbones.text.tokenizers import ClipTokens, hub_tokenizer
+from gallop.backbones.text.tokenizers import clip_tokenizer, hub_tokenizer
 from gallop.backbones.vision import image_encoder, pick_regions
-from gallop.backbones.weights.fetching import fetch_problem
+from gallop.backbones.weights.fetching import download_weights
 from gallop.backbones.weights.known import (
     CONFIG,
     LARGEST_CONFIG,
     LARGEST_WEIGHTS,
     available_models,
     cached_weights,
-    clip_cache,
     known_elsewhere,
     offered_towers,
     pair_settings,
@@ -159,7 +153,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
     if len(files) != 1:
         raise BackboneError(f"{folder} must hold exactly one .safetensors file beside {CONFIG}; it has {len(files)}.")
     load_strictly(model, read_state(str(files[0])), name)
-    return Backbone(name, model.float(), ClipTokens(), preprocess, damping=damping, preset=preset)
+    return Backbone(name, model.float(), clip_tokenizer(), preprocess, damping=damping, preset=preset)
 
 
 def _open_clip_model(settings: dict[str, Any], trunk: dict[str, Any]) -> nn.Module:
@@ -197,7 +191,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
         )
     tag = pair_settings(f"{arch}/{source}")
     if tag:
-        path = _download(name, tag) if download else cached_weights(tag)
+        path = cached_weights(tag) or (download_weights(name, tag) if download else None)
         if path is None:
             raise BackboneError(f"The weights of {name} are not on this machine, and they were not to be downloaded.")
     elif Path(source).is_file():
@@ -214,9 +208,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     preprocess = pair_preprocess(model.visual.image_size, tag)
     if not tokenizer:
         return Backbone(name, model, open_clip.get_tokenizer(arch), preprocess)
-    with _no_waiting_without_a_network():
-        reader = hub_tokenizer(name, settings["text_cfg"], path.parent, download=download)
-    return Backbone(name, model, reader, preprocess)
+    return Backbone(name, model, hub_tokenizer(name, settings["text_cfg"], path.parent, download=download), preprocess)
 
 
 def check_architecture(name: str, settings: Mapping[str, Any]) -> None:
@@ -256,10 +248,6 @@ def _as_open_clip_writes(model: nn.Module, state: dict[str, Tensor]) -> dict[str
     return state
 
 
-def _url_file(tag: Mapping[str, Any]) -> str:
-    return str(tag.get("url", "")).rsplit("/", 1)[-1]
-
-
 def _tag_of_file(arch: str, file: str) -> Mapping[str, Any]:
     """The settings of published weights by their file's name: QuickGELU and normalisation are not in the file.
 
@@ -269,7 +257,7 @@ def _tag_of_file(arch: str, file: str) -> Mapping[str, Any]:
 
     tags = [pair_settings(f"{arch}/{tag}") for tag in list_pretrained_tags_by_model(arch)]
     for tag in tags:
-        if _url_file(tag) == file:
+        if str(tag.get("url", "")).rpartition("/")[2] == file:
             return tag
     wanted = ("mean", "std", "interpolation", "resize_mode")
     return {key: tags[0][key] for key in wanted if tags and len({tag.get(key) for tag in tags}) == 1 and key in tags[0]}
@@ -296,34 +284,6 @@ def pair_preprocess(size: int | tuple[int, int], tag: Mapping[str, Any]) -> Prep
         interpolation=tag.get("interpolation", "bicubic"),
         squash=resize == "squash",
     )
-
-
-def _download(name: str, tag: Mapping[str, Any]) -> Path:
-    from open_clip.pretrained import download_pretrained
-
-    file = _url_file(tag)
-    by_hand = bool(file) and (clip_cache() / file).is_file()
-    try:
-        with _no_waiting_without_a_network():
-            # open_clip asks the hub first, even for a file that somebody put into its own cache.
-            return Path(download_pretrained(tag, prefer_hf_hub=not by_hand))
-    except Exception as error:  # open_clip lets urllib's, the hub's and its own errors through
-        raise fetch_problem(name, tag, error) from error
-
-
-@contextmanager
-def _no_waiting_without_a_network() -> Iterator[None]:
-    """Where the hub's name is not known, only its cache is asked: its client would try ten times, for 45 seconds."""
-    before = hub.HF_HUB_OFFLINE
-    if not urllib.request.getproxies():
-        try:
-            socket.getaddrinfo(urlsplit(hub.ENDPOINT).hostname, 443)
-        except OSError:
-            hub.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        hub.HF_HUB_OFFLINE = before
 
 
 def read_state(path: str) -> dict[str, Tensor]:
@@ -429,7 +389,7 @@ def _of_architecture(arch: str) -> Admission:
             model: Any = open_clip_model(arch, device="meta").eval()
             module = getattr(model, "text", model)
             # Where a tokenizer is the Hub's, CLIP's stands for it: which path an encoder takes does not depend on it.
-            text, vision = text_encoder(module, ClipTokens()), image_encoder(model.visual)
+            text, vision = text_encoder(module, clip_tokenizer()), image_encoder(model.visual)
             size = model.visual.image_size
             side = size[0] if isinstance(size, tuple) else size
             regions = vision(torch.empty(1, 3, side, side))[1].shape[1]
