@@ -10,10 +10,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
-from math import prod
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,10 +22,8 @@ from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import pick_device, pick_precision
 from gallop.backbones.own import own_model
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.text import text_encoder
-from gallop.backbones.text.causal import CausalTextEncoder
 from gallop.backbones.text.tokenizers import clip_tokenizer, hub_tokenizer
-from gallop.backbones.vision import image_encoder, pick_regions
+from gallop.backbones.vision import pick_regions
 from gallop.backbones.weights.fetching import download_weights
 from gallop.backbones.weights.known import (
     CONFIG,
@@ -334,75 +329,3 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], name: str) -> None
     if problems:
         raise BackboneError(f"The weights do not fit {name}: {'; '.join(problems)}. Check architecture and file.")
     model.load_state_dict(state, strict=True)
-
-
-@dataclass(frozen=True)
-class Admission:
-    """What is known of a pair without its weights.
-
-    Attributes:
-        refusal: why it is not read, as a sentence; empty where it is.
-        fast: whether its text encoder takes the fast path.
-        tokens: the longest prompt.
-        input: side of its square input in pixels.
-        grid: rows and columns of its regions.
-        parameters: of both encoders.
-        tokenizer: on the Hub; empty where it is CLIP's own.
-    """
-
-    refusal: str = ""
-    fast: bool = False
-    tokens: int = 0
-    input: int = 0
-    grid: tuple[int, int] = (0, 0)
-    parameters: int = 0
-    tokenizer: str = ""
-
-
-def admission(arch: str, tag: str) -> Admission:
-    """Return whether a pair that open_clip lists is read, and what it is like.
-
-    Raises:
-        BackboneError: open_clip lists no such pair.
-    """
-    settings = pair_settings(f"{arch}/{tag}")
-    if not settings:
-        raise BackboneError(f"open_clip lists no weights {tag!r} of {arch!r}.")
-    found = _of_architecture(arch)
-    try:
-        if not found.refusal:
-            pair_preprocess(found.input, settings)
-    except BackboneError as error:
-        return Admission(refusal=str(error))
-    return found
-
-
-@cache
-def _of_architecture(arch: str) -> Admission:
-    """Built without numbers, on torch's device for shapes alone."""
-    from open_clip import get_model_config
-
-    settings = get_model_config(arch)
-    try:
-        check_architecture(arch, settings)
-        with torch.device("meta"), torch.no_grad():
-            model: Any = open_clip_model(arch, device="meta").eval()
-            module = getattr(model, "text", model)
-            # Where a tokenizer is the Hub's, CLIP's stands for it: which path an encoder takes does not depend on it.
-            text, vision = text_encoder(module, clip_tokenizer()), image_encoder(model.visual)
-            size = model.visual.image_size
-            side = size[0] if isinstance(size, tuple) else size
-            regions = vision(torch.empty(1, 3, side, side))[1].shape[1]
-    except UnsupportedTower as error:
-        return Admission(refusal=str(error))
-    if regions != prod(vision.grid):
-        return Admission(refusal=f"{arch} gives {regions} regions, which are no grid of {vision.grid}.")
-    return Admission(
-        fast=isinstance(text, CausalTextEncoder),
-        tokens=text.context_length,
-        input=side,
-        grid=vision.grid,
-        # CoCa's captions are not asked for.
-        parameters=sum(p.numel() for name, p in model.named_parameters() if not name.startswith("text_decoder.")),
-        tokenizer=settings["text_cfg"].get("hf_tokenizer_name") or "",
-    )

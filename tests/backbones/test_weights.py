@@ -17,9 +17,8 @@ from huggingface_hub import constants
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained
 from safetensors.torch import save_file
 
-from benchmarks.towers import HEAD, TABLE, _row
+from benchmarks.towers import HEAD, TABLE, row
 from gallop.backbones import load_backbone
-from gallop.backbones.loading import admission
 from gallop.backbones.vision import image_encoder
 from gallop.backbones.weights.fetching import Fetched, fetch_weights
 from gallop.backbones.weights.known import (
@@ -322,15 +321,10 @@ ONE_OF_A_KIND = [
 @of_this_version
 @pytest.mark.parametrize(("arch", "tag"), ONE_OF_A_KIND, ids=[arch for arch, _ in ONE_OF_A_KIND])
 def test_a_row_is_what_the_library_says(arch: str, tag: str) -> None:
-    assert rows()[f"{arch}/{tag}"] == _row(f"{arch}/{tag}", admission(arch, tag))
+    assert rows()[f"{arch}/{tag}"] == row(arch, tag)
 
 
 def test_a_refused_pair_is_refused_before_anything_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gallop.backbones.loading.download_weights", lambda *_: pytest.fail("it was downloaded"))
     with pytest.raises(UnsupportedTower, match=r"text encoder of .* is Hugging Face's roberta-base"):
         load_backbone("roberta-ViT-B-32/laion2b_s12b_b32k")
-
-
-def test_a_pair_that_is_not_listed_has_no_admission() -> None:
-    with pytest.raises(BackboneError, match="no weights 'openai' of 'EVA02-B-16'"):
-        admission("EVA02-B-16", "openai")
