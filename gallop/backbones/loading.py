@@ -24,13 +24,13 @@ from gallop.backbones.own import own_model
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text.tokenizers import clip_tokenizer, hub_tokenizer
 from gallop.backbones.vision import pick_regions
-from gallop.backbones.weights.fetching import download_weights
-from gallop.backbones.weights.known import (
+from gallop.backbones.weights import (
     CONFIG,
     LARGEST_CONFIG,
     LARGEST_WEIGHTS,
     available_models,
     cached_weights,
+    download_weights,
     known_elsewhere,
     offered_towers,
     pair_settings,
@@ -177,7 +177,11 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     if settings is None:
         near = did_you_mean(arch, open_clip.list_models())
         raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.{near}")
-    check_architecture(name, settings)  # before gigabytes are downloaded for nothing
+    if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
+        raise UnsupportedTower(
+            f"The text encoder of {name} is Hugging Face's {theirs}; learned contexts are put into open_clip's own "
+            "text transformers here."
+        )
     tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
     if tokenizer and find_spec("transformers") is None:
         raise BackboneError(
@@ -204,19 +208,6 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     if not tokenizer:
         return Backbone(name, model, open_clip.get_tokenizer(arch), preprocess)
     return Backbone(name, model, hub_tokenizer(name, settings["text_cfg"], path.parent, download=download), preprocess)
-
-
-def check_architecture(name: str, settings: Mapping[str, Any]) -> None:
-    """Refuse an architecture by open_clip's settings where building it would ask the Hub for settings of its own.
-
-    Raises:
-        UnsupportedTower: its text encoder is one of Hugging Face's.
-    """
-    if theirs := settings["text_cfg"].get("hf_model_name"):
-        raise UnsupportedTower(
-            f"The text encoder of {name} is Hugging Face's {theirs}; learned contexts are put into open_clip's own "
-            "text transformers here."
-        )
 
 
 def open_clip_model(arch: str, **settings: Any) -> Any:

@@ -8,7 +8,7 @@ import math
 import os
 import re
 
-from gallop.backbones.weights.known import named_tower
+from gallop.backbones.weights import named_tower
 from gallop.checkpoints.hub import HUB
 from gallop.errors import BackboneError
 
