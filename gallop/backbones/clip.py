@@ -24,8 +24,8 @@ from gallop.errors import BackboneError
 CPU_BATCH = 4
 """Photos in one pass on a CPU: what lies between two layers then stays within the processor's cache and malloc's."""
 
+# What holds the weights of a backbone.
 _WEIGHTS = ("_model", "text", "vision")
-"""What holds the weights of a backbone."""
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
 from gallop.wording import did_you_mean, listed
 
+# Entries that only OpenAI's own files have, all of which were trained with QuickGELU.
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
-"""Entries that only OpenAI's own files have, all of which were trained with QuickGELU."""
 
 
 @suggesting

@@ -35,8 +35,11 @@ LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30
 TOKENIZERS = "needs the extra tokenizers"
 """Of a backbone that reads text with a tokenizer of the Hub."""
 _FP32 = 4
+# Seconds between two reports of a download.
 _STEP = 0.2
-"""Seconds between two reports of a download."""
+# By how the tag of the weights begins, the longest that fits: what the pages of these models said in 2025. OpenAI was
+# asked and has not answered (its issues 203 and 241); of LAION's, open_clip says that MIT is the weights' too (its
+# issue 177); Apple's is called apple-amlr on the hub.
 _LICENCES = {
     "openai": "MIT, its repository's; of the weights nothing is said, and the model card is for research alone",
     "laion": "MIT",
@@ -47,12 +50,9 @@ _LICENCES = {
     "datacompdr": "Apple's for models, for research alone",
     "webli": "Apache-2.0",
 }
-"""By how the tag of the weights begins, the longest that fits: what the pages of these models said in 2025.
 
-OpenAI was asked and has not answered (its issues 203 and 241); of LAION's, open_clip says that MIT is the weights' too
-(its issue 177); Apple's is called apple-amlr on the hub.
-"""
-
+# Of an architecture: its weights, its input and, where its settings tell it, the grid of its regions; a test asks
+# open_clip whether they are so.
 _SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
     "ViT-B-16": (149_620_737, 224, (14, 14)),
     "ViT-B-32": (151_277_313, 224, (7, 7)),
@@ -60,8 +60,7 @@ _SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
     "RN50": (102_060_440, 224, (7, 7)),
     "MobileCLIP2-S0": (74_885_875, 256, None),
 }
-"""Of an architecture: its weights, its input and, where its settings tell it, the grid of its regions; a test asks
-open_clip whether they are so."""
+# The paper's own first. Everything else that open_clip lists works by its name as well.
 _OFFERED = (
     "ViT-B-16/openai",
     "ViT-B-32/openai",
@@ -74,7 +73,6 @@ _OFFERED = (
     "ViT-B-16/dfn2b",
     "MobileCLIP2-S0/dfndr2b",
 )
-"""The paper's own first. Everything else that open_clip lists works by its name as well."""
 
 
 @dataclass(frozen=True)
