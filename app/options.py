@@ -10,7 +10,7 @@ class Options:
     """As given on the command line, but for where runs are kept.
 
     Attributes:
-        named: towers on this machine, as ``gallop.backbones.weights.known.named_tower`` takes them.
+        named: towers on this machine, as ``gallop.backbones.weights.named_tower`` takes them.
         memory: bytes that towers may take together; None is half of what the device has.
         downloads: whether visitors may have weights downloaded.
         device: where towers compute, as ``load_backbone`` takes it.

@@ -20,7 +20,7 @@ from typing import Any
 from app.jobs import Counted, JobManager, PlainError, Steps, Task
 from app.library import Backbone
 from app.options import Options
-from gallop.backbones.weights.known import KnownTower, named_tower, offered_towers, towers_here
+from gallop.backbones.weights import KnownTower, named_tower, offered_towers, towers_here
 from gallop.config import REGION_KINDS
 from gallop.errors import GallopError, sentence_of
 from gallop.wording import quoted
@@ -451,7 +451,7 @@ def downloading(room: TowerRoom, name: str) -> Steps[str]:
         raise PlainError(f"{name!r} is not on the list of what may be downloaded.")
 
     def steps() -> Generator[Any, None, str]:
-        from gallop.backbones.weights.fetching import fetch_weights
+        from gallop.backbones.weights import fetch_weights
 
         yield from fetch_weights(name)
         room.listing.look(again=True)

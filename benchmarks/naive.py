@@ -78,7 +78,7 @@ def _before_the_last_block(visual: Any, pixels: Tensor) -> tuple[Any, Tensor]:
     return blocks[-1], x
 
 
-def _self_attended(last: Any, x: Tensor, part: int, omega: Tensor | None = None) -> Tensor:
+def _self_attended(last: Any, x: Tensor, part: int) -> Tensor:
     """What attention adds whose queries and keys are one of query (0), key (1) and value (2), head by head."""
     width, attention = x.shape[-1], last.attn
     weights, biases = attention.in_proj_weight.split(width), attention.in_proj_bias.split(width)
@@ -86,7 +86,6 @@ def _self_attended(last: Any, x: Tensor, part: int, omega: Tensor | None = None)
     mixed = []
     for a, v in zip(like.chunk(attention.num_heads, dim=-1), values.chunk(attention.num_heads, dim=-1), strict=True):
         scores = torch.einsum("bid,bjd->bij", a, a) / v.shape[-1] ** 0.5
-        scores = scores if omega is None else scores + omega
         mixed.append(torch.einsum("bij,bjd->bid", scores.softmax(dim=-1), v))
     out = attention.out_proj
     return last.ls_1(torch.cat(mixed, dim=-1) @ out.weight.T + out.bias)
@@ -106,26 +105,10 @@ def naive_vit_query_query(visual: Any, pixels: Tensor) -> Tensor:
     return visual.ln_post(_self_attended(last, x, 0))[:, 1:]
 
 
-def naive_vit_neighbours(visual: Any, pixels: Tensor, deviation: float = 5.0) -> Tensor:
-    """(B, R, V): the same with keys, and a Gaussian of the distance of places beside their likeness.
-
-    It is written as a product of one along the rows and one along the columns.
-    """
-    last, x = _before_the_last_block(visual, pixels)
-    along = []
-    for side in visual.grid_size:
-        steps = torch.arange(side)[:, None] - torch.arange(side)
-        along.append(torch.exp(-0.5 * (steps / deviation) ** 2))
-    omega = torch.zeros(x.shape[1], x.shape[1])
-    omega[1:, 1:] = torch.kron(along[0], along[1])
-    return visual.ln_post(_self_attended(last, x, 1, omega))[:, 1:]
-
-
 OTHER_KINDS: dict[RegionKind, Callable[[Any, Tensor], Tensor]] = {
     "tokens": naive_vit_tokens,
     "value-value": naive_vit_value_value,
     "query-query": naive_vit_query_query,
-    "neighbours": naive_vit_neighbours,
 }
 """What a ViT's regions are beside the paper's, by the kind's name."""
 

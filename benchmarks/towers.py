@@ -15,8 +15,9 @@ prepare()
 
 import argparse
 import logging
-from collections import Counter
 from dataclasses import dataclass
+from functools import cache
+from math import prod
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -25,10 +26,11 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from gallop.backbones.loading import Admission, admission, open_clip_model
-from gallop.backbones.text import text_encoder
-from gallop.backbones.text.tokenizers import TokenRule
-from gallop.backbones.vision import image_encoder
+from gallop.backbones.loading import open_clip_model, pair_preprocess
+from gallop.backbones.text import TextEncoder, text_encoder
+from gallop.backbones.text.causal import CausalTextEncoder
+from gallop.backbones.text.tokenizers import TokenRule, clip_tokenizer
+from gallop.backbones.vision import ImageEncoder, image_encoder
 from gallop.runtime.writing import write_file
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "towers.md"
@@ -38,15 +40,16 @@ HEAD = "| pair | read | text | tokens | input | grid | parameters, M | tokenizer
 
 def table() -> str:
     """The page: how many, why not the others, and a row for every pair."""
-    found = {pair: admission(*pair) for pair in open_clip.list_pretrained()}
-    refused = Counter(_kind(each.refusal) for each in found.values() if each.refusal)
+    rows = {pair: row(*pair) for pair in open_clip.list_pretrained()}
+    refused = sum(line.split(" | ")[1] == "no" for line in rows.values())
     lines = [
         "# Towers",
         "",
-        f"{len(found) - refused.total()} of the {len(found)} pairs that open_clip {open_clip.__version__} lists are "
+        f"{len(rows) - refused} of the {len(rows)} pairs that open_clip {open_clip.__version__} lists are "
         "read here. Written by `python -m benchmarks.towers`, from settings alone: no weights were downloaded.",
         "",
-        *(f"- {count} are not: {reason}" for reason, count in refused.items()),
+        f"- {refused} are not: their text towers are Hugging Face's; learned contexts are put into open_clip's own "
+        "text transformers here.",
         "",
         "*fast*: a causal text tower, whose prompts are computed from what is needed alone; *plain*: one that runs at "
         "its whole length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "
@@ -55,23 +58,37 @@ def table() -> str:
         "",
         HEAD,
         "|" + "---|" * HEAD.count(" | ") + "---|",
-        *(_row("/".join(pair), each) for pair, each in found.items()),
+        *rows.values(),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _row(pair: str, found: Admission) -> str:
-    if found.refusal:
-        return f"| {pair} | no | | | | | | |"
-    text, (rows, columns) = "fast" if found.fast else "plain", found.grid
-    cells = (text, found.tokens, found.input, f"{rows} x {columns}", round(found.parameters / 1e6), found.tokenizer)
-    return f"| {pair} | yes | {' | '.join(map(str, cells))} |"
+def row(arch: str, tag: str) -> str:
+    """A pair's line; "no" where its text encoder is Hugging Face's, which would be downloaded."""
+    text_cfg = open_clip.get_model_config(arch)["text_cfg"]
+    if text_cfg.get("hf_model_name"):
+        return f"| {arch}/{tag} | no | | | | | | |"
+    text, vision, side, parameters = _built(arch)
+    pair_preprocess(side, open_clip.get_pretrained_cfg(arch, tag))
+    path, (rows, columns) = "fast" if isinstance(text, CausalTextEncoder) else "plain", vision.grid
+    tokenizer = text_cfg.get("hf_tokenizer_name") or ""
+    cells = (path, text.context_length, side, f"{rows} x {columns}", round(parameters / 1e6), tokenizer)
+    return f"| {arch}/{tag} | yes | {' | '.join(map(str, cells))} |"
 
 
-def _kind(refusal: str) -> str:
-    """A sentence without the names in it."""
-    _, theirs, reason = refusal.partition("; ")
-    return f"their text towers are Hugging Face's; {reason}" if theirs and "Hugging Face" in refusal else refusal
+@cache
+def _built(arch: str) -> tuple[TextEncoder, ImageEncoder, int, int]:
+    """Both encoders, side of the input and parameters, without numbers: on torch's device for shapes alone."""
+    with torch.device("meta"), torch.no_grad():
+        model: Any = open_clip_model(arch, device="meta").eval()
+        # Where a tokenizer is the Hub's, CLIP's stands for it: which path an encoder takes does not depend on it.
+        text, vision = text_encoder(getattr(model, "text", model), clip_tokenizer()), image_encoder(model.visual)
+        size = model.visual.image_size
+        side = size[0] if isinstance(size, tuple) else size
+        assert vision(torch.empty(1, 3, side, side))[1].shape[1] == prod(vision.grid), arch
+    # CoCa's captions are not asked for.
+    numbers = (p.numel() for name, p in model.named_parameters() if not name.startswith("text_decoder."))
+    return text, vision, side, sum(numbers)
 
 
 class RandomIds:

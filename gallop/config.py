@@ -16,17 +16,16 @@ from gallop.parts import part_setting
 from gallop.setting import check_settings, require, setting, whole_between, whole_number
 from gallop.wording import quoted
 
-RegionKind = Literal["value", "tokens", "value-value", "query-query", "neighbours"]
+RegionKind = Literal["value", "tokens", "value-value", "query-query"]
 """What a ViT gives as region features; ``gallop.backbones.vision`` has the formulas."""
 
 REGION_KINDS: tuple[RegionKind, ...] = get_args(RegionKind)
 
 REGION_RULES: dict[str, str] = {
     "value": "each region's own value, which is the paper's",
-    "tokens": "the tower's own output tokens",
+    "tokens": "the image encoder's own output tokens",
     "value-value": "attention of values to values (CLIP Surgery, arXiv 2304.05653)",
     "query-query": "attention of queries to queries and nothing else of the last block (ClearCLIP, arXiv 2407.12442)",
-    "neighbours": "attention of keys to keys, more of it to near places (NACLIP, arXiv 2404.08181)",
 }
 """Each kind in words, for help and choices."""
 

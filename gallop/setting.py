@@ -17,8 +17,8 @@ from gallop.wording import quoted
 
 T = TypeVar("T")
 
+# Where a field's metadata has it.
 _ABOUT = "setting"
-"""Where a field's metadata has it."""
 
 
 @dataclass(frozen=True)

@@ -20,18 +20,14 @@ class Hub:
     Attributes:
         files: content by ``organisation/repository/file``.
         gated: whoever asks has to accept a licence first.
-        cut: it hangs up half way.
         pause: seconds between two pieces of a file.
-        other: it sends as many bytes, but others.
         asked: the method and path of each request.
         leave: let nobody be there any more: whoever connects is refused.
     """
 
     files: dict[str, bytes]
     gated: bool = False
-    cut: bool = False
     pause: float = 0.0
-    other: bool = False
     asked: list[str] = field(default_factory=list)
     address: str = ""
     leave: Callable[[], None] = lambda: None
@@ -47,11 +43,9 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
             content = self._head()
             if content is None:
                 return
-            content = bytes(len(content)) if hub.other else content
-            pieces = [content[i : i + 2**16] for i in range(0, len(content), 2**16)]
-            for piece in pieces[: len(pieces) // 2] if hub.cut else pieces:
+            for i in range(0, len(content), 2**16):
                 try:
-                    self.wfile.write(piece)
+                    self.wfile.write(content[i : i + 2**16])
                     self.wfile.flush()
                 except OSError:  # who asked has gone
                     break

@@ -15,7 +15,7 @@ from app.library import Explanation, GalLoPClassifier
 from app.teaching.cards import MOST_PHOTOS
 from app.towers import called
 from gallop import MethodConfig, Photo, TrainConfig
-from gallop.backbones.weights.known import KnownTower
+from gallop.backbones.weights import KnownTower
 from gallop.config import default_topk, method_preset, train_preset
 from gallop.setting import Setting, setting, settings_of
 

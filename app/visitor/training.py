@@ -33,7 +33,7 @@ from app.teaching.training import (
 from app.towers import DEFAULT_TOWER, OnTower, TowerRoom
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo
-from gallop.backbones.weights.known import KnownTower
+from gallop.backbones.weights import KnownTower
 
 
 @dataclass

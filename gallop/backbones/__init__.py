@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from gallop.backbones.preprocess import Preprocess
     from gallop.backbones.text import NameTokens
     from gallop.backbones.vision import pick_regions
-    from gallop.backbones.weights.known import available_models
+    from gallop.backbones.weights import available_models
 
 _HOMES = {
     "Backbone": "clip",
     "Damping": "clip",
     "NameTokens": "text",
     "Preprocess": "preprocess",
-    "available_models": "weights.known",
+    "available_models": "weights",
     "load_backbone": "loading",
     "pick_device": "device",
     "pick_precision": "device",

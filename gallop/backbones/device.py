@@ -45,18 +45,13 @@ def pick_device(device: str = "auto") -> torch.device:
     except (RuntimeError, TypeError) as error:
         near = did_you_mean(str(device), ("auto", "cpu", "cuda", "mps"))
         raise BackboneError(f"There is no device {device!r}; use 'auto', 'cpu' or 'cuda'.{near}") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise BackboneError("A GPU was asked for, but torch sees none here; use device='cpu' or 'auto'.")
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        last = torch.cuda.device_count() - 1
-        raise BackboneError(f"There is no {device} here; torch sees cuda:0{f' to cuda:{last}' if last else ' alone'}.")
-    if chosen.type == "mps" and not torch.backends.mps.is_available():
-        raise BackboneError(
-            "A GPU of Apple's was asked for ('mps'), but torch sees none here; use device='cpu' or 'auto'"
-            f"{', which takes the GPU that is here' if torch.cuda.is_available() else ''}."
-        )
-    if chosen.type not in ("cpu", "cuda", "mps"):
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = {"cpu": 1, "cuda": gpus, "mps": int(torch.backends.mps.is_available())}
+    if chosen.type not in there:
         raise BackboneError(f"The device {device!r} is not supported; use 'auto', 'cpu' or 'cuda'.")
+    if (chosen.index or 0) >= there[chosen.type]:
+        seen = there[chosen.type] or "none"
+        raise BackboneError(f"There is no {device} here: torch sees {seen} of that kind; use device='cpu' or 'auto'.")
     return chosen
 
 

@@ -8,21 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import urllib.request
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping
 from importlib.util import find_spec
-from math import prod
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import urlsplit
 
 import torch
-from huggingface_hub import constants as hub
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -30,18 +22,15 @@ from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import pick_device, pick_precision
 from gallop.backbones.own import own_model
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.text import text_encoder
-from gallop.backbones.text.causal import CausalTextEncoder
-from gallop.backbones.text.tokenizers import ClipTokens, hub_tokenizer
-from gallop.backbones.vision import image_encoder, pick_regions
-from gallop.backbones.weights.fetching import fetch_problem
-from gallop.backbones.weights.known import (
+from gallop.backbones.text.tokenizers import clip_tokenizer, hub_tokenizer
+from gallop.backbones.vision import pick_regions
+from gallop.backbones.weights import (
     CONFIG,
     LARGEST_CONFIG,
     LARGEST_WEIGHTS,
     available_models,
     cached_weights,
-    clip_cache,
+    download_weights,
     known_elsewhere,
     offered_towers,
     pair_settings,
@@ -52,8 +41,8 @@ from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
 from gallop.wording import did_you_mean, listed
 
+# Entries that only OpenAI's own files have, all of which were trained with QuickGELU.
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
-"""Entries that only OpenAI's own files have, all of which were trained with QuickGELU."""
 
 
 def load_backbone(
@@ -158,7 +147,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
     if len(files) != 1:
         raise BackboneError(f"{folder} must hold exactly one .safetensors file beside {CONFIG}; it has {len(files)}.")
     load_strictly(model, read_state(str(files[0])), name)
-    return Backbone(name, model.float(), ClipTokens(), preprocess, damping=damping, preset=preset)
+    return Backbone(name, model.float(), clip_tokenizer(), preprocess, damping=damping, preset=preset)
 
 
 def _open_clip_model(settings: dict[str, Any], trunk: dict[str, Any]) -> nn.Module:
@@ -187,7 +176,11 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     if settings is None:
         near = did_you_mean(arch, open_clip.list_models())
         raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.{near}")
-    check_architecture(name, settings)  # before gigabytes are downloaded for nothing
+    if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
+        raise UnsupportedTower(
+            f"The text encoder of {name} is Hugging Face's {theirs}; learned contexts are put into open_clip's own "
+            "text transformers here."
+        )
     tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
     if tokenizer and find_spec("transformers") is None:
         raise BackboneError(
@@ -196,7 +189,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
         )
     tag = pair_settings(f"{arch}/{source}")
     if tag:
-        path = _download(name, tag) if download else cached_weights(tag)
+        path = cached_weights(tag) or (download_weights(name, tag) if download else None)
         if path is None:
             raise BackboneError(f"The weights of {name} are not on this machine, and they were not to be downloaded.")
     elif Path(source).is_file():
@@ -213,22 +206,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     preprocess = pair_preprocess(model.visual.image_size, tag)
     if not tokenizer:
         return Backbone(name, model, open_clip.get_tokenizer(arch), preprocess)
-    with _no_waiting_without_a_network():
-        reader = hub_tokenizer(name, settings["text_cfg"], path.parent, download=download)
-    return Backbone(name, model, reader, preprocess)
-
-
-def check_architecture(name: str, settings: Mapping[str, Any]) -> None:
-    """Refuse an architecture by open_clip's settings where building it would ask the Hub for settings of its own.
-
-    Raises:
-        UnsupportedTower: its text encoder is one of Hugging Face's.
-    """
-    if theirs := settings["text_cfg"].get("hf_model_name"):
-        raise UnsupportedTower(
-            f"The text encoder of {name} is Hugging Face's {theirs}; learned contexts are put into open_clip's own "
-            "text transformers here."
-        )
+    return Backbone(name, model, hub_tokenizer(name, settings["text_cfg"], path.parent, download=download), preprocess)
 
 
 def open_clip_model(arch: str, **settings: Any) -> Any:
@@ -255,10 +233,6 @@ def _as_open_clip_writes(model: nn.Module, state: dict[str, Tensor]) -> dict[str
     return state
 
 
-def _url_file(tag: Mapping[str, Any]) -> str:
-    return str(tag.get("url", "")).rsplit("/", 1)[-1]
-
-
 def _tag_of_file(arch: str, file: str) -> Mapping[str, Any]:
     """The settings of published weights by their file's name: QuickGELU and normalisation are not in the file.
 
@@ -268,7 +242,7 @@ def _tag_of_file(arch: str, file: str) -> Mapping[str, Any]:
 
     tags = [pair_settings(f"{arch}/{tag}") for tag in list_pretrained_tags_by_model(arch)]
     for tag in tags:
-        if _url_file(tag) == file:
+        if str(tag.get("url", "")).rpartition("/")[2] == file:
             return tag
     wanted = ("mean", "std", "interpolation", "resize_mode")
     return {key: tags[0][key] for key in wanted if tags and len({tag.get(key) for tag in tags}) == 1 and key in tags[0]}
@@ -295,34 +269,6 @@ def pair_preprocess(size: int | tuple[int, int], tag: Mapping[str, Any]) -> Prep
         interpolation=tag.get("interpolation", "bicubic"),
         squash=resize == "squash",
     )
-
-
-def _download(name: str, tag: Mapping[str, Any]) -> Path:
-    from open_clip.pretrained import download_pretrained
-
-    file = _url_file(tag)
-    by_hand = bool(file) and (clip_cache() / file).is_file()
-    try:
-        with _no_waiting_without_a_network():
-            # open_clip asks the hub first, even for a file that somebody put into its own cache.
-            return Path(download_pretrained(tag, prefer_hf_hub=not by_hand))
-    except Exception as error:  # open_clip lets urllib's, the hub's and its own errors through
-        raise fetch_problem(name, tag, error) from error
-
-
-@contextmanager
-def _no_waiting_without_a_network() -> Iterator[None]:
-    """Where the hub's name is not known, only its cache is asked: its client would try ten times, for 45 seconds."""
-    before = hub.HF_HUB_OFFLINE
-    if not urllib.request.getproxies():
-        try:
-            socket.getaddrinfo(urlsplit(hub.ENDPOINT).hostname, 443)
-        except OSError:
-            hub.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        hub.HF_HUB_OFFLINE = before
 
 
 def read_state(path: str) -> dict[str, Tensor]:
@@ -373,75 +319,3 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], name: str) -> None
     if problems:
         raise BackboneError(f"The weights do not fit {name}: {'; '.join(problems)}. Check architecture and file.")
     model.load_state_dict(state, strict=True)
-
-
-@dataclass(frozen=True)
-class Admission:
-    """What is known of a pair without its weights.
-
-    Attributes:
-        refusal: why it is not read, as a sentence; empty where it is.
-        fast: whether its text encoder takes the fast path.
-        tokens: the longest prompt.
-        input: side of its square input in pixels.
-        grid: rows and columns of its regions.
-        parameters: of both encoders.
-        tokenizer: on the Hub; empty where it is CLIP's own.
-    """
-
-    refusal: str = ""
-    fast: bool = False
-    tokens: int = 0
-    input: int = 0
-    grid: tuple[int, int] = (0, 0)
-    parameters: int = 0
-    tokenizer: str = ""
-
-
-def admission(arch: str, tag: str) -> Admission:
-    """Return whether a pair that open_clip lists is read, and what it is like.
-
-    Raises:
-        BackboneError: open_clip lists no such pair.
-    """
-    settings = pair_settings(f"{arch}/{tag}")
-    if not settings:
-        raise BackboneError(f"open_clip lists no weights {tag!r} of {arch!r}.")
-    found = _of_architecture(arch)
-    try:
-        if not found.refusal:
-            pair_preprocess(found.input, settings)
-    except BackboneError as error:
-        return Admission(refusal=str(error))
-    return found
-
-
-@cache
-def _of_architecture(arch: str) -> Admission:
-    """Built without numbers, on torch's device for shapes alone."""
-    from open_clip import get_model_config
-
-    settings = get_model_config(arch)
-    try:
-        check_architecture(arch, settings)
-        with torch.device("meta"), torch.no_grad():
-            model: Any = open_clip_model(arch, device="meta").eval()
-            module = getattr(model, "text", model)
-            # Where a tokenizer is the Hub's, CLIP's stands for it: which path an encoder takes does not depend on it.
-            text, vision = text_encoder(module, ClipTokens()), image_encoder(model.visual)
-            size = model.visual.image_size
-            side = size[0] if isinstance(size, tuple) else size
-            regions = vision(torch.empty(1, 3, side, side))[1].shape[1]
-    except UnsupportedTower as error:
-        return Admission(refusal=str(error))
-    if regions != prod(vision.grid):
-        return Admission(refusal=f"{arch} gives {regions} regions, which are no grid of {vision.grid}.")
-    return Admission(
-        fast=isinstance(text, CausalTextEncoder),
-        tokens=text.context_length,
-        input=side,
-        grid=vision.grid,
-        # CoCa's captions are not asked for.
-        parameters=sum(p.numel() for name, p in model.named_parameters() if not name.startswith("text_decoder.")),
-        tokenizer=settings["text_cfg"].get("hf_tokenizer_name") or "",
-    )

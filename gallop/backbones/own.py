@@ -28,8 +28,8 @@ _VISION = {
     "timm_proj_bias": True,
 }
 _STEM, _WIDTH = 32, 1280
+# Blocks, kernel, stride of the first block, and channels of each stage.
 _STAGES = ((1, 3, 1, 16), (2, 3, 2, 24), (2, 5, 2, 40), (3, 3, 2, 80), (3, 5, 1, 112), (4, 5, 2, 192), (1, 3, 1, 320))
-"""Blocks, kernel, stride of the first block, and channels of each stage."""
 
 
 def own_model(settings: Mapping[str, Any], trunk: Mapping[str, Any]) -> nn.Module | None:
@@ -104,7 +104,6 @@ class _Model(nn.Module):
     """Both encoders, as open_clip's ``CLIP`` holds them; weights come from a file."""
 
     text_pool_type = "argmax"
-    logit_bias = None
     attn_mask: Tensor
 
     def __init__(

@@ -25,8 +25,8 @@ CROP_RATIO = (3 / 4, 4 / 3)
 """Random resized crop of the paper's code (torchvision's defaults)."""
 
 
+# By torchvision's names.
 _RESAMPLING = {name.lower(): kind for name, kind in sorted(Image.Resampling.__members__.items())}
-"""By torchvision's names."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gallop.backbones.weights.known import named_tower
+from gallop.backbones.weights import named_tower
 from gallop.checkpoints.hub import HUB
 from gallop.errors import BackboneError
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from gallop import __version__
 from gallop.backbones import Damping
-from gallop.backbones.weights.known import licence_by_name, repository_of
+from gallop.backbones.weights import licence_by_name, repository_of
 from gallop.checkpoints.hub import HUB, LIBRARY, HubAddress
 from gallop.config import HEADS, MethodConfig, TrainConfig
 from gallop.documents.rendering import render

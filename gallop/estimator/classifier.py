@@ -20,7 +20,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from typing_extensions import Self, Unpack
 
 from gallop.backbones import Backbone, load_backbone
-from gallop.backbones.weights.known import known_elsewhere
+from gallop.backbones.weights import known_elsewhere
 from gallop.checkpoints.folder import checkpoint_bytes, load_learned, read_model, save_checkpoint
 from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_model
 from gallop.checkpoints.settings import Checkpoint

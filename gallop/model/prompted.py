@@ -239,7 +239,7 @@ class PromptModel:
         """
         names, known = clean_names([*self.class_names, name]), self.cached_text_features()
         with torch.no_grad():
-            added = self.text_features_of(names[-1])
+            added = self.text_features(names[-1:])
         both = (torch.cat([known.global_, added.global_]), torch.cat([known.local, added.local]))
         return self.for_classes(names, TextFeatures(*both))
 
@@ -275,11 +275,23 @@ class PromptModel:
         spaces = dict.fromkeys(KINDS[name].space for name in self.config.branches)
         return {space: shot_features(features, looks, space, projection) for space in spaces}
 
-    def text_features(self) -> TextFeatures:
+    def text_features(self, class_names: Sequence[str] | None = None) -> TextFeatures:
         """Return the text features of every class after every context, or in every template; gradients reach the
         contexts.
+
+        Args:
+            class_names: in place of the model's own, so that adding a class encodes nothing else.
         """
-        return text_features_together([self])[0] if self.templates is None else self._fill(self.class_names)
+        text = self.backbone.text
+        if self.templates is None:
+            other = None if class_names is None else text.tokenize(class_names, context_tokens=self._context_tokens)
+            return text_features_together([self], other)[0]
+        names = self.class_names if class_names is None else class_names
+        with self.backbone.autocast_text(learning=False):
+            each = [text.encode_texts([fill(template, name) for name in names]) for template in self.templates]
+        m, n = self.prompts.sizes
+        stacked = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
+        return TextFeatures(stacked[:, :m], stacked[:, m:])
 
     def cached_text_features(self) -> TextFeatures:
         """Return ``text_features`` without gradients, computed once for the prompts as they are: anew where these were
@@ -294,13 +306,6 @@ class PromptModel:
     def _made_of(self) -> bytes:
         return self.prompts.contexts().detach().float().cpu().numpy().tobytes()
 
-    def text_features_of(self, class_name: str) -> TextFeatures:
-        """Return the text features of one more class, K = 1, so that adding it encodes nothing else."""
-        if self.templates is not None:
-            return self._fill([class_name])
-        names = self.backbone.text.tokenize([class_name], context_tokens=self._context_tokens)
-        return text_features_together([self], names)[0]
-
     def name_features(self, class_names: Sequence[str]) -> Tensor:
         """Return the text features of names in the sentence that all prompts begin with, (K, D) of length 1 on the CPU:
         nothing that is learned changes them.
@@ -308,14 +313,6 @@ class PromptModel:
         with torch.no_grad(), self.backbone.autocast_text(learning=False):
             text = self.backbone.text.encode_texts([f"{CONTEXT_INIT} {name}" for name in class_names])
         return F.normalize(text.float(), dim=-1).cpu()
-
-    def _fill(self, class_names: Sequence[str]) -> TextFeatures:
-        templates = self.templates or ()
-        with self.backbone.autocast_text(learning=False):
-            each = [self.backbone.text.encode_texts([fill(t, name) for name in class_names]) for t in templates]
-        m, n = self.prompts.sizes
-        text = torch.stack([each[i % len(each)] for i in (*range(m), *range(n))], dim=1).float()
-        return TextFeatures(text[:, :m], text[:, m:])
 
     def similarities(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
         """Return cosines of images and regions with every class and prompt, on the backbone's device.

@@ -22,8 +22,8 @@ SAMPLE_SHOTS = 8
 
 _PHOTOS = ("train", "test", "other")
 _COPIED = (*_PHOTOS, "model")
+# Bytes of a file of the sample.
 _LARGEST = 8 * 2**20
-"""Bytes of a file of the sample."""
 
 
 @dataclass(frozen=True)

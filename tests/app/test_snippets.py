@@ -160,8 +160,8 @@ def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> N
     taught = snippets.teach(["red", "green"], SETTINGS, tests=False, tower=tower)
     assert made.strip() in taught.python
     assert " --backbone ViT-L-14/openai --regions query-query\n" in taught.shell
-    both = snippets.UsedTower("ViT-L-14/openai", "bf16", "neighbours")
-    assert both.python == "load_backbone('ViT-L-14/openai', precision='bf16', regions='neighbours')"
+    both = snippets.UsedTower("ViT-L-14/openai", "bf16", "tokens")
+    assert both.python == "load_backbone('ViT-L-14/openai', precision='bf16', regions='tokens')"
 
 
 def test_code_says_what_not_every_tower_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ from app.visitor.photos import VisitorPhotos
 from app.visitor.session import Session
 from app.visitor.training import VisitorTraining
 from gallop.backbones.loading import load_backbone
-from gallop.backbones.weights.known import KnownTower
+from gallop.backbones.weights import KnownTower
 from gallop.config import train_preset
 from tests import tiny
 from tests.app_pages import (

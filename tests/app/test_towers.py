@@ -14,9 +14,8 @@ from app import towers as rooms
 from app.jobs import Counted, JobManager, PlainError, State
 from app.options import Options
 from app.towers import OnTower, TowerProblem, TowerRoom, download_manager, downloading, to_download
-from gallop.backbones import Backbone
-from gallop.backbones.weights import fetching
-from gallop.backbones.weights.known import KnownTower
+from gallop.backbones import Backbone, weights
+from gallop.backbones.weights import KnownTower
 from gallop.errors import BackboneError
 from tests import tiny
 from tests.app_pages import there
@@ -315,13 +314,13 @@ def test_a_downloaded_tower_is_listed(make: Any, monkeypatch: pytest.MonkeyPatch
     clip = tmp_path / ".cache" / "clip"
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    def fetched(name: str) -> Iterator[fetching.Fetched]:
-        yield fetching.Fetched(1, 2)
+    def fetched(name: str) -> Iterator[weights.Fetched]:
+        yield weights.Fetched(1, 2)
         clip.mkdir(parents=True)
         (clip / "ViT-B-16.pt").write_bytes(b"xx")
-        yield fetching.Fetched(2, 2)
+        yield weights.Fetched(2, 2)
 
-    monkeypatch.setattr(fetching, "fetch_weights", fetched)
+    monkeypatch.setattr(weights, "fetch_weights", fetched)
     assert "ViT-B-16/openai" in [tower.name for tower in to_download(room)]
     try:
         job = manager.submit(downloading(room, "ViT-B-16/openai"))

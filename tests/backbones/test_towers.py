@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from benchmarks.naive import OTHER_KINDS, naive_text, naive_vit_regions, naive_vit_tokens
 from gallop.backbones import Backbone, Preprocess, pick_regions
-from gallop.backbones.vision.clip_encoders import nearness
 from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError, ClassNameError, UnsupportedTower
 from tests.reference import backbone, relative_error, torch_threads
@@ -86,17 +85,6 @@ def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
         others.append(regions)
     with mock.patch.object(model.visual, "output_tokens", True):  # the tokens that open_clip itself gives out
         assert relative_error(naive_vit_tokens(model.visual, pixels), model.visual(pixels)[1]) < 1e-6
-
-
-def test_near_places_count_more_whatever_the_shape_of_the_grid() -> None:
-    """NACLIP's Gaussian by hand: e^(-d^2 / 50), its standard deviation being five regions."""
-    found = nearness(2, 3)
-    assert found.shape == (7, 7)
-    assert not found[0].any(), "the class token has no place"
-    assert not found[:, 0].any()
-    rows = torch.tensor([[0, 1, 4, 1, 2, 5], [1, 0, 1, 2, 1, 2]], dtype=torch.float64)  # d^2 from the first two regions
-    assert torch.allclose(found[1:3, 1:].double(), torch.exp(-rows / 50))
-    assert torch.equal(found, found.T)
 
 
 def test_other_towers_than_a_vit_have_one_kind_of_regions() -> None:

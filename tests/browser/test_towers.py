@@ -31,7 +31,7 @@ LARGE = bytes(2**25)
 @pytest.fixture(scope="module")
 def hub() -> Iterator[Hub]:
     """What stands for the hub on the internet: slow, and its file is no tower."""
-    with weight_server(Hub({f"{REPOSITORY}/open_clip_model.safetensors": LARGE}, pause=0.05)) as found:
+    with weight_server(Hub({f"{REPOSITORY}/open_clip_model.safetensors": LARGE}, pause=0.02)) as found:
         yield found
 
 

@@ -26,7 +26,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
 from gallop import GalLoPClassifier, available_models, draw_shots, read_folder
-from gallop.backbones.weights.known import TOKENIZERS
+from gallop.backbones.weights import TOKENIZERS
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli import main
 from gallop.cli.commands import train

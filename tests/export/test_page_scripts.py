@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from gallop.backbones.preprocess import Preprocess
-from gallop.backbones.text.tokenizers import ClipTokens, clip_merges
+from gallop.backbones.text.tokenizers import clip_tokenizer
 from gallop.config import MethodConfig
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import as_inputs
@@ -106,7 +106,7 @@ NASTY = (
 
 
 def test_tokens_and_names_are_pythons(ask: Ask) -> None:
-    merges = "\n".join(" ".join(pair) for pair in clip_merges())
+    merges = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
     ids, cleaned, pieces, added, twice, long = ask(
         {"kind": "tokens", "merges": merges, "texts": WORDS},
         {"kind": "names", "texts": NASTY},
@@ -115,7 +115,7 @@ def test_tokens_and_names_are_pythons(ask: Ask) -> None:
         {"kind": "added", "names": ["cat"], "more": ["bird", "CAT"]},
         {"kind": "added", "names": ["cat"], "more": ["x" * 201]},
     )
-    tokens = ClipTokens()
+    tokens = clip_tokenizer()
     assert not [text for text, said in zip(WORDS, ids, strict=True) if said != tokens.encode(text)]
     assert cleaned == [clean_name(name) for name in NASTY]
     assert tuple(pieces) == parse_names("cat, dog,,\n great  dane \n")

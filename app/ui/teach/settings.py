@@ -27,7 +27,7 @@ from app.ui.widgets import towers as towers_widget
 from app.ui.widgets.remembered import keep, one_of_few, put, recall
 from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session
-from gallop.backbones.weights.known import KnownTower
+from gallop.backbones.weights import KnownTower
 from gallop.setting import Setting, settings_of
 
 

@@ -14,7 +14,7 @@ from app.ui.widgets.elements import show_notice, slot, watch_job
 from app.ui.widgets.remembered import one_of, put
 from app.visitor.page_state import TowersState
 from app.visitor.session import Session, Where
-from gallop.backbones.weights.known import KnownTower
+from gallop.backbones.weights import KnownTower
 from gallop.config import REGION_ADVICE, REGION_RULES
 
 if TYPE_CHECKING:

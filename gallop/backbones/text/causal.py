@@ -52,9 +52,9 @@ from gallop.backbones.text.encoder import NameTokens, TextEncoder, computed_agai
 ROW = 32
 """Tokens that a row of packed names aims at: enough for the processor's kernels, short enough for attention."""
 
+# Numbers of width T that a block keeps for a token when nothing is computed again: 1 input, 3 query, key and value,
+# 2 keys and values with copies of the prefix's, 1 attention output, 1 residual, 4 MLP, and what lies in between.
 _KEPT_WIDTHS = 13
-"""Numbers of width T that a block keeps for a token when nothing is computed again: 1 input, 3 query, key and value,
-2 keys and values with copies of the prefix's, 1 attention output, 1 residual, 4 MLP, and what lies in between."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,8 +245,8 @@ def _residual(block: Any, x: Tensor, seen: Tensor) -> Tensor:
     return cast(Tensor, x + block.ls_2(block.mlp.c_proj(hidden)))
 
 
+# Tokens of CLIP's table.
 _VOCABULARY = 49408
-"""Tokens of CLIP's table."""
 
 
 def reads_clip_tokens(encoder: TextEncoder) -> bool:

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from gallop.backbones.text.encoder import NameTokens, TextEncoder, computed_again, project
 
+# Numbers of width T that a block keeps for a token: 2 inputs of norms, 4 of query, key, value and attention output, 4
+# of the MLP, and what lies in between. Frozen matrices keep nothing of theirs.
 _KEPT_WIDTHS = 12
-"""Numbers of width T that a block keeps for a token: 2 inputs of norms, 4 of query, key, value and attention output, 4
-of the MLP, and what lies in between. Frozen matrices keep nothing of theirs."""
 
 
 @dataclass(frozen=True, eq=False)

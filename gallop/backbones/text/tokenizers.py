@@ -1,35 +1,17 @@
-"""Text to token ids: CLIP's own byte pair encoding, and tokenizers of Hugging Face's (SigLIP, CLIPA, many languages).
-
-CLIP's tokens are made here without open_clip, which takes seconds to load, by the table of merges in its package. A
-text is repaired (ftfy) and lowercased, cut into words, and each word's bytes are joined pair by pair, the pair that
-comes first in the table first. A token that ends a word has ``</w>`` behind it.
-"""
+"""Text to token ids: CLIP's byte pair encoding, and tokenizers of Hugging Face's (SigLIP, CLIPA, many languages)."""
 
 from __future__ import annotations
 
-import gzip
-import html
+import copyreg
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
-from itertools import pairwise
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-import ftfy
-import regex
-
 from gallop.errors import BackboneError, UnsupportedTower, first_line
 from gallop.runtime.reading import check_file
-
-_MERGES = 49152 - 256 - 2
-_END = "</w>"
-_START_OF_TEXT, _END_OF_TEXT = "<start_of_text>", "<end_of_text>"
-_WORD = regex.compile(
-    rf"{_START_OF_TEXT}|{_END_OF_TEXT}|'s|'t|'re|'ve|'m|'ll|'d|[\p{{L}}]+|[\p{{N}}]|[^\s\p{{L}}\p{{N}}]+",
-    regex.IGNORECASE,
-)
 
 FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a tokenizer is kept in; with both in the folder of the weights, the Hub is not asked."""
@@ -69,73 +51,17 @@ def token_rule(tokenizer: Any) -> TokenRule:
     return TokenRule((tokenizer.sot_token_id,), (tokenizer.eot_token_id,), 0, special)
 
 
-class ClipTokens:
-    """Text to CLIP's token ids and back; the same ids as open_clip's ``SimpleTokenizer``."""
-
-    def __init__(self) -> None:
-        letters = _letters()
-        merges = clip_merges()
-        tokens = [*letters.values(), *(letter + _END for letter in letters.values()), *map("".join, merges)]
-        tokens += [_START_OF_TEXT, _END_OF_TEXT]
-        self._letters = letters
-        self._bytes = {letter: byte for byte, letter in letters.items()}
-        self._ids = {token: i for i, token in enumerate(tokens)}
-        self._tokens = tokens
-        self._ranks = {pair: rank for rank, pair in enumerate(merges)}
-        self._known: dict[str, tuple[str, ...]] = {token: (token,) for token in (_START_OF_TEXT, _END_OF_TEXT)}
-        self.sot_token_id, self.eot_token_id = len(tokens) - 2, len(tokens) - 1
-        special = frozenset((self.sot_token_id, self.eot_token_id))
-        self.rule = TokenRule((self.sot_token_id,), (self.eot_token_id,), 0, special)
-
-    def encode(self, text: str) -> list[int]:
-        """Return the token ids of a text, without those that surround it."""
-        repaired = html.unescape(html.unescape(ftfy.fix_text(text))).strip()
-        words = _WORD.findall(" ".join(repaired.split()).lower())
-        return [self._ids[token] for word in words for token in self._joined(word)]
-
-    def decode(self, tokens: list[int]) -> str:
-        """Return the text of token ids, a space where a word ends."""
-        text = "".join(self._tokens[i] for i in tokens)
-        return bytearray(self._bytes[letter] for letter in text).decode("utf-8", "replace").replace(_END, " ")
-
-    def _joined(self, word: str) -> tuple[str, ...]:
-        letters = "".join(self._letters[byte] for byte in word.encode("utf-8"))
-        if letters not in self._known:
-            self._known[letters] = self._merged((*letters[:-1], letters[-1] + _END))
-        return self._known[letters]
-
-    def _merged(self, parts: tuple[str, ...]) -> tuple[str, ...]:
-        """The parts of a word, joined as long as a pair of neighbours is in the table."""
-        while len(parts) > 1:
-            first = min(pairwise(parts), key=lambda pair: self._ranks.get(pair, len(self._ranks)))
-            if first not in self._ranks:
-                break
-            joined: list[str] = []
-            for part in parts:
-                # What was joined just now is longer than a pair's first part, so it is not joined again.
-                if joined and (joined[-1], part) == first:
-                    joined[-1] += part
-                else:
-                    joined.append(part)
-            parts = tuple(joined)
-        return parts
-
-
 @cache
-def _letters() -> dict[int, str]:
-    """A letter that shows for each byte: its own where that shows, one beyond Latin-1 otherwise."""
-    shown = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    hidden = [byte for byte in range(256) if byte not in shown]
-    return {byte: chr(byte) for byte in shown} | {byte: chr(256 + n) for n, byte in enumerate(hidden)}
-
-
-@cache
-def clip_merges() -> list[tuple[str, str]]:
-    """Return the pairs that are joined, the first ones first, from the table in open_clip's package."""
+def clip_tokenizer() -> Any:
+    """Return open_clip's ``SimpleTokenizer``, from its module alone: the whole package takes three seconds to load."""
     package: Any = find_spec("open_clip")  # which does not load it
-    table = Path(package.submodule_search_locations[0], "bpe_simple_vocab_16e6.txt.gz").read_bytes()
-    lines = gzip.decompress(table).decode("utf-8").split("\n")[1 : _MERGES + 1]
-    return [(left, right) for left, right in map(str.split, lines)]
+    file = Path(package.submodule_search_locations[0], "tokenizer.py")
+    spec: Any = spec_from_file_location("open_clip_tokenizer", file)
+    module: Any = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    # It is pickled as a call of this function: by the name of its module nothing can be imported.
+    copyreg.pickle(module.SimpleTokenizer, lambda _: (clip_tokenizer, ()))
+    return module._tokenizer  # the one that the module makes for itself: another would take as long again
 
 
 class HubTokenizer:
@@ -200,17 +126,17 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     if beside:
         for file in FILES:
             check_file(folder / file, _LARGEST)
-    more: dict[str, Any] = {} if download and not beside else {"local_files_only": True}
+    options = {"context_length": settings.get("context_length"), **settings.get("tokenizer_kwargs", {})}
     if settings.get("tokenizer_mode"):
-        more["tokenizer_mode"] = settings["tokenizer_mode"]
+        options["tokenizer_mode"] = settings["tokenizer_mode"]
+    place = str(folder) if beside else source
     try:
-        wrapped = HFTokenizer(
-            str(folder) if beside else source,
-            context_length=settings.get("context_length"),
-            **settings.get("tokenizer_kwargs", {}),
-            **more,
-        )
-        return HubTokenizer(wrapped)
+        try:
+            return HubTokenizer(HFTokenizer(place, local_files_only=True, **options))
+        except OSError:  # it is not on this machine
+            if beside or not download:
+                raise
+        return HubTokenizer(HFTokenizer(place, **options))
     except Exception as error:  # the hub's, those of transformers and of what it reads with
         raise BackboneError(
             f"The tokenizer of {name} ({source}) is not on this machine and could not be had ({first_line(error)}). "

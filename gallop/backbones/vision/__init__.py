@@ -12,9 +12,6 @@ place (paper, section 3.2; the value path of MaskCLIP):
   blocks, in a path beside the encoder's own; here it is used in the last block alone.
   "query-query" is ``out_proj(softmax(q q' / sqrt(d_head)) v)`` and no more: neither ``+ x`` nor the MLP. These are the
   three changes of ClearCLIP (Lan et al., ECCV 2024, arXiv 2407.12442), which finds that what is left out is noise.
-  "neighbours" is ``out_proj(softmax(k k' / sqrt(d_head) + w) v)`` and no more. Here ``w`` is a Gaussian of the distance
-  of two regions, 1 at the region itself, with a standard deviation of 5 regions, and 0 to and from the class token. It
-  is NACLIP's (Hajimiri et al., WACV 2025, arXiv 2404.08181).
   The paper's rule is weak on ViT-L/14 (``gallop.config.REGION_ADVICE``).
 * ResNet: value and output projection of the attention pool at each cell, no positional embedding. V is already D.
 * ViT that pools its tokens behind the last block (SigLIP, PE-Core, CoCa: by attention; CLIPA, ViTamin: their mean):

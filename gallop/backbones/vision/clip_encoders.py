@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,17 +14,8 @@ from gallop.backbones.vision.encoder import ImageEncoder
 from gallop.config import RegionKind
 from gallop.errors import UnsupportedTower
 
-_QUERY, _KEY, _VALUE = range(3)
-"""Their order in ``in_proj_weight``."""
-
-_SIMILAR_IN: dict[RegionKind, int] = {"value-value": _VALUE, "query-query": _QUERY, "neighbours": _KEY}
-"""Kinds whose attention is between similar tokens, and what their similarity is taken of."""
-
-_ATTENTION_ALONE: tuple[RegionKind, ...] = ("query-query", "neighbours")
-"""Kinds without what came before the last block, and without its MLP."""
-
-REACH = 5.0
-"""Standard deviation, in regions, of the Gaussian around a region: NACLIP's, for every grid."""
+# Which third of ``in_proj_weight`` is whose.
+_QUERY, _VALUE = 0, 2
 
 
 class ViTEncoder(ImageEncoder):
@@ -40,7 +30,6 @@ class ViTEncoder(ImageEncoder):
         self.region_projection: Tensor = module.proj
         self.region_width = len(module.proj)
         self.grid = tuple(module.grid_size)
-        self._near = nearness(*self.grid).to(module.proj.device) if region_kind == "neighbours" else None
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         module = self.module
@@ -52,7 +41,7 @@ class ViTEncoder(ImageEncoder):
         # Attention and MLP for the class token alone, whatever the kind: its bits shall not depend on it.
         pooled = _mlp(last, x[:, :1] + last.ls_1(_attended(last.attn, normed[:, :1], normed)))[:, 0]
         mixed = last.ls_1(self._mixed(last.attn, normed))
-        regions = mixed if self.region_kind in _ATTENTION_ALONE else _mlp(last, x[:, 1:] + mixed)
+        regions = mixed if self.region_kind == "query-query" else _mlp(last, x[:, 1:] + mixed)
         return module.ln_post(pooled) @ module.proj, module.ln_post(regions)
 
     def _mixed(self, attention: nn.MultiheadAttention, x: Tensor) -> Tensor:
@@ -61,7 +50,7 @@ class ViTEncoder(ImageEncoder):
             return _attended(attention, x[:, 1:], x)
         if self.region_kind == "value":
             return cast(Tensor, attention.out_proj(_projected(attention, x[:, 1:], _VALUE)))
-        return _attended_by_similarity(attention, x, _SIMILAR_IN[self.region_kind], self._near)[:, 1:]
+        return _attended_by_similarity(attention, x, _QUERY if self.region_kind == "query-query" else _VALUE)[:, 1:]
 
 
 def _mlp(block: Any, x: Tensor) -> Tensor:
@@ -78,30 +67,15 @@ def _projected(attention: nn.MultiheadAttention, x: Tensor, part: int) -> Tensor
     return F.linear(x, attention.in_proj_weight[rows], attention.in_proj_bias[rows])
 
 
-def _attended_by_similarity(attention: nn.MultiheadAttention, x: Tensor, part: int, near: Tensor | None) -> Tensor:
-    """Attention of all tokens (B, T, V) to similar ones: softmax(a a' / sqrt(d_head) + near) v for each head.
-
-    Args:
-        part: which of query, key and value ``a`` is.
-        near: (T, T), added for each pair of tokens.
-    """
-
-    def heads(part: int) -> Tensor:
-        """(B, T, V) -> (B, heads, T, V / heads)"""
-        split: Tensor = _projected(attention, x, part).unflatten(-1, (attention.num_heads, -1))  # type: ignore[no-untyped-call]
-        return split.transpose(1, 2)
-
-    value = heads(_VALUE)
-    a = value if part == _VALUE else heads(part)
-    mixed = F.scaled_dot_product_attention(a, a, value, attn_mask=None if near is None else near.to(a))
+def _attended_by_similarity(attention: nn.MultiheadAttention, x: Tensor, part: int) -> Tensor:
+    """Attention of all tokens (B, T, V) to similar ones: softmax(a a' / sqrt(d_head)) v; ``part`` is that of a."""
+    # Each (B, heads, T, V / heads).
+    a, value = (
+        _projected(attention, x, which).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)  # type: ignore[no-untyped-call]
+        for which in (part, _VALUE)
+    )
+    mixed = F.scaled_dot_product_attention(a, a, value)
     return cast(Tensor, attention.out_proj(mixed.transpose(1, 2).flatten(2)))
-
-
-def nearness(rows: int, columns: int) -> Tensor:
-    """Return exp(-d^2 / (2 REACH^2)) of two regions of a grid at distance d, (T, T); 0 to and from the class token."""
-    places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).view(-1, 2).float()
-    squared = (places[:, None] - places).square().sum(dim=-1)
-    return F.pad(torch.exp(-squared / (2 * REACH**2)), (1, 0, 1, 0))
 
 
 class PooledViTEncoder(ImageEncoder):

@@ -10,7 +10,7 @@ import numpy as np
 
 from gallop import available_models, load_backbone, load_image
 from gallop.backbones import pick_device
-from gallop.backbones.weights.known import towers_here
+from gallop.backbones.weights import towers_here
 from gallop.cli.commands.app import missing_for_app
 from gallop.cli.console import Console, columns
 from gallop.features.encoding import default_cache_folder, encode_photos

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gallop.backbones.text.causal import CausalTextEncoder, WholeTexts
-from gallop.backbones.text.tokenizers import ClipTokens
+from gallop.backbones.text.tokenizers import clip_tokenizer, token_rule
 from gallop.backbones.vision.timm_encoders import CNNEncoder
 from gallop.errors import OnnxError
 from gallop.estimator import GalLoPClassifier
@@ -155,9 +155,9 @@ def _probabilities(classifier: GalLoPClassifier, vision: bytes, pixels: Sequence
 
 
 def _texts_apart(classifier: GalLoPClassifier, text: bytes) -> float:
-    tokens, names = ClipTokens(), [*classifier.model_.class_names, "a photo of a golden retriever"]
-    before, after = tokens.rule.before, tokens.rule.after
-    rows = [[*before, *tokens.encode(name), *after] for name in names]
+    tokens, names = clip_tokenizer(), [*classifier.model_.class_names, "a photo of a golden retriever"]
+    rule = token_rule(tokens)
+    rows = [[*rule.before, *tokens.encode(name), *rule.after] for name in names]
     ids = np.zeros((len(rows), max(map(len, rows))), np.int32)
     for row, found in zip(ids, rows, strict=True):
         row[: len(found)] = found

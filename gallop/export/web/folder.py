@@ -17,7 +17,7 @@ import torch
 
 from gallop import __version__
 from gallop.backbones.text.causal import CausalTextEncoder, reads_clip_tokens
-from gallop.backbones.text.tokenizers import clip_merges
+from gallop.backbones.text.tokenizers import clip_tokenizer
 from gallop.config import CONTEXT_INIT, HEADS
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
@@ -140,7 +140,7 @@ def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, by
     made = {"towers/vision.onnx": vision_onnx(model, precision)}
     if has_fixed_classes(model.model_):
         return made | {"towers/classes.bin": class_features(model)}
-    merges = "\n".join(" ".join(pair) for pair in clip_merges())
+    merges = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
     text = text_onnx(cast(CausalTextEncoder, model.model_.backbone.text), precision)
     return made | {"towers/text.onnx": text, "towers/merges.txt": merges.encode()}
 

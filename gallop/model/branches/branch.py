@@ -26,10 +26,10 @@ from gallop.model.branches.mix import Mix
 from gallop.model.branches.sums import KeptShots, ShotSums, mean_region
 from gallop.setting import require
 
+# How far the sums of one class may be from themselves, and further with each shot. Kept in half precision a feature of
+# length 1 is moved by 6e-5; the rest is room for other machines. The nearest two of 1,408 photos that were of one class
+# were 0.34 apart (both on ``mini``).
 _NEAR, _ROUNDED = 0.02, 0.001
-"""How far the sums of one class may be from themselves, and further with each shot. Kept in half precision a feature of
-length 1 is moved by 6e-5; the rest is room for other machines. The nearest two of 1,408 photos that were of one class
-were 0.34 apart (both on ``mini``)."""
 
 TextsOf: TypeAlias = Callable[[Sequence[str]], Tensor]
 """The text features of names, (K, D) of length 1 on the CPU."""

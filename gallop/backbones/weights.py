@@ -1,23 +1,29 @@
-"""Backbones on this machine and those that can be downloaded, from files and settings alone: no weights are read.
+"""Files of weights: those on this machine, those that can be downloaded, and their download. No weights are read here.
 
-On this machine are those that ship, those that somebody names, and those in the caches of downloads. No network is
-asked. Only for the caches is open_clip's list of pairs needed, and torch with it.
+On this machine are those that ship, those that somebody names, and those in the caches of downloads. Only for the
+caches is open_clip's list of pairs needed, and torch with it; only a download asks the network, by the client of the
+Hugging Face Hub and into its cache.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from gallop.config import REGION_KINDS, OwnPreset, RegionKind
 from gallop.errors import BackboneError
-from gallop.runtime.reading import open_file, read_text
+from gallop.runtime.reading import read_text
 
 CONFIG = "config.json"
 _LICENCE_OF_SHIPPED = "Apache-2.0"
@@ -28,8 +34,12 @@ LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30
 """Bytes of the settings of a folder, and of a file of weights."""
 TOKENIZERS = "needs the extra tokenizers"
 """Of a backbone that reads text with a tokenizer of the Hub."""
-_LARGEST_HEADER = 2**20
 _FP32 = 4
+# Seconds between two reports of a download.
+_STEP = 0.2
+# By how the tag of the weights begins, the longest that fits: what the pages of these models said in 2025. OpenAI was
+# asked and has not answered (its issues 203 and 241); of LAION's, open_clip says that MIT is the weights' too (its
+# issue 177); Apple's is called apple-amlr on the hub.
 _LICENCES = {
     "openai": "MIT, its repository's; of the weights nothing is said, and the model card is for research alone",
     "laion": "MIT",
@@ -40,12 +50,9 @@ _LICENCES = {
     "datacompdr": "Apple's for models, for research alone",
     "webli": "Apache-2.0",
 }
-"""By how the tag of the weights begins, the longest that fits: what the pages of these models said in 2025.
 
-OpenAI was asked and has not answered (its issues 203 and 241); of LAION's, open_clip says that MIT is the weights' too
-(its issue 177); Apple's is called apple-amlr on the hub.
-"""
-
+# Of an architecture: its weights, its input and, where its settings tell it, the grid of its regions; a test asks
+# open_clip whether they are so.
 _SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
     "ViT-B-16": (149_620_737, 224, (14, 14)),
     "ViT-B-32": (151_277_313, 224, (7, 7)),
@@ -53,8 +60,7 @@ _SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
     "RN50": (102_060_440, 224, (7, 7)),
     "MobileCLIP2-S0": (74_885_875, 256, None),
 }
-"""Of an architecture: its weights, its input and, where its settings tell it, the grid of its regions; a test asks
-open_clip whether they are so."""
+# The paper's own first. Everything else that open_clip lists works by its name as well.
 _OFFERED = (
     "ViT-B-16/openai",
     "ViT-B-32/openai",
@@ -67,7 +73,6 @@ _OFFERED = (
     "ViT-B-16/dfn2b",
     "MobileCLIP2-S0/dfndr2b",
 )
-"""The paper's own first. Everything else that open_clip lists works by its name as well."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +85,8 @@ class KnownTower:
         bytes: of its weights, as a file; of one that is not here about so many.
         memory: bytes that its weights take once they are loaded.
         licence: of its weights, where it is known.
-        input: side of its square input in pixels; None where the settings do not tell, as of the next two.
+        input: side of its square input in pixels; None where the settings do not tell, as of the next.
         grid: rows and columns of its regions.
-        tokens: the longest prompt.
         needs: what else must be installed for it, where something must.
         preset: settings of a training that go with it, as ``Backbone`` has them.
         kinds: of region features that it has, as far as its settings tell.
@@ -95,7 +99,6 @@ class KnownTower:
     licence: str = ""
     input: int | None = None
     grid: tuple[int, int] | None = None
-    tokens: int | None = None
     needs: str = ""
     preset: OwnPreset = "paper"
     kinds: tuple[RegionKind, ...] = ("value",)
@@ -108,11 +111,10 @@ class KnownTower:
     def with_settings(self, settings: Mapping[str, Any], trunk: Mapping[str, Any] | None = None) -> KnownTower:
         """Return it with what open_clip's settings of its architecture say; ``trunk`` are those of timm's trunk."""
         vision, text = settings.get("vision_cfg", {}), settings.get("text_cfg", {})
-        side, tokens = vision.get("image_size", 224), text.get("context_length", 77)
         needs = TOKENIZERS if text.get("hf_tokenizer_name") else self.needs
         kinds = REGION_KINDS if _at_class_token(vision) else self.kinds
-        known = replace(self, input=_number(side), grid=_grid(vision, trunk or {}), tokens=_number(tokens))
-        return replace(known, needs=needs, kinds=kinds)
+        side, grid = _number(vision.get("image_size", 224)), _grid(vision, trunk or {})
+        return replace(self, input=side, grid=grid, needs=needs, kinds=kinds)
 
 
 def licence_of(tag: str) -> str:
@@ -131,10 +133,9 @@ def memory_of(path: Path, *, halved: bool = False) -> int:
     if path.suffix != ".safetensors":
         return 2 * size if halved else size
     try:
-        with open_file(path, LARGEST_WEIGHTS) as file:
-            header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), _LARGEST_HEADER)))
-        return sum(_FP32 * prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        with safe_open(path, framework="numpy") as file:
+            return sum(_FP32 * prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+    except (OSError, SafetensorError):
         return size  # it is no such file, which loading it will tell
 
 
@@ -167,7 +168,7 @@ def offered_towers() -> list[KnownTower]:
         arch, _, tag = name.partition("/")
         weights, side, grid = _SIZES[arch]
         size, licence = _FP32 * weights, licence_of(tag)
-        offered.append(KnownTower(name, bytes=size, memory=size, licence=licence, input=side, grid=grid, tokens=77))
+        offered.append(KnownTower(name, bytes=size, memory=size, licence=licence, input=side, grid=grid))
     return offered
 
 
@@ -325,3 +326,116 @@ def hub_cache() -> Path:
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """How much of a file is here, in bytes; ``total`` is 0 where it is not known."""
+
+    done: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+    @property
+    def sentence(self) -> str:
+        """In words."""
+        of = f" of {self.total / 1e6:.0f}" if self.total else ""
+        return f"{self.done / 1e6:.0f}{of} MB are here"
+
+
+def fetch_weights(name: str) -> Iterator[Fetched]:
+    """Download the weights of a pair such as ``ViT-B-16/openai`` and report on it; nothing where they are here.
+
+    Closing the iterator ends the download; nothing of it is kept.
+
+    Raises:
+        BackboneError: no such pair, or as ``download_weights``.
+    """
+    pair = pair_settings(name)
+    if not pair:
+        raise BackboneError(f"open_clip lists no weights {name!r}.")
+    if cached_weights(pair) is not None:
+        return
+    from huggingface_hub import constants
+    from tqdm import tqdm
+
+    constants.HF_HUB_DISABLE_XET = True  # transfers by Xet do not end when the progress bar raises
+    reports, errors, cancelled = [Fetched(0, 0)], list[BackboneError](), threading.Event()
+
+    class Reported(tqdm):  # type: ignore[misc]
+        """A progress bar that draws nothing, reports, and raises where the download was cancelled."""
+
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**{**settings, "disable": True})
+
+        def update(self, more: float | None = 1) -> None:
+            if cancelled.is_set():
+                raise InterruptedError("cancelled")
+            reports.append(Fetched(reports[-1].done + int(more or 0), int(self.total or 0)))
+
+    def download() -> None:
+        try:
+            download_weights(name, pair, tqdm_class=Reported)
+        except BackboneError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=download, daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_STEP)
+            yield reports[-1]
+    finally:
+        cancelled.set()
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def download_weights(name: str, pair: Mapping[str, Any], **options: Any) -> Path:
+    """Return the file of a pair's weights, downloaded by the hub's client.
+
+    Args:
+        pair: open_clip's settings of it.
+        options: of ``hf_hub_download``.
+
+    Raises:
+        BackboneError: no network, a licence that has to be accepted first, a full disk; with the way out.
+    """
+    from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
+
+    repository, file = os.path.split(str(pair.get("hf_hub", "")))
+    try:
+        for candidate in hub_names(file):
+            with suppress(EntryNotFoundError):
+                # Without a network this fails at once, where a download is tried for 23 seconds.
+                get_hf_file_metadata(hf_hub_url(repository, candidate), token=get_token())
+                return Path(hf_hub_download(repository, candidate, **options))
+        raise EntryNotFoundError(f"{repository} has none of the files that open_clip looks for")
+    except Exception as error:  # the hub's client lets errors of what it asks with through
+        raise _problem(name, repository, error) from error
+
+
+def _problem(name: str, repository: str, error: Exception) -> BackboneError:
+    from huggingface_hub.errors import GatedRepoError
+
+    if isinstance(error, GatedRepoError):
+        return BackboneError(
+            f"The weights of {name} are only for those who have accepted their licence. Accept it on "
+            f"https://huggingface.co/{repository}, put a token of yours into HF_TOKEN, and start again."
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return BackboneError(
+            f"There is no room on the disk for the weights of {name}, which lie in {hub_cache()}. Make room there, or "
+            "name another disk in HF_HOME. Nothing of them was kept."
+        )
+    return BackboneError(
+        f"The weights of {name} are not on this machine and could not be downloaded ({type(error).__name__}). Load "
+        f"them on a machine with a network, and copy models--{repository.replace('/', '--')} of its Hugging Face cache "
+        f"into {hub_cache()}. The shipped model 'mini' works now, without a network."
+    )
