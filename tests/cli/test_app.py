@@ -21,6 +21,8 @@ from tests import tiny
 from tests.conftest import MAIN, ROOT, listen_to_interrupts, serving
 from tests.connects import STARTED, Connects
 
+NOBODYS = "203.0.113.7"  # RFC 5737
+
 
 def told(*words: str) -> dict[str, list[str]]:
     """What the server is told, by option."""
@@ -76,6 +78,15 @@ def test_a_host_is_let_in_beside_this_machines_own_names(hosts: list[str], addre
 def test_what_cannot_be_served_is_refused(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["app", *words.split()]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_an_address_of_another_machine_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("streamlit", reason="needs the extra 'app'")
+    assert main(["app", "--no-browser", "--host", NOBODYS]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"gallop: error: {NOBODYS} is no address of this machine.")
+    assert said.count("\n") == 1
+    assert told("--host", NOBODYS, "--host", "localhost")["server.address"] == ["0.0.0.0"], "the way out that it names"
 
 
 def test_a_missing_extra_is_named_with_the_way_out(

@@ -330,7 +330,8 @@ def test_pictures_in_train_and_test_are_told(backbone: Path, tmp_path: Path) -> 
 
 def test_evaluate_agrees_with_predict(photos: Path, model: Path) -> None:
     result = call("evaluate", model, photos, "--ood", f"noise={photos / 'unknown'}", "--json").json
-    told = {"accuracy", "accuracy_global", "accuracy_local", "n", "per_class", "tpr", "ood", "n_ood", "skipped"}
+    told = {"accuracy", "accuracy_global", "accuracy_local", "interval", "calibration_error"}
+    told |= {"n", "per_class", "tpr", "ood", "n_ood", "skipped"}
     assert (set(result), result["skipped"], result["n_ood"]) == (told, [], {"noise": 5})
     answers = call("predict", photos / "test", "--model", model, "--json").json
     truth = np.array([Path(answer["image"]).parent.name.replace("_", " ") for answer in answers])

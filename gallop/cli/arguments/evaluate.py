@@ -12,7 +12,8 @@ examples:
   gallop evaluate zero-shot photos                       # nothing learned: "A photo of a {class}"
 
 MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures of the JSON are fractions:
-{accuracy, accuracy_global, accuracy_local, n, per_class {name: accuracy}, tpr,
+{accuracy, interval [low, high] (95%), accuracy_global, accuracy_local, calibration_error, n,
+ per_class {name: accuracy}, tpr,
  ood {NAME: {SCORE: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...]},
 and of what answers beside the prompts, such as accuracy_head.
 FPR95 is the share of unknown photos that pass at the tightest threshold that keeps at least 95% of the known ones.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from argparse import Namespace
@@ -32,6 +33,7 @@ def run(options: Namespace, console: Console) -> int:
     """Serve until the server ends, or until this process is told to: then the server is told, too."""
     if missing := missing_for_app():
         raise CommandError(f"{' and '.join(missing)} must be installed for the app: {_INSTALL}.")
+    _check_address(options.host)
     signal.signal(signal.SIGTERM, end_terminated)
     server = _started(server_command(options))
     try:
@@ -42,7 +44,7 @@ def run(options: Namespace, console: Console) -> int:
     if status:
         raise CommandError(
             f"The app's server ended (status {status}) and has said why above. Where a port is not available, name "
-            "another: gallop app --port N; where an address is not this machine's, add --host localhost."
+            "another: gallop app --port N."
         )
     return 0
 
@@ -94,6 +96,19 @@ def _listening_address(hosts: Sequence[str]) -> str:
         with suppress(ValueError):
             return str(ip_address(hosts[0]))
     return "::" if any(":" in name for name in hosts) else "0.0.0.0"
+
+
+def _check_address(hosts: Sequence[str]) -> None:
+    """Refuse an address that is not this machine's, for which Streamlit would end in a traceback."""
+    address = _listening_address(hosts)
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as trial:
+        try:
+            trial.bind((address, 0))
+        except OSError as error:
+            raise CommandError(
+                f"{address} is no address of this machine. Where another machine passes visitors on to this one, add "
+                "--host localhost: then the app listens on every address."
+            ) from error
 
 
 def end_terminated(*_: object) -> NoReturn:

@@ -138,8 +138,9 @@ def _check_names(names: Sequence[str], classifier: GalLoPClassifier, options: Na
 
 def _table(result: dict[str, Any]) -> list[str]:
     branches = [name for name in result if name.startswith("accuracy_") and name not in (GLOBAL, LOCAL)]
+    low, high = map(percentage, result["interval"])
     lines = [
-        f"accuracy {percentage(result['accuracy'])} on {result['n']} images "
+        f"accuracy {percentage(result['accuracy'])} on {result['n']} images, 95% interval {low} to {high} "
         f"(global prompts {percentage(result['accuracy_global'])}, "
         f"local prompts {percentage(result['accuracy_local'])}"
         + "".join(f", {name[len('accuracy_') :].replace('_', ' ')} {percentage(result[name])}" for name in branches)
