@@ -158,7 +158,7 @@ for k, name in enumerate(names):
     )
 
 best = explanation.label  # the name whose global and local scores have the highest mean
-in_cells = Style(smooth=False)  # by default a map passes over from region to region
+in_cells = Style(drawn="Cells")  # by default a map passes over from region to region
 drawn = map_picture(Subject(explanation, best), prompt=0, style=in_cells)
 title = f"region map of '{best}', the name that wins"
 show_figure(

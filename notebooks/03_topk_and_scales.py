@@ -175,7 +175,7 @@ show_figure(
 # regions. Every figure follows, the answer too.
 
 # %%
-explainer = Explainer(explanation, stands=Stands(best, style=Style(smooth=False)))
+explainer = Explainer(explanation, stands=Stands(best, style=Style(drawn="Cells")))
 explainer
 
 # %% [markdown]

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.towers import DEFAULT_TOWER
-from app.visitor.page_state import CELLS, SMOOTH, TAUGHT, UNTAUGHT, AskedRegion, ExploreState
-from gallop.maps.look import COLOURS
+from app.visitor.page_state import TAUGHT, UNTAUGHT, AskedRegion, ExploreState
+from gallop.maps.look import COLOURS, DRAWN
 
 # Characters of a field: browsers and servers cut longer addresses.
 _MOST = 4000
@@ -26,7 +26,7 @@ _SCALES, TOWER = "k", "tower"
 ADDRESS_FIELDS = (*_TEXTS, *_SHARES, _SCALES, TOWER)
 
 _WORDS = ("photo", "names", "own_names", "templates", "class_name", "against", "region_of")
-_CHOICES = {"prompts": (UNTAUGHT, TAUGHT), "colours": tuple(COLOURS), "drawn": (SMOOTH, CELLS)}
+_CHOICES = {"prompts": (UNTAUGHT, TAUGHT), "colours": tuple(COLOURS), "drawn": DRAWN}
 _FLAGS = ("before", "all_scales", "finer")
 _UP_TO = {"prompt": 63, "opacity": 100, "hidden": 100}
 # Characters of the names, or of the templates.

@@ -235,7 +235,6 @@ class ExportState:
     code_as: Remembered[str | None] = Remembered(None)
 
 
-SMOOTH, CELLS = "Smooth", "Cells"
 UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
 
 
@@ -254,7 +253,7 @@ class ExploreState:
         before: whether it is compared with itself before teaching.
         prompt, all_scales: the local prompt whose map is shown, counted from 0; or all.
         region, region_of: the region that is asked, and the content hash of the photo that it is on.
-        drawn: ``SMOOTH`` or ``CELLS``.
+        drawn: one of ``DRAWN``.
         opacity, hidden: in percent; regions whose score is below ``hidden`` are not drawn.
         scales: k of the local prompts.
         finer: whether maps of finer regions follow the answer.
@@ -335,7 +334,6 @@ class ExploreState:
 
     def told(self, stands: Stands, photo: str, grid: tuple[int, int]) -> ExploreState:
         """Return it as a hand left the explainer of a photo; what nobody touched stays untouched."""
-        drawn = SMOOTH if stands.style.smooth else CELLS
         return replace(
             self,
             class_name=stands.class_name,
@@ -346,7 +344,7 @@ class ExploreState:
             region=AskedRegion.of(stands.region, grid),
             region_of=photo,
             colours=_touched(self.colours, stands.style.colours, Style.colours),
-            drawn=_touched(self.drawn, drawn, SMOOTH),
+            drawn=_touched(self.drawn, stands.style.drawn, Style.drawn),
             opacity=_touched(self.opacity, round(100 * stands.style.opacity), round(100 * Style.opacity)),
             hidden=_touched(self.hidden, round(100 * stands.style.threshold), 0),
             scales=stands.topk,
@@ -358,7 +356,7 @@ class ExploreState:
             Style.colours if self.colours is None else self.colours,
             Style.opacity if self.opacity is None else self.opacity / 100,
             0.0 if self.hidden is None else self.hidden / 100,
-            self.drawn in (None, SMOOTH),
+            Style.drawn if self.drawn is None else self.drawn,
         )
 
 

@@ -25,6 +25,8 @@ COLOURS = ("viridis", "cividis", "inferno", "gray")
 """Colour maps of matplotlib that are read alike with every common kind of colour blindness, and in grey."""
 SIGNED_COLOURS = "PuOr_r"
 """From violet over white at zero to orange: told apart with any colour vision."""
+DRAWN = ("Smooth", "Cells")
+"""How a map is drawn: colours pass over from region to region, or each region is one block."""
 GREYED, DARKENED = 0.85, 0.94
 """Under a map a photo loses so much of its colour, and keeps so much of its light: the map's colours are then those of
 its scale."""
@@ -64,17 +66,18 @@ class Style:
         colours: one of ``COLOURS``; signed maps have their own.
         opacity: of the map over the photo where it is strongest, 0 to 1; weak regions fade (``veil``).
         threshold: regions less strong than this, 0 to 1 of the scale, stay uncoloured.
-        smooth: colours pass over from cell to cell; otherwise each cell is one block.
+        drawn: one of ``DRAWN``.
     """
 
     colours: str = COLOURS[0]
     opacity: float = 0.8
     threshold: float = 0.0
-    smooth: bool = True
+    drawn: str = DRAWN[0]
 
     def __post_init__(self) -> None:
-        if self.colours not in COLOURS:
-            raise ValueError(f"There are no colours {self.colours!r}; choose one of {', '.join(COLOURS)}.")
+        for name, known in (("colours", COLOURS), ("drawn", DRAWN)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}.")
         for name in ("opacity", "threshold"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be between 0 and 1.")

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from gallop.images import CropBox
-from gallop.maps.look import DARKENED, DIMMED, GREYED, Scale, Style, Subject, painted, scale_of
+from gallop.maps.look import DARKENED, DIMMED, DRAWN, GREYED, Scale, Style, Subject, painted, scale_of
 from gallop.predictions.heatmaps import FloatMap, photo_map
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def map_picture(
     scores = subject.scores(prompt, minus)
     scale = scale or scale_of([scores], signed=minus is not None)
     pixels, crop = _resized(explanation, side)
-    wide = photo_map(scores, crop, (pixels.shape[1], pixels.shape[0]), smooth=style.smooth)
+    wide = photo_map(scores, crop, (pixels.shape[1], pixels.shape[0]), smooth=style.drawn == DRAWN[0])
     seen = ~np.isnan(wide)
     layer = painted(np.where(seen, wide, scale.low).astype(np.float32), scale, style)
     weight = np.where(seen, layer[..., 3] / np.float32(255), np.float32(0))[..., None]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from app.ui import resources
 from app.views import explore_as_text as address_module
-from app.visitor.page_state import CELLS, SMOOTH, ExploreState, said
-from gallop.maps.look import COLOURS, Style
+from app.visitor.page_state import ExploreState, said
+from gallop.maps.look import COLOURS, DRAWN, Style
 from tests.app_pages import EXPLORE, EXPORT, HOSTILE, Open, answer, fine, go, grid, hand, png, session_of, uploader
 
 BASE = "http://localhost:8501/explorer/export?session=5ec2e7"
@@ -27,7 +27,7 @@ words = st.text(min_size=1, max_size=60)
         scales=st.lists(st.integers(1, 200), max_size=8).map(tuple),
         **dict.fromkeys(["templates", "class_name", "against"], st.none() | words),
         colours=st.none() | st.sampled_from(COLOURS),
-        drawn=st.none() | st.sampled_from([SMOOTH, CELLS]),
+        drawn=st.none() | st.sampled_from(DRAWN),
         **dict.fromkeys(["opacity", "hidden"], st.none() | st.integers(0, 100)),
     )
 )
@@ -45,7 +45,7 @@ def test_what_is_shown_is_where_the_widgets_stand() -> None:
     assert {place.key: value for place, value in said(shown)} == keys | {"explore scales 0": 5, "explore scales 1": 40}
     before = address_module.address(BASE, replace(shown, before=True, region=3, prompt=1))
     assert before == address_module.address(BASE, shown), "what hangs on a visit or a photo is in no link"
-    assert (shown.scales_of((1, 2, 3)), shown.scales_of((1,)), shown.style.smooth) == ((5, 40, 3), (5,), False)
+    assert (shown.scales_of((1, 2, 3)), shown.scales_of((1,)), shown.style.drawn) == ((5, 40, 3), (5,), "Cells")
     assert ExploreState().style == Style()
 
 

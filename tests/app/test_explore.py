@@ -304,10 +304,15 @@ def test_how_maps_are_drawn_is_kept_and_what_nobody_touched_stays_so(tiny_app: O
     at = with_photo(tiny_app)
     state = session_of(hand(at, k={0: 2})).explore
     assert (state.opacity, state.hidden, state.colours, state.drawn) == (None, None, None, None)
-    state = session_of(hand(at, opacity=0.2, threshold=0.6, colours="cividis", smooth=False)).explore
+    state = session_of(hand(at, opacity=0.2, threshold=0.6, colours="cividis", drawn="Cells")).explore
     assert (state.opacity, state.hidden, state.colours, state.drawn) == (20, 60, "cividis", "Cells")
     stands = grid(at, "explainer")["stands"]
-    assert (stands["opacity"], stands["threshold"], stands["colours"], stands["smooth"]) == (0.2, 0.6, "cividis", False)
+    assert (stands["opacity"], stands["threshold"], stands["colours"], stands["drawn"]) == (
+        0.2,
+        0.6,
+        "cividis",
+        "Cells",
+    )
 
 
 def test_a_region_is_asked_of_one_photo(tiny_app: Open) -> None:

@@ -314,7 +314,7 @@ def test_cells_lie_on_what_the_model_saw_and_nothing_jumps(page: Page) -> None:
 
 @pytest.mark.parametrize(
     ("style", "against"),
-    [(Style(), None), (Style("inferno", 1.0, 0.3, smooth=False), None), (Style(), "green")],
+    [(Style(), None), (Style("inferno", 1.0, 0.3, drawn="Cells"), None), (Style(), "green")],
     ids=["as it is at first", "cells above a threshold", "a difference"],
 )
 def test_what_is_drawn_is_the_picture_that_python_draws(page: Page, style: Style, against: str | None) -> None:

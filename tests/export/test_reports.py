@@ -44,7 +44,7 @@ def why(taught: GalLoPClassifier) -> Explanation:
 
 
 def test_the_strongest_region_has_its_colour_and_what_was_not_seen_has_none(why: Explanation) -> None:
-    subject, style = Subject(why, "red"), Style(opacity=1.0, smooth=False)
+    subject, style = Subject(why, "red"), Style(opacity=1.0, drawn="Cells")
     pixels = np.asarray(map_picture(subject, 0, style=style)).astype(int)
     assert pixels.shape == np.asarray(why.image).shape
     scores = why.region_scores("red", 0)
@@ -69,7 +69,7 @@ def test_a_clear_map_is_the_photo_and_a_threshold_uncovers_it(why: Explanation) 
         y = round(top + (region // width + 0.5) * (why.crop.bottom - top) / height)
         assert not changed[y, x], "nothing else"
     grey = np.asarray(map_picture(subject, 0, style=Style(opacity=1e-9)))
-    maps = (map_picture(subject, 0, style=Style(opacity=1.0, threshold=t, smooth=False)) for t in (0.0, 0.5, 1.0))
+    maps = (map_picture(subject, 0, style=Style(opacity=1.0, threshold=t, drawn="Cells")) for t in (0.0, 0.5, 1.0))
     covered = [(np.asarray(shown) != grey).any(axis=-1).mean() for shown in maps]
     assert covered[0] > covered[1] > covered[2]
 

@@ -291,7 +291,7 @@ def test_one_scale_serves_every_class() -> None:
 
 
 def test_what_stands_goes_to_the_browser_and_comes_back() -> None:
-    style = Style("cividis", 0.3, 0.1, smooth=False)
+    style = Style("cividis", 0.3, 0.1, drawn="Cells")
     stands = Stands("red", "blue", True, 2, (1, 2, 3, 4), 5, True, style, 8)
     assert Stands.told(json.loads(json.dumps(stands.as_dict()))) == stands
 

@@ -33,7 +33,7 @@ from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, place_in_words
 from tests import tiny
 
-BLOCKS = Style("cividis", smooth=False)
+BLOCKS = Style("cividis", drawn="Cells")
 BROWSER = """
 import {{ readFileSync }} from "node:fs";
 const {{ painted }} = await import("{source}/colours.js");
@@ -241,7 +241,7 @@ def test_a_picture_is_as_large_as_its_photo_but_neither_tiny_nor_larger_than_ask
 def test_on_an_enlarged_photo_a_region_has_its_colour_at_its_place() -> None:
     found = explanation((32, 32))
     subject = Subject(found, "red")
-    picture = np.asarray(map_picture(subject, 0, style=Style("cividis", opacity=1.0, smooth=False)))
+    picture = np.asarray(map_picture(subject, 0, style=Style("cividis", opacity=1.0, drawn="Cells")))
     row, column = np.unravel_index(subject.scores(0).argmax(), (4, 4))
     assert (picture[50 * row + 25, 50 * column + 25] == colour_table("cividis")[255]).all()
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from gallop.config import HEADS
 from gallop.images import CropBox
 from gallop.maps.explainer.stands import Stands
-from gallop.maps.look import COLOURS, SIGNED_COLOURS, Scale, branch_scale, colour_table, shared_scale
+from gallop.maps.look import COLOURS, DRAWN, SIGNED_COLOURS, Scale, branch_scale, colour_table, shared_scale
 from gallop.maps.photo import photo_place, photo_url
 from gallop.parts import require_topk
 
@@ -104,6 +104,7 @@ def palettes() -> dict[str, Any]:
     return {
         "colours": {name: _packed(colour_table(name)) for name in COLOURS},
         "signed": _packed(colour_table(SIGNED_COLOURS)),
+        "drawn": list(DRAWN),
     }
 
 

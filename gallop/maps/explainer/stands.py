@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from gallop.errors import ClassNameError
-from gallop.maps.look import COLOURS, Style
+from gallop.maps.look import COLOURS, DRAWN, Style
 from gallop.setting import require
 from gallop.wording import listed, printable
 
@@ -111,7 +111,7 @@ class Stands:
             "all": self.all_scales,
             "opacity": self.style.opacity,
             "threshold": self.style.threshold,
-            "smooth": self.style.smooth,
+            "drawn": self.style.drawn,
             "colours": self.style.colours,
             "turn": self.turn,
         }
@@ -125,4 +125,5 @@ def _style(said: Mapping[str, Any]) -> Style:
     given: dict[str, Any] = {name: said.get(name) for name in ("opacity", "threshold")}
     numbers = {name: float(value) for name, value in given.items() if type(value) in (int, float) and 0 <= value <= 1}
     colours = said["colours"] if said.get("colours") in COLOURS else Style.colours
-    return Style(colours, smooth=said.get("smooth") is not False, **numbers)
+    drawn = said["drawn"] if said.get("drawn") in DRAWN else Style.drawn
+    return Style(colours, drawn=drawn, **numbers)

@@ -164,7 +164,7 @@ export class Options {
   constructor(move, settle) {
     this.opacity = element("input", "track-range", { type: "range", min: "0", max: "100" });
     this.threshold = element("input", "track-range", { type: "range", min: "0", max: "100" });
-    this.smooth = element("select");
+    this.drawn = element("select");
     this.colours = element("select");
     this.root = element(
       "details",
@@ -177,7 +177,7 @@ export class Options {
         {},
         labelled("Opacity", this.opacity),
         labelled("Hide weak regions", this.threshold),
-        labelled("Drawn", this.smooth),
+        labelled("Drawn", this.drawn),
         labelled("Colours", this.colours),
       ),
     );
@@ -192,11 +192,11 @@ export class Options {
       move(change);
       settle();
     };
-    this.smooth.addEventListener("change", () => chosen({ smooth: this.smooth.value === "smooth" }));
+    this.drawn.addEventListener("change", () => chosen({ drawn: this.drawn.value }));
     this.colours.addEventListener("change", () => chosen({ colours: this.colours.value }));
   }
 
-  show(state, names) {
+  show(state, names, ways) {
     for (const [input, value] of [
       [this.opacity, state.opacity],
       [this.threshold, state.threshold],
@@ -207,12 +207,9 @@ export class Options {
       input.style.setProperty("--at", `${whole}%`);
     }
     choices(
-      this.smooth,
-      [
-        ["smooth", "Smooth"],
-        ["cells", "Cells"],
-      ],
-      state.smooth ? "smooth" : "cells",
+      this.drawn,
+      ways.map((way) => [way, way]),
+      state.drawn,
     );
     choices(
       this.colours,

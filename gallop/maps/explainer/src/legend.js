@@ -4,7 +4,7 @@ import { element, say } from "./dom.js";
 import { drawMap } from "./map.js";
 import { difference, figure } from "./words.js";
 
-const PLAIN = { opacity: 1, threshold: 0, smooth: false };
+const PLAIN = { opacity: 1, threshold: 0, drawn: "Cells" };
 
 export class Legend {
   constructor() {

@@ -32,16 +32,17 @@ const outlined = new WeakMap(); // canvas -> the outlines that are on it
 
 /* A map that stands there already is not drawn again: k moves its outlines alone. */
 export function drawMap(canvas, scores, grid, scale, colours, style) {
-  const wanted = [scores, colours, scale.low, scale.high, style.opacity, style.threshold, style.smooth];
+  const wanted = [scores, colours, scale.low, scale.high, style.opacity, style.threshold, style.drawn];
   if (drawn.get(canvas)?.every((part, i) => part === wanted[i])) return;
   drawn.set(canvas, wanted);
-  const fine = style.smooth ? FINE : 1;
+  const smooth = style.drawn === "Smooth";
+  const fine = smooth ? FINE : 1;
   const [width, height] = [grid.columns * fine, grid.rows * fine];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const wide = style.smooth ? smoothed(scores, grid.rows, grid.columns, fine) : scores;
+  const wide = smooth ? smoothed(scores, grid.rows, grid.columns, fine) : scores;
   const pixels = painted(wide, scale, colours, style);
   canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
-  canvas.style.imageRendering = style.smooth ? "auto" : "pixelated";
+  canvas.style.imageRendering = smooth ? "auto" : "pixelated";
 }
 
 /* The border of a set of regions, as lines [x, y, x, y] in units of regions; within it, the lines between two. */

@@ -14,7 +14,7 @@ const EMPTY = {
   all: false, // every scale, or one
   opacity: 0.85,
   threshold: 0,
-  smooth: true,
+  drawn: "Smooth",
   colours: "viridis",
 };
 
@@ -61,7 +61,7 @@ export class State {
   }
 
   checked(said) {
-    const { names, colours } = this.data;
+    const { names, colours, drawn } = this.data;
     const looks = this.takes[0].looks.length;
     const local = this.takes[0].local;
     const count = this.maps;
@@ -82,7 +82,7 @@ export class State {
       all: Boolean(said.all) && count > 1,
       opacity: within(said.opacity, 0, 1, EMPTY.opacity),
       threshold: within(said.threshold, 0, 1, 0),
-      smooth: said.smooth !== false,
+      drawn: drawn.includes(said.drawn) ? said.drawn : drawn[0],
       colours: Object.hasOwn(colours, said.colours) ? said.colours : Object.keys(colours)[0],
     };
   }

@@ -187,7 +187,7 @@ export class Explainer {
     this.paintMaps(now);
     const offered = this.data.offered ?? Array.from(this.data.names.keys());
     this.classes.show(this.data.names, offered, now, this.explained, this.takes[1]?.when);
-    this.options.show(now, Object.keys(this.data.colours));
+    this.options.show(now, Object.keys(this.data.colours), this.data.drawn);
     showAsked(this);
     this.root.dispatchEvent(new CustomEvent("painted", { composed: true })); // what waits for it may be anywhere
   }
