@@ -70,8 +70,10 @@ class Backbone:
         again: what finds it by its name, fingerprint, device, precision and kind of regions on another machine, where
             one can: it is pickled as those, in place of its weights. None: pickled with its weights.
         logit_scale: what cosines are multiplied by before the softmax over the classes, one over the temperature.
-            SigLIP was trained with ``sigmoid(scale * cosine + bias)``, each pair for itself; here a softmax is taken
-            with its scale. Its bias is the same for all classes and cancels, so it is not read.
+        sigmoid: whether it was trained with a sigmoid (SigLIP): whether a photo and a text belong together was
+            ``sigmoid(scale * cosine + bias)``, each pair for itself. Here the question is which of the classes it is,
+            so a softmax is taken. Its scale is used as CLIP's is; its bias is the same for all classes and cancels in a
+            softmax, so it is not read, and the probabilities are no longer those of the sigmoid.
 
     Raises:
         UnsupportedTower: an encoder for which GalLoP's features are not defined.
@@ -99,6 +101,7 @@ class Backbone:
         # Convolutions are faster where a pixel's channels lie side by side.
         self.vision: ImageEncoder = image_encoder(model.visual.to(memory_format=torch.channels_last))
         self.logit_scale = float(torch.as_tensor(model.logit_scale).exp())
+        self.sigmoid = getattr(model, "logit_bias", None) is not None
 
     def grid_at(self, times: float) -> tuple[int, int]:
         """Return rows and columns of the regions of photos with so many times the pixels a side.

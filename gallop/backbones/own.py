@@ -104,6 +104,7 @@ class _Model(nn.Module):
     """Both encoders, as open_clip's ``CLIP`` holds them; weights come from a file."""
 
     text_pool_type = "argmax"
+    logit_bias = None
     attn_mask: Tensor
 
     def __init__(

@@ -246,9 +246,11 @@ def test_a_sigmoids_bias_cancels_and_its_scale_is_the_temperatures(tmp_path: Pat
     train_tokenizer(tmp_path, "gallop-siglip")
     model, file = made("gallop-siglip", tmp_path)
     ours = load_backbone(f"gallop-siglip/{file}", device="cpu")
+    assert ours.sigmoid
     assert ours.logit_scale == pytest.approx(float(model.logit_scale.exp()))
     photo, texts = ours.encode_image(torch.randn(1, 3, 32, 32))[0], ours.text.encode_texts(WORDS)
     cosines = torch.nn.functional.normalize(photo, dim=-1) @ torch.nn.functional.normalize(texts, dim=-1).T
     logits = model.logit_scale.exp() * cosines + model.logit_bias
     assert torch.allclose(class_probabilities(cosines, ours.logit_scale), logits.softmax(dim=-1), atol=1e-6)
     assert torch.equal(logits.sigmoid().argsort(), class_probabilities(cosines, ours.logit_scale).argsort())
+    assert not load_backbone(f"gallop-custom/{made('gallop-custom', tmp_path)[1]}", device="cpu").sigmoid
