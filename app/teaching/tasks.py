@@ -210,11 +210,9 @@ class Teaching:
         )
 
     def _after_event(self, event: Any, after: GalLoPClassifier) -> Progress:
-        """Events of ``fit_steps`` are told apart by their fields, so that torch stays out of this module's import."""
-        if hasattr(event, "done"):
-            return self._progress("encoding", event.done, event.total)
-        if not hasattr(event, "loss"):
-            return self._progress("calibrating", event.step, event.steps)
+        if not event.metrics:  # the model's prompts learn nothing in it
+            phase = "encoding" if event.stage.startswith("encoding") else "calibrating"
+            return self._progress(phase, event.done, event.total)
         if self._before is not None and not self._history:
             self._look(self._before, 0)  # it has its own prompts: those of the first step are in ``after``
         self._after, self._steps, self._of_steps = after, event.step, event.steps

@@ -51,6 +51,7 @@ function data(more = {}) {
     ],
     range: [0.1, 0.4],
     colours: { gray: "" },
+    drawn: ["Smooth", "Cells"],
     ...more,
   };
 }
