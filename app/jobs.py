@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# With the tower that ships a step takes a second or two, with a large one on a busy processor minutes. One that takes
-# so long is given up, so that others need not wait for it.
+# With the backbone that ships a step takes a second or two, with a large one on a busy processor minutes. One that
+# takes so long is given up, so that others need not wait for it.
 STUCK_SECONDS = 600.0
 
 

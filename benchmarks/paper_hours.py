@@ -2,10 +2,10 @@
 
     python -m benchmarks.paper_hours WORK [--only paper-ood ...] [--write]
 
-Data sets are shells of the true sizes (``benchmarks.paper_trees``), towers have the true sizes and random weights; both
-are made in WORK (4 GB) where they are not there yet. Every line of every benchmark takes one step, which is measured
-here. Hours on a GPU are those measured steps on a processor that is so many times faster, with what does not become
-faster: calls that a GPU waits for, and photos that its host decodes.
+Data sets are shells of the true sizes (``benchmarks.paper_trees``), backbones have the true sizes and random weights;
+both are made in WORK (4 GB) where they are not there yet. Every line of every benchmark takes one step, which is
+measured here. Hours on a GPU are those measured steps on a processor that is so many times faster, with what does not
+become faster: calls that a GPU waits for, and photos that its host decodes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from gallop.cli.commands.bench import CACHE_BYTES
 from gallop.features.encoding import READERS
 
 BENCHMARKS = ("paper-fewshot", "paper-domain", "paper-ood", "paper-ablation", "paper-backbones")
-TOWERS = ("RN50", "RN101", "ViT-B-32", "ViT-B-16", "ViT-L-14")
+BACKBONES = ("RN50", "RN101", "ViT-B-32", "ViT-B-16", "ViT-L-14")
 
 GPU_RATE = 100e12
 """Operations a second that a GPU is taken to sustain: a third of an A100's peak in bf16."""
@@ -88,8 +88,8 @@ class Hours:
     gpu: float
 
 
-def tower(work: Path, name: str) -> str:
-    """A tower of a true size with random weights, as ``load_backbone`` takes it."""
+def backbone(work: Path, name: str) -> str:
+    """A backbone of a true size with random weights, as ``load_backbone`` takes it."""
     architecture = f"{name}-quickgelu"
     file = work / f"{architecture}.safetensors"
     if not file.exists():
@@ -102,9 +102,9 @@ def tower(work: Path, name: str) -> str:
 def rehearsed(work: Path, name: str) -> tuple[list[Rehearsed], Encoded]:
     """Every line of a benchmark after one step, and what its test photos take."""
     text = (SPECS / f"{name}.yaml").read_text(encoding="utf-8")
-    for each in TOWERS:
+    for each in BACKBONES:
         if f"{each}/openai" in text:
-            text = text.replace(f"{each}/openai", tower(work, each))
+            text = text.replace(f"{each}/openai", backbone(work, each))
     spec = parse_spec(text, name)
     photos = read_photos(spec, work / "data")
     backbones = Backbones("cpu")
@@ -167,7 +167,7 @@ def table(found: Sequence[Hours], gpu: Gpu) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", type=Path, help="folder for data sets and towers, made where it is not there")
+    parser.add_argument("work", type=Path, help="folder for data sets and backbones, made where it is not there")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS)
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()

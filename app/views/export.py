@@ -79,7 +79,7 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
     """What answers on Explore, with the k that it is read with there, and the visitor's own limit.
 
     Raises:
-        PlainError: the text tower cannot take a name or a template.
+        PlainError: the text encoder cannot take a name or a template.
     """
     try:
         found = copy.copy(session.answers.classifier(backbone, asked))
@@ -111,7 +111,7 @@ def screen(session: Session, backbone: Backbone) -> Screen | None:
 
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
     taught = session.training.taught.after.model_.prompts if asked.taught and session.training.taught else None
-    return (session.training.tower, asked, tuple(topk), id(taught), session.limit.own_for(asked))
+    return (session.training.backbone_name, asked, tuple(topk), id(taught), session.limit.own_for(asked))
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -136,11 +136,11 @@ def learned_from(taught: Taught) -> str:
 
 def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
     if not asked.taught or session.training.taught is None:
-        tower = ("tower", session.training.tower)
-        return [tower, ("prompts", "zero-shot: nothing was learned"), ("templates", "; ".join(asked.templates))]
+        backbone = ("backbone", session.training.backbone_name)
+        return [backbone, ("prompts", "zero-shot: nothing was learned"), ("templates", "; ".join(asked.templates))]
     taught = session.training.taught
     return [
-        ("tower", taught.tower),
+        ("backbone", taught.backbone_name),
         ("prompts", learned_from(taught)),
         *(("how good", sentence) for sentence in measured(taught)),
         ("seed", str(taught.settings.seed)),

@@ -43,11 +43,11 @@ from gallop.backbones.weights.known import (
     cached_weights,
     clip_cache,
     known_elsewhere,
-    offered_towers,
+    offered_backbones,
     pair_settings,
 )
 from gallop.config import OwnPreset
-from gallop.errors import BackboneError, UnsupportedTower, first_line, suggesting
+from gallop.errors import BackboneError, UnsupportedBackbone, first_line, suggesting
 from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
 from gallop.wording import did_you_mean, listed
@@ -81,7 +81,8 @@ def load_backbone(
     Raises:
         BackboneError: unknown name, precision or kind of regions, weights missing or not fitting, no network for them,
             a GPU that is not there or cannot be used.
-        UnsupportedTower: a text encoder that learned contexts cannot be put into, or an image encoder without regions.
+        UnsupportedBackbone: a text encoder that learned contexts cannot be put into, or an image encoder without
+            regions.
     """
     target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
     backbone = moved(_load(os.fspath(name), download=download), target)
@@ -129,7 +130,7 @@ def _load(name: str, *, download: bool) -> Backbone:
     arch, _, source = name.partition("/")
     if source:
         return load_pair(name, arch, source, download=download)
-    pairs = {known.name.partition("/")[0]: known.name for known in reversed(offered_towers())}
+    pairs = {known.name.partition("/")[0]: known.name for known in reversed(offered_backbones())}
     near = did_you_mean(name, available_models()) or did_you_mean(name, pairs, shown=pairs)
     raise BackboneError(
         f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', or a folder.{near}"
@@ -180,7 +181,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
 
     Raises:
         BackboneError: unknown architecture or tag, weights or tokenizer missing or not fitting.
-        UnsupportedTower: an encoder that is not read here.
+        UnsupportedBackbone: an encoder that is not read here.
     """
     import open_clip
 
@@ -223,10 +224,10 @@ def check_architecture(name: str, settings: Mapping[str, Any]) -> None:
     """Refuse an architecture by open_clip's settings where building it would ask the Hub for settings of its own.
 
     Raises:
-        UnsupportedTower: its text encoder is one of Hugging Face's.
+        UnsupportedBackbone: its text encoder is one of Hugging Face's.
     """
     if theirs := settings["text_cfg"].get("hf_model_name"):
-        raise UnsupportedTower(
+        raise UnsupportedBackbone(
             f"The text encoder of {name} is Hugging Face's {theirs}; learned contexts are put into open_clip's own "
             "text transformers here."
         )
@@ -433,7 +434,7 @@ def _of_architecture(arch: str) -> Admission:
             size = model.visual.image_size
             side = size[0] if isinstance(size, tuple) else size
             regions = vision(torch.empty(1, 3, side, side))[1].shape[1]
-    except UnsupportedTower as error:
+    except UnsupportedBackbone as error:
         return Admission(refusal=str(error))
     if regions != prod(vision.grid):
         return Admission(refusal=f"{arch} gives {regions} regions, which are no grid of {vision.grid}.")

@@ -8,7 +8,7 @@ import math
 import os
 import re
 
-from gallop.backbones.weights.known import named_tower
+from gallop.backbones.weights.known import named_backbone
 from gallop.checkpoints.hub import HUB
 from gallop.errors import BackboneError
 
@@ -133,10 +133,10 @@ def gigabytes(text: str) -> int:
     return int(float(found[1]) * 1e9)
 
 
-def tower(text: str) -> str:
-    """Return the word for a tower on this machine, if it is there; torch is not loaded."""
+def backbone(text: str) -> str:
+    """Return the word for a backbone on this machine, if it is there; torch is not loaded."""
     try:
-        named_tower(text)
+        named_backbone(text)
     except BackboneError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text

@@ -134,7 +134,7 @@ class Batcher:
         self._taken = 0
         self._seconds_a_photo = 0.05
         self._ending = False
-        self._thread = threading.Thread(target=self._run, name="gallop-tower", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="gallop-backbone", daemon=True)
         self._thread.start()
 
     @contextmanager

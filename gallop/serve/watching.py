@@ -46,7 +46,7 @@ class Metrics:
         )
         self.photos = Counter("gallop_photos", "Photos that were answered.", ["model"], **here)
         self.batches = Histogram("gallop_batch_photos", "Photos in a batch.", buckets=_PHOTOS, **here)
-        self.tower = Histogram("gallop_batch_seconds", "What a batch took.", buckets=_SECONDS, **here)
+        self.batches = Histogram("gallop_batch_seconds", "What a batch took.", buckets=_SECONDS, **here)
         self.waiting = Gauge("gallop_waiting_photos", "Photos that are here and not answered yet.", **here)
         self.bodies = Gauge("gallop_body_bytes", "Bytes of requests that are held.", **here)
         self.loaded = Gauge("gallop_model_loaded", "Whether a model is in memory.", ["model"], **here)
@@ -54,7 +54,7 @@ class Metrics:
 
     def batch(self, photos: int, seconds: float) -> None:
         self.batches.observe(photos)
-        self.tower.observe(seconds)
+        self.batches.observe(seconds)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

@@ -90,7 +90,7 @@ def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open, monkeypatch
     session = session_of(at)
     session.training.settings = replace(session.training.settings, epochs=6, lr=0.001)
     hold(monkeypatch, learning)
-    session.training.start(resources.jobs(), resources.towers())
+    session.training.start(resources.jobs(), resources.backbones())
     job = there(session.training.job)
     wait(job, lambda snapshot: snapshot.progress is not None and learning(snapshot.progress))
     job.cancel()

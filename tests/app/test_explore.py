@@ -42,10 +42,10 @@ from tests.app_pages import (
 def test_the_page_opens_on_a_sample_that_is_explained_already(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.ui import resources
 
-    def no_tower(*_: object) -> None:
-        raise AssertionError("a tower was asked for")
+    def no_backbone(*_: object) -> None:
+        raise AssertionError("a backbone was asked for")
 
-    monkeypatch.setattr(type(resources.shared.towers), "lease", no_tower)
+    monkeypatch.setattr(type(resources.shared.backbones), "lease", no_backbone)
     at = fine(tiny_app())
     data = grid(at, "explainer")
     assert data["names"] == chips(at).value == ["cat", "dog", "rabbit", "fox", "teddy bear"]
@@ -206,18 +206,18 @@ def test_one_class_is_answered_with_a_hint(tiny_app: Open) -> None:
     assert "Name a second one" in everything(at)
 
 
-def test_k_changes_outlines_scores_and_probabilities_without_a_tower(
+def test_k_changes_outlines_scores_and_probabilities_without_a_backbone(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = with_photo(tiny_app)
     before, said = explained(at), score(at)
     photo = grid(at, "explainer")["photo"]
 
-    def no_tower(*_: object) -> None:
-        raise AssertionError("a tower ran")
+    def no_backbone(*_: object) -> None:
+        raise AssertionError("a backbone ran")
 
-    monkeypatch.setattr(type(tiny.vit()), "encode_image", no_tower)
-    monkeypatch.setattr(type(tiny.vit().text), "encode", no_tower)
+    monkeypatch.setattr(type(tiny.vit()), "encode_image", no_backbone)
+    monkeypatch.setattr(type(tiny.vit().text), "encode", no_backbone)
     now = explained(hand(at, k={0: 1}))
     assert now.sums[0].startswith("k = 1: ")
     assert (now.kept[0], now.sums[1:]) == (before.kept[0][:1], before.sums[1:])

@@ -260,7 +260,7 @@ def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pyte
 def test_a_page_for_browsers_is_handed_out_as_a_zip_of_its_folder(
     tiny_app: Open, handed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = {"index.html": b"<html>", "towers/vision.onnx.packed": b"1"}
+    files = {"index.html": b"<html>", "encoders/vision.onnx.packed": b"1"}
     facts = {"fixed": False, "agreement": {"photos": 5, "difference": 2e-7}}
     monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: (files, facts))
     at = go(with_photo(tiny_app), EXPORT)

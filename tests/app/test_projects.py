@@ -226,7 +226,7 @@ def with_facts(project: Project, change: Callable[[dict[str, Any]], object]) -> 
         lambda f: f.update(settings=None),
         lambda f: f["settings"].update(epochs=10**9),
         lambda f: f["settings"].update(warp=1),
-        lambda f: f.update(tower=["mini"]),
+        lambda f: f.update(backbone=["mini"]),
         lambda f: f.update(fingerprint="mini"),
         lambda f: f.update(content=[["x", "short"]]),
         lambda f: f.update(content=[["stranger", "a" * 64]]),
@@ -405,6 +405,6 @@ def test_a_project_of_the_first_format_is_opened_by_every_version() -> None:
 
 
 def test_facts_are_as_a_run_has_them(project: Project) -> None:
-    """The first runs had no tower and no fingerprint."""
-    old: Run = opened(with_facts(project, lambda f: [f.pop(key) for key in ("tower", "fingerprint")])).runs[0].run
-    assert (old.tower, old.fingerprint, written(old)) == ("mini", "", written(project.runs[0].run))
+    """The first runs had no backbone and no fingerprint."""
+    old: Run = opened(with_facts(project, lambda f: [f.pop(key) for key in ("backbone", "fingerprint")])).runs[0].run
+    assert (old.backbone_name, old.fingerprint, written(old)) == ("mini", "", written(project.runs[0].run))

@@ -538,7 +538,7 @@ def test_doctor(backbone: Path, cache_folder: Path, model: Path) -> None:
     assert told["cache"]["bytes"] == size > 0
     extras = (True, find_spec("streamlit") is not None, None)
     assert (told["matplotlib"], told["app"], told["backbone"]) == extras
-    assert [tower["name"] for tower in told["towers"]][: len(available_models())] == list(available_models())
+    assert [known["name"] for known in told["backbones"]][: len(available_models())] == list(available_models())
     loaded = call("doctor", "--json", "--backbone", backbone).json["backbone"]
     assert (loaded["input"], loaded["grid"]) == (32, [4, 4])
     assert set(loaded["seconds"]) == {"load", "first_photo", "next_photo", "text_of_ten"}
@@ -546,23 +546,23 @@ def test_doctor(backbone: Path, cache_folder: Path, model: Path) -> None:
     assert f"model mini   {available_models()['mini']}" in call("doctor").out
 
 
-def test_doctor_tells_the_towers_that_are_here_and_what_a_first_pass_costs(backbone: Path, tmp_path: Path) -> None:
+def test_doctor_tells_the_backbones_that_are_here_and_what_a_first_pass_costs(backbone: Path, tmp_path: Path) -> None:
     """Sizes as the files have them; the settings say the rest, and nothing is loaded to tell it."""
     weights = next(backbone.glob("*.safetensors"))
     file = shutil.copy(weights, tmp_path / "some.safetensors")
-    told = call("doctor", "--json", "--towers", backbone, f"ViT-B-32={file}").json["towers"]
+    told = call("doctor", "--json", "--backbones", backbone, f"ViT-B-32={file}").json["backbones"]
     folder, named = (
-        next(tower for tower in told if tower["source"] == source)
+        next(backbone for known in told if known["source"] == source)
         for source in (str(backbone.resolve()), f"ViT-B-32/{file}")
     )
     assert (folder["name"], folder["bytes"]) == (backbone.name, weights.stat().st_size)
     assert (folder["input"], folder["grid"], folder["tokens"]) == (32, [4, 4], 32)
     assert (named["bytes"], named["input"], named["grid"], named["tokens"]) == (folder["bytes"], 224, [7, 7], 77)
-    table = call("doctor", "--towers", backbone, "--backbone", backbone).out
-    assert re.search(rf"tower {backbone.name} +\d+ MB, \d+ MB in memory, 4 x 4 regions, 32 px, 32 tokens\n", table)
-    assert re.search(r"tower mini .* 14 x 14 regions, 224 px, 32 tokens, Apache-2.0\n", table)
+    table = call("doctor", "--backbones", backbone, "--backbone", backbone).out
+    assert re.search(rf"backbone {backbone.name} +\d+ MB, \d+ MB in memory, 4 x 4 regions, 32 px, 32 tokens\n", table)
+    assert re.search(r"backbone mini .* 14 x 14 regions, 224 px, 32 tokens, Apache-2.0\n", table)
     assert re.search(r"its first pass +loading [\d.]+ s, a photo [\d.]+ s and the next [\d.]+ s, text of ten", table)
-    assert f", 64 tokens, {TOKENIZERS}\n" in call("doctor", "--towers", f"ViT-B-16-SigLIP={file}").out
+    assert f", 64 tokens, {TOKENIZERS}\n" in call("doctor", "--backbones", f"ViT-B-16-SigLIP={file}").out
     assert folder["needs"] == ""
 
 
@@ -660,7 +660,7 @@ REFUSED = [
     ("explain ROOT/none --model MODEL --out ROOT/w.png", "none"),
     ("doctor --device toaster", "There is no device 'toaster'"),
     ("doctor --backbone maxi", "There is no backbone 'maxi'"),
-    ("doctor --towers ROOT/nowhere", "names no tower on this machine"),
+    ("doctor --backbones ROOT/nowhere", "names no backbone on this machine"),
 ]
 
 
@@ -689,17 +689,17 @@ def test_a_mistake_of_ours_is_not_hidden(photos: Path, monkeypatch: pytest.Monke
 # ------------------------------------------------------------------ streams
 
 
-WITHOUT_A_TOWER = ("app", "data", "data list", "data check")
+WITHOUT_A_BACKBONE = ("app", "data", "data list", "data check")
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "predict", "explain", "bench", "doctor", "export", *WITHOUT_A_TOWER]
+    "command", ["train", "evaluate", "predict", "explain", "bench", "doctor", "export", *WITHOUT_A_BACKBONE]
 )
 def test_every_help_has_examples(command: str) -> None:
     outcome = call(*command.split(), "--help")
     assert outcome.code == 0
     assert f"\n  gallop {command}" in "\n" + outcome.out.partition("examples:\n")[2]
-    options = ("--device", "--json") if command not in WITHOUT_A_TOWER else ()
+    options = ("--device", "--json") if command not in WITHOUT_A_BACKBONE else ()
     assert all(option in outcome.out for option in options)
 
 

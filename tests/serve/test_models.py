@@ -1,4 +1,4 @@
-"""Several models: loaded when they are asked for, on one tower where they share it, within a budget of memory."""
+"""Several models: loaded when they are asked for, on one backbone where they share it, within a budget of memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def loaded(service: Running) -> list[str]:
     return [entry["name"] for entry in service.get("/models").json()["models"] if entry["loaded"]]
 
 
-def test_models_are_loaded_when_they_are_asked_for_and_share_a_tower(models: dict[str, Path]) -> None:
+def test_models_are_loaded_when_they_are_asked_for_and_share_a_backbone(models: dict[str, Path]) -> None:
     with running(models) as service:
         assert loaded(service) == ["colours"]
         assert service.post("/models/warm/predict", photo()).json()["model"] == "warm"
@@ -36,12 +36,12 @@ def test_what_was_not_used_for_longest_makes_room(models: dict[str, Path]) -> No
     room = sum(facts[0].bytes) + facts[1].bytes[0]
     with running(models, memory=room) as service:
         service.post("/models/warm/predict", photo())
-        assert loaded(service) == ["colours", "warm"], "they share a tower, so there is room for both"
+        assert loaded(service) == ["colours", "warm"], "they share a backbone, so there is room for both"
         first = service.post("/predict", photo()).json()["photos"]
-        tower = weakref.ref(service.service._room._loaded["warm"].model_.backbone)
+        backbone = weakref.ref(service.service._room._loaded["warm"].model_.backbone)
         assert service.post("/models/others/predict", photo()).status_code == 200
         assert loaded(service) == ["others"]
-        assert tower() is None, "nobody holds what was let go"
+        assert backbone() is None, "nobody holds what was let go"
         assert service.post("/predict", photo()).json()["photos"] == first
         assert loaded(service) == ["colours"]
         assert 'gallop_model_loaded{model="others"} 0.0' in service.get("/metrics").text
@@ -50,10 +50,10 @@ def test_what_was_not_used_for_longest_makes_room(models: dict[str, Path]) -> No
 def test_a_model_that_never_fits_is_refused_and_the_others_stay(models: dict[str, Path]) -> None:
     with running(models) as service:
         service.post("/models/others/predict", photo())
-        own, tower = service.service.facts("colours").bytes
+        own, backbone = service.service.facts("colours").bytes
         larger = sum(service.service.facts("others").bytes)
-    assert larger > own + tower, "its tower sees larger photos"
-    with running(models, memory=own + tower) as service:
+    assert larger > own + backbone, "its backbone sees larger photos"
+    with running(models, memory=own + backbone) as service:
         refused = service.post("/models/others/predict", photo())
         assert refusal(refused) == (503, "no_memory")
         assert "--memory" in refused.json()["error"]["message"]

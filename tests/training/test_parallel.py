@@ -70,7 +70,7 @@ MANY: dict[str, dict[str, Any]] = {
     "many names, small batches": {"batch_size": 1, "epochs": 1},
     "many names for CoOp": {"global_prompts": 1, "topk": (), "dropout": 0.0},
 }
-"""With a photo or two of each of 25 classes: enough for processes to share the text tower's work."""
+"""With a photo or two of each of 25 classes: enough for processes to share the text encoder's work."""
 SCENARIOS |= MANY
 
 

@@ -20,7 +20,7 @@ runs.told(session, ledger)
 there = False
 with problems_told():
     kept = ledger.runs()
-    baseline = compare.untaught(session, lambda: resources.backbone(session.training.tower), kept)
+    baseline = compare.untaught(session, lambda: resources.backbone(session.training.backbone_name), kept)
     there = True
 if not there:
     st.stop()

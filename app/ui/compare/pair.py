@@ -9,16 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from app import charts, text
+from app.backbones import BackboneProblem
 from app.library import Explanation
 from app.photos import shelf
 from app.runs import run as of
 from app.runs.run import Flip, Run
 from app.teaching import tasks
 from app.teaching.training import Settings
-from app.towers import TowerProblem
 from app.ui.compare.runs import name, pin_names
 from app.ui.explanation.answer import session_photo_url
-from app.ui.resources import holding, towers
+from app.ui.resources import backbones, holding
 from app.ui.widgets.elements import chart, image, job_outcome, problems_told, start_job
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
@@ -72,13 +72,13 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
 
 
 def train_like(session: Session, run: Run, settings: Sequence[Settings], job: str, words: str) -> None:
-    """Train the cards as they are on the tower of a run, once with each of these settings, as a job of the page."""
+    """Train the cards as they are on the backbone of a run, once with each of these settings, as a job of the page."""
     try:
-        tower = compare.tower_of_run(towers(), run)
-    except TowerProblem as error:
+        name = compare.backbone_of_run(backbones(), run)
+    except BackboneProblem as error:
         st.error(text.markdown(error), icon=":material/error:")
         return
-    start_job(session, compare.series(session, towers(), tower, settings), job, words)
+    start_job(session, compare.series(session, backbones(), name, settings), job, words)
 
 
 def compare_with_coop(session: Session) -> None:
@@ -97,7 +97,7 @@ def compare_with_coop(session: Session) -> None:
         start_job(
             session,
             compare.series(
-                session, towers(), session.training.tower, [compare.coop_settings(session.training.settings)]
+                session, backbones(), session.training.backbone_name, [compare.coop_settings(session.training.settings)]
             ),
             "seeds",
             "CoOp on the cards",
@@ -144,8 +144,8 @@ def what_dropout_changes(
 
 
 def _found(session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]) -> compare.GlobalPrompts:
-    """With the run's own tower, one after the other: there may not be room for all."""
-    with holding(compare.tower_of_run(towers(), run)) as backbone:
+    """With the run's own backbone, one after the other: there may not be room for all."""
+    with holding(compare.backbone_of_run(backbones(), run)) as backbone:
         return compare.global_prompts_of(session, backbone, run, pairs)
 
 
@@ -206,9 +206,9 @@ def _errand(session: Session, run: Run, kept: Sequence[Run]) -> None:
 
 
 def versus(a: Run, b: Run) -> None:
-    names, towers = pin_names((a, b)), of.towers_in_words(a, b)
-    if towers:
-        st.info(text.markdown(towers), icon=":material/info:")
+    names, note = pin_names((a, b)), of.backbones_in_words(a, b)
+    if note:
+        st.info(text.markdown(note), icon=":material/info:")
     left, right = st.columns(2, gap="large")
     for column, label, run, other in ((left, "A", a, b), (right, "B", b, a)):
         with column:
@@ -265,9 +265,9 @@ MOST_SMALL = 8
 
 
 def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
-    found, towers = of.flips(a, b), of.towers_of((a, b))
-    if all(towers):
-        st.caption(text.markdown(f"A says what it does with the tower {towers[0]}, B with {towers[1]}."))
+    found, names = of.flips(a, b), of.backbones_of((a, b))
+    if all(names):
+        st.caption(text.markdown(f"A says what it does with the backbone {names[0]}, B with {names[1]}."))
     if not found:
         both = set(a.answers) & set(b.answers)
         st.caption(f"None: A and B say the same to all {len(both)}.")
@@ -332,8 +332,8 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
 
 
 def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
-    """With the run's own tower, one after the other: there may not be room for both."""
-    with holding(compare.tower_of_run(towers(), run)) as backbone:
+    """With the run's own backbone, one after the other: there may not be room for both."""
+    with holding(compare.backbone_of_run(backbones(), run)) as backbone:
         return compare.explain_with_run(session, backbone, run, photo)
 
 
@@ -342,7 +342,7 @@ def _maps(
 ) -> None:
     subjects = [Subject(found, chosen) for found in both]
     drawn = [subject for subject in subjects if prompt < len(subject.explanation.topk)]
-    alike = of.same_tower(*pinned)  # cosines of two towers have no common scale
+    alike = of.same_backbone(*pinned)  # cosines of two backbones have no common scale
     scale = scale_of([subject.scores(prompt) for subject in drawn]) if drawn and alike else None
     names = pin_names(pinned)
     for column, label, subject in zip(st.columns(2, gap="large"), names, subjects, strict=True):
@@ -369,4 +369,6 @@ def _maps(
             k = f"k = {found.topk[prompt]}"
             st.caption(f"Score at {k}: {score:.4f}", help=f"Its best regions: {words}.")
     if len(drawn) == 2 and not alike:
-        st.caption("Each map has colours of its own, from its lowest to its highest score: two towers share no scale.")
+        st.caption(
+            "Each map has colours of its own, from its lowest to its highest score: two backbones share no scale."
+        )

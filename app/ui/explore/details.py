@@ -107,7 +107,7 @@ def faithful(
             st.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
         if not clicked:
             return
-        with problems_told(), holding(session.training.tower):
+        with problems_told(), holding(session.training.backbone_name):
             found = _play(classifier, explanation, name, place)
             session.answers.deletions.put(key, found)
     if found is None:
@@ -208,7 +208,7 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
             if not found.topk and not found.branches:
                 st.caption("Without local prompts there is no map.")
                 return
-            classifier = session().answers.classifier(backbone(session().training.tower), question)
+            classifier = session().answers.classifier(backbone(session().training.backbone_name), question)
             faithful(session(), classifier, found, _explained(found), (photo.sha256, question))
 
 

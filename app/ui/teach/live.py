@@ -12,7 +12,7 @@ from app.teaching.cards import Card
 from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
-from app.ui.resources import backbone, jobs, towers
+from app.ui.resources import backbone, backbones, jobs
 from app.ui.widgets.elements import chart, problems_told
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
@@ -38,7 +38,7 @@ def begin(session: Session) -> None:
         return
     session.training.asked = False
     try:
-        session.training.start(jobs(), towers())
+        session.training.start(jobs(), backbones())
     except GallopError as error:
         session.training.end_with("error", str(error))
 
@@ -70,7 +70,7 @@ def _learn_at_once(session: Session) -> None:
     help_ = "At once: no training runs, and the prompts stay. A training with all photos may do better."
     if st.button(words, icon=":material/bolt:", width="stretch", key="learn more", help=help_):
         with problems_told():
-            backbone(session.training.tower)  # nothing is encoded before it is there
+            backbone(session.training.backbone_name)  # nothing is encoded before it is there
             session.training.learn_more()
             st.rerun()
 

@@ -35,7 +35,10 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
     with st.expander(words, icon=icon, key="k sweep", on_change="rerun") as fold:
         if not fold.open:
             return
-        found, now = testing.swept(session, backbone(session.training.tower), tested), tested.evaluation.accuracy
+        found, now = (
+            testing.swept(session, backbone(session.training.backbone_name), tested),
+            tested.evaluation.accuracy,
+        )
         chart(
             charts.k_sweep(found.sweep, topk),
             key="accuracy by k",
@@ -122,8 +125,8 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
 
 
 def show_opened(session: Session, photo: Photo, *, really: str) -> None:
-    tower, question = backbone(session.training.tower), testing.taught_question(session)
-    found = session.answers.explain(tower, photo, question).with_topk(session.training.scales())
+    frozen, question = backbone(session.training.backbone_name), testing.taught_question(session)
+    found = session.answers.explain(frozen, photo, question).with_topk(session.training.scales())
     said, name = found.label, text.markdown(really)
     share = f"It said **{text.markdown(found.answer)}**, {text.percent(found.probabilities[said])}"
     if said != really:

@@ -106,7 +106,7 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
                 icon=":material/close:",
                 key=f"take away {' '.join(shown)}",
             )
-    found = testing.answered(session, backbone(session.training.tower), photos)
+    found = testing.answered(session, backbone(session.training.backbone_name), photos)
     known = tested.answers.outlier if tested is not None else NONE_YET
     other = found.outlier if found is not None else NONE_YET
     if not known.size and not other.size:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gallop.backbones.vision.encoder import ImageEncoder
 from gallop.config import RegionKind
-from gallop.errors import UnsupportedTower
+from gallop.errors import UnsupportedBackbone
 
 _QUERY, _KEY, _VALUE = range(3)
 """Their order in ``in_proj_weight``."""
@@ -35,7 +35,7 @@ class ViTEncoder(ImageEncoder):
         super().__init__(module)
         block = module.transformer.resblocks[-1]
         if not isinstance(block.attn, nn.MultiheadAttention):
-            raise UnsupportedTower(f"This ViT is built of {type(block).__name__}, which has no plain value path.")
+            raise UnsupportedBackbone(f"This ViT is built of {type(block).__name__}, which has no plain value path.")
         self.region_kind = region_kind
         self.region_projection: Tensor = module.proj
         self.region_width = len(module.proj)
@@ -114,7 +114,7 @@ class PooledViTEncoder(ImageEncoder):
     def __init__(self, module: Any) -> None:
         super().__init__(module)
         if getattr(module, "attn_pool_contrastive", None) is not None or module.pool_type not in ("avg", "tok"):
-            raise UnsupportedTower("This ViT pools in more than one way, so a token alone has no single feature.")
+            raise UnsupportedBackbone("This ViT pools in more than one way, so a token alone has no single feature.")
         self.region_projection: Tensor = module.proj
         self.region_width = len(module.proj)
         self.grid = tuple(module.grid_size)

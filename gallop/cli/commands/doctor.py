@@ -1,4 +1,4 @@
-"""``gallop doctor``: what is installed, which towers are here, and what a first pass through one of them costs."""
+"""``gallop doctor``: what is installed, which backbones are here, and what a first pass through one of them costs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 
 from gallop import MethodConfig, available_models, load_backbone, load_image
 from gallop.backbones import pick_device
-from gallop.backbones.weights.known import towers_here
+from gallop.backbones.weights.known import backbones_here
 from gallop.cli.commands.app import missing_for_app
 from gallop.cli.console import Console, columns
 from gallop.features.encoding import default_cache_folder, encode_photos
@@ -36,7 +36,7 @@ def run(options: Namespace, console: Console) -> int:
         "versions": versions(),
         "device": str(pick_device(options.device)),
         "devices": devices(),
-        "towers": [{name: getattr(tower, name) for name in TOLD} for tower in towers_here(options.towers)],
+        "backbones": [{name: getattr(known, name) for name in TOLD} for known in backbones_here(options.backbones)],
         "models": {name: str(folder) for name, folder in available_models().items()},
         "cache": _cache(),
         "matplotlib": find_spec("matplotlib") is not None,
@@ -94,12 +94,12 @@ def _table(result: dict[str, Any]) -> list[str]:
     rows.append(["extra app", "there" if result["app"] else "not installed"])
     rows += [["device", result["device"]], ["devices", ", ".join(result["devices"])]]
     rows += [[f"model {name}", folder] for name, folder in result["models"].items()] or [["models", "none"]]
-    rows += [[f"tower {tower['name']}", _words(tower)] for tower in result["towers"]]
+    rows += [[f"backbone {known['name']}", _words(known)] for known in result["backbones"]]
     cache = result["cache"]
     rows.append(["cache", f"{cache['folder']} ({cache['bytes'] / 1e6:.1f} MB)"])
     if result["backbone"]:
         backbone = result["backbone"]
-        rows.append([f"backbone {backbone['name']}", f"loads; fingerprint {backbone['fingerprint'][:12]}"])
+        rows.append([f"{backbone['name']} loads", f"fingerprint {backbone['fingerprint'][:12]}"])
         took = backbone["seconds"]
         rows.append(
             [
@@ -111,15 +111,15 @@ def _table(result: dict[str, Any]) -> list[str]:
     return columns(rows)
 
 
-def _words(tower: dict[str, Any]) -> str:
-    """What is known of a tower without loading it; what is not known is left out."""
-    grid, side, tokens = tower["grid"], tower["input"], tower["tokens"]
+def _words(known: dict[str, Any]) -> str:
+    """What is known of a backbone without loading it; what is not known is left out."""
+    grid, side, tokens = known["grid"], known["input"], known["tokens"]
     told = [
-        f"{tower['bytes'] / 1e6:.0f} MB" + (f", {tower['memory'] / 1e6:.0f} MB in memory" if tower["memory"] else ""),
+        f"{known['bytes'] / 1e6:.0f} MB" + (f", {known['memory'] / 1e6:.0f} MB in memory" if known["memory"] else ""),
         f"{grid[0]} x {grid[1]} regions" if grid else "",
         f"{side} px" if side else "",
         f"{tokens} tokens" if tokens else "",
-        tower["licence"],
-        tower["needs"],
+        known["licence"],
+        known["needs"],
     ]
     return ", ".join(filter(None, told))

@@ -62,7 +62,7 @@ def _train(options: Namespace, console: Console, parallel: Parallel) -> _Done:
     out = Path(options.out)
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
     method, training = method_of(options, backbone.preset), training_of(options, backbone.preset)
-    if options.preset == "tower" and backbone.preset == "paper":
+    if options.preset == "backbone" and backbone.preset == "paper":
         console.progress(f"settings: the paper's, since none were measured on {backbone.name}")
     console.progress(f"reading {options.data}")
     everything = labelled_images(options.data, split="train")
