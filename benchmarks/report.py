@@ -70,7 +70,7 @@ def _rest(found: dict[str, Any]) -> str:
         ("kept features from memory", photo(cache, "milliseconds_memory"), f"{cache['ratio_memory']:.0f}x"),
         ("k slider to the map", f"{slider['milliseconds']:.2f} ms", f"1/{slider['ratio_time']:.0f} of encoding"),
         ("training step, 10 classes", f"{step['milliseconds']:.0f} ms", _rivals(step)),
-        ("the same, backbones in bf16", f"{bf16['milliseconds']:.0f} ms", f"{_rivals(bf16)}, both in fp32"),
+        ("the same, the backbone in bf16", f"{bf16['milliseconds']:.0f} ms", f"{_rivals(bf16)}, both in fp32"),
         *(
             (f"of a step, after the backbone, {backbone}, 100 classes", f"{row['milliseconds']:.0f} ms", _rivals(row))
             for backbone, row in (

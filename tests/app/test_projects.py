@@ -190,8 +190,8 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "no format": ("tells no format", lambda m: m.pop("format")),
     "an older format": ("tells no format", lambda m: m.update(format=0)),
     "a newer format": (
-        r"newer version of this app \(9\.9, format 2.*Update",
-        lambda m: m.update(format=2, version="9.9"),
+        r"newer version of this app \(9\.9, format 3.*Update",
+        lambda m: m.update(format=3, version="9.9"),
     ),
 }
 
@@ -402,6 +402,19 @@ def test_a_project_of_the_first_format_is_opened_by_every_version() -> None:
     answers = [kept.run.answers[each.sha256] for each in shots]
     assert said.labels.tolist() == [answer.label for answer in answers]
     assert said.probabilities.max(axis=1) == pytest.approx([answer.probability for answer in answers], abs=1e-5)
+
+
+def called_tower(facts: dict[str, Any]) -> None:
+    del facts["backbone"]
+    facts["tower"] = "small"
+
+
+def test_a_project_of_the_first_format_names_its_backbone_otherwise(project: Project) -> None:
+    assert opened(said(project, called_tower)).backbone_name == "small"
+
+
+def test_an_older_run_names_its_backbone_otherwise(project: Project) -> None:
+    assert opened(with_facts(project, called_tower)).runs[0].run.backbone_name == "small"
 
 
 def test_facts_are_as_a_run_has_them(project: Project) -> None:
