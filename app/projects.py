@@ -298,7 +298,7 @@ def run_said(facts: str, name: str, where: str) -> Run:
     except (ValueError, TypeError, AttributeError):  # a setting, a name, or a list in a name's place
         sound = False
     if not sound or run is None:
-        raise wrong(where, "tells of a run in a way that is not known here")
+        raise wrong(where, "describes a run in an unknown way")
     return run
 
 
@@ -392,7 +392,7 @@ class _Opened:
     def project(self) -> Project:
         if MANIFEST not in self.members:
             raise ProjectProblem(
-                f"{self.shown} is no project: there is no {MANIFEST} in it. Photos in class folders are taken by "
+                f"{self.shown} is not a project: it has no {MANIFEST} in it. Photos in class folders are taken by "
                 "Teach, and a model's zip by Export."
             )
         said = Said.of_text(self._text(MANIFEST), f"{MANIFEST} in {self.shown}")
@@ -415,7 +415,7 @@ class _Opened:
     def _check_version(self, said: Said) -> None:
         found = said.held.get("format")
         if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-            raise wrong(said.where, "tells no format")
+            raise wrong(said.where, "has no format")
         if found > PROJECT_FORMAT:
             by = printable_name(said.text("version", 80)) if "version" in said.held else "another version"
             raise ProjectProblem(
@@ -499,7 +499,7 @@ class _Opened:
         for name in said.held:
             held = said.object(name).held
             if unknown := sorted(held.keys() - settings_of(Settings)):
-                raise wrong(said.where, f"has settings that are not known here ({listed(unknown)})")
+                raise wrong(said.where, f"has unknown settings ({listed(unknown)})")
             try:
                 found[name] = Settings(**held)
             except ConfigError as error:

@@ -151,8 +151,8 @@ def backbones_in_words(a: Run, b: Run) -> str:
     if not mine:
         return ""
     return (
-        f"A answers with the backbone {mine} and B with {other}: what differs may be the backbones' doing, not the "
-        "training's, and outlier scores, cosines and losses of the two have no common scale."
+        f"A answers with the backbone {mine} and B with {other}: differences may come from the backbones, not from "
+        "the training, and outlier scores, cosines and losses of the two have no common scale."
     )
 
 

@@ -117,10 +117,10 @@ def regions_of(known: KnownBackbone) -> int:
 def way_in_words(way: str, known: KnownBackbone) -> str:
     """What a way to teach does with a backbone, in a sentence or two."""
     if way == CUSTOM:
-        return "Every setting is yours."
+        return "You choose every setting."
     if way == PAPER:
         usual = (
-            "" if known.preset == "default" else " Nothing was measured on this backbone, so they are the usual ones."
+            "" if known.preset == "default" else " Nothing was measured on this backbone, so these are the defaults."
         )
         return (
             "The paper's own settings: 200 rounds, a fresh view of each photo in every one. Takes many times as long."
@@ -128,13 +128,13 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
         )
     if known.preset == "default":
         return (
-            "Chosen by measurement for the model that ships: a few views of each photo, 30 rounds, and a head that "
+            "Chosen by measurement for the built-in model: a few views of each photo, 30 rounds, and a head that "
             "answers beside the prompts."
         )
     scaled = "" if regions_of(known) == PAPERS_REGIONS else f", k for its {regions_of(known)} regions"
     return (
         f"The paper's settings, cut short to try out: {_ROUNDS} rounds of {_VIEWS} views of each photo{scaled}. "
-        "Measured on no backbone."
+        "Not measured on any backbone."
     )
 
 

@@ -48,7 +48,8 @@ def offer_sample(session: Session) -> None:
             args=(session,),
         )
         st.caption(
-            "Candles, mugs, teapots and vases, and a model that learned them: every page is full. *Teach* removes it."
+            "Candles, mugs, teapots and vases, and a model that learned them, so that every page has something to "
+            "show. *Teach* removes it."
         )
     elif session.training.taught is None and is_there(session):
         show_notice(session, Where.CARDS)
@@ -111,8 +112,8 @@ def _menu(session: Session) -> None:
         disabled=not session.has_anything,
         icon=":material/download:",
         on_click="ignore",
-        help="Classes, photos, the runs about them and how things are set, in one zip. Whoever has the file has the "
-        "photos: as they are seen here, without place and time.",
+        help="Classes, photos, the runs about them and how things are set, in one zip. The file contains the photos, "
+        "as they are shown here, without place and time.",
     )
     st.file_uploader(
         "Open a project",
@@ -147,7 +148,7 @@ def _question(session: Session) -> None:
         return
     project, name = session.asked
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Open **{text.markdown(name)}** in place of what is here?", width="content")
+        st.markdown(f"Open **{text.markdown(name)}** instead of what is here?", width="content")
         which, args = f"project {id(project)}", (session, project, name)
         st.button("Replace", key=f"replace with {which}", type="primary", on_click=_replace, args=args)
         st.button("Add to it", key=f"add {which}", on_click=_add, args=args)

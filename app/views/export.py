@@ -72,7 +72,7 @@ def _question(session: Session, state: ExploreState) -> Question:
     try:
         return state.question(session.training)
     except GallopError as error:
-        raise PlainError(f"{error} Mend it on the page Explore.") from error
+        raise PlainError(f"{error} Fix it on the page Explore.") from error
 
 
 def exported_classifier(session: Session, backbone: Backbone, asked: Question) -> GalLoPClassifier:
@@ -84,7 +84,7 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
     try:
         found = copy.copy(session.answers.classifier(backbone, asked))
     except GallopError as error:
-        raise PlainError(f"{error} Mend it on the page Explore.") from error
+        raise PlainError(f"{error} Fix it on the page Explore.") from error
     model = copy.copy(found.model_)
     model.config = replace(model.config, topk=session.explore.scales_of(model.config.topk))
     found.model_, found.backbone = model, backbone
@@ -103,7 +103,7 @@ def screen(session: Session, backbone: Backbone) -> Screen | None:
         now, missing = session.answers.ways(backbone, photo, asked, finer=bool(shown.finer))
         found = (missing or now)(backbone, photo, asked)
     except GallopError as error:
-        raise PlainError(f"{error} Mend it on the page Explore.") from error
+        raise PlainError(f"{error} Fix it on the page Explore.") from error
     found = found.with_topk(shown.scales_of(found.topk))
     chosen = shown.class_name if shown.class_name in found.class_names else None
     return Screen(photo, asked, found, chosen or found.label, shown.style)

@@ -53,7 +53,7 @@ class Opened:
 
 
 def opening(make: Callable[[], Opened]) -> Generator[Counted, None, Opened]:
-    yield Counted(0.5, "Reading it")
+    yield Counted(0.5, "Reading the file")
     return make()
 
 

@@ -118,7 +118,7 @@ def test_words_say_what_was_measured_and_what_was_not() -> None:
     other = KnownBackbone("other", grid=(7, 7))
     assert "Chosen by measurement" in way_in_words(QUICK, mini)
     assert "Chosen by measurement" not in way_in_words(QUICK, other)
-    assert "50 rounds of 4 views of each photo, k for its 49 regions. Measured on no backbone." in way_in_words(
+    assert "50 rounds of 4 views of each photo, k for its 49 regions. Not measured on any backbone." in way_in_words(
         QUICK, other
     )
     assert "the usual ones" in way_in_words(PAPER, other)

@@ -320,12 +320,12 @@ def test_a_region_is_asked_of_one_photo(tiny_app: Open) -> None:
 
 def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_of(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    curve = json.loads(bars(fine(button(at, "Take regions away").click().run()), "deletion"))["data"][0]
+    curve = json.loads(bars(fine(button(at, "Remove regions").click().run()), "deletion"))["data"][0]
     assert (curve["name"], curve["x"][0], curve["x"][-1]) == ("best regions first", 0, 100)
     assert f"**{curve['y'][0]:.4f}**" in score(at), "it starts at the score shown"
     area = next(found.value for found in at.markdown if found.value.startswith("Area"))
-    assert not [found for found in at.button if found.label == "Take regions away"]
-    assert button(hand(at, k={0: 9}), "Take regions away"), "another k, another curve"
+    assert not [found for found in at.button if found.label == "Remove regions"]
+    assert button(hand(at, k={0: 9}), "Remove regions"), "another k, another curve"
     hand(at, k={0: 5})
     assert area in [found.value for found in at.markdown]
 

@@ -187,8 +187,8 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "scales that are none": ("no list of numbers", lambda m: m["tuned"].update(topk=["1"])),
     "photos that are none": ("no list of fingerprints", lambda m: m["tuned"].update(photos=["1"])),
     "tuned to nothing": ("not laid out", lambda m: m.update(tuned=[])),
-    "no format": ("tells no format", lambda m: m.pop("format")),
-    "an older format": ("tells no format", lambda m: m.update(format=0)),
+    "no format": ("has no format", lambda m: m.pop("format")),
+    "an older format": ("has no format", lambda m: m.update(format=0)),
     "a newer format": (
         r"newer version of this app \(9\.9, format 3.*Update",
         lambda m: m.update(format=3, version="9.9"),
@@ -246,7 +246,7 @@ def with_facts(project: Project, change: Callable[[dict[str, Any]], object]) -> 
 )
 def test_a_run_that_lies_is_refused(project: Project, change: Callable[[dict[str, Any]], object]) -> None:
     assert opened(with_facts(project, lambda facts: None)).runs[0].run == project.runs[0].run
-    with pytest.raises(ProjectProblem, match=r"runs/1 in shop\.zip tells of a run in a way that is not known here"):
+    with pytest.raises(ProjectProblem, match=r"runs/1 in shop\.zip describes a run in an unknown way"):
         opened(with_facts(project, change))
 
 

@@ -234,7 +234,7 @@ def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two
     assert "A answers with the backbone other and B with mini" in said
     assert "A: GalLoP 2 on other, right on 4 test photos" in said
     assert "B: GalLoP 1 on mini, right on 4 test photos" in said
-    assert "A says what it does with the backbone other, B with mini." in said or "None: A and B say the same" in said
+    assert "A answers with the backbone other, B with mini." in said or "None: A and B say the same" in said
     assert "**A: GalLoP 2 on other** says" in said
     assert "two backbones share no scale" in said
     assert {line["what"]: (line["A"], line["B"]) for line in table(at, "what")}["backbone"] == ("other", "mini")

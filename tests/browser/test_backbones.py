@@ -88,7 +88,7 @@ def test_what_goes_wrong_with_a_backbone_is_a_sentence_and_loses_nothing(page: P
     download.click()
     expect(page.get_by_text(re.compile(r"[1-9]\d* of 34 MB are here"))).to_be_visible()
     page.get_by_role("button", name="Cancel this").click()
-    expect(page.get_by_text("The download was cancelled; nothing of it was kept.")).to_be_visible()
+    expect(page.get_by_text("The download was cancelled; nothing was saved.")).to_be_visible()
     expect(answer(page)).to_contain_text("cat")
     for happens, why in ((hub.files.clear, "EntryNotFound"), (hub.leave, "Connect")):
         settled(page)

@@ -56,8 +56,8 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
         key=f"seeds {label} {run.id}",
         disabled=bool(problem) or session.page_jobs.running is not None,
         icon=":material/casino:",
-        help="Which photos are drawn, how they are cropped and which prompts sit out is chance: one seed can be ten "
-        "points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
+        help="Which photos are drawn, how they are cropped and which prompts are dropped is random: one seed can be "
+        "ten points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
     )
     if problem:
         st.caption(f"{label}: {text.markdown(problem)}")
@@ -88,8 +88,8 @@ def compare_with_coop(session: Session) -> None:
         key="coop",
         disabled=bool(problem) or session.page_jobs.running is not None,
         icon=":material/model_training:",
-        help="CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. What GalLoP has on it is what "
-        "local prompts, dropout and, where there is one, the head add.",
+        help="CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. GalLoP adds local prompts, "
+        "dropout and, where there is one, a head.",
     )
     if problem:
         st.caption(text.markdown(problem))
@@ -217,7 +217,7 @@ def versus(a: Run, b: Run) -> None:
     left, right = st.columns(2, gap="large")
     if a.settings is not None and b.settings is not None:  # nothing is set for zero-shot
         with left:
-            st.markdown("**What is set otherwise**")
+            st.markdown("**Settings that differ**")
             lines = of.differences(a, b)
             if lines:
                 st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
@@ -253,7 +253,7 @@ def _verdict(a: Run, b: Run) -> None:
         st.markdown("Both are right and wrong at the same test photos.")
         return
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
-    chance = "is hardly chance" if p < 0.05 else "may well be chance"
+    chance = "is hardly by chance" if p < 0.05 else "may be by chance"
     st.markdown(
         f"A alone is right on **{only_a}**, B alone on **{only_b}**, which {chance}.",
         help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
@@ -267,7 +267,7 @@ MOST_SMALL = 8
 def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     found, names = of.flips(a, b), of.backbones_of((a, b))
     if all(names):
-        st.caption(text.markdown(f"A says what it does with the backbone {names[0]}, B with {names[1]}."))
+        st.caption(text.markdown(f"A answers with the backbone {names[0]}, B with {names[1]}."))
     if not found:
         both = set(a.answers) & set(b.answers)
         st.caption(f"None: A and B say the same to all {len(both)}.")
@@ -277,7 +277,7 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         small = here[:MOST_SMALL]
         alt = "; ".join(f"{photos[flip.digest].name}: {_said(flip)}" for flip in small)
         image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
-    told = "The nearest class, whatever the limit for none of these says."
+    told = "The most probable class; the limit for none of these is not used."
     columns = {name: st.column_config.TextColumn(help=told) for name in ("A says", "B says")}
     st.dataframe(
         pd.DataFrame([_flipped_line(flip, photos) for flip in found]),
@@ -288,7 +288,7 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     if len(here) < len(found):
         st.caption(
             f"{len(found) - len(here)} of {len(found)} are not here.",
-            help="A run keeps no photos, only what it said to them. Put them on the cards of *Teach* to see them.",
+            help="A run stores no photos, only its answers. Put them on the cards of *Teach* to see them.",
         )
 
 

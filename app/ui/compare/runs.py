@@ -121,7 +121,7 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
             st.rerun()
     with st.container(horizontal=True):
         icon, args = ":material/folder_open:", (session, run)
-        about = f"{name(run)} becomes the taught classifier of this visit, as if it had just been trained."
+        about = f"{name(run)} becomes the classifier of this session, as if it had just been trained."
         if run.backbone_name != session.training.backbone_name:
             about += f" It answers with its own backbone, {text.markdown(run.backbone_name)}."
         st.button("Open this run", on_click=_open, args=args, icon=icon, key=f"open run {run.id}", help=about)
@@ -143,7 +143,7 @@ def told(session: Session, ledger: Ledger) -> None:
     if session.compare.deleted is not None:
         number, words = session.compare.deleted
         left, right = last.columns([4, 1], vertical_alignment="center")
-        left.caption(f"Deleted {text.markdown(words)}. It can be brought back until the next one is deleted.")
+        left.caption(f"Deleted {text.markdown(words)}. It can be restored until the next one is deleted.")
         right.button(
             "Undo", on_click=_undo, args=(session, ledger, number), icon=":material/undo:", key=f"undelete run {number}"
         )
@@ -156,7 +156,7 @@ def _chosen(session: Session, run: Run, done: str) -> bool:
         return True
     session.tell(
         Where.RUNS,
-        f"Another run had just been chosen, so {run.name} was not {done}. Look at the one that is, and click again.",
+        f"Another run was just chosen, so {run.name} was not {done}. Check which one is chosen, and click again.",
         "info",
     )
     return False

@@ -166,7 +166,7 @@ def _is_shown(session: Session, photo: Photo, name: str) -> bool:
         return True
     session.tell(
         Where.CORRECTION,
-        f"The photo had just changed, so {photo.name} was not put to {name}. Look at the answer, and say it again.",
+        f"The photo just changed, so {photo.name} was not put to {name}. Look at the answer, and correct it again.",
         "info",
     )
     return False

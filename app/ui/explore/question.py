@@ -146,9 +146,9 @@ def _finer() -> None:
         "Finer maps",
         shown,
         key=place.key,
-        help="Each photo is looked at once more at twice the size, for four times as many regions. The answer stays as "
-        "it is and comes first; the map follows, after four times its work with the backbone that ships and nine times "
-        "with others. To answer from both looks, choose detail 2 in Teach.",
+        help="A second look at each photo, at twice the size, for four times as many regions. The answer does not "
+        "change and comes first; the map follows, after four times the work with mini and nine times with other "
+        "backbones. To answer from both looks, choose detail 2 in Teach.",
     )
     keep(place, found)
 
@@ -163,7 +163,7 @@ def _templates() -> tuple[str, ...] | str:
         key=place.key,
         height=100,
         help="{} is where the name goes. Try `a drawing of a {}`. Each prompt is one template; with fewer of them they "
-        "are counted round. Learned prompts take the place of templates.",
+        "are repeated. Learned prompts replace templates.",
     )
     keep(place, typed)
     try:
@@ -179,7 +179,8 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
         return False
     if photo is not None and photo.sha256 in sample_answers() and session.explore.names is None:
         st.caption(
-            "This sample is asked about names of its own, by zero-shot. Your photos are asked about your classes."
+            "This sample has class names of its own and is answered by zero-shot. Your photos are compared with your "
+            "classes."
         )
         return False
     if not session.training.knows(names):

@@ -296,7 +296,7 @@ def _other_backbone(used: snippets.UsedBackbone) -> str:
     words = (
         f"The code names the backbone {text.markdown(used.name)}, whose weights are not in the zip: a file or folder "
     )
-    words += "has to lie where the code is run; a pair of open_clip is downloaded, once."
+    words += "must be where the code is run; a pair of open_clip is downloaded, once."
     if used.precision != "fp32":
         words += f" This page computes in {used.precision}; the command line in single precision, so its numbers "
         words += "differ in the third digit or so."

@@ -27,7 +27,7 @@ _HELP = (
 
 
 _REGIONS_HELP = (
-    "What a region of this backbone is. With another kind it is another backbone: its runs and answers are kept apart. "
+    "What a region of this backbone is. With another kind it is another backbone: its runs and answers are separate. "
     + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items())
     + f". {REGION_ADVICE}"
 )
@@ -141,7 +141,7 @@ def settle_download(session: Session) -> None:
     elif problem := session.downloads.problem(running.name):
         session.tell(
             Where.BACKBONES,
-            "The download was cancelled; nothing of it was kept." if problem == "Cancelled." else problem,
+            "The download was cancelled; nothing was saved." if problem == "Cancelled." else problem,
             "info",
         )
 
@@ -161,4 +161,4 @@ def ask_for(session: Session, name: str) -> None:
         choose(session, name)
         return
     words = f"The address asks for the backbone {text.shorten(name, 60)!r}, which is not offered here"
-    session.tell(Where.BACKBONES, f"{words}, so {session.training.backbone_name} goes on to answer.", "info")
+    session.tell(Where.BACKBONES, f"{words}, so {session.training.backbone_name} is still used.", "info")

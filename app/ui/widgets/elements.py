@@ -168,7 +168,7 @@ def watch_job(page_jobs: PageJobs) -> None:
         if snapshot.state is State.QUEUED:
             words = "Waiting for another one to end" if snapshot.ahead else "Starting"
         if running.job.stopping:
-            words = "Stopping after the step in hand"
+            words = "Stopping after this step"
         st.progress(share, text=f"{running.words}. {words}")
         st.button(
             "Cancel this",
