@@ -121,8 +121,8 @@ def test_words_say_what_was_measured_and_what_was_not() -> None:
     assert "50 rounds of 4 views of each photo, k for its 49 regions. Not measured on any backbone." in way_in_words(
         QUICK, other
     )
-    assert "the usual ones" in way_in_words(PAPER, other)
-    assert "the usual ones" not in way_in_words(PAPER, mini)
+    assert "the defaults" in way_in_words(PAPER, other)
+    assert "the defaults" not in way_in_words(PAPER, mini)
 
 
 def test_of_a_backbone_that_nothing_was_set_for_a_training_takes_the_usual_settings() -> None:
@@ -168,7 +168,7 @@ def test_each_backbone_has_a_form_of_its_own(three: Open) -> None:
     assert at.radio(key="teach way").value == PAPER, "what goes with it"
     assert form(at, "lr", "epochs", "views") == [0.002, 200, 0]
     assert scales(at) == [(5, 49), (10, 49), (15, 49), (20, 49)]
-    assert "the usual ones" in everything(at)
+    assert "the defaults" in everything(at)
     fine(at.radio(key="teach way").set_value(QUICK).run())
     assert (form(at, "lr", "epochs", "views"), scales(at)) == ([0.002, 50, 4], [(1, 49), (2, 49), (4, 49), (5, 49)])
     assert "k for its 49 regions" in everything(at)

@@ -390,7 +390,7 @@ def test_a_photo_chosen_as_another_is_corrected_leaves_both_as_they_are(tiny_app
     session_of(at).explore = session_of(at).explore.looking_at(first)
     said = everything(fine(at.button(key=f"really {other} green").click().run())).replace("\\", "")
     assert "next.png was not put to green" in said
-    assert "say it again" in said
+    assert "correct it again" in said
     assert "Wrong? Then **photo.png** is really" in everything(at).replace("\\", "")
     assert [len(card(at, name).shots) for name in ("red", "green")] == [2, 2]
-    assert "say it again" not in everything(fine(at.run()))
+    assert "correct it again" not in everything(fine(at.run()))

@@ -327,7 +327,7 @@ def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyP
 
 def test_names_that_cannot_be_used_are_told_and_leave_a_way_to_open_a_model(tiny_app: Open) -> None:
     at = go(with_photo(tiny_app, "red\nRed"), EXPORT)
-    assert "Mend it on the page Explore" in at.error[0].value
+    assert "Fix it on the page Explore" in at.error[0].value
     assert "Red" in at.error[0].value
     assert uploader(at, "A model's zip")
     assert "sent to no other machine" in everything(at)

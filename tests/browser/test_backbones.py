@@ -70,7 +70,7 @@ def test_what_goes_wrong_with_a_backbone_is_a_sentence_and_loses_nothing(page: P
     # A visitor who asks for a path.
     separator = "&" if "?" in page.url else "?"
     page.goto(f"{page.url}{separator}backbone=/etc/passwd")
-    expect(page.get_by_text("is not offered here, so mini goes on to answer")).to_be_visible()
+    expect(page.get_by_text("is not offered here, so mini is still used")).to_be_visible()
     expect(answer(page)).to_contain_text("cat")
 
     # A wrong file.
