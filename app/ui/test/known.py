@@ -249,8 +249,8 @@ def hints(session: Session, tested: testing.Tested | None) -> None:
         "were taught without it: calibration splits the photos into parts and trains again without each part in turn. "
         "A test photo is judged by the prompts in use, which never saw it either. The rule is that of confident "
         "learning (Northcutt and others, 2021): a label is doubted when another class is the most probable of "
-        "those that this photo reaches as well as that class's own photos do on average. These are hints: a photo may also "
-        "be hard, or the classes alike.",
+        "those that this photo reaches as well as that class's own photos do on average. These are hints: a photo may "
+        "also be hard, or the classes alike.",
     )
     taught = session.training.taught_model
     if taught.after.cross_fit_ is None:
