@@ -275,7 +275,7 @@ def prompt_scores(scores: Sequence[float], highest: float) -> go.Figure:
 
 
 def deletion_curve(found: Deletion) -> go.Figure:
-    """Scores as regions are taken away: in the map's order, and the mean and range of the random orders."""
+    """Scores as regions are removed: in the map's order, and the mean and range of the random orders."""
     share = (100 * found.removed).tolist()
     hover = "%{x:.0f} % gone: %{y:.4f}"
     edge = {"x": share, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
@@ -289,7 +289,7 @@ def deletion_curve(found: Deletion) -> go.Figure:
         go.Scatter(y=highest, fill="tonexty", fillcolor=PALE_GREY, **edge),
     ]
     return new_chart(
-        lines, xaxis=percent_axis("regions taken away"), yaxis=titled_axis("score", rangemode="tozero"), showlegend=True
+        lines, xaxis=percent_axis("regions removed"), yaxis=titled_axis("score", rangemode="tozero"), showlegend=True
     )
 
 
@@ -363,21 +363,21 @@ def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: fl
 
 
 def roc(found: Mapping[str, Separation]) -> go.Figure:
-    """For each score the share of known photos kept against the share of unknown ones that pass for known."""
+    """For each score the share of known photos accepted against the share of unknown ones taken for known."""
     lines = [
         go.Scatter(
             x=(100 * unknown_kept).tolist(),
             y=(100 * known_kept).tolist(),
             name=name,
             mode="lines",
-            hovertemplate="%{y:.0f} % of the known kept, %{x:.0f} % of the unknown pass<extra>" + name + "</extra>",
+            hovertemplate=f"%{{y:.0f}} % of the known accepted, %{{x:.0f}} % of the unknown<extra>{name}</extra>",
         )
         for name, (known_kept, unknown_kept) in ((name, each.curve) for name, each in found.items())
     ]
     return new_chart(
         lines,
-        xaxis=percent_axis("unknown photos that pass for known", range=WHOLE),
-        yaxis=percent_axis("known photos kept", range=WHOLE),
+        xaxis=percent_axis("unknown photos taken for known", range=WHOLE),
+        yaxis=percent_axis("known photos accepted", range=WHOLE),
         showlegend=True,
         shapes=[line_at(y=95)],
     )

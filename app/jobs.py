@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# With the tower that ships a step takes a second or two, with a large one on a busy processor minutes. One that takes
-# so long is given up, so that others need not wait for it.
+# With the backbone that ships a step takes a second or two, with a large one on a busy processor minutes. One that
+# takes so long is given up, so that others need not wait for it.
 STUCK_SECONDS = 600.0
 
 
@@ -228,7 +228,7 @@ class JobManager:
         job = self._running
         if job is not None and time.monotonic() - self._since > self._stuck:
             job._stop.set()
-            job._end(State.FAILED, error=f"One step took more than {self._stuck:.0f} seconds, so it was given up.")
+            job._end(State.FAILED, error=f"One step took more than {self._stuck:.0f} seconds, so the job was stopped.")
             self._running = None
             self._start()  # the thread that is stuck ends by itself when it comes back
 
@@ -300,5 +300,5 @@ def _sentence(error: Exception) -> str:
     sentence = sentence_of(error)
     if sentence is None:
         _log.error("A job failed", exc_info=error)
-        return f"This went wrong inside ({type(error).__name__}); details are in the terminal."
+        return f"Internal error ({type(error).__name__}); details are in the terminal."
     return sentence

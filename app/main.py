@@ -41,9 +41,9 @@ from gallop.cli.arguments.app import add_app_words
 
 # Seconds: the server listens when all of its parts have started, this one too.
 SOON = 0.5
-# Seconds in which a tower is loaded on the slowest machine.
+# Seconds in which a backbone is loaded on the slowest machine.
 LOADED_WITHIN = 300.0
-# Seconds in which nobody is sent anything: the first picture and the tower would wait for each other.
+# Seconds in which nobody is sent anything: the first picture and the backbone would wait for each other.
 REST = 1.5
 # Seconds between two looks at the memory.
 LOOKED_AFTER = 10.0
@@ -67,12 +67,12 @@ if own_start:
     given = {name: getattr(told, name) for name in ("device", "precision", "regions", "keep")}
     if told.visitor_memory is not None:
         given["visitor_memory"] = told.visitor_memory
-    start_with(Options(tuple(told.towers), told.tower_memory, told.allow_downloads, **given))
+    start_with(Options(tuple(told.backbones), told.backbone_memory, told.allow_downloads, **given))
 
 # What is shared by all visitors is made with these options, so it is imported after them.
+from app.backbones import DEFAULT_BACKBONE, BackboneProblem
 from app.photos.sample_answers import sample_answers
 from app.runs.run import zipped
-from app.towers import DEFAULT_TOWER, TowerProblem
 from app.ui import resources, streamlit_insides
 from app.ui.explore.waiting import first_picture
 from app.views.method import NOTEBOOKS, notebook_files
@@ -112,9 +112,9 @@ def notebook(request: Request) -> Response:
 def load_ahead() -> None:
     """Beside the pages: who looks at the first sample needs it only afterwards."""
     rest.wait(REST)
-    with suppress(TowerProblem):  # a page says so to whoever needs it
-        resources.towers().lease(DEFAULT_TOWER, patience=LOADED_WITHIN)
-    # What is loaded by now stays: whoever looks for garbage need not look through torch and a tower, which holds the
+    with suppress(BackboneProblem):  # a page says so to whoever needs it
+        resources.backbones().lease(DEFAULT_BACKBONE, patience=LOADED_WITHIN)
+    # What is loaded by now stays: whoever looks for garbage need not look through torch and a backbone, which holds the
     # interpreter for a quarter of a second.
     gc.collect()
     gc.freeze()
@@ -139,7 +139,7 @@ def look_after_memory() -> None:
 
 @asynccontextmanager
 async def starts(_: st.App) -> AsyncIterator[None]:
-    """The first visitor is to wait no longer than the second; and the tower that all begin with is loaded.
+    """The first visitor is to wait no longer than the second; and the backbone that all begin with is loaded.
 
     That the browser opens is seen to by Streamlit for a script, not for a server of one's own.
     """

@@ -10,7 +10,7 @@ from app.ui import resources
 from app.ui.explanation import current
 from app.ui.streamlit_insides import draw_from_the_top
 from app.ui.teach import live
-from app.ui.widgets import remembered, towers
+from app.ui.widgets import backbones, remembered
 from app.ui.widgets.elements import receive, slot, watch_job
 from app.visitor.registry import TooManyVisitors
 
@@ -44,7 +44,7 @@ if session.lost and not session.photos.deck.cards and not session.photos.shelf.p
     why = "has ended, and its photos are gone, or another browser began it"
     above.info(f"The session of this address {why}. You start anew.", icon=":material/info:")
 remembered.run_begins()
-towers.settle_download(session)
+backbones.settle_download(session)
 current.settle_opening(session)
 current.follow(session)
 with resources.page_drawn():

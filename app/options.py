@@ -10,12 +10,13 @@ class Options:
     """As given on the command line, but for where runs are kept.
 
     Attributes:
-        named: towers on this machine, as ``gallop.backbones.weights.named_tower`` takes them.
-        memory: bytes that towers may take together; None is half of what the device has.
+        named: backbones on this machine, as ``gallop.backbones.weights.named_backbone`` takes them.
+        memory: bytes that backbones may take together; None is half of what the device has.
         downloads: whether visitors may have weights downloaded.
-        device: where towers compute, as ``load_backbone`` takes it.
-        precision: of the towers on a CPU, as ``load_backbone`` takes it; the one that ships has its own.
-        regions: the kind of region features that the towers which have several give unless a visitor chooses another.
+        device: where backbones compute, as ``load_backbone`` takes it.
+        precision: of the backbones on a CPU, as ``load_backbone`` takes it; the one that ships has its own.
+        regions: the kind of region features that the backbones which have several give unless a visitor chooses
+            another.
         keep: seconds that sessions outlive their pages; None is the usual time.
         visitor_memory: bytes that the photos of each visitor may take.
     """

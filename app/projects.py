@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
+from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.photos.archives import (
     MAX_ARCHIVE_BYTES,
@@ -43,6 +44,7 @@ from app.runs.run import (
     ZIP_TENSORS,
     Files,
     Run,
+    backbone_key,
     recorded_settings,
     run_of_row,
     written,
@@ -51,7 +53,6 @@ from app.runs.run import (
 from app.runs.store import MOST_NAME, MOST_RUNS
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, Card
 from app.teaching.training import Answer, Settings
-from app.towers import DEFAULT_TOWER
 from gallop import Photo, __version__, load_image
 from gallop.errors import ConfigError, GallopError
 from gallop.images import DEFAULT_LIMITS, ImageLimits
@@ -62,7 +63,7 @@ from gallop.setting import settings_of
 from gallop.wording import listed, one_line
 
 # Of the file. Raised when an older version could not read it, or would read it wrongly.
-PROJECT_FORMAT = 1
+PROJECT_FORMAT = 2
 MANIFEST, RUN_FACTS = "project.json", "run.json"
 # Folders of the photos on no card: to look at, and of none of the classes.
 SHELVES = ("look", "other")
@@ -89,8 +90,8 @@ class Project:
         runs: the oldest first.
         taught: which of the runs answers, counted from 0; None where nothing was taught.
         limit: for "none of these", where it was set by hand.
-        tower: the one that answers.
-        settings: of the next training on a tower, by its name.
+        backbone_name: the one that answers.
+        settings: of the next training on a backbone, by its name.
         tuned: the k that were chosen on test photos, and the content hashes of those; None where none were.
         explore: what the page Explore stands at, as JSON has it.
     """
@@ -100,7 +101,7 @@ class Project:
     runs: tuple[ProjectRun, ...] = ()
     taught: int | None = None
     limit: float | None = None
-    tower: str = DEFAULT_TOWER
+    backbone_name: str = DEFAULT_BACKBONE
     settings: Mapping[str, Settings] = field(default_factory=dict)
     explore: Mapping[str, Any] = field(default_factory=dict)
     tuned: tuple[tuple[int, ...], frozenset[str]] | None = None
@@ -145,8 +146,8 @@ def project_file(project: Project) -> bytes:
         "runs": [_run(number, each, files) for number, each in enumerate(project.runs, 1)],
         "taught": project.taught,
         "limit": project.limit,
-        "tower": project.tower,
-        "settings": {tower: recorded_settings(each) for tower, each in sorted(project.settings.items())},
+        "backbone": project.backbone_name,
+        "settings": {name: recorded_settings(each) for name, each in sorted(project.settings.items())},
         "explore": dict(project.explore),
         "tuned": None if project.tuned is None else _tuned(*project.tuned),
     }
@@ -297,7 +298,7 @@ def run_said(facts: str, name: str, where: str) -> Run:
     except (ValueError, TypeError, AttributeError):  # a setting, a name, or a list in a name's place
         sound = False
     if not sound or run is None:
-        raise wrong(where, "tells of a run in a way that is not known here")
+        raise wrong(where, "describes a run in an unknown way")
     return run
 
 
@@ -309,7 +310,7 @@ def _is_sound(run: Run) -> bool:
         and all(map(_is_whole, counts))
         and all(name in run.class_names and _is_digest(digest) for name, digest in run.content)
         and all(_is_whole(point.step) and _finite(point.loss) and _finite(point.accuracy) for point in run.history)
-        and len(run.tower) <= MOST_TEXT
+        and len(run.backbone_name) <= MOST_TEXT
         and (run.fingerprint == "" or _is_digest(run.fingerprint))
         and all(
             _is_digest(digest) and _is_answer(said, run.class_names)
@@ -391,7 +392,7 @@ class _Opened:
     def project(self) -> Project:
         if MANIFEST not in self.members:
             raise ProjectProblem(
-                f"{self.shown} is no project: there is no {MANIFEST} in it. Photos in class folders are taken by "
+                f"{self.shown} is not a project: it has no {MANIFEST} in it. Photos in class folders are taken by "
                 "Teach, and a model's zip by Export."
             )
         said = Said.of_text(self._text(MANIFEST), f"{MANIFEST} in {self.shown}")
@@ -405,7 +406,7 @@ class _Opened:
             runs,
             said.whole("taught", len(runs)),
             said.number("limit"),
-            said.text("tower"),
+            said.text(backbone_key(said.held)),
             self._settings(said.object("settings")),
             said.object("explore").held,
             self._tuned(said),
@@ -414,7 +415,7 @@ class _Opened:
     def _check_version(self, said: Said) -> None:
         found = said.held.get("format")
         if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-            raise wrong(said.where, "tells no format")
+            raise wrong(said.where, "has no format")
         if found > PROJECT_FORMAT:
             by = printable_name(said.text("version", 80)) if "version" in said.held else "another version"
             raise ProjectProblem(
@@ -495,12 +496,12 @@ class _Opened:
 
     def _settings(self, said: Said) -> dict[str, Settings]:
         found = {}
-        for tower in said.held:
-            held = said.object(tower).held
+        for name in said.held:
+            held = said.object(name).held
             if unknown := sorted(held.keys() - settings_of(Settings)):
-                raise wrong(said.where, f"has settings that are not known here ({listed(unknown)})")
+                raise wrong(said.where, f"has unknown settings ({listed(unknown)})")
             try:
-                found[tower] = Settings(**held)
+                found[name] = Settings(**held)
             except ConfigError as error:
                 raise wrong(said.where, f"has a setting that cannot be used ({str(error).rstrip('.')})") from error
         return found

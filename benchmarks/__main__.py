@@ -2,8 +2,8 @@
 
 python -m benchmarks                                              everything, as text
 python -m benchmarks --write                                      and into benchmarks/README.md, with the plot
-python -m benchmarks text --tower ViT-B-16 --classes 100 --json   one row
-python -m benchmarks bf16 --data PHOTO_SETS                       accuracies with the towers in bf16
+python -m benchmarks text --backbone ViT-B-16 --classes 100 --json   one row
+python -m benchmarks bf16 --data PHOTO_SETS                       accuracies with the backbone in bf16
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 from benchmarks import images, report, text, training
 
 MEASUREMENTS = {
-    "text": lambda o: text.run(o.tower, o.classes, prompts=o.prompts, naive=not o.no_naive),
-    "vision": lambda o: images.vision(o.tower),
+    "text": lambda o: text.run(o.backbone, o.classes, prompts=o.prompts, naive=not o.no_naive),
+    "vision": lambda o: images.vision(o.backbone),
     "layout": lambda o: images.layout(),
     "pipeline": lambda o: images.pipeline(),
     "cache": lambda o: images.cache(),
     "slider": lambda o: images.slider(),
     "step": lambda o: training.step(o.precision),
-    "after": lambda o: training.after_towers(o.tower, o.classes),
+    "after": lambda o: training.after_encoders(o.backbone, o.classes),
     "large": lambda o: training.large(),
     "live": lambda o: training.live(),
     "growth": lambda o: training.growth(),
@@ -36,13 +36,13 @@ MEASUREMENTS = {
 
 def everything() -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for tower in ("mini", "ViT-B-16"):
+    for backbone in ("mini", "ViT-B-16"):
         for classes in (10, 100, 1000):
-            print(f"text {tower} {classes} ...", flush=True)
-            found[f"text {tower} {classes}"] = text.run(tower, classes, repeats=3, naive=classes < 1000)
-    for tower in ("mini", "ViT-B-16"):
-        found[f"vision {tower}"] = images.vision(tower)
-        found[f"after the towers {tower}"] = training.after_towers(tower)
+            print(f"text {backbone} {classes} ...", flush=True)
+            found[f"text {backbone} {classes}"] = text.run(backbone, classes, repeats=3, naive=classes < 1000)
+    for backbone in ("mini", "ViT-B-16"):
+        found[f"vision {backbone}"] = images.vision(backbone)
+        found[f"after the backbone {backbone}"] = training.after_encoders(backbone)
     for name, measure in (
         ("layout", images.layout),
         ("pipeline", images.pipeline),
@@ -62,11 +62,11 @@ def everything() -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", choices=list(MEASUREMENTS))
-    parser.add_argument("--tower", default="ViT-B-16", help="mini, or an architecture of open_clip")
+    parser.add_argument("--backbone", default="ViT-B-16", help="mini, or an architecture of open_clip")
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--prompts", type=int, default=text.PROMPTS)
     parser.add_argument("--no-naive", action="store_true", help="only our own time, memory and share of the floor")
-    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the towers, for step")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the backbone, for step")
     parser.add_argument("--data", help="folder of photo sets, for bf16")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--write", action="store_true", help="put the table and the plot into benchmarks/")

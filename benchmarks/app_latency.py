@@ -69,7 +69,7 @@ def look_at_own(page: Any) -> None:
     page.text_area(key="explore names").set_value("cup, plate, spoon, cat, dog")
     page.run()
     while "explainer" not in str(page.get("bidi_component")[-1].proto.id):
-        page.run()  # the tower is being loaded
+        page.run()  # the backbone is being loaded
 
 
 def let_go(page: Any, turn: int) -> None:

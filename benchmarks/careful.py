@@ -1,7 +1,7 @@
 """What a careful peer would write with open_clip and ordinary autograd: the second rival that we are measured against.
 
-All that needs no look inside a tower. Names are embedded once; prompts are as long as the longest name asks, and all of
-them pass together; where autograd would keep too much, torch computes each block again. Regions are projected by one
+All that needs no look inside an encoder. Names are embedded once; prompts are as long as the longest name asks, and all
+of them pass together; where autograd would keep too much, torch computes each block again. Regions are projected by one
 matrix, and one top-k serves all prompts.
 """
 

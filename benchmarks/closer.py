@@ -1,4 +1,5 @@
-"""Larger photos through a tower: in one pass, by windows of the tower's own input, or with interpolated positions.
+"""Larger photos through an image encoder: in one pass, by windows of the encoder's own input, or with interpolated
+positions.
 
     python -m benchmarks.closer DATA [--write]     # DATA: folder of photo sets; their train folders alone are read
     python -m benchmarks.closer DATA --backbone ViT-B-16/openai --vits
@@ -8,7 +9,7 @@ with its positional embeddings interpolated (bicubic, as open_clip's ``resize_po
 shot (accuracy of the second look alone, and of the mean with the first), and for maps (best region on the thing, and
 share of the first ten, pictures of ``benchmarks.maps`` at 8 %). ViTs of random weights tell what either takes in
 time, and how far regions and whole photo are from those of one look where both must see the same, in a photo that is
-repeated two by two; whether interpolated positions keep a tower's answers takes a pretrained one.
+repeated two by two; whether interpolated positions keep an encoder's answers takes a pretrained one.
 """
 
 from __future__ import annotations
@@ -50,22 +51,22 @@ VITS = ("ViT-B-16", "ViT-B-32")
 
 
 def by_windows(vision: ImageEncoder) -> ImageEncoder:
-    """Return the same tower as one that takes its own size alone."""
+    """Return the same encoder as one that takes its own size alone."""
     found = copy.copy(vision)
     found.any_size = False
     return found
 
 
 def with_positions(vision: ViTEncoder, times: float) -> ViTEncoder:
-    """Return the same tower with its positional embeddings interpolated for so many times the pixels a side."""
-    tower = copy.copy(vision.module)
-    tower._parameters = dict(tower._parameters)  # all but the positions are shared
-    own, (rows, columns) = tower.positional_embedding.detach(), vision.grid
+    """Return the same encoder with its positional embeddings interpolated for so many times the pixels a side."""
+    encoder = copy.copy(vision.module)
+    encoder._parameters = dict(encoder._parameters)  # all but the positions are shared
+    own, (rows, columns) = encoder.positional_embedding.detach(), vision.grid
     grid = own[1:].T.reshape(1, -1, rows, columns)
     larger = F.interpolate(grid, closer_grid(vision.grid, times), mode="bicubic", antialias=True)
-    tower.positional_embedding = nn.Parameter(torch.cat([own[:1], larger.flatten(2)[0].T]), requires_grad=False)
-    tower.grid_size = closer_grid(vision.grid, times)
-    return ViTEncoder(tower, vision.region_kind)
+    encoder.positional_embedding = nn.Parameter(torch.cat([own[:1], larger.flatten(2)[0].T]), requires_grad=False)
+    encoder.grid_size = closer_grid(vision.grid, times)
+    return ViTEncoder(encoder, vision.region_kind)
 
 
 Way = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -73,7 +74,7 @@ Way = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def ways(backbone: Backbone) -> dict[str, Way]:
-    """Return the ways that a tower has: two, but for those that windows alone are for."""
+    """Return the ways that an encoder has: two, but for those that windows alone are for."""
     vision, size = backbone.vision, backbone.preprocess.size
     cut = by_windows(vision)
     found: dict[str, Way] = {"windows": lambda pixels: look_closer(cut, size, pixels)}
@@ -167,7 +168,8 @@ def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:
 def vits(names: Sequence[str], repeats: int) -> Iterator[str]:
     """Yield a line a ViT of random weights and way: its time over one look's, and what a repeated photo changes."""
     yield (
-        "| tower | way | time over one look | cosine with one look, regions | whole photo |\n|---|---|---:|---:|---:|"
+        "| backbone | way | time over one look | cosine with one look, regions | whole photo |\n"
+        "|---|---|---:|---:|---:|"
     )
     for name in names:
         backbone = load_vision(name)

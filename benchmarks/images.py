@@ -47,7 +47,7 @@ def vision(name: str, images: int = 4) -> dict[str, Any]:
     pixels = torch.randn(images, 3, 224, 224).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         plain, ours = seconds(lambda: backbone._model.visual(pixels), lambda: backbone.vision(pixels), repeats=11)
-    return {"tower": name, "milliseconds": 1e3 * ours / images, "overhead": ours / plain - 1}
+    return {"backbone": name, "milliseconds": 1e3 * ours / images, "overhead": ours / plain - 1}
 
 
 def layout() -> dict[str, Any]:

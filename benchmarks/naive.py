@@ -65,7 +65,7 @@ def naive_vit_regions(visual: Any, pixels: Tensor) -> Tensor:
 
 
 def naive_vit_tokens(visual: Any, pixels: Tensor) -> Tensor:
-    """(B, R, V): the tower's own output tokens, all blocks as open_clip runs them."""
+    """(B, R, V): the backbone's own output tokens, all blocks as open_clip runs them."""
     return visual.ln_post(visual.transformer(visual._embeds(pixels)))[:, 1:]
 
 
@@ -115,12 +115,12 @@ OTHER_KINDS: dict[RegionKind, Callable[[Any, Tensor], Tensor]] = {
 
 def naive_loss(model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:
     """A whole training step's loss as the paper writes it: naive text, every region projected, one top-k a prompt."""
-    tower = model.backbone.text
-    text = naive_text(tower._module, tower._tokenizer, model.prompts.contexts(), list(model.class_names))
-    return naive_loss_after_towers(model, features, labels, kept, text)
+    encoder = model.backbone.text
+    text = naive_text(encoder._module, encoder._tokenizer, model.prompts.contexts(), list(model.class_names))
+    return naive_loss_after_encoders(model, features, labels, kept, text)
 
 
-def naive_loss_after_towers(
+def naive_loss_after_encoders(
     model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: Tensor
 ) -> Loss:
     """The same from text features (K, M + N, D) of all prompts on."""

@@ -20,7 +20,7 @@ def table(found: dict[str, Any]) -> str:
 
 def _text(found: dict[str, Any]) -> str:
     heads = [
-        "text tower, 8 prompts",
+        "text encoder, 8 prompts",
         "ours",
         "careful",
         "times careful",
@@ -36,7 +36,7 @@ def _text(found: dict[str, Any]) -> str:
     for row in (row for name, row in found.items() if name.startswith("text ")):
         against = "ratio_naive" in row
         cells = [
-            f"{row['tower']}, K = {row['classes']}",
+            f"{row['backbone']}, K = {row['classes']}",
             f"{row['seconds']:.2f} s",
             f"{row['seconds_careful']:.1f} s",
             f"{row['ratio_careful']:.1f}",
@@ -61,8 +61,8 @@ def _rest(found: dict[str, Any]) -> str:
 
     rows = [
         *(
-            (f"regions beside `encode_image`, {tower}", photo(row), f"{row['overhead']:+.1%}")
-            for tower, row in ((tower, found[f"vision {tower}"]) for tower in ("mini", "ViT-B-16"))
+            (f"regions beside `encode_image`, {backbone}", photo(row), f"{row['overhead']:+.1%}")
+            for backbone, row in ((backbone, found[f"vision {backbone}"]) for backbone in ("mini", "ViT-B-16"))
         ),
         ("channels last, four photos at a time", photo(layout), f"{layout['ratio_time']:.2f}x"),
         ("JPEG to features, decoding meanwhile", photo(pipe), f"{pipe['ratio_time']:.2f}x one after the other"),
@@ -70,10 +70,12 @@ def _rest(found: dict[str, Any]) -> str:
         ("kept features from memory", photo(cache, "milliseconds_memory"), f"{cache['ratio_memory']:.0f}x"),
         ("k slider to the map", f"{slider['milliseconds']:.2f} ms", f"1/{slider['ratio_time']:.0f} of encoding"),
         ("training step, 10 classes", f"{step['milliseconds']:.0f} ms", _rivals(step)),
-        ("the same, towers in bf16", f"{bf16['milliseconds']:.0f} ms", f"{_rivals(bf16)}, both in fp32"),
+        ("the same, the backbone in bf16", f"{bf16['milliseconds']:.0f} ms", f"{_rivals(bf16)}, both in fp32"),
         *(
-            (f"of a step, after the towers, {tower}, 100 classes", f"{row['milliseconds']:.0f} ms", _rivals(row))
-            for tower, row in ((tower, found[f"after the towers {tower}"]) for tower in ("mini", "ViT-B-16"))
+            (f"of a step, after the backbone, {backbone}, 100 classes", f"{row['milliseconds']:.0f} ms", _rivals(row))
+            for backbone, row in (
+                (backbone, found[f"after the backbone {backbone}"]) for backbone in ("mini", "ViT-B-16")
+            )
         ),
         (
             "training step, 21,841 classes",
@@ -106,7 +108,7 @@ def write(found: dict[str, Any]) -> None:
     today = datetime.date.today().isoformat()
     rate = found["text ViT-B-16 100"]["gigaflops"]
     head = f"{today}, {machine()}; matrix products at {rate:.0f} GFLOP/s in fp32."
-    plot = f"![Times faster than a careful and a naive text tower, and share of the floor]({PLOT.name})"
+    plot = f"![Times faster than a careful and a naive text encoder, and share of the floor]({PLOT.name})"
     replace_between(README, BEGIN, END, f"{head}\n\n{table(found)}\n\n{plot}")
 
 
@@ -121,12 +123,12 @@ def _draw(found: dict[str, Any]) -> None:
     from matplotlib.figure import Figure
 
     rows = [row for name, row in found.items() if name.startswith("text ")]
-    labels = [f"{row['tower']}\nK = {row['classes']}" for row in rows]
+    labels = [f"{row['backbone']}\nK = {row['classes']}" for row in rows]
     figure = Figure(figsize=(12, 3.4), layout="constrained")
     for axes, key, title in zip(
         figure.subplots(1, 3),
         ("ratio_careful", "ratio_naive", "floor_share"),
-        ("times faster than a careful text tower", "times faster than a naive one", "share of the floor"),
+        ("times faster than a careful text encoder", "times faster than a naive one", "share of the floor"),
         strict=True,
     ):
         kept = [(label, row[key]) for label, row in zip(labels, rows, strict=True) if key in row]

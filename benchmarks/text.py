@@ -1,4 +1,4 @@
-"""The text tower: a forward and backward pass of all prompts and classes, against two rivals and the floor."""
+"""The text encoder: a forward and backward pass of all prompts and classes, against two rivals and the floor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gallop.backbones.text import TextEncoder, text_encoder
 CONTEXT, PROMPTS = 4, 8
 
 
-def load_tower(name: str) -> TextEncoder:
+def load_text_encoder(name: str) -> TextEncoder:
     """``mini``, or an architecture of open_clip with random weights: times do not depend on what they are."""
     if name == "mini":
         return load_backbone("mini", device="cpu").text
@@ -49,7 +49,7 @@ def imagenet_names(count: int) -> list[str]:
     return [distinct[i * 1000 // count] for i in range(count)]
 
 
-def needed_operations(tower: TextEncoder, names: Sequence[str], prompts: int, context: int) -> int:
+def needed_operations(encoder: TextEncoder, names: Sequence[str], prompts: int, context: int) -> int:
     """Operations of a step, forward and back, of the blocks' matrices for the tokens that are needed.
 
     A product of (m, k) and (k, n) takes 2 m k n. A block's matrices hold 12 T x T numbers: 3 query, key and value, 1
@@ -58,38 +58,36 @@ def needed_operations(tower: TextEncoder, names: Sequence[str], prompts: int, co
     every prompt: needed once, and not on the way back, since no gradient leaves by them. All else goes back as it came,
     frozen weights having no gradient.
     """
-    square = 2 * tower.width**2
-    name_tokens = sum(len(tower._tokenizer.encode(name)) + 1 for name in names)
+    square = 2 * encoder.width**2
+    name_tokens = sum(len(encoder._tokenizer.encode(name)) + 1 for name in names)
     tokens = prompts * (1 + context + name_tokens)
-    forward = (len(tower._blocks) - 1) * 12 * tokens + 2 * tokens + 10 * prompts * len(names)
+    forward = (len(encoder._blocks) - 1) * 12 * tokens + 2 * tokens + 10 * prompts * len(names)
     return square * (2 * forward - 3 * (2 * prompts - 1) * name_tokens)
 
 
-def start(tower: TextEncoder, prompts: int) -> Tensor:
+def start(encoder: TextEncoder, prompts: int) -> Tensor:
     torch.manual_seed(0)
-    contexts = tower.embed("A photo of a").repeat(prompts, 1, 1)
+    contexts = encoder.embed("A photo of a").repeat(prompts, 1, 1)
     return (contexts + 0.01 * torch.randn_like(contexts)).requires_grad_()
 
 
-def run(
-    tower_name: str, classes: int, *, prompts: int = PROMPTS, repeats: int = 3, naive: bool = True
-) -> dict[str, Any]:
+def run(name: str, classes: int, *, prompts: int = PROMPTS, repeats: int = 3, naive: bool = True) -> dict[str, Any]:
     """One row. The naive path runs one prompt at a time, gradients accumulated; its time is prompts x the median."""
-    tower = load_tower(tower_name)
-    names, contexts = imagenet_names(classes), start(tower, prompts)
-    tokens = tower.tokenize(names, context_tokens=CONTEXT)
-    weights = torch.randn(classes, prompts, tower.encode_texts(["a"]).shape[-1])
+    encoder = load_text_encoder(name)
+    names, contexts = imagenet_names(classes), start(encoder, prompts)
+    tokens = encoder.tokenize(names, context_tokens=CONTEXT)
+    weights = torch.randn(classes, prompts, encoder.encode_texts(["a"]).shape[-1])
 
     def ours() -> None:
         contexts.grad = None
-        (tower.encode(contexts, tokens) * weights).sum().backward()
+        (encoder.encode(contexts, tokens) * weights).sum().backward()
 
     product, operations = large_product()
     taken, reference = seconds(ours, product, repeats=repeats)
     rate, memory = operations / reference, peak_bytes(ours)
-    floor = needed_operations(tower, names, prompts, CONTEXT) / rate
+    floor = needed_operations(encoder, names, prompts, CONTEXT) / rate
     row: dict[str, Any] = {
-        "tower": tower_name,
+        "backbone": name,
         "classes": classes,
         "prompts": prompts,
         "seconds": taken,
@@ -97,10 +95,10 @@ def run(
         "floor_share": floor / taken,
         "megabytes": memory / 1e6,
     }
-    row |= _careful(tower, names, contexts, weights, repeats)
+    row |= _careful(encoder, names, contexts, weights, repeats)
     row["ratio_careful"] = row["seconds_careful"] / taken
     if naive:
-        row |= _naive(tower, names, contexts, weights)
+        row |= _naive(encoder, names, contexts, weights)
         row["ratio_naive"] = row["seconds_naive"] / taken
     wanted = _gradient(contexts)  # of the plainest of the rivals that ran
     ours()
@@ -112,8 +110,8 @@ def _gradient(contexts: Tensor) -> Tensor:
     return contexts.grad.clone()
 
 
-def _careful(tower: TextEncoder, names: list[str], contexts: Tensor, weights: Tensor, repeats: int) -> dict[str, Any]:
-    text = CarefulText(tower._module, tower._tokenizer, names, CONTEXT, len(contexts))
+def _careful(encoder: TextEncoder, names: list[str], contexts: Tensor, weights: Tensor, repeats: int) -> dict[str, Any]:
+    text = CarefulText(encoder._module, encoder._tokenizer, names, CONTEXT, len(contexts))
 
     def careful() -> None:
         contexts.grad = None
@@ -126,9 +124,9 @@ def _careful(tower: TextEncoder, names: list[str], contexts: Tensor, weights: Te
     return {"seconds_careful": statistics.median(times), "megabytes_careful": peak / 1e6, "careful_again": text.again}
 
 
-def _naive(tower: TextEncoder, names: list[str], contexts: Tensor, weights: Tensor) -> dict[str, float]:
+def _naive(encoder: TextEncoder, names: list[str], contexts: Tensor, weights: Tensor) -> dict[str, float]:
     def prompt(p: int) -> None:
-        features = naive_text(tower._module, tower._tokenizer, contexts[p : p + 1], names)
+        features = naive_text(encoder._module, encoder._tokenizer, contexts[p : p + 1], names)
         (features * weights[:, p : p + 1]).sum().backward()
 
     # Memory with the first prompt, which warms up as well: its gradient is taken back.

@@ -15,7 +15,7 @@ import torch
 from benchmarks.careful import CarefulText, careful_loss
 from benchmarks.images import load_vision, pictures
 from benchmarks.measure import largest_resident, once, peak_bytes, seconds
-from benchmarks.naive import naive_loss, naive_loss_after_towers
+from benchmarks.naive import naive_loss, naive_loss_after_encoders
 from benchmarks.text import imagenet_names
 from gallop import GalLoPClassifier, MethodConfig, load_backbone, load_image
 from gallop.backbones import Backbone
@@ -46,9 +46,9 @@ def task(
 def steps(backbone: Backbone, **sizes: int) -> tuple[Step, Step, Step, Callable[[], float]]:
     """A training step of ours, the careful one, the naive one, and the relative error of our gradients."""
     model, features, labels, kept = task(backbone, **sizes)
-    tower, contexts = backbone.text, model.prompts.global_contexts.shape[1]
+    encoder, contexts = backbone.text, model.prompts.global_contexts.shape[1]
     careful_text = CarefulText(
-        tower._module, tower._tokenizer, list(model.class_names), contexts, sum(model.prompts.sizes)
+        encoder._module, encoder._tokenizer, list(model.class_names), contexts, sum(model.prompts.sizes)
     )
 
     def ours() -> None:
@@ -91,9 +91,9 @@ def step(precision: str = "fp32") -> dict[str, Any]:
     }
 
 
-def after_towers(tower: str, classes: int = 100) -> dict[str, Any]:
-    """What of a step comes after the towers, forward and back: regions projected, cosines, top-k and losses."""
-    model, features, labels, kept = task(load_vision(tower), classes=classes)
+def after_encoders(name: str, classes: int = 100) -> dict[str, Any]:
+    """What of a step comes after the backbone, forward and back: regions projected, cosines, top-k and losses."""
+    model, features, labels, kept = task(load_vision(name), classes=classes)
     split, joint = list(model.prompts.sizes), model.backbone.feature_sizes[2]
     text = torch.randn(classes, sum(split), joint).requires_grad_()
     learned = [text, model.prompts.local_projection]
@@ -104,7 +104,7 @@ def after_towers(tower: str, classes: int = 100) -> dict[str, Any]:
     losses: list[Callable[[], Loss]] = [
         lambda: model.loss(features, labels, kept, TextFeatures(*text.split(split, dim=1)))[0],
         lambda: careful_loss(model, features, labels, kept, text),
-        lambda: naive_loss_after_towers(model, features, labels, kept, text),
+        lambda: naive_loss_after_encoders(model, features, labels, kept, text),
     ]
     ours, careful, naive = (partial(gradient, loss) for loss in losses)
     taken, carefully, plain = seconds(ours, careful, naive, repeats=7)
@@ -194,7 +194,7 @@ def growth() -> dict[str, dict[str, float]]:
 
 
 def bf16(data: str, sets: tuple[str, ...] = ("clothing10", "intel_scenes", "pacs/photo")) -> dict[str, Any]:
-    """Accuracy on test photos after training with the towers in fp32 and in bf16: same shots, seeds and settings."""
+    """Accuracy on test photos after training with the backbone in fp32 and in bf16: same shots, seeds and settings."""
     found: dict[str, Any] = {}
     for name in sets:
         found[name] = {}

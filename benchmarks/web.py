@@ -51,19 +51,19 @@ _DEEDS = (
 _PREPARED = """
 async (names) => {
   const part = (name) => import(`./${name}.js`);
-  const [{ facts, large }, { Tower }] = [await part("src/files"), await part("src/tower")];
+  const [{ facts, large }, { Encoders }] = [await part("src/files"), await part("src/encoders")];
   const [{ Texts }, { explained }] = [await part("src/cosines"), await part("src/shown")];
   const [{ Take }, { opened, pixelsOf }] = [await part("explainer/numerics"), await part("src/photo")];
   const model = await facts();
-  if (!window.tower) {
-    window.tower = new Tower();
-    await window.tower.start(model, await large(model, () => {}));
+  if (!window.encoders) {
+    window.encoders = new Encoders();
+    await window.encoders.start(model, await large(model, () => {}));
   }
-  const { features } = await window.tower.texts(names.map((name) => model.templates[0].replace("{}", name)));
+  const { features } = await window.encoders.texts(names.map((name) => model.templates[0].replace("{}", name)));
   const texts = new Texts(features, names.length, model.width, [0, 0, 0, 0], [0, 0, 0, 0]);
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   window.answer = async (photo) => {
-    const { looks } = await window.tower.look(photo);
+    const { looks } = await window.encoders.look(photo);
     const data = explained(model, names, looks, texts, { photo: "", ratio: 1, crop: [0, 0, 1, 1] });
     return Array.from(new Take(data, data.takes[0]).answer(model.topk).shares);
   };
@@ -175,7 +175,7 @@ def times(browser: Browser, address: str) -> dict[str, float]:
 
 
 def report(apart: dict[str, Apart], took: dict[str, float], sizes: dict[str, int]) -> str:
-    large = {"vision.onnx": "image tower", "text.onnx": "text tower", "wasm": "onnxruntime-web", "merges": "tokens"}
+    large = {"vision.onnx": "image encoder", "text.onnx": "text encoder", "wasm": "onnxruntime-web", "merges": "tokens"}
     parts = [
         f"{what} {sum(size for name, size in sizes.items() if word in name) / 1e6:.1f} MB"
         for word, what in large.items()

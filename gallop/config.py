@@ -262,7 +262,7 @@ class TrainConfig:
 OwnPreset = Literal["default", "paper"]
 """Settings of method and training that go with a backbone: "default" was chosen by measurement on ``mini`` alone."""
 
-Preset = Literal["tower", "default", "paper"]
+Preset = Literal["backbone", "default", "paper"]
 """The same by name, or those of the backbone that is taught: ``mini``'s own, and the paper's for every other."""
 
 PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
@@ -279,7 +279,7 @@ def method_preset(name: str | MethodConfig, own: OwnPreset | None = None, **chan
 
     Args:
         name: of a preset; or settings that stand in its place.
-        own: what "tower" means: the preset of the backbone that is taught. None where no backbone is.
+        own: what "backbone" means: the preset of the backbone that is taught. None where no backbone is.
 
     Raises:
         ConfigError: unknown preset, unknown field or a value out of range.
@@ -297,7 +297,7 @@ def train_preset(name: str | TrainConfig, own: OwnPreset | None = None, **change
 def _preset(name: str, own: OwnPreset | None) -> tuple[MethodConfig, TrainConfig]:
     presets = dict(PRESETS)
     if own is not None:
-        presets["tower"] = presets[own]
+        presets["backbone"] = presets[own]
     require(name in presets, f"There is no preset {name!r}; choose one of {', '.join(sorted(presets))}.")
     return presets[name]
 

@@ -78,7 +78,7 @@ class BackboneError(GallopError, RuntimeError):
     """Weights that are missing, do not fit or cannot be had, or another wrong wish; the message says what to do."""
 
 
-class UnsupportedTower(GallopError, ValueError):
+class UnsupportedBackbone(GallopError, ValueError):
     """An encoder whose features GalLoP does not define; the message says what it has and what is needed."""
 
 

@@ -21,12 +21,14 @@ from IPython.display import display
 
 from gallop import GalLoPClassifier, MethodConfig, parse_names
 from gallop.lessons import quiz
-from gallop.tutorial import frozen_tower, photos, show_figure
+from gallop.tutorial import frozen_backbone, photos, show_figure
 from gallop.tutorial.charts import bar_chart, line_chart, number_table
 from gallop.tutorial.live import live_bars
 from gallop.tutorial.panels import Panel, panels
 
-TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": see "Two towers" for what then changes
+BACKBONE = (
+    "mini"  # or CLIP itself, "ViT-B-16/openai": "Another backbone" says what then changes
+)
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 
 # %% [markdown]
@@ -57,28 +59,28 @@ show_figure(
 # **What you should see.** One photo of each class, up to seven. The first one is our photo for the next steps.
 
 # %% [markdown]
-# ## Two towers, one space
+# ## Two encoders, one space
 #
-# CLIP has two networks, called *towers*.
+# CLIP has two networks, the *encoders*. Together they are the *backbone*.
 #
-# * The image tower takes a photo and gives one vector $\mathbf z$ of $D$ numbers.
-# * The text tower takes a sentence and gives one vector $\mathbf t$ of $D$ numbers.
+# * The image encoder takes a photo and gives one vector $\mathbf z$ of $D$ numbers.
+# * The text encoder takes a sentence and gives one vector $\mathbf t$ of $D$ numbers.
 #
 # Both live in the same space. A photo of a cat and the words "A photo of a cat" are meant to point in nearly the same
 # direction. Such a sentence is called a **prompt**; the class name is put into it.
 #
-# We use `mini`, a small model that comes with this project. The towers are *frozen*: nobody changes them, in this
+# We use `mini`, a small model that comes with this project. Its encoders are *frozen*: nobody changes them, in this
 # notebook or in any other.
 #
-# **Another tower.** `TOWER`, above, is the one place that says which. With `TOWER = "ViT-B-16/openai"` it is CLIP
-# itself: some 350 MB from the network, once, and on a GPU where there is one; without a GPU a photo takes many times
-# as long as with `mini`. What then changes: $\delta$ is 0 and $s$ is 100; it knows far more names, people among
-# them; a region has $V = 768$ numbers, which a matrix of the tower brings to $D = 512$; trainings take the paper's
-# learning rate, which wants more epochs than these notebooks have; and what the text says of results is about `mini`.
-# Only 02 and 04, which take `mini` apart piece by piece, stay with it.
+# **Another backbone.** `BACKBONE`, above, is the one place that says which. With `BACKBONE = "ViT-B-16/openai"` it is
+# CLIP itself: some 350 MB from the network, once, and on a GPU where there is one; without a GPU a photo takes many
+# times as long as with `mini`. What then changes: $\delta$ is 0 and $s$ is 100; it knows far more names, people among
+# them; a region has $V = 768$ numbers, which a matrix of the image encoder brings to $D = 512$; trainings take the
+# paper's learning rate, which wants more epochs than these notebooks have; and what the text says of results is about
+# `mini`. Only 02 and 04, which take `mini` apart piece by piece, stay with it.
 
 # %%
-clip = frozen_tower(TOWER)
+clip = frozen_backbone(BACKBONE)
 
 # (3, 224, 224): resized, centre crop, normalised
 pixels, crop = clip.preprocess.centre(photo.image)
@@ -90,7 +92,7 @@ with torch.no_grad():
 print("pixels", tuple(pixels.shape))
 print("image ", tuple(image.shape), "= (B, D)")
 print("text  ", tuple(text.shape), "= (K, D)")
-# two numbers that come with the towers; the next section says what for
+# two numbers that come with the backbone; the next section says what for
 delta, s = clip.damping.image, clip.logit_scale
 print(f"length of the photo's row {image[0].norm():.1f}, delta {delta:.0f}, s {s:.1f}")
 
@@ -113,7 +115,7 @@ print(f"length of the photo's row {image[0].norm():.1f}, delta {delta:.0f}, s {s
 # \frac{\exp(s \cos(\mathbf z, \mathbf t_c))}{\sum_{j=1}^{K} \exp(s \cos(\mathbf z, \mathbf t_j))},
 # \qquad s = 1/\tau .$$
 #
-# $\tau$ is the **temperature**, $s$ the **logit scale**. CLIP learned $s$ together with its towers, and it is large.
+# $\tau$ is the **temperature**, $s$ the **logit scale**. CLIP learned $s$ together with its encoders, and it is large.
 # From then on it is frozen like them: GalLoP does not learn it either.
 #
 # One thing is special about `mini`: its cosine divides by the norm $\lVert\mathbf z\rVert$ or by a constant $\delta$,
@@ -210,7 +212,7 @@ show_figure(
         scales,
         dict(zip(top_names, curves.T, strict=True)),
         log=True,
-        dotted={"the tower's own s": clip.logit_scale},
+        dotted={"the backbone's own s": clip.logit_scale},
         level={"1 / K": 1 / K},
         labels=("logit scale s = 1 / temperature", "probability"),
         legend="beside",
@@ -250,7 +252,7 @@ print(f"{right} of {K} photos get their own name; chance is 1 of {K}.")
 # %% [markdown]
 # **What you should see.** A bright diagonal, as far as `mini` knows the names. With the sample photos one row goes
 # wrong: the astronaut. `mini` was made from a classifier of animals and things and knows hardly anything about
-# people, so it names what else it sees. Zero-shot is only as good as what the towers know. That is why one wants to
+# people, so it names what else it sees. Zero-shot is only as good as what the backbone knows. That is why one wants to
 # *learn* from a few photos.
 
 # %% [markdown]

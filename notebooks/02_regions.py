@@ -1,14 +1,14 @@
 # %% [markdown]
 # # 02 · Regions: where on the photo a name fits
 #
-# **Goals.** After this notebook you can say what a region feature is; compute it for three kinds of image tower;
+# **Goals.** After this notebook you can say what a region feature is; compute it for three kinds of image encoder;
 # explain why the output of attention will not do; and read a region map.
 #
 # **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU.
 #
 # **Seed.** 0, for two networks with random weights.
 #
-# **You need.** [Notebook 01](01_similarity.ipynb): towers, cosine, `mini`. What attention is.
+# **You need.** [Notebook 01](01_similarity.ipynb): encoders, cosine, `mini`. What attention is.
 
 # %%
 from gallop.runtime.process import prepare
@@ -40,12 +40,12 @@ from gallop.tutorial.panels import Panel, panels
 # ## A photo, cut into regions
 #
 # Notebook 01 compared the *whole* photo with a name. GalLoP's local prompts look at its **regions**: the cells of a
-# grid. For each region the image tower gives a vector, the **region feature** (the paper says *local feature*).
+# grid. For each region the image encoder gives a vector, the **region feature** (the paper says *local feature*).
 #
 # Sizes: $R$ regions (rows times columns of the grid), $V$ numbers for each, $D$ numbers in the space shared with text,
 # the **joint space**.
 #
-# This notebook opens the file of `mini` and builds its parts anew, so the tower is `mini` and cannot be chosen.
+# This notebook opens the file of `mini` and builds its parts anew, so the backbone is `mini` and cannot be chosen.
 
 # %%
 collection = photos.by_class()
@@ -74,9 +74,9 @@ print("regions", tuple(regions.shape), f"= (B, R, V) with R = {rows} x {columns}
 # region.
 
 # %% [markdown]
-# ## Tower 1: a convolutional network
+# ## Image encoder 1: a convolutional network
 #
-# The image tower of `mini` is a convolutional network (a *trunk*) and then one matrix. The trunk's last feature map
+# The image encoder of `mini` is a convolutional network (a *trunk*) and then one matrix. The trunk's last feature map
 # has a vector of 1280 numbers for each cell of the grid. The usual next step takes the mean over all cells, and then
 # the matrix $W$ brings it to the joint space:
 #
@@ -184,9 +184,9 @@ explainer = Explainer(explanation, stands=Stands(best, style=in_cells))
 explainer
 
 # %% [markdown]
-# ## Tower 2: a vision transformer
+# ## Image encoder 2: a vision transformer
 #
-# CLIP's best-known image tower is a ViT. It cuts the photo into patches, one *token* each, adds a *class token*, and
+# CLIP's best-known image encoder is a ViT. It cuts the photo into patches, one *token* each, adds a *class token*, and
 # sends all tokens through blocks of attention and MLP. Only the class token was ever trained to be compared with
 # text.
 #
@@ -259,10 +259,10 @@ def value_path(x):  # (L, V) -> (L, V)
 
 
 # %%
-tower = vit.visual
+encoder = vit.visual
 # the class token, with all its attention
-my_vit_image = tower.ln_post(full_block(tokens)[0]) @ tower.proj
-my_vit_regions = tower.ln_post(value_path(tokens)[1:])  # the others, with none
+my_vit_image = encoder.ln_post(full_block(tokens)[0]) @ encoder.proj
+my_vit_regions = encoder.ln_post(value_path(tokens)[1:])  # the others, with none
 
 torch.testing.assert_close(my_vit_image, vit_image[0], atol=1e-4, rtol=1e-4)
 torch.testing.assert_close(my_vit_regions, vit_regions[0], atol=1e-4, rtol=1e-4)
@@ -270,7 +270,7 @@ print("The library: image feature by the full block, region features by the valu
 
 # %% [markdown]
 # **What you should see.** No error. (`ln_post` is one more layer norm, which a ViT has after its last block.) After
-# this, GalLoP's *local projection* acts on the $V$ numbers of a region (notebook 03), and only then the tower's own
+# this, GalLoP's *local projection* acts on the $V$ numbers of a region (notebook 03), and only then the encoder's own
 # matrix, $V \to D$.
 
 # %% [markdown]
@@ -354,7 +354,7 @@ show_figure(
 # maps with clear edges.
 
 # %% [markdown]
-# ## Tower 3: a ResNet
+# ## Image encoder 3: a ResNet
 #
 # CLIP's ResNets end with an *attention pool*: all cells of the last map are mixed into one vector, and there is no
 # output for a single cell. The same idea helps: take the pool's value matrix and its output matrix, and apply them
@@ -394,17 +394,17 @@ print(
 # **What you should see.** No error, and a coarser grid: this network makes the map 32 times smaller than the photo.
 
 # %% [markdown]
-# ## Region maps for the three towers
+# ## Region maps for the three encoders
 #
-# Two of our towers are random and know no names. But we can ask every tower: *which regions are like this one?* The
-# map holds the cosine of each region with the chosen one, after the mean over all regions is taken away (random
+# Two of our encoders are random and know no names. But we can ask every encoder: *which regions are like this one?*
+# The map holds the cosine of each region with the chosen one, after the mean over all regions is taken away (random
 # networks give all regions much in common).
 
 # %%
-towers = {
+encoders = {
     "CNN trunk (mini, trained)": (regions[0], mini.vision.grid),
     "ViT, value path (random)": (vit_regions[0], (14, 14)),
-    "ViT, attention's output (random)": (tower.ln_post(full_block(tokens)[1:]), (14, 14)),
+    "ViT, attention's output (random)": (encoder.ln_post(full_block(tokens)[1:]), (14, 14)),
     "ResNet (random)": (resnet_regions[0], library_resnet.vision.grid),
 }
 
@@ -419,7 +419,7 @@ def alike(features, size, place):
 
 
 place = (0.4, 0.55)
-maps = [alike(*what, place) for what in towers.values()]
+maps = [alike(*what, place) for what in encoders.values()]
 
 
 # %%
@@ -429,8 +429,8 @@ def at_cell(size):
 
 
 seen = photo.image.crop((crop.left, crop.top, crop.right, crop.bottom))
-row = [Panel(seen, "what the towers see")]
-row += [Panel(found, title, (-1, 1)) for found, title in zip(maps, towers, strict=True)]
+row = [Panel(seen, "what the encoders see")]
+row += [Panel(found, title, (-1, 1)) for found, title in zip(maps, encoders, strict=True)]
 figure = panels([row], size=(13, 3), bar="cosine")
 for axis, found in zip(figure.axes, (maps[0], *maps), strict=False):
     down, across = at_cell(found.shape)
@@ -439,23 +439,23 @@ for axis, found in zip(figure.axes, (maps[0], *maps), strict=False):
         axis.plot(across, 1 - down, "+", transform=axis.transAxes, **cross)
 show_figure(
     "The square of the photo with a cross, and four maps of how like the region at the cross "
-    "every region is, one for each tower; each is brightest at the cross.",
+    "every region is, one for each backbone; each is brightest at the cross.",
     figure,
 )
 
 # %% [markdown]
-# **What you should see.** On the left the part of the photo that all four towers got. Each map is brightest at the
-# white cross, which stands in the middle of the chosen region: a region is most like itself. Even a random tower finds
-# places that look similar, because similar pixels give similar numbers; what it lacks is meaning. The two maps of the
-# ViT are nearly the same here: with random weights, attention adds little, and about the same everywhere.
+# **What you should see.** On the left the part of the photo that all four encoders got. Each map is brightest at the
+# white cross, which stands in the middle of the chosen region: a region is most like itself. Even a random encoder
+# finds places that look similar, because similar pixels give similar numbers; what it lacks is meaning. The two maps of
+# the ViT are nearly the same here: with random weights, attention adds little, and about the same everywhere.
 #
 # With a running kernel, choose the region yourself.
 
 # %%
 down = widgets.FloatSlider(value=place[0], min=0, max=1, step=0.05, description="down")
 across = widgets.FloatSlider(value=place[1], min=0, max=1, step=0.05, description="across")
-figure = make_subplots(1, len(towers), subplot_titles=list(towers))
-for column in range(1, len(towers) + 1):
+figure = make_subplots(1, len(encoders), subplot_titles=list(encoders))
+for column in range(1, len(encoders) + 1):
     figure.add_heatmap(
         zmin=-1, zmax=1, colorscale="Cividis", showscale=False, row=1, col=column
     )
@@ -467,7 +467,7 @@ chart = LiveChart(figure)
 
 def ask(change=None):
     asked = down.value, across.value
-    chart.draw(*({"z": alike(*what, asked).tolist()} for what in towers.values()))
+    chart.draw(*({"z": alike(*what, asked).tolist()} for what in encoders.values()))
 
 
 for slider in (down, across):
@@ -504,7 +504,7 @@ quiz(2, 3)
 # <details><summary>Answer</summary>
 #
 # No. There the image feature comes from the class token, which gathers what it likes by attention and passes an MLP.
-# Nothing makes it a mean. Check: `(vit_regions[0] @ tower.proj).mean(dim=0)` and `vit_image[0]` differ.
+# Nothing makes it a mean. Check: `(vit_regions[0] @ encoder.proj).mean(dim=0)` and `vit_image[0]` differ.
 #
 # </details>
 #

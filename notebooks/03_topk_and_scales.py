@@ -28,13 +28,13 @@ from gallop.lessons import quiz
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style
-from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
+from gallop.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
 from gallop.tutorial.charts import line_chart, number_bars, number_table
 from gallop.tutorial.panels import Panel, panels
 
-TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
+BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
-mini = frozen_tower(TOWER)
+mini = frozen_backbone(BACKBONE)
 collection = photos.by_class()
 names = list(collection)
 photo = collection[names[0]][0]
@@ -245,8 +245,8 @@ show_figure(
 #
 # $$\mathbf r'_i = P \, \mathbf r_i, \qquad P = I \text{ at the start.}$$
 #
-# (In a ViT the tower's own matrix $V \to D$ follows; in `mini` $V = D$ and nothing follows.) It is shared by all
-# classes and all local prompts, and starts as the identity: before training nothing changes.
+# (In a ViT the image encoder's own matrix $V \to D$ follows; in `mini` $V = D$ and nothing follows.) It is shared by
+# all classes and all local prompts, and starts as the identity: before training nothing changes.
 #
 # To learn it, we need a few labelled photos. One such photo is called a **shot**; `few(shots=4)` gives four of
 # each class, and others to test on. They are your own, or crops of brick, grass and gravel: train crops come from the
@@ -315,11 +315,11 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** With the sample photos, *after* the full training: the brightest cells of each map lie on its
-# own half. From there the map fades gradually, without an edge where the photos meet: the tower lets neighbouring
-# regions see much of each other. *Before* it this is not so for brick: its map is brighter on the grass. Each map has
-# colours of its own, from its lowest value to its highest: compare places, not colours. With photos of your own the
-# maps may be clear before any training, where `mini` knows the names well; or stay unclear after it, where `mini` can
-# hardly see the difference: line drawings, for one, with four shots.
+# own half. From there the map fades gradually, without an edge where the photos meet: the image encoder lets
+# neighbouring regions see much of each other. *Before* it this is not so for brick: its map is brighter on the grass.
+# Each map has colours of its own, from its lowest value to its highest: compare places, not colours. With photos of
+# your own the maps may be clear before any training, where `mini` knows the names well; or stay unclear after it, where
+# `mini` can hardly see the difference: line drawings, for one, with four shots.
 
 # %% [markdown]
 # ### Was it the prompts or the projection?
@@ -335,14 +335,14 @@ with torch.no_grad():
     old_text = untaught.model_.text_features().local[:, 1].cpu()  # (K, D), local prompt 2
     new_text = taught.model_.text_features().local[:, 1].cpu()
 delta = mini.damping.region  # notebook 02
-of_tower = mini.vision.region_projection  # (V, D) of a ViT; `mini` has none, V = D
-W = torch.eye(len(P)) if of_tower is None else of_tower.detach().cpu()
+of_encoder = mini.vision.region_projection  # (V, D) of a ViT; `mini` has none, V = D
+W = torch.eye(len(P)) if of_encoder is None else of_encoder.detach().cpu()
 
 
 # %%
 # From scratch: project the regions, then cosines with the text
 def region_maps(regions, P, text):  # (R, V), (V, V), (K, D) -> (R, K)
-    projected = regions @ P.T @ W  # W: the tower's own, after P
+    projected = regions @ P.T @ W  # W: the encoder's own, after P
     lengths = projected.square().sum(dim=1, keepdim=True).sqrt().clamp(min=delta)
     return projected / lengths @ (text / text.norm(dim=1, keepdim=True)).T
 
@@ -422,7 +422,7 @@ quiz(3, 3)
 # %% [markdown]
 # ## Exercises
 #
-# 1. Two classes, $k = R$. Which simpler method is this, when the towers are those of `mini`?
+# 1. Two classes, $k = R$. Which simpler method is this, when the backbone is `mini`?
 #
 # <details><summary>Answer</summary>
 #
@@ -458,4 +458,4 @@ quiz(3, 3)
 #
 # </details>
 #
-# **Next:** [04, prompts](04_prompts.ipynb): what a context is, and how it passes the text tower.
+# **Next:** [04, prompts](04_prompts.ipynb): what a context is, and how it passes the text encoder.

@@ -41,12 +41,12 @@ K = len(names)
 # %% [markdown]
 # ## Words, tokens, vectors
 #
-# The text tower does not read words. A *tokenizer* cuts the text into **tokens**, numbers of a fixed vocabulary, and
+# The text encoder does not read words. A *tokenizer* cuts the text into **tokens**, numbers of a fixed vocabulary, and
 # a table gives each token a vector of $T$ numbers, its *embedding*. Two special tokens frame the text: `SOS` (start)
 # and `EOT` (end).
 #
-# We take table and weights from the file of `mini`, and the tokenizer from open_clip; so here the tower is `mini` and
-# cannot be chosen.
+# We take table and weights from the file of `mini`, and the tokenizer from open_clip; so here the backbone is `mini`
+# and cannot be chosen.
 
 # %%
 file = next(available_models()["mini"].glob("*.safetensors"))
@@ -75,7 +75,7 @@ print("table", tuple(table.shape), "= (vocabulary, T)")
 # $$[\text{SOS}] \; [\mathbf v_1] \, [\mathbf v_2] \cdots [\mathbf v_C] \; [\text{class name}] \; [\text{EOT}] .$$
 #
 # The vectors $\mathbf v_1 \ldots \mathbf v_C$ are the **context**. With the embeddings of "A photo of a" it is the
-# sentence of notebook 01, with $C = 4$. But the tower does not ask where the vectors come from. They need not be
+# sentence of notebook 01, with $C = 4$. But the encoder does not ask where the vectors come from. They need not be
 # words: they may be *any* numbers, and so they can be learned. That is all a "learned prompt" is: $C \times T$
 # numbers. CoOp (2022) learns one such context. GalLoP learns $M$ global and $N$ local ones.
 
@@ -94,7 +94,7 @@ for context in prompts.contexts():  # all M + N of them
 # here.
 
 # %% [markdown]
-# ## From scratch: a text tower
+# ## From scratch: a text encoder
 #
 # Each block: attention, then an MLP, each added to what came in. Attention is **causal**: token $i$ may look at token
 # $j$ only if $j \le i$,
@@ -184,14 +184,14 @@ print(
 )
 
 # %% [markdown]
-# **What you should see.** No error. These few lines are a CLIP text tower.
+# **What you should see.** No error. These few lines are a CLIP text encoder.
 
 # %% [markdown]
 # ## A context need not be words
 #
 # We leave the words: once by a step at random, and once by a step that *helps*. A photo tells which step that is. We
 # want its class to become more probable, so we take the derivative of the log-probability by the context. Nothing
-# else changes: the towers are frozen. We choose the photo whose own name fits worst so far.
+# else changes: the backbone is frozen. We choose the photo whose own name fits worst so far.
 
 # %%
 # (K, 3, H, W)
@@ -252,7 +252,8 @@ show_figure(
 # %% [markdown]
 # **What you should see.** Both lines start where "A photo of a" is. Along the derivative the line rises from the
 # first step on; far from its start it may turn, for a derivative only knows what is near. At random, nobody knows where
-# it goes; with the sample it hardly moves. What lies along the way are no words any more, and the tower does not mind.
+# it goes; with the sample it hardly moves. What lies along the way are no words any more, and the encoder does not
+# mind.
 
 
 # %%
@@ -401,7 +402,7 @@ print(f"{len(many)} names x {len(contexts)} prompts: all four ways give the same
 # %%
 lengths = [len(tokenizer.encode(name)) + 1 for name in many]  # with EOT
 longest = max(lengths)
-passed = {  # tokens that pass the tower
+passed = {  # tokens that pass the encoder
     "padded": len(contexts) * len(many) * LENGTH,
     "cut after EOT": len(contexts) * len(many) * (1 + C + longest),
     "shared prefix": len(contexts) * (1 + C + len(many) * longest),
@@ -422,7 +423,7 @@ show_figure(
 # keeps them apart, so that a long name pads no other (its count here leaves the packing's own gaps out).
 #
 # In training this is the main cost: photos are encoded once and kept, but every step sends *all* names and
-# *all* prompts through the text tower, forwards and backwards. CLIP pads to 77 tokens, and there the gain is larger
+# *all* prompts through the text encoder, forwards and backwards. CLIP pads to 77 tokens, and there the gain is larger
 # still.
 
 # %% [markdown]
@@ -470,11 +471,11 @@ quiz(4, 3)
 #
 # </details>
 #
-# 2. Could it be shared in a text tower whose attention is not causal?
+# 2. Could it be shared in a text encoder whose attention is not causal?
 #
 # <details><summary>Answer</summary>
 #
-# No: the context would see the name that comes after it. The library refuses such towers with a sentence, since its
+# No: the context would see the name that comes after it. The library refuses such encoders with a sentence, since its
 # fast path would compute them wrongly.
 #
 # </details>

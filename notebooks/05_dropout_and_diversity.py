@@ -32,12 +32,12 @@ from gallop.features.cache import MemoryCache
 from gallop.features.encoding import encode_photos
 from gallop.lessons import quiz
 from gallop.model.prompted import PromptModel
-from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
+from gallop.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.tutorial.charts import line_chart, number_table, tries_chart
 from gallop.tutorial.panels import Panel, panels
 
-TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
-mini = frozen_tower(TOWER)
+BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
+mini = frozen_backbone(BACKBONE)
 SHOTS, SEEDS = 2, 2 if photos.FAST else 6
 EPOCHS = 10 if photos.FAST else 30
 
@@ -82,7 +82,7 @@ print(
 # **What you should see.** One train photo of each class (six at most), and below them one test photo in each domain.
 
 # %%
-# global (B, D), regions (B, R, V): the towers run once
+# global (B, D), regions (B, R, V): the backbone runs once
 features, _ = encode_photos(mini, images)
 test_features = {
     kind: encode_photos(mini, [seen_as(photo, kind) for photo in test_images])[0]
@@ -431,12 +431,12 @@ show_figure(
 chosen_model = models[0.75, 0]
 with torch.no_grad():
     text = chosen_model.text_features().global_.cpu()  # (K, M, D)
-of_tower = mini.vision.region_projection  # (V, D) of a ViT; `mini` has none, V = D
+of_encoder = mini.vision.region_projection  # (V, D) of a ViT; `mini` has none, V = D
 delta = mini.damping.region
 grid = mini.vision.grid
 regions = test_features["clear"].regions  # (B, R, V)
-if of_tower is not None:
-    regions = regions @ of_tower.detach().cpu()
+if of_encoder is not None:
+    regions = regions @ of_encoder.detach().cpu()
 
 
 # %%

@@ -35,12 +35,12 @@ from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
 from gallop.model.prompted import PromptModel
 from gallop.training.loop import StepEvent
-from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
+from gallop.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.tutorial.charts import bar_groups, line_chart, tries_chart
 from gallop.tutorial.live import LiveChart
 from gallop.tutorial.panels import Panel, panels
 
-TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
+BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
 # %% [markdown]
 # ## The photos
@@ -76,8 +76,8 @@ print(f"{K} classes, {B} photos to learn from")
 # %% [markdown]
 # ## What is learned, and what is not
 #
-# Both towers are frozen. So the photos need to pass the image tower **once**; what comes out is kept. Learned are three
-# things only, and nothing else, not even the logit scale $s$:
+# Both encoders are frozen. So the photos need to pass the image encoder **once**; what comes out is kept. Learned are
+# three things only, and nothing else, not even the logit scale $s$:
 #
 # | what | shape | starts as |
 # |---|---|---|
@@ -89,11 +89,11 @@ print(f"{K} classes, {B} photos to learn from")
 # notebook 03; the logit scale $s$ is another thing.)
 
 # %%
-clip = frozen_tower(TOWER)
+clip = frozen_backbone(BACKBONE)
 settings = MethodConfig()
 model = PromptModel(clip, names, settings)  # nothing learned yet
 
-features, _ = encode_photos(clip, train_photos)  # once; no tower runs on photos again
+features, _ = encode_photos(clip, train_photos)  # once; the backbone runs on no photo again
 z, regions = features.global_, features.regions
 print("global features", tuple(z.shape), "= (B, D)")
 print("regions        ", tuple(regions.shape), "= (B, R, V)")
@@ -101,8 +101,8 @@ for name, tensor in model.prompts.named_parameters():
     print(f"learned: {name:16} {tuple(tensor.shape)}, {tensor.numel():,} numbers")
 contexts = model.prompts.contexts().detach()  # (M + N, C, T), global ones first
 P = model.prompts.local_projection.detach().cpu()  # P: (V, V)
-of_tower = clip.vision.region_projection  # (V, D) of a ViT; `mini` has none, V = D
-W = torch.eye(len(P)) if of_tower is None else of_tower.detach().cpu()
+of_encoder = clip.vision.region_projection  # (V, D) of a ViT; `mini` has none, V = D
+W = torch.eye(len(P)) if of_encoder is None else of_encoder.detach().cpu()
 with torch.no_grad():
     # (K, M + N, D)
     text = clip.text.encode(contexts, clip.text.tokenize(names, context_tokens=4)).cpu()
@@ -125,7 +125,7 @@ text_global, text_local = text[:, :M], text[:, M:]  # (K, M, D), (K, N, D)
 # $$g_{c,m} = \cos(\mathbf z, \mathbf t_{c,m}), \qquad
 # \ell_{c,n} = \frac{1}{k_n} \sum_{i \,\in\, \text{top-}k_n} \cos(P \mathbf r_i, \mathbf t_{c,n}) .$$
 #
-# In `mini` a region $\mathbf r_i$ lies in the joint space already, so $V = D$. (In CLIP's ViT the tower's own frozen
+# In `mini` a region $\mathbf r_i$ lies in the joint space already, so $V = D$. (In CLIP's ViT the encoder's own frozen
 # projection comes after $P$; in the code it is $W$, which for `mini` is the identity.) $\delta$ is the damping: the
 # constant of notebook 01 for photos, that of notebook 02 for regions.
 
@@ -236,7 +236,7 @@ print(f"ours {my_total:.5f}, the library's {from_features.total:.5f}")
 # \boldsymbol\theta \leftarrow \boldsymbol\theta - \eta_e \mathbf v .$$
 #
 # Each epoch looks at an *augmented view* of each photo: a random crop, perhaps mirrored. A few views are made, used in
-# turn, encoded once and kept too, in half precision (16 bits a number, half the memory). Only the text tower runs in
+# turn, encoded once and kept too, in half precision (16 bits a number, half the memory). Only the text encoder runs in
 # the loop: the contexts go in, and gradients come back through it.
 
 # %%
@@ -247,7 +247,7 @@ view = views.batch(torch.arange(B), epoch=0)  # features of all B photos, 16 bit
 tokens = clip.text.tokenize(names, context_tokens=4)
 
 
-def text_tower(contexts, tokens):  # frozen; notebook 04 builds it
+def text_encoder(contexts, tokens):  # frozen; notebook 04 builds it
     return clip.text.encode(contexts.to(clip.device), tokens).cpu()
 
 
@@ -262,7 +262,7 @@ my_losses = []
 for epoch in range(EPOCHS):
     order = torch.randperm(B, generator=generator)
     kept = torch.rand(B, M, generator=generator).argsort(dim=1)[:, :keep]
-    text = text_tower(torch.cat(ours[:2]), tokens)  # (K, M + N, D)
+    text = text_encoder(torch.cat(ours[:2]), tokens)  # (K, M + N, D)
     scores = my_scores(
         view.global_[order].float(),
         view.regions[order].float(),
@@ -559,7 +559,7 @@ show_figure(
 # seeds. A seed chooses the shots, the views, the order and the dropout. Test photos stay the same. (If there are 8
 # photos a class, as in the sample, then 8 shots are all of them, whatever the seed.)
 #
-# What shots are worth depends on what the tower knows already. So beside the things of the sample we take something
+# What shots are worth depends on what the backbone knows already. So beside the things of the sample we take something
 # that `mini` has hardly any words for: **textures**, crops of 24 pixels of brick, grass and gravel.
 #
 # From $S$ accuracies $a_1 \dots a_S$ with mean $\bar a$ and standard deviation $\sigma$ we give the 95% interval
@@ -682,19 +682,19 @@ quiz(6, 3)
 #
 # <details><summary>Answer</summary>
 #
-# The paper trains for 200 epochs, with CLIP's towers and its logit scale of 100. Here it is 10 to 20 epochs and another
-# pair of towers. What counts is how far the prompts travel in all. `GalLoPClassifier(clip, preset="paper")` has the
-# paper's settings for training. Look at its curves: they are flatter and take longer.
+# The paper trains for 200 epochs, with CLIP and its logit scale of 100. Here it is 10 to 20 epochs and
+# another backbone. What counts is how far the prompts travel in all. `GalLoPClassifier(clip, preset="paper")`
+# has the paper's settings for training. Look at its curves: they are flatter and take longer.
 #
 # </details>
 #
-# 2. Suppose you wanted to learn the image tower as well. Which two things of this notebook would no longer work?
+# 2. Suppose you wanted to learn the image encoder as well. Which two things of this notebook would no longer work?
 #
 # <details><summary>Answer</summary>
 #
-# The features could not be kept: every step changes the tower, so every view would have to pass it again, forwards and
-# backwards. And a dozen photos would be far too few: instead of some 270,000 numbers there would be millions to learn.
-# That is the point of learning prompts only.
+# The features could not be kept: every step changes the encoder, so every view would have to pass it again, forwards
+# and backwards. And a dozen photos would be far too few: instead of some 270,000 numbers there would be millions to
+# learn. That is the point of learning prompts only.
 #
 # </details>
 #

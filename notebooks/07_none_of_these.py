@@ -36,12 +36,12 @@ from gallop.lessons import quiz
 from gallop.maps.explainer.widget import Explainer
 from gallop.model.calibration import threshold_at_tpr
 from gallop.sample import sample_photos
-from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
+from gallop.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
 from gallop.tutorial.charts import line_chart
 from gallop.tutorial.live import LiveChart
 from gallop.tutorial.panels import Panel, draw_panel, panels
 
-TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
+BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
 # %% [markdown]
 # ## Known and unknown photos
@@ -76,7 +76,7 @@ far = [
 ]
 unknown = near + far
 
-clip = frozen_tower(TOWER)
+clip = frozen_backbone(BACKBONE)
 settings = {"epochs": 4 if photos.FAST else 15, "views": 1, "seed": 0}
 everything = sum(map(len, train.values()))
 print(

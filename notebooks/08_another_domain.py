@@ -5,8 +5,8 @@
 # take the answer apart to see which branch and which scale holds; and judge what helps.
 #
 # **Time.** About half a minute of computing, 25 minutes of reading. No network, no GPU. With photos of your own the
-# first line below "What the image tower makes of it" says how long it will be. (What the text says of results is about
-# the full run on the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
+# first line below "What the image encoder makes of it" says how long it will be. (What the text says of results is
+# about the full run on the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
 # **Seed.** 0, 1 and 2, where trainings are compared.
 #
@@ -34,12 +34,12 @@ from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
-from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
+from gallop.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.tutorial.charts import as_written, bar_groups, line_chart, number_table
 from gallop.tutorial.live import live_bars
 from gallop.tutorial.panels import Panel, panels
 
-TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
+BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 
 # %% [markdown]
@@ -82,14 +82,14 @@ show_figure(
 # **What you should see.** Each row is one test photo in four domains. Most of them you still know.
 
 # %% [markdown]
-# ## What the image tower makes of it
+# ## What the image encoder makes of it
 #
-# The test photos pass the tower once in each domain. To see what happens to their features, we look at them from the
+# The test photos pass the encoder once in each domain. To see what happens to their features, we look at them from the
 # side where they differ most: the first two principal components. (Above them is printed how long the rest will take,
 # measured here, with your photos.)
 
 # %%
-clip = frozen_tower(TOWER)
+clip = frozen_backbone(BACKBONE)
 cache = MemoryCache()  # keeps every photo's features, for all trainings below
 shots = sum(map(len, train.values()))
 ahead = time_ahead(
@@ -527,7 +527,7 @@ quiz(8, 3)
 #
 # <details><summary>Answer</summary>
 #
-# Yes. The frozen towers have a domain of their own: what they were trained on. The features move (second picture of
+# Yes. The frozen backbone has a domain of its own: what it was trained on. The features move (second picture of
 # this notebook), whoever reads them afterwards. But nothing in the *prompts* was fitted to the clear photos.
 #
 # </details>

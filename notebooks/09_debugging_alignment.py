@@ -36,11 +36,11 @@ from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
 from gallop.predictions.faithfulness import deletion
 from gallop.sample import sample_mask, sample_photos
-from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
+from gallop.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
 from gallop.tutorial.charts import bar_chart, confusion_table, line_chart, number_table
 from gallop.tutorial.panels import Panel, panels
 
-TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
+BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 
 # %% [markdown]
@@ -90,7 +90,7 @@ show_figure(
 # take, measured here, with your photos.)
 
 # %%
-clip = frozen_tower(TOWER)
+clip = frozen_backbone(BACKBONE)
 cache = MemoryCache()
 shots, shot_names = photos.with_names(train)
 batches = -(-(len(shots) + len(scenes)) // 32)
@@ -294,7 +294,7 @@ show_figure(
 # ## From scratch: is it really the cause?
 #
 # A map shows where scores are high. Whether those regions *cause* the answer is another question, and there is a test:
-# **leave them out**. First without any tower, from the stored scores: the top-$k$ must do without the intruder.
+# **leave them out**. First without the backbone, from the stored scores: the top-$k$ must do without the intruder.
 
 # %%
 # From scratch
@@ -346,7 +346,7 @@ print(f"{np.mean(curve.areas_at_random):.4f} at random")
 # ## Look for yourself
 #
 # Choose a wrong photo and one scale $k$ for **all** local prompts (this needs a running kernel): the line below says
-# what the answer is then. No training, no tower, only another top-$k$. The map shows the wrong class minus the right
+# what the answer is then. No training, no backbone, only another top-$k$. The map shows the wrong class minus the right
 # one, of the prompt that you choose; there each $k$ can be moved by itself, too.
 
 # %%
@@ -596,10 +596,10 @@ for cosine, first, second in pairs[:3]:
 # %% [markdown]
 # **What you should see.** 1 on the diagonal. Off it: the darker orange, the more alike the model finds the two *names*.
 # Give a pair that is too close more telling names ("wine glass" instead of "glass"), or rely on shots. And some names
-# the towers hardly know; then zero-shot fails, and a few shots help most.
+# the backbone hardly knows; then zero-shot fails, and a few shots help most.
 #
-# What a name is worth is best seen where the towers hardly know it. So here, once more, **textures**: crops of brick,
-# grass and gravel, asked about without any training, by these names and by others.
+# What a name is worth is best seen where the backbone hardly knows it. So here, once more, **textures**: crops of
+# brick, grass and gravel, asked about without any training, by these names and by others.
 #
 # %%
 crops, crop_names = photos.with_names(photos.texture_crops(shots=1, size=64, tests=10)[1])
@@ -649,7 +649,7 @@ quiz(9, 3)
 #
 # <details><summary>Answer</summary>
 #
-# In `mini`, yes: its global feature is the mean of the region features, since the tower's matrix $W$ is linear
+# In `mini`, yes: its global feature is the mean of the region features, since the image encoder's matrix $W$ is linear
 # (notebook 02; the local projection $P$ plays no part in it), and its cosine divides by a constant (notebook 01) as
 # long as the norm is smaller. A plain cosine divides by a norm that depends on all regions together, and in a ViT
 # attention has mixed everything: there is no such sum.

@@ -42,11 +42,11 @@ from gallop.maps.explainer.widget import Explainer
 from gallop.sample import sample_mask, sample_photos, write_sample
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import StepEvent
-from gallop.tutorial import frozen_tower, in_two_rows, photos, show_figure, time_ahead
+from gallop.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
 from gallop.tutorial.charts import as_written, confusion_table, line_chart
 from gallop.tutorial.panels import Panel, panels
 
-TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
+BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 
 # %% [markdown]
@@ -218,7 +218,7 @@ show_figure(
 # It costs nothing and tells two things: whether the names mean something to the model, and what training must beat.
 
 # %%
-clip = frozen_tower(TOWER)
+clip = frozen_backbone(BACKBONE)
 zero_shot = GalLoPClassifier(clip, method=METHOD).zero_shot(names)
 start = zero_shot.score(list(test.paths), test.names)
 print(f"zero-shot {start:.0%}, chance {1 / K:.0%}")
@@ -466,8 +466,8 @@ if classifier.calibration_.threshold is not None:
 # %% [markdown]
 # ## 10. Keep it
 #
-# A checkpoint is a folder with two files: what was learned, and a description. The frozen towers are not in it, only
-# their fingerprint: it loads with the same towers or not at all.
+# A checkpoint is a folder with two files: what was learned, and a description. The frozen backbone is not in it, only
+# its fingerprint: it loads with the same backbone or not at all.
 
 # %%
 model_folder = Path(workspace.name) / "my-model"
@@ -544,7 +544,8 @@ quiz(10, 3)
 # <details><summary>Answer</summary>
 #
 # `classifier.add_class("its name")`: the learned contexts are put before the new name, as if it had been there. It
-# works as far as the towers know the word. Check it as soon as there are photos, and mind the threshold (notebook 07).
+# works as far as the backbone knows the word. Check it as soon as there are photos, and mind the threshold (notebook
+# 07).
 #
 # </details>
 #

@@ -38,10 +38,10 @@ from gallop.model.branches.forms import discriminant
 from gallop.model.branches.kinds import REGIONS, shot_features
 from gallop.model.branches.sums import KeptShots, ShotSums
 from gallop.sample import sample_photos
-from gallop.tutorial import frozen_tower, photos, show_figure, time_ahead
+from gallop.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.tutorial.panels import Panel, panels
 
-TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
+BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 
 # %% [markdown]
 # ## The same photos, the same features
@@ -50,12 +50,13 @@ TOWER = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then 
 # things, which a good method notices. (With `GALLOP_PHOTOS`, your own folder; the other things stay those of the
 # sample.)
 #
-# The towers are frozen and run once. All methods get the same numbers of each photo, so what differs afterwards is the
-# method and nothing else: features of four random views of each shot, as trainings take them, and of the centre crop.
+# The backbone is frozen and runs once. All methods get the same numbers of each photo, so what differs afterwards is
+# the method and nothing else: features of four random views of each shot, as trainings take them, and of the centre
+# crop.
 
 # %%
 SHOTS, VIEWS, EPOCHS = (4, 2, 6) if photos.FAST else (8, 4, 30)
-mini = frozen_tower(TOWER)
+mini = frozen_backbone(BACKBONE)
 shots, test = photos.few_labelled(SHOTS, seed=0)
 names = list(shots.class_names)  # K names
 other = [p for p in sample_photos() if p.part == "other"]
@@ -77,11 +78,11 @@ known, unknown, centre = (
 )
 encoding = time.process_time() - start
 print(f"{len(shots)} shots and {len(test)} test photos of K = {len(names)} classes", end=", ")
-print(f"{len(other)} of other things; the towers took {encoding:.0f} CPU seconds")
+print(f"{len(other)} of other things; the backbone took {encoding:.0f} CPU seconds")
 
 # %% [markdown]
 # **What you should see.** How long the rest will take, measured here, with your photos; how many photos there are, and
-# the time that the towers took. No method can do without it: what follows is what each of them costs beside.
+# the time that the backbone took. No method can do without it: what follows is what each of them costs beside.
 #
 # From here on there are only tensors. Sizes: $n$ shots, $B$ photos that are asked about, $K$ classes, $R$ regions, $D$
 # the joint width.
@@ -105,7 +106,7 @@ words = mini.text.embed("A photo of a")  # (C, T), where every context starts
 tokens = mini.text.tokenize(names, context_tokens=len(words))
 
 
-def text_tower(contexts):  # (P, C, T) -> (K, P, D): every name after every context
+def text_encoder(contexts):  # (P, C, T) -> (K, P, D): every name after every context
     return mini.text.encode(contexts, tokens)
 
 
@@ -147,7 +148,7 @@ def unit(images, least):  # divided by the norm, or by a constant where that is 
 
 
 with torch.no_grad():
-    sentence = F.normalize(text_tower(words[None])[:, 0], dim=-1)  # (K, D)
+    sentence = F.normalize(text_encoder(words[None])[:, 0], dim=-1)  # (K, D)
 zero_cosines = unit(asked, delta) @ sentence.T  # (B, K)
 zero = (s * zero_cosines).softmax(dim=-1)
 
@@ -308,7 +309,7 @@ print(f"discriminant: {right} of {len(truth)} are right; the library's scores ar
 # ## 4. CoOp: one prompt
 #
 # [Zhou et al., 2022](https://arxiv.org/abs/2109.01134). The images stay as they are; the *sentence* moves. The four
-# vectors of "A photo of a" are learned by cross-entropy, through the text tower, and all classes share them. This is
+# vectors of "A photo of a" are learned by cross-entropy, through the text encoder, and all classes share them. This is
 # GalLoP with $M = 1$, $N = 0$ and no dropout.
 
 # %%
@@ -335,7 +336,7 @@ def coop():
 
     def loss(some, view, generator):
         torch.rand(len(some), 1, generator=generator)  # the draw of one prompt out of one
-        sentence = F.normalize(text_tower(context)[:, 0], dim=-1)  # (K, D)
+        sentence = F.normalize(text_encoder(context)[:, 0], dim=-1)  # (K, D)
         return F.cross_entropy(
             s * unit(view_global[view][some], delta) @ sentence.T, labels[some]
         )
@@ -346,7 +347,7 @@ def coop():
 
 context = timed("CoOp", coop)
 with torch.no_grad():
-    coop_cosines = unit(asked, delta) @ F.normalize(text_tower(context)[:, 0], dim=-1).T
+    coop_cosines = unit(asked, delta) @ F.normalize(text_encoder(context)[:, 0], dim=-1).T
 
 # %%
 recipe = TrainConfig(epochs=EPOCHS, lr=0.1, batch_size=32, views=VIEWS)
@@ -355,7 +356,7 @@ learned["CoOp"] = context.numel()
 unlike["CoOp"] = mcm(Cosines(coop_cosines, coop_cosines[:, None])).numpy()
 
 # %% [markdown]
-# **What you should see.** No error. The fewest learned numbers of all, and each step needs the text tower, forth and
+# **What you should see.** No error. The fewest learned numbers of all, and each step needs the text encoder, forth and
 # back.
 
 # %% [markdown]
@@ -389,7 +390,7 @@ def gallop():
 
     def loss(some, view, generator):
         kept = torch.rand(len(some), M, generator=generator).argsort(dim=1)[:, :KEPT]
-        sentences = F.normalize(text_tower(contexts), dim=-1)  # (K, M + N, D)
+        sentences = F.normalize(text_encoder(contexts), dim=-1)  # (K, M + N, D)
         whole = unit(view_global[view][some], delta)
         whole = torch.einsum("bd,kmd->bkm", whole, sentences[:, :M])
         whole = whole.gather(2, kept[:, None].expand(-1, K, -1)).mean(dim=2)  # (B, K)
@@ -406,7 +407,7 @@ contexts, P = timed("GalLoP", gallop)
 # %%
 # From scratch: and its answer, the mean of both branches
 with torch.no_grad():
-    sentences = F.normalize(text_tower(contexts), dim=-1)
+    sentences = F.normalize(text_encoder(contexts), dim=-1)
     whole = torch.einsum("bd,kmd->bkm", unit(asked, delta), sentences[:, :M]).mean(dim=2)
     local = local_scores(asked_regions, sentences[:, M:], P).mean(dim=2)
     gallop_cosines = (whole + local) / 2  # (B, K)
@@ -433,7 +434,7 @@ print(f"of its numbers {P.numel():,} are the matrix P, {contexts.numel():,} are 
 # ## Side by side
 #
 # *Right*: of the test photos. *Learned*: numbers that were fitted. *CPU seconds*: of one processor, for learning
-# alone, without the towers. *Unknown*: the AUROC of the test photos against the photos of other things, by the score
+# alone, without the backbone. *Unknown*: the AUROC of the test photos against the photos of other things, by the score
 # that goes with the method (notebook 07): how often a photo of another thing looks stranger than a test photo; 50% is
 # chance. *Noticed*: of the other things, at the limit that lets 95% of these test photos pass.
 
@@ -457,7 +458,7 @@ for name in answers:
 # photos cannot tell these methods apart**, and no more can 9 unknown ones. What does differ is what is learned and
 # what it costs. The two linear methods solve a small problem, with the sample in less than a tenth of a second. Of
 # those that learn, CoOp has the fewest numbers, as many for two classes as for forty, but every step passes the text
-# tower. GalLoP learns by far the most, nearly all of them in $P$, for regions that the others do not look at, and
+# backbone. GalLoP learns by far the most, nearly all of them in $P$, for regions that the others do not look at, and
 # takes longest.
 #
 # Look at the last two columns as well. On the sample's rendered photos the probe notices more than GalLoP. Do not
@@ -565,7 +566,7 @@ for name, p in answers.items():
 # ## What each cannot do
 #
 # A class of which there is a name and no photo tells the methods apart. We give them the names of the other things,
-# beside the classes, and ask for the photos of these. A method whose classes are texts needs only the text tower; a
+# beside the classes, and ask for the photos of these. A method whose classes are texts needs only the text encoder; a
 # probe or a discriminant has no vector for such a class and no way to get one.
 
 # %%
@@ -599,10 +600,10 @@ for name, cosines in each.items():
 # | Tip-Adapter | names, and every shot for ever | stay small as shots are added; say where it looked |
 # | linear probe | shots of every class | answer for a name without photos; use what a name means |
 # | discriminant | shots of every class | the same; and classes that are no single cloud (a *chair* from all sides) |
-# | CoOp | names, the text tower to train | say where it looked; treat two classes with different contexts |
-# | GalLoP | names, the text tower, regions | tell how parts lie to each other: a top-k mean has forgotten it |
+# | CoOp | names, the text encoder to train | say where it looked; treat two classes with different contexts |
+# | GalLoP | names, the text encoder, regions | tell how parts lie to each other: a top-k mean has forgotten it |
 #
-# None of them can see what the frozen tower does not see. And with the sample all of these figures come from so few
+# None of them can see what the frozen backbone does not see. And with the sample all of these figures come from so few
 # photos that one of them is four points of accuracy: what this notebook compares is what the methods *are*. How good
 # they are is measured on thousands of photos
 # ([benchmarks](../benchmarks/README.md#methods-ablations-and-the-papers-claims)).
@@ -627,7 +628,7 @@ quiz(11, 3)
 # <details><summary>Answer</summary>
 #
 # With 0 the text alone, with seven templates: zero-shot, nearly. With 1000 the shots alone: a soft nearest neighbour,
-# which has no use for names. In between both are heard; the best $\alpha$ depends on how well the tower reads.
+# which has no use for names. In between both are heard; the best $\alpha$ depends on how well the backbone reads.
 #
 # </details>
 #

@@ -11,7 +11,7 @@
 # **Seed.** 0.
 #
 # **You need.** Notebooks 02 (regions), 03 (scales) and 09 (deletion). Grad-CAM, below, takes the regions for the last
-# layer, so the tower is `mini` and cannot be chosen.
+# layer, so the backbone is `mini` and cannot be chosen.
 
 # %%
 from gallop.runtime.process import prepare
@@ -106,7 +106,7 @@ classifier.fit(read_folder(sample_folder(), split="train"))
 model, text = classifier.model_, classifier.model_.cached_text_features()
 names = list(model.class_names)
 K, grid, R = len(names), mini.vision.grid, int(np.prod(mini.vision.grid))
-# (V, D): the local projection, then the tower's own
+# (V, D): the local projection, then the encoder's own
 projection = model.paper.region_projection().detach()
 # (K, D) each: the mean local and the mean global prompt of a name
 local = F.normalize(text.local.detach(), dim=-1).mean(dim=1)
@@ -116,7 +116,7 @@ delta, region_delta = mini.damping.image, mini.damping.region
 # %% [markdown]
 # ## Six ways to draw a map
 #
-# All of them use the same features of the same tower. With region $\mathbf r_i$ (after the local projection) and the
+# All of them use the same features of the same backbone. With region $\mathbf r_i$ (after the local projection) and the
 # text $\mathbf t$ of a name, of unit length:
 #
 # 1. **Value path, GalLoP's map.** $\mathbf r_i \cdot \mathbf t / \max(\lVert \mathbf r_i \rVert, \delta)$, the cosine
@@ -127,7 +127,7 @@ delta, region_delta = mini.damping.image, mini.damping.region
 #    gradient of the score by the last layer, averaged over places, says which channels matter; their weighted sum,
 #    without what is negative, is the map.
 # 5. **Lent attention.** Each region becomes a mean of the regions that are like it, then the cosine. This is what
-#    query-query attention does in a ViT, on a tower that has no attention of its own.
+#    query-query attention does in a ViT, on an encoder that has no attention of its own.
 # 6. **Random.** Any order is as good as another.
 
 
@@ -475,7 +475,7 @@ show_figure(
 # %% [markdown]
 # ## In a transformer: query-query attention and rollout
 #
-# Two more ways need attention, and `mini` has none. Which rules for regions a tower knows, it tells itself.
+# Two more ways need attention, and `mini` has none. Which rules for regions a backbone knows, it tells itself.
 
 # %%
 refused = {}

@@ -169,7 +169,7 @@ def cards(at: AppTest, counts: dict[str, int], tests: int = 0, **settings: Any) 
 
 def train(at: AppTest) -> AppTest:
     """What the button on Teach does, to its end."""
-    session_of(at).training.start(resources.jobs(), resources.towers())
+    session_of(at).training.start(resources.jobs(), resources.backbones())
     return finish(fine(at.run()))
 
 

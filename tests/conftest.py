@@ -109,14 +109,14 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_componen
 
     monkeypatch.setenv("GALLOP_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(resources, "shared", resources.Shared())
-    monkeypatch.setattr(resources, "PAGE_PATIENCE", 60.0)  # a tower is there in the first run
+    monkeypatch.setattr(resources, "PAGE_PATIENCE", 60.0)  # a backbone is there in the first run
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.new_vit())
     monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: installed_components)
     yield lambda: AppTest.from_file(str(SCRIPT), default_timeout=60).run()
     resources.visitors().close()
     resources.jobs().close()
     resources.downloads().close()
-    resources.towers().close()
+    resources.backbones().close()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ assert "the same" in answer.value
 explainer.stands = explainer.stood.as_dict() | {"class_name": names[1], "region": 7, "turn": 1}
 assert (explainer.stood.class_name, explainer.stood.region) == (names[1], 7)
 down.value = across.value = 0.0
-for trace, (features, size) in zip(chart.figure.data, towers.values()):
+for trace, (features, size) in zip(chart.figure.data, encoders.values()):
     z = torch.tensor(trace.z)
     assert z.shape == size and z.argmax() == 0 and abs(z[0, 0] - 1) < 1e-5
 """,

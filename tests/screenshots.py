@@ -89,7 +89,7 @@ def visit(browser: Any, server: str) -> None:
     choose_photo(page, "Cat")
     expect(answer(page)).to_contain_text("%")
     shoot(page, page.url, "explore, zero-shot")
-    shoot(page, page.url, "explore, more towers", opened=("Settings", "More towers"))
+    shoot(page, page.url, "explore, more backbones", opened=("Settings", "More backbones"))
 
 
 def main() -> int:

@@ -36,12 +36,12 @@ def loaded_by(statement: str) -> set[str]:
 
 
 def test_importing_gallop_is_cheap() -> None:
-    """The towers' libraries come with the first backbone, and take as long as all the rest."""
-    towers = {"torchvision", "open_clip", "timm", "matplotlib"}
-    heavy = towers | {"torch", "sklearn", "scipy", "numpy", "PIL"}
+    """The backbones' libraries come with the first backbone, and take as long as all the rest."""
+    libraries = {"torchvision", "open_clip", "timm", "matplotlib"}
+    heavy = libraries | {"torch", "sklearn", "scipy", "numpy", "PIL"}
     assert not loaded_by("import gallop") & heavy
     assert not loaded_by("from gallop import MethodConfig, TrainConfig, parse_names") & heavy
-    assert not loaded_by("import gallop.estimator") & towers
+    assert not loaded_by("import gallop.estimator") & libraries
 
 
 def test_messages_of_the_library_name_no_options() -> None:

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 @pytest.mark.slow
 def test_one_row_as_json() -> None:
-    command = ["-m", "benchmarks", "text", "--tower", "mini", "--classes", "3", "--prompts", "2", "--json"]
+    command = ["-m", "benchmarks", "text", "--backbone", "mini", "--classes", "3", "--prompts", "2", "--json"]
     done = subprocess.run([*warm.python(), *command], capture_output=True, text=True, check=True, cwd=ROOT)
     row = json.loads(done.stdout)
     shares = {"ratio_careful", "ratio_naive", "floor_share"}

@@ -1,4 +1,4 @@
-"""What a second look costs, and what else could be done at its size: the measurements, on towers that are small."""
+"""What a second look costs, and what else could be done at its size: the measurements, on backbones that are small."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ def test_the_default_preset_is_what_an_empty_config_is() -> None:
     assert TrainConfig().views >= 4
 
 
-def test_what_the_towers_own_preset_is_the_tower_says() -> None:
-    assert train_preset("tower", "paper") == train_preset("paper")
-    assert train_preset("tower", "default", lr=0.5) == train_preset("default", lr=0.5)
-    assert train_preset("default", "paper") == TrainConfig(), "what is named is taken, whatever the tower"
-    with pytest.raises(ConfigError, match="no preset 'tower'; choose one of default, paper"):
-        train_preset("tower")  # where there is no tower, as in a benchmark's line
+def test_what_the_backbones_own_preset_is_the_backbone_says() -> None:
+    assert train_preset("backbone", "paper") == train_preset("paper")
+    assert train_preset("backbone", "default", lr=0.5) == train_preset("default", lr=0.5)
+    assert train_preset("default", "paper") == TrainConfig(), "what is named is taken, whatever the backbone"
+    with pytest.raises(ConfigError, match="no preset 'backbone'; choose one of default, paper"):
+        train_preset("backbone")  # where there is no backbone, as in a benchmark's line
 
 
 def test_a_preset_takes_changes_and_none_keeps_its_value() -> None:
@@ -54,8 +54,8 @@ def test_zero_is_a_value_and_not_the_presets_own(falsy: dict[str, Any]) -> None:
 
 
 def test_the_method_of_a_preset() -> None:
-    assert method_preset("paper") == method_preset("tower", "paper") == MethodConfig()
-    assert method_preset("tower", "default") == method_preset("default")
+    assert method_preset("paper") == method_preset("backbone", "paper") == MethodConfig()
+    assert method_preset("backbone", "default") == method_preset("default")
     assert method_preset("paper", topk=(1,), dropout=None, local_projection=False) == MethodConfig(
         topk=(1,), local_projection=False
     )

@@ -130,7 +130,7 @@ def test_one_image_is_a_batch_of_one_in_every_form(fitted: GalLoPClassifier, tmp
     assert fitted.predict((image, image)).shape == (2,)
 
 
-def test_what_is_not_set_is_the_towers_own() -> None:
+def test_what_is_not_set_is_the_backbones_own() -> None:
     """The paper's where nothing was measured; ``mini`` says in its folder that its own was."""
     usual: dict[str, Any] = {"epochs": 1, "views": 1, "lr": None, "batch_size": None}
     assert fit(**usual).training_ == train_preset("paper", epochs=1, views=1, calibration_folds=0)
@@ -141,7 +141,7 @@ def test_what_is_not_set_is_the_towers_own() -> None:
     assert measured.copy_on("cpu").preset == "default"
 
 
-def test_the_method_that_is_not_set_is_the_towers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_method_that_is_not_set_is_the_backbones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A preset brings the method along; what is said goes before it, and zero-shot is the paper's."""
     own = MethodConfig(2, (2, 3), 0.5, head="ridge")
     monkeypatch.setitem(PRESETS, "default", (own, TrainConfig()))
@@ -219,8 +219,8 @@ def test_a_class_that_is_left_alone_has_no_limit(tmp_path: Path) -> None:
             ask()
 
 
-def test_a_name_longer_than_the_text_tower_is_refused_by_name() -> None:
-    name = "cat " * 49  # within the characters of a name, if not within a tower of 32 tokens
+def test_a_name_longer_than_the_text_encoder_is_refused_by_name() -> None:
+    name = "cat " * 49  # within the characters of a name, if not within a backbone of 32 tokens
     short = Backbone("short", vit()._model, vit().text._tokenizer, vit().preprocess)
     short.text.context_length = 32
     with pytest.raises(ClassNameError, match=r"'cat cat.*has 49 tokens.*room for 26"):
@@ -309,9 +309,9 @@ def test_a_warm_start_from_other_prompts_is_refused(change: dict[str, Any]) -> N
 @pytest.mark.parametrize("more", ["fit", "partial_fit"])
 def test_training_after_zero_shot_takes_the_settings_of_a_training(more: str) -> None:
     """They may differ from zero-shot's, and prompts that have learned nothing cannot lose anything."""
-    tower = copy.copy(vit())
-    tower.preset = "default"
-    made = GalLoPClassifier(tower, epochs=1, views=2, cache=False, warm_start=True, calibration_folds=0)
+    backbone = copy.copy(vit())
+    backbone.preset = "default"
+    made = GalLoPClassifier(backbone, epochs=1, views=2, cache=False, warm_start=True, calibration_folds=0)
     made.zero_shot(["red", "green"])
     assert getattr(made, more)(*pictures({"red": 3, "green": 3})).model_.config == method_preset("default")
 
@@ -492,7 +492,7 @@ def softmax(x: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
 
 
 def gl_mcm(made: GalLoPClassifier, images: list[Image.Image], names: list[str]) -> NDArray[np.float64]:
-    """The score from the towers' plain outputs and the learned tensors, in numpy."""
+    """The score from the backbones' plain outputs and the learned tensors, in numpy."""
     backbone, prompts = made.model_.backbone, made.model_.prompts
     with torch.no_grad():
         tokens = backbone.text.tokenize(names, context_tokens=4)

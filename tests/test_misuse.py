@@ -279,7 +279,7 @@ MISUSES: list[Misuse] = [
     ("a seed below 0", lambda p: fit(p.root, seed=-1), "seed is -1", "0"),
     ("a text for the method", lambda p: fit(p.root, method="paper"), "'paper'", "MethodConfig"),
     ("a kind of regions with a slip", lambda p: load_backbone(regions="valu"), "valu", "value"),
-    ("a tower with a slip", lambda p: load_backbone("minni"), "'minni'", "mini"),
+    ("a backbone with a slip", lambda p: load_backbone("minni"), "'minni'", "mini"),
     ("weights that nobody has", lambda p: load_backbone("RN50/opnai"), "opnai", "openai"),
     ("a device that is none", lambda p: load_backbone(device="gpu"), "gpu", "cuda|cpu"),
     ("a method without settings", lambda p: MethodClassifier("tip").fit(p.root), "'tip'", r"TipAdapter\(\)"),  # type: ignore[arg-type]
@@ -292,9 +292,9 @@ MISUSES: list[Misuse] = [
         "call fit, zero_shot",
     ),
     ("no image", lambda p: p.model.predict([]), "No images", "at least one"),
-    ("features of another tower", lambda p: p.model.predict_all(narrow(p)), "widths 5 for regions", "own backbone"),
+    ("features of another backbone", lambda p: p.model.predict_all(narrow(p)), "widths 5 for regions", "own backbone"),
     ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
-    ("prompts of another tower", narrow_prompts, "regions of width 5", "Leave prompts away"),
+    ("prompts of another backbone", narrow_prompts, "regions of width 5", "Leave prompts away"),
     ("numbers in cross_val_score", numbers_in_cross_val_score, "the number 0", r"params=\{'class_names'"),
     ("nothing for an image", lambda p: p.model.predict(None), "nothing", "give bytes, a path"),  # type: ignore[arg-type]
     ("a number for an image", lambda p: p.model.predict(3), "an? int", "give bytes, a path"),  # type: ignore[arg-type]

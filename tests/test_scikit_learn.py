@@ -327,7 +327,7 @@ def test_a_vote_of_several(paths: list[str], labels: list[str]) -> None:
 # --- Pickles -----------------------------------------------------------------------------------------------------
 
 
-def test_a_pickle_names_its_tower() -> None:
+def test_a_pickle_names_its_backbone() -> None:
     made = GalLoPClassifier(cache=False, device="cpu").zero_shot(["cat", "dog"])
     packed = pickle.dumps(made)
     assert len(packed) < 1.2e6 < made.model_.backbone.bytes / 50
@@ -336,10 +336,10 @@ def test_a_pickle_names_its_tower() -> None:
     assert again.model_.backbone is beside.model_.backbone is not made.model_.backbone
     assert again.model_.backbone.fingerprint == made.model_.backbone.fingerprint
     assert np.array_equal(again.predict_proba(images), made.predict_proba(images))
-    assert len(pickle.dumps(PhotoScorer(made))) < 1.2e6, "one manner for all that hold a tower"
+    assert len(pickle.dumps(PhotoScorer(made))) < 1.2e6, "one manner for all that hold a backbone"
 
 
-def test_a_tower_that_others_do_not_have_travels_whole(tmp_path: Path) -> None:
+def test_a_backbone_that_others_do_not_have_travels_whole(tmp_path: Path) -> None:
     folder = backbone_folder(tmp_path)
     made = GalLoPClassifier(str(folder), cache=False, device="cpu").zero_shot(["cat", "dog"])
     packed, before = pickle.dumps(made), made.predict_proba(picture(0))
@@ -351,9 +351,9 @@ def test_a_tower_that_others_do_not_have_travels_whole(tmp_path: Path) -> None:
 
 
 def test_other_weights_of_that_name_are_refused(tmp_path: Path) -> None:
-    tower = load_backbone(backbone_folder(tmp_path), device="cpu", regions="query-query")
-    tower.again = loaded_again  # as of a name that every machine knows
-    packed = pickle.dumps(tower)
+    backbone = load_backbone(backbone_folder(tmp_path), device="cpu", regions="query-query")
+    backbone.again = loaded_again  # as of a name that every machine knows
+    packed = pickle.dumps(backbone)
     assert len(packed) < 1000
     assert pickle.loads(packed).region_kind == "query-query"
     backbone_folder(tmp_path, patch_size=16)

@@ -111,7 +111,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     copy = tmp_path_factory.mktemp("copy")
     for package in ("gallop", "app"):
         shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "checkpoints").symlink_to(ROOT / "checkpoints")  # the form asks what goes with the tower
+    (copy / "checkpoints").symlink_to(ROOT / "checkpoints")  # the form asks what goes with the backbone
     config = copy / "gallop" / "config.py"
     start, end = config.read_text(encoding="utf-8").rsplit("\n    def __post_init__", 1)
     presets = end.removeprefix("(self) -> None:\n        check_settings(self)\n")

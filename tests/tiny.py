@@ -44,7 +44,7 @@ def vit() -> Backbone:
 
 
 def other_vit() -> Backbone:
-    """The same towers with one weight of the vision tower moved: other weights, other fingerprint."""
+    """The same backbones with one weight of the image encoder moved: other weights, other fingerprint."""
     changed = new_vit()
     with torch.no_grad():
         next(changed._model.visual.parameters()).add_(0.01)  # type: ignore[union-attr]

@@ -100,14 +100,14 @@ def place_of(path: str, class_name: str | None = None) -> CardPlace | None:
     if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in path):
         raise ArchiveError(f"{shown} has invisible characters in its path.")
     if len(parts) > _DEEPEST:
-        raise ArchiveError(f"{shown} lies too deep: class/photo.jpg is what is read.")
+        raise ArchiveError(f"{shown} is too deep in folders: class/photo.jpg is read.")
     test = any(part.lower() in TEST_FOLDERS for part in parts[:-1])
     if class_name is not None:
         return CardPlace(class_name, test, parts[-1])
     if not parts[-1].lower().endswith(IMAGE_SUFFIXES):
         raise ArchiveError(f"{shown} is not named like a photo ({', '.join(IMAGE_SUFFIXES)}).")
     if len(parts) < 2:
-        raise ArchiveError(f"{shown} lies in no folder, and the folder names the class: put it into one.")
+        raise ArchiveError(f"{shown} is not in a folder. The folder's name is the class: put it into one.")
     folder = parts[-2]
     if len(folder) > MAX_NAME_LENGTH:
         raise ArchiveError(f"{shown}: the folder's name is too long for a class.")

@@ -161,7 +161,7 @@ def sample_answers() -> dict[str, SampleAnswer]:
 
 
 def worked_out() -> list[dict[str, Any]]:
-    """Return what the tower that ships says of every sample, as the file holds it."""
+    """Return what the backbone that ships says of every sample, as the file holds it."""
     from gallop import GalLoPClassifier
 
     classifier, found = GalLoPClassifier("mini", device="cpu", cache=False), []

@@ -18,11 +18,11 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, BinaryIO
 
+from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
 from app.photos.archives import ArchiveError, check_whole, member_bytes
 from app.teaching.training import Answer, Course, Point, Settings, Taught
-from app.towers import DEFAULT_TOWER
 from gallop.config import HEADS
 from gallop.data import data_fingerprint
 from gallop.errors import GallopError
@@ -44,8 +44,8 @@ class Run(Course):
     Attributes:
         made: seconds since 1970.
         settings: None for zero-shot.
-        tower: the name of the tower it is of; runs that were kept before there was a choice are of the one that ships.
-        fingerprint: of that tower's weights; empty where it was not kept.
+        backbone_name: of the one it was trained on; runs from before there was a choice are of the one that ships.
+        fingerprint: of that backbone's weights; empty where it was not saved.
     """
 
     id: int
@@ -53,7 +53,7 @@ class Run(Course):
     made: float
     class_names: tuple[str, ...]
     settings: Settings | None
-    tower: str = DEFAULT_TOWER
+    backbone_name: str = DEFAULT_BACKBONE
     fingerprint: str = ""
 
     @property
@@ -97,7 +97,7 @@ def of_taught(taught: Taught, name: str, made: float) -> Run:
         made,
         taught.names,
         taught.settings,
-        tower=taught.tower,
+        backbone_name=taught.backbone_name,
         fingerprint=taught.fingerprint,
         **taught.course() | {"history": history},
     )
@@ -120,33 +120,39 @@ def zero_shot_run(of: Run) -> Run:
     )
 
 
-def same_tower(a: Run, b: Run) -> bool:
-    """Whether two runs are of the same tower: by its weights, or by its name where a run does not tell whose."""
+def same_backbone(a: Run, b: Run) -> bool:
+    """Whether two runs are of the same backbone: by its weights, or by its name where a run does not tell whose."""
     if a.fingerprint and b.fingerprint:
         return a.fingerprint == b.fingerprint
-    return a.tower == b.tower
+    return a.backbone_name == b.backbone_name
 
 
-def towers_of(runs: Sequence[Run]) -> tuple[str, ...]:
-    """What the tower of each run is called, to tell them apart; nothing where all are of the same.
+def backbones_of(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What the backbone of each run is called, to tell them apart; nothing where all are of the same.
 
-    Two towers of one name, of other weights, are told apart by their fingerprints.
+    Two backbones of one name, of other weights, are told apart by their fingerprints.
     """
-    if all(same_tower(run, runs[0]) for run in runs):
+    if all(same_backbone(run, runs[0]) for run in runs):
         return ("",) * len(runs)
-    weights = {run.tower: {other.fingerprint for other in runs if other.tower == run.tower} - {""} for run in runs}
+    weights = {
+        run.backbone_name: {other.fingerprint for other in runs if other.backbone_name == run.backbone_name} - {""}
+        for run in runs
+    }
     twice = {name for name, found in weights.items() if len(found) > 1}
-    return tuple(f"{run.tower} ({run.fingerprint[:8]})" if run.tower in twice else run.tower for run in runs)
+    return tuple(
+        f"{run.backbone_name} ({run.fingerprint[:8]})" if run.backbone_name in twice else run.backbone_name
+        for run in runs
+    )
 
 
-def towers_in_words(a: Run, b: Run) -> str:
-    """What is to be said beside figures of two towers; empty where there is only one."""
-    mine, other = towers_of((a, b))
+def backbones_in_words(a: Run, b: Run) -> str:
+    """What is to be said beside figures of two backbones; empty where there is only one."""
+    mine, other = backbones_of((a, b))
     if not mine:
         return ""
     return (
-        f"A answers with the tower {mine} and B with {other}: what differs may be the towers' doing, not the "
-        "training's, and outlier scores, cosines and losses of the two have no common scale."
+        f"A answers with the backbone {mine} and B with {other}: differences may come from the backbones, not from "
+        "the training, and outlier scores, cosines and losses of the two have no common scale."
     )
 
 
@@ -205,8 +211,8 @@ def sign_test(a: Run, b: Run) -> Paired | None:
 
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     """What differs between two runs: (what, A's, B's), in words."""
-    mine, other = towers_of((a, b))
-    found = [("tower", mine, other), ("classes", _listed(a.class_names), _listed(b.class_names))]
+    mine, other = backbones_of((a, b))
+    found = [("backbone", mine, other), ("classes", _listed(a.class_names), _listed(b.class_names))]
     for key, about in settings_of(Settings).items():
         mine, other = (_value(run.settings, key) for run in (a, b))
         found.append((about.words, mine, other))
@@ -249,7 +255,7 @@ def siblings(run: Run, runs: Iterable[Run], but: str = "seed") -> list[Run]:
         and replace(other.settings, **{but: getattr(run.settings, but)}) == run.settings
         and (set(other.class_names), other.content) == (set(run.class_names), run.content)
         and not other.stopped_early
-        and same_tower(run, other)
+        and same_backbone(run, other)
         and tests(other) == tests(run)
     }
     return [alike[value] for value in sorted(alike)]
@@ -300,7 +306,7 @@ def written(run: Run) -> str:
     facts = {
         "class_names": run.class_names,
         "settings": recorded_settings(run.settings) if run.settings else None,
-        "tower": run.tower,
+        "backbone": run.backbone_name,
         "fingerprint": run.fingerprint,
         "data": run.data,
         "content": sorted(run.content),
@@ -324,6 +330,11 @@ def _answers(answers: Mapping[str, Answer]) -> dict[str, list[Any]]:
     return {digest: [a.truth, a.label, a.probability, a.seen] for digest, a in answers.items()}
 
 
+def backbone_key(facts: Mapping[str, Any]) -> str:
+    """Return the key under which a run or a project has the name of its backbone."""
+    return "tower" if "tower" in facts else "backbone"  # as it was called in files that are older
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("this is a text in every run")
@@ -342,7 +353,7 @@ def run_of_row(row: Any) -> Run | None:
             made=row.made,
             class_names=tuple(facts["class_names"]),
             settings=Settings(**settings),
-            tower=_text(facts.get("tower", DEFAULT_TOWER)),
+            backbone_name=_text(facts.get(backbone_key(facts), DEFAULT_BACKBONE)),
             fingerprint=_text(facts.get("fingerprint", "")),
             content=frozenset((name, digest) for name, digest in facts["content"]),
             history=tuple(Point(*point) for point in facts["history"]),

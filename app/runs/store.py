@@ -73,7 +73,7 @@ def set_aside_if_damaged(path: Path) -> str:
     for ending in ("", "-wal", "-shm"):  # what was not yet written into the file goes with it
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{path}{ending}", f"{aside}{ending}")
-    return f"The file of runs was damaged. It was set aside as {aside.name} in {path.parent}, and a new one begun."
+    return f"The file of runs was damaged. It was renamed to {aside.name} in {path.parent}, and a new one was started."
 
 
 def _damaged(path: Path) -> bool:
@@ -91,9 +91,9 @@ def _damaged(path: Path) -> bool:
 def not_opened(path: Path, error: Exception) -> RunsProblem:
     """What SQLite says to a file that it cannot open as it would, for writing."""
     if "locked" in str(error):
-        return RunsProblem(f"{path} is used by another program ({error}), so no runs are kept or shown.")
+        return RunsProblem(f"{path} is used by another program ({error}), so no runs are saved or shown.")
     return CannotWrite(
-        f"{path} cannot be written ({error}), so no runs are kept. Make room on its disk, or name another folder in "
+        f"{path} cannot be written ({error}), so no runs are saved. Make room on its disk, or name another folder in "
         "GALLOP_DATA."
     )
 
@@ -125,11 +125,11 @@ def refuse_foreign(path: Path, *, reading_only: bool = False) -> None:
         raise not_opened(path, error) from error
     if mark == MARK and version > VERSION:
         raise RunsProblem(
-            f"{path} was written by a newer version of this app, so it is left as it is and no runs are kept. Update "
+            f"{path} was written by a newer version of this app, so it is left as it is and no runs are saved. Update "
             "the app, or name another folder in GALLOP_DATA."
         )
     if mark != MARK and tables:
-        raise RunsProblem(f"{path} is not a file of this app, so it is left as it is and no runs are kept.")
+        raise RunsProblem(f"{path} is not a file of this app, so it is left as it is and no runs are saved.")
 
 
 T = TypeVar("T")
@@ -224,7 +224,7 @@ class RunStore:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # class names are nobody else's business
         except OSError as error:
             raise CannotWrite(
-                f"{folder} cannot be written ({error.strerror}), so no runs are kept. GALLOP_DATA may name another "
+                f"{folder} cannot be written ({error.strerror}), so no runs are saved. GALLOP_DATA may name another "
                 "folder."
             ) from error
         refuse_foreign(self.path)
@@ -252,7 +252,7 @@ class RunStore:
             self.only_read = ""
         except CannotWrite as error:
             found = self._read_as_it_is(ask, error)
-            self.only_read = f"{error} Those that were kept before are shown."
+            self.only_read = f"{error} Runs that were saved before are shown."
         return found
 
     def _read_as_it_is(self, ask: Callable[[Any], T], why: CannotWrite) -> T:
@@ -336,7 +336,7 @@ class Ledger:
             count, total = mine.where(rows.owner == self.owner, ~rows.deleted).tuples().get()
             if count >= MOST_RUNS or total + size > MOST_BYTES:
                 raise RunsProblem(
-                    f"The last training is not kept as a run: {MOST_RUNS} runs and {MOST_BYTES // 2**20} MB are the "
+                    f"The last training was not saved as a run: {MOST_RUNS} runs and {MOST_BYTES // 2**20} MB are the "
                     "most. Delete some on the page Compare."
                 )
             row = rows.create(

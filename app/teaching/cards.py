@@ -44,8 +44,8 @@ def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
     count = f"{len(names)} class{'' if len(names) == 1 else 'es'}"
     return (
         f"{photos_counted(photos)} taken. {most[0]} classes and {most[1]} photos are the most here, so there was no "
-        f"room for {count}. To add one of these, delete a class that you can do without, and drop a zip with only the "
-        "folder of this one. The command gallop train learns any number of classes from a folder. "
+        f"room for {count}. To add one of these, delete a class that you do not need, and drop a zip with only the "
+        "folder of the new one. The command gallop train learns any number of classes from a folder. "
         f"Not taken: {', '.join(names)}."
     )
 

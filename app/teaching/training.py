@@ -1,4 +1,4 @@
-"""How to teach a tower: every setting with its limits; what a training reports while it runs, and what it leaves.
+"""How to teach a backbone: every setting with its limits; what a training reports while it runs, and what it leaves.
 
 Knows no Streamlit and no torch.
 """
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, fields, replace
 from math import prod
 from typing import Any
 
+from app.backbones import called
 from app.jobs import Snapshot, State
 from app.library import Explanation, GalLoPClassifier
 from app.teaching.cards import MOST_PHOTOS
-from app.towers import called
 from gallop import MethodConfig, Photo, TrainConfig
-from gallop.backbones.weights import KnownTower
+from gallop.backbones.weights import KnownBackbone
 from gallop.config import default_topk, method_preset, train_preset
 from gallop.setting import Setting, setting, settings_of
 
@@ -75,18 +75,18 @@ def _values(config: MethodConfig | TrainConfig, kind: type[MethodConfig | TrainC
 
 
 def usual_way(own: str) -> str:
-    """The way that a tower is taught unless another is chosen: its own settings, or the paper's where it has none."""
+    """Return how a backbone is taught unless another way is chosen: by its own settings, or else by the paper's."""
     return QUICK if own == "default" else PAPER
 
 
 def preset(way: str, own: str = "default", regions: int = PAPERS_REGIONS) -> Settings:
     """The settings of a way to teach; ``CUSTOM`` begins with those of ``QUICK``.
 
-    What was measured on one tower is never another's: its quick training is a short one with the paper's settings.
+    What was measured on one backbone is never another's: its quick training is a short one with the paper's settings.
 
     Args:
-        own: the settings that go with the tower.
-        regions: R of the tower; a quick training looks at the same shares of a photo whatever its grid.
+        own: the settings that go with the backbone.
+        regions: R of the backbone; a quick training looks at the same shares of a photo whatever its grid.
     """
     if way != PAPER and own == "default":
         method = method_preset("default")
@@ -109,30 +109,32 @@ def way_of(settings: Settings, own: str, regions: int) -> str:
     return CUSTOM
 
 
-def regions_of(tower: KnownTower) -> int:
-    """R of a tower; the paper's where it is not known before the tower is loaded."""
-    return prod(tower.grid) if tower.grid else PAPERS_REGIONS
+def regions_of(known: KnownBackbone) -> int:
+    """R of a backbone; the paper's where it is not known before the backbone is loaded."""
+    return prod(known.grid) if known.grid else PAPERS_REGIONS
 
 
-def way_in_words(way: str, tower: KnownTower) -> str:
-    """What a way to teach does with a tower, in a sentence or two."""
+def way_in_words(way: str, known: KnownBackbone) -> str:
+    """What a way to teach does with a backbone, in a sentence or two."""
     if way == CUSTOM:
-        return "Every setting is yours."
+        return "You choose every setting."
     if way == PAPER:
-        usual = "" if tower.preset == "default" else " Nothing was measured on this tower, so they are the usual ones."
+        usual = (
+            "" if known.preset == "default" else " Nothing was measured on this backbone, so these are the defaults."
+        )
         return (
             "The paper's own settings: 200 rounds, a fresh view of each photo in every one. Takes many times as long."
             + usual
         )
-    if tower.preset == "default":
+    if known.preset == "default":
         return (
-            "Chosen by measurement for the model that ships: a few views of each photo, 30 rounds, and a head that "
+            "Chosen by measurement for the built-in model: a few views of each photo, 30 rounds, and a head that "
             "answers beside the prompts."
         )
-    scaled = "" if regions_of(tower) == PAPERS_REGIONS else f", k for its {regions_of(tower)} regions"
+    scaled = "" if regions_of(known) == PAPERS_REGIONS else f", k for its {regions_of(known)} regions"
     return (
         f"The paper's settings, cut short to try out: {_ROUNDS} rounds of {_VIEWS} views of each photo{scaled}. "
-        "Measured on no tower."
+        "Not measured on any backbone."
     )
 
 
@@ -302,8 +304,8 @@ class Taught(Course):
     learned: tuple[tuple[Photo, str], ...] = ()
 
     @property
-    def tower(self) -> str:
-        """What the tower that it was taught on, and answers with, is called here."""
+    def backbone_name(self) -> str:
+        """What the backbone that it was taught on, and answers with, is called here."""
         backbone = self.after.model_.backbone
         return called(backbone.name, backbone.region_kind)
 

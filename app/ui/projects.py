@@ -12,10 +12,10 @@ from app import text
 from app.photos.archives import MAX_ARCHIVE_BYTES
 from app.projects import Project, project_file, read_project
 from app.ui.explanation import current
-from app.ui.resources import jobs, towers
+from app.ui.resources import backbones, jobs
+from app.ui.widgets.backbones import choose
 from app.ui.widgets.elements import listen, show_notice, slot
 from app.ui.widgets.remembered import forget
-from app.ui.widgets.towers import choose
 from app.views import compare
 from app.views.explore_as_text import explore_of
 from app.views.project import (
@@ -48,7 +48,8 @@ def offer_sample(session: Session) -> None:
             args=(session,),
         )
         st.caption(
-            "Candles, mugs, teapots and vases, and a model that learned them: every page is full. *Teach* removes it."
+            "Candles, mugs, teapots and vases, and a model that learned them, so that every page has something to "
+            "show. *Teach* removes it."
         )
     elif session.training.taught is None and is_there(session):
         show_notice(session, Where.CARDS)
@@ -73,12 +74,12 @@ def _take(session: Session) -> None:
         taken = put_in(session)
         current.open_on(
             session,
-            compare.tower_of_run(towers(), sample_run()),
+            compare.backbone_of_run(backbones(), sample_run()),
             sample_opened,
             SAMPLE_RUN,
             Where.CARDS,
         )
-        session.training.encode_ahead(jobs(), towers(), taken)
+        session.training.encode_ahead(jobs(), backbones(), taken)
 
 
 def _remove(session: Session) -> None:
@@ -111,8 +112,8 @@ def _menu(session: Session) -> None:
         disabled=not session.has_anything,
         icon=":material/download:",
         on_click="ignore",
-        help="Classes, photos, the runs about them and how things are set, in one zip. Whoever has the file has the "
-        "photos: as they are seen here, without place and time.",
+        help="Classes, photos, the runs about them and how things are set, in one zip. The file contains the photos, "
+        "as they are shown here, without place and time.",
     )
     st.file_uploader(
         "Open a project",
@@ -147,7 +148,7 @@ def _question(session: Session) -> None:
         return
     project, name = session.asked
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Open **{text.markdown(name)}** in place of what is here?", width="content")
+        st.markdown(f"Open **{text.markdown(name)}** instead of what is here?", width="content")
         which, args = f"project {id(project)}", (session, project, name)
         st.button("Replace", key=f"replace with {which}", type="primary", on_click=_replace, args=args)
         st.button("Add to it", key=f"add {which}", on_click=_add, args=args)
@@ -170,7 +171,7 @@ def _add(session: Session, project: Project, name: str) -> None:
         return
     with session.telling(Where.PROJECT):
         session.tell(Where.PROJECT, add_to(session, project, name))
-    session.training.encode_ahead(jobs(), towers(), _shots(project))
+    session.training.encode_ahead(jobs(), backbones(), _shots(project))
 
 
 def _replace(session: Session, project: Project, name: str) -> None:
@@ -184,11 +185,11 @@ def _replace(session: Session, project: Project, name: str) -> None:
     forget(ExploreState, TeachState, TestState, PromptsState, CompareState, ExportState)
     session.explore, session.teach, session.test = explore_of(project.explore), TeachState(), TestState()
     session.prompts, session.compare, session.export = PromptsState(), CompareState(), ExportState()
-    if towers().listing.seek(project.tower) is not None:
-        choose(session, project.tower)
+    if backbones().listing.seek(project.backbone_name) is not None:
+        choose(session, project.backbone_name)
     problem = _model(session, project, name)
     session.notices[Where.PROJECT] = Notice("error" if problem else "success", f"{done} {problem}".strip())
-    session.training.encode_ahead(jobs(), towers(), _shots(project))
+    session.training.encode_ahead(jobs(), backbones(), _shots(project))
 
 
 def _model(session: Session, project: Project, name: str) -> str:
@@ -197,10 +198,10 @@ def _model(session: Session, project: Project, name: str) -> str:
         return ""
     session.notices.pop(Where.PROJECT, None)
     try:
-        tower = compare.tower_of_run(towers(), project.runs[project.taught].run)
+        backbone_name = compare.backbone_of_run(backbones(), project.runs[project.taught].run)
     except GallopError as error:
         return str(error)
-    current.open_on(session, tower, partial(project_opened, project, name), name, Where.PROJECT)
+    current.open_on(session, backbone_name, partial(project_opened, project, name), name, Where.PROJECT)
     told = session.notices.pop(Where.PROJECT, None)
     return told.words if told is not None else ""
 

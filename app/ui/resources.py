@@ -1,4 +1,4 @@
-"""What all visitors share: the towers, the job managers, the runs; and the way to a visitor's own session."""
+"""What all visitors share: the backbones, the job managers, the runs; and the way to a visitor's own session."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from app.backbones import DEFAULT_BACKBONE, BackboneLoading, BackboneRoom, Lease, download_manager
 from app.jobs import JobManager
 from app.library import Backbone
 from app.middleware import BROWSER
 from app.options import options
 from app.photos.shelf import UnreadFiles
 from app.runs.store import Ledger, RunStore, data_folder, owner_of
-from app.towers import DEFAULT_TOWER, Lease, TowerLoading, TowerRoom, download_manager
 from app.ui.streamlit_insides import close_page, connected, drop_file, this_page
 from app.visitor.registry import Visitors, kept_seconds
 from app.visitor.session import Session
@@ -26,7 +26,7 @@ prepare()  # of all the app's modules this one is imported first; torch is not l
 
 # Where the token is kept: in the page's address, so that a reload finds the session again, and in the page's state.
 ADDRESS, STATE = "session", "token"
-# Seconds that a page waits for its tower before it shows how far that is.
+# Seconds that a page waits for its backbone before it shows how far that is.
 PAGE_PATIENCE = 1.5
 
 
@@ -67,7 +67,7 @@ class Shared:
     Not in Streamlit's cache of resources: any visitor may have that emptied, by one message of its websocket.
     """
 
-    towers: TowerRoom = field(default_factory=lambda: TowerRoom(options()))
+    backbones: BackboneRoom = field(default_factory=lambda: BackboneRoom(options()))
     jobs: JobManager = field(default_factory=JobManager)
     downloads: JobManager = field(default_factory=download_manager)
     runs: RunStore = field(default_factory=lambda: RunStore(data_folder()))
@@ -91,12 +91,12 @@ def downloads() -> JobManager:
     return shared.downloads
 
 
-def towers() -> TowerRoom:
-    return shared.towers
+def backbones() -> BackboneRoom:
+    return shared.backbones
 
 
 class _Held(threading.local):
-    """The towers that the page which this thread draws uses, until it is drawn."""
+    """The backbones that the page which this thread draws uses, until it is drawn."""
 
     leases: list[Lease] | None = None
 
@@ -106,7 +106,7 @@ _held = _Held()
 
 @contextmanager
 def page_drawn() -> Iterator[None]:
-    """While a page is drawn: no tower that it asks for is let go before its end."""
+    """While a page is drawn: no backbone that it asks for is let go before its end."""
     _held.leases = []
     try:
         yield
@@ -116,33 +116,33 @@ def page_drawn() -> Iterator[None]:
         _held.leases = None
 
 
-def backbone(tower: str = DEFAULT_TOWER) -> Backbone:
-    """A tower for the page that is being drawn; loading it takes place beside the page.
+def backbone(name: str = DEFAULT_BACKBONE) -> Backbone:
+    """A backbone for the page that is being drawn; loading it takes place beside the page.
 
     Raises:
-        TowerLoading: it is not there yet.
-        TowerProblem: it cannot be had.
+        BackboneLoading: it is not there yet.
+        BackboneProblem: it cannot be had.
     """
-    lease = _leased(tower)
+    lease = _leased(name)
     if _held.leases is not None:
         _held.leases.append(lease)
     return lease.backbone
 
 
 @contextmanager
-def holding(tower: str) -> Iterator[Backbone]:
-    """A tower for a fragment or a callback, which no page draws. Raises as ``backbone``."""
-    lease = _leased(tower)
+def holding(name: str) -> Iterator[Backbone]:
+    """A backbone for a fragment or a callback, which no page draws. Raises as ``backbone``."""
+    lease = _leased(name)
     try:
         yield lease.backbone
     finally:
         lease.give_back()
 
 
-def _leased(tower: str) -> Lease:
-    lease = towers().lease(tower, PAGE_PATIENCE)
+def _leased(name: str) -> Lease:
+    lease = backbones().lease(name, PAGE_PATIENCE)
     if lease is None:
-        raise TowerLoading(f"The tower {tower} is being loaded. Try again in a moment.", tower)
+        raise BackboneLoading(f"The backbone {name} is being loaded. Try again in a moment.", name)
     return lease
 
 

@@ -12,12 +12,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from app.backbones import BackboneProblem, BackboneRoom, OnBackbone, called
 from app.jobs import Steps
 from app.library import Backbone, Ensembling, Explanation, GalLoPClassifier
-from app.runs.run import ZERO_SHOT, Run, classifier_of, same_tower, siblings, tests, zero_shot_run
+from app.runs.run import ZERO_SHOT, Run, classifier_of, same_backbone, siblings, tests, zero_shot_run
 from app.teaching.tasks import Teaching, answers_to, check_photos, content, in_series, opened
 from app.teaching.training import Answer, Settings, Taught, Watch
-from app.towers import OnTower, TowerProblem, TowerRoom, called
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.wording import listed
@@ -54,7 +54,7 @@ def untaught(session: Session, backbone: Callable[[], Backbone], runs: Sequence[
     if len(shots) < 2 or not any(pairs.values()):
         return zero_shot_run(runs[0]) if runs else None
     return session.answers.once(
-        ("zero-shot", session.training.tower, content(shots), content(cards), tuple(shots)),
+        ("zero-shot", session.training.backbone_name, content(shots), content(cards), tuple(shots)),
         lambda: _untaught(session, backbone(), tuple(shots), pairs),
     )
 
@@ -75,8 +75,8 @@ def _untaught(
 
 
 def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
-    """CoOp, trained to its end on the same tower and photos and tested on the same."""
-    alike = (run for run in runs if run.is_coop and same_tower(run, of))
+    """CoOp, trained to its end on the same backbone and photos and tested on the same."""
+    alike = (run for run in runs if run.is_coop and same_backbone(run, of))
     same = (run for run in alike if run.content == of.content and tests(run) == tests(of))
     return next((run for run in same if not run.stopped_early), None)
 
@@ -86,23 +86,24 @@ def coop_settings(settings: Settings) -> Settings:
     return replace(settings, global_prompts=1, topk=(), dropout=0.0, head="none", global_projection=False)
 
 
-def tower_of_run(room: TowerRoom, run: Run) -> str:
-    """Return what the tower of a run is called here: it may have got another name since.
+def backbone_of_run(room: BackboneRoom, run: Run) -> str:
+    """Return what the backbone of a run is called here: it may have got another name since.
 
     Raises:
-        TowerProblem: it is not here, or one of its name has other weights.
+        BackboneProblem: it is not here, or one of its name has other weights.
     """
-    name = (room.named_by(run.fingerprint) if run.fingerprint else "") or run.tower
+    name = (room.named_by(run.fingerprint) if run.fingerprint else "") or run.backbone_name
     if room.listing.seek(name) is None:
-        raise TowerProblem(
-            f"{run.name} is of the tower {listed([run.tower])}, which is not on this machine now. The run stays. To "
-            f"open it, start the app with that tower: see --towers, and {run.name} exports as a zip all the same."
+        raise BackboneProblem(
+            f"{run.name} was trained on the backbone {listed([run.backbone_name])}, which is not on this machine "
+            "now. The run stays. To open it, start the app with that backbone: see --backbones. It can still be "
+            "exported as a zip."
         )
     return name
 
 
-def series(session: Session, room: TowerRoom, tower: str, settings: Sequence[Settings]) -> OnTower:
-    """Trainings of the cards as they are with a tower, one for each of these settings."""
+def series(session: Session, room: BackboneRoom, backbone_name: str, settings: Sequence[Settings]) -> OnBackbone:
+    """Trainings of the cards as they are with a backbone, one for each of these settings."""
     ledger, photos = session.training.ledger, session.photos
     assert ledger is not None
     keep, cards = ledger.keep, (photos.shots(), photos.tests())
@@ -113,7 +114,7 @@ def series(session: Session, room: TowerRoom, tower: str, settings: Sequence[Set
             in_series([partial(Teaching, backbone, features, *cards, each, Watch(), keep) for each in settings])
         )
 
-    return OnTower(room, tower, make)
+    return OnBackbone(room, backbone_name, make)
 
 
 def dropout_runs(pinned: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
@@ -163,7 +164,7 @@ def global_prompts_of(
 ) -> GlobalPrompts:
     """Return it, worked out once. Raises as ``classifier_of_run``."""
     return session.answers.once(
-        ("global prompts", run.id, run.tower, tuple((photo.sha256, name) for photo, name in pairs)),
+        ("global prompts", run.id, run.backbone_name, tuple((photo.sha256, name) for photo, name in pairs)),
         lambda: _global_prompts(session, backbone, run, pairs),
     )
 
@@ -199,7 +200,7 @@ def classifier_of_run(session: Session, backbone: Backbone, run: Run) -> GalLoPC
         RunsProblem, ModelProblem: it is gone, damaged, or belongs to another backbone.
     """
     return session.answers.once(
-        ("classifier", run.id, run.tower, run.class_names), lambda: _classifier(session, backbone, run)
+        ("classifier", run.id, run.backbone_name, run.class_names), lambda: _classifier(session, backbone, run)
     )
 
 
@@ -214,7 +215,7 @@ def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassif
 
 def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:
     """A photo as a run sees it. Raises as ``classifier``."""
-    classifier, which = classifier_of_run(session, backbone, run), (run.id, run.tower, run.class_names)
+    classifier, which = classifier_of_run(session, backbone, run), (run.id, run.backbone_name, run.class_names)
     found: Explanation = session.answers.once(("explained", *which, photo.sha256), lambda: classifier.explain(photo))
     return found if run.settings is None else replace(found, doubt=session.answers.doubt(classifier, run, which))
 

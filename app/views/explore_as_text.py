@@ -1,8 +1,8 @@
 """What the page Explore shows as an address or as JSON, and back, whoever has written it. Knows no Streamlit.
 
-An address holds words and numbers alone: tower, class names, templates, k, the class explained and how maps are drawn.
-No photo, no learned prompt and nothing that leads to the visit it was made in. What the widgets would not take is left
-out here, or refused by the page in its own words.
+An address holds words and numbers alone: backbone, class names, templates, k, the class explained and how maps are
+drawn. No photo, no learned prompt and nothing that leads to the visit it was made in. What the widgets would not take
+is left out here, or refused by the page in its own words.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 from urllib.parse import urlencode
 
-from app.towers import DEFAULT_TOWER
+from app.backbones import DEFAULT_BACKBONE
 from app.visitor.page_state import TAUGHT, UNTAUGHT, AskedRegion, ExploreState
 from gallop.maps.look import COLOURS, DRAWN
 
@@ -22,8 +22,8 @@ _MOST = 4000
 _TEXTS = {"names": "names", "templates": "templates", "class": "class_name", "against": "against"}
 _TEXTS |= {"colours": "colours", "drawn": "drawn"}
 _SHARES = {"opacity": "opacity", "hidden": "hidden"}
-_SCALES, TOWER = "k", "tower"
-ADDRESS_FIELDS = (*_TEXTS, *_SHARES, _SCALES, TOWER)
+_SCALES, BACKBONE = "k", "backbone"
+ADDRESS_FIELDS = (*_TEXTS, *_SHARES, _SCALES, BACKBONE)
 
 _WORDS = ("photo", "names", "own_names", "templates", "class_name", "against", "region_of")
 _CHOICES = {"prompts": (UNTAUGHT, TAUGHT), "colours": tuple(COLOURS), "drawn": DRAWN}
@@ -34,17 +34,17 @@ MOST_WORDS = 20_000
 _MOST_REGIONS = 2**16
 
 
-def address(base: str, shown: ExploreState, tower: str = DEFAULT_TOWER) -> str:
+def address(base: str, shown: ExploreState, backbone: str = DEFAULT_BACKBONE) -> str:
     """Return a link to the page as it stands.
 
     Args:
         base: of a page, such as ``http://localhost:8501/export?session=...``; only what leads to it is used.
-        tower: by name; the one that ships is not named, since who names none has it.
+        backbone: by name; the one that ships is not named, since who names none has it.
     """
     found = {field: getattr(shown, name) for field, name in (_TEXTS | _SHARES).items()}
     found = {field: value for field, value in found.items() if value is not None}
-    if tower != DEFAULT_TOWER:
-        found[TOWER] = tower
+    if backbone != DEFAULT_BACKBONE:
+        found[BACKBONE] = backbone
     if shown.scales:
         found[_SCALES] = "-".join(map(str, shown.scales))
     return f"{base.split('?')[0].rpartition('/')[0]}/?{urlencode(found)}"

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app import text
+from app.backbones import DEFAULT_BACKBONE
 from app.library import Backbone
 from app.photos.sample_answers import SampleAnswer, sample_answers
 from app.photos.shelf import thumbnail_url
-from app.towers import DEFAULT_TOWER
 from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
 from gallop import Photo, parse_names
@@ -23,7 +23,7 @@ from gallop.maps.explainer.stands import Stands
 from gallop.names.class_names import clean_name
 
 MOST_SUGGESTED = 6
-# What a photo might be, where nobody has said anything yet: the tower picks the likeliest of these.
+# What a photo might be, where nobody has said anything yet: the backbone picks the likeliest of these.
 EVERYDAY = parse_names(
     "cat, dog, bird, horse, cow, sheep, rabbit, fish, butterfly, insect, flower, tree, forest, mountain, beach, lake, "
     "snow, sky, city, street, house, bridge, boat, car, train, airplane, bicycle, motorcycle, person, baby, crowd, "
@@ -94,9 +94,9 @@ def merged_names(typed: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
 
 
 def answer_at_hand(session: Session, photo: Photo, question: Question) -> SampleAnswer | None:
-    """Return what was worked out beforehand, if that is what is asked: a sample, its own names, the usual tower."""
+    """Return what was worked out beforehand, if that is what is asked: a sample, its own names, the usual backbone."""
     answer = sample_answers().get(photo.sha256)
-    if answer is None or session.training.tower != DEFAULT_TOWER:
+    if answer is None or session.training.backbone_name != DEFAULT_BACKBONE:
         return None
     return answer if question == Question(answer.class_names, templates=DEFAULT_TEMPLATES) else None
 
@@ -165,7 +165,7 @@ def suggested(session: Session, backbone: Backbone, photo: Photo) -> list[str]:
         found = session.answers.explain(backbone, photo, Question(EVERYDAY)).probabilities
         return sorted(found, key=lambda name: -found[name])[:MOST_SUGGESTED]
 
-    return session.answers.once(("suggested", photo.sha256, session.training.tower), likeliest)
+    return session.answers.once(("suggested", photo.sha256, session.training.backbone_name), likeliest)
 
 
 def _question_of_own(session: Session, photo: Photo | None) -> Question | None:

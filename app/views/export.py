@@ -72,19 +72,19 @@ def _question(session: Session, state: ExploreState) -> Question:
     try:
         return state.question(session.training)
     except GallopError as error:
-        raise PlainError(f"{error} Mend it on the page Explore.") from error
+        raise PlainError(f"{error} Fix it on the page Explore.") from error
 
 
 def exported_classifier(session: Session, backbone: Backbone, asked: Question) -> GalLoPClassifier:
     """What answers on Explore, with the k that it is read with there, and the visitor's own limit.
 
     Raises:
-        PlainError: the text tower cannot take a name or a template.
+        PlainError: the text encoder cannot take a name or a template.
     """
     try:
         found = copy.copy(session.answers.classifier(backbone, asked))
     except GallopError as error:
-        raise PlainError(f"{error} Mend it on the page Explore.") from error
+        raise PlainError(f"{error} Fix it on the page Explore.") from error
     model = copy.copy(found.model_)
     model.config = replace(model.config, topk=session.explore.scales_of(model.config.topk))
     found.model_, found.backbone = model, backbone
@@ -103,7 +103,7 @@ def screen(session: Session, backbone: Backbone) -> Screen | None:
         now, missing = session.answers.ways(backbone, photo, asked, finer=bool(shown.finer))
         found = (missing or now)(backbone, photo, asked)
     except GallopError as error:
-        raise PlainError(f"{error} Mend it on the page Explore.") from error
+        raise PlainError(f"{error} Fix it on the page Explore.") from error
     found = found.with_topk(shown.scales_of(found.topk))
     chosen = shown.class_name if shown.class_name in found.class_names else None
     return Screen(photo, asked, found, chosen or found.label, shown.style)
@@ -111,7 +111,7 @@ def screen(session: Session, backbone: Backbone) -> Screen | None:
 
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
     taught = session.training.taught.after.model_.prompts if asked.taught and session.training.taught else None
-    return (session.training.tower, asked, tuple(topk), id(taught), session.limit.own_for(asked))
+    return (session.training.backbone_name, asked, tuple(topk), id(taught), session.limit.own_for(asked))
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -136,11 +136,11 @@ def learned_from(taught: Taught) -> str:
 
 def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
     if not asked.taught or session.training.taught is None:
-        tower = ("tower", session.training.tower)
-        return [tower, ("prompts", "zero-shot: nothing was learned"), ("templates", "; ".join(asked.templates))]
+        backbone = ("backbone", session.training.backbone_name)
+        return [backbone, ("prompts", "zero-shot: nothing was learned"), ("templates", "; ".join(asked.templates))]
     taught = session.training.taught
     return [
-        ("tower", taught.tower),
+        ("backbone", taught.backbone_name),
         ("prompts", learned_from(taught)),
         *(("how good", sentence) for sentence in measured(taught)),
         ("seed", str(taught.settings.seed)),

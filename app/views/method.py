@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import gallop
+from app.backbones import DEFAULT_BACKBONE
 from app.library import Backbone
 from app.teaching.training import Taught
-from app.towers import DEFAULT_TOWER
 from app.visitor.page_state import Question
 from gallop.config import REGION_RULES, MethodConfig
 from gallop.maps.explainer.data import Origins
@@ -42,8 +42,8 @@ OF_STEPS = {
 # Bytes of a notebook with its pictures.
 _LARGEST = 4 * 2**20
 
-# Side of its input and damping (image, region) of the tower that ships, whose answers to the samples are there before
-# it is loaded; a test holds them to the tower.
+# Side of its input and damping (image, region) of the backbone that ships, whose answers to the samples are there
+# before it is loaded; a test holds them to the backbone.
 _PROJECTED = "The photo's own feature goes through a learned projection, as the regions do."
 _SHIPPED = 224, 46.0, 120.0
 
@@ -66,31 +66,31 @@ def notebook_links() -> dict[str, tuple[str, str]]:
 
 
 def origins_beforehand(question: Question) -> Origins:
-    """Return those of an answer of ``sample_answers``: the tower that ships, and nothing taught."""
+    """Return those of an answer of ``sample_answers``: the backbone that ships, and nothing taught."""
     side, image, region = _SHIPPED
     return Origins(
         side,
         question.templates,
         kept=MethodConfig().kept_prompts,
-        notes={"regions": "", "cosines": _of_cosines(DEFAULT_TOWER, image, region)},
+        notes={"regions": "", "cosines": _of_cosines(DEFAULT_BACKBONE, image, region)},
         notebooks=notebook_links(),
     )
 
 
-def origins(tower: Backbone, config: MethodConfig, question: Question, taught: Taught | None) -> Origins:
+def origins(backbone: Backbone, config: MethodConfig, question: Question, taught: Taught | None) -> Origins:
     """Return how photo and prompts came about, as plain text.
 
     Args:
-        tower: what the photo was seen with.
+        backbone: what the photo was seen with.
         config: of the classifier that answers.
         taught: whose prompts answer; None for zero-shot.
     """
-    damping = tower.damping.of(config)
+    damping = backbone.damping.of(config)
     notes = {
-        "regions": " ".join(filter(None, [_of_regions(tower), _of_looks(config)])),
+        "regions": " ".join(filter(None, [_of_regions(backbone), _of_looks(config)])),
         "cosines": " ".join(
             filter(
-                None, [_PROJECTED * config.global_projection, _of_cosines(tower.name, damping.image, damping.region)]
+                None, [_PROJECTED * config.global_projection, _of_cosines(backbone.name, damping.image, damping.region)]
             )
         ),
     }
@@ -99,7 +99,7 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
         learned = f"Learned in {taught.steps} steps on {taught.shots} photos." if taught.shots else ""
         notes |= {"prompts": learned, "learning": _of_dropout(taught)}
     return Origins(
-        tower.preprocess.size,
+        backbone.preprocess.size,
         () if taught is not None else question.templates,
         kept=config.kept_prompts,
         notes=notes,
@@ -107,9 +107,9 @@ def origins(tower: Backbone, config: MethodConfig, question: Question, taught: T
     )
 
 
-def _of_regions(tower: Backbone) -> str:
-    kind = tower.region_kind
-    return "" if kind == "value" else f"This tower's are of the kind {kind}: {REGION_RULES[kind]}, not the paper's."
+def _of_regions(backbone: Backbone) -> str:
+    kind = backbone.region_kind
+    return "" if kind == "value" else f"This backbone's are of the kind {kind}: {REGION_RULES[kind]}, not the paper's."
 
 
 def _of_looks(config: MethodConfig) -> str:
@@ -119,11 +119,11 @@ def _of_looks(config: MethodConfig) -> str:
     return f"The photo is looked at once more at {config.detail:g} times the size, and {what}; this is the first look."
 
 
-def _of_cosines(tower: str, image: float, region: float) -> str:
+def _of_cosines(name: str, image: float, region: float) -> str:
     if not (image or region):
         return ""
     return (
-        f"In this tower, {tower}, they are damped: the product is divided by the feature's length or, where that "
+        f"In this backbone, {name}, they are damped: the product is divided by the feature's length or, where that "
         f"is less, by {image:g} for the whole photo and {region:g} for a region, so that little counts little."
     )
 

@@ -1,7 +1,7 @@
 """A visitor's things as a project, a project in a visitor's hands, the sample project, and models that are opened.
 
 Of the runs those go along that are about photos of the project: others on this machine are nobody else's business.
-A model is opened on its own tower: at once where that is loaded, else as a job that waits. Knows no Streamlit, and
+A model is opened on its own backbone: at once where that is loaded, else as a job that waits. Knows no Streamlit, and
 loads torch only when a model is opened.
 """
 
@@ -15,6 +15,7 @@ from functools import cache
 from typing import Literal
 
 from app import text
+from app.backbones import PAPERS_KIND, BackboneRoom, called
 from app.jobs import Counted, PlainError
 from app.library import Backbone
 from app.photos.archives import CardPlace, Member
@@ -25,7 +26,6 @@ from app.runs.store import RunsProblem
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, Card, left_out
 from app.teaching.tasks import drawn_shots, opened
 from app.teaching.training import Settings, Taught
-from app.towers import PAPERS_KIND, TowerRoom, called
 from app.views.explore_as_text import explore_said
 from app.visitor.session import Session
 from gallop import Photo
@@ -53,12 +53,12 @@ class Opened:
 
 
 def opening(make: Callable[[], Opened]) -> Generator[Counted, None, Opened]:
-    yield Counted(0.5, "Reading it")
+    yield Counted(0.5, "Reading the file")
     return make()
 
 
-def tower_of_files(room: TowerRoom, files: Files, usual: str) -> str:
-    """Return what the tower of a model in files is called here; ``usual`` where none that is known is its own.
+def backbone_of_files(room: BackboneRoom, files: Files, usual: str) -> str:
+    """Return what the backbone of a model in files is called here; ``usual`` where none that is known is its own.
 
     Then the library tells what does not fit. What the files say opens nothing: it is looked up in the list.
     """
@@ -204,8 +204,8 @@ def project_of(session: Session) -> Project:
         tuple(runs),
         taught,
         session.limit.own,
-        training.tower,
-        dict(training.settings_by_tower),
+        training.backbone_name,
+        dict(training.settings_by_backbone),
         explore_said(session.explore),
         _tuned(session),
     )
@@ -328,7 +328,7 @@ def project_opened(project: Project, name: str, backbone: Backbone) -> Opened:
         opened(classifier_of(kept.files, backbone), backbone, kept.run.settings, kept.run),
         name,
         "project",
-        project.settings.get(project.tower),
+        project.settings.get(project.backbone_name),
         project.limit,
         project.tuned,
     )

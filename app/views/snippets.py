@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.teaching.cards import MOST_PHOTOS
 from app.teaching.training import PAPER, QUICK, Settings, preset
-from app.towers import DEFAULT_TOWER
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.errors import ClassNameError
 from gallop.names.class_names import folder_to_name
@@ -31,15 +31,15 @@ class SnippetProblem(PlainError):
 
 
 @dataclass(frozen=True)
-class UsedTower:
-    """The tower whose numbers the page shows: by name, as it lies on another machine or in the working folder.
+class UsedBackbone:
+    """The backbone whose numbers the page shows: by name, as it lies on another machine or in the working folder.
 
     Attributes:
-        precision: of a tower on a CPU, as ``load_backbone`` takes it.
+        precision: of a backbone on a CPU, as ``load_backbone`` takes it.
         regions: the kind of its region features.
     """
 
-    name: str = DEFAULT_TOWER
+    name: str = DEFAULT_BACKBONE
     precision: str = "fp32"
     regions: str = "value"
 
@@ -66,10 +66,10 @@ class UsedTower:
     @property
     def option(self) -> str:
         regions = f" --regions {self.regions}" if self.regions != "value" else ""
-        return "" if self.name == DEFAULT_TOWER else f" --backbone {shlex.quote(self.name)}{regions}"
+        return "" if self.name == DEFAULT_BACKBONE else f" --backbone {shlex.quote(self.name)}{regions}"
 
 
-SHIPPED = UsedTower()
+SHIPPED = UsedBackbone()
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def explain_snippet(
     class_name: str,
     *,
     taught: bool,
-    tower: UsedTower = SHIPPED,
+    used: UsedBackbone = SHIPPED,
     finer: float = 1.0,
 ) -> Snippet:
     """The page Explore: one photo, asked of zero-shot or of what was taught.
@@ -125,15 +125,15 @@ def explain_snippet(
     """
     closer = "" if finer == 1 else f'classifier.set_detail({finer:g}, "maps")\n'
     option = "" if finer == 1 else f" --detail {finer:g} --detail-in maps"
-    loaded = f", backbone={tower.python}" if tower.exact else ""
+    loaded = f", backbone={used.python}" if used.exact else ""
     made = (
         f"classifier = GalLoPClassifier.load({MODEL!r}{loaded})"
         if taught
-        else f"classifier = GalLoPClassifier({tower.argument}topk={list(topk)!r}).zero_shot(\n"
+        else f"classifier = GalLoPClassifier({used.argument}topk={list(topk)!r}).zero_shot(\n"
         f"    {list(names)!r},\n    templates={list(templates)!r},\n)"
     )
     cells = (
-        f"from gallop import GalLoPClassifier{tower.imported}, plot_explanation\n\n{made}\n{closer}"
+        f"from gallop import GalLoPClassifier{used.imported}, plot_explanation\n\n{made}\n{closer}"
         f"explanation = classifier.explain({PHOTO_FILE!r})",
         "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
         'print("outlier score", explanation.ood_score)',
@@ -148,7 +148,7 @@ def explain_snippet(
     return Snippet("One photo, explained", cells, shell + "\n")
 
 
-def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, tower: UsedTower = SHIPPED) -> Snippet:
+def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, used: UsedBackbone = SHIPPED) -> Snippet:
     """The page Teach: a training with these settings on the photos of the cards, and how good it is.
 
     Args:
@@ -160,15 +160,15 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, tower:
     for name in class_names:
         _folder(name)
     arguments, more = _arguments(settings)
-    arguments = f"    {tower.argument.strip()}\n{arguments}" if tower.argument else arguments
+    arguments = f"    {used.argument.strip()}\n{arguments}" if used.argument else arguments
     cells = [
-        f"from gallop import GalLoPClassifier{more}{tower.imported}\n\nclassifier = GalLoPClassifier(\n{arguments})",
+        f"from gallop import GalLoPClassifier{more}{used.imported}\n\nclassifier = GalLoPClassifier(\n{arguments})",
         f"classifier.fit({_PHOTOS!r})\nclassifier.save({MODEL!r})",
     ]
     if tests:
         cells.append(f"print('right on the test photos', classifier.score({_PHOTOS!r}))")
     words = " ".join(_options(settings))
-    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {words}{tower.option}\n"
+    shell = f"gallop train {_PHOTOS} --out {MODEL} --overwrite --allow-fewer {words}{used.option}\n"
     return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
 
 
@@ -179,7 +179,7 @@ _WHOLE = {"preset": TrainConfig, "method": MethodConfig}
 
 
 def _is_usual(settings: Settings, name: str) -> bool:
-    """Whether a setting is what it is wherever nobody says it, whatever the tower."""
+    """Whether a setting is what it is wherever nobody says it, whatever the backbone."""
     usual = (Settings(), preset(QUICK), preset(PAPER))
     return all(getattr(settings, name) == getattr(each, name) for each in usual)
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app import text
+from app.backbones import DEFAULT_BACKBONE
 from app.library import Backbone, Evaluation, ImageFeatures, KSweep, Nearest, Worth
-from app.towers import DEFAULT_TOWER
 from app.visitor.page_state import Question, TunedScales
 from app.visitor.session import Session
 from gallop import Photo
@@ -180,7 +180,7 @@ def use_scales(session: Session, topk: Sequence[int], tested: Tested) -> None:
     """Let answers be read with these k, here and wherever k can be moved, as if a hand had set them on Teach."""
     session.training.settings = replace(session.training.settings, topk=tuple(topk))
     session.explore = replace(session.explore, scales=tuple(topk))
-    session.teach = replace(session.teach, tower=None)  # its form is to show them
+    session.teach = replace(session.teach, backbone_name=None)  # its form is to show them
     session.test = replace(session.test, tuned=_tuned(session, tested))
 
 
@@ -406,12 +406,12 @@ class Twins:
 
 
 def twins(session: Session, backbone: Backbone) -> list[Twins]:
-    """Return them, the most alike first, but for those that are to be kept; nothing on a tower other than ``mini``.
+    """Return them, the most alike first, but for those that are to be kept; nothing on a backbone other than ``mini``.
 
     What is alike was measured on that one, and cosines of another have a scale of their own.
     """
     shots, tests = _labelled(session.photos.shots()), _labelled(session.photos.tests())
-    if session.training.tower != DEFAULT_TOWER or not shots or not tests:
+    if session.training.backbone_name != DEFAULT_BACKBONE or not shots or not tests:
         return []
     pairs = session.answers.figure(
         "twins", [photo for photo, _ in (*shots, *tests)], len(shots), lambda: _pairs(session, backbone, shots, tests)

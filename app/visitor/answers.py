@@ -1,4 +1,5 @@
-"""What is computed from a visitor's photos, once for a tower and what was taught on it; the limit for "none of these".
+"""What is computed from a visitor's photos, once for a backbone and what was taught on it; the limit for "none of
+these".
 
 Knows no Streamlit, and loads torch when it is asked.
 """
@@ -112,7 +113,7 @@ class VisitorAnswers:
         """Return zero-shot, or what was taught with the further names added; made once for a question.
 
         Raises:
-            ClassNameError, TemplateError: a name or a template that the text tower cannot take.
+            ClassNameError, TemplateError: a name or a template that the text encoder cannot take.
         """
         return self._classifiers.get_or((question, self.training.version), lambda: self._classifier(backbone, question))
 
@@ -130,7 +131,7 @@ class VisitorAnswers:
         return _with_names(taught.after, question)
 
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
-        """Return the one pass through the towers for a photo and a question; everything else starts here."""
+        """Return the one pass through the backbone for a photo and a question; everything else starts here."""
         key = self._key(photo, question)
         found: Explanation = self._explanations.get_or(key, lambda: self.classifier(backbone, question).explain(photo))
         if question.taught:

@@ -133,7 +133,7 @@ class AskedRegion:
         return AskedRegion(sent, grid) if there else None
 
     def on(self, grid: tuple[int, int]) -> int:
-        """Return the region of another tower's grid in which the centre of this one lies."""
+        """Return the region of another backbone's grid in which the centre of this one lies."""
         row, column = divmod(self.region, self.grid[1])
         rows, columns = grid
         return (2 * row + 1) * rows // (2 * self.grid[0]) * columns + (2 * column + 1) * columns // (2 * self.grid[1])
@@ -145,7 +145,7 @@ class TeachState:
 
     Attributes:
         way, settings, local_prompts, scales: as the form stands; what a training takes is ``VisitorTraining.settings``.
-        tower: whose settings the form shows; None before it was drawn, and where they were changed elsewhere.
+        backbone_name: whose settings the form shows; None before it was drawn, and where they were changed elsewhere.
         watched: card and content hash of the photo that is watched.
     """
 
@@ -154,12 +154,12 @@ class TeachState:
     local_prompts: Remembered[int | None] = Remembered(None)
     scales: Remembered[tuple[int, ...]] = Remembered(())
     watched: Remembered[str | None] = Remembered(None)
-    tower: str | None = None
+    backbone_name: str | None = None
 
 
 @dataclass(frozen=True)
-class TowersState:
-    """Of the pages that ask a tower: which, and which regions of it; what answers is ``VisitorTraining.tower``."""
+class BackbonesState:
+    """Of the pages that ask a backbone: which, and which of its regions; ``VisitorTraining.backbone_name`` answers."""
 
     chosen: Remembered[str | None] = Remembered(None)
     regions: Remembered[str | None] = Remembered(None)

@@ -17,13 +17,13 @@ from app.projects import Project
 from app.visitor.answers import VisitorAnswers, VisitorLimit
 from app.visitor.page_state import (
     AskedRegion,
+    BackbonesState,
     CompareState,
     ExploreState,
     ExportState,
     PromptsState,
     TeachState,
     TestState,
-    TowersState,
 )
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
@@ -37,7 +37,7 @@ class Where(Enum):
     NEXT = auto()
     RUNS = auto()
     MODELS = auto()
-    TOWERS = auto()
+    BACKBONES = auto()
     PROJECT = auto()
 
 
@@ -118,8 +118,8 @@ class Session:
 
     Attributes:
         page_jobs: work that pages other than Teach have asked for.
-        downloads: towers that are fetched for this visitor.
-        explore, teach, test, prompts, compare, export, towers: what the pages stand at.
+        downloads: backbones that are fetched for this visitor.
+        explore, teach, test, prompts, compare, export, backbones: what the pages stand at.
         region, region_of: the one that was asked last on a map that stands alone, and the content hash of its photo.
         notices: what is to be told once.
         lost: whether the address led to a session that had ended.
@@ -134,7 +134,7 @@ class Session:
         self.page_jobs, self.downloads = PageJobs(browser), PageJobs(browser)
         self.explore, self.teach, self.test, self.prompts = ExploreState(), TeachState(), TestState(), PromptsState()
         self.compare, self.export = CompareState(), ExportState()
-        self.towers = TowersState()
+        self.backbones = BackbonesState()
         self.region: AskedRegion | None = None
         self.region_of = ""
         self.notices: dict[Where, Notice] = {}

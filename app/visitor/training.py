@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone
 from app.jobs import Job, JobManager, PlainError, Snapshot, State, Steps, Task
 from app.library import Backbone
 from app.runs.store import Ledger
@@ -30,10 +31,9 @@ from app.teaching.training import (
     training_outcome,
     usual_way,
 )
-from app.towers import DEFAULT_TOWER, OnTower, TowerRoom
 from app.visitor.photos import VisitorPhotos
 from gallop import Photo
-from gallop.backbones.weights import KnownTower
+from gallop.backbones.weights import KnownBackbone
 
 
 @dataclass
@@ -50,14 +50,14 @@ class VisitorTraining:
     asked: bool = False
     job: Job | None = None
     # The one that answers, and that the next training is on.
-    tower: str = DEFAULT_TOWER
-    # As they stand for each tower; none for one that nobody has set anything for.
-    settings_by_tower: dict[str, Settings] = field(default_factory=dict)
-    # What was taught last on each tower, and its number.
+    backbone_name: str = DEFAULT_BACKBONE
+    # As they stand for each backbone; none for one that nobody has set anything for.
+    settings_by_backbone: dict[str, Settings] = field(default_factory=dict)
+    # What was taught last on each backbone, and its number.
     _taught: dict[str, tuple[int, Taught]] = field(default_factory=dict)
-    # How the last training ended that is told with each tower.
+    # How the last training ended that is told with each backbone.
     _outcomes: dict[str, tuple[str, str]] = field(default_factory=dict)
-    _training_on: str = DEFAULT_TOWER
+    _training_on: str = DEFAULT_BACKBONE
     # What the training under way had ready before it is calibrated, once that was taken over.
     _tried: Taught | None = None
     _count: int = 0
@@ -66,23 +66,23 @@ class VisitorTraining:
 
     @property
     def settings(self) -> Settings:
-        """Those of the next training, on the tower that answers: what suits one tower need not suit another."""
-        own = "default" if self.tower == DEFAULT_TOWER else "paper"
-        return self.settings_by_tower.get(self.tower) or preset(usual_way(own), own)
+        """Those of the next training, on the backbone that answers: what suits one backbone need not suit another."""
+        own = "default" if self.backbone_name == DEFAULT_BACKBONE else "paper"
+        return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(own), own)
 
     @settings.setter
     def settings(self, chosen: Settings) -> None:
-        self.settings_by_tower[self.tower] = chosen
+        self.settings_by_backbone[self.backbone_name] = chosen
 
-    def settings_on(self, tower: KnownTower) -> Settings:
-        """Return the same where what is known of the tower that answers tells more than its name."""
-        own, regions = tower.preset, regions_of(tower)
-        return self.settings_by_tower.get(self.tower) or preset(usual_way(own), own, regions)
+    def settings_on(self, known: KnownBackbone) -> Settings:
+        """Return the same where what is known of the backbone that answers tells more than its name."""
+        own, regions = known.preset, regions_of(known)
+        return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(own), own, regions)
 
     @property
     def taught(self) -> Taught | None:
-        """What was taught on the tower that answers: prompts of one say nothing to another."""
-        return self._taught.get(self.tower, (0, None))[1]
+        """What was taught on the backbone that answers: prompts of one say nothing to another."""
+        return self._taught.get(self.backbone_name, (0, None))[1]
 
     @property
     def taught_model(self) -> Taught:
@@ -92,28 +92,28 @@ class VisitorTraining:
 
     @property
     def outcome(self) -> tuple[str, str] | None:
-        """Return how the last training ended, as told with the tower that answers: (kind, sentence)."""
-        return self._outcomes.get(self.tower)
+        """Return how the last training ended, as told with the backbone that answers: (kind, sentence)."""
+        return self._outcomes.get(self.backbone_name)
 
     def end_with(self, kind: str, sentence: str) -> None:
-        self._outcomes[self.tower] = kind, sentence
+        self._outcomes[self.backbone_name] = kind, sentence
 
     @property
     def number(self) -> int:
         """Counts what was taught, trained or opened: what was worked out with one is not asked for with the next."""
-        return self._taught.get(self.tower, (0, None))[0]
+        return self._taught.get(self.backbone_name, (0, None))[0]
 
     @property
     def version(self) -> tuple[str, int]:
-        """Which tower answers, and with which prompts: figures of two versions are never the same thing."""
-        return self.tower, self.number
+        """Which backbone answers, and with which prompts: figures of two versions are never the same thing."""
+        return self.backbone_name, self.number
 
     @property
     def elsewhere(self) -> list[str]:
-        return [tower for tower in self._taught if tower != self.tower]
+        return [name for name in self._taught if name != self.backbone_name]
 
-    def start(self, manager: JobManager, room: TowerRoom) -> None:
-        """Queue a training on the cards that are turned on, with the tower that is chosen.
+    def start(self, manager: JobManager, room: BackboneRoom) -> None:
+        """Queue a training on the cards that are turned on, with the backbone that is chosen.
 
         Raises:
             PlainError: these photos cannot be learned from, or too many jobs are waiting.
@@ -129,11 +129,11 @@ class VisitorTraining:
             keep = {"keep": self.ledger.keep} if self.ledger else {}
             return Teaching(backbone, photos.features(), shots, tests, settings, self.watch, **keep)
 
-        job = manager.submit(OnTower(room, self.tower, make), visitor=self.visitor)
-        self.job, self._training_on = job, self.tower
-        self._outcomes.pop(self.tower, None)
+        job = manager.submit(OnBackbone(room, self.backbone_name, make), visitor=self.visitor)
+        self.job, self._training_on = job, self.backbone_name
+        self._outcomes.pop(self.backbone_name, None)
 
-    def encode_ahead(self, manager: JobManager, room: TowerRoom, photos: Iterable[Photo]) -> None:
+    def encode_ahead(self, manager: JobManager, room: BackboneRoom, photos: Iterable[Photo]) -> None:
         """Encode photos in the background, so that a training with the settings as they are need not."""
         self._pending.extend(photos)
         if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
@@ -141,9 +141,9 @@ class VisitorTraining:
         try:
             settings = self.settings
             self._encoding = manager.submit(
-                OnTower(
+                OnBackbone(
                     room,
-                    self.tower,
+                    self.backbone_name,
                     lambda backbone: Steps(encoding_ahead(backbone, self.photos.features(), self._pending, settings)),
                 ),
                 urgent=False,
@@ -163,26 +163,26 @@ class VisitorTraining:
         """Take over what a training left, or what it has ready before it is calibrated: what is to be shown now."""
         if self.job is None:
             return None
-        snapshot, tower = self.job.snapshot(), self._training_on
+        snapshot, name = self.job.snapshot(), self._training_on
         if snapshot.active:
             ready = _ready(snapshot)
             if ready is None or ready is self._tried:
                 return None
             self._tried = ready
             self._keep(ready)
-            return ready if tower == self.tower else None
+            return ready if name == self.backbone_name else None
         self.job, tried, self._tried = None, self._tried, None
         kind, sentence = training_outcome(snapshot)
         if snapshot.result is not None:
             self._keep(snapshot.result)
             if self.ledger is not None and self.ledger.problem:
                 kind, sentence = "info", f"{sentence} {self.ledger.problem}"
-        self._outcomes[tower] = kind, sentence
-        if tower != self.tower:
-            words = f" It was taught on {tower}: choose that tower to use it." if snapshot.result else ""
+        self._outcomes[name] = kind, sentence
+        if name != self.backbone_name:
+            words = f" It was taught on {name}: choose that backbone to use it." if snapshot.result else ""
             self.end_with(kind, sentence + words)
         # Who has tried it since may have put what stands on Explore elsewhere.
-        return snapshot.result if tower == self.tower and tried is None else None
+        return snapshot.result if name == self.backbone_name and tried is None else None
 
     def has_news(self, snapshot: Snapshot) -> bool:
         """Return whether there is something for ``settle`` to take over."""
@@ -190,28 +190,28 @@ class VisitorTraining:
         return not snapshot.active or (ready is not None and ready is not self._tried)
 
     def adopt(self, taught: Taught, settings: Settings | None = None) -> None:
-        """Let this be what was taught from now on, and its tower the one that answers.
+        """Let this be what was taught from now on, and its backbone the one that answers.
 
         Args:
-            settings: of the next training; None lets those of its tower stand, with its k.
+            settings: of the next training; None lets those of its backbone stand, with its k.
         """
-        self.tower = taught.tower
+        self.backbone_name = taught.backbone_name
         self.settings = settings or replace(self.settings, topk=taught.settings.topk)
         self._keep(taught)
 
     def begin_anew(self, settings: Mapping[str, Settings]) -> None:
-        """Let nothing be taught on any tower, and these be the settings by tower."""
-        self.settings_by_tower, self._taught, self._outcomes = dict(settings), {}, {}
+        """Let nothing be taught on any backbone, and these be the settings by backbone."""
+        self.settings_by_backbone, self._taught, self._outcomes = dict(settings), {}, {}
 
     def forget(self, taught: Taught) -> None:
-        """Let this no longer be what was taught; nothing is, on its tower, until the next training."""
-        if self._taught.get(taught.tower, (0, None))[1] is taught:
-            del self._taught[taught.tower]
-            self._outcomes.pop(taught.tower, None)
+        """Let this no longer be what was taught; nothing is, on its backbone, until the next training."""
+        if self._taught.get(taught.backbone_name, (0, None))[1] is taught:
+            del self._taught[taught.backbone_name]
+            self._outcomes.pop(taught.backbone_name, None)
 
     def _keep(self, taught: Taught) -> None:
         self._count += 1
-        self._taught[taught.tower] = self._count, taught
+        self._taught[taught.backbone_name] = self._count, taught
 
     def knows(self, names: tuple[str, ...]) -> bool:
         """Return whether what was taught can answer for this class list: all its classes are on it."""
@@ -251,7 +251,7 @@ class VisitorTraining:
         return new_photos(self.taught, self.photos.shots())
 
     def learn_more(self) -> None:
-        """Let the head learn them. Raises GallopError where one cannot be read or the tower has gone."""
+        """Let the head learn them. Raises GallopError where one cannot be read or the backbone has gone."""
         fresh = self.new_photos()
         if self.taught is not None and fresh:
             taught = replace(self.taught, learned=self.learned)

@@ -73,7 +73,7 @@ class Run:
         features: (L, n, D) of the shots that it learned from, as in ``Said``.
         labels: (n,) of the shots.
         texts: features (K, D) of the class names, of length 1; not kept, for nothing that is trained changes them.
-        scale: of the tower's logits.
+        scale: of the backbone's logits.
     """
 
     asked: dict[str, Said]

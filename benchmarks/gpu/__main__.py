@@ -5,9 +5,9 @@
     python -m benchmarks.gpu --device cuda:1  on another card
     python -m benchmarks.gpu --device cpu     the same at small sizes: whether the command itself is sound
 
-Photos are made on the spot and towers have random weights at their true sizes, ``mini`` its own. What does not fit the
-card, or comes after ``SECONDS``, is a word in the table and ends nothing else. Where torch sees no GPU, a sentence says
-so and the exit status is 2; it is 1 where a test fails.
+Photos are made on the spot and backbones have random weights at their true sizes, ``mini`` its own. What does not fit
+the card, or comes after ``SECONDS``, is a word in the table and ends nothing else. Where torch sees no GPU, a sentence
+says so and the exit status is 2; it is 1 where a test fails.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("on a CPU sizes are small, so nothing is written; `make bench` measures a CPU")
     tests = agreement(device)
     sizes = rates.SMALL if device.type == "cpu" else rates.TRUE
-    towers, classes = rates.everything(device, sizes, until=started + SECONDS)
-    text = table.table(device, tests, towers, classes)
+    backbones, classes = rates.everything(device, sizes, until=started + SECONDS)
+    text = table.table(device, tests, backbones, classes)
     print(text)
     if options.write:
         replace_between(README, table.BEGIN, table.END, text)

@@ -32,15 +32,15 @@ class Sizes:
     """How large everything is.
 
     Attributes:
-        towers: as ``benchmarks.images.load_vision`` takes them.
+        backbones: as ``benchmarks.images.load_vision`` takes them.
         classes: numbers of class names.
         images: photos of a training step.
         photos: JPEG files that are scored.
-        many: photos that pass the image tower together where a GPU is to be filled.
+        many: photos that pass the image encoder together where a GPU is to be filled.
         repeats: of every measurement, after a first call that does not count.
     """
 
-    towers: tuple[str, ...]
+    backbones: tuple[str, ...]
     classes: tuple[int, ...]
     images: int
     photos: int
@@ -53,10 +53,10 @@ SMALL = Sizes(("mini",), (5, 12), images=4, photos=3, many=4, repeats=1)
 
 
 @dataclass(frozen=True)
-class TowerRates:
-    """Of an image tower: seconds to load it, photos a second in batches as they are run and in large ones, bytes."""
+class BackboneRates:
+    """Of an image encoder: seconds to load it, photos a second in batches as they are run and in large ones, bytes."""
 
-    tower: str
+    backbone: str
     load: float
     encoding: Figure
     encoding_many: Figure
@@ -65,17 +65,17 @@ class TowerRates:
 
 @dataclass(frozen=True)
 class ClassRates:
-    """Of a tower with so many class names: seconds, photos a second from JPEG files to answers, and bytes.
+    """Of a backbone with so many class names: seconds, photos a second from JPEG files to answers, and bytes.
 
     Attributes:
         text: of all prompts, for answers, in fp32.
-        text_step: forward and backward through the text tower.
+        text_step: forward and backward through the text encoder.
         step: of a whole training step.
         scoring: photos a second.
         bytes_step, bytes_scoring: how much memory was taken at most.
     """
 
-    tower: str
+    backbone: str
     classes: int
     text: Figure
     text_step: Figure
@@ -122,19 +122,19 @@ class Measuring:
 
 def everything(
     device: torch.device, sizes: Sizes, until: float = float("inf")
-) -> tuple[list[TowerRates], list[ClassRates]]:
-    """Measure every tower, in turn, with every number of classes."""
-    towers, classes = [], []
+) -> tuple[list[BackboneRates], list[ClassRates]]:
+    """Measure every backbone, in turn, with every number of classes."""
+    backbones, classes = [], []
     measuring = Measuring(device, sizes.repeats, until)
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, f"{i}.jpg") for i in range(sizes.photos)]
         for file, picture in zip(files, pictures(sizes.photos), strict=True):
             picture.save(file, quality=90)
-        for name in sizes.towers:
+        for name in sizes.backbones:
             print(f"{name} ...", flush=True)
             made: list[Backbone] = []
             load = once(lambda name=name, made=made: made.append(load_vision(name).to(device)))  # type: ignore[misc]
-            towers.append(_encoding(made[0], load, sizes, measuring))
+            backbones.append(_encoding(made[0], load, sizes, measuring))
             for count in sizes.classes:
                 print(f"{name}, {count} classes ...", flush=True)
                 classes.append(_with_classes(made[0], count, sizes, files, measuring))
@@ -142,13 +142,13 @@ def everything(
             gc.collect()
             if device.type == "cuda":
                 torch.cuda.empty_cache()
-    return towers, classes
+    return backbones, classes
 
 
-def _encoding(backbone: Backbone, load: float, sizes: Sizes, measuring: Measuring) -> TowerRates:
+def _encoding(backbone: Backbone, load: float, sizes: Sizes, measuring: Measuring) -> BackboneRates:
     side = backbone.preprocess.size
     few, many = (torch.randn(count, 3, side, side) for count in (BATCH, sizes.many))
-    return TowerRates(
+    return BackboneRates(
         backbone.name,
         load,
         encoding=measuring.rate(len(few), lambda: backbone.encode_image(few)),

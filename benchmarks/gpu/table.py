@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import torch
 
-from benchmarks.gpu.rates import ClassRates, Figure, TowerRates
+from benchmarks.gpu.rates import BackboneRates, ClassRates, Figure
 from benchmarks.measure import machine
 from benchmarks.text import PROMPTS
 
@@ -44,16 +44,16 @@ def card(device: torch.device) -> str:
     )
 
 
-def table(device: torch.device, tests: Tests, towers: Sequence[TowerRates], classes: Sequence[ClassRates]) -> str:
+def table(device: torch.device, tests: Tests, backbones: Sequence[BackboneRates], classes: Sequence[ClassRates]) -> str:
     """Markdown of all of it, the card first."""
     head = f"{datetime.date.today().isoformat()}, **{card(device)}**, beside {machine()}. {tests}."
     images = [
-        "| image tower | loading | photos a second, as it is run | in large batches | peak memory of those |",
+        "| image encoder | loading | photos a second, as it is run | in large batches | peak memory of those |",
         "|---|---|---|---|---|",
         *(
-            f"| {row.tower} | {row.load:.1f} s | {_rate(row.encoding)} | {_rate(row.encoding_many)} "
+            f"| {row.backbone} | {row.load:.1f} s | {_rate(row.encoding)} | {_rate(row.encoding_many)} "
             f"| {_bytes(row.bytes_many)} |"
-            for row in towers
+            for row in backbones
         ),
     ]
     columns = [
@@ -69,7 +69,7 @@ def table(device: torch.device, tests: Tests, towers: Sequence[TowerRates], clas
         f"| {' | '.join(columns)} |",
         "|---" * len(columns) + "|",
         *(
-            f"| {row.tower}, K = {row.classes:,} | {_seconds(row.text)} | {_seconds(row.text_step)} "
+            f"| {row.backbone}, K = {row.classes:,} | {_seconds(row.text)} | {_seconds(row.text_step)} "
             f"| {_seconds(row.step)} | {_bytes(row.bytes_step)} | {_rate(row.scoring)} | {_bytes(row.bytes_scoring)} |"
             for row in classes
         ),

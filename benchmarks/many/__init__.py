@@ -1,1 +1,1 @@
-"""How fast many photos are answered, how far from what the tower alone does, and whether it survives being killed."""
+"""How fast many photos are answered, beside the backbone alone, and whether the work survives being killed."""

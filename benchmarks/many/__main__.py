@@ -1,9 +1,9 @@
-"""Many photos on this machine, measured: rate against the tower's own, memory, growth, kills, listing, ``--draft``.
+"""Many photos on this machine, measured: rate against the backbone's own, memory, growth, kills, listing, ``--draft``.
 
     python -m benchmarks.many WORK PHOTOS [--sizes 1000 10000 100000] [--workers 2] [--kills 5] [--names 1000000]
 
-PHOTOS is any folder of JPEGs; sources of the sizes are made of them in WORK (some ten kilobytes a photo). The tower's
-own rate is taken before and after each size, in as many processes with the same threads, photos and batches.
+PHOTOS is any folder of JPEGs; sources of the sizes are made of them in WORK (some ten kilobytes a photo). The
+backbone's own rate is taken before and after each size, in as many processes with the same threads, photos and batches.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from typing import Any
 
 from benchmarks.many.draft import Moved, moved
 from benchmarks.many.files import distinct_photos, make_names, make_source
-from benchmarks.many.processes import Answered, Job, Survived, survive, tower_rate
+from benchmarks.many.processes import Answered, Job, Survived, backbone_rate, survive
 from benchmarks.measure import machine
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier
 
 BEGIN, END = "<!-- many: begin -->", "<!-- many: end -->"
-TOWER_SECONDS = 20.0
+RATE_SECONDS = 20.0
 CLASS_NAMES = (
     "airplane",
     "camera",
@@ -48,14 +48,14 @@ CLASS_NAMES = (
 
 @dataclass(frozen=True)
 class Size:
-    """One size of a source: what was answered, and what the tower alone does meanwhile."""
+    """One size of a source: what was answered, and what the backbone alone does meanwhile."""
 
     answered: Answered
-    tower: float
+    alone: float
 
     @property
     def ratio(self) -> float:
-        return self.answered.rate / self.tower
+        return self.answered.rate / self.alone
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ def measure(options: argparse.Namespace) -> Report:
     for count in options.sizes:
         source = make_source(work / f"photos-{count}", photos, count)
         job = _job(source, model, work / f"answers-{count}", options)
-        before = tower_rate(source, options.workers, options.seconds)
+        before = backbone_rate(source, options.workers, options.seconds)
         answered = job.finish()
-        after = tower_rate(source, options.workers, options.seconds)
+        after = backbone_rate(source, options.workers, options.seconds)
         sizes.append(Size(answered, (before + after) / 2))
-        _say(f"{count} photos", {**asdict(answered), "tower": [before, after], "ratio": sizes[-1].ratio})
+        _say(f"{count} photos", {**asdict(answered), "alone": [before, after], "ratio": sizes[-1].ratio})
         if options.kills and survived is None:
             again = _job(source, model, work / f"killed-{count}", options)
             survived = survive(again, job.rows(), options.kills, answered.seconds)
@@ -114,13 +114,13 @@ def table(found: Report) -> str:
     lines = [
         f"{datetime.date.today().isoformat()}, {machine()}; `mini`, {found.workers} processes that share the cores.",
         "",
-        "| photos | a second | the tower alone | ratio | peak memory of a process |",
+        "| photos | a second | the backbone alone | ratio | peak memory of a process |",
         "|---|---|---|---|---|",
     ]
     for size in sorted(found.sizes, key=lambda size: size.answered.photos):
         done = size.answered
         lines.append(
-            f"| {done.photos:,} | {done.rate:.1f} | {size.tower:.1f} | {size.ratio:.2f} | {done.peak / 1e6:.0f} MB |"
+            f"| {done.photos:,} | {done.rate:.1f} | {size.alone:.1f} | {size.ratio:.2f} | {done.peak / 1e6:.0f} MB |"
         )
     if found.survived:
         kept = found.survived
@@ -136,7 +136,7 @@ def table(found: Report) -> str:
         draft = found.draft
         lines += [
             "",
-            f"`--draft` on {draft.photos} photos of four times the tower's side: {draft.times:.1f} times as fast to "
+            f"`--draft` on {draft.photos} photos of four times the backbone's side: {draft.times:.1f} times as fast to "
             f"decode and resize; the largest change of a photo's probabilities is {draft.mean:.3f} in the mean and "
             f"{draft.most:.3f} at most, and {100 * draft.labels:.1f}% of the labels are others.",
         ]
@@ -150,7 +150,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--shard-size", type=int, default=500, help="photos of a table: a killed process loses fewer")
-    parser.add_argument("--seconds", type=float, default=TOWER_SECONDS, help="that the tower's own rate is taken over")
+    parser.add_argument(
+        "--seconds", type=float, default=RATE_SECONDS, help="that the backbone's own rate is taken over"
+    )
     parser.add_argument("--kills", type=int, default=5, help="of a job on the first size; 0 leaves it out")
     parser.add_argument("--names", type=int, default=1_000_000, help="to list; 0 leaves it out")
     parser.add_argument("--draft", type=int, default=500, help="photos to decode smaller; 0 leaves it out")

@@ -1,7 +1,7 @@
 """How far answers move where JPEGs are decoded smaller (``--draft``), and how much less time that takes.
 
-Shared photos are no larger than the tower's input. So the tower is shown them at a quarter of its side, which is for
-the decoder what a photo of 896 pixels is for the whole side: decoded at a half, it keeps twice what is needed.
+Shared photos are no larger than the backbone's input. So the backbone is shown them at a quarter of its side, which is
+for the decoder what a photo of 896 pixels is for the whole side: decoded at a half, it keeps twice what is needed.
 """
 
 from __future__ import annotations

@@ -85,9 +85,9 @@ def environment(workers: int) -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def tower_rate(source: Path, workers: int, seconds: float) -> float:
-    """Photos a second of the tower alone, in as many processes at once, on the same photos and in the same batches."""
-    words = [sys.executable, "-m", "benchmarks.many.tower", str(source), str(seconds)]
+def backbone_rate(source: Path, workers: int, seconds: float) -> float:
+    """Photos a second of the backbone alone, in as many processes at once, on the same photos in the same batches."""
+    words = [sys.executable, "-m", "benchmarks.many.backbone", str(source), str(seconds)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     started = [subprocess.Popen(words, env=environment(workers), **pipes) for _ in range(workers)]
     for process in started:

@@ -3,14 +3,15 @@
     python -m benchmarks.maps                                          the sample's things, zero-shot and taught
     python -m benchmarks.maps --photos DATA/caltech101 DATA/clothing10 and those that can be cut out of photos
     python -m benchmarks.maps ... --write                              into benchmarks/README.md, with pictures
-    python -m benchmarks.maps --backbone ViT-B-16/openai               every kind of region features that the tower has
+    python -m benchmarks.maps --backbone ViT-B-16/openai               every kind of region features that the backbone
+    has
 
 Each thing covers 4, 8 and 16 % of the picture, alone and beside a thing of another name, on as many scenes as there are
 draws. *best*: how often the best region lies on the thing. *top*: how many of the first ten do. Both of the map of the
 true name, in %. *other*: how often the best region lies on the second thing. Photos are folders of class folders; with
 train/ and test/, things are cut out of test and names are taught from train. Scenes come with scikit-image and
 scikit-learn, or from a folder. Pictures have twice the pixels a side that ``mini`` takes, as photos have more than a
-tower sees of them. Second looks (``--detail``) are for maps alone: what is learned and answered is of one look.
+backbone sees of them. Second looks (``--detail``) are for maps alone: what is learned and answered is of one look.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ Drawn = Callable[[int, bool], Iterator[Picture]]
 
 
 def variants(backbone: Backbone) -> Iterator[tuple[str, Backbone]]:
-    """Yield the tower with every kind of region features that it has, each with its name."""
+    """Yield the backbone with every kind of region features that it has, each with its name."""
     for kind in REGION_KINDS:
         try:
             yield kind, backbone.with_regions(kind)
@@ -57,7 +58,7 @@ def variants(backbone: Backbone) -> Iterator[tuple[str, Backbone]]:
 
 
 def details_of(backbone: Backbone, details: Sequence[float]) -> list[float]:
-    """Return those of a second look whose regions have a place in the tower's grid."""
+    """Return those of a second look whose regions have a place in the backbone's grid."""
     found = []
     for detail in details:
         try:
@@ -88,8 +89,8 @@ def report(options: argparse.Namespace) -> Iterator[str]:
         def drawn(percent: int, second: bool, corpus: Corpus = corpus, draws: int = draws) -> Iterator[Picture]:
             return pictures(corpus, backgrounds, percent / 100, second=second, draws=draws)
 
-        for kind, tower in variants(backbone):
-            made, details = classifiers(corpus, tower), details_of(tower, options.detail)
+        for kind, frozen in variants(backbone):
+            made, details = classifiers(corpus, frozen), details_of(frozen, options.detail)
             of_kind = f", regions of the kind {kind}" if kind != "value" else ""
             title = (
                 f"{corpus.title}{of_kind} ({len(corpus.things)} things, {len(corpus.things) * draws} pictures a column)"

@@ -84,7 +84,7 @@ def hits(
 ) -> dict[str, dict[str, Hits]]:
     """Return of each classifier for each way, and for chance, how well it hits.
 
-    A map that is finer than the tower's grid is counted twice: as it is, and pooled to the grid.
+    A map that is finer than the backbone's grid is counted twice: as it is, and pooled to the grid.
 
     Args:
         asked: of one backbone, which sees each picture once for all of them.

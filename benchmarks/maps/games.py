@@ -3,7 +3,7 @@
 Petsiuk et al. (RISE, BMVC 2018, section 3.3), with regions in place of pixels. What is taken away is blurred beyond
 recognition, as in ``gallop.predictions.faithfulness``: edges of painted patches would be something to see.
 
-Shapes: R regions of the tower's grid, S points of a curve.
+Shapes: R regions of the backbone's grid, S points of a curve.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Board:
 def games(
     classifier: GalLoPClassifier, pictures: Iterable[Picture], details: Sequence[float] = (1,)
 ) -> dict[str, Games]:
-    """Play both with every way's order of the tower's regions, and with a random one; finer maps are pooled to them.
+    """Play both with every way's order of the backbone's regions, and with a random one; finer maps are pooled to them.
 
     Areas are averaged over pictures before they are put between nothing and all.
     """

@@ -1,4 +1,5 @@
-"""Ways to say where on a picture a name is: the model's own maps, others made of the same tower, and none of the name.
+"""Ways to say where on a picture a name is: the model's own maps, others made of the same backbone, and none of the
+name.
 
 Shapes: R regions, K classes, M global prompts, V region width, D joint width.
 """
@@ -32,7 +33,7 @@ CENTRE, EDGES, COLOUR = "centre (blind)", "edges (blind)", "odd colour (blind)"
 
 @dataclass(frozen=True)
 class Look:
-    """What a tower gives of a picture at so many times its input size: pixels (1, 3, H, W) and features, B = 1."""
+    """What a backbone gives of a picture at so many times its input size: pixels (1, 3, H, W) and features, B = 1."""
 
     times: float
     grid: tuple[int, int]
@@ -83,8 +84,8 @@ def _of_look(model: PromptModel, text: TextFeatures, look: Look, row: int) -> It
 
 
 def grad_cam(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Tensor | None:
-    """Return the map (R,) of the global prompts' score of a class; None for towers whose last layer is none of regions,
-    and of looks by windows, which have a layer each.
+    """Return the map (R,) of the global prompts' score of a class; None for backbones whose last layer is none of
+    regions, and of looks by windows, which have a layer each.
 
     Where the global feature is the mean of the regions, these stand for the last layer: what follows is linear.
     """

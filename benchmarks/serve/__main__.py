@@ -3,7 +3,7 @@
     python -m benchmarks.serve [--clients 1 8 64] [--seconds 60] [--write]
 
 The service answers the sample's photos with the sample's model. As many clients as are named send one photo after the
-other for so long; what the tower and a loop without a service do on the same photos, with nothing else running, is
+other for so long; what the backbone and a loop without a service do on the same photos, with nothing else running, is
 taken before and after each number of clients. Then come hostile photos, bodies of 200 MB, senders that stop, senders
 that hang up; at last the service is told to stop while eight clients send. Clients are a process of their own, on the
 same cores.
@@ -26,11 +26,11 @@ from typing import Any
 
 from benchmarks.measure import machine
 from benchmarks.report import README, replace_between
+from benchmarks.serve.backbone import rates
 from benchmarks.serve.clients import Load, load, seen, start
 from benchmarks.serve.processes import REST, forget_largest, resident, served
 from benchmarks.serve.rough import ROUGH, rough
 from benchmarks.serve.table import table
-from benchmarks.serve.tower import rates
 
 BEGIN, END = "<!-- serve: begin -->", "<!-- serve: end -->"
 MOST_SECONDS, MOST_CLIENTS = 600, 256
@@ -50,8 +50,8 @@ def measure(clients: Sequence[int], seconds: float) -> dict[str, Any]:
             largest = resident(process.pid, "VmHWM")
             time.sleep(REST)
             after, later = resident(process.pid), rates()
-            tower, direct = (sum(pair) / 2 for pair in zip(earlier, later, strict=True))
-            facts = {"tower": tower, "direct": direct, "before": before, "largest": largest, "after": after}
+            alone, direct = (sum(pair) / 2 for pair in zip(earlier, later, strict=True))
+            facts = {"alone": alone, "direct": direct, "before": before, "largest": largest, "after": after}
             found["loads"].append(Load(**(asdict(one) | facts)))
             earlier = later
             print(found["loads"][-1], flush=True)

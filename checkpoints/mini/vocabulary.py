@@ -1,4 +1,4 @@
-"""All phrases the text tower is taught, with the direction in the joint space that each should point at."""
+"""All phrases the text encoder is taught, with the direction in the joint space that each should point at."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Backbone:
             softmax, so it is not read, and the probabilities are no longer those of the sigmoid.
 
     Raises:
-        UnsupportedTower: an encoder for which GalLoP's features are not defined.
+        UnsupportedBackbone: an encoder for which GalLoP's features are not defined.
     """
 
     def __init__(

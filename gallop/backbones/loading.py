@@ -32,11 +32,11 @@ from gallop.backbones.weights import (
     cached_weights,
     download_weights,
     known_elsewhere,
-    offered_towers,
+    offered_backbones,
     pair_settings,
 )
 from gallop.config import OwnPreset
-from gallop.errors import BackboneError, UnsupportedTower, first_line
+from gallop.errors import BackboneError, UnsupportedBackbone, first_line
 from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
 from gallop.wording import did_you_mean, listed
@@ -69,7 +69,8 @@ def load_backbone(
     Raises:
         BackboneError: unknown name, precision or kind of regions, weights missing or not fitting, no network for them,
             a GPU that is not there or cannot be used.
-        UnsupportedTower: a text encoder that learned contexts cannot be put into, or an image encoder without regions.
+        UnsupportedBackbone: a text encoder that learned contexts cannot be put into, or an image encoder without
+            regions.
     """
     target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
     backbone = moved(_load(os.fspath(name), download=download), target)
@@ -117,7 +118,7 @@ def _load(name: str, *, download: bool) -> Backbone:
     arch, _, source = name.partition("/")
     if source:
         return load_pair(name, arch, source, download=download)
-    pairs = {known.name.partition("/")[0]: known.name for known in reversed(offered_towers())}
+    pairs = {known.name.partition("/")[0]: known.name for known in reversed(offered_backbones())}
     near = did_you_mean(name, available_models()) or did_you_mean(name, pairs, shown=pairs)
     raise BackboneError(
         f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', or a folder.{near}"
@@ -168,7 +169,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
 
     Raises:
         BackboneError: unknown architecture or tag, weights or tokenizer missing or not fitting.
-        UnsupportedTower: an encoder that is not read here.
+        UnsupportedBackbone: an encoder that is not read here.
     """
     import open_clip
 
@@ -177,7 +178,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
         near = did_you_mean(arch, open_clip.list_models())
         raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.{near}")
     if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
-        raise UnsupportedTower(
+        raise UnsupportedBackbone(
             f"The text encoder of {name} is Hugging Face's {theirs}; learned contexts are put into open_clip's own "
             "text transformers here."
         )

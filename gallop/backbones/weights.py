@@ -76,7 +76,7 @@ _OFFERED = (
 
 
 @dataclass(frozen=True)
-class KnownTower:
+class KnownBackbone:
     """A backbone that is on this machine, or that can be downloaded.
 
     Attributes:
@@ -108,7 +108,7 @@ class KnownTower:
         """Whether its weights are on this machine."""
         return bool(self.source)
 
-    def with_settings(self, settings: Mapping[str, Any], trunk: Mapping[str, Any] | None = None) -> KnownTower:
+    def with_settings(self, settings: Mapping[str, Any], trunk: Mapping[str, Any] | None = None) -> KnownBackbone:
         """Return it with what open_clip's settings of its architecture say; ``trunk`` are those of timm's trunk."""
         vision, text = settings.get("vision_cfg", {}), settings.get("text_cfg", {})
         needs = TOKENIZERS if text.get("hf_tokenizer_name") else self.needs
@@ -161,14 +161,14 @@ def _number(value: Any) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
-def offered_towers() -> list[KnownTower]:
+def offered_backbones() -> list[KnownBackbone]:
     """Return backbones worth a download, the paper's own first; whether one is here already is not looked up."""
     offered = []
     for name in _OFFERED:
         arch, _, tag = name.partition("/")
         weights, side, grid = _SIZES[arch]
         size, licence = _FP32 * weights, licence_of(tag)
-        offered.append(KnownTower(name, bytes=size, memory=size, licence=licence, input=side, grid=grid))
+        offered.append(KnownBackbone(name, bytes=size, memory=size, licence=licence, input=side, grid=grid))
     return offered
 
 
@@ -182,8 +182,8 @@ def available_models() -> dict[str, Path]:
     return found
 
 
-def towers_here(named: Sequence[str] = (), *, seek: bool = True) -> list[KnownTower]:
-    """Return all of them: shipped, ``named`` as ``named_tower`` takes them, cached. The first of a name counts.
+def backbones_here(named: Sequence[str] = (), *, seek: bool = True) -> list[KnownBackbone]:
+    """Return all of them: shipped, ``named`` as ``named_backbone`` takes them, cached. The first of a name counts.
 
     Args:
         seek: look into the caches, and up what is known of the architectures of named files; else torch is not needed.
@@ -192,10 +192,10 @@ def towers_here(named: Sequence[str] = (), *, seek: bool = True) -> list[KnownTo
         BackboneError: a named one is not there.
     """
     shipped = [_of_folder(name, name, folder, _LICENCE_OF_SHIPPED) for name, folder in available_models().items()]
-    listed = [*shipped, *map(named_tower, named)]
+    listed = [*shipped, *map(named_backbone, named)]
     if seek:
-        listed = [*map(_described, listed), *cached_towers()]
-    return list({tower.name: tower for tower in reversed(listed)}.values())[::-1]
+        listed = [*map(_described, listed), *cached_backbones()]
+    return list({known.name: known for known in reversed(listed)}.values())[::-1]
 
 
 def known_elsewhere(name: str) -> bool:
@@ -227,7 +227,7 @@ def pair_settings(name: str) -> Mapping[str, Any]:
     return settings
 
 
-def named_tower(word: str) -> KnownTower:
+def named_backbone(word: str) -> KnownBackbone:
     """Return the backbone that somebody names on a command line: a folder, ``ARCH=FILE`` or ``ARCH/FILE``.
 
     Of a folder it has what its settings say; a file's architecture is not looked up here, which takes seconds.
@@ -238,31 +238,31 @@ def named_tower(word: str) -> KnownTower:
     path = Path(word)
     if path.is_dir():
         if not (path / CONFIG).is_file():
-            raise BackboneError(f"{path} holds no {CONFIG}, so it is no folder of a tower: see checkpoints/mini.")
+            raise BackboneError(f"{path} holds no {CONFIG}, so it is no folder of a backbone: see checkpoints/mini.")
         return _of_folder(path.resolve().name, str(path.resolve()), path)
     arch, _, file = word.partition("=") if "=" in word else word.partition("/")
     if not arch or not Path(file).is_file():
         raise BackboneError(
-            f"{word!r} names no tower on this machine. Name a folder laid out as checkpoints/mini is, or an "
+            f"{word!r} names no backbone on this machine. Name a folder laid out as checkpoints/mini is, or an "
             "architecture of open_clip and a file of weights that is there, such as ViT-B-16=weights.safetensors."
         )
     path = Path(file).resolve()
-    return KnownTower(f"{arch}/{path.name}", f"{arch}/{path}", path.stat().st_size, memory_of(path))
+    return KnownBackbone(f"{arch}/{path.name}", f"{arch}/{path}", path.stat().st_size, memory_of(path))
 
 
-def _described(tower: KnownTower) -> KnownTower:
+def _described(known: KnownBackbone) -> KnownBackbone:
     """With what open_clip says of the architecture, which a folder says itself."""
-    if tower.input is not None or Path(tower.source).is_dir():
-        return tower
+    if known.input is not None or Path(known.source).is_dir():
+        return known
     from open_clip import get_model_config
 
-    return tower.with_settings(get_model_config(tower.name.partition("/")[0]) or {})
+    return known.with_settings(get_model_config(known.name.partition("/")[0]) or {})
 
 
-def _of_folder(name: str, source: str, folder: Path, licence: str = "") -> KnownTower:
+def _of_folder(name: str, source: str, folder: Path, licence: str = "") -> KnownBackbone:
     files = sorted(folder.glob("*.safetensors"))
     size, memory = sum(file.stat().st_size for file in files), sum(map(memory_of, files))
-    found = KnownTower(name, source, size, memory, licence)
+    found = KnownBackbone(name, source, size, memory, licence)
     try:
         config = json.loads(read_text(folder / CONFIG, LARGEST_CONFIG))
         own: OwnPreset = "default" if config.get("preset") == "default" else "paper"
@@ -271,7 +271,7 @@ def _of_folder(name: str, source: str, folder: Path, licence: str = "") -> Known
         return found  # loading it will tell why
 
 
-def cached_towers() -> list[KnownTower]:
+def cached_backbones() -> list[KnownBackbone]:
     """Return open_clip's pairs whose weights lie in its own cache or in that of the hub, in its order."""
     if not any(folder.is_dir() and any(folder.iterdir()) for folder in (clip_cache(), hub_cache())):
         return []
@@ -287,8 +287,8 @@ def cached_towers() -> list[KnownTower]:
         # Text encoders of Hugging Face's are not read here.
         if path is not None and not settings.get("text_cfg", {}).get("hf_model_name"):
             size = path.stat().st_size
-            tower = KnownTower(name, name, size, memory_of(path, halved=tag == "openai"), licence_of(tag))
-            found.append(tower.with_settings(settings))
+            known = KnownBackbone(name, name, size, memory_of(path, halved=tag == "openai"), licence_of(tag))
+            found.append(known.with_settings(settings))
     return found
 
 

@@ -96,8 +96,8 @@ def add_many(parser: Parser, made: str) -> None:
     group.add_argument(
         "--draft",
         action="store_true",
-        help="decode JPEGs whose short side is four times the tower's input or more at a half, a quarter or an eighth "
-        "of their size: two to three times faster, and answers move (probabilities by 0.02 in the mean)",
+        help="decode JPEGs whose short side is four times the backbone's input or more at a half, a quarter or an "
+        "eighth of their size: two to three times faster, and answers move (probabilities by 0.02 in the mean)",
     )
     group.add_argument("--web", action="store_true", help="also read photos from public addresses of the web")
     group.add_argument(

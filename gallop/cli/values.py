@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gallop.backbones.weights import named_tower
+from gallop.backbones.weights import named_backbone
 from gallop.checkpoints.hub import HUB
 from gallop.errors import BackboneError
 
@@ -99,10 +99,10 @@ def part(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def tower(text: str) -> str:
-    """Return the word for a tower on this machine, if it is there; torch is not loaded."""
+def backbone(text: str) -> str:
+    """Return the word for a backbone on this machine, if it is there; torch is not loaded."""
     try:
-        named_tower(text)
+        named_backbone(text)
     except BackboneError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return text

@@ -116,7 +116,7 @@ def hub_card(
         base_model=repository_of(name) or None,
         metrics=["accuracy"] if tested else None,
         tags=["gallop", "clip", "few-shot", "out-of-distribution-detection"],
-        tower=name,
+        backbone=name,
         model_name=address.repository.partition("/")[2] if results else None,
         eval_results=results or None,
     )

@@ -70,9 +70,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     Args:
         backbone: name for ``load_backbone``, or a ``Backbone`` (frozen, so several classifiers may share it).
-        preset: of method and training: "default", chosen by measurement on ``mini``; "paper"; "tower", which is the
+        preset: of method and training: "default", chosen by measurement on ``mini``; "paper"; "backbone", which is the
             first for ``mini`` and the second for every other backbone; or a ``TrainConfig`` beside the method of
-            "tower". What is not None below replaces its values.
+            "backbone". What is not None below replaces its values.
         global_prompts: M, how many there are.
         topk: one k a local prompt.
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
@@ -124,7 +124,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self,
         backbone: str | Backbone = "mini",
         *,
-        preset: str | TrainConfig = "tower",
+        preset: str | TrainConfig = "backbone",
         global_prompts: int | None = None,
         local_prompts: int | None = None,
         topk: Sequence[int] | None = None,
@@ -483,7 +483,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """
         place = model_folder(folder)
         checkpoint, tensors = read_model(place)
-        preset = "tower" if checkpoint.training is None else checkpoint.training
+        preset = "backbone" if checkpoint.training is None else checkpoint.training
         how: dict[str, Any] = {"preset": preset, "method": checkpoint.method, "regions": checkpoint.regions}
         self = cls(backbone or checkpoint.backbone, device=device, **how)
         frozen = self._load_backbone()
@@ -572,7 +572,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return {part: name for part, name in self._parts.items() if part in kind.__dataclass_fields__}
 
     def _method_config(self, own: OwnPreset) -> MethodConfig:
-        whole, named = self.method, self.preset if isinstance(self.preset, str) else "tower"
+        whole, named = self.method, self.preset if isinstance(self.preset, str) else "backbone"
         require(whole is None or isinstance(whole, MethodConfig), f"method is {whole!r}; it must be a MethodConfig.")
         changes = {name: getattr(self, name) for name in _METHOD_SETTINGS} | self._parts_of(MethodConfig)
         if self.topk is None and self.local_prompts is not None:

@@ -244,9 +244,9 @@ from photos the classes are those it learned, with its limit for "none of these"
 look for maps alone is not on the page. Of a zero-shot model, or without MODEL (mini), names are typed in the page.
 Serve the folder over http from any host of static files: browsers do not start it from a double click. Once loaded it
 works without a network, where it came over https or from this machine.
-Numbers are stored as they are, in 16 bits where that changes none (all of mini's towers); --precision fp16 stores all
-in 16 bits. The towers are checked with onnxruntime: fp32 is not written if a probability differs by more than 0.0001,
-fp16 by more than 0.01.
+Numbers are stored as they are, in 16 bits where that changes none (all of mini's); --precision fp16 stores all
+in 16 bits. Both encoders are checked with onnxruntime: fp32 is not written if a probability differs by more than
+0.0001, fp16 by more than 0.01.
 Needs the extra onnx, and onnxruntime-web beside the package: python -m gallop.export.web.fetch""",
         seconds=60,
         checked=True,

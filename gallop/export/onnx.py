@@ -153,7 +153,7 @@ class Answering(nn.Module):
         model = classifier.model_
         # A copy: exporting swaps an encoder's weights for symbols, and others may be using the frozen one meanwhile.
         self._vision = copy.deepcopy(model.backbone.vision)
-        self.tower = self._vision.module
+        self.image_encoder = self._vision.module
         self._size, self._damping = model.backbone.preprocess.size, model.damping
         self._topk = model.config.topk
         self._scale, self._temperature = model.backbone.logit_scale, classifier.calibration_.temperature

@@ -39,7 +39,7 @@ def schema_of(worker: PhotoScorer | PhotoEmbedder) -> Schema:
 
     fields = [pa.field("key", pa.string(), nullable=False), pa.field("error", pa.string())]
     if isinstance(worker, PhotoEmbedder):
-        width = worker.tower.feature_sizes[-1]
+        width = worker.loaded_backbone.feature_sizes[-1]
         return pa.schema([*fields, pa.field("embedding", pa.list_(pa.float16(), width))])
     extras, model = worker.extras, worker.classifier.model_
     best = pa.struct([("label", pa.string()), ("probability", pa.float32())])
@@ -158,7 +158,7 @@ def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, 
         said |= {"model": fingerprint(worker.classifier), "columns": asdict(worker.extras)}
     if worker.draft:  # its absence is what was done before there was another way
         said["draft"] = True
-    return said | {"backbone": worker.tower.fingerprint} | asked
+    return said | {"backbone": worker.loaded_backbone.fingerprint} | asked
 
 
 def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:

@@ -138,7 +138,7 @@ class ScoringActor:
 
     def ready(self, worker: Worker) -> None:
         self._worker = worker
-        _ = worker.tower
+        _ = worker.loaded_backbone
 
     def answer(self, worker: Worker, items: Sequence[SourceItem]) -> Table:
         self._worker = self._worker or worker

@@ -167,7 +167,7 @@ def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -
 
     They are read some at a time, and as many of these pass the backbone together as are good where it is.
     """
-    device = worker.tower.device
+    device = worker.loaded_backbone.device
     coming = ahead(worker.prepare, bounded_batches(photos, BATCH), readers(device))
     while together := list(islice(coming, batch_for(device) // BATCH)):
         yield worker.finish(one_batch(together))

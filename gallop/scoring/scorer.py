@@ -162,7 +162,7 @@ class _Worker(ABC):
 
     @property
     @abstractmethod
-    def tower(self) -> Backbone:
+    def loaded_backbone(self) -> Backbone:
         """The frozen backbone, which is loaded when it is asked for first."""
 
     @abstractmethod
@@ -171,14 +171,16 @@ class _Worker(ABC):
 
     def prepare(self, items: Sequence[SourceItem]) -> Prepared:
         """Read, decode and crop photos; safe to call from several threads."""
-        return prepare_photos(items, self.opener, self.tower.preprocess, draft=self.draft, times=self.sight.times)
+        return prepare_photos(
+            items, self.opener, self.loaded_backbone.preprocess, draft=self.draft, times=self.sight.times
+        )
 
     def finish(self, prepared: Prepared) -> Columns:
         """Return the table's columns of photos that were prepared; B rows, whatever could be read."""
         problems = prepared.problems
         columns: Columns = {"key": prepared.keys, "error": [problems.get(i) for i in range(len(prepared.keys))]}
         if prepared.looks:
-            features = encode_looks(self.tower, prepared.looks, self.sight)
+            features = encode_looks(self.loaded_backbone, prepared.looks, self.sight)
             found = self._columns(features, prepared.crops)
             columns |= {name: prepared.spread(values) for name, values in found.items()}
         return columns
@@ -248,7 +250,7 @@ class PhotoScorer(_Worker):
         return self._loaded
 
     @property
-    def tower(self) -> Backbone:
+    def loaded_backbone(self) -> Backbone:
         return self.classifier.model_.backbone
 
     @property
@@ -285,7 +287,9 @@ class PhotoScorer(_Worker):
             columns["embedding"] = _embeddings(features)
         if self.extras.regions:
             best = found.probabilities.argmax(axis=1)
-            columns["regions"] = _regions(model.config.topk, cosines, best, self.sight.grids(self.tower), crops)
+            columns["regions"] = _regions(
+                model.config.topk, cosines, best, self.sight.grids(self.loaded_backbone), crops
+            )
         return columns
 
 
@@ -306,7 +310,7 @@ class PhotoEmbedder(_Worker):
         return self.__dict__ | {"_loaded": None}
 
     @property
-    def tower(self) -> Backbone:
+    def loaded_backbone(self) -> Backbone:
         if self._loaded is None:
             self._loaded = load_backbone(self.backbone, device=self.device)
         return self._loaded

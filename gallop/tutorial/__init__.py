@@ -2,7 +2,7 @@
 numbers in, out come charts, tables and panels, each with a text for those who do not see it.
 """
 
-from gallop.tutorial.backbone import TimeAhead, frozen_tower, time_ahead
+from gallop.tutorial.backbone import TimeAhead, frozen_backbone, time_ahead
 from gallop.tutorial.pictures import in_two_rows, show_figure
 
-__all__ = ["TimeAhead", "frozen_tower", "in_two_rows", "show_figure", "time_ahead"]
+__all__ = ["TimeAhead", "frozen_backbone", "in_two_rows", "show_figure", "time_ahead"]

@@ -16,7 +16,7 @@ from gallop.images import Photo
 from gallop.model.prompted import PromptModel
 
 
-def frozen_tower(name: str) -> Backbone:
+def frozen_backbone(name: str) -> Backbone:
     """Return a backbone by name: ``mini`` on the processor, where it is fast enough and gives the figures of the text;
     any other, such as "ViT-B-16/openai", on a GPU when there is one.
 
@@ -49,7 +49,7 @@ class TimeAhead:
     def __str__(self) -> str:
         minutes = f"{self.seconds / 60:.1f} minutes" if self.seconds >= 90 else f"{self.seconds:.0f} seconds"
         return (
-            f"This notebook computes for about {minutes} on this machine: {self.photos} photos pass the image tower "
+            f"This notebook computes for about {minutes} on this machine: {self.photos} photos pass the image encoder "
             f"({1000 * self.each:.0f} ms each), and {self.steps} steps are trained ({1000 * self.step:.0f} ms each)."
         )
 

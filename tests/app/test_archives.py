@@ -63,7 +63,7 @@ def test_the_folder_names_the_class_and_a_test_folder_keeps_for_testing() -> Non
         ("ant/\u202e1.jpg", "invisible"),
         ("a\u200bnt/1.jpg", "invisible"),
         ("ant\n/1.jpg", "invisible"),
-        ("1.jpg", "lies in no folder"),
+        ("1.jpg", "is not in a folder"),
         ("a/b/c/d/1.jpg", "too deep"),
         ("ant/run.exe", "not named like a photo"),
         ("ant/notes.txt", "not named like a photo"),
@@ -197,5 +197,5 @@ def test_a_folder_gives_paths() -> None:
     found = list(sorted_out([jpeg(1, "things/bee/1.jpg"), jpeg(2, "loose.jpg")]))
     assert isinstance(found[0], Member)
     assert found[0].place.class_name == "bee"
-    assert "lies in no folder" in str(found[1])
+    assert "is not in a folder" in str(found[1])
     assert place_of("bee/.DS_Store") is None

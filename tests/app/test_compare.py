@@ -90,7 +90,7 @@ def test_every_training_is_a_run_a_cancelled_one_too(tiny_app: Open, monkeypatch
     session = session_of(at)
     session.training.settings = replace(session.training.settings, epochs=6, lr=0.001)
     hold(monkeypatch, learning)
-    session.training.start(resources.jobs(), resources.towers())
+    session.training.start(resources.jobs(), resources.backbones())
     job = there(session.training.job)
     wait(job, lambda snapshot: snapshot.progress is not None and learning(snapshot.progress))
     job.cancel()
@@ -209,7 +209,7 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     session.photos.deck.cards = ()
     fine(at.run())
     assert all(line["photo"].startswith("not here") for line in table(at, "really"))
-    assert "A run keeps no photos" in everything(at)
+    assert "A run stores no photos" in everything(at)
 
 
 def test_more_seeds_become_runs_and_their_spread_is_told(tiny_app: Open) -> None:
@@ -339,7 +339,7 @@ def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pyt
     restart()
     at = go(fine(tiny_app()), COMPARE)
     assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
-    assert "Those that were kept before are shown" in at.warning[0].value
+    assert "Runs that were saved before are shown" in at.warning[0].value
     assert "cannot be written" in fine(button(at, "Delete").click().run()).error[0].value
 
 
@@ -361,7 +361,7 @@ def test_a_damaged_file_is_set_aside_and_told(tiny_app: Open, tmp_path: Path) ->
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / FILE).write_bytes(b"nonsense" * 100)
     at = go(fine(tiny_app()), COMPARE)
-    assert "was set aside as" in at.warning[0].value
+    assert "was renamed to" in at.warning[0].value
     assert len(list((tmp_path / "data").glob("runs damaged*"))) == 1
 
 

@@ -42,10 +42,10 @@ from tests.app_pages import (
 def test_the_page_opens_on_a_sample_that_is_explained_already(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     from app.ui import resources
 
-    def no_tower(*_: object) -> None:
-        raise AssertionError("a tower was asked for")
+    def no_backbone(*_: object) -> None:
+        raise AssertionError("a backbone was asked for")
 
-    monkeypatch.setattr(type(resources.shared.towers), "lease", no_tower)
+    monkeypatch.setattr(type(resources.shared.backbones), "lease", no_backbone)
     at = fine(tiny_app())
     data = grid(at, "explainer")
     assert data["names"] == chips(at).value == ["cat", "dog", "rabbit", "fox", "teddy bear"]
@@ -206,18 +206,18 @@ def test_one_class_is_answered_with_a_hint(tiny_app: Open) -> None:
     assert "Name a second one" in everything(at)
 
 
-def test_k_changes_outlines_scores_and_probabilities_without_a_tower(
+def test_k_changes_outlines_scores_and_probabilities_without_a_backbone(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = with_photo(tiny_app)
     before, said = explained(at), score(at)
     photo = grid(at, "explainer")["photo"]
 
-    def no_tower(*_: object) -> None:
-        raise AssertionError("a tower ran")
+    def no_backbone(*_: object) -> None:
+        raise AssertionError("a backbone ran")
 
-    monkeypatch.setattr(type(tiny.vit()), "encode_image", no_tower)
-    monkeypatch.setattr(type(tiny.vit().text), "encode", no_tower)
+    monkeypatch.setattr(type(tiny.vit()), "encode_image", no_backbone)
+    monkeypatch.setattr(type(tiny.vit().text), "encode", no_backbone)
     now = explained(hand(at, k={0: 1}))
     assert now.sums[0].startswith("k = 1: ")
     assert (now.kept[0], now.sums[1:]) == (before.kept[0][:1], before.sums[1:])
@@ -325,12 +325,12 @@ def test_a_region_is_asked_of_one_photo(tiny_app: Open) -> None:
 
 def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_of(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    curve = json.loads(bars(fine(button(at, "Take regions away").click().run()), "deletion"))["data"][0]
+    curve = json.loads(bars(fine(button(at, "Remove regions").click().run()), "deletion"))["data"][0]
     assert (curve["name"], curve["x"][0], curve["x"][-1]) == ("best regions first", 0, 100)
     assert f"**{curve['y'][0]:.4f}**" in score(at), "it starts at the score shown"
     area = next(found.value for found in at.markdown if found.value.startswith("Area"))
-    assert not [found for found in at.button if found.label == "Take regions away"]
-    assert button(hand(at, k={0: 9}), "Take regions away"), "another k, another curve"
+    assert not [found for found in at.button if found.label == "Remove regions"]
+    assert button(hand(at, k={0: 9}), "Remove regions"), "another k, another curve"
     hand(at, k={0: 5})
     assert area in [found.value for found in at.markdown]
 
@@ -395,7 +395,7 @@ def test_a_photo_chosen_as_another_is_corrected_leaves_both_as_they_are(tiny_app
     session_of(at).explore = session_of(at).explore.looking_at(first)
     said = everything(fine(at.button(key=f"really {other} green").click().run())).replace("\\", "")
     assert "next.png was not put to green" in said
-    assert "say it again" in said
+    assert "correct it again" in said
     assert "Wrong? Then **photo.png** is really" in everything(at).replace("\\", "")
     assert [len(card(at, name).shots) for name in ("red", "green")] == [2, 2]
-    assert "say it again" not in everything(fine(at.run()))
+    assert "correct it again" not in everything(fine(at.run()))

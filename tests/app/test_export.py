@@ -260,7 +260,7 @@ def test_an_export_that_is_cancelled_says_so_when_it_has_ended(monkeypatch: pyte
 def test_a_page_for_browsers_is_handed_out_as_a_zip_of_its_folder(
     tiny_app: Open, handed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = {"index.html": b"<html>", "towers/vision.onnx.packed": b"1"}
+    files = {"index.html": b"<html>", "encoders/vision.onnx.packed": b"1"}
     facts = {"fixed": False, "agreement": {"photos": 5, "difference": 2e-7}}
     monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: (files, facts))
     at = go(with_photo(tiny_app), EXPORT)
@@ -327,7 +327,7 @@ def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyP
 
 def test_names_that_cannot_be_used_are_told_and_leave_a_way_to_open_a_model(tiny_app: Open) -> None:
     at = go(with_photo(tiny_app, "red\nRed"), EXPORT)
-    assert "Mend it on the page Explore" in at.error[0].value
+    assert "Fix it on the page Explore" in at.error[0].value
     assert "Red" in at.error[0].value
     assert uploader(at, "A model's zip")
     assert "sent to no other machine" in everything(at)

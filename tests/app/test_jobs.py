@@ -176,7 +176,7 @@ def test_a_step_that_never_ends_does_not_hold_up_the_next_job() -> None:
     stuck, after = manager.submit(Stuck(1)), manager.submit(Counting(2))
     assert wait(after).result == 2
     snapshot = stuck.snapshot()
-    assert (snapshot.state, "given up" in snapshot.error) == (State.FAILED, True)
+    assert (snapshot.state, "was stopped" in snapshot.error) == (State.FAILED, True)
     forever.set()
     assert wait(manager.submit(Counting(3))).result == 3
     assert stuck.snapshot() == snapshot, "what comes back late changes nothing"

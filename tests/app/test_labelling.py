@@ -51,7 +51,7 @@ def test_the_next_photo_to_label_is_the_librarys_and_a_click_gives_it_its_class(
 def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either_may_go(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The tower of these tests has learned nothing, so the limits say nothing there: the two that are most alike.
+    # The backbone of these tests has learned nothing, so the limits say nothing there: the two that are most alike.
     found = near_duplicates.near_duplicates
     monkeypatch.setattr(near_duplicates, "ALIKE_WHOLE", -1.0)
     monkeypatch.setattr(near_duplicates, "near_duplicates", lambda first, second: found(first, second)[:1])
@@ -77,5 +77,5 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
     assert session.photos.place_of(pair.learned) is not None
     session.photos.undo()
     assert session.photos.deck.cards == before
-    session.training.tower = "another"
+    session.training.backbone_name = "another"
     assert testing.twins(session, resources.backbone()) == [], "what is alike was measured on mini alone"

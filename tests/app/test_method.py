@@ -34,11 +34,11 @@ from tests.app_pages import (
 from tests.conftest import ROOT
 
 
-def test_what_is_not_as_in_the_paper_is_said_of_the_tower_it_belongs_to() -> None:
+def test_what_is_not_as_in_the_paper_is_said_of_the_backbone_it_belongs_to() -> None:
     question, config = Question(("red", "green"), templates=("A {}",)), MethodConfig(4, (2, 5))
     plain = method.origins(tiny.vit(), config, question, None)
     assert (plain.side, plain.templates, plain.kept) == (tiny.vit().preprocess.size, ("A {}",), 1)
-    assert not any(plain.notes.values()), "CLIP's own tower, the paper's rule, nothing taught"
+    assert not any(plain.notes.values()), "CLIP's own backbone, the paper's rule, nothing taught"
     other = tiny.new_vit().with_regions("query-query")
     other.damping = Damping(46, 120.5)
     told = method.origins(other, config, question, None).notes
@@ -47,7 +47,7 @@ def test_what_is_not_as_in_the_paper_is_said_of_the_tower_it_belongs_to() -> Non
     assert "by 46 for the whole photo and 120.5 for a region" in told["cosines"]
 
 
-def test_what_is_told_of_a_sample_before_its_tower_is_there_is_what_the_tower_tells() -> None:
+def test_what_is_told_of_a_sample_before_its_backbone_is_there_is_what_the_backbone_tells() -> None:
     question = Question(("cat", "dog"), templates=("A {}",))
     shipped = load_backbone("mini", device="cpu")
     assert method.origins_beforehand(question) == method.origins(shipped, MethodConfig(), question, None)

@@ -69,7 +69,7 @@ GRIDS = [(1, 1), (4, 4), (7, 7), (14, 14), (16, 7), (24, 24)]
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-def test_a_region_is_asked_at_the_same_place_of_another_towers_grid(grid: tuple[int, int]) -> None:
+def test_a_region_is_asked_at_the_same_place_of_another_backbones_grid(grid: tuple[int, int]) -> None:
     for other, region in product(GRIDS, range(grid[0] * grid[1])):
         asked = there(AskedRegion.of(region, grid))
         assert asked.on(grid) == region

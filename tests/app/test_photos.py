@@ -85,8 +85,8 @@ def test_samples_ship_inside_the_wheel_and_can_be_read() -> None:
         assert "CC0" in credit(name) or "public domain" in credit(name)
 
 
-def test_what_is_said_of_the_samples_beforehand_is_what_the_tower_says() -> None:
-    """After a change of the tower, of a name or of what an explainer holds: python -m app.photos.sample_answers."""
+def test_what_is_said_of_the_samples_beforehand_is_what_the_backbone_says() -> None:
+    """After a change of the backbone, of a name or of what an explainer holds: python -m app.photos.sample_answers."""
     pytest.importorskip("skimage")
     found = sample_answers()
     now = worked_out()

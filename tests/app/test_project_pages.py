@@ -176,7 +176,7 @@ def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypat
     session = session_of(at)
     click = button(read(at, saved(at)), "Replace")
     hold(monkeypatch, lambda _: True)
-    session.training.start(resources.jobs(), resources.towers())
+    session.training.start(resources.jobs(), resources.backbones())
     job, before = there(session.training.job), session.photos.deck.cards
     fine(click.click().run())
     assert [found.value.startswith("A training is under way") for found in at.error] == [True]
@@ -185,18 +185,22 @@ def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypat
     finish(at)
 
 
-def test_another_machine_without_the_tower_has_all_but_the_model(tiny_app: Open) -> None:
+def test_another_machine_without_the_backbone_has_all_but_the_model(tiny_app: Open) -> None:
     at = taught_app(tiny_app)
     project = project_of(session_of(at))
     (kept,) = project.runs
-    strange = replace(kept, run=replace(kept.run, tower="ViT-XYZ", fingerprint="f" * 64))
+    strange = replace(kept, run=replace(kept.run, backbone_name="ViT-XYZ", fingerprint="f" * 64))
     restart()
-    at = read(fine(tiny_app()), project_file(replace(project, runs=(strange,), tower="ViT-XYZ")))
+    at = read(fine(tiny_app()), project_file(replace(project, runs=(strange,), backbone_name="ViT-XYZ")))
     (error,) = at.error
-    for words in ("Opened shop.zip", "tower ViT-XYZ, which is not on this machine"):
+    for words in ("Opened shop.zip", "backbone ViT-XYZ, which is not on this machine"):
         assert words in plain(error)
     session = session_of(at)
-    assert (session.training.taught, session.training.tower, len(session.photos.deck.cards)) == (None, "mini", 2)
+    assert (session.training.taught, session.training.backbone_name, len(session.photos.deck.cards)) == (
+        None,
+        "mini",
+        2,
+    )
     for page in PAGES:
         go(at, page)
 

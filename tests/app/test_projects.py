@@ -179,7 +179,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "taught beyond": ("no such number", lambda m: m.update(taught=2)),
     "taught no number": ("no such number", lambda m: m.update(taught=True)),
     "an endless limit": ("no number", lambda m: m.update(limit=float("inf"))),
-    "an unknown setting": (r"not known here \(warp\)", lambda m: m["settings"]["mini"].update(warp=1)),
+    "an unknown setting": (r"unknown settings \(warp\)", lambda m: m["settings"]["mini"].update(warp=1)),
     "a wild setting": ("cannot be used.*epochs is -3", lambda m: m["settings"]["mini"].update(epochs=-3)),
     "settings of another kind": ("not laid out", lambda m: m["settings"].update(mini=[1])),
     "no scales": ("topk is None; it must be a list", lambda m: m["settings"]["mini"].update(topk=None)),
@@ -187,11 +187,11 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "scales that are none": ("no list of numbers", lambda m: m["tuned"].update(topk=["1"])),
     "photos that are none": ("no list of fingerprints", lambda m: m["tuned"].update(photos=["1"])),
     "tuned to nothing": ("not laid out", lambda m: m.update(tuned=[])),
-    "no format": ("tells no format", lambda m: m.pop("format")),
-    "an older format": ("tells no format", lambda m: m.update(format=0)),
+    "no format": ("has no format", lambda m: m.pop("format")),
+    "an older format": ("has no format", lambda m: m.update(format=0)),
     "a newer format": (
-        r"newer version of this app \(9\.9, format 2.*Update",
-        lambda m: m.update(format=2, version="9.9"),
+        r"newer version of this app \(9\.9, format 3.*Update",
+        lambda m: m.update(format=3, version="9.9"),
     ),
 }
 
@@ -226,7 +226,7 @@ def with_facts(project: Project, change: Callable[[dict[str, Any]], object]) -> 
         lambda f: f.update(settings=None),
         lambda f: f["settings"].update(epochs=10**9),
         lambda f: f["settings"].update(warp=1),
-        lambda f: f.update(tower=["mini"]),
+        lambda f: f.update(backbone=["mini"]),
         lambda f: f.update(fingerprint="mini"),
         lambda f: f.update(content=[["x", "short"]]),
         lambda f: f.update(content=[["stranger", "a" * 64]]),
@@ -246,7 +246,7 @@ def with_facts(project: Project, change: Callable[[dict[str, Any]], object]) -> 
 )
 def test_a_run_that_lies_is_refused(project: Project, change: Callable[[dict[str, Any]], object]) -> None:
     assert opened(with_facts(project, lambda facts: None)).runs[0].run == project.runs[0].run
-    with pytest.raises(ProjectProblem, match=r"runs/1 in shop\.zip tells of a run in a way that is not known here"):
+    with pytest.raises(ProjectProblem, match=r"runs/1 in shop\.zip describes a run in an unknown way"):
         opened(with_facts(project, change))
 
 
@@ -343,7 +343,7 @@ def test_hostile_zips_are_refused_in_a_sentence(project: Project, monkeypatch: p
         "cannot be read as a zip|not a zip|damaged": whole[1000:],
         "damaged": bytes(damaged),
         "encrypted": bytes(locked),
-        r"there is no project\.json": packed({"ant/1.jpg": b"x"}),
+        r"it has no project\.json": packed({"ant/1.jpg": b"x"}),
         "cannot be read as JSON": packed(found | {"project.json": b"(lp0\nI1\na."}),
         "is no text": packed(found | {"project.json": pickle.dumps({"format": 1})}),
         "JSON": packed(found | {"project.json": deep}),
@@ -404,7 +404,20 @@ def test_a_project_of_the_first_format_is_opened_by_every_version() -> None:
     assert said.probabilities.max(axis=1) == pytest.approx([answer.probability for answer in answers], abs=1e-5)
 
 
+def called_tower(facts: dict[str, Any]) -> None:
+    del facts["backbone"]
+    facts["tower"] = "small"
+
+
+def test_a_project_of_the_first_format_names_its_backbone_otherwise(project: Project) -> None:
+    assert opened(said(project, called_tower)).backbone_name == "small"
+
+
+def test_an_older_run_names_its_backbone_otherwise(project: Project) -> None:
+    assert opened(with_facts(project, called_tower)).runs[0].run.backbone_name == "small"
+
+
 def test_facts_are_as_a_run_has_them(project: Project) -> None:
-    """The first runs had no tower and no fingerprint."""
-    old: Run = opened(with_facts(project, lambda f: [f.pop(key) for key in ("tower", "fingerprint")])).runs[0].run
-    assert (old.tower, old.fingerprint, written(old)) == ("mini", "", written(project.runs[0].run))
+    """The first runs had no backbone and no fingerprint."""
+    old: Run = opened(with_facts(project, lambda f: [f.pop(key) for key in ("backbone", "fingerprint")])).runs[0].run
+    assert (old.backbone_name, old.fingerprint, written(old)) == ("mini", "", written(project.runs[0].run))

@@ -1,4 +1,4 @@
-"""A visitor chooses what a region of a ViT is: with another kind it is another tower, and nothing of them is mixed."""
+"""A visitor chooses what a region of a ViT is: with another kind it is another backbone, and nothing is mixed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
+from app.backbones import BackboneRoom
 from app.options import Options
 from app.runs.run import Files
-from app.towers import TowerRoom
 from app.ui import resources
 from app.views import compare
-from app.views.project import tower_of_files
+from app.views.project import backbone_of_files
 from gallop import GalLoPClassifier
 from gallop.backbones.loading import load_backbone
 from gallop.config import REGION_KINDS
@@ -39,11 +39,11 @@ from tests.app_pages import (
 OTHER = "small (query-query)"
 
 
-def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> TowerRoom:
+def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> BackboneRoom:
     (folder / "small").mkdir()
     monkeypatch.setattr(gallop.backbones, "load_backbone", load_backbone)
-    room = TowerRoom(Options((str(tiny.backbone_folder(folder / "small")),), **options))
-    monkeypatch.setattr(resources.shared, "towers", room)
+    room = BackboneRoom(Options((str(tiny.backbone_folder(folder / "small")),), **options))
+    monkeypatch.setattr(resources.shared, "backbones", room)
     return room
 
 
@@ -55,15 +55,15 @@ def small(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     room.close()
 
 
-def choose(at: AppTest, tower: str, kind: str | None = None) -> AppTest:
-    fine(at.selectbox(key="towers chosen").set_value(tower).run())
+def choose(at: AppTest, name: str, kind: str | None = None) -> AppTest:
+    fine(at.selectbox(key="backbones chosen").set_value(name).run())
     if kind is not None:
-        fine(at.selectbox(key="towers regions").set_value(kind).run())
+        fine(at.selectbox(key="backbones regions").set_value(kind).run())
     return at
 
 
 def kinds(at: AppTest) -> list[str]:
-    return [option for found in at.selectbox if found.key == "towers regions" for option in found.options]
+    return [option for found in at.selectbox if found.key == "backbones regions" for option in found.options]
 
 
 def test_the_choice_is_there_for_a_vit_and_says_what_it_is(small: Open) -> None:
@@ -87,21 +87,21 @@ def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_p
     go(at, EXPORT)
     said = "".join(found.value for found in at.code)
     assert "backbone=load_backbone('small', regions='query-query')" in said
-    assert "tower=small+%28query-query%29" in at.code[-1].value
+    assert "backbone=small+%28query-query%29" in at.code[-1].value
     choose(go(at, EXPLORE), "mini")
-    at.query_params["tower"] = OTHER
+    at.query_params["backbone"] = OTHER
     fine(at.run())
-    assert [at.selectbox(key=f"towers {what}").value for what in ("chosen", "regions")] == ["small", "query-query"]
-    assert session_of(at).training.tower == OTHER
+    assert [at.selectbox(key=f"backbones {what}").value for what in ("chosen", "regions")] == ["small", "query-query"]
+    assert session_of(at).training.backbone_name == OTHER
 
 
 def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
     at = choose(with_photo(small, "red\ngreen"), "small", "query-query")
     session = session_of(train(cards(at, {"red": 2, "green": 2}, tests=1)))
     taught, ledger = there(session.training.taught), there(session.training.ledger)
-    assert taught.tower == OTHER
+    assert taught.backbone_name == OTHER
     (run,) = ledger.runs()
-    assert run.tower == OTHER
+    assert run.backbone_name == OTHER
     files = ledger.files(run.id)
     told = json.loads(files.settings)
     assert (told["backbone"], told["regions"]) == ("small", "query-query"), "as the library reads it"
@@ -110,11 +110,11 @@ def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
     assert session.training.taught is None
     assert "What was taught on small (query-query) waits there" in everything(at).replace("\\", "")
     # By its weights where they were loaded, else by what the model says; and what it says opens nothing.
-    assert tower_of_files(resources.towers(), files, "mini") == OTHER
-    fresh = TowerRoom(resources.towers().options)
-    assert (tower_of_files(fresh, files, "mini"), compare.tower_of_run(fresh, run)) == (OTHER, OTHER)
+    assert backbone_of_files(resources.backbones(), files, "mini") == OTHER
+    fresh = BackboneRoom(resources.backbones().options)
+    assert (backbone_of_files(fresh, files, "mini"), compare.backbone_of_run(fresh, run)) == (OTHER, OTHER)
     for kind in ("nothing", 3, ["value"]):
-        assert tower_of_files(fresh, Files(json.dumps(told | {"regions": kind}), b""), "mini") == "mini"
+        assert backbone_of_files(fresh, Files(json.dumps(told | {"regions": kind}), b""), "mini") == "mini"
 
 
 def test_whoever_starts_the_app_says_which_kind_is_usual(
@@ -122,6 +122,6 @@ def test_whoever_starts_the_app_says_which_kind_is_usual(
 ) -> None:
     room = opens(monkeypatch, tmp_path, regions="tokens")
     at = choose(with_photo(tiny_app, "red\ngreen"), "small")
-    assert (session_of(at).training.tower, room.standing("small (tokens)").device) == ("small (tokens)", "cpu")
+    assert (session_of(at).training.backbone_name, room.standing("small (tokens)").device) == ("small (tokens)", "cpu")
     assert not room.standing("small").device, "nobody asked for it"
     room.close()

@@ -143,12 +143,12 @@ def test_the_spread_over_seeds_is_that_of_a_sample() -> None:
 
 
 def test_a_long_curve_is_kept_short_with_both_its_ends() -> None:
-    class Tower:
+    class Backbone:
         name, fingerprint, region_kind = "other", "f1n9e7", "value"
 
     class Model:
         class_names = ("x", "y")
-        backbone = Tower()
+        backbone = Backbone()
 
     class Learned:
         model_ = Model()
@@ -158,7 +158,7 @@ def test_a_long_curve_is_kept_short_with_both_its_ends() -> None:
     taught = Taught(None, Learned(), preset(QUICK), **course)  # type: ignore[arg-type]
     made = run_module.of_taught(taught, "", 0.0)
     assert made.course() | {"history": history} == course, "all else is kept as it is"
-    assert (made.class_names, made.tower, made.fingerprint) == (("x", "y"), "other", "f1n9e7")
+    assert (made.class_names, made.backbone_name, made.fingerprint) == (("x", "y"), "other", "f1n9e7")
     kept = made.history
     assert len(kept) <= run_module.MOST_POINTS * 2
     assert (kept[0].step, kept[-1].step) == (1, 5000)

@@ -94,7 +94,7 @@ def test_one_click_on_an_empty_page_fills_them_all(app: Open) -> None:
 
 @pytest.mark.slow
 @needs_mini
-def test_while_its_tower_is_loaded_every_page_says_so_and_then_is_full(
+def test_while_its_backbone_is_loaded_every_page_says_so_and_then_is_full(
     app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load, may_load = gallop.backbones.load_backbone, Event()
@@ -121,7 +121,7 @@ def test_training_again_on_the_sample_gives_the_prompts_that_come_with_it(app: O
     session = session_of(at)
     assert session.training.taught is not None
     shipped = session.training.taught.answers
-    session.training.start(resources.jobs(), resources.towers())
+    session.training.start(resources.jobs(), resources.backbones())
     finish(fine(at.run()), 240)
     again = session.training.taught
     assert again.steps == again.of_steps
@@ -199,7 +199,7 @@ def test_cards_of_ones_own_are_never_mixed_with_it(tiny_app: Open) -> None:
         assert not offered(go(at, page)), page
 
 
-def test_on_another_tower_there_are_the_photos_and_a_sentence(tiny_app: Open) -> None:
+def test_on_another_backbone_there_are_the_photos_and_a_sentence(tiny_app: Open) -> None:
     """Here a tiny one is called mini."""
     at = take(go(fine(tiny_app()), TEACH))
     session = session_of(at)

@@ -202,17 +202,17 @@ def test_a_file_that_is_gone_before_it_is_read_is_left_out(app_server: str) -> N
 
 
 @pytest.mark.slow
-def test_the_tower_that_all_begin_with_is_loaded_before_anybody_asks(tmp_path: Path) -> None:
+def test_the_backbone_that_all_begin_with_is_loaded_before_anybody_asks(tmp_path: Path) -> None:
     note = tmp_path / "note.txt"
     code = f"""
 import asyncio, time
 from pathlib import Path
 from app import main
-from app.towers import TowerRoom
+from app.backbones import BackboneRoom
 from app.ui import resources
 
 begun = []
-resources.shared.towers = TowerRoom(load=lambda tower, _: begun.append(tower.name))
+resources.shared.backbones = BackboneRoom(load=lambda known, _: begun.append(known.name))
 main.REST = 0
 
 async def live():

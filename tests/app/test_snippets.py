@@ -20,7 +20,7 @@ import pytest
 from app.runs.run import files_of
 from app.teaching.tasks import Teaching
 from app.teaching.training import PAPER, QUICK, Settings, Watch, preset
-from app.ui.export.files import _other_tower
+from app.ui.export.files import _other_backbone
 from app.views import snippets
 from app.views.export import exported_classifier as at_scales
 from app.views.snippets import PHOTO_FILE, SnippetProblem
@@ -37,7 +37,7 @@ NAMES = ["red' + \"thing", "$(green)", "blue;ls {x}"]
 SETTINGS = Settings(
     epochs=2, global_prompts=3, topk=(2, 7), dropout=0.5, lr=0.02, batch_size=3, views=1, seed=5, shots=2
 )
-"""All else is the paper's, whatever a tower's own settings are."""
+"""All else is the paper's, whatever a backbone's own settings are."""
 
 
 @pytest.fixture(scope="module")
@@ -143,29 +143,31 @@ def test_explore_taught_as_python_notebook_and_command_line(
     assert (row["ood_score"], said) == (float(direct.ood["GL-MCM"][0]), pytest.approx(row["probabilities"], abs=0))
 
 
-def test_the_code_of_another_tower_tells_of_its_precision_where_it_is_not_single() -> None:
-    words = [_other_tower(snippets.UsedTower("ViT-L-14/openai", precision=precision)) for precision in ("fp32", "bf16")]
+def test_the_code_of_another_backbone_tells_of_its_precision_where_it_is_not_single() -> None:
+    words = [
+        _other_backbone(snippets.UsedBackbone("ViT-L-14/openai", precision=precision)) for precision in ("fp32", "bf16")
+    ]
     assert ["computes in bf16" in said for said in words] == [False, True]
     assert all("whose weights are not in the zip" in said for said in words)
 
 
 def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> None:
     nbformat = pytest.importorskip("nbformat")
-    tower = snippets.UsedTower("ViT-L-14/openai", regions="query-query")
+    used = snippets.UsedBackbone("ViT-L-14/openai", regions="query-query")
     made = "backbone=load_backbone('ViT-L-14/openai', regions='query-query'), "
-    asked = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False, tower=tower)
+    asked = snippets.explain_snippet(NAMES, ["a {}"], (1,), NAMES[0], taught=False, used=used)
     assert made in asked.python
     assert asked.python.startswith("from gallop import GalLoPClassifier, load_backbone")
     nbformat.validate(nbformat.reads(asked.notebook, as_version=4))
-    taught = snippets.teach(["red", "green"], SETTINGS, tests=False, tower=tower)
+    taught = snippets.teach(["red", "green"], SETTINGS, tests=False, used=used)
     assert made.strip() in taught.python
     assert " --backbone ViT-L-14/openai --regions query-query\n" in taught.shell
-    both = snippets.UsedTower("ViT-L-14/openai", "bf16", "tokens")
+    both = snippets.UsedBackbone("ViT-L-14/openai", "bf16", "tokens")
     assert both.python == "load_backbone('ViT-L-14/openai', precision='bf16', regions='tokens')"
 
 
-def test_code_says_what_not_every_tower_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Left out, a setting would be the tower's own, which may be another."""
+def test_code_says_what_not_every_backbone_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left out, a setting would be the backbone's own, which may be another."""
     own = MethodConfig(head="ridge", local_projection=False), TrainConfig()
     monkeypatch.setitem(PRESETS, "default", own)
     papers, quick = (snippets.teach(["red"], preset(way), tests=False) for way in (PAPER, QUICK))

@@ -222,7 +222,7 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     at = add_unknown(taught(tiny_app), 1, 2, 3)
     scores = next(found.value for found in at.dataframe if list(found.value) == ["score", "FPR95", "AUROC"])
     assert list(scores["score"]) == ["MCM", "L-MCM", "GL-MCM"]
-    assert not unsaid(at, "GL-MCM looks at both and is their sum.", "The verdict goes by GL-MCM.")
+    assert not unsaid(at, "GL-MCM looks at both and is their sum.", "The decision uses GL-MCM.")
     session = session_of(at)
     known = testing.measure(session, resources.backbone())
     other = there(testing.answered(session, resources.backbone(), list(session.photos.unknown.photos.values())))
@@ -313,7 +313,7 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     assert (doubt.photo.name, judged) == ("wrong.png", 11)
     assert (doubt.given, doubt.likely, doubt.learned) == ("green", "red", True)
     shown = everything(at).replace("\\", "")
-    assert "called **green**. Wrong, or merely hard?" in shown
+    assert "called **green**. Wrong, or just hard?" in shown
     rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos of red have "
     assert f"Judged by prompts that learned without it: {rests}{text.percent(doubt.usual)} on average." in shown
     at.button(key=f"keep {wrong.sha256} red").click()
@@ -333,7 +333,7 @@ def test_no_label_is_called_right_where_none_was_judged(tiny_app: Open) -> None:
     at = taught(tiny_app, {"red": 1, "green": 1}, tests=0)
     assert "No label was judged" in everything(at)
     at = taught(tiny_app, {"red": 1, "green": 1})
-    assert re.search("Of 6 labels that were judged, none is in doubt|Wrong, or merely hard", everything(at))
+    assert re.search("Of 6 labels that were judged, none is in doubt|Wrong, or just hard", everything(at))
 
 
 def test_a_figure_stands_while_its_errors_are_to_be_learned_from_and_tells_what_else_moves_it(tiny_app: Open) -> None:

@@ -84,12 +84,12 @@ def test_who_has_moved_nothing_finds_the_first_sample_and_who_has_done_anything_
     look_at(session, COFFEE.sha256)
     assert not opens_on_sample(session)
 
-    own, refused, tower, cards, ended, told = others = [Session() for _ in range(6)]
+    own, refused, backbone, cards, ended, told = others = [Session() for _ in range(6)]
     own.photos.shelf.add([jpeg(1)])
     refused.photos.verdicts["photos"] = refused.photos.shelf.add([jpeg(1), jpeg(1)])
     refused.photos.shelf.photos.clear()
-    tower.training.tower = "ViT-B-16/openai"
+    backbone.training.backbone_name = "ViT-B-16/openai"
     cards.photos.deck.add("cat")
     ended.lost = True
-    told.notices[Where.TOWERS] = Notice("info", "A sentence.")
+    told.notices[Where.BACKBONES] = Notice("info", "A sentence.")
     assert [opens_on_sample(each) for each in others] == [False] * 6

@@ -192,7 +192,7 @@ def test_a_name_of_nothing_says_what_can_be_named(name: str | Path, sentence: st
         load_backbone(name)
 
 
-def test_a_bidirectional_text_tower_is_read_at_its_whole_length(tmp_path: Path) -> None:
+def test_a_bidirectional_text_encoder_is_read_at_its_whole_length(tmp_path: Path) -> None:
     odd = open_clip.create_model(f"{ARCH}-odd", pretrained=None)
     torch.save(odd.state_dict(), tmp_path / "odd.pt")
     ours = load_backbone(f"{ARCH}-odd/{tmp_path / 'odd.pt'}", device="cpu")
@@ -359,7 +359,7 @@ def test_the_kind_of_regions_goes_into_features_and_fingerprints_and_not_into_th
         assert len(prints) == len(REGION_KINDS)
     plain = load_backbone(name, device="cpu")
     assert (plain.region_kind, plain.fingerprint) == ("value", made["value"].fingerprint)
-    # Of the same towers, before and after the fingerprint was asked for.
+    # Of the same encoders, before and after the fingerprint was asked for.
     assert plain.with_regions("tokens").fingerprint == made["tokens"].fingerprint
     assert made["tokens"].with_regions("value").vision_fingerprint == plain.vision_fingerprint
 
@@ -482,7 +482,7 @@ def test_a_copy_on_a_device_answers_the_same_and_shares_nothing() -> None:
 # --- Precision ---------------------------------------------------------------------------------------------------
 
 
-def test_the_towers_of_a_cpu_take_fp32_unless_asked() -> None:
+def test_the_backbones_of_a_cpu_take_fp32_unless_asked() -> None:
     assert load_backbone("mini", device="cpu").precision == "fp32"
     assert pick_precision("auto") in ("fp32", "bf16")
     with pytest.raises(BackboneError, match="'fp16'; use 'fp32', 'bf16' or 'auto'"):
@@ -499,7 +499,7 @@ def test_auto_is_bf16_where_the_processor_multiplies_it(
     assert pick_precision("auto") == wanted
 
 
-def test_in_bf16_towers_round_and_all_else_is_fp32() -> None:
+def test_in_bf16_backbones_round_and_all_else_is_fp32() -> None:
     exact, rounded = vit(), new_vit()
     rounded.precision = "bf16"
     photo = load_image(picture(0))

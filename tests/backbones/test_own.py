@@ -1,4 +1,4 @@
-"""The towers that are built here give open_clip's and timm's features bit by bit, and need neither."""
+"""The encoders that are built here give open_clip's and timm's features bit by bit, and need neither."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def ours() -> Backbone:
     return load_backbone("mini")
 
 
-# The towers ----------------------------------------------------------------------------------------------------------
+# The encoders --------------------------------------------------------------------------------------------------------
 
 
 def test_images_have_the_same_features_bit_by_bit() -> None:

@@ -22,7 +22,7 @@ from gallop.backbones.text.plain import PlainTextEncoder
 from gallop.backbones.text.tokenizers import TokenRule
 from gallop.core.scores import class_probabilities
 from gallop.errors import BackboneError, ClassNameError
-from tests.backbones.test_towers import TINY_VISION, draw_parameters
+from tests.backbones.test_encoders import TINY_VISION, draw_parameters
 from tests.reference import relative_error
 
 WORDS = ["cat", "golden retriever", "double decker bus", "axolotl"]
@@ -88,25 +88,25 @@ class ByHand:
     ],
     ids=["SigLIP", "SigLIP 2", "CLIPA", "worldwide"],
 )
-def test_texts_are_framed_and_padded_as_the_tower_was_trained(text: dict[str, Any], rule: TokenRule) -> None:
+def test_texts_are_framed_and_padded_as_the_backbone_was_trained(text: dict[str, Any], rule: TokenRule) -> None:
     torch.manual_seed(0)
     settings = {key: value for key, value in text.items() if key not in ("hf_tokenizer_name", "tokenizer_kwargs")}
     model = CustomTextCLIP(16, TINY_VISION, settings).eval().requires_grad_(False)
     draw_parameters(model)
-    tower = text_encoder(model.text, ByHand(rule))
-    assert isinstance(tower, CausalTextEncoder if text is WORLDWIDE else PlainTextEncoder)
-    rows = [[*rule.before, *tower._tokenizer.encode(word), *rule.after] for word in WORDS]
+    encoder = text_encoder(model.text, ByHand(rule))
+    assert isinstance(encoder, CausalTextEncoder if text is WORLDWIDE else PlainTextEncoder)
+    rows = [[*rule.before, *encoder._tokenizer.encode(word), *rule.after] for word in WORDS]
     ids = torch.tensor([[*row, *[rule.pad] * (24 - len(row))] for row in rows])
     wanted = model.encode_text(ids)
-    assert relative_error(tower.encode_texts(WORDS), wanted) < 1e-5
+    assert relative_error(encoder.encode_texts(WORDS), wanted) < 1e-5
     halves = [word.split(maxsplit=1) for word in WORDS if " " in word]
-    context = tower.embed(halves[0][0])[None]
-    learned = tower.encode(context, tower.tokenize([halves[0][1]], context_tokens=1))
+    context = encoder.embed(halves[0][0])[None]
+    learned = encoder.encode(context, encoder.tokenize([halves[0][1]], context_tokens=1))
     assert relative_error(learned[0], wanted[1:2]) < 1e-5
     room = 24 - len(rule.before) - len(rule.after)
-    assert len(tower.tokenize([" ".join(["cat"] * room)], context_tokens=0)) == 1
+    assert len(encoder.tokenize([" ".join(["cat"] * room)], context_tokens=0)) == 1
     with pytest.raises(ClassNameError, match=f"room for {room}"):
-        tower.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=0)
+        encoder.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=0)
 
 
 # --- A tokenizer beside the weights ----------------------------------------------------------------------------------
@@ -195,8 +195,8 @@ def test_a_tokenizer_that_is_nowhere_is_a_sentence(tmp_path: Path, monkeypatch: 
 # --- Files under older names -----------------------------------------------------------------------------------------
 
 
-def test_a_clips_file_fits_the_same_towers_apart(tmp_path: Path) -> None:
-    """EVA's and ViTamin's text towers stand in a part of their own, which files older than that do not know."""
+def test_a_clips_file_fits_the_same_backbones_apart(tmp_path: Path) -> None:
+    """EVA's and ViTamin's text encoders stand in a part of their own, which files older than that do not know."""
     torch.manual_seed(0)
     old = CLIP(16, TINY_VISION, {**TEXT, "vocab_size": 49408}).eval().requires_grad_(False)
     draw_parameters(old)

@@ -1,4 +1,4 @@
-"""The plain path through text towers that are not CLIP's equals open_clip's own pass, and gradients reach contexts."""
+"""The plain path through text encoders other than CLIP's equals open_clip's own pass, and gradients reach contexts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from gallop.backbones.text import TextEncoder, text_encoder
 from gallop.backbones.text.plain import PlainTextEncoder
-from gallop.errors import UnsupportedTower
+from gallop.errors import UnsupportedBackbone
+from tests.backbones.test_encoders import NAMES, TINY_VISION, draw_parameters, gradients
 from tests.backbones.test_text_cost import kept_bytes
-from tests.backbones.test_towers import NAMES, TINY_VISION, draw_parameters, gradients
 from tests.reference import relative_error, torch_threads
 
 TEXT = {"width": 64, "heads": 2, "layers": 3, "context_length": 24}
@@ -72,24 +72,24 @@ def open_clips_own(model: Any, contexts: Tensor, names: list[str]) -> Tensor:
 @pytest.mark.parametrize("text", KINDS.values(), ids=KINDS)
 def test_features_equal_open_clips_and_so_do_gradients(text: dict[str, Any]) -> None:
     model = custom(text)
-    tower = plain(model)
+    encoder = plain(model)
     texts = [f"A photo of a {name}" for name in NAMES]
     wanted = model.encode_text(open_clip.tokenize(texts, context_length=24))
-    assert relative_error(tower.encode_texts(texts), wanted) < 1e-5
-    learned = tower.encode(tower.embed("A photo of a")[None], tower.tokenize(NAMES, context_tokens=4))
+    assert relative_error(encoder.encode_texts(texts), wanted) < 1e-5
+    learned = encoder.encode(encoder.embed("A photo of a")[None], encoder.tokenize(NAMES, context_tokens=4))
     assert relative_error(learned[:, 0], wanted) < 1e-5
-    contexts = (0.1 * torch.randn(3, 5, tower.width)).requires_grad_()
+    contexts = (0.1 * torch.randn(3, 5, encoder.width)).requires_grad_()
     own = open_clips_own(model, contexts, NAMES)
     weights = torch.randn(own.shape)
     expected = gradients(contexts, own, weights)
     for threads, budget in ((1, 2**30), (2, 2**30), (2, 2**22), (1, 1)):
-        with torch_threads(threads), mock.patch.object(tower, "memory_budget", budget):
-            found = tower.encode(contexts, tower.tokenize(NAMES, context_tokens=5))
+        with torch_threads(threads), mock.patch.object(encoder, "memory_budget", budget):
+            found = encoder.encode(contexts, encoder.tokenize(NAMES, context_tokens=5))
             assert relative_error(found.detach(), own.detach()) < 1e-5
             assert relative_error(gradients(contexts, found, weights), expected) < 1e-5
 
 
-def test_padding_is_hidden_where_the_tower_hides_it() -> None:
+def test_padding_is_hidden_where_the_backbone_hides_it() -> None:
     model = custom({"no_causal_mask": True})
     seen = plain(model).encode_texts(NAMES)
     model.text.use_pad_mask = True
@@ -99,35 +99,35 @@ def test_padding_is_hidden_where_the_tower_hides_it() -> None:
 
 
 def test_a_class_embedding_takes_no_name_its_room() -> None:
-    tower = plain(custom({"embed_cls": True}))
-    assert tower.context_length == 24
-    assert len(tower.tokenize([" ".join(["cat"] * 22)], context_tokens=0)) == 1
+    encoder = plain(custom({"embed_cls": True}))
+    assert encoder.context_length == 24
+    assert len(encoder.tokenize([" ".join(["cat"] * 22)], context_tokens=0)) == 1
 
 
 @pytest.mark.parametrize("budget", [2**26, 2**22])
 def test_what_is_kept_stays_within_the_budget(budget: int) -> None:
-    tower = plain(custom({"no_causal_mask": True}))
-    contexts = (0.1 * torch.randn(4, 4, tower.width)).requires_grad_()
-    tokens = tower.tokenize(list(open_clip.IMAGENET_CLASSNAMES[:64]), context_tokens=4)
-    with torch_threads(1), mock.patch.object(tower, "memory_budget", budget):
-        assert kept_bytes(tower, lambda: tower.encode(contexts, tokens)) < budget
+    encoder = plain(custom({"no_causal_mask": True}))
+    contexts = (0.1 * torch.randn(4, 4, encoder.width)).requires_grad_()
+    tokens = encoder.tokenize(list(open_clip.IMAGENET_CLASSNAMES[:64]), context_tokens=4)
+    with torch_threads(1), mock.patch.object(encoder, "memory_budget", budget):
+        assert kept_bytes(encoder, lambda: encoder.encode(contexts, tokens)) < budget
 
 
-def test_towers_of_another_make_are_refused() -> None:
-    with pytest.raises(UnsupportedTower, match="is a Linear; learned contexts are put into open_clip's own"):
+def test_backbones_of_another_make_are_refused() -> None:
+    with pytest.raises(UnsupportedBackbone, match="is a Linear; learned contexts are put into open_clip's own"):
         text_encoder(nn.Linear(2, 2), open_clip.SimpleTokenizer())
-    with pytest.raises(UnsupportedTower, match="pools by 'none'"):
+    with pytest.raises(UnsupportedBackbone, match="pools by 'none'"):
         text_encoder(custom({"pool_type": "none"}).text, open_clip.SimpleTokenizer())
-    with pytest.raises(UnsupportedTower, match="this is a object"):
+    with pytest.raises(UnsupportedBackbone, match="this is a object"):
         text_encoder(custom({}).text, object())
 
 
 def test_it_computes_in_bf16_where_it_is_called_in_it() -> None:
-    tower = plain(custom(KINDS["CoCa"]))
-    tokens = tower.tokenize(NAMES, context_tokens=4)
-    contexts = (0.1 * torch.randn(2, 4, tower.width)).requires_grad_()
-    exact = tower.encode(contexts, tokens)
+    encoder = plain(custom(KINDS["CoCa"]))
+    tokens = encoder.tokenize(NAMES, context_tokens=4)
+    contexts = (0.1 * torch.randn(2, 4, encoder.width)).requires_grad_()
+    exact = encoder.encode(contexts, tokens)
     with torch.autocast("cpu", torch.bfloat16):
-        features = tower.encode(contexts, tokens)
+        features = encoder.encode(contexts, tokens)
     assert relative_error(features.detach().float(), exact.detach()) < 0.05
     assert gradients(contexts, features.float(), torch.ones(features.shape)).isfinite().all()

@@ -14,8 +14,8 @@ from open_clip.model import CLIP, CustomTextCLIP
 from torch import Tensor, nn
 
 from gallop.backbones import Backbone
-from gallop.errors import UnsupportedTower
-from tests.backbones.test_towers import PREPROCESS, TINY_VISION, draw_parameters
+from gallop.errors import UnsupportedBackbone
+from tests.backbones.test_encoders import PREPROCESS, TINY_VISION, draw_parameters
 from tests.reference import relative_error
 
 TEXT = {"width": 64, "heads": 1, "layers": 1}
@@ -47,7 +47,7 @@ def timm_vit(name: str, size: int, **vision: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def small_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """timm's towers at two blocks of width 64: what they are built of stays as it is."""
+    """timm's backbones at two blocks of width 64: what they are built of stays as it is."""
     build = timm.create_model
 
     def smaller(name: str, **settings: Any) -> nn.Module:
@@ -60,15 +60,15 @@ def small_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("after", [True, False], ids=["CLIPA", "norm before the mean"])
 def test_a_mean_of_tokens_leaves_each_region_its_token(after: bool) -> None:
     model = open_clip_vit(pool_type="avg", final_ln_after_pool=after, no_ln_pre=after)
-    tower, pixels, whole, regions = seen(model, images=3)
+    backbone, pixels, whole, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:]
     normed = F.layer_norm(tokens, (64,), visual.ln_post.weight, visual.ln_post.bias)
     assert relative_error(regions, normed) < 1e-5
-    assert tower.vision.grid == (4, 4)
-    assert tower.feature_sizes == (16, 64, 48)
+    assert backbone.vision.grid == (4, 4)
+    assert backbone.feature_sizes == (16, 64, 48)
     joint = regions @ visual.proj
-    assert tower.vision.mean_is_global is not after
+    assert backbone.vision.mean_is_global is not after
     assert (relative_error(joint.mean(dim=1), whole) < 1e-5) is not after
 
 
@@ -78,13 +78,13 @@ def test_attention_pooling_leaves_each_region_its_value(joint: int) -> None:
     torch.manual_seed(0)
     vision = {**TINY_VISION, "layers": 2, "patch_size": 8, "attentional_pool": True, "attn_pooler_heads": 4}
     model = drawn(CLIP(joint, {**vision, "attn_pooler_queries": 7}, TEXT))
-    tower, pixels, _, regions = seen(model, images=3)
+    backbone, pixels, _, regions = seen(model, images=3)
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:].flatten(0, 1)[:, None]
     for query in (0, 6):
         alone = visual.ln_post(visual.attn_pool(tokens)[:, query])
         assert relative_error(regions.flatten(0, 1), alone) < 1e-5
-    assert not tower.vision.mean_is_global
+    assert not backbone.vision.mean_is_global
 
 
 def timm_tokens(trunk: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,10 +98,10 @@ def timm_tokens(trunk: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 def seen(model: Any, size: int = 32, images: int = 2) -> tuple[Backbone, Tensor, Tensor, Tensor]:
     """The backbone, random pixels, and their features: of the whole photos open_clip's own, and of the regions."""
-    tower, pixels = ours(model, size), torch.randn(images, 3, size, size)
-    whole, regions = tower.encode_image(pixels)
+    backbone, pixels = ours(model, size), torch.randn(images, 3, size, size)
+    whole, regions = backbone.encode_image(pixels)
     assert relative_error(whole, model.encode_image(pixels)) < 1e-5
-    return tower, pixels, whole, regions
+    return backbone, pixels, whole, regions
 
 
 def layer_norm(norm: Any, x: Tensor) -> Tensor:
@@ -128,21 +128,21 @@ def test_regions_of_a_pooling_with_one_query_are_its_values(
     name: str, size: int, projection: str | None, grid: int
 ) -> None:
     model = timm_vit(name, size, timm_pool="map", timm_proj=projection)
-    tower, pixels, _, regions = seen(model, size, images=1)
+    backbone, pixels, _, regions = seen(model, size, images=1)
     trunk, pool = model.visual.trunk, model.visual.trunk.attn_pool
     tokens = layer_norm(trunk.norm, timm_tokens(trunk, pixels)[1])[:, trunk.num_prefix_tokens :]
     value = linear(pool.proj, tokens @ pool.kv.weight[64:].T + pool.kv.bias[64:])
     hidden = linear(pool.mlp.fc1, layer_norm(pool.norm, value))
     wanted = value + linear(pool.mlp.fc2, pool.mlp.act(hidden))
     assert relative_error(regions, wanted if projection else linear(trunk.head, wanted)) < 1e-5
-    assert tower.vision.grid == (grid, grid)
-    assert not tower.vision.mean_is_global
+    assert backbone.vision.grid == (grid, grid)
+    assert not backbone.vision.mean_is_global
 
 
 def test_mobileclip_bs_regions_are_the_value_path_of_its_last_block() -> None:
     """As the paper's of CLIP's own ViT, written from the weights; the projection is the trunk's, with a bias."""
     model = timm_vit("vit_base_patch16_clip_224", 224, timm_pool="token", timm_proj=None)
-    tower, pixels, _, regions = seen(model, 224)
+    backbone, pixels, _, regions = seen(model, 224)
     trunk, last = model.visual.trunk, model.visual.trunk.blocks[-1]
     x = timm_tokens(trunk, pixels)[0][:, 1:]
     value = layer_norm(last.norm1, x) @ last.attn.qkv.weight[128:].T + last.attn.qkv.bias[128:]
@@ -150,7 +150,7 @@ def test_mobileclip_bs_regions_are_the_value_path_of_its_last_block() -> None:
     hidden = linear(last.mlp.fc1, layer_norm(last.norm2, x))
     x = x + linear(last.mlp.fc2, last.mlp.act(hidden))
     assert relative_error(regions, linear(trunk.head, layer_norm(trunk.norm, x))) < 1e-5
-    assert tower.feature_sizes == (196, 48, 48)
+    assert backbone.feature_sizes == (196, 48, 48)
 
 
 def test_evas_regions_are_the_value_path_of_its_last_block() -> None:
@@ -181,26 +181,26 @@ def test_evas_block_with_norms_behind_attention_and_mlp() -> None:
 
 def test_vitamins_regions_are_its_tokens_through_the_norm_behind_its_mean() -> None:
     model = timm_vit("vitamin_small_224", 224, timm_pool="", timm_proj="linear")
-    tower, pixels, _, regions = seen(model, 224, images=1)
+    backbone, pixels, _, regions = seen(model, 224, images=1)
     trunk = model.visual.trunk
     tokens = timm_tokens(trunk, pixels)[1]
     assert relative_error(regions, linear(model.visual.head.proj, layer_norm(trunk.fc_norm, tokens))) < 1e-5
-    assert tower.vision.grid == (14, 14)
-    assert not tower.vision.mean_is_global
+    assert backbone.vision.grid == (14, 14)
+    assert not backbone.vision.mean_is_global
 
 
 def test_a_mean_without_a_norm_behind_it_averages_to_the_global_feature() -> None:
     model = timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="avg", timm_proj="linear")
-    tower = ours(model, 224)
-    whole, regions = tower.encode_image(torch.randn(2, 3, 224, 224))
-    assert tower.vision.mean_is_global
+    backbone = ours(model, 224)
+    whole, regions = backbone.encode_image(torch.randn(2, 3, 224, 224))
+    assert backbone.vision.mean_is_global
     assert relative_error(regions.mean(dim=1), whole) < 1e-5
 
 
 def test_what_pools_in_more_ways_than_one_is_refused() -> None:
     torch.manual_seed(0)
     vision = {**TINY_VISION, "attentional_pool": "parallel", "attn_pooler_heads": 4}
-    with pytest.raises(UnsupportedTower, match="pools in more than one way"):
+    with pytest.raises(UnsupportedBackbone, match="pools in more than one way"):
         ours(CLIP(64, vision, TEXT))
-    with pytest.raises(UnsupportedTower, match="timm ViT pools by 'max'"):
+    with pytest.raises(UnsupportedBackbone, match="timm ViT pools by 'max'"):
         ours(timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="max"), 224)

@@ -64,33 +64,33 @@ def test_grids() -> None:
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])
-def test_the_windows_regions_are_those_of_the_tower_on_that_crop(kind: str) -> None:
-    tower = vit() if kind == "vit" else reference_backbone("rn")
-    size, (rows, columns) = tower.preprocess.size, tower.vision.grid
+def test_the_windows_regions_are_those_of_the_backbone_on_that_crop(kind: str) -> None:
+    backbone = vit() if kind == "vit" else reference_backbone("rn")
+    size, (rows, columns) = backbone.preprocess.size, backbone.vision.grid
     seen = pixels(2 * size)
-    whole, regions = tower.encode_image(seen)
+    whole, regions = backbone.encode_image(seen)
     grid = regions.unflatten(1, (2 * rows, 2 * columns))
     cell, wholes = size // rows, []
     sums, counts = torch.zeros_like(grid), torch.zeros(2 * rows, 2 * columns, 1)
     for row in (0, round(rows / 2), rows):
         for column in (0, round(columns / 2), columns):
             crop = seen[:, :, row * cell : row * cell + size, column * cell : column * cell + size]
-            alone = tower.encode_image(crop)
+            alone = backbone.encode_image(crop)
             wholes.append(alone[0])
             sums[:, row : row + rows, column : column + columns] += alone[1].unflatten(1, (rows, columns))
             counts[row : row + rows, column : column + columns] += 1
     torch.testing.assert_close(grid, sums / counts, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(whole, torch.stack(wholes).mean(dim=0), atol=1e-5, rtol=1e-5)
     corner = grid[:, : round(rows / 2), : round(columns / 2)]  # that one window alone sees
-    first = tower.encode_image(seen[:, :, :size, :size])[1].unflatten(1, (rows, columns))
+    first = backbone.encode_image(seen[:, :, :size, :size])[1].unflatten(1, (rows, columns))
     torch.testing.assert_close(corner, first[:, : round(rows / 2), : round(columns / 2)], atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["tokens", "query-query"])
 def test_other_kinds_of_regions_have_windows_too(kind: str) -> None:
-    tower = vit().with_regions(kind)  # type: ignore[arg-type]
-    regions = tower.encode_image(pixels(64))[1]
-    alone = tower.encode_image(pixels(64)[:, :, :32, :32])[1]
+    backbone = vit().with_regions(kind)  # type: ignore[arg-type]
+    regions = backbone.encode_image(pixels(64))[1]
+    alone = backbone.encode_image(pixels(64)[:, :, :32, :32])[1]
     torch.testing.assert_close(regions[:, :2], alone[:, :2], atol=1e-5, rtol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""What the text tower's fast path costs: operations counted by torch and bytes kept, never times."""
+"""What the text encoder's fast path costs: operations counted by torch and bytes kept, never times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from gallop.backbones.text import TextEncoder
-from tests.backbones.test_towers import backbone_vit
+from tests.backbones.test_encoders import backbone_vit
 from tests.reference import torch_threads
 
 NAMES = list(open_clip.IMAGENET_CLASSNAMES[::40])
@@ -33,51 +33,51 @@ def operations(function: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def start(tower: TextEncoder, prompts: int = PROMPTS) -> Tensor:
+def start(encoder: TextEncoder, prompts: int = PROMPTS) -> Tensor:
     torch.manual_seed(0)
-    return (0.1 * torch.randn(prompts, CONTEXT, tower.width)).requires_grad_()
+    return (0.1 * torch.randn(prompts, CONTEXT, encoder.width)).requires_grad_()
 
 
-def lengths(tower: TextEncoder, names: Sequence[str]) -> list[int]:
+def lengths(encoder: TextEncoder, names: Sequence[str]) -> list[int]:
     """Tokens of each name with EOT."""
-    return [len(tower._tokenizer.encode(name)) + 1 for name in names]
+    return [len(encoder._tokenizer.encode(name)) + 1 for name in names]
 
 
-def floor(tower: TextEncoder, names: Sequence[str], prompts: int = PROMPTS) -> int:
+def floor(encoder: TextEncoder, names: Sequence[str], prompts: int = PROMPTS) -> int:
     """Forward operations of the blocks' matrices for the tokens that are needed, by hand.
 
     A product of (m, k) and (k, n) takes 2 m k n. A block's matrices hold 12 T x T numbers: 3 query, key and
     value, 1 attention output, 8 MLP.
     """
-    square = 2 * tower.width**2
-    prefix, suffix = prompts * (1 + CONTEXT), prompts * sum(lengths(tower, names))
-    whole, last = len(tower._blocks) - 1, prompts * len(names)
+    square = 2 * encoder.width**2
+    prefix, suffix = prompts * (1 + CONTEXT), prompts * sum(lengths(encoder, names))
+    whole, last = len(encoder._blocks) - 1, prompts * len(names)
     blocks = whole * 12 * (prefix + suffix) + 2 * (prefix + suffix) + 10 * last
-    return square * blocks - (prompts - 1) * shared(tower, names)
+    return square * blocks - (prompts - 1) * shared(encoder, names)
 
 
-def shared(tower: TextEncoder, names: Sequence[str]) -> int:
+def shared(encoder: TextEncoder, names: Sequence[str]) -> int:
     """Of the names' queries, keys and values in the first block, which are the same after every prompt."""
-    return 2 * 3 * tower.width**2 * sum(lengths(tower, names))
+    return 2 * 3 * encoder.width**2 * sum(lengths(encoder, names))
 
 
-def encode(tower: TextEncoder, contexts: Tensor, names: Sequence[str]) -> Callable[[], Tensor]:
-    tokens = tower.tokenize(names, context_tokens=CONTEXT)
-    return lambda: tower.encode(contexts, tokens)
+def encode(encoder: TextEncoder, contexts: Tensor, names: Sequence[str]) -> Callable[[], Tensor]:
+    tokens = encoder.tokenize(names, context_tokens=CONTEXT)
+    return lambda: encoder.encode(contexts, tokens)
 
 
 def test_forward_takes_the_operations_of_the_tokens_needed_and_a_few_for_padding() -> None:
-    tower = backbone_vit().text
-    contexts = start(tower)
-    found = operations(encode(tower, contexts, NAMES))
-    wanted = floor(tower, NAMES)
-    projection = 2 * PROMPTS * len(NAMES) * tower._module.text_projection.numel()
+    encoder = backbone_vit().text
+    contexts = start(encoder)
+    found = operations(encode(encoder, contexts, NAMES))
+    wanted = floor(encoder, NAMES)
+    projection = 2 * PROMPTS * len(NAMES) * encoder._module.text_projection.numel()
     assert wanted < found < 1.1 * (wanted + projection)
 
 
-def kept_bytes(tower: TextEncoder, function: Callable[[], Tensor]) -> int:
+def kept_bytes(encoder: TextEncoder, function: Callable[[], Tensor]) -> int:
     """Bytes of all that autograd keeps, each storage once and the frozen weights left out."""
-    frozen = {weight.untyped_storage().data_ptr() for weight in tower._module.parameters()}
+    frozen = {weight.untyped_storage().data_ptr() for weight in encoder._module.parameters()}
     storages: dict[int, int] = {}
     alive = []
 
@@ -95,10 +95,10 @@ def kept_bytes(tower: TextEncoder, function: Callable[[], Tensor]) -> int:
 
 @pytest.mark.parametrize("budget", [2**22, 2**24])
 def test_what_is_kept_stays_within_the_budget(budget: int) -> None:
-    tower = backbone_vit().text
-    contexts = start(tower)
-    forward = encode(tower, contexts, NAMES * 10)
-    with mock.patch.object(tower, "memory_budget", 2**40):
-        everything = kept_bytes(tower, forward)
-    with mock.patch.object(tower, "memory_budget", budget):
-        assert kept_bytes(tower, forward) < budget < everything
+    encoder = backbone_vit().text
+    contexts = start(encoder)
+    forward = encode(encoder, contexts, NAMES * 10)
+    with mock.patch.object(encoder, "memory_budget", 2**40):
+        everything = kept_bytes(encoder, forward)
+    with mock.patch.object(encoder, "memory_budget", budget):
+        assert kept_bytes(encoder, forward) < budget < everything

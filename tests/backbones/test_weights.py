@@ -17,23 +17,23 @@ from huggingface_hub import constants
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained
 from safetensors.torch import save_file
 
-from benchmarks.towers import HEAD, TABLE, row
+from benchmarks.backbones import HEAD, TABLE, row
 from gallop.backbones import load_backbone
 from gallop.backbones.vision import image_encoder
 from gallop.backbones.weights import (
     Fetched,
-    KnownTower,
-    cached_towers,
+    KnownBackbone,
+    backbones_here,
+    cached_backbones,
     cached_weights,
     fetch_weights,
     licence_of,
     memory_of,
-    named_tower,
-    offered_towers,
-    towers_here,
+    named_backbone,
+    offered_backbones,
 )
 from gallop.config import REGION_KINDS
-from gallop.errors import BackboneError, UnsupportedTower
+from gallop.errors import BackboneError, UnsupportedBackbone
 from tests import tiny
 from tests.weight_server import COMMIT, Hub, weight_server
 
@@ -82,7 +82,7 @@ def snapshot(caches: Path, arch: str, tag: str) -> Path:
 
 
 def test_mini_is_described_as_it_is() -> None:
-    (mini,) = towers_here()
+    (mini,) = backbones_here()
     backbone = load_backbone("mini")
     assert (mini.name, mini.source, mini.here) == ("mini", "mini", True)
     assert (mini.grid, mini.input) == (backbone.vision.grid, backbone.preprocess.size)
@@ -93,36 +93,36 @@ def test_mini_is_described_as_it_is() -> None:
 
 def test_a_folder_and_a_file_are_named_by_whoever_starts(tmp_path: Path) -> None:
     folder = tiny.backbone_folder(tmp_path / "mine" if (tmp_path / "mine").mkdir() is None else tmp_path)
-    mine = named_tower(str(folder))
+    mine = named_backbone(str(folder))
     assert (mine.name, mine.source, mine.grid) == ("mine", str(folder), (4, 4))
     assert load_backbone(mine.source).vision.grid == mine.grid
     weights = folder / "weights.safetensors"
     for word in (f"ViT-B-32={weights}", f"ViT-B-32/{weights}"):
-        found = named_tower(word)
+        found = named_backbone(word)
         assert (found.name, found.source) == ("ViT-B-32/weights.safetensors", f"ViT-B-32/{weights}")
         assert "/" not in found.name.partition("/")[2], "no path of this machine is in its name"
-    described = {tower.name: tower for tower in towers_here([f"ViT-B-32={weights}"])}
+    described = {known.name: known for known in backbones_here([f"ViT-B-32={weights}"])}
     assert described["ViT-B-32/weights.safetensors"].grid == (7, 7)
 
 
 @pytest.mark.parametrize("word", ["", "nothing", "ViT-B-32=", "ViT-B-32=nothing.pt", "=x", "/etc", "ViT-B-32/openai"])
 def test_what_is_named_and_not_there_is_refused(word: str) -> None:
-    with pytest.raises(BackboneError, match=r"names no tower|holds no config.json"):
-        named_tower(word)
+    with pytest.raises(BackboneError, match=r"names no backbone|holds no config.json"):
+        named_backbone(word)
 
 
 def test_a_pair_in_open_clips_cache_is_found(caches: Path) -> None:
-    assert cached_towers() == []
+    assert cached_backbones() == []
     clip = caches / ".cache" / "clip"
     clip.mkdir(parents=True)
     (clip / "ViT-B-16.pt").write_bytes(b"x" * 1000)
     (clip / "RN50.pt").write_bytes(b"x" * 10)
-    found = {tower.name: tower for tower in cached_towers()}
+    found = {known.name: known for known in cached_backbones()}
     assert sorted(found) == ["RN50/openai", "ViT-B-16/openai"], "once each, though two architectures share the weights"
-    tower = found["ViT-B-16/openai"]
-    assert (tower.source, tower.bytes, tower.memory) == ("ViT-B-16/openai", 1000, 2000)
-    assert (tower.input, tower.grid) == (224, (14, 14))
-    assert tower.licence == licence_of("openai")
+    backbone = found["ViT-B-16/openai"]
+    assert (backbone.source, backbone.bytes, backbone.memory) == ("ViT-B-16/openai", 1000, 2000)
+    assert (backbone.input, backbone.grid) == (224, (14, 14))
+    assert backbone.licence == licence_of("openai")
     assert found["RN50/openai"].grid == (7, 7)
 
 
@@ -132,11 +132,11 @@ def test_a_pair_in_the_hubs_cache_is_found_and_loaded_without_a_network(
     """With its own tag's settings: nothing in a file of the hub tells that OpenAI's weights want QuickGELU."""
     model = open_clip.create_model("RN50", pretrained=None)
     save_file(model.state_dict(), snapshot(caches, "RN50", "openai"))
-    (tower,) = cached_towers()
-    assert tower.name == "RN50/openai"
-    assert tower.memory == sum(4 * value.numel() for value in model.state_dict().values())
-    backbone = load_backbone(tower.source, download=False)
-    assert backbone.vision.grid == tower.grid
+    (known,) = cached_backbones()
+    assert known.name == "RN50/openai"
+    assert known.memory == sum(4 * value.numel() for value in model.state_dict().values())
+    backbone = load_backbone(known.source, download=False)
+    assert backbone.vision.grid == known.grid
     activations = {type(block.mlp[1]).__name__ for block in backbone._model.transformer.resblocks}  # type: ignore[union-attr]
     assert activations == {"QuickGELU"}
     assert hub.asked == []
@@ -148,22 +148,22 @@ def test_a_pair_in_the_hubs_cache_is_found_and_loaded_without_a_network(
 def test_a_cached_pair_says_what_it_needs_and_one_that_is_not_read_is_not_listed(caches: Path) -> None:
     for arch, tag in (("ViT-B-16-SigLIP2", "webli"), ("roberta-ViT-B-32", "laion2b_s12b_b32k")):
         snapshot(caches, arch, tag).write_bytes(b"x" * 100)
-    (tower,) = cached_towers()
-    assert (tower.name, tower.needs) == ("ViT-B-16-SigLIP2/webli", "needs the extra tokenizers")
-    assert (tower.grid, tower.licence) == ((14, 14), "Apache-2.0")
+    (backbone,) = cached_backbones()
+    assert (backbone.name, backbone.needs) == ("ViT-B-16-SigLIP2/webli", "needs the extra tokenizers")
+    assert (backbone.grid, backbone.licence) == ((14, 14), "Apache-2.0")
 
 
-@pytest.mark.parametrize("tower", offered_towers(), ids=lambda tower: tower.name)
-def test_what_is_offered_is_as_large_as_open_clip_makes_it(tower: KnownTower) -> None:
-    arch, _, tag = tower.name.partition("/")
+@pytest.mark.parametrize("known", offered_backbones(), ids=lambda known: known.name)
+def test_what_is_offered_is_as_large_as_open_clip_makes_it(known: KnownBackbone) -> None:
+    arch, _, tag = known.name.partition("/")
     assert (arch, tag) in list_pretrained()
     with torch.device("meta"):
         state = open_clip.create_model(arch, pretrained=None, device="meta").state_dict()
-    assert tower.bytes == tower.memory == sum(4 * value.numel() for value in state.values())
-    looked_up = KnownTower("").with_settings(open_clip.get_model_config(arch))
-    assert (tower.input, tower.grid) == (looked_up.input, looked_up.grid)
-    assert tower.licence == licence_of(tag) != ""
-    assert not tower.here
+    assert known.bytes == known.memory == sum(4 * value.numel() for value in state.values())
+    looked_up = KnownBackbone("").with_settings(open_clip.get_model_config(arch))
+    assert (known.input, known.grid) == (looked_up.input, looked_up.grid)
+    assert known.licence == licence_of(tag) != ""
+    assert not known.here
 
 
 def test_the_longest_beginning_of_a_tag_tells_the_licence() -> None:
@@ -258,18 +258,18 @@ def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch, hub: Hub) ->
         ({"timm_model_name": "test_vit", "timm_pool": "token"}, False),
     ],
 )
-def test_the_kinds_of_regions_that_settings_tell_are_those_that_the_tower_has(
+def test_the_kinds_of_regions_that_settings_tell_are_those_that_the_backbone_has(
     vision: dict[str, Any], several: bool
 ) -> None:
     usual = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 1, "head_width": 32}
     text = {"context_length": 16, "vocab_size": 64, "width": 32, "heads": 2, "layers": 1}
     settings = {"embed_dim": 32, "vision_cfg": usual | vision, "text_cfg": text}
-    told = KnownTower("x").with_settings(settings).kinds
-    tower = open_clip.CLIP(**settings).visual
+    told = KnownBackbone("x").with_settings(settings).kinds
+    visual = open_clip.CLIP(**settings).visual
     has = []
     for kind in REGION_KINDS:
         with contextlib.suppress(BackboneError):
-            has.append(image_encoder(tower, kind).region_kind)
+            has.append(image_encoder(visual, kind).region_kind)
     assert told == tuple(has) == (REGION_KINDS if several else ("value",))
 
 
@@ -327,5 +327,5 @@ def test_a_row_is_what_the_library_says(arch: str, tag: str) -> None:
 
 def test_a_refused_pair_is_refused_before_anything_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gallop.backbones.loading.download_weights", lambda *_: pytest.fail("it was downloaded"))
-    with pytest.raises(UnsupportedTower, match=r"text encoder of .* is Hugging Face's roberta-base"):
+    with pytest.raises(UnsupportedBackbone, match=r"text encoder of .* is Hugging Face's roberta-base"):
         load_backbone("roberta-ViT-B-32/laion2b_s12b_b32k")

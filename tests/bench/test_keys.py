@@ -135,8 +135,8 @@ def test_ours_has_other_runs_when_the_preset_has_another_method(
     made = make_method("GalLoP", both | {"dropout": 0.5, "epochs": 3})
     asked = {"topk": [7], "head": "ridge", "dropout": 0.5, "epochs": 3, "weight_decay": 0.5}
     assert keys.canonical("GalLoP", made) == keys.canonical("GalLoP", make_method("GalLoP", asked))
-    with pytest.raises(ConfigError, match="no preset 'tower'"):
-        make_method("GalLoP", {"method_preset": "tower"})
+    with pytest.raises(ConfigError, match="no preset 'backbone'"):
+        make_method("GalLoP", {"method_preset": "backbone"})
     with pytest.raises(ConfigError, match="CoOp has no setting 'method_preset'"):
         make_method("CoOp", {"method_preset": "default"})
 

@@ -15,7 +15,7 @@ import torch
 import yaml
 
 from gallop.bench.definition.spec import SPECS, parse_spec, read_spec
-from gallop.bench.running import backbones as towers_module
+from gallop.bench.running import backbones as loading
 from gallop.bench.running import runner
 from gallop.bench.running.backbones import Backbones
 from gallop.bench.running.photos import class_numbers, read_photos
@@ -211,10 +211,10 @@ def bench(spec: Path, data: Path, backbone: Path | None, *more: object) -> Any:
 def test_what_does_not_fit_into_memory_is_answered_batch_by_batch(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec, tower = tmp_path / "spec.yaml", backbone_folder(tmp_path)
+    spec, backbone = tmp_path / "spec.yaml", backbone_folder(tmp_path)
     text = SPEC.replace("ours: {method: fake}", "GalLoP: {method: GalLoP, epochs: 1, views: 1, topk: [2, 4]}")
     spec.write_text(text.replace("shots: [1, 2]", "shots: [1]").replace("seeds: [0, 1]", "seeds: [0]"))
-    assert bench(spec, data, tower, "--out", tmp_path / "kept").code == 0
+    assert bench(spec, data, backbone, "--out", tmp_path / "kept").code == 0
     monkeypatch.setattr(runner, "MEMORY_BYTES", 0)
     monkeypatch.setattr("gallop.features.encoding.BATCH", 3)
     predicted: list[int] = []
@@ -222,7 +222,7 @@ def test_what_does_not_fit_into_memory_is_answered_batch_by_batch(
     monkeypatch.setattr(
         runner, "among", lambda found, classes: predicted.append(len(found.labels)) or ask(found, classes)
     )
-    found = bench(spec, data, tower, "--out", tmp_path / "streamed")
+    found = bench(spec, data, backbone, "--out", tmp_path / "streamed")
     assert found.code == 0, found.err
     assert max(predicted) == 3
     assert figures(tmp_path / "kept") == figures(tmp_path / "streamed")
@@ -276,16 +276,16 @@ def test_a_backbone_is_loaded_and_hashed_once_for_all_its_regions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[str] = []
-    load = towers_module.load_backbone
-    monkeypatch.setattr(towers_module, "load_backbone", lambda name, **o: loaded.append(name) or load(name, **o))
-    towers, a = Backbones("cpu"), str(backbone_folder(tmp_path))
-    value, tokens = towers.get(a, "value"), towers.get(a, "tokens")
+    load = loading.load_backbone
+    monkeypatch.setattr(loading, "load_backbone", lambda name, **o: loaded.append(name) or load(name, **o))
+    loads, a = Backbones("cpu"), str(backbone_folder(tmp_path))
+    value, tokens = loads.get(a, "value"), loads.get(a, "tokens")
     assert (value.region_kind, tokens.region_kind, loaded) == ("value", "tokens", [a])
-    assert towers.fingerprint(a, "tokens") == tokens.fingerprint != towers.fingerprint(a, "value")
+    assert loads.fingerprint(a, "tokens") == tokens.fingerprint != loads.fingerprint(a, "value")
     with mock.patch.object(type(value), "feature_format", "cuda"):
         assert Backbones("cpu").fingerprint(a, "value") == f"{value.fingerprint}|cuda, text fp32", "figures of its own"
     with pytest.raises(BackboneError):
-        towers.get("nonsense", "value")
+        loads.get("nonsense", "value")
 
 
 def test_a_backbone_that_is_not_there_stops_only_its_own_lines(data: Path) -> None:
@@ -370,16 +370,16 @@ def sources() -> dict[str, Callable[[Path], None]]:
     return {n: tree for n, tree in chosen.items() if not n.startswith("imagenet_")}
 
 
-def narrowed(name: str, tower: Path) -> str:
-    """A shipped file with one shot, one seed, one epoch, and a tower that costs nothing."""
+def narrowed(name: str, backbone: Path) -> str:
+    """A shipped file with one shot, one seed, one epoch, and a backbone that costs nothing."""
     found: dict[str, Any] = yaml.safe_load((SPECS / f"{name}.yaml").read_text(encoding="utf-8"))
-    found |= {"shots": [1], "seeds": [0], "backbone": str(tower)}
+    found |= {"shots": [1], "seeds": [0], "backbone": str(backbone)}
     for entry in (*found.get("claims", ()), *found.get("published", ())):
         entry["shots"] = 1
     recipes = list(found["methods"].values())
     recipes += [r for ablation in found.get("ablations", {}).values() for r in ablation["variants"].values()]
     for entry in (*recipes, *found.get("settings", ())):
-        for key, value in (("epochs", 1), ("views", 1), ("backbone", str(tower))):
+        for key, value in (("epochs", 1), ("views", 1), ("backbone", str(backbone))):
             if key in entry:
                 entry[key] = value
     found["settings"] = [rule for rule in found.get("settings", ()) if rule.get("shots", 1) == 1]
@@ -390,9 +390,9 @@ def narrowed(name: str, tower: Path) -> str:
 
 
 def test_half_a_set_or_another_backbone_stands_beside_no_published_figure(data: Path, tmp_path: Path) -> None:
-    tower = backbone_folder(tmp_path)
+    backbone = backbone_folder(tmp_path)
     spec = tmp_path / "narrowed.yaml"
-    spec.write_text(narrowed("paper-domain", tower))
+    spec.write_text(narrowed("paper-domain", backbone))
     found = bench(spec, data, None, "--out", tmp_path / "out")
     assert "ImageNet in " in found.err
     assert "classes instead of 1000, so its figures compare with nobody's" in found.err
@@ -409,14 +409,14 @@ def test_half_a_set_or_another_backbone_stands_beside_no_published_figure(data: 
 @pytest.mark.parametrize("name", PAPER)
 def test_each_shipped_file_runs(name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PhotoSet, "incomplete", False)  # the trees have a few classes each
-    tower = backbone_folder(tmp_path)
+    backbone = backbone_folder(tmp_path)
     root = data
     if name == "paper-fewshot":
         root = tmp_path / "eleven"
         for write in sources().values():
             write(root)
     spec = tmp_path / "narrowed.yaml"
-    spec.write_text(narrowed(name, tower))
+    spec.write_text(narrowed(name, backbone))
     found = bench(spec, root, None, "--out", tmp_path / "out")
     assert found.code == 0, found.err
     told = json.loads(found.out)

@@ -83,13 +83,13 @@ def test_axe_finds_nothing_on_any_page_empty_or_full(new_page: Any) -> None:
     expect(answer(page)).to_contain_text("%")
     found = {"Explore, a sample": violations(page)}
     page.get_by_text("Settings").click()
-    assert options_of(page, "Tower") == ["mini"]
-    found["Explore, choosing a tower"] = violations(page)
+    assert options_of(page, "Backbone") == ["mini"]
+    found["Explore, choosing a backbone"] = violations(page)
     page.keyboard.press("Escape")
     settled(page)
-    page.get_by_text("More towers").click()
-    expect(page.get_by_text("Towers that can be downloaded")).to_be_visible()
-    found["Explore, more towers"] = violations(page)
+    page.get_by_text("More backbones").click()
+    expect(page.get_by_text("Backbones that can be downloaded")).to_be_visible()
+    found["Explore, more backbones"] = violations(page)
     for name in ("Teach", "Test", "Prompts", "Compare", "Export", "Method"):
         go(page, name)
         found[f"{name}, empty"] = violations(page)

@@ -16,7 +16,7 @@ def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
     page: Page = new_page()
     open_sample(page)
     expect(limit_track(page)).to_be_visible()
-    for name, heading in (("Compare", "Keep or remove"), ("Export", "3. As code"), ("Prompts", "worth")):
+    for name, heading in (("Compare", "Save or remove"), ("Export", "3. As code"), ("Prompts", "worth")):
         go(page, name)
         expect(page.get_by_role("heading", name=re.compile(heading))).to_be_visible()
         expect(page.get_by_text("Start here")).to_have_count(0)

@@ -42,19 +42,19 @@ COUNTED = """
 ANSWERS = """
 async ({ rgba, width, height, names }) => {
   const { facts, large } = await import("./src/files.js");
-  const { Tower } = await import("./src/tower.js");
+  const { Encoders } = await import("./src/encoders.js");
   const { Texts } = await import("./src/cosines.js");
   const { explained } = await import("./src/shown.js");
   const { Take } = await import("./explainer/numerics.js");
   const model = await facts();
-  const tower = new Tower();
-  await tower.start(model, await large(model, () => {}));
+  const encoders = new Encoders();
+  await encoders.start(model, await large(model, () => {}));
   const bytes = Uint8ClampedArray.from(atob(rgba), (letter) => letter.charCodeAt(0));
-  const { looks } = await tower.look({ rgba: bytes, width, height });
-  const { features } = await tower.texts(names.map((name) => model.templates[0].replace("{}", name)));
+  const { looks } = await encoders.look({ rgba: bytes, width, height });
+  const { features } = await encoders.texts(names.map((name) => model.templates[0].replace("{}", name)));
   const texts = new Texts(features, names.length, model.width, [0, 0, 0, 0], [0, 0, 0, 0]);
   const data = explained(model, names, looks, texts, { photo: "", ratio: 1, crop: [0, 0, 1, 1] });
-  tower.worker.terminate();
+  encoders.worker.terminate();
   return Array.from(new Take(data, data.takes[0]).answer(model.topk).shares);
 }
 """
@@ -137,7 +137,7 @@ def test_a_first_answer_stands_there_and_is_pythons_to_four_digits(of_mini: Path
     assert np.abs(np.array(found) - wanted).max() < 1e-4
 
 
-def test_names_are_typed_and_k_asks_no_tower(of_mini: Path, opened: Any) -> None:
+def test_names_are_typed_and_k_asks_no_backbone(of_mini: Path, opened: Any) -> None:
     with served_folder(of_mini) as address:
         page = opened(address)
         field = page.get_by_role("textbox", name="Add a name")
@@ -209,8 +209,8 @@ def test_a_photo_that_comes_before_the_model_waits_for_it(of_mini: Path, browser
     page = browser.new_page()
     with served_folder(of_mini) as address:
         held: list[Any] = []
-        page.route("**/towers/vision.onnx.packed", lambda route: held.append(route))
-        with page.expect_request("**/towers/vision.onnx.packed"):
+        page.route("**/encoders/vision.onnx.packed", lambda route: held.append(route))
+        with page.expect_request("**/encoders/vision.onnx.packed"):
             page.goto(address)
         expect(page.get_by_text("Loading the model")).to_be_visible()
         page.get_by_label("Photo", exact=True).set_input_files(photos_to_begin_with(("candle",))[0])
@@ -325,6 +325,6 @@ def test_what_keeps_the_page_from_starting_is_told(of_taught: Path, browser: Any
     shutil.copytree(of_taught, folder, ignore=shutil.ignore_patterns("vision.onnx.packed"))
     with served_folder(folder) as address:
         page.goto(address)
-        told = "towers/vision.onnx.packed is not there (404): serve the whole folder."
+        told = "encoders/vision.onnx.packed is not there (404): serve the whole folder."
         expect(page.get_by_text(told)).to_be_visible()
     page.close()

@@ -389,7 +389,7 @@ def test_a_flood_of_tensors_is_refused_before_they_are_made(
     assert len(str(refused.value)) < 500
 
 
-def test_a_context_longer_than_the_tower_is_refused(folder: Path) -> None:
+def test_a_context_longer_than_the_backbone_is_refused(folder: Path) -> None:
     tensors = load_file(folder / TENSORS)
     for key in ("global_contexts", "local_contexts"):
         tensors[key] = torch.zeros(2, 90, 64)

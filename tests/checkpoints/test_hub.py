@@ -81,7 +81,7 @@ def test_the_card_tells_the_hub_what_it_reads(hub: FakeHub, taught: GalLoPClassi
     said = yaml.safe_load(facts)
     assert (said["library_name"], said["pipeline_tag"], said["license"]) == ("gallop", "image-classification", "mit")
     assert said["datasets"] == ["ann/colours"]
-    assert said["tower"] == tiny.vit().name
+    assert said["backbone"] == tiny.vit().name
     (entry,) = said["model-index"]
     assert entry["name"] == "flowers"
     metric = entry["results"][0]["metrics"][0]
@@ -217,16 +217,16 @@ def test_what_comes_is_checked_as_any_folder(hub: FakeHub, taught: GalLoPClassif
 def test_the_command_line(
     hub: FakeHub, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tower = tiny.backbone_folder(tmp_path)
+    backbone = tiny.backbone_folder(tmp_path)
     photos = tiny.write_folder(tmp_path / "photos", {"red": 2, "green": 2})
-    GalLoPClassifier(tower, device="cpu").zero_shot(["red", "green"]).save(tmp_path / "model")
+    GalLoPClassifier(backbone, device="cpu").zero_shot(["red", "green"]).save(tmp_path / "model")
     words = ["push", str(tmp_path / "model"), "ann/colours", "--test", str(photos), "--licence", "mit", "--json"]
     assert main(words) == 0
     done = capsys.readouterr()
     said = json.loads(done.out)
     assert said["commit"] == f"{hub.address}/ann/colours/commit/{hub.repositories['ann/colours'].branches['main']}"
     assert "has a name of this machine" in done.err
-    ask = ["--model", "hf://ann/colours@main", "--backbone", str(tower), "--json"]
+    ask = ["--model", "hf://ann/colours@main", "--backbone", str(backbone), "--json"]
     photo = str(photos / "red" / "0.png")
     assert main(["predict", photo, *ask]) == 0
     assert json.loads(capsys.readouterr().out)[0]["label"] in ("red", "green")

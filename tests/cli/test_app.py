@@ -168,18 +168,28 @@ def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path
 def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> None:
     """``streamlit run app/main.py -- WORDS`` takes the same words: both parsers are one."""
     folder = tiny.backbone_folder(tmp_path)
-    towers = [str(folder), f"ViT-B-16={folder / 'weights.safetensors'}"]
-    words = ["--data", "runs", "--allow-downloads", "--tower-memory", "1.5", "--device", "cpu", "--precision", "bf16"]
+    backbones = [str(folder), f"ViT-B-16={folder / 'weights.safetensors'}"]
+    words = [
+        "--data",
+        "runs",
+        "--allow-downloads",
+        "--backbone-memory",
+        "1.5",
+        "--device",
+        "cpu",
+        "--precision",
+        "bf16",
+    ]
     words += ["--regions", "query-query", "--keep", "30m", "--visitor-memory", "0.5"]
     parser = argparse.ArgumentParser()
     add_app_words(parser)
-    for given in (["--towers", *towers], ["--towers", towers[0], "--towers", towers[1]]):
+    for given in (["--backbones", *backbones], ["--backbones", backbones[0], "--backbones", backbones[1]]):
         command = app.server_command(parse(["app", *given, *words]))
         assert vars(parser.parse_args(command[command.index("--") + 1 :])) == {
-            "towers": towers,
+            "backbones": backbones,
             "data": "runs",
             "allow_downloads": True,
-            "tower_memory": 1_500_000_000,
+            "backbone_memory": 1_500_000_000,
             "device": "cpu",
             "precision": "bf16",
             "regions": "query-query",
@@ -191,10 +201,10 @@ def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--towers nothing", "'nothing' names no tower on this machine"),
-        ("--towers ViT-B-16=nothing.pt", "names no tower on this machine"),
-        ("--tower-memory much", "'much' is not a number of GB"),
-        ("--tower-memory 0", "'0' is not a number of GB"),
+        ("--backbones nothing", "'nothing' names no backbone on this machine"),
+        ("--backbones ViT-B-16=nothing.pt", "names no backbone on this machine"),
+        ("--backbone-memory much", "'much' is not a number of GB"),
+        ("--backbone-memory 0", "'0' is not a number of GB"),
         ("--precision fp8", "invalid choice: 'fp8'"),
         ("--regions patches", "invalid choice: 'patches'"),
         ("--visitor-memory none", "'none' is not a number of GB"),

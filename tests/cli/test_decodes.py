@@ -56,7 +56,7 @@ def decodes(drawn: set[str], monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.fixture
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many photos each pass of a tower takes."""
+    """How many photos each pass of a backbone takes."""
     found: list[int] = []
     encode = Backbone.encode_image
 

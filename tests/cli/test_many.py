@@ -22,7 +22,7 @@ CLASSES = ("--classes", "red,green")
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ OPTIONS = {
 def test_no_option_is_the_preset_itself() -> None:
     options = parse(CALL)
     assert train.method_of(options, "default") == method_preset("default"), "mini's own"
-    assert train.method_of(options, "paper") == MethodConfig(), "any other tower's"
+    assert train.method_of(options, "paper") == MethodConfig(), "any other backbone's"
     assert train.method_of(parse([*CALL, "--preset", "paper"]), "default") == MethodConfig()
     assert train.training_of(options, "default") == train_preset("default"), "mini's own"
-    assert train.training_of(options, "paper") == train_preset("paper"), "any other tower's"
+    assert train.training_of(options, "paper") == train_preset("paper"), "any other backbone's"
     assert train.training_of(parse([*CALL, "--preset", "paper"]), "default") == train_preset("paper")
 
 

@@ -250,11 +250,11 @@ def test_the_command_line_sets_a_limit_at_training_and_later(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "tower").mkdir()
-    tower = str(tiny.backbone_folder(tmp_path / "tower"))
+    (tmp_path / "backbone").mkdir()
+    backbone = str(tiny.backbone_folder(tmp_path / "backbone"))
     photos = str(tiny.write_folder(tmp_path / "photos", {"red": 4, "green": 4}))
     model = str(tmp_path / "model")
-    quick = ["--shots", "4", "--epochs", "1", "--views", "1", "--backbone", tower, "--json"]
+    quick = ["--shots", "4", "--epochs", "1", "--views", "1", "--backbone", backbone, "--json"]
     assert main(["train", photos, "--out", model, *quick, "--tpr", "0.5"]) == 0
     said = json.loads(Path(model, SETTINGS).read_text())["calibration"]
     held_out = said["held_out"]
@@ -262,13 +262,13 @@ def test_the_command_line_sets_a_limit_at_training_and_later(
     assert json.loads(capsys.readouterr().out)["threshold"] == held_out[3]
     kept = []
     for tpr in ("0.1", "1"):
-        assert main(["predict", photos, "--model", model, "--backbone", tower, "--json", "--tpr", tpr]) == 0
+        assert main(["predict", photos, "--model", model, "--backbone", backbone, "--json", "--tpr", tpr]) == 0
         rows = json.loads(capsys.readouterr().out)
         limit = held_out[0] if tpr == "0.1" else held_out[-1]
         assert [row["is_ood"] for row in rows] == [row["ood_score"] > limit for row in rows]
         kept.append(sum(not row["is_ood"] for row in rows))
     assert kept[0] < kept[1]
-    assert main(["predict", photos, "--classes", "red, green", "--backbone", tower, "--tpr", "0.9"]) == 2
+    assert main(["predict", photos, "--classes", "red, green", "--backbone", backbone, "--tpr", "0.9"]) == 2
     assert "gallop: error: A limit that keeps 90% of the known photos" in capsys.readouterr().err
     assert main(["predict", photos, "--model", model, "--tpr", "95"]) == 2
     assert "'95' is not a share above 0 and at most 1, such as 0.9" in capsys.readouterr().err

@@ -117,7 +117,7 @@ def test_a_warm_start_that_would_drop_classes_says_which_and_refuses_unless_told
         ("ViT-B-16/laion2b_s34b_b88", "laion2b_s34b_b88k"),
     ],
 )
-def test_a_tower_that_is_unknown_gets_a_suggestion(name: str, meant: str) -> None:
+def test_a_backbone_that_is_unknown_gets_a_suggestion(name: str, meant: str) -> None:
     with pytest.raises(BackboneError, match=rf"Did you mean {re.escape(meant)}\b"):
         load_backbone(name, download=False)
     with pytest.raises(BackboneError) as other:

@@ -185,17 +185,17 @@ def test_the_file_alone_gives_the_numbers_of_both_looks(closer: GalLoPClassifier
 def test_one_and_a_half_looks_of_a_head_without_local_prompts_behind_a_projection() -> None:
     """Without local prompts the photo's projection is the regions' too, and scores of the unknown tell.
 
-    The tower, which all share, stays as it was.
+    The backbone, which all share, stays as it was.
     """
     classifier = looking(1.5, topk=(), global_projection=True)
     whole = classifier.model_.prompts.global_projection
     assert whole is not None
     with torch.no_grad():
         whole += torch.randn(whole.shape, generator=torch.Generator().manual_seed(0)) / 8
-    tower = classifier.model_.backbone.vision.module  # type: ignore[attr-defined]
-    weights, before = copy.deepcopy(tower.state_dict()), classifier.predict_proba(IMAGES)
+    module = classifier.model_.backbone.vision.module  # type: ignore[attr-defined]
+    weights, before = copy.deepcopy(module.state_dict()), classifier.predict_proba(IMAGES)
     made = export_onnx(classifier)
-    assert all(torch.equal(value, weights[key]) for key, value in tower.state_dict().items())
+    assert all(torch.equal(value, weights[key]) for key, value in module.state_dict().items())
     assert np.array_equal(classifier.predict_proba(IMAGES), before)
     assert list(made.parity.by_output) == [
         *("probabilities", "ood_score", "global_cosines", "head_regions", "finer_head_regions")

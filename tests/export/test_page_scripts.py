@@ -206,7 +206,7 @@ MODELS: dict[str, Callable[[], GalLoPClassifier]] = {
 
 
 def question(classifier: GalLoPClassifier, photo: Image.Image) -> dict[str, Any]:
-    """What the page would be told: features by torch, in the place of its towers."""
+    """What the page would be told: features by torch, in the place of its backbones."""
     model, facts = classifier.model_, page_facts(classifier)
     pixels = [torch.from_numpy(look[None]) for look in as_inputs(model, photo).values()]
     with torch.no_grad():

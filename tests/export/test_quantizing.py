@@ -39,7 +39,7 @@ def answers(data: bytes, pixels: list[Inputs], *outputs: str) -> list[np.ndarray
 
 @pytest.mark.slow
 def test_mini_with_its_convolutions_survives_and_static_keeps_its_answers(tmp_path: Path) -> None:
-    """The one tower here whose projection is a convolution: it raised "Expected unsqueeze_1 to be an initializer"."""
+    """The one image encoder with a convolution as projection: it raised "Expected unsqueeze_1 to be an initializer"."""
     names = ["candle", "mug", "teapot", "vase"]
     classifier = GalLoPClassifier(cache=False, device="cpu").zero_shot(names)
     made = export_onnx(classifier)
@@ -64,7 +64,7 @@ def test_what_it_changes_is_what_is_told(made: OnnxFile, pixels: Any) -> None:
     assert metadata == {**made.metadata, "quantized": "static"}
 
 
-def test_ranges_come_from_all_photos_and_cosines_and_maps_stay_exact_behind_a_tower_in_8_bits(
+def test_ranges_come_from_all_photos_and_cosines_and_maps_stay_exact_behind_a_backbone_in_8_bits(
     made: OnnxFile, pixels: Any
 ) -> None:
     found = quantized(made.data, [*pixels] * 5)

@@ -1,4 +1,4 @@
-"""The page for browsers: which files it is, whether its towers agree with the classifier, and what it does not take."""
+"""The page for browsers: which files it is, whether its encoders agree with the classifier, what it refuses."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def test_a_taught_models_page_holds_its_classes_and_answers_as_it_does(
     assert (facts["fixed"], facts["names"], facts["looks"]) == (True, list(NAMES), [1.0, 2])
     assert facts["branches"] == [{"name": "head", "weight": tiny.head_of(classifier).mix.weight}]
     assert facts["threshold"] == classifier.calibration_.threshold is not None
-    assert not {"towers/text.onnx.packed", "towers/merges.txt.packed"} & {*files}
+    assert not {"encoders/text.onnx.packed", "encoders/merges.txt.packed"} & {*files}
     (global_, local), width = classifier.model_.prompts.sizes, facts["width"]
-    assert len(gzip.decompress(files["towers/classes.bin.packed"])) == 4 * 3 * (global_ + local) * width
+    assert len(gzip.decompress(files["encoders/classes.bin.packed"])) == 4 * 3 * (global_ + local) * width
     assert facts["large"] == {name: len(data) for name, data in files.items() if name.endswith(".packed")}
     assert facts["samples"] == []
 
@@ -75,13 +75,13 @@ def test_what_the_page_asks_for_is_in_the_folder_and_is_kept_for_later(
 @pytest.mark.slow
 def test_a_zero_shot_models_page_takes_names(onnxruntime_web: None, tmp_path: Path) -> None:
     """Of a CLIP whose numbers are no halves, stored in half precision."""
-    tower = tiny.backbone_folder(tmp_path)
-    classifier = GalLoPClassifier(backbone=str(tower), cache=False, topk=(2, 4)).zero_shot(NAMES, ["a {} thing"])
+    encoders = tiny.backbone_folder(tmp_path)
+    classifier = GalLoPClassifier(backbone=str(encoders), cache=False, topk=(2, 4)).zero_shot(NAMES, ["a {} thing"])
     files, facts = page_files(classifier, "fp16")
     assert (facts["fixed"], facts["templates"], facts["room"]) == (False, ["a {} thing"], 32)
     assert 1e-7 < facts["agreement"]["difference"] <= 1e-2
-    assert {"towers/text.onnx.packed", "towers/merges.txt.packed"} <= {*files}
-    assert gzip.decompress(files["towers/merges.txt.packed"]).decode().startswith("i n\nt h\n")
+    assert {"encoders/text.onnx.packed", "encoders/merges.txt.packed"} <= {*files}
+    assert gzip.decompress(files["encoders/merges.txt.packed"]).decode().startswith("i n\nt h\n")
 
 
 def test_a_page_whose_answers_differ_is_not_handed_out(
@@ -90,7 +90,7 @@ def test_a_page_whose_answers_differ_is_not_handed_out(
     """Of a classifier that has learned another photo since."""
     classifier, files, _ = taught
     other = copy.deepcopy(classifier).add_shots(*tiny.pictures({"red": 4}, first_seed=50))
-    vision = gzip.decompress(files["towers/vision.onnx.packed"])
+    vision = gzip.decompress(files["encoders/vision.onnx.packed"])
     with pytest.raises(OnnxError, match=r"The page's probabilities differ by .* from the classifier's"):
         check_encoders(other, vision, None, "fp32", [])
 
@@ -127,7 +127,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, capsys
 def test_the_command_line_writes_the_folder(
     onnxruntime_web: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = {"index.html": b"<html>", "model.json": b"{}", "towers/vision.onnx.packed": b"1"}
+    files = {"index.html": b"<html>", "model.json": b"{}", "encoders/vision.onnx.packed": b"1"}
     facts = {"fixed": True, "agreement": {"photos": 4, "difference": 1e-6}}
     monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: (files, facts))
     monkeypatch.setattr("gallop.estimator.classifier.load_backbone", lambda name, **_: tiny.vit())

@@ -38,14 +38,14 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Cache:
 
 
 def test_what_was_put_is_found_in_half_precision(cache: Cache) -> None:
-    assert cache.get("tower/a") is None
-    cache.put("tower/a", ImageFeatures(torch.tensor([[1.0, 1 / 3]]), torch.rand(1, 4, 2)))
-    found = cache.get("tower/a")
+    assert cache.get("backbone/a") is None
+    cache.put("backbone/a", ImageFeatures(torch.tensor([[1.0, 1 / 3]]), torch.rand(1, 4, 2)))
+    found = cache.get("backbone/a")
     assert found is not None
     assert torch.equal(found.global_, torch.tensor([[1.0, 1 / 3]]).half())
     assert found.regions.dtype == torch.float16
-    cache.put("tower/a", view(2))  # the last one counts
-    assert value_of(cache.get("tower/a")) == 2
+    cache.put("backbone/a", view(2))  # the last one counts
+    assert value_of(cache.get("backbone/a")) == 2
 
 
 def test_an_encoding_that_was_kept_computes_nothing(cache: Cache) -> None:

@@ -262,21 +262,23 @@ def test_a_photo_that_has_changed_since_its_hash_was_told_gets_features_of_its_o
 
 def test_keys_differ_with_everything_the_features_depend_on() -> None:
     photo, other = photos(2)
-    tower = vit()
-    resized = Backbone("tiny", tower._model, tower.text._tokenizer, replace(tower.preprocess, mean=(0.4, 0.5, 0.5)))
+    backbone = vit()
+    resized = Backbone(
+        "tiny", backbone._model, backbone.text._tokenizer, replace(backbone.preprocess, mean=(0.4, 0.5, 0.5))
+    )
     keys = [
-        feature_key(tower, photo.sha256, "augmented 0 0"),
-        feature_key(tower, other.sha256, "augmented 0 0"),
-        feature_key(tower, photo.sha256, "augmented 0 1"),
-        feature_key(tower, photo.sha256, "augmented 1 0"),
+        feature_key(backbone, photo.sha256, "augmented 0 0"),
+        feature_key(backbone, other.sha256, "augmented 0 0"),
+        feature_key(backbone, photo.sha256, "augmented 0 1"),
+        feature_key(backbone, photo.sha256, "augmented 1 0"),
         feature_key(other_vit(), photo.sha256, "augmented 0 0"),
         feature_key(resized, photo.sha256, "augmented 0 0"),
-        feature_key(tower.with_regions("tokens"), photo.sha256, "augmented 0 0"),
-        feature_key(tower.with_regions("value-value"), photo.sha256, "augmented 0 0"),
-        feature_key(tower, photo.sha256, "augmented 0 0", torch.float32),
+        feature_key(backbone.with_regions("tokens"), photo.sha256, "augmented 0 0"),
+        feature_key(backbone.with_regions("value-value"), photo.sha256, "augmented 0 0"),
+        feature_key(backbone, photo.sha256, "augmented 0 0", torch.float32),
     ]
-    assert feature_key(tower, load_image(picture(0)).sha256, "augmented 0 0") == keys[0]
-    assert feature_key(tower, photo.sha256, "augmented 0 0", torch.float16) == keys[0]
+    assert feature_key(backbone, load_image(picture(0)).sha256, "augmented 0 0") == keys[0]
+    assert feature_key(backbone, photo.sha256, "augmented 0 0", torch.float16) == keys[0]
     assert len(set(keys)) == len(keys)
 
 
@@ -332,7 +334,7 @@ def test_a_damaged_file_is_named_computed_again_and_repaired(tmp_path: Path, how
         assert calls == []
 
 
-def test_features_of_another_size_than_the_tower_gives_are_not_taken(tmp_path: Path) -> None:
+def test_features_of_another_size_than_the_backbone_gives_are_not_taken(tmp_path: Path) -> None:
     """Whoever put them there under this key: they would stop a training in the middle."""
     cache = FeatureCache(tmp_path)
     first = every(views_of(photos(2), cache))
@@ -352,9 +354,9 @@ def test_of_many_damaged_files_the_first_is_named(tmp_path: Path) -> None:
 
 
 def test_features_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:
-    """A tower in half precision may overflow; that is no damage of the file."""
+    """A backbone in half precision may overflow; that is no damage of the file."""
     cache = FeatureCache(tmp_path)
-    cache.put("tower/a", ImageFeatures(torch.full((1, 2), 1e6), torch.ones(1, 4, 2)))
+    cache.put("backbone/a", ImageFeatures(torch.full((1, 2), 1e6), torch.ones(1, 4, 2)))
     assert files(tmp_path) == []
 
 
@@ -386,14 +388,14 @@ def test_the_cap_is_respected_and_nothing_breaks(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_another_process_clears_meanwhile_still_opens(tmp_path: Path) -> None:
-    (tmp_path / "tower").mkdir()
-    (tmp_path / "tower" / "gone.safetensors").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "backbone").mkdir()
+    (tmp_path / "backbone" / "gone.safetensors").symlink_to(tmp_path / "nowhere")
     views_of(photos(1), FeatureCache(tmp_path))
     assert len(files(tmp_path)) == 2
 
 
 def test_features_of_a_gpu_are_kept_apart() -> None:
-    """Its towers run in half precision: the same seed on a CPU must not depend on who filled the cache."""
+    """Its backbones run in half precision: the same seed on a CPU must not depend on who filled the cache."""
     photo = photos(1)[0]
     on_cpu = feature_key(vit(), photo.sha256, "view")
     with mock.patch.object(Backbone, "device", torch.device("cuda")):

@@ -64,7 +64,7 @@ def test_frames_of_a_film_are_one_group_and_another_class_is_another() -> None:
     assert len(set(alike_groups(mirrored, [0, 0]))) == 1, "region by region alone"
 
 
-def test_only_the_tower_that_the_limits_are_of_tells_copies() -> None:
+def test_only_the_backbone_that_the_limits_are_of_tells_copies() -> None:
     assert tells_copies(load_backbone("mini", device="cpu"))
     assert not tells_copies(vit())
 

@@ -1,6 +1,6 @@
 """Where the tests of this folder compute: each of them once on the CPU, and once on a GPU (marked ``gpu``).
 
-On the CPU they show that they are sound, on towers of a few thousand weights; what they are for is the GPU. There is
+On the CPU they show that they are sound, on backbones of a few thousand weights; what they are for is the GPU. There is
 one command for them and the rates beside them: ``make gpu``.
 """
 

@@ -17,7 +17,7 @@ from gallop.images import load_image
 from gallop.model.prompted import PromptModel
 from gallop.training.loop import StepEvent
 from tests import tiny
-from tests.gpu.towers import EXACT, HALF, IMAGES, exact, learned, tower
+from tests.gpu.backbones import EXACT, HALF, IMAGES, backbone_of, exact, learned
 from tests.reference import LEARNED, golden, relative_error
 
 CPU = torch.device("cpu")
@@ -37,10 +37,10 @@ SEEN = [*(("vit", kind) for kind in REGION_KINDS), ("rn", "value"), ("plain", "v
 @pytest.mark.parametrize(("name", "kind"), SEEN)
 def test_features_are_those_of_the_cpu(device: torch.device, name: str, kind: Any) -> None:
     with exact():
-        reference = tower(name, CPU).with_regions(kind)
+        reference = backbone_of(name, CPU).with_regions(kind)
         seen = pixels(reference)
         wanted = reference.encode_image(seen)
-    here = tower(name, device).with_regions(kind)
+    here = backbone_of(name, device).with_regions(kind)
     assert here.vision_fingerprint == reference.vision_fingerprint, "weights are the same wherever they are"
     as_it_is = here.encode_image(seen)
     with exact():
@@ -88,9 +88,9 @@ def classifier(backbone: Backbone, **changes: Any) -> GalLoPClassifier:
 @pytest.mark.parametrize("name", ["vit", "plain"])
 def test_five_steps_lead_where_they_lead_on_the_cpu(device: torch.device, name: str) -> None:
     def five(where: torch.device) -> tuple[torch.Tensor, torch.Tensor, list[StepEvent]]:
-        made = classifier(tower(name, where))
+        made = classifier(backbone_of(name, where))
         events = [event for event in made.fit_steps(*tiny.pictures(COUNTS)) if isinstance(event, StepEvent)]
-        start = learned(classifier(tower(name, where)).zero_shot(list(COUNTS)))
+        start = learned(classifier(backbone_of(name, where)).zero_shot(list(COUNTS)))
         assert len(events) == 5
         return learned(made), start, events
 
@@ -111,8 +111,8 @@ def test_five_steps_lead_where_they_lead_on_the_cpu(device: torch.device, name: 
 def test_answers_and_outlier_scores_are_those_of_the_cpu(device: torch.device) -> None:
     images, _ = tiny.pictures(COUNTS)
     with exact():
-        wanted = classifier(tower("vit", CPU)).zero_shot(list(COUNTS)).predict_all(images)
-    here = classifier(tower("vit", device)).zero_shot(list(COUNTS))
+        wanted = classifier(backbone_of("vit", CPU)).zero_shot(list(COUNTS)).predict_all(images)
+    here = classifier(backbone_of("vit", device)).zero_shot(list(COUNTS))
     as_it_is = here.predict_all(images)
     with exact():
         precise = here.predict_all(images)
@@ -126,8 +126,8 @@ def test_answers_and_outlier_scores_are_those_of_the_cpu(device: torch.device) -
 @pytest.mark.parametrize("name", ["vit", "plain"])
 def test_text_for_answers_is_exact_and_text_to_learn_from_is_not(device: torch.device, name: str) -> None:
     with exact():
-        wanted = classifier(tower(name, CPU)).zero_shot(list(COUNTS)).model_.cached_text_features()
-    here = classifier(tower(name, device)).zero_shot(list(COUNTS))
+        wanted = classifier(backbone_of(name, CPU)).zero_shot(list(COUNTS)).model_.cached_text_features()
+    here = classifier(backbone_of(name, device)).zero_shot(list(COUNTS))
     found = here.model_.cached_text_features()
     assert relative_error(found.global_.cpu(), wanted.global_) < EXACT
     assert relative_error(found.local.cpu(), wanted.local) < EXACT
@@ -140,7 +140,7 @@ def test_text_for_answers_is_exact_and_text_to_learn_from_is_not(device: torch.d
 def test_a_training_that_was_cut_off_goes_on_on_the_same_device(device: torch.device, tmp_path: Path) -> None:
     """Sums of a GPU have no fixed order, so that two equal trainings differ a little; two seeds differ much more."""
     images = tiny.pictures(COUNTS)
-    backbone = tower("vit", device)
+    backbone = backbone_of("vit", device)
 
     def made(**changes: Any) -> GalLoPClassifier:
         return classifier(backbone, epochs=3, **changes)

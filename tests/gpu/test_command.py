@@ -17,9 +17,9 @@ from benchmarks.gpu import rates, table
 def test_another_run_replaces_the_table_and_a_failed_test_is_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tests: tuple[int, int], status: int
 ) -> None:
-    def measured(*_: Any, **__: Any) -> tuple[list[rates.TowerRates], list[rates.ClassRates]]:
+    def measured(*_: Any, **__: Any) -> tuple[list[rates.BackboneRates], list[rates.ClassRates]]:
         figures = [0.5, 1.25, rates.TOO_LARGE, 3e9, 2345.6, rates.TOO_LATE]
-        return [rates.TowerRates("mini", 1.0, 2345.6, 9.87, 1e9)], [rates.ClassRates("mini", 21_841, *figures)]
+        return [rates.BackboneRates("mini", 1.0, 2345.6, 9.87, 1e9)], [rates.ClassRates("mini", 21_841, *figures)]
 
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")

@@ -35,13 +35,13 @@ HERE = Path(__file__).with_name("explainer_script")
 
 
 def explanation(**settings: Any) -> Explanation:
-    """Of the golden towers."""
+    """Of the golden backbones."""
     classifier = GalLoPClassifier(backbone=tiny.vit(), cache=False, **settings).zero_shot(NAMES)
     return classifier.explain(tiny.picture(3, "green"))
 
 
 def with_head(kind: str, *, detail: float = 1, detail_in: str = "answers", **settings: Any) -> Explanation:
-    """Of the golden towers, taught by a few shots."""
+    """Of the golden backbones, taught by a few shots."""
     method = MethodConfig(head=kind, detail=detail, detail_in=detail_in)
     classifier = GalLoPClassifier(backbone=tiny.vit(), cache=False, method=method, **settings)
     classifier.zero_shot(NAMES).add_shots(*tiny.pictures(dict.fromkeys(NAMES, 3)))
@@ -51,7 +51,7 @@ def with_head(kind: str, *, detail: float = 1, detail_in: str = "answers", **set
 def made_up(
     classes: int, side: int, *, seed: int = 0, topk: tuple[int, ...] = (5, 10, 15, 20), head: float | None = None
 ) -> Explanation:
-    """Of cosines that were drawn, for sizes that no tower here has; ``head`` is its weight."""
+    """Of cosines that were drawn, for sizes that no backbone here has; ``head`` is its weight."""
     drawn = torch.Generator().manual_seed(seed)
     planes = max(len(topk), 1)
     regions = 0.2 + 0.05 * torch.randn(1, side * side, classes, planes, generator=drawn)
@@ -108,29 +108,29 @@ def mini() -> Explanation:
 
 
 CASES: dict[str, Any] = {
-    "golden towers": lambda: explanation(topk=(1, 3, 5, 16)),
-    "golden towers, one scale": lambda: explanation(topk=(3,), global_prompts=1),
-    "golden towers, no local prompts": lambda: explanation(topk=()),
+    "golden backbones": lambda: explanation(topk=(1, 3, 5, 16)),
+    "golden backbones, one scale": lambda: explanation(topk=(3,), global_prompts=1),
+    "golden backbones, no local prompts": lambda: explanation(topk=()),
     "mini": mini,
     "20 classes, 7 x 7": lambda: made_up(20, 7),
     "20 classes, 24 x 24": lambda: made_up(20, 24),
-    "golden towers, ridge regression": lambda: with_head("ridge", topk=(1, 3, 5, 16)),
-    "golden towers, a discriminant and no local prompts": lambda: with_head("discriminant", topk=()),
+    "golden backbones, ridge regression": lambda: with_head("ridge", topk=(1, 3, 5, 16)),
+    "golden backbones, a discriminant and no local prompts": lambda: with_head("discriminant", topk=()),
     "20 classes, 7 x 7, a head": lambda: made_up(20, 7, head=0.6),
     "1,000 classes, 7 x 7, a head": lambda: made_up(1000, 7, head=0.3),
     "one class": lambda: made_up(1, 7),
     "600 classes, 14 x 14": lambda: made_up(600, 14),
     "1,000 classes, 7 x 7": lambda: made_up(1000, 7),
     "1,000 classes, 24 x 24": lambda: made_up(1000, 24),
-    "golden towers, two looks": lambda: explanation(topk=(1, 3, 5, 16), method=MethodConfig(detail=2)),
-    "golden towers, two looks for maps": lambda: explanation(method=MethodConfig(detail=1.5, detail_in="maps")),
-    "golden towers, two looks, no local prompts": lambda: explanation(topk=(), method=MethodConfig(detail=2)),
-    "golden towers, two looks, ridge regression": lambda: with_head("ridge", detail=2, topk=(1, 3, 5, 16)),
-    "golden towers, one and a half looks, logistic regression": lambda: with_head("logistic", detail=1.5),
-    "golden towers, two looks, a discriminant and no local prompts": lambda: with_head(
+    "golden backbones, two looks": lambda: explanation(topk=(1, 3, 5, 16), method=MethodConfig(detail=2)),
+    "golden backbones, two looks for maps": lambda: explanation(method=MethodConfig(detail=1.5, detail_in="maps")),
+    "golden backbones, two looks, no local prompts": lambda: explanation(topk=(), method=MethodConfig(detail=2)),
+    "golden backbones, two looks, ridge regression": lambda: with_head("ridge", detail=2, topk=(1, 3, 5, 16)),
+    "golden backbones, one and a half looks, logistic regression": lambda: with_head("logistic", detail=1.5),
+    "golden backbones, two looks, a discriminant and no local prompts": lambda: with_head(
         "discriminant", detail=2, topk=()
     ),
-    "golden towers, two looks for maps, a head": lambda: with_head("ridge", detail=2, detail_in="maps"),
+    "golden backbones, two looks for maps, a head": lambda: with_head("ridge", detail=2, detail_in="maps"),
     "20 classes, 7 x 7 and 14 x 14, a head": lambda: looked_twice(made_up(20, 7, head=0.6), made_up(20, 14, head=0.6)),
     "1,000 classes, 7 x 7 and 14 x 14, a head": lambda: looked_twice(
         made_up(1000, 7, head=0.3), made_up(1000, 14, seed=1, head=0.3)

@@ -99,7 +99,11 @@ def test_a_signed_map_has_zero_in_the_middle_and_a_threshold_on_both_sides() -> 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"colours": "jet"}, "colours is 'jet'"), ({"opacity": 1.5}, "opacity is 1.5"), ({"threshold": -1}, "threshold is")],
+    [
+        ({"colours": "jet"}, "colours is 'jet'"),
+        ({"opacity": 1.5}, "opacity is 1.5"),
+        ({"threshold": -1}, "threshold is"),
+    ],
 )
 def test_a_style_that_makes_no_sense_is_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):

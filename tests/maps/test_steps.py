@@ -31,11 +31,11 @@ def test_the_sums_are_right_on_numbers_worked_out_by_hand(node: str) -> None:
 
 
 CASES: dict[str, Any] = {
-    "golden towers": lambda: explanation(topk=(1, 3, 5, 16)),
+    "golden backbones": lambda: explanation(topk=(1, 3, 5, 16)),
     "one global prompt, one scale": lambda: explanation(topk=(3,), global_prompts=1),
     "no local prompts": lambda: explanation(topk=()),
     "20 classes, with a temperature": lambda: made_up(20, 7),
-    "golden towers, ridge regression": lambda: with_head("ridge", topk=(1, 3, 5, 16)),
+    "golden backbones, ridge regression": lambda: with_head("ridge", topk=(1, 3, 5, 16)),
     "no local prompts, a discriminant": lambda: with_head("discriminant", topk=()),
     "20 classes, a head": lambda: made_up(20, 7, head=0.6),
 }

@@ -48,11 +48,11 @@ def test_without_it_the_projection_stays_the_identity_while_contexts_move(withou
 
 
 def test_without_it_answers_are_those_of_the_formula_without_any_projection(without: GalLoPClassifier) -> None:
-    model, tower = without.model_, vit().vision
+    model, backbone = without.model_, vit().vision
     features, _ = encode_photos(vit(), [load_image(image) for image in PICTURES])
     text = model.text_features()
     images, regions = (
-        F.normalize(f, dim=-1) for f in (features.global_, features.regions @ there(tower.region_projection))
+        F.normalize(f, dim=-1) for f in (features.global_, features.regions @ there(backbone.region_projection))
     )
     global_ = torch.einsum("bd,kmd->bkm", images, F.normalize(text.global_, dim=-1)).mean(dim=-1)
     cosines = torch.einsum("brd,knd->brkn", regions, F.normalize(text.local, dim=-1))

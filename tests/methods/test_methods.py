@@ -1,4 +1,4 @@
-"""The methods that GalLoP is compared with: each formula against another way of computing it on the golden towers."""
+"""The methods that GalLoP is compared with: each formula against another way to compute it on the golden backbones."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def test_no_shot_votes_on_itself_while_alpha_and_beta_are_searched() -> None:
 
 
 def test_a_text_that_misleads_is_not_listened_to() -> None:
-    """Random towers read nothing, so the best alpha is a large one, whatever is given."""
+    """Random backbones read nothing, so the best alpha is a large one, whatever is given."""
     few, truth = shots({"red": 6, "green": 6}), ["red"] * 5 + ["green"] * 5
     for method in (TipAdapter, TipAdapterF):
         given, searched = (method(weight=0.0, folds=folds).fit(few, Setup(vit())) for folds in (0, 4))
@@ -323,7 +323,7 @@ KNOWING: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.learns])
 def test_what_learns_knows_colours_after_a_few_shots(name: str) -> None:
-    """On random towers, from pictures of one colour each: better than chance by far, or nothing was learned."""
+    """On random backbones, from pictures of one colour each: better than chance by far, or nothing was learned."""
     method = make_method(name, KNOWING.get(name, {}))
     found = method.fit(shots({"red": 6, "green": 6}), Setup(vit())).predict(asked())
     assert np.mean(found.labels == np.repeat(["red", "green"], 5)) >= 0.9

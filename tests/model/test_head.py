@@ -231,7 +231,7 @@ def known_of(frozen: Backbone, photos: ImageFeatures) -> Tensor:
 
 
 def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptModel, ImageFeatures]:
-    """A model of a tower, its head learned from drawn features, and features of two photos."""
+    """A model of a backbone, its head learned from drawn features, and features of two photos."""
     names = ["red", "green", "blue"][:classes]
     drawn = torch.Generator().manual_seed(5)
     regions, width, joint = frozen.feature_sizes
@@ -242,10 +242,10 @@ def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptMode
     return model, photos[:2]
 
 
-@pytest.mark.parametrize("tower", ["vit", "rn"])
+@pytest.mark.parametrize("name", ["vit", "rn"])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_the_map_is_the_score_taken_apart(kind: str, tower: str) -> None:
-    frozen = backbone(tower)
+def test_the_map_is_the_score_taken_apart(kind: str, name: str) -> None:
+    frozen = backbone(name)
     model, photos = with_head(frozen, kind)
     with torch.no_grad():
         text = model.text_features()

@@ -66,7 +66,7 @@ def test_the_usual_template_is_what_untrained_prompts_say() -> None:
 
 
 def test_each_prompt_is_its_template_counted_round() -> None:
-    """Against the plain tower: the cosine of the image feature with the feature of the whole sentence."""
+    """Against the plain backbone: the cosine of the image feature with the feature of the whole sentence."""
     templates = ["a sketch of a {}", "{} on a table"]
     made = GalLoPClassifier(vit(), global_prompts=3, topk=(1, 1), cache=False).zero_shot(NAMES, templates)
     image = picture(2)

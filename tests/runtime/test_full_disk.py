@@ -196,22 +196,22 @@ def test_a_finished_training_outlives_a_disk_that_is_full_when_it_is_saved(
 def test_a_cache_whose_disk_fills_up_keeps_what_it_has(disk: Disk) -> None:
     cache = FeatureCache(disk.root)
     one = ImageFeatures(torch.ones(1, 4), torch.ones(1, 8, 4))
-    cache.put("tower/a", one)
+    cache.put("backbone/a", one)
     disk.fill()
     with pytest.warns(UserWarning, match=NO_ROOM):
-        cache.put("tower/b", one)
+        cache.put("backbone/b", one)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        cache.put("tower/c", one)
-    assert list(disk.files()) == ["tower/a.safetensors"]
-    assert FeatureCache(disk.root).get("tower/a") is not None
+        cache.put("backbone/c", one)
+    assert list(disk.files()) == ["backbone/a.safetensors"]
+    assert FeatureCache(disk.root).get("backbone/a") is not None
 
 
 def test_a_cache_clears_the_drafts_of_the_dead(tmp_path: Path) -> None:
-    FeatureCache(tmp_path).put("tower/a", ImageFeatures(torch.ones(1, 4), torch.ones(1, 8, 4)))
-    (tmp_path / "tower" / f".b.12345678{DRAFT}").write_bytes(b"half of it")
+    FeatureCache(tmp_path).put("backbone/a", ImageFeatures(torch.ones(1, 4), torch.ones(1, 8, 4)))
+    (tmp_path / "backbone" / f".b.12345678{DRAFT}").write_bytes(b"half of it")
     FeatureCache(tmp_path)
-    assert [path.name for path in (tmp_path / "tower").iterdir()] == ["a.safetensors"]
+    assert [path.name for path in (tmp_path / "backbone").iterdir()] == ["a.safetensors"]
 
 
 def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives(

@@ -14,8 +14,8 @@ from tests.conftest import ROOT
 
 def test_the_function_for_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pd = pytest.importorskip("pandas", reason="needs pandas, which comes with the extra 'app'")
-    tower = tiny.backbone_folder(tmp_path)
-    taught = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(["red", "green"])
+    backbone = tiny.backbone_folder(tmp_path)
+    taught = GalLoPClassifier(backbone=str(backbone), cache=False, device="cpu").zero_shot(["red", "green"])
     taught.save(tmp_path / "model")
     paths = [str(path) for path in tiny.write_images(tmp_path / "some", [tiny.picture(i) for i in range(5)])]
     (block,) = re.findall(

@@ -252,7 +252,7 @@ def test_a_file_that_breaks_off_is_read_on_where_it_was(waits: list[float]) -> N
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture

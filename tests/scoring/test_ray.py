@@ -102,15 +102,15 @@ def cluster(home: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture(scope="module")
-def worker(tower: Path) -> PhotoScorer:
+def worker(backbone: Path) -> PhotoScorer:
     """With all that a model may have: a head, and a second look."""
     method = MethodConfig(head="ridge", detail=2)
-    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu", method=method, topk=(2, 4))
+    classifier = GalLoPClassifier(backbone=str(backbone), cache=False, device="cpu", method=method, topk=(2, 4))
     classifier.zero_shot(["red", "green"]).add_shots(*tiny.pictures({"red": 2, "green": 2}))
     return PhotoScorer(classifier, device="cpu", extras=Extras(probabilities=True, embedding=True, regions=True))
 
@@ -194,14 +194,14 @@ def test_either_engine_goes_on_after_the_other_and_what_is_whole_survives_a_sour
 
 
 @pytest.mark.slow
-def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_sentences(
-    cluster: str, tower: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_photo_that_ends_every_worker_and_a_backbone_that_is_not_there_are_sentences(
+    cluster: str, backbone: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(on_ray, "TRIES", 1)
     taken: dict[str, Any] = {}
     good, deadly = SourceItem("a.png", str(photos / "red" / "0.jpg")), SourceItem("deadly.png", "x")
     with joined_to(cluster, 2):
-        pool = ActorPool(EndedByAPhoto(str(tower), device="cpu"), PoolSize(1, 0.0), taken.__setitem__)
+        pool = ActorPool(EndedByAPhoto(str(backbone), device="cpu"), PoolSize(1, 0.0), taken.__setitem__)
         pool.give("good", [good])
         pool.give("bad", [good, deadly])
         with pytest.raises(
@@ -218,11 +218,11 @@ def test_a_photo_that_ends_every_worker_and_a_tower_that_is_not_there_are_senten
 
 
 @pytest.mark.slow
-def test_answers_and_features_by_a_cluster(cluster: str, tower: Path, photos: Path, tmp_path: Path) -> None:
+def test_answers_and_features_by_a_cluster(cluster: str, backbone: Path, photos: Path, tmp_path: Path) -> None:
     for number, words in enumerate((["predict", "--classes", "red,green"], ["embed"])):
         here, there = tmp_path / f"here-{number}", tmp_path / f"there-{number}"
         command, *more = words
-        given = [command, photos, *more, "--backbone", tower, "--device", "cpu", "--shard-size", SHARD, "--json"]
+        given = [command, photos, *more, "--backbone", backbone, "--device", "cpu", "--shard-size", SHARD, "--json"]
         assert call(*given, "--out", here).code == 2, "one photo is empty"
         by_ray = ["--engine", "ray", "--address", cluster, "--workers", 2]
         again = call(*given, "--out", here, *by_ray)
@@ -238,10 +238,10 @@ def test_answers_and_features_by_a_cluster(cluster: str, tower: Path, photos: Pa
 
 @pytest.mark.slow
 def test_where_no_cluster_is_named_one_is_started_and_ends_with_the_call(
-    tower: Path, photos: Path, tmp_path: Path
+    backbone: Path, photos: Path, tmp_path: Path
 ) -> None:
     home = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
-    words = ["embed", photos, "--backbone", tower, "--device", "cpu", "--shard-size", SHARD, "--json"]
+    words = ["embed", photos, "--backbone", backbone, "--device", "cpu", "--shard-size", SHARD, "--json"]
     command = [sys.executable, "-m", "gallop", *map(str, words), "--out", str(tmp_path / "there"), "--engine", "ray"]
     try:
         done = subprocess.run(
@@ -261,7 +261,7 @@ def test_where_no_cluster_is_named_one_is_started_and_ends_with_the_call(
 
 
 def test_where_nobody_listens_it_is_a_sentence(
-    tower: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backbone: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nobody(*_: Any, **__: Any) -> None:
         raise ConnectionError("Ray is not running at 127.0.0.1:1.\nDetails")
@@ -269,7 +269,7 @@ def test_where_nobody_listens_it_is_a_sentence(
     import ray
 
     monkeypatch.setattr(ray, "init", nobody)
-    words = ["embed", photos, "--backbone", tower, "--engine", "ray", "--address", "127.0.0.1:1"]
+    words = ["embed", photos, "--backbone", backbone, "--engine", "ray", "--address", "127.0.0.1:1"]
     outcome = call(*words, "--out", tmp_path / "out")
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.splitlines()[-1] == (

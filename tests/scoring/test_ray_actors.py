@@ -45,21 +45,21 @@ def test_the_size_of_a_pool(device: str, wanted: int | None, cpus: float, gpus: 
 
 
 @pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
-def scorer(tower: Path) -> PhotoScorer:
-    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(["red", "green"])
+def scorer(backbone: Path) -> PhotoScorer:
+    classifier = GalLoPClassifier(backbone=str(backbone), cache=False, device="cpu").zero_shot(["red", "green"])
     classifier.model_.prompts.global_contexts.data.add_(0.01)
     classifier.calibration_ = Calibration(1.7, -0.5, "for a test")
     return PhotoScorer(classifier, extras=Extras(probabilities=True, regions=True), opener=Opener(web=True), draft=True)
 
 
-def test_a_scorer_travels_without_its_tower_and_answers_alike(tower: Path, tmp_path: Path) -> None:
-    here = scorer(tower)
+def test_a_scorer_travels_without_its_backbone_and_answers_alike(backbone: Path, tmp_path: Path) -> None:
+    here = scorer(backbone)
     sent = pickle.dumps(packed(here, "cpu"))
-    assert len(sent) < (tower / "weights.safetensors").stat().st_size / 20
+    assert len(sent) < (backbone / "weights.safetensors").stat().st_size / 20
     there = pickle.loads(sent)
     assert fingerprint(there.classifier) == fingerprint(here.classifier)
     assert (there.extras, there.opener, there.draft) == (here.extras, here.opener, True)
@@ -69,8 +69,8 @@ def test_a_scorer_travels_without_its_tower_and_answers_alike(tower: Path, tmp_p
 
 
 @pytest.mark.parametrize("detail", [1, 2])
-def test_a_head_travels_with_it_and_looks_as_closely(tower: Path, tmp_path: Path, detail: float) -> None:
-    here = with_head(tower, detail)
+def test_a_head_travels_with_it_and_looks_as_closely(backbone: Path, tmp_path: Path, detail: float) -> None:
+    here = with_head(backbone, detail)
     there = pickle.loads(pickle.dumps(packed(here, "cpu")))
     assert fingerprint(there.classifier) == fingerprint(here.classifier)
     assert tiny.head_of(there.classifier).shots is None, "features of single shots stay where they are"
@@ -81,20 +81,20 @@ def test_a_head_travels_with_it_and_looks_as_closely(tower: Path, tmp_path: Path
     np.testing.assert_allclose(there(asked)["probabilities"], found.probabilities, atol=1e-6)
 
 
-def with_head(tower: Path, detail: float) -> PhotoScorer:
+def with_head(backbone: Path, detail: float) -> PhotoScorer:
     method = MethodConfig(head="ridge", detail=detail)
-    classifier = GalLoPClassifier(backbone=str(tower), cache=False, device="cpu", method=method, topk=(2, 4))
+    classifier = GalLoPClassifier(backbone=str(backbone), cache=False, device="cpu", method=method, topk=(2, 4))
     classifier.zero_shot(["red", "green"]).add_shots(*tiny.pictures({"red": 2, "green": 2}))
     return PhotoScorer(classifier, extras=Extras(probabilities=True, regions=True))
 
 
-def test_another_tower_of_that_name_is_refused(tower: Path, tmp_path: Path) -> None:
-    sent = packed(scorer(tower), "cpu")
+def test_another_backbone_of_that_name_is_refused(backbone: Path, tmp_path: Path) -> None:
+    sent = packed(scorer(backbone), "cpu")
     assert isinstance(sent, PhotoScorer)
     assert isinstance(sent.model, Mapping)
     other = tmp_path / "other"
     other.mkdir()
     tiny.backbone_folder(other, patch_size=16)
-    sent.model = {name: file.replace(str(tower).encode(), str(other).encode()) for name, file in sent.model.items()}
+    sent.model = {name: file.replace(str(backbone).encode(), str(other).encode()) for name, file in sent.model.items()}
     with pytest.raises(CheckpointError):
         _ = sent.classifier

@@ -41,8 +41,8 @@ def taught() -> GalLoPClassifier:
 
 
 @pytest.fixture(scope="module")
-def tower(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture
@@ -164,10 +164,10 @@ def test_another_source_is_not_mixed_in(taught: GalLoPClassifier, photos: Path, 
 
 
 def test_bytes_that_were_flipped_in_a_shard_are_noticed_and_its_photos_answered_again(
-    tower: Path, photos: Path, tmp_path: Path
+    backbone: Path, photos: Path, tmp_path: Path
 ) -> None:
     """Wherever they lie, and whichever part the shard belongs to; other shards are left alone."""
-    worker, bits, out = PhotoEmbedder(str(tower), device="cpu"), random.Random(0), tmp_path / "out"
+    worker, bits, out = PhotoEmbedder(str(backbone), device="cpu"), random.Random(0), tmp_path / "out"
     run(worker, photos, out)
     whole = {path: path.read_bytes() for path in out.rglob("*.*")}
     damaged = out / shard_file(1)
@@ -200,7 +200,7 @@ def test_without_local_prompts_and_without_a_limit(photos: Path, tmp_path: Path)
     assert all(row["regions"] == [] and row["is_ood"] is None for row in good)
 
 
-def test_what_is_read_in_parts_passes_the_tower_together(
+def test_what_is_read_in_parts_passes_the_backbone_together(
     taught: GalLoPClassifier, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a GPU: sixteen at a time are read, 32 are encoded, bad ones among them."""
@@ -278,8 +278,8 @@ def test_the_fingerprint_follows_all_that_answers_depend_on(taught: GalLoPClassi
 # The workers by themselves -------------------------------------------------------------------------------------------
 
 
-def test_a_scorer_of_a_folder_travels_as_its_name(tower: Path, tmp_path: Path) -> None:
-    GalLoPClassifier(backbone=str(tower), cache=False, device="cpu").zero_shot(NAMES).save(tmp_path / "model")
+def test_a_scorer_of_a_folder_travels_as_its_name(backbone: Path, tmp_path: Path) -> None:
+    GalLoPClassifier(backbone=str(backbone), cache=False, device="cpu").zero_shot(NAMES).save(tmp_path / "model")
     scorer = PhotoScorer(str(tmp_path / "model"), device="cpu", extras=ALL)
     paths = tiny.write_images(tmp_path / "some", [tiny.picture(i) for i in range(3)])
     here = scorer({"path": np.array([str(path) for path in paths])})
@@ -293,8 +293,8 @@ def test_a_scorer_of_a_folder_travels_as_its_name(tower: Path, tmp_path: Path) -
     assert given["label"] == here["label"]
 
 
-def test_features_alone_have_length_one(tower: Path, photos: Path, tmp_path: Path) -> None:
-    worker = PhotoEmbedder(str(tower), device="cpu")
+def test_features_alone_have_length_one(backbone: Path, photos: Path, tmp_path: Path) -> None:
+    worker = PhotoEmbedder(str(backbone), device="cpu")
     run(worker, photos, tmp_path / "out")
     good = [row for row in rows(tmp_path / "out") if not row["error"]]
     embeddings = np.array([row["embedding"] for row in good], np.float16)

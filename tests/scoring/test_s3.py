@@ -93,7 +93,7 @@ def service(started: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("tower"))
+    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture

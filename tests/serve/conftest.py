@@ -13,15 +13,15 @@ from tests.serve.running import Running, make_model, running
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """``colours`` and ``warm`` on one tower, ``others`` on another."""
+    """``colours`` and ``warm`` on one backbone, ``others`` on another."""
     root = tmp_path_factory.mktemp("served")
-    towers = [root / "tower", root / "other-tower"]
-    for tower, side in zip(towers, (32, 48), strict=True):
-        tower.mkdir()
-        tiny.backbone_folder(tower, image_size=side)
-    make_model(root / "colours", towers[0])
-    make_model(root / "warm", towers[0], ["red", "yellow"])
-    make_model(root / "others", towers[1])
+    backbones = [root / "backbone", root / "other-backbone"]
+    for backbone, side in zip(backbones, (32, 48), strict=True):
+        backbone.mkdir()
+        tiny.backbone_folder(backbone, image_size=side)
+    make_model(root / "colours", backbones[0])
+    make_model(root / "warm", backbones[0], ["red", "yellow"])
+    make_model(root / "others", backbones[1])
     return {name: root / name for name in ("colours", "warm", "others")}
 
 

@@ -19,7 +19,7 @@ from tests.serve.running import CLASSES, Gate, Running, photo, refusal, running
 from tests.until import until
 
 IN_COMPANY = 2e-6
-"""By how much a probability may move with the photos that pass the tower together; alone it is the same bits."""
+"""By how much a probability may move with the photos that pass the backbone together; alone it is the same bits."""
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +62,10 @@ def test_a_photo_alone_is_answered_as_in_python_to_the_digit(
     schemas.PredictAnswer.model_validate(said)
 
 
-def test_photos_that_come_together_pass_the_tower_together(
+def test_photos_that_come_together_pass_the_backbone_together(
     models: dict[str, Path], colours: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of different models on one tower too; each is answered as if it were alone, within rounding."""
+    """Those of different models on one backbone too; each is answered as if it were alone, within rounding."""
     gate = Gate(monkeypatch)
     warm = GalLoPClassifier.load(models["warm"], device="cpu")
     with running(models, batch=8) as service, ThreadPoolExecutor(8) as pool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gallop.images import load_image
-from gallop.tutorial import TimeAhead, frozen_tower, time_ahead
+from gallop.tutorial import TimeAhead, frozen_backbone, time_ahead
 from tests import tiny
 
 
@@ -23,10 +23,10 @@ def test_it_is_what_there_is_to_do_at_the_measured_pace() -> None:
 
 
 def test_one_photo_and_one_step_are_measured_after_a_first_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    tower = frozen_tower(str(tiny.backbone_folder(tmp_path)))
+    backbone = frozen_backbone(str(tiny.backbone_folder(tmp_path)))
     ticks = itertools.chain([0.0, 0.5, 1.0, 2.0], itertools.count(4.0))
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
     photo = load_image(tiny.picture(0))
-    ahead = time_ahead(tower, ["red", "blue", "green"], photo, photos=7, steps=3, batch=4)
+    ahead = time_ahead(backbone, ["red", "blue", "green"], photo, photos=7, steps=3, batch=4)
     assert (ahead.photos, ahead.steps) == (7, 3)
     assert (ahead.each, ahead.step) == (0.5, 2.0)  # the second step, from 2 to 4

@@ -14,13 +14,13 @@ assert ledger is not None  # every session of this app has one
 session.page_jobs.settle()
 
 st.title("Compare", anchor=False)
-st.markdown("Every training is kept as a run.")
+st.markdown("Every training is saved as a run.")
 job_outcome(session, "seeds")
 runs.told(session, ledger)
 there = False
 with problems_told():
     kept = ledger.runs()
-    baseline = compare.untaught(session, lambda: resources.backbone(session.training.tower), kept)
+    baseline = compare.untaught(session, lambda: resources.backbone(session.training.backbone_name), kept)
     there = True
 if not there:
     st.stop()
@@ -47,7 +47,7 @@ else:
         if not kept:
             onward("Train on Teach", "ui/teach/page.py", ":material/school:")
 if kept and baseline is not None:
-    st.header("Two beside each other", anchor=False)
+    st.header("Two side by side", anchor=False)
     pinned = runs.pins(rows)
     pair.versus(*pinned)
     with slot():
@@ -59,7 +59,7 @@ if kept and baseline is not None:
     st.subheader("Maps side by side", anchor=False)
     with problems_told(), st.spinner("Looking at the photo …", show_time=False):
         pair.side_by_side(session, pinned, photos)
-    st.header("Keep or remove", anchor=False)
+    st.header("Save or remove", anchor=False)
     with problems_told():
         runs.keeping(session, ledger, kept)
 
@@ -70,7 +70,7 @@ whose, more = (
     )
     if ledger.of_this_machine
     else (
-        "Runs stay for this visit.",
+        "Runs are kept for this session.",
         f"They are deleted {text.roughly(resources.visitors().keep)} after you close the page: export what you need.",
     )
 )

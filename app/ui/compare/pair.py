@@ -9,16 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from app import charts, text
+from app.backbones import BackboneProblem
 from app.library import Explanation
 from app.photos import shelf
 from app.runs import run as of
 from app.runs.run import Flip, Run
 from app.teaching import tasks
 from app.teaching.training import Settings
-from app.towers import TowerProblem
 from app.ui.compare.runs import name, pin_names
 from app.ui.explanation.answer import session_photo_url
-from app.ui.resources import holding, towers
+from app.ui.resources import backbones, holding
 from app.ui.widgets.elements import chart, image, job_outcome, problems_told, start_job
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
@@ -56,8 +56,8 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
         key=f"seeds {label} {run.id}",
         disabled=bool(problem) or session.page_jobs.running is not None,
         icon=":material/casino:",
-        help="Which photos are drawn, how they are cropped and which prompts sit out is chance: one seed can be ten "
-        "points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
+        help="Which photos are drawn, how they are cropped and which prompts are dropped is random: one seed can be "
+        "ten points off, so judge by several. A dot for each; the bar is the 95 % interval of their mean.",
     )
     if problem:
         st.caption(f"{label}: {text.markdown(problem)}")
@@ -72,13 +72,13 @@ def _more(session: Session, label: str, run: Run, everything: list[Run]) -> None
 
 
 def train_like(session: Session, run: Run, settings: Sequence[Settings], job: str, words: str) -> None:
-    """Train the cards as they are on the tower of a run, once with each of these settings, as a job of the page."""
+    """Train the cards as they are on the backbone of a run, once with each of these settings, as a job of the page."""
     try:
-        tower = compare.tower_of_run(towers(), run)
-    except TowerProblem as error:
+        name = compare.backbone_of_run(backbones(), run)
+    except BackboneProblem as error:
         st.error(text.markdown(error), icon=":material/error:")
         return
-    start_job(session, compare.series(session, towers(), tower, settings), job, words)
+    start_job(session, compare.series(session, backbones(), name, settings), job, words)
 
 
 def compare_with_coop(session: Session) -> None:
@@ -88,8 +88,8 @@ def compare_with_coop(session: Session) -> None:
         key="coop",
         disabled=bool(problem) or session.page_jobs.running is not None,
         icon=":material/model_training:",
-        help="CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. What GalLoP has on it is what "
-        "local prompts, dropout and, where there is one, the head add.",
+        help="CoOp (Zhou et al. 2022) learns one global prompt and looks at no regions. GalLoP adds local prompts, "
+        "dropout and, where there is one, a head.",
     )
     if problem:
         st.caption(text.markdown(problem))
@@ -97,7 +97,7 @@ def compare_with_coop(session: Session) -> None:
         start_job(
             session,
             compare.series(
-                session, towers(), session.training.tower, [compare.coop_settings(session.training.settings)]
+                session, backbones(), session.training.backbone_name, [compare.coop_settings(session.training.settings)]
             ),
             "seeds",
             "CoOp on the cards",
@@ -144,8 +144,8 @@ def what_dropout_changes(
 
 
 def _found(session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]) -> compare.GlobalPrompts:
-    """With the run's own tower, one after the other: there may not be room for all."""
-    with holding(compare.tower_of_run(towers(), run)) as backbone:
+    """With the run's own backbone, one after the other: there may not be room for all."""
+    with holding(compare.backbone_of_run(backbones(), run)) as backbone:
         return compare.global_prompts_of(session, backbone, run, pairs)
 
 
@@ -206,9 +206,9 @@ def _errand(session: Session, run: Run, kept: Sequence[Run]) -> None:
 
 
 def versus(a: Run, b: Run) -> None:
-    names, towers = pin_names((a, b)), of.towers_in_words(a, b)
-    if towers:
-        st.info(text.markdown(towers), icon=":material/info:")
+    names, note = pin_names((a, b)), of.backbones_in_words(a, b)
+    if note:
+        st.info(text.markdown(note), icon=":material/info:")
     left, right = st.columns(2, gap="large")
     for column, label, run, other in ((left, "A", a, b), (right, "B", b, a)):
         with column:
@@ -217,7 +217,7 @@ def versus(a: Run, b: Run) -> None:
     left, right = st.columns(2, gap="large")
     if a.settings is not None and b.settings is not None:  # nothing is set for zero-shot
         with left:
-            st.markdown("**What is set otherwise**")
+            st.markdown("**Settings that differ**")
             lines = of.differences(a, b)
             if lines:
                 st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
@@ -253,7 +253,7 @@ def _verdict(a: Run, b: Run) -> None:
         st.markdown("Both are right and wrong at the same test photos.")
         return
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
-    chance = "is hardly chance" if p < 0.05 else "may well be chance"
+    chance = "is hardly by chance" if p < 0.05 else "may be by chance"
     st.markdown(
         f"A alone is right on **{found.only_first}**, B alone on **{found.only_second}**, which {chance}.",
         help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
@@ -265,9 +265,9 @@ MOST_SMALL = 8
 
 
 def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
-    found, towers = of.flips(a, b), of.towers_of((a, b))
-    if all(towers):
-        st.caption(text.markdown(f"A says what it does with the tower {towers[0]}, B with {towers[1]}."))
+    found, names = of.flips(a, b), of.backbones_of((a, b))
+    if all(names):
+        st.caption(text.markdown(f"A answers with the backbone {names[0]}, B with {names[1]}."))
     if not found:
         both = set(a.answers) & set(b.answers)
         st.caption(f"None: A and B say the same to all {len(both)}.")
@@ -277,7 +277,7 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         small = here[:MOST_SMALL]
         alt = "; ".join(f"{photos[flip.digest].name}: {_said(flip)}" for flip in small)
         image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
-    told = "The nearest class, whatever the limit for none of these says."
+    told = "The most probable class; the limit for none of these is not used."
     columns = {name: st.column_config.TextColumn(help=told) for name in ("A says", "B says")}
     st.dataframe(
         pd.DataFrame([_flipped_line(flip, photos) for flip in found]),
@@ -288,7 +288,7 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     if len(here) < len(found):
         st.caption(
             f"{len(found) - len(here)} of {len(found)} are not here.",
-            help="A run keeps no photos, only what it said to them. Put them on the cards of *Teach* to see them.",
+            help="A run stores no photos, only its answers. Put them on the cards of *Teach* to see them.",
         )
 
 
@@ -332,8 +332,8 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
 
 
 def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
-    """With the run's own tower, one after the other: there may not be room for both."""
-    with holding(compare.tower_of_run(towers(), run)) as backbone:
+    """With the run's own backbone, one after the other: there may not be room for both."""
+    with holding(compare.backbone_of_run(backbones(), run)) as backbone:
         return compare.explain_with_run(session, backbone, run, photo)
 
 
@@ -342,7 +342,7 @@ def _maps(
 ) -> None:
     subjects = [Subject(found, chosen) for found in both]
     drawn = [subject for subject in subjects if prompt < len(subject.explanation.topk)]
-    alike = of.same_tower(*pinned)  # cosines of two towers have no common scale
+    alike = of.same_backbone(*pinned)  # cosines of two backbones have no common scale
     scale = scale_of([subject.scores(prompt) for subject in drawn]) if drawn and alike else None
     names = pin_names(pinned)
     for column, label, subject in zip(st.columns(2, gap="large"), names, subjects, strict=True):
@@ -369,4 +369,6 @@ def _maps(
             k = f"k = {found.topk[prompt]}"
             st.caption(f"Score at {k}: {score:.4f}", help=f"Its best regions: {words}.")
     if len(drawn) == 2 and not alike:
-        st.caption("Each map has colours of its own, from its lowest to its highest score: two towers share no scale.")
+        st.caption(
+            "Each map has colours of its own, from its lowest to its highest score: two backbones share no scale."
+        )

@@ -15,7 +15,7 @@ from app.runs import run as of
 from app.runs.run import Run, file_name, zipped
 from app.runs.store import Ledger
 from app.ui.explanation import current
-from app.ui.resources import session, towers
+from app.ui.resources import backbones, session
 from app.ui.widgets.elements import show_notice, slot
 from app.ui.widgets.remembered import one_of, put, stands_at
 from app.views import compare
@@ -30,7 +30,7 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
     Args:
         coop_missing: whether CoOp was not trained on these photos yet.
     """
-    lines = [_line(run, tower) for run, tower in zip(rows, of.towers_of(rows), strict=True)]
+    lines = [_line(run, name) for run, name in zip(rows, of.backbones_of(rows), strict=True)]
     if coop_missing:
         lines.insert(1, {"run": "CoOp", "method": "not trained yet"})
     told = {
@@ -44,11 +44,11 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
     st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs", column_config=columns)
 
 
-def _line(run: Run, tower: str) -> dict[str, str]:
+def _line(run: Run, name: str) -> dict[str, str]:
     found, before = of.on_tests(run), of.on_tests(of.zero_shot_run(run))
     line = {
         "run": run.name,
-        **({"tower": tower} if tower else {}),
+        **({"backbone": name} if name else {}),
         "method": run.method + (" (cancelled)" if run.stopped_early else ""),
         "right": right(run),
         "gain": f"{100 * (found.value - before.value):+.0f}" if found and before and run.settings else "-",
@@ -83,7 +83,7 @@ def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
     if state.newest not in (None, newest) and state.pin_a == state.newest:
         put(CompareState.pin_a, newest)  # A stood at the newest run, and goes on to do so
     session().compare = replace(session().compare, newest=newest)
-    labels = {run.id: _label(run, tower) for run, tower in zip(rows, of.towers_of(rows), strict=True)}
+    labels = {run.id: _label(run, name) for run, name in zip(rows, of.backbones_of(rows), strict=True)}
     left, right = st.columns(2)
     with left:
         a = one_of("Pin A", by_id, CompareState.pin_a, newest, labels.__getitem__)
@@ -93,17 +93,15 @@ def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
 
 
 def pin_names(pinned: tuple[Run, Run]) -> dict[str, str]:
-    """What A and B are called beside each other, plain: with their towers where these differ."""
-    towers = of.towers_of(pinned)
+    """What A and B are called beside each other, plain: with their backbones where these differ."""
+    names = of.backbones_of(pinned)
     short = [text.shorten(run.name) for run in pinned]
-    return {
-        label: f"{name} on {tower}" if tower else name for label, name, tower in zip("AB", short, towers, strict=True)
-    }
+    return {label: f"{run} on {name}" if name else run for label, run, name in zip("AB", short, names, strict=True)}
 
 
-def _label(run: Run, tower: str) -> str:
+def _label(run: Run, backbone: str) -> str:
     found = of.on_tests(run)
-    more = [tower] if tower else []
+    more = [backbone] if backbone else []
     more += [f"seed {run.settings.seed}"] if run.settings else []
     more += [f"{found.value:.0%} right"] if found else []
     return f"{run.name} ({', '.join(more)})" if more else run.name
@@ -123,9 +121,9 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
             st.rerun()
     with st.container(horizontal=True):
         icon, args = ":material/folder_open:", (session, run)
-        about = f"{name(run)} becomes the taught classifier of this visit, as if it had just been trained."
-        if run.tower != session.training.tower:
-            about += f" It answers with its own tower, {text.markdown(run.tower)}."
+        about = f"{name(run)} becomes the classifier of this session, as if it had just been trained."
+        if run.backbone_name != session.training.backbone_name:
+            about += f" It answers with its own backbone, {text.markdown(run.backbone_name)}."
         st.button("Open this run", on_click=_open, args=args, icon=icon, key=f"open run {run.id}", help=about)
         st.download_button(
             "Export as zip",
@@ -145,7 +143,7 @@ def told(session: Session, ledger: Ledger) -> None:
     if session.compare.deleted is not None:
         number, words = session.compare.deleted
         left, right = last.columns([4, 1], vertical_alignment="center")
-        left.caption(f"Deleted {text.markdown(words)}. It can be brought back until the next one is deleted.")
+        left.caption(f"Deleted {text.markdown(words)}. It can be restored until the next one is deleted.")
         right.button(
             "Undo", on_click=_undo, args=(session, ledger, number), icon=":material/undo:", key=f"undelete run {number}"
         )
@@ -158,7 +156,7 @@ def _chosen(session: Session, run: Run, done: str) -> bool:
         return True
     session.tell(
         Where.RUNS,
-        f"Another run had just been chosen, so {run.name} was not {done}. Look at the one that is, and click again.",
+        f"Another run was just chosen, so {run.name} was not {done}. Check which one is chosen, and click again.",
         "info",
     )
     return False
@@ -172,7 +170,7 @@ def _open(session: Session, run: Run) -> None:
         return Opened(compare.taught_of_run(session, backbone, run), run.name, source="run")
 
     with session.telling(Where.RUNS):
-        current.open_on(session, compare.tower_of_run(towers(), run), make, run.name, Where.RUNS)
+        current.open_on(session, compare.backbone_of_run(backbones(), run), make, run.name, Where.RUNS)
 
 
 def _delete(session: Session, run: Run, ledger: Ledger) -> None:

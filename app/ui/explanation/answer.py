@@ -31,12 +31,12 @@ def explained_now(session: Session, photo: Photo, question: Question) -> tuple[E
     Where answers are the mean of two looks, what the first one says comes first, and ``follow_up`` brings the second.
 
     Raises:
-        TowerLoading, TowerProblem, GallopError: there is no answer yet, or none to be had.
+        BackboneLoading, BackboneProblem, GallopError: there is no answer yet, or none to be had.
     """
     with st.spinner("Looking at the photo …", show_time=False):
-        tower, asked = backbone(session.training.tower), Question(question.names, like_taught=True)
-        explain, _ = session.answers.ways(tower, photo, question, finer=bool(session.explore.finer))
-        return explain(tower, photo, question), explain(tower, photo, asked) if question.taught else None
+        frozen, asked = backbone(session.training.backbone_name), Question(question.names, like_taught=True)
+        explain, _ = session.answers.ways(frozen, photo, question, finer=bool(session.explore.finer))
+        return explain(frozen, photo, question), explain(frozen, photo, asked) if question.taught else None
 
 
 def follow_up(session: Session, photo: Photo, question: Question) -> bool:
@@ -46,13 +46,13 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
     """
     if not (session.explore.finer or question.taught):  # only what was taught looks twice by itself
         return False
-    tower = backbone(session.training.tower)
-    _, missing = session.answers.ways(tower, photo, question, finer=bool(session.explore.finer))
+    frozen = backbone(session.training.backbone_name)
+    _, missing = session.answers.ways(frozen, photo, question, finer=bool(session.explore.finer))
     if missing is None:
         return False
     asked = [Question(question.names, like_taught=True), question] if question.taught else [question]
     for each in asked:
-        missing(tower, photo, each)
+        missing(frozen, photo, each)
     return True
 
 
@@ -138,8 +138,8 @@ def tryout(session: Session) -> None:
         last, seen = next(reversed(photos)), {"label_visibility": "collapsed"}
         shown = one_of("Photo shown", photos, ExploreState.photo, last, lambda key: photos[key].name, **seen)
     photo = photos[shown]
-    tower, question = backbone(session.training.tower), Question(taught.names, taught=True)
-    found = session.answers.explain(tower, photo, question)
+    frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
+    found = session.answers.explain(frozen, photo, question)
     explainer(found, None, photo=photo.sha256, picture=session_photo_url(session, found))
     correction(session, photo, found)
 
@@ -166,7 +166,7 @@ def _is_shown(session: Session, photo: Photo, name: str) -> bool:
         return True
     session.tell(
         Where.CORRECTION,
-        f"The photo had just changed, so {photo.name} was not put to {name}. Look at the answer, and say it again.",
+        f"The photo just changed, so {photo.name} was not put to {name}. Look at the answer, and correct it again.",
         "info",
     )
     return False

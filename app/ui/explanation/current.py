@@ -8,14 +8,14 @@ from dataclasses import replace
 import streamlit as st
 
 from app import text
+from app.backbones import BackboneLoading, OnBackbone
 from app.jobs import Steps
 from app.library import Backbone
 from app.photos.sample_answers import sample_answers
 from app.teaching.training import Taught
-from app.towers import OnTower, TowerLoading
-from app.ui.resources import holding, jobs, towers
+from app.ui.resources import backbones, holding, jobs
+from app.ui.widgets.backbones import ask_for, choose
 from app.ui.widgets.remembered import one_of, put
-from app.ui.widgets.towers import ask_for, choose
 from app.views import compare, explore_as_text
 from app.views.project import Opened, opening
 from app.visitor.page_state import TAUGHT, ExploreState, TunedScales, said
@@ -41,14 +41,14 @@ def stand_at(state: ExploreState) -> None:
 def link(session: Session) -> None:
     st.markdown(
         "**A link** to *Explore* as it stands",
-        help="In it are tower, names, templates, k, and how the maps are drawn. No photo is in it and nothing that was "
-        "taught: who opens it takes a photo, or the model's zip, along.",
+        help="It holds the backbone, names, templates, k, and how the maps are drawn, but no photo and nothing that "
+        "was taught: whoever opens it needs a photo, or the model's zip, as well.",
     )
     st.code(
         explore_as_text.address(
             st.context.url or "",
             replace(session.explore, names=session.explore.names_on(session.photos) or None),
-            session.training.tower,
+            session.training.backbone_name,
         ),
         language=None,
         wrap_lines=True,
@@ -60,8 +60,8 @@ def follow(session: Session) -> None:
     fields = {field: st.query_params[field] for field in explore_as_text.ADDRESS_FIELDS if field in st.query_params}
     if not fields:
         return
-    if explore_as_text.TOWER in fields:
-        ask_for(session, fields[explore_as_text.TOWER])
+    if explore_as_text.BACKBONE in fields:
+        ask_for(session, fields[explore_as_text.BACKBONE])
     stand_at(explore_as_text.read_address(fields))
     for field in fields:
         del st.query_params[field]
@@ -71,11 +71,11 @@ _OPENING = "opening"
 
 
 def show(session: Session, taught: Taught) -> None:
-    """Before any widget is drawn: its tower answers, and its classes become the class list, at the scales of Teach.
+    """Before any widget is drawn: its backbone answers, and its classes become the class list, at the scales of Teach.
 
     Nothing is asked of a sample about them: another photo is shown, and where there is none they wait for one.
     """
-    choose(session, taught.tower)
+    choose(session, taught.backbone_name)
     stand_at(ExploreState(names="\n".join(taught.names), scales=session.training.scales()))
     put(ExploreState.prompts, TAUGHT)
     shown, samples = session.photos.shown(session.explore.photo), sample_answers()
@@ -87,18 +87,18 @@ def show(session: Session, taught: Taught) -> None:
         session.explore = session.explore.looking_at(chosen)
 
 
-def open_on(session: Session, tower: str, make: Callable[[Backbone], Opened], name: str, where: Where) -> None:
-    """Open a model with the tower that it was taught on; where that has to be loaded first, as a job of the page."""
+def open_on(session: Session, backbone_name: str, make: Callable[[Backbone], Opened], name: str, where: Where) -> None:
+    """Open a model with the backbone that it was taught on; where that has to be loaded first, as a job of the page."""
     with session.telling(where):
         try:
-            with holding(tower) as backbone:
+            with holding(backbone_name) as backbone:
                 adopt(session, make(backbone))
-        except TowerLoading:
+        except BackboneLoading:
             session.page_jobs.start(
                 jobs(),
-                OnTower(towers(), tower, lambda backbone: Steps(opening(lambda: make(backbone)))),
+                OnBackbone(backbones(), backbone_name, lambda backbone: Steps(opening(lambda: make(backbone)))),
                 _OPENING,
-                f"Opening {text.markdown(name)} on its tower",
+                f"Opening {text.markdown(name)} on its backbone",
             )
 
 
@@ -118,13 +118,13 @@ def adopt(session: Session, opened: Opened) -> None:
     """Let a model that was opened be what was taught; one that came as a file becomes a run."""
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
     session.training.adopt(taught, opened.settings)
-    session.teach = replace(session.teach, tower=None)  # its form is to show the model's k
+    session.teach = replace(session.teach, backbone_name=None)  # its form is to show the model's k
     source = " from the page Compare." if opened.source == "run" else "."
     session.training.end_with("success", f"Opened {name}{source}")
     if opened.source == "file" and ledger is not None:
         ledger.keep(taught, f"from {text.shorten(name, 60)}")
     if opened.source == "project":  # Explore stands as it stood when the project was saved
-        choose(session, taught.tower)
+        choose(session, taught.backbone_name)
         session.limit.set_to(opened.limit)
         session.test = replace(
             session.test, tuned=None if opened.tuned is None else TunedScales(session.training.version, *opened.tuned)

@@ -13,10 +13,10 @@ from typing import Any
 import streamlit as st
 
 from app import text
+from app.backbones import BackboneLoading
 from app.photos import shelf
 from app.teaching.cards import other_pile
-from app.towers import TowerLoading
-from app.ui.resources import holding, jobs, towers
+from app.ui.resources import backbones, holding, jobs
 from app.ui.widgets.elements import image
 from app.views.testing import Twins, twins
 from app.visitor.session import Session, Where
@@ -88,7 +88,7 @@ class Labels:
             self.session.tell(self.where, act())
             if (place := self.session.photos.place_of(self.photo)) is not None:
                 card, pile = place
-                self.session.training.encode_ahead(jobs(), towers(), card.pile(pile)[-1:])
+                self.session.training.encode_ahead(jobs(), backbones(), card.pile(pile)[-1:])
 
 
 def point_out_twins(session: Session) -> None:
@@ -96,9 +96,9 @@ def point_out_twins(session: Session) -> None:
     if not session.training.has_encoded:
         return
     try:
-        with holding(session.training.tower) as backbone:
+        with holding(session.training.backbone_name) as backbone:
             found = twins(session, backbone)
-    except TowerLoading:
+    except BackboneLoading:
         return
     if found:
         with st.container(border=True, key="twins"):
@@ -110,8 +110,8 @@ def _two(session: Session, found: Twins, more: int) -> None:
     names = f"{tested.name}, of {found.tested_of}, and {learned.name}, of {found.learned_of}"
     st.markdown(
         ":material/warning: **The same picture to test with and to learn from?**",
-        help="A test on a photo that was learned from tests nothing. These two look the same to the tower: saved anew, "
-        "cut a little, brighter or mirrored." + (f" There are {more} more such pairs." if more else ""),
+        help="A test on a photo that was learned from tests nothing. These two look the same to the backbone: saved "
+        "anew, cut a little, brighter or mirrored." + (f" There are {more} more such pairs." if more else ""),
     )
     image(shelf.strip([tested, learned], side=120), alt=names)
     st.caption(f"{text.markdown(names)}.")

@@ -58,7 +58,7 @@ def together(explanation: Explanation, class_name: str) -> None:
         for branch, own in taught.items():
             weight = explanation.similarities.branch_weights[branch]
             score += weight * own
-            words += f"; the {HEADS[branch].title}, which the photos themselves taught, has {own:.4f} and a weight of "
+            words += f"; the {HEADS[branch].title}, learned from the photos themselves, has {own:.4f} and a weight of "
             words += f"{weight:.2f}"
         st.markdown(
             f"Together: {words}. With it the score of {name} is **{score:.4f}**. "
@@ -103,11 +103,11 @@ def faithful(
     found = session.answers.deletions.get(key)
     if found is None:
         with place.container():
-            clicked = st.button("Take regions away", icon=":material/blur_on:")
+            clicked = st.button("Remove regions", icon=":material/blur_on:")
             st.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
         if not clicked:
             return
-        with problems_told(), holding(session.training.tower):
+        with problems_told(), holding(session.training.backbone_name):
             found = _play(classifier, explanation, name, place)
             session.answers.deletions.put(key, found)
     if found is None:
@@ -123,20 +123,20 @@ def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, pla
     for event in deletion(classifier.model_, explanation, name):
         if isinstance(event, Deletion):
             return event
-        place.progress(event.done / event.total, f"Taking regions away: {event.done} of {event.total} pictures")
+        place.progress(event.done / event.total, f"Removing regions: {event.done} of {event.total} pictures")
     raise AssertionError("the game ends with its result")
 
 
 def _show(found: Deletion) -> None:
     mine, others = found.area_by_map, found.areas_at_random
     areas = f"{mine:.4f} under the map's curve, {fmean(others):.4f} under the random ones"
-    chart(charts.deletion_curve(found), key="deletion", alt=f"The score as regions are taken away. Area {areas}.")
+    chart(charts.deletion_curve(found), key="deletion", alt=f"The score as regions are removed. Area {areas}.")
     if mine < min(others):
-        verdict = "Smaller than every random one: the map found what the score stands on."
+        verdict = "Smaller than every random one: the map found what the score depends on."
     elif mine < fmean(others):
         verdict = "Smaller than the random ones on average, but not than each: the map found part of it."
     else:
-        verdict = "Not smaller than at random: here the map does not show what the score stands on."
+        verdict = "Not smaller than at random: here the map does not show what the score depends on."
     st.markdown(
         f"Area: **{mine:.4f}** under the map's curve, **{fmean(others):.4f}** on average for random orders "
         f"({min(others):.4f} to {max(others):.4f}). {verdict}"
@@ -208,7 +208,7 @@ def map_tested(photo: Photo, question: Question, find: Find) -> None:
             if not found.topk and not found.branches:
                 st.caption("Without local prompts there is no map.")
                 return
-            classifier = session().answers.classifier(backbone(session().training.tower), question)
+            classifier = session().answers.classifier(backbone(session().training.backbone_name), question)
             faithful(session(), classifier, found, _explained(found), (photo.sha256, question))
 
 

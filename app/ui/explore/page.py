@@ -7,7 +7,7 @@ import streamlit as st
 from app.ui import projects, resources
 from app.ui.explanation import answer
 from app.ui.explore import details, photos, question
-from app.ui.widgets import towers
+from app.ui.widgets import backbones
 from app.ui.widgets.elements import privacy_line, problems_told
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
@@ -34,8 +34,8 @@ class_names = question.choose_names()
 which_prompts, explained = st.container(), st.container()  # drawn after the settings, which stand below them
 left, middle, right = st.columns(3)
 with right:
-    chosen_tower, templates = question.folded_settings()
-with which_prompts:  # of the tower that is chosen now
+    chosen_backbone, templates = question.folded_settings()
+with which_prompts:  # of the backbone that is chosen now
     taught = question.taught_prompts(session, class_names, photo)
 
 asked = Question(class_names, taught, templates) if class_names and templates else None
@@ -60,9 +60,9 @@ with explained:
         own = photo.sha256 in session.photos.own
         with problems_told():
             found, before = answer.explained_now(session, photo, asked)
-            towers.describe(session, chosen_tower)
-            tower = resources.backbone(session.training.tower)
-            note = session.limit.note(asked, session.answers.classifier(tower, asked))
+            backbones.describe(session, chosen_backbone)
+            backbone = resources.backbone(session.training.backbone_name)
+            note = session.limit.note(asked, session.answers.classifier(backbone, asked))
             answer.show_answer(session, found, before, photo.sha256, note)
             ahead = answer.follow_up(session, photo, asked)
             if own:
@@ -73,7 +73,7 @@ with explained:
                 answer.correction(session, photo, stands)
                 assert before is not None
                 answer.change(session, photo, before.with_topk(stands.topk), stands)
-            ahead = ahead or (own and exploring.look_ahead(session, tower, asked, LOOKING_AHEAD))
+            ahead = ahead or (own and exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD))
 if find is not None and photo is not None and asked is not None:
     with left:
         details.folded_numbers(asked, find)

@@ -1,4 +1,4 @@
-"""What is asked: class names as chips or as a list, templates, the tower, and zero-shot or taught prompts."""
+"""What is asked: class names as chips or as a list, templates, the backbone, and zero-shot or taught prompts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 from app import text
 from app.photos.sample_answers import sample_answers
 from app.ui.resources import holding, session
-from app.ui.widgets import towers
+from app.ui.widgets import backbones
 from app.ui.widgets.elements import show_notice, slot
 from app.ui.widgets.remembered import drawn, keep, let_stand, one_of_few, recall
 from app.views import exploring
@@ -107,7 +107,7 @@ def suggestions(photo: Photo, names: tuple[str, ...]) -> None:
     """What a photo of the visitor's may be, for a click each, while few names are there."""
     if len(names) >= _SEVERAL:
         return
-    with st.spinner("Looking at the photo …", show_time=False), holding(session().training.tower) as backbone:
+    with st.spinner("Looking at the photo …", show_time=False), holding(session().training.backbone_name) as backbone:
         found = [name for name in exploring.suggested(session(), backbone, photo) if name not in names]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.caption("Perhaps", width="content")
@@ -125,11 +125,11 @@ MOST_TEMPLATES = 4
 
 
 def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
-    """Draw them; the place of what is said of the tower, and the templates, or None where they cannot be used."""
-    show_notice(session(), Where.TOWERS)  # within it, nobody would see it
-    at_hand = towers.choose_tower(session()) if towers.is_choice() else None
+    """Draw them; the place of what is said of the backbone, and the templates, or None where they cannot be used."""
+    show_notice(session(), Where.BACKBONES)  # within it, nobody would see it
+    at_hand = backbones.choose_backbone(session()) if backbones.is_choice() else None
     with st.expander("Settings", icon=":material/tune:", key="explore settings"):
-        place = at_hand or towers.choose_tower(session())
+        place = at_hand or backbones.choose_backbone(session())
         found = _templates()
         _finer()
         names_as_list()
@@ -146,9 +146,9 @@ def _finer() -> None:
         "Finer maps",
         shown,
         key=place.key,
-        help="Each photo is looked at once more at twice the size, for four times as many regions. The answer stays as "
-        "it is and comes first; the map follows, after four times its work with the tower that ships and nine times "
-        "with others. To answer from both looks, choose detail 2 in Teach.",
+        help="A second look at each photo, at twice the size, for four times as many regions. The answer does not "
+        "change and comes first; the map follows, after four times the work with mini and nine times with other "
+        "backbones. To answer from both looks, choose detail 2 in Teach.",
     )
     keep(place, found)
 
@@ -163,7 +163,7 @@ def _templates() -> tuple[str, ...] | str:
         key=place.key,
         height=100,
         help="{} is where the name goes. Try `a drawing of a {}`. Each prompt is one template; with fewer of them they "
-        "are counted round. Learned prompts take the place of templates.",
+        "are repeated. Learned prompts replace templates.",
     )
     keep(place, typed)
     try:
@@ -179,7 +179,8 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
         return False
     if photo is not None and photo.sha256 in sample_answers() and session.explore.names is None:
         st.caption(
-            "This sample is asked about names of its own, by zero-shot. Your photos are asked about your classes."
+            "This sample has class names of its own and is answered by zero-shot. Your photos are compared with your "
+            "classes."
         )
         return False
     if not session.training.knows(names):

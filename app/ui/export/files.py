@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import text
+from app.backbones import DEFAULT_BACKBONE, OnBackbone
 from app.jobs import Steps
 from app.library import Backbone, GalLoPClassifier
 from app.photos.archives import MAX_ARCHIVE_BYTES
@@ -23,13 +24,12 @@ from app.runs.run import (
     unzipped,
     zipped,
 )
-from app.towers import DEFAULT_TOWER, OnTower
 from app.ui.explanation import current
-from app.ui.resources import towers
+from app.ui.resources import backbones
 from app.ui.widgets.elements import image, job_outcome, listen, show_notice, start_job
 from app.ui.widgets.remembered import one_of, one_of_few
 from app.views import compare, export, snippets
-from app.views.project import Opened, tower_of_files
+from app.views.project import Opened, backbone_of_files
 from app.visitor.page_state import ExportState, Question
 from app.visitor.session import Session, Where
 from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
@@ -88,7 +88,13 @@ def _take(session: Session, file: Any) -> None:
 
     with session.telling(Where.MODELS):
         found = unzipped(file, file.name)
-        current.open_on(session, tower_of_files(towers(), found, session.training.tower), make, file.name, Where.MODELS)
+        current.open_on(
+            session,
+            backbone_of_files(backbones(), found, session.training.backbone_name),
+            make,
+            file.name,
+            Where.MODELS,
+        )
 
 
 # Photos of the visit that a file is checked with.
@@ -134,7 +140,9 @@ def _make_beside(
     if clicked:
         start_job(
             session,
-            OnTower(towers(), session.training.tower, lambda _: Steps(export.exporting(format_, model, version))),
+            OnBackbone(
+                backbones(), session.training.backbone_name, lambda _: Steps(export.exporting(format_, model, version))
+            ),
             key,
             f"The {format_.name}",
         )
@@ -216,7 +224,11 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
     if clicked:
         start_job(
             session,
-            OnTower(towers(), session.training.tower, lambda _: Steps(export.tabling(classifier, photos, names, key))),
+            OnBackbone(
+                backbones(),
+                session.training.backbone_name,
+                lambda _: Steps(export.tabling(classifier, photos, names, key)),
+            ),
             "csv",
             "The table",
         )
@@ -239,14 +251,14 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
         page = one_of_few("What", there, of, there[0])
     with right:
         way = one_of_few("As", snippets.LANGUAGES, language, snippets.LANGUAGES[0])
-    standing = towers().standing(session.training.tower)
-    tower = snippets.UsedTower(standing.tower.name, standing.precision or "fp32", standing.regions)
+    standing = backbones().standing(session.training.backbone_name)
+    used = snippets.UsedBackbone(standing.known.name, standing.precision or "fp32", standing.regions)
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None:
         asked, topk, finer = screen.question, screen.explanation.topk, screen.finer
         classifier = export.exported_classifier(session, backbone, asked)
         recipe = snippets.explain_snippet(
-            asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, tower=tower, finer=finer
+            asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, used=used, finer=finer
         )
         beside = partial(
             snippets.photo_beside,
@@ -256,14 +268,14 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
     else:
         shots, tests = session.photos.shots(), session.photos.tests()
         try:
-            recipe = snippets.teach(shots, session.training.settings, tests=any(tests.values()), tower=tower)
+            recipe = snippets.teach(shots, session.training.settings, tests=any(tests.values()), used=used)
         except snippets.SnippetProblem as error:
             st.info(text.markdown(error), icon=":material/info:")
             return
         beside = partial(snippets.photo_folder, shots, tests)
     _show(recipe, way)
-    if tower.name != DEFAULT_TOWER:
-        st.caption(_other_tower(tower))
+    if used.name != DEFAULT_BACKBONE:
+        st.caption(_other_backbone(used))
     st.download_button(
         "Save the code and all that it reads",
         lambda: zipped({**recipe.files(), **beside()}),  # photos are packed when somebody asks for them
@@ -280,11 +292,13 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
     )
 
 
-def _other_tower(tower: snippets.UsedTower) -> str:
-    words = f"The code names the tower {text.markdown(tower.name)}, whose weights are not in the zip: a file or folder "
-    words += "has to lie where the code is run; a pair of open_clip is downloaded, once."
-    if tower.precision != "fp32":
-        words += f" This page computes in {tower.precision}; the command line in single precision, so its numbers "
+def _other_backbone(used: snippets.UsedBackbone) -> str:
+    words = (
+        f"The code names the backbone {text.markdown(used.name)}, whose weights are not in the zip: a file or folder "
+    )
+    words += "must be where the code is run; a pair of open_clip is downloaded, once."
+    if used.precision != "fp32":
+        words += f" This page computes in {used.precision}; the command line in single precision, so its numbers "
         words += "differ in the third digit or so."
     return words
 

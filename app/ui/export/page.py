@@ -25,7 +25,7 @@ if not (has_photo or has_cards or session.training.taught):
     projects.offer_sample(session)
 else:
     with problems_told():
-        backbone = resources.backbone(session.training.tower)
+        backbone = resources.backbone(session.training.backbone_name)
         asked = export.exported_question(session)
         with st.spinner("Looking at the photo …", show_time=False):
             classifier = export.exported_classifier(session, backbone, asked)

@@ -27,7 +27,7 @@ def _beforehand(answer: SampleAnswer, question: Question) -> dict[str, Any]:
 
 
 def _explained(photo: Photo, question: Question) -> dict[str, Any]:
-    backbone = resources.backbone(session.training.tower)
+    backbone = resources.backbone(session.training.backbone_name)
     classifier = session.answers.classifier(backbone, question)
     found = session.answers.explain(backbone, photo, question).looks[0]
     stands = session.explore.stands(photo.sha256, found.grid).of(found)

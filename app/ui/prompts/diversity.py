@@ -20,8 +20,8 @@ from gallop.predictions.heatmaps import where_in_words
 # Two prompts whose texts are closer than this say nearly the same.
 COPY = 0.99
 ADVICE = {
-    "global": "One of them is spare: more dropout, a larger learning rate or more rounds part them.",
-    "local": "Their scale k alone parts them: see below whether they look at other places.",
+    "global": "One of them is redundant: more dropout, a larger learning rate or more rounds make them differ.",
+    "local": "They differ in their scale k alone: see below whether they look at different places.",
 }
 
 

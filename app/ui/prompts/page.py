@@ -46,7 +46,7 @@ else:
     pairs = piles[pile]
     with problems_told():
         with st.spinner("Looking at the photos …", show_time=True):
-            found = testing.figures(session, backbone := resources.backbone(session.training.tower), pairs)
+            found = testing.figures(session, backbone := resources.backbone(session.training.backbone_name), pairs)
         diversity.says(found)
         diversity.show_overlap(found, len(pairs))
         diversity.worth(found, len(pairs), learned=pile != "Test photos")

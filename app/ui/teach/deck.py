@@ -16,7 +16,7 @@ from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
-from app.ui.resources import backbone, jobs, towers
+from app.ui.resources import backbone, backbones, jobs
 from app.ui.widgets.elements import camera, image, show_notice, slot, uploader, verdicts_of
 from app.views.testing import next_photos
 from app.visitor.session import Session, Where
@@ -138,7 +138,7 @@ def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[
 
     def take(files: list[Any]) -> Verdicts:
         found = session.photos.deck.add_photos(sorted_out(files, card.name if card else None), pile)
-        session.training.encode_ahead(jobs(), towers(), found.taken)  # where that fails, the training will say why
+        session.training.encode_ahead(jobs(), backbones(), found.taken)  # where that fails, the training will say why
         return found
 
     return take
@@ -255,7 +255,7 @@ def next_photo(session: Session) -> None:
     taught = session.training.taught
     if taught is None:
         return
-    found = next_photos(session, backbone(session.training.tower))
+    found = next_photos(session, backbone(session.training.backbone_name))
     show_notice(session, Where.NEXT)
     if not found:
         return

@@ -12,7 +12,7 @@ from app.teaching.cards import Card
 from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
-from app.ui.resources import backbone, jobs, towers
+from app.ui.resources import backbone, backbones, jobs
 from app.ui.widgets.elements import chart, problems_told
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
@@ -38,7 +38,7 @@ def begin(session: Session) -> None:
         return
     session.training.asked = False
     try:
-        session.training.start(jobs(), towers())
+        session.training.start(jobs(), backbones())
     except GallopError as error:
         session.training.end_with("error", str(error))
 
@@ -67,10 +67,10 @@ def _learn_at_once(session: Session) -> None:
     if not count:
         return
     words = "Let the head learn the new photo" if count == 1 else f"Let the head learn the {count} new photos"
-    help_ = "At once: no training runs, and the prompts stay. A training with all photos may do better."
+    help_ = "At once: no training runs, and the prompts do not change. A training with all photos may do better."
     if st.button(words, icon=":material/bolt:", width="stretch", key="learn more", help=help_):
         with problems_told():
-            backbone(session.training.tower)  # nothing is encoded before it is there
+            backbone(session.training.backbone_name)  # nothing is encoded before it is there
             session.training.learn_more()
             st.rerun()
 
@@ -152,7 +152,7 @@ def _words(snapshot: Snapshot, *, stopping: bool) -> str:
         jobs = "1 job" if snapshot.ahead == 1 else f"{snapshot.ahead} jobs"
         return f"Waiting: {jobs} ahead of yours. It starts by itself." if snapshot.ahead else "Starting"
     if stopping:
-        return "Stopping after the step in hand"
+        return "Stopping after this step"
     return snapshot.progress.sentence if snapshot.progress else "Starting"
 
 
@@ -193,7 +193,7 @@ def _pictures(
     if busy or kept is not None:
         st.markdown(
             "**Prompt dropout**",
-            help="Coloured: the prompts kept for each photo in this step. The others sit it out, so that the prompts "
+            help="Coloured: the prompts kept for each photo in this step. The others are dropped, so that the prompts "
             "learn to differ.",
         )
         total = kept.total if kept else session.training.settings.global_prompts

@@ -22,39 +22,39 @@ from app.teaching.training import (
     way_of,
     with_prompts,
 )
-from app.ui.resources import towers
-from app.ui.widgets import towers as towers_widget
+from app.ui.resources import backbones
+from app.ui.widgets import backbones as backbones_widget
 from app.ui.widgets.remembered import keep, one_of_few, put, recall
 from app.visitor.page_state import Place, TeachState
 from app.visitor.session import Session
-from gallop.backbones.weights import KnownTower
+from gallop.backbones.weights import KnownBackbone
 from gallop.setting import Setting, settings_of
 
 
 def fold(session: Session) -> None:
-    """Draw them, folded; ``session.training.settings`` is what they stand at, for the tower that is chosen.
+    """Draw them, folded; ``session.training.settings`` is what they stand at, for the backbone that is chosen.
 
-    Where there is a choice of towers it stands at hand: who chose a wrong one would look for the way back.
+    Where there is a choice of backbones it stands at hand: who chose a wrong one would look for the way back.
     """
-    if towers_widget.is_choice():
-        towers_widget.choose_tower(session)
+    if backbones_widget.is_choice():
+        backbones_widget.choose_backbone(session)
     # Its label says nothing that changes: one that did was another panel to a browser, and closed under the hand.
     with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun"):
-        if not towers_widget.is_choice():
-            towers_widget.choose_tower(session)
+        if not backbones_widget.is_choice():
+            backbones_widget.choose_backbone(session)
         _choose(session)
 
 
 def _choose(session: Session) -> None:
-    tower = towers().standing(session.training.tower).tower
-    if session.teach.tower != session.training.tower:
-        _stand_at_those_of(session, tower)
+    known = backbones().standing(session.training.backbone_name).known
+    if session.teach.backbone_name != session.training.backbone_name:
+        _stand_at_those_of(session, known)
     before = session.teach.way
-    way = one_of_few("How to teach", WAYS, TeachState.way, usual_way(tower.preset))
-    usual = preset(way, tower.preset, regions_of(tower))
-    if way not in (before, CUSTOM) and usual.topk != preset(before or way, tower.preset, regions_of(tower)).topk:
+    way = one_of_few("How to teach", WAYS, TeachState.way, usual_way(known.preset))
+    usual = preset(way, known.preset, regions_of(known))
+    if way not in (before, CUSTOM) and usual.topk != preset(before or way, known.preset, regions_of(known)).topk:
         _put_scales(usual.topk)
-    st.caption(text.markdown(way_in_words(way, tower)))
+    st.caption(text.markdown(way_in_words(way, known)))
     asked = {name: about for name, about in settings_of(Settings).items() if _is_asked(name, about)}
     fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
     fixed |= {name: about for name, about in asked.items() if name not in FREE}
@@ -64,19 +64,19 @@ def _choose(session: Session) -> None:
         ":material/bolt: **Act at once, without a training**",
         help="The next training learns with them too. The sliders of k on the page *Explore* follow.",
     )
-    topk = _scales(session, tower, int(values.pop("local_prompts")))
+    topk = _scales(session, known, int(values.pop("local_prompts")))
     session.training.settings = replace(usual, **values, topk=topk)  # of the usual, what is not asked for
 
 
-def _stand_at_those_of(session: Session, tower: KnownTower) -> None:
-    """Let the form stand where it was left for this tower: each has settings of its own."""
-    settings = session.training.settings_on(tower)
-    put(TeachState.way, way_of(settings, tower.preset, regions_of(tower)))
+def _stand_at_those_of(session: Session, known: KnownBackbone) -> None:
+    """Let the form stand where it was left for this backbone: each has settings of its own."""
+    settings = session.training.settings_on(known)
+    put(TeachState.way, way_of(settings, known.preset, regions_of(known)))
     for name in settings_of(Settings):
         if name != "topk":
             put(TeachState.settings.at(name), getattr(settings, name))
     _put_scales(settings.topk)
-    session.teach = replace(session.teach, tower=session.training.tower)
+    session.teach = replace(session.teach, backbone_name=session.training.backbone_name)
 
 
 def _put_scales(topk: Sequence[int]) -> None:
@@ -123,8 +123,8 @@ def _cells(count: int, columns: int = 2) -> list[Any]:
     return [column for start in range(0, count, columns) for column in st.columns(columns)[: count - start]]
 
 
-def _scales(session: Session, tower: KnownTower, count: int) -> tuple[int, ...]:
-    last, regions = session.training.settings_on(tower).topk, regions_of(tower)
+def _scales(session: Session, known: KnownBackbone, count: int) -> tuple[int, ...]:
+    last, regions = session.training.settings_on(known).topk, regions_of(known)
     usual = with_prompts(last, count, regions)
     chosen = []
     for n, column in enumerate(_cells(count)):

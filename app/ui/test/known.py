@@ -35,17 +35,20 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
     with st.expander(words, icon=icon, key="k sweep", on_change="rerun") as fold:
         if not fold.open:
             return
-        found, now = testing.swept(session, backbone(session.training.tower), tested), tested.evaluation.accuracy
+        found, now = (
+            testing.swept(session, backbone(session.training.backbone_name), tested),
+            tested.evaluation.accuracy,
+        )
         chart(
             charts.k_sweep(found.sweep, topk),
             key="accuracy by k",
             alt=f"Right at every k: {charts.k_sweep_in_words(found.sweep, topk)}",
         )
         st.caption(
-            "One k moved, the others as they stand (rings). Dashed: the same k for all. Nothing is learned anew."
+            "One k changed, the others as they are set (rings). Dashed: the same k for all. Nothing is trained again."
         )
         if found.right == now.right:
-            st.markdown(f":material/check: None that was found: {now.right} of {now.of} are right as they stand.")
+            st.markdown(f":material/check: None that was found: {now.right} of {now.of} are right as they are set.")
             return
         words = ", ".join(map(str, found.best))
         st.markdown(f"**k = {words}**: {found.right} of {now.of} right, now {now.right}.")
@@ -65,8 +68,8 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
     st.header(
         "Accuracy",
         anchor=False,
-        help="By the nearest class, whatever the limit for none of these says. Bars are Wilson's 95 % intervals, as "
-        "wide as few photos make them. Thirty or more make a test worth comparing. Dashed: all photos.",
+        help="By the most probable class; the limit for none of these is not used. Bars are Wilson's 95 % intervals, "
+        "as wide as few photos make them. Thirty or more make a test worth comparing. Dashed: all photos.",
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
@@ -93,9 +96,9 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
     st.header(
         "Calibration",
         anchor=False,
-        help="Whether 80 % sure is right 80 % of the time. Below the dashed line it is surer than it may be, above it "
-        "less sure. Each point gathers photos with answers of like probability, the larger the more; bars are 95 % "
-        "intervals.",
+        help="Whether 80 % sure is right 80 % of the time. Below the dashed line it is overconfident, above it "
+        "underconfident. Each point is a group of photos whose answers have a similar probability, larger with more "
+        "photos; bars are 95 % intervals.",
     )
     left, right = st.columns([1, 2], gap="large")
     error, chance = found.calibration_error, found.calibration_error_by_chance
@@ -106,7 +109,7 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
             help="How far the probability of its answer is from the share that is right, on average over the photos.",
         )
         more = error > 1.5 * chance
-        verdict = " Do not take its percentages at their word." if more else ""
+        verdict = " Do not rely on its percentages." if more else ""
         fitted = (
             f"Its logits were divided by {temperature:.2f}, a temperature found on held-out photos while teaching."
             if temperature != 1
@@ -114,7 +117,7 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
         )
         st.markdown(
             f"By chance alone: **{100 * chance:.1f}**.{verdict}",
-            help="What answers that are exactly as sure as they may be would show with this many photos. " + fitted,
+            help="What perfectly calibrated answers would show with this many photos. " + fitted,
         )
     with right:
         words = "; ".join(f"{each.confidence:.0%} sure, {charts.share_in_words(each.right)}" for each in found.bins)
@@ -122,8 +125,8 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
 
 
 def show_opened(session: Session, photo: Photo, *, really: str) -> None:
-    tower, question = backbone(session.training.tower), testing.taught_question(session)
-    found = session.answers.explain(tower, photo, question).with_topk(session.training.scales())
+    frozen, question = backbone(session.training.backbone_name), testing.taught_question(session)
+    found = session.answers.explain(frozen, photo, question).with_topk(session.training.scales())
     said, name = found.label, text.markdown(really)
     share = f"It said **{text.markdown(found.answer)}**, {text.percent(found.probabilities[said])}"
     if said != really:
@@ -240,14 +243,14 @@ _MOST = 8
 
 def hints(session: Session, tested: testing.Tested | None) -> None:
     st.header(
-        "Labels to look at again",
+        "Labels to check",
         anchor=False,
         help="A photo on the wrong card teaches the wrong thing. Each photo it learned from is judged by prompts that "
-        "were taught without it: calibration splits the photos into parts and learns anew without each part in turn. A "
-        "test photo is judged by the prompts in use, which never saw it either. The rule is that of confident learning "
-        "(Northcutt and others, 2021): a label is doubted when another class is the most probable of those that this "
-        "photo reaches as well as that class's own photos do on average. These are hints: a photo may also be hard, or "
-        "the classes alike.",
+        "were taught without it: calibration splits the photos into parts and trains again without each part in turn. "
+        "A test photo is judged by the prompts in use, which never saw it either. The rule is that of confident "
+        "learning (Northcutt and others, 2021): a label is doubted when another class is the most probable of "
+        "those that this photo reaches as well as that class's own photos do on average. These are hints: a photo may "
+        "also be hard, or the classes alike.",
     )
     taught = session.training.taught_model
     if taught.after.cross_fit_ is None:
@@ -273,13 +276,13 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
     name, given, likely = (text.markdown(text.shorten(x)) for x in (doubt.photo.name, doubt.given, doubt.likely))
     image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
     where = "learned from" if doubt.learned else "test photo"
-    st.caption(f"{name} ({where}), called **{given}**. Wrong, or merely hard?")
+    st.caption(f"{name} ({where}), called **{given}**. Wrong, or just hard?")
     key = f"{doubt.photo.sha256} {doubt.likely}"
     with st.popover(f"Is it {likely}?"):
         by = "by prompts that learned without it" if doubt.learned else "by the prompts in use"
         st.markdown(
             f"Judged {by}: {likely} {text.percent(doubt.of_likely)}, {given} {text.percent(doubt.of_given)}. Photos of "
-            f"{likely} have {text.percent(doubt.usual)} on average. That is all this rests on: look at the photo."
+            f"{likely} have {text.percent(doubt.usual)} on average. That is the only evidence: look at the photo."
         )
         kept = session.photos.labels_kept
         st.button(f"No, it is {given}", key=f"keep {key}", on_click=kept.add, args=(doubt.label,))

@@ -6,7 +6,7 @@ from app import text
 from app.ui import projects, resources
 from app.ui.explanation.labels import point_out_twins
 from app.ui.test import known, unknown
-from app.ui.widgets import towers
+from app.ui.widgets import backbones
 from app.ui.widgets.elements import onward, privacy_line, problems_told, slot
 from app.views import testing
 
@@ -14,8 +14,8 @@ session = resources.session()
 
 st.title("Test", anchor=False)
 
-if towers.is_choice() and (session.training.taught is not None or session.training.elsewhere):
-    towers.choose_tower(session)
+if backbones.is_choice() and (session.training.taught is not None or session.training.elsewhere):
+    backbones.choose_backbone(session)
 if session.training.taught is None:
     st.markdown("How good is it on new photos?")
     st.info(
@@ -27,7 +27,7 @@ if session.training.taught is None:
 else:
     with problems_told():
         with st.spinner("Looking at the test photos …", show_time=True):
-            tested = testing.measure(session, resources.backbone(session.training.tower))
+            tested = testing.measure(session, resources.backbone(session.training.backbone_name))
         _, left_out = testing.labelled(session)
         told, changed = slot(), session.training.cards_changed() if session.photos.deck.in_use else ""
         words = []

@@ -74,8 +74,8 @@ def limit_track(
 
 NONE_YET = np.zeros(0, dtype=np.float32)
 _HOLDS = (
-    "It decides on every page, and goes with what Export saves: zip, ONNX file, card and report. The run on Compare "
-    "keeps the one found while teaching, and the next training finds its own."
+    "It applies on every page and to what Export saves: zip, ONNX file, card and report. The run on Compare has the "
+    "one found while teaching, and the next training finds its own."
 )
 
 
@@ -106,7 +106,7 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
                 icon=":material/close:",
                 key=f"take away {' '.join(shown)}",
             )
-    found = testing.answered(session, backbone(session.training.tower), photos)
+    found = testing.answered(session, backbone(session.training.backbone_name), photos)
     known = tested.answers.outlier if tested is not None else NONE_YET
     other = found.outlier if found is not None else NONE_YET
     if not known.size and not other.size:
@@ -116,7 +116,7 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
     with st.expander("Outlier scores", icon=":material/bar_chart:", key="outlier scores"):
         chart(charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
         does = at_limit(known, other, limit)  # both shares, as far as so few photos can tell
-        parts = {"Known photos kept": does.kept, "unknown photos noticed": does.noticed}
+        parts = {"Known photos accepted": does.kept, "unknown photos detected": does.noticed}
         st.caption("; ".join(f"{words}: {charts.span(share)}" for words, share in parts.items() if share) + ".")
         if tested is not None and found is not None:
             _separation(tested.evaluation, found)
@@ -164,7 +164,7 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
         )
         return
     if found.threshold is None:
-        st.caption("Move this one to have a verdict.", help=_HOLDS)
+        st.caption("Move this one to set a limit.", help=_HOLDS)
     else:
         share = f"{100 * found.tpr:.3g} %"
         origin = "" if doubt else found.note
@@ -187,11 +187,11 @@ def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
     with left:
         words = "; ".join(f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in found.items())
         chart(charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
-        st.caption("Each curve: all limits, strict to lenient. Dashed: 95 % of the known photos kept.")
+        st.caption("Each curve: all limits, strict to lenient. Dashed: 95 % of the known photos accepted.")
     with right:
         st.markdown(
-            "**How well each score tells known from unknown**",
-            help="FPR95: unknown photos that pass for known where 95 % of the known do; 0 % is best. AUROC: how often "
+            "**How well each score separates known from unknown**",
+            help="FPR95: unknown photos taken for known where 95 % of the known do; 0 % is best. AUROC: how often "
             f"an unknown photo scores above a known one; 1 is best, 0.5 is chance. {captions(found)}",
         )
         table = {
@@ -201,7 +201,7 @@ def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
         }
         st.dataframe(pd.DataFrame(table), hide_index=True, key="separation")
         best = min(found, key=lambda name: (found[name].fpr95, -found[name].auroc))
-        st.caption(f"The verdict goes by {VERDICT}. Here {best} has the lowest FPR95.")
+        st.caption(f"The decision uses {VERDICT}. Here {best} has the lowest FPR95.")
 
 
 def _answers(session: Session, found: testing.AnsweredPhotos, limit: float) -> None:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from app import charts, text
+from app.backbones import BackboneLoading, BackboneProblem
 from app.jobs import PlainError, State, Task
 from app.photos.shelf import Verdicts
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, left_out
-from app.towers import TowerLoading, TowerProblem
-from app.ui.resources import STATE, jobs, let_go_of_files, session, towers, unread, visitors
+from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, unread, visitors
 from app.visitor.registry import GRACE_SECONDS
 from app.visitor.session import PageJobs, Session, Where
 from gallop.errors import sentence_of
@@ -79,34 +79,34 @@ def onward(label: str, page: str, icon: str) -> None:
         st.switch_page(page)
 
 
-_TOWER_SECONDS = 0.5
-# Seconds after which the bar of a tower that is loaded stands in the middle: nothing tells how long it will take.
+_BACKBONE_SECONDS = 0.5
+# Seconds after which the bar of a backbone that is loaded stands in the middle: nothing tells how long it will take.
 _HALF_WAY = 5.0
 
 
 @contextmanager
 def problems_told() -> Iterator[None]:
-    """Tell what goes wrong inside, on this place of the page; a tower that is loaded is watched till it is there."""
+    """Tell what goes wrong inside, on this place of the page; a backbone that is loaded is watched till it is there."""
     try:
         yield
-    except TowerLoading as error:
-        _watched(error.tower)
+    except BackboneLoading as error:
+        _watched(error.backbone_name)
     except Exception as error:
         sentence = sentence_of(error)
         if sentence is None:
             raise
         st.error(text.markdown(sentence), icon=":material/error:")
-        if isinstance(error, TowerProblem) and error.tower:
-            again, name = towers().try_again, error.tower
+        if isinstance(error, BackboneProblem) and error.backbone_name:
+            again, name = backbones().try_again, error.backbone_name
             st.button("Try again", key=f"try again {name}", on_click=again, args=(name,), icon=":material/refresh:")
 
 
 def _watched(name: str) -> None:
-    @st.fragment(run_every=_TOWER_SECONDS)
+    @st.fragment(run_every=_BACKBONE_SECONDS)
     def look() -> None:
-        if not towers().busy(name):
+        if not backbones().busy(name):
             st.rerun()
-        standing = towers().standing(name)
+        standing = backbones().standing(name)
         seconds = standing.seconds or 0.0
         st.progress(seconds / (seconds + _HALF_WAY), text=text.markdown(standing.sentence))
 
@@ -168,7 +168,7 @@ def watch_job(page_jobs: PageJobs) -> None:
         if snapshot.state is State.QUEUED:
             words = "Waiting for another one to end" if snapshot.ahead else "Starting"
         if running.job.stopping:
-            words = "Stopping after the step in hand"
+            words = "Stopping after this step"
         st.progress(share, text=f"{running.words}. {words}")
         st.button(
             "Cancel this",

@@ -18,7 +18,7 @@ from gallop.backbones.text.causal import CausalTextEncoder
 from gallop.backbones.text.encoder import NameTokens, TextEncoder, memory_budget
 from gallop.backbones.text.plain import PlainTextEncoder
 from gallop.backbones.text.tokenizers import token_rule
-from gallop.errors import UnsupportedTower
+from gallop.errors import UnsupportedBackbone
 
 __all__ = ["NameTokens", "TextEncoder", "memory_budget", "text_encoder"]
 
@@ -27,11 +27,11 @@ def text_encoder(module: Any, tokenizer: Any) -> TextEncoder:
     """Return what runs an open_clip text module: the fast path, which fits CLIP's alone, or the plain one.
 
     Raises:
-        UnsupportedTower: another kind of encoder, such as Hugging Face's, or a tokenizer that is not read here.
+        UnsupportedBackbone: another kind of encoder, such as Hugging Face's, or a tokenizer that is not read here.
     """
     for attribute in ("transformer", "token_embedding", "positional_embedding", "ln_final"):
         if not hasattr(module, attribute):
-            raise UnsupportedTower(
+            raise UnsupportedBackbone(
                 f"This text encoder is a {type(module).__name__}; learned contexts are put into open_clip's own text "
                 "transformers here."
             )
@@ -40,7 +40,7 @@ def text_encoder(module: Any, tokenizer: Any) -> TextEncoder:
     if getattr(module, "cls_emb", None) is not None:
         pool = "last"
     if pool not in ("argmax", "eos", "last", "first"):
-        raise UnsupportedTower(f"This text encoder pools by {pool!r}, so a text has no single feature.")
+        raise UnsupportedBackbone(f"This text encoder pools by {pool!r}, so a text has no single feature.")
     rule = token_rule(tokenizer)
     single = len(rule.before) == len(rule.after) == 1
     plain_blocks = all(

@@ -264,24 +264,24 @@ class WholeTexts(nn.Module):
 
     def __init__(self, encoder: CausalTextEncoder) -> None:
         super().__init__()
-        self.tower = encoder._module
+        self.text_encoder = encoder._module
         self._heads = encoder.heads
         # In half precision where that changes nothing: it is the largest part of a small encoder, and is looked up.
-        table = self.tower.token_embedding.weight.detach().float()
+        table = self.text_encoder.token_embedding.weight.detach().float()
         self.register_buffer("table", table.half() if torch.equal(table.half().float(), table) else table)
-        length = len(self.tower.positional_embedding)
+        length = len(self.text_encoder.positional_embedding)
         self.register_buffer("mask", torch.full((length, length), -math.inf).triu_(1))
 
     def forward(self, ids: Tensor, read: Tensor) -> Tensor:
         count, length = ids.shape
         x = self.table.index_select(0, ids.flatten().long()).float()
-        x = x.reshape(count, length, -1) + self.tower.positional_embedding[:length].float()
+        x = x.reshape(count, length, -1) + self.text_encoder.positional_embedding[:length].float()
         mask = self.mask[:length, :length]
-        for block in self.tower.transformer.resblocks:
+        for block in self.text_encoder.transformer.resblocks:
             x = x + block.ls_1(self._attended(block, block.ln_1(x), mask))
             x = x + block.ls_2(block.mlp.c_proj(block.mlp.gelu(block.mlp.c_fc(block.ln_2(x)))))
         at_eot = read.long().reshape(count, 1, 1).expand(-1, 1, x.shape[-1])
-        return project(self.tower, x.gather(1, at_eot).squeeze(1))
+        return project(self.text_encoder, x.gather(1, at_eot).squeeze(1))
 
     def _attended(self, block: Any, x: Tensor, mask: Tensor) -> Tensor:
         count, length, width = x.shape

@@ -10,7 +10,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-from gallop.errors import BackboneError, UnsupportedTower, first_line
+from gallop.errors import BackboneError, UnsupportedBackbone, first_line
 from gallop.runtime.reading import check_file
 
 FILES = ("tokenizer.json", "tokenizer_config.json")
@@ -39,12 +39,12 @@ def token_rule(tokenizer: Any) -> TokenRule:
     """Return the rule of a tokenizer of open_clip's, or of one that says it itself as ``rule``.
 
     Raises:
-        UnsupportedTower: another kind of tokenizer.
+        UnsupportedBackbone: another kind of tokenizer.
     """
     if isinstance(rule := getattr(tokenizer, "rule", None), TokenRule):
         return rule
     if not hasattr(tokenizer, "sot_token_id"):
-        raise UnsupportedTower(
+        raise UnsupportedBackbone(
             f"Text is read here with CLIP's own BPE or a tokenizer of the Hub; this is a {type(tokenizer).__name__}."
         )
     special = frozenset(tokenizer.all_special_ids)

@@ -31,7 +31,7 @@ from gallop.backbones.vision.clip_encoders import PooledViTEncoder, ResNetEncode
 from gallop.backbones.vision.encoder import GivenFeatures, ImageEncoder, closer_grid, look_closer
 from gallop.backbones.vision.timm_encoders import CNNEncoder, TimmViTEncoder
 from gallop.config import RegionKind
-from gallop.errors import BackboneError, UnsupportedTower
+from gallop.errors import BackboneError, UnsupportedBackbone
 from gallop.wording import quoted
 
 __all__ = ["GivenFeatures", "ImageEncoder", "closer_grid", "image_encoder", "look_closer", "pick_regions"]
@@ -54,7 +54,7 @@ def image_encoder(module: Any, regions: str = "value") -> ImageEncoder:
 
     Raises:
         BackboneError: an unknown kind, or one that this encoder does not have.
-        UnsupportedTower: an encoder, or a pooling, for which region features are not defined here.
+        UnsupportedBackbone: an encoder, or a pooling, for which region features are not defined here.
     """
     encoder, kind = _encoder_for(module), pick_regions(regions)
     if encoder is ViTEncoder:
@@ -76,7 +76,7 @@ def _encoder_for(module: Any) -> type[ImageEncoder]:
         return TimmViTEncoder if hasattr(module.trunk, "num_prefix_tokens") else CNNEncoder
     if name == "ModifiedResNet":
         return ResNetEncoder
-    raise UnsupportedTower(
+    raise UnsupportedBackbone(
         f"Region features are defined for open_clip's VisionTransformer, ModifiedResNet and TimmModel; this image "
         f"encoder is a {name}."
     )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gallop.backbones.vision.encoder import ImageEncoder
 from gallop.config import RegionKind
-from gallop.errors import UnsupportedTower
+from gallop.errors import UnsupportedBackbone
 
 # Which third of ``in_proj_weight`` is whose.
 _QUERY, _VALUE = 0, 2
@@ -25,7 +25,7 @@ class ViTEncoder(ImageEncoder):
         super().__init__(module)
         block = module.transformer.resblocks[-1]
         if not isinstance(block.attn, nn.MultiheadAttention):
-            raise UnsupportedTower(f"This ViT is built of {type(block).__name__}, which has no plain value path.")
+            raise UnsupportedBackbone(f"This ViT is built of {type(block).__name__}, which has no plain value path.")
         self.region_kind = region_kind
         self.region_projection: Tensor = module.proj
         self.region_width = len(module.proj)
@@ -88,7 +88,7 @@ class PooledViTEncoder(ImageEncoder):
     def __init__(self, module: Any) -> None:
         super().__init__(module)
         if getattr(module, "attn_pool_contrastive", None) is not None or module.pool_type not in ("avg", "tok"):
-            raise UnsupportedTower("This ViT pools in more than one way, so a token alone has no single feature.")
+            raise UnsupportedBackbone("This ViT pools in more than one way, so a token alone has no single feature.")
         self.region_projection: Tensor = module.proj
         self.region_width = len(module.proj)
         self.grid = tuple(module.grid_size)

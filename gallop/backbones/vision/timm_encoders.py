@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from gallop.backbones.vision.encoder import ImageEncoder
-from gallop.errors import UnsupportedTower
+from gallop.errors import UnsupportedBackbone
 
 ROUNDING = 1e-2
 """Relative difference of cells: more than rounding makes through fifty layers, on a GPU's TF32 too, and less than a
@@ -38,9 +38,9 @@ class TimmViTEncoder(ImageEncoder):
         trunk = module.trunk
         self._pool: str = trunk.global_pool
         if self._pool not in ("token", "map", "avg"):
-            raise UnsupportedTower(f"This timm ViT pools by {self._pool!r}; region features need another pooling.")
+            raise UnsupportedBackbone(f"This timm ViT pools by {self._pool!r}; region features need another pooling.")
         if self._pool == "map" and trunk.attn_pool.pos_embed is not None:
-            raise UnsupportedTower("This timm ViT's pooling knows places, so a token alone has no feature.")
+            raise UnsupportedBackbone("This timm ViT's pooling knows places, so a token alone has no feature.")
         layers = _head_layers(module)
         plain = all(isinstance(layer, nn.Linear | nn.Identity) for layer in (*layers, trunk.head, trunk.fc_norm))
         self.mean_is_global = self._pool == "avg" and plain
@@ -82,7 +82,7 @@ class CNNEncoder(ImageEncoder):
         super().__init__(module)
         layers = [type(layer).__name__ for layer in module.head.children()]
         if not {*layers} <= {"Dropout", "Linear", "Mlp"}:
-            raise UnsupportedTower(
+            raise UnsupportedBackbone(
                 f"The head of this timm encoder pools with {layers[0]}; region features are defined here for trunks "
                 "that pool by themselves."
             )
@@ -92,7 +92,9 @@ class CNNEncoder(ImageEncoder):
         with torch.no_grad():
             cells, plain = (trunk.forward_features(probe) for trunk in (self._trunk, module.trunk))
             if cells.ndim != 4:
-                raise UnsupportedTower("This timm encoder has no feature map of cells; only CNN trunks are read here.")
+                raise UnsupportedBackbone(
+                    "This timm encoder has no feature map of cells; only CNN trunks are read here."
+                )
             if not _same(cells, plain):
                 self._trunk = module.trunk
             self._linear = self._linear_head(plain)
@@ -119,7 +121,7 @@ class CNNEncoder(ImageEncoder):
         alone = cells[:, :, :1, :1].expand_as(cells).contiguous()
         same = [(global_, self._head(cells)), (regions[:, 0], self._head(alone))]
         if not all(ours.shape == theirs.shape and _same(ours, theirs) for ours, theirs in same):
-            raise UnsupportedTower(
+            raise UnsupportedBackbone(
                 "The head of this timm encoder gives a map that holds one cell everywhere another feature than that "
                 "cell alone, so its cells have no place in the space."
             )

@@ -21,7 +21,7 @@ class Backbones:
         """Return a backbone, loaded where the last one was another; whoever still holds that one keeps it in memory.
 
         Raises:
-            BackboneError, UnsupportedTower: as ``load_backbone``.
+            BackboneError, UnsupportedBackbone: as ``load_backbone``.
         """
         if name not in {loaded for loaded, _ in self._loaded}:
             self._loaded.clear()  # the last one leaves the memory before the next one is loaded

@@ -19,7 +19,7 @@ from gallop.bench.definition.benchmark import Line, Spec, label_of
 from gallop.bench.running.keys import FIGURES, REVISED, canonical, run_key
 from gallop.bench.running.photos import Photos, class_numbers
 from gallop.data import LabelledPhotos, PhotoSet
-from gallop.errors import BackboneError, BenchError, UnsupportedTower
+from gallop.errors import BackboneError, BenchError, UnsupportedBackbone
 from gallop.features.encoding import Sight
 from gallop.methods import METHODS, Method, method_sight
 from gallop.wording import listed
@@ -180,7 +180,7 @@ def make_plan(
 
     Raises:
         BenchError: a method that cannot be made, or a class with fewer photos than shots.
-        BackboneError, UnsupportedTower: a backbone that cannot be loaded.
+        BackboneError, UnsupportedBackbone: a backbone that cannot be loaded.
     """
     _check_rules(spec)
     found: list[tuple[TableEntry, BenchRun]] = []
@@ -189,7 +189,7 @@ def make_plan(
         backbone = recipe.backbone or spec.backbone, recipe.regions or spec.regions
         try:
             mark = fingerprint(*backbone)
-        except (BackboneError, UnsupportedTower) as error:
+        except (BackboneError, UnsupportedBackbone) as error:
             if only is None or {line.label, line.group} & set(only):
                 raise
             warnings.warn(f"{line.label} is left out: {error}", stacklevel=2)

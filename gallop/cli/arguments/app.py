@@ -14,7 +14,7 @@ examples:
   gallop app --port 8600 --no-browser
   gallop app --data runs                                 # trainings are kept in runs/, not in the user's data folder
   gallop app --keep 24h                                  # photos stay till tomorrow, for the page's address
-  gallop app --towers ViT-B-16=ViT-B-16.pt               # a choice of towers beside mini
+  gallop app --backbones ViT-B-16=ViT-B-16.pt            # a choice of backbones beside mini
   gallop app --host lab-pc.example --host lab-pc         # for others too, who write http://lab-pc:8501
 
 With --host everybody who reaches this machine may use the app; each visitor has photos and runs of their own. A name
@@ -62,38 +62,38 @@ def add_app_words(parser: argparse.ArgumentParser) -> None:
         metavar="GB",
         help="what the photos of one visitor may take, with files on their way in (1.6)",
     )
-    _add_towers(parser.add_argument_group("towers"))
+    _add_backbones(parser.add_argument_group("backbones"))
 
 
-def _add_towers(towers: argparse._ArgumentGroup) -> None:
-    towers.add_argument(
-        "--towers",
+def _add_backbones(backbones: argparse._ArgumentGroup) -> None:
+    backbones.add_argument(
+        "--backbones",
         nargs="+",
         action="extend",
         default=[],
-        type=values.tower,
-        metavar="TOWER",
+        type=values.backbone,
+        metavar="BACKBONE",
         help="further ones to choose from: a folder laid out as checkpoints/mini is, or ARCH=FILE with an architecture "
         "of open_clip; those in the caches of open_clip and Hugging Face are found by themselves",
     )
-    towers.add_argument(
-        "--allow-downloads", action="store_true", help="let visitors have a few towers of open_clip downloaded"
+    backbones.add_argument(
+        "--allow-downloads", action="store_true", help="let visitors have a few backbones of open_clip downloaded"
     )
-    towers.add_argument(
-        "--tower-memory",
+    backbones.add_argument(
+        "--backbone-memory",
         type=values.gigabytes,
         metavar="GB",
-        help="what towers may take together (half of the device's memory); one makes room for another",
+        help="what backbones may take together (half of the device's memory); one makes room for another",
     )
-    towers.add_argument("--device", default="auto", metavar="NAME", help="auto (a GPU if there is one), cpu or cuda")
-    towers.add_argument(
+    backbones.add_argument("--device", default="auto", metavar="NAME", help="auto (a GPU if there is one), cpu or cuda")
+    backbones.add_argument(
         "--precision",
         default="fp32",
         choices=("auto", "fp32", "bf16"),
-        help="of towers on a CPU, but for mini: auto is bf16 where the processor multiplies it; try whether that pays, "
-        "since some are slower with it at several photos at once",
+        help="of backbones on a CPU, but for mini: auto is bf16 where the processor multiplies it; try whether that "
+        "pays, since some are slower with it at several photos at once",
     )
-    towers.add_argument(
+    backbones.add_argument(
         "--regions",
         default="value",
         choices=REGION_KINDS,
@@ -107,9 +107,9 @@ def app_words(options: argparse.Namespace) -> list[str]:
     words = [f"--data={options.data}"] if options.data else []
     words += [f"--keep={options.keep:.9g}s"] if options.keep is not None else []
     words += [f"--visitor-memory={options.visitor_memory / 1e9:.9g}"] if options.visitor_memory is not None else []
-    words += [word for tower in options.towers for word in ("--towers", tower)]
+    words += [word for backbone in options.backbones for word in ("--backbones", backbone)]
     words += ["--allow-downloads"] * options.allow_downloads
-    words += [f"--tower-memory={options.tower_memory / 1e9:.9g}"] if options.tower_memory is not None else []
+    words += [f"--backbone-memory={options.backbone_memory / 1e9:.9g}"] if options.backbone_memory is not None else []
     words += [f"--device={options.device}"] * (options.device != "auto")
     words += [f"--precision={options.precision}"] * (options.precision != "fp32")
     words += [f"--regions={options.regions}"] * (options.regions != "value")

@@ -40,9 +40,9 @@ def add_train(commands: Commands) -> None:
     parser.add_argument(
         "--preset",
         choices=get_args(Preset),
-        default="tower",
-        help="where settings come from that are not given. tower: those of the backbone, which are default for mini, "
-        "where they were chosen by measurement, and paper for every other (%(default)s)",
+        default="backbone",
+        help="where settings come from that are not given. backbone: default for mini, whose settings "
+        "were chosen by measurement, and paper for every other (%(default)s)",
     )
     _add_method(parser)
     parser.add_argument(

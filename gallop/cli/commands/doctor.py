@@ -1,4 +1,4 @@
-"""``gallop doctor``: what is installed, which towers are here, and how long one of them takes to load."""
+"""``gallop doctor``: what is installed, which backbones are here, and how long one of them takes to load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from gallop import available_models, load_backbone, load_image
 from gallop.backbones import pick_device
-from gallop.backbones.weights import towers_here
+from gallop.backbones.weights import backbones_here
 from gallop.cli.commands.app import missing_for_app
 from gallop.cli.console import Console, columns
 from gallop.features.encoding import default_cache_folder, encode_photos
@@ -26,7 +26,7 @@ def run(options: Namespace, console: Console) -> int:
         "versions": versions(),
         "device": str(pick_device(options.device)),
         "devices": devices(),
-        "towers": [{name: getattr(tower, name) for name in TOLD} for tower in towers_here(options.towers)],
+        "backbones": [{name: getattr(known, name) for name in TOLD} for known in backbones_here(options.backbones)],
         "models": {name: str(folder) for name, folder in available_models().items()},
         "cache": str(default_cache_folder()),
         "app": not missing_for_app(),
@@ -56,9 +56,9 @@ def _table(result: dict[str, Any]) -> list[str]:
     rows.append(["extra app", "there" if result["app"] else "not installed"])
     rows += [["device", result["device"]], ["devices", ", ".join(result["devices"])]]
     rows += [[f"model {name}", folder] for name, folder in result["models"].items()]
-    for tower in result["towers"]:
-        words = [f"{tower['bytes'] / 1e6:.0f} MB", tower["licence"], tower["needs"]]
-        rows.append([f"tower {tower['name']}", ", ".join(filter(None, words))])
+    for backbone in result["backbones"]:
+        words = [f"{backbone['bytes'] / 1e6:.0f} MB", backbone["licence"], backbone["needs"]]
+        rows.append([f"backbone {backbone['name']}", ", ".join(filter(None, words))])
     rows.append(["cache", result["cache"]])
     if backbone := result["backbone"]:
         took = backbone["seconds"]

@@ -39,7 +39,7 @@ def run(options: Namespace, console: Console) -> int:
     method_of(options, "paper"), training_of(options, "paper")  # refused before a backbone is loaded
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
     method, training = method_of(options, backbone.preset), training_of(options, backbone.preset)
-    if options.preset == "tower" and backbone.preset == "paper":
+    if options.preset == "backbone" and backbone.preset == "paper":
         console.progress(f"settings: the paper's, since none were measured on {backbone.name}")
     shots, skipped = _shots(options, training.seed, console)
     cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])

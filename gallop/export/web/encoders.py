@@ -66,16 +66,16 @@ def vision_onnx(classifier: GalLoPClassifier, precision: PagePrecision) -> bytes
     return _stored(onnx_model(what), precision)
 
 
-def text_onnx(tower: CausalTextEncoder, precision: PagePrecision) -> bytes:
+def text_onnx(encoder: CausalTextEncoder, precision: PagePrecision) -> bytes:
     """Return a file from ``ids`` (K, L) and ``read`` (K,), where EOT stands, both int32, to "features" (K, D).
 
     Raises:
         OnnxError: it cannot be written.
     """
-    texts, length = torch.export.Dim("texts"), torch.export.Dim("tokens", min=3, max=tower.context_length)
+    texts, length = torch.export.Dim("texts"), torch.export.Dim("tokens", min=3, max=encoder.context_length)
     example = (torch.zeros(2, 8, dtype=torch.int32), torch.full((2,), 4, dtype=torch.int32))
     free = {"ids": {0: texts, 1: length}, "read": {0: texts}}
-    what = ToTrace(WholeTexts(tower), example, (("ids", "read"), ("features",)), free, as_stored=True)
+    what = ToTrace(WholeTexts(encoder), example, (("ids", "read"), ("features",)), free, as_stored=True)
     return _stored(onnx_model(what), precision)
 
 

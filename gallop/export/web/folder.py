@@ -59,7 +59,9 @@ def page_files(
     shown = photos_to_begin_with(model.model_.class_names)
     large = _encoders(model, precision) | {f"runtime/{WASM_FILE}": runtime[WASM_FILE]}
     photos = [*shown, *photos]
-    difference = check_encoders(model, large["towers/vision.onnx"], large.get("towers/text.onnx"), precision, photos)
+    difference = check_encoders(
+        model, large["encoders/vision.onnx"], large.get("encoders/text.onnx"), precision, photos
+    )
     files = {f"{name}.packed": gzip.compress(data, 9, mtime=0) for name, data in large.items()}
     facts |= {
         "precision": precision,
@@ -137,12 +139,12 @@ def photos_to_begin_with(class_names: Sequence[str]) -> list[Path]:
 
 def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, bytes]:
     """What is large, and made of this model."""
-    made = {"towers/vision.onnx": vision_onnx(model, precision)}
+    made = {"encoders/vision.onnx": vision_onnx(model, precision)}
     if has_fixed_classes(model.model_):
-        return made | {"towers/classes.bin": class_features(model)}
+        return made | {"backbones/classes.bin": class_features(model)}
     merges = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
     text = text_onnx(cast(CausalTextEncoder, model.model_.backbone.text), precision)
-    return made | {"towers/text.onnx": text, "towers/merges.txt": merges.encode()}
+    return made | {"encoders/text.onnx": text, "encoders/merges.txt": merges.encode()}
 
 
 def page_sources(photos: Sequence[Path] = ()) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ import { Texts } from "./cosines.js";
 import { facts, keepsOffline, large } from "./files.js";
 import { opened, pictured, pixelsOf, Webcam } from "./photo.js";
 import { explained } from "./shown.js";
-import { Tower } from "./tower.js";
+import { Encoders } from "./encoders.js";
 
 const by = (id) => document.getElementById(id);
 const PLACE = "{}";
@@ -16,7 +16,7 @@ class Page {
   constructor(model) {
     this.model = model;
     this.names = model.names;
-    this.tower = new Tower();
+    this.encoders = new Encoders();
     this.explainer = new Explainer();
     this.known = new Map(); // sentence -> its feature
     this.turn = 0;
@@ -33,11 +33,11 @@ class Page {
 
   async start() {
     const files = await large(this.model, progress);
-    const classes = files["towers/classes.bin"];
-    delete files["towers/classes.bin"];
+    const classes = files["encoders/classes.bin"];
+    delete files["encoders/classes.bin"];
     by("progress").hidden = true;
     say(by("loading"), "Starting …");
-    await this.tower.start(this.model, files);
+    await this.encoders.start(this.model, files);
     await (this.model.fixed ? this.fix(new Float32Array(classes)) : this.rename(this.names));
   }
 
@@ -55,7 +55,7 @@ class Page {
     const fresh = [...new Set(sentences.filter((sentence) => !this.known.has(sentence)))];
     const begun = performance.now();
     if (fresh.length) {
-      const { features } = await this.tower.texts(fresh);
+      const { features } = await this.encoders.texts(fresh);
       fresh.forEach((sentence, i) => this.known.set(sentence, features.slice(i * width, (i + 1) * width)));
     }
     if (this.chips.names !== names) return;
@@ -72,7 +72,7 @@ class Page {
   async answer(photo) {
     const turn = ++this.turn;
     const begun = performance.now();
-    const { looks, box } = await this.tower.look(photo);
+    const { looks, box } = await this.encoders.look(photo);
     if (turn !== this.turn) return;
     this.seen = { looks, place: pictured(photo.canvas, box) };
     this.draw();

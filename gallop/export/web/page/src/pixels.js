@@ -1,4 +1,4 @@
-/* A photo as the tower takes it, level by level what gallop/backbones/preprocess.py makes of it with Pillow: bicubic,
+/* A photo as the image encoder takes it, level by level what gallop/backbones/preprocess.py makes of it with Pillow: bicubic,
    antialiased, in the fixed point of its 8-bit images. No page is known here. */
 
 const BITS = 22; // of a coefficient behind the point: Pillow's 32 - 8 - 2
@@ -127,7 +127,7 @@ export function seen(rgba, width, height, preprocess, times = 1) {
   return { rgb: resized(rgba, width, part, within, whole, [...corner, size, size]), side: size, box };
 }
 
-/* The tower's numbers (3, side, side) of RGB levels. */
+/* The image encoder's numbers (3, side, side) of RGB levels. */
 export function numbers(rgb, { mean, std }) {
   const count = rgb.length / 3;
   const made = new Float32Array(rgb.length);

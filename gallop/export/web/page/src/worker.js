@@ -1,4 +1,4 @@
-/* The towers, on a thread of their own. What is asked comes as {id, kind, ...}, what is answered goes as {id, ...}, or
+/* The encoders, on a thread of their own. What is asked comes as {id, kind, ...}, what is answered goes as {id, ...}, or
    as {id, problem}, a sentence. The page's content policy does not reach a worker, so this one has no way out. */
 
 import * as ort from "../runtime/ort.wasm.bundle.min.mjs";
@@ -21,10 +21,10 @@ const deeds = {
     ort.env.logLevel = "error";
     const settings = { executionProviders: ["wasm"], logSeverityLevel: 3 }; // it tells of every number that it joined
     const opened = (name) => ort.InferenceSession.create(new Uint8Array(files[name]), settings);
-    vision = await opened("towers/vision.onnx");
+    vision = await opened("encoders/vision.onnx");
     if (model.fixed) return {};
-    text = await opened("towers/text.onnx");
-    tokens = new ClipTokens(new TextDecoder().decode(files["towers/merges.txt"]));
+    text = await opened("encoders/text.onnx");
+    tokens = new ClipTokens(new TextDecoder().decode(files["encoders/merges.txt"]));
     return {};
   },
 

@@ -210,7 +210,7 @@ export class Learning extends Panel {
     const local = found?.each.length ? ` + mean of the local ones, ${mean(found.each).toFixed(4)}` : "";
     this.tell(
       `If this were a shot of ${name}, each step would make these losses smaller. Only a random few of the global ` +
-        "prompts sit in, so that they learn to differ. The towers never change." +
+        "prompts sit in, so that they learn to differ. The backbone never changes." +
         (take.besides.length ? ` The ${taughtBy(take)} needs no steps: it is the solution of an equation.` : ""),
       found && `Loss = −log of the share of ${name}. ${found.whole.toFixed(4)}${local} = ${found.total.toFixed(4)}.`,
       method.notes.learning,

@@ -108,7 +108,7 @@ export class Texts extends Panel {
     const texts = names.length * (whole + local);
     const learned = method.texts ? "Nothing is learned yet: they are words." : "The boxes are learned vectors.";
     this.tell(
-      `Each prompt is put before each class name, and the text tower makes a feature of it. ${learned}`,
+      `Each prompt is put before each class name, and the text encoder makes a feature of it. ${learned}`,
       `K = ${plural(names.length, "class").replace(/classs$/, "classes")}, M = ${whole} global and N = ${local} ` +
         `local prompts: ${texts} texts.`,
       method.notes.prompts,

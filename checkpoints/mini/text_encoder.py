@@ -1,4 +1,4 @@
-"""The text tower, taught to point at the directions of the joint space from the words alone."""
+"""The text encoder, taught to point at the directions of the joint space from the words alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vocabulary import Vocabulary
 __all__ = ["Recipe", "encode", "start", "train"]
 
 _TOGETHER = 256
-"""Rows that go through the tower at once."""
+"""Rows that go through the text encoder at once."""
 _CG_STEPS = 60
 """By then the residual of the start's regression is a thousandth of what it was."""
 _END = 49407
@@ -66,8 +66,8 @@ def _encode_group(names: Sequence[str], rows: Tensor, count: int, tokenizer: Sim
 def encode(model: CLIP, tokens: Tensor) -> Tensor:
     """Text features of token rows, each computed no further than its end.
 
-    Equal to ``model.encode_text`` on the same rows padded to the context length: the tower is causal, so what stands
-    after the end never matters. Rows of like length go through together.
+    Equal to ``model.encode_text`` on the same rows padded to the context length: the text encoder is causal, so what
+    stands after the end never matters. Rows of like length go through together.
     """
     # The end-of-text token has the largest number of all.
     ends = tokens.argmax(dim=1)
@@ -87,8 +87,8 @@ def encode(model: CLIP, tokens: Tensor) -> Tensor:
 def start(model: CLIP, vocabulary: Vocabulary, tokenizer: SimpleTokenizer) -> None:
     """Token embeddings and text projection to begin with, so that every token starts near what it means.
 
-    The projection is the subspace, as wide as the tower, that holds most of the classes' directions; the embeddings
-    solve a ridge regression from phrases (each the mean of its tokens) onto their targets there.
+    The projection is the subspace, as wide as the text encoder, that holds most of the classes' directions; the
+    embeddings solve a ridge regression from phrases (each the mean of its tokens) onto their targets there.
     """
     groups = vocabulary.groups.values()
     coded = [tokenizer.encode(name) for group in groups for name in group.names]
@@ -129,7 +129,7 @@ def _ridge(x: scipy.sparse.csr_matrix, y: NDArray[np.float32], strength: float) 
 
 
 def train(model: CLIP, vocabulary: Vocabulary, tokenizer: SimpleTokenizer, recipe: Recipe) -> Iterator[float]:
-    """Train the tower in place; yields the loss after every step."""
+    """Train the text encoder in place; yields the loss after every step."""
     groups = [
         _encode_group(group.names, group.rows, round(group.share * recipe.batch), tokenizer, recipe.longest_name)
         for group in vocabulary.groups.values()
@@ -162,11 +162,13 @@ def _form_tokens(form: str, tokenizer: SimpleTokenizer) -> tuple[list[int], list
 
 
 def _optimizer(model: CLIP, recipe: Recipe) -> torch.optim.AdamW:
-    tower = [value for key, value in model.named_parameters() if not key.startswith("visual.") and key != "logit_scale"]
+    weights = [
+        value for key, value in model.named_parameters() if not key.startswith("visual.") and key != "logit_scale"
+    ]
     # Vectors (norms, biases) are not decayed, as in CLIP (Radford et al. 2021, section 2.5).
     groups = [
-        {"params": [value for value in tower if value.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [value for value in tower if value.ndim <= 1], "weight_decay": 0.0},
+        {"params": [value for value in weights if value.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [value for value in weights if value.ndim <= 1], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 

@@ -1,6 +1,7 @@
-"""What one process does without a service: the tower alone in full batches, and a loop that asks about photo by photo.
+"""What one process does without a service: the backbone alone in full batches, and a loop that asks about photo by
+photo.
 
-python -m benchmarks.serve.tower
+python -m benchmarks.serve.backbone
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ SECONDS = 10.0
 
 
 def rates() -> tuple[float, float]:
-    """Photos a second that pass the tower in batches as full as the service's, prepared before, and nothing else; and
-    those that a loop over the same files is answered, one after the other.
+    """Photos a second that pass the backbone in batches as full as the service's, prepared before, and nothing else;
+    and those that a loop over the same files is answered, one after the other.
     """
-    command = [sys.executable, "-m", "benchmarks.serve.tower"]
-    tower, direct = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    return float(tower), float(direct)
+    command = [sys.executable, "-m", "benchmarks.serve.backbone"]
+    alone, direct = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return float(alone), float(direct)
 
 
 def _rates() -> tuple[float, float]:
@@ -40,8 +41,8 @@ def _rates() -> tuple[float, float]:
     pixels = [backbone.preprocess.centre(load_image(photo.path).image)[0] for photo in sample_photos()]
     batches = cycle([[torch.stack(pixels[i : i + BATCH])] for i in range(0, len(pixels) // BATCH * BATCH, BATCH)])
     files = cycle([photo.path.read_bytes() for photo in sample_photos()])
-    tower = _rate(lambda: encode_pixels(backbone, next(batches)))
-    return BATCH * tower, _rate(lambda: classifier.predict_all([next(files)]))
+    alone = _rate(lambda: encode_pixels(backbone, next(batches)))
+    return BATCH * alone, _rate(lambda: classifier.predict_all([next(files)]))
 
 
 def _rate(work: Callable[[], object]) -> float:

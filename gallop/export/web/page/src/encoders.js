@@ -1,6 +1,6 @@
 /* The worker, asked as a function that answers later. */
 
-export class Tower {
+export class Encoders {
   constructor() {
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.waiting = new Map();

@@ -1,4 +1,4 @@
-"""Towers on a device in two precisions: as they are run there, and plain fp32, which only rounding may tell apart."""
+"""Backbones on a device in two precisions: as they are run there, and plain fp32, which differ by rounding alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from open_clip.model import CustomTextCLIP
 from gallop.backbones import Backbone, load_backbone
 from gallop.estimator import GalLoPClassifier
 from tests import tiny
-from tests.backbones.test_towers import PREPROCESS, TINY_VISION, draw_parameters
+from tests.backbones.test_encoders import PREPROCESS, TINY_VISION, draw_parameters
 from tests.reference import backbone
 
 EXACT = 1e-4
@@ -27,7 +27,7 @@ IMAGES = {"cpu": 0.1, "cuda": HALF}
 """The same of image features, by device: through fifty layers, bf16 has three bits less than fp16."""
 
 
-def tower(name: str, device: torch.device) -> Backbone:
+def backbone_of(name: str, device: torch.device) -> Backbone:
     """``mini``, one of the reference's two, or "plain": text that is not causal, and an image pooled by attention;
     on a CPU in bf16, which stands for a GPU's half precision there.
     """
@@ -54,7 +54,7 @@ def _plain() -> Backbone:
 
 @contextmanager
 def exact() -> Iterator[None]:
-    """All towers in fp32, on a GPU too, and its convolutions without TF32."""
+    """All backbones in fp32, on a GPU too, and its convolutions without TF32."""
 
     def plain(self: Backbone, on_gpu: torch.dtype) -> torch.autocast:
         return torch.autocast(self.device.type, enabled=False)

@@ -1,4 +1,4 @@
-"""Each tower is taught with settings of its own: what was measured on one is never another's."""
+"""Each backbone is taught with settings of its own: what was measured on one is never another's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
+from app.backbones import BackboneRoom
 from app.options import Options
 from app.teaching.training import (
     CUSTOM,
@@ -27,14 +28,13 @@ from app.teaching.training import (
     way_of,
     with_prompts,
 )
-from app.towers import TowerRoom
 from app.ui import resources
 from app.views.export import imported
 from app.visitor.photos import VisitorPhotos
 from app.visitor.session import Session
 from app.visitor.training import VisitorTraining
 from gallop.backbones.loading import load_backbone
-from gallop.backbones.weights import KnownTower
+from gallop.backbones.weights import KnownBackbone
 from gallop.config import train_preset
 from tests import tiny
 from tests.app_pages import (
@@ -54,12 +54,12 @@ from tests.app_pages import (
 )
 
 GRIDS = {"four": (32, 8), "seven": (56, 8), "fine": (192, 8)}
-"""Side of the photo and of a region, in pixels, of a tower by its name."""
+"""Side of the photo and of a region, in pixels, of a backbone by its name."""
 
 
 @pytest.fixture
 def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """The app with ``mini`` and towers of 4 x 4, 7 x 7 and 24 x 24 regions beside it."""
+    """The app with ``mini`` and backbones of 4 x 4, 7 x 7 and 24 x 24 regions beside it."""
     monkeypatch.setattr(
         gallop.backbones, "load_backbone", load_backbone
     )  # of all of them, not a tiny one in their place
@@ -67,8 +67,8 @@ def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     for name, (side, patch) in GRIDS.items():
         (tmp_path / name).mkdir()
         folders.append(str(tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch)))
-    room = TowerRoom(Options(tuple(folders)))
-    monkeypatch.setattr(resources.shared, "towers", room)
+    room = BackboneRoom(Options(tuple(folders)))
+    monkeypatch.setattr(resources.shared, "backbones", room)
     yield tiny_app
     room.close()
 
@@ -92,7 +92,7 @@ def test_scales_of_known_grids() -> None:
     assert with_prompts((5, 300), 4, 7 * 7) == (5, 49, 4, 5)
 
 
-def test_what_was_measured_on_mini_is_no_other_towers() -> None:
+def test_what_was_measured_on_mini_is_no_other_backbones() -> None:
     mini, paper = train_preset("default"), train_preset("paper")
     assert preset(QUICK).training() == mini
     assert preset(PAPER).training() == preset(PAPER, "paper", 49).training() == paper
@@ -114,32 +114,32 @@ def test_the_way_that_settings_are_of_is_known_again() -> None:
 
 
 def test_words_say_what_was_measured_and_what_was_not() -> None:
-    mini = KnownTower("mini", grid=(14, 14), preset="default")
-    other = KnownTower("other", grid=(7, 7))
+    mini = KnownBackbone("mini", grid=(14, 14), preset="default")
+    other = KnownBackbone("other", grid=(7, 7))
     assert "Chosen by measurement" in way_in_words(QUICK, mini)
     assert "Chosen by measurement" not in way_in_words(QUICK, other)
-    assert "50 rounds of 4 views of each photo, k for its 49 regions. Measured on no tower." in way_in_words(
+    assert "50 rounds of 4 views of each photo, k for its 49 regions. Not measured on any backbone." in way_in_words(
         QUICK, other
     )
-    assert "the usual ones" in way_in_words(PAPER, other)
-    assert "the usual ones" not in way_in_words(PAPER, mini)
+    assert "the defaults" in way_in_words(PAPER, other)
+    assert "the defaults" not in way_in_words(PAPER, mini)
 
 
-def test_of_a_tower_that_nothing_was_set_for_a_training_takes_the_usual_settings() -> None:
+def test_of_a_backbone_that_nothing_was_set_for_a_training_takes_the_usual_settings() -> None:
     training = VisitorTraining(VisitorPhotos())
     assert training.settings == preset(QUICK)
-    training.tower = "other"
+    training.backbone_name = "other"
     assert training.settings == preset(PAPER, "paper")
     training.settings = replace(training.settings, lr=0.5)
-    assert training.settings_on(KnownTower("other", grid=(2, 2))).lr == 0.5
-    training.tower = "mini"
+    assert training.settings_on(KnownBackbone("other", grid=(2, 2))).lr == 0.5
+    training.backbone_name = "mini"
     assert training.settings == preset(QUICK)
-    training.tower = "third"
-    assert training.settings_on(KnownTower("third", grid=(2, 2))).topk == (4, 4, 4, 4)
+    training.backbone_name = "third"
+    assert training.settings_on(KnownBackbone("third", grid=(2, 2))).topk == (4, 4, 4, 4)
 
 
 def choose(at: AppTest, name: str) -> AppTest:
-    at.selectbox(key="towers chosen").set_value(name)
+    at.selectbox(key="backbones chosen").set_value(name)
     return fine(at.run())
 
 
@@ -153,9 +153,9 @@ def form(at: AppTest, *names: str) -> list[Any]:
     return [at.number_input(key=f"teach settings {name}").value for name in names]
 
 
-def test_each_tower_has_a_form_of_its_own(three: Open) -> None:
+def test_each_backbone_has_a_form_of_its_own(three: Open) -> None:
     at = cards(fine(three()), {"red": 2, "green": 2})
-    session_of(at).training.settings_by_tower.clear()
+    session_of(at).training.settings_by_backbone.clear()
     go(at, TEACH)
     assert (at.radio(key="teach way").value, form(at, "lr", "epochs", "views")) == (QUICK, [0.1, 30, 4])
     assert scales(at) == [(5, 196), (10, 196), (15, 196), (20, 196)]
@@ -168,7 +168,7 @@ def test_each_tower_has_a_form_of_its_own(three: Open) -> None:
     assert at.radio(key="teach way").value == PAPER, "what goes with it"
     assert form(at, "lr", "epochs", "views") == [0.002, 200, 0]
     assert scales(at) == [(5, 49), (10, 49), (15, 49), (20, 49)]
-    assert "the usual ones" in everything(at)
+    assert "the defaults" in everything(at)
     fine(at.radio(key="teach way").set_value(QUICK).run())
     assert (form(at, "lr", "epochs", "views"), scales(at)) == ([0.002, 50, 4], [(1, 49), (2, 49), (4, 49), (5, 49)])
     assert "k for its 49 regions" in everything(at)
@@ -202,6 +202,6 @@ def test_a_model_that_is_opened_is_read_at_the_k_that_it_learned_with(three: Ope
     assert [line.split(":")[0] for line in sums(at)] == ["k = 5", "k = 10", "k = 15", "k = 20"], "its own"
 
 
-def test_of_a_model_that_does_not_say_how_it_was_taught_the_settings_are_its_towers() -> None:
+def test_of_a_model_that_does_not_say_how_it_was_taught_the_settings_are_its_backbones() -> None:
     taught = imported(Session(), tiny.classifier().zero_shot(["red", "green"]), tiny.vit())
     assert taught.settings.training() == train_preset("paper"), "nothing of mini's"

@@ -1,4 +1,4 @@
-"""Towers in memory: one load at a time, under a budget, never let go while in use; and work that waits for one."""
+"""Backbones in memory: one load at a time, under a budget, never let go while in use; and work that waits for one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from app import towers as rooms
+from app import backbones as rooms
+from app.backbones import BackboneProblem, BackboneRoom, OnBackbone, download_manager, downloading, to_download
 from app.jobs import Counted, JobManager, PlainError, State
 from app.options import Options
-from app.towers import OnTower, TowerProblem, TowerRoom, download_manager, downloading, to_download
 from gallop.backbones import Backbone, weights
-from gallop.backbones.weights import KnownTower
+from gallop.backbones.weights import KnownBackbone
 from gallop.errors import BackboneError
 from tests import tiny
 from tests.app_pages import there
@@ -25,7 +25,7 @@ NAMES = ("a", "b", "c")
 
 
 class Loads:
-    """Loads that take as long as they are told to, each of a tower of its own."""
+    """Loads that take as long as they are told to, each of a backbone of its own."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -34,14 +34,14 @@ class Loads:
         self.may_end.set()
         self.fails: dict[str, Exception] = {}
 
-    def __call__(self, tower: KnownTower, options: Options) -> Backbone:
-        self.begun.append(tower.name)
+    def __call__(self, known: KnownBackbone, options: Options) -> Backbone:
+        self.begun.append(known.name)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             assert self.may_end.wait(60)
-            if tower.name in self.fails:
-                raise self.fails[tower.name]
+            if known.name in self.fails:
+                raise self.fails[known.name]
             return tiny.new_vit()
         finally:
             self.at_once -= 1
@@ -59,17 +59,17 @@ def size() -> int:
 
 @pytest.fixture
 def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
-    """A function for a room of three towers of equal size, and memory for so many of them."""
-    made: list[TowerRoom] = []
+    """A function for a room of three backbones of equal size, and memory for so many of them."""
+    made: list[BackboneRoom] = []
 
-    def room(towers: float = 10, **options: Any) -> TowerRoom:
+    def room(backbones: float = 10, **options: Any) -> BackboneRoom:
         folders = []
         for name in NAMES:
             (tmp_path / name).mkdir(exist_ok=True)
             folders.append(str(tiny.backbone_folder(tmp_path / name)))
-        found = TowerRoom(Options(tuple(folders), memory=int(towers * size()), **options), loads)
-        for tower in found.listing.towers():
-            object.__setattr__(tower, "memory", size())
+        found = BackboneRoom(Options(tuple(folders), memory=int(backbones * size()), **options), loads)
+        for known in found.listing.backbones():
+            object.__setattr__(known, "memory", size())
         made.append(found)
         return found
 
@@ -78,12 +78,12 @@ def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
         found.close()
 
 
-def leased(room: TowerRoom, name: str) -> rooms.Lease:
+def leased(room: BackboneRoom, name: str) -> rooms.Lease:
     found = there(room.lease(name, 30))
     return found
 
 
-def test_a_tower_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> None:
+def test_a_backbone_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> None:
     room = make()
     loads.may_end.clear()
     assert room.lease("a") is None, "nobody waits"
@@ -109,7 +109,7 @@ def test_one_load_at_a_time(make: Any, loads: Loads) -> None:
 
 
 def test_the_one_unused_for_longest_makes_room_and_comes_back_as_itself(make: Any, loads: Loads) -> None:
-    room = make(towers=2)
+    room = make(backbones=2)
     a = leased(room, "a")
     classifier = tiny.classifier(backbone=a.backbone).zero_shot(["red", "green"])
     before = classifier.explain(tiny.picture(1)).probabilities
@@ -126,13 +126,13 @@ def test_the_one_unused_for_longest_makes_room_and_comes_back_as_itself(make: An
 
 
 def test_what_is_used_is_never_let_go(make: Any) -> None:
-    room = make(towers=2)
+    room = make(backbones=2)
     held = leased(room, "a")
     leased(room, "b").give_back()
     leased(room, "c").give_back()
     assert held.backbone.loaded, "b went, though it was used later"
     both = [held, leased(room, "c")]
-    with pytest.raises(TowerProblem, match=r"b needs 0\.0 GB.* where a and c are in use"):
+    with pytest.raises(BackboneProblem, match=r"b needs 0\.0 GB.* where a and c are in use"):
         room.lease("b", 30)
     assert all(lease.backbone.loaded for lease in both)
     both.pop().give_back()
@@ -141,7 +141,7 @@ def test_what_is_used_is_never_let_go(make: Any) -> None:
 
 
 def test_a_lease_that_is_forgotten_is_given_back(make: Any) -> None:
-    room = make(towers=1)
+    room = make(backbones=1)
     lease = leased(room, "a")
     lease.give_back()
     lease.give_back()
@@ -150,8 +150,8 @@ def test_a_lease_that_is_forgotten_is_given_back(make: Any) -> None:
 
 
 def test_one_that_is_larger_than_all_room_is_refused_and_mini_never(make: Any, loads: Loads) -> None:
-    room = make(towers=0.5)
-    with pytest.raises(TowerProblem, match="Choose a smaller one"):
+    room = make(backbones=0.5)
+    with pytest.raises(BackboneProblem, match="Choose a smaller one"):
         room.lease("a", 30)
     assert loads.begun == []
     leased(room, "mini")
@@ -161,9 +161,9 @@ def test_what_cannot_be_loaded_is_a_sentence_until_somebody_tries_again(make: An
     room = make()
     loads.fails = {"a": BackboneError("The weights do not fit."), "b": KeyError("oops")}
     for _ in range(2):
-        with pytest.raises(TowerProblem, match="do not fit"):
+        with pytest.raises(BackboneProblem, match="do not fit"):
             room.lease("a", 30)
-    with pytest.raises(TowerProblem, match="details are in the terminal"):
+    with pytest.raises(BackboneProblem, match="details are in the terminal"):
         room.lease("b", 30)
     assert loads.begun == ["a", "b"]
     leased(room, "c")
@@ -175,31 +175,31 @@ def test_what_cannot_be_loaded_is_a_sentence_until_somebody_tries_again(make: An
 @pytest.mark.parametrize("name", ["/etc/passwd", "", "../a", "ViT-B-16//etc/passwd", "a/", "nothing"])
 def test_a_name_that_is_not_listed_opens_nothing(make: Any, loads: Loads, name: str) -> None:
     room = make()
-    with pytest.raises(TowerProblem, match="not on this machine"):
+    with pytest.raises(BackboneProblem, match="not on this machine"):
         room.lease(name, 30)
     assert (loads.begun, room.listing.seek(name)) == ([], None)
 
 
-def test_a_named_tower_that_is_not_there_is_told_and_the_others_stay(tmp_path: Path) -> None:
+def test_a_named_backbone_that_is_not_there_is_told_and_the_others_stay(tmp_path: Path) -> None:
     folder = tiny.backbone_folder(tmp_path)
-    room = TowerRoom(Options((str(tmp_path / "gone"), str(folder))))
-    assert "names no tower" in room.listing.problem
-    assert [tower.name for tower in room.listing.towers()] == ["mini", folder.name]
+    room = BackboneRoom(Options((str(tmp_path / "gone"), str(folder))))
+    assert "names no backbone" in room.listing.problem
+    assert [known.name for known in room.listing.backbones()] == ["mini", folder.name]
 
 
 def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
     (tmp_path / "wrong.safetensors").write_bytes(b"no weights at all")
-    room = TowerRoom(Options((f"ViT-B-16-quickgelu={tmp_path / 'wrong.safetensors'}",)))
+    room = BackboneRoom(Options((f"ViT-B-16-quickgelu={tmp_path / 'wrong.safetensors'}",)))
     try:
-        with pytest.raises(TowerProblem, match="holds no weights that can be read safely"):
+        with pytest.raises(BackboneProblem, match="holds no weights that can be read safely"):
             room.lease("ViT-B-16-quickgelu/wrong.safetensors", 60)
     finally:
         room.close()
 
 
-def test_a_tower_is_called_without_its_path(tmp_path: Path) -> None:
+def test_a_backbone_is_called_without_its_path(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    room = TowerRoom(Options((str(tiny.backbone_folder(tmp_path / "mine")),), precision="fp32"))
+    room = BackboneRoom(Options((str(tiny.backbone_folder(tmp_path / "mine")),), precision="fp32"))
     try:
         backbone = leased(room, "mine").backbone
         assert (backbone.name, room.named_by(backbone.fingerprint), room.named_by("other")) == ("mine", "mine", "")
@@ -207,10 +207,10 @@ def test_a_tower_is_called_without_its_path(tmp_path: Path) -> None:
         room.close()
 
 
-def test_with_another_kind_of_regions_it_is_another_tower(tmp_path: Path) -> None:
+def test_with_another_kind_of_regions_it_is_another_backbone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     folder = str(tiny.backbone_folder(tmp_path / "mine"))
-    room = TowerRoom(Options((folder,), precision="fp32", regions="query-query"))
+    room = BackboneRoom(Options((folder,), precision="fp32", regions="query-query"))
     try:
         backbone = leased(room, "mine (query-query)").backbone
         assert (backbone.name, backbone.region_kind) == ("mine", "query-query"), "the name is one that can be loaded"
@@ -221,7 +221,7 @@ def test_with_another_kind_of_regions_it_is_another_tower(tmp_path: Path) -> Non
         named = [room.named_by(found.fingerprint) for found in (backbone, other)]
         assert named == ["mine (query-query)", "mine"]
         assert leased(room, "mini").backbone.region_kind == "value", "it has no other"
-        with pytest.raises(TowerProblem, match="not on this machine"):
+        with pytest.raises(BackboneProblem, match="not on this machine"):
             room.lease("mini (query-query)")
     finally:
         room.close()
@@ -247,8 +247,8 @@ class Counting:
         return self.done, self.backbone.loaded
 
 
-def test_work_waits_for_its_tower_in_steps_and_holds_it_to_its_end(make: Any, loads: Loads) -> None:
-    room, manager, made = make(towers=1), JobManager(), []
+def test_work_waits_for_its_backbone_in_steps_and_holds_it_to_its_end(make: Any, loads: Loads) -> None:
+    room, manager, made = make(backbones=1), JobManager(), []
 
     def work(backbone: Backbone) -> Counting:
         made.append(Counting(backbone))
@@ -256,13 +256,13 @@ def test_work_waits_for_its_tower_in_steps_and_holds_it_to_its_end(make: Any, lo
         return made[-1]
 
     loads.may_end.clear()
-    job = manager.submit(OnTower(room, "a", work))
+    job = manager.submit(OnBackbone(room, "a", work))
     try:
         until(lambda: isinstance(job.snapshot().progress, Counted))
         assert job.snapshot().state is State.RUNNING
         loads.may_end.set()
         until(lambda: made)
-        with pytest.raises(TowerProblem, match="where a is in use"):
+        with pytest.raises(BackboneProblem, match="where a is in use"):
             room.lease("b", 30)
         made[0].go_on.set()
         until(lambda: not job.snapshot().active)
@@ -273,24 +273,24 @@ def test_work_waits_for_its_tower_in_steps_and_holds_it_to_its_end(make: Any, lo
         manager.close()
 
 
-def test_work_that_is_cancelled_or_fails_gives_its_tower_back(make: Any, loads: Loads) -> None:
-    room, manager = make(towers=1), JobManager()
+def test_work_that_is_cancelled_or_fails_gives_its_backbone_back(make: Any, loads: Loads) -> None:
+    room, manager = make(backbones=1), JobManager()
 
     def fail(_: Backbone) -> Counting:
         raise BackboneError("It went wrong.")
 
     try:
         loads.may_end.clear()
-        job = manager.submit(OnTower(room, "a", Counting))
+        job = manager.submit(OnBackbone(room, "a", Counting))
         until(lambda: isinstance(job.snapshot().progress, Counted))
         job.cancel()
         until(lambda: not job.snapshot().active)
         assert (job.snapshot().state, job.snapshot().result) == (State.CANCELLED, None)
         loads.may_end.set()
-        failed = manager.submit(OnTower(room, "b", fail))
+        failed = manager.submit(OnBackbone(room, "b", fail))
         until(lambda: not failed.snapshot().active)
         assert failed.snapshot().error == "It went wrong."
-        unknown = manager.submit(OnTower(room, "/etc/passwd", Counting))
+        unknown = manager.submit(OnBackbone(room, "/etc/passwd", Counting))
         until(lambda: not unknown.snapshot().active)
         assert "not on this machine" in unknown.snapshot().error
         leased(room, "c")
@@ -309,7 +309,7 @@ def test_nothing_is_downloaded_unless_it_is_allowed_and_on_the_list(make: Any) -
             downloading(make(downloads=True), name)
 
 
-def test_a_downloaded_tower_is_listed(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_downloaded_backbone_is_listed(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     room, manager = make(downloads=True), download_manager()
     clip = tmp_path / ".cache" / "clip"
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -321,7 +321,7 @@ def test_a_downloaded_tower_is_listed(make: Any, monkeypatch: pytest.MonkeyPatch
         yield weights.Fetched(2, 2)
 
     monkeypatch.setattr(weights, "fetch_weights", fetched)
-    assert "ViT-B-16/openai" in [tower.name for tower in to_download(room)]
+    assert "ViT-B-16/openai" in [backbone.name for backbone in to_download(room)]
     try:
         job = manager.submit(downloading(room, "ViT-B-16/openai"))
         until(lambda: not job.snapshot().active, 60)
@@ -329,5 +329,5 @@ def test_a_downloaded_tower_is_listed(make: Any, monkeypatch: pytest.MonkeyPatch
     finally:
         manager.close()
     assert room.listing.find("ViT-B-16/openai") is not None
-    assert "ViT-B-16/openai" not in [tower.name for tower in to_download(room)]
-    assert json.dumps([tower.name for tower in room.listing.towers()]).startswith('["mini"')
+    assert "ViT-B-16/openai" not in [known.name for known in to_download(room)]
+    assert json.dumps([known.name for known in room.listing.backbones()]).startswith('["mini"')

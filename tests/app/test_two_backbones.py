@@ -1,4 +1,4 @@
-"""Two towers in one visit: each has its own answers, prompts, runs and exports, and none is taken for the other's."""
+"""Two backbones in one visit: each has its own answers, prompts, runs and exports, and none is mistaken."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
+from app.backbones import BackboneRoom
 from app.options import Options
-from app.runs.run import Run, differences, same_tower, siblings, towers_in_words, towers_of
+from app.runs.run import Run, backbones_in_words, backbones_of, differences, same_backbone, siblings
 from app.runs.store import MACHINE
-from app.towers import TowerRoom
 from app.ui import resources
 from app.views import compare
-from app.views.project import tower_of_files
+from app.views.project import backbone_of_files
 from gallop import GalLoPClassifier
 from gallop.backbones import Backbone
 from gallop.errors import BackboneError
@@ -65,7 +65,7 @@ LOADED = {"mini": tiny.new_vit, "other": tiny.other_vit}
 
 @pytest.fixture
 def two(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    """The app with a second tower, ``other``, which whoever starts it has named."""
+    """The app with a second backbone, ``other``, which whoever starts it has named."""
     (tmp_path / "other").mkdir()
     folder = tiny.backbone_folder(tmp_path / "other")
 
@@ -73,28 +73,28 @@ def two(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         return tiny.new_vit() if name == "mini" else tiny.other_vit()
 
     monkeypatch.setattr(gallop.backbones, "load_backbone", load)
-    room = TowerRoom(Options((str(folder),), precision="fp32"))
-    monkeypatch.setattr(resources.shared, "towers", room)
+    room = BackboneRoom(Options((str(folder),), precision="fp32"))
+    monkeypatch.setattr(resources.shared, "backbones", room)
     monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
     yield tiny_app
     room.close()
 
 
 def choose(at: AppTest, name: str) -> AppTest:
-    """Choose a tower; where a short training was set for the last one, this one gets the same."""
+    """Choose a backbone; where a short training was set for the last one, this one gets the same."""
     session = session_of(at)
     settings = session.training.settings
-    fine(at.selectbox(key="towers chosen").set_value(name).run())
+    fine(at.selectbox(key="backbones chosen").set_value(name).run())
     if settings.epochs == 2:
         session.training.settings = settings
-        session.teach = replace(session.teach, tower=None)
+        session.teach = replace(session.teach, backbone_name=None)
     return at
 
 
 def test_the_choice_is_small_there_and_says_what_computes(two: Open) -> None:
     at = fine(two())
-    assert at.selectbox(key="towers chosen").value == "mini"
-    assert at.selectbox(key="towers chosen").options == ["mini", "other"]
+    assert at.selectbox(key="backbones chosen").value == "mini"
+    assert at.selectbox(key="backbones chosen").options == ["mini", "other"]
     at = with_photo(two)
     written = everything(at).replace("\\", "")
     assert "computes on cpu, fp32; 224 pixels; 14 x 14 regions" in written
@@ -112,22 +112,22 @@ def test_each_answers_for_itself_on_every_page(two: Open) -> None:
     assert other == pytest.approx(direct.explain(photo).probabilities, abs=1e-5)
     go(at, EXPORT)
     assert "backbone='other'" in "".join(found.value for found in at.code)
-    assert "&tower=other" in at.code[-1].value
+    assert "&backbone=other" in at.code[-1].value
     go(at, EXPLORE)
-    assert (at.selectbox(key="towers chosen").value, explained(choose(at, "mini")).shares) == ("other", mini)
+    assert (at.selectbox(key="backbones chosen").value, explained(choose(at, "mini")).shares) == ("other", mini)
 
 
 def test_prompts_of_one_wait_while_the_other_answers(two: Open) -> None:
     at = with_photo(two, "red\ngreen")
     taught = taught_of(train(cards(at, COLOURS, tests=2)))
-    assert taught.tower == "mini"
+    assert taught.backbone_name == "mini"
     go(at, TEST)
     assert any("Right on the 4 test photos" in metric.label for metric in at.metric)
     assert session_of(choose(at, "other")).training.taught is None
     assert "What was taught on mini waits there" in everything(at)
     assert "Start here" in at.info[0].value
     mine = taught_of(train(at))
-    assert mine.tower == "other"
+    assert mine.backbone_name == "other"
     assert mine.fingerprint == tiny.other_vit().fingerprint != taught.fingerprint
     assert session_of(choose(go(at, TEST), "mini")).training.taught is taught
     direct = taught.after.score(*_tests(at))
@@ -139,32 +139,32 @@ def _tests(at: AppTest) -> tuple[list[Any], list[str]]:
     return [photo for photo, _ in pairs], [name for _, name in pairs]
 
 
-def test_a_training_that_ends_after_another_tower_was_chosen_stays_with_its_own(two: Open) -> None:
+def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_own(two: Open) -> None:
     at = cards(fine(two()), COLOURS)
     session = session_of(at)
-    session.training.start(resources.jobs(), resources.towers())
+    session.training.start(resources.jobs(), resources.backbones())
     finish(choose(at, "other"))
     assert (session.training.taught, session.training.elsewhere) == (None, ["mini"])
     assert session.training.outcome is not None
-    assert "It was taught on mini: choose that tower to use it." in session.training.outcome[1]
+    assert "It was taught on mini: choose that backbone to use it." in session.training.outcome[1]
     choose(at, "mini")
     assert session.training.outcome is not None
-    assert "choose that tower" not in session.training.outcome[1]
+    assert "choose that backbone" not in session.training.outcome[1]
 
 
-def test_settings_that_come_with_a_run_of_another_tower_are_that_towers(two: Open) -> None:
+def test_settings_that_come_with_a_run_of_another_backbone_are_that_backbones(two: Open) -> None:
     at = go(finish(cards(fine(two()), COLOURS)), TEACH)
     training = session_of(train(at)).training
     taught, mine = there(training.taught), training.settings
-    training.tower = "other"
+    training.backbone_name = "other"
     other = training.settings
     training.adopt(taught, replace(mine, epochs=7))
-    assert (training.tower, training.settings.epochs) == (taught.tower, 7)
-    training.tower = "other"
+    assert (training.backbone_name, training.settings.epochs) == (taught.backbone_name, 7)
+    training.backbone_name = "other"
     assert training.settings == other
 
 
-def test_how_a_training_ended_is_told_with_its_own_tower(two: Open) -> None:
+def test_how_a_training_ended_is_told_with_its_own_backbone(two: Open) -> None:
     at = go(cards(fine(two()), COLOURS), TEACH)
     assert "steps on 6 photos" in everything(train(at))
     assert "steps on 6 photos" not in everything(choose(at, "other"))
@@ -187,39 +187,39 @@ def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page(two: Open)
     assert session_of(finish(at)).training.taught is not None
 
 
-def test_runs_know_their_tower_and_open_with_it(two: Open) -> None:
+def test_runs_know_their_backbone_and_open_with_it(two: Open) -> None:
     at = cards(fine(two()), COLOURS, tests=2)
     go(train(choose(go(train(at), TEACH), "other")), COMPARE)
     theirs, mine = there(session_of(at).training.ledger).runs()
-    assert [(run.tower, run.fingerprint) for run in (mine, theirs)] == [
+    assert [(run.backbone_name, run.fingerprint) for run in (mine, theirs)] == [
         ("mini", tiny.new_vit().fingerprint),
         ("other", tiny.other_vit().fingerprint),
     ]
-    assert siblings(mine, [mine, theirs]) == [mine], "another tower is no other seed"
-    assert not same_tower(mine, theirs)
-    assert "A answers with the tower mini and B with other" in towers_in_words(mine, theirs)
-    room = resources.towers()
-    assert [compare.tower_of_run(room, run) for run in (mine, theirs)] == ["mini", "other"]
-    assert session_of(at).training.tower == "other"
-    assert "It answers with its own tower" not in button(at, "Open this run").help
+    assert siblings(mine, [mine, theirs]) == [mine], "another backbone is no other seed"
+    assert not same_backbone(mine, theirs)
+    assert "A answers with the backbone mini and B with other" in backbones_in_words(mine, theirs)
+    room = resources.backbones()
+    assert [compare.backbone_of_run(room, run) for run in (mine, theirs)] == ["mini", "other"]
+    assert session_of(at).training.backbone_name == "other"
+    assert "It answers with its own backbone" not in button(at, "Open this run").help
     fine(at.selectbox(key="compare run").set_value(mine.id).run())
-    assert "It answers with its own tower, mini." in button(at, "Open this run").help
-    assert session_of(fine(button(at, "Open this run").click().run())).training.tower == "mini"
+    assert "It answers with its own backbone, mini." in button(at, "Open this run").help
+    assert session_of(fine(button(at, "Open this run").click().run())).training.backbone_name == "mini"
     assert session_of(at).training.taught is not None
     assert session_of(at).training.taught.fingerprint == tiny.new_vit().fingerprint  # type: ignore[union-attr]
     go(at, EXPLORE)
-    assert at.selectbox(key="towers chosen").value == "mini"
+    assert at.selectbox(key="backbones chosen").value == "mini"
 
 
 @pytest.mark.slow
-def test_figures_of_two_towers_are_never_beside_each_other_without_a_word(two: Open) -> None:
+def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two: Open) -> None:
     at = cards(fine(two()), COLOURS, tests=2)
-    assert "tower" not in table(go(train(at), COMPARE), "method")[0], "all are of one"
+    assert "backbone" not in table(go(train(at), COMPARE), "method")[0], "all are of one"
     assert "no common scale" not in everything(at)
     settings = session_of(choose(go(at, TEACH), "other")).training.settings
     session_of(at).training.settings = replace(settings, epochs=30)  # for maps that are told apart
     go(train(at), COMPARE)
-    assert {line["run"]: line["tower"] for line in table(at, "method") if line["run"] != "CoOp"} == {
+    assert {line["run"]: line["backbone"] for line in table(at, "method") if line["run"] != "CoOp"} == {
         "Zero-shot": "other",
         "GalLoP 1": "mini",
         "GalLoP 2": "other",
@@ -231,13 +231,13 @@ def test_figures_of_two_towers_are_never_beside_each_other_without_a_word(two: O
     ]
     assert "no common scale" not in everything(at), "A and B are of one"
     said = everything(fine(at.selectbox(key="compare pin_b").set_value(1).run())).replace("\\", "")
-    assert "A answers with the tower other and B with mini" in said
+    assert "A answers with the backbone other and B with mini" in said
     assert "A: GalLoP 2 on other, right on 4 test photos" in said
     assert "B: GalLoP 1 on mini, right on 4 test photos" in said
-    assert "A says what it does with the tower other, B with mini." in said or "None: A and B say the same" in said
+    assert "A answers with the backbone other, B with mini." in said or "None: A and B say the same" in said
     assert "**A: GalLoP 2 on other** says" in said
-    assert "two towers share no scale" in said
-    assert {line["what"]: (line["A"], line["B"]) for line in table(at, "what")}["tower"] == ("other", "mini")
+    assert "two backbones share no scale" in said
+    assert {line["what"]: (line["A"], line["B"]) for line in table(at, "what")}["backbone"] == ("other", "mini")
     assert "A: GalLoP 2 on other: loss" in next(
         found.proto.alt for found in at.get("plotly_chart") if "losses" in found.proto.id
     )
@@ -246,7 +246,7 @@ def test_figures_of_two_towers_are_never_beside_each_other_without_a_word(two: O
     for label, number in (("A", 2), ("B", 1)):
         run = next(run for run in session.training.ledger.runs() if run.id == number)  # type: ignore[union-attr]
         photo = compare.photos(session)[at.selectbox(key="compare photo").value]
-        found = compare.explain_with_run(session, LOADED[run.tower](), run, photo)
+        found = compare.explain_with_run(session, LOADED[run.backbone_name](), run, photo)
         shown.append(found.region_scores(name, 0))
         own = scale_of(shown[-1:])
         assert grid(at, f"compared map {label}")["range"] == [own.low, own.high]
@@ -254,26 +254,28 @@ def test_figures_of_two_towers_are_never_beside_each_other_without_a_word(two: O
     assert "share no scale" not in everything(fine(at.selectbox(key="compare pin_b").set_value(2).run()))
 
 
-def test_two_towers_of_one_name_are_told_apart_by_their_weights() -> None:
-    def run(number: int, fingerprint: str, tower: str = "ours") -> Run:
-        return Run(number, f"run {number}", 0.0, ("a", "b"), None, tower, fingerprint)
+def test_two_backbones_of_one_name_are_told_apart_by_their_weights() -> None:
+    def run(number: int, fingerprint: str, name: str = "ours") -> Run:
+        return Run(number, f"run {number}", 0.0, ("a", "b"), None, name, fingerprint)
 
     first, second, third, old = run(1, "a" * 64), run(2, "b" * 64), run(3, "c" * 64, "theirs"), run(4, "", "theirs")
-    assert towers_of([first, first]) == ("", "")
-    assert towers_of([third, old]) == ("", ""), "of an old run the name is all there is"
-    assert towers_of([first, second, third]) == ("ours (aaaaaaaa)", "ours (bbbbbbbb)", "theirs")
-    assert towers_of([]) == ()
-    assert "the tower ours (aaaaaaaa) and B with ours (bbbbbbbb)" in towers_in_words(first, second)
-    assert ("tower", "ours (aaaaaaaa)", "theirs") not in differences(first, first)
-    assert ("tower", "ours", "theirs") in differences(first, third)
+    assert backbones_of([first, first]) == ("", "")
+    assert backbones_of([third, old]) == ("", ""), "of an old run the name is all there is"
+    assert backbones_of([first, second, third]) == ("ours (aaaaaaaa)", "ours (bbbbbbbb)", "theirs")
+    assert backbones_of([]) == ()
+    assert "the backbone ours (aaaaaaaa) and B with ours (bbbbbbbb)" in backbones_in_words(first, second)
+    assert ("backbone", "ours (aaaaaaaa)", "theirs") not in differences(first, first)
+    assert ("backbone", "ours", "theirs") in differences(first, third)
 
 
-def test_a_run_whose_tower_is_loaded_first_opens_as_soon_as_it_is(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_backbone_is_loaded_first_opens_as_soon_as_it_is(
+    two: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at = cards(fine(two()), COLOURS)
     train(choose(at, "other"))
     restart()
-    room = TowerRoom(resources.towers().options)
-    monkeypatch.setattr(resources.shared, "towers", room)
+    room = BackboneRoom(resources.backbones().options)
+    monkeypatch.setattr(resources.shared, "backbones", room)
     monkeypatch.setattr(resources, "PAGE_PATIENCE", 0.0)
     at = go(fine(two()), COMPARE)
     # mini is loaded for the row of zero-shot
@@ -281,27 +283,27 @@ def test_a_run_whose_tower_is_loaded_first_opens_as_soon_as_it_is(two: Open, mon
     gate, load = threading.Event(), gallop.backbones.load_backbone
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda *args, **rest: gate.wait(30) and load(*args, **rest))
     fine(button(at, "Open this run").click().run())
-    assert session_of(at).page_jobs.running is not None, "no page waits for a tower"
+    assert session_of(at).page_jobs.running is not None, "no page waits for a backbone"
     gate.set()
-    assert session_of(finish(at)).training.tower == "other"
+    assert session_of(finish(at)).training.backbone_name == "other"
     assert session_of(at).training.taught is not None
     room.close()
 
 
-def test_a_run_of_a_tower_that_is_gone_is_a_sentence_and_stays(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     at = cards(fine(two()), COLOURS)
     train(choose(at, "other"))
     restart()
-    monkeypatch.setattr(resources.shared, "towers", TowerRoom(Options()))
+    monkeypatch.setattr(resources.shared, "backbones", BackboneRoom(Options()))
     at = go(fine(two()), COMPARE)
     assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
     fine(button(at, "Open this run").click().run())
     told = " ".join(error.value.replace("\\", "") for error in at.error)
-    assert "is of the tower other, which is not on this machine now. The run stays." in told
+    assert "was trained on the backbone other, which is not on this machine now. The run stays." in told
     assert session_of(at).training.taught is None
 
 
-def test_a_models_zip_opens_on_its_own_tower(two: Open, tmp_path: Path) -> None:
+def test_a_models_zip_opens_on_its_own_backbone(two: Open, tmp_path: Path) -> None:
     at = cards(fine(two()), COLOURS)
     ledger = there(session_of(train(choose(at, "other"))).training.ledger)
     files = ledger.files(ledger.runs()[0].id)
@@ -313,12 +315,12 @@ def test_a_models_zip_opens_on_its_own_tower(two: Open, tmp_path: Path) -> None:
             archive.writestr(name, content)
     fine(uploader(at, "A model's zip").upload("model.zip", stream.getvalue()).run())
     assert any("model.zip is in use: green and red." in found.value.replace("\\", "") for found in at.success)
-    assert session_of(at).training.tower == "other"
-    room = resources.towers()
+    assert session_of(at).training.backbone_name == "other"
+    room = resources.backbones()
     evil = type(files)(files.settings.replace('"other"', '"/etc/passwd"'), files.prompts)
-    assert tower_of_files(room, evil, "mini") == "other", "by its weights, which were loaded"
+    assert backbone_of_files(room, evil, "mini") == "other", "by its weights, which were loaded"
     unknown = type(files)('{"backbone": "/etc/passwd", "fingerprint": "x"}', files.prompts)
-    assert tower_of_files(room, unknown, "mini") == "mini"
+    assert backbone_of_files(room, unknown, "mini") == "mini"
 
 
 @pytest.mark.slow
@@ -326,16 +328,16 @@ def test_a_models_zip_opens_on_its_own_tower(two: Open, tmp_path: Path) -> None:
 def test_an_address_that_asks_for_a_path_opens_nothing_and_loses_nothing(two: Open, name: str) -> None:
     at = with_photo(two, "red\ngreen")
     before, session = answer(at), session_of(at)
-    at.query_params["tower"] = name
+    at.query_params["backbone"] = name
     fine(at.run())
     told = [found.value for found in at.info if "is not offered here" in found.value]
     assert len(told) == 1
     assert "<b>" not in told[0]
-    assert (answer(at), session_of(at), session.training.tower) == (before, session, "mini")
-    assert "tower" not in at.query_params
+    assert (answer(at), session_of(at), session.training.backbone_name) == (before, session, "mini")
+    assert "backbone" not in at.query_params
 
 
-def test_a_tower_that_cannot_be_loaded_is_a_sentence_and_the_page_goes_on(
+def test_a_backbone_that_cannot_be_loaded_is_a_sentence_and_the_page_goes_on(
     two: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(name: str, **_: Any) -> Backbone:
@@ -369,7 +371,7 @@ def test_a_gpu_that_is_too_small_is_a_sentence_and_ends_nothing_else(
     assert answer(choose(go(at, EXPLORE), "mini"))
 
 
-def test_no_page_waits_for_a_tower(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_page_waits_for_a_backbone(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     at, may = with_photo(two, "red\ngreen"), threading.Event()
 
     def load(name: str, **_: Any) -> Backbone:
@@ -384,5 +386,5 @@ def test_no_page_waits_for_a_tower(two: Open, monkeypatch: pytest.MonkeyPatch) -
     assert not at.metric
     assert not at.error
     may.set()
-    until(lambda: not resources.towers().busy("other"))
+    until(lambda: not resources.backbones().busy("other"))
     assert answer(fine(at.run()))

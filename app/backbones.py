@@ -1,10 +1,10 @@
-"""The frozen towers that all visitors share: which there are, loading them beside the pages, and room for them.
+"""The frozen backbones that all visitors share: which there are, loading them beside the pages, and room for them.
 
 They are loaded one at a time on a thread of their own, used under a lease, and unloaded for others' room. A backbone
 that was unloaded keeps its identity: classifiers that hold it go on when its weights are back. Nothing is unloaded
-while a lease of it is held, by a page that is being drawn or by a job. A tower with another kind of region features is
-another tower, with a name of its own: what is computed with one is never the other's. Knows no Streamlit, and loads
-torch when a tower is loaded.
+while a lease of it is held, by a page that is being drawn or by a job. A backbone with another kind of region features
+is another backbone, with a name of its own: what is computed with one is never the other's. Knows no Streamlit, and
+loads torch when a backbone is loaded.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ from typing import Any
 from app.jobs import Counted, JobManager, PlainError, Steps, Task
 from app.library import Backbone
 from app.options import Options
-from gallop.backbones.weights import KnownTower, named_tower, offered_towers, towers_here
+from gallop.backbones.weights import KnownBackbone, backbones_here, named_backbone, offered_backbones
 from gallop.config import REGION_KINDS
 from gallop.errors import GallopError, sentence_of
 from gallop.wording import quoted
 
 # The one that ships: whoever chooses none has it, and runs that were kept before there was a choice are of it.
-DEFAULT_TOWER = "mini"
+DEFAULT_BACKBONE = "mini"
 
 
 _log = logging.getLogger(__name__)
 
-# The kind of region features that is not said with a tower's name.
+# The kind of region features that is not said with a backbone's name.
 PAPERS_KIND = REGION_KINDS[0]
 
 
-def called(tower: str, kind: str) -> str:
-    """Return what a tower with a kind of region features is called in the app."""
-    return tower if kind == PAPERS_KIND else f"{tower} ({kind})"
+def called(name: str, kind: str) -> str:
+    """Return what a backbone with a kind of region features is called in the app."""
+    return name if kind == PAPERS_KIND else f"{name} ({kind})"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A tower and the kind of region features that it is to give."""
+    """A backbone and the kind of region features that it is to give."""
 
-    tower: KnownTower
+    known: KnownBackbone
     kind: str = PAPERS_KIND
 
 
-class TowerList:
-    """The towers of this machine. Safe to use from several threads.
+class BackboneList:
+    """The backbones of this machine. Safe to use from several threads.
 
     Args:
         named: by whoever started the app.
@@ -65,24 +65,24 @@ class TowerList:
         self._sought = False
         for word in named:
             try:
-                named_tower(word)
+                named_backbone(word)
                 self._named.append(word)
             except GallopError as error:
                 self.problem = f"{self.problem} {error}".strip()
                 _log.warning("%s", error)
-        self._towers = {tower.name: tower for tower in towers_here(self._named, seek=False)}
+        self._backbones = {known.name: known for known in backbones_here(self._named, seek=False)}
 
-    def towers(self) -> list[KnownTower]:
+    def backbones(self) -> list[KnownBackbone]:
         """Return those known so far; the one that ships comes first."""
-        return list(self._towers.values())
+        return list(self._backbones.values())
 
     def find(self, name: str) -> Choice | None:
         """Return one that is known so far, by what it is called with its kind of regions."""
-        towers = self._towers
-        if name in towers:
-            return Choice(towers[name])
-        others = (Choice(tower, kind) for tower in towers.values() for kind in tower.kinds)
-        return next((choice for choice in others if called(choice.tower.name, choice.kind) == name), None)
+        backbones = self._backbones
+        if name in backbones:
+            return Choice(backbones[name])
+        others = (Choice(known, kind) for known in backbones.values() for kind in known.kinds)
+        return next((choice for choice in others if called(choice.known.name, choice.kind) == name), None)
 
     def seek(self, name: str) -> Choice | None:
         """Return one, after seeking in the caches where it is not known yet, which may take seconds."""
@@ -97,33 +97,33 @@ class TowerList:
         with self._lock:
             if self._sought and not again:
                 return
-            self._towers = {tower.name: tower for tower in towers_here(self._named)}
+            self._backbones = {known.name: known for known in backbones_here(self._named)}
             self._sought = True
 
 
-class TowerProblem(PlainError):
-    """A tower that cannot be had; the message says why and what to do.
+class BackboneProblem(PlainError):
+    """A backbone that cannot be had; the message says why and what to do.
 
     Args:
-        tower: its name, where trying again may help.
+        backbone_name: given where trying again may help.
     """
 
-    def __init__(self, words: str, tower: str = "") -> None:
+    def __init__(self, words: str, backbone_name: str = "") -> None:
         super().__init__(words)
-        self.tower = tower
+        self.backbone_name = backbone_name
 
 
-class TowerLoading(TowerProblem):
-    """A tower that is not there yet, and will be."""
+class BackboneLoading(BackboneProblem):
+    """A backbone that is not there yet, and will be."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a tower stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes; and the
-    kind of its regions.
+    """How a backbone stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes; and
+    the kind of its regions.
     """
 
-    tower: KnownTower
+    known: KnownBackbone
     seconds: float | None = None
     device: str = ""
     precision: str = ""
@@ -131,21 +131,21 @@ class Standing:
 
     @property
     def sentence(self) -> str:
-        size = f"{self.tower.memory / 1e6:.0f} MB" if self.tower.memory else "its weights"
-        return f"Loading {self.tower.name} ({size}), {self.seconds or 0:.0f} seconds so far"
+        size = f"{self.known.memory / 1e6:.0f} MB" if self.known.memory else "its weights"
+        return f"Loading {self.known.name} ({size}), {self.seconds or 0:.0f} seconds so far"
 
 
-# Of the device's memory, where nobody says how much towers may take.
+# Of the device's memory, where nobody says how much backbones may take.
 _SHARE = 0.5
 # Bytes, where nothing tells how much there is either.
 _USUAL = 4 * 2**30
-# Seconds: a page that is being drawn holds its tower for a moment; a training that runs, for minutes.
+# Seconds: a page that is being drawn holds its backbone for a moment; a training that runs, for minutes.
 _POLL, PATIENCE_FOR_ROOM = 0.1, 5.0
 
 
 @dataclass
 class _Place:
-    tower: KnownTower
+    known: KnownBackbone
     kind: str
     backbone: Backbone | None = None
     loading: Future[None] | None = None
@@ -156,7 +156,7 @@ class _Place:
 
     @property
     def name(self) -> str:
-        return called(self.tower.name, self.kind)
+        return called(self.known.name, self.kind)
 
     @property
     def ready(self) -> bool:
@@ -168,9 +168,9 @@ class _Place:
 
 
 class Lease:
-    """A tower that stays loaded until this is given back, or forgotten."""
+    """A backbone that stays loaded until this is given back, or forgotten."""
 
-    def __init__(self, room: TowerRoom, place: _Place) -> None:
+    def __init__(self, room: BackboneRoom, place: _Place) -> None:
         assert place.backbone is not None
         self.backbone: Backbone = place.backbone
         self._room, self._place = room, place
@@ -188,62 +188,62 @@ class Lease:
         self.give_back()
 
 
-Load = Callable[[KnownTower, Options], "Backbone"]
+Load = Callable[[KnownBackbone, Options], "Backbone"]
 
 
-def load_tower(tower: KnownTower, options: Options) -> Backbone:
+def load_known(known: KnownBackbone, options: Options) -> Backbone:
     """Load one, called as visitors know it: no path of this machine leaves it. Asks no network.
 
     Args:
         options: with the kind of its regions.
 
     Raises:
-        BackboneError, UnsupportedTower: its weights are missing or do not fit, it has no such kind of regions, or the
-            device cannot be used.
+        BackboneError, UnsupportedBackbone: its weights are missing or do not fit, it has no such kind of regions, or
+            the device cannot be used.
     """
     from gallop.backbones import load_backbone, pick_regions
 
     # The one that ships gives the same figures on every machine.
     found = load_backbone(
-        tower.source,
+        known.source,
         device=options.device,
-        precision="fp32" if tower.name == DEFAULT_TOWER else options.precision,
+        precision="fp32" if known.name == DEFAULT_BACKBONE else options.precision,
         download=False,
     )
-    found.name = tower.name
+    found.name = known.name
     return found.with_regions(pick_regions(options.regions))
 
 
 @dataclass
-class TowerRoom:
-    """All towers of this server. Safe to use from several threads.
+class BackboneRoom:
+    """All backbones of this server. Safe to use from several threads.
 
     Attributes:
-        listing: which towers there are to choose from.
+        listing: which backbones there are to choose from.
     """
 
     options: Options = field(default_factory=Options)
-    load: Load = load_tower
-    listing: TowerList = field(init=False)
+    load: Load = load_known
+    listing: BackboneList = field(init=False)
     _places: dict[str, _Place] = field(default_factory=dict, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
     _loader: ThreadPoolExecutor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.listing = TowerList(self.options.named)
+        self.listing = BackboneList(self.options.named)
 
     def lease(self, name: str, patience: float = 0.0) -> Lease | None:
-        """Return a lease of a tower; while it is not loaded yet, None after so many seconds. The first asks for it.
+        """Return a lease of a backbone; while it is not loaded yet, None after so many seconds. The first asks for it.
 
         Raises:
-            TowerProblem: there is no such tower, it cannot be loaded, or there is no room for it.
+            BackboneProblem: there is no such backbone, it cannot be loaded, or there is no room for it.
         """
         end = time.monotonic() + patience
         while True:
             with self._lock:
                 place = self._place(name)
                 if place.problem:
-                    raise TowerProblem(place.problem, name)
+                    raise BackboneProblem(place.problem, name)
                 if place.ready:
                     place.leases += 1
                     place.used = time.monotonic()
@@ -253,25 +253,25 @@ class TowerRoom:
                 return None
 
     def standing(self, name: str) -> Standing:
-        """Return how one stands, without asking for it. Raises TowerProblem where there is none."""
+        """Return how one stands, without asking for it. Raises BackboneProblem where there is none."""
         with self._lock:
             place = self._places.get(name)
             if place is None:
                 found = self._listed(name)
-                return Standing(found.tower, regions=found.kind)
+                return Standing(found.known, regions=found.kind)
             if place.ready and place.backbone is not None:
                 vision = place.backbone.vision
-                grid = place.tower.grid or (vision.grid[0], vision.grid[1])
+                grid = place.known.grid or (vision.grid[0], vision.grid[1])
                 device = str(place.backbone.device)
                 return Standing(
-                    replace(place.tower, grid=grid),
+                    replace(place.known, grid=grid),
                     None,
                     device,
                     place.backbone.precision if device == "cpu" else "fp16",
                     place.kind,
                 )
             return Standing(
-                place.tower, time.monotonic() - place.began if place.loading is not None else None, regions=place.kind
+                place.known, time.monotonic() - place.began if place.loading is not None else None, regions=place.kind
             )
 
     def busy(self, name: str) -> bool:
@@ -285,7 +285,7 @@ class TowerRoom:
                 self._places[name].problem = ""
 
     def named_by(self, fingerprint: str) -> str:
-        """Return what a tower of these weights is called, among those loaded since the start; empty for none."""
+        """Return what a backbone of these weights is called, among those loaded since the start; empty for none."""
         with self._lock:
             held = [place for place in self._places.values() if place.backbone is not None]
             same = (place for place in held if place.backbone and place.backbone.fingerprint == fingerprint)
@@ -308,22 +308,22 @@ class TowerRoom:
     def _listed(self, name: str) -> Choice:
         found = self.listing.find(name)
         if found is None:
-            raise TowerProblem(
-                f"The tower {quoted(name)} is not on this machine, or whoever started the app did not name it "
-                "(--towers)."
+            raise BackboneProblem(
+                f"The backbone {quoted(name)} is not on this machine, or whoever started the app did not name it "
+                "(--backbones)."
             )
         return found
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:
             found = self._listed(name)
-            self._places[name] = _Place(found.tower, found.kind)
+            self._places[name] = _Place(found.known, found.kind)
         return self._places[name]
 
     def _asked_for(self, place: _Place) -> Future[None]:
         if place.loading is None:
             if self._loader is None:
-                self._loader = ThreadPoolExecutor(1, "towers")
+                self._loader = ThreadPoolExecutor(1, "backbones")
             place.began = time.monotonic()
             place.loading = self._loader.submit(self._load, place)
         return place.loading
@@ -333,7 +333,7 @@ class TowerRoom:
         problem = ""
         try:
             self._make_room(place)
-            found = self.load(place.tower, replace(self.options, regions=place.kind))
+            found = self.load(place.known, replace(self.options, regions=place.kind))
             found.fingerprint, found.vision_fingerprint  # noqa: B018  known from now on, whatever is let go
             if place.backbone is None:
                 place.backbone = found
@@ -342,9 +342,9 @@ class TowerRoom:
         except Exception as error:
             problem = sentence_of(error) or ""
             if not problem:
-                _log.error("A tower could not be loaded", exc_info=error)
+                _log.error("A backbone could not be loaded", exc_info=error)
                 problem = (
-                    f"{place.tower.name} could not be loaded ({type(error).__name__}); details are in the terminal."
+                    f"{place.known.name} could not be loaded ({type(error).__name__}); details are in the terminal."
                 )
         with self._lock:
             place.problem, place.loading, place.used = problem, None, time.monotonic()
@@ -352,9 +352,9 @@ class TowerRoom:
 
     def _make_room(self, place: _Place) -> None:
         """Let go what was not used for longest, until there is room; those that ship are small, and always come in."""
-        needed, most = place.tower.memory, self._budget()
+        needed, most = place.known.memory, self._budget()
         end = time.monotonic() + PATIENCE_FOR_ROOM
-        while place.tower.name != DEFAULT_TOWER:
+        while place.known.name != DEFAULT_BACKBONE:
             with self._lock:
                 if self.used + needed <= most:
                     return
@@ -366,7 +366,7 @@ class TowerRoom:
                     oldest.backbone.let_go()
                     continue
             if needed > most or not held or time.monotonic() > end:
-                raise TowerProblem(_no_room(place.tower, most, [other.name for other in held]))
+                raise BackboneProblem(_no_room(place.known, most, [other.name for other in held]))
             time.sleep(_POLL)
 
     def _budget(self) -> int:
@@ -377,30 +377,30 @@ class TowerRoom:
         return int(_SHARE * memory_bytes(self.options.device)) or _USUAL
 
 
-def _no_room(tower: KnownTower, most: int, held: list[str]) -> str:
-    need = f"{tower.name} needs {tower.memory / 1e9:.1f} GB of memory, and towers may take {most / 1e9:.1f} GB here"
-    if held and tower.memory <= most:
+def _no_room(known: KnownBackbone, most: int, held: list[str]) -> str:
+    need = f"{known.name} needs {known.memory / 1e9:.1f} GB of memory, and backbones may take {most / 1e9:.1f} GB here"
+    if held and known.memory <= most:
         they = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'}"
         return (
             f"{need}, where {they} in use by a training or a page. Try again when it has ended, or ask whoever started "
-            "the app for more (--tower-memory)."
+            "the app for more (--backbone-memory)."
         )
-    return f"{need}. Choose a smaller one, or ask whoever started the app for more (--tower-memory)."
+    return f"{need}. Choose a smaller one, or ask whoever started the app for more (--backbone-memory)."
 
 
 # Seconds that one step waits.
 _STEP = 0.5
 
 
-class OnTower:
-    """A task that is made when its tower is there.
+class OnBackbone:
+    """A task that is made when its backbone is there.
 
     Args:
-        name: of the tower.
+        name: of the backbone.
         make: what to do with it.
     """
 
-    def __init__(self, room: TowerRoom, name: str, make: Callable[[Backbone], Task]) -> None:
+    def __init__(self, room: BackboneRoom, name: str, make: Callable[[Backbone], Task]) -> None:
         self._room, self._name, self._make = room, name, make
         self._task: Task | None = None
         self._lease: Lease | None = None
@@ -418,7 +418,7 @@ class OnTower:
             raise
 
     def result(self) -> Any:
-        """What the task has made; None where it was cancelled before its tower was there."""
+        """What the task has made; None where it was cancelled before its backbone was there."""
         try:
             return None if self._task is None else self._task.result()
         finally:
@@ -435,19 +435,19 @@ def download_manager() -> JobManager:
     return JobManager(waiting=2, stuck=STALLED)
 
 
-def to_download(room: TowerRoom) -> list[KnownTower]:
-    return [tower for tower in offered_towers() if room.listing.find(tower.name) is None]
+def to_download(room: BackboneRoom) -> list[KnownBackbone]:
+    return [known for known in offered_backbones() if room.listing.find(known.name) is None]
 
 
-def downloading(room: TowerRoom, name: str) -> Steps[str]:
-    """Return the task of one download, from the short list alone; its result is the tower's name.
+def downloading(room: BackboneRoom, name: str) -> Steps[str]:
+    """Return the task of one download, from the short list alone; its result is the backbone's name.
 
     Raises:
         PlainError: whoever started the app does not allow it, or it is not on the list.
     """
     if not room.options.downloads:
-        raise PlainError("Nothing is downloaded here: whoever started the app did not say --allow-downloads.")
-    if name not in [tower.name for tower in offered_towers()]:
+        raise PlainError("Downloads are off: the app was started without --allow-downloads.")
+    if name not in [known.name for known in offered_backbones()]:
         raise PlainError(f"{name!r} is not on the list of what may be downloaded.")
 
     def steps() -> Generator[Any, None, str]:

@@ -1,10 +1,10 @@
 """Which pairs of open_clip are read, and whether our features are open_clip's own at true sizes.
 
-    python -m benchmarks.towers                          the table of all pairs, into docs/reference/towers.md
-    python -m benchmarks.towers --check [ARCH ...]       features of true towers with random weights
+    python -m benchmarks.backbones                          the table of all pairs, into docs/reference/backbones.md
+    python -m benchmarks.backbones --check [ARCH ...]       features of true backbones with random weights
 
-The table is told from settings alone: nothing is downloaded, no weights are made. A check makes a tower's weights, with
-norms, biases and scales drawn at random too, and compares both features with ``encode_image`` and ``encode_text``.
+The table is told from settings alone: nothing is downloaded, no weights are made. A check makes a backbone's weights,
+with norms, biases and scales drawn at random too, and compares both features with ``encode_image`` and ``encode_text``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from gallop.backbones.text.tokenizers import TokenRule, clip_tokenizer
 from gallop.backbones.vision import ImageEncoder, image_encoder
 from gallop.runtime.writing import write_file
 
-TABLE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "towers.md"
+TABLE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "backbones.md"
 CHECKED = ("ViT-B-16", "RN50", "ViT-L-14", "MobileCLIP2-S0", "ViT-B-16-SigLIP2", "convnext_base")
 HEAD = "| pair | read | text | tokens | input | grid | parameters, M | tokenizer |"
 
@@ -43,17 +43,17 @@ def table() -> str:
     rows = {pair: row(*pair) for pair in open_clip.list_pretrained()}
     refused = sum(line.split(" | ")[1] == "no" for line in rows.values())
     lines = [
-        "# Towers",
+        "# Backbones",
         "",
         f"{len(rows) - refused} of the {len(rows)} pairs that open_clip {open_clip.__version__} lists are "
-        "read here. Written by `python -m benchmarks.towers`, from settings alone: no weights were downloaded.",
+        "read here. Written by `python -m benchmarks.backbones`, from settings alone: no weights were downloaded.",
         "",
-        f"- {refused} are not: their text towers are Hugging Face's; learned contexts are put into open_clip's own "
+        f"- {refused} are not: their text encoders are Hugging Face's; learned contexts are put into open_clip's own "
         "text transformers here.",
         "",
-        "*fast*: a causal text tower, whose prompts are computed from what is needed alone; *plain*: one that runs at "
-        "its whole length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "
-        "`tokenizers`; none: CLIP's own. How regions are made of each kind of tower stands in "
+        "*fast*: a causal text encoder, whose prompts are computed from what is needed alone; *plain*: one that runs "
+        "at its whole length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "
+        "`tokenizers`; none: CLIP's own. How regions are made of each kind of backbone stands in "
         "`gallop/backbones/vision/__init__.py`.",
         "",
         HEAD,
@@ -103,7 +103,7 @@ class RandomIds:
 
 @dataclass(frozen=True)
 class Checked:
-    """Relative errors of a tower's features, and seconds of two photos and of three prompts.
+    """Relative errors of a backbone's features, and seconds of two photos and of three prompts.
 
     ``apart``: how far the features of two photos, and of two texts, are from each other, in the same measure.
     """
@@ -135,7 +135,7 @@ def draw(model: nn.Module) -> None:
 
 
 def check(arch: str) -> Checked:
-    """Both features of a true tower against open_clip's own, in single precision."""
+    """Both features of a true backbone against open_clip's own, in single precision."""
     model: Any = open_clip_model(arch).eval().requires_grad_(False)
     draw(model)
     vision, size = image_encoder(model.visual), model.visual.image_size

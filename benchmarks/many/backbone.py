@@ -1,6 +1,6 @@
-"""One process of ``tower_rate``: photos a second of the tower alone.
+"""One process of ``backbone_rate``: photos a second of the backbone alone.
 
-    python -m benchmarks.many.tower SOURCE SECONDS
+    python -m benchmarks.many.backbone SOURCE SECONDS
 
 It says when it is ready, waits for a line, and encodes for so long.
 """

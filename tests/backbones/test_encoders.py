@@ -1,4 +1,4 @@
-"""Our paths through the towers equal open_clip's own, on the true sizes with random weights and on small ones."""
+"""Our paths through the encoders equal open_clip's own, on the true sizes with random weights and on small ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from benchmarks.naive import OTHER_KINDS, naive_text, naive_vit_regions, naive_vit_tokens
 from gallop.backbones import Backbone, Preprocess, pick_regions
 from gallop.config import REGION_KINDS
-from gallop.errors import BackboneError, ClassNameError, UnsupportedTower
+from gallop.errors import BackboneError, ClassNameError, UnsupportedBackbone
 from tests.reference import backbone, relative_error, torch_threads
 
 PREPROCESS = Preprocess(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -35,7 +35,7 @@ def random_clip(arch: str, seed: int = 0) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arch", ["ViT-B-16", "ViT-B-32", "RN50"])
-def test_true_size_towers_equal_open_clip(arch: str) -> None:
+def test_true_size_backbones_equal_open_clip(arch: str) -> None:
     model = random_clip(arch)
     ours = Backbone(arch, model, open_clip.SimpleTokenizer(), PREPROCESS)
     torch.manual_seed(1)
@@ -63,7 +63,7 @@ def test_true_size_towers_equal_open_clip(arch: str) -> None:
 
 @pytest.mark.parametrize("blocks", [{}, {"ls_init_value": 0.3}], ids=["plain", "layer scale"])
 def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
-    """With several heads, which the reference's small tower has not."""
+    """With several heads, which the reference's small encoder has not."""
     torch.manual_seed(0)
     vision = {"image_size": 32, "patch_size": 8, "width": 64, "layers": 3, "head_width": 16, **blocks}
     model = CLIP(32, vision, {"width": 64, "heads": 1, "layers": 1}).eval().requires_grad_(False)
@@ -87,7 +87,7 @@ def test_the_other_kinds_of_a_vits_regions(blocks: dict[str, Any]) -> None:
         assert relative_error(naive_vit_tokens(model.visual, pixels), model.visual(pixels)[1]) < 1e-6
 
 
-def test_other_towers_than_a_vit_have_one_kind_of_regions() -> None:
+def test_other_backbones_than_a_vit_have_one_kind_of_regions() -> None:
     ours = backbone("rn")
     assert ours.with_regions("value") is ours
     for kind in REGION_KINDS[1:]:
@@ -132,23 +132,23 @@ def test_text_and_gradients_equal_the_naive_path(
     names: list[str], prompts: int, context: int, budget: int, threads: int, seed: int
 ) -> None:
     """For every way of packing, for every way of keeping or computing again, and for more and fewer threads."""
-    tower = backbone_vit().text
+    encoder = backbone_vit().text
     torch.manual_seed(seed)
-    contexts = (0.1 * torch.randn(prompts, context, tower.width)).requires_grad_()
-    tokens = tower.tokenize(names, context_tokens=context)
-    with mock.patch.object(tower, "memory_budget", budget), torch_threads(threads):
-        ours = tower.encode(contexts, tokens)
-        naive = naive_text(tower._module, tower._tokenizer, contexts, names)
+    contexts = (0.1 * torch.randn(prompts, context, encoder.width)).requires_grad_()
+    tokens = encoder.tokenize(names, context_tokens=context)
+    with mock.patch.object(encoder, "memory_budget", budget), torch_threads(threads):
+        ours = encoder.encode(contexts, tokens)
+        naive = naive_text(encoder._module, encoder._tokenizer, contexts, names)
         weights = torch.randn_like(naive)
         assert len(tokens) == len(names)
         assert relative_error(ours.detach(), naive.detach()) < 1e-5
         assert relative_error(gradients(contexts, ours, weights), gradients(contexts, naive, weights)) < 1e-5
         with torch.no_grad():
-            assert relative_error(tower.encode(contexts, tokens), ours) < 1e-6
+            assert relative_error(encoder.encode(contexts, tokens), ours) < 1e-6
 
 
 @pytest.mark.parametrize("activation", [{}, {"act_kwargs": {"approximate": "tanh"}}])
-def test_other_activations_and_projections_are_those_of_the_tower(activation: dict[str, Any]) -> None:
+def test_other_activations_and_projections_are_those_of_the_backbone(activation: dict[str, Any]) -> None:
     text = {"width": 64, "heads": 2, "layers": 3, "proj_bias": True, "ls_init_value": 0.3, **activation}
     torch.manual_seed(0)
     model = CustomTextCLIP(16, TINY_VISION, text).eval()
@@ -166,14 +166,14 @@ def backbone_vit() -> Backbone:
     return backbone("vit")
 
 
-def test_names_longer_than_the_tower_or_with_a_special_token_are_refused() -> None:
-    tower = backbone_vit().text
+def test_names_longer_than_the_backbone_or_with_a_special_token_are_refused() -> None:
+    encoder = backbone_vit().text
     room = 77 - 1 - 4 - 1
-    assert int(tower.tokenize([" ".join(["cat"] * room)], context_tokens=4).positions.max()) == 76
+    assert int(encoder.tokenize([" ".join(["cat"] * room)], context_tokens=4).positions.max()) == 76
     with pytest.raises(ClassNameError, match=rf"has {room + 1} tokens; .* room for {room}"):
-        tower.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=4)
+        encoder.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=4)
     with pytest.raises(ClassNameError, match="special token"):
-        tower.tokenize(["cat <end_of_text>"], context_tokens=4)
+        encoder.tokenize(["cat <end_of_text>"], context_tokens=4)
 
 
 TINY_VISION = {"image_size": 32, "width": 64, "layers": 1, "patch_size": 16}
@@ -254,7 +254,7 @@ def test_regions_of_mobileclips_trunk_average_to_the_global_feature() -> None:
 
 
 def test_a_head_that_pools_anew_is_refused() -> None:
-    with pytest.raises(UnsupportedTower, match="pools with RotAttentionPool2d"):
+    with pytest.raises(UnsupportedBackbone, match="pools with RotAttentionPool2d"):
         trunk_backbone(fresh_trunk("resnet18", timm_pool="rot_attn"))
 
 

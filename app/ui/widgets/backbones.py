@@ -1,0 +1,164 @@
+"""The choice of a backbone, small, beside what is asked of it; and fetching another where that is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import text
+from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, called, downloading, to_download
+from app.ui.resources import backbones, downloads
+from app.ui.widgets.elements import show_notice, slot, watch_job
+from app.ui.widgets.remembered import one_of, put
+from app.visitor.page_state import BackbonesState
+from app.visitor.session import Session, Where
+from gallop.backbones.weights import KnownBackbone
+from gallop.config import REGION_ADVICE, REGION_RULES
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+_HELP = (
+    "What looks at photos and reads names; it is frozen, and prompts are learned for it. Whoever starts the app names "
+    "more backbones with --backbones, or lets you download some with --allow-downloads."
+)
+
+
+_REGIONS_HELP = (
+    "What a region of this backbone is. With another kind it is another backbone: its runs and answers are separate. "
+    + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items())
+    + f". {REGION_ADVICE}"
+)
+
+
+def is_choice() -> bool:
+    """Return whether there is another backbone than ``mini``, or one may be fetched."""
+    return len(backbones().listing.backbones()) > 1 or backbones().options.downloads
+
+
+def choose_backbone(session: Session) -> DeltaGenerator:
+    """Draw the choice; ``session.training.backbone_name`` is what it stands at. Returns the place of ``describe``."""
+    listed = {known.name: known for known in backbones().listing.backbones()}
+    before = session.training.backbone_name
+    now = backbones().listing.find(before)
+    name = one_of(
+        "Backbone", listed, BackbonesState.chosen, now.known.name if now is not None else DEFAULT_BACKBONE, help=_HELP
+    )
+    chosen = called(name, _kind(listed[name]))
+    if chosen != before:
+        session.training.backbone_name = chosen
+        taught = session.training.taught  # k is of a backbone and its grid: Explore shows what goes with this one
+        session.explore = replace(session.explore, scales=session.training.scales() if taught else ())
+    place = st.empty()
+    describe(session, place)
+    with slot():
+        _standing(session)
+    show_notice(session, Where.BACKBONES)
+    with slot():
+        _more(session)
+    return place
+
+
+def _standing(session: Session) -> None:
+    if backbones().listing.problem:
+        st.caption(f":material/warning: {text.markdown(backbones().listing.problem)}")
+    watch_job(session.downloads)
+    elsewhere = session.training.elsewhere
+    if session.training.taught is None and elsewhere:
+        st.caption(
+            f"What was taught on {text.markdown(text.joined(elsewhere))} waits there: prompts of one backbone mean "
+            "nothing to another."
+        )
+
+
+def _kind(known: KnownBackbone) -> str:
+    if len(known.kinds) == 1:
+        return known.kinds[0]
+    return one_of("Regions", known.kinds, BackbonesState.regions, backbones().options.regions, help=_REGIONS_HELP)
+
+
+def describe(session: Session, place: DeltaGenerator) -> None:
+    """Say what the chosen backbone is; once it is loaded, where and how it computes as well."""
+    standing = backbones().standing(session.training.backbone_name)
+    known = standing.known
+    words = [f"computes on {standing.device}, {standing.precision}"] if standing.device else []
+    words += [f"{known.input} pixels"] if known.input else []
+    words += [f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else []
+    if standing.regions != PAPERS_KIND:
+        words.append(f"of the kind {standing.regions}: {REGION_RULES[standing.regions]}, in place of the paper's")
+    elif len(known.kinds) > 1:
+        words.append(f"of the kind {PAPERS_KIND}: {REGION_RULES[PAPERS_KIND]}")
+    words += [f"{known.memory / 1e6:.0f} MB"] if known.memory else []
+    words += [f"licence: {known.licence}"] if known.licence else []
+    place.caption(text.markdown("; ".join(words)))
+
+
+def _more(session: Session) -> None:
+    offered = to_download(backbones())
+    if not offered:
+        return
+    with st.expander("More backbones", icon=":material/add:", key="more backbones"):
+        st.markdown("**Backbones that can be downloaded**, once, by the machine that runs this app")
+        for known in offered:
+            st.markdown(f"**{text.markdown(known.name)}**: {text.markdown(_offered(known))}")
+            if backbones().options.downloads:
+                st.button(
+                    f"Download {text.markdown(known.name)}",
+                    key=f"download {known.name}",
+                    on_click=_download,
+                    args=(session, known.name),
+                    disabled=session.downloads.running is not None,
+                )
+        if not backbones().options.downloads:
+            st.caption("The app was started without --allow-downloads, so none is fetched from here.")
+
+
+def _offered(known: KnownBackbone) -> str:
+    words = [f"about {known.bytes / 1e6:.0f} MB", f"{known.input} pixels"]
+    words += [f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else []
+    words += [f"licence: {known.licence}", *([known.needs] if known.needs else [])]
+    return ", ".join(words)
+
+
+def _download(session: Session, name: str) -> None:
+    with session.telling(Where.BACKBONES):
+        session.downloads.start(downloads(), downloading(backbones(), name), name, f"Downloading {name}")
+
+
+def settle_download(session: Session) -> None:
+    """Before any widget is drawn: the backbone whose download has ended is chosen, or it is told why there is none."""
+    running = session.downloads.running
+    session.downloads.settle()
+    if running is None or session.downloads.running is not None:
+        return
+    if session.downloads.result(running.name):
+        found = backbones().listing.find(running.name)
+        usual = backbones().options.regions
+        choose(session, called(running.name, usual if found and usual in found.known.kinds else PAPERS_KIND))
+        session.tell(Where.BACKBONES, f"{running.name} is here, and chosen.")
+    elif problem := session.downloads.problem(running.name):
+        session.tell(
+            Where.BACKBONES,
+            "The download was cancelled; nothing was saved." if problem == "Cancelled." else problem,
+            "info",
+        )
+
+
+def choose(session: Session, name: str) -> None:
+    """Before any widget is drawn: let this backbone answer."""
+    session.training.backbone_name = name
+    found = backbones().listing.find(name)
+    put(BackbonesState.chosen, found.known.name if found is not None else name)
+    if found is not None and len(found.known.kinds) > 1:
+        put(BackbonesState.regions, found.kind)
+
+
+def ask_for(session: Session, name: str) -> None:
+    """Let the backbone answer that an address names, where there is such a one; a name from outside opens nothing."""
+    if backbones().listing.seek(name) is not None:
+        choose(session, name)
+        return
+    words = f"The address asks for the backbone {text.shorten(name, 60)!r}, which is not offered here"
+    session.tell(Where.BACKBONES, f"{words}, so {session.training.backbone_name} is still used.", "info")
