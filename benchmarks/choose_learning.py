@@ -34,7 +34,7 @@ from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import Cache, ImageFeatures, encode_centres, open_cache
-from gallop.methods import Method, Setup, make_method, method_sight
+from gallop.lab.methods import Method, Setup, make_method, method_sight
 from gallop.model.calibration import threshold_at_tpr
 from gallop.predictions.predict import Predictions
 

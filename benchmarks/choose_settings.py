@@ -28,11 +28,11 @@ from sklearn.metrics import accuracy_score
 
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
-from gallop.bench.running.photos import set_folders
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import auroc
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
-from gallop.methods import Method, Setup, make_method, method_sight
+from gallop.lab.bench.running.photos import set_folders
+from gallop.lab.methods import Method, Setup, make_method, method_sight
 
 CLASSES, FOLDS, HELD_OUT = 10, 4, 2
 

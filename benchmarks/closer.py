@@ -42,8 +42,8 @@ from gallop import GalLoPClassifier, Photo, draw_shots, load_backbone, load_imag
 from gallop.backbones import Backbone
 from gallop.backbones.vision import ImageEncoder, closer_grid, look_closer
 from gallop.backbones.vision.clip_encoders import ViTEncoder
-from gallop.bench.running.photos import set_folders
 from gallop.features.encoding import ImageFeatures
+from gallop.lab.bench.running.photos import set_folders
 
 BEGIN, END = "<!-- closer: begin -->", "<!-- closer: end -->"
 TIMES = 2.0

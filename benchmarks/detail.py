@@ -25,13 +25,13 @@ from torch import Tensor
 from benchmarks.choose_settings import FOLDS, HELD_OUT, first_classes
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
-from gallop.bench.running.photos import set_folders
 from gallop.core.scores import Cosines, gl_mcm
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.metrics import auroc
 from gallop.features.encoding import BATCH, ImageFeatures, Sight, encode_centres, open_cache
-from gallop.methods import Setup
-from gallop.methods.prompt_learning import GalLoPMethod, PromptedText
+from gallop.lab.bench.running.photos import set_folders
+from gallop.lab.methods import Setup
+from gallop.lab.methods.prompt_learning import GalLoPMethod, PromptedText
 from gallop.model import scores
 from gallop.model.similarities import Similarities
 

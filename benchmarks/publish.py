@@ -14,16 +14,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.report import replace_between
-from gallop.bench.definition.spec import read_spec
-from gallop.bench.reporting.claims import judge, points
-from gallop.bench.reporting.results import MeanCell, Results, cell
-from gallop.bench.reporting.tables import cell_text, sets_asked
-from gallop.bench.reporting.write import CSV, write_outcome
-from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photos import read_photos
-from gallop.bench.running.plan import make_plan
-from gallop.bench.running.records import RecordStore
 from gallop.documents.markdown import markdown_table
+from gallop.lab.bench.definition.spec import read_spec
+from gallop.lab.bench.reporting.claims import judge, points
+from gallop.lab.bench.reporting.results import MeanCell, Results, cell
+from gallop.lab.bench.reporting.tables import cell_text, sets_asked
+from gallop.lab.bench.reporting.write import CSV, write_outcome
+from gallop.lab.bench.running.backbones import Backbones
+from gallop.lab.bench.running.photos import read_photos
+from gallop.lab.bench.running.plan import make_plan
+from gallop.lab.bench.running.records import RecordStore
 from gallop.wording import counted
 
 HERE = Path(__file__).parent

@@ -20,11 +20,11 @@ import torch
 from IPython.display import display
 
 from gallop import GalLoPClassifier, MethodConfig, parse_names
-from gallop.lessons import quiz
-from gallop.tutorial import frozen_backbone, photos, show_figure
-from gallop.tutorial.charts import bar_chart, line_chart, number_table
-from gallop.tutorial.live import live_bars
-from gallop.tutorial.panels import Panel, panels
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure
+from gallop.lab.tutorial.charts import bar_chart, line_chart, number_table
+from gallop.lab.tutorial.live import live_bars
+from gallop.lab.tutorial.panels import Panel, panels
 
 BACKBONE = (
     "mini"  # or CLIP itself, "ViT-B-16/openai": "Another backbone" says what then changes

@@ -27,14 +27,14 @@ from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
 from gallop.backbones import Backbone, Preprocess
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import photos, show_figure
+from gallop.lab.tutorial.live import LiveChart
+from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style, Subject
 from gallop.maps.pictures import map_picture
-from gallop.tutorial import photos, show_figure
-from gallop.tutorial.live import LiveChart
-from gallop.tutorial.panels import Panel, panels
 
 # %% [markdown]
 # ## A photo, cut into regions

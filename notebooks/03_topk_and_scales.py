@@ -24,13 +24,13 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps
 
 from gallop import GalLoPClassifier, MethodConfig, plot_explanation
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
+from gallop.lab.tutorial.charts import line_chart, number_bars, number_table
+from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style
-from gallop.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
-from gallop.tutorial.charts import line_chart, number_bars, number_table
-from gallop.tutorial.panels import Panel, panels
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it

@@ -26,12 +26,12 @@ from IPython.display import display
 from safetensors.torch import load_file
 
 from gallop import GalLoPClassifier, MethodConfig, available_models, load_backbone
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import photos, show_figure
+from gallop.lab.tutorial.charts import line_chart, number_bars, number_table
+from gallop.lab.tutorial.live import live_bars
+from gallop.lab.tutorial.panels import Panel, panels
 from gallop.model.prompted import initial_prompts
-from gallop.tutorial import photos, show_figure
-from gallop.tutorial.charts import line_chart, number_bars, number_table
-from gallop.tutorial.live import live_bars
-from gallop.tutorial.panels import Panel, panels
 
 mini = load_backbone("mini", device="cpu")
 collection = photos.by_class()

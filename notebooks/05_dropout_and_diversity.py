@@ -30,11 +30,11 @@ from gallop import GalLoPClassifier, MethodConfig
 from gallop.core.gallop import draw_kept_prompts, gallop_loss
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import encode_photos
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
+from gallop.lab.tutorial.charts import line_chart, number_table, tries_chart
+from gallop.lab.tutorial.panels import Panel, panels
 from gallop.model.prompted import PromptModel
-from gallop.tutorial import frozen_backbone, photos, show_figure, time_ahead
-from gallop.tutorial.charts import line_chart, number_table, tries_chart
-from gallop.tutorial.panels import Panel, panels
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 mini = frozen_backbone(BACKBONE)

@@ -30,15 +30,15 @@ from gallop.core.gallop import draw_kept_prompts, gallop_loss
 from gallop.errors import TrainingDiverged
 from gallop.features.cache import ImageFeatures, MemoryCache
 from gallop.features.encoding import TrainingViews, encode_centres, encode_photos
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
+from gallop.lab.tutorial.charts import bar_groups, line_chart, tries_chart
+from gallop.lab.tutorial.live import LiveChart
+from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
 from gallop.model.prompted import PromptModel
 from gallop.training.loop import StepEvent
-from gallop.tutorial import frozen_backbone, photos, show_figure, time_ahead
-from gallop.tutorial.charts import bar_groups, line_chart, tries_chart
-from gallop.tutorial.live import LiveChart
-from gallop.tutorial.panels import Panel, panels
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 

@@ -32,14 +32,14 @@ from matplotlib.patches import Rectangle
 from gallop import GalLoPClassifier, MethodConfig, load_image, plot_explanation
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import encode_photos
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
+from gallop.lab.tutorial.charts import line_chart
+from gallop.lab.tutorial.live import LiveChart
+from gallop.lab.tutorial.panels import Panel, draw_panel, panels
 from gallop.maps.explainer.widget import Explainer
 from gallop.model.calibration import threshold_at_tpr
 from gallop.sample import sample_photos
-from gallop.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
-from gallop.tutorial.charts import line_chart
-from gallop.tutorial.live import LiveChart
-from gallop.tutorial.panels import Panel, draw_panel, panels
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 

@@ -29,15 +29,15 @@ from PIL import Image
 
 from gallop import GalLoPClassifier, MethodConfig, load_image
 from gallop.features.encoding import ImageFeatures, MemoryCache, encode_centres
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
+from gallop.lab.tutorial.charts import as_written, bar_groups, line_chart, number_table
+from gallop.lab.tutorial.live import live_bars
+from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
-from gallop.tutorial import frozen_backbone, photos, show_figure, time_ahead
-from gallop.tutorial.charts import as_written, bar_groups, line_chart, number_table
-from gallop.tutorial.live import live_bars
-from gallop.tutorial.panels import Panel, panels
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it

@@ -29,16 +29,16 @@ from IPython.display import display
 from gallop import GalLoPClassifier, MethodConfig, plot_explanation
 from gallop.evaluation.metrics import accuracy
 from gallop.features.encoding import MemoryCache
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
+from gallop.lab.tutorial.charts import bar_chart, confusion_table, line_chart, number_table
+from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
 from gallop.predictions.faithfulness import deletion
 from gallop.sample import sample_mask, sample_photos
-from gallop.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
-from gallop.tutorial.charts import bar_chart, confusion_table, line_chart, number_table
-from gallop.tutorial.panels import Panel, panels
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it

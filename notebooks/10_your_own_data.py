@@ -37,14 +37,14 @@ from gallop import (
 )
 from gallop.data import duplicates
 from gallop.errors import ImageError
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
+from gallop.lab.tutorial.charts import as_written, confusion_table, line_chart
+from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.widget import Explainer
 from gallop.sample import sample_mask, sample_photos, write_sample
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import StepEvent
-from gallop.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
-from gallop.tutorial.charts import as_written, confusion_table, line_chart
-from gallop.tutorial.panels import Panel, panels
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it

@@ -31,15 +31,15 @@ from gallop.core.scores import Cosines, gl_mcm, mcm
 from gallop.evaluation.metrics import auroc
 from gallop.features.cache import MemoryCache
 from gallop.features.encoding import TrainingViews, encode_centres
-from gallop.lessons import quiz
-from gallop.methods import CoOp, GalLoPMethod, LinearProbe, Setup, TipAdapter, ZeroShot
-from gallop.methods.tip_adapter import class_weights
+from gallop.lab.lessons import quiz
+from gallop.lab.methods import CoOp, GalLoPMethod, LinearProbe, Setup, TipAdapter, ZeroShot
+from gallop.lab.methods.tip_adapter import class_weights
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
+from gallop.lab.tutorial.panels import Panel, panels
 from gallop.model.branches.forms import discriminant
 from gallop.model.branches.kinds import REGIONS, shot_features
 from gallop.model.branches.sums import KeptShots, ShotSums
 from gallop.sample import sample_photos
-from gallop.tutorial import frozen_backbone, photos, show_figure, time_ahead
-from gallop.tutorial.panels import Panel, panels
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
 

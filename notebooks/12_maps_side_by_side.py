@@ -38,12 +38,12 @@ from gallop.backbones import Backbone, Preprocess
 from gallop.config import REGION_KINDS, REGION_RULES
 from gallop.errors import BackboneError
 from gallop.features.encoding import ImageFeatures
-from gallop.lessons import quiz
+from gallop.lab.lessons import quiz
+from gallop.lab.tutorial import photos, show_figure
+from gallop.lab.tutorial.charts import line_chart
 from gallop.maps.look import COLOURS, GREYED
 from gallop.predictions.faithfulness import deletion
 from gallop.sample import sample_folder, sample_mask, sample_photos
-from gallop.tutorial import photos, show_figure
-from gallop.tutorial.charts import line_chart
 
 # %% [markdown]
 # ## A test that a map can fail

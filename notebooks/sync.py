@@ -30,7 +30,7 @@ import nbformat
 import numpy as np
 from PIL import Image
 
-from gallop.lessons.asking import in_plain_text, questions_of
+from gallop.lab.lessons.asking import in_plain_text, questions_of
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -9,15 +9,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from gallop.bench.definition.benchmark import Spec
-from gallop.bench.definition.spec import parse_spec
-from gallop.bench.reporting.results import Results
-from gallop.bench.running.plan import UNTAUGHT, BenchRun, Plan, TableEntry
-from gallop.bench.running.records import Figure, Record
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import TrainingDiverged
 from gallop.features.encoding import ImageFeatures
-from gallop.methods import Setup
+from gallop.lab.bench.definition.benchmark import Spec
+from gallop.lab.bench.definition.spec import parse_spec
+from gallop.lab.bench.reporting.results import Results
+from gallop.lab.bench.running.plan import UNTAUGHT, BenchRun, Plan, TableEntry
+from gallop.lab.bench.running.records import Figure, Record
+from gallop.lab.methods import Setup
 from gallop.predictions.predict import Predictions
 from tests.tiny import write_folder
 

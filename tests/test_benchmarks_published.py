@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.publish import OURS, beside_ours, by_set, by_shots, front
-from gallop.bench.reporting.results import Results
+from gallop.lab.bench.reporting.results import Results
 from tests.bench_things import plan_of, results_of, spec
 
 SPEC = f"""

@@ -18,7 +18,7 @@ from gallop import GalLoPClassifier, load_backbone
 from gallop.data import read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
-from gallop.methods import MethodClassifier
+from gallop.lab.methods import MethodClassifier
 from gallop.model.prompted import PromptModel, Prompts
 from tests.tiny import classifier, picture, write_folder
 

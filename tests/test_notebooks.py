@@ -18,9 +18,9 @@ from PIL import Image
 from gallop.data.folders import read_folder
 from gallop.errors import DataError
 from gallop.images import Photo, load_image
-from gallop.lessons.asking import in_plain_text, questions_of
+from gallop.lab.lessons.asking import in_plain_text, questions_of
+from gallop.lab.tutorial import photos
 from gallop.sample import sample_photos
-from gallop.tutorial import photos
 from tests import tiny, warm
 from tests.conftest import ROOT
 from tests.connects import Connects

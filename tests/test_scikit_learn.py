@@ -35,12 +35,12 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted
 
 from gallop import GalLoPClassifier
+from gallop.answers import PhotoScorer
 from gallop.backbones import load_backbone
 from gallop.backbones.loading import loaded_again
 from gallop.errors import BackboneError, DataError
 from gallop.features.encoding import MemoryCache
-from gallop.methods import MethodClassifier, ZeroShot
-from gallop.scoring import PhotoScorer
+from gallop.lab.methods import MethodClassifier, ZeroShot
 from tests.conftest import ROOT
 from tests.tiny import backbone_folder, classifier, equal, learned, picture, pictures, vit, write_images
 

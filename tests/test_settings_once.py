@@ -41,14 +41,14 @@ from streamlit.testing.v1 import AppTest
 from app.runs.run import recorded_settings
 from app.teaching.training import QUICK, Settings, changed, preset
 from app.views.snippets import teach
-from gallop.bench.running.keys import canonical
+from gallop.lab.bench.running.keys import canonical
 from gallop.cli.arguments import parse
 from gallop.cli.commands import train
 from gallop.config import MethodConfig, TrainConfig
 from gallop.errors import ConfigError
 from gallop.estimator import GalLoPClassifier
 from gallop.documents.model_card import model_card
-from gallop.methods import make_method
+from gallop.lab.methods import make_method
 from tests import tiny
 
 found = {}

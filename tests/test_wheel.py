@@ -91,7 +91,7 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         "maps/explainer/src/hosts.js",
         "maps/explainer/steps.css",
         "maps/explainer/src/steps/host.js",
-        "bench/specs/photos-mini.yaml",
+        "lab/bench/specs/photos-mini.yaml",
     )
     library = {path for path in (ROOT / "gallop").rglob("*") if path.is_file() and path.suffix != ".pyc"}
     sample = {path for path in library if path.is_relative_to(ROOT / "gallop" / "sample")}

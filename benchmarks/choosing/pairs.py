@@ -22,7 +22,7 @@ from benchmarks.choosing.tables import Judged
 from benchmarks.choosing.trainings import Trainings
 from gallop.evaluation.metrics import calibration_error, calibration_error_by_chance
 from gallop.features.encoding import ImageFeatures, encode_centres
-from gallop.methods import LinearProbe, Setup
+from gallop.lab.methods import LinearProbe, Setup
 
 MARGIN = 0.5
 """In points: about the standard error of a difference, over the photos of all train folders."""

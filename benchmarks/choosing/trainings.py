@@ -18,11 +18,11 @@ from benchmarks.choose_settings import FOLDS, first_classes
 from benchmarks.choosing.kept import DETAIL, VARIANTS, Lesson, Run, load, save, train
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
-from gallop.bench.running.photos import set_folders
 from gallop.config import MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos, stratified_folds
 from gallop.features.encoding import FeatureCache, ImageFeatures, encode_centres
 from gallop.features.near_duplicates import alike_groups
+from gallop.lab.bench.running.photos import set_folders
 from gallop.model.prompted import PromptModel
 
 COUNTS = (12, 8, 4, 2, 1)

@@ -16,9 +16,9 @@ import time
 from itertools import cycle, islice
 
 from gallop import load_backbone
+from gallop.answers.scorer import prepare_photos
+from gallop.answers.sources import Opener, open_source
 from gallop.features.encoding import BATCH
-from gallop.scoring.scorer import prepare_photos
-from gallop.scoring.sources import Opener, open_source
 
 BATCHES = 8
 

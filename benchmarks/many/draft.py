@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from gallop import GalLoPClassifier
+from gallop.answers.scorer import DRAFT_SIDES
 from gallop.features.encoding import BATCH, ImageFeatures
 from gallop.images import decode_image
-from gallop.scoring.scorer import DRAFT_SIDES
 
 
 @dataclass(frozen=True)

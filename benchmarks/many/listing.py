@@ -10,7 +10,7 @@ import resource
 import sys
 import time
 
-from gallop.scoring.sources import Opener, open_source
+from gallop.answers.sources import Opener, open_source
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from benchmarks.serve.processes import resident
 from benchmarks.soak.browser import Browser
 from benchmarks.soak.crowd import Seen, crowd, percentile, photos
 from benchmarks.soak.visitor import Visitor
-from gallop.bench.reporting.charts import svg
+from gallop.lab.bench.reporting.charts import svg
 from gallop.sample import sample_photos
 from tests.conftest import ROOT, serving
 

@@ -17,11 +17,11 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import gallop
-from gallop.bench.definition.spec import read_spec, shipped_specs
 from gallop.config import REGION_RULES, MethodConfig, TrainConfig, method_preset, train_preset
-from gallop.data import available_datasets
 from gallop.export.formats import FORMATS, option_of
-from gallop.methods import METHODS
+from gallop.lab.bench.definition.spec import read_spec, shipped_specs
+from gallop.lab.methods import METHODS
+from gallop.lab.paper_sets import available_datasets
 from gallop.model.calibration import kept_range
 from gallop.model.scores import SCORES
 from gallop.sample import sample_folder

@@ -6,14 +6,14 @@ from argparse import Namespace
 from importlib.util import find_spec
 from itertools import chain
 
+from gallop.answers.scorer import PhotoEmbedder, PhotoScorer
+from gallop.answers.sources import Opener, open_source
 from gallop.cli.console import Console
 from gallop.errors import CommandError, KeysRefused, Unreachable
-from gallop.scoring.destination import open_destination
-from gallop.scoring.layout import manifest_of, settle_manifest
-from gallop.scoring.on_ray import score_on_ray
-from gallop.scoring.run import ScoringProgress, score_source
-from gallop.scoring.scorer import PhotoEmbedder, PhotoScorer
-from gallop.scoring.sources import Opener, open_source
+from gallop.service.tables.destination import open_destination
+from gallop.service.tables.layout import manifest_of, settle_manifest
+from gallop.service.tables.on_ray import score_on_ray
+from gallop.service.tables.run import ScoringProgress, score_source
 from gallop.wording import listed
 
 

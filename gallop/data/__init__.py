@@ -32,7 +32,6 @@ from gallop.data.labelled import (
     distinct_photos,
 )
 from gallop.data.listing import Listing
-from gallop.data.paper.opening import available_datasets, find_set, open_dataset
 from gallop.data.photo_set import PhotoSet
 from gallop.data.tabular.tables import csv_splits, from_csv, is_csv
 
@@ -45,21 +44,18 @@ __all__ = [
     "Listing",
     "PhotoSet",
     "PhotoSource",
-    "available_datasets",
     "content_hash",
     "csv_splits",
     "data_fingerprint",
     "distinct_photos",
     "draw_shots",
     "duplicates",
-    "find_set",
     "folder_class_names",
     "from_csv",
     "is_csv",
     "labelled_path",
     "labelled_photos",
     "many",
-    "open_dataset",
     "photos_together",
     "read_folder",
     "resolve_split",

@@ -35,7 +35,7 @@ from gallop.config import REGION_KINDS, MethodConfig
 from gallop.errors import BackboneError
 from gallop.features.cache import feature_key
 from gallop.images import load_image
-from gallop.methods.zero_shot import template_features
+from gallop.lab.methods.zero_shot import template_features
 from gallop.model.prompted import PromptModel
 from tests import reference, tiny
 from tests.reference import relative_error

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from gallop.bench.running import runner
-from gallop.bench.running.records import RecordStore
 from gallop.data import LabelledPhotos
-from gallop.methods import METHODS, Setup
+from gallop.lab.bench.running import runner
+from gallop.lab.bench.running.records import RecordStore
+from gallop.lab.methods import METHODS, Setup
 from tests import warm
 from tests.bench_things import FAKES, SPEC, Fake, FakeAnswers, write_sets
 from tests.cli.test_cli import Outcome, call

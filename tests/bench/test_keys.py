@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from gallop.bench.definition.spec import read_spec
-from gallop.bench.running import keys, plan
-from gallop.bench.running.photos import Photos, read_photos
-from gallop.bench.running.plan import TableEntry, make_plan
 from gallop.config import PRESETS, MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import ConfigError
-from gallop.methods import METHODS, make_method
+from gallop.lab.bench.definition.spec import read_spec
+from gallop.lab.bench.running import keys, plan
+from gallop.lab.bench.running.photos import Photos, read_photos
+from gallop.lab.bench.running.plan import TableEntry, make_plan
+from gallop.lab.methods import METHODS, make_method
 from tests.bench_things import FAKES, SPEC, spec, write_sets
 from tests.conftest import ROOT
 

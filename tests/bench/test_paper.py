@@ -14,20 +14,21 @@ import pytest
 import torch
 import yaml
 
-from gallop.bench.definition.spec import SPECS, parse_spec, read_spec
-from gallop.bench.running import backbones as loading
-from gallop.bench.running import runner
-from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photos import class_numbers, read_photos
-from gallop.bench.running.plan import Plan, make_plan
-from gallop.bench.running.runner import among
 from gallop.cli import main
 from gallop.config import MethodConfig
-from gallop.data import Listing, PhotoSet, available_datasets, open_dataset
+from gallop.data import Listing, PhotoSet
 from gallop.errors import BackboneError, BenchError, DataError
 from gallop.features.encoding import ImageFeatures, encode_centres
-from gallop.methods import METHODS, make_method
-from gallop.methods.prompt_learning import PromptedText
+from gallop.lab.bench.definition.spec import SPECS, parse_spec, read_spec
+from gallop.lab.bench.running import backbones as loading
+from gallop.lab.bench.running import runner
+from gallop.lab.bench.running.backbones import Backbones
+from gallop.lab.bench.running.photos import class_numbers, read_photos
+from gallop.lab.bench.running.plan import Plan, make_plan
+from gallop.lab.bench.running.runner import among
+from gallop.lab.methods import METHODS, make_method
+from gallop.lab.methods.prompt_learning import PromptedText
+from gallop.lab.paper_sets import available_datasets, open_dataset
 from gallop.model.prompted import PromptModel
 from tests import data_trees as trees
 from tests.bench.test_cli import figures

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from gallop.bench.running import plan as plans
-from gallop.bench.running.keys import canonical
-from gallop.bench.running.photos import read_photos
-from gallop.bench.running.plan import Plan, make_plan
-from gallop.bench.running.records import RecordStore
 from gallop.errors import BenchError
-from gallop.methods import METHODS, make_method
+from gallop.lab.bench.running import plan as plans
+from gallop.lab.bench.running.keys import canonical
+from gallop.lab.bench.running.photos import read_photos
+from gallop.lab.bench.running.plan import Plan, make_plan
+from gallop.lab.bench.running.records import RecordStore
+from gallop.lab.methods import METHODS, make_method
 from tests.bench_things import FAKES, SPEC, plan_of, record_of, spec, write_sets
 from tests.tiny import picture
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gallop.bench.definition.spec import parse_spec, read_spec, shipped_specs
 from gallop.errors import BenchError
+from gallop.lab.bench.definition.spec import parse_spec, read_spec, shipped_specs
 from tests.bench_things import SPEC, spec
 from tests.tiny import there
 

@@ -14,14 +14,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from gallop.bench.definition.benchmark import Claim, Side
-from gallop.bench.reporting.charts import chart_files
-from gallop.bench.reporting.claims import FAILS, HOLDS, NO_FIGURES, OPEN, Verdict, judge_claim, mean_interval, sentence
-from gallop.bench.reporting.costs import costs, estimate
-from gallop.bench.reporting.results import COLUMNS, Results
-from gallop.bench.reporting.tables import tables
-from gallop.bench.running.plan import UNTAUGHT
 from gallop.documents.markdown import markdown_table
+from gallop.lab.bench.definition.benchmark import Claim, Side
+from gallop.lab.bench.reporting.charts import chart_files
+from gallop.lab.bench.reporting.claims import (
+    FAILS,
+    HOLDS,
+    NO_FIGURES,
+    OPEN,
+    Verdict,
+    judge_claim,
+    mean_interval,
+    sentence,
+)
+from gallop.lab.bench.reporting.costs import costs, estimate
+from gallop.lab.bench.reporting.results import COLUMNS, Results
+from gallop.lab.bench.reporting.tables import tables
+from gallop.lab.bench.running.plan import UNTAUGHT
 from tests.bench_things import SPEC, plan_of, results_of, spec
 
 # label -> set -> seed -> accuracy at 2 shots; at 1 shot everything is 0.1 less.

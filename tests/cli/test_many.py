@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pyarrow import parquet
 
+from gallop.answers import PhotoScorer
 from gallop.cli import many
 from gallop.runtime import progress
-from gallop.scoring import PhotoScorer
-from gallop.scoring.layout import MANIFEST
+from gallop.service.tables.layout import MANIFEST
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
 

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from gallop.sample import sample_folder
-from gallop.serve.server import bound_socket
+from gallop.service.http.server import bound_socket
 from tests.conftest import ROOT
 from tests.serve.running import photo
 from tests.until import until

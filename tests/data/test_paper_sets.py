@@ -14,9 +14,10 @@ import torchvision
 
 import gallop.data.listing
 from gallop.backbones.imagenet import imagenet_names
-from gallop.data import LabelledPhotos, Listing, available_datasets, find_set, open_dataset
+from gallop.data import LabelledPhotos, Listing
 from gallop.errors import DataError
 from gallop.images import load_image
+from gallop.lab.paper_sets import available_datasets, find_set, open_dataset
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
 from tests import data_trees as trees

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from gallop.answers import Extras, PhotoScorer
 from gallop.checkpoints.folder import read_checkpoint
 from gallop.cli import main
 from gallop.config import MethodConfig
@@ -18,10 +19,9 @@ from gallop.errors import CheckpointError, ConfigError
 from gallop.estimator import GalLoPClassifier
 from gallop.features.encoding import MemoryCache
 from gallop.images import load_image
-from gallop.methods import MethodClassifier, make_method
+from gallop.lab.methods import MethodClassifier, make_method
 from gallop.predictions.explanation import Explanation, explain_first_look
-from gallop.scoring import Extras, PhotoScorer
-from gallop.scoring.layout import fingerprint
+from gallop.service.tables.layout import fingerprint
 from tests import tiny
 from tests.tiny import there
 

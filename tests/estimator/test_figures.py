@@ -13,7 +13,7 @@ from scipy.stats import binom
 from gallop import GalLoPClassifier, repeat, save_maps
 from gallop.errors import DataError
 from gallop.evaluation.measure import Evaluation
-from gallop.methods import MethodClassifier, ZeroShot
+from gallop.lab.methods import MethodClassifier, ZeroShot
 from gallop.model.scores import VERDICT
 from tests import tiny
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from gallop.answers.scorer import PhotoScorer
 from gallop.checkpoints.folder import SETTINGS, TENSORS, read_checkpoint
 from gallop.config import HEADS, MethodConfig
 from gallop.documents.model_card import model_card
@@ -27,7 +28,6 @@ from gallop.model.branches.kinds import HALVED, NAMES, PENALTY, REGIONS, shot_fe
 from gallop.model.branches.kinds import KINDS as HOW
 from gallop.model.branches.mix import mixed
 from gallop.model.branches.sums import ShotSums
-from gallop.scoring.scorer import PhotoScorer
 from tests import tiny
 from tests.tiny import edit_settings, head_map, head_of, head_scores, there
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import auc, roc_auc_score
 
-from gallop.bench.running.runner import accuracy_figures, separation_figures
 from gallop.evaluation import metrics
 from gallop.evaluation.intervals import Share
 from gallop.evaluation.kept_answers import KeptAnswers
 from gallop.evaluation.measure import Evaluation, separation, suspects
+from gallop.lab.bench.running.runner import accuracy_figures, separation_figures
 from gallop.predictions.predict import Predictions
 from tests import tiny
 from tests.tiny import there

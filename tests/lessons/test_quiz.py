@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gallop.errors import ConfigError
-from gallop.lessons import asking, quiz
-from gallop.lessons.asking import QUESTIONS, PossibleAnswer, QuizQuestion, questions_of
+from gallop.lab.lessons import asking, quiz
+from gallop.lab.lessons.asking import QUESTIONS, PossibleAnswer, QuizQuestion, questions_of
 from tests.conftest import ROOT
 
 SCRIPTS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
@@ -71,7 +71,7 @@ def test_without_a_notebook_it_asks_and_answers_in_plain_text(capsys: pytest.Cap
 
 
 def test_it_asks_in_plain_text_where_no_widgets_are_installed() -> None:
-    code = "import sys; sys.modules['ipywidgets'] = None\nfrom gallop.lessons import quiz\nquiz(11, 2)"
+    code = "import sys; sys.modules['ipywidgets'] = None\nfrom gallop.lab.lessons import quiz\nquiz(11, 2)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.endswith('Answer with quiz(11, 2, "a"), or another letter.\n')
 

@@ -20,7 +20,7 @@ from gallop.core.gallop import TextFeatures
 from gallop.data import LabelledPhotos, training_set
 from gallop.errors import ConfigError, DataError, TrainingDiverged
 from gallop.features.encoding import ImageFeatures, encode_centres
-from gallop.methods import (
+from gallop.lab.methods import (
     METHODS,
     CoOp,
     LinearProbe,
@@ -29,10 +29,10 @@ from gallop.methods import (
     TipAdapter,
     make_method,
 )
-from gallop.methods.locoop import LoCoOp, outlier_regularisation
-from gallop.methods.prompt_learning import ONE_PROMPT
-from gallop.methods.tip_adapter import SHARPNESSES, WEIGHTS, TipAdapterF, Votes, held_out, search, votes_of
-from gallop.methods.zero_shot import TEMPLATES, template_features
+from gallop.lab.methods.locoop import LoCoOp, outlier_regularisation
+from gallop.lab.methods.prompt_learning import ONE_PROMPT
+from gallop.lab.methods.tip_adapter import SHARPNESSES, WEIGHTS, TipAdapterF, Votes, held_out, search, votes_of
+from gallop.lab.methods.zero_shot import TEMPLATES, template_features
 from gallop.model.prompted import PromptModel, Prompts
 from tests.reference import Golden, golden, meta
 from tests.tiny import picture, pictures, there, vit, write_folder
@@ -173,7 +173,7 @@ def test_locoop_without_an_outlying_region_adds_nothing() -> None:
 def test_the_linear_probe_is_at_its_optimum(case: Golden) -> None:
     """Where W = C sum over images of (y - p) x'."""
     strength, names = 20.0, tuple(meta()["class_names"])
-    with patch("gallop.methods.interface.encode_centres", return_value=[case.features]):
+    with patch("gallop.lab.methods.interface.encode_centres", return_value=[case.features]):
         fitted = LinearProbe(strength=strength).fit(
             LabelledPhotos((), (), tuple(range(6)), names), Setup(case.model.backbone)
         )

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gallop.bench.definition.spec import parse_spec
 from gallop.cli import main
 from gallop.errors import BenchError
-from gallop.methods.interface import from_probabilities
+from gallop.lab.bench.definition.spec import parse_spec
+from gallop.lab.methods.interface import from_probabilities
 from gallop.model.scores import SCORES, OODScore
 from tests import tiny
 from tests.bench_things import SPEC

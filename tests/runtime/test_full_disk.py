@@ -28,10 +28,10 @@ from gallop.checkpoints.folder import LOCK, NEXT, SETTINGS, TENSORS
 from gallop.cli.commands.train import WORK
 from gallop.export.onnx import OnnxFile, Parity
 from gallop.features.cache import FeatureCache, ImageFeatures
-from gallop.methods import METHODS
+from gallop.lab.methods import METHODS
 from gallop.runtime import writing
 from gallop.runtime.writing import DRAFT, locked
-from gallop.scoring import run as scoring_run
+from gallop.service.tables import run as scoring_run
 from gallop.training.learn import CalibrationEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.bench_things import FAKES, SPEC, write_sets

@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from gallop.scoring import PhotoEmbedder
-from gallop.scoring.scorer import Prepared
-from gallop.scoring.sources import SourceItem
+from gallop.answers import PhotoEmbedder
+from gallop.answers.scorer import Prepared
+from gallop.answers.sources import SourceItem
 
 
 class EndedByAPhoto(PhotoEmbedder):

@@ -11,12 +11,12 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from gallop.answers import PhotoScorer
+from gallop.answers.sources import Opener, open_source
 from gallop.errors import DataError
-from gallop.scoring import PhotoScorer
-from gallop.scoring.destination import Destination, open_destination
-from gallop.scoring.layout import MANIFEST, manifest_of, settle_manifest
-from gallop.scoring.run import score_source
-from gallop.scoring.sources import Opener, open_source
+from gallop.service.tables.destination import Destination, open_destination
+from gallop.service.tables.layout import MANIFEST, manifest_of, settle_manifest
+from gallop.service.tables.run import score_source
 from tests import tiny
 
 ASKED = {"source": "a", "column": None, "shard_size": 10}

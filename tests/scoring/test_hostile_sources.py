@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from gallop.answers.sources import Opener, SourceItem, open_source
+from gallop.answers.sources.item import BATCH_BYTES, LONGEST_KEY, bounded_batches
 from gallop.errors import DataError
 from gallop.runtime.ahead import ahead
 from gallop.runtime.machine import peak_bytes
-from gallop.scoring import on_ray
-from gallop.scoring.run import ShardPhotos
-from gallop.scoring.sources import Opener, SourceItem, open_source
-from gallop.scoring.sources.item import BATCH_BYTES, LONGEST_KEY, bounded_batches
+from gallop.service.tables import on_ray
+from gallop.service.tables.run import ShardPhotos
 from tests.scoring.hostile_sources import CHEAP, END, HOSTILE, photos_in_tar, png, table, tar
 
 MOST = 3 * 2**28

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gallop.scoring.layout import MANIFEST
+from gallop.service.tables.layout import MANIFEST
 from tests import tiny
 from tests.conftest import ROOT, listen_to_interrupts
 from tests.warm import python

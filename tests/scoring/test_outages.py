@@ -17,12 +17,12 @@ import pytest
 from fsspec.implementations.memory import MemoryFile
 from pyarrow import parquet
 
+from gallop.answers.sources import Opener, open_source, outages
+from gallop.answers.sources.outages import SHORT, WAITS, PatientFile, patiently, silence_in
 from gallop.cli import many
 from gallop.errors import ImageError, KeysRefused, Unreachable
 from gallop.runtime import public_web
-from gallop.scoring.layout import MANIFEST
-from gallop.scoring.sources import Opener, open_source, outages
-from gallop.scoring.sources.outages import SHORT, WAITS, PatientFile, patiently, silence_in
+from gallop.service.tables.layout import MANIFEST
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
 from tests.scoring.test_sources import archive, png
@@ -81,11 +81,11 @@ def test_a_first_photo_that_cannot_be_read_is_a_row_where_others_can(
             raise OSError(errno.EIO, "Input/output error", path)
         return open(path, "rb")
 
-    monkeypatch.setattr("gallop.scoring.sources.opening.open_file", opened)
+    monkeypatch.setattr("gallop.answers.sources.opening.open_file", opened)
     for beside in ([str(tmp_path / "good.png")], []):  # with no other photo the folder is listed
         with pytest.raises(ImageError, match=r"bad\.png cannot be opened \(Input/output error\)"):
             Opener().read(str(tmp_path / "bad.png"), beside)
-    monkeypatch.setattr("gallop.scoring.sources.opening.os.listdir", lambda path: opened("bad.png", 0))
+    monkeypatch.setattr("gallop.answers.sources.opening.os.listdir", lambda path: opened("bad.png", 0))
     for beside in ([str(tmp_path / "bad.png")], [str(tmp_path / "too" / "bad.png")]):
         monkeypatch.setattr(outages, "_told", set())
         with pytest.warns(UserWarning, match="it is asked again"), pytest.raises(Unreachable, match="The disk"):
@@ -98,7 +98,7 @@ def test_a_folder_that_is_still_listed_is_no_proof_that_its_photos_come(
     def gone(path: str, most: int) -> Any:
         raise OSError(errno.EIO, "Input/output error", path)
 
-    monkeypatch.setattr("gallop.scoring.sources.opening.open_file", gone)
+    monkeypatch.setattr("gallop.answers.sources.opening.open_file", gone)
     with pytest.warns(UserWarning, match="it is asked again"), pytest.raises(Unreachable, match="The disk"):
         Opener().read(str(tmp_path / "0.png"), [str(tmp_path / f"{i}.png") for i in range(3)])
 

@@ -20,14 +20,15 @@ from typing import Any
 import pytest
 import torch
 
+from gallop.answers import Extras, PhotoEmbedder, PhotoScorer
+from gallop.service.tables import on_ray
+from gallop.answers.sources import Opener, SourceItem, open_source
 from gallop.config import MethodConfig
 from gallop.errors import BackboneError, DataError, ParallelError
 from gallop.estimator import GalLoPClassifier
-from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer, on_ray
-from gallop.scoring.destination import open_destination
-from gallop.scoring.on_ray import ActorPool, PoolSize, joined_to, score_on_ray
-from gallop.scoring.run import ScoringProgress, score_source
-from gallop.scoring.sources import Opener, SourceItem, open_source
+from gallop.service.tables.destination import open_destination
+from gallop.service.tables.on_ray import ActorPool, PoolSize, joined_to, score_on_ray
+from gallop.service.tables.run import ScoringProgress, score_source
 from tests import tiny
 from tests.cli.test_cli import call
 from tests.conftest import ROOT

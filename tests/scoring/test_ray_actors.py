@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gallop.answers import Extras, PhotoScorer
+from gallop.answers.sources import Opener
 from gallop.config import MethodConfig
 from gallop.errors import CheckpointError, ParallelError
 from gallop.estimator import GalLoPClassifier
 from gallop.model.calibration import Calibration
-from gallop.scoring import Extras, PhotoScorer
-from gallop.scoring.layout import fingerprint
-from gallop.scoring.on_ray import PoolSize, packed
-from gallop.scoring.sources import Opener
+from gallop.service.tables.layout import fingerprint
+from gallop.service.tables.on_ray import PoolSize, packed
 from tests import tiny
 
 

@@ -18,14 +18,14 @@ from PIL import Image
 from pyarrow import parquet
 
 from gallop import GalLoPClassifier
+from gallop.answers import Extras, PhotoEmbedder, PhotoScorer
+from gallop.answers.sources import Opener, open_source
 from gallop.errors import DataError
 from gallop.features.encoding import BATCH
 from gallop.model.calibration import Calibration
-from gallop.scoring import Extras, PhotoEmbedder, PhotoScorer
-from gallop.scoring.destination import open_destination
-from gallop.scoring.layout import MANIFEST, fingerprint, manifest_of, read_shard, settle_manifest, shard_file
-from gallop.scoring.run import ScoringProgress, score_source
-from gallop.scoring.sources import Opener, open_source
+from gallop.service.tables.destination import open_destination
+from gallop.service.tables.layout import MANIFEST, fingerprint, manifest_of, read_shard, settle_manifest, shard_file
+from gallop.service.tables.run import ScoringProgress, score_source
 from tests import tiny
 
 NAMES = ["red", "green", "blue"]
@@ -207,7 +207,7 @@ def test_what_is_read_in_parts_passes_the_backbone_together(
     worker = PhotoScorer(taught, extras=ALL)
     (photos / "blue" / "0.png").write_bytes(b"")  # the first of all, too
     run(worker, photos, tmp_path / "small", shard_size=44)
-    monkeypatch.setattr("gallop.scoring.run.batch_for", lambda _: 2 * BATCH)
+    monkeypatch.setattr("gallop.service.tables.run.batch_for", lambda _: 2 * BATCH)
     run(worker, photos, tmp_path / "large", shard_size=44)
     for mine, other in zip(rows(tmp_path / "large"), rows(tmp_path / "small"), strict=True):
         assert (mine["key"], mine["error"], mine["label"]) == (other["key"], other["error"], other["label"])

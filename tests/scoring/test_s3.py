@@ -14,10 +14,10 @@ import fsspec
 import pytest
 from pyarrow import parquet
 
+from gallop.answers import PhotoScorer
+from gallop.answers.sources import Opener, outages
 from gallop.errors import KeysRefused
-from gallop.scoring import PhotoScorer
-from gallop.scoring.layout import MANIFEST
-from gallop.scoring.sources import Opener, outages
+from gallop.service.tables.layout import MANIFEST
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
 from tests.conftest import leave_out_without

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from gallop.answers.sources import Opener, SourceItem, open_source, opening
+from gallop.answers.sources.tables import LONGEST_LINE
 from gallop.errors import DataError, ImageError
 from gallop.images import DEFAULT_LIMITS
-from gallop.scoring.sources import Opener, SourceItem, open_source, opening
-from gallop.scoring.sources.tables import LONGEST_LINE
 from tests import tiny
 from tests.connects import Connects
 

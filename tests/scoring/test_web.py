@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from gallop.answers.sources import Opener, open_source, outages
+from gallop.answers.sources import web as files_of_the_web
 from gallop.errors import DataError, Unreachable
 from gallop.images import ImageLimits
 from gallop.runtime import public_web
-from gallop.scoring.sources import Opener, open_source, outages
-from gallop.scoring.sources import web as files_of_the_web
 from tests import tiny
 from tests.cli.test_cli import call
 from tests.scoring.test_sources import archive, png

@@ -15,10 +15,10 @@ import httpx
 
 from gallop import GalLoPClassifier
 from gallop.model.calibration import Calibration
-from gallop.serve.models import ServedModels
-from gallop.serve.options import ServeOptions
-from gallop.serve.server import ServiceServer, bound_socket, make_server
-from gallop.serve.service import Service
+from gallop.service.http.models import ServedModels
+from gallop.service.http.options import ServeOptions
+from gallop.service.http.server import ServiceServer, bound_socket, make_server
+from gallop.service.http.service import Service
 from tests import tiny
 from tests.nasty_images import encode
 from tests.until import until

@@ -13,7 +13,7 @@ from PIL import Image
 
 from gallop import GalLoPClassifier
 from gallop.predictions.rows import explained_row
-from gallop.serve import schemas
+from gallop.service.http import schemas
 from tests import nasty_images
 from tests.serve.running import CLASSES, Gate, Running, photo, refusal, running
 from tests.until import until
@@ -198,7 +198,7 @@ def test_a_mistake_of_ours_is_told_without_its_words(
     def broken(*_: Any) -> None:
         raise ValueError("of secret-0.jpg")
 
-    monkeypatch.setattr("gallop.serve.models.predictions_of", broken)
+    monkeypatch.setattr("gallop.service.http.models.predictions_of", broken)
     answer = service.post("/predict", photo())
     assert refusal(answer) == (500, "internal")
     assert "secret" not in answer.text

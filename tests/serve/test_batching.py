@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import torch
 
-from gallop.serve.batching import Batcher, PhotoQuestion
-from gallop.serve.refusals import Refusal
+from gallop.service.http.batching import Batcher, PhotoQuestion
+from gallop.service.http.refusals import Refusal
 from tests.until import until
 
 LONG = 30.0

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from gallop.errors import CommandError
-from gallop.serve import server
-from gallop.serve.options import KEY_VARIABLE, key_is_known, read_keys
-from gallop.serve.watching import JsonLines, log, log_failure
+from gallop.service.http import server
+from gallop.service.http.options import KEY_VARIABLE, key_is_known, read_keys
+from gallop.service.http.watching import JsonLines, log, log_failure
 from tests.serve.running import Running, answer_on, head, photo, running
 from tests.until import until
 
@@ -180,13 +180,13 @@ def test_the_figures_count_what_happened(models: dict[str, Path]) -> None:
 
 
 def test_a_line_of_the_log_is_json_without_names(service: Running, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "gallop.serve"):
+    with caplog.at_level(logging.INFO, "gallop.service.http"):
         service.post("/predict?key=secret", photo(), headers={"user-agent": "secret"})
         service.get("/secret")
         until(lambda: len([record for record in caplog.records if record.getMessage() == "request"]) >= 2)
         log_failure("mistake", ValueError("about secret.jpg"))
         log("start", models=["a"])
-    lines = [JsonLines().format(record) for record in caplog.records if record.name == "gallop.serve"]
+    lines = [JsonLines().format(record) for record in caplog.records if record.name == "gallop.service.http"]
     assert "secret" not in "".join(lines)
     said = [json.loads(line) for line in lines]
     first = next(one for one in said if one["event"] == "request")

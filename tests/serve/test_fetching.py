@@ -15,8 +15,8 @@ from gallop.errors import ImageTooLarge
 from gallop.images import DEFAULT_LIMITS
 from gallop.runtime import public_web
 from gallop.runtime.public_web import PublicOnly, is_public
-from gallop.serve.refusals import Refusal
-from gallop.serve.service import fetch_photo
+from gallop.service.http.refusals import Refusal
+from gallop.service.http.service import fetch_photo
 from tests.conftest import awaited
 from tests.http_server import Answers, listening
 from tests.serve.running import photo, refusal, running

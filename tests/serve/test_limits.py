@@ -11,7 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from gallop.serve import bodies, server
+from gallop.service.http import bodies, server
 from tests.nasty_images import encode
 from tests.serve.running import Gate, Running, answer_on, form, head, photo, refusal, refusal_on, running
 from tests.until import until

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gallop.errors import CheckpointError
-from gallop.serve.options import ServeOptions
-from gallop.serve.service import Service
+from gallop.service.http.options import ServeOptions
+from gallop.service.http.service import Service
 from tests.serve.running import Running, photo
 
 

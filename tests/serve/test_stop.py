@@ -21,7 +21,7 @@ import pytest
 
 from gallop.cli import main
 from gallop.cli.commands import serve
-from gallop.serve.server import bound_socket
+from gallop.service.http.server import bound_socket
 from tests import warm
 from tests.conftest import ROOT, listen_to_interrupts
 from tests.connects import Connects
@@ -148,7 +148,7 @@ def test_a_service_says_where_it_is_and_whom_it_answers(models: dict[str, Path],
 
 @pytest.fixture
 def unserved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gallop.serve.server.serve", lambda service, listening: service.close())
+    monkeypatch.setattr("gallop.service.http.server.serve", lambda service, listening: service.close())
 
 
 @pytest.mark.usefixtures("unserved")

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from gallop.images import load_image
-from gallop.tutorial.charts import (
+from gallop.lab.tutorial.charts import (
     bar_chart,
     bar_groups,
     confusion_table,
@@ -22,7 +22,7 @@ from gallop.tutorial.charts import (
     number_table,
     tries_chart,
 )
-from gallop.tutorial.panels import Panel, panels
+from gallop.lab.tutorial.panels import Panel, panels
 
 LONG = [f"a name of many words {number}" for number in range(40)]
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("ipywidgets", reason="needs the extra 'notebooks'")
 pytest.importorskip("plotly", reason="needs the extra 'notebooks'")
 
-from gallop.tutorial.live import live_bars
+from gallop.lab.tutorial.live import live_bars
 
 
 def test_bars_are_those_that_were_drawn_last() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from gallop.tutorial import in_two_rows, show_figure
+from gallop.lab.tutorial import in_two_rows, show_figure
 
 pytest.importorskip("IPython", reason="needs the extra 'notebooks'")
 

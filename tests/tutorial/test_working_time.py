@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gallop.images import load_image
-from gallop.tutorial import TimeAhead, frozen_backbone, time_ahead
+from gallop.lab.tutorial import TimeAhead, frozen_backbone, time_ahead
 from tests import tiny
 
 

@@ -14,7 +14,7 @@ from typing_extensions import assert_type
 
 from gallop import Explanation, GalLoPClassifier, MethodConfig, Predictions, TrainConfig, load_backbone, read_folder
 from gallop.data import LabelledPhotos, from_csv
-from gallop.methods import MethodClassifier, TipAdapter
+from gallop.lab.methods import MethodClassifier, TipAdapter
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 

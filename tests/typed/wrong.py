@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gallop import GalLoPClassifier, MethodConfig, load_backbone
 from gallop.data import from_csv
-from gallop.methods import MethodClassifier
+from gallop.lab.methods import MethodClassifier
 
 clf = GalLoPClassifier()
 made = [

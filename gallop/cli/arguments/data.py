@@ -11,7 +11,7 @@ examples:
   gallop data check imagenet_r data --json
 
 The layouts are those of CoOp and of torchvision, with CoOp's split files.
-In Python: gallop.data.open_dataset("oxford_pets", "data")."""
+In Python: gallop.lab.paper_sets.open_dataset("oxford_pets", "data")."""
 
 LIST_EPILOG = """\
 examples:

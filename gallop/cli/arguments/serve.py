@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gallop.cli import values
 from gallop.cli.shared_options import MODEL_HELP, Commands, Parser
-from gallop.serve.options import ServeOptions
+from gallop.service.http.options import ServeOptions
 
 _USUAL = ServeOptions({})
 

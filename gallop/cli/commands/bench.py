@@ -11,22 +11,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gallop.bench.definition.spec import read_spec, shipped_specs
-from gallop.bench.reporting.claims import judge, sentence
-from gallop.bench.reporting.costs import estimate
-from gallop.bench.reporting.results import Results, cell
-from gallop.bench.reporting.tables import cell_text
-from gallop.bench.reporting.write import TABLES, write_outcome
-from gallop.bench.running.backbones import Backbones
-from gallop.bench.running.photos import read_photos
-from gallop.bench.running.plan import BenchRun, Plan, make_plan
-from gallop.bench.running.records import Record, RecordStore
-from gallop.bench.running.runner import PhotosEncoding, Runner
 from gallop.cli.console import Console, columns
 from gallop.data import content_hash
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import FeatureCache, default_cache_folder
+from gallop.lab.bench.definition.spec import read_spec, shipped_specs
+from gallop.lab.bench.reporting.claims import judge, sentence
+from gallop.lab.bench.reporting.costs import estimate
+from gallop.lab.bench.reporting.results import Results, cell
+from gallop.lab.bench.reporting.tables import cell_text
+from gallop.lab.bench.reporting.write import TABLES, write_outcome
+from gallop.lab.bench.running.backbones import Backbones
+from gallop.lab.bench.running.photos import read_photos
+from gallop.lab.bench.running.plan import BenchRun, Plan, make_plan
+from gallop.lab.bench.running.records import Record, RecordStore
+from gallop.lab.bench.running.runner import PhotosEncoding, Runner
 from gallop.wording import counted
 
 CACHE_BYTES = 16 * 2**30

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import Any
 
 from gallop.cli.console import Console, columns
-from gallop.data import available_datasets, find_set, open_dataset
+from gallop.lab.paper_sets import available_datasets, find_set, open_dataset
 
 
 def run(options: Namespace, console: Console) -> int:

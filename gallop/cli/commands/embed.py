@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from gallop.answers import PhotoEmbedder
 from gallop.cli.console import Console
 from gallop.cli.inputs import DEFAULT_BACKBONE
 from gallop.cli.many import answer_many, opener_of
 from gallop.errors import CommandError
-from gallop.scoring import PhotoEmbedder
 
 
 def run(options: Namespace, console: Console) -> int:

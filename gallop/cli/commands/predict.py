@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gallop.answers import Extras, PhotoScorer
+from gallop.answers.scorer import Columns, answers
+from gallop.answers.sources import Opener, SourceItem
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, model_or_classes
 from gallop.cli.many import answer_many, opener_of, require_many
@@ -15,10 +18,6 @@ from gallop.images import list_images
 from gallop.model.scores import VERDICT
 from gallop.predictions.rows import answers_csv
 from gallop.runtime.writing import write_file
-from gallop.scoring import Extras, PhotoScorer
-from gallop.scoring.run import answers
-from gallop.scoring.scorer import Columns
-from gallop.scoring.sources import Opener, SourceItem
 from gallop.wording import answer_in_words
 
 

@@ -16,7 +16,7 @@ from gallop.errors import CommandError
 from gallop.wording import listed
 
 if TYPE_CHECKING:
-    from gallop.serve.options import ServeOptions
+    from gallop.service.http.options import ServeOptions
 
 _NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "httpcore")
 _INSTALL = "pip install 'gallop-explorer[serve]'"
@@ -26,8 +26,8 @@ def run(options: Namespace, console: Console) -> int:
     """Load the models, then serve."""
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise CommandError(f"{' and '.join(missing)} must be installed for the service: {_INSTALL}.")
-    from gallop.serve.server import bound_socket, is_this_machine, serve
-    from gallop.serve.service import Service
+    from gallop.service.http.server import bound_socket, is_this_machine, serve
+    from gallop.service.http.service import Service
 
     made = _options_of(options)
     signal.signal(signal.SIGTERM, end_terminated)
@@ -48,7 +48,7 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _options_of(options: Namespace) -> ServeOptions:
-    from gallop.serve.options import KEY_VARIABLE, LOCAL_NAMES, ServeOptions, read_keys
+    from gallop.service.http.options import KEY_VARIABLE, LOCAL_NAMES, ServeOptions, read_keys
 
     names = [name for name, _ in options.models]
     if len(set(names)) < len(names):

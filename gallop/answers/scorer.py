@@ -1,0 +1,375 @@
+"""Batches of photos to columns of a table, by a model that travels to other processes by its name.
+
+Shapes: B photos, K classes, N local prompts, D joint width.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gallop.answers.sources import Opener, SourceItem
+from gallop.answers.sources.item import bounded_batches
+from gallop.answers.sources.opening import local_path
+from gallop.backbones import Backbone, Preprocess, load_backbone
+from gallop.errors import ImageError, NotAnImage
+from gallop.estimator import GalLoPClassifier
+from gallop.features.encoding import BATCH, ONCE, ImageFeatures, Sight, encode_looks, readers
+from gallop.images import CropBox, decode_image
+from gallop.images.formats import printable_name
+from gallop.model.similarities import Similarities
+from gallop.parts import require_topk
+from gallop.predictions.heatmaps import region_box
+from gallop.predictions.predict import predictions_of, to_array
+from gallop.runtime.ahead import ahead
+
+Columns: TypeAlias = dict[str, list[Any]]
+"""By name, a value a photo; None where there is none."""
+
+DRAFT_SIDES = 2
+"""Of a JPEG that is decoded smaller, the short side keeps so many times the backbone's. As many as one would be faster;
+answers would move twice as far."""
+
+FETCHERS = 16
+"""Photos that are asked of a bucket or of the web at a time: each answer takes long, and no work here."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """B photos, decoded and cropped; of those that cannot be read the problem alone.
+
+    Attributes:
+        problems: a sentence for each that is missing.
+        looks: pixels of the others, (n, 3, H, W) for each look; none where there are none.
+        crops: what was cropped of them.
+    """
+
+    keys: list[str]
+    problems: dict[int, str]
+    looks: list[Tensor]
+    crops: list[CropBox]
+
+    def spread(self, found: Sequence[Any]) -> list[Any]:
+        """Return values of the photos that were read as values of all B, with None for the others."""
+        values = iter(found)
+        return [None if i in self.problems else next(values) for i in range(len(self.keys))]
+
+
+def one_batch(parts: Sequence[Prepared]) -> Prepared:
+    """Return all photos of the parts, in order."""
+    if len(parts) == 1:
+        return parts[0]
+    keys: list[str] = []
+    problems: dict[int, str] = {}
+    for part in parts:
+        problems |= {len(keys) + i: problem for i, problem in part.problems.items()}
+        keys += part.keys
+    looks = [torch.cat(look) for look in zip(*(part.looks for part in parts if part.looks), strict=True)]
+    return Prepared(keys, problems, looks, [crop for part in parts for crop in part.crops])
+
+
+def prepare_photos(
+    items: Sequence[SourceItem],
+    opener: Opener,
+    preprocess: Preprocess,
+    *,
+    draft: bool = False,
+    times: Sequence[float] = (1.0,),
+) -> Prepared:
+    """Read, decode and crop photos. Safe to call from several threads.
+
+    Args:
+        draft: JPEGs that are larger than the backbone needs are decoded smaller: faster, and answers move a bit.
+        times: how many times the input size photos are prepared for, once for each look.
+    """
+    short_side = DRAFT_SIDES * preprocess.side(times[-1]) if draft else None
+    problems: dict[int, str] = {}
+    made: list[list[Tensor]] = [[] for _ in times]
+    crops: list[CropBox] = []
+    for i, data in enumerate(_contents(items, opener)):
+        try:
+            if isinstance(data, ImageError):
+                raise data
+            decoded = decode_image(data, printable_name(items[i].key), opener.limits, short_side=short_side)
+        except ImageError as error:
+            problems[i] = str(error)
+            continue
+        for look, size in zip(made, times, strict=True):
+            pixels, crop = preprocess.centre(decoded.image, size)
+            look.append(pixels)
+        across, down = (whole / part for whole, part in zip(decoded.size, decoded.image.size, strict=True))
+        crops.append(crop.scaled(across, down))
+    keys = [item.key for item in items]
+    return Prepared(keys, problems, [torch.stack(look) for look in made] if crops else [], crops)
+
+
+def _contents(items: Sequence[SourceItem], opener: Opener) -> Iterator[bytes | ImageError]:
+    """The bytes of each, in order: several at a time where they come from afar."""
+    beside = [item.place for item in items if item.place]
+
+    def content(item: SourceItem) -> bytes | ImageError:
+        if item.problem:
+            return NotAnImage(item.problem)
+        try:
+            return opener.read(item.place, beside) if item.data is None else item.data
+        except ImageError as error:
+            return error
+
+    far = any(item.place and local_path(item.place) is None for item in items)
+    return ahead(content, items, FETCHERS) if far else map(content, items)
+
+
+TOP_CLASSES = 5
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a table holds beside label, probability, best classes, OOD scores and verdict.
+
+    Attributes:
+        probabilities: of all K classes.
+        embedding: the photo's global feature, of length 1, in half precision.
+        regions: the boxes that the finest local prompt took for the label.
+    """
+
+    probabilities: bool = False
+    embedding: bool = False
+    regions: bool = False
+
+
+PLAIN = Extras()
+DISK = Opener()
+
+
+class _Worker(ABC):
+    """What answers and embeddings share: photos are read, cropped and encoded."""
+
+    opener: Opener
+    draft: bool
+
+    @property
+    def sight(self) -> Sight:
+        """What is encoded of a photo."""
+        return ONCE
+
+    @property
+    @abstractmethod
+    def loaded_backbone(self) -> Backbone:
+        """The frozen backbone, which is loaded when it is asked for first."""
+
+    @abstractmethod
+    def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
+        """Return the columns of photos that could be read."""
+
+    def prepare(self, items: Sequence[SourceItem]) -> Prepared:
+        """Read, decode and crop photos; safe to call from several threads."""
+        return prepare_photos(
+            items, self.opener, self.loaded_backbone.preprocess, draft=self.draft, times=self.sight.times
+        )
+
+    def finish(self, prepared: Prepared) -> Columns:
+        """Return the table's columns of photos that were prepared; B rows, whatever could be read."""
+        problems = prepared.problems
+        columns: Columns = {"key": prepared.keys, "error": [problems.get(i) for i in range(len(prepared.keys))]}
+        if prepared.looks:
+            features = encode_looks(self.loaded_backbone, prepared.looks, self.sight)
+            found = self._columns(features, prepared.crops)
+            columns |= {name: prepared.spread(values) for name, values in found.items()}
+        return columns
+
+    def __call__(self, batch: Mapping[str, Any]) -> Columns:
+        """Return the table's columns of a batch, as Ray's and Spark's batches are.
+
+        Args:
+            batch: ``path`` (paths or addresses) or ``bytes``, B each, and ``key`` where photos have other names.
+        """
+        given = batch.get("bytes")
+        places = batch.get("path", batch.get("key"))
+        count = len(given) if given is not None else len(places) if places is not None else 0
+        keys = batch.get("key", places if places is not None else [f"row {i + 1}" for i in range(count)])
+        if given is not None:
+            items = [SourceItem(str(keys[i]), data=bytes(given[i])) for i in range(count)]
+        else:
+            items = [SourceItem(str(keys[i]), place=str(places[i])) for i in range(count)]
+        return self.finish(self.prepare(items))
+
+
+class PhotoScorer(_Worker):
+    """Answers for batches of photos: label, probability, best classes, OOD scores, verdict.
+
+    Made from a model's folder it is pickled as the folder's name, and loads the model where it is used first.
+
+    Args:
+        model: the folder of a trained model, the files of such a folder by their names, or a classifier.
+        device, backbone: as ``GalLoPClassifier.load``.
+        extras: further columns.
+        opener: opens what batches name; by default what lies on this machine's disks.
+        draft: as ``prepare_photos``.
+    """
+
+    def __init__(
+        self,
+        model: str | Mapping[str, bytes] | GalLoPClassifier,
+        *,
+        device: str = "auto",
+        backbone: str | None = None,
+        extras: Extras = PLAIN,
+        opener: Opener = DISK,
+        draft: bool = False,
+    ) -> None:
+        self.model, self.device, self.backbone = model, device, backbone
+        self.extras, self.opener, self.draft = extras, opener, draft
+        self._loaded = model if isinstance(model, GalLoPClassifier) else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loaded": self._loaded if isinstance(self.model, GalLoPClassifier) else None}
+
+    @property
+    def classifier(self) -> GalLoPClassifier:
+        """The classifier, which is loaded when it is asked for first.
+
+        Raises:
+            BackboneError: its backbone is not here and cannot be had.
+            CheckpointError: it is no model, or the backbone that has its name here is another one.
+        """
+        if self._loaded is None:
+            with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
+                if isinstance(self.model, Mapping):
+                    for name, content in self.model.items():
+                        (Path(folder) / name).write_bytes(content)
+                place = self.model if isinstance(self.model, str) else folder
+                self._loaded = GalLoPClassifier.load(place, backbone=self.backbone, device=self.device)
+        return self._loaded
+
+    @property
+    def loaded_backbone(self) -> Backbone:
+        return self.classifier.model_.backbone
+
+    @property
+    def sight(self) -> Sight:
+        return self.classifier.model_.sight
+
+    def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
+        columns: Columns = {}
+        crops_left = iter(crops)
+        for part in features.split(BATCH):  # cosines of many classes are large
+            for name, values in self._answers(part, list(islice(crops_left, len(part)))).items():
+                columns.setdefault(name, []).extend(values)
+        return columns
+
+    def _answers(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
+        model = self.classifier.model_
+        with torch.no_grad():
+            cosines = model.similarities(features, model.cached_text_features())
+        found = predictions_of(model, cosines, self.classifier.calibration_)
+        order = np.argsort(-found.probabilities, axis=1, kind="stable")
+        columns: Columns = {
+            "label": [str(label) for label in found.labels],
+            "probability": found.probabilities.max(axis=1).tolist(),
+            "top": [
+                [{"label": model.class_names[k], "probability": float(row[k])} for k in best]
+                for row, best in zip(found.probabilities, order[:, :TOP_CLASSES], strict=True)
+            ],
+        }
+        columns |= {score: values.tolist() for score, values in found.ood.items()}
+        columns["is_ood"] = [None] * len(found.labels) if found.is_ood is None else found.is_ood.tolist()
+        if self.extras.probabilities:
+            columns["probabilities"] = found.probabilities.tolist()
+        if self.extras.embedding:
+            columns["embedding"] = _embeddings(features)
+        if self.extras.regions:
+            best = found.probabilities.argmax(axis=1)
+            columns["regions"] = _regions(
+                model.config.topk, cosines, best, self.sight.grids(self.loaded_backbone), crops
+            )
+        return columns
+
+
+class PhotoEmbedder(_Worker):
+    """Global features of batches of photos, of length 1, in half precision.
+
+    Args:
+        backbone, device: as ``load_backbone``.
+        opener: opens what batches name; by default what lies on this machine's disks.
+        draft: as ``prepare_photos``.
+    """
+
+    def __init__(self, backbone: str, *, device: str = "auto", opener: Opener = DISK, draft: bool = False) -> None:
+        self.backbone, self.device, self.opener, self.draft = backbone, device, opener, draft
+        self._loaded: Backbone | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loaded": None}
+
+    @property
+    def loaded_backbone(self) -> Backbone:
+        if self._loaded is None:
+            self._loaded = load_backbone(self.backbone, device=self.device)
+        return self._loaded
+
+    def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
+        return {"embedding": _embeddings(features)}
+
+
+def _embeddings(features: ImageFeatures) -> list[Any]:
+    return list(to_array(torch.nn.functional.normalize(features.global_.float(), dim=-1)).astype(np.float16))
+
+
+def _regions(
+    topk: Sequence[int],
+    cosines: Similarities,
+    best: Any,
+    grids: Sequence[tuple[int, int]],
+    crops: Sequence[CropBox],
+) -> list[Any]:
+    """Of each photo the regions that the local prompt with the smallest k took for its label, as boxes: of one look
+    after the other.
+    """
+    if not topk:
+        return [[] for _ in crops]
+    require_topk(cosines.pooling, "The table's column of regions")
+    prompt = int(np.argmin(topk))
+    looks = [(*look.ranked, grid) for look, grid in zip(cosines.looks, grids, strict=True)]
+    boxes = []
+    for i, crop in enumerate(crops):
+        place = (i, best[i], prompt, slice(topk[prompt]))
+        taken = [
+            region_box(region, score, grid, crop)
+            for ranked, order, grid in looks
+            for region, score in zip(order[place].tolist(), ranked[place].tolist(), strict=True)
+        ]
+        boxes.append([dict(zip(BOX, (*map(float, box.rounded()), box.score), strict=True)) for box in taken])
+    return boxes
+
+
+BOX = ("left", "top", "right", "bottom", "score")
+"""Of a region: its corners in the photo's pixels, and its cosine."""
+
+
+GPU_BATCH = 128
+"""Photos that pass a backbone on a GPU together, a multiple of ``BATCH``: it has thousands of units to feed."""
+
+
+def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:
+    """Yield the columns of photos, a batch after the other; the next ones are read while one is encoded.
+
+    They are read some at a time, and as many of these pass the backbone together as are good where it is.
+    """
+    device = worker.loaded_backbone.device
+    coming = ahead(worker.prepare, bounded_batches(photos, BATCH), readers(device))
+    while together := list(islice(coming, batch_for(device) // BATCH)):
+        yield worker.finish(one_batch(together))
+
+
+def batch_for(device: torch.device) -> int:
+    """Return how many photos pass a backbone together where it is."""
+    return BATCH if device.type == "cpu" else GPU_BATCH

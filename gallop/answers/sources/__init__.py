@@ -1,0 +1,37 @@
+"""A folder, a list, a table or tar archives come in; photos go out, one after the other, always in the same order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gallop.answers.sources.archives import archive_photos
+from gallop.answers.sources.folder import folder_photos
+from gallop.answers.sources.item import SourceItem
+from gallop.answers.sources.opening import Opener
+from gallop.answers.sources.tables import listed_photos, table_photos
+
+__all__ = ["Opener", "SourceItem", "open_source"]
+
+
+def open_source(name: str, opener: Opener, column: str | None = None) -> Iterator[SourceItem]:
+    """Return the photos of a source by what its name ends in: .txt, .csv, .parquet, .tar, and else a folder.
+
+    Args:
+        name: a path, an address that fsspec knows (``s3://bucket/photos``), or a pattern with ``*`` for tar archives.
+        opener: opens it, wherever it lies; of other buckets none, unless its ``home`` is None.
+        column: of a table, that holds paths, addresses or bytes; None finds it by its name.
+
+    Raises:
+        DataError: it is not there, or is none of these.
+    """
+    if opener.home is not None:
+        opener = replace(opener, home=name)
+    end = name.lower().rsplit("?", 1)[0]
+    if end.endswith((".tar", ".tar.gz", ".tgz")):
+        return archive_photos(name, opener)
+    if end.endswith((".csv", ".parquet")):
+        return table_photos(name, opener, column)
+    if end.endswith((".txt", ".lst")):
+        return listed_photos(name, opener)
+    return folder_photos(name, opener)

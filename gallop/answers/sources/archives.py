@@ -1,0 +1,133 @@
+"""The photos in tar archives, such as webdataset's, read from their start to their end."""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import io
+import tarfile
+from collections.abc import Iterator
+from typing import IO, Any, BinaryIO, cast
+
+from gallop.answers.sources.item import SourceItem
+from gallop.answers.sources.opening import Opener, asked, local_path, protocol_of
+from gallop.answers.sources.outages import reason
+from gallop.errors import DataError
+from gallop.images.formats import ImageLimits, printable_name, too_large
+from gallop.images.photo import is_photo_name
+
+MOST_HEADER = 2**20
+"""Bytes that name and attributes of a member may take, before they are read."""
+_SKIPPED = 2**16
+"""Bytes that are read at once where nothing is kept of them."""
+
+
+def archive_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
+    """Yield files in archives whose names say that they are photos, archive after archive in the order of their names.
+
+    A key is the archive's name, ``/`` and the name in it. An archive that is damaged or cut, or is none, leaves a row
+    that says so behind the rows of what comes before, and the next one is read; a bucket that stops answering in the
+    middle of one is none of these.
+    """
+    archives = _archives(name, opener)
+    if not archives:
+        raise DataError(f"No archive is called {printable_name(name)}: check the path.")
+    for archive in archives:
+        yield from _photos_of(archive, opener)
+
+
+def _archives(name: str, opener: Opener) -> list[str]:
+    path = local_path(name)
+    if "*" not in name:
+        return [name]
+    if path is not None:
+        return sorted(glob.glob(path))
+    system, pattern = opener.system(name)
+    found = asked(lambda: system.glob(pattern), name, "listed")
+    return sorted(f"{protocol_of(name)}://{archive}" for archive in found)
+
+
+def _photos_of(archive: str, opener: Opener) -> Iterator[SourceItem]:
+    short = archive.rpartition("/")[2]
+    try:
+        with opener.open(archive) as file:
+            stream = _Forward(_unpacked(file))
+            members: Any = tarfile.TarFile(mode="r", fileobj=cast("IO[bytes]", stream))
+            while (member := members.next()) is not None:
+                if is_photo_name(member.name.rpartition("/")[2]) and not member.isdir():
+                    yield _photo(stream, member, f"{short}/{member.name}", opener.limits)
+                members.members, members.pax_headers = [], {}  # tarfile would keep them until the end
+                stream.left = MOST_HEADER
+            stream.check_end()
+    except DataError:
+        raise
+    except Exception as error:  # tarfile, zlib and every service have errors of their own
+        yield SourceItem(short, problem=f"The archive {printable_name(short)} cannot be read on: {reason(error)}.")
+
+
+def _photo(stream: _Forward, member: tarfile.TarInfo, key: str, limits: ImageLimits) -> SourceItem:
+    if not member.isreg() or member.issparse():
+        said = f"{printable_name(key)} is stored as a link or in another special way: pack the photo itself."
+        return SourceItem(key, problem=said)
+    if member.size > limits.max_bytes:
+        return SourceItem(key, problem=str(too_large(printable_name(key), limits)))
+    stream.left = member.size
+    data = stream.read(member.size)
+    if len(data) < member.size:
+        raise tarfile.ReadError("it ends in the middle of a photo")
+    return SourceItem(key, data=data)
+
+
+def _unpacked(file: BinaryIO) -> Any:
+    buffered = io.BufferedReader(cast(io.RawIOBase, file), _SKIPPED)
+    packed = buffered.peek(2)[:2] == b"\x1f\x8b"
+    return gzip.GzipFile(fileobj=buffered) if packed else buffered
+
+
+class _Forward:
+    """The bytes of an archive from its start to its end, as ``tarfile`` asks for them.
+
+    It reads a header of any size into memory, and takes a damaged header for the end. So what is read is limited here,
+    and the end is checked here.
+
+    Attributes:
+        left: bytes that may be read before somebody sets this anew.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._at, self._last = file, 0, b""
+        self.left = MOST_HEADER
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, to: int) -> int:
+        """Skip bytes. Raises ReadError where ``to`` has passed already."""
+        if to < self._at:
+            raise tarfile.ReadError("a size in it is wrong")
+        while self._at < to and (skipped := self._file.read(min(to - self._at, _SKIPPED))):
+            self._at += len(skipped)
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes. Raises ReadError where these are more than are left."""
+        if not 0 <= size <= self.left:
+            raise tarfile.ReadError(f"a header in it has more than {MOST_HEADER // 2**20} MB")
+        self._last = self._file.read(size)
+        self._at += len(self._last)
+        self.left -= size
+        return self._last
+
+    def check_end(self) -> None:
+        """Make sure that what was read last is the first of the two empty blocks that end an archive.
+
+        Raises:
+            ReadError: it was not, or something follows these blocks.
+        """
+        if self._last + self._file.read(tarfile.BLOCKSIZE) != bytes(2 * tarfile.BLOCKSIZE):
+            raise tarfile.ReadError(f"it is damaged or cut {self._at} bytes after its start")
+        while following := self._file.read(_SKIPPED):
+            if following.count(0) < len(following):
+                raise tarfile.ReadError(
+                    "more follows after its end: it is damaged, or several were joined; give these one by one"
+                )

@@ -1,0 +1,69 @@
+"""Files of public addresses of the web: photos whole; lists, tables and archives a part at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from typing import BinaryIO, cast
+from urllib.parse import quote
+
+from fsspec.asyn import get_loop
+from fsspec.spec import AbstractBufferedFile
+
+from gallop.answers.sources.outages import patiently
+from gallop.runtime.public_web import NotFetched, PublicOnly, fetch
+
+PART_BYTES = 2**20
+"""Bytes of a file that are asked for at a time; each part has the time that a photo has."""
+_AS_IT_IS = "%/:?#[]@!$&'()*+,;=~"
+
+
+def web_file(url: str, most: int, *, private: bool = False, start: int | None = None) -> tuple[bytes, int | None]:
+    """Return what is at an address, as ``fetch``; spaces and letters that are not ASCII may stand in it.
+
+    Args:
+        private: whether addresses of private networks may be asked, too.
+    """
+    backend = PublicOnly(lambda _: True) if private else PublicOnly()
+    asked = fetch(quote(url.strip(), safe=_AS_IT_IS), most, backend, start=start)
+    return asyncio.run_coroutine_threadsafe(asked, get_loop()).result()
+
+
+def open_web_file(url: str, service: str, small: int, *, private: bool = False) -> BinaryIO:
+    """Open a file of any size, of which a part is in memory at a time.
+
+    Args:
+        service: as of ``patiently``.
+        small: bytes that a file may have whose server sends no parts of it.
+
+    Raises:
+        NotFetched: the address gives nothing, or it is larger and its server sends no parts.
+        Unreachable: nobody answers; reading on raises the same.
+    """
+
+    def part(start: int, most: int) -> tuple[bytes, int | None]:
+        return patiently(lambda: web_file(url, most, private=private, start=start), service)
+
+    data, size = part(0, PART_BYTES)
+    if size is not None:
+        return cast(BinaryIO, _InParts(part, url, size))
+    if len(data) == PART_BYTES:
+        data, _ = part(0, small + 1)
+    if len(data) > small:
+        raise NotFetched(f"its server sends no parts of a file, and it has more than {small} bytes: download it")
+    return io.BytesIO(data)
+
+
+class _InParts(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
+    """A file whose server sends parts of it."""
+
+    def __init__(self, part: Callable[[int, int], tuple[bytes, int | None]], url: str, size: int) -> None:
+        self._part = part
+        super().__init__(None, url, size=size, block_size=PART_BYTES)
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        found = [self._part(at, min(PART_BYTES, end - at)) for at in range(start, end, PART_BYTES)]
+        if any(size != self.size for _, size in found):
+            raise NotFetched("it has changed while it was read")
+        return b"".join(data for data, _ in found)

@@ -1,1 +1,0 @@
-"""The paper's nineteen data sets, found by name in the folders where people have them."""

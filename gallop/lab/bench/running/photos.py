@@ -1,0 +1,183 @@
+"""The photos of a benchmark: folders below DATA are read, sets by name are listed, both once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gallop.data import ContentHash, LabelledPhotos, Listing, PhotoSet, content_hash, duplicates, read_folder
+from gallop.errors import BenchError, DataError, ImageError
+from gallop.images import list_images
+from gallop.lab.bench.definition.benchmark import Spec
+from gallop.lab.paper_sets import available_datasets, find_set, open_dataset
+from gallop.wording import listed
+
+
+@dataclass(frozen=True)
+class Photos:
+    """All of a benchmark: sets to learn from, groups of unknown things without labels, sets to be asked about alone."""
+
+    sets: Mapping[str, PhotoSet]
+    unknown: Mapping[str, LabelledPhotos | Listing]
+    asked_alone: Mapping[str, PhotoSet] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> dict[str, PhotoSet]:
+        return {**self.sets, **self.asked_alone}
+
+
+def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
+    """Return for each class of the target's test photos, its number among those that the source teaches.
+
+    Classes are matched by synset where both sets have them, else by name.
+
+    Raises:
+        BenchError: a class that the source does not teach.
+    """
+    by_id = bool(source.class_ids and target.class_ids)
+    known = {each: number for number, each in enumerate(source.class_ids if by_id else source.class_names)}
+    asked = target.class_ids if by_id else target.test.class_names
+    for each, name in zip(asked, target.test.class_names, strict=True):
+        if each not in known:
+            raise BenchError(f"'transfer' tests {source.name} on {target.name}, whose class {name!r} it does not know.")
+    return tuple(known[each] for each in asked)
+
+
+def read_photos(
+    spec: Spec, root: Path, wanted: Collection[str] | None = None, content: ContentHash = content_hash
+) -> Photos:
+    """Read or list the sets of a benchmark and its unknown photos.
+
+    A name is a folder below ``root`` with train/ and test/; where there is none, a set of ``gallop.data``.
+
+    Args:
+        root: DATA.
+        wanted: sets without which there is nothing to do; others may be absent. None wants all that the spec names.
+        content: tells what the files of folders hold, as for ``read_folder``.
+
+    Raises:
+        BenchError: a set or group that is not there, or test photos of classes that are not in train.
+        DataError: a folder that is no data set, or a set by name that is not there, not complete or damaged.
+    """
+    if not root.is_dir():
+        raise BenchError(f"{root} is not a folder; give the folder that holds the data sets.")
+    names = spec.sets or tuple(set_folders(root))
+    if not names:
+        raise BenchError(f"No folder below {root} holds train/ and test/; give the folder that holds the data sets.")
+    missing = [name for name in wanted or () if name not in names]
+    if missing:
+        raise BenchError(f"The benchmark has no set {missing[0]!r}; its sets are {listed(names, 20)}.")
+    needed = names if wanted is None else wanted
+    sets = dict(_sets(root, names, needed, content))
+    others = [target for name in sets for target in spec.transfer.get(name, ()) if target not in names]
+    alone = {name: _named_set(root, name) for name in dict.fromkeys(others)}
+    photos = Photos(sets, dict(_unknown_groups(spec, root, content)), alone)
+    for source, targets in spec.transfer.items():
+        for target in targets:
+            if source in sets and target in photos.asked:
+                class_numbers(sets[source], photos.asked[target])  # refused now, and not after a long training
+    return photos
+
+
+def _sets(
+    root: Path, names: Iterable[str], needed: Collection[str], content: ContentHash
+) -> Iterator[tuple[str, PhotoSet]]:
+    by_name = {known.name for known in available_datasets()}
+    for name in names:
+        if _is_set(root / name) and not (name in by_name and _is_unlabelled(root / name / "test")):
+            yield name, _folder_set(name, root / name, content)
+        elif name in by_name:
+            try:
+                found = _named_set(root, name)
+            except DataError as error:
+                if name in needed:
+                    raise DataError(f"{error} Or leave {name} out with --sets.") from error
+                continue
+            if not len(found.train):
+                raise BenchError(f"{name} has no training photos; name it under 'transfer' alone, or complete it.")
+            yield name, found
+        elif name in needed:
+            raise BenchError(f"{root / name} does not hold train/ and test/; add it, or leave it out with --sets.")
+
+
+def _named_set(root: Path, name: str) -> PhotoSet:
+    found, title = open_dataset(name, root), find_set(name).title
+    if not len(found.test):
+        raise BenchError(f"{title} in {found.folder} has no test photos; `gallop data check {name} DIR` tells.")
+    if found.incomplete:
+        warnings.warn(
+            f"{title} in {found.folder} has {len(found.class_names)} classes instead of {found.whole}, so its figures "
+            f"compare with nobody's; `gallop data check {name} DIR` tells more.",
+            stacklevel=2,
+        )
+    return replace(found, name=name)  # as the benchmark spells it
+
+
+def set_folders(root: Path) -> dict[str, Path]:
+    """Return every folder below ``root`` that holds train/ and test/, by its path from there."""
+    found = (train.parent for train in sorted(root.glob("**/train")) if _is_set(train.parent))
+    return {folder.relative_to(root).as_posix(): folder for folder in found if folder != root}
+
+
+def _is_set(folder: Path) -> bool:
+    return (folder / "train").is_dir() and (folder / "test").is_dir()
+
+
+def _is_unlabelled(test: Path) -> bool:
+    """As in ImageNet the way its publisher packs it: its labelled photos to be asked about are in val/."""
+    return not any(path.is_dir() for path in test.iterdir())
+
+
+def _folder_set(name: str, folder: Path, content: ContentHash) -> PhotoSet:
+    train, test = (read_folder(folder, split=split, content=content) for split in ("train", "test"))
+    for path, reason in (*train.skipped, *test.skipped):
+        warnings.warn(f"{path} is left out: {reason}", stacklevel=2)
+    strange = sorted(set(test.class_names) - set(train.class_names))
+    if strange:
+        raise BenchError(f"{folder / 'test'} has the class {strange[0]!r}, and train/ has not; take it away or add it.")
+    pairs = duplicates(train, test)
+    if pairs:
+        warnings.warn(
+            f"{name}: train/ and test/ share {len(pairs)} pictures, so accuracy will be too good: {pairs[0][0]} is "
+            f"{pairs[0][1]}.",
+            stacklevel=2,
+        )
+    return PhotoSet(name, train, test)
+
+
+def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tuple[str, LabelledPhotos | Listing]]:
+    if spec.unknown is None:
+        return
+    folder = root / spec.unknown.folder
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    names = [name for name in names if not name.startswith((".", "__MACOSX"))] if spec.unknown.folder else []
+    if spec.unknown.folder and not names:
+        raise BenchError(f"{folder} ('unknown') holds no folders of unknown photos; add some or take 'unknown' away.")
+    twice = sorted(set(names) & set(spec.unknown.sets))
+    if twice:
+        raise BenchError(f"'unknown': {twice[0]!r} is a folder in {folder} and a set; rename the folder.")
+    everything = [*names, *spec.unknown.sets]
+    for name, skipped in spec.unknown.skip.items():
+        strange = sorted(set(skipped) - set(everything))
+        if strange:
+            there = listed(everything, 20)
+            raise BenchError(f"'unknown', 'skip' of {name}: there is no group {strange[0]!r}, only {there}.")
+    for name in names:
+        yield name, _read_group(folder / name, content)
+    for name in spec.unknown.sets:
+        found = open_dataset(name, root)
+        yield name, found.photos if len(found.photos) else found.test.unlabelled()
+
+
+def _read_group(folder: Path, content: ContentHash) -> LabelledPhotos:
+    kept: dict[str, Path] = {}
+    for path in list_images(folder, recursive=True):
+        try:
+            kept.setdefault(content(path), path)
+        except ImageError as error:
+            warnings.warn(f"{path} is left out: {error}", stacklevel=2)
+    if not kept:
+        raise BenchError(f"{folder} (unknown photos) holds no readable images.")
+    return LabelledPhotos(tuple(kept.values()), tuple(kept), (0,) * len(kept), ("",))

@@ -1,0 +1,115 @@
+"""What prompt learners share; CoOp, which adds nothing; GalLoP itself (Lafon et al., ECCV 2024, arXiv 2407.01400)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gallop.config import MethodConfig, OwnPreset, TrainConfig, train_preset
+from gallop.core.gallop import Loss, TextFeatures
+from gallop.data import LabelledPhotos
+from gallop.features.encoding import ImageFeatures, Sight
+from gallop.lab.methods.interface import Setup
+from gallop.model.branches.kinds import sight_of
+from gallop.model.calibration import Calibration
+from gallop.model.prompted import PromptModel
+from gallop.predictions.predict import Predictions, predict
+from gallop.setting import settings_of
+from gallop.training.learn import EncodeEvent, learn
+
+
+@dataclass(frozen=True)
+class PromptedText:
+    """Answers from text features of the classes, whoever made them; temperature 1, no threshold."""
+
+    model: PromptModel
+    text: TextFeatures
+
+    def predict(self, features: ImageFeatures) -> Predictions:
+        """Return answers for B images, with the OOD scores of cosines."""
+        return predict(self.model, Calibration(), features, self.text)
+
+
+ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)
+"""A single global prompt, which is what CoOp and those after it learn."""
+
+RUNS_OWN = ("seed", "calibration_folds")
+"""Settings of a training that are no method's: the run has its seed, and nothing is held out."""
+
+USUAL_TRAINING = TrainConfig()
+"""The settings of a training by default."""
+
+
+@dataclass(frozen=True)
+class PromptLearner:
+    """Settings of the training that prompt learners share; None takes the preset's value.
+
+    A ``preset`` may be settings themselves, which have those, too, that are no fields here. Without one they are those
+    of ``TrainConfig()``, which never change, while what is measured on ``mini`` may.
+
+    Nothing is held out for a calibration: all shots are learned from, as in the papers.
+    """
+
+    learns: ClassVar[bool] = True
+
+    preset: OwnPreset | TrainConfig = USUAL_TRAINING
+    epochs: int | None = None
+    lr: float | None = None
+    batch_size: int | None = None
+    views: int | None = None
+
+    def __post_init__(self) -> None:
+        self.config(seed=0)  # refuses what cannot be used before anything is encoded
+
+    def config(self, seed: int) -> TrainConfig:
+        own = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUNS_OWN}
+        return train_preset(self.preset, **own, calibration_folds=0, seed=seed)
+
+    @property
+    def method(self) -> MethodConfig:
+        """What is learned: one global prompt, unless a method learns something else."""
+        return ONE_PROMPT
+
+    def objective(
+        self, model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures
+    ) -> tuple[Loss, Tensor, Tensor]:
+        """Return what a step minimises, as ``gallop.training.steps.Objective``: the paper's loss."""
+        return model.loss(features, labels, kept, text)
+
+    def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
+        """Learn the prompts, and the projection of local ones."""
+        model, config = PromptModel(setup.backbone, shots.class_names, self.method), self.config(setup.seed)
+        setup.encoded(0, len(shots) * config.views)
+        for event in learn(model, shots, config, cache=setup.cache, objective=self.objective):
+            if isinstance(event, EncodeEvent):
+                setup.encoded(event.done, event.total)
+        with torch.no_grad():
+            return PromptedText(model, model.text_features())
+
+
+@dataclass(frozen=True)
+class CoOp(PromptLearner):
+    """CoOp: CE(scale x cosine) for one global prompt, GalLoP's loss where M = 1 and N = 0 (Zhou et al., "Learning to
+    Prompt for Vision-Language Models", IJCV 2022, arXiv 2109.01134). The context is shared by all classes and starts at
+    "A photo of a", as GalLoP's do.
+    """
+
+
+@dataclass(frozen=True)
+class GalLoPMethod(PromptLearner, MethodConfig):
+    """GalLoP, with every setting of ``MethodConfig``."""
+
+    def __post_init__(self) -> None:
+        MethodConfig.__post_init__(self)  # a list of YAML's is a tuple from here on
+        PromptLearner.__post_init__(self)
+
+    @property
+    def method(self) -> MethodConfig:
+        return MethodConfig(**{name: getattr(self, name) for name in settings_of(MethodConfig)})
+
+    @property
+    def sight(self) -> Sight:
+        return sight_of(self.method, "answers")

@@ -1,0 +1,8 @@
+"""The paper's nineteen data sets, found by name in the folders where people have them.
+
+``open_dataset("oxford_pets", "data").train.draw(16)`` gives what ``GalLoPClassifier.fit`` takes.
+"""
+
+from gallop.lab.paper_sets.opening import available_datasets, find_set, open_dataset
+
+__all__ = ["available_datasets", "find_set", "open_dataset"]

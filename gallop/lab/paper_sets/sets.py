@@ -1,0 +1,288 @@
+"""The nineteen sets of the paper: where people have them, what belongs to them, and where to get it.
+
+The names, sentences and layouts are facts; nothing of a set is in this project, and CoOp's split files are read from
+the user's folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gallop.data.listing import Listing
+from gallop.data.photo_set import PhotoSet
+from gallop.images import list_images
+from gallop.lab.paper_sets.imagenet import SYNSET, by_number, by_synset, imagenet
+from gallop.lab.paper_sets.places import CatalogueEntry, FoundSet
+from gallop.lab.paper_sets.split_files import aircraft, coop_split
+
+_GUIDE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
+"""How CoOp's authors lay out every set, with the addresses of their split files."""
+_PHOTO = "a photo of a {}."
+"""The sentence of the sets that have none of their own."""
+_DTD = "https://www.robots.ox.ac.uk/~vgg/data/dtd/"
+_AIRCRAFT = "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/"
+_OUTLIERS = "https://github.com/deeplearning-wisc/large_scale_ood"
+_COOP, _FOLDERS = "CoOp's split", "class folders"
+
+
+def _few_shot(
+    name: str,
+    title: str,
+    classes: int,
+    template: str,
+    file: str,
+    *,
+    homes: tuple[str, ...],
+    photos: str,
+    address: str,
+    inside: str = "",
+    torchvision: str | None = None,
+    aliases: tuple[str, ...] = (),
+) -> CatalogueEntry:
+    """A set that a file of CoOp's divides."""
+    return CatalogueEntry(
+        name,
+        title,
+        "few-shot",
+        classes,
+        template,
+        homes,
+        (photos,),
+        address,
+        coop_split,
+        _COOP,
+        (file,),
+        _GUIDE,
+        inside=inside,
+        torchvision=torchvision,
+        aliases=aliases,
+    )
+
+
+def _variant(
+    name: str,
+    title: str,
+    classes: int,
+    address: str,
+    *,
+    homes: tuple[str, ...],
+    photos: tuple[str, ...],
+    read: Callable[[FoundSet], PhotoSet] = by_synset,
+    inside: str = SYNSET,
+    aliases: tuple[str, ...] = (),
+) -> CatalogueEntry:
+    return CatalogueEntry(
+        name, title, "variant", classes, _PHOTO, homes, photos, address, read, _FOLDERS, inside=inside, aliases=aliases
+    )
+
+
+def _photos(place: FoundSet) -> PhotoSet:
+    """All images below the folder, in natural order."""
+    nothing = Listing(place.photos)
+    files = tuple(path.relative_to(place.photos).as_posix() for path in list_images(place.photos, recursive=True))
+    photos = Listing(place.photos, files, (0,) * len(files), ("",))
+    return PhotoSet(place.name, nothing, nothing, val=nothing, photos=photos)
+
+
+def _outliers(
+    name: str, title: str, *homes: str, address: str = _OUTLIERS, torchvision: str | None = None
+) -> CatalogueEntry:
+    return CatalogueEntry(
+        name, title, "ood", 0, "", homes, ("images", ""), address, _photos, "all photos", torchvision=torchvision
+    )
+
+
+_ENTRIES = (
+    # Eleven to learn from.
+    CatalogueEntry(
+        "imagenet",
+        "ImageNet",
+        "few-shot",
+        1000,
+        _PHOTO,
+        homes=("imagenet", "ImageNet", "ILSVRC/Data/CLS-LOC"),
+        photos=("images", ""),
+        inside="train|val",
+        address="https://image-net.org/download.php",
+        read=imagenet,
+        split="train/ and val/",
+        aliases=("imagenet1k", "ilsvrc2012"),
+    ),
+    _few_shot(
+        "caltech101",
+        "Caltech101",
+        100,
+        _PHOTO,
+        "split_zhou_Caltech101.json",
+        homes=("caltech-101", "caltech101"),
+        photos="101_ObjectCategories",
+        address="https://data.caltech.edu/records/mzrjq-6wc02",
+        torchvision="Caltech101",
+    ),
+    _few_shot(
+        "oxford_pets",
+        "OxfordPets",
+        37,
+        "a photo of a {}, a type of pet.",
+        "split_zhou_OxfordPets.json",
+        homes=("oxford_pets", "oxford-iiit-pet"),
+        photos="images",
+        address="https://www.robots.ox.ac.uk/~vgg/data/pets/",
+        torchvision="OxfordIIITPet",
+        aliases=("pets", "OxfordIIITPet"),
+    ),
+    _few_shot(
+        "stanford_cars",
+        "StanfordCars",
+        196,
+        _PHOTO,
+        "split_zhou_StanfordCars.json",
+        homes=("stanford_cars",),
+        photos="",
+        inside="cars_train|cars_test",
+        address=f"{_GUIDE}#stanfordcars",
+        aliases=("cars",),
+    ),
+    _few_shot(
+        "flowers102",
+        "Flowers102",
+        102,
+        "a photo of a {}, a type of flower.",
+        "split_zhou_OxfordFlowers.json",
+        homes=("oxford_flowers", "flowers-102"),
+        photos="jpg",
+        address="https://www.robots.ox.ac.uk/~vgg/data/flowers/102/",
+        torchvision="Flowers102",
+        aliases=("OxfordFlowers", "flowers"),
+    ),
+    _few_shot(
+        "food101",
+        "Food101",
+        101,
+        "a photo of {}, a type of food.",
+        "split_zhou_Food101.json",
+        homes=("food-101",),
+        photos="images",
+        address="https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
+        torchvision="Food101",
+    ),
+    CatalogueEntry(
+        "fgvc_aircraft",
+        "FGVCAircraft",
+        "few-shot",
+        100,
+        "a photo of a {}, a type of aircraft.",
+        homes=("fgvc_aircraft", "fgvc-aircraft-2013b/data", "data"),
+        photos=("images",),
+        address=_AIRCRAFT,
+        read=aircraft,
+        split="the official split",
+        needs=(
+            "variants.txt",
+            "images_variant_train.txt",
+            "images_variant_val.txt",
+            "images_variant_test.txt",
+        ),
+        guide=_AIRCRAFT,
+        torchvision="FGVCAircraft",
+        aliases=("aircraft",),
+    ),
+    _few_shot(
+        "sun397",
+        "SUN397",
+        397,
+        _PHOTO,
+        "split_zhou_SUN397.json",
+        homes=("sun397",),
+        photos="SUN397",
+        address="https://vision.princeton.edu/projects/2010/SUN/",
+        torchvision="SUN397",
+    ),
+    _few_shot(
+        "dtd",
+        "DescribableTextures",
+        47,
+        "{} texture.",
+        "split_zhou_DescribableTextures.json",
+        homes=("dtd/dtd", "dtd"),
+        photos="images",
+        address=_DTD,
+        torchvision="DTD",
+        aliases=("DescribableTextures",),
+    ),
+    _few_shot(
+        "eurosat",
+        "EuroSAT",
+        10,
+        "a centered satellite photo of {}.",
+        "split_zhou_EuroSAT.json",
+        homes=("eurosat",),
+        photos="2750",
+        address="https://github.com/phelber/EuroSAT",
+        torchvision="EuroSAT",
+    ),
+    _few_shot(
+        "ucf101",
+        "UCF101",
+        101,
+        "a photo of a person doing {}.",
+        "split_zhou_UCF101.json",
+        homes=("ucf101",),
+        photos="UCF-101-midframes",
+        address=f"{_GUIDE}#ucf101",
+    ),
+    # Four variants of ImageNet, to test on alone.
+    _variant(
+        "imagenet_v2",
+        "ImageNetV2",
+        1000,
+        "https://github.com/modestyachts/ImageNetV2",
+        homes=("imagenetv2",),
+        photos=("imagenetv2-matched-frequency-format-val", ""),
+        read=by_number,
+        inside=r"\d{1,3}",
+    ),
+    _variant(
+        "imagenet_sketch",
+        "ImageNetSketch",
+        1000,
+        "https://github.com/HaohanWang/ImageNet-Sketch",
+        homes=("imagenet-sketch",),
+        photos=("images", "sketch", ""),
+    ),
+    _variant(
+        "imagenet_a",
+        "ImageNetA",
+        200,
+        "https://github.com/hendrycks/natural-adv-examples",
+        homes=("imagenet-adversarial",),
+        photos=("imagenet-a", ""),
+        aliases=("imagenet-adversarial",),
+    ),
+    _variant(
+        "imagenet_r",
+        "ImageNetR",
+        200,
+        "https://github.com/hendrycks/imagenet-r",
+        homes=("imagenet-rendition",),
+        photos=("imagenet-r", ""),
+        aliases=("imagenet-rendition",),
+    ),
+    # Four of unknown things.
+    _outliers("inaturalist", "iNaturalist", "iNaturalist", "inaturalist"),
+    _outliers("sun", "SUN", "SUN"),
+    _outliers("places", "Places", "Places", "Places365", "places365"),
+    _outliers(
+        "textures",
+        "Textures",
+        "dtd/dtd",
+        "dtd",
+        "Texture",
+        "Textures",
+        "texture",
+        address=_DTD,
+        torchvision="DTD",
+    ),
+)
+SETS = {known.name: known for known in _ENTRIES}
+"""All sets by name."""

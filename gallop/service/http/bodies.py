@@ -1,0 +1,225 @@
+"""A request's form, read as it comes: no more than is allowed, no longer than is sensible, and never on a disk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.types import Receive
+
+from gallop.service.http.options import ServeOptions
+from gallop.service.http.refusals import Refusal, SenderGone, busy
+from gallop.wording import one_line, shortened
+
+T = TypeVar("T")
+
+PHOTO, URL = "photo", "url"
+"""The fields of a form; both may be there several times."""
+SILENCE, PATIENCE, LEAST_RATE = 10.0, 30.0, 64 * 1024
+"""Seconds in which a sender has to send something; in which a request may come at any pace, and the bytes a second that
+it must come with from then on."""
+BODIES = 4
+"""So many of the largest requests may be held at a time."""
+_LONGEST_URL = 2000
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a request brought: the bytes of photos, and addresses of others."""
+
+    photos: tuple[bytes, ...]
+    urls: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.photos) + len(self.urls)
+
+
+class HeldBytes:
+    """How many bytes of requests are here, all senders together. For the loop's own thread."""
+
+    def __init__(self, most: int) -> None:
+        self.now, self._most = 0, most
+
+    @contextlib.contextmanager
+    def of_one(self) -> Iterator[Callable[[int], None]]:
+        """Count bytes of one request by the function that this yields; they are given back at the end."""
+        mine = 0
+
+        def more(count: int) -> None:
+            nonlocal mine
+            if self.now + count > self._most:
+                raise busy("it holds all the photos that it has memory for")
+            mine += count
+            self.now += count
+
+        try:
+            yield more
+        finally:
+            self.now -= mine
+
+
+async def read_form(receive: Receive, headers: Headers, options: ServeOptions, more: Callable[[int], None]) -> Sent:
+    """Read a request to its end.
+
+    Args:
+        more: is told of each byte, and raises where there is no room for it.
+
+    Raises:
+        Refusal: it is no such form, too large, or too slow; SenderGone where it ended in the middle.
+    """
+    if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise Refusal(
+            f"Photos are sent as multipart/form-data, in fields called {PHOTO!r}: curl -F {PHOTO}=@cat.jpg",
+            415,
+            "not_multipart",
+        )
+    length = headers.get("content-length", "")
+    if length.isdecimal() and int(length) > options.body:
+        raise _too_large(options)
+    parser = _InMemory(
+        headers,
+        _pieces(receive, options, more),
+        max_files=options.photos,
+        max_fields=options.photos,
+        max_part_size=_LONGEST_URL,
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, FormParserError) as error:  # older versions of starlette let the parser's own through
+        if str(error).startswith("Too many"):
+            raise _too_many(options) from error
+        if str(error).startswith("Part exceeded"):
+            raise Refusal(f"A field of text has more than {_LONGEST_URL} characters.", 413, "too_large") from error
+        raise Refusal(
+            "The body is no whole multipart form: let a library or curl -F write it.", 400, "bad_form"
+        ) from error
+    if not parser.whole:
+        raise Refusal("The form was cut: its closing boundary is missing. Send the whole of it again.", 400, "bad_form")
+    try:
+        return _sent(form, options)
+    finally:
+        await form.close()
+
+
+def _sent(form: FormData, options: ServeOptions) -> Sent:
+    photos: list[bytes] = []
+    urls: list[str] = []
+    for name, value in form.multi_items():
+        if name == PHOTO and isinstance(value, UploadFile):
+            photos.append(value.file.read())
+        elif name == URL and isinstance(value, str):
+            urls.append(value.strip())
+        elif name in (PHOTO, URL):
+            kind = "a file" if name == PHOTO else "text"
+            raise Refusal(f"The field {name!r} has to be {kind}.", 422, "bad_field")
+        else:
+            raise Refusal(
+                f"There is no field {shortened(one_line(name), 80)!r}; photos are files in fields called {PHOTO!r}, "
+                f"addresses texts in fields called {URL!r}.",
+                422,
+                "bad_field",
+            )
+    if len(photos) + len(urls) > options.photos:
+        raise _too_many(options)
+    if not photos and not urls:
+        raise Refusal(f"The form holds no photo: put files into fields called {PHOTO!r}.", 422, "no_photo")
+    return Sent(tuple(photos), tuple(urls))
+
+
+def _too_many(options: ServeOptions) -> Refusal:
+    return Refusal(f"A request may hold {options.photos} photos: share them out.", 413, "too_many_photos")
+
+
+def _too_large(options: ServeOptions) -> Refusal:
+    return Refusal(
+        f"The request has more than {options.body / 2**20:g} MB: send fewer or smaller photos.", 413, "too_large"
+    )
+
+
+async def _pieces(receive: Receive, options: ServeOptions, more: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
+    total, start = 0, time.monotonic()
+    while True:
+        left = start + PATIENCE + total / LEAST_RATE - time.monotonic()
+        try:
+            message = await asyncio.wait_for(receive(), max(min(SILENCE, left), 0.0))
+        except asyncio.TimeoutError as error:
+            raise Refusal(
+                f"The request came too slowly: something is expected every {SILENCE:g} s, and after {PATIENCE:g} s "
+                f"{LEAST_RATE // 1024} KB a second. Send it again, or smaller photos.",
+                408,
+                "too_slow",
+            ) from error
+        if message["type"] != "http.request":
+            raise SenderGone
+        piece = message.get("body", b"")
+        total += len(piece)
+        if total > options.body:
+            raise _too_large(options)
+        more(len(piece))
+        yield piece
+        if not message.get("more_body", False):
+            return
+
+
+class _InMemory(MultiPartParser):
+    """Starlette's parser, which would write photos of more than a megabyte into a file."""
+
+    spool_max_size = 2**62
+    whole = False
+    """Whether the closing boundary came."""
+
+    def on_end(self) -> None:
+        self.whole = True
+
+    def on_headers_finished(self) -> None:
+        """Take a part for a file that has its name in the extended form alone, as some clients send it."""
+        part = self._current_part
+        said = part.content_disposition or b""
+        if b"filename" not in parse_options_header(said)[1]:
+            part.content_disposition = re.sub(rb"(?i);\s*filename\*=", b"; filename=", said)
+        super().on_headers_finished()
+
+
+async def while_wanted(receive: Receive, work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Return what the work gives, and stop it where nobody waits for that any more, or after so many seconds.
+
+    Args:
+        receive: of a request that was read to its end.
+
+    Raises:
+        SenderGone: nobody does.
+        Refusal: it took too long.
+    """
+    working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_until_gone(receive))
+    try:
+        done, _ = await asyncio.wait({working, watching}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            raise Refusal(
+                f"The service has too much to do and did not answer within {seconds:g} s: send it again later, or "
+                "fewer photos at once.",
+                503,
+                "late",
+                retry_after=10,
+            )
+        if not working.done():
+            raise SenderGone
+        return working.result()
+    finally:
+        for each in (working, watching):
+            each.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

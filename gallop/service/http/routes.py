@@ -1,0 +1,213 @@
+"""The interface: which address answers what, and the one shape of errors. /openapi.json describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from gallop import __version__
+from gallop.errors import GallopError
+from gallop.maps.plots import explanation_png
+from gallop.service.http import schemas
+from gallop.service.http.bodies import PHOTO, URL, read_form, while_wanted
+from gallop.service.http.refusals import Refusal, mistake, refusal_of
+from gallop.service.http.service import Service, explained
+from gallop.service.http.watching import METRICS_TYPE
+
+STATE = ("/health", "/health/live", "/health/ready", "/metrics")
+"""What is answered while the service stops, too."""
+OPEN = ("/openapi.json", "/health", "/health/live", "/health/ready")
+"""What needs no key: nothing of it is about a photo or a model."""
+
+ClassName = Annotated[
+    str | None, Query(alias="class", max_length=200, description="the class shown; else the predicted one")
+]
+Format = Annotated[
+    Literal["json", "png"] | None,
+    Query(alias="format", description="json or png; else as Accept says"),
+]
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": schemas.ErrorAnswer, "description": words}
+    for status, words in {
+        401: "no key, or one that is not known",
+        403: "an address, where none are fetched, or a page of another site",
+        404: "no such model",
+        408: "the request came too slowly",
+        413: "too large, or too many photos or pixels",
+        415: "no multipart form",
+        421: "a name that the service is not called by",
+        422: "no photo, or one that cannot be read",
+        429: "too much to do; see Retry-After",
+        503: "stopping, too late, or no memory",
+    }.items()
+}
+_router = APIRouter(responses=_ERRORS)  # of two addresses of one function, the lower is listed first
+_NAME: Any = {
+    "parameters": [
+        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "which model"}
+    ]
+}
+
+
+def _form(photo: dict[str, Any], url: dict[str, Any]) -> dict[str, Any]:
+    """What a request's body is, for OpenAPI."""
+    schema = {"type": "object", "properties": {PHOTO: photo, URL: url}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+_FILE, _ADDRESS = {"type": "string", "format": "binary"}, {"type": "string", "format": "uri"}
+_ONE = _form(_FILE, _ADDRESS)
+_SEVERAL = _form({"type": "array", "items": _FILE}, {"type": "array", "items": _ADDRESS})
+_predicted: Any = {"summary": "Name what photos show", "response_model": schemas.PredictAnswer}
+_explained: Any = {
+    "summary": "Which prompts and regions decided",
+    "response_model": schemas.ExplainAnswer,
+    "responses": {200: {"content": {"image/png": {}}}},
+}
+_state: Any = {
+    "response_model": schemas.HealthAnswer,
+    "responses": {503: {"model": schemas.HealthAnswer, "description": "no"}},
+}
+
+
+@_router.post("/models/{name}/predict", openapi_extra=_SEVERAL | _NAME, **_predicted)
+@_router.post("/predict", openapi_extra=_SEVERAL, **_predicted)
+async def _predict(request: Request) -> Response:
+    name, found = await _answered(request, _service(request).predict)
+    refused = [one for one in found if isinstance(one, Refusal)]
+    if len(refused) == len(found):
+        raise refused[0]
+    photos = [one.body if isinstance(one, Refusal) else one for one in found]
+    return JSONResponse({"model": name, "photos": photos})
+
+
+@_router.post("/models/{name}/explain", openapi_extra=_ONE | _NAME, **_explained)
+@_router.post("/explain", openapi_extra=_ONE, **_explained)
+async def _explain(request: Request, shown: ClassName = None, form: Format = None) -> Response:
+    accepted = request.headers.get("accept", "")
+    as_picture = form == "png" or (form is None and "image/png" in accepted and "json" not in accepted)
+    present = explanation_png if as_picture else explained
+    name, found = await _answered(request, _service(request).explain, shown, present)
+    return Response(found, media_type="image/png") if as_picture else JSONResponse({"model": name, **found})
+
+
+async def _answered(request: Request, ask: Callable[..., Coroutine[Any, Any, Any]], *more: Any) -> tuple[str, Any]:
+    """The model that is asked, and what it answers to the form that is sent."""
+    service, name = _service(request), _model_asked(request)
+    with service.bodies.of_one() as count:
+        sent = await read_form(request.receive, request.headers, service.options, count)
+        _note(request, photos=sent.count)
+        within = service.options.answer_within
+        return name, await while_wanted(request.receive, ask(name, sent, count, *more), within)
+
+
+@_router.get("/models/{name}/classes", summary="What a model knows", openapi_extra=_NAME)
+@_router.get("/classes", summary="What a model knows")
+async def _class_list(request: Request) -> schemas.ClassesAnswer:
+    name = _model_asked(request)
+    classifier = _service(request).classifier(name)
+    model, found = classifier.model_, classifier.calibration_
+    return schemas.ClassesAnswer(
+        model=name,
+        classes=list(model.class_names),
+        backbone=model.backbone.name,
+        threshold=found.threshold,
+        temperature=found.temperature,
+    )
+
+
+@_router.get("/models", summary="All models")
+async def _model_list(request: Request) -> schemas.ModelsAnswer:
+    service = _service(request)
+    counts = {name: len(service.classifier(name).model_.class_names) for name in service.options.models}
+    return schemas.ModelsAnswer(models=[schemas.ModelEntry(name=name, classes=counts[name]) for name in counts])
+
+
+@_router.get("/health/ready", summary="Whether it takes requests", **_state)
+@_router.get("/health", summary="Whether it lives and takes requests", **_state)
+async def _ready(request: Request) -> Response:
+    return _health(_service(request), "ready")
+
+
+@_router.get("/health/live", summary="Whether it lives", **_state)
+async def _live(request: Request) -> Response:
+    return _health(_service(request), "live")
+
+
+@_router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+async def _metrics(request: Request) -> Response:
+    return Response(_service(request).figures(), headers={"content-type": METRICS_TYPE})
+
+
+def make_app(service: Service) -> FastAPI:
+    """Return the interface of a service."""
+    app = FastAPI(
+        title="GalLoP Explorer",
+        version=__version__,
+        summary="Names what photos show, and which prompts and regions decided.",
+        docs_url=None,  # FastAPI's own pages load their scripts from another server
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.include_router(_router)
+    app.add_exception_handler(GallopError, _refused)
+    app.add_exception_handler(HTTPException, _not_found)
+    app.add_exception_handler(RequestValidationError, _bad_query)
+    app.add_exception_handler(Exception, _refused)
+    return app
+
+
+def error_answer(refusal: Refusal) -> Response:
+    """Return the one shape of an answer to what is refused."""
+    return JSONResponse(refusal.body, refusal.status, refusal.headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    refusal = refusal_of(error)
+    if refusal is None and isinstance(error, GallopError):
+        refusal = Refusal(str(error), 422, "bad_request")
+    return error_answer(refusal or mistake())
+
+
+async def _not_found(request: Request, error: Any) -> Response:
+    if error.status_code == 405:
+        refusal = Refusal("This address takes no such method: /openapi.json shows which.", 405, "wrong_method")
+    else:
+        refusal = Refusal("There is nothing at this address: /openapi.json shows what there is.", 404, "not_found")
+    return JSONResponse(refusal.body, refusal.status, dict(error.headers or {}))
+
+
+async def _bad_query(request: Request, error: Any) -> Response:
+    wrong = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+    return error_answer(Refusal(f"The address has a parameter that cannot be used ({wrong}).", 422, "bad_parameter"))
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _model_asked(request: Request) -> str:
+    """The name of the model that is asked; raises Refusal where there is none."""
+    service = _service(request)
+    name: str = request.path_params.get("name", service.options.first)
+    service.classifier(name)
+    _note(request, model=name)
+    return name
+
+
+def _note(request: Request, **facts: Any) -> None:
+    request.scope.setdefault("facts", {}).update(facts)
+
+
+def _health(service: Service, asked: str) -> Response:
+    live, ready = service.live, service.live and not service.stopping
+    state = {"status": "ready" if ready else "stopping" if live else "dead", "live": live, "ready": ready}
+    return JSONResponse(state, 200 if state[asked] else 503)

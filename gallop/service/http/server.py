@@ -1,0 +1,341 @@
+"""The server around a service: its socket, whom it lets in, slow clients, and how it stops.
+
+A body that nobody has read to its end is read on for a moment and forgotten: a sender that is cut off while it sends
+would not see the answer that says why.
+
+Told to stop, it takes nothing new and says so (503) on the connections that there are, answers what it has accepted,
+and closes its socket when that is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+import secrets
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+import uvicorn
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gallop.errors import CommandError
+from gallop.service.http.options import key_is_known
+from gallop.service.http.refusals import GONE, Refusal, mistake
+from gallop.service.http.routes import OPEN, STATE, error_answer, make_app
+from gallop.service.http.service import Service
+from gallop.service.http.watching import log, log_as_json, log_failure
+from gallop.wording import listed
+
+MOST_REQUESTS = 512
+"""That are admitted at a time: those that wait for their turn, and those that are still coming."""
+LINGER = 5.0
+"""Seconds in which the rest of a body is read after its answer."""
+ADMITTED = "admitted"
+"""In a request's scope: whether it counts. What is refused does not, nor what needs no key: strangers could otherwise
+keep out those who have one."""
+
+
+class Door:
+    """Ask for a key, refuse what is too much, and see every request to its end.
+
+    Args:
+        app: the interface.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+        self._admitted = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        visit = _Visit(scope, receive, send, self._service)
+        self._service.here += 1
+        refused = self._refused(scope, Headers(scope=scope))
+        scope[ADMITTED] = refused is None and scope["path"] not in OPEN
+        self._admitted += scope[ADMITTED]
+        try:
+            answer = self._app if refused is None else error_answer(refused)
+            await answer(scope, visit.receive, visit.send)
+        except Exception as error:
+            log_failure("mistake", error, id=visit.id)
+            if not visit.status:
+                await error_answer(mistake())(scope, visit.receive, visit.send)
+        finally:
+            self._service.here -= 1
+            self._admitted -= scope[ADMITTED]
+            visit.end()
+
+    def _refused(self, scope: Scope, headers: Headers) -> Refusal | None:
+        service, path = self._service, scope["path"]
+        if service.stopping and path not in STATE:
+            return Refusal("The service is stopping: send it to another one.", 503, "stopping", retry_after=5)
+        stranger = self._of_a_stranger(path, headers)
+        if stranger is None and self._admitted >= MOST_REQUESTS and path not in STATE:
+            return Refusal("Too many requests are here: send it again in a second.", 429, "busy", retry_after=1)
+        return stranger
+
+    def _of_a_stranger(self, path: str, headers: Headers) -> Refusal | None:
+        """Without a key, a page of another site could send photos here from a browser of this machine, or read answers
+        after it has given its own name this machine's address.
+        """
+        options = self._service.options
+        if options.keys:
+            kind, _, token = headers.get("authorization", "").partition(" ")
+            given = token.strip() if kind.lower() == "bearer" else headers.get("x-api-key", "")
+            if path in OPEN or key_is_known(given, options.keys):
+                return None
+            return Refusal(
+                "A key is needed, and this request has none that is known: send the header 'Authorization: Bearer "
+                "KEY'.",
+                401,
+                "no_key",
+            )
+        host, origin = headers.get("host", ""), headers.get("origin")
+        name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
+        if name.strip("[]").lower() not in options.names:
+            return Refusal(
+                f"This service is called {listed(options.names)}, and by no other name without a key. "
+                "Start it with --allowed-host NAME for a further one, or with a key.",
+                421,
+                "another_host",
+            )
+        if origin is not None and origin.partition("://")[2] != host:
+            return Refusal("Pages of other sites are not answered without a key.", 403, "another_site")
+        return None
+
+
+class _Visit:
+    """One request: what came, what went, how long it took."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, service: Service) -> None:
+        self._scope, self._receive, self._send, self._service = scope, receive, send, service
+        headers = Headers(scope=scope)
+        self.id = secrets.token_hex(8)
+        self.status = 0
+        self._whole = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        self._gone = False
+        self._bytes = 0
+        self._start = time.monotonic()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._bytes += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+        else:
+            self._gone = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.id
+            headers["x-content-type-options"] = "nosniff"
+            headers["cache-control"] = "no-store"
+            if not self._whole or self._service.stopping:
+                headers["connection"] = "close"
+        elif not message.get("more_body", False) and not self._whole and not self._gone:
+            await self._send({**message, "more_body": True})
+            await self._linger()
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+
+    async def _linger(self) -> None:
+        async def rest() -> None:
+            while not (self._whole or self._gone):
+                await self.receive()
+
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(rest(), LINGER)
+
+    def end(self) -> None:
+        route = getattr(self._scope.get("route"), "path", "none")
+        status = GONE if self._gone and self.status in (0, GONE) else self.status
+        seconds = time.monotonic() - self._start
+        metrics = self._service.metrics
+        metrics.requests.labels(route, str(status)).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        facts = self._scope.get("facts", {})
+        level = logging.INFO if status < 500 else logging.WARNING
+        known = {"id": self.id, "method": self._scope["method"][:16], "route": route, "status": status}
+        log("request", level, **known, ms=round(1000 * seconds, 1), bytes=self._bytes, **facts)
+
+
+HEAD_SECONDS = 10.0
+"""In which a request's head has to be there once its first byte is, or the connection."""
+READ_SECONDS = 30.0
+"""In which who asked has to take some of the answer."""
+IDLE_SECONDS = 30
+"""That a connection is kept for the next request."""
+MOST_CONNECTIONS = 900
+"""One more takes the place of one that has no request which counts: systems allow a process some 1,000 open files."""
+SETTLE = 0.5
+"""Seconds after the word to stop in which requests that were on their way are still told."""
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Return a socket of this machine's address, on which nobody listens yet.
+
+    Raises:
+        CommandError: the address is not this machine's, or the port is taken or not allowed.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise CommandError(f"There is no address {host!r} ({error.strerror}).") from error
+    # Its protocol is named: asyncio sends small answers at once on those alone.
+    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+    except OSError as error:
+        found.close()
+        raise CommandError(
+            f"The service cannot listen on {host}, port {port} ({error.strerror}): give another --port, or an address "
+            "of this machine as --host."
+        ) from error
+    return found
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether only programs of this machine reach what listens there.
+
+    >>> [is_this_machine(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "lab-pc")]
+    [True, True, True, False, False]
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def serve(service: Service, listening: socket.socket) -> None:
+    """Serve until the process is told to stop (SIGTERM, Ctrl-C), and then to the end of what was accepted."""
+    log_as_json()
+    log("start", models=list(service.options.models), port=listening.getsockname()[1])
+    try:
+        make_server(service).run([listening])
+    finally:
+        service.close()
+        log("stop")
+
+
+def make_server(service: Service) -> ServiceServer:
+    """Return the server of a service, not yet running."""
+    config = uvicorn.Config(
+        Door(make_app(service), service),
+        http=_Protocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=1,
+    )
+    return ServiceServer(config, service)
+
+
+class ServiceServer(uvicorn.Server):
+    """uvicorn's server, which closes connections when it is told to stop; this one answers first."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop taking, answer, then stop listening."""
+        self._service.stopping = True
+        log("stopping", requests=self._service.here)
+        end = time.monotonic() + self._service.options.stop_within
+        await asyncio.sleep(SETTLE)
+        while self._service.here and time.monotonic() < end and not self.force_exit:
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+
+class _Protocol(H11Protocol):
+    """With a time in which a request's head has to come and an answer has to be taken, and our shape of errors where
+    there is no request.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._since = self.loop.time()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._drop_one()
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._between_requests():
+            self._expect_head()
+        else:
+            self._stop_timer("head")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for name in tuple(self._timers):
+            self._stop_timer(name)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._timers["read"] = self.loop.call_later(READ_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_timer("read")
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        self._say(Refusal("This is no HTTP request that can be read.", 400, "bad_http"))
+
+    def _drop_one(self) -> None:
+        """Close the oldest connection that was never let in, else the oldest between two requests, else this one."""
+        others: Any = self.connections - {self}
+        free = [each for each in others if each._between_requests() or not each._let_in]
+        dropped = min(free, key=lambda each: (each._let_in, each._since), default=self)
+        self.connections.discard(dropped)  # its end is heard of later
+        dropped.transport.abort()
+
+    @property
+    def _let_in(self) -> bool:
+        known: Any = self.scope  # None before the first request
+        return known is not None and bool(known.get(ADMITTED))
+
+    def _between_requests(self) -> bool:
+        cycle: Any = self.cycle  # None before the first, whatever its type says
+        return cycle is None or bool(cycle.response_complete)
+
+    def _expect_head(self) -> None:
+        if "head" not in self._timers:
+            self._timers["head"] = self.loop.call_later(HEAD_SECONDS, self._too_late)
+
+    def _stop_timer(self, name: str) -> None:
+        if name in self._timers:
+            self._timers.pop(name).cancel()
+
+    def _too_late(self) -> None:
+        del self._timers["head"]
+        if self._between_requests() and not self.transport.is_closing():
+            sentence = f"The head of a request has to be there within {HEAD_SECONDS:g} s: send it again."
+            self._say(Refusal(sentence, 408, "too_slow"))
+
+    def _say(self, refusal: Refusal) -> None:
+        """An answer where there is no request to answer; written plainly, since h11 may have given up."""
+        body = json.dumps(refusal.body).encode()
+        reason = "Bad Request" if refusal.status == 400 else "Request Timeout"
+        head = [f"HTTP/1.1 {refusal.status} {reason}", "content-type: application/json", "connection: close"]
+        head += [f"content-length: {len(body)}", "", ""]
+        self.transport.write("\r\n".join(head).encode() + body)
+        self.transport.close()

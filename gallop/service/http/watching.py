@@ -1,0 +1,109 @@
+"""What whoever runs the service sees of it: figures for Prometheus, and a line of JSON for each thing that happened.
+
+Neither has anything of a photo, a file's name, an address or a key.
+"""
+
+from __future__ import annotations
+
+import json
+import logging.config
+import time
+import traceback
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from gallop.errors import GallopError, sentence_of
+from gallop.wording import one_line
+
+METRICS_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+_log = logging.getLogger("gallop.service.http")
+_log.addHandler(logging.NullHandler())  # before the service runs, the command line says what there is to say
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_PHOTOS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """The figures of one service."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        here: dict[str, Any] = {"registry": self._registry}
+        ProcessCollector(**here)
+        self.requests = Counter("gallop_requests", "Requests that were ended.", ["route", "status"], **here)
+        self.seconds = Histogram(
+            "gallop_request_seconds",
+            "From a request's head to the end of its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            **here,
+        )
+        self.photos = Counter("gallop_photos", "Photos that were answered.", ["model"], **here)
+        self.batches = Histogram("gallop_batch_photos", "Photos in a batch.", buckets=_PHOTOS, **here)
+        self.batch_seconds = Histogram("gallop_batch_seconds", "What a batch took.", buckets=_SECONDS, **here)
+        self.waiting = Gauge("gallop_waiting_photos", "Photos that are here and not answered yet.", **here)
+        self.bodies = Gauge("gallop_body_bytes", "Bytes of requests that are held.", **here)
+
+    def batch(self, photos: int, seconds: float) -> None:
+        self.batches.observe(photos)
+        self.batch_seconds.observe(seconds)
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+def log(event: str, level: int = logging.INFO, **facts: Any) -> None:
+    """Say that something happened."""
+    _log.log(level, event, extra={"facts": facts})
+
+
+def log_failure(event: str, error: BaseException, **facts: Any) -> None:
+    """Say what went wrong: the sentence where there is one, and else where in the code it was.
+
+    The message of an error without a sentence may quote anything, so it is left out.
+    """
+    sentence = sentence_of(error) if isinstance(error, GallopError | OSError) else None
+    if sentence is not None:
+        log(event, logging.ERROR, **facts, message=one_line(sentence))
+    else:
+        log(event, logging.ERROR, **facts, error=type(error).__name__, at=_frames(error))
+
+
+def log_as_json() -> None:
+    """Write what happens to standard error from now on, a line of JSON each; warnings of the server's libraries too."""
+    levels = {"gallop.service.http": "INFO", "uvicorn": "WARNING", "asyncio": "WARNING"}
+    levels["python_multipart"] = "CRITICAL"  # it quotes what was sent
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"json": {"()": JsonLines}},
+            "handlers": {"json": {"class": "logging.StreamHandler", "formatter": "json"}},
+            "loggers": {
+                name: {"level": level, "handlers": ["json"], "propagate": False} for name, level in levels.items()
+            },
+        }
+    )
+
+
+class JsonLines(logging.Formatter):
+    """Writes each record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        said: dict[str, Any] = {"time": f"{at}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}
+        facts = getattr(record, "facts", None)
+        if facts is not None:
+            return json.dumps(said | {"event": record.getMessage()} | facts, default=str)
+        said |= {"event": "server", "message": one_line(record.getMessage())}
+        if record.exc_info and record.exc_info[1] is not None:
+            said |= {"error": type(record.exc_info[1]).__name__, "at": _frames(record.exc_info[1])}
+        return json.dumps(said)
+
+
+def _frames(error: BaseException) -> list[str]:
+    """Where it was, the innermost last: modules, lines and functions."""
+    found = traceback.extract_tb(error.__traceback__)[-12:]
+    return [f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}" for frame in found]

@@ -1,0 +1,117 @@
+"""Where tables go, a folder on disk or in a bucket: a file is found there complete or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gallop.answers.sources.opening import ANY_SIZE, BUCKETS, Opener, asked, local_path, protocol_of
+from gallop.errors import DataError
+from gallop.images.formats import printable_name
+from gallop.runtime.reading import open_file
+from gallop.runtime.writing import locked, write_file
+
+T = TypeVar("T")
+
+_READ_ONLY = ("hf",)
+"""A hub would make a commit of every table."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A folder for files, on disk. It travels to other processes as its name.
+
+    Attributes:
+        name: a path or an address.
+    """
+
+    name: str
+
+    def has(self, file: str) -> bool:
+        """Return whether a file is there, and so is complete."""
+        return self._path(file).exists()
+
+    def read(self, file: str, most: int = ANY_SIZE) -> bytes:
+        """Return what is in a file.
+
+        Raises:
+            DataError, OSError: it is not there, cannot be read, or has more than ``most`` bytes.
+        """
+        with open_file(self._path(file), most) as opened:
+            return opened.read()
+
+    def write(self, file: str, data: bytes) -> None:
+        """Write a file, and the folders that it lies in; one that is there is replaced.
+
+        Raises:
+            DataError, OSError: it cannot be written.
+        """
+        write_file(self._path(file), data)
+
+    def alone(self, file: str) -> AbstractContextManager[None]:
+        """Keep others out of a file, as far as the place knows locks."""
+        return locked(self._path(f"{file}.lock"))
+
+    def label(self, file: str) -> str:
+        """Return what messages call a file of it."""
+        return f"{printable_name(self.name.rstrip('/'))}/{file}"
+
+    def _path(self, file: str) -> Path:
+        return Path(str(local_path(self.name)), file)
+
+
+class Bucket(Destination):
+    """A folder in a bucket. An object is put there in one piece, and services show it when all of it has come."""
+
+    def has(self, file: str) -> bool:
+        try:
+            self._asked(file, "looked for", lambda system, path: system.info(path))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self, file: str, most: int = ANY_SIZE) -> bytes:
+        def first_bytes(system: Any, path: str) -> bytes:
+            with system.open(path, "rb") as opened:
+                return bytes(opened.read(most + 1))
+
+        data = self._asked(file, "read", first_bytes)
+        if len(data) > most:
+            raise DataError(f"{self.label(file)} has more than {most} bytes, so it is not what it is called.")
+        return data
+
+    def write(self, file: str, data: bytes) -> None:
+        try:
+            self._asked(file, "written", lambda system, path: system.pipe_file(path, data))
+        except FileNotFoundError as error:  # of the bucket itself
+            raise DataError(f"{self.label(file)} cannot be written: there is no such bucket.") from error
+
+    def alone(self, file: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def _asked(self, file: str, done: str, ask: Callable[[Any, str], T]) -> T:
+        system, folder = Opener(home=None).system(self.name)
+        path, place = f"{folder.rstrip('/')}/{file}", f"{self.name.rstrip('/')}/{file}"
+        return asked(lambda: ask(system, path), place, done, FileNotFoundError)
+
+
+def open_destination(name: str) -> Destination:
+    """Return the folder of a path or of an address that fsspec knows (``s3://bucket/answers``); nothing is made yet.
+
+    Raises:
+        DataError: it is a file, or a place where nothing can be written.
+    """
+    path = local_path(name)
+    if path is not None:
+        if Path(path).exists() and not Path(path).is_dir():
+            raise DataError(f"{printable_name(path)} is a file; give the name of a folder.")
+        return Destination(name)
+    writable = [kind for kind in BUCKETS if kind not in _READ_ONLY]
+    if "::" in name or protocol_of(name) not in writable:
+        known = ", ".join(f"{kind}://" for kind in writable)
+        raise DataError(f"Nothing is written to {printable_name(name)}: give a path, or an address of {known}.")
+    Opener(home=None).system(name)  # says which package opens it, where that is missing
+    return Bucket(name)

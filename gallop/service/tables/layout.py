@@ -1,0 +1,191 @@
+"""What the tables of answers and of features look like: columns, their types, and a shard of them as a file."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from safetensors.torch import save
+
+from gallop import GalLoPClassifier, __version__
+from gallop.answers.scorer import BOX, Columns, PhotoEmbedder, PhotoScorer
+from gallop.checkpoints.folder import learned_tensors
+from gallop.checkpoints.settings import Checkpoint
+from gallop.errors import DataError, GallopError
+from gallop.model.scores import SCORES
+from gallop.service.tables.destination import Destination
+
+if TYPE_CHECKING:
+    from pyarrow import Schema, Table
+else:
+    Schema = Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
+
+
+KEYS_HASH = b"gallop_keys_sha256"
+"""In a shard's metadata: of the keys of its photos, by which a later call knows that they are the same."""
+ERRORS = b"gallop_errors"
+"""How many of its photos have no answer."""
+FILE_HASH = b"gallop_file_sha256"
+"""Of the file itself, with ``_unset`` in the place of this hash."""
+
+
+def schema_of(worker: PhotoScorer | PhotoEmbedder) -> Schema:
+    """Return the columns of a worker's table, and the classes in its metadata, in the order of ``probabilities``."""
+    import pyarrow as pa
+
+    fields = [pa.field("key", pa.string(), nullable=False), pa.field("error", pa.string())]
+    if isinstance(worker, PhotoEmbedder):
+        width = worker.loaded_backbone.feature_sizes[-1]
+        return pa.schema([*fields, pa.field("embedding", pa.list_(pa.float16(), width))])
+    extras, model = worker.extras, worker.classifier.model_
+    best = pa.struct([("label", pa.string()), ("probability", pa.float32())])
+    fields += [
+        pa.field("label", pa.string()),
+        pa.field("probability", pa.float32()),
+        pa.field("top", pa.list_(best)),
+        *(pa.field(name, pa.float32()) for name, score in SCORES.items() if score.of_cosines),
+        pa.field("is_ood", pa.bool_()),
+    ]
+    if extras.probabilities:
+        fields.append(pa.field("probabilities", pa.list_(pa.float32(), len(model.class_names))))
+    if extras.embedding:
+        fields.append(pa.field("embedding", pa.list_(pa.float16(), model.backbone.feature_sizes[-1])))
+    if extras.regions:
+        fields.append(pa.field("regions", pa.list_(pa.struct([(name, pa.float32()) for name in BOX]))))
+    return pa.schema(fields, metadata={"classes": json.dumps(model.class_names, ensure_ascii=False)})
+
+
+def table_of(parts: Sequence[Columns], schema: Schema) -> Table:
+    """Return the rows of some batches as one table; a column that a batch lacks is empty there."""
+    import pyarrow as pa
+
+    rows = [len(part["key"]) for part in parts]
+    columns = []
+    for field in schema:
+        values = [part.get(field.name) or [None] * count for part, count in zip(parts, rows, strict=True)]
+        columns.append(pa.array([value for some in values for value in some], field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def shard_file(number: int) -> str:
+    """Return the file of a shard, counted from 0; where it is, the shard is complete."""
+    return f"part-{number:06d}.parquet"
+
+
+def write_shard(place: Destination, number: int, table: Table, keys_hash: str) -> None:
+    """Write a shard.
+
+    Raises:
+        DataError, OSError: it cannot be written.
+    """
+    from pyarrow import parquet
+
+    errors = table.num_rows - table["error"].null_count
+    unset = _unset(keys_hash.encode())
+    metadata = {**(table.schema.metadata or {}), KEYS_HASH: keys_hash, ERRORS: str(errors), FILE_HASH: unset}
+    stream = io.BytesIO()
+    parquet.write_table(table.replace_schema_metadata(metadata), stream)
+    data = stream.getvalue()
+    place.write(shard_file(number), data.replace(unset, _sha256(data), 1))
+
+
+def read_shard(place: Destination, number: int) -> tuple[str, int] | None:
+    """Read a shard and return the hash of its photos' keys and how many have no answer; None where it is damaged.
+
+    Raises:
+        DataError, OSError: it cannot be read.
+    """
+    from pyarrow import parquet
+    from pyarrow.lib import ArrowException
+
+    data = place.read(shard_file(number))
+    try:
+        # Not the schema's, which pyarrow keeps a second time, encoded, with the hash unset.
+        metadata = parquet.read_metadata(io.BytesIO(data)).metadata or {}
+        unset = data.replace(metadata[FILE_HASH], _unset(metadata[KEYS_HASH]), 1)
+        facts = metadata[KEYS_HASH].decode(), int(metadata[ERRORS])
+    except (ArrowException, OSError, KeyError, ValueError):  # what pyarrow raises where a file is damaged
+        return None
+    return facts if _sha256(unset) == metadata[FILE_HASH] else None
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
+
+
+def _unset(keys_hash: bytes) -> bytes:
+    """What a file has in the place of its own hash while that is computed: found nowhere else in it."""
+    return _sha256(b"unset " + keys_hash)
+
+
+MANIFEST = "_manifest.json"
+"""Readers of a folder of tables pass over names that begin so."""
+MANIFEST_FORMAT = 2
+_MOST_BYTES = 2**20
+_WORDS = {
+    "model": "another model",
+    "backbone": "another backbone",
+    "columns": "other columns",
+    "draft": "photos that were decoded otherwise",
+    "source": "another source",
+    "column": "another column of the table",
+    "shard_size": "shards of another size",
+}
+"""What it means that an entry differs."""
+
+
+def fingerprint(classifier: GalLoPClassifier) -> str:
+    """Return a hash of everything that answers depend on: prompts, classes, settings, calibration, backbone."""
+    model = classifier.model_
+    checkpoint = Checkpoint.of(model, None, classifier.calibration_)
+    said = checkpoint.record()
+    del said["backbone"]  # a path may change
+    for name in ("photos", "tpr", "held_out"):  # they say where the threshold came from, and change no answer
+        said["calibration"].pop(name, None)
+    tensors = learned_tensors(checkpoint, model.prompts, model.branches)
+    text = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
+    return hashlib.sha256(text + hashlib.sha256(save(tensors)).digest()).hexdigest()
+
+
+def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, Any]:
+    """Return what is said of a worker's answers: ``asked`` are source, column and shard_size."""
+    said: dict[str, Any] = {"format": MANIFEST_FORMAT}
+    if isinstance(worker, PhotoScorer):
+        said |= {"model": fingerprint(worker.classifier), "columns": asdict(worker.extras)}
+    if worker.draft:  # its absence is what was done before there was another way
+        said["draft"] = True
+    return said | {"backbone": worker.loaded_backbone.fingerprint} | asked
+
+
+def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder, or compare it with the one that is there.
+
+    Where a place knows no locks, as buckets do, what was written is read again: of two calls that begin there at one
+    moment with different wishes, the one that lost finds out.
+
+    Raises:
+        DataError: the folder holds answers that were made otherwise, or other files, or cannot be written.
+        OSError: it cannot be written.
+    """
+    with place.alone(MANIFEST):  # parts may be started at the same moment
+        if not place.has(MANIFEST):
+            if place.has(shard_file(0)):
+                raise DataError(
+                    f"{place.name} holds tables, but no {MANIFEST} that says of what: give an empty folder."
+                )
+            written = dict(said) | {"gallop": __version__}
+            place.write(MANIFEST, json.dumps(written, indent=2, ensure_ascii=False).encode())
+    try:
+        found = json.loads(place.read(MANIFEST, _MOST_BYTES))
+        differs = [name for name in ("format", *_WORDS) if found.get(name) != said.get(name)]
+    except GallopError:
+        raise
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise DataError(f"{place.label(MANIFEST)} is damaged: give an empty folder.") from error
+    if differs:
+        why = ", ".join(_WORDS.get(name, "another version of gallop") for name in differs)
+        raise DataError(f"{place.name} holds answers of {why}: give another folder, or call it as before to go on.")

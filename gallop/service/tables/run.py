@@ -1,0 +1,154 @@
+"""From a source to a folder of shards: decoded while others are encoded, resumed where a call was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from gallop.answers.scorer import PhotoEmbedder, PhotoScorer, answers
+from gallop.answers.sources import SourceItem
+from gallop.errors import DataError
+from gallop.service.tables.destination import Destination
+from gallop.service.tables.layout import read_shard, schema_of, shard_file, table_of, write_shard
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+else:
+    Table = Any  # hints can be worked out (typing.get_type_hints) without the extra
+
+
+@dataclass(frozen=True)
+class ScoringProgress:
+    """How far a call is.
+
+    Attributes:
+        done: photos answered by this call, those without an answer counted.
+        errors: those without an answer.
+        skipped: photos in shards that were there already.
+        skipped_errors: those without an answer in these shards.
+        shards: files written by this call.
+        seconds: since its beginning.
+    """
+
+    done: int = 0
+    errors: int = 0
+    skipped: int = 0
+    skipped_errors: int = 0
+    shards: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        return self.done / self.seconds if self.seconds else 0.0
+
+
+def score_source(
+    source: Iterable[SourceItem],
+    worker: PhotoScorer | PhotoEmbedder,
+    place: Destination,
+    *,
+    shard_size: int,
+    part: tuple[int, int] = (1, 1),
+    heard: Callable[[ScoringProgress], None] = lambda _: None,
+) -> ScoringProgress:
+    """Answer the photos of a source, a file of ``shard_size`` rows after the other; files that are there are kept.
+
+    A file that is damaged is replaced, with a warning.
+
+    Memory does not grow with the number of photos: a batch of them and the answers of one shard are held.
+
+    Args:
+        shard_size: what a killed call loses at most.
+        part: (i, n): of n calls that share the work, this one is the i-th and writes every n-th shard.
+        heard: told of the progress after each batch and each shard that is skipped.
+
+    Raises:
+        DataError: the source cannot be read on, or it is not the one that the files are of.
+        DataError, OSError: a shard cannot be written.
+    """
+    shards, schema = Shards(place, heard), schema_of(worker)
+    for number, photos in shards.due(source, shard_size, part):
+        rows = []
+        for columns in answers(worker, photos):
+            rows.append(columns)
+            errors = sum(error is not None for error in columns["error"])
+            shards.count(done=len(columns["key"]), errors=errors)
+        shards.write(number, table_of(rows, schema), photos.hash)
+    return shards.progress
+
+
+class ShardPhotos:
+    """The photos of one shard, which are handed on once, and the hash of the keys of those that were."""
+
+    def __init__(self, items: Iterator[SourceItem]) -> None:
+        self._items, self._found = items, hashlib.sha256()
+
+    def __iter__(self) -> Iterator[SourceItem]:
+        for item in self._items:
+            self._found.update(item.key.encode("utf-8", "surrogateescape") + b"\0")
+            yield item
+
+    @property
+    def hash(self) -> str:
+        return self._found.hexdigest()
+
+
+class Shards:
+    """The shards that a call finds, writes, or leaves to other calls, and how far it is.
+
+    Args:
+        heard: told of the progress whenever something is counted.
+    """
+
+    def __init__(self, place: Destination, heard: Callable[[ScoringProgress], None]) -> None:
+        self._place, self._heard = place, heard
+        self._began, self.progress = time.monotonic(), ScoringProgress()
+
+    def count(self, **more: int) -> None:
+        """Add to the fields of the progress, by their names."""
+        added = {name: getattr(self.progress, name) + number for name, number in more.items()}
+        self.progress = replace(self.progress, **added, seconds=time.monotonic() - self._began)
+        self._heard(self.progress)
+
+    def due(
+        self, source: Iterable[SourceItem], shard_size: int, part: tuple[int, int]
+    ) -> Iterator[tuple[int, ShardPhotos]]:
+        """Yield number and photos of each shard to be written: those of a part that are not there, and damaged ones.
+
+        The photos of one must have been taken before the next is asked for.
+
+        Raises:
+            DataError: the source cannot be read on, or it is not the one that the files are of.
+            DataError, OSError: a shard that is there cannot be read.
+        """
+        items = iter(source)
+        for number, first in enumerate(items):
+            photos = ShardPhotos(chain([first], islice(items, shard_size - 1)))
+            label, there = self._place.label(shard_file(number)), self._place.has(shard_file(number))
+            facts = read_shard(self._place, number) if there else None
+            if facts is not None:
+                counted = sum(1 for _ in photos)
+                if facts[0] != photos.hash:
+                    raise DataError(
+                        f"{label} holds answers to other photos than the source has there now: some came or went "
+                        "since. Give another folder, or remove that file and all later ones."
+                    )
+                self.count(skipped=counted, skipped_errors=facts[1])
+            elif there:
+                warnings.warn(f"{label} is damaged; its photos are answered again.", stacklevel=2)
+                yield number, photos
+            elif number % part[1] == part[0] - 1:
+                yield number, photos
+            else:
+                deque(photos, maxlen=0)
+
+    def write(self, number: int, rows: Table, keys_hash: str) -> None:
+        """Write a shard. Raises as ``write_shard``."""
+        write_shard(self._place, number, rows, keys_hash)
+        self.count(shards=1)
