@@ -26,6 +26,10 @@ class ConfigError(GallopError, ValueError):
     """A setting that cannot be used; the message names it and the values that can."""
 
 
+class UnknownPart(ConfigError):
+    """A part of the method is named that this program has not registered."""
+
+
 class ClassNameError(GallopError, ValueError):
     """A class name, or a list of them, that cannot be used; the message names the class and the way out."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypedDict, TypeVar
 
+from gallop.errors import UnknownPart
 from gallop.setting import require, setting
 from gallop.wording import did_you_mean, quoted
 
@@ -75,20 +76,20 @@ def register(part: str, name: object, function: F) -> F:
     return function
 
 
-def registered(part: str, name: str) -> Function | None:
+def registered(part: str, name: object) -> Function | None:
     """Return what is registered under a name; None for the method's own choice.
 
     Raises:
-        ConfigError: this program has registered nothing under it.
+        UnknownPart: this program has registered nothing under it.
     """
     if name == PARTS[part].usual:
         return None
-    found = _REGISTERED[part].get(name)
-    require(
-        found is not None,
-        f"There is no {part} {quoted(name)} in this program{did_you_mean(str(name), _REGISTERED[part])}. Register it "
-        f"first: gallop.register({part!r}, {str(name)!r}, function), where a function is {PARTS[part].call}.",
-    )
+    found = _REGISTERED[part].get(name) if isinstance(name, str) else None
+    if found is None:
+        near = did_you_mean(str(name), _REGISTERED[part])
+        raise UnknownPart(
+            f"There is no {part} {quoted(name)} in this program{near}. Register it with gallop.register({part!r}, ...)."
+        )
     return found
 
 

@@ -47,7 +47,7 @@ def test_importing_gallop_is_cheap() -> None:
 def test_messages_of_the_library_name_no_options() -> None:
     """They name arguments of Python; the command line's console writes those as its options."""
     for path in (ROOT / "gallop").rglob("*.py"):
-        if {"cli", "serve", "bench", "export"} & {*path.relative_to(ROOT).parts}:
+        if {"cli", "service", "bench", "export"} & {*path.relative_to(ROOT).parts}:
             continue
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         said = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings

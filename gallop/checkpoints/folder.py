@@ -36,7 +36,7 @@ from gallop.checkpoints.settings import (
     parse_settings,
     unknown_settings,
 )
-from gallop.errors import BackboneError, CheckpointError, ConfigError
+from gallop.errors import BackboneError, CheckpointError, ConfigError, UnknownPart
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS
@@ -169,6 +169,8 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
         raise CheckpointError(
             f"{error.filename or path} cannot be read ({error.strerror}); copy the folder again."
         ) from error
+    except UnknownPart as error:
+        raise CheckpointError(f"{path} cannot be used here. {error}") from error
     except (KeyError, ValueError, BackboneError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else error
         raise CheckpointError(f"{path} is damaged or not written by gallop ({why}).") from error

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn.base import clone
 
 from gallop.data import AskedPhotos, GivenPhotos
 from gallop.estimator.classifier import GalLoPClassifier
 from gallop.model.scores import VERDICT
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def repeat(
@@ -23,8 +20,8 @@ def repeat(
     shots: int | Sequence[int] = 4,
     seeds: int | Sequence[int] = 3,
     unknown: AskedPhotos | None = None,
-) -> pd.DataFrame:
-    """Train copies of a classifier on several draws of shots, and return their figures as a DataFrame, a row a run.
+) -> Any:
+    """Train copies of a classifier on several draws of shots; return a pandas DataFrame with a row of figures a run.
 
     Columns: shots, seed, accuracy, low, high (the 95% interval), accuracy_global, accuracy_local, calibration_error, n
     and, with ``unknown``, fpr95 and auroc of GL-MCM. The mean and spread over seeds:

@@ -122,7 +122,7 @@ def test_a_folder_goes_before_a_set_by_name(data: Path, tmp_path: Path) -> None:
 ABSENT = [
     ("sets: [imagenet]", "sets: [imagenet, dtd]", DataError, "The photos of .* are not in"),
     ("imagenet_r]", "imagenet_a2]", BenchError, "'transfer' names the set 'imagenet_a2'; 'sets' has imagenet"),
-    ("inaturalist, textures", "inaturalist, sunn", DataError, "no data set 'sunn'; did you mean sun"),
+    ("inaturalist, textures", "inaturalist, sunn", DataError, "no data set 'sunn'. Did you mean sun"),
     ("sets: [imagenet]", "sets: [imagenet_v2]", BenchError, "'transfer' names the set 'imagenet'"),
     ("unknown: {sets: [inaturalist, textures]}", "unknown: {skip: {}}", BenchError, "lacks the key 'folder'"),
     ("transfer: {imagenet: [imagenet_v2, imagenet_r]}", "transfer: {imagenet: [dtd]}", DataError, "are not in"),

@@ -207,7 +207,7 @@ def test_what_is_read_in_parts_passes_the_backbone_together(
     worker = PhotoScorer(taught, extras=ALL)
     (photos / "blue" / "0.png").write_bytes(b"")  # the first of all, too
     run(worker, photos, tmp_path / "small", shard_size=44)
-    monkeypatch.setattr("gallop.service.tables.run.batch_for", lambda _: 2 * BATCH)
+    monkeypatch.setattr("gallop.answers.scorer.batch_for", lambda _: 2 * BATCH)
     run(worker, photos, tmp_path / "large", shard_size=44)
     for mine, other in zip(rows(tmp_path / "large"), rows(tmp_path / "small"), strict=True):
         assert (mine["key"], mine["error"], mine["label"]) == (other["key"], other["error"], other["label"])

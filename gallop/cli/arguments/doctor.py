@@ -11,7 +11,7 @@ examples:
   gallop doctor --backbones ViT-B-16=weights.safetensors # a file, among the backbones that are here
   gallop doctor --backbone mini                          # also load it: do its weights fit, and what does a pass cost?
 
-JSON: {versions, device, devices, backbones: [{name, source, bytes, memory, licence, input, grid, tokens, needs}],
+JSON: {versions, device, devices, backbones: [{name, source, bytes, memory, licence, input, grid, needs}],
        models, cache, app, backbone: {name, fingerprint, input, grid, seconds: {load, photo}}}"""
 
 

@@ -16,7 +16,7 @@ from gallop.cli.console import Console, columns
 from gallop.features.encoding import default_cache_folder, encode_photos
 from gallop.runtime.machine import devices, versions
 
-TOLD = ("name", "source", "bytes", "memory", "licence", "input", "grid", "tokens", "needs")
+TOLD = ("name", "source", "bytes", "memory", "licence", "input", "grid", "needs")
 """What is told of a backbone that is on this machine."""
 
 

@@ -141,7 +141,7 @@ def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, by
     """What is large, and made of this model."""
     made = {"encoders/vision.onnx": vision_onnx(model, precision)}
     if has_fixed_classes(model.model_):
-        return made | {"backbones/classes.bin": class_features(model)}
+        return made | {"encoders/classes.bin": class_features(model)}
     merges = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
     text = text_onnx(cast(CausalTextEncoder, model.model_.backbone.text), precision)
     return made | {"encoders/text.onnx": text, "encoders/merges.txt": merges.encode()}
