@@ -24,6 +24,7 @@ from gallop.export.formats import FORMATS, option_of
 from gallop.methods import METHODS
 from gallop.model.calibration import kept_range
 from gallop.model.scores import SCORES
+from gallop.parts import PARTS
 from gallop.sample import sample_folder
 from gallop.setting import settings_of
 
@@ -87,6 +88,11 @@ def _datasets() -> Table:
     return ("name", "set", "kind", "classes", "template"), rows
 
 
+def _parts() -> Table:
+    rows = [(f"`{name}`", f"`{about.usual}`", f"`{about.call}`") for name, about in PARTS.items()]
+    return ("part", "the method's own", "what a function of yours is called with, and what it returns"), rows
+
+
 def _public_names() -> Table:
     rows = [(f"[`{name}`](#gallop.{name})", _first_sentence(getattr(gallop, name).__doc__)) for name in gallop.__all__]
     return ("name", "what it is"), rows
@@ -119,6 +125,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "region-kinds": _regions,
     "benchmarks": _benchmarks,
     "data-sets": _datasets,
+    "parts": _parts,
     "public-names": _public_names,
     "promises": _promises,
     "sample-tensors": _tensors,
