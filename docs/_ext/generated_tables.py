@@ -20,7 +20,7 @@ import gallop
 from gallop.bench.definition.spec import read_spec, shipped_specs
 from gallop.config import REGION_RULES, MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.data import available_datasets
-from gallop.export.formats import FORMATS, option_of
+from gallop.export.formats import FORMATS
 from gallop.methods import METHODS
 from gallop.model.calibration import kept_range
 from gallop.model.scores import SCORES
@@ -67,7 +67,7 @@ def _methods() -> Table:
 
 
 def _formats() -> Table:
-    rows = [(f"`{option_of(key)}`", f"`{each.suffix}`", each.title, each.help) for key, each in FORMATS.items()]
+    rows = [(f"`--{key}`", f"`{each.suffix}`", each.title, each.help) for key, each in FORMATS.items()]
     return ("option", "file", "what", ""), rows
 
 
