@@ -16,6 +16,7 @@ _HOMES = {
     "GalLoPClassifier": "gallop.estimator",
     "Predictions": "gallop.predictions.predict",
     "Explanation": "gallop.predictions.explanation",
+    "ImageFeatures": "gallop.features.cache",
     "load_backbone": "gallop.backbones",
     "available_models": "gallop.backbones",
     "load_image": "gallop.images",
@@ -35,6 +36,7 @@ __all__ = [
     "Explanation",
     "GalLoP",
     "GalLoPClassifier",
+    "ImageFeatures",
     "MethodConfig",
     "Photo",
     "Predictions",
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from gallop.data import draw_shots, read_folder
     from gallop.estimator import GalLoPClassifier
     from gallop.estimator.repeat import repeat
+    from gallop.features.cache import ImageFeatures
     from gallop.images import Photo, load_image
     from gallop.maps.pictures import save_maps
     from gallop.maps.plots import plot_explanation

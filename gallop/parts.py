@@ -102,7 +102,7 @@ def named(part: str, given: str | Function) -> str:
     if not callable(given):
         registered(part, given)
         return given
-    name = getattr(given, "__name__", type(given).__name__)
+    name = getattr(given, "__name__", "")
     register(part, name, given)
     return str(name)
 

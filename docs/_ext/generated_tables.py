@@ -18,12 +18,13 @@ from sphinx.util.docutils import SphinxDirective
 
 import gallop
 from gallop.config import REGION_RULES, MethodConfig, TrainConfig, method_preset, train_preset
-from gallop.export.formats import FORMATS, option_of
+from gallop.export.formats import FORMATS
 from gallop.lab.bench.definition.spec import read_spec, shipped_specs
 from gallop.lab.methods import METHODS
 from gallop.lab.paper_sets import available_datasets
 from gallop.model.calibration import kept_range
 from gallop.model.scores import SCORES
+from gallop.parts import PARTS
 from gallop.sample import sample_folder
 from gallop.setting import settings_of
 
@@ -66,7 +67,7 @@ def _methods() -> Table:
 
 
 def _formats() -> Table:
-    rows = [(f"`{option_of(key)}`", f"`{each.suffix}`", each.title, each.help) for key, each in FORMATS.items()]
+    rows = [(f"`--{key}`", f"`{each.suffix}`", each.title, each.help) for key, each in FORMATS.items()]
     return ("option", "file", "what", ""), rows
 
 
@@ -85,6 +86,11 @@ def _datasets() -> Table:
         for s in available_datasets()
     ]
     return ("name", "set", "kind", "classes", "template"), rows
+
+
+def _parts() -> Table:
+    rows = [(f"`{name}`", f"`{about.usual}`", f"`{about.call}`") for name, about in PARTS.items()]
+    return ("part", "the method's own", "what a function of yours is called with, and what it returns"), rows
 
 
 def _public_names() -> Table:
@@ -119,6 +125,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     "region-kinds": _regions,
     "benchmarks": _benchmarks,
     "data-sets": _datasets,
+    "parts": _parts,
     "public-names": _public_names,
     "promises": _promises,
     "sample-tensors": _tensors,

@@ -331,7 +331,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     @property
     def prompts(self) -> LearnedPrompts:
-        """The learned prompts: whether they differ, where each looks, and what it is worth."""
+        """What tells of the learned prompts whether they differ, where each looks, and what it is worth."""
         return LearnedPrompts(self._fitted(), partial(self._labelled, class_names=None))
 
     @overload

@@ -25,8 +25,8 @@ def repeat(
 
     Columns: shots, seed, accuracy, low, high (the 95% interval), accuracy_global, accuracy_local, calibration_error, n
     and, with ``unknown``, fpr95 and auroc of GL-MCM. The mean and spread over seeds:
-    ``frame.groupby("shots").accuracy.agg(["mean", "std"])``. Image features are encoded once, in the classifier's
-    cache.
+    ``frame.groupby("shots").accuracy.agg(["mean", "std"])``. Features of shots come from the classifier's cache, those
+    of the test are encoded in each run.
 
     Args:
         classifier: its settings; it is not fitted itself. With a ``shot_seed`` all seeds learn from that draw.

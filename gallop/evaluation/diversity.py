@@ -122,7 +122,7 @@ class Worth:
 
     @property
     def dead(self) -> bool:
-        """Silent or ignorant: it takes part in every mean, and gives it nothing."""
+        """It is silent or ignorant, so it takes part in every mean and gives it nothing."""
         return self.silent or self.ignorant
 
 

@@ -47,7 +47,7 @@ class Paired:
 
     @property
     def p(self) -> float:
-        """McNemar's exact p: how often a split this uneven, or more so, would occur if both were equally good."""
+        """How often a split this uneven, or more so, would occur if both were equally good (McNemar's exact test)."""
         from scipy.stats import binomtest
 
         differ = self.only_first + self.only_second

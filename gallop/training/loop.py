@@ -99,7 +99,7 @@ class StepEvent:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What a logger takes: lr, losses and accuracies, by name."""
+        """lr, losses and accuracies by name, as loggers take them."""
         names = ("lr", "loss", "loss_global", "loss_local", "accuracy", "accuracy_global", "accuracy_local")
         found = {name: getattr(self, name) for name in names}
         return {name: value for name, value in found.items() if value is not None}

@@ -15,8 +15,8 @@ def show_figure(text: str, figure: Figure | None = None) -> None:
     """Show a figure of matplotlib in a notebook, and close it.
 
     Args:
-        text: what is to be seen, for those who do not see it. nbconvert and what is built on it make it the picture's
-            alternative text; where pictures cannot be shown at all, it is printed.
+        text: what is to be seen, for those who do not see it. nbconvert's template ``classic`` makes it the picture's
+            alternative text, its template ``lab`` does not; where pictures cannot be shown at all, it is printed.
         figure: None for the one that is being drawn.
     """
     import matplotlib.pyplot as plt
