@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,7 @@ def test_the_paper_parts_written_out_give_the_same_training() -> None:
         ("pooling", "topk", soft, "cannot be the name"),
         ("pooling", "<lambda>", soft, "cannot be the name"),
         ("pooling", "mine", 3, "is no function"),
+        ("pooling", getattr(partial(soft), "__name__", ""), partial(soft), "cannot be the name"),
     ],
 )
 def test_what_cannot_be_registered_is_a_sentence(part: str, name: str, function: Any, words: str) -> None:
