@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,7 +19,7 @@ from gallop.wording import counted
 
 UNEVEN = 4
 """A class with this many times as many photos as another is worth a word."""
-_PENALTY, _TEMPERATURE = 1.0, 0.08
+_PENALTY, _TEMPERATURE, _MARGIN = 1.0, 0.08, 0.5
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,10 @@ def check_data(
 def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspect]:
     """Return labels that ridge regression on the other photos' features doubts (``suspects``), the most doubtful first.
 
-    Each photo is left out in turn, in closed form. None of a class with a single photo is doubted.
+    Each photo is left out in turn, in closed form. None of a class with a single photo is doubted, nor one that looks
+    nearly as much like its own class. In train folders of eight sets, with 10 % of the labels made wrong, this finds
+    74 % of these at 16 shots a class (67 % of what it names is wrong), 66 % at 8 (61 %) and 49 % at 4 (47 %); with no
+    label made wrong it names 6, 6 and 10 % of all (benchmarks/doubted.py).
 
     Args:
         labels: class indices (B,).
@@ -102,5 +105,7 @@ def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspe
     left = wanted - wanted.mean(dim=0) - x @ (pulled @ wanted)
     weight = (pulled * x.T).sum(dim=0) + 1 / len(x)  # of a photo in its own score
     scores = wanted - left / (1 - weight)[:, None]  # (B, K) as if the photo had not been there
-    found = suspects((scores / _TEMPERATURE).softmax(dim=-1).numpy(), given.numpy())
-    return [suspect for suspect in found if labels.count(suspect.given) > 1]
+    several = (given.bincount()[given] > 1).nonzero()[:, 0]
+    found = suspects((scores[several] / _TEMPERATURE).softmax(dim=-1).numpy(), given[several].numpy())
+    sure = [suspect for suspect in found if suspect.of_likely - suspect.of_given > _MARGIN]
+    return [replace(suspect, photo=int(several[suspect.photo])) for suspect in sure]

@@ -85,5 +85,5 @@ def near_duplicates(first: ImageFeatures, second: ImageFeatures | None = None) -
 def _by_place(rows: Tensor, known: Tensor) -> Tensor:
     """Mean over regions of the cosines of (rows, R, V) and (A, R, V): (rows, A)."""
     unit = F.normalize(rows.float(), dim=-1).flatten(1)
-    parts = [unit @ F.normalize(some.float(), dim=-1).flatten(1).T for some in known.split(_ROWS)]
+    parts = [unit @ F.normalize(some.float(), dim=-1).flatten(1).T for some in torch.split(known, _ROWS)]
     return torch.cat(parts, dim=1) / known.shape[1]

@@ -687,11 +687,11 @@ def test_a_mistake_of_ours_is_not_hidden(photos: Path, monkeypatch: pytest.Monke
 # ------------------------------------------------------------------ streams
 
 
-WITHOUT_A_TOWER = ("app", "data", "data list", "data check")
+WITHOUT_A_TOWER = ("app", "data", "data list")
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "predict", "explain", "bench", "doctor", "export", *WITHOUT_A_TOWER]
+    "command", ["train", "evaluate", "predict", "explain", "bench", "doctor", "export", "data check", *WITHOUT_A_TOWER]
 )
 def test_every_help_has_examples(command: str) -> None:
     outcome = call(*command.split(), "--help")
