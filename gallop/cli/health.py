@@ -33,9 +33,7 @@ def check_photos(options: Namespace, console: Console) -> int:
     pairs = {"copies": found.within, "leaks": found.across}
     result: dict[str, Any] = {"folder": options.name, "backbone": backbone.name, "classes": found.counts}
     result |= {name: [[str(one), str(other)] for one, other in some] for name, some in pairs.items()}
-    result["doubted"] = [
-        {"image": str(photo), "label": label, "likely": likely} for photo, label, likely in found.doubted
-    ]
+    result["doubted"] = [{"image": str(photo), "label": was, "likely": likely} for photo, was, likely in found.doubted]
     console.result(result | {"skipped": skipped, "near": found.near}, lambda: _table(result, skipped, found.words))
     return 2 if found.words else 0
 

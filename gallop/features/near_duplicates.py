@@ -67,10 +67,9 @@ def near_duplicates(first: ImageFeatures, second: ImageFeatures | None = None) -
     if not len(first):
         return []
     found: list[tuple[float, int, int]] = []
-    for start in range(0, len(first if second is None else second), _ROWS):
-        part, known = (first if second is None else second)[start : start + _ROWS], first
-        if second is None:
-            known = first[: start + len(part)]
+    asked = first if second is None else second
+    for start in range(0, len(asked), _ROWS):
+        part, known = asked[start : start + _ROWS], first if second is not None else first[: start + _ROWS]
         whole, others = (F.normalize(some.global_.float(), dim=-1) for some in (part, known))
         by_place = _by_place(part.regions, known.regions)
         above = torch.maximum(whole @ others.T - ALIKE_WHOLE, by_place - ALIKE_PLACES)  # (rows, A)

@@ -30,9 +30,8 @@ examples:
 
 Exit status 2 when something is to be looked at, or missing or damaged; of a set the message says where to get it.
 
-JSON of photos: {folder, backbone, classes, copies, leaks, doubted, skipped, near}. classes has the photos of each;
-copies and leaks are pairs of a training photo and another one, or a test photo, that is the same picture or nearly.
-near: whether nearly equal ones were looked for, which takes the backbone mini.
+JSON of photos: {folder, backbone, classes, copies, leaks, doubted, skipped, near}. copies and leaks are pairs of a
+training photo and another one, or a test photo; near: whether nearly equal ones were looked for, as with mini alone.
 
 JSON of a set: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots,
  template, complete}"""

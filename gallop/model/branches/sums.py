@@ -72,10 +72,9 @@ class ShotSums:
         x = shots.features.double()
         sums = x.new_zeros(classes, x.shape[-1]).index_add(0, shots.labels, x.mean(dim=1))
         counts = shots.labels.bincount(minlength=classes).double()
-        flat, seen = x.flatten(0, 1), x
-        if balanced:
-            seen = x * balanced_weights(counts)[shots.labels, None, None]
-        return ShotSums(counts, sums, flat.T @ seen.flatten(0, 1) / x.shape[1], balanced)
+        weights = balanced_weights(counts) if balanced else torch.ones_like(counts)
+        weighed = (x * weights[shots.labels, None, None]).flatten(0, 1)
+        return ShotSums(counts, sums, x.flatten(0, 1).T @ weighed / x.shape[1], balanced)
 
     def __add__(self, other: ShotSums) -> ShotSums:
         counts, sums = self.counts + other.counts, self.sums + other.sums
