@@ -76,6 +76,7 @@ class MethodConfig:
         detail: a photo is looked at once more at so many times the backbone's input size. Regions of both sizes are
             pooled by themselves, and the logits of each branch are the mean over both.
         detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
+        class_weight: "balanced": in the prompts' loss and in the head each class weighs alike.
         global_projection: whether a projection (D, D) of the photo's own feature is learned, as one of the regions is.
         pooling, keep_rule: names of ``gallop.parts``: how regions are pooled, and which global prompts dropout keeps.
     """
@@ -138,6 +139,12 @@ class MethodConfig:
     global_projection: bool = setting(
         False, "projection of the whole photo", "Learn a projection of the whole photo's own feature, too."
     )
+    class_weight: str = setting(
+        "none",
+        "class weight",
+        "With balanced each class weighs alike in learning, whatever its number of photos.",
+        choices=("none", "balanced"),
+    )
     pooling: str = part_setting("pooling", "How the cosines of the regions become a local prompt's score.")
     keep_rule: str = part_setting("keep_rule", "Which global prompts are kept by prompt dropout.")
 
@@ -155,6 +162,11 @@ class MethodConfig:
     def local_prompts(self) -> int:
         """Return N, the number of local prompts."""
         return len(self.topk)
+
+    @property
+    def balanced(self) -> bool:
+        """Return whether each class weighs alike."""
+        return self.class_weight == "balanced"
 
     @property
     def branches(self) -> tuple[str, ...]:

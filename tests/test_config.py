@@ -224,6 +224,7 @@ def test_numpy_numbers_and_lists_are_taken_and_become_plain_ones() -> None:
         "detail": 1,
         "detail_in": "answers",
         "global_projection": False,
+        "class_weight": "none",
         "pooling": "topk",
         "keep_rule": "random",
     }

@@ -321,7 +321,7 @@ def test_events_tell_everything_in_order() -> None:
     events = list(made.fit_steps(*pictures(SHOTS)))
     kinds = [type(event) for event in events]
     assert kinds == sorted(kinds, key=[EncodeEvent, StepEvent, CalibrationEvent].index)
-    assert [event for event in events if isinstance(event, EncodeEvent)][-1] == EncodeEvent(24, 24)
+    assert [event for event in events if isinstance(event, EncodeEvent)][-1] == EncodeEvent(36, 36)
     steps = [event for event in events if isinstance(event, StepEvent)]
     ends = [False, False, True] * 3
     assert [(event.step, event.steps, event.end_of_epoch) for event in steps] == [(i + 1, 9, ends[i]) for i in range(9)]

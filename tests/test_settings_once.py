@@ -161,7 +161,11 @@ def test_it_comes_back_and_leaves_no_trace_where_it_is_not_used(found: Any) -> N
     assert not {"warmup", "schedule", "tilt"} & set(usual)
     assert other == usual | {"warmup": 2, "tilt": 0.5}
     unused = {"schedule": "cosine", "head": "none", "detail": 1.0, "detail_in": "answers"}
-    unused |= {"global_projection": False, **{part: about.usual for part, about in PARTS.items()}}
+    unused |= {
+        "global_projection": False,
+        "class_weight": "none",
+        **{part: about.usual for part, about in PARTS.items()},
+    }
     assert found["loaded"] == other | unused
     usual, other = found["keys"]
     assert not {"warmup", "schedule", "tilt"} & set(usual)

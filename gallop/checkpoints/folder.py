@@ -263,7 +263,7 @@ def _branches(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: B
     for i, (kind, settings) in enumerate(zip(kinds, checkpoint.branches, strict=False)):
         prefix = _prefix(i)
         parts = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        made.append(_branch(kind, settings, parts, len(checkpoint.class_names), backbone))
+        made.append(_branch(kind, settings, parts, checkpoint, backbone))
     prefixes = tuple(map(_prefix, range(len(checkpoint.branches))))
     over = sorted(name for name in tensors if not name.startswith(prefixes))
     if over:
@@ -272,9 +272,9 @@ def _branches(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: B
 
 
 def _branch(
-    kind: str, settings: BranchSettings, tensors: Mapping[str, Tensor], classes: int, backbone: Backbone
+    kind: str, settings: BranchSettings, tensors: Mapping[str, Tensor], checkpoint: Checkpoint, backbone: Backbone
 ) -> Branch:
-    how, mix = KINDS[kind], Mix(settings.weight, settings.temperature)
+    how, mix, classes = KINDS[kind], Mix(settings.weight, settings.temperature), len(checkpoint.class_names)
     if settings.names and not how.names:
         raise ValueError(f"it is drawn to the names of the classes, which a head of {kind} is not")
     wanted = {*_SUMS, *(_FORM if how.keeps_form else ()), *(_SHOTS if settings.shots else ())}
@@ -288,7 +288,7 @@ def _branch(
         raise ValueError(f"the head's sums are not of {classes} classes and {width} values")
     if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
         raise ValueError("the head's counts are not those of shots of two classes or more")
-    of_shots = ShotSums(counts, sums, scatter)
+    of_shots = ShotSums(counts, sums, scatter, checkpoint.method.balanced)
     shots = _shots(tensors, settings.shots, counts, width) if settings.shots else None
     texts = numbers[_TEXTS].float() if settings.names else None
     if texts is not None and texts.shape != (classes, width):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gallop import GalLoPClassifier, parse_names
-from gallop.data import ContentHash, LabelledPhotos, labelled_path
+from gallop.data import ContentHash, LabelledPhotos, csv_splits, is_csv, labelled_path
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import default_cache_folder
@@ -25,6 +25,13 @@ def labelled_images(data: str, *, split: str, content: ContentHash | None = None
     """
     content = KnownContents(default_cache_folder()).sha256 if content is None else content
     return labelled_path(data, split=split, content=content)
+
+
+def has_test(data: str) -> bool:
+    """Return whether DATA holds photos to learn from and others to test on."""
+    if Path(data).is_file():
+        return is_csv(data) and {"train", "test"} <= set(csv_splits(data))
+    return all((Path(data) / split).is_dir() for split in ("train", "test"))
 
 
 def model_or_classes(options: Namespace) -> GalLoPClassifier:

@@ -194,7 +194,9 @@ class Loss:
         return Loss(self.total * share, self.global_ * share, self.local * share)
 
 
-def gallop_loss(global_: Tensor, local: Tensor, labels: Tensor, scale: float, kept: Tensor) -> Loss:
+def gallop_loss(
+    global_: Tensor, local: Tensor, labels: Tensor, scale: float, kept: Tensor, weights: Tensor | None = None
+) -> Loss:
     """CE(scale x mean of kept global prompts) + mean over n of CE(scale x local logit of prompt n) (paper, eqs. 4, 6).
 
     Args:
@@ -203,6 +205,7 @@ def gallop_loss(global_: Tensor, local: Tensor, labels: Tensor, scale: float, ke
         labels: class indices (B,).
         scale: exp(logit_scale) of the backbone.
         kept: indices (B, kept) into M.
+        weights: (K,) of each class's images in the mean over B; None, as in the paper, is the plain mean.
 
     Raises:
         ValueError: ``kept`` is a mask, or holds no whole numbers.
@@ -214,11 +217,11 @@ def gallop_loss(global_: Tensor, local: Tensor, labels: Tensor, scale: float, ke
             "mask.nonzero()[:, 1].view(len(mask), -1)."
         )
     index = kept.to(global_.device)[:, None, :].expand(-1, global_.shape[1], -1)
-    global_loss = F.cross_entropy(scale * global_.gather(-1, index).mean(dim=-1), labels)
+    global_loss = F.cross_entropy(scale * global_.gather(-1, index).mean(dim=-1), labels, weights)
     prompts = local.shape[-1]
     if prompts == 0:
         local_loss = global_loss.new_zeros(())
     else:
         # One cross-entropy for each prompt, averaged: the mean over B and N together is the same number.
-        local_loss = F.cross_entropy(scale * local, labels[:, None].expand(-1, prompts))
+        local_loss = F.cross_entropy(scale * local, labels[:, None].expand(-1, prompts), weights)
     return Loss(total=global_loss + local_loss, global_=global_loss, local=local_loss)

@@ -108,6 +108,7 @@ class LabelledPhotos(Labelled):
         labels: n indices into ``class_names``.
         class_names: K names.
         skipped: files, or rows of a table, that could not be read, with the reason.
+        copies: pairs of a photo and one of the same picture that is left out, where they were read from files.
     """
 
     photos: tuple[PhotoSource, ...]
@@ -115,6 +116,7 @@ class LabelledPhotos(Labelled):
     labels: tuple[int, ...]
     class_names: tuple[str, ...]
     skipped: tuple[tuple[Path | int, str], ...] = ()
+    copies: tuple[tuple[PhotoSource, PhotoSource], ...] = ()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -128,12 +130,11 @@ class LabelledPhotos(Labelled):
 
     def take(self, indices: Sequence[int]) -> LabelledPhotos:
         """Return the chosen photos, with the same class list."""
-        return LabelledPhotos(
+        return replace(
+            self,
             photos=tuple(self.photos[i] for i in indices),
             hashes=tuple(self.hashes[i] for i in indices),
             labels=tuple(self.labels[i] for i in indices),
-            class_names=self.class_names,
-            skipped=self.skipped,
         )
 
     def left_over(self, drawn: LabelledPhotos) -> LabelledPhotos:
@@ -231,8 +232,11 @@ def _gathered(
 ) -> LabelledPhotos:
     """Photos, each with its class name, content hash and place; the first of each picture stays."""
     kept: dict[str, tuple[PhotoSource, str, str]] = {}
+    copies: list[tuple[PhotoSource, PhotoSource]] = []
     for photo, name, digest, place in photos:
-        _, first_name, first_place = kept.setdefault(digest, (photo, name, place))
+        first, first_name, first_place = kept.setdefault(digest, (photo, name, place))
+        if isinstance(photo, Path) and photo != first:
+            copies.append((first, photo))
         if first_name != name:
             raise DataError(
                 f"{first_place} and {place}: the same picture is labelled {first_name!r} and {name!r}; take one away."
@@ -244,4 +248,5 @@ def _gathered(
         labels=tuple(number[name] for _, name, _ in kept.values()),
         class_names=tuple(number),
         skipped=tuple(skipped),
+        copies=tuple(copies),
     )

@@ -35,6 +35,7 @@ from gallop.estimator.shots import (
     with_shots_of_before,
 )
 from gallop.evaluation.by_name import AnswersByName
+from gallop.evaluation.health import data_in_words
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.features.given import as_features, given
@@ -60,7 +61,7 @@ from gallop.wording import listed
 
 FitEvent = EncodeEvent | StepEvent | CalibrationEvent
 """What ``fit_steps`` yields: each has ``stage``, ``done`` of ``total``, a ``note`` in words and ``metrics`` by name."""
-_METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection", "head", "detail")
+_METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection", "head", "detail", "class_weight")
 _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
 """Constructor arguments that replace a preset's values where they are not None."""
 
@@ -80,6 +81,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         local_projection: learn the projection of the regions; without, it stays the identity.
         head: kind of the head beside the prompts, or "none".
         detail: how many times as large a photo is looked at once more; 1: it is not.
+        class_weight: "balanced": each class weighs alike in learning, whatever its number of photos; or "none".
         seed: of the draw, the views and prompt dropout.
         shot_seed: of the draw alone, where it is to be another one.
         method: a ``MethodConfig`` in place of the preset's method, with further settings; arguments go before it.
@@ -132,6 +134,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         local_projection: bool | None = None,
         head: str | None = None,
         detail: float | None = None,
+        class_weight: str | None = None,
         epochs: int | None = None,
         lr: float | None = None,
         batch_size: int | None = None,
@@ -152,6 +155,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.preset, self.method = preset, method
         self.global_prompts, self.local_prompts, self.topk = global_prompts, local_prompts, topk
         self.dropout, self.local_projection, self.head, self.detail = dropout, local_projection, head, detail
+        self.class_weight = class_weight
         self.epochs, self.lr, self.batch_size, self.views = epochs, lr, batch_size, views
         self.calibration_folds, self.seed = calibration_folds, seed
         self.shots, self.shot_seed, self.allow_fewer, self.keep_shots = shots, shot_seed, allow_fewer, keep_shots
@@ -177,7 +181,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 ``labels``: images alone, as ``predict`` takes them.
             labels: class names, or numbers that count in ``class_names`` from 0.
             class_names: K names in their order; by default that in which they first come.
-            verbose: show how far it is: a bar in a terminal or a notebook, plain lines elsewhere.
+            verbose: show how far it is, a bar in a terminal or a notebook, plain lines elsewhere; and what is to be
+                looked at in the photos, such as labels in doubt.
             drop_classes: with ``warm_start``, classes of before that none of the images shows may go; else they are
                 named, and nothing is learned.
             callback: called with each event of ``fit_steps``.
@@ -627,6 +632,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         with ProgressDisplay(wanted=bool(verbose)) as progress:
             for event in events:
                 progress.show(event.stage, event.done, event.total, event.note)
+                if verbose and isinstance(event, EncodeEvent) and event.encoded:
+                    progress.say(data_in_words(*event.encoded, self.model_.backbone))
                 if callback is not None:
                     callback(event)
         return self

@@ -144,8 +144,7 @@ def branches_at_detail(
         )
     known = all_shots(model.with_config(config), shots, cache)
     relearned = [
-        Branch.of(branch.kind, known[branch.how.space], len(model.class_names), branch.mix, branch.texts)
-        for branch in model.branches
+        branch.relearned(known[branch.how.space], len(model.class_names), branch.mix) for branch in model.branches
     ]
     return tuple(branch for branch in relearned if branch is not None)
 

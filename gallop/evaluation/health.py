@@ -1,30 +1,27 @@
-"""Whether a folder of labelled photos is fit to learn from: copies, imbalance, labels in doubt, files that cannot be
-read.
-"""
+"""Whether labelled photos are fit to learn from: copies, imbalance, labels in doubt, files that cannot be read."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
+import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from gallop.backbones import Backbone
-from gallop.data import LabelledPhotos, PhotoSource
+from gallop.data import LabelledPhotos, PhotoSource, duplicates
 from gallop.evaluation.measure import Suspect, suspects
-from gallop.features.encoding import Cache, ImageFeatures, encode_centres
+from gallop.features.encoding import ImageFeatures
 from gallop.features.near_duplicates import near_duplicates, tells_copies
 from gallop.wording import counted
 
+MOST_COMPARED = 1000
+"""Photos: each is compared with each."""
 UNEVEN = 4
 """A class with this many times as many photos as another is worth a word."""
-_FOLDS, _INVERSE_PENALTY = 5, 1.0
+_PENALTY, _TEMPERATURE, _MARGIN = 1.0, 0.08, 0.5
 
 
 @dataclass(frozen=True)
@@ -47,85 +44,77 @@ class DataHealth:
     near: bool
 
     @property
-    def fine(self) -> bool:
-        """Whether there is nothing to look at."""
-        return not (self.within or self.across or self.doubted or self.skipped or self.uneven)
-
-    @property
-    def uneven(self) -> bool:
-        """Whether the largest class has ``UNEVEN`` times as many photos as the smallest."""
-        return max(self.counts.values()) >= UNEVEN * min(self.counts.values())
-
-    @property
     def words(self) -> str:
-        """One line, such as "2 copies within the photos, 1 label in doubt (gallop data check shows them)"."""
+        """One line, such as "1 pair of equal or nearly equal photos; 2 labels in doubt"; empty where all is fine."""
         large, small = (pick(self.counts, key=self.counts.__getitem__) for pick in (max, min))
+        uneven = self.counts[large] >= UNEVEN * self.counts[small]
         parts = [
-            (len(self.within), f"{counted(len(self.within), 'pair')} of equal or nearly equal photos"),
-            (len(self.across), f"{counted(len(self.across), 'test photo')} also among the training photos"),
-            (len(self.doubted), f"{counted(len(self.doubted), 'label')} in doubt"),
-            (len(self.skipped), f"{counted(len(self.skipped), 'file')} that cannot be read"),
-            (self.uneven, f"{self.counts[large]} photos of {large} and {self.counts[small]} of {small}"),
+            (self.within, f"{counted(len(self.within), 'pair')} of equal or nearly equal photos"),
+            (self.across, f"{counted(len(self.across), 'test photo')} also among the training photos"),
+            (self.doubted, f"{counted(len(self.doubted), 'label')} in doubt"),
+            (self.skipped, f"{counted(len(self.skipped), 'file')} that cannot be read"),
+            (uneven, f"{counted(self.counts[large], 'photo')} of {large} and {self.counts[small]} of {small}"),
         ]
-        return "; ".join(words for there, words in parts if there) or "nothing to look at"
+        return "; ".join(words for there, words in parts if there)
 
 
 def check_data(
-    train: LabelledPhotos, backbone: Backbone, cache: Cache | None, test: LabelledPhotos | None = None
+    train: LabelledPhotos,
+    features: ImageFeatures,
+    backbone: Backbone,
+    test: tuple[LabelledPhotos, ImageFeatures] | None = None,
 ) -> DataHealth:
-    """Look through labelled photos with a frozen backbone; nothing is learned.
+    """Look through labelled photos; nothing is learned. Near copies are looked for among up to ``MOST_COMPARED``.
 
     Args:
-        cache: of features, so that a training that follows encodes nothing again.
-        test: photos to test on, which must not be among the others.
-
-    Raises:
-        ImageError: a photo that can no longer be read.
+        features: of their centre crops, by ``backbone``.
+        test: photos to test on, with theirs, which must not be among the others.
     """
-    features, near = _features(train, backbone, cache), tells_copies(backbone)
-    within = _copies(train, features, train, features, near=near)
-    across = [] if test is None else _copies(train, features, test, _features(test, backbone, cache), near=near)
+    near = tells_copies(backbone) and len(features) <= MOST_COMPARED
+    across, skipped = list[tuple[PhotoSource, PhotoSource]](), train.skipped
+    within = [*train.copies]
+    if near:
+        within += [(train.photos[i], train.photos[j]) for i, j in near_duplicates(features)]
+    if test is not None:
+        photos, skipped = test[0], (*skipped, *test[0].skipped)
+        if near:
+            across = [(train.photos[i], photos.photos[j]) for i, j in near_duplicates(features, test[1])]
+        else:
+            across = duplicates(train, photos)
     doubted = [
         (train.photos[found.photo], train.class_names[found.given], train.class_names[found.likely])
         for found in doubted_labels(features, train.labels)
     ]
     found = Counter(train.names)
     counts = {name: found[name] for name in train.class_names}
-    skipped = train.skipped if test is None else (*train.skipped, *test.skipped)
     return DataHealth(counts, tuple(within), tuple(across), tuple(doubted), skipped, near)
 
 
-def _copies(
-    first: LabelledPhotos, known: ImageFeatures, second: LabelledPhotos, others: ImageFeatures, *, near: bool
-) -> list[tuple[PhotoSource, PhotoSource]]:
-    """Pairs of a photo of the first set and one of the second; within one set each pair once."""
-    same, pairs = first is second, list[tuple[int, int]]()
-    for j, digest in enumerate(second.hashes):
-        before = first.hashes[:j] if same else first.hashes
-        pairs += [(before.index(digest), j)] if digest in before else []
-    if near and same:
-        pairs += [(i, j) for j in range(1, len(second)) for i, _ in near_duplicates(known[:j], others[j : j + 1])]
-    elif near:
-        pairs += near_duplicates(known, others)
-    return [(first.photos[i], second.photos[j]) for i, j in dict.fromkeys(pairs)]
+def data_in_words(photos: LabelledPhotos, features: ImageFeatures, backbone: Backbone) -> str:
+    """Return what ``check_data`` finds in the photos of a training as a line; empty where all is fine."""
+    words = check_data(photos, features, backbone).words
+    return words and f"data: {words} (gallop data check shows which)"
 
 
 def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspect]:
-    """Return labels that a logistic regression on the other photos' features doubts (``suspects``), the most doubtful
-    first; none where a class has a single photo.
+    """Return labels that ridge regression on the other photos' features doubts (``suspects``), the most doubtful first.
+
+    Each photo is left out in turn, in closed form. None of a class with a single photo is doubted, nor one that looks
+    nearly as much like its own class. In train folders of eight sets, with 10 % of the labels made wrong, this finds
+    74 % of these at 16 shots a class (67 % of what it names is wrong), 66 % at 8 (61 %) and 49 % at 4 (47 %); with no
+    label made wrong it names 6, 6 and 10 % of all (benchmarks/doubted.py).
 
     Args:
         labels: class indices (B,).
     """
-    given = np.asarray(labels, dtype=np.intp)
-    fewest = int(np.bincount(given).min())
-    if fewest < 2 or len(set(labels)) < 2:
-        return []
-    unit: NDArray[np.float32] = F.normalize(features.global_.float(), dim=-1).numpy()
-    folds = StratifiedKFold(min(_FOLDS, fewest), shuffle=True, random_state=0)
-    model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000)
-    return suspects(cross_val_predict(model, unit, given, cv=folds, method="predict_proba"), given)
-
-
-def _features(photos: LabelledPhotos, backbone: Backbone, cache: Cache | None) -> ImageFeatures:
-    return ImageFeatures.cat(list(encode_centres(backbone, photos.photos, cache, photos.hashes)))
+    given = torch.tensor(labels)
+    x = F.normalize(features.global_.double(), dim=-1)
+    x, wanted = x - x.mean(dim=0), F.one_hot(given).double()
+    pulled = torch.linalg.solve(x.T @ x + _PENALTY * torch.eye(x.shape[1], dtype=x.dtype), x.T)  # (D, B)
+    left = wanted - wanted.mean(dim=0) - x @ (pulled @ wanted)
+    weight = (pulled * x.T).sum(dim=0) + 1 / len(x)  # of a photo in its own score
+    scores = wanted - left / (1 - weight)[:, None]  # (B, K) as if the photo had not been there
+    several = (given.bincount()[given] > 1).nonzero()[:, 0]
+    found = suspects((scores[several] / _TEMPERATURE).softmax(dim=-1).numpy(), given[several].numpy())
+    sure = [suspect for suspect in found if suspect.of_likely - suspect.of_given > _MARGIN]
+    return [replace(suspect, photo=int(several[suspect.photo])) for suspect in sure]

@@ -56,21 +56,25 @@ def alike_groups(features: ImageFeatures, labels: Sequence[int]) -> list[int]:
     return groups
 
 
-def near_duplicates(first: ImageFeatures, second: ImageFeatures) -> list[tuple[int, int]]:
+def near_duplicates(first: ImageFeatures, second: ImageFeatures | None = None) -> list[tuple[int, int]]:
     """Return pairs of photos that are nearly the same picture, as their places in the two sets; the most alike first.
 
     Each photo of the second set is compared with the one of the first that it is most alike. They are the same picture
     where either cosine is above its limit: that of the whole photos, which a mirrored copy keeps, or the mean of those
-    of the same regions, which no other photo of the same thing comes near.
+    of the same regions, which no other photo of the same thing comes near. Without a second set each photo of the first
+    is compared with those before it.
     """
     if not len(first):
         return []
     found: list[tuple[float, int, int]] = []
-    known = F.normalize(first.global_.float(), dim=-1)
-    for start in range(0, len(second), _ROWS):
-        part = second[start : start + _ROWS]
-        by_whole = F.normalize(part.global_.float(), dim=-1) @ known.T  # (rows, A)
-        above = torch.maximum(by_whole - ALIKE_WHOLE, _by_place(part.regions, first.regions) - ALIKE_PLACES)
+    asked = first if second is None else second
+    for start in range(0, len(asked), _ROWS):
+        part, known = asked[start : start + _ROWS], first if second is not None else first[: start + _ROWS]
+        whole, others = (F.normalize(some.global_.float(), dim=-1) for some in (part, known))
+        by_place = _by_place(part.regions, known.regions)
+        above = torch.maximum(whole @ others.T - ALIKE_WHOLE, by_place - ALIKE_PLACES)  # (rows, A)
+        if second is None:
+            above = above.where(torch.ones_like(above).tril(start - 1) > 0, -1)
         for row, best in enumerate(above.argmax(dim=1).tolist()):
             if above[row, best] > 0:
                 found.append((float(above[row, best]), best, start + row))
@@ -78,6 +82,7 @@ def near_duplicates(first: ImageFeatures, second: ImageFeatures) -> list[tuple[i
 
 
 def _by_place(rows: Tensor, known: Tensor) -> Tensor:
-    """Mean over regions of the cosines of (rows, R, V) and (A, R, V): (rows, A). One of the first at a time."""
+    """Mean over regions of the cosines of (rows, R, V) and (A, R, V): (rows, A)."""
     unit = F.normalize(rows.float(), dim=-1).flatten(1)
-    return torch.stack([unit @ F.normalize(one.float(), dim=-1).flatten() for one in known], dim=1) / known.shape[1]
+    parts = [unit @ F.normalize(some.float(), dim=-1).flatten(1).T for some in torch.split(known, _ROWS)]
+    return torch.cat(parts, dim=1) / known.shape[1]

@@ -126,7 +126,7 @@ class PromptModel:
     """A frozen backbone, learned prompts, a class list and perhaps branches: what a classifier answers from.
 
     ``paper`` is the method itself, a module; ``sight`` is what is encoded of a photo for answers, ``map_sight`` for
-    maps.
+    maps. ``class_weights`` (K,) is what a photo of each class weighs in the loss; None: all weigh alike.
 
     Args:
         backbone: frozen, not changed here.
@@ -169,6 +169,7 @@ class PromptModel:
         self.names = backbone.text.tokenize(self.class_names, context_tokens=self._context_tokens)
         self.paper = FastGalLoP(self.backbone, self.names, config, prompts)
         self.templates = None if templates is None else self._checked(clean_templates(templates))
+        self.class_weights: Tensor | None = None
         self._text: tuple[bytes, TextFeatures] | None = None  # of these contexts
 
     def __copy__(self) -> PromptModel:
@@ -266,7 +267,8 @@ class PromptModel:
         """
         kinds = [KINDS[name] for name in self.config.branches]
         texts = self.name_features(self.class_names) if any(kind.names for kind in kinds) else None
-        made = [Branch.of(kind.name, shots[kind.space], len(self.class_names), texts=texts) for kind in kinds]
+        how: Any = {"texts": texts, "balanced": self.config.balanced}
+        made = [Branch.of(kind.name, shots[kind.space], len(self.class_names), **how) for kind in kinds]
         return tuple(branch for branch in made if branch is not None)
 
     def shot_features(self, features: ImageFeatures) -> dict[str, Tensor]:
@@ -394,7 +396,9 @@ class PromptModel:
         looks = [look.to(self.backbone.device) for look in self._looks(features)]
         global_ = torch.stack([self.paper.image_cosines(look.global_, text) for look in looks]).mean(dim=0)
         local = torch.stack([self.paper.local_logits(look.regions, text) for look in looks]).mean(dim=0)
-        loss = gallop_loss(global_, local, labels.to(global_.device), self.backbone.logit_scale, kept)
+        weights = None if self.class_weights is None else self.class_weights.to(global_)
+        labels = labels.to(global_.device)
+        loss = gallop_loss(global_, local, labels, self.backbone.logit_scale, kept, weights)
         return loss, global_, local
 
 

@@ -89,6 +89,12 @@ class ProgressDisplay(contextlib.AbstractContextManager["ProgressDisplay"]):
             count = f"{done}/{total}" if total else str(done)
             write_message(self._stream, printable(f"{stage} {count}{': ' if note else ''}{note}") + "\n")
 
+    def say(self, sentence: str) -> None:
+        """Write a line that stays; an empty one is none."""
+        if self._wanted and sentence:
+            self.close()
+            write_message(self._stream, printable(sentence) + "\n")
+
     def line_is_due(self, stage: str) -> bool:
         """Return whether it is time for a line of a stage, where there is no bar; it is written then."""
         now = time.monotonic()

@@ -6,8 +6,8 @@ What a single step computes is in ``gallop.training.steps``.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -25,10 +25,9 @@ from gallop.features.cache import STORED_DTYPE
 from gallop.features.contents import contents_beside
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
 from gallop.features.near_duplicates import alike_groups, tells_copies
-from gallop.model.branches.branch import Branch
 from gallop.model.branches.kinds import sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
-from gallop.model.branches.sums import KeptShots
+from gallop.model.branches.sums import KeptShots, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts
 from gallop.model.scores import VERDICT
@@ -50,10 +49,13 @@ NO_METRICS: Mapping[str, float] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class EncodeEvent:
-    """Photos are being encoded: ``done`` of ``total`` views."""
+    """Photos are being encoded: ``done`` of ``total`` views. The last event has the photos of a training that
+    calibrates, and the features of their centre crops.
+    """
 
     done: int
     total: int
+    encoded: tuple[LabelledPhotos, ImageFeatures] | None = field(default=None, compare=False, repr=False)
     stage = "encoding views"
     note = ""
     metrics = NO_METRICS
@@ -165,59 +167,63 @@ def learn(
         cache=cache,
         sight=Sight(model.config.looks("training")),
     )
-    known = None
-    for found in _encode(model, views, shots, cache):
-        if isinstance(found, EncodeEvent):
-            yield found
-        else:
-            known = found
-            model.branches = model.taught(known)
+    known, centres = yield from _encode(model, views, shots, cache, keep=bool(config.calibration_folds))
+    steps = Steps(views, torch.tensor(shots.labels, dtype=torch.long), config, objective)
+    model.branches = model.taught(known)
+    _balance(model, steps.labels)
     start = model.prompts.digest()  # a warm start is another training than a cold one
     backbone = model.backbone
     settings = f"{model.class_names}|{model.config}|{config}"
     key = f"{backbone.fingerprint}|{backbone.feature_format}|{settings}|{shots.fingerprint}|{start}"
     if views.format != STORED_DTYPE:
         key += f"|{views.format}"
-    steps = Steps(views, torch.tensor(shots.labels, dtype=torch.long), config, objective)
     yield from _train(model, steps, work, key)
-    if config.calibration_folds:
-        yield from _cross_fit(model, steps, shots, cache, known)
+    if centres is not None:
+        yield from _cross_fit(model, steps, known, centres)
+
+
+def _balance(model: PromptModel, labels: Tensor) -> None:
+    if model.config.balanced:
+        model.class_weights = balanced_weights(labels.bincount(minlength=len(model.class_names)).float())
 
 
 def _encode(
-    model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None
-) -> Iterator[EncodeEvent | Shots]:
-    """What is kept of the views, then, where branches are wanted, what they learn from."""
-    wanted, kept = bool(model.config.branches), len(views) * views.count
-    total, done = kept + len(views) * wanted, 0
+    model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, *, keep: bool
+) -> Generator[EncodeEvent, None, tuple[Shots, ImageFeatures | None]]:
+    """What is kept of the views, then the centre crops: returns what branches learn from, and with ``keep`` all of the
+    crops' features.
+    """
+    wanted, total, done = keep or bool(model.config.branches), len(views) * views.count, 0
     for done in views.encode():
-        yield EncodeEvent(done, total)
-    if wanted:
-        for found in shots_for_branches(model, shots, cache):
-            yield EncodeEvent(done + found, total - kept + done) if isinstance(found, int) else found
+        yield EncodeEvent(done, total + len(views) * wanted)
+    if not wanted:
+        return {}, None
+    total, centres, found = done + len(views), list[ImageFeatures](), list[dict[str, Tensor]]()
+    for some in _centres(model, shots, cache):
+        found.append(model.shot_features(some))
+        done += len(some)
+        if keep:
+            centres.append(some)
+        if done < total:
+            yield EncodeEvent(done, total)
+    together = ImageFeatures.cat(centres) if keep else None
+    yield EncodeEvent(total, total, None if together is None else (shots, together))
+    return _shots_of(found, shots.labels), together
 
 
-def shots_for_branches(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Iterator[int | Shots]:
-    """Yield how many photos have been encoded for them, and at last the features of all shots.
+def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
+    """Return the features of all shots.
 
     Of each its centre crop, on which photos are answered, at every size at which the model looks: heads that learned
     from augmented views as well were less sure of photos that they had not seen, and less often right
     (benchmarks/settings.md).
     """
-    found, done = list[dict[str, Tensor]](), 0
-    for some in encode_centres(model.backbone, shots.photos, cache, shots.hashes, model.sight):
-        found.append(model.shot_features(some))
-        done += len(some)
-        yield done
-    labels = torch.tensor(shots.labels, dtype=torch.long)
-    yield {name: KeptShots(torch.cat([part[name] for part in found])[:, None].cpu(), labels) for name in found[0]}
+    return _shots_of([model.shot_features(some) for some in _centres(model, shots, cache)], shots.labels)
 
 
-def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
-    """Return the features of all shots, without a word on the way."""
-    *_, found = shots_for_branches(model, shots, cache)
-    assert not isinstance(found, int)
-    return found
+def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int]) -> Shots:
+    given = torch.tensor(labels, dtype=torch.long)
+    return {name: KeptShots(torch.cat([part[name] for part in parts])[:, None].cpu(), given) for name in parts[0]}
 
 
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
@@ -347,7 +353,7 @@ class CrossFit:
 
 
 def _cross_fit(
-    model: PromptModel, steps: Steps, shots: LabelledPhotos, cache: Cache | None, known: Shots | None
+    model: PromptModel, steps: Steps, known: Shots, centres: ImageFeatures
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.
 
@@ -358,8 +364,8 @@ def _cross_fit(
     other photos, its limit is of little worth, and ``pictures`` says so.
     """
     labels, config = steps.labels, steps.config
-    centres = _centres(model, shots, cache) if tells_copies(model.backbone) else None
-    groups = list(range(len(labels))) if centres is None else alike_groups(centres, labels.tolist())
+    alike = tells_copies(model.backbone)
+    groups = alike_groups(centres, labels.tolist()) if alike else list(range(len(labels)))
     folds = stratified_folds(labels.tolist(), config.calibration_folds, seed=config.seed, groups=groups)
     if len(folds) < 2:
         return
@@ -368,27 +374,21 @@ def _cross_fit(
         mask = torch.ones(len(labels), dtype=torch.bool)
         mask[fold] = False
         fresh = PromptModel(model.backbone, model.class_names, model.config)
-        if known is not None:
-            classes, shots_of = len(model.class_names), {space: known[space].take(mask) for space in known}
-            relearned = (
-                Branch.of(branch.kind, shots_of[branch.how.space], classes, texts=branch.texts)
-                for branch in model.branches
-            )
-            fresh.branches = tuple(branch for branch in relearned if branch is not None)
+        classes, shots_of = len(model.class_names), {space: known[space].take(mask) for space in known}
+        relearned = (branch.relearned(shots_of[branch.how.space], classes) for branch in model.branches)
+        fresh.branches = tuple(branch for branch in relearned if branch is not None)
+        _balance(fresh, labels[mask])
         learners.append(Learner(fresh, mask.nonzero()[:, 0]))
     for event in steps.trainer(learners).run():
         yield CalibrationEvent(event.step, event.steps)
     yield CrossFit(
         models=tuple(learner.model for learner in learners),
-        features=tuple(
-            _centres(model, shots.take(fold), cache) if centres is None else centres[torch.tensor(fold)]
-            for fold in folds
-        ),
+        features=tuple(centres[torch.tensor(fold)] for fold in folds),
         index=tuple(map(torch.tensor, folds)),
         labels=labels,
         pictures=torch.tensor(groups),
     )
 
 
-def _centres(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> ImageFeatures:
-    return ImageFeatures.cat(list(encode_centres(model.backbone, shots.photos, cache, shots.hashes, model.sight)))
+def _centres(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Iterator[ImageFeatures]:
+    return encode_centres(model.backbone, shots.photos, cache, shots.hashes, model.sight)

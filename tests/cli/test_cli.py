@@ -687,11 +687,12 @@ def test_a_mistake_of_ours_is_not_hidden(photos: Path, monkeypatch: pytest.Monke
 # ------------------------------------------------------------------ streams
 
 
-WITHOUT_A_BACKBONE = ("app", "data", "data list", "data check")
+WITHOUT_A_BACKBONE = ("app", "data", "data list")
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "predict", "explain", "bench", "doctor", "export", *WITHOUT_A_BACKBONE]
+    "command",
+    ["train", "evaluate", "predict", "explain", "bench", "doctor", "export", "data check", *WITHOUT_A_BACKBONE],
 )
 def test_every_help_has_examples(command: str) -> None:
     outcome = call(*command.split(), "--help")

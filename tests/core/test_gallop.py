@@ -102,6 +102,17 @@ def test_it_draws_prompt_dropout_itself_from_a_generator() -> None:
     assert not torch.equal(module.loss(images, regions, labels, torch.Generator().manual_seed(8)).total, wanted.total)
 
 
+def test_the_loss_with_weights_is_that_of_repeated_images() -> None:
+    drawn = torch.Generator().manual_seed(3)
+    global_, local = torch.randn(4, 2, 3, generator=drawn), torch.randn(4, 2, 2, generator=drawn)
+    labels, kept = torch.tensor([0, 0, 0, 1]), draw_kept_prompts(4, 3, 2, drawn)
+    found = gallop_loss(global_, local, labels, 20.0, kept, torch.tensor([4 / 6, 4 / 2]))
+    again = torch.tensor([0, 1, 2, 3, 3, 3])
+    wanted = gallop_loss(global_[again], local[again], labels[again], 20.0, kept[again])
+    assert torch.allclose(found.global_, wanted.global_, atol=1e-6)
+    assert torch.allclose(found.local, wanted.local, atol=1e-6)
+
+
 def test_its_cosines_and_probabilities_are_those_of_the_formula() -> None:
     module, images, regions = small()
     with torch.no_grad():

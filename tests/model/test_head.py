@@ -133,6 +133,49 @@ def test_logistic_regression_of_two_classes_is_the_binary_one() -> None:
     assert np.allclose(ours, theirs.predict_proba(PHOTOS.double().numpy()), atol=1e-9)
 
 
+# Balanced classes ----------------------------------------------------------------------------------------------------
+
+
+UNEVEN = shots(6, 2, 3)
+REPEATED = UNEVEN.take(torch.tensor([*range(6), *[6, 7] * 3, *[8, 9, 10] * 2]))
+
+
+def test_balanced_ridge_regression_is_that_of_repeated_photos() -> None:
+    ours = ridge(ShotSums.of(UNEVEN, 3, balanced=True), 0.4)  # 11 photos weigh 11, and repeated they are 18
+    wanted = ridge(ShotSums.of(REPEATED, 3), 0.4 * 18 / 11)
+    assert torch.allclose(ours(PHOTOS.double()), wanted(PHOTOS.double()), atol=1e-12)
+
+
+def test_a_balanced_discriminant_is_that_of_repeated_photos() -> None:
+    ours, wanted = (
+        discriminant(sums, 0.3) for sums in (ShotSums.of(UNEVEN, 3, balanced=True), ShotSums.of(REPEATED, 3))
+    )
+    assert torch.allclose(ours(PHOTOS.double()), wanted(PHOTOS.double()), atol=1e-9)
+
+
+def test_balanced_logistic_regression_is_scikit_learns() -> None:
+    theirs = LogisticRegression(C=10, max_iter=5000, tol=1e-6, class_weight="balanced").fit(*rows(UNEVEN))
+    ours = logistic(UNEVEN, 10, balanced=True)(PHOTOS.double()).softmax(dim=-1).numpy()
+    assert np.allclose(ours, theirs.predict_proba(PHOTOS.double().numpy()), atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["discriminant", "ridge", "logistic"])
+def test_a_balanced_head_that_learns_more_is_that_of_all_shots(kind: str) -> None:
+    first, more = UNEVEN.take(torch.arange(7)), UNEVEN.take(torch.arange(7, 11))
+    found = head_of(kind, first, 3, balanced=True).learned(more).form
+    wanted = head_of(kind, UNEVEN, 3, balanced=True).form
+    assert torch.allclose(found.weights, wanted.weights, atol=1e-9)
+    with pytest.raises(ConfigError, match="balanced classes learn from all shots"):
+        replace(head_of(kind, first, 3, balanced=True), shots=None).learned(more)
+
+
+def test_votes_of_balanced_shots_are_all_that_a_score_is_made_of() -> None:
+    """Without names the rest of a score is the share of each class among the shots, which is the same."""
+    votes = head_of("ridge", UNEVEN, 3, balanced=True).votes(PHOTOS[0], torch.zeros(3, 1, 6), 100.0)
+    assert votes is not None
+    assert torch.allclose(votes.rest, torch.zeros(3), atol=1e-6)
+
+
 def test_one_shot_a_class_has_no_spread_and_is_compared_by_distance() -> None:
     known = shots(1, 1, 1)
     said = discriminant(ShotSums.of(known, 3), 0.3)(PHOTOS.double()).argmax(dim=1)

@@ -1,12 +1,13 @@
-"""The words of ``gallop data``: what can be opened by name, and what of it is there."""
+"""The words of ``gallop data``: sets that can be opened by name, and whether photos are fit to learn from."""
 
 from __future__ import annotations
 
-from gallop.cli.shared_options import Commands
+from gallop.cli.shared_options import Commands, add_common
 
 DATA_EPILOG = """\
 examples:
   gallop data list
+  gallop data check photos                               # your own: copies, imbalance, labels in doubt
   gallop data check oxford_pets data                     # data/oxford_pets, data/oxford-iiit-pet, or the set itself
   gallop data check imagenet_r data --json
 
@@ -22,13 +23,18 @@ JSON: [{name, title, kind, classes, template, address, torchvision}, ...]"""
 
 CHECK_EPILOG = """\
 examples:
-  gallop data check oxford_pets data
+  gallop data check photos                               # class folders, one that holds train/ and test/, or a .csv
+  gallop data check photos --json
+  gallop data check oxford_pets data                     # a set of the paper
   gallop data check imagenet data --json
 
-Exit status 2 when something is missing or damaged: the message says what it is and where to get it.
+Exit status 2 when something is to be looked at, or missing or damaged; of a set the message says where to get it.
 
-JSON: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots, template,
- complete}"""
+JSON of photos: {folder, backbone, classes, copies, leaks, doubted, skipped, near}. copies and leaks are pairs of a
+training photo and another one, or a test photo; near: whether nearly equal ones were looked for, as with mini alone.
+
+JSON of a set: {name, title, kind, folder, split, classes, classes_expected, train, val, test, photos, most_shots,
+ template, complete}"""
 
 
 def add_data(commands: Commands) -> None:
@@ -43,11 +49,14 @@ def add_data(commands: Commands) -> None:
     listing = actions.add_parser("list", help="the sets by name", epilog=LIST_EPILOG, description="Show what is known.")
     check = actions.add_parser(
         "check",
-        help="look for a set",
+        help="look through photos before a training, or for a set",
         epilog=CHECK_EPILOG,
-        description="Count the images of a set, or say what is missing and where to get it. No picture is opened.",
+        description="Look through labelled photos: how many each class has, copies, test photos that are also learned "
+        "from, labels in doubt, files that cannot be read. Or count the images of a set, which opens no picture.",
     )
-    check.add_argument("name", metavar="NAME", help="such as oxford_pets; `gallop data list` shows all")
-    check.add_argument("root", metavar="DIR", help="the folder that holds the sets, or that of this one")
-    for one in (listing, check):
-        one.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")
+    check.add_argument("name", metavar="FOLDER|NAME", help="photos; or a set's name, as `gallop data list` shows them")
+    check.add_argument(
+        "root", metavar="DIR", nargs="?", help="of a set by name: the folder that holds the sets, or that of this one"
+    )
+    listing.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")
+    add_common(check)

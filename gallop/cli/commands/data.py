@@ -1,4 +1,4 @@
-"""``gallop data``: the paper's data sets by name, and what of one is there."""
+"""``gallop data``: the paper's data sets by name, what of one is there, and whether photos are fit to learn from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from gallop.lab.paper_sets import available_datasets, find_set, open_dataset
 
 def run(options: Namespace, console: Console) -> int:
     """Run ``list`` or ``check``."""
-    return _list(console) if options.action == "list" else _check(options, console)
+    if options.action == "list":
+        return _list(console)
+    if options.root is not None:
+        return _check(options, console)
+    from gallop.cli.health import check_photos  # with torch
+
+    return check_photos(options, console)
 
 
 def _list(console: Console) -> int:

@@ -16,14 +16,16 @@ import torch
 from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone
 from gallop.checkpoints.folder import LOCK, SETTINGS
 from gallop.cli.console import Console, percentage
-from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images
+from gallop.cli.inputs import DEFAULT_BACKBONE, has_test, labelled_images
 from gallop.cli.shared_options import given
 from gallop.config import OwnPreset, default_topk, method_preset, train_preset
-from gallop.data import LabelledPhotos, csv_splits, duplicates, is_csv, resolve_split
+from gallop.data import LabelledPhotos, duplicates, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
+from gallop.evaluation.health import data_in_words
 from gallop.evaluation.intervals import Share
 from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
 from gallop.runtime.writing import locked
+from gallop.training.learn import EncodeEvent
 from gallop.training.loop import TRAINING, drop_training
 
 WORK = "training"
@@ -48,6 +50,8 @@ def run(options: Namespace, console: Console) -> int:
     with _keeping(out, overwrite=options.overwrite):
         for event in classifier.fit_steps(shots, work=out / WORK):
             console.progress(event.stage, event.done, event.total, event.note)
+            if isinstance(event, EncodeEvent) and event.encoded and (words := data_in_words(*event.encoded, backbone)):
+                console.note(words)
         if options.tpr is not None and classifier.calibration_.held_out:  # else it is told why there is no limit
             classifier.set_threshold(options.tpr)
         classifier.save(out)
@@ -121,10 +125,9 @@ def training_of(options: Namespace, own: OwnPreset) -> TrainConfig:
 
 
 def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
-    folders = all((Path(data) / split).is_dir() for split in ("train", "test"))
-    if not folders and not (Path(data).is_file() and is_csv(data) and {"train", "test"} <= set(csv_splits(data))):
+    if not has_test(data):
         return
-    train_part, test_part = ("train/", "test/") if folders else ("The splits train", "test")
+    train_part, test_part = ("train/", "test/") if Path(data).is_dir() else ("The splits train", "test")
     try:
         pairs = duplicates(shots, labelled_images(data, split="test"))
     except DataError as error:

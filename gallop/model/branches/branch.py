@@ -86,7 +86,13 @@ class Branch:
 
     @staticmethod
     def of(
-        kind: str, shots: KeptShots, classes: int, mix: Mix | None = None, texts: Tensor | None = None
+        kind: str,
+        shots: KeptShots,
+        classes: int,
+        mix: Mix | None = None,
+        texts: Tensor | None = None,
+        *,
+        balanced: bool = False,
     ) -> Branch | None:
         """Return the branch of some shots; None where fewer than two of the classes have any, so that nothing differs.
 
@@ -94,26 +100,36 @@ class Branch:
             classes: K.
             mix: the usual one where it is None.
             texts: features of the names, (K, D) of length 1.
+            balanced: each class weighs alike, whatever its number of shots.
         """
-        how, sums = KINDS[kind], ShotSums.of(shots, classes)
+        how, sums = KINDS[kind], ShotSums.of(shots, classes, balanced=balanced)
         texts = texts if how.names else None
         if int(sums.known.sum()) < 2:
             return None
         return Branch(kind, sums, how.fit(sums, shots, texts), mix or how.usual, shots, texts)
 
+    def relearned(self, shots: KeptShots, classes: int, mix: Mix | None = None) -> Branch | None:
+        """Return the same of other shots of its classes, as ``of`` does."""
+        return Branch.of(self.kind, shots, classes, mix, self.texts, balanced=self.sums.balanced)
+
     def learned(self, shots: KeptShots) -> Branch:
         """Return it with further shots of its classes.
 
         Raises:
-            ConfigError: logistic regression whose earlier shots were not kept.
+            ConfigError: logistic regression, or balanced classes, whose earlier shots were not kept.
         """
         kept = None if self.shots is None else self.shots.append(shots)
         require(
-            kept is not None or not self.how.keeps_form,
-            "Logistic regression learns from all shots together, and the earlier ones were not kept with this model. "
-            "Give it their photos (recall_shots), or use the head ridge or discriminant, which need them no more.",
+            kept is not None or not (self.how.keeps_form or self.sums.balanced),
+            "Logistic regression and a head of balanced classes learn from all shots together, and the earlier ones "
+            "were not kept with this model. Give it their photos (recall_shots); the heads ridge and discriminant need "
+            "them no more where classes are not balanced.",
         )
-        sums = self.sums + ShotSums.of(shots, len(self.sums.counts))
+        classes = len(self.sums.counts)
+        if kept is not None and self.sums.balanced:
+            sums = ShotSums.of(kept, classes, balanced=True)
+        else:
+            sums = self.sums + ShotSums.of(shots, classes)
         return replace(self, sums=sums, form=self.how.fit(sums, kept, self.texts), shots=kept)
 
     def learned_from(self, shots: KeptShots) -> bool:
@@ -150,7 +166,7 @@ class Branch:
         now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]
         there = now >= 0
         shots = replace(self.shots.take(there), labels=now[there])
-        return Branch.of(self.kind, shots, len(after), self.mix, texts)
+        return replace(self, texts=texts).relearned(shots, len(after), self.mix)
 
     def _texts(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Tensor | None:
         if self.texts is None:
@@ -203,8 +219,8 @@ class Branch:
         """Return the votes of one photo; None where this is no ridge regression, or its shots were not kept.
 
         With weights W that minimise the squared error of centred features x and targets y plus p |W - T|^2, p (W - T)
-        is the sum of (y - W x) x' over all views, each with its share: so a score W f is that of the names' text
-        features T, and a sum over shots of what is left of their own targets, times their product with f, over p.
+        is the sum of (y - W x) x' over all views, each with its share and weight: so a score W f is that of the names'
+        text features T, and a sum over shots of what is left of their own targets, times their product with f, over p.
 
         Args:
             photo: its feature (D,), of length 1.
@@ -215,7 +231,7 @@ class Branch:
             return None
         x, labels, known = self.shots.features.double(), self.shots.labels, self.sums.known
         target = F.one_hot(labels, len(known)).double()[:, None, known]  # (n, 1, classes with shots)
-        left = (target - self.form(x)) / x.shape[1]
+        left = (target - self.form(x)) * self.sums.weights[labels, None, None] / x.shape[1]
         near = (x - self.sums.mean) @ (photo.cpu().double() - self.sums.mean)  # (n, S)
         found = torch.einsum("ns,nsk->nk", near, left) / PENALTY
         every = found.mean(dim=1, keepdim=True).repeat(1, len(known))  # of classes without shots, as their weights are

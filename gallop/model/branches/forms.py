@@ -36,7 +36,7 @@ def discriminant(sums: ShotSums, shrinkage: float) -> LinearForm:
     for (arXiv 2402.04087 has it for CLIP); scores are log-probabilities but for what is equal for all classes. Where
     the shots of every class are equal, C is zero, and the sphere is that of all shots.
     """
-    counts, own = sums.counts[sums.known], sums.sums[sums.known]
+    counts, own = sums.weighted
     n, width = counts.sum(), len(sums.scatter)
     means = own / counts[:, None]
     within = (sums.scatter - means.T @ own) / n
@@ -55,7 +55,7 @@ def ridge(sums: ShotSums, penalty: float, towards: Tensor | None = None) -> Line
     Minimises the squared error, summed over shots, plus ``penalty`` times the squared distance of the weights from
     ``towards`` (K, D), which is zero where it is None: the more shots there are, the less that says.
     """
-    counts, own = sums.counts[sums.known], sums.sums[sums.known]
+    counts, own = sums.weighted
     n, mean = counts.sum(), sums.mean
     scatter = sums.scatter - n * torch.outer(mean, mean)
     scatter.diagonal().add_(penalty)
@@ -66,18 +66,20 @@ def ridge(sums: ShotSums, penalty: float, towards: Tensor | None = None) -> Line
     return LinearForm(weights, counts / n - weights @ mean)
 
 
-def logistic(shots: KeptShots, strength: float) -> LinearForm:
+def logistic(shots: KeptShots, strength: float, *, balanced: bool = False) -> LinearForm:
     """Return multinomial logistic regression, fitted with L-BFGS by scikit-learn; of two classes the binary one.
 
     Args:
         strength: C, what the loss, summed over shots, is weighted by against half the squared weights.
+        balanced: each class weighs alike in the loss.
     """
     from sklearn.linear_model import LogisticRegression
 
     views = shots.features.shape[1]
     x = shots.features.double().flatten(0, 1).numpy()
     y = shots.labels.repeat_interleave(views).numpy()
-    fitted = LogisticRegression(C=strength / views, max_iter=5000, tol=1e-6).fit(x, y)
+    weight = "balanced" if balanced else None
+    fitted = LogisticRegression(C=strength / views, max_iter=5000, tol=1e-6, class_weight=weight).fit(x, y)
     weights, bias = torch.from_numpy(fitted.coef_), torch.from_numpy(fitted.intercept_)
     if len(fitted.classes_) == 2:  # one row, the second class against the first
         weights, bias = torch.cat([-weights, weights]) / 2, torch.cat([-bias, bias]) / 2

@@ -109,7 +109,7 @@ def _ridge(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> Lin
 
 def _logistic(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
     assert shots is not None
-    return logistic(shots, STRENGTH)
+    return logistic(shots, STRENGTH, balanced=sums.balanced)
 
 
 # The mixes were chosen by cross-validation inside train folders, on ``mini``: benchmarks/choosing prints the figures.

@@ -57,29 +57,33 @@ class ShotSums:
     Attributes:
         counts: (K,) shots of each class.
         sums: (K, D) of their features, each view with its share.
-        scatter: (D, D), the sum of x x' over all shots.
+        scatter: (D, D), the sum of x x' over all shots, each times the weight of its class.
+        balanced: each class weighs alike, whatever its number of shots.
     """
 
     counts: Tensor
     sums: Tensor
     scatter: Tensor
+    balanced: bool = False
 
     @staticmethod
-    def of(shots: KeptShots, classes: int) -> ShotSums:
+    def of(shots: KeptShots, classes: int, *, balanced: bool = False) -> ShotSums:
         """Return those of shots of K classes; a class may have none."""
         x = shots.features.double()
-        flat = x.flatten(0, 1)
         sums = x.new_zeros(classes, x.shape[-1]).index_add(0, shots.labels, x.mean(dim=1))
         counts = shots.labels.bincount(minlength=classes).double()
-        return ShotSums(counts, sums, flat.T @ flat / x.shape[1])
+        weights = balanced_weights(counts) if balanced else torch.ones_like(counts)
+        weighed = (x * weights[shots.labels, None, None]).flatten(0, 1)
+        return ShotSums(counts, sums, x.flatten(0, 1).T @ weighed / x.shape[1], balanced)
 
     def __add__(self, other: ShotSums) -> ShotSums:
-        return ShotSums(self.counts + other.counts, self.sums + other.sums, self.scatter + other.scatter)
+        counts, sums = self.counts + other.counts, self.sums + other.sums
+        return replace(self, counts=counts, sums=sums, scatter=self.scatter + other.scatter)
 
     def with_classes(self, classes: int) -> ShotSums:
         """Return them with further classes at the end, which have no shots yet."""
         more = classes - len(self.counts)
-        return ShotSums(F.pad(self.counts, (0, more)), F.pad(self.sums, (0, 0, 0, more)), self.scatter)
+        return replace(self, counts=F.pad(self.counts, (0, more)), sums=F.pad(self.sums, (0, 0, 0, more)))
 
     @property
     def known(self) -> Tensor:
@@ -87,6 +91,26 @@ class ShotSums:
         return self.counts > 0
 
     @property
+    def weights(self) -> Tensor:
+        """(K,) what a shot of each class weighs."""
+        return balanced_weights(self.counts) if self.balanced else torch.ones_like(self.counts)
+
+    @property
+    def weighted(self) -> tuple[Tensor, Tensor]:
+        """Counts (K,) and sums (K, D) of the classes that have shots, as these weigh."""
+        weights = self.weights[self.known]
+        return weights * self.counts[self.known], weights[:, None] * self.sums[self.known]
+
+    @property
     def mean(self) -> Tensor:
-        """(D,) of all shots."""
-        return self.sums.sum(dim=0) / self.counts.sum()
+        """(D,) of all shots, as they weigh."""
+        return (self.weights[:, None] * self.sums).sum(dim=0) / self.counts.sum()
+
+
+def balanced_weights(counts: Tensor) -> Tensor:
+    """Return n / (K n_c), (K,): with it each class weighs alike, and n images weigh n in all.
+
+    Args:
+        counts: (K,) images of each class; one that has none has no weight, and does not count in K.
+    """
+    return torch.where(counts > 0, counts.sum() / (counts > 0).sum() / counts.clamp_min(1), 0.0)

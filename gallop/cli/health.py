@@ -1,0 +1,56 @@
+"""Whether photos are fit to learn from, as ``gallop data check`` says it."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gallop.backbones import Backbone, load_backbone
+from gallop.cli.console import Console, columns
+from gallop.cli.inputs import DEFAULT_BACKBONE, has_test, labelled_images
+from gallop.data import LabelledPhotos
+from gallop.data.labelled import in_words
+from gallop.errors import CommandError
+from gallop.evaluation.health import check_data
+from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
+
+
+def check_photos(options: Namespace, console: Console) -> int:
+    """Say what is to be looked at in photos, and return the exit status: 0 where it is nothing, else 2."""
+    if not Path(options.name).exists():
+        raise CommandError(
+            f"There is no folder {options.name}. Give one of photos in class folders; or a set's name and the folder "
+            "that holds the sets, as in `gallop data check oxford_pets data`."
+        )
+    console.progress(f"reading {options.name}")
+    sets = [labelled_images(options.name, split=split) for split in ("train", "test")[: 1 + has_test(options.name)]]
+    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
+    train, *test = [(photos, _encoded(photos, backbone, console)) for photos in sets]
+    found = check_data(*train, backbone, *test)
+    skipped = [{"image": in_words(place), "error": reason} for place, reason in found.skipped]
+    pairs = {"copies": found.within, "leaks": found.across}
+    result: dict[str, Any] = {"folder": options.name, "backbone": backbone.name, "classes": found.counts}
+    result |= {name: [[str(one), str(other)] for one, other in some] for name, some in pairs.items()}
+    result["doubted"] = [{"image": str(photo), "label": was, "likely": likely} for photo, was, likely in found.doubted]
+    console.result(result | {"skipped": skipped, "near": found.near}, lambda: _table(result, skipped, found.words))
+    return 2 if found.words else 0
+
+
+def _encoded(photos: LabelledPhotos, backbone: Backbone, console: Console) -> ImageFeatures:
+    """Features of centre crops, through the cache, where a training finds them."""
+    parts, done = [], 0
+    for some in encode_centres(backbone, photos.photos, open_cache(None), photos.hashes):
+        parts.append(some)
+        done += len(some)
+        console.progress("encoding photos", done, len(photos))
+    return ImageFeatures.cat(parts)
+
+
+def _table(result: dict[str, Any], skipped: Sequence[dict[str, str]], words: str) -> list[str]:
+    lines = columns([["class", "photos"], *([name, str(count)] for name, count in result["classes"].items())])
+    lines += [f"{other} is {one}, or nearly" for one, other in [*result["copies"], *result["leaks"]]]
+    lines += ["{image} is labelled {label} and looks like {likely}".format(**each) for each in result["doubted"]]
+    lines += ["{image} cannot be read: {error}".format(**each) for each in skipped]
+    return [*lines, f"To look at: {words}." if words else "Nothing to look at."]
