@@ -1,4 +1,4 @@
-"""The words of ``gallop data``: what can be opened by name, and what of it is there."""
+"""The arguments of ``gallop data``."""
 
 from __future__ import annotations
 
@@ -32,22 +32,24 @@ JSON: {name, title, kind, folder, split, classes, classes_expected, train, val, 
 
 
 def add_data(commands: Commands) -> None:
-    """Add the command and its two of its own."""
+    """Add the command and its two subcommands."""
     parser = commands.add_parser(
         "data",
-        help="the paper's data sets: what is there, what is missing",
+        help="list and check the paper's data sets",
         epilog=DATA_EPILOG,
-        description="Look for the data sets of the paper in a folder of yours.",
+        description="List the data sets of the paper, or check one in a folder of yours.",
     )
     actions = parser.add_subparsers(dest="action", metavar="check|list", required=True)
-    listing = actions.add_parser("list", help="the sets by name", epilog=LIST_EPILOG, description="Show what is known.")
+    listing = actions.add_parser(
+        "list", help="list the data sets", epilog=LIST_EPILOG, description="List the known data sets."
+    )
     check = actions.add_parser(
         "check",
-        help="look for a set",
+        help="check a data set",
         epilog=CHECK_EPILOG,
-        description="Count the images of a set, or say what is missing and where to get it. No picture is opened.",
+        description="Count the images of a data set, or say what is missing and where to get it. No image is opened.",
     )
     check.add_argument("name", metavar="NAME", help="such as oxford_pets; `gallop data list` shows all")
-    check.add_argument("root", metavar="DIR", help="the folder that holds the sets, or that of this one")
+    check.add_argument("root", metavar="DIR", help="folder that holds the data sets, or the folder of this one")
     for one in (listing, check):
-        one.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")
+        one.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")
