@@ -13,7 +13,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from gallop.cli.arguments import DESCRIPTION, build_parser, known_commands
 
-_SHARED = "options of every command"
+_SHARED = "common options"
 _HELP = ("help", "version")
 
 

@@ -1,4 +1,4 @@
-"""Answers to photos from any place, batch by batch: what ``gallop predict`` does, and what others send to workers."""
+"""Predict photos from any source, batch by batch: the work of ``gallop predict``, and what others send to workers."""
 
 from gallop.answers.scorer import Extras, PhotoEmbedder, PhotoScorer
 

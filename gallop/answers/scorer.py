@@ -1,4 +1,4 @@
-"""Batches of photos to columns of a table, by a model that travels to other processes by its name.
+"""Turn batches of photos into columns of a table, with a model that is pickled by its name.
 
 Shapes: B photos, K classes, N local prompts, D joint width.
 """
@@ -36,8 +36,8 @@ Columns: TypeAlias = dict[str, list[Any]]
 """By name, a value a photo; None where there is none."""
 
 DRAFT_SIDES = 2
-"""Of a JPEG that is decoded smaller, the short side keeps so many times the backbone's. As many as one would be faster;
-answers would move twice as far."""
+"""A JPEG that is decoded smaller keeps a short side of at least so many times the backbone's. One would be faster, but
+answers would change twice as much."""
 
 FETCHERS = 16
 """Photos that are asked of a bucket or of the web at a time: each answer takes long, and no work here."""
@@ -45,7 +45,7 @@ FETCHERS = 16
 
 @dataclass(frozen=True)
 class Prepared:
-    """B photos, decoded and cropped; of those that cannot be read the problem alone.
+    """B photos, decoded and cropped; only the problem of those that cannot be read.
 
     Attributes:
         problems: a sentence for each that is missing.

@@ -1,4 +1,4 @@
-"""What the command line says: progress, warnings and errors on standard error, the result on standard output."""
+"""Output of the command line: progress, warnings and errors on standard error, the result on standard output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Console:
     def progress(
         self, stage: str, done: int = 0, total: int = 0, note: str = "", facts: Mapping[str, Any] | None = None
     ) -> None:
-        """Say how far a stage is: a bar on a terminal; elsewhere a line now and then.
+        """Show the progress of a stage: a bar on a terminal; elsewhere a line now and then.
 
         Args:
             facts: the same for programs: with ``--json`` they are the line, as JSON.
@@ -48,19 +48,19 @@ class Console:
         self._progress.show(stage, done, total, note)
 
     def warn(self, sentence: str) -> None:
-        """One line on standard error; the work goes on."""
+        """Write a warning to standard error, as one line."""
         self._say("gallop: warning:", sentence, "yellow")
 
     def error(self, sentence: str) -> None:
-        """The one line on standard error that says why the work stops."""
+        """Write why the work stops to standard error, as one line."""
         self._say("gallop: error:", sentence, "bold red")
 
     def note(self, sentence: str) -> None:
-        """One line on standard error."""
+        """Write a note to standard error, as one line."""
         self._say("gallop:", sentence, "bold")
 
     def result(self, data: object, table: Callable[[], Sequence[str]]) -> None:
-        """The result, as JSON or as the lines of a table for people."""
+        """Write the result, as JSON or as the lines of a table for people."""
         self._progress.close()
         if self._as_json:
             text = json.dumps(plain_line(data), indent=2, allow_nan=False)
@@ -70,7 +70,7 @@ class Console:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Yield warnings of the library come out as one line each."""
+        """Show the library's warnings as one line each, for as long as the block runs."""
         with warnings.catch_warnings():
             shown = warnings.showwarning
 
@@ -101,7 +101,7 @@ class Console:
 
 
 def plain_line(value: Any) -> Any:
-    """JSON's own types: numpy's numbers become Python's, and a number that is not finite becomes None."""
+    """Return JSON's own types: numpy's numbers become Python's, and a number that is not finite becomes None."""
     if isinstance(value, dict):
         return {str(key): plain_line(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -53,7 +53,7 @@ def zero_shot_classifier(class_names: Sequence[str], options: Namespace) -> GalL
 
 
 def _as_asked(classifier: GalLoPClassifier, options: Namespace) -> GalLoPClassifier:
-    """As closely looking as ``--detail`` says, and with the limit of ``--tpr``, where a command has these options."""
+    """Apply ``--detail`` and ``--tpr`` if the command has these options."""
     detail, tpr = getattr(options, "detail", None), getattr(options, "tpr", None)
     if detail is not None:
         classifier.set_detail(detail, options.detail_in)
@@ -64,12 +64,12 @@ def check_output(path: Path, option: str, *others: Path) -> None:
     """Refuse a file that cannot be written, or that would replace one of ``others``, before any work is done."""
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a device or a pipe"
-        raise CommandError(f"{option} {path} is {kind}; give the name of a file.")
+        raise CommandError(f"{option} {path} is {kind}: give the name of a file.")
     for other in others:
         if os.path.realpath(path) == os.path.realpath(other):
-            raise CommandError(f"{option} {path} would replace {other}; choose another name.")
+            raise CommandError(f"{option} {path} would replace {other}: choose another name.")
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     if not parent.is_dir():
         raise CommandError(f"{option} {path} cannot be written, because {parent} is not a folder.")
     if not os.access(parent, os.W_OK):
-        raise CommandError(f"{option} {path} cannot be written: {parent} does not allow it.")
+        raise CommandError(f"{option} {path} cannot be written: there is no permission to write to {parent}.")

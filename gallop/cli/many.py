@@ -37,12 +37,12 @@ def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Names
     if options.engine == "ray" and find_spec("ray") is None:
         raise CommandError("ray must be installed for --engine ray: pip install 'gallop-explorer[many,ray]'.")
     if options.engine != "ray" and (options.address or options.workers):
-        raise CommandError("--address and --workers are for --engine ray: give it as well.")
+        raise CommandError("--address and --workers only apply to --engine ray: add --engine ray.")
     place = open_destination(options.out)
     photos = iter(open_source(source, worker.opener, options.column))
     first = next(photos, None)
     if first is None:
-        raise CommandError(f"{source} holds no photos.")
+        raise CommandError(f"{source} contains no photos.")
     console.progress("loading the model")
     asked = {"source": source, "column": options.column, "shard_size": options.shard_size}
     settle_manifest(place, manifest_of(worker, **asked))
@@ -62,18 +62,18 @@ def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Names
             score_source(all_photos, worker, place, heard=heard, **how)
     except (KeyboardInterrupt, Unreachable, KeysRefused) as stopped:
         tables = "1 table was" if last.shards == 1 else f"{last.shards} tables were"
-        written = f"{tables} written to {place.name}; the same call goes on after that."
+        written = f"{tables} written to {place.name}. Run the same command again to continue."
         raise type(stopped)(f"{str(stopped) or 'Stopped.'} {written}") from None
     if not (last.done or last.skipped):
         console.warn(
             f"Part {options.part[0]} of {options.part[1]} has no table to write: {source} fills too few tables of "
-            f"{options.shard_size} photos. Make fewer parts, or begin in another folder with a smaller --shard-size."
+            f"{options.shard_size} photos. Use fewer parts, or another folder and a smaller --shard-size."
         )
     return _conclude(last, place.name, console)
 
 
 def _conclude(last: ScoringProgress, out: str, console: Console) -> int:
-    """Say what was done, and return the exit status."""
+    """Write what was done, and return the exit status."""
     result = {
         "out": out,
         "answered": last.done - last.errors,
@@ -88,10 +88,10 @@ def _conclude(last: ScoringProgress, out: str, console: Console) -> int:
 
 
 def _tell(progress: ScoringProgress, console: Console) -> None:
-    """Say how far it is."""
-    words = [f"{progress.rate:.1f} a second", f"{progress.errors} without an answer"]
+    """Show the progress."""
+    words = [f"{progress.rate:.1f} per second", f"{progress.errors} failed"]
     if progress.skipped:
-        words.append(f"{progress.skipped} there already")
+        words.append(f"{progress.skipped} done before")
     facts = {
         "photos": progress.done,
         "errors": progress.errors,

@@ -1,4 +1,4 @@
-"""What the words of several commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gallop.config import MethodConfig
 from gallop.setting import settings_of
 from gallop.wording import one_line
 
-MODEL_HELP = f"folder of a trained model, or {HUB}USER/NAME[@REVISION] of one on the Hugging Face Hub"
-"""What is told wherever a model is named."""
+MODEL_HELP = f"folder of a trained model, or {HUB}USER/NAME[@REVISION] for one on the Hugging Face Hub"
+"""The help of every option that names a model."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,31 +34,31 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def add_common(parser: Parser) -> None:
-    """Add what nearly every command takes."""
-    group = parser.add_argument_group("options of every command")
+    """Add the options of nearly every command."""
+    group = parser.add_argument_group("common options")
     group.add_argument("--device", default="auto", help="auto (a GPU when there is one), cpu or cuda")
     group.add_argument(
         "--backbone",
-        help="mini (shipped, the default), an open_clip pair such as ViT-B-16/openai, ARCH/FILE or a folder; for a "
+        help="mini (built in, the default), an open_clip model such as ViT-B-16/openai, ARCH/FILE or a folder; for a "
         "trained model: where its backbone's weights are now",
     )
-    group.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")
+    group.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")
 
 
 def add_detail(parser: Parser) -> None:
-    """Add how closely photos are looked at, for commands that train nothing."""
+    """Add the options of the second look, for commands that do not train."""
     about = settings_of(MethodConfig)["detail"]
     parser.add_argument(
         "--detail",
         type=float,
         metavar=about.metavar,
-        help=f"instead of the model's own, with which its limit for unknown things goes: {about.help}",
+        help=f"instead of the model's own value, and drops the threshold that goes with it: {about.help}",
     )
     parser.add_argument(
         "--detail-in",
         choices=("answers", "maps"),
         default="answers",
-        help="what the second look of --detail is for: answers and maps, or maps alone (%(default)s)",
+        help="what the second look of --detail is for: answers and maps, or maps only (%(default)s)",
     )
 
 
@@ -66,56 +66,60 @@ def add_model_or_classes(parser: Parser) -> None:
     """Add the two ways to name classes."""
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--model", metavar="MODEL", help=MODEL_HELP)
-    group.add_argument("--classes", metavar='"A,B"', help="class names, for an answer without training")
+    group.add_argument("--classes", metavar='"A,B"', help="class names, for zero-shot classification without training")
     add_tpr(parser)
 
 
 def add_tpr(parser: Parser) -> None:
-    """Add the share that the limit of "none of these" keeps."""
+    """Add the share of known photos that the "none of these" threshold accepts."""
     parser.add_argument(
         "--tpr",
         type=share_kept,
         metavar="SHARE",
-        help='of the known photos that the limit of "none of these" lets pass, by the shots that were held out while '
-        "it was taught: a lower one notices more unknown things (0.95)",
+        help='share of known photos that the "none of these" threshold accepts, estimated on shots held out in '
+        "training; a lower share detects more unknown things (0.95)",
     )
 
 
 def add_many(parser: Parser, made: str) -> None:
-    """Add what commands take that answer many photos into a folder of tables."""
-    group = parser.add_argument_group("many photos, into a folder of Parquet tables")
+    """Add the options of commands that process many photos into a folder of tables."""
+    group = parser.add_argument_group("batch processing of many photos, into a folder of Parquet tables")
     group.add_argument(
         "--out",
         metavar="DIR",
-        help=f"write {made} there, a folder or an address such as s3://bucket/answers, in tables of thousands of "
-        "photos; made again, a call that was cut off goes on",
+        help=f"output folder for {made}, or an address such as s3://bucket/answers, in tables of thousands of photos; "
+        "run an interrupted command again to continue it",
     )
-    group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do one of N shares of the work")
-    group.add_argument("--shard-size", type=some, default=4096, metavar="PHOTOS", help="of a table (4096)")
-    group.add_argument("--column", metavar="NAME", help="of a .csv or .parquet table, that holds paths, URLs or bytes")
+    group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do part I of N of the work")
+    group.add_argument("--shard-size", type=some, default=4096, metavar="PHOTOS", help="photos per table (4096)")
+    group.add_argument("--column", metavar="NAME", help="column of a .csv or .parquet table with paths, URLs or bytes")
     group.add_argument(
         "--draft",
         action="store_true",
-        help="decode JPEGs whose short side is four times the backbone's input or more at a half, a quarter or an "
-        "eighth of their size: two to three times faster, and answers move (probabilities by 0.02 in the mean)",
+        help="decode JPEGs whose short side is at least four times the backbone's input at a half, a quarter or an "
+        "eighth of their size: two to three times faster, but probabilities change by 0.02 on average",
     )
-    group.add_argument("--web", action="store_true", help="also read photos from public addresses of the web")
+    group.add_argument("--web", action="store_true", help="also read photos from public web addresses")
     group.add_argument(
         "--buckets",
         action="store_true",
         help="also read photos from any bucket (s3://, hf://, ...) or Windows share that a list or table names, with "
-        "your keys; without, only from the one that it lies in itself",
+        "your credentials (default: only from the one that the list or table is in)",
     )
-    group = parser.add_argument_group("many photos, on many machines or processes (extra ray)")
-    group.add_argument("--engine", choices=("here", "ray"), default="here", help="in this process, or by Ray's workers")
+    group = parser.add_argument_group("batch processing on several machines or processes (extra ray)")
     group.add_argument(
-        "--address", metavar="HOST:PORT", help="of a Ray cluster, or auto; without, Ray is started here for this call"
+        "--engine", choices=("here", "ray"), default="here", help="run in this process, or on Ray workers"
+    )
+    group.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="address of a Ray cluster, or auto (default: start Ray here for this call)",
     )
     group.add_argument(
         "--workers",
         type=some,
         metavar="N",
-        help="how many; without, one a processor, or two a GPU where there are GPUs",
+        help="number of workers (default: one per CPU core, or two per GPU if there are GPUs)",
     )
 
 
@@ -141,7 +145,7 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None
             if len(told) > 1 or getattr(usual, each.name) != each.default:
                 opposite = about.opposite_of(each.name)
                 group.add_argument(
-                    opposite, dest=each.name, action="store_const", const=each.default, help=f"not {name}"
+                    opposite, dest=each.name, action="store_const", const=each.default, help=f"the opposite of {name}"
                 )
             continue
         wanted: dict[str, Any] = {"choices": about.choices} if about.choices else {"metavar": about.metavar}

@@ -71,10 +71,12 @@ def listening(text: str) -> str:
 
 
 def host(text: str) -> str:
-    """Return the same by which others call this machine, so not 0.0.0.0."""
+    """Return a name or an address that others use for this machine, so not 0.0.0.0."""
     name = listening(text)
     if name in ("0.0.0.0", "::"):
-        raise argparse.ArgumentTypeError(f"nobody calls a machine {text}; give a name or an address that others use")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not an address that others can use: give a host name or an address of this machine"
+        )
     return name
 
 
@@ -86,7 +88,7 @@ def named_model(text: str) -> tuple[str, str]:
         name, folder = os.path.basename(place), text
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or not folder:
         raise argparse.ArgumentTypeError(
-            f"{text!r} names no model: write NAME=DIR, with letters, digits, ., _ and - in the name"
+            f"{text!r} does not name a model: write NAME=DIR, with only letters, digits, ., _ and - in NAME"
         )
     return name, folder
 

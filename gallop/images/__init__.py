@@ -1,4 +1,4 @@
-"""A file, a link, bytes or an array comes in, a safe RGB photo goes out, or a sentence that says why not."""
+"""Turn a file, bytes or an array into a safe RGB photo, or raise an error with a sentence that says why not."""
 
 from gallop.images.folders import list_images
 from gallop.images.formats import DEFAULT_LIMITS, ImageLimits, declared_pixels

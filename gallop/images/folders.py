@@ -35,10 +35,10 @@ class FolderEntry:
 def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
     """Return the image files of a folder, by their suffix, in natural order (``2.jpg`` before ``10.jpg``).
 
-    HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and their loss is told.
+    HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and must be reported.
 
     Hidden files and folders, ``__MACOSX`` and whatever is not a regular file are skipped; nothing is opened. A link to
-    nothing is among them too: it is a photo that somebody has not fetched, and its loss is told. So is a folder that
+    nothing is among them too: it is a photo that somebody has not fetched, and must be reported. So is a folder that
     cannot be listed. Links to folders are followed as ``walk_photos`` does.
 
     Raises:

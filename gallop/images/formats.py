@@ -62,7 +62,7 @@ _WEB_PAGE = rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml)"
 
 
 def sniff(data: bytes, label: str) -> str:
-    """Return the name of the format by its first bytes; the file's name counts for nothing."""
+    """Return the name of the format by its first bytes; the file's name is ignored."""
     if not data:
         raise EmptyImage(f"{label} is empty (0 bytes): copy or download it again.")
     head = data[:1024]
@@ -71,7 +71,7 @@ def sniff(data: bytes, label: str) -> str:
             return form
     for kind, magic in _FOREIGN.items():
         if re.match(magic, head, re.DOTALL):
-            raise UnsupportedImage(f"{label} is {kind} file, which is not read here: save it as JPEG or PNG.")
+            raise UnsupportedImage(f"{label} is {kind} file, which is not supported: save it as JPEG or PNG.")
     what = "a web page, not a picture" if re.match(_WEB_PAGE, head) else "not a picture"
     raise NotAnImage(f"{label} is {what}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.")
 
@@ -84,16 +84,16 @@ def check_size(size: tuple[int, int], label: str, limits: ImageLimits) -> None:
     if width * height > limits.max_pixels:
         claimed, most = (round(count / 1e6, 2) for count in (width * height, limits.max_pixels))
         raise TooManyPixels(
-            f"{label} has {width} x {height} = {claimed:g} megapixels; the limit is {most:g}: make it smaller first."
+            f"{label} has {width} x {height} = {claimed:g} megapixels. The limit is {most:g}: make it smaller first."
         )
     if max(size) > limits.max_side:
         raise TooManyPixels(
-            f"{label} has {width} x {height} pixels; the longest side may have {limits.max_side}: make it smaller."
+            f"{label} has {width} x {height} pixels. The limit for a side is {limits.max_side}: make it smaller."
         )
 
 
 def declared_size(form: str, data: bytes) -> tuple[int, int] | None:
-    """Return width and height where a glance tells them; for WebP a must, as Pillow allots its canvas on opening."""
+    """Return width and height if the header has them; needed for WebP, as Pillow allots its canvas on opening."""
     if form in ("PNG", "GIF"):
         width, height = struct.unpack(">II", data[16:24]) if form == "PNG" else struct.unpack("<HH", data[6:10])
         return width, height
@@ -164,7 +164,7 @@ def declared_pixels(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
 
 
 def is_complete_jpeg(data: bytes) -> bool:
-    """Find what Pillow passes over in silence; the other formats' gaps it refuses by itself."""
+    """Return whether a JPEG is complete, which Pillow does not check; it checks the other formats itself."""
     # Each scan is a pass over the whole picture: encoders write some ten, an attacker thousands. A download that
     # stopped may be padded with zeros, which decode to grey; what is missing then is the end marker.
     scans = [match.start() for match in re.finditer(rb"\xff\xda\0[\x08\x0a\x0c\x0e][\1-\4]", data)]

@@ -1,4 +1,4 @@
-"""The one safe way from bytes, a path, a file, a PIL image or an array to an RGB image; all else is refused.
+"""Convert bytes, a path, a file, a PIL image or an array safely to an RGB image; anything else is refused.
 
 The order matters: byte cap, magic number, size from the header, completeness, decoding, then pixels. Nothing is decoded
 before its size is known, and Pillow is only ever handed the one format that the magic number names.
@@ -37,7 +37,7 @@ from gallop.runtime.reading import open_file
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
 _UNREAD_SUFFIXES = (".avif", ".heic", ".heif", ".jp2", ".jxl")
-"""Photos of kinds that are not read here. They are listed, so that their loss is told."""
+"""Photos of unsupported kinds. They are listed, so that they are reported."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def decode_image(
             so many pixels: its decoder leaves out the fine waves then, and takes a fraction of the time.
 
     Raises:
-        ImageError: it is none, is not whole, or is above the limits.
+        ImageError: it is not a picture, is incomplete, or is above the limits.
     """
     with _strict_pillow(label):
         if len(data) > limits.max_bytes:
@@ -147,7 +147,7 @@ def decode_image(
         with Image.open(io.BytesIO(data), formats=[form]) as opened:
             check_size(opened.size, label, limits)
             if form == "JPEG" and not is_complete_jpeg(data):
-                raise CorruptImage(f"{label} is incomplete, some of its pixels are missing: copy or download it again.")
+                raise CorruptImage(f"{label} is incomplete (some pixels are missing): copy or download it again.")
             width, height = opened.size
             if short_side is not None:
                 opened.draft(None, (short_side, short_side))  # other formats pass over it
@@ -188,7 +188,7 @@ def _strict_pillow(label: str) -> Iterator[None]:
         broken_header = isinstance(error, UnidentifiedImageError)
         why = "its header cannot be read" if broken_header else printable_name(str(error) or type(error).__name__)
         raise CorruptImage(
-            f"{label} cannot be decoded ({why}); it may be damaged or incomplete: use another copy, or save it anew."
+            f"{label} cannot be decoded ({why}). It may be damaged or incomplete: use another copy, or save it again."
         ) from error
     finally:
         with _users_lock:
@@ -217,7 +217,7 @@ def _read_path(path: str | os.PathLike[str], label: str, limits: ImageLimits) ->
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise too_large(label, limits) from error
-        web = "; nothing is downloaded, so save the picture and give its path" if "://" in str(path) else ""
+        web = ". Nothing is downloaded: save the picture and give its path" if "://" in str(path) else ""
         shown = printable_name(str(path))
         raise NotAnImage(f"{shown} cannot be opened ({error.strerror}){web or ': check the path'}.") from error
 
@@ -244,7 +244,7 @@ def _from_pil(source: Image.Image, label: str, limits: ImageLimits) -> Image.Ima
     if isinstance(source, ImageFile.ImageFile):  # as Image.open gives it, perhaps not decoded yet
         if source.format not in (*FORMATS, "MPO"):
             raise UnsupportedImage(
-                f"{label} was opened as {source.format}, which is not read here: save it as JPEG or PNG, "
+                f"{label} was opened as {source.format}, which is not supported: save it as JPEG or PNG, "
                 "or pass image.convert('RGB')."
             )
         if source.tile and source.fp is not None and source.tell() == 0:

@@ -1,4 +1,4 @@
-"""A decoded picture of any mode, or an array, to upright RGB without metadata."""
+"""Convert a decoded picture of any mode, or an array, to upright RGB without metadata."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UPRIGHT = {
 
 
 def orientation(im: Image.Image) -> Any:
-    """Return what EXIF says of how a picture lies: 1 is upright, and from 5 to 8 on its side."""
+    """Return the EXIF orientation of a picture: 1 is upright, and 5 to 8 are on its side."""
     with contextlib.suppress(Exception):  # broken EXIF tells nothing, and harms nothing
         return im.getexif().get(0x0112, 1)
     return 1
@@ -99,11 +99,11 @@ def array_to_rgb(source: Any, label: str, limits: ImageLimits) -> Image.Image:
     kind = f"{label} is {named_kind(source)}"
     wanted = "give an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
     if not hasattr(source, "__array__"):
-        raise UnsupportedImage(f"{kind}, which is not read here: give bytes, a path, a file, a PIL image or an array.")
+        raise UnsupportedImage(f"{kind}, which is not supported: give bytes, a path, a file, a PIL image or an array.")
     try:
         array = np.asarray(_channels_last(source))
     except Exception as error:
-        raise UnsupportedImage(f"{kind} that does not turn into a numpy array: {wanted} on the CPU.") from error
+        raise UnsupportedImage(f"{kind} that cannot be converted to a numpy array: {wanted} on the CPU.") from error
     kind += f" of shape {array.shape} and type {array.dtype}"
     if array.size == 0:
         raise EmptyImage(f"{kind}, so it has no pixels: {wanted}.")

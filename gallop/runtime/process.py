@@ -1,4 +1,4 @@
-"""What a process that runs backbones on a CPU sets first: idle threads sleep, and freed memory is kept for next time.
+"""Set up a process that runs backbones on a CPU: idle threads sleep, and freed memory is kept for next time.
 
 Both are settings of the whole process, so the library itself never makes them: the command line and the app do, and
 whoever uses the library alone may (``from gallop.runtime.process import prepare``, before torch is loaded).
@@ -44,7 +44,7 @@ def prepare() -> None:
     mallopt(_MMAP_THRESHOLD, KEPT_BLOCK)
     mallopt(_TRIM_THRESHOLD, 2**31 - 1)
     # One heap for all threads that begin from now on: those of other threads are small, and what does not fit is mapped
-    # anew each time.
+    # again each time.
     mallopt(_ARENA_MAX, 1)
 
 

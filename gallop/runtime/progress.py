@@ -1,4 +1,4 @@
-"""How far work is, on standard error: a bar in a terminal or a notebook, elsewhere a plain line now and then.
+"""Show progress on standard error: a bar in a terminal or a notebook, elsewhere a plain line now and then.
 
 The bar is rich's, which is loaded when one is shown. It has colours where ``NO_COLOR`` does not forbid them.
 """
@@ -57,7 +57,7 @@ def write_message(stream: TextIO, text: str) -> None:
 
 
 def write_encoded(stream: TextIO, text: str) -> None:
-    """Write a text at once; a character that the stream has not becomes an escape."""
+    """Write a text at once; characters that the stream's encoding lacks become escapes."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()

@@ -1,4 +1,4 @@
-"""Bytes from public addresses of the web, and from no others, within a time and a size: for addresses of strangers.
+"""Fetch bytes from public web addresses only, within a time and a size: for addresses that strangers give.
 
 A name is resolved once and the connection goes to the address that was judged, so a name that leads elsewhere a moment
 later changes nothing. Every redirect is judged again.
@@ -43,7 +43,7 @@ class NotFetched(GallopError, OSError):
 
 
 class BadAddress(NotFetched):
-    """Text that is no address of the web."""
+    """Text that is not a web address."""
 
 
 class NotPublic(NotFetched):
@@ -71,7 +71,7 @@ _WRAPPING = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b
 
 
 class PublicOnly(AsyncNetworkBackend):
-    """Connects to addresses that pass ``allowed``, and knows no other way out."""
+    """Connects only to addresses that pass ``allowed``."""
 
     def __init__(self, allowed: Callable[[Address], bool] = is_public) -> None:
         self._allowed = allowed
@@ -94,8 +94,8 @@ class PublicOnly(AsyncNetworkBackend):
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = {ipaddress.ip_address(str(info[4][0]).partition("%")[0]): None for info in found}
         if not all(map(self._allowed, addresses)):
-            raise NotPublic("it leads to an address that is not public")
-        failed: Exception = httpcore.ConnectError("its name has no address")
+            raise NotPublic("it resolves to an address that is not public")
+        failed: Exception = httpcore.ConnectError("its host name has no address")
         for address in addresses:
             try:  # each has a part of the time, so that a silent one does not take that of the others
                 seconds = SECONDS / len(addresses)
@@ -134,7 +134,7 @@ async def fetch(
     except asyncio.TimeoutError as error:
         raise TimeoutError(f"it took more than {SECONDS:g} s") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-        raise ConnectionError(str(error) or "it does not answer") from error
+        raise ConnectionError(str(error) or "it does not respond") from error
 
 
 @cache
@@ -160,7 +160,7 @@ async def _fetched(
                 url = headers.get(b"location", b"").decode("latin-1")
                 continue
             if response.status != 200 and (response.status != 206 or start is None):
-                raise NotFetched(f"it answered with status {response.status}", response.status)
+                raise NotFetched(f"it responded with status {response.status}", response.status)
             data = bytearray()
             async for piece in response.aiter_stream():
                 more(len(piece))
@@ -168,14 +168,14 @@ async def _fetched(
                 if len(data) >= most:
                     break
             return bytes(data[:most]), None if response.status == 200 else _size(headers, start, most, data)
-    raise NotFetched(f"it leads on more than {REDIRECTS} times")
+    raise NotFetched(f"it redirects more than {REDIRECTS} times")
 
 
 def _size(headers: dict[bytes, bytes], start: int | None, most: int, data: bytearray) -> int:
     """The size of the file that a part is of, which must be the part that was asked for."""
     found = _RANGE.fullmatch(headers.get(b"content-range", b""))
     if found is None or int(found[1]) != start or len(data) < min(most, int(found[2]) - start):
-        raise NotFetched("it answers with another part of the file than it was asked for")
+        raise NotFetched("it sent a different part of the file from the one requested")
     return int(found[2])
 
 
@@ -189,6 +189,6 @@ def _checked(base: str, url: str) -> tuple[str, httpcore.URL]:
     except ValueError:
         plain = False
     if not plain or "@" in parts.netloc or not url.isascii() or not url.isprintable() or " " in url:
-        raise BadAddress("an address begins with http:// or https://, has no user in it, and is plain ASCII")
+        raise BadAddress("an address must begin with http:// or https://, contain no user name, and be plain ASCII")
     target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
     return url, httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)

@@ -24,12 +24,12 @@ def open_file(path: str | PathLike[str], most: int) -> BinaryIO:
     """Open a plain file of at most ``most`` bytes to be read, or what a link to one leads to.
 
     Raises:
-        OSError: it is not there, may not be read, is no plain file, or has more bytes; ``strerror`` says which.
+        OSError: it is not there, may not be read, is not a regular file, or is larger; ``strerror`` says which.
     """
     try:
         handle = os.open(path, _FLAGS)
     except ValueError as error:  # a null character
-        raise OSError(errno.EINVAL, "no file can have this name", os.fspath(path)) from error
+        raise OSError(errno.EINVAL, "it is not a valid file name", os.fspath(path)) from error
     except OSError as error:
         if error.errno == errno.ENXIO:  # a socket
             raise OSError(errno.ENXIO, _SPECIAL, os.fspath(path)) from error
@@ -69,7 +69,7 @@ def read_text(path: str | PathLike[str], most: int) -> str:
 
     Raises:
         OSError: as ``open_file``.
-        UnicodeDecodeError: it is no such text.
+        UnicodeDecodeError: it is not UTF-8.
     """
     return read_bytes(path, most).decode("utf-8-sig")
 
@@ -78,7 +78,7 @@ def parse_json(text: str) -> Any:
     """Parse JSON that a stranger wrote. A whole number of more than 64 bits becomes a float, which may be infinite.
 
     Raises:
-        ValueError: it is no JSON, is nested too deep, says something twice, or has a text that nothing could write.
+        ValueError: it is not JSON, is nested too deeply, has a key twice, or has text that cannot be encoded.
     """
     try:
         found = json.loads(
@@ -86,7 +86,7 @@ def parse_json(text: str) -> Any:
         )
         json.dumps(found, ensure_ascii=False).encode()
     except (RecursionError, UnicodeEncodeError) as error:
-        raise ValueError("it is nested too deep, or holds half a character") from error
+        raise ValueError("it is nested too deeply, or contains an incomplete character (unpaired surrogate)") from error
     return found
 
 
@@ -94,7 +94,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"{quoted(twice)} is there twice")
+        raise ValueError(f"{quoted(twice)} appears twice")
     return found
 
 
@@ -109,4 +109,4 @@ def check_file(path: str | PathLike[str], most: int) -> None:
 
 def _too_large(path: str | PathLike[str], most: int) -> OSError:
     size = f"{most / 2**20:.3g} MB" if most < 2**30 else f"{most / 2**30:.3g} GB"
-    return OSError(errno.EFBIG, f"it has more than {size}, the most that is read of such a file", os.fspath(path))
+    return OSError(errno.EFBIG, f"it is larger than {size}, the limit for such a file", os.fspath(path))

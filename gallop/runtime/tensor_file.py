@@ -1,4 +1,4 @@
-"""Safetensors files of others: what they say that they hold is judged before a tensor of theirs is made.
+"""Read safetensors files from strangers: a file's header is checked before any of its tensors is made.
 
 safetensors itself takes tensors in any number, of any names; a hundred thousand of them are made in minutes.
 """
@@ -50,18 +50,18 @@ class TensorFile:
 
 
 def read_tensor_file(path: str | PathLike[str], most: int) -> TensorFile:
-    """Read a file of at most ``most`` bytes, and judge its header.
+    """Read a file of at most ``most`` bytes, and check its header.
 
     Raises:
         OSError: as ``gallop.runtime.reading.open_file``.
-        ValueError: it is no safetensors file, is cut short, or holds far too much; the message says which.
+        ValueError: it is not a safetensors file, is truncated, or holds far too much; the message says which.
     """
     data = read_bytes(path, most)
     return TensorFile(data, *_header(io.BytesIO(data)))
 
 
 def check_tensor_file(path: str | PathLike[str], most: int) -> None:
-    """Judge the header of a file that is going to be mapped into memory.
+    """Check the header of a file that is going to be mapped into memory.
 
     Raises:
         OSError, ValueError: as ``read_tensor_file``.
@@ -75,15 +75,15 @@ def _header(file: BinaryIO) -> tuple[tuple[str, ...], dict[str, str]]:
     size = int.from_bytes(file.read(8), "little")
     if size > LARGEST_HEADER:
         raise ValueError(
-            f"its header claims {size} bytes, but names and shapes take {LARGEST_HEADER} at most: it is damaged or "
-            "made to do harm"
+            f"its header claims {size} bytes, but names and shapes take at most {LARGEST_HEADER}: it is damaged or "
+            "malicious"
         )
     text = file.read(size)
     if not size or len(text) < size:
-        raise ValueError("it is no safetensors file, or cut short")
+        raise ValueError("it is not a safetensors file, or it is truncated")
     try:
         found = json.loads(text)
         metadata = found.pop("__metadata__", {})
         return tuple(found), {str(key): str(value) for key, value in metadata.items()}
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise ValueError("its header is no list of tensors") from error
+        raise ValueError("its header is not a list of tensors") from error

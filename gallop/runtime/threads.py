@@ -1,4 +1,4 @@
-"""Independent parts of a small computation, each on a thread of its own (on a CPU).
+"""Run independent parts of a small computation, each on its own thread (on a CPU).
 
 Torch spreads every single operation over its threads, and they wait for each other after each of them. A training step
 has hundreds of small ones: waking a thread takes as long as some of them, and where another program holds a core, each
@@ -86,7 +86,7 @@ class _InParts(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
         parts, ctx.parts = ctx.parts, None
         if parts is None:
-            raise RuntimeError("The gradient of what was computed in parts can be taken once.")
+            raise RuntimeError("The gradient of a computation in parts can be computed only once.")
         gradients = torch.split(gradient, [output.shape[ctx.dim] for output, _ in parts], ctx.dim)
 
         def back(part: int) -> Tensor:
@@ -99,7 +99,7 @@ class _InParts(torch.autograd.Function):
 
 @cache
 def _pool(count: int, each_has: int) -> ThreadPoolExecutor:
-    """So many threads, each with so many of torch's own."""
+    """Start ``count`` threads, each with ``each_has`` of torch's own."""
     started = threading.Barrier(count)
 
     def start() -> None:

@@ -47,7 +47,7 @@ def append_quickly(path: Path, content: bytes) -> None:
     """Add to the end of a file that several processes add to, in one piece; where there is none it is made.
 
     Raises:
-        OSError: it cannot be written, is no plain file, or there was room for a part of it alone.
+        OSError: it cannot be written, is not a regular file, or there was room for only a part of it.
     """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
@@ -56,7 +56,7 @@ def append_quickly(path: Path, content: bytes) -> None:
         return
     with os.fdopen(handle, "ab", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file, so nothing is added to it", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file, so nothing is appended to it", str(path))
         if file.write(content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
@@ -129,7 +129,7 @@ def _named_later(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
 
     try:
         if path.exists() and not path.is_file():  # renamed over, a device would be gone for the whole machine
-            raise OSError(errno.EINVAL, "it is no plain file, so it is not replaced", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file, so it is not replaced", str(path))
         make_folder(path.parent)
         handle, name = _own(make, wait=True)
         try:
@@ -171,5 +171,5 @@ def _own(make: Callable[[], tuple[int, str]], *, wait: bool) -> tuple[int, str]:
 def _lock(handle: int, *, wait: bool) -> None:
     """Raises BlockingIOError where another has it, and another OSError where the system knows no locks."""
     if sys.platform == "win32":
-        raise OSError("Windows knows no such locks.")
+        raise OSError("Windows has no such locks.")
     fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -160,7 +160,7 @@ def test_a_run_that_diverges_is_noted_and_others_go_on(place: Place) -> None:
     found = place.bench("--json")
     assert found.code == 0
     assert (found.json["failed"], found.json["left"]) == (8, 0)
-    assert "fake on first, 2 shots, seed 0 has no figures: The loss is nan." in found.err
+    assert "fake on first, 2 shots, seed 0 has no results: The loss is nan." in found.err
     assert "| theirs | – | – | – |" in (place.out / "tables.md").read_text()
     fits = len(Fake.fitted)
     place.bench()
@@ -173,8 +173,8 @@ def test_a_run_that_diverges_is_noted_and_others_go_on(place: Place) -> None:
 def test_no_time_runs_nothing_and_says_what_is_left(place: Place) -> None:
     found = place.bench("--time", "0s", "--json")
     assert (found.code, found.json["left"], Fake.fitted, place.records()) == (0, RUNS, [], [])
-    assert "The time is spent; no further run is begun." in found.err
-    assert f"{RUNS} runs are left; the same command goes on." in found.err
+    assert "The time limit is reached. No more runs are started." in found.err
+    assert f"{RUNS} runs are left. Run the same command again to continue." in found.err
 
 
 def test_time_ends_between_two_runs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,8 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(place: Place, monkeypat
     assert (found.code, found.out) == (130, "")
     said = found.err.splitlines()[-1]
     assert said == (
-        f"gallop: Stopped. {RUNS - 5} runs are left; the same command goes on. What is done is in {place.out}."
+        f"gallop: Stopped. {RUNS - 5} runs are left. Run the same command again to continue. "
+        f"The results so far are in {place.out}."
     )
     assert f"5 of {RUNS} runs are done" in (place.out / "tables.md").read_text()
     assert place.bench("--json").json["left"] == 0
@@ -261,19 +262,19 @@ def test_a_dry_run_checks_counts_and_changes_nothing(place: Place) -> None:
     files = {path: path.stat().st_mtime_ns for path in place.root.rglob("*")}
     found = place.call("--dry-run", "--out", place.out)
     assert "How long" not in found.out
-    assert "What is left takes about" in found.out
-    assert "2 runs of methods that have not been run yet" in found.out
+    assert "The rest takes about" in found.out
+    assert "plus 2 runs of methods that have not run yet" in found.out
     assert [line.split() for line in found.out.splitlines() if line.startswith("fake ")] == [["fake", "18", "8"]]
     assert {path: path.stat().st_mtime_ns for path in place.root.rglob("*")} == files
     place.bench()
-    assert "Nothing is left to do." in place.call("--dry-run", "--out", place.out).out
+    assert "There is nothing left to do." in place.call("--dry-run", "--out", place.out).out
 
 
 REFUSED = [
-    ("bench", "bench needs a benchmark and DATA; `gallop bench --list` shows"),
+    ("bench", "bench needs a benchmark and DATA: `gallop bench --list` shows"),
     ("bench photos-mini", "bench needs a benchmark and DATA"),
     ("bench SPEC DATA", "bench needs --out DIR"),
-    ("bench SPEC DATA --out SPEC", "is a file; give a folder"),
+    ("bench SPEC DATA --out SPEC", "is a file: give a folder"),
     ("bench photos-maxi DATA --out OUT", "There is no benchmark 'photos-maxi'; shipped are paper-ablation"),
     ("bench SPEC SPEC --out OUT --backbone BACKBONE", "is not a folder; give the folder that holds the data sets"),
     ("bench SPEC BACKBONE --out OUT --backbone BACKBONE", "does not hold train/ and test/"),
@@ -287,7 +288,10 @@ REFUSED = [
     ("bench SPEC DATA --out OUT --backbone BACKBONE --seeds 9", "no seed 9; it has 0, 1"),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --sets third", "has no set 'third'; its sets are first, second"),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --only nobody", "no method, group or variant 'nobody'"),
-    ("bench SPEC DATA --backbone BACKBONE --dry-run --only skill --shots 1", "The benchmark has no run like that"),
+    (
+        "bench SPEC DATA --backbone BACKBONE --dry-run --only skill --shots 1",
+        "No run of the benchmark matches these options",
+    ),
 ]
 
 

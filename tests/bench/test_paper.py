@@ -398,7 +398,7 @@ def test_half_a_set_or_another_backbone_stands_beside_no_published_figure(data: 
     assert "ImageNet in " in found.err
     assert "classes instead of 1000, so its figures compare with nobody's" in found.err
     tables = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
-    assert "Not the whole set: imagenet" in tables
+    assert "Incomplete data sets: imagenet" in tables
     assert "Published figures are left out." in tables
     assert ", published" not in tables
     told = read_spec("paper-domain").apart("The backbone is mini here.")

@@ -65,8 +65,8 @@ def test_a_host_is_let_in_beside_this_machines_own_names(hosts: list[str], addre
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--host 0.0.0.0", "nobody calls a machine 0.0.0.0"),
-        ("--host ::", "nobody calls a machine ::"),
+        ("--host 0.0.0.0", "0.0.0.0 is not an address that others can use"),
+        ("--host ::", ":: is not an address that others can use"),
         ("--host *", "'*' is neither a name"),
         ("--host http://lab-pc", "'http://lab-pc' is neither a name"),
         ("--host lab-pc:8501", "'lab-pc:8501' is neither a name"),
@@ -84,7 +84,7 @@ def test_an_address_of_another_machine_is_a_sentence(capsys: pytest.CaptureFixtu
     pytest.importorskip("streamlit", reason="needs the extra 'app'")
     assert main(["app", "--no-browser", "--host", NOBODYS]) == 2
     said = capsys.readouterr().err
-    assert said.startswith(f"gallop: error: {NOBODYS} is no address of this machine.")
+    assert said.startswith(f"gallop: error: {NOBODYS} is not an address of this machine.")
     assert said.count("\n") == 1
     assert told("--host", NOBODYS, "--host", "localhost")["server.address"] == ["0.0.0.0"], "the way out that it names"
 

@@ -149,7 +149,7 @@ def test_the_same_call_gives_the_same_model(photos: Path, model: Path, backbone:
     again = call("train", photos / "train", "--out", tmp_path / "deep" / "model", "--backbone", backbone, *QUICK)
     assert again.code == 0
     assert (tmp_path / "deep" / "model" / TENSORS).read_bytes() == (model / TENSORS).read_bytes()
-    assert again.out.splitlines()[0].startswith("Learned 3 classes from 12 images in ")
+    assert again.out.splitlines()[0].startswith("Trained on 3 classes and 12 images in ")
     assert re.fullmatch(
         r"loss \d+\.\d{3}, accuracy on the shots \d+\.\d%, OOD threshold -?\d\.\d{4}", again.out.splitlines()[1]
     )
@@ -232,12 +232,12 @@ def test_ctrl_c_keeps_the_last_epoch_and_resume_goes_on(
     assert (stopped.code, stopped.out) == (130, "")
     last = stopped.err.splitlines()[-1]
     if not resumable:
-        assert last == "gallop: Stopped before the end of the first epoch; nothing has been learned."
+        assert last == "gallop: Stopped before the end of the first epoch. Nothing was saved."
         assert not out.exists()
     else:
         assert last == (
-            f"gallop: Stopped. What has been learned up to the last epoch is kept in {out}; the same command with "
-            "--resume goes on from there."
+            f"gallop: Stopped. The training up to the last epoch is saved in {out}. Add --resume to "
+            "the same command to continue."
         )
         assert [path.relative_to(out).as_posix() for path in out.rglob("*.*")] == [f"training/{TRAINING}"]
         assert call(*words).code == 2, "without --resume nothing is touched"
@@ -261,14 +261,14 @@ def test_ctrl_c_after_the_training(
     out = tmp_path / "model"
     stopped = call("train", photos, "--out", out, "--backbone", backbone, *QUICK, "--epochs", "1")
     assert stopped.code == 130
-    assert stopped.err.splitlines()[-1] == f"gallop: Stopped. The model is finished, and in {out}."
+    assert stopped.err.splitlines()[-1] == f"gallop: Stopped. The model is complete and saved in {out}."
     assert call("predict", photos / "test", "--model", out).code == 0
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "is not empty; choose another folder, or pass --resume"),
+        ((), "is not empty. Choose another folder, add --resume"),
         (("--resume",), "is finished, so there is nothing to resume"),
     ],
 )
@@ -320,9 +320,9 @@ def test_pictures_in_train_and_test_are_told(backbone: Path, tmp_path: Path) -> 
             write_images(data / split / name, [draw(name, start + i) for i in range(2)])
     outcome = call("train", data, "--out", tmp_path / "m", "--backbone", backbone, *QUICK, "--shots", "2")
     assert outcome.code == 0
-    warning = next(line for line in outcome.err.splitlines() if "share pictures" in line)
+    warning = next(line for line in outcome.err.splitlines() if "share images" in line)
     learned, tested = (data / split / "red_disc" / "0.png" for split in ("train", "test"))
-    assert warning.endswith(f"{learned} is {tested}, and 1 more.")
+    assert warning.endswith(f"{learned} is the same as {tested}, and 1 more.")
 
 
 # ------------------------------------------------------------------ evaluate
@@ -409,7 +409,7 @@ def test_predict_answers_what_can_be_read(photos: Path, model: Path, tmp_path: P
     bad = [answer for answer in outcome.json if "error" in answer]
     assert [set(answer) for answer in bad] == [{"image", "error"}] * 3
     assert all(answer["error"] and answer["image"] in outcome.err for answer in bad)
-    assert bad[2]["error"] == f"The folder {empty} holds no images."
+    assert bad[2]["error"] == f"The folder {empty} contains no images."
     answer, shares = outcome.json[1], outcome.json[1]["probabilities"]
     assert set(answer) == {"image", "label", "probability", "probabilities", "ood_score", "is_ood"}
     assert list(shares) == NAMES
@@ -600,9 +600,9 @@ REFUSED = [
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),
     ("train PHOTOS --out ROOT/out --epoch 3", "unrecognized arguments: --epoch 3"),
-    ("train PHOTOS --out ROOT/file.txt", "is a file; give a folder"),
-    ("train PHOTOS --out PHOTOS/train/model", "where it would be taken for a class"),
-    ("train ROOT/one --out ROOT/one", "where it would be taken for a class"),
+    ("train PHOTOS --out ROOT/file.txt", "is a file: give a folder"),
+    ("train PHOTOS --out PHOTOS/train/model", "where it would be read as a class"),
+    ("train ROOT/one --out ROOT/one", "where it would be read as a class"),
     ("train PHOTOS --out MODEL --resume --overwrite", "not allowed with argument"),
     ("train ROOT/absent --out ROOT/out --backbone BACKBONE", "is not a folder; give a folder"),
     ("train ROOT/none --out ROOT/out --backbone BACKBONE", "holds no class folders"),
@@ -633,11 +633,11 @@ REFUSED = [
     ("evaluate ROOT/damaged PHOTOS", "is damaged or not written by gallop"),
     ("evaluate MODEL ROOT/one", "does not know these classes of ROOT/one: cat."),
     ("evaluate MODEL PHOTOS --backbone mini", "was trained on other weights"),
-    ("evaluate MODEL PHOTOS --ood ROOT/one", "--ood takes NAME=DIR"),
-    ("evaluate MODEL PHOTOS --ood =ROOT/one", "--ood takes NAME=DIR"),
+    ("evaluate MODEL PHOTOS --ood ROOT/one", "--ood needs NAME=DIR"),
+    ("evaluate MODEL PHOTOS --ood =ROOT/one", "--ood needs NAME=DIR"),
     ("evaluate MODEL PHOTOS --ood a=ROOT/absent", "absent is not a folder"),
-    ("evaluate MODEL PHOTOS --ood a=ROOT/none", "(OOD group a) holds no images"),
-    ("evaluate MODEL PHOTOS --ood a=ROOT/one --ood a=ROOT/one", "The OOD group 'a' was given twice"),
+    ("evaluate MODEL PHOTOS --ood a=ROOT/none", "(OOD group a) contains no images"),
+    ("evaluate MODEL PHOTOS --ood a=ROOT/one --ood a=ROOT/one", "The OOD group 'a' is given twice"),
     ("predict PICTURE", "one of the arguments --model --classes is required"),
     ("predict --model MODEL", "the following arguments are required: IMAGE"),
     ("predict PICTURE --model MODEL --classes a,b", "not allowed with argument"),
@@ -645,14 +645,14 @@ REFUSED = [
     ("predict PICTURE --classes , --backbone BACKBONE", "No class names were given"),
     ("predict PICTURE --classes cat,Cat --backbone BACKBONE", "are the same after cleaning"),
     ("predict PICTURE --classes --json", "expected one argument"),
-    ("predict PICTURE --model MODEL --csv ROOT/none", "is a folder; give the name of a file"),
-    ("predict PICTURE --model MODEL --csv ROOT/pipe", "is a device or a pipe; give the name of a file"),
+    ("predict PICTURE --model MODEL --csv ROOT/none", "is a folder: give the name of a file"),
+    ("predict PICTURE --model MODEL --csv ROOT/pipe", "is a device or a pipe: give the name of a file"),
     ("predict PICTURE --model MODEL --csv ROOT/file.txt/a.csv", "is not a folder"),
     ("predict PICTURE --model MODEL --csv PICTURE", "would replace"),
     ("explain PICTURE --model MODEL", "the following arguments are required: --out"),
     ("explain PICTURE --model MODEL --out ROOT/w.jpg", "must end in .png"),
     ("explain PICTURE --model MODEL --out PICTURE", "would replace"),
-    ("explain PICTURE --model MODEL --out ROOT/w.png --class cat", "There is no class 'cat' here; the classes are"),
+    ("explain PICTURE --model MODEL --out ROOT/w.png --class cat", "There is no class 'cat'. The classes are"),
     ("explain ROOT/absent --model MODEL --out ROOT/w.png", "absent"),
     ("explain ROOT/file.txt --model MODEL --out ROOT/w.png", "file.txt"),
     ("explain ROOT/none --model MODEL --out ROOT/w.png", "none"),
@@ -720,8 +720,8 @@ def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: P
     assert len(json.loads(done.stdout)) == 13
     assert done.stdout.isascii(), "whatever the encoding of the terminal"
     said = done.stderr.decode().splitlines()
-    assert said[0].startswith(f"gallop: warning: {tmp_path / 'gone.png'} is left without an answer: ")
-    assert said[1] == "answering 13/13"
+    assert said[0].startswith(f"gallop: warning: {tmp_path / 'gone.png'} has no answer: ")
+    assert said[1] == "predicting 13/13"
     assert [line.split(":")[2] for line in said[2:]] == [" This limit is unreliable here"]
 
 
@@ -754,7 +754,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
         ("--none", "2>/dev/full", 2, ""),
         ("doctor", "<&- >&- 2>&-", 0, ""),
         ("doctor", ">/dev/full", 2, "gallop: error: No space left on device.\n"),
-        ("predict PHOTO --classes a,b --csv CSV", ">&-", 0, "answering 1/1\n"),
+        ("predict PHOTO --classes a,b --csv CSV", ">&-", 0, "predicting 1/1\n"),
     ],
 )
 def test_a_stream_that_is_closed_or_full_is_no_traceback(

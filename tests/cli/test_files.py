@@ -113,7 +113,7 @@ def test_a_pipe_in_place_of_a_kept_training_is_neither_waited_for_nor_replaced(p
     train = ("train", root / "photos", "--out", root / "out", "--backbone", place["BACKBONE"], *QUICK, "--resume")
     outcome = call(*train)
     assert outcome.code == 2
-    assert f"{pipe}: it is no plain file, so it is not replaced" in outcome.err
+    assert f"{pipe}: it is not a regular file, so it is not replaced" in outcome.err
     assert pipe.is_fifo()
 
 
@@ -124,7 +124,7 @@ def test_results_do_not_take_the_place_of_what_is_no_file(place: dict[str, str])
     for name in ("pipe.csv", "link.csv"):
         outcome = call("predict", place["PICTURE"], "--model", f"{place['ROOT']}/model", "--csv", pipe.with_name(name))
         assert outcome.code == 2
-        assert f"{name} is a device or a pipe; give the name of a file" in outcome.err
+        assert f"{name} is a device or a pipe: give the name of a file" in outcome.err
     assert pipe.is_fifo()
 
 

@@ -56,11 +56,11 @@ def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> No
     counts = ("answered", "errors", "skipped", "skipped_errors")
     assert (again.code, [again.json[name] for name in counts]) == (2, [0, 0, 45, 1]), "as the rows say"
     other = predict(photos, tmp_path / "out", backbone, "--json")
-    assert "holds answers of other columns: give another folder" in other.err
+    assert "holds results of other columns. Use another folder" in other.err
     old = tmp_path / "out" / MANIFEST
     old.write_text(old.read_text().replace('"format": 2', '"format": 1'))
     older = predict(photos, tmp_path / "out", backbone, "--json")
-    assert "holds answers of another version of gallop" in older.err
+    assert "holds results of another version of gallop" in older.err
     assert (other.code, older.code) == (2, 2)
 
 
@@ -88,7 +88,7 @@ def test_ctrl_c_keeps_whole_tables_and_the_same_call_goes_on(
         outcome = predict(photos, tmp_path / "out", backbone)
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err.splitlines()[-1] == (
-        f"gallop: Stopped. 1 table was written to {tmp_path / 'out'}; the same call goes on after that."
+        f"gallop: Stopped. 1 table was written to {tmp_path / 'out'}. Run the same command again to continue."
     )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [MANIFEST, "part-000000.parquet"]
     assert predict(photos, tmp_path / "out", backbone, "--json").json["skipped"] == 20
@@ -127,7 +127,7 @@ def test_photos_are_decoded_smaller_and_addresses_refused_without_tables_too(pho
     outcome = call("predict", *given, *CLASSES, "--backbone", backbone, "--draft", "--json")
     known, address = outcome.json
     assert known["label"] in ("red", "green")
-    assert address["error"].endswith("nothing is fetched from there unless it is allowed: give --web.")
+    assert address["error"].endswith("nothing is fetched from the web by default. Use --web to allow it.")
     assert outcome.code == 2
 
 
@@ -145,7 +145,7 @@ def test_programs_hear_how_far_it_is(
     assert all(event["a_second"] > 0 for event in told)
     people = predict(photos, tmp_path / "other", backbone)
     assert "photos 45: " in people.err
-    assert " a second, 1 without an answer" in people.err
+    assert " per second, 1 failed" in people.err
 
 
 def test_features(photos: Path, backbone: Path, tmp_path: Path) -> None:
@@ -174,19 +174,22 @@ def test_without_its_packages_it_says_what_to_install(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("embed PHOTOS", "Say with --out into which folder the features go"),
-        ("embed ROOT/none --out ROOT/o", "is no folder: give one, or a .txt list"),
-        ("embed ROOT/empty --out ROOT/o", "holds no photos"),
-        ("embed PHOTOS --out ROOT/file", "is a file; give the name of a folder"),
+        ("embed PHOTOS", "Use --out to give the output folder for the features"),
+        ("embed ROOT/none --out ROOT/o", "is not a folder: give a folder, a .txt list"),
+        ("embed ROOT/empty --out ROOT/o", "contains no photos"),
+        ("embed PHOTOS --out ROOT/file", "is a file: give the name of a folder"),
         ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part such as 1/2"),
         ("embed PHOTOS --out ROOT/o --shard-size 0", "is not a whole number of 1 or more"),
-        ("embed https://example.org/x.txt --out ROOT/o", "give --web"),
-        ("predict PHOTOS --classes a,b --engine ray", "--engine are for many photos: give --out DIR as well"),
-        ("predict PHOTOS --classes a,b --out ROOT/o --workers 2", "--workers are for --engine ray: give it as well"),
-        ("embed PHOTOS --out ROOT/o --address auto", "--workers are for --engine ray: give it as well"),
+        ("embed https://example.org/x.txt --out ROOT/o", "Use --web"),
+        ("predict PHOTOS --classes a,b --engine ray", "--engine only apply to batch prediction: add --out DIR"),
+        (
+            "predict PHOTOS --classes a,b --out ROOT/o --workers 2",
+            "--workers only apply to --engine ray: add --engine ray",
+        ),
+        ("embed PHOTOS --out ROOT/o --address auto", "--workers only apply to --engine ray: add --engine ray"),
         ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, give one source"),
         ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and no --csv"),
-        ("predict PHOTOS --classes a,b --with regions", "are for many photos: give --out DIR as well"),
+        ("predict PHOTOS --classes a,b --with regions", "only apply to batch prediction: add --out DIR"),
         ("predict PHOTOS --classes a,b --out ROOT/o --with maps", "invalid choice: 'maps'"),
     ],
 )

@@ -60,4 +60,4 @@ def test_options_go_before_what_a_preset_says(
     told = " ".join(capsys.readouterr().out.split())
     assert "(ridge; paper none)" in told
     assert "(2,3; paper 5,10,15,20)" in told
-    assert "--projection not --no-projection" in told
+    assert "--projection the opposite of --no-projection" in told

@@ -37,12 +37,12 @@ def test_card_and_report_of_the_command_line_are_the_librarys(
 
 
 REFUSED = {
-    "--report OUT": "--report explains a photo; name it with --photo IMAGE.",
-    "--card OUT --photo a.png": "--photo has no use with --card; leave it away.",
-    "--card OUT --photos a": "--photos has no use with --card; leave it away.",
+    "--report OUT": "--report explains a photo: add --photo IMAGE.",
+    "--card OUT --photo a.png": "--photo does not apply to --card: leave it out.",
+    "--card OUT --photos a": "--photos does not apply to --card: leave it out.",
     "--card OUT --onnx OUT": "argument --onnx: not allowed with argument --card",
     "": "one of the arguments --card --onnx --report --web is required",
-    "--card OUT --precision fp16": "--precision has no use with --card; leave it away.",
+    "--card OUT --precision fp16": "--precision does not apply to --card: leave it out.",
     "--report OUT --photo nowhere.png": "nowhere.png",
 }
 
@@ -56,4 +56,4 @@ def test_what_cannot_be_is_told_and_nothing_is_written(
         assert sentence in capsys.readouterr().err
         assert not out.exists()
     assert main(["export", "--card", str(out)]) == 2
-    assert "--card is of a model: name its folder, gallop export MODEL --card FILE." in capsys.readouterr().err
+    assert "--card needs a trained model: gallop export MODEL --card FILE." in capsys.readouterr().err

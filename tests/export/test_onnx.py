@@ -93,7 +93,7 @@ def test_the_command_writes_the_file_and_tells_its_parity(
     assert "quantized" not in said
     (tmp_path / "empty").mkdir()
     assert main(["export", str(model), "--onnx", str(out), "--photos", str(tmp_path / "empty")]) == 2
-    assert "holds no images" in capsys.readouterr().err
+    assert "contains no images" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_told_in_one_sentence_and_nothing_is_written(

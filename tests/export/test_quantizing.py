@@ -104,10 +104,10 @@ def test_the_command_tells_what_it_changes(model: Path, tmp_path: Path, capsys: 
 
 
 REFUSED = {
-    "--onnx OUT --quantize": "--quantize is measured on photos: name a folder of them with --photos DIR.",
-    "--card OUT --quantize": "--quantize has no use with --card; leave it away.",
+    "--onnx OUT --quantize": "--quantize needs photos to measure its effect: add --photos DIR.",
+    "--card OUT --quantize": "--quantize does not apply to --card: leave it out.",
     "--onnx OUT --quantize --photos FEW": "3 photos say too little about what 8 bits change: give 20 or more",
-    "--onnx FEW --quantize --photos FEW": "is a folder; give the name of a file.",
+    "--onnx FEW --quantize --photos FEW": "is a folder: give the name of a file.",
 }
 
 

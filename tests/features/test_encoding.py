@@ -366,7 +366,7 @@ def test_a_pipe_in_the_cache_is_neither_waited_for_nor_replaced(tmp_path: Path) 
     victim = files(tmp_path)[0]
     victim.unlink()
     os.mkfifo(victim)
-    with pytest.warns(UserWarning, match="it is no plain file, so it is not replaced"):
+    with pytest.warns(UserWarning, match="it is not a regular file, so it is not replaced"):
         assert torch.equal(first, every(views_of(photos(1), FeatureCache(tmp_path))))
     assert victim.is_fifo()
 

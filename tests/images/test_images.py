@@ -459,7 +459,7 @@ JPEG = encode(PIXELS, "JPEG")
 RGB_TAGS = {256: [WIDTH], 257: [HEIGHT], 258: [8, 8, 8], 259: [1], 262: [2], 277: [3], 278: [HEIGHT]}
 REFUSED = [
     ("nothing.jpg", b"", EmptyImage, "nothing.jpg is empty"),
-    ("a.jpg", EPS, UnsupportedImage, "a.jpg is an EPS file, which is not read here: save it as JPEG or PNG."),
+    ("a.jpg", EPS, UnsupportedImage, "a.jpg is an EPS file, which is not supported: save it as JPEG or PNG."),
     ("dos.jpg", b"\xc5\xd0\xd3\xc6" + bytes(30), UnsupportedImage, "an EPS file"),
     ("b.png", b"\n<!DOCTYPE html><html>404", NotAnImage, "b.png is a web page, not a picture"),
     ("c.png", b"just some text", NotAnImage, "c.png is not a picture: give a JPEG, PNG, WebP"),
@@ -477,9 +477,9 @@ REFUSED = [
     ("l.ico", b"\0\0\1\0\1\0", UnsupportedImage, "an icon file"),
     ("m.jpg", b"PK\3\4rest", UnsupportedImage, "a ZIP file"),
     ("n.ppm", encode(PIXELS, "PPM"), NotAnImage, "not a picture"),  # Pillow would read it; the allow-list does not
-    ("o.png", png((12000, 9000), b""), TooManyPixels, "o.png has 12000 x 9000 = 108 megapixels; the limit is 40: make"),
+    ("o.png", png((12000, 9000), b""), TooManyPixels, "o.png has 12000 x 9000 = 108 megapixels. The limit is 40: make"),
     ("p.png", png((20000, 20000), b""), TooManyPixels, "400 megapixels"),  # where Pillow itself raises
-    ("q.png", png((20000, 1), b""), TooManyPixels, "q.png has 20000 x 1 pixels; the longest side may have 16384"),
+    ("q.png", png((20000, 1), b""), TooManyPixels, "q.png has 20000 x 1 pixels. The limit for a side is 16384"),
     ("r.webp", webp_header(8192, 8192, "VP8X"), TooManyPixels, "8192 x 8192"),
     ("r.webp", webp_header(8192, 8192, "VP8L"), TooManyPixels, "8192 x 8192"),
     ("r.webp", webp_header(8192, 8192, "VP8"), TooManyPixels, "8192 x 8192"),
@@ -518,7 +518,7 @@ def test_ghostscript_is_never_reached(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert type(refusal(path)) is UnsupportedImage
     with Image.open(path) as lazy:  # opened by the caller, not yet decoded
         error = refusal(lazy)
-    assert str(error).startswith("photo.jpg was opened as EPS, which is not read here")
+    assert str(error).startswith("photo.jpg was opened as EPS, which is not supported")
 
 
 def test_pixel_data_is_counted_to_its_end_and_no_further() -> None:
@@ -559,7 +559,7 @@ def test_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
         ("nul\0l.jpg", "nul?l.jpg cannot be opened"),
         ("x" * 5000, "File name too long"),
         ("", "cannot be opened"),
-        ("https://example.org/cat.jpg", "nothing is downloaded, so save the picture and give its path"),
+        ("https://example.org/cat.jpg", "Nothing is downloaded: save the picture and give its path"),
     ]
     for source, words in rows:
         error = refusal(source)

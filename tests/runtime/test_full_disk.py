@@ -161,8 +161,7 @@ def test_no_room_for_a_later_epoch_keeps_the_one_before(
         stopped = call(*things.train(out))
     refused(stopped, out / WORK / TRAINING)
     assert stopped.err.splitlines()[-1].endswith(
-        f"What has been learned up to the last epoch is kept in {out}; the same command with --resume goes on from "
-        "there."
+        f"The training up to the last epoch is saved in {out}. Add --resume to the same command to continue."
     )
     assert list(disk.files()) == [f"model/{WORK}/{TRAINING}"]
     disk.clear()
@@ -222,7 +221,7 @@ def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives
         busy = call(*things.train(out, "--overwrite"))
     assert (busy.code, busy.out) == (2, "")
     assert busy.err.splitlines()[-1] == (
-        f"gallop: error: Another process is training into {out}; wait, or choose another folder."
+        f"gallop: error: Another process is training into {out}: wait, or choose another folder."
     )
     (out / WORK).mkdir(exist_ok=True)
     (out / WORK / LOCK).touch()  # of one that was killed
@@ -344,5 +343,5 @@ def test_a_result_that_cannot_be_said(things: Things, tmp_path: Path, stream: st
         assert done.stderr.splitlines()[-1] == f"gallop: error: {NO_ROOM}."
     else:
         assert done.returncode == 0
-        assert "Learned 2 classes" in done.stdout
+        assert "Trained on 2 classes" in done.stdout
     assert (tmp_path / "model" / TENSORS).read_bytes() == (things.model / TENSORS).read_bytes()

@@ -41,8 +41,8 @@ def test_a_plain_file_and_a_link_to_one_are_read(tmp_path: Path) -> None:
         ("folder", errno.EISDIR, "it is a folder, not a file"),
         ("absent", errno.ENOENT, "No such file"),
         ("link to nothing", errno.ENOENT, "No such file"),
-        ("nul\0l", errno.EINVAL, "no file can have this name"),
-        ("large", errno.EFBIG, "it has more than 1 MB, the most that is read of such a file"),
+        ("nul\0l", errno.EINVAL, "it is not a valid file name"),
+        ("large", errno.EFBIG, "it is larger than 1 MB, the limit for such a file"),
     ],
 )
 def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path, name: str, number: int, said: str) -> None:
@@ -73,7 +73,7 @@ def test_a_file_that_grows_while_it_is_read_is_not_read_to_its_end(
     path = tmp_path / "log.json"
     path.write_bytes(bytes(100))
     monkeypatch.setattr("gallop.runtime.reading.os.fstat", lambda handle: os.stat_result((0o100644, *[0] * 9)))
-    with pytest.raises(OSError, match="it has more than"):
+    with pytest.raises(OSError, match="it is larger than"):
         read_bytes(path, 99)
 
 
@@ -103,25 +103,25 @@ def test_names_and_metadata_are_known_before_the_tensors_are_made(tmp_path: Path
     made = found.tensors()
     assert all(torch.equal(made[name], value) for name, value in TENSORS.items())
     check_tensor_file(path, 10**4)
-    with pytest.raises(OSError, match="it has more than"):
+    with pytest.raises(OSError, match="it is larger than"):
         read_tensor_file(path, 10)
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no safetensors file, or cut short"),
-        (b"\x08", "cut short"),
-        (with_header(b"")[:8], "cut short"),
-        (save(TENSORS)[:40], "cut short"),
+        (b"", "not a safetensors file, or it is truncated"),
+        (b"\x08", "truncated"),
+        (with_header(b"")[:8], "truncated"),
+        (save(TENSORS)[:40], "truncated"),
         (b"\xff" * 64, "claims 18446744073709551615 bytes"),
-        ((LARGEST_HEADER + 1).to_bytes(8, "little") + bytes(100), "damaged or made to do harm"),
-        (with_header(b"\xff\xfe{}"), "its header is no list of tensors"),
-        (with_header([]), "no list of tensors"),
-        (with_header(3), "no list of tensors"),
-        (with_header({"__metadata__": 3}), "no list of tensors"),
-        (with_header(b"[" * 100_000), "no list of tensors"),
-        (flood(100_000), "damaged or made to do harm"),
+        ((LARGEST_HEADER + 1).to_bytes(8, "little") + bytes(100), "damaged or malicious"),
+        (with_header(b"\xff\xfe{}"), "its header is not a list of tensors"),
+        (with_header([]), "not a list of tensors"),
+        (with_header(3), "not a list of tensors"),
+        (with_header({"__metadata__": 3}), "not a list of tensors"),
+        (with_header(b"[" * 100_000), "not a list of tensors"),
+        (flood(100_000), "damaged or malicious"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

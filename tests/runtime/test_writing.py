@@ -307,7 +307,7 @@ def test_what_is_no_plain_file_is_not_replaced(tmp_path: Path, write: Callable[[
     os.mkfifo(pipe)
     link.symlink_to(pipe)
     for path in (pipe, link):
-        with pytest.raises(OSError, match="it is no plain file, so it is not replaced"):
+        with pytest.raises(OSError, match="it is not a regular file, so it is not replaced"):
             write(path, b"text")
     assert pipe.is_fifo()
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["link", "pipe"]

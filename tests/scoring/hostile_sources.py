@@ -99,29 +99,29 @@ def tar(at: Path, *parts: bytes) -> Path:
     return at / "photos.tar"
 
 
-@hostile("a tar cut at the third of five headers", 2, 1, says="damaged or cut")
+@hostile("a tar cut at the third of five headers", 2, 1, says="damaged or truncated")
 def tar_cut_at_header(at: Path) -> Path:
     return tar(at, *photos_in_tar()[:2])
 
 
-@hostile("a tar cut inside the third of five headers", 2, 1, says="damaged or cut")
+@hostile("a tar cut inside the third of five headers", 2, 1, says="damaged or truncated")
 def tar_cut_in_header(at: Path) -> Path:
     return tar(at, *photos_in_tar()[:2], photos_in_tar()[2][:100])
 
 
-@hostile("a tar with a byte flipped in the third of five headers", 2, 1, says="damaged or cut")
+@hostile("a tar with a byte flipped in the third of five headers", 2, 1, says="damaged or truncated")
 def tar_flipped(at: Path) -> Path:
     first, second, third, *others = photos_in_tar()
     return tar(at, first, second, bytes([third[0] ^ 1]), third[1:], *others, END)
 
 
-@hostile("a tar with two blocks of zeros before the third of five members", 2, 1, says="more follows after its end")
+@hostile("a tar with two blocks of zeros before the third of five members", 2, 1, says="there is data after its end")
 def tar_zeros(at: Path) -> Path:
     members = photos_in_tar()
     return tar(at, *members[:2], END, *members[2:], END)
 
 
-@hostile("a tar with one block of zeros before the third of five members", 2, 1, says="damaged or cut")
+@hostile("a tar with one block of zeros before the third of five members", 2, 1, says="damaged or truncated")
 def tar_one_zero_block(at: Path) -> Path:
     members = photos_in_tar()
     return tar(at, *members[:2], bytes(512), *members[2:], END)
@@ -141,7 +141,7 @@ def gzip_check_sum(at: Path) -> Path:
     return at / "photos.tar.gz"
 
 
-@hostile("a tar in which a photo is a link to another", 1, 1, says="stored as a link")
+@hostile("a tar in which a photo is a link to another", 1, 1, says="is a link or another special entry")
 def tar_links(at: Path) -> Path:
     return tar(at, photos_in_tar()[0], member("again.png", 0, tarfile.LNKTYPE), END)
 
@@ -170,19 +170,21 @@ def zeros(mega: int) -> list[bytes]:
     return [ZEROS] * (mega // 16)
 
 
-@hostile("a tar.gz with a pax header of 2 GB", 1, 1, says="a header in it has more than 1 MB")
+@hostile("a tar.gz with a pax header of 2 GB", 1, 1, says="one of its headers is larger than 1 MB")
 def tar_pax(at: Path) -> Path:
     header = member("header", 2**31, tarfile.XHDTYPE)
     return gzipped(at, [photos_in_tar()[0], header, *zeros(2048), photos_in_tar()[1], END])
 
 
-@hostile("a tar.gz with a GNU long name of 2 GB", 1, 1, says="a header in it has more than 1 MB")
+@hostile("a tar.gz with a GNU long name of 2 GB", 1, 1, says="one of its headers is larger than 1 MB")
 def tar_long_name(at: Path) -> Path:
     header = member("header", 2**31, tarfile.GNUTYPE_LONGNAME)
     return gzipped(at, [photos_in_tar()[0], header, *zeros(2048), photos_in_tar()[1], END])
 
 
-@hostile("a tar.gz with a sparse member whose map goes on for 1 GB", 1, 1, says="a header in it has more than 1 MB")
+@hostile(
+    "a tar.gz with a sparse member whose map goes on for 1 GB", 1, 1, says="one of its headers is larger than 1 MB"
+)
 def tar_sparse(at: Path) -> Path:
     header = bytearray(member("x.png", 0, tarfile.GNUTYPE_SPARSE))
     header[482] = 1
@@ -250,7 +252,7 @@ def table(at: Path, columns: dict[str, Any], **how: Any) -> Path:
     return at / "t.parquet"
 
 
-@hostile("a Parquet table with six cells of 256 MB", 0, 1, says="a page of more than 256 MB")
+@hostile("a Parquet table with six cells of 256 MB", 0, 1, says="a page larger than 256 MB")
 def parquet_cells(at: Path) -> Path:
     cell = pa.table({"image": [bytes(2**28)]})
     with parquet.ParquetWriter(at / "t.parquet", cell.schema, compression="zstd", **PLAIN) as writer:
@@ -259,7 +261,7 @@ def parquet_cells(at: Path) -> Path:
     return at / "t.parquet"
 
 
-@hostile("a Parquet table with three cells of 128 MB in a page", 0, 1, says="a page of more than 256 MB")
+@hostile("a Parquet table with three cells of 128 MB in a page", 0, 1, says="a page larger than 256 MB")
 def parquet_page(at: Path) -> Path:
     return table(at, {"image": [bytes(2**27)] * 3}, **PLAIN)
 
@@ -318,7 +320,7 @@ def parquet_list(at: Path) -> Path:
     return table(at, {"image": cells}, write_statistics=False)
 
 
-@hostile("a Parquet table with two columns of one name", 0, 1, says="two columns 'path'")
+@hostile("a Parquet table with two columns of one name", 0, 1, says="two columns called 'path'")
 def parquet_twice(at: Path) -> Path:
     made = pa.Table.from_arrays([pa.array(["a.png"]), pa.array(["b.png"])], names=["path", "path"])
     parquet.write_table(made, at / "t.parquet")
@@ -332,7 +334,7 @@ def csv(at: Path, text: str, encoding: str = "utf-8") -> Path:
     return at / "t.csv"
 
 
-@hostile("a CSV table with two columns of one name", 0, 1, says="two columns 'path'")
+@hostile("a CSV table with two columns of one name", 0, 1, says="two columns called 'path'")
 def csv_twice(at: Path) -> Path:
     return csv(at, "path,path\na.png,a.png\n")
 

@@ -80,7 +80,7 @@ def test_a_bucket_holds_what_a_folder_does(tmp_path: Path, memory: Any) -> None:
     assert (again.done, again.shards, again.skipped) == (10, 1, 13)
     assert bucket.read("part-000001.parquet", 2**20) == disk.read("part-000001.parquet", 2**20)
     settle_manifest(bucket, manifest_of(worker, **ASKED))
-    with pytest.raises(DataError, match="memory://bucket/out holds answers of another source"):
+    with pytest.raises(DataError, match="memory://bucket/out holds results of another source"):
         settle_manifest(bucket, manifest_of(worker, **ASKED | {"source": "b"}))
 
 
@@ -97,12 +97,12 @@ def test_of_two_that_begin_in_a_bucket_at_one_moment_the_one_that_lost_finds_out
         return put(self, path, value.replace(b'"source": "a"', b'"source": "b"'), **named)
 
     monkeypatch.setattr(type(memory), "pipe_file", then_the_other)
-    with pytest.raises(DataError, match="holds answers of another source"):
+    with pytest.raises(DataError, match="holds results of another source"):
         settle_manifest(place, manifest_of(worker, **ASKED))
     assert names(place) == [MANIFEST]
 
 
-@pytest.mark.parametrize("kind", ["written", "looked for", "read"])
+@pytest.mark.parametrize("kind", ["written", "looked up", "read"])
 def test_what_a_service_refuses_is_a_sentence(memory: Any, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     place = open_destination("memory://bucket/out")
     place.write("there.txt", b"x")
@@ -115,24 +115,24 @@ def test_what_a_service_refuses_is_a_sentence(memory: Any, monkeypatch: pytest.M
 
     calls: dict[str, Callable[[], object]] = {
         "written": lambda: place.write("a.txt", b"x"),
-        "looked for": lambda: place.has("there.txt"),
+        "looked up": lambda: place.has("there.txt"),
         "read": lambda: place.read("there.txt", 9),
     }
     with pytest.raises(DataError) as refusal:
         calls[kind]()
-    assert str(refusal.value).endswith(f"cannot be {kind} (AccessDenied): check the address and your rights.")
+    assert str(refusal.value).endswith(f"cannot be {kind} (AccessDenied): check the address and your permissions.")
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("ROOT/file", "is a file; give the name of a folder"),
+        ("ROOT/file", "is a file: give the name of a folder"),
         (
             "https://example.org/out",
-            "Nothing is written to https://example.org/out: give a path, or an address of s3://",
+            "Nothing can be written to https://example.org/out: give a path, or an address of s3://",
         ),
-        ("hf://datasets/me/out", "Nothing is written to hf://"),
-        ("simplecache::s3://bucket/out", "Nothing is written to simplecache"),
+        ("hf://datasets/me/out", "Nothing can be written to hf://"),
+        ("simplecache::s3://bucket/out", "Nothing can be written to simplecache"),
     ],
 )
 def test_where_nothing_can_be_written(tmp_path: Path, name: str, sentence: str) -> None:

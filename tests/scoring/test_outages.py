@@ -28,7 +28,7 @@ from tests.cli.test_cli import Outcome, call
 from tests.scoring.test_sources import archive, png
 from tests.scoring.web import Web, web
 
-SILENCE = partial(pytest.warns, UserWarning, match=r"://\w+ does not answer \(.+\); it is asked again\.$")
+SILENCE = partial(pytest.warns, UserWarning, match=r"://\w+ does not respond \(.+\)\. Trying again\.$")
 GONE = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
 
 
@@ -88,7 +88,7 @@ def test_a_first_photo_that_cannot_be_read_is_a_row_where_others_can(
     monkeypatch.setattr("gallop.answers.sources.opening.os.listdir", lambda path: opened("bad.png", 0))
     for beside in ([str(tmp_path / "bad.png")], [str(tmp_path / "too" / "bad.png")]):
         monkeypatch.setattr(outages, "_told", set())
-        with pytest.warns(UserWarning, match="it is asked again"), pytest.raises(Unreachable, match="The disk"):
+        with pytest.warns(UserWarning, match="Trying again"), pytest.raises(Unreachable, match="The disk"):
             Opener().read(str(tmp_path / "bad.png"), beside)
 
 
@@ -99,7 +99,7 @@ def test_a_folder_that_is_still_listed_is_no_proof_that_its_photos_come(
         raise OSError(errno.EIO, "Input/output error", path)
 
     monkeypatch.setattr("gallop.answers.sources.opening.open_file", gone)
-    with pytest.warns(UserWarning, match="it is asked again"), pytest.raises(Unreachable, match="The disk"):
+    with pytest.warns(UserWarning, match="Trying again"), pytest.raises(Unreachable, match="The disk"):
         Opener().read(str(tmp_path / "0.png"), [str(tmp_path / f"{i}.png") for i in range(3)])
 
 
@@ -149,7 +149,7 @@ def test_a_source_whose_photos_do_not_come_one_after_the_other_has_stalled(
     lost(2)
     service.ask("a")
     lost(3)
-    with SILENCE(), pytest.raises(Unreachable, match=r"s3://photos does not answer"):
+    with SILENCE(), pytest.raises(Unreachable, match=r"s3://photos does not respond"):
         service.ask("b")
 
 
@@ -222,7 +222,7 @@ def test_keys_that_are_not_taken_stop_the_call_at_once(code: str, waits: list[fl
     service.ask("a")
     for error in (of_s3(code, 403), caused(PermissionError("The token has expired."), of_s3(code, 400))):
         service.fails = lambda _, error=error: error  # type: ignore[misc]
-        with pytest.raises(KeysRefused, match=r"^s3://photos does not take the keys \(.+\): give others\.$"):
+        with pytest.raises(KeysRefused, match=r"^s3://photos rejects the credentials \(.+\): use others\.$"):
             service.ask("b")
     assert not waits
 
@@ -305,10 +305,10 @@ def test_a_bucket_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
     assert len(there) <= 2
     told, last = "1 table was" if len(there) == 1 else f"{len(there)} tables were", outcome.err.splitlines()[-1]
     assert last.startswith(
-        f"gallop: error: memory://bucket does not answer (Connection reset by peer): it was asked {len(WAITS) + 1} "
-        "times. The last photo asked for was memory://bucket/photos/"
+        f"gallop: error: memory://bucket does not respond (Connection reset by peer) after {len(WAITS) + 1} "
+        "attempts. The last photo requested was memory://bucket/photos/"
     )
-    assert last.endswith(f" {told} written to {tmp_path / 'out'}; the same call goes on after that.")
+    assert last.endswith(f" {told} written to {tmp_path / 'out'}. Run the same command again to continue.")
     whole = tables(tmp_path / "whole")
     assert there == {name: whole[name] for name in there}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [MANIFEST, *there]
@@ -328,7 +328,7 @@ def test_a_folder_that_cannot_be_listed_in_an_outage_is_not_left_out(
         return ls(self, path, **named)
 
     monkeypatch.setattr(type(memory), "ls", gone)
-    with SILENCE(), pytest.raises(Unreachable, match="memory://bucket does not answer"):
+    with SILENCE(), pytest.raises(Unreachable, match="memory://bucket does not respond"):
         list(open_source(bucket, Opener()))
     fails[0] = False
     assert len(list(open_source(bucket, Opener()))) == 45
@@ -428,8 +428,8 @@ def test_a_server_that_stops_answering_stops_the_call_and_the_next_one_goes_on(
     server.stops(how, at="25.png")
     outcome = predict(tmp_path / "list.txt", tmp_path / "out", backbone, "--web")
     assert (outcome.code, outcome.out) == (75, "")
-    assert "The web does not answer (" in outcome.err.splitlines()[-1]
-    assert "the same call goes on after that." in outcome.err
+    assert "The web does not respond (" in outcome.err.splitlines()[-1]
+    assert "Run the same command again to continue." in outcome.err
     before = tables(tmp_path / "out")
     assert len(before) <= 2
     server.goes_on()
@@ -444,5 +444,5 @@ def test_without_anyone_to_ask_it_is_told(backbone: Path, tmp_path: Path, waits:
     (tmp_path / "list.txt").write_text("http://127.0.0.1:1/a.png\n")
     outcome = predict(tmp_path / "list.txt", tmp_path / "out", backbone, "--web")
     assert outcome.code == 75
-    assert "The last photo asked for was http://127.0.0.1:1/a.png." in outcome.err
+    assert "The last photo requested was http://127.0.0.1:1/a.png." in outcome.err
     assert waits == [*WAITS]

@@ -206,7 +206,7 @@ def test_a_photo_that_ends_every_worker_and_a_backbone_that_is_not_there_are_sen
         pool.give("good", [good])
         pool.give("bad", [good, deadly])
         with pytest.raises(
-            ParallelError, match=r"lost 2 times while it answered the photos from a\.png to deadly\.png"
+            ParallelError, match=r"lost 2 times while it processed the photos from a\.png to deadly\.png"
         ):
             pool.finish()
         assert taken["good"]["key"].to_pylist() == ["a.png"]

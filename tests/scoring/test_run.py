@@ -158,7 +158,7 @@ def test_another_source_is_not_mixed_in(taught: GalLoPClassifier, photos: Path, 
         (photos / "blue" / "3.png").unlink()
     else:
         (photos / "blue" / "3.png").rename(photos / "blue" / "33.png")
-    with pytest.raises(DataError, match="holds answers to other photos than the source has there now: some came or"):
+    with pytest.raises(DataError, match="holds results for photos that differ from those now in the source: some were"):
         run(worker, photos, tmp_path / "out")
     assert rows(tmp_path / "out") == before
 
@@ -178,7 +178,7 @@ def test_bytes_that_were_flipped_in_a_shard_are_noticed_and_its_photos_answered_
         assert read_shard(open_destination(str(out)), 1) is None
     for cut in (whole[damaged][:-50], b""):
         damaged.write_bytes(cut)
-        with pytest.warns(UserWarning, match=re.escape(f"{shard_file(1)} is damaged; its photos are ans")):
+        with pytest.warns(UserWarning, match=re.escape(f"{shard_file(1)} is damaged. Its photos are pro")):
             done = run(worker, photos, out, part=(1, 2))
         assert (done.done, done.skipped, done.skipped_errors, done.shards) == (10, 34, 2 - done.errors, 1)
         assert {path: path.read_bytes() for path in out.rglob("*.*")} == whole
@@ -244,11 +244,11 @@ def test_a_folder_takes_one_model_and_one_source(taught: GalLoPClassifier, tmp_p
     for changed, why in (
         (manifest_of(PhotoScorer(other), **asked), "another model"),
         (manifest_of(PhotoScorer(taught, extras=ALL), **asked), "other columns"),
-        (manifest_of(PhotoScorer(taught, draft=True), **asked), "photos that were decoded otherwise"),
+        (manifest_of(PhotoScorer(taught, draft=True), **asked), "photos that were decoded differently"),
         (manifest_of(worker, **asked | {"source": "b"}), "another source"),
         (manifest_of(worker, **asked | {"shard_size": 11}), "shards of another size"),
     ):
-        with pytest.raises(DataError, match=f"holds answers of {why}: give another folder"):
+        with pytest.raises(DataError, match=f"holds results of {why}. Use another folder"):
             settle_manifest(open_destination(str(tmp_path)), changed)
 
 

@@ -128,7 +128,7 @@ def test_from_a_bucket_into_a_bucket_it_is_what_it_is_on_disk(
     assert json.loads(mine[MANIFEST])["source"] == "s3://photos/new"
     other = predict("s3://photos/new/red", "s3://photos/out/", backbone)
     assert other.code == 2
-    assert "s3://photos/out/ holds answers of another source: give another folder" in other.err
+    assert "s3://photos/out/ holds results of another source. Use another folder" in other.err
 
 
 def test_a_list_on_disk_that_names_a_bucket_is_told_so_and_read_where_that_is_allowed(
@@ -137,7 +137,7 @@ def test_a_list_on_disk_that_names_a_bucket_is_told_so_and_read_where_that_is_al
     (tmp_path / "list.txt").write_text("s3://photos/new/red/0.png\n")
     assert predict(tmp_path / "list.txt", tmp_path / "out", backbone).code == 2
     (error,) = parquet.read_table(tmp_path / "out")["error"].to_pylist()
-    assert error.startswith("s3://photos/new/red/0.png lies in another bucket or share than the source")
+    assert error.startswith("s3://photos/new/red/0.png is in a different bucket or share from the source")
     assert predict(tmp_path / "list.txt", tmp_path / "allowed", backbone, "--buckets").code == 0
 
 
@@ -156,11 +156,11 @@ def test_without_rights_nothing_is_begun_and_nothing_is_lost(
         outcome = predict(source, out, backbone)
         assert (outcome.code, outcome.out) == (2, "")
         assert outcome.err.splitlines()[-1].startswith("gallop: error: s3://photos")
-        assert " cannot be " in outcome.err or " does not take the keys (" in outcome.err
+        assert " cannot be " in outcome.err or " rejects the credentials (" in outcome.err
         assert "Traceback" not in outcome.err
     assert not (tmp_path / "o").exists()
     worker = scorer()
-    with pytest.raises(KeysRefused, match=r"s3://photos does not take the keys \(.*Access Key.*\): give others"):
+    with pytest.raises(KeysRefused, match=r"s3://photos rejects the credentials \(.*Access Key.*\): use others"):
         worker({"path": ["s3://photos/new/red/0.png"]})
     service.ask_for_no_rights()
     assert service.files("photos/out") == before
@@ -169,10 +169,10 @@ def test_without_rights_nothing_is_begun_and_nothing_is_lost(
 def test_a_bucket_that_is_not_there(photos: Path, service: Service, backbone: Path, tmp_path: Path) -> None:
     outcome = predict(photos, "s3://no-such-bucket/out", backbone)
     assert outcome.code == 2
-    assert f"s3://no-such-bucket/out/{MANIFEST} cannot be written: there is no such bucket." in outcome.err
+    assert f"s3://no-such-bucket/out/{MANIFEST} cannot be written: the bucket does not exist." in outcome.err
     outcome = predict("s3://no-such-bucket/photos", tmp_path / "o", backbone)
     assert outcome.code == 2
-    assert "s3://no-such-bucket/photos is no folder, or is empty: check the address." in outcome.err
+    assert "s3://no-such-bucket/photos is not a folder, or it is empty: check the address." in outcome.err
 
 
 def test_a_service_that_stops_answering_while_tables_are_written_keeps_the_finished_ones(
@@ -190,8 +190,8 @@ def test_a_service_that_stops_answering_while_tables_are_written_keeps_the_finis
         patch.setattr(service.system, "pipe_file", stops)
         outcome = predict(photos, "s3://photos/out", backbone)
     assert outcome.code == 75
-    assert "s3://photos does not answer (the service is gone)" in outcome.err
-    assert "1 table was written to s3://photos/out; the same call goes on after that." in outcome.err
+    assert "s3://photos does not respond (the service is gone)" in outcome.err
+    assert "1 table was written to s3://photos/out. Run the same command again to continue." in outcome.err
     assert sorted(service.files("photos/out")) == [MANIFEST, "part-000000.parquet"]
     assert predict(photos, "s3://photos/out", backbone, "--json").json["skipped"] == 10
     assert len(service.files("photos/out")) == 4

@@ -72,7 +72,7 @@ def test_a_list_leads_to_public_addresses_alone(server: Web, connected: list[str
     assert call("embed", tmp_path / "list.txt", "--web", *words).code == 2
     errors = parquet.read_table(tmp_path / "out")["error"].to_pylist()
     assert errors[:2] == [None, None]
-    not_public, malformed = "it leads to an address that is not public", "an address begins with http"
+    not_public, malformed = "it resolves to an address that is not public", "an address must begin with http"
     said = [not_public] * 3 + [malformed] * 2 + [not_public] * 3 + [malformed]
     assert [words in error for words, error in zip(said, errors[2:], strict=True)] == [True] * len(bad), errors
     assert set(connected) == {PUBLIC}
@@ -113,19 +113,19 @@ def test_a_list_a_table_and_an_archive_at_an_address(parts: bool, server: Web, t
 def test_what_cannot_be_read_as_a_source(server: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     server.files = {"list.txt": b"a.png\n" * 10_000, "a/list.txt": b"a.png\n" * 10}
     for place, sentence in {
-        "none.txt": "cannot be read: it answered with status 404",
-        "photos": "is an address of the web, where no folder is listed",
-        "s-*.tar": "is an address of the web, where no folder is listed",
+        "none.txt": "cannot be read: it responded with status 404",
+        "photos": "is a web address, and web folders cannot be listed",
+        "s-*.tar": "is a web address, and web folders cannot be listed",
     }.items():
         with pytest.raises(DataError, match=sentence):
             list(open_source(f"{server.address}/{place}", OPENER))
     changing = iter(open_source(f"{server.address}/list.txt", OPENER))
     next(changing)
     server.files = {"list.txt": b"b.png\n" * 9_000}
-    with pytest.raises(DataError, match="it has changed while it was read"):
+    with pytest.raises(DataError, match="it changed while it was being read"):
         list(changing)
     server.parts = False
-    with pytest.raises(DataError, match="sends no parts of a file, and it has more than 2000 bytes"):
+    with pytest.raises(DataError, match="does not support range requests, and it has more than 2000 bytes"):
         list(open_source(f"{server.address}/list.txt", replace(OPENER, limits=ImageLimits(max_bytes=2000))))
 
 
@@ -138,7 +138,7 @@ def test_a_source_that_is_silent_stops_the_call(how: str, server: Web, monkeypat
     monkeypatch.setattr(outages, "_told", set())
     server.stops(how, at="list.txt")
     with (
-        pytest.warns(UserWarning, match="The web does not answer"),
-        pytest.raises(Unreachable, match=r"it took more than 0\.2 s\): it was asked 5 times"),
+        pytest.warns(UserWarning, match="The web does not respond"),
+        pytest.raises(Unreachable, match=r"it took more than 0\.2 s\) after 5 attempts"),
     ):
         list(open_source(f"{server.address}/list.txt", OPENER))

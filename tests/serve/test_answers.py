@@ -131,12 +131,12 @@ def test_an_explanation_is_a_picture_where_one_is_asked_for(
 @pytest.mark.parametrize(
     ("path", "sent", "status", "code", "words"),
     [
-        ("/explain", [photo(), photo()], 422, "several_photos", "One photo is explained at a time"),
-        ("/explain?class=dragon", [photo()], 422, "no_class", "the classes are red, green, blue, yellow"),
+        ("/explain", [photo(), photo()], 422, "several_photos", "Only one photo can be explained at a time"),
+        ("/explain?class=dragon", [photo()], 422, "no_class", "The classes are red, green, blue, yellow"),
         ("/explain?class=", [photo()], 422, "bad_request", "no visible characters"),
         ("/explain?format=gif", [photo()], 422, "bad_parameter", "format"),
-        ("/models/none/predict", [photo()], 404, "no_model", "the models are colours, warm, others"),
-        ("/predicts", [photo()], 404, "not_found", "/openapi.json shows"),
+        ("/models/none/predict", [photo()], 404, "no_model", "The models are colours, warm, others"),
+        ("/predicts", [photo()], 404, "not_found", "see /openapi.json"),
         ("/predict", [photo()] * 33, 413, "too_many_photos", "32 photos"),
     ],
 )

@@ -68,7 +68,7 @@ def test_keys_are_kept_as_hashes_alone() -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "holds no key"), ("short\n", "16 characters or more"), ("ein-schlüssel-der-lang-ist\n", "of ASCII")],
+    [("", "contains no keys"), ("short\n", "at least 16 ASCII"), ("ein-schlüssel-der-lang-ist\n", "ASCII")],
 )
 def test_a_key_file_that_is_of_no_use(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "keys.txt"

@@ -179,7 +179,7 @@ def test_a_request_has_so_many_pixels_and_no_more(models: dict[str, Path]) -> No
     with running(models, megapixels=1) as service:
         refused = service.post("/predict", large, large)
         assert refusal(refused) == (413, "too_many_pixels")
-        assert "1 megapixels together" in refused.json()["error"]["message"]
+        assert "1 megapixels in total" in refused.json()["error"]["message"]
         assert service.post("/predict", large, photo()).status_code == 200
         assert service.post("/explain", encode(Image.new("RGB", (1000, 1001)), "PNG")).status_code == 413
 

@@ -142,7 +142,7 @@ def test_a_service_says_where_it_is_and_whom_it_answers(models: dict[str, Path],
         process.terminate()
         assert process.stderr is not None
         lines = process.stderr.read()
-    assert f"gallop: Serving pets, warm at {address}; /openapi.json describes it.\n" in lines
+    assert f"gallop: Serving pets, warm at {address}; the API is described in /openapi.json.\n" in lines
     assert "warning" not in lines
 
 
@@ -161,7 +161,7 @@ def test_who_serves_others_without_a_key_is_warned(
 
     assert "warning" not in said()
     named = ("--host", "0.0.0.0", "--allowed-host", "lab-pc")
-    assert "gallop: warning: Everybody who reaches this machine" in said(*named)
+    assert "gallop: warning: Anyone who can reach this machine" in said(*named)
     monkeypatch.setenv("GALLOP_API_KEY", "a-key-that-is-long-enough")
     assert "warning" not in said("--host", "0.0.0.0")
     assert "GALLOP_API_KEY" not in os.environ
@@ -176,12 +176,12 @@ def free_port() -> int:
     ("words", "said"),
     [
         (["{model}", "{model}"], "Two models have the same name (colours, colours): write NAME=DIR"),
-        (["a b={model}"], "names no model"),
-        (["{model}", "--queue", "8"], "--queue 8 has no room for the 32 photos of a request (--photos)"),
+        (["a b={model}"], "does not name a model"),
+        (["{model}", "--queue", "8"], "--queue 8 is less than --photos 32 of a request"),
         (["{model}", "--host", "0.0.0.256!"], "nor an address such as 192.168.1.20"),
         (["{model}", "--host", "203.0.113.7"], "cannot listen on 203.0.113.7"),
-        (["{model}", "--host", "0.0.0.0"], "by any name: give --key-file, or --allowed-host NAME"),
-        (["{model}", "--host", "::"], "by any name: give --key-file, or --allowed-host NAME"),
+        (["{model}", "--host", "0.0.0.0"], "under any name. Add --key-file, or --allowed-host NAME"),
+        (["{model}", "--host", "::"], "under any name. Add --key-file, or --allowed-host NAME"),
         (["{model}", "--wait", "2000"], "milliseconds from 0 to 1000"),
         (["{model}", "--key-file", "none.txt"], "none.txt of --key-file cannot be read"),
         (["none"], "none is no checkpoint"),

@@ -25,13 +25,13 @@ _SKIPPED = 2**16
 def archive_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
     """Yield files in archives whose names say that they are photos, archive after archive in the order of their names.
 
-    A key is the archive's name, ``/`` and the name in it. An archive that is damaged or cut, or is none, leaves a row
-    that says so behind the rows of what comes before, and the next one is read; a bucket that stops answering in the
-    middle of one is none of these.
+    A key is the archive's name, ``/`` and the name in it. An archive that is damaged, truncated or not an archive
+    leaves a row that says so after the rows of what comes before, and the next one is read. This does not hold for a
+    bucket that stops answering in the middle of one.
     """
     archives = _archives(name, opener)
     if not archives:
-        raise DataError(f"No archive is called {printable_name(name)}: check the path.")
+        raise DataError(f"No archive matches {printable_name(name)}: check the path.")
     for archive in archives:
         yield from _photos_of(archive, opener)
 
@@ -62,12 +62,13 @@ def _photos_of(archive: str, opener: Opener) -> Iterator[SourceItem]:
     except DataError:
         raise
     except Exception as error:  # tarfile, zlib and every service have errors of their own
-        yield SourceItem(short, problem=f"The archive {printable_name(short)} cannot be read on: {reason(error)}.")
+        problem = f"The archive {printable_name(short)} cannot be read to its end: {reason(error)}."
+        yield SourceItem(short, problem=problem)
 
 
 def _photo(stream: _Forward, member: tarfile.TarInfo, key: str, limits: ImageLimits) -> SourceItem:
     if not member.isreg() or member.issparse():
-        said = f"{printable_name(key)} is stored as a link or in another special way: pack the photo itself."
+        said = f"{printable_name(key)} is a link or another special entry: put the photo itself into the archive."
         return SourceItem(key, problem=said)
     if member.size > limits.max_bytes:
         return SourceItem(key, problem=str(too_large(printable_name(key), limits)))
@@ -91,7 +92,7 @@ class _Forward:
     and the end is checked here.
 
     Attributes:
-        left: bytes that may be read before somebody sets this anew.
+        left: bytes that may be read before this is set again.
     """
 
     def __init__(self, file: Any) -> None:
@@ -104,7 +105,7 @@ class _Forward:
     def seek(self, to: int) -> int:
         """Skip bytes. Raises ReadError where ``to`` has passed already."""
         if to < self._at:
-            raise tarfile.ReadError("a size in it is wrong")
+            raise tarfile.ReadError("one of its headers gives a wrong size")
         while self._at < to and (skipped := self._file.read(min(to - self._at, _SKIPPED))):
             self._at += len(skipped)
         return self._at
@@ -112,7 +113,7 @@ class _Forward:
     def read(self, size: int) -> bytes:
         """Return the next bytes. Raises ReadError where these are more than are left."""
         if not 0 <= size <= self.left:
-            raise tarfile.ReadError(f"a header in it has more than {MOST_HEADER // 2**20} MB")
+            raise tarfile.ReadError(f"one of its headers is larger than {MOST_HEADER // 2**20} MB")
         self._last = self._file.read(size)
         self._at += len(self._last)
         self.left -= size
@@ -125,9 +126,9 @@ class _Forward:
             ReadError: it was not, or something follows these blocks.
         """
         if self._last + self._file.read(tarfile.BLOCKSIZE) != bytes(2 * tarfile.BLOCKSIZE):
-            raise tarfile.ReadError(f"it is damaged or cut {self._at} bytes after its start")
+            raise tarfile.ReadError(f"it is damaged or truncated at byte {self._at}")
         while following := self._file.read(_SKIPPED):
             if following.count(0) < len(following):
                 raise tarfile.ReadError(
-                    "more follows after its end: it is damaged, or several were joined; give these one by one"
+                    "there is data after its end: it is damaged, or several archives were joined. Give them one by one"
                 )

@@ -59,8 +59,8 @@ class Opener:
         self.check(place)
         if protocol_of(place) in _WEB:
             raise DataError(
-                f"{printable_name(place)} is an address of the web, where no folder is listed: give that of a list, a "
-                "table or an archive."
+                f"{printable_name(place)} is a web address, and web folders cannot be listed: give the address of a "
+                "list, a table or an archive."
             )
         import fsspec
 
@@ -90,7 +90,7 @@ class Opener:
                 others=self._others(place, beside),
             )
         except Unreachable as error:
-            raise Unreachable(f"{error} The last photo asked for was {printable_name(place)}.") from error
+            raise Unreachable(f"{error} The last photo requested was {printable_name(place)}.") from error
         except KeysRefused:
             raise
         except (ImageError, DataError) as error:
@@ -104,20 +104,20 @@ class Opener:
         return data
 
     def check(self, place: str) -> None:
-        """Raise DataError where a place is of no kind that is opened here, or may not be read from this source."""
+        """Raise DataError if a place is of an unsupported kind, or may not be read from this source."""
         protocol = protocol_of(place)
         if "::" in place or (protocol and protocol not in (*_WEB, *BUCKETS, *_LOCAL)):
             known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *_WEB))
-            raise DataError(f"{printable_name(place)} is not opened here: give a path, or an address of {known}.")
+            raise DataError(f"{printable_name(place)} cannot be opened: give a path, or an address of {known}.")
         if protocol in _WEB and not self.web:
             raise DataError(
-                f"{printable_name(place)} is an address of the web, and nothing is fetched from there unless it is "
-                f"allowed: give {self.allow.format('web')}."
+                f"{printable_name(place)} is a web address, and nothing is fetched from the web by default. Use "
+                f"{self.allow.format('web')} to allow it."
             )
         if self.home is not None and bucket_of(place) not in ("", bucket_of(self.home)):
             raise DataError(
-                f"{printable_name(place)} lies in another bucket or share than the source, and your keys are only sent "
-                f"there if that is allowed: give {self.allow.format('buckets')}."
+                f"{printable_name(place)} is in a different bucket or share from the source, and your credentials are "
+                f"not sent there by default. Use {self.allow.format('buckets')} to allow it."
             )
 
     def _others(self, place: str, beside: Sequence[str]) -> Iterator[Callable[[], object]]:
@@ -172,7 +172,7 @@ def asked(ask: Callable[[], T], place: str, done: str, *passed: type[Exception])
     """Return what is asked of the service of a place, with patience.
 
     Args:
-        done: what cannot be done where that fails, as a message says it.
+        done: what failed, as a message puts it after "cannot be".
         passed: errors that are raised as they are.
 
     Raises:
@@ -186,7 +186,7 @@ def asked(ask: Callable[[], T], place: str, done: str, *passed: type[Exception])
         raise
     except Exception as error:  # every service has errors of its own
         shown, why = printable_name(place), reason(error)
-        raise DataError(f"{shown} cannot be {done} ({why}): check the address and your rights.") from error
+        raise DataError(f"{shown} cannot be {done} ({why}): check the address and your permissions.") from error
 
 
 def protocol_of(place: str) -> str:

@@ -61,7 +61,7 @@ def patiently(
             found = ask()
         except Exception as error:  # every service has errors of its own
             if _code(error) in _KEYS or _code(error.__cause__) in _KEYS:
-                raise KeysRefused(f"{service} does not take the keys ({reason(error)}): give others.") from error
+                raise KeysRefused(f"{service} rejects the credentials ({reason(error)}): use others.") from error
             silence = silence_in(error)
             if alone:
                 _lost[service] = _lost.get(service, 0.0) + time.monotonic() - began
@@ -71,11 +71,11 @@ def patiently(
             alone = enough and _lost.get(service, 0.0) < STALL_SECONDS and _answers_others(service, others)
             if not alone:
                 if tries == len(WAITS):
-                    said = f"{service} does not answer ({reason(silence)}): it was asked {tries + 1} times."
+                    said = f"{service} does not respond ({reason(silence)}) after {tries + 1} attempts."
                     raise Unreachable(said) from error
                 if tries == SHORT and service not in _told:
                     _told.add(service)
-                    warnings.warn(f"{service} does not answer ({reason(silence)}); it is asked again.", stacklevel=2)
+                    warnings.warn(f"{service} does not respond ({reason(silence)}). Trying again.", stacklevel=2)
                 pause(WAITS[tries])
             tries += 1
         else:

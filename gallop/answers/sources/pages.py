@@ -40,7 +40,7 @@ def row_groups(file: BinaryIO, name: str) -> list[Sequence[_Chunk]]:
     file.seek(-8, SEEK_END)
     size = int.from_bytes(file.read(4), "little")
     if size > LARGEST_FOOTER:
-        raise DataError(f"{name} has a footer of more than {LARGEST_FOOTER // 2**20} MB: write it as several tables.")
+        raise DataError(f"{name} has a footer larger than {LARGEST_FOOTER // 2**20} MB: split it into several tables.")
     file.seek(-8 - size, SEEK_END)
     try:
         groups = _struct(BytesIO(file.read(size)))[4, _LIST]
@@ -60,7 +60,7 @@ def rows_at_once(file: BinaryIO, name: str, group: Sequence[_Chunk], wanted: Col
         wanted: paths of the columns that are read, which hold one value a row.
 
     Raises:
-        DataError: a page is too large, or is none.
+        DataError: a page is too large or damaged.
     """
     wide = [_widest(file, name, start, end) for path, start, end in group if path in wanted]
     return max(1, most // max([1, *wide]))
@@ -84,18 +84,18 @@ def _widest(file: BinaryIO, name: str, at: int, end: int) -> int:
             shared = kind == _DICTIONARY or header[cells, _STRUCT][encoding, _I32] == _PREFIXES
             widest = max(widest, size if shared else -(-size // max(header[cells, _STRUCT][1, _I32], 1)))
         except (LookupError, TypeError, OSError, ValueError, RecursionError) as error:
-            raise DataError(f"{name} is damaged: it has no page at byte {at}.") from error
+            raise DataError(f"{name} is damaged: there is no valid page at byte {at}.") from error
         if not 0 <= size <= LARGEST_PAGE or compressed < 0:
             raise DataError(
-                f"{name} has a page of more than {LARGEST_PAGE // 2**20} MB: write it with fewer rows a row group, or "
-                "give the photos as files."
+                f"{name} has a page larger than {LARGEST_PAGE // 2**20} MB: write it with fewer rows per row group, or "
+                "use image files instead."
             )
         at = file.tell() + compressed
     return widest
 
 
 def _struct(file: BinaryIO) -> _Struct:
-    """Read a struct in Thrift's compact protocol. Raises LookupError where it ends early, or is none."""
+    """Read a struct in Thrift's compact protocol. Raises LookupError if it ends early or is not one."""
     found: _Struct = {}
     field = 0
     while head := file.read(1)[0]:

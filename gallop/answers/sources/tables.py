@@ -34,13 +34,13 @@ LONGEST_CSV_LINE = 2**20
 def listed_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
     """Yield what a list names: paths or addresses, UTF-8; those that are not absolute lie beside the list.
 
-    Empty lines count for nothing.
+    Empty lines are ignored.
     """
     folder = folder_of(name)
     with opened_text(opener, name) as file:
         for number, line in enumerate(lines_of(file, LONGEST_LINE), start=1):
             if line is None:
-                problem = f"Line {number} of the list has more than {LONGEST_LINE:,} characters: it names no photo."
+                problem = f"Line {number} of the list has more than {LONGEST_LINE:,} characters, so it is not a photo."
                 yield SourceItem(f"line {number}", problem=problem)
             elif key := line.strip():
                 yield SourceItem(key, place=below(folder, key))
@@ -57,8 +57,8 @@ def table_photos(name: str, opener: Opener, column: str | None) -> Iterator[Sour
         elif cell is not None and cell.strip():
             yield SourceItem(str(key) if key is not None else cell, place=below(folder_of(name), cell.strip()))
         else:
-            why = " or has another number of cells than the first line" if is_csv else ""
-            yield SourceItem(named, problem=f"Row {number} of the table names no photo{why}.")
+            why = ", or has a different number of cells from the first line" if is_csv else ""
+            yield SourceItem(named, problem=f"Row {number} of the table does not name a photo{why}.")
 
 
 def _csv_rows(name: str, opener: Opener, column: str | None) -> Iterator[tuple[_Cell, _Cell]]:
@@ -104,9 +104,9 @@ def _parquet_rows(name: str, opener: Opener, column: str | None) -> Iterator[tup
                         number += 1
                         yield _content(cell, opener.limits), _content(key, opener.limits)
             if number != table.metadata.num_rows:
-                raise DataError(f"{shown} has {number} rows, and its footer says {table.metadata.num_rows}.")
+                raise DataError(f"{shown} has {number} rows, but its footer says {table.metadata.num_rows}.")
     except (ArrowException, OSError) as error:
-        raise DataError(f"{shown} cannot be read after {number} rows ({reason(error)}): is it whole?") from error
+        raise DataError(f"{shown} cannot be read after {number} rows ({reason(error)}): is it complete?") from error
 
 
 def _leaves(table: str, field: Any) -> list[str]:
@@ -122,8 +122,8 @@ def _leaves(table: str, field: Any) -> list[str]:
     for part in pair.values() if pair else [kind]:
         if types.is_nested(part) or (types.is_fixed_size_binary(part) and part.byte_width > LONGEST_LINE):
             raise DataError(
-                f"{table} holds {printable_name(str(field.type))} in its column {printable_name(field.name)!r}: "
-                "photos are given as paths, addresses or bytes."
+                f"The column {printable_name(field.name)!r} of {table} holds {printable_name(str(field.type))}: use "
+                "paths, addresses or bytes."
             )
     return [f"{field.name}.{name}" for name in pair] or [field.name]
 
@@ -132,17 +132,17 @@ def _columns(name: str, names: Sequence[str], column: str | None) -> tuple[str, 
     """The column of the photos, and that of their keys where there is one."""
     small = {each.strip().lower(): each for each in reversed(names)}
     if column is not None and column not in names:
-        raise DataError(f"{printable_name(name)} has no column {column!r}; it has {listed(names)}.")
+        raise DataError(f"{printable_name(name)} has no column {column!r}. Its columns are {listed(names)}.")
     photos = column or next((small[each] for each in PHOTO_COLUMNS if each in small), None)
     if photos is None:
         raise DataError(
-            f"{printable_name(name)} has no column that is called {', '.join(PHOTO_COLUMNS)}; it has "
-            f"{listed(names)}: say with column=... which holds the photos."
+            f"No column of {printable_name(name)} is called {', '.join(PHOTO_COLUMNS)}. Its columns are "
+            f"{listed(names)}: use column=... to choose the one with the photos."
         )
     keys = next((small[each] for each in KEY_COLUMNS if each in small and small[each] != photos), None)
     for chosen in filter(None, (photos, keys)):
         if names.count(chosen) > 1:
-            raise DataError(f"{printable_name(name)} has two columns {chosen!r}: rename one.")
+            raise DataError(f"{printable_name(name)} has two columns called {chosen!r}: rename one.")
     return photos, keys
 
 
@@ -176,7 +176,7 @@ def opened_text(opener: Opener, name: str) -> Iterator[TextIO]:
         with opener.open(name) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
             yield text
     except UnicodeDecodeError as error:
-        raise DataError(f"{printable_name(name)} is not text in UTF-8: save it as UTF-8.") from error
+        raise DataError(f"{printable_name(name)} is not UTF-8 text: save it as UTF-8.") from error
     except OSError as error:
         raise DataError(f"{printable_name(name)} cannot be read: {reason(error)}.") from error
 

@@ -51,7 +51,7 @@ def open_web_file(url: str, service: str, small: int, *, private: bool = False) 
     if len(data) == PART_BYTES:
         data, _ = part(0, small + 1)
     if len(data) > small:
-        raise NotFetched(f"its server sends no parts of a file, and it has more than {small} bytes: download it")
+        raise NotFetched(f"its server does not support range requests, and it has more than {small} bytes: download it")
     return io.BytesIO(data)
 
 
@@ -65,5 +65,5 @@ class _InParts(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no typ
     def _fetch_range(self, start: int, end: int) -> bytes:
         found = [self._part(at, min(PART_BYTES, end - at)) for at in range(start, end, PART_BYTES)]
         if any(size != self.size for _, size in found):
-            raise NotFetched("it has changed while it was read")
+            raise NotFetched("it changed while it was being read")
         return b"".join(data for data, _ in found)

@@ -1,4 +1,4 @@
-"""The words of the command line, a module a command: what it takes, with examples. Nothing here imports torch.
+"""The arguments of the command line, one module per command, with examples. Nothing here imports torch.
 
 A command is known by its module here, which has ``add_NAME``, and does what the module of the same name in
 ``gallop.cli.commands`` says.
@@ -18,9 +18,9 @@ from gallop.cli.shared_options import Parser
 DESCRIPTION = """\
 GalLoP: few-shot image classification with global and local prompts that shows which of them decided.
 
-A data set is a folder that holds one folder of images for each class; the class name is the folder's name with _ as
-space. A folder that holds train/ and test/ is resolved: train/ to learn from, test/ to evaluate on. A table will do as
-well: a file that ends in .csv, with the columns path and label, and perhaps split (train or test)."""
+A data set is a folder with one folder of images for each class; the class name is the folder's name, with _ as space.
+If it contains train/ and test/, commands train on train/ and evaluate on test/. A data set can also be a .csv table
+with the columns path and label, and optionally split (train or test)."""
 
 _EXAMPLES = """\
 examples:
@@ -38,7 +38,7 @@ examples:
   gallop app
 
 Results go to standard output (--json: JSON and nothing else), progress and warnings to standard error.
-Exit status: 0 all went well, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
+Exit status: 0 success, 2 bad input, 130 stopped by Ctrl-C. `gallop COMMAND --help` shows more examples."""
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""The words of ``gallop data``: sets that can be opened by name, and whether photos are fit to learn from."""
+"""The arguments of ``gallop data``."""
 
 from __future__ import annotations
 
@@ -38,25 +38,32 @@ JSON of a set: {name, title, kind, folder, split, classes, classes_expected, tra
 
 
 def add_data(commands: Commands) -> None:
-    """Add the command and its two of its own."""
+    """Add the command and its two subcommands."""
     parser = commands.add_parser(
         "data",
-        help="the paper's data sets: what is there, what is missing",
+        help="check photos before training; list and check the paper's data sets",
         epilog=DATA_EPILOG,
-        description="Look for the data sets of the paper in a folder of yours.",
+        description="List the data sets of the paper, or check one in a folder of yours.",
     )
     actions = parser.add_subparsers(dest="action", metavar="check|list", required=True)
-    listing = actions.add_parser("list", help="the sets by name", epilog=LIST_EPILOG, description="Show what is known.")
+    listing = actions.add_parser(
+        "list", help="list the data sets", epilog=LIST_EPILOG, description="List the known data sets."
+    )
     check = actions.add_parser(
         "check",
-        help="look through photos before a training, or for a set",
+        help="check photos before training, or a data set",
         epilog=CHECK_EPILOG,
-        description="Look through labelled photos: how many each class has, copies, test photos that are also learned "
-        "from, labels in doubt, files that cannot be read. Or count the images of a set, which opens no picture.",
+        description="Check labelled photos: photos per class, duplicates, test photos that are also training photos, labels "
+        "in doubt, unreadable files. Or count the images of a data set; no image is opened.",
     )
-    check.add_argument("name", metavar="FOLDER|NAME", help="photos; or a set's name, as `gallop data list` shows them")
     check.add_argument(
-        "root", metavar="DIR", nargs="?", help="of a set by name: the folder that holds the sets, or that of this one"
+        "name", metavar="FOLDER|NAME", help="folder of photos, or the name of a data set (`gallop data list` shows all)"
     )
-    listing.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")
+    check.add_argument(
+        "root",
+        metavar="DIR",
+        nargs="?",
+        help="for a data set: folder that holds the data sets, or the folder of this one",
+    )
+    listing.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")
     add_common(check)

@@ -1,4 +1,4 @@
-"""The words of ``gallop embed``."""
+"""The arguments of ``gallop embed``."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from gallop.cli.shared_options import Commands, add_common, add_many
 
 _EXAMPLES = """\
 examples:
-  gallop embed archive/ --out features                                   # of mini
+  gallop embed archive/ --out features                                   # with mini
   gallop embed s3://bucket/photos --backbone ViT-B-16/openai --out features
 
-Columns: key, error, embedding (length 1, half precision). A call that was cut off goes on when it is made again.
-Where a bucket or a server stops answering, it stops with exit status 75."""
+Columns: key, error, embedding (length 1, half precision). Run an interrupted command again to continue it.
+If a bucket or a server stops responding, the command stops with exit status 75."""
 
 
 def add_embed(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "embed",
-        help="features of many photos",
+        help="compute features of many photos",
         epilog=_EXAMPLES,
-        description="Write the global features of photos, for search, clustering and programs of one's own.",
+        description="Write the global features of photos, for search, clustering and your own programs.",
     )
     parser.add_argument(
         "source", metavar="SOURCE", help="a folder, a .txt list, a .csv or .parquet table, .tar archives, or an address"

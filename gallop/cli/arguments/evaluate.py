@@ -1,4 +1,4 @@
-"""The words of ``gallop evaluate``."""
+"""The arguments of ``gallop evaluate``."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ _EXAMPLES = """\
 examples:
   gallop evaluate model photos
   gallop evaluate model photos --ood scenes=other/scenes --ood sketches=other/sketches --json
-  gallop evaluate zero-shot photos                       # nothing learned: "A photo of a {class}"
+  gallop evaluate zero-shot photos                       # no training: "A photo of a {class}"
 
-MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures of the JSON are fractions:
+MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). All figures in the JSON are fractions:
 {accuracy, interval [low, high] (95%), accuracy_global, accuracy_local, calibration_error, n,
  per_class {name: accuracy}, tpr,
  ood {NAME: {SCORE: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...]},
-and of what answers beside the prompts, such as accuracy_head.
+and the accuracy of other branches, such as accuracy_head.
 FPR95 is the share of unknown photos that pass at the tightest threshold that keeps at least 95% of the known ones.
-fpr95_authors is that of the paper's own code: at the loosest threshold that keeps the share nearest to 95%.
-SCORE, larger = more outlier, is one of:"""
+fpr95_authors follows the paper's own code: the loosest threshold that keeps the share nearest to 95%.
+SCORE, where larger means more of an outlier, is one of:"""
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -26,13 +26,13 @@ def add_evaluate(commands: Commands) -> None:
     scores = [f"  {score.caption} ({score.paper})" for score in SCORES.values() if score.of_cosines]
     parser = commands.add_parser(
         "evaluate",
-        help="accuracy and OOD detection",
+        help="measure accuracy and OOD detection",
         epilog="\n".join([_EXAMPLES, *scores]),
-        description="Measure accuracy on labelled images, and how well unknown things are told from them.",
+        description="Measure accuracy on labelled images, and how well unknown images are detected.",
     )
     parser.add_argument("model", metavar="MODEL", help=f"{MODEL_HELP}; or the word zero-shot")
     parser.add_argument(
-        "data", metavar="DATA", help="folder of class folders, one that holds train/ and test/, or a .csv"
+        "data", metavar="DATA", help="folder of class folders, folder with train/ and test/, or .csv table"
     )
     parser.add_argument(
         "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"

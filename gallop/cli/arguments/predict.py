@@ -1,4 +1,4 @@
-"""The words of ``gallop predict``."""
+"""The arguments of ``gallop predict``."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from gallop.model.scores import VERDICT
 _EXAMPLES = f"""\
 examples:
   gallop predict cat.jpg dog.jpg --model model
-  gallop predict holiday/ --model model --csv answers.csv          # a folder and all that is below it
-  gallop predict holiday/ --model model --tpr 0.8                  # a stricter limit for "none of these"
+  gallop predict holiday/ --model model --csv answers.csv          # a folder, read recursively
+  gallop predict holiday/ --model model --tpr 0.8                  # a stricter "none of these" threshold
   gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
-  gallop predict archive/ --model model --out answers    # any number of photos; goes on where it was cut off
+  gallop predict archive/ --model model --out answers    # any number of photos; resumes if interrupted
   gallop predict s3://bucket/photos --model model --out answers --part 1/4 --with embedding regions
   gallop predict "shards/*.tar" --model model --out answers         # or a .txt list, a .csv or .parquet table
   gallop predict archive/ --model model --out answers --engine ray --address auto       # docs/howto/many_photos.md
 
 JSON: [{{image, label, probability, probabilities {{name: p}}, ood_score, is_ood}} or {{image, error}}, ...]
 ood_score is {VERDICT} (larger = more outlier); is_ood is null without a threshold. Images that cannot be read
-are named, the others are answered, and the exit status is 2.
+are reported, the others are classified, and the exit status is 2.
 
 With --out: columns key, error, label, probability, top (the five best classes), the OOD scores, is_ood. A photo that
-cannot be read has its row, and its error. Where a bucket or a server stops answering, the call stops with exit status
-75, and the same call goes on later. With --json as well, how far it is comes on standard error, a line each:
-{{photos, errors, skipped, tables, a_second, seconds}}; standard output has the result alone."""
+cannot be read has a row with its error. If a bucket or a server stops responding, the command stops with exit status
+75; run it again later to continue. With --json, progress goes to standard error, one line of JSON at a time:
+{{photos, errors, skipped, tables, a_second, seconds}}; standard output has only the result."""
 
 
 def add_predict(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "predict",
-        help="class names for images",
+        help="classify images",
         epilog=_EXAMPLES,
-        description="Name what is on images, and say which show something unknown.",
+        description="Classify images, and report which ones show something unknown.",
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, or folders read recursively")
     add_model_or_classes(parser)
     parser.add_argument(
-        "--csv", metavar="FILE", help="also write the answers as a table; after Ctrl-C, those so far as FILE.part"
+        "--csv", metavar="FILE", help="also write the answers as a table; Ctrl-C writes those so far to FILE.part"
     )
     add_many(parser, "the answers")
     parser.add_argument(
@@ -47,8 +47,8 @@ def add_predict(commands: Commands) -> None:
         default=[],
         choices=("probabilities", "embedding", "regions"),
         metavar="COLUMN",
-        help="with --out, further columns: probabilities (of all classes), embedding (the photo's feature, half "
-        "precision), regions (boxes of those that decided)",
+        help="with --out, more columns: probabilities (of all classes), embedding (the photo's feature, half "
+        "precision), regions (boxes of the regions that decided)",
     )
     add_detail(parser)
     add_common(parser)

@@ -1,4 +1,4 @@
-"""The words of ``gallop sample``."""
+"""The arguments of ``gallop sample``."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def add_sample(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "sample",
-        help="photos to try everything with, and a model that learned them",
+        help="write sample photos, and a model trained on them",
         epilog=_EXAMPLES,
         description="Write the sample project into a folder: train/ and test/ with photos of a few classes, other/ "
-        "with photos of none of them, and model/, which learned train/.",
+        "with photos of other things, and model/, which is trained on train/.",
     )
-    parser.add_argument("out", metavar="DIR", help="where it goes: a new or empty folder")
-    parser.add_argument("--json", action="store_true", help="JSON, and nothing else, on standard output")
+    parser.add_argument("out", metavar="DIR", help="output folder, new or empty")
+    parser.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")

@@ -1,4 +1,4 @@
-"""The words of ``gallop train``."""
+"""The arguments of ``gallop train``."""
 
 from __future__ import annotations
 
@@ -10,75 +10,75 @@ from gallop.config import REGION_ADVICE, REGION_KINDS, REGION_RULES, Preset, met
 
 _EXAMPLES = """\
 examples:
-  gallop train photos --out model                        # 16 images a class, the default settings
+  gallop train photos --out model                        # 16 images per class, default settings
   gallop train photos.csv --out model                    # a table with the columns path and label
-  gallop train photos --out model --shots 4 --seed 1     # another draw of fewer
+  gallop train photos --out model --shots 4 --seed 1     # fewer images, another random draw
   gallop train photos --out model --allow-fewer          # where some classes have fewer images
-  gallop train photos --out model --resume               # go on with a training that was cut off
+  gallop train photos --out model --resume               # continue an interrupted training
   gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
 
 JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, threshold_photos, threshold_keeps,
- temperature, skipped}. threshold_keeps is the 95% interval of the share of new known photos that the threshold keeps,
-found on so many threshold_photos."""
+ temperature, skipped}. threshold_keeps is the 95% interval of the share of new known photos that the threshold keeps;
+threshold_photos is the number of photos it is estimated from."""
 
 
 def add_train(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "train",
-        help="learn prompts from a few images a class",
+        help="train prompts on a few images per class",
         epilog=_EXAMPLES,
-        description="Learn global and local prompts from a few images of each class.",
+        description="Train global and local prompts on a few images of each class.",
     )
     parser.add_argument(
-        "data", metavar="DATA", help="folder of class folders, one that holds train/ and test/, or a .csv"
+        "data", metavar="DATA", help="folder of class folders, folder with train/ and test/, or .csv table"
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="where the model goes: a new or empty folder")
-    parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn of each class (%(default)s)")
-    parser.add_argument("--allow-fewer", action="store_true", help="take what there is where a class has fewer images")
+    parser.add_argument("--out", required=True, metavar="DIR", help="output folder for the model, new or empty")
+    parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn from each class (%(default)s)")
+    parser.add_argument("--allow-fewer", action="store_true", help="accept classes with fewer images")
     parser.add_argument(
         "--preset",
         choices=get_args(Preset),
         default="backbone",
-        help="where settings come from that are not given. backbone: default for mini, whose settings "
-        "were chosen by measurement, and paper for every other (%(default)s)",
+        help="source of the settings that are not given; backbone means default for mini, whose settings were "
+        "chosen by measurement, and paper for every other backbone (%(default)s)",
     )
     _add_method(parser)
     parser.add_argument(
         "--keep-shots",
         action="store_true",
-        help="with --head: keep the features of single shots in the model too, not sums alone; never photos or paths",
+        help="with --head: also store the features of each shot in the model, not only sums; never photos or paths",
     )
-    training = parser.add_argument_group("training; what is not given comes from the preset: mini's own; the paper's")
+    training = parser.add_argument_group("training (defaults: mini's; paper: those of the paper)")
     add_settings(training, train_preset("default"), train_preset("paper"))
     add_tpr(parser)
     training.add_argument(
         "--cache-precision",
         choices=("fp16", "fp32"),
         default="fp16",
-        help="in which image features are kept; fp32 takes twice the room and rounds nothing (%(default)s)",
+        help="precision of cached image features; fp32 takes twice the space and does not round (%(default)s)",
     )
     existing = parser.add_mutually_exclusive_group()
-    existing.add_argument("--resume", action="store_true", help="go on with a training of DIR that was cut off")
+    existing.add_argument("--resume", action="store_true", help="continue an interrupted training in DIR")
     existing.add_argument("--overwrite", action="store_true", help="replace the model in DIR; other files there stay")
     add_common(parser)
 
 
 def _add_method(parser: Parser) -> None:
-    method = parser.add_argument_group("the method; what is not given comes from the preset: mini's own; the paper's")
+    method = parser.add_argument_group("method (defaults: mini's; paper: those of the paper)")
     usual = method_preset("default")
     add_settings(method, usual, method_preset("paper"))
     method.add_argument(
         "--local-prompts",
         type=values.count,
         metavar="N",
-        help=f"instead of --topk: so many, with k = 5, 10, 15... ({usual.local_prompts})",
+        help=f"instead of --topk: number of local prompts, with k = 5, 10, 15, ... ({usual.local_prompts})",
     )
     rules = "; ".join(f"{kind}: {rule}" for kind, rule in REGION_RULES.items())
     method.add_argument(
         "--regions",
         choices=REGION_KINDS,
         default="value",
-        help=f"which features of its regions a ViT gives (%(default)s). {rules}. {REGION_ADVICE}",
+        help=f"which region features a ViT uses (%(default)s). {rules}. {REGION_ADVICE}",
     )

@@ -1,4 +1,4 @@
-"""``gallop app``: the app's server as a process of its own, which ends with this one. Knows no Streamlit itself."""
+"""``gallop app``: run the app's server as a separate process, which ends with this one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _INSTALL = "pip install 'gallop-explorer[app]'"
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Serve until the server ends, or until this process is told to: then the server is told, too."""
+    """Serve until the server ends, or until this process is stopped, which stops the server too."""
     if missing := missing_for_app():
         raise CommandError(f"{' and '.join(missing)} must be installed for the app: {_INSTALL}.")
     _check_address(options.host)
@@ -43,7 +43,7 @@ def run(options: Namespace, console: Console) -> int:
         server.wait()
     if status:
         raise CommandError(
-            f"The app's server ended (status {status}) and has said why above. Where a port is not available, name "
+            f"The app's server ended (status {status}); the reason is shown above. If the port is not available, use "
             "another: gallop app --port N."
         )
     return 0
@@ -60,7 +60,7 @@ def app_entry() -> Path:
     for folder in (package / "app", package.parent / "app"):
         if (folder / "main.py").is_file():
             return folder / "main.py"
-    raise CommandError(f"The app's files are not in {package}. Install gallop anew: {_INSTALL}.")
+    raise CommandError(f"The app's files are not in {package}. Install gallop again: {_INSTALL}.")
 
 
 def server_command(options: Namespace) -> list[str]:
@@ -106,8 +106,8 @@ def _check_address(hosts: Sequence[str]) -> None:
             trial.bind((address, 0))
         except OSError as error:
             raise CommandError(
-                f"{address} is no address of this machine. Where another machine passes visitors on to this one, add "
-                "--host localhost: then the app listens on every address."
+                f"{address} is not an address of this machine. If another machine forwards visitors to this one, add "
+                "--host localhost so that the app listens on every address."
             ) from error
 
 

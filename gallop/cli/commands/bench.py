@@ -1,4 +1,4 @@
-"""``gallop bench``: methods x data sets x shots x seeds, and what that says of the paper's claims."""
+"""``gallop bench``: compare methods on data sets, and check the paper's claims."""
 
 from __future__ import annotations
 
@@ -34,28 +34,30 @@ CACHE_BYTES = 16 * 2**30
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Run what has no record yet, within the time, and write everything anew from all records."""
+    """Run what has no record yet, within the time, and write all tables from all records."""
     started = time.monotonic()
     if options.list:
         return _list(console)
     out = _checked(options)
     spec = read_spec(options.spec)
     if options.backbone and options.backbone != spec.backbone:
-        why = f"The backbone is {options.backbone} here, not {spec.backbone}."
+        why = f"The backbone is {options.backbone} instead of {spec.backbone}."
         spec = replace(spec.apart(why), backbone=options.backbone)
     console.progress(f"reading the photos of {options.data}")
     content = content_hash if options.dry_run else KnownContents(default_cache_folder()).sha256
     photos = read_photos(spec, Path(options.data), options.sets, content)
     parts = [name for name, found in photos.asked.items() if found.incomplete]
     if parts:
-        spec = spec.apart(f"Not the whole set: {', '.join(parts)}.")
+        spec = spec.apart(f"Incomplete data sets: {', '.join(parts)}.")
     console.progress("loading the backbone")
     backbones = Backbones(options.device)
     plan = make_plan(spec, photos, backbones.fingerprint, options.shots, options.only)
     part = options.part or (1, 1)
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
     if not runs and part == (1, 1):
-        raise CommandError("The benchmark has no run like that: its lines have shots and sets of their own.")
+        raise CommandError(
+            "No run of the benchmark matches these options: each of its lines has its own shots and sets."
+        )
     store = RecordStore(out) if out is not None else None
     if options.dry_run or store is None or out is None:
         there = {} if store is None else store.read_all([run.key for run in plan.runs])
@@ -67,7 +69,7 @@ def run(options: Namespace, console: Console) -> int:
         _execute(runner, runs, end, console)
     except KeyboardInterrupt:
         left = _finish(plan, runs, store, out, console)
-        raise KeyboardInterrupt(f"Stopped. {_left(left)} What is done is in {out}.") from None
+        raise KeyboardInterrupt(f"Stopped. {_left(left)} The results so far are in {out}.") from None
     _finish(plan, runs, store, out, console, tell=True)
     return 0
 
@@ -75,16 +77,14 @@ def run(options: Namespace, console: Console) -> int:
 def _checked(options: Namespace) -> Path | None:
     """OUT, if the call can be carried out; None for a dry run without one."""
     if options.spec is None or options.data is None:
-        raise CommandError("bench needs a benchmark and DATA; `gallop bench --list` shows the shipped benchmarks.")
+        raise CommandError("bench needs a benchmark and DATA: `gallop bench --list` shows the built-in benchmarks.")
     if options.out is None:
         if not options.dry_run:
-            raise CommandError(
-                "bench needs --out DIR, where records and tables go, or --dry-run, which writes nothing."
-            )
+            raise CommandError("bench needs --out DIR for its records and tables, or --dry-run to write nothing.")
         return None
     out = Path(options.out)
     if out.exists() and not out.is_dir():
-        raise CommandError(f"--out {out} is a file; give a folder.")
+        raise CommandError(f"--out {out} is a file: give a folder.")
     return out
 
 
@@ -102,13 +102,13 @@ def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, consol
         elif event.record is not None:
             record = event.record
             if record.failed:
-                console.warn(f"{_name(record)} has no figures: {record.failed}")
+                console.warn(f"{_name(record)} has no results: {record.failed}")
             value = record.value(record.set, "accuracy")
             told = "failed" if value is None else f"accuracy {100 * value:.1f}%"
             seconds = record.seconds["fit"] + record.seconds["predict"]
             console.progress("running", event.number, event.total, f"{_name(record)}: {told} in {seconds:.0f} s")
         elif end is not None and time.monotonic() >= end:
-            console.note("The time is spent; no further run is begun.")
+            console.note("The time limit is reached. No more runs are started.")
             return
         else:
             console.progress("running", event.number - 1, event.total, _name(event.run))
@@ -161,14 +161,12 @@ def _table(results: Results, result: Mapping[str, Any]) -> list[str]:
         found = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
         rows.append([label, cell_text(found) or "-"])
     claims = [f"{verdict.claim.claim} {sentence(verdict)}" for verdict in judge(results) if verdict.mean is not None]
-    where = (
-        f"{result['done']} of {result['runs']} runs are done; tables and pictures are in {result['out']} ({TABLES})."
-    )
+    where = f"{result['done']} of {result['runs']} runs are done. Tables and charts are in {result['out']} ({TABLES})."
     return [*columns(rows), "", *([*claims, ""] if claims else []), where]
 
 
 def _dry_run(plan: Plan, runs: Sequence[BenchRun], records: Mapping[str, Record], console: Console) -> int:
-    """Say what there is to do. Nothing is trained and nothing written."""
+    """Show what there is to do. Nothing is trained and nothing written."""
     wanted, done = Counter(run.method for run in runs), Counter(run.method for run in runs if run.key in records)
     left = [run for run in runs if run.key not in records]
     seconds, unknown = estimate(left, records)
@@ -196,16 +194,16 @@ def _dry_run(plan: Plan, runs: Sequence[BenchRun], records: Mapping[str, Record]
 
 def _duration(seconds: float, unknown: int, left: int) -> str:
     if not left:
-        return "Nothing is left to do."
+        return "There is nothing left to do."
     if unknown == left:
-        return "How long it takes can be told once some runs are done."
-    more = f", and {counted(unknown, 'run')} of methods that have not been run yet" if unknown else ""
+        return "The duration can be estimated once some runs are done."
+    more = f", plus {counted(unknown, 'run')} of methods that have not run yet" if unknown else ""
     unit, name = next(
         (size, name) for size, name in ((3600, "h"), (60, "min"), (1, "s")) if seconds >= 1.5 * size or size == 1
     )
     about = f"{seconds / unit:.{int(unit == 3600)}f} {name}"
-    return f"What is left takes about {about}{more}, judged by the runs that are done."
+    return f"The rest takes about {about}{more}, estimated from the runs that are done."
 
 
 def _left(count: int) -> str:
-    return f"{counted(count, 'run')} {'is' if count == 1 else 'are'} left; the same command goes on."
+    return f"{counted(count, 'run')} {'is' if count == 1 else 'are'} left. Run the same command again to continue."

@@ -55,6 +55,8 @@ def _check(options: Namespace, console: Console) -> int:
         "complete": complete,
     }
     if not complete:
-        console.warn(f"There are {classes} classes instead of {known.classes}; the set is not complete, or another.")
+        console.warn(
+            f"There are {classes} classes instead of {known.classes}: the data set is incomplete, or another one."
+        )
     console.result(result, lambda: columns([["what", "found"], *([key, str(value)] for key, value in result.items())]))
     return 0 if complete else 2

@@ -17,11 +17,11 @@ from gallop.features.encoding import default_cache_folder, encode_photos
 from gallop.runtime.machine import devices, versions
 
 TOLD = ("name", "source", "bytes", "memory", "licence", "input", "grid", "needs")
-"""What is told of a backbone that is on this machine."""
+"""What is shown of a backbone that is on this machine."""
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Look around; with ``--backbone``, load it too."""
+    """Show what is installed; with ``--backbone``, load it too."""
     result = {
         "versions": versions(),
         "device": str(pick_device(options.device)),
@@ -53,7 +53,7 @@ def _backbone(options: Namespace) -> dict[str, Any]:
 
 def _table(result: dict[str, Any]) -> list[str]:
     rows = [["what", "found"], *([name, found or "not installed"] for name, found in result["versions"].items())]
-    rows.append(["extra app", "there" if result["app"] else "not installed"])
+    rows.append(["extra app", "installed" if result["app"] else "not installed"])
     rows += [["device", result["device"]], ["devices", ", ".join(result["devices"])]]
     rows += [[f"model {name}", folder] for name, folder in result["models"].items()]
     for backbone in result["backbones"]:

@@ -14,7 +14,7 @@ from gallop.errors import CommandError
 def run(options: Namespace, console: Console) -> int:
     """Write the features of every photo that can be read, and a row for the others."""
     if options.out is None:
-        raise CommandError("Say with --out into which folder the features go.")
+        raise CommandError("Use --out to give the output folder for the features.")
     backbone = options.backbone or DEFAULT_BACKBONE
     worker = PhotoEmbedder(
         backbone, device=options.device, opener=opener_of(options, options.source), draft=options.draft

@@ -1,4 +1,4 @@
-"""``gallop evaluate``: accuracy on labelled images, and how well unknown things are told from them."""
+"""``gallop evaluate``: accuracy on labelled images, and how well unknown images are detected."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(options: Namespace, console: Console) -> int:
     for name, (folder, paths) in groups.items():
         readable, hashes = photos.readable(paths)
         if not readable:
-            raise CommandError(f"{folder} (OOD group {name}) holds no readable images.")
+            raise CommandError(f"{folder} (OOD group {name}) contains no readable images.")
         outliers[name] = photos.answers(classifier, readable, hashes, name)
     result = Evaluation(tuple(number), truth, answers, outliers).figures() | {"skipped": photos.skipped}
     console.result(result, lambda: _table(result))
@@ -113,12 +113,12 @@ def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
     for pair in pairs:
         name, _, folder = pair.partition("=")
         if not name.strip() or not folder:
-            raise CommandError(f"--ood takes NAME=DIR, such as --ood scenes=photos/scenes; {pair!r} is something else.")
+            raise CommandError(f"--ood needs NAME=DIR, such as --ood scenes=photos/scenes, and not {pair!r}.")
         if name in groups:
-            raise CommandError(f"The OOD group {name!r} was given twice; give each a name of its own.")
+            raise CommandError(f"The OOD group {name!r} is given twice: give each group its own name.")
         paths = list_images(folder, recursive=True)
         if not paths:
-            raise CommandError(f"{folder} (OOD group {name}) holds no images.")
+            raise CommandError(f"{folder} (OOD group {name}) contains no images.")
         groups[name] = (Path(folder), paths)
     return groups
 
@@ -130,8 +130,8 @@ def _check_names(names: Sequence[str], classifier: GalLoPClassifier, options: Na
     unknown = missing_names(class_names, known)
     if unknown:
         raise CommandError(
-            f"{options.model} does not know these classes of {options.data}: {listed(unknown)}. Take their images "
-            "away, or train with them."
+            f"{options.model} does not know these classes of {options.data}: {listed(unknown)}. Remove "
+            "their images, or train with them."
         )
     return tuple(class_names)
 
@@ -145,7 +145,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         f"local prompts {percentage(result['accuracy_local'])}"
         + "".join(f", {name[len('accuracy_') :].replace('_', ' ')} {percentage(result[name])}" for name in branches)
         + ")",
-        *([f"taken for known things: {percentage(result['tpr'])}"] if result["tpr"] is not None else []),
+        *([f"accepted as known: {percentage(result['tpr'])}"] if result["tpr"] is not None else []),
         "",
         *columns([["class", "accuracy"], *([name, percentage(share)] for name, share in result["per_class"].items())]),
     ]

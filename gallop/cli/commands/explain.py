@@ -22,7 +22,7 @@ def run(options: Namespace, console: Console) -> int:
     """Explain one photo, for one class, as a picture and as numbers."""
     image, out = Path(options.image), Path(options.out)
     if out.suffix.lower() != ".png":
-        raise CommandError(f"--out {out} must end in .png; only PNG pictures are written.")
+        raise CommandError(f"--out {out} must end in .png: only PNG pictures can be written.")
     check_output(out, "--out", image)
     photo = load_image(options.image)
     classifier = model_or_classes(options)
@@ -30,7 +30,7 @@ def run(options: Namespace, console: Console) -> int:
     explanation = classifier.explain(photo)
     shown = explanation.label if options.class_name is None else clean_name(options.class_name)
     if shown not in explanation.class_names:
-        raise CommandError(f"There is no class {shown!r} here; the classes are {listed(explanation.class_names)}.")
+        raise CommandError(f"There is no class {shown!r}. The classes are {listed(explanation.class_names)}.")
     write_file(out, explanation_png(explanation, shown))
     result = {"image": options.image, **explained_row(explanation, shown)}
     console.result(result, lambda: _table(result, explanation, out))
@@ -48,7 +48,7 @@ def _table(result: dict[str, Any], explanation: Explanation, out: Path) -> list[
     rows += [[HEADS[name].title, f"{score:.3f}", "every region"] for name, score in result["branch_scores"].items()]
     return [
         f"{result['image']}: {result['label']} ({percentage(probabilities[result['label']])})",
-        f"scores for {shown!r} ({percentage(probabilities[shown])}); the picture is {out}",
+        f"scores for {shown!r} ({percentage(probabilities[shown])}); the picture is in {out}",
         "",
         *columns(rows),
     ]

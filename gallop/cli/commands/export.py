@@ -1,4 +1,4 @@
-"""``gallop export``: a trained model, or what it says of a photo, as a file of the format that was asked for."""
+"""``gallop export``: write a trained model, or its explanation of a photo, in an export format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_PHOTOS, _MOST_TO_QUANTIZE = 64, 320
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Write the file, and say how it was checked."""
+    """Write the file, and report how it was checked."""
     key, format_ = next((key, each) for key, each in FORMATS.items() if getattr(options, key) is not None)
     out = Path(getattr(options, key))
     _check_options(options, key, format_)
@@ -50,18 +50,18 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _check_options(options: Namespace, key: str, format_: ExportFormat[Any]) -> None:
-    """Refuse options that the format would not look at, and a missing one, before a model is loaded."""
+    """Refuse options that the format does not use, and a missing one, before a model is loaded."""
     explains = format_.of is PhotoToExport
     uses = {"photos": format_.checked, "quantize": key == "onnx", "precision": key == "web", "photo": explains}
     for name, used in uses.items():
         if getattr(options, name) and not used:
-            raise CommandError(f"--{name} has no use with --{key}; leave it away.")
+            raise CommandError(f"--{name} does not apply to --{key}: leave it out.")
     if options.quantize and options.photos is None:
-        raise CommandError("--quantize is measured on photos: name a folder of them with --photos DIR.")
+        raise CommandError("--quantize needs photos to measure its effect: add --photos DIR.")
     if explains and options.photo is None:
-        raise CommandError(f"--{key} explains a photo; name it with --photo IMAGE.")
+        raise CommandError(f"--{key} explains a photo: add --photo IMAGE.")
     if options.model is None and not format_.without_model:
-        raise CommandError(f"--{key} is of a model: name its folder, gallop export MODEL --{key} FILE.")
+        raise CommandError(f"--{key} needs a trained model: gallop export MODEL --{key} FILE.")
 
 
 def _write(out: Path, data: bytes, format_: ExportFormat[Any]) -> int:
@@ -87,5 +87,5 @@ def _subject(
         most = _MOST_TO_QUANTIZE if options.quantize else _MOST_PHOTOS
         photos = found[:: max(-(-len(found) // most), 1)]  # from all of the folder
         if not photos:
-            raise CommandError(f"--photos {options.photos} holds no images; give a folder that does.")
+            raise CommandError(f"--photos {options.photos} contains no images: give a folder that does.")
     return ModelToExport(classifier, photos, quantize=options.quantize, precision=options.precision or "fp32")

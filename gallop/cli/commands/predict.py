@@ -22,12 +22,12 @@ from gallop.wording import answer_in_words
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Answer every image that can be read, and name the others."""
+    """Classify every image that can be read, and report the others."""
     if options.out is not None:
         return _many(options, console)
     if options.extras or options.column or options.buckets or options.part != (1, 1) or options.engine != "here":
         raise CommandError(
-            "--with, --column, --buckets, --part and --engine are for many photos: give --out DIR as well."
+            "--with, --column, --buckets, --part and --engine only apply to batch prediction: add --out DIR."
         )
     if options.web:
         require_many("--web")
@@ -45,11 +45,11 @@ def run(options: Namespace, console: Console) -> int:
     def take(row: dict[str, Any]) -> None:
         rows[row["image"]] = row
         if "error" in row:
-            console.warn(f"{row['image']} is left without an answer: {row['error']}")
+            console.warn(f"{row['image']} has no answer: {row['error']}")
 
     for path in rows:
         if Path(path).is_dir():
-            take({"image": path, "error": f"The folder {path} holds no images."})
+            take({"image": path, "error": f"The folder {path} contains no images."})
     done = 0
     try:
         for columns in answers(worker, (SourceItem(Path(path).name, place=path) for path in paths)):
@@ -57,7 +57,7 @@ def run(options: Namespace, console: Console) -> int:
             for i, path in enumerate(batch):
                 take(_row(path, columns, i, classes))
             done += len(batch)
-            console.progress("answering", done, len(paths))
+            console.progress("predicting", done, len(paths))
     except KeyboardInterrupt:
         if options.csv is None:
             raise

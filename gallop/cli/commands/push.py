@@ -1,4 +1,4 @@
-"""``gallop push``: a trained model, with its card, into a repository of the Hugging Face Hub."""
+"""``gallop push``: upload a trained model and its card to a repository on the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gallop.cli.inputs import labelled_images, trained_model
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Load, test where there is something to test with, write, and say where it is."""
+    """Load the model, test it if ``--test`` is given, upload it, and show where it is."""
     address = HubAddress.read(options.repository, options.revision)  # refused before a model is loaded
     classifier = trained_model(options.model, options)
     test = None
@@ -19,7 +19,7 @@ def run(options: Namespace, console: Console) -> int:
         test = labelled_images(options.test, split="test")
         for path, reason in test.skipped:
             console.warn(f"{path} is left out: {reason}")
-    console.progress(f"writing {address}")
+    console.progress(f"uploading {address}")
     commit = classifier.push_to_hub(
         address.repository,
         revision=address.revision,
@@ -35,5 +35,5 @@ def run(options: Namespace, console: Console) -> int:
         "revision": address.revision,
         "commit": commit,
     }
-    console.result(result, lambda: [f"The model is {address} now: {commit}"])
+    console.result(result, lambda: [f"The model is now at {address}: {commit}"])
     return 0

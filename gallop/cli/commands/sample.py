@@ -19,8 +19,8 @@ def run(options: Namespace, console: Console) -> int:
     classes = sorted({photo.class_name for photo in photos if photo.class_name is not None})
     result = {"out": str(out), "classes": classes, **parts, "model": str(out / "model")}
     lines = [
-        f"In {out}: {', '.join(classes)}, {parts['train']} photos to learn from and {parts['test']} to test with; "
-        f"{parts['other']} photos of none of them; and a model.",
+        f"{out} contains photos of {', '.join(classes)} ({parts['train']} to train on, {parts['test']} to test on), "
+        f"{parts['other']} photos of other things, and a model.",
         f"Next: gallop train {out} --out my-model --shots {SAMPLE_SHOTS}",
     ]
     console.result(result, lambda: lines)

@@ -37,12 +37,12 @@ def run(options: Namespace, console: Console) -> int:
         service = Service(made)
         if not made.keys and not is_this_machine(options.host):
             console.warn(
-                f"Everybody who reaches this machine on port {options.port} is answered; give --key-file to answer "
-                "only who has a key."
+                f"Anyone who can reach this machine on port {options.port} can use the service. Use --key-file to "
+                "require a key."
             )
         host = f"[{options.host}]" if ":" in options.host else options.host
         served = listed(list(made.models))
-        console.note(f"Serving {served} at http://{host}:{options.port}; /openapi.json describes it.")
+        console.note(f"Serving {served} at http://{host}:{options.port}; the API is described in /openapi.json.")
         serve(service, listening)
     return 0
 
@@ -55,7 +55,7 @@ def _options_of(options: Namespace) -> ServeOptions:
         raise CommandError(f"Two models have the same name ({listed(names)}): write NAME=DIR for one of them.")
     if options.photos > options.queue:
         raise CommandError(
-            f"--queue {options.queue} has no room for the {options.photos} photos of a request (--photos)."
+            f"--queue {options.queue} is less than --photos {options.photos} of a request: raise it, or lower --photos."
         )
     same = [each.name for each in fields(ServeOptions) if each.name not in ("models", "keys", "names")]
     keys = read_keys(options.key_file, os.environ)
@@ -63,8 +63,8 @@ def _options_of(options: Namespace) -> ServeOptions:
     every_address = options.host in ("0.0.0.0", "::")
     if every_address and not keys and not options.allowed_host:
         raise CommandError(
-            f"With --host {options.host} others can call this machine by any name: give --key-file, or --allowed-host "
-            "NAME for each name that they use, so that no page of another site can pass for one of them."
+            f"With --host {options.host}, this machine can be reached under any name. Add --key-file, or "
+            "--allowed-host NAME for each name in use, so that pages of other sites cannot reach the service."
         )
     called = (*LOCAL_NAMES, *[options.host] * (not every_address), *options.allowed_host)
     return ServeOptions(

@@ -1,4 +1,4 @@
-"""``gallop train``: learn prompts from a few images a class, and keep them in a folder."""
+"""``gallop train``: train prompts on a few images per class, and save them in a folder."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _FORMATS = {"fp16": torch.float16, "fp32": torch.float32}
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Train, save, and tell how it went."""
+    """Train, save, and report the result."""
     out = Path(options.out)
     _check_out(out, options)
     method_of(options, "paper"), training_of(options, "paper")  # refused before a backbone is loaded
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device, regions=options.regions)
     method, training = method_of(options, backbone.preset), training_of(options, backbone.preset)
     if options.preset == "backbone" and backbone.preset == "paper":
-        console.progress(f"settings: the paper's, since none were measured on {backbone.name}")
+        console.progress(f"using the paper's settings, since none were measured for {backbone.name}")
     shots, skipped = _shots(options, training.seed, console)
     cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])
     classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
@@ -59,7 +59,7 @@ def run(options: Namespace, console: Console) -> int:
     try:
         result["accuracy_train"] = _accuracy(classifier, shots, cache, console)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Stopped. The model is finished, and in {out}.") from None
+        raise KeyboardInterrupt(f"Stopped. The model is complete and saved in {out}.") from None
     result["skipped"] = skipped
     if result["threshold_note"]:
         console.warn(f"The OOD threshold is {result['threshold_note']}.")
@@ -82,25 +82,25 @@ def _shots(options: Namespace, seed: int, console: Console) -> tuple[LabelledPho
 def _check_out(out: Path, options: Namespace) -> None:
     """Refuse an OUT that would be damaged or mistaken for data, before any work."""
     if out.exists() and not out.is_dir():
-        raise CommandError(f"--out {out} is a file; give a folder.")
+        raise CommandError(f"--out {out} is a file: give a folder.")
     for folder in (resolve_split(Path(options.data), split) for split in ("train", "test")):
         if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(folder)):
             raise CommandError(
-                f"--out {out} lies inside {folder}, where it would be taken for a class; choose another."
+                f"--out {out} is inside {folder}, where it would be read as a class: choose another folder."
             )
     if not out.exists() or not any(out.iterdir()) or options.overwrite:
         return
     if not options.resume:
         raise CommandError(
-            f"--out {out} is not empty; choose another folder, or pass --resume to go on with a training that was cut "
-            "off there, or --overwrite to replace the model in it."
+            f"--out {out} is not empty. Choose another folder, add --resume to continue an interrupted training there, "
+            "or add --overwrite to replace the model in it."
         )
     if (out / SETTINGS).exists() and not (out / WORK / TRAINING).exists():
         if (out / WORK).exists():
             with _keeping(out, overwrite=False):  # what a killed call left goes; one that lives is told
                 pass
         raise CommandError(
-            f"The training in {out} is finished, so there is nothing to resume; use the model, or train a new one with "
+            f"The training in {out} is finished, so there is nothing to resume. Use the model, or train a new one with "
             "--overwrite."
         )
 
@@ -113,7 +113,7 @@ def method_of(options: Namespace, own: OwnPreset) -> MethodConfig:
             settings["topk"] = default_topk(options.local_prompts)
     elif options.local_prompts not in (None, len(options.topk)):
         raise CommandError(
-            f"--topk has {len(options.topk)} values but --local-prompts is {options.local_prompts}; give one k "
+            f"--topk has {len(options.topk)} values but --local-prompts is {options.local_prompts}: give one k "
             "for each local prompt, or leave one of the two out."
         )
     return method_preset(options.preset, own, **settings)
@@ -131,13 +131,13 @@ def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
     try:
         pairs = duplicates(shots, labelled_images(data, split="test"))
     except DataError as error:
-        console.warn(f"Whether train and test share pictures could not be checked: {error}")
+        console.warn(f"Could not check whether train and test share images: {error}")
         return
     if pairs:
         more = f", and {len(pairs) - 1} more" if len(pairs) > 1 else ""
         console.warn(
-            f"{train_part} and {test_part} share pictures, so accuracy on {test_part} will be too good: "
-            f"{pairs[0][0]} is {pairs[0][1]}{more}."
+            f"{train_part} and {test_part} share images, so the accuracy on {test_part} will be too high: "
+            f"{pairs[0][0]} is the same as {pairs[0][1]}{more}."
         )
 
 
@@ -145,21 +145,21 @@ def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
 def _keeping(out: Path, *, overwrite: bool) -> Iterator[None]:
     """A folder for the training while it is under way. Stopped by Ctrl-C or the disk, the last epoch stays in OUT."""
     work, is_new = out / WORK, not out.exists()
-    kept = f"What has been learned up to the last epoch is kept in {out}; the same command with --resume goes on"
+    kept = f"The training up to the last epoch is saved in {out}. Add --resume to the same command to continue."
     try:
         with locked(work / LOCK, wait=False):
             if overwrite:
                 drop_training(work)
             yield
     except BlockingIOError:
-        raise CommandError(f"Another process is training into {out}; wait, or choose another folder.") from None
+        raise CommandError(f"Another process is training into {out}: wait, or choose another folder.") from None
     except KeyboardInterrupt:
         if (work / TRAINING).exists():
-            raise KeyboardInterrupt(f"Stopped. {kept} from there.") from None
-        raise KeyboardInterrupt("Stopped before the end of the first epoch; nothing has been learned.") from None
+            raise KeyboardInterrupt(f"Stopped. {kept}") from None
+        raise KeyboardInterrupt("Stopped before the end of the first epoch. Nothing was saved.") from None
     except OSError as error:
         if (work / TRAINING).exists() and not isinstance(error, BrokenPipeError):
-            raise CommandError(f"{sentence_of(error)} {kept} from there.") from error
+            raise CommandError(f"{sentence_of(error)} {kept}") from error
         raise
     finally:
         for folder in (work, out) if is_new else (work,):
@@ -198,8 +198,8 @@ def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, cache: Featur
 def _table(result: dict[str, Any], shots: LabelledPhotos, promise: str) -> list[str]:
     threshold = "none" if result["threshold"] is None else f"{result['threshold']:.4f}"
     return [
-        f"Learned {len(shots.class_names)} classes from {len(shots)} images in {result['seconds']:.1f} s "
-        f"({result['steps']} steps); the model is in {result['out']}.",
+        f"Trained on {len(shots.class_names)} classes and {len(shots)} images in {result['seconds']:.1f} s "
+        f"({result['steps']} steps). The model is in {result['out']}.",
         f"loss {result['loss']:.3f}, accuracy on the shots {percentage(result['accuracy_train'])}, "
         f"OOD threshold {threshold}",
         *([f"{promise[0].upper()}{promise[1:]}."] if promise else []),

@@ -1,4 +1,4 @@
-"""What arrives together is answered together: a bounded queue, and the one thread that owns the backbones.
+"""Answer photos that arrive together in one batch: a bounded queue, and the one thread that owns the backbones.
 
 A photo has its place from when its request was read until its answer is sent. A batch is closed when it is full, when
 nothing more is on its way, or after a few milliseconds.
@@ -81,7 +81,7 @@ class Batcher:
         """
         with self._changed:
             if self._taken + photos > self._room:
-                raise busy(f"{self._taken} photos wait, and there is room for {self._room}")
+                raise busy(f"{self._taken} photos are waiting, and there is room for {self._room}")
             self._taken += photos
         try:
             yield
@@ -98,7 +98,7 @@ class Batcher:
         """
         with self._changed:
             if self._ending:
-                raise Refusal("The service is stopping: send it to another one.", 503, "stopping")
+                raise Refusal("The service is stopping: send the request to another one.", 503, "stopping")
             self._queue.append(question)
             self._changed.notify_all()
         return question.answer

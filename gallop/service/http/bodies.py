@@ -58,7 +58,7 @@ class HeldBytes:
         def more(count: int) -> None:
             nonlocal mine
             if self.now + count > self._most:
-                raise busy("it holds all the photos that it has memory for")
+                raise busy("its memory for photos is full")
             mine += count
             self.now += count
 
@@ -75,11 +75,11 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
         more: is told of each byte, and raises where there is no room for it.
 
     Raises:
-        Refusal: it is no such form, too large, or too slow; SenderGone where it ended in the middle.
+        Refusal: it is not such a form, too large, or too slow; SenderGone if it ended in the middle.
     """
     if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise Refusal(
-            f"Photos are sent as multipart/form-data, in fields called {PHOTO!r}: curl -F {PHOTO}=@cat.jpg",
+            f"Send photos as multipart/form-data, in fields called {PHOTO!r}: curl -F {PHOTO}=@cat.jpg",
             415,
             "not_multipart",
         )
@@ -99,12 +99,12 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
         if str(error).startswith("Too many"):
             raise _too_many(options) from error
         if str(error).startswith("Part exceeded"):
-            raise Refusal(f"A field of text has more than {_LONGEST_URL} characters.", 413, "too_large") from error
+            raise Refusal(f"A text field has more than {_LONGEST_URL} characters.", 413, "too_large") from error
         raise Refusal(
-            "The body is no whole multipart form: let a library or curl -F write it.", 400, "bad_form"
+            "The body is not a complete multipart form: use a library or curl -F to write it.", 400, "bad_form"
         ) from error
     if not parser.whole:
-        raise Refusal("The form was cut: its closing boundary is missing. Send the whole of it again.", 400, "bad_form")
+        raise Refusal("The form is truncated (no closing boundary): send the whole form again.", 400, "bad_form")
     try:
         return _sent(form, options)
     finally:
@@ -121,28 +121,28 @@ def _sent(form: FormData, options: ServeOptions) -> Sent:
             urls.append(value.strip())
         elif name in (PHOTO, URL):
             kind = "a file" if name == PHOTO else "text"
-            raise Refusal(f"The field {name!r} has to be {kind}.", 422, "bad_field")
+            raise Refusal(f"The field {name!r} must be {kind}.", 422, "bad_field")
         else:
             raise Refusal(
-                f"There is no field {shortened(one_line(name), 80)!r}; photos are files in fields called {PHOTO!r}, "
-                f"addresses texts in fields called {URL!r}.",
+                f"The field {shortened(one_line(name), 80)!r} is unknown. Send photos as files in fields called "
+                f"{PHOTO!r}, and addresses as text in fields called {URL!r}.",
                 422,
                 "bad_field",
             )
     if len(photos) + len(urls) > options.photos:
         raise _too_many(options)
     if not photos and not urls:
-        raise Refusal(f"The form holds no photo: put files into fields called {PHOTO!r}.", 422, "no_photo")
+        raise Refusal(f"The form contains no photos: send files in fields called {PHOTO!r}.", 422, "no_photo")
     return Sent(tuple(photos), tuple(urls))
 
 
 def _too_many(options: ServeOptions) -> Refusal:
-    return Refusal(f"A request may hold {options.photos} photos: share them out.", 413, "too_many_photos")
+    return Refusal(f"A request may contain at most {options.photos} photos: split it.", 413, "too_many_photos")
 
 
 def _too_large(options: ServeOptions) -> Refusal:
     return Refusal(
-        f"The request has more than {options.body / 2**20:g} MB: send fewer or smaller photos.", 413, "too_large"
+        f"The request is larger than {options.body / 2**20:g} MB: send fewer or smaller photos.", 413, "too_large"
     )
 
 
@@ -154,8 +154,8 @@ async def _pieces(receive: Receive, options: ServeOptions, more: Callable[[int],
             message = await asyncio.wait_for(receive(), max(min(SILENCE, left), 0.0))
         except asyncio.TimeoutError as error:
             raise Refusal(
-                f"The request came too slowly: something is expected every {SILENCE:g} s, and after {PATIENCE:g} s "
-                f"{LEAST_RATE // 1024} KB a second. Send it again, or smaller photos.",
+                f"The request arrived too slowly: it must send data every {SILENCE:g} s, and after {PATIENCE:g} s at "
+                f"least {LEAST_RATE // 1024} KB per second. Send it again, or send smaller photos.",
                 408,
                 "too_slow",
             ) from error
@@ -191,7 +191,7 @@ class _InMemory(MultiPartParser):
 
 
 async def while_wanted(receive: Receive, work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Return what the work gives, and stop it where nobody waits for that any more, or after so many seconds.
+    """Return what the work gives; stop it if nobody waits for it any more, or after so many seconds.
 
     Args:
         receive: of a request that was read to its end.
@@ -205,8 +205,8 @@ async def while_wanted(receive: Receive, work: Coroutine[Any, Any, T], seconds: 
         done, _ = await asyncio.wait({working, watching}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not done:
             raise Refusal(
-                f"The service has too much to do and did not answer within {seconds:g} s: send it again later, or "
-                "fewer photos at once.",
+                f"The service is too busy and did not answer within {seconds:g} s: try again later, or send fewer "
+                "photos at once.",
                 503,
                 "late",
                 retry_after=10,

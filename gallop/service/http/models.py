@@ -27,7 +27,7 @@ class ServedModels:
         classifiers: in the order of the options.
 
     Raises:
-        CheckpointError, BackboneError: a folder is no model, or its backbone cannot be loaded.
+        CheckpointError, BackboneError: a folder is not a model, or its backbone cannot be loaded.
     """
 
     def __init__(self, options: ServeOptions, metrics: Metrics) -> None:

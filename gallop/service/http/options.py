@@ -1,4 +1,4 @@
-"""What whoever starts the service says of it, and the keys that it knows."""
+"""The options of the service, and its keys."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def read_keys(file: str | None, environment: Mapping[str, str]) -> tuple[bytes, 
     """Return the hashes of the keys in a file, one a line, or else of the one in the environment.
 
     Raises:
-        CommandError: the file cannot be read or holds none, or a key is too short or no plain ASCII.
+        CommandError: the file cannot be read or is empty, or a key is too short or not plain ASCII.
     """
     if file is None:
         lines = [environment[KEY_VARIABLE]] if environment.get(KEY_VARIABLE) else []
@@ -77,22 +77,22 @@ def read_keys(file: str | None, environment: Mapping[str, str]) -> tuple[bytes, 
         try:
             lines = read_text(file, _LARGEST_KEY_FILE).splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
+            why = error.strerror if isinstance(error, OSError) else "it is not text"
             raise CommandError(f"{where} cannot be read ({why}).") from error
     found = [line.strip() for line in lines if line.strip()]
     if file is not None and not found:
-        raise CommandError(f"{where} holds no key: put one on a line of its own.")
+        raise CommandError(f"{where} contains no keys: put one on each line.")
     for key in found:
         if len(key) < _SHORTEST_KEY or not (key.isascii() and key.isprintable()) or " " in key:
             raise CommandError(
-                f"{where} holds a key that is not used: it must have {_SHORTEST_KEY} characters or more, of ASCII and "
-                "without spaces. One is made by: python -c 'import secrets; print(secrets.token_urlsafe())'"
+                f"{where} contains an invalid key: a key must have at least {_SHORTEST_KEY} ASCII characters and no "
+                "spaces. Make one with: python -c 'import secrets; print(secrets.token_urlsafe())'"
             )
     return tuple(_hashed(key) for key in found)
 
 
 def key_is_known(given: str, keys: tuple[bytes, ...]) -> bool:
-    """Return whether a key lets in; how long that takes tells nothing of those that do."""
+    """Return whether a key is valid, in a time that does not depend on the valid keys."""
     hashed = _hashed(given)
     return sum(hmac.compare_digest(hashed, key) for key in keys) > 0
 

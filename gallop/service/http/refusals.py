@@ -40,12 +40,12 @@ class Refusal(GallopError):
 class SenderGone(Refusal):
     """Nobody waits for the answer any more."""
 
-    def __init__(self, sentence: str = "The sender has gone.") -> None:
+    def __init__(self, sentence: str = "The client has disconnected.") -> None:
         super().__init__(sentence, GONE, "gone")
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
-    """Return what to tell of an error, or None where it is a mistake of ours.
+    """Return the refusal for an error, or None if it is a mistake of ours.
 
     What the library says of photos and class names is about what was sent; all else it says is of this machine, and
     stays in its log.
@@ -56,21 +56,21 @@ def refusal_of(error: BaseException) -> Refusal | None:
         code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
         return Refusal(str(error), 413 if isinstance(error, ImageTooLarge) else 422, code)
     if isinstance(error, MemoryError) or is_gpu_trouble(error) or "can't allocate memory" in str(error):
-        sentence = "The service has too little memory for this just now: send it again later, or fewer photos at once."
+        sentence = "The service does not have enough memory now: try again later, or send fewer photos at once."
         return Refusal(sentence, 503, "no_memory", retry_after=5)
     return None
 
 
 def busy(why: str) -> Refusal:
-    """Return what is told of a request for which there is no room now."""
-    return Refusal(f"The service is busy: {why}. Send it again in a few seconds.", 429, "busy", retry_after=3)
+    """Return the refusal of a request for which there is no room now."""
+    return Refusal(f"The service is busy: {why}. Try again in a few seconds.", 429, "busy", retry_after=3)
 
 
 def mistake() -> Refusal:
-    """Return what is told of a mistake of ours."""
+    """Return the refusal for a mistake of ours."""
     return Refusal(
-        "Something went wrong in the service, and its log says what: ask whoever runs it, and tell the x-request-id of "
-        "this answer.",
+        "Something went wrong in the service, and its log says what. Ask whoever runs it, and quote the x-request-id "
+        "of this response.",
         500,
         "internal",
     )

@@ -1,4 +1,4 @@
-"""The interface: which address answers what, and the one shape of errors. /openapi.json describes it."""
+"""The routes of the service, and the one format of errors. /openapi.json describes them."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ OPEN = ("/openapi.json", "/health", "/health/live", "/health/ready")
 """What needs no key: nothing of it is about a photo or a model."""
 
 ClassName = Annotated[
-    str | None, Query(alias="class", max_length=200, description="the class shown; else the predicted one")
+    str | None, Query(alias="class", max_length=200, description="the class to explain; by default the predicted one")
 ]
 Format = Annotated[
     Literal["json", "png"] | None,
-    Query(alias="format", description="json or png; else as Accept says"),
+    Query(alias="format", description="json or png; by default as the Accept header says"),
 ]
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.ErrorAnswer, "description": words}
     for status, words in {
-        401: "no key, or one that is not known",
-        403: "an address, where none are fetched, or a page of another site",
+        401: "no key, or an unknown one",
+        403: "an address where none are fetched, or a page of another site",
         404: "no such model",
-        408: "the request came too slowly",
+        408: "the request arrived too slowly",
         413: "too large, or too many photos or pixels",
-        415: "no multipart form",
-        421: "a name that the service is not called by",
+        415: "not a multipart form",
+        421: "a host name that the service does not accept",
         422: "no photo, or one that cannot be read",
-        429: "too much to do; see Retry-After",
-        503: "stopping, too late, or no memory",
+        429: "too busy; see Retry-After",
+        503: "stopping, timed out, or out of memory",
     }.items()
 }
 _router = APIRouter(responses=_ERRORS)  # of two addresses of one function, the lower is listed first
 _NAME: Any = {
     "parameters": [
-        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "which model"}
+        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}, "description": "model name"}
     ]
 }
 
 
 def _form(photo: dict[str, Any], url: dict[str, Any]) -> dict[str, Any]:
-    """What a request's body is, for OpenAPI."""
+    """Return the description of a request's body for OpenAPI."""
     schema = {"type": "object", "properties": {PHOTO: photo, URL: url}}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
@@ -64,15 +64,15 @@ def _form(photo: dict[str, Any], url: dict[str, Any]) -> dict[str, Any]:
 _FILE, _ADDRESS = {"type": "string", "format": "binary"}, {"type": "string", "format": "uri"}
 _ONE = _form(_FILE, _ADDRESS)
 _SEVERAL = _form({"type": "array", "items": _FILE}, {"type": "array", "items": _ADDRESS})
-_predicted: Any = {"summary": "Name what photos show", "response_model": schemas.PredictAnswer}
+_predicted: Any = {"summary": "Classify photos", "response_model": schemas.PredictAnswer}
 _explained: Any = {
-    "summary": "Which prompts and regions decided",
+    "summary": "Show which prompts and regions decided",
     "response_model": schemas.ExplainAnswer,
     "responses": {200: {"content": {"image/png": {}}}},
 }
 _state: Any = {
     "response_model": schemas.HealthAnswer,
-    "responses": {503: {"model": schemas.HealthAnswer, "description": "no"}},
+    "responses": {503: {"model": schemas.HealthAnswer, "description": "not live or not ready"}},
 }
 
 
@@ -107,8 +107,8 @@ async def _answered(request: Request, ask: Callable[..., Coroutine[Any, Any, Any
         return name, await while_wanted(request.receive, ask(name, sent, count, *more), within)
 
 
-@_router.get("/models/{name}/classes", summary="What a model knows", openapi_extra=_NAME)
-@_router.get("/classes", summary="What a model knows")
+@_router.get("/models/{name}/classes", summary="List the classes of a model", openapi_extra=_NAME)
+@_router.get("/classes", summary="List the classes of the default model")
 async def _class_list(request: Request) -> schemas.ClassesAnswer:
     name = _model_asked(request)
     classifier = _service(request).classifier(name)
@@ -122,35 +122,35 @@ async def _class_list(request: Request) -> schemas.ClassesAnswer:
     )
 
 
-@_router.get("/models", summary="All models")
+@_router.get("/models", summary="List all models")
 async def _model_list(request: Request) -> schemas.ModelsAnswer:
     service = _service(request)
     counts = {name: len(service.classifier(name).model_.class_names) for name in service.options.models}
     return schemas.ModelsAnswer(models=[schemas.ModelEntry(name=name, classes=counts[name]) for name in counts])
 
 
-@_router.get("/health/ready", summary="Whether it takes requests", **_state)
-@_router.get("/health", summary="Whether it lives and takes requests", **_state)
+@_router.get("/health/ready", summary="Check whether the service accepts requests", **_state)
+@_router.get("/health", summary="Check whether the service is alive and accepts requests", **_state)
 async def _ready(request: Request) -> Response:
     return _health(_service(request), "ready")
 
 
-@_router.get("/health/live", summary="Whether it lives", **_state)
+@_router.get("/health/live", summary="Check whether the service is alive", **_state)
 async def _live(request: Request) -> Response:
     return _health(_service(request), "live")
 
 
-@_router.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+@_router.get("/metrics", summary="Get metrics for Prometheus", response_class=Response)
 async def _metrics(request: Request) -> Response:
     return Response(_service(request).figures(), headers={"content-type": METRICS_TYPE})
 
 
 def make_app(service: Service) -> FastAPI:
-    """Return the interface of a service."""
+    """Return the application of a service."""
     app = FastAPI(
         title="GalLoP Explorer",
         version=__version__,
-        summary="Names what photos show, and which prompts and regions decided.",
+        summary="Classifies photos, and shows which prompts and regions decided.",
         docs_url=None,  # FastAPI's own pages load their scripts from another server
         redoc_url=None,
         redirect_slashes=False,
@@ -165,7 +165,7 @@ def make_app(service: Service) -> FastAPI:
 
 
 def error_answer(refusal: Refusal) -> Response:
-    """Return the one shape of an answer to what is refused."""
+    """Return the response to a request that is refused."""
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 
@@ -178,15 +178,15 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _not_found(request: Request, error: Any) -> Response:
     if error.status_code == 405:
-        refusal = Refusal("This address takes no such method: /openapi.json shows which.", 405, "wrong_method")
+        refusal = Refusal("This address does not support this method: see /openapi.json.", 405, "wrong_method")
     else:
-        refusal = Refusal("There is nothing at this address: /openapi.json shows what there is.", 404, "not_found")
+        refusal = Refusal("There is nothing at this address: see /openapi.json.", 404, "not_found")
     return JSONResponse(refusal.body, refusal.status, dict(error.headers or {}))
 
 
 async def _bad_query(request: Request, error: Any) -> Response:
     wrong = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
-    return error_answer(Refusal(f"The address has a parameter that cannot be used ({wrong}).", 422, "bad_parameter"))
+    return error_answer(Refusal(f"The address has an invalid parameter ({wrong}).", 422, "bad_parameter"))
 
 
 def _service(request: Request) -> Service:

@@ -8,26 +8,26 @@ from pydantic import BaseModel, Field
 
 
 class ErrorFacts(BaseModel):
-    """Why there is no answer."""
+    """The reason why there is no answer."""
 
     code: Annotated[str, Field(description="for programs", examples=["corrupt_image"])]
     message: Annotated[str, Field(description="for people: what is wrong, and what to do")]
 
 
 class ErrorAnswer(BaseModel):
-    """The one shape of all that is not answered, of requests and of photos."""
+    """The error for a request or a photo that has no answer."""
 
     error: ErrorFacts
 
 
 class PhotoAnswer(BaseModel):
-    """What a photo shows."""
+    """The prediction for a photo."""
 
     label: Annotated[str, Field(description="the most probable class")]
     probability: Annotated[float, Field(description="of the label")]
     probabilities: Annotated[dict[str, float], Field(description="of every class, in the order of /classes")]
-    ood_score: Annotated[float, Field(description="GL-MCM; larger: less like what was learned")]
-    is_ood: Annotated[bool | None, Field(description='whether it is "none of these"; null without a limit')]
+    ood_score: Annotated[float, Field(description="GL-MCM score; larger means less like the known classes")]
+    is_ood: Annotated[bool | None, Field(description='whether it is "none of these"; null without a threshold')]
 
 
 class PredictAnswer(BaseModel):
@@ -38,10 +38,10 @@ class PredictAnswer(BaseModel):
 
 
 class PromptRegions(BaseModel):
-    """Where one local prompt looked."""
+    """The regions that one local prompt used."""
 
     prompt: Annotated[int, Field(description="counted from 1")]
-    k: Annotated[int, Field(description="how many regions")]
+    k: Annotated[int, Field(description="number of regions")]
     boxes: Annotated[
         list[tuple[float, float, float, float]],
         Field(description="[left, top, right, bottom] in the photo's pixels, best first"),
@@ -49,27 +49,27 @@ class PromptRegions(BaseModel):
 
 
 class ExplainAnswer(PhotoAnswer):
-    """Which prompts and which regions decided."""
+    """The prompts and regions that decided."""
 
     model: str
-    shown: Annotated[str, Field(alias="class", description="the class that the scores are of")]
+    shown: Annotated[str, Field(alias="class", description="the class that the scores are for")]
     global_scores: Annotated[list[float], Field(description="cosine of the photo with each global prompt")]
-    local_scores: Annotated[list[float], Field(description="of each local prompt, the mean over its regions")]
+    local_scores: Annotated[list[float], Field(description="score of each local prompt, the mean over its regions")]
     topk: list[int]
     regions: list[PromptRegions]
-    probabilities_global: Annotated[dict[str, float], Field(description="of the global prompts alone")]
-    probabilities_local: Annotated[dict[str, float] | None, Field(description="of the local prompts alone")]
+    probabilities_global: Annotated[dict[str, float], Field(description="from the global prompts alone")]
+    probabilities_local: Annotated[dict[str, float] | None, Field(description="from the local prompts alone")]
     size: Annotated[tuple[int, int], Field(description="width and height of the photo, upright")]
     seen: Annotated[tuple[float, float, float, float], Field(description="the part of it that the model saw, as a box")]
 
 
 class ClassesAnswer(BaseModel):
-    """What a model knows."""
+    """The classes and settings of a model."""
 
     model: str
     classes: list[str]
     backbone: str
-    threshold: Annotated[float | None, Field(description='limit of ood_score for "none of these"')]
+    threshold: Annotated[float | None, Field(description='ood_score above which a photo is "none of these"')]
     temperature: float
 
 
@@ -77,18 +77,18 @@ class ModelEntry(BaseModel):
     """One model of the service."""
 
     name: str
-    classes: Annotated[int, Field(description="how many")]
+    classes: Annotated[int, Field(description="number of classes")]
 
 
 class ModelsAnswer(BaseModel):
-    """All models; the first answers where none is named."""
+    """All models; the first is the default."""
 
     models: list[ModelEntry]
 
 
 class HealthAnswer(BaseModel):
-    """How the service stands."""
+    """The state of the service."""
 
     status: Literal["ready", "stopping", "dead"]
-    live: Annotated[bool, Field(description="false: start it again")]
+    live: Annotated[bool, Field(description="false: restart the service")]
     ready: Annotated[bool, Field(description="false: send requests elsewhere")]

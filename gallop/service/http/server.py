@@ -1,4 +1,4 @@
-"""The server around a service: its socket, whom it lets in, slow clients, and how it stops.
+"""Run the server of a service: its socket, access, slow clients, and how it stops.
 
 A body that nobody has read to its end is read on for a moment and forgotten: a sender that is cut off while it sends
 would not see the answer that says why.
@@ -42,7 +42,7 @@ keep out those who have one."""
 
 
 class Door:
-    """Ask for a key, refuse what is too much, and see every request to its end.
+    """Checks keys, refuses requests beyond the limits, and logs every request.
 
     Args:
         app: the interface.
@@ -75,10 +75,10 @@ class Door:
     def _refused(self, scope: Scope, headers: Headers) -> Refusal | None:
         service, path = self._service, scope["path"]
         if service.stopping and path not in STATE:
-            return Refusal("The service is stopping: send it to another one.", 503, "stopping", retry_after=5)
+            return Refusal("The service is stopping: send the request to another one.", 503, "stopping", retry_after=5)
         stranger = self._of_a_stranger(path, headers)
         if stranger is None and self._admitted >= MOST_REQUESTS and path not in STATE:
-            return Refusal("Too many requests are here: send it again in a second.", 429, "busy", retry_after=1)
+            return Refusal("There are too many requests: try again in a second.", 429, "busy", retry_after=1)
         return stranger
 
     def _of_a_stranger(self, path: str, headers: Headers) -> Refusal | None:
@@ -92,8 +92,7 @@ class Door:
             if path in OPEN or key_is_known(given, options.keys):
                 return None
             return Refusal(
-                "A key is needed, and this request has none that is known: send the header 'Authorization: Bearer "
-                "KEY'.",
+                "This request needs a valid key: send the header 'Authorization: Bearer KEY'.",
                 401,
                 "no_key",
             )
@@ -101,13 +100,13 @@ class Door:
         name = host if host.endswith("]") else host.rpartition(":")[0] if ":" in host else host
         if name.strip("[]").lower() not in options.names:
             return Refusal(
-                f"This service is called {listed(options.names)}, and by no other name without a key. "
-                "Start it with --allowed-host NAME for a further one, or with a key.",
+                f"Without a key, this service only accepts the host names {listed(options.names)}. Start it with "
+                "--allowed-host NAME to add one, or with a key.",
                 421,
                 "another_host",
             )
         if origin is not None and origin.partition("://")[2] != host:
-            return Refusal("Pages of other sites are not answered without a key.", 403, "another_site")
+            return Refusal("Requests from pages of other sites need a key.", 403, "another_site")
         return None
 
 
@@ -190,7 +189,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
-        raise CommandError(f"There is no address {host!r} ({error.strerror}).") from error
+        raise CommandError(f"The address {host!r} cannot be found ({error.strerror}).") from error
     # Its protocol is named: asyncio sends small answers at once on those alone.
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -199,7 +198,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         found.close()
         raise CommandError(
-            f"The service cannot listen on {host}, port {port} ({error.strerror}): give another --port, or an address "
+            f"The service cannot listen on {host}, port {port} ({error.strerror}): use another --port, or an address "
             "of this machine as --host."
         ) from error
     return found
@@ -298,7 +297,7 @@ class _Protocol(H11Protocol):
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
-        self._say(Refusal("This is no HTTP request that can be read.", 400, "bad_http"))
+        self._say(Refusal("This is not a valid HTTP request.", 400, "bad_http"))
 
     def _drop_one(self) -> None:
         """Close the oldest connection that was never let in, else the oldest between two requests, else this one."""
@@ -328,7 +327,7 @@ class _Protocol(H11Protocol):
     def _too_late(self) -> None:
         del self._timers["head"]
         if self._between_requests() and not self.transport.is_closing():
-            sentence = f"The head of a request has to be there within {HEAD_SECONDS:g} s: send it again."
+            sentence = f"The head of a request must arrive within {HEAD_SECONDS:g} s: send it again."
             self._say(Refusal(sentence, 408, "too_slow"))
 
     def _say(self, refusal: Refusal) -> None:

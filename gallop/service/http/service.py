@@ -1,4 +1,4 @@
-"""What all requests of a service share, and the way of photos through it: decoded, cropped, asked about, told."""
+"""The state that all requests of a service share, and how it decodes, crops and answers photos."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Service:
         """
         if name not in self._models.classifiers:
             known = listed(list(self.options.models))
-            raise Refusal(f"There is no such model here; the models are {known}.", 404, "no_model")
+            raise Refusal(f"There is no such model. The models are {known}.", 404, "no_model")
         return self._models.classifiers[name]
 
     def figures(self) -> bytes:
@@ -128,11 +128,11 @@ class Service:
         """
         self._check(sent)
         if sent.count != 1:
-            raise Refusal("One photo is explained at a time: send one.", 422, "several_photos")
+            raise Refusal("Only one photo can be explained at a time: send a single photo.", 422, "several_photos")
         known = self.classifier(name).model_.class_names
         wanted = None if shown is None else clean_name(shown)
         if wanted is not None and wanted not in known:
-            raise Refusal(f"There is no class {wanted!r} here; the classes are {listed(known)}.", 422, "no_class")
+            raise Refusal(f"There is no class {wanted!r}. The classes are {listed(known)}.", 422, "no_class")
         with self._batcher.places(1):
             (photo,) = photos = await self._photos(sent, more)
             (count,) = self._pixels(photos)
@@ -145,7 +145,7 @@ class Service:
     def _check(self, sent: Sent) -> None:
         if sent.urls and not self.options.allow_urls:
             raise Refusal(
-                "No photo is fetched from an address here: send the file itself, or start the service with "
+                "This service does not fetch photos from addresses: send the file itself, or start the service with "
                 "--allow-urls.",
                 403,
                 "no_urls",
@@ -167,7 +167,7 @@ class Service:
         pixels = [0 if isinstance(photo, Refusal) else declared_pixels(photo) for photo in photos]
         if sum(pixels) > self.options.megapixels * 1_000_000:
             raise Refusal(
-                f"The photos have {sum(pixels) / 1e6:.0f} megapixels together, and a request may have "
+                f"The photos have {sum(pixels) / 1e6:.0f} megapixels in total, and the limit for a request is "
                 f"{self.options.megapixels}: send fewer at once, or make them smaller.",
                 413,
                 "too_many_pixels",
@@ -197,7 +197,7 @@ def _prepared(photo: bytes, number: int, count: int, preprocess: Preprocess, loo
 
 
 def explained(why: Explanation, shown: str) -> dict[str, Any]:
-    """Return an explanation as what is sent of it."""
+    """Return an explanation as the fields of an answer."""
     crop = why.crop
     return {
         **explained_row(why, shown),
@@ -213,7 +213,7 @@ def explained(why: Explanation, shown: str) -> dict[str, Any]:
 
 
 def _refused(error: BaseException) -> Refusal:
-    """What is told of a photo; a mistake of ours is one of the whole request."""
+    """Return the refusal of one photo; a mistake of ours is raised, and fails the whole request."""
     told = refusal_of(error)
     if told is None:
         raise error
@@ -235,10 +235,11 @@ async def fetch_photo(url: str, number: int, more: Callable[[int], None], backen
     try:
         data, _ = await fetch(url, most + 1, backend, more=more)
     except Refusal as error:
-        raise Refusal(f"Photo {number} was not fetched. {error}", error.status, error.code, error.retry_after) from None
+        sentence = f"Photo {number} could not be fetched. {error}"
+        raise Refusal(sentence, error.status, error.code, error.retry_after) from None
     except OSError as error:
         code = "bad_url" if isinstance(error, BadAddress) else "not_fetched"
-        raise Refusal(f"Photo {number} was not fetched from its address: {_why(error)}.", 422, code) from error
+        raise Refusal(f"Photo {number} could not be fetched from its address: {_why(error)}.", 422, code) from error
     if len(data) > most:
         raise too_large(f"photo {number}", DEFAULT_LIMITS)
     return data
@@ -247,5 +248,5 @@ async def fetch_photo(url: str, number: int, more: Callable[[int], None], backen
 def _why(error: OSError) -> str:
     """One reason for all where nobody answers: what is there in a private network is nobody's business."""
     if isinstance(error, NotPublic) or not isinstance(error, (NotFetched, TimeoutError)):
-        return "it leads to no public server that answers"
+        return "it does not lead to a public server that responds"
     return str(error)

@@ -1,4 +1,4 @@
-"""What whoever runs the service sees of it: figures for Prometheus, and a line of JSON for each thing that happened.
+"""Metrics for Prometheus, and a log with a line of JSON for each event.
 
 Neither has anything of a photo, a file's name, an address or a key.
 """
@@ -32,19 +32,19 @@ class Metrics:
         self._registry = CollectorRegistry()
         here: dict[str, Any] = {"registry": self._registry}
         ProcessCollector(**here)
-        self.requests = Counter("gallop_requests", "Requests that were ended.", ["route", "status"], **here)
+        self.requests = Counter("gallop_requests", "Requests that have ended.", ["route", "status"], **here)
         self.seconds = Histogram(
             "gallop_request_seconds",
-            "From a request's head to the end of its answer.",
+            "Seconds from the head of a request to the end of its answer.",
             ["route"],
             buckets=_SECONDS,
             **here,
         )
-        self.photos = Counter("gallop_photos", "Photos that were answered.", ["model"], **here)
+        self.photos = Counter("gallop_photos", "Photos answered.", ["model"], **here)
         self.batches = Histogram("gallop_batch_photos", "Photos in a batch.", buckets=_PHOTOS, **here)
-        self.batch_seconds = Histogram("gallop_batch_seconds", "What a batch took.", buckets=_SECONDS, **here)
-        self.waiting = Gauge("gallop_waiting_photos", "Photos that are here and not answered yet.", **here)
-        self.bodies = Gauge("gallop_body_bytes", "Bytes of requests that are held.", **here)
+        self.batch_seconds = Histogram("gallop_batch_seconds", "Seconds that a batch took.", buckets=_SECONDS, **here)
+        self.waiting = Gauge("gallop_waiting_photos", "Photos that wait for an answer.", **here)
+        self.bodies = Gauge("gallop_body_bytes", "Bytes of request bodies in memory.", **here)
 
     def batch(self, photos: int, seconds: float) -> None:
         self.batches.observe(photos)
@@ -55,12 +55,12 @@ class Metrics:
 
 
 def log(event: str, level: int = logging.INFO, **facts: Any) -> None:
-    """Say that something happened."""
+    """Log an event."""
     _log.log(level, event, extra={"facts": facts})
 
 
 def log_failure(event: str, error: BaseException, **facts: Any) -> None:
-    """Say what went wrong: the sentence where there is one, and else where in the code it was.
+    """Log what went wrong: the sentence if there is one, else where in the code it was.
 
     The message of an error without a sentence may quote anything, so it is left out.
     """
@@ -72,7 +72,7 @@ def log_failure(event: str, error: BaseException, **facts: Any) -> None:
 
 
 def log_as_json() -> None:
-    """Write what happens to standard error from now on, a line of JSON each; warnings of the server's libraries too."""
+    """Log to standard error from now on, one line of JSON per event; warnings of the server's libraries too."""
     levels = {"gallop.service.http": "INFO", "uvicorn": "WARNING", "asyncio": "WARNING"}
     levels["python_multipart"] = "CRITICAL"  # it quotes what was sent
     logging.config.dictConfig(

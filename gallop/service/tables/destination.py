@@ -68,7 +68,7 @@ class Bucket(Destination):
 
     def has(self, file: str) -> bool:
         try:
-            self._asked(file, "looked for", lambda system, path: system.info(path))
+            self._asked(file, "looked up", lambda system, path: system.info(path))
         except FileNotFoundError:
             return False
         return True
@@ -80,14 +80,14 @@ class Bucket(Destination):
 
         data = self._asked(file, "read", first_bytes)
         if len(data) > most:
-            raise DataError(f"{self.label(file)} has more than {most} bytes, so it is not what it is called.")
+            raise DataError(f"{self.label(file)} has more than {most} bytes, so it is not a file that gallop wrote.")
         return data
 
     def write(self, file: str, data: bytes) -> None:
         try:
             self._asked(file, "written", lambda system, path: system.pipe_file(path, data))
         except FileNotFoundError as error:  # of the bucket itself
-            raise DataError(f"{self.label(file)} cannot be written: there is no such bucket.") from error
+            raise DataError(f"{self.label(file)} cannot be written: the bucket does not exist.") from error
 
     def alone(self, file: str) -> AbstractContextManager[None]:
         return nullcontext()
@@ -107,11 +107,11 @@ def open_destination(name: str) -> Destination:
     path = local_path(name)
     if path is not None:
         if Path(path).exists() and not Path(path).is_dir():
-            raise DataError(f"{printable_name(path)} is a file; give the name of a folder.")
+            raise DataError(f"{printable_name(path)} is a file: give the name of a folder.")
         return Destination(name)
     writable = [kind for kind in BUCKETS if kind not in _READ_ONLY]
     if "::" in name or protocol_of(name) not in writable:
         known = ", ".join(f"{kind}://" for kind in writable)
-        raise DataError(f"Nothing is written to {printable_name(name)}: give a path, or an address of {known}.")
+        raise DataError(f"Nothing can be written to {printable_name(name)}: give a path, or an address of {known}.")
     Opener(home=None).system(name)  # says which package opens it, where that is missing
     return Bucket(name)

@@ -130,7 +130,7 @@ _WORDS = {
     "model": "another model",
     "backbone": "another backbone",
     "columns": "other columns",
-    "draft": "photos that were decoded otherwise",
+    "draft": "photos that were decoded differently",
     "source": "another source",
     "column": "another column of the table",
     "shard_size": "shards of another size",
@@ -152,7 +152,7 @@ def fingerprint(classifier: GalLoPClassifier) -> str:
 
 
 def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, Any]:
-    """Return what is said of a worker's answers: ``asked`` are source, column and shard_size."""
+    """Return the description of a worker's answers: ``asked`` are source, column and shard_size."""
     said: dict[str, Any] = {"format": MANIFEST_FORMAT}
     if isinstance(worker, PhotoScorer):
         said |= {"model": fingerprint(worker.classifier), "columns": asdict(worker.extras)}
@@ -168,14 +168,14 @@ def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
     moment with different wishes, the one that lost finds out.
 
     Raises:
-        DataError: the folder holds answers that were made otherwise, or other files, or cannot be written.
+        DataError: the folder holds results that were made differently, or other files, or cannot be written.
         OSError: it cannot be written.
     """
     with place.alone(MANIFEST):  # parts may be started at the same moment
         if not place.has(MANIFEST):
             if place.has(shard_file(0)):
                 raise DataError(
-                    f"{place.name} holds tables, but no {MANIFEST} that says of what: give an empty folder."
+                    f"{place.name} holds tables, but no {MANIFEST} that describes them: use an empty folder."
                 )
             written = dict(said) | {"gallop": __version__}
             place.write(MANIFEST, json.dumps(written, indent=2, ensure_ascii=False).encode())
@@ -185,7 +185,7 @@ def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
     except GallopError:
         raise
     except (ValueError, AttributeError, RecursionError) as error:
-        raise DataError(f"{place.label(MANIFEST)} is damaged: give an empty folder.") from error
+        raise DataError(f"{place.label(MANIFEST)} is damaged: use an empty folder.") from error
     if differs:
         why = ", ".join(_WORDS.get(name, "another version of gallop") for name in differs)
-        raise DataError(f"{place.name} holds answers of {why}: give another folder, or call it as before to go on.")
+        raise DataError(f"{place.name} holds results of {why}. Use another folder, or repeat the earlier call.")

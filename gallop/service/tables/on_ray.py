@@ -75,7 +75,7 @@ class PoolSize:
             ParallelError: a GPU is asked for, and there is none.
         """
         if device.startswith("cuda") and gpus < 1:
-            raise ParallelError("No machine of the cluster has a GPU for device='cuda': leave it out, or say cpu.")
+            raise ParallelError("No machine in the cluster has a GPU for device='cuda': leave it out, or use the CPU.")
         if device == "cpu" or gpus < 1:
             return PoolSize(wanted or max(int(cpus), 1), 0.0)
         workers = wanted or WORKERS_A_GPU * int(gpus)
@@ -84,7 +84,7 @@ class PoolSize:
 
 @contextmanager
 def joined_to(address: str | None, workers: int | None) -> Iterator[None]:
-    """Be part of a cluster: of the one at an address, or of one that is this machine alone and ends with the block.
+    """Join a cluster: the one at an address, or one that is this machine alone and ends with the block.
 
     Ray sends no usage statistics unless the environment says that it may (RAY_USAGE_STATS_ENABLED). A cluster of one
     machine has no dashboard, and none of its ports can be reached from another machine.
@@ -108,7 +108,7 @@ def joined_to(address: str | None, workers: int | None) -> Iterator[None]:
     except Exception as error:  # it has no kind of its own for this
         ray.shutdown()
         where = "on this machine" if address is None else f"at {address}"
-        raise ParallelError(f"Ray {where} cannot be used ({first_line(error)}).") from error
+        raise ParallelError(f"Ray cannot be used {where} ({first_line(error)}).") from error
     try:
         yield
     finally:
@@ -223,7 +223,7 @@ class ActorPool:
 
     def _nobody(self) -> str:
         gpu = f" and {self._size.gpu:g} of a GPU" if self._size.gpu else ""
-        return f"No worker has started for {NOBODY_YET:g} seconds: each wants a processor{gpu}. This goes on waiting."
+        return f"No worker has started in {NOBODY_YET:g} seconds: each needs a CPU core{gpu}. Still waiting."
 
     @staticmethod
     def _result(ref: Any, otherwise: str) -> Any:
@@ -237,7 +237,7 @@ class ActorPool:
                 raise  # a mistake of ours, with the worker's traceback
             raise error.cause from None
         except RayError as error:
-            raise ParallelError(f"{otherwise} ({first_line(error)}).") from error
+            raise ParallelError(f"{otherwise} Ray reports: {first_line(error)}.") from error
 
 
 @dataclass
@@ -333,13 +333,12 @@ def _absolute(item: SourceItem) -> SourceItem:
 def _lost(items: Sequence[SourceItem]) -> str:
     photos = printable(f"{items[0].key} to {items[-1].key}")
     return (
-        f"A worker was lost {TRIES + 1} times while it answered the photos from {photos}. Where it wants more memory "
-        "than there is, give fewer workers; where a photo ends it, take that away; the same call goes on after what "
-        "is there"
+        f"A worker was lost {TRIES + 1} times while it processed the photos from {photos}. If it ran out of memory, "
+        "use fewer workers. If a photo crashes it, remove that photo. Make the same call again to continue."
     )
 
 
 _NOT_STARTED = (
-    f"No worker could start. Every machine of the cluster needs gallop-explorer {__version__} with its extra many, and "
-    "memory for a backbone"
+    f"No worker could start. Every machine in the cluster needs gallop-explorer {__version__} with the extra many, and "
+    "enough memory for a backbone."
 )

@@ -1,4 +1,4 @@
-"""From a source to a folder of shards: decoded while others are encoded, resumed where a call was cut off."""
+"""Process a source into a folder of shards: photos are decoded while others are encoded, and calls can be resumed."""
 
 from __future__ import annotations
 
@@ -136,12 +136,12 @@ class Shards:
                 counted = sum(1 for _ in photos)
                 if facts[0] != photos.hash:
                     raise DataError(
-                        f"{label} holds answers to other photos than the source has there now: some came or went "
-                        "since. Give another folder, or remove that file and all later ones."
+                        f"{label} holds results for photos that differ from those now in the source: some were added "
+                        "or removed. Use another folder, or remove that file and all later ones."
                     )
                 self.count(skipped=counted, skipped_errors=facts[1])
             elif there:
-                warnings.warn(f"{label} is damaged; its photos are answered again.", stacklevel=2)
+                warnings.warn(f"{label} is damaged. Its photos are processed again.", stacklevel=2)
                 yield number, photos
             elif number % part[1] == part[0] - 1:
                 yield number, photos
