@@ -53,8 +53,8 @@ def add_data(commands: Commands) -> None:
         "check",
         help="check photos before training, or a data set",
         epilog=CHECK_EPILOG,
-        description="Check labelled photos: photos per class, duplicates, test photos that are also training photos, labels "
-        "in doubt, unreadable files. Or count the images of a data set; no image is opened.",
+        description="Check labelled photos: photos per class, duplicates, test photos that are also training photos, "
+        "labels in doubt, unreadable files. Or count the images of a data set; no image is opened.",
     )
     check.add_argument(
         "name", metavar="FOLDER|NAME", help="folder of photos, or the name of a data set (`gallop data list` shows all)"
