@@ -42,7 +42,7 @@ class Damping:
     def __post_init__(self) -> None:
         for value in (self.image, self.region):
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"A damping of {value} was asked for; it must be a finite number of 0 or more.")
+                raise ValueError(f"The damping is {value}; it must be a finite number of 0 or more.")
 
     def of(self, method: MethodConfig) -> Damping:
         """Return that of a model's cosines: with a global projection photos are damped as regions are, else the same.
@@ -163,8 +163,8 @@ class Backbone:
         """
         if other.fingerprint != self.fingerprint:
             raise BackboneError(
-                f"The weights of {self.name} have changed since they were loaded first; what was worked out with the "
-                "earlier ones cannot go on. Start anew."
+                f"The weights of {self.name} have changed since they were first loaded. Results from the earlier "
+                "weights cannot be used with these. Start again."
             )
         for held in _WEIGHTS:
             self.__dict__[held] = other.__dict__.pop(held)
@@ -173,7 +173,7 @@ class Backbone:
     def __getattr__(self, name: str) -> Any:
         # Asked only for what is not there.
         if name in _WEIGHTS:
-            raise BackboneError(f"The weights of {self.__dict__.get('name', 'this backbone')} are not loaded now.")
+            raise BackboneError(f"The weights of {self.__dict__.get('name', 'this backbone')} are not loaded.")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def copy_on(self, device: str | torch.device) -> Backbone:
