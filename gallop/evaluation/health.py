@@ -67,7 +67,7 @@ class DataHealth:
             (len(self.skipped), f"{counted(len(self.skipped), 'file')} that cannot be read"),
             (self.uneven, f"{self.counts[large]} photos of {large} and {self.counts[small]} of {small}"),
         ]
-        return "; ".join(words for there, words in parts if there) or "nothing to look at"
+        return "; ".join(words for there, words in parts if there) or "no problems found"
 
 
 def check_data(

@@ -64,7 +64,7 @@ class AtLimit:
         if self.kept is None or not self.broken:
             return ""
         passed, promised = f"{self.kept.right} of {self.kept.of}", f"{100 * self.promised:.3g} %"
-        return unreliable(f"{passed} known test photos pass, and {promised} were promised")
+        return unreliable(f"{passed} known test photos pass, but {promised} were promised")
 
 
 def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float = PROMISED) -> AtLimit:

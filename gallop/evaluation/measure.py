@@ -60,8 +60,8 @@ class Evaluation:
     def __post_init__(self) -> None:
         if not len(self.truth) == len(self.answers) > 0:
             raise ValueError(
-                "An evaluation needs at least one photo, and a label for each; "
-                f"got {len(self.truth)} labels and {len(self.answers)} answers."
+                f"An evaluation needs at least one photo, and one label for each; got {len(self.truth)} labels and "
+                f"{len(self.answers)} answers."
             )
 
     @property
@@ -153,7 +153,7 @@ class Evaluation:
         """
         mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
         if mine != others:
-            raise ValueError("Only evaluations of the same photos, in the same order, can be compared.")
+            raise ValueError("Only evaluations of the same photos in the same order can be compared.")
         right = self.predicted == self.truth, other.predicted == other.truth
         return Paired(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
 
