@@ -218,7 +218,7 @@ class Explanation:
         """
         found = self._finest.branches.get(branch)
         if found is None:
-            there = f"; there is {listed(self.branches)}" if self.branches else ", nor another one"
+            there = f"; choose one of {listed(self.branches)}" if self.branches else ", or any other"
             raise ValueError(f"This model has no branch {branch!r}{there}.")
         return to_array(found[0, :, self.class_index(class_name)]).reshape(self.grid)
 

@@ -110,8 +110,9 @@ class Branch:
         kept = None if self.shots is None else self.shots.append(shots)
         require(
             kept is not None or not self.how.keeps_form,
-            "Logistic regression learns from all shots together, and the earlier ones were not kept with this model. "
-            "Give it their photos (recall_shots), or use the head ridge or discriminant, which need them no more.",
+            "Logistic regression is trained on all shots together, and the earlier ones were not kept with this "
+            "model. Give it their photos (recall_shots), or use a ridge or discriminant head, which does not need "
+            "them.",
         )
         sums = self.sums + ShotSums.of(shots, len(self.sums.counts))
         return replace(self, sums=sums, form=self.how.fit(sums, kept, self.texts), shots=kept)
@@ -142,9 +143,9 @@ class Branch:
             return replace(self, sums=self.sums.with_classes(len(after)), texts=texts)
         if self.shots is None:
             raise ConfigError(
-                "A head keeps sums of its shots alone, from which those of a class cannot be taken. Give it the photos "
-                "that it has learned from (recall_shots), or train again without the class. With keep_shots=True a "
-                "model is saved with what this needs."
+                "A head only keeps sums of its shots, and a class cannot be removed from these. Give it the photos "
+                "that it was trained on (recall_shots), or train again without the class. To avoid this, save models "
+                "with keep_shots=True."
             )
         number = {name: k for k, name in enumerate(after)}
         now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]
