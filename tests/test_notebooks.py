@@ -248,7 +248,7 @@ def test_one_variable_gives_your_own_photos(monkeypatch: pytest.MonkeyPatch, tmp
     assert not set_of(other) & set_of(test)
     assert photos.with_names(train)[1] == ["blue"] * 4 + ["red"] * 4
     monkeypatch.setenv("GALLOP_PHOTOS", str(tmp_path / "nowhere"))
-    with pytest.raises(NotADirectoryError, match="which is no folder from here"):
+    with pytest.raises(NotADirectoryError, match="which is not a folder"):
         photos.by_class()
 
 

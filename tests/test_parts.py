@@ -137,10 +137,10 @@ def test_the_paper_parts_written_out_give_the_same_training() -> None:
 @pytest.mark.parametrize(
     ("part", "name", "function", "words"),
     [
-        ("colour", "mine", soft, "no part 'colour'"),
+        ("colour", "mine", soft, "Unknown part 'colour'"),
         ("pooling", "topk", soft, "cannot be the name"),
         ("pooling", "<lambda>", soft, "cannot be the name"),
-        ("pooling", "mine", 3, "is no function"),
+        ("pooling", "mine", 3, "is not a function"),
     ],
 )
 def test_what_cannot_be_registered_is_a_sentence(part: str, name: str, function: Any, words: str) -> None:

@@ -76,7 +76,7 @@ def test_what_goes_wrong_with_a_backbone_is_a_sentence_and_loses_nothing(page: P
     # A wrong file.
     settled(page)
     backbone(page, "ViT-B-16-quickgelu/wrong.safetensors")
-    expect(page.get_by_text("holds no weights that can be read safely")).to_be_visible()
+    expect(page.get_by_text("does not contain weights that can be read safely")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     backbone(page, "mini")
     expect(answer(page)).to_contain_text("cat")

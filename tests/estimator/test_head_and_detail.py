@@ -157,7 +157,7 @@ def test_it_is_saved_loaded_pickled_and_sent_whole(tmp_path: Path, keep: bool) -
     assert bool(loaded.explain(PHOTOS[0]).votes) == keep
     assert np.array_equal(pickle.loads(pickle.dumps(found)).predict_proba(PHOTOS), wanted)
     card = model_card(loaded)
-    assert "Detail 1.5: a photo is looked at once more at so many times the size, for answers and maps" in card
+    assert "Detail 1.5: each photo gets a second look at that many times the size, for answers and maps" in card
     assert "ridge regression, learned from the features of 13 shots" in card
 
 

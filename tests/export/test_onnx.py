@@ -93,7 +93,7 @@ def test_the_command_writes_the_file_and_tells_its_parity(
     assert "quantized" not in said
     (tmp_path / "empty").mkdir()
     assert main(["export", str(model), "--onnx", str(out), "--photos", str(tmp_path / "empty")]) == 2
-    assert "holds no images" in capsys.readouterr().err
+    assert "contains no images" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_told_in_one_sentence_and_nothing_is_written(
@@ -257,5 +257,5 @@ def test_what_cannot_be_written_is_refused_in_a_sentence(on_a_thread: bool) -> N
 
 
 def test_a_process_that_ends_says_how() -> None:
-    with pytest.raises(OnnxError, match=r"ended with status 1: killed, as it were. Where memory was short"):
+    with pytest.raises(OnnxError, match=r"ended with status 1: killed, as it were. If it ran out of memory"):
         write(Gone(), on_a_thread=True)

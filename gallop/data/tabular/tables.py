@@ -217,7 +217,7 @@ def _read_rows(
     found = read_files(files, class_names, content)
     if not found.photos:
         raise DataError(
-            f"None of the {len(found.skipped)} images of {table.whole} can be read. The first: {found.skipped[0][1]}"
+            f"None of {len(found.skipped)} images of {table.whole} can be read. The first: {found.skipped[0][1]}"
         )
     return found
 

@@ -43,9 +43,7 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     if place is None:
         photos = known.photos[0] or known.inside.replace("|", " or ")
         expected = " and ".join(f"{home}/{photos}" for home in known.homes[:2])
-        raise DataError(
-            f"The photos of {known.title} are not in {root}; these were looked for: {expected}. {_where_to_get(known)}"
-        )
+        raise DataError(f"The photos of {known.title} are not in {root}; looked for {expected}. {_where_to_get(known)}")
     files = [place.find(file) for file in known.needs]
     missing = [name for name, file in zip(known.needs, files, strict=True) if file is None]
     if missing:
