@@ -113,13 +113,13 @@ class Backbone:
 
     @property
     def feature_sizes(self) -> tuple[int, int, int]:
-        """(R, V, D) of its image features at its own input size."""
+        """Return (R, V, D) of its image features at its own input size."""
         projection, width = self.vision.region_projection, self.vision.region_width
         return math.prod(self.vision.grid), width, width if projection is None else projection.shape[1]
 
     @property
     def device(self) -> torch.device:
-        """Where the encoders are."""
+        """Return the device of the encoders."""
         return next(self._model.parameters()).device
 
     def to(self, device: str | torch.device) -> Backbone:
@@ -133,7 +133,7 @@ class Backbone:
 
     @property
     def bytes(self) -> int:
-        """What its weights take; nothing once they were let go."""
+        """Return the bytes of its weights; 0 once they were let go."""
         if not self.loaded:
             return 0
         return sum(value.numel() * value.element_size() for value in self._model.state_dict().values())
@@ -187,7 +187,7 @@ class Backbone:
 
     @property
     def region_kind(self) -> RegionKind:
-        """Which features of its regions it gives."""
+        """Return the kind of region features that it gives."""
         return self.vision.region_kind
 
     def with_regions(self, kind: RegionKind) -> Backbone:

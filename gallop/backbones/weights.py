@@ -340,12 +340,12 @@ class Fetched:
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """Return the share that is downloaded, from 0 to 1."""
         return min(self.done / self.total, 1.0) if self.total else 0.0
 
     @property
     def sentence(self) -> str:
-        """In words."""
+        """Return the progress in words."""
         of = f" of {self.total / 1e6:.0f}" if self.total else ""
         return f"{self.done / 1e6:.0f}{of} MB downloaded"
 

@@ -68,7 +68,7 @@ class HubAddress:
 
     @property
     def page(self) -> str:
-        """Where a browser finds it."""
+        """Return its address for a browser."""
         from huggingface_hub import constants
 
         return f"{constants.ENDPOINT}/{self.repository}"

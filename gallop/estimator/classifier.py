@@ -331,7 +331,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     @property
     def prompts(self) -> LearnedPrompts:
-        """The learned prompts: whether they differ, where each looks, and what it is worth."""
+        """Return the learned prompts: whether they differ, where each looks, and what it is worth."""
         return LearnedPrompts(self._fitted(), partial(self._labelled, class_names=None))
 
     @overload
@@ -420,7 +420,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     def set_detail(self, detail: float, detail_in: str = "answers") -> Self:
-        """Look at photos once more at so many times the size, for answers and maps or maps alone. Returns self.
+        """Add a second look at that many times the size, for answers and maps or maps alone. Returns self.
 
         No prompt learns anew. Scores are of other regions then, so where answers change, the threshold becomes void,
         with a warning. A head learns again, from the same shots as photos are looked at now; its share in the answer

@@ -48,7 +48,7 @@ class DataHealth:
 
     @property
     def fine(self) -> bool:
-        """Whether there is nothing to look at."""
+        """Return whether no problems were found."""
         return not (self.within or self.across or self.doubted or self.skipped or self.uneven)
 
     @property
@@ -58,7 +58,7 @@ class DataHealth:
 
     @property
     def words(self) -> str:
-        """One line, such as "2 copies within the photos, 1 label in doubt (gallop data check shows them)"."""
+        """Return one line, such as "2 copies within the photos, 1 label in doubt (gallop data check shows them)"."""
         large, small = (pick(self.counts, key=self.counts.__getitem__) for pick in (max, min))
         parts = [
             (len(self.within), f"{counted(len(self.within), 'pair')} of equal or nearly equal photos"),

@@ -26,12 +26,12 @@ class Share:
 
     @property
     def value(self) -> float:
-        """In [0, 1]."""
+        """Return the share, in [0, 1]."""
         return self.right / self.of
 
     @property
     def interval(self) -> tuple[float, float]:
-        """(low, high), in [0, 1]."""
+        """Return (low, high), in [0, 1]."""
         from scipy.stats import binomtest
 
         found = binomtest(self.right, self.of).proportion_ci(LEVEL, method="wilson")

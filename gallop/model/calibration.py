@@ -114,20 +114,20 @@ class Calibration:
 
     @property
     def doubt(self) -> str:
-        """Why the threshold decides nothing, as a sentence; empty where it is sound, and where there is none."""
+        """Return why the threshold is unreliable, as a sentence; empty where it is sound or there is none."""
         if self.threshold is None or not self.note.startswith(UNRELIABLE):
             return ""
         return unreliable(self.note.removeprefix(UNRELIABLE))
 
     @property
     def expected(self) -> tuple[float, float] | None:
-        """In which share of new known photos probably lies that the threshold keeps: ``kept_range`` of its photos."""
+        """Return the range for the share of new known photos that the threshold keeps: ``kept_range`` of its photos."""
         return None if self.threshold is None or not self.photos else kept_range(self.photos, self.tpr)
 
     @property
     def promise(self) -> str:
-        """The same in words, such as "of new photos of the classes, 79 to 98 % are expected to pass (95 % interval,
-        from 32 held-out photos)"; empty where nothing is known.
+        """Return the same in words, such as "of new photos of the classes, 79 to 98 % are expected to pass (95 %
+        interval, from 32 held-out photos)"; empty where nothing is known.
         """
         if self.expected is None:
             return ""

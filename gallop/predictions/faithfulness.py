@@ -54,19 +54,19 @@ class Deletion:
 
     @property
     def area_by_map(self) -> float:
-        """Area under the map's curve; smaller than at random = the map found what the score stands on."""
+        """Return the area under the map's curve; smaller than at random = the map found what the score depends on."""
         return _area(self.by_map, self.removed)
 
     @property
     def areas_at_random(self) -> tuple[float, ...]:
-        """Area under the curve of each random order."""
+        """Return the area under the curve of each random order."""
         return tuple(_area(row, self.removed) for row in self.at_random)
 
 
 def deletion(
     model: PromptModel, explanation: Explanation, class_name: str, *, draws: int = DRAWS, seed: int = 0
 ) -> Iterator[DeletionEvent | Deletion]:
-    """Play the game for one photo and class; the last thing that comes is the ``Deletion``. Stop whenever you like.
+    """Delete regions step by step for one photo and class; the last event is the ``Deletion``. Stop at any time.
 
     The order is that of the class's map averaged over local prompts, and with those of the branches by their
     weights. Photo and k are the explanation's.

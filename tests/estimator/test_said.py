@@ -134,7 +134,7 @@ def test_a_device_that_is_unknown_gets_one_too(device: str, meant: str) -> None:
 
 def test_apples_gpu_is_asked_for_before_anything_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends, "mps", SimpleNamespace(is_available=lambda: False))
-    with pytest.raises(BackboneError, match="mps is not available: torch finds none of that kind. Use device='cpu' or 'auto'"):
+    with pytest.raises(BackboneError, match="mps is not available: torch finds none of that kind"):
         pick_device("mps")
     monkeypatch.setattr(torch.backends, "mps", SimpleNamespace(is_available=lambda: True))
     assert pick_device("mps").type == "mps"

@@ -58,12 +58,12 @@ DOMAINS = ("blur", "sketch", "dark")
 
 
 def sample_names() -> list[str]:
-    """What ``sample`` knows."""
+    """Return the names that ``sample`` knows."""
     return list(_FILES)
 
 
 def sample(name: str) -> Photo:
-    """A photo by name, such as "cat"."""
+    """Return a photo by name, such as "cat"."""
     if name not in _FILES:
         raise ValueError(f"There is no photo {name!r}; choose one of {', '.join(_FILES)}.")
     package, file = _FILES[name]
@@ -106,7 +106,7 @@ def _crops(image: Image.Image, name: str, count: int, size: int, rng: np.random.
 
 
 def own_folder() -> Path | None:
-    """The folder that GALLOP_PHOTOS names; None where it is not set."""
+    """Return the folder that GALLOP_PHOTOS names; None where it is not set."""
     chosen = os.environ.get("GALLOP_PHOTOS")
     if not chosen:
         return None
@@ -129,7 +129,7 @@ def by_class(most: int = 5) -> dict[str, list[Photo]]:
 
 
 def few_shots(shots: int, seed: int = 0, tests: int = 20) -> tuple[dict[str, list[Photo]], dict[str, list[Photo]]]:
-    """(train, test) by class name: what ``few_labelled`` draws, read."""
+    """Return (train, test) by class name: what ``few_labelled`` draws, read."""
     train, test = few_labelled(shots, seed, tests)
     return _by_class(train), _by_class(test)
 
@@ -164,7 +164,7 @@ def shows_none_of(name: str, class_names: Iterable[str]) -> bool:
 
 
 def with_names(by_class: dict[str, list[Photo]]) -> tuple[list[Photo], list[str]]:
-    """Photos and their class names, as ``fit`` and ``score`` take them."""
+    """Return photos and their class names, as ``fit`` and ``score`` take them."""
     return [p for some in by_class.values() for p in some], [n for n, some in by_class.items() for _ in some]
 
 
