@@ -433,7 +433,7 @@ def test_a_folder_with_senseless_settings_is_refused_by_name(tmp_path: Path, set
 def test_a_folder_needs_settings_and_exactly_one_weights_file(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "own")
     save_file(state(), folder / "second.safetensors")
-    for rest, sentence in ((1, "it has 2"), (None, "it has 0")):
+    for rest, sentence in ((1, "it contains 2"), (None, "it contains 0")):
         with pytest.raises(BackboneError, match=f"exactly one .*{sentence}"):
             load_backbone(str(folder))
         for file in list(folder.glob("*.safetensors")) if rest else []:

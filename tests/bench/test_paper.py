@@ -127,7 +127,7 @@ ABSENT = [
         BenchError,
         "'transfer' contains the set 'imagenet_a2', but 'sets' only has imagenet",
     ),
-    ("inaturalist, textures", "inaturalist, sunn", DataError, "no data set 'sunn'; did you mean sun"),
+    ("inaturalist, textures", "inaturalist, sunn", DataError, "no data set 'sunn'. Did you mean sun"),
     ("sets: [imagenet]", "sets: [imagenet_v2]", BenchError, "'transfer' contains the set 'imagenet'"),
     ("unknown: {sets: [inaturalist, textures]}", "unknown: {skip: {}}", BenchError, "is missing the key 'folder'"),
     ("transfer: {imagenet: [imagenet_v2, imagenet_r]}", "transfer: {imagenet: [dtd]}", DataError, "are not in"),
@@ -306,7 +306,7 @@ def test_a_backbone_that_is_not_there_stops_only_its_own_lines(data: Path) -> No
         make_plan(what, photos, fingerprint)
     with pytest.raises(BackboneError):
         make_plan(what, photos, fingerprint, only=["other"])
-    with pytest.warns(UserWarning, match="other is left out: No weights"):
+    with pytest.warns(UserWarning, match="other was skipped: No weights"):
         plan = make_plan(what, photos, fingerprint, only=["ours"])
     assert "other" not in {entry.label for entry in plan.entries}
 
