@@ -48,8 +48,8 @@ def table() -> str:
         f"{len(rows) - refused} of the {len(rows)} pairs that open_clip {open_clip.__version__} lists are "
         "read here. Written by `python -m benchmarks.backbones`, from settings alone: no weights were downloaded.",
         "",
-        f"- {refused} are not: their text encoders are Hugging Face's; learned contexts are put into open_clip's own "
-        "text transformers here.",
+        f"- {refused} are not: their text encoders are Hugging Face's; prompts can only be learned with open_clip's "
+        "own text transformers.",
         "",
         "*fast*: a causal text encoder, whose prompts are computed from what is needed alone; *plain*: one that runs "
         "at its whole length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "

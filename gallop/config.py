@@ -94,14 +94,14 @@ class MethodConfig:
     topk: Sequence[int] = setting(
         (5, 10, 15, 20),
         "k of the local prompts",
-        "One k for each local prompt, such as 5,10,15,20: how many regions its score is the mean of.",
+        "One k per local prompt, such as 5,10,15,20. A prompt's score is the mean over that many regions.",
         low=1,
         metavar="K,K,...",
     )
     dropout: float = setting(
         0.75,
         "prompt dropout",
-        "Share of the global prompts left out for each photo, so that they differ.",
+        "Share of the global prompts left out for each photo, so that the prompts learn to differ.",
         high=1,
         below=True,
         metavar="P",
@@ -110,42 +110,41 @@ class MethodConfig:
     local_projection: bool = setting(
         True,
         "projection of the regions",
-        "Learn no projection of the regions: it stays the identity.",
+        "Do not learn a projection of the regions: it stays the identity.",
         option="--no-projection",
     )
     head: str = setting(
         "none",
         "head",
-        "A head beside the prompts, learned from the photos' own features in no time: a linear discriminant, ridge "
-        "regression (drawn to what the names say) or logistic regression, whose answer is averaged with "
-        "that of the prompts.",
+        "A head on the photos' features, fitted in moments and averaged with the prompts: a linear discriminant, "
+        "ridge regression (pulled towards the class names) or logistic regression.",
         choices=HEADS,
     )
     detail: float = setting(
         1.0,
         "detail",
-        "With 2 (or 1.5) a photo is looked at once more at so many times the size, for finer regions: with mini "
-        "encoding and memory take five times as much (1.5: three times), with a ViT ten times.",
+        "With 2 or 1.5, each photo gets a second look at that many times the size, for finer regions. Encoding and "
+        "memory then take five times as much with mini (1.5: three times), ten times with a ViT.",
         among=(1.0, 1.5, 2.0),
         metavar="X",
     )
     detail_in: str = setting(
         "answers",
         "use of the second look",
-        "What a second look is for: training (answers and maps as well), answers (and maps), or maps alone.",
+        "What the second look is used for: training (and answers and maps), answers (and maps), or maps only.",
         choices=get_args(DetailUse),
         said="second look in {}",
     )
     global_projection: bool = setting(
-        False, "projection of the whole photo", "Learn a projection of the whole photo's own feature, too."
+        False, "projection of the whole photo", "Also learn a projection of the whole photo's feature."
     )
     class_weight: str = setting(
         "none",
         "class weight",
-        "With balanced each class weighs alike in learning, whatever its number of photos.",
+        "With balanced, every class has the same weight in training, however many photos it has.",
         choices=("none", "balanced"),
     )
-    pooling: str = part_setting("pooling", "How the cosines of the regions become a local prompt's score.")
+    pooling: str = part_setting("pooling", "How region cosines become a local prompt's score.")
     keep_rule: str = part_setting("keep_rule", "Which global prompts are kept by prompt dropout.")
 
     def __post_init__(self) -> None:
@@ -154,9 +153,9 @@ class MethodConfig:
         several = isinstance(topk, Iterable) and not isinstance(topk, str)
         require(several, f"topk is {quoted(self.topk)}; it must be a list, one k per local prompt.")
         object.__setattr__(self, "topk", tuple(whole_number("topk", k) for k in self.topk))
-        require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were asked for; the most is 64.")
+        require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were requested; the maximum is 64.")
         for k in self.topk:
-            require(k >= 1, f"topk holds {k}; each k must be a whole number of 1 or more.")
+            require(k >= 1, f"topk contains {k}; each k must be a whole number of 1 or more.")
 
     @property
     def local_prompts(self) -> int:
@@ -212,7 +211,7 @@ class TrainConfig:
     epochs: int = setting(
         30,
         "rounds",
-        "How often it goes through all the photos.",
+        "How many times the training goes through all the photos.",
         symbol="epochs",
         low=1,
         high=10_000,
@@ -223,21 +222,30 @@ class TrainConfig:
     lr: float = setting(
         0.1,
         "learning rate",
-        "How large the first steps are, before they fall along a cosine; too large, and it learns nothing.",
+        "How large the first steps are, before they fall along a cosine. If it is too large, nothing is learned.",
         high=100,
         above=True,
         metavar="X",
         form=(0.0001, 1.0, 0.001),
     )
     batch_size: int = setting(
-        32, "photos a step", "How many photos make a step.", low=1, high=65_536, said="{} photos a step", metavar="B"
+        32,
+        "batch size",
+        "How many photos make up one step.",
+        low=1,
+        high=65_536,
+        metavar="B",
     )
-    momentum: float = setting(0.9, "momentum", "Share of a step kept in the next.", high=1, below=True, option="")
-    weight_decay: float = setting(0.01, "weight decay", "How much each step draws the prompts towards zero.", option="")
+    momentum: float = setting(
+        0.9, "momentum", "Share of each step that carries over into the next.", high=1, below=True, option=""
+    )
+    weight_decay: float = setting(
+        0.01, "weight decay", "How strongly each step pulls the prompts towards zero.", option=""
+    )
     views: int = setting(
         4,
         "views of each photo",
-        "Random crops kept of each photo; 0: a fresh one every time, which is slow.",
+        "Random crops kept of each photo. With 0, a new one is made every time, which is slow.",
         high=1000,
         zero="fresh",
         range="between 0 (fresh ones) and 1000",
@@ -248,7 +256,7 @@ class TrainConfig:
     calibration_folds: int = setting(
         3,
         "calibration folds",
-        "Parts of the photos held out in turn to find the temperature and the threshold; 0: none.",
+        "Parts of the photos held out in turn to find the temperature and the threshold. With 0, none are.",
         low=2,
         high=10,
         zero="none",
@@ -257,14 +265,14 @@ class TrainConfig:
     seed: int = setting(
         0,
         "seed",
-        "Of draw, views and prompt dropout: the same seed and the same photos give the same prompts.",
+        "Seed of the draw, the views and prompt dropout. The same seed and the same photos give the same prompts.",
         high=2**63 - 1,
         range="a whole number from 0 to 2**63 - 1",
         metavar="N",
         form=(0, 10_000, 1),
     )
-    extra_loss: str = part_setting("extra_loss", "What is added to the paper's loss.")
-    optimizer: str = part_setting("optimizer", "What changes the prompts in a step.")
+    extra_loss: str = part_setting("extra_loss", "A term added to the paper's loss.")
+    optimizer: str = part_setting("optimizer", "What updates the prompts in each step.")
     scheduler: str = part_setting("scheduler", "How the learning rate falls from epoch to epoch.")
 
     def __post_init__(self) -> None:
@@ -297,7 +305,7 @@ def method_preset(name: str | MethodConfig, own: OwnPreset | None = None, **chan
         ConfigError: unknown preset, unknown field or a value out of range.
     """
     base = name if isinstance(name, MethodConfig) else _preset(name, own)[0]
-    return replace(base, **_given(changes, MethodConfig, "setting of the method"))
+    return replace(base, **_given(changes, MethodConfig, "method setting"))
 
 
 def train_preset(name: str | TrainConfig, own: OwnPreset | None = None, **changes: Any) -> TrainConfig:

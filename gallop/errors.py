@@ -132,8 +132,8 @@ def sentence_of(error: BaseException) -> str | None:
         return shortened(f"{error.filename}: {error.strerror}." if error.filename is not None else f"{error.strerror}.")
     if _is_gpu_memory(error):
         return (
-            "The GPU has too little memory for this. End what else uses it, use a smaller batch size or fewer "
-            "classes or prompts, or compute on the CPU (device='cpu')."
+            "The GPU does not have enough memory for this. Close other programs that use it, use a smaller batch "
+            "size or fewer classes or prompts, or compute on the CPU (device='cpu')."
         )
     if is_gpu_trouble(error):
         return f"The GPU failed ({first_line(error)}). Start again, or compute on the CPU (device='cpu')."

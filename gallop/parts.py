@@ -66,11 +66,13 @@ def register(part: str, name: object, function: F) -> F:
     >>> register("pooling", "soft", soft) is soft
     True
     """
-    require(part in PARTS, f"There is no part {part!r}; the parts are {', '.join(PARTS)}.")
-    require(callable(function), f"{quoted(function)} is no function; a {part} is {PARTS[part].call}.")
+    require(part in PARTS, f"Unknown part {part!r}; choose one of {', '.join(PARTS)}.")
+    require(callable(function), f"{quoted(function)} is not a function; a {part} is {PARTS[part].call}.")
     fits = isinstance(name, str) and name.isidentifier() and name != PARTS[part].usual
     require(
-        fits, f"{quoted(name)} cannot be the name of a part: use letters, digits and _, and not {PARTS[part].usual!r}."
+        fits,
+        f"{quoted(name)} cannot be the name of a part. Use letters, digits and _, and a name other than "
+        f"{PARTS[part].usual!r}.",
     )
     _REGISTERED[part][str(name)] = function
     return function

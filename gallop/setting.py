@@ -172,7 +172,7 @@ def whole_number(name: str, value: object) -> int:
     """Return Python's own whole number: numpy's would not go into a checkpoint's JSON.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: it is not a whole number.
     """
     if type(value) is int:  # nearly always, and a protocol takes long to ask: a slider waits for it
         return value
@@ -187,7 +187,7 @@ def finite_number(name: str, value: object) -> float:
     """Return a setting as a float.
 
     Raises:
-        ConfigError: it is no finite number.
+        ConfigError: it is not a finite number.
     """
     number = _as_float(value)
     require(math.isfinite(number), f"{name} is {quoted(value)}; it must be a finite number.")

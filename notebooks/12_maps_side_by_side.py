@@ -486,7 +486,7 @@ for kind in REGION_KINDS:
     except BackboneError as error:
         refused[kind] = str(error)
 print(f"{', '.join(refused)}: refused. What is said of the last one:")
-print(refused[kind].replace("; ", ";\n"))
+print(refused[kind].replace(". ", ".\n"))
 
 # %% [markdown]
 # **What you should see.** `mini` has the value path alone. So we take a small ViT with **random weights**, as in

@@ -65,7 +65,7 @@ def test_the_method_of_a_preset() -> None:
 def test_an_unknown_preset_or_setting_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"'papre'.*default, paper"):
         method_preset("papre")
-    with pytest.raises(ConfigError, match=r"no setting of the method 'epochs'.*topk"):
+    with pytest.raises(ConfigError, match=r"no method setting 'epochs'.*topk"):
         method_preset("paper", epochs=1)
     with pytest.raises(ConfigError, match=r"'papre'.*default, paper"):
         train_preset("papre")
@@ -161,8 +161,8 @@ def test_a_training_that_makes_no_sense_is_refused_by_name(field: str, value: An
         (MethodConfig, {"global_prompts": 65}, "global_prompts is 65; it must be between 1 and 64."),
         (MethodConfig, {"global_prompts": 2.5}, "global_prompts is 2.5; it must be a whole number."),
         (MethodConfig, {"topk": 5}, "topk is 5; it must be a list, one k per local prompt."),
-        (MethodConfig, {"topk": (5, 0)}, "topk holds 0; each k must be a whole number of 1 or more."),
-        (MethodConfig, {"topk": (5,) * 65}, "65 local prompts were asked for; the most is 64."),
+        (MethodConfig, {"topk": (5, 0)}, "topk contains 0; each k must be a whole number of 1 or more."),
+        (MethodConfig, {"topk": (5,) * 65}, "65 local prompts were requested; the maximum is 64."),
         (MethodConfig, {"dropout": 1}, "dropout is 1.0; it must be at least 0 and below 1."),
         (MethodConfig, {"dropout": NAN}, "dropout is nan; it must be a finite number."),
         (MethodConfig, {"dropout": 10**400}, f"dropout is 1{37 * '0'} ... {37 * '0'}; it must be a finite number."),

@@ -60,7 +60,7 @@ def test_pythons_own_kind_still_catches_them(kind: type[GallopError]) -> None:
         (OSError("cannot do this"), "cannot do this"),
         (MemoryError(), "There is not enough memory for this."),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "There is not enough memory for this."),
-        (torch.cuda.OutOfMemoryError("CUDA out of memory."), "The GPU has too little memory for this."),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory."), "The GPU does not have enough memory for this."),
         (
             getattr(torch, "AcceleratorError", torch.cuda.OutOfMemoryError)("CUDA error: bad access\nCompile with ..."),
             "The GPU failed (CUDA error: bad access)." if hasattr(torch, "AcceleratorError") else "The GPU",
@@ -68,10 +68,10 @@ def test_pythons_own_kind_still_catches_them(kind: type[GallopError]) -> None:
         # Libraries beside torch, and torch before 2.8, have no kind of their own.
         (
             RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
-            "The GPU has too little memory for this.",
+            "The GPU does not have enough memory for this.",
         ),
-        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "The GPU has too little memory for this."),
-        (RuntimeError("CUDA error: out of memory\nCompile with ..."), "The GPU has too little memory for this."),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "The GPU does not have enough memory for this."),
+        (RuntimeError("CUDA error: out of memory\nCompile with ..."), "The GPU does not have enough memory for this."),
         (
             RuntimeError("CUDA error: an illegal memory access\nCUDA kernel errors ..."),
             "The GPU failed",

@@ -189,7 +189,9 @@ def test_the_order_of_a_folder_does_not_change_the_shots_or_the_prompts(tmp_path
 
 
 def test_one_class_can_be_predicted() -> None:
-    with pytest.warns(UserWarning, match=r"'red' is the only class: every photo is it with probability 1.*Name what"):
+    with pytest.warns(
+        UserWarning, match=r"'red' is the only class, so every photo gets it with probability 1.*Add the other"
+    ):
         alone = classifier().zero_shot(["red"])
     assert alone.predict_proba([picture(0), picture(1)]).tolist() == [[1.0], [1.0]]
     assert (alone.predict(picture(0)).tolist(), alone.explain(picture(0)).label) == (["red"], "red")
@@ -401,7 +403,9 @@ def test_other_settings_images_or_labels_do_not_resume_a_training(
     tmp_path: Path, change: dict[str, Any], given: tuple[Any, Any]
 ) -> None:
     cut_off(classifier(), tmp_path, 3)
-    with pytest.raises(CheckpointError, match=r"had other settings, another backbone or other images.*resuming"):
+    with pytest.raises(
+        CheckpointError, match=r"had different settings, a different backbone or different images.*resuming"
+    ):
         list(classifier(**change).fit_steps(*given, work=tmp_path))
     list(classifier().fit_steps(*pictures(SHOTS), work=tmp_path))
 

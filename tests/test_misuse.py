@@ -128,19 +128,24 @@ def numbers_in_cross_val_score(p: Place) -> Any:
 Misuse = tuple[str, Callable[[Place], Any], str, str]
 MISUSES: list[Misuse] = [
     # --- what fit is given: what somebody does, the call, what the sentence names, the way out that it says
-    ("nothing", lambda p: fit(None), r"nothing \(None\)", "give their class names"),
+    ("nothing", lambda p: fit(None), r"nothing \(None\)", "Give their class names"),
     ("a number", lambda p: fit(3), "an int", "a folder of class folders"),
     ("a path that is not there", lambda p: fit("photoss"), "photoss is not a folder", "one folder of images for each"),
-    ("a photo for a folder", lambda p: fit(p.paths[0]), r"0\.png is not a folder", "give a folder that holds"),
-    ("an empty folder", lambda p: fit(p.folder("empty")), "empty holds no class folders", "a folder of its own"),
-    ("a folder without classes", lambda p: fit(p.root / "red"), "red holds no class folders", "a folder of its own"),
-    ("a folder above the right one", too_high, r"photos holds folders", r"Give the folder .*perhaps .*photos"),
-    ("a class without images", an_empty_class, "'blue' has no images", "Add some, or take the class away"),
+    ("a photo for a folder", lambda p: fit(p.paths[0]), r"0\.png is not a folder", "Give a folder that contains"),
+    ("an empty folder", lambda p: fit(p.folder("empty")), "empty contains no class folders", "a folder of their own"),
+    (
+        "a folder without classes",
+        lambda p: fit(p.root / "red"),
+        "red contains no class folders",
+        "a folder of their own",
+    ),
+    ("a folder above the right one", too_high, r"photos contains folders", r"Give the folder .*perhaps .*photos"),
+    ("a class without images", an_empty_class, "'blue' has no images", "Add some, or remove the class"),
     (
         "none of its shots",
         lambda p: an_empty_class(p, shots=2),
         "'blue' has no images",
-        "Add some, or take the class away",
+        "Add some, or remove the class",
     ),
     ("one class", lambda p: fit({"red": p.paths[3:]}), "one class, 'red'", "use zero_shot"),
     ("images without labels", lambda p: fit(p.paths), "without labels", "class names too, or .*DataFrame"),
@@ -160,17 +165,17 @@ MISUSES: list[Misuse] = [
         "a number beyond the names",
         lambda p: fit(p.paths, [0, 0, 0, 1, 1, 2], class_names=["green", "red"]),
         "Label 6 of 6 is the number 2",
-        "add its name",
+        "Add its name",
     ),
     (
         "labels with fractions",
         lambda p: fit(p.paths, np.arange(6) / 4 + 0.5),
         "Label 1 of 6 is 0.5",
-        "give class names",
+        "Give class names",
     ),
-    ("true and false for labels", lambda p: fit(p.paths, [True] * 6), "Label 1 of 6 is True", "give class names"),
+    ("true and false for labels", lambda p: fit(p.paths, [True] * 6), "Label 1 of 6 is True", "Give class names"),
     ("labels in a dict", lambda p: fit(p.paths, {"a": 1}), "a dict", "a list of class names"),
-    ("labels in a set", lambda p: fit(p.paths, set(p.names)), "A set has no order", "give a list"),
+    ("labels in a set", lambda p: fit(p.paths, set(p.names)), "A set has no order", "Give a list"),
     ("a number for labels", lambda p: fit(p.paths, 7), "an int", "a list of class names"),
     (
         "one text for class_names",
@@ -182,30 +187,35 @@ MISUSES: list[Misuse] = [
         "class_names with a double",
         lambda p: fit(p.paths, p.names, class_names=["red", "Red"]),
         "'red' and 'Red'",
-        "rename",
+        "Rename",
     ),
     (
         "class_names without images",
         lambda p: fit(p.root, class_names=["red", "green", "blue"]),
-        "no images of blue",
-        "add some, or take it out",
+        "no images for blue",
+        "Add images, or correct class_names",
     ),
     (
         "class_names that leave one out",
         lambda p: fit(p.paths, p.names, class_names=["red", "x"]),
         "green",
-        "add it there",
+        "Add the missing names",
     ),
-    ("labels that differ in case", lambda p: fit(p.paths[2:4], ["cat", "Cat"]), "'cat' and 'Cat'", "rename one"),
-    ("a label of spaces", lambda p: fit(p.paths[2:4], ["cat", "  "]), "'  ' holds no visible", "give it a word"),
-    ("one picture in two classes", one_picture_twice, "labelled 'green' and 'red'", "take one away"),
-    ("a folder with labels beside it", lambda p: fit(p.root, p.names), "A folder has class names", "leave labels away"),
-    ("an empty dict", lambda p: fit({}), "dict is empty", "give class names"),
+    ("labels that differ in case", lambda p: fit(p.paths[2:4], ["cat", "Cat"]), "'cat' and 'Cat'", "Rename one"),
+    ("a label of spaces", lambda p: fit(p.paths[2:4], ["cat", "  "]), "'  ' has no visible", "Add a word"),
+    ("one picture in two classes", one_picture_twice, "labelled 'green' and 'red'", "Remove one"),
+    (
+        "a folder with labels beside it",
+        lambda p: fit(p.root, p.names),
+        "A folder already has class names",
+        "Leave out labels",
+    ),
+    ("an empty dict", lambda p: fit({}), "dict is empty", "Give class names"),
     (
         "a dict with an empty class",
         lambda p: fit({"a": p.paths, "b": []}),
         "'b' has no images",
-        "add some or take it away",
+        "Add some, or remove the class",
     ),
     (
         "a broken picture",
@@ -214,12 +224,12 @@ MISUSES: list[Misuse] = [
         "use another copy|again",
     ),
     ("a DataLoader", lambda p: fit(torch.utils.data.DataLoader(Rows([1]))), "a DataLoader", r"its \.dataset"),
-    ("a stream", lambda p: fit(Stream()), "a Stream", "loaded whole"),
+    ("a stream", lambda p: fit(Stream()), "a Stream", "loaded completely"),
     (
         "a data set of images alone",
         lambda p: fit(Rows([picture(0)])),
         "Row 0 of the Rows",
-        r"has to be \(image, label\)",
+        r"must be \(image, label\)",
     ),
     (
         "a data set of unknown numbers",
@@ -229,8 +239,8 @@ MISUSES: list[Misuse] = [
     ),
     ("an empty data set", lambda p: fit(Rows([])), "The Rows has no rows", "one for each image"),
     # --- tables
-    ("a DataFrame without labels", lambda p: fit(p.frame()[["path"]]), "no column of labels", "call it label"),
-    ("a DataFrame without images", lambda p: fit(p.frame()[["label"]]), "no column of images", "call it image or path"),
+    ("a DataFrame without labels", lambda p: fit(p.frame()[["path"]]), "no column of labels", "Call it label"),
+    ("a DataFrame without images", lambda p: fit(p.frame()[["label"]]), "no column of images", "Call it image or path"),
     ("an empty DataFrame", lambda p: fit(p.frame()[:0]), "DataFrame has no rows", "one for each image"),
     (
         "a path that is NaN",
@@ -247,25 +257,30 @@ MISUSES: list[Misuse] = [
     (
         "a file that is not there",
         lambda p: fit(p.frame(path=["x.png", *p.paths[1:]])),
-        r"row 0: there is no file x\.png",
-        "begin at",
+        r"row 0: the file x\.png does not exist",
+        "start at",
     ),
-    ("a CSV table that is not there", lambda p: fit("gone.csv"), r"gone\.csv is not there", "give the path of a table"),
+    (
+        "a CSV table that is not there",
+        lambda p: fit("gone.csv"),
+        r"gone\.csv does not exist",
+        "Give the path of a table",
+    ),
     (
         "a CSV table of other columns",
         lambda p: fit(p.csv("file,class", "a,b")),
-        "says 'file, class'",
+        "is 'file, class'",
         "columns path and label",
     ),
     (
         "a CSV table in Latin-1",
         lambda p: fit(p.csv("path,label", "a,rosé", encoding="latin-1")),
-        "no text in UTF-8",
-        "save it as",
+        "is not UTF-8 text",
+        "Save it as",
     ),
     # --- settings
     ("more shots than there are", lambda p: fit(p.root, shots=4), "'green' has 3 images, but 4 shots", "allow fewer"),
-    ("no shots", lambda p: fit(p.root, shots=0), "0 shots", "the least is 1"),
+    ("no shots", lambda p: fit(p.root, shots=0), "0 shots", "the minimum is 1"),
     ("shots in a text", lambda p: fit(p.root, shots="3"), "'3' shots", "whole number"),
     ("k of 0", lambda p: fit(p.root, topk=(0,)), "topk", "1 or more|from 1|at least 1|positive"),
     ("less than no prompts", lambda p: fit(p.root, topk=None, local_prompts=-1), "-1", "0|whole number"),
@@ -294,7 +309,7 @@ MISUSES: list[Misuse] = [
     ("no image", lambda p: p.model.predict([]), "No images", "at least one"),
     ("features of another backbone", lambda p: p.model.predict_all(narrow(p)), "widths 5 for regions", "own backbone"),
     ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
-    ("prompts of another backbone", narrow_prompts, "regions of width 5", "Leave prompts away"),
+    ("prompts of another backbone", narrow_prompts, "regions of width 5", "Leave out prompts"),
     ("numbers in cross_val_score", numbers_in_cross_val_score, "the number 0", r"params=\{'class_names'"),
     ("nothing for an image", lambda p: p.model.predict(None), "nothing", "give bytes, a path"),  # type: ignore[arg-type]
     ("a number for an image", lambda p: p.model.predict(3), "an? int", "give bytes, a path"),  # type: ignore[arg-type]
@@ -322,8 +337,8 @@ MISUSES: list[Misuse] = [
     (
         "a folder without images",
         lambda p: p.model.predict(p.folder("empty")),
-        "empty holds no images",
-        "what is read ends in",
+        "empty contains no images",
+        "Only files that end in",
     ),
     (
         "splits in place of one",
@@ -335,7 +350,7 @@ MISUSES: list[Misuse] = [
         "a table of many columns",
         lambda p: p.model.predict(p.frame(x=1)[["label", "x"]]),
         "columns label, x",
-        "give one of them",
+        "Give one of them",
     ),
     (
         "a class that it does not know",
@@ -352,12 +367,12 @@ MISUSES: list[Misuse] = [
     ("a score that there is not", lambda p: p.model.ood_score(p.paths, "MSP"), "'MSP'", "choose one of MCM"),
     # --- class lists and files
     ("one text for class names", lambda p: classifier().zero_shot("cat"), "must be a list of texts", "parse_names"),
-    ("no class names", lambda p: classifier().zero_shot([]), "No class names", "name at least one"),
-    ("a class name twice", lambda p: classifier().zero_shot(["cat", "cat"]), "'cat' and 'cat'", "rename one"),
+    ("no class names", lambda p: classifier().zero_shot([]), "No class names", "Give at least one"),
+    ("a class name twice", lambda p: classifier().zero_shot(["cat", "cat"]), "'cat' and 'cat'", "Rename one"),
     ("a template without its gap", lambda p: classifier().zero_shot(["cat"], ["a photo"]), "'a photo'", "{}"),
-    ("a class that is there", lambda p: p.model.add_class("Red"), "'red' and 'Red'", "rename one"),
+    ("a class that is there", lambda p: p.model.add_class("Red"), "'red' and 'Red'", "Rename one"),
     ("a number for a class", lambda p: p.model.add_class(3), r"not int \(3\)", "must be text"),  # type: ignore[arg-type]
-    ("a folder that is no model", lambda p: GalLoPClassifier.load(p.root), "photos is no checkpoint", "gallop.json"),
+    ("a folder that is no model", lambda p: GalLoPClassifier.load(p.root), "photos is not a checkpoint", "gallop.json"),
     (
         "a class that is not explained",
         lambda p: p.model.explain(p.paths[0]).regions("cat", 0),
@@ -399,6 +414,6 @@ def test_warnings_point_at_the_line_that_called(place: Place) -> None:
         lambda: list(steps),
     ]
     for call in calls:
-        with pytest.warns(UserWarning, match="topk holds 99|only class") as told:
+        with pytest.warns(UserWarning, match="topk contains 99|only class") as told:
             call()
         assert {warning.filename for warning in told} == {__file__}

@@ -192,7 +192,7 @@ def test_crops_to_learn_from_and_to_test_on_share_no_pixel(monkeypatch: pytest.M
     assert {name: (len(train[name]), len(test[name])) for name in train} == dict.fromkeys(photos.TEXTURES, (30, 20))
     assert max(pixels(photo).max() for some in train.values() for photo in some) < 100
     assert min(pixels(photo).min() for some in test.values() for photo in some) >= 100
-    with pytest.raises(ValueError, match="the most is 100"):
+    with pytest.raises(ValueError, match="the maximum is 100"):
         photos.texture_crops(shots=1, size=101)
 
 
@@ -248,7 +248,7 @@ def test_one_variable_gives_your_own_photos(monkeypatch: pytest.MonkeyPatch, tmp
     assert not set_of(other) & set_of(test)
     assert photos.with_names(train)[1] == ["blue"] * 4 + ["red"] * 4
     monkeypatch.setenv("GALLOP_PHOTOS", str(tmp_path / "nowhere"))
-    with pytest.raises(NotADirectoryError, match="which is no folder from here"):
+    with pytest.raises(NotADirectoryError, match="which is not a folder"):
         photos.by_class()
 
 
@@ -300,7 +300,7 @@ def test_of_many_classes_the_first_forty_are_taken(monkeypatch: pytest.MonkeyPat
         for i in range(2):
             Image.new("RGB", (16, 16), (number, i, 0)).save(folder / f"{i}.png")
     monkeypatch.setenv("GALLOP_PHOTOS", str(tmp_path))
-    with pytest.warns(UserWarning, match="42 classes; the first 40"):
+    with pytest.warns(UserWarning, match="42 classes; only the first 40"):
         train, test = photos.few_shots(4)
     assert list(train) == list(test) == [f"class {number:02}" for number in range(40)]
 

@@ -106,7 +106,7 @@ def test_it_is_saved_learns_more_and_stands_in_card_report_and_explainer(kind: K
         each.add_shots(PHOTOS[:1], ["red"]).remove_class("blue").add_class("yellow")
     assert np.allclose(again.predict_proba(PHOTOS), found.predict_proba(PHOTOS), atol=1e-4)
     title, words = HEADS[kind.name].title, HEADS[kind.name].words
-    assert f"Beside the prompts a {title} on the photo itself: {words}, learned from" in model_card(found)
+    assert f"Next to the prompts, a {title} on the whole photo: {words}, fitted to" in model_card(found)
     why = found.explain(PHOTOS[0])
     assert f"<td>{title}</td>" in html_report(why)
     branches = {branch["name"]: branch for branch in explainer_data(why)["takes"][0]["branches"]}

@@ -139,10 +139,10 @@ def test_the_paper_parts_written_out_give_the_same_training() -> None:
 @pytest.mark.parametrize(
     ("part", "name", "function", "words"),
     [
-        ("colour", "mine", soft, "no part 'colour'"),
+        ("colour", "mine", soft, "Unknown part 'colour'"),
         ("pooling", "topk", soft, "cannot be the name"),
         ("pooling", "<lambda>", soft, "cannot be the name"),
-        ("pooling", "mine", 3, "is no function"),
+        ("pooling", "mine", 3, "is not a function"),
         ("pooling", getattr(partial(soft), "__name__", ""), partial(soft), "cannot be the name"),
     ],
 )

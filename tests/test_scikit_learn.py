@@ -210,12 +210,12 @@ def test_check_estimators_dtypes_and_readonly_and_y_2d(
     ("wrong", "said"),
     [
         ("check_estimators_empty_data_messages", "0 images and 0 labels"),
-        ("check_fit2d_1sample", r"All images are of one class, 'blue'; training needs two"),
-        ("check_classifiers_one_label", "training needs two or more"),
+        ("check_fit2d_1sample", r"All images are of one class, 'blue'. Training needs two"),
+        ("check_classifiers_one_label", "Training needs two or more"),
         ("check_supervised_y_no_nan", r"Label 2 of 18 is missing \(nan\)"),
-        ("check_requires_y_none", "came without labels; give their class names"),
-        ("check_classifiers_regression_target", "Label 1 of 18 is 0.5, neither a text nor a whole number"),
-        ("check_classifier_multioutput", "Label 1 of 18 is .*neither a text nor a whole number"),
+        ("check_requires_y_none", "came without labels. Give their class names"),
+        ("check_classifiers_regression_target", "Label 1 of 18 is 0.5, which is neither text nor a whole number"),
+        ("check_classifier_multioutput", "Label 1 of 18 is .*neither text nor a whole number"),
     ],
 )
 def test_what_they_want_refused_is_refused_in_a_sentence(
@@ -247,7 +247,7 @@ def test_weights_of_a_score(fitted: GalLoPClassifier, paths: list[str], labels: 
     assert weights == [1, 2, 0] * 6
     predicted = fitted.predict(paths)
     assert fitted.score(paths, wrong, weights) == pytest.approx(accuracy_score(wrong, predicted, sample_weight=weights))
-    for bad, said in (([1, 2], r"shape \(2,\) for 18 images"), ([0] * 18, "not all of them 0"), ("x", "no number")):
+    for bad, said in (([1, 2], r"shape \(2,\) for 18 images"), ([0] * 18, "not only 0"), ("x", "not a number")):
         with pytest.raises(DataError, match=said):
             fitted.score(paths, labels, sample_weight=bad)  # type: ignore[arg-type]
 
@@ -357,7 +357,7 @@ def test_other_weights_of_that_name_are_refused(tmp_path: Path) -> None:
     assert len(packed) < 1000
     assert pickle.loads(packed).region_kind == "query-query"
     backbone_folder(tmp_path, patch_size=16)
-    with pytest.raises(BackboneError, match=r"made with other weights of .* than those that this machine has"):
+    with pytest.raises(BackboneError, match=r"made with other weights of .* than those on this machine"):
         pickle.loads(packed)
 
 

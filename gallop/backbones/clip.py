@@ -42,7 +42,7 @@ class Damping:
     def __post_init__(self) -> None:
         for value in (self.image, self.region):
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"A damping of {value} was asked for; it must be a finite number of 0 or more.")
+                raise ValueError(f"The damping is {value}; it must be a finite number of 0 or more.")
 
     def of(self, method: MethodConfig) -> Damping:
         """Return that of a model's cosines: with a global projection photos are damped as regions are, else the same.
@@ -113,13 +113,13 @@ class Backbone:
 
     @property
     def feature_sizes(self) -> tuple[int, int, int]:
-        """(R, V, D) of its image features at its own input size."""
+        """Return (R, V, D) of its image features at its own input size."""
         projection, width = self.vision.region_projection, self.vision.region_width
         return math.prod(self.vision.grid), width, width if projection is None else projection.shape[1]
 
     @property
     def device(self) -> torch.device:
-        """Where the encoders are."""
+        """Return the device of the encoders."""
         return next(self._model.parameters()).device
 
     def to(self, device: str | torch.device) -> Backbone:
@@ -133,7 +133,7 @@ class Backbone:
 
     @property
     def bytes(self) -> int:
-        """What its weights take; nothing once they were let go."""
+        """Return the bytes of its weights; 0 once they were let go."""
         if not self.loaded:
             return 0
         return sum(value.numel() * value.element_size() for value in self._model.state_dict().values())
@@ -163,8 +163,8 @@ class Backbone:
         """
         if other.fingerprint != self.fingerprint:
             raise BackboneError(
-                f"The weights of {self.name} have changed since they were loaded first; what was worked out with the "
-                "earlier ones cannot go on. Start anew."
+                f"The weights of {self.name} have changed since they were first loaded. Results from the earlier "
+                "weights cannot be used with these. Start again."
             )
         for held in _WEIGHTS:
             self.__dict__[held] = other.__dict__.pop(held)
@@ -173,7 +173,7 @@ class Backbone:
     def __getattr__(self, name: str) -> Any:
         # Asked only for what is not there.
         if name in _WEIGHTS:
-            raise BackboneError(f"The weights of {self.__dict__.get('name', 'this backbone')} are not loaded now.")
+            raise BackboneError(f"The weights of {self.__dict__.get('name', 'this backbone')} are not loaded.")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def copy_on(self, device: str | torch.device) -> Backbone:
@@ -187,7 +187,7 @@ class Backbone:
 
     @property
     def region_kind(self) -> RegionKind:
-        """Which features of its regions it gives."""
+        """Return the kind of region features that it gives."""
         return self.vision.region_kind
 
     def with_regions(self, kind: RegionKind) -> Backbone:

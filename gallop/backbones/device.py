@@ -51,7 +51,9 @@ def pick_device(device: str = "auto") -> torch.device:
         raise BackboneError(f"The device {device!r} is not supported; use 'auto', 'cpu' or 'cuda'.")
     if (chosen.index or 0) >= there[chosen.type]:
         seen = there[chosen.type] or "none"
-        raise BackboneError(f"There is no {device} here: torch sees {seen} of that kind; use device='cpu' or 'auto'.")
+        raise BackboneError(
+            f"The device {device} is not available: torch finds {seen} of that kind. Use device='cpu' or 'auto'."
+        )
     return chosen
 
 

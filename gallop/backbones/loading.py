@@ -89,8 +89,8 @@ def loaded_again(name: str, fingerprint: str, device: str, precision: str, regio
     backbone = load_backbone(name, device=device, precision=precision, regions=regions)
     if backbone.fingerprint != fingerprint:
         raise BackboneError(
-            f"What was pickled was made with other weights of {name!r} than those that this machine has by that name "
-            f"(fingerprints {fingerprint[:12]} and {backbone.fingerprint[:12]}); get the same ones, or train again."
+            f"The pickle was made with other weights of {name!r} than those on this machine (fingerprints "
+            f"{fingerprint[:12]} and {backbone.fingerprint[:12]}). Use the same weights, or train again."
         )
     return backbone
 
@@ -106,8 +106,8 @@ def moved(backbone: Backbone, device: torch.device) -> Backbone:
         return backbone.to(device)
     except RuntimeError as error:
         raise BackboneError(
-            f"The device {device} cannot be used ({first_line(error)}). Use device='cpu'; where there is no such "
-            "option, as in the app, set the environment variable CUDA_VISIBLE_DEVICES to nothing."
+            f"The device {device} cannot be used ({first_line(error)}). Use device='cpu'. Where there is no such "
+            "option, as in the app, set the environment variable CUDA_VISIBLE_DEVICES to an empty string."
         ) from error
 
 
@@ -143,10 +143,14 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         trunk = config.get("trunk") or {}
         model = own_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise BackboneError(f"{folder / CONFIG} is missing or not a backbone's settings ({error!r}).") from error
+        raise BackboneError(
+            f"{folder / CONFIG} is missing or does not contain the settings of a backbone ({error!r})."
+        ) from error
     files = sorted(folder.glob("*.safetensors"))
     if len(files) != 1:
-        raise BackboneError(f"{folder} must hold exactly one .safetensors file beside {CONFIG}; it has {len(files)}.")
+        raise BackboneError(
+            f"{folder} must contain exactly one .safetensors file next to {CONFIG}; it contains {len(files)}."
+        )
     load_strictly(model, read_state(str(files[0])), name)
     return Backbone(name, model.float(), clip_tokenizer(), preprocess, damping=damping, preset=preset)
 
@@ -176,23 +180,25 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     settings = open_clip.get_model_config(arch)
     if settings is None:
         near = did_you_mean(arch, open_clip.list_models())
-        raise BackboneError(f"open_clip knows no architecture {arch!r}; `open_clip.list_models()` lists them.{near}")
+        raise BackboneError(
+            f"open_clip does not know the architecture {arch!r}. `open_clip.list_models()` lists all it knows.{near}"
+        )
     if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
         raise UnsupportedBackbone(
-            f"The text encoder of {name} is Hugging Face's {theirs}; learned contexts are put into open_clip's own "
-            "text transformers here."
+            f"The text encoder of {name} is {theirs} from Hugging Face. Prompts can only be learned with open_clip's "
+            "own text transformers."
         )
     tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
     if tokenizer and find_spec("transformers") is None:
         raise BackboneError(
-            f"{name} reads text with a tokenizer of Hugging Face's, for which the package transformers is needed. "
-            "Install it: pip install 'gallop-explorer[tokenizers]'."
+            f"{name} uses a Hugging Face tokenizer, which needs the package transformers. Install it: pip install "
+            "'gallop-explorer[tokenizers]'."
         )
     tag = pair_settings(f"{arch}/{source}")
     if tag:
         path = cached_weights(tag) or (download_weights(name, tag) if download else None)
         if path is None:
-            raise BackboneError(f"The weights of {name} are not on this machine, and they were not to be downloaded.")
+            raise BackboneError(f"The weights of {name} are not on this machine, and downloading is turned off.")
     elif Path(source).is_file():
         path, tag = Path(source), _tag_of_file(arch, Path(source).name)
     else:
@@ -261,7 +267,8 @@ def pair_preprocess(size: int | tuple[int, int], tag: Mapping[str, Any]) -> Prep
     resize = tag.get("resize_mode", "shortest")
     if height != width or resize not in ("shortest", "squash"):
         raise BackboneError(
-            "Only square inputs are supported, made by resizing a photo as a whole or its short side before a crop."
+            "Only square inputs are supported, made by resizing the whole photo, or by resizing its short side and "
+            "cropping."
         )
     return Preprocess(
         size=height,
@@ -291,10 +298,12 @@ def read_state(path: str) -> dict[str, Tensor]:
                 # OpenAI's files are TorchScript archives, which torch.load refuses with weights_only.
                 loaded = torch.jit.load(path, map_location="cpu").state_dict()  # type: ignore[no-untyped-call]
     except Exception as error:
-        raise BackboneError(f"{path} holds no weights that can be read safely ({type(error).__name__}).") from error
+        raise BackboneError(
+            f"{path} does not contain weights that can be read safely ({type(error).__name__})."
+        ) from error
     state = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else {}
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise BackboneError(f"{path} holds no state dict of tensors.")
+        raise BackboneError(f"{path} does not contain a state dict of tensors.")
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
@@ -314,9 +323,11 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], name: str) -> None
     wrong = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
     problems = [
         f"{len(keys)} {what} ({listed(keys, 3)})"
-        for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
+        for what, keys in (("missing", missing), ("unexpected", unexpected), ("of a different shape", wrong))
         if keys
     ]
     if problems:
-        raise BackboneError(f"The weights do not fit {name}: {'; '.join(problems)}. Check architecture and file.")
+        raise BackboneError(
+            f"The weights do not fit {name}: {'; '.join(problems)}. Check the architecture and the file."
+        )
     model.load_state_dict(state, strict=True)

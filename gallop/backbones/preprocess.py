@@ -50,9 +50,11 @@ class Preprocess:
     def __post_init__(self) -> None:
         if self.interpolation not in _RESAMPLING:
             known = ", ".join(_RESAMPLING)
-            raise ValueError(f"There is no interpolation {self.interpolation!r}; the kinds are {known}.")
+            raise ValueError(f"Unknown interpolation {self.interpolation!r}; choose one of {known}.")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0 or self.size < 1:
-            raise ValueError("Preprocessing needs a size, three means and three deviations above zero.")
+            raise ValueError(
+                "Preprocessing needs a size of 1 or more, three means, and three standard deviations above 0."
+            )
 
     def centre(self, image: Image.Image, times: float = 1.0) -> tuple[Tensor, CropBox]:
         """Return what the backbone sees of a photo, pixels (3, size, size), and which part of it that is.

@@ -41,13 +41,13 @@ _STEP = 0.2
 # asked and has not answered (its issues 203 and 241); of LAION's, open_clip says that MIT is the weights' too (its
 # issue 177); Apple's is called apple-amlr on the hub.
 _LICENCES = {
-    "openai": "MIT, its repository's; of the weights nothing is said, and the model card is for research alone",
+    "openai": "MIT for the repository; none is given for the weights; the model card allows research only",
     "laion": "MIT",
     "datacomp_": "MIT",
     "commonpool_": "MIT",
     "metaclip": "CC BY-NC 4.0: no commercial use",
-    "dfn": "Apple's for models, for research alone",
-    "datacompdr": "Apple's for models, for research alone",
+    "dfn": "Apple's model licence, for research only",
+    "datacompdr": "Apple's model licence, for research only",
     "webli": "Apache-2.0",
 }
 
@@ -238,13 +238,16 @@ def named_backbone(word: str) -> KnownBackbone:
     path = Path(word)
     if path.is_dir():
         if not (path / CONFIG).is_file():
-            raise BackboneError(f"{path} holds no {CONFIG}, so it is no folder of a backbone: see checkpoints/mini.")
+            raise BackboneError(
+                f"{path} does not contain {CONFIG}, so it is not a backbone folder. See "
+                "checkpoints/mini for an example."
+            )
         return _of_folder(path.resolve().name, str(path.resolve()), path)
     arch, _, file = word.partition("=") if "=" in word else word.partition("/")
     if not arch or not Path(file).is_file():
         raise BackboneError(
-            f"{word!r} names no backbone on this machine. Name a folder laid out as checkpoints/mini is, or an "
-            "architecture of open_clip and a file of weights that is there, such as ViT-B-16=weights.safetensors."
+            f"{word!r} is not a backbone on this machine. Give a folder laid out like checkpoints/mini, or an "
+            "open_clip architecture and an existing weights file, such as ViT-B-16=weights.safetensors."
         )
     path = Path(file).resolve()
     return KnownBackbone(f"{arch}/{path.name}", f"{arch}/{path}", path.stat().st_size, memory_of(path))
@@ -337,14 +340,14 @@ class Fetched:
 
     @property
     def share(self) -> float:
-        """From 0 to 1."""
+        """Return the share that is downloaded, from 0 to 1."""
         return min(self.done / self.total, 1.0) if self.total else 0.0
 
     @property
     def sentence(self) -> str:
-        """In words."""
+        """Return the progress in words."""
         of = f" of {self.total / 1e6:.0f}" if self.total else ""
-        return f"{self.done / 1e6:.0f}{of} MB are here"
+        return f"{self.done / 1e6:.0f}{of} MB downloaded"
 
 
 def fetch_weights(name: str) -> Iterator[Fetched]:
@@ -357,7 +360,7 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
     """
     pair = pair_settings(name)
     if not pair:
-        raise BackboneError(f"open_clip lists no weights {name!r}.")
+        raise BackboneError(f"open_clip does not list weights {name!r}.")
     if cached_weights(pair) is not None:
         return
     from huggingface_hub import constants
@@ -426,16 +429,16 @@ def _problem(name: str, repository: str, error: Exception) -> BackboneError:
 
     if isinstance(error, GatedRepoError):
         return BackboneError(
-            f"The weights of {name} are only for those who have accepted their licence. Accept it on "
-            f"https://huggingface.co/{repository}, put a token of yours into HF_TOKEN, and start again."
+            f"The weights of {name} are only available to those who have accepted their licence. Accept it on "
+            f"https://huggingface.co/{repository}, set HF_TOKEN to your token, and start again."
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return BackboneError(
-            f"There is no room on the disk for the weights of {name}, which lie in {hub_cache()}. Make room there, or "
-            "name another disk in HF_HOME. Nothing of them was kept."
+            f"The disk has no space left for the weights of {name}, which are kept in {hub_cache()}. Free some space "
+            "there, or set HF_HOME to a folder on another disk. Nothing of the download was kept."
         )
     return BackboneError(
-        f"The weights of {name} are not on this machine and could not be downloaded ({type(error).__name__}). Load "
-        f"them on a machine with a network, and copy models--{repository.replace('/', '--')} of its Hugging Face cache "
-        f"into {hub_cache()}. The shipped model 'mini' works now, without a network."
+        f"The weights of {name} are not on this machine and could not be downloaded ({type(error).__name__}). "
+        f"Download them on a machine with a network, and copy models--{repository.replace('/', '--')} from its "
+        f"Hugging Face cache into {hub_cache()}. The shipped model 'mini' works without a network."
     )

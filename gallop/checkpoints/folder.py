@@ -86,7 +86,9 @@ def save_checkpoint(
             settle(folder)
         read_checkpoint(folder)
         if (read_bytes(folder / SETTINGS, len(settings)), read_bytes(folder / TENSORS, len(data))) != (settings, data):
-            raise CheckpointError(f"What was saved in {folder} is not what can be read there now; save into another.")
+            raise CheckpointError(
+                f"The files in {folder} are not those that were just saved. Save to a different folder."
+            )
 
 
 def checkpoint_bytes(checkpoint: Checkpoint, prompts: Prompts, branches: Sequence[Branch] = ()) -> dict[str, bytes]:
@@ -148,32 +150,32 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
     try:
         coming = _coming(Path(folder))
         if coming is None and not path.exists():
-            raise CheckpointError(f"{folder} is no checkpoint: it has no {SETTINGS}.")
+            raise CheckpointError(f"{folder} is not a checkpoint: it does not contain {SETTINGS}.")
         raw = parse_settings(read_text(path, LARGEST_SETTINGS) if coming is None else coming)
         version = raw["format"]
         if not isinstance(version, int) or version < 1:
             raise ValueError(f"the format is {quoted(version)}")
         if version > FORMAT:
             raise CheckpointError(
-                f"{path} has format {version}, but this version of gallop reads up to {FORMAT}; update gallop."
+                f"{path} has format {version}, but this version of gallop reads up to {FORMAT}. Update gallop."
             )
         if unknown := unknown_settings(raw):
             raise CheckpointError(
-                f"{path} holds settings that this version of gallop does not know: {listed(unknown)}. What they mean "
-                "would be left out; update gallop, or take them away."
+                f"{path} contains settings that this version of gallop does not know: {listed(unknown)}. They would "
+                "be ignored. Update gallop, or remove them."
             )
         return checked_settings(raw)
     except CheckpointError:
         raise
     except OSError as error:
         raise CheckpointError(
-            f"{error.filename or path} cannot be read ({error.strerror}); copy the folder again."
+            f"{error.filename or path} cannot be read ({error.strerror}). Copy the folder again."
         ) from error
     except UnknownPart as error:
         raise CheckpointError(f"{path} cannot be used here. {error}") from error
     except (KeyError, ValueError, BackboneError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise CheckpointError(f"{path} is damaged or not written by gallop ({why}).") from error
+        raise CheckpointError(f"{path} is damaged or was not written by gallop ({why}).") from error
 
 
 def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tensor]]:
@@ -194,11 +196,11 @@ def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tenso
             raise CheckpointError(f"{path} is missing or damaged ({why}).") from error
         if foreign:
             raise CheckpointError(
-                f"{path} does not fit its settings: it holds {listed(foreign)}, which no prompts have."
+                f"{path} does not match its settings: it contains {listed(foreign)}, which gallop does not know."
             )
         if checkpoint.prompts_sha256 in ("", hashlib.sha256(file.data).hexdigest()):
             return checkpoint, tensors
-    raise CheckpointError(f"{path} and {SETTINGS} are of two different saves, or damaged; save or train again.")
+    raise CheckpointError(f"{path} and {SETTINGS} are from two different saves, or damaged. Save or train again.")
 
 
 def load_learned(
@@ -212,11 +214,11 @@ def load_learned(
     if checkpoint.regions != backbone.region_kind:
         raise CheckpointError(
             f"{folder} was trained on region features of the kind {checkpoint.regions!r}, but this backbone gives "
-            f"{backbone.region_kind!r}; load it with regions={checkpoint.regions!r}, or train again."
+            f"{backbone.region_kind!r}. Load it with regions={checkpoint.regions!r}, or train again."
         )
     if checkpoint.fingerprint != backbone.fingerprint:
         raise CheckpointError(
-            f"{folder} was trained on other weights of {quoted(checkpoint.backbone)} than those loaded now "
+            f"{folder} was trained on different weights of {quoted(checkpoint.backbone)} than those loaded now "
             f"(fingerprints {printable(checkpoint.fingerprint[:12])} and {backbone.fingerprint[:12]}). Load the same "
             "weights, or train again."
         )
@@ -225,7 +227,7 @@ def load_learned(
         of_prompts = {name: tensor for name, tensor in tensors.items() if name not in of_branches}
         return _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
     except (ValueError, ConfigError) as error:
-        raise CheckpointError(f"{folder / TENSORS} does not fit its settings: {error}.") from error
+        raise CheckpointError(f"{folder / TENSORS} does not match its settings: {error}.") from error
 
 
 def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Prompts:
@@ -241,19 +243,19 @@ def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Ba
     wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
     found = {key: tuple(value.shape) for key, value in tensors.items()}
     if wanted != found:
-        raise ValueError(f"it holds {found}, but {wanted} is needed")
+        raise ValueError(f"it contains {found}, but {wanted} is needed")
     for key in tensors:
         _finite(tensors, key, f"{key} holds")
     projection = tensors["local_projection"]
     if not method.local_projection and not torch.equal(projection, torch.eye(len(projection)).to(projection)):
-        raise ValueError("they say that no projection was learned, but it is not the identity")
+        raise ValueError("the settings say that no projection was learned, but it is not the identity")
     prompts.load_state_dict(dict(tensors))
     return prompts.to(backbone.device)
 
 
 def _finite(tensors: Mapping[str, Tensor], name: str, words: str) -> Tensor:
     if not tensors[name].is_floating_point() or not torch.isfinite(tensors[name]).all():
-        raise ValueError(f"{words} values that are not finite numbers")
+        raise ValueError(f"{words} values that are not finite")
     return tensors[name]
 
 
@@ -267,7 +269,7 @@ def _branches(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: B
     prefixes = tuple(map(_prefix, range(len(checkpoint.branches))))
     over = sorted(name for name in tensors if not name.startswith(prefixes))
     if over:
-        raise ValueError(f"it holds a head, of which they say nothing ({', '.join(over)})")
+        raise ValueError(f"it contains a head that the settings do not mention ({', '.join(over)})")
     return tuple(made)
 
 
@@ -276,29 +278,29 @@ def _branch(
 ) -> Branch:
     how, mix, classes = KINDS[kind], Mix(settings.weight, settings.temperature), len(checkpoint.class_names)
     if settings.names and not how.names:
-        raise ValueError(f"it is drawn to the names of the classes, which a head of {kind} is not")
+        raise ValueError(f"the settings say that its head uses the class names, which a {kind} head does not")
     wanted = {*_SUMS, *(_FORM if how.keeps_form else ()), *(_SHOTS if settings.shots else ())}
     wanted |= {_TEXTS} if settings.names else set()
     if wanted != set(tensors):
-        raise ValueError(f"it holds {sorted(tensors)} of the head, but {sorted(wanted)} are needed")
+        raise ValueError(f"it contains {sorted(tensors)} of the head, but {sorted(wanted)} are needed")
     numbers = {name: _finite(tensors, name, f"the head's {name} hold") for name in tensors if name != _SHOTS[1]}
     width = backbone.feature_sizes[-1] if how.extra is None else math.isqrt(tensors["scatter"].numel())
     counts, sums, scatter = (numbers[name].double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
-        raise ValueError(f"the head's sums are not of {classes} classes and {width} values")
+        raise ValueError(f"the head's sums are not for {classes} classes and {width} values")
     if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
-        raise ValueError("the head's counts are not those of shots of two classes or more")
+        raise ValueError("the head's counts are not those of shots of two or more classes")
     of_shots = ShotSums(counts, sums, scatter, checkpoint.method.balanced)
     shots = _shots(tensors, settings.shots, counts, width) if settings.shots else None
     texts = numbers[_TEXTS].float() if settings.names else None
     if texts is not None and texts.shape != (classes, width):
-        raise ValueError(f"the texts of the head's names are not of {classes} classes and {width} values")
+        raise ValueError(f"the text features of the head are not for {classes} classes and {width} values")
     if not how.keeps_form:
         return Branch(kind, of_shots, how.fit(of_shots, None, texts), mix, shots, texts)
     form = LinearForm(*(numbers[name].double() for name in _FORM))
     known = int(of_shots.known.sum())
     if (form.weights.shape, form.bias.shape) != ((known, width), (known,)):
-        raise ValueError(f"the head's weights are not of {known} classes and {width} values")
+        raise ValueError(f"the head's weights are not for {known} classes and {width} values")
     return Branch(kind, of_shots, form, mix, shots)
 
 
@@ -308,5 +310,5 @@ def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int
     if not fits or labels.dtype != torch.int64 or labels.shape != (count,):
         raise ValueError(f"the head's shots are not {count} of {width} values with a class each")
     if int(labels.min()) < 0 or not torch.equal(labels.bincount(minlength=len(counts)).double(), counts):
-        raise ValueError("the classes of the head's shots are not those that were counted")
+        raise ValueError("the classes of the head's shots do not match its counts")
     return KeptShots(features.float(), labels)

@@ -45,7 +45,7 @@ class HubAddress:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.repository):
             raise HubError(
-                f"{quoted(self.repository)} is no repository of the Hub; write USER/NAME, as in {HUB}user/flowers."
+                f"{quoted(self.repository)} is not a repository on the Hub. Write USER/NAME, as in {HUB}user/flowers."
             )
 
     @staticmethod
@@ -60,7 +60,7 @@ class HubAddress:
         """
         repository, at, named = text.removeprefix(HUB).strip("/").partition("@")
         if at and not named:
-            raise HubError(f"{quoted(text)} names no revision after @; write one, or leave @ away.")
+            raise HubError(f"{quoted(text)} has no revision after the @. Add one, or remove the @.")
         return HubAddress(repository, named or revision)
 
     def __str__(self) -> str:
@@ -68,7 +68,7 @@ class HubAddress:
 
     @property
     def page(self) -> str:
-        """Where a browser finds it."""
+        """Return its address for a browser."""
         from huggingface_hub import constants
 
         return f"{constants.ENDPOINT}/{self.repository}"
@@ -93,7 +93,7 @@ def model_folder(name: str | PathLike[str]) -> Path:
             address.repository, revision=address.revision, allow_patterns=[SETTINGS, TENSORS], **_asker()
         )
     if not (Path(found) / SETTINGS).exists():
-        raise HubError(f"{address} holds no model of gallop's: there is no {SETTINGS} in it.")
+        raise HubError(f"{address} does not contain a gallop model: {SETTINGS} is missing.")
     return Path(found)
 
 
@@ -116,8 +116,8 @@ def upload_model(files: Mapping[str, bytes], address: HubAddress, *, private: bo
         hub.create_repo(address.repository, private=private or None, exist_ok=True)
         if private and not hub.repo_info(address.repository).private:
             raise HubError(
-                f"{address.repository} is there already, and everybody can read it. Make it private on {address.page}, "
-                "choose another name, or leave private away. Nothing was written."
+                f"{address.repository} already exists and is public. Make it private on {address.page}, choose "
+                "another name, or leave out private. Nothing was written."
             )
         if address.revision is not None:
             hub.create_branch(address.repository, branch=address.revision, exist_ok=True)
@@ -159,32 +159,32 @@ def hub_problem(address: HubAddress, error: BaseException, *, writes: bool) -> H
     status = getattr(getattr(error, "response", None), "status_code", None)
     if kinds & {"GatedRepoError"}:
         return HubError(
-            f"{address} is only for those who have been let in. Ask for that on {address.page}, log in with "
-            "`hf auth login` or put a token into HF_TOKEN, and start again."
+            f"Access to {address} is restricted. Request access on {address.page}, log in with `hf auth login` or set "
+            "HF_TOKEN to your token, and start again."
         )
     if kinds & {"RevisionNotFoundError"}:
         return HubError(
-            f"{address.repository} has no revision {quoted(address.revision or 'main')}; see {address.page}."
+            f"{address.repository} has no revision {quoted(address.revision or 'main')}. See {address.page}."
         )
     if writes and status in (401, 403, 404):
         return HubError(
-            f"You may not write to {address.repository} on the Hub. Log in with a token that may write: "
-            "`hf auth login`, or put it into HF_TOKEN; and look at the name before the slash, which must be yours. "
-            "Nothing was written."
+            f"You do not have permission to write to {address.repository} on the Hub. Use a token with write access: "
+            "log in with `hf auth login`, or set HF_TOKEN. The name before the slash must be yours. Nothing was "
+            "written."
         )
     if kinds & {"RepositoryNotFoundError"} or status in (401, 403):
         return HubError(
-            f"There is no model {address} on the Hub, or it is private and you are not known there. Look at the name; "
-            "for a private one log in with `hf auth login`, or put a token into HF_TOKEN."
+            f"There is no model {address} on the Hub, or it is private and you are not logged in. Check the name. For "
+            "a private model, log in with `hf auth login` or set HF_TOKEN to your token."
         )
     if kinds & _NO_ANSWER:
-        kept = "Nothing was written" if writes else "It is not in the cache of this machine either"
+        kept = "Nothing was written" if writes else "It is not in this machine's cache either"
         return HubError(
-            f"The Hub could not be asked for {address} ({_reason(error)}). {kept}; try again with a network, or name "
-            "the folder of a model."
+            f"The Hub did not answer for {address} ({_reason(error)}). {kept}. Try again with a network, or give the "
+            "folder of a model."
         )
     did = "written to" if writes else "read from"
-    return HubError(f"{address} could not be {did} the Hub ({_reason(error)}); see {address.page}, or try again.")
+    return HubError(f"{address} could not be {did} the Hub ({_reason(error)}). See {address.page}, or try again.")
 
 
 def _reason(error: BaseException) -> str:

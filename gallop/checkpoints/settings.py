@@ -56,7 +56,7 @@ class BranchSettings:
         Mix(self.weight, self.temperature)  # refuses what these cannot be
         whole_between("shots", self.shots, 0, 10**9)
         if not isinstance(self.names, bool):
-            raise ValueError(f"names is {quoted(self.names)}, but has to be true or false")
+            raise ValueError(f"names is {quoted(self.names)}; it must be true or false")
 
     @staticmethod
     def of(branch: Branch, *, keep_shots: bool) -> BranchSettings:
@@ -137,7 +137,7 @@ def parse_settings(text: str) -> Mapping[str, Any]:
 
 def _settings(what: str, found: Any, *needed: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
-        raise ValueError(f"{what} has to hold settings by name, but is {quoted(found)}")
+        raise ValueError(f"{what} must be a mapping of setting names to values, but it is {quoted(found)}")
     for name in needed:
         found[name]  # raises KeyError where it is missing
     return found
@@ -171,12 +171,12 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
     calibration = Calibration(**_settings("calibration", raw["calibration"]))
     texts = ("backbone", "fingerprint", "data_fingerprint", "prompts_sha256")
     if not isinstance(raw["class_names"], list) or not isinstance(raw.get("templates"), list | None):
-        raise ValueError("class names and templates have to be lists")
+        raise ValueError("class names and templates must be lists")
     odd = [value for value in (calibration.note, *(raw.get(key, "") for key in texts)) if not isinstance(value, str)]
     if odd:
-        raise ValueError(f"{quoted(odd[0])} stands where a text has to")
+        raise ValueError(f"{quoted(odd[0])} is not text")
     if not _DATA_FINGERPRINT.fullmatch(raw.get("data_fingerprint", "")):
-        raise ValueError("data_fingerprint is not the fingerprint of photos and labels")
+        raise ValueError("data_fingerprint is not a fingerprint of photos and labels")
     return Checkpoint(
         backbone=raw["backbone"],
         fingerprint=raw["fingerprint"],
@@ -196,5 +196,5 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
 def _branches(raw: Mapping[str, Any]) -> tuple[BranchSettings, ...]:
     heads = _listed(raw.get("head"))
     if heads and raw["method"].get("head", "none") == "none":
-        raise ValueError("it has learned a head, but its method has none")
+        raise ValueError("it contains a learned head, but its method has no head")
     return tuple(BranchSettings(**_settings("head", each, "weight", "temperature")) for each in heads)

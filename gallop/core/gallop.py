@@ -212,9 +212,9 @@ def gallop_loss(
     """
     if kept.dtype not in (torch.int32, torch.int64):
         raise ValueError(
-            f"kept is a tensor of {kept.dtype}; it must hold the indices (B, kept) of the global prompts kept, "
-            "as draw_kept_prompts returns them. A mask with as many in each row becomes "
-            "mask.nonzero()[:, 1].view(len(mask), -1)."
+            f"kept is a tensor of {kept.dtype}; it must contain the indices (B, kept) of the global prompts kept, as "
+            "draw_kept_prompts returns them. A mask with the same number in each row becomes mask.nonzero()[:, "
+            "1].view(len(mask), -1)."
         )
     index = kept.to(global_.device)[:, None, :].expand(-1, global_.shape[1], -1)
     global_loss = F.cross_entropy(scale * global_.gather(-1, index).mean(dim=-1), labels, weights)

@@ -42,14 +42,14 @@ def read_folder(root: str | Path, *, split: str = "train", content: ContentHash 
     found = read_files(files, tuple(class_folders), content)
     if found.photos:
         return found
-    nothing = f"{resolve_split(Path(root), split)} holds no readable images in its class folders"
+    nothing = f"The class folders in {resolve_split(Path(root), split)} contain no readable images"
     for deeper in class_folders.values():
         if any(inside.is_dir() for inside in deeper.iterdir()):
             raise DataError(
-                f"{nothing}, but {deeper} holds folders. Give the folder whose folders hold the images of one class "
-                f"each (perhaps {deeper}), or one that holds train/ and test/, both named so."
+                f"{nothing}, but {deeper} contains folders. Give the folder that contains one folder of images for "
+                f"each class (perhaps {deeper}), or a folder that contains train/ and test/."
             )
-    raise DataError(f"{nothing}; what is read ends in {', '.join(IMAGE_SUFFIXES)}.")
+    raise DataError(f"{nothing}. Only files that end in {', '.join(IMAGE_SUFFIXES)} are read.")
 
 
 def folder_class_names(root: str | Path, *, split: str = "train") -> tuple[str, ...]:
@@ -63,11 +63,11 @@ def folder_class_names(root: str | Path, *, split: str = "train") -> tuple[str, 
 def _class_folders(root: Path, split: str) -> dict[str, Path]:
     """The folders of a split by the names of their classes."""
     if not root.is_dir():
-        raise DataError(f"{root} is not a folder; give a folder that holds one folder of images for each class.")
+        raise DataError(f"{root} is not a folder. Give a folder that contains one folder of images for each class.")
     folder = resolve_split(root, split)
     found = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))]
     if not found:
-        raise DataError(f"{folder} holds no class folders; put the images of each class into a folder of its own.")
+        raise DataError(f"{folder} contains no class folders. Put the images of each class into a folder of their own.")
     return dict(zip(clean_names((f.name for f in found), clean=folder_to_name), found, strict=True))
 
 

@@ -54,8 +54,9 @@ alone, with labels beside them."""
 GivenLabels: TypeAlias = Iterable[str] | Iterable[int] | MapStyle
 """Class names, or numbers with ``class_names``: a list, an array, a Series or a column."""
 _WAYS = (
-    "give their class names too, or what holds both: the path of a folder of class folders or of a CSV table, a "
-    "DataFrame with the columns image and label, a data set of (image, label), or a dict of names and their images"
+    "Give their class names too, or images and labels together: the path of a folder of class folders or of a CSV "
+    "table, a DataFrame with the columns image and label, a data set of (image, label), or a dict of class names and "
+    "their images"
 )
 
 
@@ -104,7 +105,9 @@ def _files(path: str | PathLike[str]) -> Sequence[Any]:
         folder = resolve_split(Path(path), "test")
         found = list_images(folder, recursive=True)
         if not found:
-            raise DataError(f"{folder} holds no images; what is read ends in {', '.join(IMAGE_SUFFIXES)}.")
+            raise DataError(
+                f"{folder} contains no images. Only files that end in {', '.join(IMAGE_SUFFIXES)} are read."
+            )
         return found
     return csv_images(path) if is_csv(path) and os.path.exists(path) else [path]
 
@@ -132,12 +135,12 @@ def _refuse_streams(images: Any) -> None:
     """Raise DataError for what gives batches, or rows without end, and say what to give in its place."""
     if hasattr(images, "dataset") and hasattr(images, "batch_size"):
         raise DataError(
-            f"This is {named_kind(images)}, which gives batches; give the data set that it reads, its .dataset."
+            f"This is {named_kind(images)}, which gives batches. Give the data set that it reads: its .dataset."
         )
     if not hasattr(images, "__len__") and hasattr(images, "__iter__") and not isinstance(images, Iterator):
         raise DataError(
-            f"This is {named_kind(images)}, which does not say how many rows it has; give a data set loaded whole "
-            "(streaming=False), or a list of its images."
+            f"This is {named_kind(images)}, which does not say how many rows it has. Give a data set that is loaded "
+            "completely (streaming=False), or a list of its images."
         )
 
 
@@ -162,14 +165,14 @@ def labelled_photos(
     if isinstance(images, LabelledPhotos | Listing | PhotoSet) or (
         isinstance(images, str | PathLike) and os.path.isdir(images)
     ):
-        what = "A folder" if isinstance(images, str | PathLike) else f"What {type(images).__name__} holds"
-        raise DataError(f"{what} has class names of its own; leave labels away, or give the images as a list.")
+        what = "A folder" if isinstance(images, str | PathLike) else f"A {type(images).__name__}"
+        raise DataError(f"{what} already has class names. Leave out labels, or give the images as a list.")
     photos = many(images)
     if split == "train" or not isinstance(photos, LazyImages):
         photos = [Path(image) if isinstance(image, str | PathLike) else load_image(image) for image in photos]
     names = label_names(labels, class_names)
     if len(photos) != len(names) or not photos:
-        raise DataError(f"There are {len(photos)} images and {len(names)} labels; give one label for each image.")
+        raise DataError(f"There are {len(photos)} images and {len(names)} labels. Give one label for each image.")
     return photos, names
 
 
@@ -191,9 +194,9 @@ def _source(
         return labelled_frame(images, split=split, content=content, class_names=class_names)
     _refuse_streams(images)
     if isinstance(images, list | tuple) and not _are_pairs(images):
-        raise DataError(f"Images came without labels; {_WAYS}.")
+        raise DataError(f"Images came without labels. {_WAYS}.")
     if is_column(images) or is_tensor(images) or hasattr(images, "__array__") or not is_map_style(images):
-        raise DataError(f"Images (here: {named_kind(images)}) came without labels; {_WAYS}.")
+        raise DataError(f"Images (here: {named_kind(images)}) came without labels. {_WAYS}.")
     return labelled_dataset(images, content=content, class_names=class_names)
 
 
@@ -212,7 +215,7 @@ def _source_of_dict(
     images: Mapping[Any, Any], split: str, class_names: Sequence[str] | None, content: ContentHash
 ) -> LabelledPhotos | Rows:
     if not images:
-        raise DataError("The dict is empty; give class names and the images of each.")
+        raise DataError("The dict is empty. Give class names and the images of each class.")
     if any(map(is_hugging_face, images.values())):
         return hugging_face_rows(split_of(images, split), class_names=class_names)
     keys = clean_names(label_names(list(images), class_names, what="Key {row} of the dict"))
@@ -220,7 +223,7 @@ def _source_of_dict(
     names: list[str] = []
     for name, some in zip(keys, map(many, images.values()), strict=True):
         if not len(some):
-            raise DataError(f"The class {name!r} has no images in the dict; add some or take it away.")
+            raise DataError(f"The class {name!r} has no images in the dict. Add some, or remove the class.")
         found += some
         names += [name] * len(some)
     table = TableNames("The dict", "the dict", "image", Path.cwd())
@@ -271,7 +274,7 @@ def training_set(
         _check_all_there(names, there)
     if len(there) < fewest:
         only = f"All images are of one class, {there[0]!r}"
-        raise DataError(f"{only}; training needs two or more. Prediction with one class works: use zero_shot.")
+        raise DataError(f"{only}. Training needs two or more classes. For prediction with one class, use zero_shot.")
     data = replace(found, labels=tuple(map(there.index, names)), class_names=there)
     return data if labels is None or shots is None else data.draw(shots, seed=seed, allow_fewer=allow_fewer)
 
@@ -281,11 +284,9 @@ def _check_all_there(names: Sequence[str], class_names: Sequence[str]) -> None:
     there = list(dict.fromkeys(names))
     empty, unknown = missing_names(class_names, there), missing_names(there, class_names)
     if empty:
-        raise DataError(
-            f"There are no images of {listed(empty)}, named in class_names; add some, or take it out there."
-        )
+        raise DataError(f"There are no images for {listed(empty)} in class_names. Add images, or correct class_names.")
     if unknown:
-        raise DataError(f"Images are of {listed(unknown)}, which class_names does not name; add it there.")
+        raise DataError(f"Images are of {listed(unknown)}, which class_names does not contain. Add the missing names.")
 
 
 def photos_together(parts: Sequence[LabelledPhotos], class_names: Sequence[str]) -> LabelledPhotos:
@@ -307,5 +308,5 @@ def warn_of_skipped(data: LabelledPhotos) -> None:
     """Warn of files that could not be read, if there are any."""
     if data.skipped:
         (where, reason), count = data.skipped[0], len(data.skipped)
-        more = f", and {count - 1} more (skipped_ has all)" if count > 1 else ""
-        warn_caller(f"{in_words(where)} is left out{more}: {reason}")
+        more = f" (and {count - 1} more, see skipped_)" if count > 1 else ""
+        warn_caller(f"{in_words(where)} was skipped{more}: {reason}")

@@ -67,9 +67,9 @@ class Labelled:
             DataError: no number of shots, or a class with too few photos.
         """
         if not isinstance(shots, SupportsIndex):
-            raise DataError(f"{shots!r} shots were asked for; it must be a whole number.")
+            raise DataError(f"{shots!r} shots were requested; this must be a whole number.")
         if shots < 1:
-            raise DataError(f"{shots} shots were asked for; the least is 1.")
+            raise DataError(f"{shots} shots were requested; the minimum is 1.")
         members: list[list[int]] = [[] for _ in self.class_names]
         for i, label in enumerate(self.labels):
             members[label].append(i)
@@ -88,12 +88,12 @@ def check_enough(name: str, count: int, shots: int, allow_fewer: bool, place: st
     images = f"{'usable ' if why else ''}images{why}{place}"
     if not count:
         raise DataError(
-            f"The class {name!r} has no {images}: its folder holds none that can be read, or all were drawn before. "
-            "Add some, or take the class away."
+            f"The class {name!r} has no {images}. Its folder contains none that can be read, or all were drawn "
+            "before. Add some, or remove the class."
         )
     if count < shots and not allow_fewer:
         raise DataError(
-            f"The class {name!r} has {count} {images}, but {shots} shots were asked for. Add images, ask for fewer "
+            f"The class {name!r} has {count} {images}, but {shots} shots were requested. Add images, request fewer "
             "shots, or allow fewer (allow_fewer=True)."
         )
 
@@ -149,8 +149,8 @@ class LabelledPhotos(Labelled):
         empty = [name for label, name in enumerate(self.class_names) if label in gone]
         if empty:
             raise DataError(
-                f"All photos of {listed(empty)} were drawn to learn from, and none is left to test with: draw fewer "
-                "shots, add photos, or put photos for the test into a folder of their own (train/ and test/)."
+                f"All photos of {listed(empty)} were drawn for training, so none are left for testing. Draw fewer "
+                "shots, add photos, or put the test photos into a folder of their own (train/ and test/)."
             )
         return left
 
@@ -239,7 +239,8 @@ def _gathered(
             copies.append((first, photo))
         if first_name != name:
             raise DataError(
-                f"{first_place} and {place}: the same picture is labelled {first_name!r} and {name!r}; take one away."
+                f"{first_place} and {place} are the same picture, but they are labelled {first_name!r} and {name!r}. "
+                "Remove one."
             )
     number = {name: k for k, name in enumerate(class_names)}
     return LabelledPhotos(

@@ -58,7 +58,7 @@ def _draw(
             chosen += islice(images, 1)
     for label, (_, chosen) in enumerate(drawn):
         others = (why for i, why in skipped.items() if data.labels[i] == label)
-        left_out = "".join(f" (others were left out, such as {why.rstrip('.')})" for why in islice(others, 1))
+        left_out = "".join(f" (others were skipped, for example: {why.rstrip('.')})" for why in islice(others, 1))
         check_enough(data.class_names[label], len(chosen), shots, allow_fewer, where, left_out)
     found = [image for _, chosen in drawn for image in chosen]
     return LabelledPhotos(
@@ -197,7 +197,7 @@ class Rows(Labelled):
                 skipped.append((self.numbers[i], str(error)))
         if not photos:
             why = skipped[0][1] if skipped else "no rows"
-            raise DataError(f"None of {len(self)} images can be read; the first: {why}")
+            raise DataError(f"None of {len(self)} images can be read. The first: {why}")
         class_names = tuple(dict.fromkeys(names))
         hashes, labels = tuple(photo.sha256 for photo in photos), tuple(map(class_names.index, names))
         return LabelledPhotos(tuple(photos), hashes, labels, class_names, tuple(skipped))

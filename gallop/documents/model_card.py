@@ -106,7 +106,7 @@ def hub_card(
         )
         low, high = tested.interval
         share = f"{tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
-        results, measured = [result], [f"Right on {tested.right} of {tested.of} {photos}: {share}"]
+        results, measured = [result], [f"Accuracy on {photos}: {tested.right} of {tested.of}, {share}"]
     name = classifier.model_.backbone.name
     facts = ModelCardData(
         library_name=LIBRARY,
@@ -120,7 +120,7 @@ def hub_card(
         model_name=address.repository.partition("/")[2] if results else None,
         eval_results=results or None,
     )
-    learned_from = f"Learned from photos of {data_set}" if data_set else ""
+    learned_from = f"Trained on photos of {data_set}" if data_set else ""
     return (
         f"---\n{facts.to_yaml()}\n---\n\n{model_card(classifier, measured, learned_from, f'{HUB}{address.repository}')}"
     )

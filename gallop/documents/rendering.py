@@ -52,5 +52,5 @@ def _line(text: str) -> Markup:
 def _figure(value: float, form: str) -> Markup:
     """A number is no text of strangers: its point stays a point."""
     if not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is no number.")
+        raise TypeError(f"{value!r} is not a number.")
     return Markup(format(value, form))

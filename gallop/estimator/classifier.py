@@ -222,9 +222,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             gone = missing_names(known, spelled_as(data.class_names, known))
             require(
                 not gone,
-                f"warm_start goes on with a classifier that knows {listed(gone)}, and no photo here is of "
-                f"{'it' if len(gone) == 1 else 'them'}. Give photos of every class, take classes away with "
-                "remove_class, or let them go with drop_classes=True.",
+                f"warm_start continues with a classifier that knows {listed(gone)}, but no photo here is of "
+                f"{'it' if len(gone) == 1 else 'them'}. Give photos of every class, remove classes with remove_class, "
+                "or drop them with drop_classes=True.",
             )
         yield from self._learn(data, warm=warm, numbered=class_names is not None, work=work)
 
@@ -261,8 +261,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         data = with_shots_of_before(self._shots if known else None, known, given(images), labels, classes, **how)
         if known and self._shots is None and self.training_ is not None:
             warn_caller(
-                "The photos that this classifier has learned from are not in memory, as after load: it goes on with "
-                "the new ones alone, and may forget."
+                "The photos that this classifier was trained on are not in memory, as after load. Training continues "
+                "with the new ones only, so the classifier may forget."
             )
         return self._follow(self._learn(data, warm=bool(known), numbered=self._numbered), verbose=verbose)
 
@@ -283,8 +283,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         model = PromptModel(self._load_backbone(), class_names, method, templates=templates)
         if len(model.class_names) == 1:
             warn_caller(
-                f"{model.class_names[0]!r} is the only class: every photo is it with probability 1, and no limit can "
-                "be found. Name what else may be seen as well."
+                f"{model.class_names[0]!r} is the only class, so every photo gets it with probability 1, and no "
+                "threshold can be found. Add the other classes that may be seen."
             )
         self._start(model)
         _warn_of_scales(model)
@@ -329,14 +329,14 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             self.calibration_ = self.calibration_.at(tpr)
             return self
         share, scores = checked_tpr(tpr), self.ood_score(photos)
-        note = f"found on {len(scores)} photos of yours, to keep {share:.0%} of them"
+        note = f"found on {len(scores)} of your photos, to keep {share:.0%} of them"
         temperature = self.calibration_.temperature
         self.calibration_ = Calibration.on(scores, len(scores), temperature=temperature, note=note, tpr=share)
         return self
 
     @property
     def prompts(self) -> LearnedPrompts:
-        """What tells of the learned prompts whether they differ, where each looks, and what it is worth."""
+        """Return the learned prompts: whether they differ, where each looks, and what it is worth."""
         return LearnedPrompts(self._fitted(), partial(self._labelled, class_names=None))
 
     @overload
@@ -425,7 +425,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     def set_detail(self, detail: float, detail_in: str = "answers") -> Self:
-        """Look at photos once more at so many times the size, for answers and maps or maps alone. Returns self.
+        """Add a second look at that many times the size, for answers and maps or maps alone. Returns self.
 
         No prompt learns anew. Scores are of other regions then, so where answers change, the threshold becomes void,
         with a warning. A head learns again, from the same shots as photos are looked at now; its share in the answer
@@ -438,7 +438,10 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             ImageError: a photo that the head has learned from, and that cannot be read any more.
         """
         model = self._fitted()
-        require(detail_in != "training", "A second look in training takes a training: fit with it in MethodConfig.")
+        require(
+            detail_in != "training",
+            "A second look in training needs a new training. Set it in MethodConfig and fit again.",
+        )
         changed: Any = {"detail": detail, "detail_in": detail_in}
         config, before = replace(model.config, **changed), model.sight.times
         other = model.with_config(config)
@@ -463,7 +466,10 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         model = self._fitted()
         save_checkpoint(Path(folder), self._checkpoint(), model.prompts, model.branches)
         if model.backbone.again is None:
-            warn_caller(f"No name finds {model.backbone.name} again: loading {folder} needs load(..., backbone=...).")
+            warn_caller(
+                f"The backbone {model.backbone.name} cannot be found by its name again. Load {folder} with "
+                "load(..., backbone=...)."
+            )
         if self._kept is not None:
             drop_training(self._kept)
             self._kept = None
@@ -510,7 +516,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         labels: Sequence[str] | None = None,
         data_set: str = "",
         licence: str | None = None,
-        message: str = "A model of gallop's",
+        message: str = "Upload a gallop model",
     ) -> str:
         """Write the checkpoint and a model card into a repository of the Hub, in one commit. Returns its address.
 
@@ -543,8 +549,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             tested = Share(round(self.score(photos, names) * len(names)), len(names))
         if not known_elsewhere(model.backbone.name):
             warn_caller(
-                f"The backbone {model.backbone.name!r} has a name of this machine, which goes to the Hub as well; "
-                "others must have its weights, and say where: GalLoPClassifier.load(..., backbone=...)."
+                f"The backbone name {model.backbone.name!r} is only known on this machine, but it is uploaded with "
+                "the model. Others need the same weights and have to pass them: GalLoPClassifier.load(..., "
+                "backbone=...)."
             )
         card = hub_card(self, address, tested=tested, data_set=data_set, licence=licence)
         files = checkpoint_bytes(self._checkpoint(), model.prompts, model.branches) | {CARD_FILE: card.encode()}
@@ -667,8 +674,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         model = self._fitted()
         require(
             len(model.class_names) > 1,
-            f"{model.class_names[0]!r} is the only class, and with one class every photo has the same score, so no "
-            "limit tells other things apart. Add the classes of what else may be seen (add_class).",
+            f"{model.class_names[0]!r} is the only class. With one class every photo has the same score, so no "
+            "threshold separates other things. Add the other classes that may be seen (add_class).",
         )
         return model
 
@@ -679,6 +686,6 @@ def _warn_of_scales(model: PromptModel) -> None:
     large = [str(k) for k in model.config.topk if k > rows * columns]
     if large:
         warn_caller(
-            f"topk holds {listed(large)}, but {model.backbone.name} sees {rows * columns} regions "
-            f"({rows} x {columns}): such a k takes all of them."
+            f"topk contains {listed(large)}, but {model.backbone.name} has {rows * columns} regions ({rows} x "
+            f"{columns}), so such a k takes all of them."
         )

@@ -34,7 +34,7 @@ class LearnedPrompts:
 
     @property
     def names(self) -> list[str]:
-        """M + N names, such as "global 1" and "local 1 (k = 5)"."""
+        """Return M + N names, such as "global 1" and "local 1 (k = 5)"."""
         config = self._model.config
         local = [f"local {n} (k = {k})" for n, k in enumerate(config.topk, 1)]
         return [f"global {m}" for m in range(1, config.global_prompts + 1)] + local

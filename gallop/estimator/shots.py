@@ -53,7 +53,7 @@ def with_shots_of_before(
     new = replace(new, class_names=tuple(spelled_as(new.class_names, known)))
     names = clean_names(dict.fromkeys([*known, *more, *new.class_names]))
     if len(names) < 2:
-        raise DataError(f"{names[0]!r} is the only class; learning needs two or more: name others in classes.")
+        raise DataError(f"{names[0]!r} is the only class. Training needs two or more. Give the others in classes.")
     kept = [] if before is None else [before.take([i for i, name in enumerate(before.names) if name in known])]
     return photos_together([*kept, new], names)
 
@@ -76,7 +76,7 @@ def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cach
     """
     require(
         bool(model.config.branches),
-        "Further shots teach the head alone, and this classifier has none. Fit one with head='ridge', or train again "
+        "Further shots train only the head, and this classifier has none. Fit one with head='ridge', or train again "
         "with all photos.",
     )
     shots = _encoded(model, images, labels, cache, "add them first (add_class)")
@@ -84,7 +84,9 @@ def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cach
         return tuple(branch.learned(shots[branch.how.space]) for branch in model.branches)
     taught = model.taught(shots)
     if not taught:
-        raise DataError("The first shots of a head must be of two classes or more: it tells them apart.")
+        raise DataError(
+            "The first shots of a head must be of two or more classes, because it learns to tell them apart."
+        )
     return taught
 
 
@@ -97,14 +99,14 @@ def branches_with_their_shots(model: PromptModel, images: Any, labels: Any, cach
         DataError: they are others than it has learned from.
         ImageError: a photo that cannot be read.
     """
-    require(bool(model.branches), "No shots can be recalled: this classifier has no head that has learned from some.")
+    require(bool(model.branches), "No shots can be recalled: this classifier has no trained head.")
     shots = _encoded(model, images, labels, cache, "leave their photos out")
     for branch in model.branches:
         own = shots[branch.how.space]
         if not branch.learned_from(own):
             raise DataError(
-                f"These {len(own)} photos are not the {int(branch.sums.counts.sum())} that the head has learned "
-                "from, or not in the same classes, or seen in another precision. Give all of those, and no others."
+                f"These {len(own)} photos are not the {int(branch.sums.counts.sum())} that the head was trained on, "
+                "or their classes or the precision differ. Give all of those photos, and no others."
             )
     return tuple(replace(branch, shots=shots[branch.how.space]) for branch in model.branches)
 
@@ -137,10 +139,10 @@ def branches_at_detail(
     shots = None if data is None else _shots_of(model, data)
     if shots is None:
         ways = f"Train again with head={config.head!r} and detail={config.detail:g}"
-        ways += ", or take finer maps alone, with detail_in='maps'" if config.detail != 1 else ""
+        ways += ", or use detail_in='maps' for finer maps only" if config.detail != 1 else ""
         raise ConfigError(
-            f"The head learned from photos looked at with detail={model.sight.times[-1]:g}, and not all of "
-            f"them are in memory, as after load or add_shots, so it cannot learn them anew. {ways}."
+            f"The head was trained with detail={model.sight.times[-1]:g}, and not all of its photos are in memory, as "
+            f"after load or add_shots, so it cannot be trained again. {ways}."
         )
     known = all_shots(model.with_config(config), shots, cache)
     relearned = [

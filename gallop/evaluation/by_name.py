@@ -156,9 +156,13 @@ def _weights(given: ArrayLike, count: int) -> NDArray[np.float64]:
     try:
         weights = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError("sample_weight holds something that is no number; give one for each image.") from error
+        raise DataError(
+            "sample_weight contains a value that is not a number. Give one number for each image."
+        ) from error
     if weights.shape != (count,):
-        raise DataError(f"sample_weight has the shape {weights.shape} for {count} images; give one number for each.")
+        raise DataError(
+            f"sample_weight has the shape {weights.shape} for {count} images. Give one number for each image."
+        )
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise DataError("sample_weight has to hold finite numbers of 0 or more, not all of them 0.")
+        raise DataError("sample_weight must contain finite numbers of 0 or more, and not only 0.")
     return weights

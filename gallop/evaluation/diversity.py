@@ -52,7 +52,7 @@ class Diversity:
 
     @property
     def words(self) -> str:
-        """Such as "global prompts answer as one (mean cosine 0.999), local prompts differ (mean cosine 0.930)"."""
+        """Return words such as "global prompts answer as one (mean cosine 0.999), local prompts differ (mean ...)"."""
         parts = [
             f"{kind} prompts {'answer as one' if cosine >= AS_ONE else 'differ'} (mean cosine {cosine:.3f})"
             for kind, cosine in (("global", self.global_), ("local", self.local))
@@ -112,7 +112,7 @@ class Worth:
 
     @property
     def silent(self) -> bool:
-        """It hardly tells the classes apart, so it cannot change an answer."""
+        """Return whether it hardly tells the classes apart, so it cannot change an answer."""
         return self.influence < SILENT
 
     @property

@@ -22,16 +22,16 @@ class Share:
 
     def __post_init__(self) -> None:
         if not 0 <= self.right <= self.of or self.of == 0:
-            raise ValueError(f"A share needs at least one photo and no more right than there are, not {self}.")
+            raise ValueError(f"A share needs at least one photo, and no more of them right than there are, not {self}.")
 
     @property
     def value(self) -> float:
-        """In [0, 1]."""
+        """Return the share, in [0, 1]."""
         return self.right / self.of
 
     @property
     def interval(self) -> tuple[float, float]:
-        """(low, high), in [0, 1]."""
+        """Return (low, high), in [0, 1]."""
         from scipy.stats import binomtest
 
         found = binomtest(self.right, self.of).proportion_ci(LEVEL, method="wilson")

@@ -35,7 +35,7 @@ class AtLimit:
 
     @property
     def words(self) -> str:
-        """Such as "keeps 22 of 24 known, notices 7 of 9 unknown"."""
+        """Return words such as "keeps 22 of 24 known, notices 7 of 9 unknown"."""
         parts = [f"keeps {self.kept.right} of {self.kept.of} known"] if self.kept else []
         parts += [f"notices {self.noticed.right} of {self.noticed.of} unknown"] if self.noticed else []
         return ", ".join(parts)
@@ -55,16 +55,16 @@ class AtLimit:
 
     @property
     def broken(self) -> bool:
-        """Whether far fewer known photos pass than were promised."""
+        """Return whether far fewer known photos pass than were promised."""
         return self.chance < SURE
 
     @property
     def doubt(self) -> str:
-        """Why the limit decides nothing, as a sentence; empty where it keeps its promise."""
+        """Return why the limit is unreliable, as a sentence; empty where it keeps its promise."""
         if self.kept is None or not self.broken:
             return ""
         passed, promised = f"{self.kept.right} of {self.kept.of}", f"{100 * self.promised:.3g} %"
-        return unreliable(f"{passed} known test photos pass, and {promised} were promised")
+        return unreliable(f"{passed} known test photos pass, but {promised} were promised")
 
 
 def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float = PROMISED) -> AtLimit:

@@ -60,13 +60,13 @@ class Evaluation:
     def __post_init__(self) -> None:
         if not len(self.truth) == len(self.answers) > 0:
             raise ValueError(
-                "An evaluation needs at least one photo, and a label for each; "
-                f"got {len(self.truth)} labels and {len(self.answers)} answers."
+                f"An evaluation needs at least one photo, and one label for each; got {len(self.truth)} labels and "
+                f"{len(self.answers)} answers."
             )
 
     @property
     def predicted(self) -> NDArray[np.intp]:
-        """(B,) class indices."""
+        """Return the class indices (B,) of the answers."""
         return self.answers.predicted[ENSEMBLE]
 
     @cached_property
@@ -80,7 +80,7 @@ class Evaluation:
 
     @property
     def tpr(self) -> float | None:
-        """Share of the photos that are taken for known things, in [0, 1]; None without a threshold."""
+        """Return the share of the photos that are taken for known things, in [0, 1]; None without a threshold."""
         verdicts = self.answers.is_ood
         return None if verdicts is None else 1.0 - float(verdicts.mean())
 
@@ -95,7 +95,7 @@ class Evaluation:
 
     @cached_property
     def per_class(self) -> dict[str, Share]:
-        """How many of each class's photos are right; classes without a photo are left out."""
+        """Return how many of each class's photos are right; classes without a photo are left out."""
         return {
             name: _share(self.predicted[self.truth == k] == k)
             for k, name in enumerate(self.class_names)
@@ -104,7 +104,7 @@ class Evaluation:
 
     @cached_property
     def confusion(self) -> NDArray[np.int_]:
-        """(K, K), photos of the row's class that were classified as the column's."""
+        """Return (K, K): photos of the row's class that were classified as the column's."""
         return np.asarray(confusion_matrix(self.truth, self.predicted, labels=range(len(self.class_names))))
 
     def figures(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class Evaluation:
         """
         mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
         if mine != others:
-            raise ValueError("Only evaluations of the same photos, in the same order, can be compared.")
+            raise ValueError("Only evaluations of the same photos in the same order can be compared.")
         right = self.predicted == self.truth, other.predicted == other.truth
         return Paired(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
 
@@ -194,7 +194,7 @@ class Evaluation:
 
     @cached_property
     def bins(self) -> tuple[Bin, ...]:
-        """The reliability diagram, as bins that hold photos, from the least sure to the surest."""
+        """Return the reliability diagram: bins that hold photos, from the least sure to the surest."""
         confidence = self.answers.confidence
         index = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
         right = self.predicted == self.truth
@@ -206,13 +206,13 @@ class Evaluation:
 
     @cached_property
     def calibration_error(self) -> float:
-        """Expected calibration error over ``bins`` (``metrics.calibration_error``)."""
+        """Return the expected calibration error over ``bins`` (``metrics.calibration_error``)."""
         right = torch.from_numpy(self.predicted == self.truth)
         return metrics.calibration_error(torch.from_numpy(self.answers.confidence), right, BINS)
 
     @cached_property
     def calibration_error_by_chance(self) -> float:
-        """What of it is chance (``metrics.calibration_error_by_chance``)."""
+        """Return what of it is chance (``metrics.calibration_error_by_chance``)."""
         return metrics.calibration_error_by_chance(self.answers.confidence, BINS)
 
 
@@ -233,12 +233,12 @@ class Separation:
 
     @cached_property
     def auroc(self) -> float:
-        """Chance that an unknown photo scores above a known one."""
+        """Return the chance that an unknown photo scores above a known one."""
         return metrics.auroc(self.known, self.unknown)
 
     @cached_property
     def fpr95(self) -> float:
-        """Share of the unknown that pass for known where 95% of the known do (``metrics.fpr_at_tpr``)."""
+        """Return the share of the unknown that pass for known where 95% of the known do (``metrics.fpr_at_tpr``)."""
         return metrics.fpr_at_tpr(self.known, self.unknown)
 
     @cached_property
@@ -248,7 +248,7 @@ class Separation:
 
     @cached_property
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The ROC curve, as shares of the known and of the unknown that are not above a limit, as it rises."""
+        """Return the ROC curve: shares of the known and of the unknown that are not above a limit, as it rises."""
         is_known = np.concatenate([np.ones(self.known.size), np.zeros(self.unknown.size)])
         fpr, tpr, _ = roc_curve(is_known, -np.concatenate([self.known, self.unknown]))
         return tpr, fpr

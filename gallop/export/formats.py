@@ -130,8 +130,8 @@ def _onnx(model: ModelToExport) -> Exported:
     checked = Exported(
         made.data,
         (
-            f"Checked with onnxruntime on {parity.images} pictures: the same labels, and no number differs by more "
-            f"than {parity.difference:.1e}.",
+            f"Checked with onnxruntime on {parity.images} pictures: the labels are the same, and no number differs by "
+            f"more than {parity.difference:.1e}.",
         ),
         {
             **dict(zip(("input", "finer_input"), INPUTS[: len(model.classifier.model_.sight.times)], strict=False)),
@@ -152,8 +152,8 @@ def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
     made = quantized(checked.data, [as_inputs(model.classifier.model_, photo) for photo in model.photos])
     told = (
         *checked.told,
-        f"Then written in 8 bits, with ranges from {made.calibrated_with} photos, and compared on {made.photos} "
-        f"others: {made.agreement:.1%} have the same label; a probability moves by {made.largest:.2f} at most.",
+        f"Quantized to 8 bits with ranges from {made.calibrated_with} photos, and compared on {made.photos} others: "
+        f"{made.agreement:.1%} get the same label, and probabilities change by at most {made.largest:.2f}.",
     )
     record = {
         "calibrated_with": made.calibrated_with,
@@ -175,12 +175,12 @@ def _web(model: ModelToExport) -> Exported:
 
     files, facts = page_files(model.classifier, model.precision, model.photos[:_CHECKED_WITH])
     size = sum(map(len, files.values()))
-    what = "Its classes are those of the model" if facts["fixed"] else "Names are typed in the page"
+    what = "Its classes are those of the model" if facts["fixed"] else "Class names are entered on the page"
     told = (
-        f"{what}. It loads {size / 1e6:.0f} MB, once; no photo leaves the browser.",
+        f"{what}. The page loads {size / 1e6:.0f} MB once. No photo leaves the browser.",
         f"Checked with onnxruntime on {facts['agreement']['photos']} pictures: no probability differs by more than "
         f"{facts['agreement']['difference']:.1e}.",
-        "Serve the folder over http (python -m http.server): browsers do not start it from a double click.",
+        "Serve the folder over HTTP (python -m http.server). The page does not work when opened as a file.",
     )
     record = {
         "files": len(files),
@@ -196,7 +196,7 @@ FORMATS: dict[str, ExportFormat[Any]] = {
     "card": ExportFormat(
         ModelToExport,
         name="model card",
-        help="what the classifier knows, how it was taught and what it cannot do, in Markdown",
+        help="what the classifier knows, how it was trained and what it cannot do, in Markdown",
         suffix=".md",
         media_type="text/markdown",
         make=_card,
@@ -204,21 +204,21 @@ FORMATS: dict[str, ExportFormat[Any]] = {
     "onnx": ExportFormat(
         ModelToExport,
         name="ONNX file",
-        help="the classifier in one file that needs neither gallop nor torch: pixels in; probabilities, outlier score "
-        "and maps out",
+        help="the classifier in one file that needs neither gallop nor torch: takes pixels, returns probabilities, "
+        "outlier score and maps",
         suffix=".onnx",
         media_type="application/octet-stream",
         make=_onnx,
         details="""\
-In: pixels (images, 3, size, size); the file's metadata says how a photo becomes them, and holds the class names, the
-logit scale, the temperature, the threshold and the opset. Out: probabilities (images, K), ood_score (images; larger =
-more outlier), global_cosines (images, K, M), local_cosines, the maps (images, R, K, N), and head_regions, the map of a
-head (images, R, K). Who does not ask for the maps does not get them: session.run(["probabilities", "ood_score"],
-{"pixels": pixels}).
-A model that answers from two looks takes finer_pixels as well, the same part of the photo at that size, and gives the
-maps of that look as finer_local_cosines and finer_head_regions; a second look for maps alone is not in the file.
-The file is checked with onnxruntime, and not written if a label or a number by more than 0.0001 is another one.
-With --quantize it is written in 8 bits, and it is told what that does to labels and probabilities.
+Input: pixels (images, 3, size, size). The file's metadata says how to make them from a photo, and contains the class
+names, the logit scale, the temperature, the threshold and the opset. Outputs: probabilities (images, K), ood_score
+(images; larger = more outlier), global_cosines (images, K, M), local_cosines, the maps (images, R, K, N), and
+head_regions, the map of a head (images, R, K). To leave the maps out, ask for the other outputs only:
+session.run(["probabilities", "ood_score"], {"pixels": pixels}).
+A model that answers from two looks also takes finer_pixels, the same part of the photo at that size, and returns the
+maps of that look as finer_local_cosines and finer_head_regions. A second look for maps only is not in the file.
+The file is checked with onnxruntime. It is not written if a label differs, or a number by more than 0.0001.
+With --quantize it is written in 8 bits, and the effect on labels and probabilities is reported.
 Needs the extra onnx: pip install 'gallop-explorer[onnx]'""",
         seconds=30,
         checked=True,
@@ -226,7 +226,7 @@ Needs the extra onnx: pip install 'gallop-explorer[onnx]'""",
     "report": ExportFormat(
         PhotoToExport,
         name="report",
-        help="photo, probabilities, scores and all maps on one page that needs no network",
+        help="the photo, probabilities, scores and all maps on one page that works without a network",
         suffix=".html",
         media_type="text/html",
         make=_report,
@@ -239,15 +239,15 @@ Needs the extra onnx: pip install 'gallop-explorer[onnx]'""",
         media_type="application/zip",
         make=_web,
         details="""\
-A photo is dropped, chosen, pasted or filmed; probabilities and maps follow its k as in the app. Of a model that learned
-from photos the classes are those it learned, with its limit for "none of these", its head and its second look; a second
-look for maps alone is not on the page. Of a zero-shot model, or without MODEL (mini), names are typed in the page.
-Serve the folder over http from any host of static files: browsers do not start it from a double click. Once loaded it
-works without a network, where it came over https or from this machine.
-Numbers are stored as they are, in 16 bits where that changes none (all of mini's); --precision fp16 stores all
-in 16 bits. Both encoders are checked with onnxruntime: fp32 is not written if a probability differs by more than
-0.0001, fp16 by more than 0.01.
-Needs the extra onnx, and onnxruntime-web beside the package: python -m gallop.export.web.fetch""",
+Drop, choose, paste or film a photo; probabilities and maps follow k as in the app. A trained model keeps its classes,
+its limit for "none of these", its head and its second look; a second look for maps only is not on the page. With a
+zero-shot model, or without MODEL (mini), class names are entered on the page.
+Serve the folder over HTTP from any static file host. The page does not work when opened as a file. Once loaded, it
+works without a network if it came over HTTPS or from this machine.
+Numbers are stored unchanged, in 16 bits where that loses nothing (all of mini's); --precision fp16 stores all
+in 16 bits. Both encoders are checked with onnxruntime. With fp32 nothing is written if a probability differs by more
+than 0.0001, with fp16 by more than 0.01.
+Needs the extra onnx, and onnxruntime-web next to the package: python -m gallop.export.web.fetch""",
         seconds=60,
         checked=True,
         check_folder=check_folder,

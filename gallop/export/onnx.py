@@ -101,9 +101,9 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     parity = _compare(data, classifier, pixels)
     if parity.labels_differ or not parity.difference <= ALLOWED:
         raise OnnxError(
-            f"The file's answers differ by {parity.difference:.1e} ({ALLOWED:.0e} is the most) and in "
-            f"{parity.labels_differ} of {parity.images} labels, so it is not handed out. Other versions of torch and "
-            "onnxruntime may do better."
+            f"The file's answers differ by {parity.difference:.1e} (at most {ALLOWED:.0e} is allowed) and in "
+            f"{parity.labels_differ} of {parity.images} labels, so the file was discarded. Other versions of torch "
+            "and onnxruntime may work better."
         )
     return OnnxFile(data, metadata, parity)
 
@@ -121,9 +121,9 @@ def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
     require_topk(classifier.model_.config.pooling, "ONNX export")
     backbone = classifier.model_.backbone
     if isinstance(backbone.vision, GivenFeatures):
-        raise OnnxError("An ONNX file begins at pixels, and this model's image features were given.")
+        raise OnnxError("An ONNX file starts with pixels, but this model was given image features.")
     if backbone.precision != "fp32":
-        raise OnnxError("ONNX is checked against fp32: load the model with precision='fp32'.")
+        raise OnnxError("ONNX is checked against fp32. Load the model with precision='fp32'.")
     if backbone.device.type == "cpu":
         return classifier
     copied = copy.copy(classifier)

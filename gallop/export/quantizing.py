@@ -65,7 +65,7 @@ def quantized(data: bytes, photos: Sequence[Inputs]) -> Quantized:
     """
     if len(photos) < LEAST_PHOTOS:
         raise OnnxError(
-            f"{len(photos)} photos say too little about what 8 bits change: give {LEAST_PHOTOS} or more, of all "
+            f"{len(photos)} photos are too few to measure the effect of 8 bits. Give {LEAST_PHOTOS} or more, of all "
             "classes."
         )
     step = max(2, -(-len(photos) // CALIBRATED_WITH))  # they may come class by class
@@ -76,7 +76,9 @@ def quantized(data: bytes, photos: Sequence[Inputs]) -> Quantized:
     except OSError:  # no room
         raise
     except Exception as error:  # onnxruntime lets nearly anything through
-        raise OnnxError(f"It cannot be written in 8 bits ({type(error).__name__}): write it without.") from error
+        raise OnnxError(
+            f"The model cannot be written in 8 bits ({type(error).__name__}). Write it without quantization."
+        ) from error
     before, after = (_probabilities(each, compared) for each in (data, made))
     same = before.argmax(axis=1) == after.argmax(axis=1)
     largest = float(np.abs(before - after).max())

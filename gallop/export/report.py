@@ -87,7 +87,7 @@ def _scores(subject: Subject) -> list[Sequence[str]]:
         for n, score in enumerate(why.local_scores[row])
     ]
     taught = [
-        (HEADS[name].title, f"{scores[row]:.4f}", "every region alike") for name, scores in why.branch_scores.items()
+        (HEADS[name].title, f"{scores[row]:.4f}", "all regions equally") for name, scores in why.branch_scores.items()
     ]
     return [*whole, *regions, *taught]
 
@@ -102,7 +102,7 @@ def _votes(subject: Subject) -> list[Sequence[str]]:
         if len(given) > len(listed):
             others = float(given.sum() - given[listed].sum())
             rows.append((f"the other {len(given) - len(listed)}", "", f"{others:.4f}"))
-        rest = "the class names" if voted.named else "what no shot says"
+        rest = "the class names" if voted.named else "independent of the shots"
         rows.append((rest, "", f"{float(voted.rest[row]):.4f}"))
     return rows
 

@@ -86,8 +86,8 @@ def followed(what: ToTrace) -> bytes:
         return bytes(program.model_proto.SerializeToString())
     except Exception as error:  # the exporter lets nearly anything through
         raise OnnxError(
-            f"This model cannot be written as ONNX with torch {torch.__version__} ({type(error).__name__}). "
-            "A newer torch and onnxscript may do it."
+            f"This model cannot be written as ONNX with torch {torch.__version__} ({type(error).__name__}). Newer "
+            "versions of torch and onnxscript may work."
         ) from error
 
 
@@ -104,8 +104,8 @@ def _apart(what: ToTrace) -> bytes:
     if done.returncode:
         told = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         raise OnnxError(
-            f"The process that writes the ONNX model ended with status {done.returncode}: {told[-1]}. Where memory was "
-            "short, close what else runs and try again."
+            f"The process that writes the ONNX model ended with status {done.returncode}: {told[-1]}. If it ran out "
+            "of memory, close other programs and try again."
         )
     return done.stdout
 

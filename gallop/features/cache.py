@@ -188,7 +188,9 @@ class FeatureCache:
         if not self._damaged:
             self._damaged = True
             warnings.warn(
-                f"The kept features {path} are damaged; they are encoded anew, as all others that are.", stacklevel=2
+                f"The cached features {path} are damaged. They are encoded again, and so are any others that are "
+                "damaged.",
+                stacklevel=2,
             )
         return None
 
@@ -206,8 +208,8 @@ class FeatureCache:
             write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, kept)}))
         except OSError as error:
             self._refused = self.full = True
-            why = f"No more features are kept in {self.root} ({error.strerror}); they are encoded anew each time."
-            warnings.warn(f"{why} Make room there, or name another folder in GALLOP_CACHE.", stacklevel=2)
+            why = f"No more features are cached in {self.root} ({error.strerror}), so they are encoded again each time."
+            warnings.warn(f"{why} Free some space there, or set GALLOP_CACHE to a different folder.", stacklevel=2)
             return
         self._bytes = self.max_bytes - room + kept.bytes
 

@@ -216,7 +216,7 @@ class KeptViews:
     def _given(self, photo: EncodedPhoto) -> Sequence[ImageFeatures]:
         looks = photo.features.looks
         if len(looks) != len(self.sight.times):
-            raise DataError(f"{len(self.sight.times)} looks are wanted, and the features have {len(looks)}.")
+            raise DataError(f"The model needs {len(self.sight.times)} looks, but the features have {len(looks)}.")
         return looks
 
     def _look_up(self, content: str, look: View) -> tuple[str, ImageFeatures | None]:
@@ -229,7 +229,7 @@ class KeptViews:
         sizes = prod(self.backbone.grid_at(look.times)), *self.backbone.feature_sizes[1:]
         if found is None or found.sizes == sizes:
             return key, found
-        warnings.warn(f"The features kept as {key} are of another size; they are encoded anew.", stacklevel=2)
+        warnings.warn(f"The cached features {key} have a different size. They are encoded again.", stacklevel=2)
         return key, None
 
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
@@ -266,7 +266,7 @@ def _centres(
     encoded = [source for source in sources if isinstance(source, EncodedPhoto)]
     if encoded:
         if len(encoded) != len(sources):
-            raise DataError("Photos and features cannot be asked about together; ask about each alone.")
+            raise DataError("Photos and features cannot be mixed in one call. Ask for each separately.")
         features = ImageFeatures.cat([photo.features for photo in encoded])
         return features, [CropBox(0, 0, photo.width, photo.height) for photo in encoded]
     images = [load_image(source).image for source in sources]

@@ -38,13 +38,15 @@ def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None
         ImageError: a photo that cannot be read.
     """
     if photos is not None and len(photos) != len(features):
-        raise DataError(f"There are {len(photos)} photos and features of {len(features)}; give one for each.")
+        raise DataError(
+            f"There are {len(photos)} photos, but features for {len(features)}. Give features for each photo."
+        )
     made = []
     for i, one in enumerate(features.split(1)):
         digest = hashlib.sha256()
         for tensor in (tensor for look in one.looks for tensor in look.tensors.values()):
             if not torch.isfinite(tensor).all():
-                raise DataError(f"The features of image {i} hold a value that is not finite.")
+                raise DataError(f"The features of image {i} contain a value that is not finite.")
             digest.update(f"{tuple(tensor.shape)}".encode() + tensor.cpu().contiguous().numpy().tobytes())
         grey = Image.new("RGB", (_SIDE, _SIDE), (128, 128, 128))
         image = grey if photos is None else load_image(photos[i]).image
@@ -62,7 +64,7 @@ def as_features(images: Any) -> Any:
         return images
     whole, regions = (torch.as_tensor(each).float() for each in images)
     if len(whole) != len(regions):
-        raise DataError(f"There are features of {len(whole)} images and regions of {len(regions)}.")
+        raise DataError(f"There are features for {len(whole)} images, but regions for {len(regions)}.")
     return ImageFeatures(whole, regions)
 
 

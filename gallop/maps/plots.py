@@ -72,7 +72,7 @@ def _draw_branch(figure: Figure, axes: Axes, look: Explanation, branch: str, cla
     mine, scale = BranchSubject(look, class_name, branch=branch), branch_scale(look, branch)
     score = float(look.branch_map(branch, class_name).mean())
     _show(axes, map_picture(mine, 0, scale=scale), f"{HEADS[branch].title}, every region: {score:.3f}")
-    figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="speaks for it")
+    figure.colorbar(_colours(scale), ax=axes, shrink=0.7, label="contribution")
 
 
 def _show(axes: Axes, picture: Image.Image, title: str) -> None:

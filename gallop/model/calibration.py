@@ -24,8 +24,8 @@ else:
 
 PROMISED = 0.95
 """Share of the known photos that a threshold is found to keep, unless another is asked for."""
-NOT_HELD_OUT = "none: nothing was held out to find it"
-ONE_CLASS = "none: with one class every photo has the same score; add the classes of what else may be seen"
+NOT_HELD_OUT = "none: no photos were held out to find it"
+ONE_CLASS = "none: with one class every photo has the same score; add the other classes that may be seen"
 UNRELIABLE = "unreliable: "
 """How the note of a threshold begins that was found on too few photos."""
 MOST_SCORES = 10_000
@@ -64,7 +64,7 @@ class Calibration:
         given: Any = self.held_out  # JSON has lists, or anything
         held_out = tuple(given) if isinstance(given, Iterable) else (None,)
         if not all(isinstance(score, int | float) and math.isfinite(score) for score in held_out):
-            raise ValueError("a score of a held-out photo is no finite number")
+            raise ValueError("a score of a held-out photo is not a finite number")
         object.__setattr__(self, "held_out", held_out)
 
     @staticmethod
@@ -89,9 +89,9 @@ class Calibration:
         share = checked_tpr(tpr)
         require(
             bool(self.held_out),
-            f"A limit that keeps {share:.0%} of the known photos is found on held-out shots, and there are none "
-            f"here{f' (the limit is {self.note})' if self.note else ''}. Learn with calibration_folds of 2 or more "
-            "and two photos a class, or find it on known photos of yours: set_threshold(tpr, photos).",
+            f"A threshold that keeps {share:.0%} of the known photos is found on held-out shots, and there are "
+            f"none{f' (the threshold is {self.note})' if self.note else ''}. Train with calibration_folds of 2 or "
+            "more and at least two photos per class, or find it on your own known photos: set_threshold(tpr, photos).",
         )
         return replace(self, threshold=threshold_at_tpr(self.held_out, share), tpr=share)
 
@@ -114,20 +114,20 @@ class Calibration:
 
     @property
     def doubt(self) -> str:
-        """Why the threshold decides nothing, as a sentence; empty where it is sound, and where there is none."""
+        """Return why the threshold is unreliable, as a sentence; empty where it is sound or there is none."""
         if self.threshold is None or not self.note.startswith(UNRELIABLE):
             return ""
         return unreliable(self.note.removeprefix(UNRELIABLE))
 
     @property
     def expected(self) -> tuple[float, float] | None:
-        """In which share of new known photos probably lies that the threshold keeps: ``kept_range`` of its photos."""
+        """Return the range for the share of new known photos that the threshold keeps: ``kept_range`` of its photos."""
         return None if self.threshold is None or not self.photos else kept_range(self.photos, self.tpr)
 
     @property
     def promise(self) -> str:
-        """The same in words, such as "of new photos of the classes, 79 to 98 % are expected to pass (95 % interval,
-        from 32 held-out photos)"; empty where nothing is known.
+        """Return the same in words, such as "of new photos of the classes, 79 to 98 % are expected to pass (95 %
+        interval, from 32 held-out photos)"; empty where nothing is known.
         """
         if self.expected is None:
             return ""
@@ -144,7 +144,7 @@ def unreliable(why: str) -> str:
 def checked_tpr(tpr: object) -> float:
     """Return a share of known photos that a limit is to keep. Raises ConfigError where it is none above 0."""
     if isinstance(tpr, bool) or not isinstance(tpr, int | float | np.floating) or not 0 < tpr <= 1:
-        raise ConfigError(f"tpr is {quoted(tpr)}; it is the share of known photos that is kept, above 0 and at most 1.")
+        raise ConfigError(f"tpr is {quoted(tpr)}; it is the share of known photos to keep, above 0 and at most 1.")
     return float(tpr)
 
 

@@ -162,7 +162,7 @@ class PromptModel:
         require(
             sizes == wanted,
             f"These prompts are {_PROMPT_SIZES.format(*sizes)}, but the settings and {backbone.name} need "
-            f"{_PROMPT_SIZES.format(*wanted)}. Leave prompts away to start from new ones.",
+            f"{_PROMPT_SIZES.format(*wanted)}. Leave out prompts to start from new ones.",
         )
         self._context_tokens = prompts.global_contexts.shape[1]
         self.class_names = clean_names(class_names)
@@ -190,14 +190,16 @@ class PromptModel:
     def _checked(self, templates: tuple[str, ...]) -> tuple[str, ...]:
         if len(templates) > self.config.global_prompts:
             raise TemplateError(
-                f"{len(templates)} templates were given for {self.config.global_prompts} global prompts; each prompt "
-                "is one template, so take some away."
+                f"{len(templates)} templates were given for {self.config.global_prompts} global prompts. Each prompt "
+                "is one template, so remove some."
             )
         for template in templates:
             try:
                 self.backbone.text.tokenize([fill(template, name) for name in self.class_names], context_tokens=0)
             except ClassNameError as error:
-                raise TemplateError(f"The template {template!r} leaves a name too little room. {error}") from error
+                raise TemplateError(
+                    f"The template {template!r} leaves too little room for a class name. {error}"
+                ) from error
         return templates
 
     def with_branches(self, branches: Sequence[Branch]) -> PromptModel:
@@ -256,7 +258,7 @@ class PromptModel:
             there, near = listed(self.class_names), did_you_mean(wanted, self.class_names)
             raise ClassNameError(f"There is no class {wanted!r} here; the classes are {there}.{near}")
         if len(self.class_names) == 1:
-            raise ClassNameError(f"{wanted!r} is the only class; a classifier knows at least one.")
+            raise ClassNameError(f"{wanted!r} is the only class; a classifier needs at least one.")
         left, text = [k for k, name in enumerate(self.class_names) if name != wanted], self.cached_text_features()
         names = [self.class_names[k] for k in left]
         return self.for_classes(names, TextFeatures(text.global_[left], text.local[left]))
@@ -325,8 +327,8 @@ class PromptModel:
         """
         if len(features.looks) != len(self.sight.times):
             raise ValueError(
-                f"This model answers with detail={self.sight.times[-1]:g}, but the features have {len(features.looks)} "
-                "of its looks; encode the photos with sight=model.sight."
+                f"This model answers with detail={self.sight.times[-1]:g}, but the features have "
+                f"{len(features.looks)} of its looks. Encode the photos with sight=model.sight."
             )
         return self.maps(features, text)
 
@@ -348,7 +350,7 @@ class PromptModel:
                 widths = "{} for regions and {} for whole photos".format
                 raise ValueError(
                     f"These features have the widths {widths(*look.sizes[1:])}, but {self.backbone.name} gives "
-                    f"{widths(*self.backbone.feature_sizes[1:])}; encode the photos with the model's own backbone."
+                    f"{widths(*self.backbone.feature_sizes[1:])}. Encode the photos with the model's own backbone."
                 )
         return features.looks
 

@@ -50,7 +50,7 @@ SCORES = {
     for score in (
         OODScore("MCM", "MCM looks at the whole photo.", "Ming et al., NeurIPS 2022", mcm),
         OODScore("L-MCM", "L-MCM looks at the photo's best region.", "Miyai et al., arXiv 2304.04521", l_mcm),
-        OODScore("GL-MCM", "GL-MCM looks at both and is their sum.", "Miyai et al., arXiv 2304.04521", gl_mcm),
+        OODScore("GL-MCM", "GL-MCM is the sum of both.", "Miyai et al., arXiv 2304.04521", gl_mcm),
         OODScore(
             "MSP", "MSP looks at the largest probability.", "Hendrycks and Gimpel, ICLR 2017", of_probabilities=msp
         ),

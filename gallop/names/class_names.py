@@ -33,7 +33,7 @@ def clean_name(name: str) -> str:
     # Composed last: an invisible character may have stood between a letter and its accent.
     cleaned = unicodedata.normalize("NFC", " ".join("".join(kept).split()))
     if not cleaned:
-        raise ClassNameError(f"The class name {name!r} holds no visible characters; give it a word.")
+        raise ClassNameError(f"The class name {name!r} has no visible characters. Add a word to it.")
     if len(cleaned) > MAX_NAME_LENGTH:
         raise ClassNameError(
             f"The class name {cleaned[:40]!r}... has {len(cleaned)} characters; the most is {MAX_NAME_LENGTH}."
@@ -58,18 +58,18 @@ def clean_names(names: Iterable[str], clean: Callable[[str], str] = clean_name) 
         ClassNameError: a bad name, two names equal after cleaning (both are named), or no name at all.
     """
     if isinstance(names, str):
-        raise ClassNameError("Class names must be a list of texts; use parse_names for one text with commas.")
+        raise ClassNameError("Class names must be a list of texts. Use parse_names to split one text at its commas.")
     seen: dict[str, str] = {}
     cleaned = []
     for name in names:
         text = clean(name)
         key = text.casefold()
         if key in seen:
-            raise ClassNameError(f"The class names {seen[key]!r} and {name!r} are the same after cleaning; rename one.")
+            raise ClassNameError(f"The class names {seen[key]!r} and {name!r} are the same after cleaning. Rename one.")
         seen[key] = name
         cleaned.append(text)
     if not cleaned:
-        raise ClassNameError("No class names were given; name at least one.")
+        raise ClassNameError("No class names were given. Give at least one.")
     return tuple(cleaned)
 
 
@@ -91,7 +91,9 @@ def folder_to_name(folder: str) -> str:
     """Return the class name that a folder's name stands for: ``_`` is a space."""
     name = folder.replace("_", " ")
     if not name.strip():
-        raise ClassNameError(f"The folder {folder!r} gives its class no name with visible characters; rename it.")
+        raise ClassNameError(
+            f"The name of the folder {folder!r} has no visible characters, so its class has no name. Rename it."
+        )
     return clean_name(name)
 
 

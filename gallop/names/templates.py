@@ -21,10 +21,10 @@ def clean_templates(templates: Iterable[str]) -> tuple[str, ...]:
     ('a sketch of a {}',)
     """
     if isinstance(templates, str):
-        raise TemplateError("Templates must be a list of texts; use parse_templates for one text with several lines.")
+        raise TemplateError("Templates must be a list of texts. Use parse_templates to split one text at its lines.")
     cleaned = tuple(_clean(template) for template in templates)
     if not cleaned:
-        raise TemplateError(f"No template was given; write at least one, such as 'A photo of a {PLACE}'.")
+        raise TemplateError(f"No template was given. Give at least one, such as 'A photo of a {PLACE}'.")
     return cleaned
 
 
@@ -53,7 +53,7 @@ def _clean(template: str) -> str:
         raise TemplateError(str(error).replace("class name", "template")) from error
     if cleaned.count(PLACE) != 1:
         raise TemplateError(
-            f"The template {cleaned!r} has {cleaned.count(PLACE)} places for the class name; write {PLACE} exactly "
-            f"once, as in 'A photo of a {PLACE}'."
+            f"The template {cleaned!r} has {cleaned.count(PLACE)} placeholders for the class name. Write {PLACE} "
+            f"exactly once, as in 'A photo of a {PLACE}'."
         )
     return cleaned

@@ -75,38 +75,38 @@ class Explanation:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Of the finest regions, which maps show."""
+        """Return rows and columns of the finest regions, which maps show."""
         return self.grids[-1]
 
     @cached_property
     def looks(self) -> tuple[Explanation, ...]:
-        """The photo as each look alone saw it, the finest last; every score here is their mean by ``shares``."""
+        """Return the photo as each look alone saw it, the finest last; every score here is their mean by ``shares``."""
         parts = zip(self.similarities.each_look(), self.grids, strict=True)
         return tuple(replace(self, similarities=found, grids=(grid,)) for found, grid in parts)
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """How much of every score is of each look; a second look may be there for its maps alone."""
+        """Return how much each look contributes to every score; a second look may be there for its maps alone."""
         return self.similarities.look_weights
 
     @property
     def global_scores(self) -> NDArray[np.float32]:
-        """Cosines (K, M), class by global prompt."""
+        """Return cosines (K, M), class by global prompt."""
         return to_array(self.similarities.image_cosines[0])
 
     @property
     def local_scores(self) -> NDArray[np.float32]:
-        """Pooled regions (K, N), class by local prompt. A top-k mean is the mean of ``regions(...)``'s scores."""
+        """Return pooled regions (K, N), class by local prompt. A top-k mean is that of ``regions(...)``'s scores."""
         return to_array(self._local[0])
 
     @property
     def branches(self) -> tuple[str, ...]:
-        """The names of what answers beside the prompts."""
+        """Return the names of what answers beside the prompts."""
         return tuple(self.similarities.branch_weights)
 
     @property
     def branch_scores(self) -> dict[str, NDArray[np.float32]]:
-        """Of each branch the scores (K,), in the unit of cosines, less their mean.
+        """Return the scores (K,) of each branch, in the unit of cosines, less their mean.
 
         Each is the mean of ``branch_map(...)``; of several looks the mean of theirs, by ``shares``.
         """
@@ -114,33 +114,33 @@ class Explanation:
 
     @property
     def probabilities(self) -> dict[str, float]:
-        """Of the ensemble, by class name."""
+        """Return the ensemble's probabilities, by class name."""
         return self._probabilities(self.similarities.logits_of(self._local)[0])
 
     @property
     def global_probabilities(self) -> dict[str, float]:
-        """Of the global prompts alone, by class name."""
+        """Return the global prompts' probabilities, by class name."""
         return self._probabilities(self.similarities.image_cosines[0].mean(dim=-1))
 
     @property
     def local_probabilities(self) -> dict[str, float] | None:
-        """Of the local prompts alone, by class name; None where there are none."""
+        """Return the local prompts' probabilities, by class name; None where there are none."""
         return self._probabilities(self._local[0].mean(dim=-1)) if self.topk else None
 
     @property
     def branch_probabilities(self) -> dict[str, dict[str, float]]:
-        """Of each branch alone, by class name."""
+        """Return each branch's probabilities, by class name."""
         return {name: self._probabilities(found[0]) for name, found in self.similarities.branch_scores.items()}
 
     @property
     def label(self) -> str:
-        """The most probable class."""
+        """Return the most probable class."""
         found = self.probabilities
         return max(found, key=found.__getitem__)
 
     @property
     def ood_score(self) -> float:
-        """GL-MCM; larger = more outlier."""
+        """Return GL-MCM; larger = more outlier."""
         return float(self.similarities.ood()[scores.VERDICT][0])
 
     @property
@@ -150,7 +150,7 @@ class Explanation:
 
     @property
     def answer(self) -> str:
-        """The class, "none of these", or the nearest class where the threshold decides nothing."""
+        """Return the class, "none of these", or the nearest class where the threshold is unreliable."""
         return answer_in_words(self.label, self.is_ood, self.doubt)
 
     def with_topk(self, topk: Sequence[int]) -> Explanation:
@@ -218,13 +218,13 @@ class Explanation:
         """
         found = self._finest.branches.get(branch)
         if found is None:
-            there = f"; there is {listed(self.branches)}" if self.branches else ", nor another one"
+            there = f"; choose one of {listed(self.branches)}" if self.branches else ", or any other"
             raise ValueError(f"This model has no branch {branch!r}{there}.")
         return to_array(found[0, :, self.class_index(class_name)]).reshape(self.grid)
 
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
-        """What the local prompts would say if the photo were one region alone, (R, K); the global ones where N = 0."""
+        """Return the answers of the local prompts to each region alone, (R, K); of the global ones where N = 0."""
         logits = self._finest.region_scores[0]
         return to_array(class_probabilities(logits, self.scale, self.temperature))
 

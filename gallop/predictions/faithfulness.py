@@ -54,19 +54,19 @@ class Deletion:
 
     @property
     def area_by_map(self) -> float:
-        """Area under the map's curve; smaller than at random = the map found what the score stands on."""
+        """Return the area under the map's curve; smaller than at random = the map found what the score depends on."""
         return _area(self.by_map, self.removed)
 
     @property
     def areas_at_random(self) -> tuple[float, ...]:
-        """Area under the curve of each random order."""
+        """Return the area under the curve of each random order."""
         return tuple(_area(row, self.removed) for row in self.at_random)
 
 
 def deletion(
     model: PromptModel, explanation: Explanation, class_name: str, *, draws: int = DRAWS, seed: int = 0
 ) -> Iterator[DeletionEvent | Deletion]:
-    """Play the game for one photo and class; the last thing that comes is the ``Deletion``. Stop whenever you like.
+    """Delete regions step by step for one photo and class; the last event is the ``Deletion``. Stop at any time.
 
     The order is that of the class's map averaged over local prompts, and with those of the branches by their
     weights. Photo and k are the explanation's.
@@ -79,7 +79,7 @@ def deletion(
             branches and so no map.
     """
     if explanation.class_names != model.class_names:
-        raise ValueError("This explanation is of another class list; explain the photo again.")
+        raise ValueError("This explanation is for a different class list. Explain the photo again.")
     found = _map(explanation, class_name)
     rng = np.random.default_rng(seed)
     orders = [np.argsort(-found, kind="stable"), *(rng.permutation(found.size) for _ in range(draws))]
@@ -103,7 +103,7 @@ def _map(explanation: Explanation, class_name: str) -> NDArray[np.float32]:
     """(R,) what orders the regions."""
     maps = [explanation.region_scores(class_name, prompt).ravel() for prompt in range(len(explanation.topk))]
     if not maps and not explanation.branches:
-        raise ValueError("Without local prompts there is no map, so there is no order to take regions away in.")
+        raise ValueError("Without local prompts there is no map, so there is no order in which to remove regions.")
     found, weights = np.mean(maps, axis=0) if maps else 0.0, explanation.similarities.branch_weights
     own = [weight * explanation.branch_map(name, class_name).ravel() for name, weight in weights.items()]
     return np.asarray(sum(own, explanation.similarities.prompts_weight * found), dtype=np.float32)

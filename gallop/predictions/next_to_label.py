@@ -53,7 +53,7 @@ def next_to_label(probabilities: ArrayLike, features: ArrayLike, labelled: Array
     shares, unit = np.asarray(probabilities, dtype=np.float64), _unit(features)
     known = _unit(labelled)
     if len(shares) != len(unit):
-        raise ValueError(f"There are probabilities of {len(shares)} photos and features of {len(unit)}.")
+        raise ValueError(f"There are probabilities for {len(shares)} photos, but features for {len(unit)}.")
     if not len(shares):
         return []
     order = np.argsort(-shares, axis=1, kind="stable")

@@ -98,9 +98,9 @@ def learned_before(model: PromptModel, backbone: Backbone, method: MethodConfig)
         if model.prompts.digest() == initial_prompts(model.backbone, model.config).digest():
             return None
         raise ConfigError(
-            "warm_start goes on from the learned prompts, but the backbone (or the kind of its regions), "
-            "global_prompts, the number of scales, global_projection or local_projection is another now; set them as "
-            "they were, or set warm_start=False to start again."
+            "warm_start continues from the learned prompts, but the backbone (or the kind of its regions), "
+            "global_prompts, the number of scales, global_projection or local_projection has changed. Restore them, "
+            "or set warm_start=False to start again."
         )
     return copy.deepcopy(model.prompts).to(backbone.device)
 
@@ -231,7 +231,7 @@ def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Ite
     if work is not None:
         require(
             registered("optimizer", steps.config.optimizer) is None,
-            f"A training with the optimizer {steps.config.optimizer!r} cannot be kept and resumed; only SGD's can.",
+            f"A training with the optimizer {steps.config.optimizer!r} cannot be kept and resumed. Only SGD's can.",
         )
         state = load_training(work, key)
         if state is not None:
@@ -296,7 +296,7 @@ class CrossFit:
         now = torch.tensor([number.get(name, -1) for name in self.models[0].class_names])[self.labels[photos]]
         there, fewest = now >= 0, int(self.labels.bincount().min())
         if not there.any():
-            return model, Calibration(note="none: no shot of these classes was held out to find it")
+            return model, Calibration(note="none: no shots of these classes were held out to find it")
         if len(class_names) == 1:
             return model, Calibration(tpr=tpr).for_classes(1)
         held, labels = self._answers(class_names).take(there), now[there]

@@ -143,11 +143,11 @@ def load_training(folder: str | Path, key: str) -> TrainState | None:
             generators=tensors["generators"],
         )
     except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); train again without resuming.") from error
+        raise CheckpointError(f"{path} is damaged ({error}). Train again without resuming.") from error
     if metadata["key"] != key:
         raise CheckpointError(
-            f"The training kept in {folder} had other settings, another backbone or other images; resume with the same "
-            "ones, or train again without resuming."
+            f"The training kept in {folder} had different settings, a different backbone or different images. Resume "
+            "with the same ones, or train again without resuming."
         )
     return state
 
@@ -254,8 +254,8 @@ class Trainer:
             for parameter, value in zip(self._parameters, before, strict=True):
                 parameter.copy_(value)
         raise TrainingDiverged(
-            f"The loss is {float(result.loss.total.detach())} in epoch {epoch + 1}; the prompts of the step before "
-            "were restored. Lower the learning rate."
+            f"The loss is {float(result.loss.total.detach())} in epoch {epoch + 1}, so the prompts of the previous "
+            "step were restored. Lower the learning rate."
         )
 
     def state(self) -> TrainState:
@@ -279,7 +279,9 @@ class Trainer:
         """
         shapes = [p.shape for p in self._parameters]
         if [t.shape for t in state.parameters] != shapes or [t.shape for t in state.momentum] != shapes:
-            raise ValueError("The saved training has prompts of other sizes; it cannot be resumed with these settings.")
+            raise ValueError(
+                "The saved training has prompts of different sizes, so it cannot be resumed with these settings."
+            )
         for parameter, value, momentum in zip(self._parameters, state.parameters, state.momentum, strict=True):
             with torch.no_grad():
                 parameter.copy_(value)

@@ -118,7 +118,7 @@ def test_the_one_unused_for_longest_makes_room_and_comes_back_as_itself(make: An
     leased(room, "c").give_back()
     assert not a.backbone.loaded, "a was used before b"
     assert room.used == 2 * size()
-    with pytest.raises(BackboneError, match="not loaded now"):
+    with pytest.raises(BackboneError, match="are not loaded"):
         classifier.explain(tiny.picture(2))
     assert leased(room, "a").backbone is a.backbone
     assert (classifier.explain(tiny.picture(1)).probabilities, room.used) == (before, 2 * size())
@@ -183,7 +183,7 @@ def test_a_name_that_is_not_listed_opens_nothing(make: Any, loads: Loads, name: 
 def test_a_named_backbone_that_is_not_there_is_told_and_the_others_stay(tmp_path: Path) -> None:
     folder = tiny.backbone_folder(tmp_path)
     room = BackboneRoom(Options((str(tmp_path / "gone"), str(folder))))
-    assert "names no backbone" in room.listing.problem
+    assert "is not a backbone" in room.listing.problem
     assert [known.name for known in room.listing.backbones()] == ["mini", folder.name]
 
 
@@ -191,7 +191,7 @@ def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
     (tmp_path / "wrong.safetensors").write_bytes(b"no weights at all")
     room = BackboneRoom(Options((f"ViT-B-16-quickgelu={tmp_path / 'wrong.safetensors'}",)))
     try:
-        with pytest.raises(BackboneProblem, match="holds no weights that can be read safely"):
+        with pytest.raises(BackboneProblem, match="does not contain weights that can be read safely"):
             room.lease("ViT-B-16-quickgelu/wrong.safetensors", 60)
     finally:
         room.close()

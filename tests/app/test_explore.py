@@ -276,7 +276,7 @@ def test_templates_change_the_answer_and_make_prompts_differ(tiny_app: Open) -> 
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("a photo", "has 0 places"),
+        ("a photo", "has 0 placeholders"),
         ("", "No template was given"),
         ("a {}\n" * 5, "the most is 4"),
         ("x " * 90 + "{}", "too little room"),

@@ -135,7 +135,9 @@ def test_visitors_take_turns_and_one_with_many_jobs_is_refused_alone(manager: Jo
 def test_a_failure_is_told_in_words_and_does_not_stop_the_next_job(manager: JobManager) -> None:
     plain, inner = manager.submit(Failing(PlainError("Too dark."))), manager.submit(Failing(ValueError("secret")))
     full = type("OutOfMemoryError", (RuntimeError,), {})  # torch's name
-    assert "The GPU has too little memory" in wait(manager.submit(Failing(full("CUDA out of memory. Tried")))).error
+    assert (
+        "The GPU does not have enough memory" in wait(manager.submit(Failing(full("CUDA out of memory. Tried")))).error
+    )
     after = manager.submit(Counting(2))
     assert (wait(plain).state, wait(plain).error) == (State.FAILED, "Too dark.")
     assert "ValueError" in wait(inner).error

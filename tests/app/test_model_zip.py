@@ -97,10 +97,10 @@ def test_what_the_files_say_is_checked_by_the_library_and_told_in_few_words(file
     cases = {
         "is damaged": Files("[]", files.prompts),
         "format 99": Files(json.dumps(settings | {"format": 99}), files.prompts),
-        "other weights": Files(json.dumps(settings | {"fingerprint": "0" * 64}), files.prompts),
+        "different weights": Files(json.dumps(settings | {"fingerprint": "0" * 64}), files.prompts),
         "missing or damaged": Files(files.settings, b"\x80\x04pickle"),
         "two different saves": Files(json.dumps(settings | {"prompts_sha256": "0" * 64}), files.prompts),
-        "does not fit": Files(
+        "does not match": Files(
             json.dumps(settings | {"method": settings["method"] | {"global_prompts": 7}}), files.prompts
         ),
         "its header claims": Files(files.settings, (2**33).to_bytes(8, "little") + header),

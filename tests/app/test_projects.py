@@ -270,7 +270,7 @@ def with_value(held: Any, at: tuple[Any, ...], value: Any) -> Any:
     return copied
 
 
-@pytest.mark.filterwarnings("ignore:topk holds")
+@pytest.mark.filterwarnings("ignore:topk contains")
 @pytest.mark.parametrize("member", ["project.json", "runs/1/run.json", "runs/1/gallop.json"])
 def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> None:
     """Whatever stands in whatever place: it is used, and saved again, or a person can read why not."""

@@ -222,7 +222,7 @@ def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: 
     at = add_unknown(taught(tiny_app), 1, 2, 3)
     scores = next(found.value for found in at.dataframe if list(found.value) == ["score", "FPR95", "AUROC"])
     assert list(scores["score"]) == ["MCM", "L-MCM", "GL-MCM"]
-    assert not unsaid(at, "GL-MCM looks at both and is their sum.", "The decision uses GL-MCM.")
+    assert not unsaid(at, "GL-MCM is the sum of both.", "The decision uses GL-MCM.")
     session = session_of(at)
     known = testing.measure(session, resources.backbone())
     other = there(testing.answered(session, resources.backbone(), list(session.photos.unknown.photos.values())))
@@ -275,7 +275,7 @@ def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_fr
     strict = float(np.sort(found.answers.outlier)[3])
     classifier.calibration_ = replace(classifier.calibration_, threshold=strict)
     at = fine(at.run())
-    broken = "This limit is unreliable here: 4 of 16 known test photos pass, and 95 % were promised."
+    broken = "This limit is unreliable here: 4 of 16 known test photos pass, but 95 % were promised."
     assert broken in [found.value.replace("\\", "") for found in at.warning]
     at = fine(button(at, "Use the limit from the test photos").click().run())
     assert does(at).startswith("16 of 16")

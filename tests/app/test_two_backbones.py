@@ -365,9 +365,9 @@ def test_a_gpu_that_is_too_small_is_a_sentence_and_ends_nothing_else(
 
     monkeypatch.setattr(backbone, "encode_image", full)
     fine(uploader(at, "Upload photos").upload("second.png", png(77)).run())
-    assert at.error[0].value.startswith("The GPU has too little memory")
+    assert at.error[0].value.startswith("The GPU does not have enough memory")
     assert session_of(train(cards(at, COLOURS))).training.outcome is not None
-    assert "The GPU has too little memory" in session_of(at).training.outcome[1]
+    assert "The GPU does not have enough memory" in session_of(at).training.outcome[1]
     assert answer(choose(go(at, EXPLORE), "mini"))
 
 

@@ -173,14 +173,14 @@ def test_a_broken_tokenizer_beside_the_weights_is_a_sentence(tmp_path: Path) -> 
     train_tokenizer(tmp_path, "gallop-siglip")
     (tmp_path / "tokenizer.json").write_text("{")
     file = made("gallop-siglip", tmp_path)[1]
-    with pytest.raises(BackboneError, match=r"tokenizer of gallop-siglip.* could not be had"):
+    with pytest.raises(BackboneError, match=r"tokenizer of gallop-siglip.* could not be downloaded"):
         load_backbone(f"gallop-siglip/{file}", device="cpu")
 
 
 def test_without_the_package_the_sentence_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     file = made("gallop-siglip", tmp_path)[1]
-    with pytest.raises(BackboneError, match=r"transformers is needed.*gallop-explorer\[tokenizers\]"):
+    with pytest.raises(BackboneError, match=r"needs the package transformers.*gallop-explorer\[tokenizers\]"):
         load_backbone(f"gallop-siglip/{file}", device="cpu")
 
 

@@ -107,7 +107,7 @@ def test_a_folder_and_a_file_are_named_by_whoever_starts(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("word", ["", "nothing", "ViT-B-32=", "ViT-B-32=nothing.pt", "=x", "/etc", "ViT-B-32/openai"])
 def test_what_is_named_and_not_there_is_refused(word: str) -> None:
-    with pytest.raises(BackboneError, match=r"names no backbone|holds no config.json"):
+    with pytest.raises(BackboneError, match=r"is not a backbone|does not contain config.json"):
         named_backbone(word)
 
 
@@ -233,9 +233,9 @@ def test_a_download_that_fails_is_a_sentence_and_leaves_nothing(
 
 def test_no_network_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caches: Path) -> None:
     ask_at(monkeypatch, "http://127.0.0.1:9")
-    with pytest.raises(BackboneError, match="'mini' works now, without a network"):
+    with pytest.raises(BackboneError, match="'mini' works without a network"):
         list(fetch_weights(NAME))
-    with pytest.raises(BackboneError, match="lists no weights 'ViT-B-32/nothing'"):
+    with pytest.raises(BackboneError, match="does not list weights 'ViT-B-32/nothing'"):
         list(fetch_weights("ViT-B-32/nothing"))
     assert files(caches) == []
 
@@ -243,7 +243,7 @@ def test_no_network_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caches: Path)
 def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
     full = mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
     monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
-    with pytest.raises(BackboneError, match="no room on the disk"):
+    with pytest.raises(BackboneError, match="no space left"):
         list(fetch_weights(NAME))
 
 
@@ -327,5 +327,5 @@ def test_a_row_is_what_the_library_says(arch: str, tag: str) -> None:
 
 def test_a_refused_pair_is_refused_before_anything_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gallop.backbones.loading.download_weights", lambda *_: pytest.fail("it was downloaded"))
-    with pytest.raises(UnsupportedBackbone, match=r"text encoder of .* is Hugging Face's roberta-base"):
+    with pytest.raises(UnsupportedBackbone, match=r"text encoder of .* is roberta-base from Hugging Face"):
         load_backbone("roberta-ViT-B-32/laion2b_s12b_b32k")

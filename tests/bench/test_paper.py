@@ -121,10 +121,15 @@ def test_a_folder_goes_before_a_set_by_name(data: Path, tmp_path: Path) -> None:
 
 ABSENT = [
     ("sets: [imagenet]", "sets: [imagenet, dtd]", DataError, "The photos of .* are not in"),
-    ("imagenet_r]", "imagenet_a2]", BenchError, "'transfer' names the set 'imagenet_a2'; 'sets' has imagenet"),
+    (
+        "imagenet_r]",
+        "imagenet_a2]",
+        BenchError,
+        "'transfer' contains the set 'imagenet_a2', but 'sets' only has imagenet",
+    ),
     ("inaturalist, textures", "inaturalist, sunn", DataError, "no data set 'sunn'. Did you mean sun"),
-    ("sets: [imagenet]", "sets: [imagenet_v2]", BenchError, "'transfer' names the set 'imagenet'"),
-    ("unknown: {sets: [inaturalist, textures]}", "unknown: {skip: {}}", BenchError, "lacks the key 'folder'"),
+    ("sets: [imagenet]", "sets: [imagenet_v2]", BenchError, "'transfer' contains the set 'imagenet'"),
+    ("unknown: {sets: [inaturalist, textures]}", "unknown: {skip: {}}", BenchError, "is missing the key 'folder'"),
     ("transfer: {imagenet: [imagenet_v2, imagenet_r]}", "transfer: {imagenet: [dtd]}", DataError, "are not in"),
 ]
 
@@ -142,7 +147,7 @@ def test_what_cannot_be_learned_from_or_is_there_twice(data: Path, tmp_path: Pat
         made(data, text)
     write_imagenet(tmp_path)
     trees.flat("odd/textures/a.jpg")(tmp_path)
-    with pytest.raises(BenchError, match=r"'textures' is a folder in .* and a set"):
+    with pytest.raises(BenchError, match=r"'textures' is both a folder in .* and a set"):
         made(tmp_path, SPEC.replace("{sets:", "{folder: odd, sets:"))
     both = made(tmp_path, SPEC.replace("{sets: [inaturalist, textures]}", "{folder: odd, sets: sun}"))
     assert both.unknown == ("textures", "sun")
@@ -160,7 +165,7 @@ def test_classes_are_matched_by_synset_or_by_name() -> None:
     source = set_of(("crane bird", "tench", "crane"), ("n1", "n2", "n3"))
     assert class_numbers(source, set_of(("crane", "tench"), ("n1", "n2"))) == (0, 1), "names do not count"
     assert class_numbers(source, set_of(("crane", "tench"))) == (2, 1)
-    with pytest.raises(BenchError, match="whose class 'perch' it does not know"):
+    with pytest.raises(BenchError, match="does not have its class 'perch'"):
         class_numbers(source, set_of(("tench", "perch"), ("n2", "n9")))
 
 
@@ -301,7 +306,7 @@ def test_a_backbone_that_is_not_there_stops_only_its_own_lines(data: Path) -> No
         make_plan(what, photos, fingerprint)
     with pytest.raises(BackboneError):
         make_plan(what, photos, fingerprint, only=["other"])
-    with pytest.warns(UserWarning, match="other is left out: No weights"):
+    with pytest.warns(UserWarning, match="other was skipped: No weights"):
         plan = make_plan(what, photos, fingerprint, only=["ours"])
     assert "other" not in {entry.label for entry in plan.entries}
 
@@ -344,11 +349,11 @@ def test_settings_of_sets_shots_and_methods(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("skill: 0.1", "skil: 0.1", "'settings' has 'skil', which no method has that it is about"),
-        ("methods: fake,", "methods: fak,", "'settings' is about 'fak', which is no method here that learns"),
-        ("methods: fake,", "methods: CoOp,", "'settings' has 'skill', which no method has that it is about"),
-        ("sets: second,", "sets: third,", "'settings' names the set 'third'"),
-        ("{skill: 0.1}", "{sets: first}", "'settings' 1 sets nothing; add a setting"),
+        ("skill: 0.1", "skil: 0.1", "'settings' has 'skil', which none of its methods has"),
+        ("methods: fake,", "methods: fak,", "'settings' is for 'fak', which is not a trained method"),
+        ("methods: fake,", "methods: CoOp,", "'settings' has 'skill', which none of its methods has"),
+        ("sets: second,", "sets: third,", "'settings' contains the set 'third'"),
+        ("{skill: 0.1}", "{sets: first}", "'settings' 1 has no settings. Add one"),
         ("{skill: 0.1}", "skill", "'settings' 1 must be a mapping"),
         ("epochs: 7", "epochs: 0", "CoOp: epochs is 0"),
     ],
@@ -396,7 +401,7 @@ def test_half_a_set_or_another_backbone_stands_beside_no_published_figure(data: 
     spec.write_text(narrowed("paper-domain", backbone))
     found = bench(spec, data, None, "--out", tmp_path / "out")
     assert "ImageNet in " in found.err
-    assert "classes instead of 1000, so its figures compare with nobody's" in found.err
+    assert "classes instead of 1000, so its figures cannot be compared" in found.err
     tables = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
     assert "Incomplete data sets: imagenet" in tables
     assert "Published figures are left out." in tables

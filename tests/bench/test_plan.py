@@ -149,10 +149,10 @@ def test_narrowed(sets: Path) -> None:
         ("skill: 0.5", "skil: 0.5", "theirs: fake has no setting 'skil'; its settings are skill, diverges"),
         ("method: fake, skill: 0.1", "method: GalLoP, dropout: 2", "skill / low: dropout is 2"),
         ("method: fake, skill: 0.1", "method: GalLoP, topk: 3", "skill / low: topk is 3"),
-        ("sets: [first, second]", "sets: [first, second, third]", "third does not hold train/ and test/; add it"),
-        ("folder: odd", "folder: even", r"even \('unknown'\) holds no folders of unknown photos"),
-        ("skip: {second: [dots]}", "skip: {second: [balls]}", "there is no group 'balls', only dots, lines"),
-        ("shots: [1, 2]", "shots: [1, 2, 16]", "first has 3 training photos of 'green', but 16 shots are asked for"),
+        ("sets: [first, second]", "sets: [first, second, third]", "third does not contain train/ and test/. Add them"),
+        ("folder: odd", "folder: even", r"even \('unknown'\) contains no folders of unknown photos"),
+        ("skip: {second: [dots]}", "skip: {second: [balls]}", "there is no group 'balls'; the groups are dots, lines"),
+        ("shots: [1, 2]", "shots: [1, 2, 16]", "first has 3 training photos of 'green', but 16 shots are needed"),
     ],
 )
 def test_what_does_not_fit_the_photos_or_methods(sets: Path, old: str, new: str, said: str) -> None:
@@ -176,7 +176,7 @@ def test_without_a_list_every_folder_with_train_and_test_is_a_set(sets: Path, tm
     text = text.replace("transfer: {first: [second]}", "").replace("    sets: [first]\n", "")
     text = text.replace("skip: {second: [dots]}", "skip: {}")
     assert made(tmp_path, text).sets == ("deep/er/first", "deep/er/second")
-    with pytest.raises(BenchError, match="holds train/ and test/; give the folder"):
+    with pytest.raises(BenchError, match=r"contains train/ and test/\. Give the folder"):
         made(sets / "first" / "train", text)
     with pytest.raises(BenchError, match="is not a folder"):
         made(sets / "absent", text)
@@ -192,7 +192,7 @@ def test_photos_that_would_spoil_figures_are_told(sets: Path, tmp_path: Path) ->
         warnings.simplefilter("always")
         made(copy)
     said = [str(warning.message) for warning in caught]
-    assert sum("is left out" in sentence for sentence in said) == 2
+    assert sum("was skipped" in sentence for sentence in said) == 2
     assert any("first: train/ and test/ share 1 pictures" in sentence for sentence in said)
 
 
@@ -200,7 +200,7 @@ def test_test_photos_of_unknown_classes_are_refused(sets: Path, tmp_path: Path) 
     copy = tmp_path / "copy"
     shutil.copytree(sets, copy)
     (copy / "second" / "test" / "red").rename(copy / "second" / "test" / "purple")
-    with pytest.raises(BenchError, match="has the class 'purple', and train/ has not"):
+    with pytest.raises(BenchError, match="has the class 'purple', but train/ does not"):
         made(copy)
 
 

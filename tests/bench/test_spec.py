@@ -48,49 +48,49 @@ def test_settings_are_values() -> None:
 
 
 REFUSED = [
-    ("name: tiny", "", "lacks the key 'name'"),
+    ("name: tiny", "", "is missing the key 'name'"),
     ("name: tiny", "title: tiny", "has no key 'title'; its keys are name, about"),
-    ("name: tiny", "name: [tiny]", "'name' must be a text"),
-    ("name: tiny", "name: tiny\nname: other", "line 3: the key 'name' is there twice"),
-    ("name: tiny", "name: &a tiny\nabout2: *a", "uses an alias"),
-    ("name: tiny", "name: !!python/object:os.system tiny", "is not YAML that can be read"),
-    ("name: tiny", "name: !mine tiny", "is not YAML that can be read"),
-    ("name: tiny", "name: 'tiny", "is not YAML that can be read"),
-    ("name: tiny", "name: tiny\n2024: c", "the key 2024 must be a text; put it in quotes"),
-    ("about: For tests.", "about: {}", "'about' must be a text"),
-    ("about: For tests.", "about: no", "'about' must be a text; put a number, or yes and no, in quotes"),
-    ("sets: [first, second]", "sets: [no]", "'sets' must be a list of names; put a number, or yes and no, in quotes"),
-    ("about: For tests.", "about: '  '", "'about' must be a text"),
-    ("shots: [1, 2]", "shots: []", "'shots' must be a list of whole numbers from 1 on"),
-    ("shots: [1, 2]", "shots: [0]", "'shots' must be a list of whole numbers from 1 on"),
-    ("shots: [1, 2]", "shots: [1.5]", "'shots' must be a list of whole numbers from 1 on"),
-    ("shots: [1, 2]", "shots: [yes]", "'shots' must be a list of whole numbers from 1 on"),
-    ("shots: [1, 2]", "shots: [1, 2, 2]", "'shots' names 2 twice"),
-    ("seeds: [0, 1]", "seeds: [-1]", "'seeds' must be a list of whole numbers from 0 on"),
-    ("seeds: [0, 1]", "", "lacks the key 'seeds'"),
-    ("sets: [first, second]", "sets: [first, first]", "'sets' names 'first' twice"),
+    ("name: tiny", "name: [tiny]", "'name' must be text"),
+    ("name: tiny", "name: tiny\nname: other", "line 3: the key 'name' appears twice"),
+    ("name: tiny", "name: &a tiny\nabout2: *a", "aliases"),
+    ("name: tiny", "name: !!python/object:os.system tiny", "is not valid YAML"),
+    ("name: tiny", "name: !mine tiny", "is not valid YAML"),
+    ("name: tiny", "name: 'tiny", "is not valid YAML"),
+    ("name: tiny", "name: tiny\n2024: c", "the key 2024 must be text. Put it in quotes"),
+    ("about: For tests.", "about: {}", "'about' must be text"),
+    ("about: For tests.", "about: no", "'about' must be text. Put numbers, yes and no in quotes"),
+    ("sets: [first, second]", "sets: [no]", "'sets' must be a list of names, with numbers, yes and no in quotes"),
+    ("about: For tests.", "about: '  '", "'about' must be text"),
+    ("shots: [1, 2]", "shots: []", "'shots' must be a list of whole numbers of 1 or more"),
+    ("shots: [1, 2]", "shots: [0]", "'shots' must be a list of whole numbers of 1 or more"),
+    ("shots: [1, 2]", "shots: [1.5]", "'shots' must be a list of whole numbers of 1 or more"),
+    ("shots: [1, 2]", "shots: [yes]", "'shots' must be a list of whole numbers of 1 or more"),
+    ("shots: [1, 2]", "shots: [1, 2, 2]", "'shots' contains 2 twice"),
+    ("seeds: [0, 1]", "seeds: [-1]", "'seeds' must be a list of whole numbers of 0 or more"),
+    ("seeds: [0, 1]", "", "is missing the key 'seeds'"),
+    ("sets: [first, second]", "sets: [first, first]", "'sets' contains 'first' twice"),
     ("sets: [first, second]", "sets: [first, [second]]", "'sets' must be a list of names"),
-    ("sets: [first, second]", "sets: [../first]", "'../first' must be a folder below DATA"),
-    ("sets: [first, second]", "sets: [/first]", "'/first' must be a folder below DATA"),
-    ("sets: [first, second]", "sets: [first]", "'transfer' names the set 'second'; 'sets' has first"),
-    ("folder: odd", "folder: ..", "must be a folder below DATA"),
+    ("sets: [first, second]", "sets: [../first]", "'../first' must be a folder inside DATA"),
+    ("sets: [first, second]", "sets: [/first]", "'/first' must be a folder inside DATA"),
+    ("sets: [first, second]", "sets: [first]", "'transfer' contains the set 'second', but 'sets' only has first"),
+    ("folder: odd", "folder: ..", "must be a folder inside DATA"),
     ("folder: odd", "fodler: odd", "'unknown' has no key 'fodler'; its keys are folder, sets, skip"),
     ("transfer: {first: [second]}", "transfer: [first]", "'transfer' must be a mapping"),
     ("ours: {method: fake, skill: 0.9}", "ours: fake", "'ours' must be a mapping"),
-    ("ours: {method: fake, skill: 0.9}", "ours: {skill: 0.9}", "'ours' lacks the key 'method'"),
-    ("sets: [first]", "sets: [third]", "'ablations' names the set 'third'"),
+    ("ours: {method: fake, skill: 0.9}", "ours: {skill: 0.9}", "'ours' is missing the key 'method'"),
+    ("sets: [first]", "sets: [third]", "'ablations' contains the set 'third'"),
     ("    shots: 2\n", "    shot: 2\n", "'skill' has no key 'shot'; its keys are shots, sets, variants"),
-    ("theirs: {method: fake, skill: 0.5}", "skill / low: {method: fake}", "is a method and a variant; rename one"),
+    ("theirs: {method: fake, skill: 0.5}", "skill / low: {method: fake}", "is both a method and a variant. Rename one"),
     ("better: ours", "better: nobody", "there is no method or variant 'nobody'"),
     ("better: ours", "better: {method: ours, metrics: accuracy}", "has no key 'metrics'"),
     ("better: ours", "better: ours, metric: top1", "there is no metric 'top1'; the metrics are accuracy"),
     ("than: theirs", "than: {method: theirs, metric: top1}", "there is no metric 'top1'"),
     ("better: ours", "better: ours, metric: fpr95/GLMCM", "where SCORE is one of MCM, L-MCM, GL-MCM, MSP."),
     ("better: ours", "better: ours, relation: over", "is 'over'; choose one of above, not below, below"),
-    ("better: ours", "better: ours, margin: 0.1", "belongs to the relation 'not below'"),
+    ("better: ours", "better: ours, margin: 0.1", "is only for the relation 'not below'"),
     ("better: ours", "better: ours, margin: wide", "'margin' is 'wide'; it must be a number"),
-    ("better: ours", "better: ours, test: third", "'transfer' tests nothing on 'third'"),
-    ("shots: 2}", "shots: 4}", "'ours' is not run at 4 shots"),
+    ("better: ours", "better: ours, test: third", "'transfer' does not test anything on 'third'"),
+    ("shots: 2}", "shots: 4}", "'ours' is not run with 4 shots"),
     ("shots: 2}", "shots: [1, 2]}", "'shots' must be one whole number"),
     ("better: ours", "better: skill / low, relation: above", None),
 ]
@@ -137,7 +137,7 @@ def test_published_figures_are_read_as_fractions() -> None:
         ("first: 81.5", "first: high", "'first' is 'high'; it must be a number"),
         ("{dots: 7}", "{}", "'values' must be percentages by set"),
         ("metric: fpr95/MCM", "metric: fpr", "'published' 2: there is no metric 'fpr'; the metrics are"),
-        ("source: A paper., values: {dots", "values: {dots", "'published' 2 lacks the key 'source'"),
+        ("source: A paper., values: {dots", "values: {dots", "'published' 2 is missing the key 'source'"),
         ("shots: 2, source", "shots: [1, 2], source", "'shots' must be one whole number"),
     ],
 )
@@ -154,10 +154,10 @@ def test_no_text_is_a_traceback(text: str) -> None:
 
 
 def test_a_benchmark_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"no benchmark 'photos-maxi'; shipped are paper-ablation"):
+    with pytest.raises(BenchError, match=r"no benchmark 'photos-maxi'. The shipped ones are paper-ablation"):
         read_spec("photos-maxi")
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BenchError, match="give a YAML file in UTF-8"):
+    with pytest.raises(BenchError, match="Give a YAML file in UTF-8"):
         read_spec(str(tmp_path / "b.yaml"))
     (tmp_path / "b.yaml").write_text(SPEC)
     assert read_spec(str(tmp_path / "b.yaml")) == spec()

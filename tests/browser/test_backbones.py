@@ -76,7 +76,7 @@ def test_what_goes_wrong_with_a_backbone_is_a_sentence_and_loses_nothing(page: P
     # A wrong file.
     settled(page)
     backbone(page, "ViT-B-16-quickgelu/wrong.safetensors")
-    expect(page.get_by_text("holds no weights that can be read safely")).to_be_visible()
+    expect(page.get_by_text("does not contain weights that can be read safely")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     backbone(page, "mini")
     expect(answer(page)).to_contain_text("cat")
@@ -86,7 +86,7 @@ def test_what_goes_wrong_with_a_backbone_is_a_sentence_and_loses_nothing(page: P
     page.get_by_text("More backbones").click()
     download = page.get_by_role("button", name="Download ViT-B-32/laion2b_s34b_b79k")
     download.click()
-    expect(page.get_by_text(re.compile(r"[1-9]\d* of 34 MB are here"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"[1-9]\d* of 34 MB downloaded"))).to_be_visible()
     page.get_by_role("button", name="Cancel this").click()
     expect(page.get_by_text("The download was cancelled; nothing was saved.")).to_be_visible()
     expect(answer(page)).to_contain_text("cat")

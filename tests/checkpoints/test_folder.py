@@ -190,7 +190,7 @@ def change(folder: Path, **values: Any) -> None:
 
 def test_a_newer_format_is_refused_with_the_way_out(folder: Path) -> None:
     change(folder, format=FORMAT + 1, something_new=[1, 2])
-    with pytest.raises(CheckpointError, match=rf"format {FORMAT + 1}, but .* up to {FORMAT}; update gallop"):
+    with pytest.raises(CheckpointError, match=rf"format {FORMAT + 1}, but .* up to {FORMAT}. Update gallop"):
         load(folder)
 
 
@@ -211,7 +211,7 @@ def test_a_backbone_that_is_not_here_says_so(folder: Path) -> None:
 def test_no_checkpoint_is_refused(folder: Path, missing: str) -> None:
     where = folder / "nothing here" if missing == "folder" else folder
     (folder / SETTINGS).unlink()
-    with pytest.raises(CheckpointError, match=rf"{where.name} is no checkpoint: it has no {SETTINGS}"):
+    with pytest.raises(CheckpointError, match=rf"{where.name} is not a checkpoint: it does not contain {SETTINGS}"):
         load(where)
 
 
@@ -220,7 +220,7 @@ def test_no_checkpoint_is_refused(folder: Path, missing: str) -> None:
 )
 def test_damaged_settings_are_refused_by_name(folder: Path, content: bytes) -> None:
     (folder / SETTINGS).write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"gallop\.json is damaged or not written by gallop"):
+    with pytest.raises(CheckpointError, match=r"gallop\.json is damaged or was not written by gallop"):
         load(folder)
 
 
@@ -288,7 +288,7 @@ def test_a_setting_that_is_not_known_is_refused_by_name(folder: Path, values: di
     """It would mean something that this version does not do."""
     change(folder, **values)
     with pytest.raises(
-        CheckpointError, match=rf"gallop\.json holds settings that this version .* {named} .*update gallop"
+        CheckpointError, match=rf"gallop\.json contains settings that this version .* {named}.* Update gallop"
     ):
         load(folder)
 
@@ -365,7 +365,7 @@ def altered(name: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tens
 def test_tensors_that_do_not_fit_are_refused(folder: Path, name: str) -> None:
     save_file(altered(name, load_file(folder / TENSORS)), folder / TENSORS)
     change(folder, prompts_sha256=hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest())
-    sentence = "not finite numbers" if name in ("NaN", "inf", "integers") else "does not fit its settings"
+    sentence = "values that are not finite" if name in ("NaN", "inf", "integers") else "does not match its settings"
     with pytest.raises(CheckpointError, match=rf"prompts\.safetensors.*{sentence}"):
         load(folder)
 
@@ -373,7 +373,7 @@ def test_tensors_that_do_not_fit_are_refused(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("tensors", "said"),
     [
-        (5_000, r"does not fit its settings: it holds x 0, .* and 4994 more, which no prompts have\.$"),
+        (5_000, r"does not match its settings: it contains x 0, .* and 4994 more, which gallop does not know\.$"),
         (100_000, r"is missing or damaged \(its header claims \d+ bytes"),
     ],
 )
@@ -434,7 +434,7 @@ def test_a_training_of_another_key_is_refused_and_none_is_none(tmp_path: Path) -
     assert load_training(tmp_path, "key") is None
     assert load_training(tmp_path / "missing", "key") is None
     save_training(tmp_path, state(), "key")
-    with pytest.raises(CheckpointError, match="other settings, another backbone or other images"):
+    with pytest.raises(CheckpointError, match="different settings, a different backbone or different images"):
         load_training(tmp_path, "other")
     drop_training(tmp_path)
     drop_training(tmp_path)  # gone already

@@ -201,8 +201,8 @@ def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--backbones nothing", "'nothing' names no backbone on this machine"),
-        ("--backbones ViT-B-16=nothing.pt", "names no backbone on this machine"),
+        ("--backbones nothing", "'nothing' is not a backbone on this machine"),
+        ("--backbones ViT-B-16=nothing.pt", "is not a backbone on this machine"),
         ("--backbone-memory much", "'much' is not a number of GB"),
         ("--backbone-memory 0", "'0' is not a number of GB"),
         ("--precision fp8", "invalid choice: 'fp8'"),

@@ -307,7 +307,7 @@ def test_a_broken_photo_is_named_and_left_out(backbone: Path, tmp_path: Path) ->
     assert call("predict", data / "red_disc" / "0.png", "--model", model).code == 0
     short = call(*words, "--out", tmp_path / "other", "--shots", "5")
     assert (short.code, short.out, (tmp_path / "other").exists()) == (2, "", False)
-    assert "The class 'blue disc' has 4 images, but 5 shots were asked for" in short.err
+    assert "The class 'blue disc' has 4 images, but 5 shots were requested" in short.err
     fewer = call(*words, "--out", tmp_path / "other", "--shots", "5", "--allow-fewer")
     assert fewer.json["steps"] == 9, "3 epochs of 12 images in batches of 4"
 
@@ -604,13 +604,13 @@ REFUSED = [
     ("train PHOTOS --out PHOTOS/train/model", "where it would be read as a class"),
     ("train ROOT/one --out ROOT/one", "where it would be read as a class"),
     ("train PHOTOS --out MODEL --resume --overwrite", "not allowed with argument"),
-    ("train ROOT/absent --out ROOT/out --backbone BACKBONE", "is not a folder; give a folder"),
-    ("train ROOT/none --out ROOT/out --backbone BACKBONE", "holds no class folders"),
-    ("train ROOT/hollow --out ROOT/out --backbone BACKBONE", "holds no readable images"),
+    ("train ROOT/absent --out ROOT/out --backbone BACKBONE", "is not a folder. Give a folder"),
+    ("train ROOT/none --out ROOT/out --backbone BACKBONE", "contains no class folders"),
+    ("train ROOT/hollow --out ROOT/out --backbone BACKBONE", "contain no readable images"),
     ("train ROOT/equal --out ROOT/out --backbone BACKBONE", "are the same after cleaning"),
     ("train ROOT/one --out ROOT/out --backbone BACKBONE --shots 1", "All images are of one class, 'cat'"),
-    (f"{TRAIN}", "has 6 images, but 16 shots were asked for"),
-    (f"{TRAIN} --shots 0", "the least is 1"),
+    (f"{TRAIN}", "has 6 images, but 16 shots were requested"),
+    (f"{TRAIN} --shots 0", "the minimum is 1"),
     (f"{TRAIN} --shots two", "invalid int value: 'two'"),
     (f"{TRAIN} --seed -1", "seed is -1"),
     (f"{TRAIN} --lr -1", "lr is -1.0"),
@@ -622,17 +622,17 @@ REFUSED = [
     (f"{TRAIN} --global-prompts 0", "global_prompts is 0"),
     (f"{TRAIN} --local-prompts -1", "'-1' is not a whole number of 0 or more"),
     (f"{TRAIN} --topk 5,x", "'5,x' is not a list of whole numbers"),
-    (f"{TRAIN} --topk 5,0", "topk holds 0"),
+    (f"{TRAIN} --topk 5,0", "topk contains 0"),
     (f"{TRAIN} --topk 5,10 --local-prompts 3", "--topk has 2 values but --local-prompts is 3"),
     (f"{TRAIN} --preset best", "invalid choice: 'best'"),
     (f"{TRAIN} --regions values", "'value', 'tokens', 'value-value'"),
     ("train PHOTOS --out ROOT/out --backbone maxi", "There is no backbone 'maxi'"),
     ("train PHOTOS --out ROOT/out --device toaster", "There is no device 'toaster'"),
     ("evaluate MODEL", "the following arguments are required: DATA"),
-    ("evaluate ROOT/none PHOTOS", "is no checkpoint: it has no gallop.json"),
-    ("evaluate ROOT/damaged PHOTOS", "is damaged or not written by gallop"),
+    ("evaluate ROOT/none PHOTOS", "is not a checkpoint: it does not contain gallop.json"),
+    ("evaluate ROOT/damaged PHOTOS", "is damaged or was not written by gallop"),
     ("evaluate MODEL ROOT/one", "does not know these classes of ROOT/one: cat."),
-    ("evaluate MODEL PHOTOS --backbone mini", "was trained on other weights"),
+    ("evaluate MODEL PHOTOS --backbone mini", "was trained on different weights"),
     ("evaluate MODEL PHOTOS --ood ROOT/one", "--ood needs NAME=DIR"),
     ("evaluate MODEL PHOTOS --ood =ROOT/one", "--ood needs NAME=DIR"),
     ("evaluate MODEL PHOTOS --ood a=ROOT/absent", "absent is not a folder"),
@@ -641,7 +641,7 @@ REFUSED = [
     ("predict PICTURE", "one of the arguments --model --classes is required"),
     ("predict --model MODEL", "the following arguments are required: IMAGE"),
     ("predict PICTURE --model MODEL --classes a,b", "not allowed with argument"),
-    ("predict PICTURE --model ROOT/absent", "is no checkpoint"),
+    ("predict PICTURE --model ROOT/absent", "is not a checkpoint"),
     ("predict PICTURE --classes , --backbone BACKBONE", "No class names were given"),
     ("predict PICTURE --classes cat,Cat --backbone BACKBONE", "are the same after cleaning"),
     ("predict PICTURE --classes --json", "expected one argument"),
@@ -658,7 +658,7 @@ REFUSED = [
     ("explain ROOT/none --model MODEL --out ROOT/w.png", "none"),
     ("doctor --device toaster", "There is no device 'toaster'"),
     ("doctor --backbone maxi", "There is no backbone 'maxi'"),
-    ("doctor --backbones ROOT/nowhere", "names no backbone on this machine"),
+    ("doctor --backbones ROOT/nowhere", "is not a backbone on this machine"),
 ]
 
 

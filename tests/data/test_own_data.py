@@ -80,20 +80,23 @@ def test_the_column_split(folder: Path) -> None:
     [
         ([], "has no rows"),
         (["path,label"], "has no rows"),
-        (["file,class", *ROWS], "line 1: the first line has to name the columns path and label; it says 'file, class'"),
-        (["path,label,label", *ROWS], "line 1: the column label is there twice"),
+        (["file,class", *ROWS], "line 1: the first line must name the columns path and label, but it is 'file, class'"),
+        (["path,label,label", *ROWS], "line 1: the column label appears twice"),
         (["path,label", ROWS[0], "photos/red/1.png"], "line 3: there are 1 cells, but 2 columns"),
         (["path,label", ROWS[0], "photos/red/1.png,a,b"], "line 3: there are 3 cells"),
         (["path,label", ROWS[0], "photos/red/1.png, "], "line 3: the label is empty"),
         (["path,label", ROWS[0], ",red"], "line 3: the path is empty"),
         (["path,label,split", f"{ROWS[0]},train", f"{ROWS[1]},"], "line 3: the split is empty"),
-        (["path,label", ROWS[0], "photos/red/9.png,red", "x.png,red"], r"line 3: there is no file .*9\.png\. Relative"),
-        (["path,label", ROWS[0], "", "https://a.b/c.png,red"], "line 4: there is no file"),
-        (["path,label", ROWS[0], "photos/red/1.png,\u200b"], "line 3: The class name .* holds no visible"),
-        (["path,label", ROWS[0], 'photos/red/1.png,"red'], "line 3: this is no CSV"),
+        (
+            ["path,label", ROWS[0], "photos/red/9.png,red", "x.png,red"],
+            r"line 3: the file .*9\.png does not exist\. Relative",
+        ),
+        (["path,label", ROWS[0], "", "https://a.b/c.png,red"], "line 4: the file .* does not exist"),
+        (["path,label", ROWS[0], "photos/red/1.png,\u200b"], "line 3: The class name .* has no visible"),
+        (["path,label", ROWS[0], 'photos/red/1.png,"red'], "line 3: this is not valid CSV"),
         (
             ["path,label", ROWS[0], "photos/red/0.png,green"],
-            r"\(line 2 of .*line 3 of data.csv\): the same picture is",
+            r"\(line 2 of .*line 3 of data.csv\) are the same picture",
         ),
     ],
 )
@@ -103,11 +106,11 @@ def test_a_table_that_is_wrong_is_told_with_its_line(folder: Path, lines: list[s
 
 
 def test_tables_that_are_none(folder: Path) -> None:
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         from_csv(folder / "absent.csv")
     with pytest.raises(DataError, match="cannot be read"):
         from_csv(folder)
-    with pytest.raises(DataError, match="no text in UTF-8"):
+    with pytest.raises(DataError, match="is not UTF-8 text"):
         from_csv(write(folder, "path,label", "photos/red/0.png,rosé", encoding="latin-1"))
     with pytest.raises(ClassNameError, match="the same after cleaning"):
         from_csv(write(folder, "path,label", ROWS[0], "photos/red/1.png,Red"))
@@ -225,8 +228,8 @@ def test_splits() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (table([0, -1]), "Row 1, column fine: the label is -1, which is no class: this split is"),
-        (table([0], Value()), r"No column is of the kind ClassLabel; call the one that is meant label .*img, fine"),
+        (table([0, -1]), "Row 1, column fine: the label is -1, which is not a class: this split is"),
+        (table([0], Value()), r"No column is of the kind ClassLabel. Rename the right one to label .*img, fine"),
         (table([0], images=[b"x"]), "None of 1 images can be read"),
     ],
 )

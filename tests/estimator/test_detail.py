@@ -75,7 +75,7 @@ def test_it_is_saved_and_loaded_and_older_versions_refuse_it(tmp_path: Path, mon
     assert loaded.model_.config == found.model_.config
     assert np.array_equal(loaded.predict_proba(TESTS), found.predict_proba(TESTS))
     monkeypatch.setattr("gallop.checkpoints.folder.FORMAT", 1)  # as a version knows that has no detail
-    with pytest.raises(CheckpointError, match="has format 2, but this version of gallop reads up to 1; update gallop"):
+    with pytest.raises(CheckpointError, match="has format 2, but this version of gallop reads up to 1"):
         read_checkpoint(tmp_path / "model")
 
 
@@ -85,7 +85,7 @@ def test_one_look_leaves_no_trace(tmp_path: Path) -> None:
     wanted = {"global_prompts", "topk", "dropout", "local_projection"}
     assert (said["format"], {*said["method"]}) == (1, wanted)
     assert "detail" not in model_card(taught(1)).lower()
-    twice = "Detail 2: a photo is looked at once more at so many times the size, for answers and maps\n"
+    twice = "Detail 2: each photo gets a second look at that many times the size, for answers and maps\n"
     assert twice in model_card(taught())
 
 
@@ -109,7 +109,7 @@ def test_a_taught_classifier_may_look_closer_without_training() -> None:
     found.set_detail(1)
     assert clone(found).zero_shot(["red"]).model_.config.detail == 1
     assert np.array_equal(found.predict(TESTS), taught(1).predict(TESTS))
-    with pytest.raises(ConfigError, match="takes a training"):
+    with pytest.raises(ConfigError, match="needs a new training"):
         found.set_detail(2, "training")
     with pytest.raises(ConfigError, match="detail is 4"):
         found.set_detail(4)

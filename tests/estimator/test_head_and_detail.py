@@ -157,8 +157,8 @@ def test_it_is_saved_loaded_pickled_and_sent_whole(tmp_path: Path, keep: bool) -
     assert bool(loaded.explain(PHOTOS[0]).votes) == keep
     assert np.array_equal(pickle.loads(pickle.dumps(found)).predict_proba(PHOTOS), wanted)
     card = model_card(loaded)
-    assert "Detail 1.5: a photo is looked at once more at so many times the size, for answers and maps" in card
-    assert "ridge regression, learned from the features of 13 shots" in card
+    assert "Detail 1.5: each photo gets a second look at that many times the size, for answers and maps" in card
+    assert "ridge regression, fitted to the features of 13 shots" in card
 
 
 def test_answers_may_become_closer_where_its_photos_are_there() -> None:
@@ -183,7 +183,7 @@ def test_answers_may_not_change_where_its_photos_are_gone(tmp_path: Path) -> Non
     shared(detail=1).save(tmp_path / "model")
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
     before = loaded.predict_proba(PHOTOS)
-    with pytest.raises(ConfigError, match=r"detail=1, and not all .* and detail=2, or .* detail_in='maps'\.$"):
+    with pytest.raises(ConfigError, match=r"detail=1, and not all .* detail=2, or .* detail_in='maps' for finer"):
         loaded.set_detail(2)
     assert loaded.model_.config.detail == 1
     assert head_map(loaded.set_detail(2, "maps").explain(PHOTOS[0]), "red").shape == (8, 8)

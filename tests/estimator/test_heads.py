@@ -153,7 +153,7 @@ def test_a_classifier_without_training_is_taught_by_shots_alone() -> None:
     assert found.model_.branches == ()
     plain = tiny.classifier().zero_shot(list(SHOTS)).predict_proba(PHOTOS)
     assert np.array_equal(found.predict_proba(PHOTOS), plain)
-    with pytest.raises(DataError, match="of two classes or more"):
+    with pytest.raises(DataError, match="of two or more classes"):
         found.add_shots(IMAGES[:2], LABELS[:2])
     found.add_shots(IMAGES, LABELS)
     assert found.score(PHOTOS, list(SHOTS)) == 1.0
@@ -230,15 +230,15 @@ def test_no_photo_or_path_is_kept(tmp_path: Path) -> None:
 METHOD = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
 DAMAGE: dict[str, Any] = {
     "a part is missing": (lambda t: t.pop("head.sums"), "of the head, but"),
-    "another number of classes": (lambda t: t.update({"head.counts": torch.ones(2).double()}), "not of 3 classes"),
+    "another number of classes": (lambda t: t.update({"head.counts": torch.ones(2).double()}), "not for 3 classes"),
     "no number": (lambda t: t["head.sums"].fill_(float("nan")), "head's sums hold values that are not finite"),
     "part of a shot": (lambda t: t["head.counts"].fill_(0.5), "counts are not those of shots"),
-    "shots of one class": (lambda t: t["head.counts"].copy_(torch.tensor([3.0, 0, 0])), "two classes or more"),
-    "other shots": (lambda t: t["head.labels"].fill_(0), "not those that were counted"),
+    "shots of one class": (lambda t: t["head.counts"].copy_(torch.tensor([3.0, 0, 0])), "two or more classes"),
+    "other shots": (lambda t: t["head.labels"].fill_(0), "do not match its counts"),
     "shots cut short": (lambda t: t.update({"head.shots": t["head.shots"][:2].clone()}), "shots are not 13"),
     "texts of other names": (
         lambda t: t.update({"head.texts": t["head.texts"][:2].clone()}),
-        "texts of the head's names",
+        "text features of the head",
     ),
 }
 
@@ -251,7 +251,7 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
     change(tensors)
     save_file(tensors, tmp_path / TENSORS)
     edit_settings(tmp_path, lambda settings: settings.update(prompts_sha256=""))
-    with pytest.raises(CheckpointError, match=f"does not fit its settings: .*{said}"):
+    with pytest.raises(CheckpointError, match=f"does not match its settings: .*{said}"):
         GalLoPClassifier.load(tmp_path, backbone=tiny.vit())
 
 
@@ -262,9 +262,9 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
         ({"head": {"weight": 0.5, "temperature": 1, "shots": "all"}}, "shots is 'all'"),
         ({"head": {"weight": 0.5, "temperature": 1, "names": "no"}}, "names is 'no'"),
         ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know: head.sharpness"),
-        ({"head": None}, "holds a head, of which they say nothing"),
+        ({"head": None}, "contains a head that the settings do not mention"),
         *(
-            ({"method": {**METHOD, "head": kind}}, f"which a head of {kind} is not")
+            ({"method": {**METHOD, "head": kind}}, f"which a {kind} head does not")
             for kind in ("discriminant", "logistic")
         ),
     ],
@@ -287,12 +287,12 @@ def test_many_photos_are_answered_with_it_here_and_elsewhere(ridges: GalLoPClass
 
 
 def test_the_model_card_tells_what_is_kept(ridges: GalLoPClassifier) -> None:
-    beside = "Beside the prompts a head on the photo itself: ridge regression, learned from the features of 13 shots"
-    sums = "the sums over the shots of each class, and one matrix over all; no single shot. No photo"
+    beside = "Next to the prompts, a head on the whole photo: ridge regression, fitted to the features of 13 shots"
+    sums = "over all shots, but not the features of single shots. It contains no photos"
     kept = model_card(taught("logistic", keep_shots=True).add_class("*new*"))
     assert all(words in model_card(ridges) for words in (beside, sums))
-    assert "the model holds each shot's own. No photo and no path is in it" in kept
-    assert r"Without shots, so by their text: \*new\*" in kept
+    assert "The model contains the features of each shot. It contains no photos and no paths" in kept
+    assert r"Classes without shots, known by their text: \*new\*" in kept
     assert "head" not in model_card(taught("none"))
 
 

@@ -82,9 +82,9 @@ def test_ranges_come_from_all_photos_and_cosines_and_maps_stay_exact_behind_a_ba
 
 
 def test_too_few_photos_and_what_is_no_file_of_ours_are_told(made: OnnxFile, pixels: Any) -> None:
-    with pytest.raises(OnnxError, match=f"^19 photos say too little .* give {LEAST_PHOTOS} or more, of all classes"):
+    with pytest.raises(OnnxError, match=f"^19 photos are too few .* Give {LEAST_PHOTOS} or more, of all classes"):
         quantized(made.data, pixels[:19])
-    with pytest.raises(OnnxError, match=r"cannot be written in 8 bits \(\w+\): write it without"):
+    with pytest.raises(OnnxError, match=r"cannot be written in 8 bits \(\w+\). Write it without"):
         quantized(b"no file", pixels)
 
 
@@ -100,13 +100,13 @@ def test_the_command_tells_what_it_changes(model: Path, tmp_path: Path, capsys: 
     assert (tmp_path / "small.onnx").stat().st_size == told["bytes"]
     assert (told["quantized"]["calibrated_with"], told["quantized"]["compared_on"]) == (20, 20)
     assert main(words) == 0
-    assert "Then written in 8 bits, with ranges from 20 photos, and compared on 20 others: " in capsys.readouterr().out
+    assert "Quantized to 8 bits with ranges from 20 photos, and compared on 20 others: " in capsys.readouterr().out
 
 
 REFUSED = {
     "--onnx OUT --quantize": "--quantize needs photos to measure its effect: add --photos DIR.",
     "--card OUT --quantize": "--quantize does not apply to --card: leave it out.",
-    "--onnx OUT --quantize --photos FEW": "3 photos say too little about what 8 bits change: give 20 or more",
+    "--onnx OUT --quantize --photos FEW": "3 photos are too few to measure the effect of 8 bits. Give 20 or more",
     "--onnx FEW --quantize --photos FEW": "is a folder: give the name of a file.",
 }
 

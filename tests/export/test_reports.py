@@ -177,7 +177,7 @@ def test_without_local_prompts_and_without_a_limit_the_report_says_so() -> None:
 def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPClassifier) -> None:
     card = model_card(taught, ["Right on 90.0% of 10 test photos."], "Learned from 8 photos of 2 classes")
     scale = f"4 x 4 regions; logits are cosines times {tiny.vit().logit_scale:.2f}"
-    temperature = f"{taught.calibration_.temperature:.3f} that was found on held-out photos"
+    temperature = f"{taught.calibration_.temperature:.3f} found on held-out photos"
     assert taught.calibration_.promise
     for words in (
         *("of 2 classes", "red, green", "2 epochs, learning rate 0.05", "k = 2, 4", "Right on 90\\.0\\% of 10"),
@@ -193,10 +193,10 @@ def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPCla
     assert wanted in model_card(other.zero_shot(["red"]))
     damped = tiny.new_vit()
     damped.damping = Damping(46, 120.5)
-    wanted = f"{scale}; what is called a cosine divides by 46 at least for a photo, by 120.5 for a region\n"
+    wanted = f"{scale}; cosines divide by a norm of at least 46 for a photo and 120.5 for a region\n"
     assert wanted in model_card(tiny.classifier(backbone=damped).zero_shot(["red"]))
     plain = model_card(tiny.classifier().zero_shot(["red"], ["a {} thing"]))
-    for words in ("not measured", "zero-shot with a \\{\\} thing", "of 1 class\n"):
+    for words in ("not tested", "Zero-shot, without training with a \\{\\} thing", "of 1 class\n"):
         assert words in plain
 
 

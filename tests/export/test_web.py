@@ -114,11 +114,11 @@ def test_names_and_photos_to_begin_with_go_together() -> None:
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(PageError, match="holds other files; name a folder that is empty, or is not there yet"):
+    with pytest.raises(PageError, match=r"contains other files\. Give a folder that is empty or does not exist yet"):
         check_folder(tmp_path)
     assert main(["export", "--web", str(tmp_path)]) == 2
-    assert "holds other files" in capsys.readouterr().err
-    with pytest.raises(PageError, match=r"letter\.txt is a file; name a folder"):
+    assert "contains other files" in capsys.readouterr().err
+    with pytest.raises(PageError, match=r"letter\.txt is a file. Give a folder"):
         check_folder(tmp_path / "letter.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
     check_folder(tmp_path / "new")
@@ -144,7 +144,9 @@ def test_the_command_line_writes_the_folder(
 
 
 def test_what_is_missing_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(PageError, match=r"which is not beside this package.*python -m gallop\.export\.web\.fetch"):
+    with pytest.raises(
+        PageError, match=r"which is not installed next to this package.*python -m gallop\.export\.web\.fetch"
+    ):
         fetching.runtime_files(tmp_path)
     for name in fetching.FETCHED:
         (tmp_path / name).write_bytes(b"something else")
@@ -161,9 +163,9 @@ def test_an_npm_that_fails_or_gives_something_else_is_told(tmp_path: Path, monke
     run = subprocess.run
     for npm, sentence in {
         "import sys; sys.exit('npm error: no route')": "no route. Is there a network?",
-        "": "could not fetch onnxruntime-web",
-        "import pathlib, sys; pathlib.Path(sys.argv[-1], 'other.tgz').write_bytes(b'other')": "as it was published; "
-        "nothing of it is kept",
+        "": "could not download onnxruntime-web",
+        "import pathlib, sys; pathlib.Path(sys.argv[-1], 'other.tgz').write_bytes(b'other')": "as published, so it was "
+        "discarded",
     }.items():
         command = [sys.executable, "-c", npm]
         monkeypatch.setattr(subprocess, "run", lambda asked, at=command, **how: run([*at, *asked], **how))

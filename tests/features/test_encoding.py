@@ -324,7 +324,7 @@ def test_a_damaged_file_is_named_computed_again_and_repaired(tmp_path: Path, how
     other, victim = files(tmp_path)[:2]
     victim.write_bytes(other.read_bytes() if how == "of another view" else damaged(victim.read_bytes(), how))
     with counted(vit()) as calls:
-        with pytest.warns(UserWarning, match=rf"{victim.name} are damaged; they are encoded anew") as told:
+        with pytest.warns(UserWarning, match=rf"{victim.name} are damaged. They are encoded again") as told:
             second = every(views_of(photos(2), FeatureCache(tmp_path)))
         assert len(told) == 1
         assert sum(calls) == 1
@@ -340,7 +340,7 @@ def test_features_of_another_size_than_the_backbone_gives_are_not_taken(tmp_path
     first = every(views_of(photos(2), cache))
     key = f"{files(tmp_path)[0].parent.name}/{files(tmp_path)[0].stem}"
     cache.put(key, ImageFeatures(torch.zeros(1, 3), torch.zeros(1, 2, 5)))
-    with pytest.warns(UserWarning, match=rf"kept as {key} are of another size"):
+    with pytest.warns(UserWarning, match=rf"features {key} have a different size"):
         assert torch.allclose(first.float(), every(views_of(photos(2), cache)).float(), atol=1e-2)
 
 
@@ -348,7 +348,7 @@ def test_of_many_damaged_files_the_first_is_named(tmp_path: Path) -> None:
     views_of(photos(2), FeatureCache(tmp_path), views=8)
     for path in files(tmp_path):
         path.write_bytes(b"")
-    with pytest.warns(UserWarning, match="are damaged; they are encoded anew, as all others that are") as told:
+    with pytest.warns(UserWarning, match="are damaged. They are encoded again, and so are any others") as told:
         views_of(photos(2), FeatureCache(tmp_path), views=8)
     assert len(told) == 1
 
@@ -407,7 +407,7 @@ def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path
     blocked.write_text("in the way")
     first = every(views_of(photos(3)))
     for root in (blocked, blocked / "below"):
-        with pytest.warns(UserWarning, match="No more features are kept"):
+        with pytest.warns(UserWarning, match="No more features are cached"):
             assert torch.equal(first, every(views_of(photos(3), FeatureCache(root))))
     assert blocked.read_text() == "in the way"
 

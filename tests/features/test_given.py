@@ -64,7 +64,7 @@ def test_features_of_another_model_are_learned_saved_loaded_and_explained(tmp_pa
     names = ["even", "odd"] * 6
     made = tiny.classifier(backbone=backbone, head="ridge", calibration_folds=2).fit(features, names)
     assert made.score(features, names) > 0.9
-    with pytest.warns(UserWarning, match=r"needs load\(\.\.\., backbone=\.\.\.\)"):
+    with pytest.warns(UserWarning, match=r"with load\(\.\.\., backbone=\.\.\.\)"):
         made.save(tmp_path / "model")
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=backbone, device="cpu")
     assert np.allclose(loaded.predict_proba(features), made.predict_proba(features), atol=1e-5)
@@ -78,9 +78,9 @@ def test_features_of_another_model_are_learned_saved_loaded_and_explained(tmp_pa
 def test_what_needs_pixels_says_that_there_are_none() -> None:
     backbone, features = dino()
     made = tiny.classifier(backbone=backbone).fit(features, ["even", "odd"] * 6)
-    with pytest.raises(BackboneError, match="encodes no photos: give features of them"):
+    with pytest.raises(BackboneError, match=r"does not encode photos\. Give their features"):
         made.predict(TESTS[0])
-    with pytest.raises(OnnxError, match="begins at pixels"):
+    with pytest.raises(OnnxError, match="starts with pixels"):
         export_onnx(made)
 
 
@@ -95,8 +95,8 @@ def test_shots_are_drawn_and_added_and_classes_learned_further() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ((np.zeros((2, 3)), np.zeros((3, 4, 3))), "features of 2 images and regions of 3"),
-        (ImageFeatures(torch.full((2, 3), np.nan), torch.zeros(2, 4, 3)), "image 0 hold a value that is not finite"),
+        ((np.zeros((2, 3)), np.zeros((3, 4, 3))), "features for 2 images, but regions for 3"),
+        (ImageFeatures(torch.full((2, 3), np.nan), torch.zeros(2, 4, 3)), "image 0 contain a value that is not finite"),
     ],
 )
 def test_features_that_cannot_be_are_a_sentence(given: object, words: str) -> None:

@@ -39,21 +39,21 @@ def test_each_question_has_one_right_answer_and_a_hint_that_names_a_heading(file
 
 
 def test_a_wrong_answer_gets_a_hint_and_the_cell_a_right_one_the_reason() -> None:
-    assert WHAT_HAS_MANY.reply("a") == "a) is not it. Count again. Look again at the cells under “Scales”."
+    assert WHAT_HAS_MANY.reply("a") == "a) is not right. Count again. Look again at the cells under “Scales”."
     assert WHAT_HAS_MANY.reply(" B") == "b) is right. 20 > 5."
 
 
 @pytest.mark.parametrize("letter", ["c", "", "ab", "1", None])
 def test_another_letter_is_refused_with_those_there_are(letter: Any) -> None:
-    with pytest.raises(ConfigError, match=r"is none of the answers; choose one of a, b\."):
+    with pytest.raises(ConfigError, match=r"is not one of the answers; choose one of a, b\."):
         WHAT_HAS_MANY.reply(letter)
 
 
 @pytest.mark.parametrize("wrong", [99, 0, "11", None])
 def test_another_notebook_or_question_is_refused_with_those_there_are(wrong: Any) -> None:
-    with pytest.raises(ConfigError, match=r"no questions about a notebook .*; choose one of .*11"):
+    with pytest.raises(ConfigError, match=r"no questions for notebook .*; choose one of .*11"):
         quiz(wrong, 1)
-    with pytest.raises(ConfigError, match=r"no question .* about notebook 11; it has 1 to 3"):
+    with pytest.raises(ConfigError, match=r"no question .* for notebook 11; it has 1 to 3"):
         quiz(11, wrong)
 
 

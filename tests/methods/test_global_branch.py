@@ -141,7 +141,7 @@ def test_a_checkpoint_keeps_it_and_one_without_has_no_trace(taught: GalLoPClassi
 def test_tensors_and_settings_that_disagree_are_refused(method: Any, then: bool, tmp_path: Path) -> None:
     fit(method=method).save(tmp_path)
     edit_settings(tmp_path, lambda settings: settings["method"].update(global_projection=then))
-    with pytest.raises(CheckpointError, match="does not fit its settings"):
+    with pytest.raises(CheckpointError, match="does not match its settings"):
         GalLoPClassifier.load(tmp_path, backbone=vit())
 
 

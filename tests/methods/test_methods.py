@@ -282,7 +282,7 @@ def test_every_method_tells_of_the_views_that_it_encodes(name: str) -> None:
 def test_tip_adapter_f_says_when_it_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
     encode = vit().encode_image
     monkeypatch.setattr(vit(), "encode_image", lambda pixels: (encode(pixels)[0] * math.nan, encode(pixels)[1]))
-    with pytest.raises(TrainingDiverged, match="lower lr"):
+    with pytest.raises(TrainingDiverged, match="smaller lr"):
         TipAdapterF(weight=1000.0, views=2, lr=100.0, epochs=50, sharpness=1000.0).fit(shots(), Setup(vit()))
 
 
@@ -340,14 +340,14 @@ def test_what_learns_knows_colours_after_a_few_shots(name: str) -> None:
         ("CoOp", {"lr": 0}, "lr is 0"),
         ("CoOp", {"lr": "fast"}, "lr is 'fast'; it must be a finite number"),
         ("CoOp", {"preset": "best"}, "no preset 'best'"),
-        ("GalLoP", {"topk": [0]}, "topk holds 0"),
+        ("GalLoP", {"topk": [0]}, "topk contains 0"),
         ("GalLoP", {"dropout": 1.0}, "dropout is 1.0"),
         ("LoCoOp", {"weight": -1}, "weight is -1; it must be between 0"),
         ("LoCoOp", {"rank_share": 2}, "rank_share is 2; it must be between 0 and 1"),
         ("linear-probe", {"strength": 0}, "strength is 0"),
         ("Tip-Adapter", {"views": 0}, "views is 0"),
         ("Tip-Adapter", {"sharpness": -1}, "sharpness is -1"),
-        ("Tip-Adapter", {"folds": 1}, "folds is 1; give 0, or 2 and more"),
+        ("Tip-Adapter", {"folds": 1}, "folds is 1; it must be 0, or 2 or more"),
         ("Tip-Adapter-F", {"epochs": 2.5}, "epochs is 2.5; it must be a whole number"),
         ("zero-shot", {"templates": "best"}, "templates is 'best'; choose one or ensemble"),
         ("zero-shot", {"templates": ["a {}"]}, "templates is"),

@@ -25,9 +25,9 @@ def test_one_template_a_line_commas_stay_and_empty_lines_go() -> None:
     ("text", "words"),
     [
         ("", "No template was given"),
-        ("a photo", "has 0 places"),
-        ("{} and {}", "has 2 places"),
-        ("a {0}", "has 0 places"),
+        ("a photo", "has 0 placeholders"),
+        ("{} and {}", "has 2 placeholders"),
+        ("a {0}", "has 0 placeholders"),
         ("{}" + "x" * 300, "template .* has 302 characters"),
     ],
 )
@@ -41,7 +41,7 @@ def test_what_is_no_template_is_told_in_a_sentence(text: str, words: str) -> Non
     [
         ("a photo of a {}", "parse_templates"),
         (["a {}", "b {}", "c {}"], "3 templates were given for 2 global prompts"),
-        (["a b " * 45 + "{}"], r"The template 'a b .* leaves a name too little room\. .* tokens"),
+        (["a b " * 45 + "{}"], r"The template 'a b .* leaves too little room for a class name\. .* tokens"),
     ],
 )
 def test_templates_that_do_not_fit_are_refused(templates: Any, words: str) -> None:

@@ -189,5 +189,5 @@ def test_without_any_label_one_class_or_no_photo_it_still_answers() -> None:
     (only,) = next_to_label(np.ones((1, 1)), features[:1], features[1:2])
     assert (only.best, only.second, only.margin) == (0, 0, 0.0)
     assert next_to_label(np.zeros((0, 3)), np.zeros((0, 5)), features) == []
-    with pytest.raises(ValueError, match="9 photos and features of 8"):
+    with pytest.raises(ValueError, match="9 photos, but features for 8"):
         next_to_label(shares, features[:8], features)

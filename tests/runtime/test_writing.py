@@ -234,7 +234,7 @@ def test_a_first_save_that_is_killed_leaves_no_model_or_the_new_one(tmp_path: Pa
         if is_there:
             assert same(load(tmp_path / "model"), new)
         else:
-            with pytest.raises(CheckpointError, match=f"is no checkpoint: it has no {SETTINGS}"):
+            with pytest.raises(CheckpointError, match=f"is not a checkpoint: it does not contain {SETTINGS}"):
                 load(tmp_path / "model")
         found.append(is_there)
         shutil.rmtree(tmp_path / "model", ignore_errors=True)

@@ -27,7 +27,7 @@ def test_models_of_one_backbone_share_it(service: Running) -> None:
 
 def test_a_folder_that_is_no_model_is_named_at_the_start(models: dict[str, Path], tmp_path: Path) -> None:
     folders = {"colours": str(models["colours"]), "none": str(tmp_path)}
-    with pytest.raises(CheckpointError, match="is no checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
         Service(ServeOptions(folders, device="cpu"))
 
 

@@ -82,12 +82,12 @@ class TextEncoder(ABC):
     def _name_ids(self, name: str, room: int) -> list[int]:
         tokens: list[int] = self._tokenizer.encode(name)
         if self._rule.special.intersection(tokens):
-            raise ClassNameError(f"The class name {name!r} holds a special token of the text encoder; take it out.")
+            raise ClassNameError(f"The class name {name!r} contains a special token of the text encoder. Remove it.")
         room -= len(self._rule.after)
         if len(tokens) > room:
             raise ClassNameError(
-                f"The class name {name[:60]!r} has {len(tokens)} tokens; after the context the text encoder has room "
-                f"for {max(room, 0)}. Use a shorter name."
+                f"The class name {name[:60]!r} has {len(tokens)} tokens, but the text encoder has room for "
+                f"{max(room, 0)} after the context. Use a shorter name."
             )
         return [*tokens, *self._rule.after]
 

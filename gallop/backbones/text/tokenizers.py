@@ -45,7 +45,8 @@ def token_rule(tokenizer: Any) -> TokenRule:
         return rule
     if not hasattr(tokenizer, "sot_token_id"):
         raise UnsupportedBackbone(
-            f"Text is read here with CLIP's own BPE or a tokenizer of the Hub; this is a {type(tokenizer).__name__}."
+            "Only CLIP's own BPE tokenizer and tokenizers from the Hub are supported; this is a "
+            f"{type(tokenizer).__name__}."
         )
     special = frozenset(tokenizer.all_special_ids)
     return TokenRule((tokenizer.sot_token_id,), (tokenizer.eot_token_id,), 0, special)
@@ -139,7 +140,7 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
         return HubTokenizer(HFTokenizer(place, **options))
     except Exception as error:  # the hub's, those of transformers and of what it reads with
         raise BackboneError(
-            f"The tokenizer of {name} ({source}) is not on this machine and could not be had ({first_line(error)}). "
-            f"Fetch {' and '.join(FILES)} of https://huggingface.co/{source} on a machine with a network, and put them "
-            "into the folder of the weights."
+            f"The tokenizer of {name} ({source}) is not on this machine and could not be downloaded "
+            f"({first_line(error)}). Download {' and '.join(FILES)} from https://huggingface.co/{source} on a machine "
+            "with a network, and put them into the folder of the weights."
         ) from error

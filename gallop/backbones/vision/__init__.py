@@ -45,7 +45,7 @@ def pick_regions(kind: str = "value") -> RegionKind:
     """
     if kind not in get_args(RegionKind):
         names = ", ".join(map(repr, get_args(RegionKind)))
-        raise BackboneError(f"There are no region features of the kind {quoted(kind)}; the kinds are {names}.")
+        raise BackboneError(f"Unknown kind of region features {quoted(kind)}; choose one of {names}.")
     return cast(RegionKind, kind)
 
 
@@ -61,8 +61,8 @@ def image_encoder(module: Any, regions: str = "value") -> ImageEncoder:
         return ViTEncoder(module, kind)
     if kind != "value":
         raise BackboneError(
-            f"Only a ViT of open_clip's with a class token has region features of the kind {kind!r}; this image "
-            f"encoder is a {type(module).__name__}, which has 'value' alone."
+            f"Region features of the kind {kind!r} need an open_clip ViT with a class token. This image encoder is a "
+            f"{type(module).__name__}, which only supports 'value'."
         )
     return encoder(module)
 
@@ -77,6 +77,6 @@ def _encoder_for(module: Any) -> type[ImageEncoder]:
     if name == "ModifiedResNet":
         return ResNetEncoder
     raise UnsupportedBackbone(
-        f"Region features are defined for open_clip's VisionTransformer, ModifiedResNet and TimmModel; this image "
-        f"encoder is a {name}."
+        "Region features are only defined for open_clip's VisionTransformer, ModifiedResNet and TimmModel; this "
+        f"image encoder is a {name}."
     )

@@ -25,7 +25,7 @@ class ViTEncoder(ImageEncoder):
         super().__init__(module)
         block = module.transformer.resblocks[-1]
         if not isinstance(block.attn, nn.MultiheadAttention):
-            raise UnsupportedBackbone(f"This ViT is built of {type(block).__name__}, which has no plain value path.")
+            raise UnsupportedBackbone(f"This ViT is built from {type(block).__name__}, which has no plain value path.")
         self.region_kind = region_kind
         self.region_projection: Tensor = module.proj
         self.region_width = len(module.proj)

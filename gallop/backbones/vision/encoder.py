@@ -66,13 +66,13 @@ class GivenFeatures(ImageEncoder):
         shape = (region_width, region_width) if projection is None else tuple(projection.shape)
         if shape != (region_width, joint_width):
             raise BackboneError(
-                f"Regions of width {region_width} need a projection ({region_width}, {joint_width}) to where the texts "
-                f"are; {'none was given' if projection is None else f'got {shape}'}."
+                f"Regions of width {region_width} need a projection ({region_width}, {joint_width}) into the space of "
+                f"the text features; {'none was given' if projection is None else f'got {shape}'}."
             )
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Raise BackboneError: nothing is encoded here."""
-        raise BackboneError("This backbone encodes no photos: give features of them, as ImageFeatures.")
+        raise BackboneError("This backbone does not encode photos. Give their features as ImageFeatures.")
 
     @property
     def words(self) -> str:
@@ -91,8 +91,8 @@ def closer_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
     rows, columns = (times * cells for cells in grid)
     if rows != int(rows) or columns != int(columns):
         raise BackboneError(
-            f"detail={times:g} would cut regions of a grid of {grid[0]} x {grid[1]} in parts; use detail=2 with this "
-            "backbone."
+            f"With detail={times:g}, a grid of {grid[0]} x {grid[1]} would cut through regions. Use detail=2 with "
+            "this backbone."
         )
     return int(rows), int(columns)
 
@@ -113,8 +113,8 @@ def look_closer(vision: ImageEncoder, size: int, pixels: Tensor, at_once: int = 
         global_, regions = vision(pixels)
         if regions.shape[1] != tall * wide:
             raise BackboneError(
-                f"This backbone gives {regions.shape[1]} regions of a photo of {pixels.shape[-1]} pixels a side, which "
-                f"are no grid of {tall} x {wide}; use detail=1 with it."
+                f"This backbone gives {regions.shape[1]} regions for a photo of {pixels.shape[-1]} pixels a side, "
+                f"which do not form a grid of {tall} x {wide}. Use detail=1 with it."
             )
         return global_, regions
     globals_: list[Tensor] = []

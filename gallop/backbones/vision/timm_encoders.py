@@ -38,9 +38,13 @@ class TimmViTEncoder(ImageEncoder):
         trunk = module.trunk
         self._pool: str = trunk.global_pool
         if self._pool not in ("token", "map", "avg"):
-            raise UnsupportedBackbone(f"This timm ViT pools by {self._pool!r}; region features need another pooling.")
+            raise UnsupportedBackbone(
+                f"This timm ViT pools by {self._pool!r}, for which region features are not supported."
+            )
         if self._pool == "map" and trunk.attn_pool.pos_embed is not None:
-            raise UnsupportedBackbone("This timm ViT's pooling knows places, so a token alone has no feature.")
+            raise UnsupportedBackbone(
+                "The pooling of this timm ViT depends on positions, so a token alone has no feature."
+            )
         layers = _head_layers(module)
         plain = all(isinstance(layer, nn.Linear | nn.Identity) for layer in (*layers, trunk.head, trunk.fc_norm))
         self.mean_is_global = self._pool == "avg" and plain
@@ -83,8 +87,8 @@ class CNNEncoder(ImageEncoder):
         layers = [type(layer).__name__ for layer in module.head.children()]
         if not {*layers} <= {"Dropout", "Linear", "Mlp"}:
             raise UnsupportedBackbone(
-                f"The head of this timm encoder pools with {layers[0]}; region features are defined here for trunks "
-                "that pool by themselves."
+                f"The head of this timm encoder pools with {layers[0]}. Region features are only supported for trunks "
+                "that do their own pooling."
             )
         self._trunk = _without_norms(module.trunk)
         probe = torch.randn(1, 3, *module.image_size, generator=torch.Generator().manual_seed(0))
@@ -93,7 +97,7 @@ class CNNEncoder(ImageEncoder):
             cells, plain = (trunk.forward_features(probe) for trunk in (self._trunk, module.trunk))
             if cells.ndim != 4:
                 raise UnsupportedBackbone(
-                    "This timm encoder has no feature map of cells; only CNN trunks are read here."
+                    "This timm encoder does not give a feature map. Only CNN trunks are supported."
                 )
             if not _same(cells, plain):
                 self._trunk = module.trunk
@@ -122,8 +126,8 @@ class CNNEncoder(ImageEncoder):
         same = [(global_, self._head(cells)), (regions[:, 0], self._head(alone))]
         if not all(ours.shape == theirs.shape and _same(ours, theirs) for ours, theirs in same):
             raise UnsupportedBackbone(
-                "The head of this timm encoder gives a map that holds one cell everywhere another feature than that "
-                "cell alone, so its cells have no place in the space."
+                "The head of this timm encoder gives a different feature for a map filled with one cell than for "
+                "that cell alone, so its cells have no features in the joint space."
             )
         self.region_width = regions.shape[-1]
         self.mean_is_global = self._linear is not None and _same(regions.mean(dim=1), global_)

@@ -36,5 +36,5 @@ def add_push(commands: Commands) -> None:
     parser.add_argument(
         "--licence", metavar="ID", help="licence of the trained model, as the Hub writes it, such as mit"
     )
-    parser.add_argument("--message", default="A model of gallop's", metavar="TEXT", help="commit message")
+    parser.add_argument("--message", default="Upload a gallop model", metavar="TEXT", help="commit message")
     add_common(parser)

@@ -72,9 +72,9 @@ def as_list(values: Any) -> list[Any]:
         array = np.asarray(values.detach().cpu() if is_tensor(values) else values)
         return list(array.reshape(-1) if array.ndim == 0 or array.shape[1:] == (1,) else array)
     if isinstance(values, set | frozenset):
-        raise DataError("A set has no order, so it does not say which label is which image's; give a list.")
+        raise DataError("A set has no order, so it is unclear which label belongs to which image. Give a list.")
     if isinstance(values, Mapping) or not (isinstance(values, Sequence | Iterator) or hasattr(values, "__iter__")):
-        raise DataError(f"Labels came as {named_kind(values)}; give a list of class names, one for each image.")
+        raise DataError(f"Labels came as {named_kind(values)}. Give a list of class names, one for each image.")
     return list(values)
 
 
@@ -99,7 +99,7 @@ def needed_column(table: Any, wanted: Sequence[str], what: str) -> Any:
     if found is None:
         there = listed(list(map(str, _keys(table)))) or "none"
         raise DataError(
-            f"The {type(table).__name__} has no column of {what}: call it {' or '.join(wanted[:2])}. Its columns are "
+            f"The {type(table).__name__} has no column of {what}. Call it {' or '.join(wanted[:2])}. Its columns are "
             f"{there}."
         )
     return found
@@ -113,7 +113,7 @@ def only_column(table: Any) -> Any:
     """
     keys = _keys(table)
     if len(keys) != 1:
-        raise DataError(f"The {type(table).__name__} has the columns {listed(list(map(str, keys)))}; give one of them.")
+        raise DataError(f"The {type(table).__name__} has the columns {listed(list(map(str, keys)))}. Give one of them.")
     return table[keys[0]]
 
 
@@ -158,7 +158,9 @@ def label_names(
     names = spelled_as(names, known)
     unknown = missing_names(list(dict.fromkeys(names)), known)
     if unknown:
-        raise DataError(f"Labels name {listed(unknown)}, which class_names does not: add it there, or correct them.")
+        raise DataError(
+            f"Labels contain {listed(unknown)}, but class_names does not. Add the missing names, or correct the labels."
+        )
     return names
 
 
@@ -174,24 +176,26 @@ def names_of_numbers(own: Sequence[str] | None, class_names: Sequence[str] | Non
 
 def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
     if is_missing(value):
-        raise DataError(f"{place} is missing ({value}): give each image a class name, or leave the image out.")
+        raise DataError(f"{place} is missing ({value}). Give each image a class name, or leave the image out.")
     whole = isinstance(value, float) and math.isfinite(value) and value.is_integer()
     if isinstance(value, bool) or not (isinstance(value, int) or whole):
         raise DataError(
-            f"{place} is {one_line(repr(value))}, neither a text nor a whole number: give class names, or numbers "
-            "from 0 and class_names=[...]."
+            f"{place} is {one_line(repr(value))}, which is neither text nor a whole number. Give class names, or "
+            "numbers from 0 and class_names=[...]."
         )
     if known is None:
         raise DataError(
-            f"{place} is the number {value:g}: say what the numbers stand for with class_names=[...], of which number "
-            "0 is the first, or give class names for labels. In cross_val_score that is params={'class_names': [...]}."
+            f"{place} is the number {value:g}. Give the names of the numbers with class_names=[...], starting with "
+            f"number 0, or give class names as labels. In cross_val_score, pass params={{'class_names': [...]}}."
         )
     if value < 0:
-        raise DataError(f"{place} is {value:g}, which is no class: this split is not labelled, or in part.")
+        raise DataError(
+            f"{place} is {value:g}, which is not a class: this split is not labelled, or only partly labelled."
+        )
     if value >= len(known):
         raise DataError(
             f"{place} is the number {value:g}, but class_names has {len(known)} names, for the numbers 0 to "
-            f"{len(known) - 1}: add its name, or leave the image out."
+            f"{len(known) - 1}. Add its name, or leave the image out."
         )
     return known[int(value)]
 

@@ -78,7 +78,7 @@ def _column(dataset: Any, kind: str, usual: str) -> str:
         return usual
     what = "No column" if not found else f"More than one column ({listed(found)})"
     raise DataError(
-        f"{what} is of the kind {kind}; call the one that is meant {usual} (rename_column). The columns are "
+        f"{what} is of the kind {kind}. Rename the right one to {usual} (rename_column). The columns are "
         f"{listed(list(dataset.features))}."
     )
 
@@ -100,7 +100,7 @@ def labelled_dataset(
     root, numbers = _whole(dataset)
     table = frame_names(root)
     if not numbers:
-        raise DataError(f"{table.whole} has no rows; give one for each image.")
+        raise DataError(f"{table.whole} has no rows. Give one for each image.")
     known = _known_names(getattr(root, "classes", None) or getattr(root, "categories", None), class_names)
     where = f"{table.whole}, row {{row}}: the label"
     if "DatasetFolder" in kinds(root):
@@ -152,8 +152,8 @@ def _labels(root: Any, numbers: Sequence[int]) -> list[Any]:
 def _label(item: Any, row: int, root: Any) -> Any:
     if not isinstance(item, list | tuple) or len(item) < 2:
         raise DataError(
-            f"Row {row} of the {type(root).__name__} is {named_kind(item)}; to learn from it or to score it, each has "
-            "to be (image, label)."
+            f"Row {row} of the {type(root).__name__} is {named_kind(item)}. For training and scoring, each row must "
+            "be (image, label)."
         )
     return item[1]
 

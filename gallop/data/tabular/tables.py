@@ -124,14 +124,14 @@ def labelled_frame(
     images = as_list(needed_column(frame, IMAGE_COLUMNS, "images"))
     labels = needed_column(frame, LABEL_COLUMNS, "labels")
     if not images:
-        raise DataError(f"{table.whole} has no rows; give one for each image.")
+        raise DataError(f"{table.whole} has no rows. Give one for each image.")
     where = f"{table.whole}, row {{row}}: the "
     names = label_names(labels, class_names, what=f"{where}label", first=0, spelled=lambda text: text.replace("_", " "))
     column = find_column(frame, (_SPLIT,))
     splits = [""] * len(images) if column is None else label_names(column, what=f"{where}split", first=0)
     for i, image in enumerate(images):
         if is_missing(image) or (isinstance(image, str) and not image.strip()):
-            raise DataError(f"{table.whole}, row {i}: the image is missing; give its path, or leave the row out.")
+            raise DataError(f"{table.whole}, row {i}: the image is missing. Give its path, or leave the row out.")
     return photos_of_rows(images, names, table, content=content, order=class_names, splits=splits, split=split)
 
 
@@ -206,8 +206,8 @@ def _read_rows(
             there[row.path] = row.path.is_file()
         if not there[row.path]:
             raise DataError(
-                f"{table.whole}, {table.row} {row.number}: there is no file {row.path}. Relative paths begin at "
-                f"{table.folder}."
+                f"{table.whole}, {table.row} {row.number}: the file {row.path} does not exist. Relative paths start "
+                f"at {table.folder}."
             )
     if not kept:
         raise _no_rows(table, split, list(splits))
@@ -217,7 +217,7 @@ def _read_rows(
     found = read_files(files, class_names, content)
     if not found.photos:
         raise DataError(
-            f"None of the {len(found.skipped)} images of {table.whole} can be read; the first: {found.skipped[0][1]}"
+            f"None of {len(found.skipped)} images of {table.whole} can be read. The first: {found.skipped[0][1]}"
         )
     return found
 
@@ -233,13 +233,13 @@ def _csv_rows(path: Path, needed: Sequence[str] = _NEEDED) -> Iterator[TableRow]
             try:
                 yield from _checked(path, reader, needed)
             except csv.Error as error:
-                raise DataError(f"{path}, line {reader.line_num}: this is no CSV ({error}).") from error
+                raise DataError(f"{path}, line {reader.line_num}: this is not valid CSV ({error}).") from error
     except FileNotFoundError as error:
-        raise DataError(f"{path} is not there; give the path of a table with the columns path and label.") from error
+        raise DataError(f"{path} does not exist. Give the path of a table with the columns path and label.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text in UTF-8; save it as CSV in UTF-8.") from error
+        raise DataError(f"{path} is not UTF-8 text. Save it as CSV in UTF-8.") from error
 
 
 def _checked(path: Path, reader: Any, needed: Sequence[str]) -> Iterator[TableRow]:
@@ -250,18 +250,18 @@ def _checked(path: Path, reader: Any, needed: Sequence[str]) -> Iterator[TableRo
     if first and not set(needed) <= set(columns):
         wanted = f"column{'s' * (len(needed) > 1)} {' and '.join(needed)}"
         named = ", ".join(first)[:80]
-        raise DataError(f"{path}, line 1: the first line has to name the {wanted}; it says {named!r}.")
+        raise DataError(f"{path}, line 1: the first line must name the {wanted}, but it is {named!r}.")
     for name in (*_NEEDED, _SPLIT):
         if columns.count(name) > 1:
-            raise DataError(f"{path}, line 1: the column {name} is there twice; rename one.")
+            raise DataError(f"{path}, line 1: the column {name} appears twice. Rename one.")
     checked = {*needed, _SPLIT}.intersection(columns)
     line = 0
     for line, cells in filled:
         where = f"{path}, line {line}:"
         if len(cells) != len(columns):
             raise DataError(
-                f"{where} there are {len(cells)} cells, but {len(columns)} columns; put a text that holds the "
-                "separator in quotation marks."
+                f"{where} there are {len(cells)} cells, but {len(columns)} columns. Put quotation marks around text "
+                "that contains the separator."
             )
         values = dict(zip(columns, cells, strict=True))
         empty = [name for name in columns if name in checked and not values[name]]
@@ -273,7 +273,7 @@ def _checked(path: Path, reader: Any, needed: Sequence[str]) -> Iterator[TableRo
             raise DataError(f"{where} {error}") from error
         yield TableRow(line, _beside(path, values["path"]), label, values.get(_SPLIT, "").casefold())
     if not line:
-        raise DataError(f"{path} has no rows; write a first line path,label and a line for each image.")
+        raise DataError(f"{path} has no rows. Write path,label as the first line, then a line for each image.")
 
 
 @lru_cache(maxsize=4096)  # a table has many rows and few labels

@@ -64,6 +64,6 @@ def check_folder(folder: str | PathLike[str]) -> None:
     """
     path = Path(folder)
     if path.exists() and not path.is_dir():
-        raise PageError(f"{path} is a file; name a folder for the page.")
+        raise PageError(f"{path} is a file. Give a folder for the page.")
     if path.is_dir() and any(path.iterdir()) and not (path / FACTS).is_file():
-        raise PageError(f"{path} holds other files; name a folder that is empty, or is not there yet.")
+        raise PageError(f"{path} contains other files. Give a folder that is empty or does not exist yet.")

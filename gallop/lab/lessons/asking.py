@@ -64,11 +64,11 @@ class QuizQuestion:
         given: Any = letter  # whatever was given
         found = given.strip().lower() if isinstance(given, str) else ""
         if len(found) != 1 or found not in self.letters:
-            raise ConfigError(f"{letter!r} is none of the answers; choose one of {listed(list(self.letters))}.")
+            raise ConfigError(f"{letter!r} is not one of the answers; choose one of {listed(list(self.letters))}.")
         answer = self.answers[self.letters.index(found)]
         if answer.right:
             return f"{found}) is right. {answer.said}"
-        return f"{found}) is not it. {answer.said} Look again at the cells under “{self.cell}”."
+        return f"{found}) is not right. {answer.said} Look again at the cells under “{self.cell}”."
 
 
 def questions_of(notebook: int) -> tuple[QuizQuestion, ...]:
@@ -78,7 +78,7 @@ def questions_of(notebook: int) -> tuple[QuizQuestion, ...]:
     files = {int(file.stem): file for file in sorted(QUESTIONS.glob("*.yaml"))}
     if notebook not in files:
         known = listed([str(number) for number in files], most=len(files))
-        raise ConfigError(f"There are no questions about a notebook {notebook!r}; choose one of {known}.")
+        raise ConfigError(f"There are no questions for notebook {notebook!r}; choose one of {known}.")
     return tuple(_question(entry) for entry in yaml.safe_load(files[notebook].read_text(encoding="utf-8")))
 
 
@@ -109,7 +109,7 @@ def quiz(notebook: int, number: int, answer: str | None = None) -> None:
     """
     found = questions_of(notebook)
     if number not in range(1, len(found) + 1):
-        raise ConfigError(f"There is no question {number!r} about notebook {notebook}; it has 1 to {len(found)}.")
+        raise ConfigError(f"There is no question {number!r} for notebook {notebook}; it has 1 to {len(found)}.")
     question = found[number - 1]
     if answer is not None:
         print(textwrap.fill(question.reply(answer), WIDTH))

@@ -69,7 +69,9 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         TrainingDiverged when a loss stops being a number.
         """
         if isinstance(self.method, str | type):
-            raise ConfigError(f"method is {self.method!r}; give one with its settings, such as TipAdapter().")
+            raise ConfigError(
+                f"method is {self.method!r}; it must be a method with its settings, such as TipAdapter()."
+            )
         cache = open_cache(self.cache)
         data = shots_to_learn(
             images,
@@ -99,5 +101,5 @@ class MethodClassifier(AnswersByName, BaseEstimator):
             self.fitted_.predict(part) for part in encode_sources(self._frozen, many(images), method_sight(self.method))
         ]
         if not parts:
-            raise DataError("No images were given; give at least one.")
+            raise DataError("No images were given. Give at least one.")
         return Predictions.cat(parts)

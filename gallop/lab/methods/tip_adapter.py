@@ -184,7 +184,10 @@ class TipAdapter:
         number_between("sharpness", self.sharpness, 0, 1000)
         whole_between("views", self.views, 1, 1000)
         whole_between("folds", self.folds, 0, 100)
-        require(self.folds != 1, "folds is 1; give 0, or 2 and more: one fold leaves nothing to fill a cache with.")
+        require(
+            self.folds != 1,
+            "folds is 1; it must be 0, or 2 or more. With one fold, no photos are left to fill a cache.",
+        )
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
         text = class_weights(setup.backbone, shots.class_names)
@@ -265,7 +268,9 @@ class TipAdapterF(TipAdapter):
                 logits = cache.logits(views.batch(some, epoch))
                 loss = F.cross_entropy(logits, labels[some].to(logits.device))
                 if not torch.isfinite(loss):
-                    raise TrainingDiverged(f"The loss is {float(loss.detach())} in epoch {epoch + 1}; lower lr.")
+                    raise TrainingDiverged(
+                        f"The loss is {float(loss.detach())} in epoch {epoch + 1}. Use a smaller lr."
+                    )
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()

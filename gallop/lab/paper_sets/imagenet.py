@@ -70,7 +70,7 @@ def by_number(place: FoundSet) -> PhotoSet:
     folders = sorted(subfolders(place.photos, r"\d{1,4}"), key=int)
     beyond = [folder for folder in folders if int(folder) >= len(order)]
     if beyond:
-        raise DataError(f"{place.photos / beyond[0]} is no class: there are {len(order)} names, counted from 0.")
+        raise DataError(f"{place.photos / beyond[0]} is not a class: there are {len(order)} names, counted from 0.")
     return _test_alone(place, {order[int(folder)]: folder for folder in folders}, names)
 
 
@@ -87,8 +87,8 @@ def _class_folders(folder: Path) -> dict[str, str]:
     found = subfolders(folder, SYNSET)
     if not found:
         raise DataError(
-            f"{folder} holds no folders named by synset, such as n01440764. The validation images come as 50,000 files "
-            f"in one folder: sort them with {_SORTER}, or let torchvision.datasets.ImageNet(root, 'val') do it."
+            f"{folder} contains no folders named by synset, such as n01440764. The validation images come as 50,000 "
+            f"files in one folder. Sort them with {_SORTER}, or with torchvision.datasets.ImageNet(root, 'val')."
         )
     return {synset: synset for synset in found}
 
@@ -97,7 +97,7 @@ def _listing(root: Path, folders: Mapping[str, str], synsets: Sequence[str], nam
     """The image files of each folder, by their suffix and sorted; none is looked at."""
     unknown = [synset for synset in synsets if synset not in names]
     if unknown:
-        raise DataError(f"{root}: the folder {unknown[0]} is none of ImageNet's {len(names)} classes; take it away.")
+        raise DataError(f"{root}: the folder {unknown[0]} is not one of ImageNet's {len(names)} classes. Remove it.")
     labels: list[int] = []
     files: list[str] = []
     number = {synset: i for i, synset in enumerate(synsets)}

@@ -36,7 +36,9 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     """
     known, root = find_set(name), Path(root)
     if not root.is_dir():
-        raise DataError(f"{root} is not a folder; give the one that holds the data sets, or that of {known.title}.")
+        raise DataError(
+            f"{root} is not a folder. Give the folder that contains the data sets, or the folder of {known.title}."
+        )
     place = known.locate(root)
     if place is None:
         photos = known.photos[0] or known.inside.replace("|", " or ")
@@ -46,12 +48,12 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     missing = [name for name, file in zip(known.needs, files, strict=True) if file is None]
     if missing:
         raise DataError(
-            f"{place.home} says nowhere which images of {known.title} are for training; put there "
-            f"{' and '.join(missing)} ({known.split}: {known.guide})."
+            f"{place.home} does not say which images of {known.title} are for training. Put {' and '.join(missing)} "
+            f"there ({known.split}: {known.guide})."
         )
     found = known.read(replace(place, files=tuple(filter(None, files))))
     if not (len(found.train) or len(found.test) or len(found.photos)):
-        raise DataError(f"{known.title} in {place.photos} holds no images. {_where_to_get(known)}")
+        raise DataError(f"{known.title} in {place.photos} contains no images. {_where_to_get(known)}")
     return replace(found, folder=place.photos, split=known.split, whole=known.classes)
 
 
@@ -64,7 +66,7 @@ def find_set(name: str) -> CatalogueEntry:
     spelled = {_plain(word): each.name for each in SETS.values() for word in (each.name, each.title, *each.aliases)}
     if _plain(name) in spelled:
         return SETS[spelled[_plain(name)]]
-    near = did_you_mean(_plain(name), spelled, spelled) or f" There are {', '.join(SETS)}."
+    near = did_you_mean(_plain(name), spelled, spelled) or f" Choose one of {', '.join(SETS)}."
     raise DataError(f"There is no data set {quoted(name)}.{near}")
 
 
@@ -76,6 +78,6 @@ def _where_to_get(known: CatalogueEntry) -> str:
     if known.torchvision is None:
         return f"Get them from {known.address}."
     return (
-        f"Get them from {known.address}, or let torchvision.datasets.{known.torchvision}(DIR, download=True) download "
-        "them."
+        f"Get them from {known.address}, or download them with torchvision.datasets.{known.torchvision}(DIR, "
+        "download=True)."
     )

@@ -130,12 +130,14 @@ def _read(path: Path, kind: str, read: Callable[[], Any]) -> Any:
         return read()
     except (OSError, ValueError, RecursionError) as error:
         why = getattr(error, "strerror", None) or first_line(error)
-        raise DataError(f"{path} cannot be read as {kind} ({why[:120]}); get the file anew.") from error
+        raise DataError(f"{path} cannot be read as {kind} ({why[:120]}). Download the file again.") from error
 
 
 def damaged(path: Path, line: object) -> DataError:
     """Return the error for a line or an entry that is not as it has to be."""
-    return DataError(f"{path} holds {str(line)[:80]!r}, which is not what this file is made of; get the file anew.")
+    return DataError(
+        f"{path} contains {str(line)[:80]!r}, which does not belong in this file. Download the file again."
+    )
 
 
 def subfolders(folder: Path, pattern: str) -> Sequence[str]:

@@ -31,15 +31,17 @@ def divided(place: FoundSet, splits: Splits, origin: Path) -> PhotoSet:
     for file, label, name in (entry for entries in splits.values() for entry in entries):
         known = names.setdefault(label, name)
         if known != name:
-            raise DataError(f"{origin} calls class {label} {known!r} and, for {file}, {name!r}; get the file anew.")
+            raise DataError(
+                f"{origin} calls class {label} {known!r}, but {name!r} for {file}. Download the file again."
+            )
     if not names:
-        raise DataError(f"{origin} names no images; get the file anew.")
+        raise DataError(f"{origin} lists no images. Download the file again.")
     files = [file for entries in splits.values() for file, _, _ in entries]
     gone = absent(place.photos, files)
     if gone:
         raise DataError(
-            f"{origin} names {len(files)} files, but {len(gone)} of them are not in {place.photos}; the first is "
-            f"{gone[0]}. Extract the images again, or give the folder that holds them all."
+            f"{origin} lists {len(files)} files, but {len(gone)} of them are not in {place.photos}, such as "
+            f"{gone[0]}. Extract the images again, or give the folder that contains them all."
         )
     order = {label: i for i, label in enumerate(sorted(names))}
     class_names = clean_names((names[label] for label in order), clean=folder_to_name)
@@ -67,7 +69,9 @@ def absent(root: Path, files: Iterable[str]) -> list[str]:
         folder, _, name = file.rpartition("/")
         if folder not in there:
             if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(folder).parts:
-                raise DataError(f"{file!r} leads out of {root}; a split names files below the folder of the images.")
+                raise DataError(
+                    f"{file!r} points outside {root}. A split may only list files inside the folder of the images."
+                )
             try:
                 there[folder] = set(os.listdir(root / folder))
             except OSError:
@@ -85,7 +89,7 @@ def coop_split(place: FoundSet) -> PhotoSet:
         raise damaged(path, data)
     empty = [split for split in ("train", "test") if not data.get(split)]
     if empty:
-        raise DataError(f"{path} has no images under {' and '.join(map(repr, empty))}; get the file anew.")
+        raise DataError(f"{path} has no images under {' and '.join(map(repr, empty))}. Download the file again.")
     splits: dict[str, list[ListedFile]] = {split: [] for split in _SPLITS}
     for split, entries in splits.items():
         for row in data.get(split, []):

@@ -49,8 +49,9 @@ class TimeAhead:
     def __str__(self) -> str:
         minutes = f"{self.seconds / 60:.1f} minutes" if self.seconds >= 90 else f"{self.seconds:.0f} seconds"
         return (
-            f"This notebook computes for about {minutes} on this machine: {self.photos} photos pass the image encoder "
-            f"({1000 * self.each:.0f} ms each), and {self.steps} steps are trained ({1000 * self.step:.0f} ms each)."
+            f"This notebook takes about {minutes} on this machine: {self.photos} photos pass through the image "
+            f"encoder ({1000 * self.each:.0f} ms each), followed by {self.steps} training steps "
+            f"({1000 * self.step:.0f} ms each)."
         )
 
 

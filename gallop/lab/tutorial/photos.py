@@ -58,18 +58,20 @@ DOMAINS = ("blur", "sketch", "dark")
 
 
 def sample_names() -> list[str]:
-    """What ``sample`` knows."""
+    """Return the names that ``sample`` knows."""
     return list(_FILES)
 
 
 def sample(name: str) -> Photo:
-    """A photo by name, such as "cat"."""
+    """Return a photo by name, such as "cat"."""
     if name not in _FILES:
-        raise ValueError(f"There is no photo {name!r}; there are {', '.join(_FILES)}.")
+        raise ValueError(f"There is no photo {name!r}; choose one of {', '.join(_FILES)}.")
     package, file = _FILES[name]
     found = find_spec(package)
     if found is None or not found.submodule_search_locations:
-        raise ImportError(f"The photo {name!r} lies inside {package}: pip install 'gallop-explorer[notebooks]'.")
+        raise ImportError(
+            f"The photo {name!r} is part of {package}. Install it: pip install 'gallop-explorer[notebooks]'."
+        )
     return load_image(Path(found.submodule_search_locations[0], file), name=name)
 
 
@@ -97,21 +99,21 @@ def texture_crops(
 
 def _crops(image: Image.Image, name: str, count: int, size: int, rng: np.random.Generator) -> Iterable[Photo]:
     if size > min(image.size):
-        raise ValueError(f"Crops of {size} pixels were asked for; the most is {min(image.size)}.")
+        raise ValueError(f"Crops of {size} pixels were requested; the maximum is {min(image.size)}.")
     for i in range(count):
         x, y = (int(rng.integers(0, side - size + 1)) for side in image.size)
         yield load_image(image.crop((x, y, x + size, y + size)), name=f"{name} {i + 1}")
 
 
 def own_folder() -> Path | None:
-    """The folder that GALLOP_PHOTOS names; None where it is not set."""
+    """Return the folder that GALLOP_PHOTOS names; None where it is not set."""
     chosen = os.environ.get("GALLOP_PHOTOS")
     if not chosen:
         return None
     if not Path(chosen).is_dir():
         raise NotADirectoryError(
-            f"GALLOP_PHOTOS is {chosen!r}, which is no folder from here. Give the whole path of a folder that holds "
-            "one folder of photos for each class, or unset it to use the sample photos."
+            f"GALLOP_PHOTOS is {chosen!r}, which is not a folder. Give the full path of a folder that contains one "
+            "folder of photos for each class, or unset it to use the sample photos."
         )
     return Path(chosen)
 
@@ -127,7 +129,7 @@ def by_class(most: int = 5) -> dict[str, list[Photo]]:
 
 
 def few_shots(shots: int, seed: int = 0, tests: int = 20) -> tuple[dict[str, list[Photo]], dict[str, list[Photo]]]:
-    """(train, test) by class name: what ``few_labelled`` draws, read."""
+    """Return (train, test) by class name: what ``few_labelled`` draws, read."""
     train, test = few_labelled(shots, seed, tests)
     return _by_class(train), _by_class(test)
 
@@ -152,7 +154,7 @@ def same_classes(first: LabelledPhotos, second: LabelledPhotos) -> tuple[Labelle
     """
     names = [name for name in first.class_names if name in set(first.names) and name in set(second.names)]
     if len(names) > MOST_CLASSES:
-        warnings.warn(f"There are {len(names)} classes; the first {MOST_CLASSES} are taken.", stacklevel=2)
+        warnings.warn(f"There are {len(names)} classes; only the first {MOST_CLASSES} are used.", stacklevel=2)
     return _of(first, names[:MOST_CLASSES]), _of(second, names[:MOST_CLASSES])
 
 
@@ -162,7 +164,7 @@ def shows_none_of(name: str, class_names: Iterable[str]) -> bool:
 
 
 def with_names(by_class: dict[str, list[Photo]]) -> tuple[list[Photo], list[str]]:
-    """Photos and their class names, as ``fit`` and ``score`` take them."""
+    """Return photos and their class names, as ``fit`` and ``score`` take them."""
     return [p for some in by_class.values() for p in some], [n for n, some in by_class.items() for _ in some]
 
 
@@ -179,7 +181,8 @@ def _parts(folder: Path) -> tuple[LabelledPhotos, LabelledPhotos]:
     train, test = same_classes(*parts)
     if len(train.class_names) < 2:
         raise DataError(
-            f"{folder} has {len(train.class_names)} classes with photos to learn from and to test with; two are needed."
+            f"{folder} has {len(train.class_names)} classes with both training and test photos; at least two are "
+            "needed."
         )
     return train, test
 
@@ -190,7 +193,10 @@ def _split(photos: LabelledPhotos) -> tuple[LabelledPhotos, LabelledPhotos]:
     for label, name in enumerate(photos.class_names):
         members = sorted((i for i, other in enumerate(photos.labels) if other == label), key=photos.hashes.__getitem__)
         if len(members) < 2:
-            raise DataError(f"The class {name!r} has {len(members)} photos; one is needed to learn from, one to test.")
+            raise DataError(
+                f"The class {name!r} has {len(members)} photos; at least one is needed for training and "
+                "one for testing."
+            )
         held.update(members[: min(max(len(members) // 3, 1), _TESTS)])
     return photos.take([i for i in range(len(photos)) if i not in held]), photos.take(sorted(held))
 
@@ -223,7 +229,7 @@ def domain(photo: Photo, kind: str) -> Photo:
             ImageEnhance.Brightness(image).enhance(0.35), Image.new("RGB", image.size, "#ccd4ff")
         )
     else:
-        raise ValueError(f"There is no domain {kind!r}; there are {', '.join(DOMAINS)}.")
+        raise ValueError(f"There is no domain {kind!r}; choose one of {', '.join(DOMAINS)}.")
     return load_image(image, name=f"{photo.name}, {kind}")
 
 

@@ -121,9 +121,9 @@ class Branch:
         kept = None if self.shots is None else self.shots.append(shots)
         require(
             kept is not None or not (self.how.keeps_form or self.sums.balanced),
-            "Logistic regression and a head of balanced classes learn from all shots together, and the earlier ones "
-            "were not kept with this model. Give it their photos (recall_shots); the heads ridge and discriminant need "
-            "them no more where classes are not balanced.",
+            "Logistic regression and a head with balanced classes are trained on all shots together, and the earlier "
+            "ones were not kept with this model. Give it their photos (recall_shots). A ridge or discriminant head "
+            "without balanced classes does not need them.",
         )
         classes = len(self.sums.counts)
         if kept is not None and self.sums.balanced:
@@ -158,9 +158,9 @@ class Branch:
             return replace(self, sums=self.sums.with_classes(len(after)), texts=texts)
         if self.shots is None:
             raise ConfigError(
-                "A head keeps sums of its shots alone, from which those of a class cannot be taken. Give it the photos "
-                "that it has learned from (recall_shots), or train again without the class. With keep_shots=True a "
-                "model is saved with what this needs."
+                "A head only keeps sums of its shots, and a class cannot be removed from these. Give it the photos "
+                "that it was trained on (recall_shots), or train again without the class. To avoid this, save models "
+                "with keep_shots=True."
             )
         number = {name: k for k, name in enumerate(after)}
         now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]

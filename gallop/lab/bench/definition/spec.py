@@ -45,14 +45,14 @@ class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it uses an alias (*name); write the part out instead")
+            raise yaml.YAMLError("aliases (*name) are not allowed; write the part out instead")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
         for number, (key, _) in enumerate(node.value):
             if key.value in keys[:number]:
-                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: the key {key.value!r} is there twice")
+                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: the key {key.value!r} appears twice")
         return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
 
 
@@ -69,17 +69,17 @@ class Section(dict[str, Any]):
 
     def __init__(self, where: str, found: Any, keys: Collection[str] | None = None) -> None:
         if not isinstance(found, dict):
-            raise BenchError(f"{where} must be a mapping, a line `key: value` for each entry.")
+            raise BenchError(f"{where} must be a mapping, with a line `key: value` for each entry.")
         for key in found:
             if not isinstance(key, str):
-                raise BenchError(f"{where}: the key {key!r} must be a text; put it in quotes.")
+                raise BenchError(f"{where}: the key {key!r} must be text. Put it in quotes.")
             if keys is not None and key not in keys:
                 raise BenchError(f"{where} has no key {key!r}; its keys are {', '.join(keys)}.")
         super().__init__(found)
         self.where = where
 
     def __missing__(self, key: str) -> Any:
-        raise BenchError(f"{self.where} lacks the key {key!r}.")
+        raise BenchError(f"{self.where} is missing the key {key!r}.")
 
     def place(self, key: str) -> str:
         return f"{self.where}, {key!r}"
@@ -100,7 +100,7 @@ class Section(dict[str, Any]):
         if default is not None and key not in self:
             return default
         if not _is_text(self[key]):
-            raise BenchError(f"{self.place(key)} must be a text; put a number, or yes and no, in quotes.")
+            raise BenchError(f"{self.place(key)} must be text. Put numbers, yes and no in quotes.")
         return str(self[key]).strip()
 
     def number(self, key: str, default: float) -> float:
@@ -112,12 +112,12 @@ class Section(dict[str, Any]):
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return different texts; one may stand alone. None where the key is absent."""
-        what = "a list of names; put a number, or yes and no, in quotes"
+        what = "a list of names, with numbers, yes and no in quotes"
         return self._several(key, _is_text, what) if key in self else ()
 
     def wholes(self, key: str, least: int) -> tuple[int, ...]:
         """Return different whole numbers; one may stand alone."""
-        what = f"a list of whole numbers from {least} on, such as [1, 2, 4]"
+        what = f"a list of whole numbers of {least} or more, such as [1, 2, 4]"
         return self._several(key, lambda value: type(value) is int and value >= least, what)
 
     def _several(self, key: str, fits: Callable[[Any], bool], what: str) -> tuple[Any, ...]:
@@ -126,7 +126,7 @@ class Section(dict[str, Any]):
             raise BenchError(f"{self.place(key)} must be {what}.")
         twice = [value for number, value in enumerate(values) if value in values[:number]]
         if twice:
-            raise BenchError(f"{self.place(key)} names {twice[0]!r} twice.")
+            raise BenchError(f"{self.place(key)} contains {twice[0]!r} twice.")
         return tuple(values)
 
 
@@ -151,10 +151,11 @@ def read_spec(name: str) -> Spec:
         text = read_text(path, LARGEST_SPEC)
     except FileNotFoundError as error:
         raise BenchError(
-            f"There is no benchmark {name!r}; shipped are {', '.join(shipped)}; or give a YAML file."
+            f"There is no benchmark {name!r}. The shipped ones are {', '.join(shipped)}. For your own, give a YAML "
+            "file."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} cannot be read ({error}); give a YAML file in UTF-8.") from error
+        raise BenchError(f"{path} cannot be read ({error}). Give a YAML file in UTF-8.") from error
     return parse_spec(text, path.name)
 
 
@@ -163,7 +164,7 @@ def parse_spec(text: str, source: str) -> Spec:
     try:
         found = yaml.load(text, _PlainLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BenchError(f"{source} is not YAML that can be read: {' '.join(str(error).split())}.") from error
+        raise BenchError(f"{source} is not valid YAML: {' '.join(str(error).split())}.") from error
     top = Section(source, found, [field.name for field in fields(Spec)])
     shots, transfer = top.wholes("shots", 1), top.section("transfer")
     spec = Spec(
@@ -189,7 +190,7 @@ def parse_spec(text: str, source: str) -> Spec:
 def _folder(name: str, place: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise BenchError(f"{place}: {name!r} must be a folder below DATA.")
+        raise BenchError(f"{place}: {name!r} must be a folder inside DATA.")
     return path.as_posix()
 
 
@@ -216,7 +217,7 @@ def _kind(section: Section, default: str) -> str:
 def _rule(section: Section) -> Rule:
     settings = {key: value for key, value in section.items() if key not in ("methods", "sets", "shots")}
     if not settings:
-        raise BenchError(f"{section.where} sets nothing; add a setting, such as epochs: 50.")
+        raise BenchError(f"{section.where} has no settings. Add one, such as epochs: 50.")
     return Rule(
         settings,
         methods=section.texts("methods"),
@@ -256,7 +257,7 @@ def _claim(section: Section) -> Claim:
     if claim.relation not in RELATIONS:
         raise BenchError(f"{section.place('relation')} is {claim.relation!r}; choose one of {', '.join(RELATIONS)}.")
     if claim.margin < 0 or (claim.margin and claim.relation != "not below"):
-        raise BenchError(f"{section.place('margin')} belongs to the relation 'not below' and is 0 or more.")
+        raise BenchError(f"{section.place('margin')} is only for the relation 'not below', and must be 0 or more.")
     for side in (claim.better, claim.than):
         _check_metric(section, side.metric)
     return claim
@@ -305,13 +306,13 @@ def _side(section: Section, key: str, metric: str) -> Side:
 def _check(spec: Spec, source: str) -> None:
     """Check what depends on several entries."""
     if not spec.methods:
-        raise BenchError(f"{source}, 'methods' names no method; give at least one.")
+        raise BenchError(f"{source}, 'methods' is empty. Give at least one method.")
     for group, ablation in spec.ablations.items():
         if not ablation.variants:
-            raise BenchError(f"{source}, 'ablations', {group!r} has no variants; give at least one.")
+            raise BenchError(f"{source}, 'ablations', {group!r} has no variants. Give at least one.")
         clash = [v for v in ablation.variants if label_of(v, group) in spec.methods]
         if clash:
-            raise BenchError(f"{source}: {label_of(clash[0], group)!r} is a method and a variant; rename one.")
+            raise BenchError(f"{source}: {label_of(clash[0], group)!r} is both a method and a variant. Rename one.")
     _check_sets(spec, source)
     for claim in spec.claims:
         for side in (claim.better, claim.than):
@@ -319,9 +320,11 @@ def _check(spec: Spec, source: str) -> None:
             if line is None:
                 raise BenchError(f"{source}, claim {claim.claim!r}: there is no method or variant {side.label!r}.")
             if claim.shots not in line.shots:
-                raise BenchError(f"{source}, claim {claim.claim!r}: {side.label!r} is not run at {claim.shots} shots.")
+                raise BenchError(
+                    f"{source}, claim {claim.claim!r}: {side.label!r} is not run with {claim.shots} shots."
+                )
         if claim.test and claim.test not in {t for targets in spec.transfer.values() for t in targets}:
-            raise BenchError(f"{source}, claim {claim.claim!r}: 'transfer' tests nothing on {claim.test!r}.")
+            raise BenchError(f"{source}, claim {claim.claim!r}: 'transfer' does not test anything on {claim.test!r}.")
 
 
 def _check_sets(spec: Spec, source: str) -> None:
@@ -338,4 +341,6 @@ def _check_sets(spec: Spec, source: str) -> None:
     for key, sets in named.items():
         foreign = [s for s in sets if spec.sets and s not in spec.sets]
         if foreign:
-            raise BenchError(f"{source}, {key!r} names the set {foreign[0]!r}; 'sets' has {listed(spec.sets, 20)}.")
+            raise BenchError(
+                f"{source}, {key!r} contains the set {foreign[0]!r}, but 'sets' only has {listed(spec.sets, 20)}."
+            )

@@ -101,7 +101,7 @@ def robustness(results: Results) -> Figure | None:
         for number, label, (own, other) in points:
             spreads = {"xerr": _percent(own.spread), "yerr": _percent(other.spread)}
             axes.errorbar(_percent(own.mean), _percent(other.mean), **spreads, **_look(number, label), **_DOT)
-        axes.set_xlabel(as_drawn(f"accuracy on {source}, where it learned ({counted(shots, 'shot')}; %)"))
+        axes.set_xlabel(as_drawn(f"accuracy on {source}, the training set ({counted(shots, 'shot')}; %)"))
         axes.set_ylabel(as_drawn(f"accuracy on {target} (%)"))
         _name_beside(axes)
     return figure
@@ -128,7 +128,7 @@ def unknown_photos(results: Results) -> Figure | None:
             axes.errorbar(_percent(each.mean), y, xerr=_percent(each.spread), **look, **_DOT)
             named.add(score)
     _list_rows(axes, [label for label, _ in rows])
-    axes.set_xlabel(f"FPR95, mean of {counted(len(asked), 'set')}, {counted(shots, 'shot')} (%; less is better)")
+    axes.set_xlabel(f"FPR95, mean of {counted(len(asked), 'set')}, {counted(shots, 'shot')} (%; lower is better)")
     figure.legend(loc="outside upper center", ncols=4, frameon=False)
     return figure
 

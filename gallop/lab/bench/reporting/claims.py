@@ -81,7 +81,7 @@ def judge_claim(results: Results, claim: Claim) -> Verdict:
 
 
 def mean_interval(values: list[float]) -> tuple[float, float] | None:
-    """Student's 95% interval of a mean; None for fewer than two values, or for equal ones: these tell no spread."""
+    """Return Student's 95% interval of a mean; None for fewer than two values, or for equal ones."""
     if len(values) < 2 or stdev(values) < SMALLEST_SPREAD:
         return None
     half = float(student.ppf((1 + LEVEL) / 2, len(values) - 1)) * stdev(values) / math.sqrt(len(values))

@@ -13,7 +13,7 @@ from gallop.lab.bench.running.records import Record
 
 
 def costs(results: Results) -> str:
-    """Time and memory of the runs, line by line, as Markdown."""
+    """Return time and memory of the runs, line by line, as Markdown."""
     rows = []
     for label in results.spec.lines:
         keys = {entry.key for entry in results.plan.entries if entry.label == label}

@@ -41,7 +41,9 @@ def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
     asked = target.class_ids if by_id else target.test.class_names
     for each, name in zip(asked, target.test.class_names, strict=True):
         if each not in known:
-            raise BenchError(f"'transfer' tests {source.name} on {target.name}, whose class {name!r} it does not know.")
+            raise BenchError(
+                f"'transfer' tests {source.name} on {target.name}, but {source.name} does not have its class {name!r}."
+            )
     return tuple(known[each] for each in asked)
 
 
@@ -62,10 +64,12 @@ def read_photos(
         DataError: a folder that is no data set, or a set by name that is not there, not complete or damaged.
     """
     if not root.is_dir():
-        raise BenchError(f"{root} is not a folder; give the folder that holds the data sets.")
+        raise BenchError(f"{root} is not a folder. Give the folder that contains the data sets.")
     names = spec.sets or tuple(set_folders(root))
     if not names:
-        raise BenchError(f"No folder below {root} holds train/ and test/; give the folder that holds the data sets.")
+        raise BenchError(
+            f"No folder inside {root} contains train/ and test/. Give the folder that contains the data sets."
+        )
     missing = [name for name in wanted or () if name not in names]
     if missing:
         raise BenchError(f"The benchmark has no set {missing[0]!r}; its sets are {listed(names, 20)}.")
@@ -96,20 +100,26 @@ def _sets(
                     raise DataError(f"{error} Or leave {name} out with --sets.") from error
                 continue
             if not len(found.train):
-                raise BenchError(f"{name} has no training photos; name it under 'transfer' alone, or complete it.")
+                raise BenchError(
+                    f"{name} has no training photos. Use it only under 'transfer', or add the missing photos."
+                )
             yield name, found
         elif name in needed:
-            raise BenchError(f"{root / name} does not hold train/ and test/; add it, or leave it out with --sets.")
+            raise BenchError(
+                f"{root / name} does not contain train/ and test/. Add them, or leave the set out with --sets."
+            )
 
 
 def _named_set(root: Path, name: str) -> PhotoSet:
     found, title = open_dataset(name, root), find_set(name).title
     if not len(found.test):
-        raise BenchError(f"{title} in {found.folder} has no test photos; `gallop data check {name} DIR` tells.")
+        raise BenchError(
+            f"{title} in {found.folder} has no test photos. Run `gallop data check {name} DIR` to see what is missing."
+        )
     if found.incomplete:
         warnings.warn(
             f"{title} in {found.folder} has {len(found.class_names)} classes instead of {found.whole}, so its figures "
-            f"compare with nobody's; `gallop data check {name} DIR` tells more.",
+            f"cannot be compared with published ones. Run `gallop data check {name} DIR` for details.",
             stacklevel=2,
         )
     return replace(found, name=name)  # as the benchmark spells it
@@ -133,15 +143,18 @@ def _is_unlabelled(test: Path) -> bool:
 def _folder_set(name: str, folder: Path, content: ContentHash) -> PhotoSet:
     train, test = (read_folder(folder, split=split, content=content) for split in ("train", "test"))
     for path, reason in (*train.skipped, *test.skipped):
-        warnings.warn(f"{path} is left out: {reason}", stacklevel=2)
+        warnings.warn(f"{path} was skipped: {reason}", stacklevel=2)
     strange = sorted(set(test.class_names) - set(train.class_names))
     if strange:
-        raise BenchError(f"{folder / 'test'} has the class {strange[0]!r}, and train/ has not; take it away or add it.")
+        raise BenchError(
+            f"{folder / 'test'} has the class {strange[0]!r}, but train/ does not. Add it there, or "
+            "remove it from test/."
+        )
     pairs = duplicates(train, test)
     if pairs:
         warnings.warn(
-            f"{name}: train/ and test/ share {len(pairs)} pictures, so accuracy will be too good: {pairs[0][0]} is "
-            f"{pairs[0][1]}.",
+            f"{name}: train/ and test/ share {len(pairs)} pictures, so the accuracy will be too high. For example, "
+            f"{pairs[0][0]} is the same picture as {pairs[0][1]}.",
             stacklevel=2,
         )
     return PhotoSet(name, train, test)
@@ -154,16 +167,16 @@ def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tu
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     names = [name for name in names if not name.startswith((".", "__MACOSX"))] if spec.unknown.folder else []
     if spec.unknown.folder and not names:
-        raise BenchError(f"{folder} ('unknown') holds no folders of unknown photos; add some or take 'unknown' away.")
+        raise BenchError(f"{folder} ('unknown') contains no folders of unknown photos. Add some, or remove 'unknown'.")
     twice = sorted(set(names) & set(spec.unknown.sets))
     if twice:
-        raise BenchError(f"'unknown': {twice[0]!r} is a folder in {folder} and a set; rename the folder.")
+        raise BenchError(f"'unknown': {twice[0]!r} is both a folder in {folder} and a set. Rename the folder.")
     everything = [*names, *spec.unknown.sets]
     for name, skipped in spec.unknown.skip.items():
         strange = sorted(set(skipped) - set(everything))
         if strange:
             there = listed(everything, 20)
-            raise BenchError(f"'unknown', 'skip' of {name}: there is no group {strange[0]!r}, only {there}.")
+            raise BenchError(f"'unknown', 'skip' of {name}: there is no group {strange[0]!r}; the groups are {there}.")
     for name in names:
         yield name, _read_group(folder / name, content)
     for name in spec.unknown.sets:
@@ -177,7 +190,7 @@ def _read_group(folder: Path, content: ContentHash) -> LabelledPhotos:
         try:
             kept.setdefault(content(path), path)
         except ImageError as error:
-            warnings.warn(f"{path} is left out: {error}", stacklevel=2)
+            warnings.warn(f"{path} was skipped: {error}", stacklevel=2)
     if not kept:
-        raise BenchError(f"{folder} (unknown photos) holds no readable images.")
+        raise BenchError(f"{folder} (unknown photos) contains no readable images.")
     return LabelledPhotos(tuple(kept.values()), tuple(kept), (0,) * len(kept), ("",))

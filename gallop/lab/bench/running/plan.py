@@ -192,7 +192,7 @@ def make_plan(
         except (BackboneError, UnsupportedBackbone) as error:
             if only is None or {line.label, line.group} & set(only):
                 raise
-            warnings.warn(f"{line.label} is left out: {error}", stacklevel=2)
+            warnings.warn(f"{line.label} was skipped: {error}", stacklevel=2)
             continue
         places = [(shots, seed) for shots in line.shots for seed in spec.seeds] if learns else [(UNTAUGHT, UNTAUGHT)]
         for source in photos.sets.values():
@@ -222,10 +222,10 @@ def _check_rules(spec: Spec) -> None:
     for rule in spec.settings:
         strange = [name for name in rule.methods if name not in known]
         if strange:
-            raise BenchError(f"'settings' is about {strange[0]!r}, which is no method here that learns.")
+            raise BenchError(f"'settings' is for {strange[0]!r}, which is not a trained method of this benchmark.")
         for key in rule.settings:
             if not any(key in known[name] for name in rule.methods or known):
-                raise BenchError(f"'settings' has {key!r}, which no method has that it is about.")
+                raise BenchError(f"'settings' has {key!r}, which none of its methods has.")
 
 
 def _enough(source: PhotoSet, shots: int, asked: Collection[int] | None) -> bool:
@@ -235,8 +235,8 @@ def _enough(source: PhotoSet, shots: int, asked: Collection[int] | None) -> bool
     if asked is not None and shots not in asked:
         return False
     raise BenchError(
-        f"The set {source.name} has {fewest} training photos of {name!r}, but {shots} shots are asked for; add "
-        "photos, or leave these shots out with --shots or this set with --sets."
+        f"The set {source.name} has {fewest} training photos of {name!r}, but {shots} shots are needed. Add photos, "
+        "or leave out these shots with --shots, or this set with --sets."
     )
 
 

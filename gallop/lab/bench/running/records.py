@@ -98,9 +98,9 @@ class RecordStore:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
-            warnings.warn(f"{path} cannot be read ({error}); the run counts as not done.", stacklevel=2)
+            warnings.warn(f"{path} cannot be read ({error}), so the run counts as not done.", stacklevel=2)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            warnings.warn(f"{path} is damaged ({error!r:.200}); the run counts as not done.", stacklevel=2)
+            warnings.warn(f"{path} is damaged ({error!r:.200}), so the run counts as not done.", stacklevel=2)
         return None
 
     def read_all(self, keys: Collection[str]) -> dict[str, Record]:
@@ -114,14 +114,14 @@ class RecordStore:
 def _record(text: str, key: str) -> Record:
     found = json.loads(text)
     if not isinstance(found, dict):
-        raise ValueError("it is no record")
+        raise ValueError("it is not a record")
     record = Record(**found | {"figures": tuple(Figure(**figure) for figure in found["figures"])})
     if record.key != key or not (record.figures or record.failed):
         raise ValueError("it is not the record of this run")
     for figure in record.figures:
         if not 0 <= figure.value <= 1 or figure.n < 0:
-            raise ValueError(f"{figure} is no figure")
+            raise ValueError(f"{figure} is not a figure")
     for number in (*(record.seconds[part] for part in PARTS), record.peak_bytes, record.photos):
         if not math.isfinite(number) or number < 0:
-            raise ValueError(f"{number} is no count and no time")
+            raise ValueError(f"{number} is not a count or a time")
     return record

@@ -53,7 +53,7 @@ def among(found: Predictions, classes: Sequence[int] | None) -> KeptAnswers:
         TrainingDiverged: probabilities that are not numbers.
     """
     if not np.isfinite(found.probabilities).all():
-        raise TrainingDiverged("The answers are not numbers; try a smaller learning rate.")
+        raise TrainingDiverged("The answers are not finite numbers. Try a smaller learning rate.")
     return KeptAnswers.of(found, classes)
 
 
