@@ -149,7 +149,7 @@ def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_o
     assert "It was trained on mini. Choose that backbone to use it." in session.training.outcome[1]
     choose(at, "mini")
     assert session.training.outcome is not None
-    assert "choose that backbone" not in session.training.outcome[1]
+    assert "Choose that backbone" not in session.training.outcome[1]
 
 
 def test_settings_that_come_with_a_run_of_another_backbone_are_that_backbones(two: Open) -> None:
