@@ -43,8 +43,8 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
         (lambda: deck.enable(bee.id, False), "turned bee off"),
         (lambda: deck.add_photos([member(9, "wasp")]), "added 1 photo to wasp"),
         (lambda: deck.take_away(ant.id, "shots", photo), "removed 1.jpg from fire ant"),
-        (lambda: deck.relabel(ant.shots[1], "fire ant", "tests"), "put 2.jpg to the tests of fire ant"),
-        (lambda: deck.relabel(load_image(tiny.picture(77)), "bee"), "put picture to bee"),
+        (lambda: deck.relabel(ant.shots[1], "fire ant", "tests"), "moved 2.jpg to the tests of fire ant"),
+        (lambda: deck.relabel(load_image(tiny.picture(77)), "bee"), "moved picture to bee"),
         (lambda: deck.delete(bee.id), "deleted bee"),
     ]
     states = [deck.cards]

@@ -68,7 +68,7 @@ def test_hostile_zips_are_refused_in_a_sentence(files: Files, monkeypatch: pytes
     cases = {
         "not a zip": b"hello" * 20,
         "contains no prompts.safetensors": zip_of({"gallop.json": b"{}"}).getvalue(),
-        "holds 2 files named gallop.json": two,
+        "contains 2 files named gallop.json": two,
         "is encrypted": bytes(locked),
         "is damaged": bytes(damaged),
         "is not text": zip_of({**good(files), "gallop.json": b"\xff\xfe\xfa"}).getvalue(),
