@@ -33,7 +33,7 @@ else:
         words = []
         if changed:
             names = text.markdown(text.joined(session.training.taught.names))
-            words.append(f"Changed since training: {changed}. This page tests the trained classes: {names}.")
+            words.append(f"Changed since the training: {changed}. This page tests the trained classes: {names}.")
         if left_out:
             names = text.markdown(text.joined(left_out))
             words.append(
