@@ -36,7 +36,7 @@ PAPERS_KIND = REGION_KINDS[0]
 
 
 def called(name: str, kind: str) -> str:
-    """Return what a backbone with a kind of region features is called in the app."""
+    """Return the app's name for a backbone with a kind of region features."""
     return name if kind == PAPERS_KIND else f"{name} ({kind})"
 
 
@@ -77,7 +77,7 @@ class BackboneList:
         return list(self._backbones.values())
 
     def find(self, name: str) -> Choice | None:
-        """Return one that is known so far, by what it is called with its kind of regions."""
+        """Return one that is known so far, by its name with the kind of regions."""
         backbones = self._backbones
         if name in backbones:
             return Choice(backbones[name])
@@ -85,7 +85,7 @@ class BackboneList:
         return next((choice for choice in others if called(choice.known.name, choice.kind) == name), None)
 
     def seek(self, name: str) -> Choice | None:
-        """Return one, after seeking in the caches where it is not known yet, which may take seconds."""
+        """Return one; search the caches, which may take seconds, if it is not known yet."""
         found = self.find(name)
         if found is None:
             self.look()
@@ -93,7 +93,7 @@ class BackboneList:
         return found
 
     def look(self, *, again: bool = False) -> None:
-        """Seek in the caches: once, or ``again`` after a download."""
+        """Search the caches once, or ``again`` after a download."""
         with self._lock:
             if self._sought and not again:
                 return
@@ -102,7 +102,7 @@ class BackboneList:
 
 
 class BackboneProblem(PlainError):
-    """A backbone that cannot be had; the message says why and what to do.
+    """A backbone that is not available; the message says why and what to do.
 
     Args:
         backbone_name: given where trying again may help.
@@ -114,7 +114,7 @@ class BackboneProblem(PlainError):
 
 
 class BackboneLoading(BackboneProblem):
-    """A backbone that is not there yet, and will be."""
+    """A backbone that is still being loaded."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Lease:
         self._held = True
 
     def give_back(self) -> None:
-        """A second time does nothing."""
+        """Give the backbone back; a second call does nothing."""
         if self._held:
             self._held = False
             with self._room._lock:
@@ -297,7 +297,7 @@ class BackboneRoom:
             return sum(place.bytes for place in self._places.values())
 
     def close(self) -> None:
-        """Wait for what is being loaded; nothing is loaded any more."""
+        """Wait for what is being loaded and load nothing more."""
         with self._lock:
             loader, self._loader = self._loader, None
         if loader is not None:
@@ -309,8 +309,8 @@ class BackboneRoom:
         found = self.listing.find(name)
         if found is None:
             raise BackboneProblem(
-                f"The backbone {quoted(name)} is not on this machine, or whoever started the app did not name it "
-                "(--backbones)."
+                f"The backbone {quoted(name)} is not on this machine, or the app was started without naming it in "
+                "--backbones."
             )
         return found
 
@@ -329,7 +329,7 @@ class BackboneRoom:
         return place.loading
 
     def _load(self, place: _Place) -> None:
-        """On the loader's thread."""
+        """Load a backbone, on the loader's thread."""
         problem = ""
         try:
             self._make_room(place)
@@ -351,7 +351,7 @@ class BackboneRoom:
         self.listing.look()
 
     def _make_room(self, place: _Place) -> None:
-        """Let go what was not used for longest, until there is room; those that ship are small, and always come in."""
+        """Unload the least recently used until there is room; those that ship are small and always fit."""
         needed, most = place.known.memory, self._budget()
         end = time.monotonic() + PATIENCE_FOR_ROOM
         while place.known.name != DEFAULT_BACKBONE:
@@ -378,14 +378,14 @@ class BackboneRoom:
 
 
 def _no_room(known: KnownBackbone, most: int, held: list[str]) -> str:
-    need = f"{known.name} needs {known.memory / 1e9:.1f} GB of memory, and backbones may take {most / 1e9:.1f} GB here"
+    need = f"{known.name} needs {known.memory / 1e9:.1f} GB of memory, and the limit here is {most / 1e9:.1f} GB"
     if held and known.memory <= most:
         they = f"{' and '.join(held)} {'is' if len(held) == 1 else 'are'}"
         return (
-            f"{need}, where {they} in use by a training or a page. Try again when it has ended, or ask whoever started "
-            "the app for more (--backbone-memory)."
+            f"{need}. {they} in use by a training run or a page. Try again when that has ended, or ask whoever "
+            "started the app to raise --backbone-memory."
         )
-    return f"{need}. Choose a smaller one, or ask whoever started the app for more (--backbone-memory)."
+    return f"{need}. Choose a smaller backbone, or ask whoever started the app to raise --backbone-memory."
 
 
 # Seconds that one step waits.
@@ -418,7 +418,7 @@ class OnBackbone:
             raise
 
     def result(self) -> Any:
-        """What the task has made; None where it was cancelled before its backbone was there."""
+        """Return what the task has made; None if it was cancelled before its backbone was loaded."""
         try:
             return None if self._task is None else self._task.result()
         finally:
@@ -448,7 +448,7 @@ def downloading(room: BackboneRoom, name: str) -> Steps[str]:
     if not room.options.downloads:
         raise PlainError("Downloads are off: the app was started without --allow-downloads.")
     if name not in [known.name for known in offered_backbones()]:
-        raise PlainError(f"{name!r} is not on the list of what may be downloaded.")
+        raise PlainError(f"{name!r} is not on the list of backbones that can be downloaded.")
 
     def steps() -> Generator[Any, None, str]:
         from gallop.backbones.weights import fetch_weights

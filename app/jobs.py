@@ -31,7 +31,7 @@ STUCK_SECONDS = 600.0
 
 
 class PlainError(GallopError):
-    """A failure whose message is a sentence for the person at the screen."""
+    """A failure whose message is a sentence for the user."""
 
 
 class QueueFull(PlainError):
@@ -53,7 +53,7 @@ class Task(Protocol):
         """Yield the progress after each step; a task may be closed at any of them."""
 
     def result(self) -> Any:
-        """What there is so far; asked for when the work is done and when it was cancelled."""
+        """Return what there is so far, when the work is done or was cancelled."""
 
 
 @dataclass(frozen=True)
@@ -172,12 +172,12 @@ class JobManager:
         queue = self._urgent if urgent else self._background
         with self._work:
             if self._closed:
-                raise PlainError("The app is shutting down; nothing more is started.")
+                raise PlainError("The app is shutting down and starts no new jobs.")
             self._give_up_if_stuck()
             there = [*queue, *([self._running] if self._running else [])]
             mine = [job for job in there if (job.visitor, job.urgent) == (visitor, urgent)]
             if len(mine) > self._waiting:
-                raise QueueFull(f"{len(mine)} of your jobs are not done yet; try again in a minute.")
+                raise QueueFull(f"{len(mine)} of your jobs are still waiting or running. Try again in a minute.")
             job = Job(
                 task,
                 self,

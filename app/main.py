@@ -84,7 +84,7 @@ streamlit_insides.keep_to_the_page_asked_for()
 
 
 def make_ready() -> None:
-    """All that the first page would load and work out while its first visitor waits."""
+    """Load and compute what the first visitor would otherwise wait for."""
     for script in FIRST_SCRIPTS:
         for node in ast.parse(script.read_bytes()).body:
             if isinstance(node, ast.ImportFrom) and node.module:
@@ -98,7 +98,7 @@ def make_ready() -> None:
 
 
 def notebook(request: Request) -> Response:
-    """One that a step of the page Method leads to, with what it imports."""
+    """Return a notebook that a step of the page Method links to, with what it imports."""
     stem = request.path_params["stem"]
     if stem not in NOTEBOOKS:
         raise HTTPException(404)
@@ -110,7 +110,7 @@ def notebook(request: Request) -> Response:
 
 
 def load_ahead() -> None:
-    """Beside the pages: who looks at the first sample needs it only afterwards."""
+    """Load the default backbone in the background: the first sample is shown without it."""
     rest.wait(REST)
     with suppress(BackboneProblem):  # a page says so to whoever needs it
         resources.backbones().lease(DEFAULT_BACKBONE, patience=LOADED_WITHIN)
@@ -121,7 +121,7 @@ def load_ahead() -> None:
 
 
 def look_after_memory() -> None:
-    """As long as the server runs: what nobody needs goes, and what has gone is the system's again.
+    """Free what nobody needs and return it to the system, as long as the server runs.
 
     glibc keeps it for next time (``gallop.runtime.process``), and small things that stay lie between large ones that
     went: one visitor's clicks left more and more of it. Garbage is looked for here, where Streamlit would do it after
@@ -139,7 +139,7 @@ def look_after_memory() -> None:
 
 @asynccontextmanager
 async def starts(_: st.App) -> AsyncIterator[None]:
-    """The first visitor is to wait no longer than the second; and the backbone that all begin with is loaded.
+    """Start the server's threads, with the first page ready and the default backbone on its way.
 
     That the browser opens is seen to by Streamlit for a script, not for a server of one's own.
     """

@@ -187,7 +187,7 @@ class Rest:
         self._since = time.monotonic()
 
     def wait(self, seconds: float) -> None:
-        """Until nothing has been sent for so long."""
+        """Wait until nothing has been sent for so many seconds."""
         while (left := self._since + seconds - time.monotonic()) > 0:
             time.sleep(left)
 
@@ -206,7 +206,7 @@ class FirstPage:
         self._file, self._address, self._waiting = folder / _INDEX, address, waiting
 
     def at(self, scope: Scope) -> str:
-        """Return the page for who asks for it; nothing where Streamlit's own is to be sent as it is."""
+        """Return the page for a request; empty where Streamlit's own is sent unchanged."""
         if scope["method"] != "GET" or scope["path"] != self._address:
             return ""
         seen = self._waiting(scope["query_string"].decode("latin-1"), _browser(scope))

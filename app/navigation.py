@@ -41,8 +41,8 @@ if taught is not None:
     current.show(session, taught)
 above = slot()  # nothing in it keeps a state: a click on a page's name is told by that (ui/streamlit_insides.py)
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
-    why = "has ended, and its photos are gone, or another browser began it"
-    above.info(f"The session of this address {why}. You start anew.", icon=":material/info:")
+    why = "has ended and its photos are gone, or it belongs to another browser"
+    above.info(f"The session at this address {why}. This is a new session.", icon=":material/info:")
 remembered.run_begins()
 backbones.settle_download(session)
 current.settle_opening(session)

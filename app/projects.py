@@ -118,14 +118,14 @@ class Project:
 
 
 def run_fingerprint(facts: str, files: Files) -> str:
-    """Return SHA-256 over what is known of a run and over its checkpoint."""
+    """Return SHA-256 over the facts of a run and its checkpoint."""
     digest = hashlib.sha256()
     for part in (facts.encode(), files.settings.encode(), files.prompts):
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()
 
 
-_ABOUT = "A project of GalLoP Explorer: its pages Teach and Export open it."
+_ABOUT = "A GalLoP Explorer project. Open it on the page Teach or Export."
 # Characters of a file's or a folder's name; the whole name stands in the manifest.
 _LONGEST = 60
 
@@ -155,8 +155,9 @@ def project_file(project: Project) -> bytes:
     made = zipped(whole)
     if len(made) > MAX_ARCHIVE_BYTES or len(whole) > MAX_MEMBERS:
         raise ProjectProblem(
-            f"This project has {len(made) / 2**20:.0f} MB in {len(whole)} files; {MAX_ARCHIVE_BYTES // 2**20} MB and "
-            f"{MAX_MEMBERS} files are the most. Remove some photos, or delete runs on the page Compare."
+            f"This project has {len(made) / 2**20:.0f} MB in {len(whole)} files. The limits are "
+            f"{MAX_ARCHIVE_BYTES // 2**20} MB and {MAX_MEMBERS} files. Remove some photos, or delete runs on the page "
+            "Compare."
         )
     return made
 
@@ -199,7 +200,7 @@ def _run(number: int, kept: ProjectRun, files: dict[str, bytes]) -> dict[str, st
 
 
 def _free(words: str, used: list[str]) -> str:
-    """A name that every system allows and that no other here has, upper and lower case alike."""
+    """Return a file name that every system allows and that is not used here yet, ignoring case."""
     kept = "".join(char if char.isalnum() or char in " -()" else "_" for char in words)[:_LONGEST].strip() or "_"
     taken, number, free = {name.casefold() for name in used}, 1, kept
     while free.casefold() in taken:
@@ -234,7 +235,7 @@ class Said:
     @classmethod
     def _of(cls, held: Any, where: str) -> Said:
         if not isinstance(held, dict):
-            raise wrong(where, "is not laid out as it should be")
+            raise wrong(where, "does not have the expected structure")
         return cls(held, where)
 
     def _get(self, key: str, fits: Callable[[Any], bool], otherwise: str) -> Any:
@@ -244,23 +245,23 @@ class Said:
         return found
 
     def text(self, key: str, most: int = MOST_TEXT) -> str:
-        return str(self._get(key, lambda found: isinstance(found, str) and len(found) <= most, "has no usable"))
+        return str(self._get(key, lambda found: isinstance(found, str) and len(found) <= most, "has no valid text in"))
 
     def sha256(self, key: str) -> str:
         self.text(key)  # another refusal where it is no text at all
         return str(self._get(key, _is_digest, "has no fingerprint in"))
 
     def flag(self, key: str) -> bool:
-        return bool(self._get(key, lambda found: isinstance(found, bool), "has no yes or no in"))
+        return bool(self._get(key, lambda found: isinstance(found, bool), "has no true or false in"))
 
     def number(self, key: str) -> Any:
-        """Return a number, or None where there is expressly none."""
+        """Return a number, or None where the value is null."""
         return self._get(key, lambda found: found is None or _finite(found), "has no number in")
 
     def whole(self, key: str, below: int) -> Any:
-        """Return a whole number from 0, or None where there is expressly none."""
+        """Return a whole number from 0, or None where the value is null."""
         return self._get(
-            key, lambda found: found is None or (_is_whole(found) and found < below), "has no such number in"
+            key, lambda found: found is None or (_is_whole(found) and found < below), "has no valid number in"
         )
 
     def wholes(self, key: str) -> tuple[int, ...]:
@@ -278,15 +279,15 @@ class Said:
 
 
 def wrong(where: str, what: str) -> ProjectProblem:
-    """Return the refusal of a file that was written by nobody's app, or changed since."""
+    """Return the error for a file that is damaged or was changed."""
     return ProjectProblem(
-        f"{where} {what}: it was damaged or changed, so nothing of the project was opened. Take another copy of the "
-        "file, or save the project anew."
+        f"{where} {what}. The file is damaged or was changed, so the project was not opened. Use another copy of the "
+        "file, or save the project again."
     )
 
 
 def run_said(facts: str, name: str, where: str) -> Run:
-    """Return the run that a project tells of, each of its facts looked at: it comes from a stranger.
+    """Return the run that a project describes, with every fact checked: the file is untrusted.
 
     Raises:
         ProjectProblem: they are of another kind, or settings are out of range.
@@ -298,7 +299,7 @@ def run_said(facts: str, name: str, where: str) -> Run:
     except (ValueError, TypeError, AttributeError):  # a setting, a name, or a list in a name's place
         sound = False
     if not sound or run is None:
-        raise wrong(where, "describes a run in an unknown way")
+        raise wrong(where, "does not contain a valid description of a run")
     return run
 
 
@@ -350,7 +351,7 @@ def read_project(file: BinaryIO, name: str) -> Project:
     """Return the project in a file.
 
     Raises:
-        ProjectProblem: no zip or no project; of a newer version; cut, changed, hostile or too large.
+        ProjectProblem: not a zip or not a project; of a newer version; incomplete, changed, hostile or too large.
     """
     shown = printable_name(name)
     try:
@@ -360,10 +361,10 @@ def read_project(file: BinaryIO, name: str) -> Project:
     except ProjectProblem:
         raise
     except ArchiveError as error:
-        rest = "" if shown in str(error) else f" So nothing of {shown} was opened."
+        rest = "" if shown in str(error) else f" So {shown} was not opened."
         raise ProjectProblem(f"{error}{rest}") from error
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
-        raise ProjectProblem(f"{shown} cannot be read as a zip: it is damaged, or only a part of a file.") from error
+        raise ProjectProblem(f"{shown} cannot be read as a zip file: it is damaged or incomplete.") from error
 
 
 @dataclass
@@ -376,30 +377,32 @@ class _Opened:
     def __post_init__(self) -> None:
         found = [member for member in self.archive.infolist() if not member.is_dir()]
         if len(found) > MAX_MEMBERS:
-            raise ProjectProblem(f"{self.shown} holds {len(found)} files; {MAX_MEMBERS} are the most.")
+            raise ProjectProblem(f"{self.shown} contains {len(found)} files. The maximum is {MAX_MEMBERS}.")
         for member in found:
             parts = member.filename.replace("\\", "/").split("/")
             if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
-                raise wrong(self.shown, f"has a path that leads out of it, {printable_name(member.filename)}")
+                raise wrong(
+                    self.shown, f"has a path that points outside the archive, {printable_name(member.filename)}"
+                )
             if stat.S_ISLNK(member.external_attr >> 16):
-                raise wrong(self.shown, f"holds a link, {printable_name(member.filename)}")
+                raise wrong(self.shown, f"contains a link, {printable_name(member.filename)}")
         self.members = {member.filename: member for member in found}
         if len(self.members) < len(found):
-            raise wrong(self.shown, "holds two files of one name")
+            raise wrong(self.shown, "contains two files with the same name")
         if sum(member.file_size for member in found) > MAX_TOTAL_BYTES:
             raise self._too_much()
 
     def project(self) -> Project:
         if MANIFEST not in self.members:
             raise ProjectProblem(
-                f"{self.shown} is not a project: it has no {MANIFEST} in it. Photos in class folders are taken by "
-                "Teach, and a model's zip by Export."
+                f"{self.shown} is not a project: it does not contain {MANIFEST}. Open photos in class folders on "
+                "Teach, and a model's zip on Export."
             )
         said = Said.of_text(self._text(MANIFEST), f"{MANIFEST} in {self.shown}")
         self._check_version(said)
         runs = tuple(self._run(each) for each in said.objects("runs")[: MOST_RUNS + 1])
         if len(runs) > MOST_RUNS:
-            raise ProjectProblem(f"{self.shown} holds more than {MOST_RUNS} runs, which are the most.")
+            raise ProjectProblem(f"{self.shown} contains more than {MOST_RUNS} runs, which is the maximum.")
         return Project(
             self._cards(said),
             self._shelves(said.object("shelves")),
@@ -415,12 +418,13 @@ class _Opened:
     def _check_version(self, said: Said) -> None:
         found = said.held.get("format")
         if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-            raise wrong(said.where, "has no format")
+            raise wrong(said.where, "has no valid format number")
         if found > PROJECT_FORMAT:
             by = printable_name(said.text("version", 80)) if "version" in said.held else "another version"
             raise ProjectProblem(
-                f"{self.shown} was saved by a newer version of this app ({by}, format {found}; this one reads up to "
-                f"{PROJECT_FORMAT}), so it is not opened. Update the app: pip install -U 'gallop-explorer[app]'."
+                f"{self.shown} was saved by a newer version of this app ({by}, format {found}) and was not opened. "
+                f"This version reads formats up to {PROJECT_FORMAT}. Update the app: pip install -U "
+                "'gallop-explorer[app]'."
             )
 
     # Photos ----------------------------------------------------------------------------------------------------------
@@ -428,14 +432,14 @@ class _Opened:
     def _cards(self, said: Said) -> tuple[Card, ...]:
         listed_cards = said.objects("cards")
         if len(listed_cards) > MOST_CARDS:
-            raise ProjectProblem(f"{self.shown} holds {len(listed_cards)} classes; {MOST_CARDS} are the most.")
+            raise ProjectProblem(f"{self.shown} contains {len(listed_cards)} classes. The maximum is {MOST_CARDS}.")
         names = [each.text("name") for each in listed_cards]
         try:
             as_they_are = not names or clean_names(names) == tuple(names)
         except GallopError:  # too long, invisible, or two that are the same
             as_they_are = False
         if not as_they_are:
-            raise wrong(said.where, f"has class names that cannot be used ({listed(names)})")
+            raise wrong(said.where, f"has invalid class names ({listed(names)})")
         cards = []
         for number, (name, each) in enumerate(zip(names, listed_cards, strict=True), 1):
             shots, tests = (self._pile(each, pile, MOST_PHOTOS, SHOT_SIDE) for pile in ("shots", "tests"))
@@ -453,14 +457,16 @@ class _Opened:
     def _check_once(self, photos: Iterable[Photo]) -> None:
         digests = [photo.sha256 for photo in photos]
         if len(digests) > MOST_ALTOGETHER:
-            raise ProjectProblem(f"{self.shown} holds {len(digests)} photos on cards; {MOST_ALTOGETHER} are the most.")
+            raise ProjectProblem(
+                f"{self.shown} contains {len(digests)} photos on cards. The maximum is {MOST_ALTOGETHER}."
+            )
         if len(set(digests)) < len(digests):
-            raise wrong(self.shown, "holds a photo twice")
+            raise wrong(self.shown, "contains a photo twice")
 
     def _pile(self, said: Said, pile: str, most: int, side: int) -> tuple[Photo, ...]:
         photos = said.objects(pile)
         if len(photos) > most:
-            raise ProjectProblem(f"{self.shown} holds {len(photos)} photos of one kind; {most} are the most.")
+            raise ProjectProblem(f"{self.shown} contains {len(photos)} photos in one list. The maximum is {most}.")
         return tuple(self._photo(each, side) for each in photos)
 
     def _photo(self, said: Said, side: int) -> Photo:
@@ -471,7 +477,7 @@ class _Opened:
         except GallopError as error:
             if isinstance(error, ProjectProblem | ArchiveError):
                 raise
-            raise ProjectProblem(f"{error} So nothing of {self.shown} was opened.") from error
+            raise ProjectProblem(f"{error} So {self.shown} was not opened.") from error
         if photo.sha256 != said.sha256("sha256"):
             raise wrong(f"{printable_name(path)} in {self.shown}", "is not the photo that was saved")
         return in_memory_once(photo)
@@ -503,7 +509,7 @@ class _Opened:
             try:
                 found[name] = Settings(**held)
             except ConfigError as error:
-                raise wrong(said.where, f"has a setting that cannot be used ({str(error).rstrip('.')})") from error
+                raise wrong(said.where, f"has an invalid setting ({str(error).rstrip('.')})") from error
         return found
 
     # Members ---------------------------------------------------------------------------------------------------------
@@ -512,12 +518,12 @@ class _Opened:
         try:
             return self._bytes(path, _MOST_JSON).decode("utf-8")
         except UnicodeDecodeError as error:
-            raise wrong(f"{printable_name(path)} in {self.shown}", "is no text") from error
+            raise wrong(f"{printable_name(path)} in {self.shown}", "is not valid UTF-8 text") from error
 
     def _bytes(self, path: str, most: int) -> bytes:
         shown = f"{printable_name(path)} in {self.shown}"
         if path not in self.members:
-            raise ProjectProblem(f"{shown} is missing, so nothing of the project was opened. Take another copy of it.")
+            raise ProjectProblem(f"{shown} is missing, so the project was not opened. Use another copy of the project.")
         member = self.members[path]
         most = min(most, MAX_RATIO * max(member.compress_size, PIECE))
         data = member_bytes(
@@ -525,7 +531,7 @@ class _Opened:
             member,
             self.shown,
             most,
-            ArchiveError(f"{shown} unpacks to more than such a file has: this is no project of this app."),
+            ArchiveError(f"{shown} is too large when unpacked. This project was not saved by this app."),
         )
         self.left -= len(data)
         if self.left < 0:
@@ -533,4 +539,4 @@ class _Opened:
         return data
 
     def _too_much(self) -> ProjectProblem:
-        return ProjectProblem(f"{self.shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the most.")
+        return ProjectProblem(f"{self.shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the limit.")

@@ -18,7 +18,7 @@ _LINKS = re.compile(r"(?<=:)(?=\S)|(?<=@)|(?<=www)(?=\\?\.)", re.IGNORECASE)
 
 
 def markdown(text: object) -> str:
-    """``text`` as plain words inside Markdown: shown as typed, nothing of it is a command.
+    """Return ``text`` escaped for Markdown, so that it is shown as typed.
 
     >>> markdown("*a* <b>")
     '\\\\*a\\\\* \\\\<b\\\\>'
@@ -27,7 +27,7 @@ def markdown(text: object) -> str:
 
 
 def plotly(text: object, longest: int = 32) -> str:
-    """``text`` as plain words inside a Plotly label, shortened to ``longest`` characters."""
+    """Return ``text`` escaped for a Plotly label, shortened to ``longest`` characters."""
     line = shorten(text, longest)
     # Plotly reads a few HTML tags and, between dollar signs, mathematics.
     return html.escape(line, quote=False).replace("$", "&#36;")
@@ -39,7 +39,7 @@ def shorten(text: object, longest: int = 32) -> str:
 
 
 def percent(share: float) -> str:
-    """A probability in words that never claims certainty: 0.99999 is "> 99.9 %".
+    """Return a probability in words that never claim certainty: 0.99999 is "> 99.9 %".
 
     >>> percent(0.5), percent(0.99999), percent(0.00001)
     ('50.0 %', '> 99.9 %', '< 0.1 %')
@@ -52,7 +52,7 @@ def percent(share: float) -> str:
 
 
 def gain(points: float, on: str, digits: int = 0) -> str | None:
-    """A difference in words, such as "+3 points vs zero-shot"; of none there is nothing to say, and no arrow to draw.
+    """Return a difference in words, such as "+3 points vs zero-shot"; None where it rounds to 0.
 
     >>> gain(3.2, "zero-shot"), gain(-0.04, "B", 1)
     ('+3 points vs zero-shot', None)
@@ -61,7 +61,7 @@ def gain(points: float, on: str, digits: int = 0) -> str | None:
 
 
 def joined(names: list[str] | tuple[str, ...], most: int = 6) -> str:
-    """Names in a sentence, not escaped: "a, b and c"; of a long list the first few and a count."""
+    """Return names in a sentence, not escaped: "a, b and c"; of a long list the first few and a count."""
     shown = [shorten(name) for name in names[:most]]
     if len(names) > most:
         return f"{', '.join(shown)} and {len(names) - most} more"
@@ -69,7 +69,7 @@ def joined(names: list[str] | tuple[str, ...], most: int = 6) -> str:
 
 
 def time_of_day(seconds: float, zone: str | None = None) -> str:
-    """When it will be so many seconds since 1970, as a clock shows it in a browser's time zone.
+    """Return the time of day, so many seconds since 1970, in a browser's time zone.
 
     >>> time_of_day(1700000000, "Europe/Berlin")
     '23:13'
@@ -87,7 +87,7 @@ def time_of_day(seconds: float, zone: str | None = None) -> str:
 
 
 def roughly(seconds: float) -> str:
-    """A time that nobody counts exactly.
+    """Return a duration in rough words.
 
     >>> roughly(120), roughly(5400), roughly(28800)
     ('a few minutes', '90 minutes', '8 hours')

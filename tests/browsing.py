@@ -133,14 +133,14 @@ def open_sample(page: Page) -> None:
     """Put the sample project in, on the page Test, until its model answers."""
     go(page, "Test")
     page.get_by_role("button", name="Try it with a sample project").click()
-    expect(metric(page, re.compile("Right on the"))).to_contain_text("%", timeout=4 * PATIENCE)  # torch and mini first
+    expect(metric(page, re.compile("Accuracy on"))).to_contain_text("%", timeout=4 * PATIENCE)  # torch and mini first
 
 
 def go(page: Page, name: str) -> None:
     """To another page, until it is whole: every page ends with the privacy line."""
     page.get_by_role("link", name=name, exact=True).click()
     expect(page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
-    expect(page.get_by_text("sent to no other machine")).to_be_visible()
+    expect(page.get_by_text("not sent to another machine")).to_be_visible()
     settled(page)
 
 

@@ -35,7 +35,7 @@ CLUTTER = ("__macosx", ".ds_store", "thumbs.db", "desktop.ini")
 
 
 class ArchiveError(GallopError, ValueError):
-    """An archive that is not read, or no further; the message is a sentence."""
+    """An archive that is not read, or not to its end; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ class Member:
 
 
 def sorted_out(files: Iterable[Any], class_name: str | None = None) -> Iterator[Member | str]:
-    """Uploads (photos, zips, or the files of a folder with their paths) to photos by class, and a sentence for each
-    that is refused.
+    """Yield photos by class from uploads (photos, zips or a folder's files with paths) and a sentence for each refusal.
 
     Args:
         class_name: of all of them; None asks the folder each lies in.
@@ -75,7 +74,7 @@ def sorted_out(files: Iterable[Any], class_name: str | None = None) -> Iterator[
 
 
 def is_zip(file: BinaryIO) -> bool:
-    """By its first bytes; the name counts for nothing."""
+    """Return whether a file is a zip, by its first bytes."""
     file.seek(0)
     head = file.read(4)
     file.seek(0)
@@ -83,34 +82,34 @@ def is_zip(file: BinaryIO) -> bool:
 
 
 def place_of(path: str, class_name: str | None = None) -> CardPlace | None:
-    """Where a file goes by its path, such as ``ant/1.jpg`` or ``photos/test/ant/1.jpg``; None for clutter.
+    """Return the place for a path such as ``ant/1.jpg`` or ``photos/test/ant/1.jpg``; None for clutter.
 
     Args:
         class_name: its class, whatever its folder is called.
 
     Raises:
-        ArchiveError: a path that names no class, or that no honest archive holds.
+        ArchiveError: the path names no class, or is unsafe.
     """
     shown = printable_name(path)
     parts = unicodedata.normalize("NFC", path).replace("\\", "/").split("/")
     if any(part.lower() in CLUTTER or part.startswith("._") for part in parts):
         return None
     if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
-        raise ArchiveError(f"{shown} has a path that leads out of the archive.")
+        raise ArchiveError(f"{shown} has a path that points outside the archive.")
     if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in path):
         raise ArchiveError(f"{shown} has invisible characters in its path.")
     if len(parts) > _DEEPEST:
-        raise ArchiveError(f"{shown} is too deep in folders: class/photo.jpg is read.")
+        raise ArchiveError(f"{shown} is nested too deeply. Use a folder per class, as in class/photo.jpg.")
     test = any(part.lower() in TEST_FOLDERS for part in parts[:-1])
     if class_name is not None:
         return CardPlace(class_name, test, parts[-1])
     if not parts[-1].lower().endswith(IMAGE_SUFFIXES):
-        raise ArchiveError(f"{shown} is not named like a photo ({', '.join(IMAGE_SUFFIXES)}).")
+        raise ArchiveError(f"{shown} does not have an image file extension ({', '.join(IMAGE_SUFFIXES)}).")
     if len(parts) < 2:
-        raise ArchiveError(f"{shown} is not in a folder. The folder's name is the class: put it into one.")
+        raise ArchiveError(f"{shown} is not in a folder. Put it in a folder named after its class.")
     folder = parts[-2]
     if len(folder) > MAX_NAME_LENGTH:
-        raise ArchiveError(f"{shown}: the folder's name is too long for a class.")
+        raise ArchiveError(f"{shown}: the folder's name is too long for a class name.")
     try:
         return CardPlace(folder_to_name(folder), test, parts[-1])
     except ClassNameError as error:
@@ -118,7 +117,7 @@ def place_of(path: str, class_name: str | None = None) -> CardPlace | None:
 
 
 def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Iterator[Member | str]:
-    """The photos of a zip one after another, and a sentence for each member that is refused.
+    """Yield the photos of a zip, and a sentence for each member that is refused.
 
     Raises:
         ArchiveError: no zip, one that cannot be read, or one that unpacks to too much; what came before is good.
@@ -129,7 +128,7 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
             if len(members) > MAX_MEMBERS:
-                raise ArchiveError(f"{shown} holds {len(members)} files; {MAX_MEMBERS} are the most.")
+                raise ArchiveError(f"{shown} contains {len(members)} files. The maximum is {MAX_MEMBERS}.")
             if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
                 raise _too_much(shown)
             left = MAX_TOTAL_BYTES
@@ -149,11 +148,11 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
         if isinstance(error, ArchiveError):
             raise
-        raise ArchiveError(f"{shown} cannot be read as a zip: make it again.") from error
+        raise ArchiveError(f"{shown} cannot be read as a zip file. Create it again.") from error
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str) -> bytes:
-    """A photo's bytes, at most one piece beyond what is allowed."""
+    """Return a photo's bytes, at most one piece beyond the limit."""
     return member_bytes(
         archive,
         member,
@@ -166,14 +165,14 @@ def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: s
 def member_bytes(
     archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str, most: int, too_large: ArchiveError
 ) -> bytes:
-    """A member read as a stream, at most one piece beyond ``most`` bytes, whatever the archive says of it.
+    """Read a member as a stream, at most one piece beyond ``most`` bytes, whatever size the archive declares.
 
     Raises:
         ArchiveError: encrypted, damaged, or ``too_large``.
     """
     shown = printable_name(member.filename)
     if member.flag_bits & 0x1:
-        raise ArchiveError(f"{shown} is encrypted: make {archive_name} without a password.")
+        raise ArchiveError(f"{shown} is encrypted. Create {archive_name} without a password.")
     if member.file_size > most:
         raise too_large
     data = io.BytesIO()
@@ -186,36 +185,42 @@ def member_bytes(
     except ArchiveError:
         raise
     except Exception as error:  # a wrong checksum, a broken stream, an unknown method: each has its own
-        raise ArchiveError(f"{shown} cannot be unpacked: it is damaged, or packed in a way not read here.") from error
+        raise ArchiveError(
+            f"{shown} cannot be unpacked: it is damaged, or its compression method is not supported."
+        ) from error
     return data.getvalue()
 
 
 def _too_large(shown: str, member: zipfile.ZipInfo) -> ArchiveError:
     megabytes = DEFAULT_LIMITS.max_bytes // 2**20
     if member.file_size > DEFAULT_LIMITS.max_bytes:
-        return ArchiveError(f"{shown} is larger than {megabytes} MB, the most for a photo: make it smaller first.")
-    return ArchiveError(f"{shown} unpacks to more than {MAX_RATIO} times its size; no photo does.")
+        return ArchiveError(f"{shown} is larger than {megabytes} MB, the limit for a photo. Make it smaller first.")
+    return ArchiveError(f"{shown} unpacks to more than {MAX_RATIO} times its size, which no photo does.")
 
 
 def _too_much(shown: str) -> ArchiveError:
-    return ArchiveError(f"{shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the most: split it.")
+    return ArchiveError(
+        f"{shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, the limit for a zip file. Split it."
+    )
 
 
 def check_whole(archive: BinaryIO, shown: str) -> None:
-    """Size, and the size of the list of members as the archive's end declares it.
+    """Check the size, and the declared size of the list of members.
 
     Raises:
         ArchiveError: too large, no zip, or too long a list.
     """
     size = archive.seek(0, io.SEEK_END)
     if size > MAX_ARCHIVE_BYTES:
-        raise ArchiveError(f"{shown} is larger than {MAX_ARCHIVE_BYTES // 2**20} MB, the most for a zip: split it.")
+        raise ArchiveError(
+            f"{shown} is larger than {MAX_ARCHIVE_BYTES // 2**20} MB, the limit for a zip file. Split it."
+        )
     archive.seek(max(size - 2**16 - 22, 0))
     tail = archive.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + 22:
-        raise ArchiveError(f"{shown} is not a zip, or only a part of one.")
+        raise ArchiveError(f"{shown} is not a zip file, or it is incomplete.")
     (directory,) = struct.unpack("<I", tail[at + 12 : at + 16])
     if tail[max(at - 20, 0) : at].startswith(b"PK\x06\x07") or directory > MAX_DIRECTORY_BYTES:
-        raise ArchiveError(f"{shown} lists far too many files; {MAX_MEMBERS} are the most.")
+        raise ArchiveError(f"{shown} lists too many files. The maximum is {MAX_MEMBERS}.")
     archive.seek(0)

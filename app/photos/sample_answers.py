@@ -135,7 +135,7 @@ class SampleAnswer:
 
     @cached_property
     def shown(self) -> dict[str, Any]:
-        """What an explainer shows, but for what it stands at."""
+        """What an explainer shows, without its settings."""
         return {"photo": photo_url(self.image, self.crop), **self.cosines, **palettes()}
 
 
@@ -161,7 +161,7 @@ def sample_answers() -> dict[str, SampleAnswer]:
 
 
 def worked_out() -> list[dict[str, Any]]:
-    """Return what the backbone that ships says of every sample, as the file holds it."""
+    """Return the shipped backbone's answers to every sample, as in the file."""
     from gallop import GalLoPClassifier
 
     classifier, found = GalLoPClassifier("mini", device="cpu", cache=False), []

@@ -36,9 +36,9 @@ def no_room(name: str, size: int, held: int) -> str:
     if held + size <= allowed():
         return ""
     return (
-        f"{name} does not fit: it takes {_megabytes(size)}, you have {_megabytes(held)} here, and "
-        f"{_megabytes(allowed())} are the most for one visitor. Remove photos first, or ask whoever started the app "
-        "for more (--visitor-memory)."
+        f"{name} does not fit: it takes {_megabytes(size)}, you already use {_megabytes(held)}, and the limit for one "
+        f"visitor is {_megabytes(allowed())}. Remove photos first, or ask whoever started the app to raise "
+        "--visitor-memory."
     )
 
 
@@ -70,7 +70,7 @@ class UnreadFiles:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def comes(self, file: str, name: str, size: int, browser: str, page: str, held: int) -> str:
-        """Take note of a file before its first byte is read; why there is no room for it, as a sentence.
+        """Note a file before its first byte is read; return why there is no room for it, as a sentence.
 
         Args:
             held: bytes of the photos that this browser's visitors have.
@@ -87,7 +87,7 @@ class UnreadFiles:
             return problem
 
     def has_gone(self, file: str) -> None:
-        """It was read, or has never come."""
+        """Forget a file that was read or never came."""
         with self._lock:
             self._files.pop(file, None)
 
@@ -117,7 +117,7 @@ class UnreadFiles:
 
 
 def strip(photos: Sequence[Photo], *, side: int = 64, most: int = 8) -> bytes:
-    """The first few photos side by side, each cut to a square, as a JPEG."""
+    """Return the first few photos side by side, each cropped to a square, as a JPEG."""
     shown = photos[:most]
     picture = Image.new("RGB", (side * len(shown), side))
     for place, photo in enumerate(shown):
@@ -130,7 +130,7 @@ def strip(photos: Sequence[Photo], *, side: int = 64, most: int = 8) -> bytes:
 
 
 def thumbnail_url(photo: Photo, size: tuple[int, int] = (144, 96)) -> str:
-    """One photo, cut to this shape, as a JPEG in a data URL."""
+    """Return a photo, cropped to this shape, as a JPEG in a data URL."""
     return picture_url(ImageOps.fit(photo.image, size, Image.Resampling.BILINEAR), "JPEG", quality=80)
 
 
@@ -183,7 +183,7 @@ class Shelf:
         for file in files:
             if len(self.photos) >= self.most:  # before it is decoded: of thousands dropped at once, most find no place
                 name = printable_name(str(getattr(file, "name", "") or "The photo"))
-                refused.append(f"{name} does not fit: {self.most} photos are the most here. Remove some first.")
+                refused.append(f"{name} does not fit: the limit here is {self.most} photos. Remove some first.")
                 continue
             try:
                 photo = small(file, self.side)
@@ -191,7 +191,7 @@ class Shelf:
                 refused.append(str(error))
                 continue
             if photo.sha256 in self.photos:
-                refused.append(f"{photo.name} is here already; the same picture twice adds nothing.")
+                refused.append(f"{photo.name} is already here. The same picture twice adds nothing.")
             elif problem := self.fits(photo):
                 refused.append(problem)
             else:
@@ -203,12 +203,12 @@ class Shelf:
 
 
 def size_of(photo: Photo) -> int:
-    """The bytes that a photo takes in memory: four a pixel, as Pillow keeps colours."""
+    """Return the bytes that a photo takes in memory: four a pixel, as Pillow keeps colours."""
     return 4 * photo.width * photo.height
 
 
 def free_name(name: str, used: Iterable[str]) -> str:
-    """Phones call every photo image.jpg; two photos need two names."""
+    """Return a name that is not used yet: phones call every photo image.jpg."""
     taken = set(used)
     number, free = 1, name
     while free in taken:
@@ -218,7 +218,7 @@ def free_name(name: str, used: Iterable[str]) -> str:
 
 
 def small(source: Any, side: int, name: str | None = None) -> Photo:
-    """A photo with its longest side at most ``side``, and its name, or ``name``.
+    """Return a photo with its longest side at most ``side`` pixels.
 
     Raises:
         ImageError: as ``load_image``.
@@ -232,7 +232,7 @@ def small(source: Any, side: int, name: str | None = None) -> Photo:
 
 
 def in_memory_once(photo: Photo) -> Photo:
-    """The photo, with the picture of the same content that is kept already, on another card or by another visitor.
+    """Return the photo with the picture of the same content that is already kept, on any card of any visitor.
 
     Runs, changes that can be undone and every visitor of the sample keep the same photos. Nobody draws on them.
     """
@@ -241,11 +241,11 @@ def in_memory_once(photo: Photo) -> Photo:
 
 
 def outline(photo: Photo) -> int:
-    """256 bits: of each of 16 x 16 places, whether it is brighter than the one to its left (a "difference hash")."""
+    """Return a difference hash: for each of 16 x 16 places, whether it is brighter than the one to its left."""
     grey = np.asarray(photo.image.convert("L").resize((_OUTLINE + 1, _OUTLINE), Image.Resampling.BOX)).astype(int)
     return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
 
 
 def alike(first: int, second: int) -> bool:
-    """Whether two outlines are of nearly the same picture, as after saving it anew or in another size."""
+    """Return whether two outlines are of nearly the same picture, as after saving it again or in another size."""
     return (first ^ second).bit_count() <= ALIKE_BITS

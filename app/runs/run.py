@@ -88,7 +88,7 @@ class Run(Course):
 
 
 def of_taught(taught: Taught, name: str, made: float) -> Run:
-    """A training that has just ended, before it has a number."""
+    """Return the run of a training that has just ended, not numbered yet."""
     every = max(len(taught.history) // MOST_POINTS, 1)
     history = (*taught.history[:-1:every], *taught.history[-1:])
     return Run(
@@ -104,7 +104,7 @@ def of_taught(taught: Taught, name: str, made: float) -> Run:
 
 
 def zero_shot_run(of: Run) -> Run:
-    """Zero-shot on the classes and photos of a run, as it was measured before that run learned."""
+    """Return zero-shot on the classes and photos of a run, as measured before its training."""
     return replace(
         of,
         id=ZERO_SHOT,
@@ -121,14 +121,14 @@ def zero_shot_run(of: Run) -> Run:
 
 
 def same_backbone(a: Run, b: Run) -> bool:
-    """Whether two runs are of the same backbone: by its weights, or by its name where a run does not tell whose."""
+    """Return whether two runs use the same backbone, by its weights or, where these are unknown, by its name."""
     if a.fingerprint and b.fingerprint:
         return a.fingerprint == b.fingerprint
     return a.backbone_name == b.backbone_name
 
 
 def backbones_of(runs: Sequence[Run]) -> tuple[str, ...]:
-    """What the backbone of each run is called, to tell them apart; nothing where all are of the same.
+    """Return the backbone's name for each run, to tell them apart; empty where all use the same.
 
     Two backbones of one name, of other weights, are told apart by their fingerprints.
     """
@@ -146,24 +146,24 @@ def backbones_of(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def backbones_in_words(a: Run, b: Run) -> str:
-    """What is to be said beside figures of two backbones; empty where there is only one."""
+    """Return a caution beside figures of two backbones; empty where there is only one."""
     mine, other = backbones_of((a, b))
     if not mine:
         return ""
     return (
-        f"A answers with the backbone {mine} and B with {other}: differences may come from the backbones, not from "
-        "the training, and outlier scores, cosines and losses of the two have no common scale."
+        f"A uses the backbone {mine} and B uses {other}. Differences may come from the backbones rather than the "
+        "training, and their outlier scores, cosines and losses are not comparable."
     )
 
 
 def share(run: Run, photos: Iterable[str]) -> Share | None:
-    """How many of these photos (content hashes) a run gets right; None where it was asked about none of them."""
+    """Return how many of these photos (content hashes) a run gets right; None where it answered none of them."""
     asked = [run.answers[digest] for digest in photos if digest in run.answers]
     return Share(sum(answer.right for answer in asked), len(asked)) if asked else None
 
 
 def tests(run: Run) -> frozenset[str]:
-    """The photos that a run was tested on and did not learn from."""
+    """Return the photos that a run was tested on and not trained on."""
     return frozenset(digest for digest, answer in run.answers.items() if not answer.seen)
 
 
@@ -172,7 +172,7 @@ def on_tests(run: Run) -> Share | None:
 
 
 def fair(a: Run, b: Run) -> frozenset[str]:
-    """Photos that both answered and neither learned from: only these compare them."""
+    """Return the photos that both answered and neither was trained on: only these compare them."""
     return tests(a) & tests(b)
 
 
@@ -192,7 +192,7 @@ class Flip:
 
 
 def flips(a: Run, b: Run) -> list[Flip]:
-    """Photos whose answer differs; those that neither learned from come first, then by who is right."""
+    """Return photos whose answers differ, first those that neither was trained on, then by who is right."""
     both = [Flip(digest, answer, b.answers[digest]) for digest, answer in a.answers.items() if digest in b.answers]
     return sorted(
         [flip for flip in both if flip.a.label != flip.b.label],
@@ -201,7 +201,7 @@ def flips(a: Run, b: Run) -> list[Flip]:
 
 
 def sign_test(a: Run, b: Run) -> Paired | None:
-    """Of the photos that compare them, those that A alone and that B alone has right. None without such photos."""
+    """Return how many photos that compare them only A and only B gets right; None without such photos."""
     photos = fair(a, b)
     if not photos:
         return None
@@ -210,7 +210,7 @@ def sign_test(a: Run, b: Run) -> Paired | None:
 
 
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
-    """What differs between two runs: (what, A's, B's), in words."""
+    """Return what differs between two runs as (what, A's, B's), in words."""
     mine, other = backbones_of((a, b))
     found = [("backbone", mine, other), ("classes", _listed(a.class_names), _listed(b.class_names))]
     for key, about in settings_of(Settings).items():
@@ -245,7 +245,7 @@ def _steps(run: Run) -> str:
 
 
 def siblings(run: Run, runs: Iterable[Run], but: str = "seed") -> list[Run]:
-    """Whole trainings that differ from ``run`` in one setting alone, itself among them; by it, the latest of each."""
+    """Return whole runs that differ from ``run`` only in this setting, itself included; the latest of each."""
     if run.settings is None:
         return []
     alike = {
@@ -278,7 +278,7 @@ class Spread:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of a sample; of one value there is none."""
+        """Standard deviation of a sample; NaN for one value."""
         return stdev(self.values) if len(self.values) > 1 else float("nan")
 
     @property
@@ -291,7 +291,7 @@ class Spread:
 
 
 def spread(runs: Sequence[Run]) -> Spread | None:
-    """Of the test accuracies of siblings; None where there are not two with test photos."""
+    """Return the spread of the runs' test accuracies; None with fewer than two."""
     shares = [found.value for run in runs if (found := on_tests(run)) is not None]
     return Spread(tuple(shares)) if len(shares) > 1 else None
 
@@ -302,7 +302,7 @@ _SAID = ("answers", "answers_before")
 
 
 def written(run: Run) -> str:
-    """All but what has a column of its own."""
+    """Return a run's facts as JSON, without those that have a column of their own."""
     facts = {
         "class_names": run.class_names,
         "settings": recorded_settings(run.settings) if run.settings else None,
@@ -342,7 +342,7 @@ def _text(value: Any) -> str:
 
 
 def run_of_row(row: Any) -> Run | None:
-    """A run as it was kept; None for a row that somebody else has changed."""
+    """Return a run from its row; None for a row that was changed by something else."""
     try:
         facts = json.loads(row.facts)
         settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
@@ -374,7 +374,7 @@ _ANY_DAY = (1980, 1, 1, 0, 0, 0)
 
 
 class ModelProblem(PlainError):
-    """A model that is not taken; the message says why and what to do."""
+    """A model that is not accepted; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -389,7 +389,7 @@ class Files:
         return len(self.settings.encode()) + len(self.prompts)
 
     def as_folder(self, card: str = "", folder: str = _FOLDER) -> dict[str, bytes]:
-        """The files of the folder by their path, for ``zipped``; with a model card where there is one."""
+        """Return the folder's files by path, for ``zipped``, with the model card if there is one."""
         found = {ZIP_SETTINGS: self.settings.encode(), ZIP_TENSORS: self.prompts}
         found |= {"README.md": card.encode()} if card else {}
         return {f"{folder}/{name}": content for name, content in found.items()}
@@ -402,13 +402,13 @@ def _for_a_moment() -> Iterator[str]:
             yield folder
     except OSError as error:
         raise ModelProblem(
-            f"The folder for temporary files of the machine that runs this app cannot be used ({error.strerror}), so "
-            "the model cannot be packed or unpacked. Make room there, or name another in TMPDIR."
+            f"The temporary folder of the machine that runs this app cannot be used ({error.strerror}), so the model "
+            "cannot be saved or opened. Free some space there, or set TMPDIR to a different folder."
         ) from error
 
 
 def files_of(classifier: GalLoPClassifier) -> Files:
-    """What ``classifier.save`` writes.
+    """Return what ``classifier.save`` writes.
 
     Raises:
         ModelProblem: the disk refuses.
@@ -419,13 +419,13 @@ def files_of(classifier: GalLoPClassifier) -> Files:
 
 
 def read_files(folder: Path) -> Files:
-    """The checkpoint in a folder. Raises OSError: it cannot be read."""
+    """Return the checkpoint in a folder. Raises OSError if it cannot be read."""
     settings, prompts = (read_bytes(folder / name, most) for name, most in MOST_ZIP_BYTES.items())
     return Files(settings.decode("utf-8"), prompts)
 
 
 def classifier_of(files: Files, backbone: Backbone) -> GalLoPClassifier:
-    """The classifier that was saved.
+    """Return the classifier that was saved.
 
     Raises:
         ModelProblem: files that are damaged, of a newer version or hostile, or trained with another backbone; or the
@@ -446,7 +446,7 @@ def classifier_of(files: Files, backbone: Backbone) -> GalLoPClassifier:
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Files by their path in the zip, as its bytes."""
+    """Return a zip, as bytes, of files by their path."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for path, content in files.items():
@@ -459,16 +459,16 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 
 def file_name(words: str) -> str:
-    """A name for a download: letters, digits, spaces and dashes of ``words``."""
+    """Return a file name with the letters, digits, spaces and dashes of ``words``."""
     kept = "".join(char if char.isalnum() or char in " -" else "_" for char in words).strip()
     return kept[:60] or "run"
 
 
 def unzipped(archive: BinaryIO, name: str) -> Files:
-    """The checkpoint in a zip: its two files, at the top or in one folder; whatever else is in it is not read.
+    """Return the checkpoint in a zip: its two files, at the top or in one folder; nothing else is read.
 
     Raises:
-        ModelProblem: no zip, no checkpoint in it or several, or more bytes than any model has.
+        ModelProblem: not a zip, not exactly one checkpoint in it, or larger than any model.
     """
     shown = printable_name(name)
     try:
@@ -480,10 +480,10 @@ def unzipped(archive: BinaryIO, name: str) -> Files:
         raise ModelProblem(str(error)) from error
     except UnicodeDecodeError as error:
         raise ModelProblem(
-            f"{ZIP_SETTINGS} in {shown} is no text; take the zip that this app or `gallop` made."
+            f"{ZIP_SETTINGS} in {shown} is not text. Use a zip made by this app or by `gallop`."
         ) from error
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
-        raise ModelProblem(f"{shown} cannot be read as a zip: make it again.") from error
+        raise ModelProblem(f"{shown} cannot be read as a zip file. Create it again.") from error
     return Files(settings, found[ZIP_TENSORS])
 
 
@@ -492,13 +492,13 @@ def _one(opened: zipfile.ZipFile, wanted: str, shown: str) -> bytes:
     members = [member for member in members if "__MACOSX" not in member.filename]
     if len(members) != 1:
         there = f"{len(members)} files named {wanted}" if members else f"no {wanted}"
-        model = f"a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS}, in one folder"
-        raise ArchiveError(f"{shown} holds {there}; {model}.")
+        model = f"a model is one {ZIP_SETTINGS} and one {ZIP_TENSORS} in the same folder"
+        raise ArchiveError(f"{shown} contains {there}: {model}.")
     most = MOST_ZIP_BYTES[wanted]
     return member_bytes(
         opened,
         members[0],
         shown,
         most,
-        ArchiveError(f"{wanted} in {shown} has more than {most // 2**20} MB, which no model needs."),
+        ArchiveError(f"{wanted} in {shown} is larger than {most // 2**20} MB, which is too large for a model."),
     )

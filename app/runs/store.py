@@ -45,7 +45,7 @@ class CannotWrite(RunsProblem):
 
 
 def data_folder() -> Path:
-    """``$GALLOP_DATA``, or ``gallop`` in the user's folder for the data of programs."""
+    """Return ``$GALLOP_DATA``, or ``gallop`` in the user's data folder."""
     home = Path.home()
     if chosen := os.environ.get("GALLOP_DATA"):
         return Path(chosen)
@@ -57,7 +57,7 @@ def data_folder() -> Path:
 
 
 def owner_of(address: str | None, token: str) -> str:
-    """Whose runs: an app that only this machine reaches has one owner; else the visitor, by a hash of the token.
+    """Return whose runs: the machine's, if only it reaches the app; else the visitor's, by a hash of the token.
 
     Args:
         address: that the app listens on; None is every one of the machine's.
@@ -66,14 +66,14 @@ def owner_of(address: str | None, token: str) -> str:
 
 
 def set_aside_if_damaged(path: Path) -> str:
-    """Give a damaged file another name, so that nothing of it is lost; what was done, as a sentence."""
+    """Rename a damaged file, so that nothing is lost; return what was done, as a sentence."""
     if not path.exists() or path.stat().st_size == 0 or not _damaged(path):
         return ""
     aside = path.with_name(f"runs damaged {time.strftime('%Y-%m-%d %H%M%S')}.sqlite")
     for ending in ("", "-wal", "-shm"):  # what was not yet written into the file goes with it
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{path}{ending}", f"{aside}{ending}")
-    return f"The file of runs was damaged. It was renamed to {aside.name} in {path.parent}, and a new one was started."
+    return f"The runs file was damaged. It was renamed to {aside.name} in {path.parent}, and a new one was started."
 
 
 def _damaged(path: Path) -> bool:
@@ -89,17 +89,17 @@ def _damaged(path: Path) -> bool:
 
 
 def not_opened(path: Path, error: Exception) -> RunsProblem:
-    """What SQLite says to a file that it cannot open as it would, for writing."""
+    """Return the error for a file that SQLite cannot open for writing."""
     if "locked" in str(error):
-        return RunsProblem(f"{path} is used by another program ({error}), so no runs are saved or shown.")
+        return RunsProblem(f"{path} is in use by another program ({error}), so no runs are saved or shown.")
     return CannotWrite(
-        f"{path} cannot be written ({error}), so no runs are saved. Make room on its disk, or name another folder in "
-        "GALLOP_DATA."
+        f"{path} cannot be written ({error}), so runs are not saved. Free some disk space, or set GALLOP_DATA to a "
+        "different folder."
     )
 
 
 def database_address(path: Path, *, reading_only: bool) -> str:
-    """The file for SQLite, as a URI.
+    """Return the file as a URI for SQLite.
 
     Args:
         reading_only: nothing is written beside it either. What its last writer has left there is read as well; where
@@ -111,7 +111,7 @@ def database_address(path: Path, *, reading_only: bool) -> str:
 
 
 def refuse_foreign(path: Path, *, reading_only: bool = False) -> None:
-    """Raises RunsProblem for a file of a newer version, or of another program."""
+    """Raise RunsProblem for a file of a newer version or of another program."""
     try:
         with contextlib.closing(
             sqlite3.connect(database_address(path, reading_only=reading_only), uri=True)
@@ -125,11 +125,11 @@ def refuse_foreign(path: Path, *, reading_only: bool = False) -> None:
         raise not_opened(path, error) from error
     if mark == MARK and version > VERSION:
         raise RunsProblem(
-            f"{path} was written by a newer version of this app, so it is left as it is and no runs are saved. Update "
-            "the app, or name another folder in GALLOP_DATA."
+            f"{path} was written by a newer version of this app, so it is left unchanged and runs are not saved. "
+            "Update the app, or set GALLOP_DATA to a different folder."
         )
     if mark != MARK and tables:
-        raise RunsProblem(f"{path} is not a file of this app, so it is left as it is and no runs are saved.")
+        raise RunsProblem(f"{path} was not written by this app, so it is left unchanged and runs are not saved.")
 
 
 T = TypeVar("T")
@@ -151,8 +151,8 @@ def _told(path: Path) -> Iterator[None]:
     except peewee.PeeweeException as error:
         kind = CannotWrite if isinstance(error, peewee.OperationalError) and "locked" not in str(error) else RunsProblem
         raise kind(
-            f"The runs in {path} cannot be read or written ({error}). Is the disk full, or another program using the "
-            "file?"
+            f"The runs in {path} cannot be read or written ({error}). Check whether the disk is full or another "
+            "program is using the file."
         ) from error
 
 
@@ -224,7 +224,7 @@ class RunStore:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # class names are nobody else's business
         except OSError as error:
             raise CannotWrite(
-                f"{folder} cannot be written ({error.strerror}), so no runs are saved. GALLOP_DATA may name another "
+                f"{folder} cannot be written ({error.strerror}), so runs are not saved. Set GALLOP_DATA to a different "
                 "folder."
             ) from error
         refuse_foreign(self.path)
@@ -245,14 +245,14 @@ class RunStore:
             yield self._rows
 
     def read(self, ask: Callable[[Any], T]) -> T:
-        """What ``ask`` finds in the table; where the file cannot be written, in the file as it is."""
+        """Return what ``ask`` finds in the table, read-only where the file cannot be written."""
         try:
             with self.connected() as rows:
                 found = ask(rows)
             self.only_read = ""
         except CannotWrite as error:
             found = self._read_as_it_is(ask, error)
-            self.only_read = f"{error} Runs that were saved before are shown."
+            self.only_read = f"{error} Runs saved earlier are still shown."
         return found
 
     def _read_as_it_is(self, ask: Callable[[Any], T], why: CannotWrite) -> T:
@@ -313,18 +313,18 @@ class Ledger:
         return [run for row in self.store.read(ask) if (run := run_of_row(row)) is not None]
 
     def files(self, run_id: int) -> Files:
-        """The checkpoint of a run.
+        """Return the checkpoint of a run.
 
         Raises:
             RunsProblem: there is no such run.
         """
         row = self.store.read(lambda rows: rows.get_or_none(self._mine(rows, run_id)))
         if row is None:
-            raise RunsProblem("This run is not here any more; it was deleted, perhaps on another page.")
+            raise RunsProblem("This run no longer exists. It may have been deleted on another page.")
         return Files(row.checkpoint, bytes(row.prompts))
 
     def add(self, run: Run, files: Files) -> int:
-        """Keep a run; its number, which becomes part of its name where it has none.
+        """Keep a run; return its number, which becomes part of its name if it has none.
 
         Raises:
             RunsProblem: there is no room for another.
@@ -336,8 +336,8 @@ class Ledger:
             count, total = mine.where(rows.owner == self.owner, ~rows.deleted).tuples().get()
             if count >= MOST_RUNS or total + size > MOST_BYTES:
                 raise RunsProblem(
-                    f"The last training was not saved as a run: {MOST_RUNS} runs and {MOST_BYTES // 2**20} MB are the "
-                    "most. Delete some on the page Compare."
+                    f"The last training was not saved as a run: the limit is {MOST_RUNS} runs and "
+                    f"{MOST_BYTES // 2**20} MB. Delete some on the page Compare."
                 )
             row = rows.create(
                 owner=self.owner,
@@ -353,14 +353,14 @@ class Ledger:
             return int(row.id)
 
     def rename(self, run_id: int, name: str) -> None:
-        """Nothing happens where the name is empty, or the run is gone."""
+        """Rename a run; do nothing where the name is empty or the run is gone."""
         kept = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
         if kept:
             with self.store.connected() as rows:
                 rows.update(name=kept).where(self._mine(rows, run_id)).execute()
 
     def delete(self, run_id: int) -> None:
-        """Take a run off the list. It can be brought back until the next one is deleted, or the app starts anew."""
+        """Take a run off the list. It can be brought back until the next one is deleted, or the app restarts."""
         with self.store.connected() as rows:
             # A second click on the same button is no next deletion: it takes nothing, and the way back stays.
             if rows.update(deleted=True).where(self._mine(rows, run_id)).execute():
@@ -372,14 +372,14 @@ class Ledger:
             rows.update(deleted=False).where(rows.owner == self.owner, rows.deleted, rows.id == run_id).execute()
 
     def close(self) -> None:
-        """Its visitor has gone: runs that nobody can reach any more are not kept. It never fails."""
+        """Delete the runs of a visitor who has left, since nobody can reach them. It never fails."""
         if self.of_this_machine:
             return
         try:
             with self.store.connected() as rows:
                 rows.delete().where(rows.owner == self.owner).execute()
         except RunsProblem as error:  # ``ORPHANED`` after, they go all the same
-            _log.warning("The runs of a visitor who has gone are still there: %s", error)
+            _log.warning("The runs of a visitor who has left could not be deleted: %s", error)
 
     def _mine(self, rows: Any, run_id: int) -> Any:
         return (rows.id == run_id) & (rows.owner == self.owner) & ~rows.deleted

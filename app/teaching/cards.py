@@ -27,26 +27,26 @@ def among_photos(name: str, *, tests: bool) -> str:
 
 
 def here_twice(photo: str, there: str, *, same_class: bool, same_pile: bool) -> str:
-    """Return why the same picture, which lies ``there``, is not taken again."""
+    """Return why the same picture, which is ``there``, is not added again."""
     if not same_class:
-        return f"{photo} is already {there}; one photo, one class."
+        return f"{photo} is already {there}. A photo can have only one class."
     if not same_pile:
-        return f"{photo} is already {there}; a test on a photo that was learned from tests nothing."
-    return f"{photo} is here already; the same picture twice adds nothing."
+        return f"{photo} is already {there}. A photo cannot be used for both training and testing."
+    return f"{photo} is already here. The same picture twice adds nothing."
 
 
 def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
-    """Return what is said of classes for which there was no room, beside so many photos that were taken.
+    """Return the message about classes for which there was no room, beside so many photos that were added.
 
     Args:
         most: how many classes and photos there may be.
     """
     count = f"{len(names)} class{'' if len(names) == 1 else 'es'}"
     return (
-        f"{photos_counted(photos)} taken. {most[0]} classes and {most[1]} photos are the most here, so there was no "
-        f"room for {count}. To add one of these, delete a class that you do not need, and drop a zip with only the "
-        "folder of the new one. The command gallop train learns any number of classes from a folder. "
-        f"Not taken: {', '.join(names)}."
+        f"{photos_counted(photos)} added. The limit here is {most[0]} classes and {most[1]} photos, so there was no "
+        f"room for {count}. To add one of these, delete a class that you do not need, then drop a zip that contains "
+        "only the new class's folder. The command gallop train trains on any number of classes. Not added: "
+        f"{', '.join(names)}."
     )
 
 
@@ -64,7 +64,7 @@ MOST_PHOTOS, MOST_ALTOGETHER = 64, 600
 
 
 class CardProblem(PlainError):
-    """A change of the cards that cannot be made."""
+    """A change to the cards that is not possible."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Deck:
         return next((card for card in self.cards if card.id == card_id), None)
 
     def find(self, name: str) -> Card | None:
-        """The card of a class, upper and lower case alike."""
+        """Return the card of a class, ignoring case."""
         return next((card for card in self.cards if card.name.casefold() == name.casefold()), None)
 
     @property
@@ -122,7 +122,7 @@ class Deck:
     # Changing --------------------------------------------------------------------------------------------------------
 
     def add(self, name: str) -> Card:
-        """A new card.
+        """Add a card.
 
         Raises:
             ClassNameError: a name that cannot be used, or is there already.
@@ -133,7 +133,7 @@ class Deck:
         return card
 
     def rename(self, card_id: int, name: str) -> None:
-        """Raises ClassNameError as ``add``; photos stay."""
+        """Rename a card; photos stay. Raises ClassNameError as ``add``."""
         old = self.get(card_id)
         cleaned = clean_names([*(card.name for card in self.cards if card.id != card_id), name])[-1]
         if old is not None and cleaned != old.name:
@@ -151,7 +151,7 @@ class Deck:
     def take_away(self, card_id: int, pile: Pile, photo: Photo) -> None:
         card = self.get(card_id)
         if card is not None and photo in card.pile(pile):
-            self._replace(f"took {photo.name} away from {card.name}", card.without(pile, photo))
+            self._replace(f"removed {photo.name} from {card.name}", card.without(pile, photo))
 
     def add_photos(self, members: Iterable[Member | str], pile: Pile | None = None) -> Verdicts:
         """Check, shrink and keep photos, each on the card of its class, which is made where there is none.
@@ -168,22 +168,22 @@ class Deck:
         return replace(found, left_out=tuple(dict.fromkeys(found.left_out)))
 
     def clear_out(self, contents: Collection[str], what: str) -> None:
-        """Take photos away, by content, from wherever they are; a card that is left with none goes. One change."""
+        """Remove photos, by content, from all cards, and cards that are left empty, as one change."""
         left = []
         for card in self.cards:
             shots, tests = (tuple(p for p in pile if p.sha256 not in contents) for pile in (card.shots, card.tests))
             if (shots, tests) == (card.shots, card.tests) or shots or tests:
                 left.append(replace(card, shots=shots, tests=tests))
-        self._change(f"took {what} away", tuple(left))
+        self._change(f"removed {what}", tuple(left))
 
     def lay_out(self, cards: Iterable[Card], words: str) -> None:
-        """Put these in place of all that are there, with numbers of their own. One change, which ``words`` tell."""
+        """Replace all cards by these, with new numbers, as one change, which ``words`` describe."""
         laid = tuple(replace(card, id=self._next_id + n) for n, card in enumerate(cards))
         self._next_id += len(laid)
         self._change(words, laid)
 
     def relabel(self, photo: Photo, name: str, pile: Pile | None = None) -> str:
-        """Put a photo, wherever it is, to a class, which is made where there is none; what was done, as a sentence.
+        """Move a photo to a class, which is created if missing; return what was done, as a sentence.
 
         Args:
             pile: None leaves it on the pile where it is; one that is on no card is learned from.
@@ -197,7 +197,7 @@ class Deck:
             card, where = self._card_of(name), self.place_of(picture.sha256)
             pile = pile or (where[1] if where is not None else "shots")
             if where == (card, pile):
-                raise CardProblem(f"{photo.name} is {among_photos(card.name, tests=pile == 'tests')} already.")
+                raise CardProblem(f"{photo.name} is already {among_photos(card.name, tests=pile == 'tests')}.")
             if where is not None:
                 other, there = where
                 self._put(other.without(there, picture))
@@ -205,13 +205,13 @@ class Deck:
         except GallopError:
             self.cards = before
             raise
-        self._note(f"put {photo.name} to {'the tests of ' * (pile == 'tests')}{card.name}", before)
+        self._note(f"moved {photo.name} to {'the tests of ' * (pile == 'tests')}{card.name}", before)
         if pile == "tests":
-            return f"{photo.name} is a test photo of {card.name} now."
-        return f"{photo.name} is a photo of {card.name} now. Train again, and it is learned from."
+            return f"{photo.name} is now a test photo of {card.name}."
+        return f"{photo.name} is now a training photo of {card.name}. Train again to learn from it."
 
     def place_of(self, digest: str) -> tuple[Card, Pile] | None:
-        """Where a photo is, by its content as cards keep it; None where it is on no card."""
+        """Return where a photo is, by its content as cards keep it; None where it is on no card."""
         return next(((card, pile) for card, pile, kept in self._all() if kept.sha256 == digest), None)
 
     def remove(self, digest: str) -> None:
@@ -260,7 +260,7 @@ class Deck:
     def _new(self, name: str) -> Card:
         cleaned = clean_names([*(card.name for card in self.cards), name])[-1]
         if len(self.cards) >= MOST_CARDS:
-            raise CardProblem(f"{MOST_CARDS} classes are the most here, so there is no room for {cleaned}.")
+            raise CardProblem(f"The limit here is {MOST_CARDS} classes, so there is no room for {cleaned}.")
         self._next_id += 1
         return Card(self._next_id - 1, cleaned)
 
@@ -284,9 +284,9 @@ class Deck:
 
     def _no_place(self, name: str, card: Card | None, pile: Pile) -> str:
         if card is not None and len(card.pile(pile)) >= MOST_PHOTOS:
-            return f"{name} does not fit: {MOST_PHOTOS} photos are the most here. Remove some first."
+            return f"{name} does not fit: the limit here is {MOST_PHOTOS} photos. Remove some first."
         full = sum(1 for _ in self._all()) >= MOST_ALTOGETHER
-        return f"{name} does not fit: {MOST_ALTOGETHER} photos are the most in all classes together." if full else ""
+        return f"{name} does not fit: the limit for all classes together is {MOST_ALTOGETHER} photos." if full else ""
 
     def _card_of(self, name: str) -> Card:
         card = self.find(name)
@@ -296,7 +296,7 @@ class Deck:
         return card
 
     def _accept(self, card: Card, pile: Pile, photo: Photo) -> str:
-        """Put a photo on a pile; a warning where it looks like one that is there, else nothing.
+        """Put a photo on a pile; return a warning where it looks like one that is there, else nothing.
 
         Raises:
             CardProblem: it is there already, or there is no room.
@@ -317,15 +317,15 @@ class Deck:
         return ((card, pile, photo) for card in self.cards for pile in shelves for photo in card.pile(pile))
 
     def _lookalike(self, photo: Photo, card: Card, pile: Pile) -> str:
-        """A warning about a picture that is nearly the same where that does harm: in another class, or in the test."""
+        """Return a warning about a near-duplicate where it does harm: in another class or pile."""
         mine = outline(photo)
         for other, there, kept in self._all():
             if kept.sha256 not in self._outlines:
                 self._outlines[kept.sha256] = outline(kept)
             if (other.id, there) != (card.id, pile) and alike(self._outlines[kept.sha256], mine):
                 return (
-                    f"{photo.name} looks like {kept.name} {among_photos(other.name, tests=there == 'tests')}, perhaps "
-                    "saved anew. It was taken; if it is the same picture, remove one of them."
+                    f"{photo.name} looks like {kept.name} {among_photos(other.name, tests=there == 'tests')} and may "
+                    "be a copy of it. It was added. If they are the same picture, remove one of them."
                 )
         return ""
 

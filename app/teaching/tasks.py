@@ -54,7 +54,7 @@ class Pace:
         self._since = 0.0, 0.0
 
     def note(self, phase: str, done: int, of: int) -> None:
-        """Take down that so much of a phase is done now."""
+        """Record how much of a phase is done."""
         now, size = time.monotonic(), self._sizes[phase]
         made = size * done / of
         order = list(self._sizes)
@@ -77,9 +77,9 @@ SIGHT_SECONDS = 0.7
 
 
 def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
-    """Why these photos by class cannot be learned from, as a sentence; empty when they can."""
+    """Return why these photos by class cannot be trained on, as a sentence; empty when they can."""
     if len(photos) < 2:
-        return "Teaching needs two or more classes: a difference can only be learned between at least two."
+        return "Training needs at least two classes."
     if empty := [name for name, shots in photos.items() if not shots]:
         has = "has" if len(empty) == 1 else "have"
         return f"{joined(empty)} {has} no photos to learn from yet. Add a few, or turn the class off."
@@ -176,7 +176,7 @@ class Teaching:
         return 0 < self._of_steps == self._steps
 
     def result(self) -> Taught | None:
-        """What has been learned so far; None before the first step."""
+        """Return what has been learned so far; None before the first step."""
         if self._before is None or self._after is None:
             return None
         if not self._complete:  # cancelled while it learned
@@ -267,11 +267,11 @@ class Teaching:
 
 
 def _uncalibrated(after: GalLoPClassifier) -> GalLoPClassifier:
-    """One with the same prompts that stays as it is while the other is calibrated."""
+    """Return a copy with the same prompts that does not change while the other is calibrated."""
     from gallop.model.calibration import Calibration
 
     ready: GalLoPClassifier = copy.copy(after)
-    ready.calibration_ = Calibration(note="none yet: it is being calibrated")
+    ready.calibration_ = Calibration(note="none yet: calibration is still running")
     return ready
 
 
@@ -285,7 +285,7 @@ def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, cour
 
 
 def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:
-    """Classes and their photos, to compare with another time."""
+    """Return classes and their photos, to compare with another time."""
     return frozenset((name, photo.sha256) for name, photos in shots.items() for photo in photos)
 
 
@@ -296,7 +296,7 @@ def answers_by_photo(
     *,
     seen: bool,
 ) -> Iterator[dict[str, Answer]]:
-    """What a classifier says to photos with their class, by content hash, a batch at a time.
+    """Yield a classifier's answers to photos with their class, by content hash, a batch at a time.
 
     Args:
         seen: whether it learned from them.
@@ -320,7 +320,7 @@ def answers_to(
 
 
 def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
-    """All photos with their class, or as many of each class as asked for, drawn and ordered as the library does it.
+    """Return all photos with their class, or so many of each class, drawn and ordered as the library does.
 
     So the same photos and settings give the same prompts in whatever order they came, and from the command line.
     """
@@ -424,7 +424,7 @@ def learned_on_cards(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> tu
 
 
 def are_all(taught: Taught, learned: Pairs) -> bool:
-    """Whether so many photos are all that its head has learned from."""
+    """Return whether so many photos are all that its head was trained on."""
     branches = taught.after.model_.branches
     return bool(branches) and all(len(learned) == int(branch.sums.counts.sum()) for branch in branches)
 
@@ -439,7 +439,7 @@ def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLo
 
 
 def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPClassifier:
-    """A copy that keeps features where the visitor's are kept: nothing of anybody's photos is written to disk."""
+    """Return a copy that keeps features in the visitor's cache, so that none are written to disk."""
     copied = copy.copy(after)
     copied.cache = False if cache is None else cache
     return copied

@@ -27,9 +27,7 @@ _ROUNDS, _VIEWS = 50, 4
 PAPERS_REGIONS = 14 * 14
 ALL_SHOTS = 0
 # No setting of its own: there are as many as there are scales k.
-LOCAL_PROMPTS = Setting(
-    "local prompts", "Each is matched with regions, at a scale of its own.", symbol="N", form=(0, 8, 1)
-)
+LOCAL_PROMPTS = Setting("local prompts", "Each is matched with regions at its own scale.", symbol="N", form=(0, 8, 1))
 # What no way to teach fixes.
 FREE = ("shots", "seed")
 
@@ -45,7 +43,7 @@ class Settings(TrainConfig, MethodConfig):
     shots: int = setting(
         ALL_SHOTS,
         "photos of each class",
-        "Drawn by the seed from the cards. 0: all of them.",
+        "Drawn from the cards by the seed. 0 means all of them.",
         symbol="shots",
         zero="all",
         form=(ALL_SHOTS, MOST_PHOTOS, 1),
@@ -66,7 +64,7 @@ class Settings(TrainConfig, MethodConfig):
 
 
 def looks_of(method: MethodConfig) -> MethodConfig:
-    """A method that is the usual one but looks at photos as closely: what is compared must have the same regions."""
+    """Return the default method with the same detail: what is compared must have the same regions."""
     return MethodConfig(detail=method.detail, detail_in=method.detail_in)
 
 
@@ -80,7 +78,7 @@ def usual_way(own: str) -> str:
 
 
 def preset(way: str, own: str = "default", regions: int = PAPERS_REGIONS) -> Settings:
-    """The settings of a way to teach; ``CUSTOM`` begins with those of ``QUICK``.
+    """Return the settings of a way to teach; ``CUSTOM`` starts with those of ``QUICK``.
 
     What was measured on one backbone is never another's: its quick training is a short one with the paper's settings.
 
@@ -100,7 +98,7 @@ def preset(way: str, own: str = "default", regions: int = PAPERS_REGIONS) -> Set
 
 
 def way_of(settings: Settings, own: str, regions: int) -> str:
-    """The way to teach that settings are of; what no way fixes, and k, may be anything."""
+    """Return the way to teach that settings belong to; k and what no way fixes may be anything."""
     for way in (QUICK, PAPER):
         usual = preset(way, own, regions)
         free = {key: getattr(settings, key) for key in (*FREE, "topk")}
@@ -110,12 +108,12 @@ def way_of(settings: Settings, own: str, regions: int) -> str:
 
 
 def regions_of(known: KnownBackbone) -> int:
-    """R of a backbone; the paper's where it is not known before the backbone is loaded."""
+    """Return R of a backbone; the paper's where it is unknown before loading."""
     return prod(known.grid) if known.grid else PAPERS_REGIONS
 
 
 def way_in_words(way: str, known: KnownBackbone) -> str:
-    """What a way to teach does with a backbone, in a sentence or two."""
+    """Describe what a way to teach does with a backbone, in a sentence or two."""
     if way == CUSTOM:
         return "You choose every setting."
     if way == PAPER:
@@ -123,28 +121,28 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
             "" if known.preset == "default" else " Nothing was measured on this backbone, so these are the defaults."
         )
         return (
-            "The paper's own settings: 200 rounds, a fresh view of each photo in every one. Takes many times as long."
+            "The paper's own settings: 200 rounds, each with a new view of every photo. Takes many times as long."
             + usual
         )
     if known.preset == "default":
         return (
-            "Chosen by measurement for the built-in model: a few views of each photo, 30 rounds, and a head that "
-            "answers beside the prompts."
+            "Chosen by measurement for the built-in model: a few views of each photo, 30 rounds, and a head in "
+            "addition to the prompts."
         )
-    scaled = "" if regions_of(known) == PAPERS_REGIONS else f", k for its {regions_of(known)} regions"
+    scaled = "" if regions_of(known) == PAPERS_REGIONS else f", k scaled to its {regions_of(known)} regions"
     return (
-        f"The paper's settings, cut short to try out: {_ROUNDS} rounds of {_VIEWS} views of each photo{scaled}. "
+        f"The paper's settings, shortened for a quick try: {_ROUNDS} rounds with {_VIEWS} views of each photo{scaled}. "
         "Not measured on any backbone."
     )
 
 
 def scales_for(regions: int, count: int) -> tuple[int, ...]:
-    """The paper's k = 5, 10, 15, ... as the same shares of another number of regions."""
+    """Return the paper's k = 5, 10, 15, ... as the same shares of another number of regions."""
     return _scaled(default_topk(count), regions)
 
 
 def _scaled(topk: Sequence[int], regions: int) -> tuple[int, ...]:
-    """Scales of the paper's regions as the same shares of so many; one that is more than the last stays so."""
+    """Return scales of the paper's regions as the same shares of so many, still increasing where they were."""
     found: list[int] = []
     for n, k in enumerate(topk):
         least = found[-1] + 1 if n and k > topk[n - 1] else 1
@@ -153,13 +151,13 @@ def _scaled(topk: Sequence[int], regions: int) -> tuple[int, ...]:
 
 
 def with_prompts(topk: Sequence[int], count: int, regions: int = PAPERS_REGIONS) -> tuple[int, ...]:
-    """The same scales for ``count`` local prompts: further ones go on as ``scales_for`` has them; none is above R."""
+    """Return the scales for ``count`` local prompts, continued as in ``scales_for``; none is above R."""
     further = scales_for(regions, count)[len(topk) :]
     return tuple(min(k, regions) for k in (*topk, *further)[:count])
 
 
 def changed(then: Settings, now: Settings) -> list[str]:
-    """What differs, in words; k alone acts without a new training, but for their number."""
+    """Return what differs, in words; k itself, unlike the number of k, needs no new training."""
     if len(then.topk) == len(now.topk):
         then = replace(then, topk=now.topk)
     return [about.words for key, about in settings_of(now).items() if getattr(then, key) != getattr(now, key)]
@@ -227,7 +225,7 @@ class Progress:
 _PHASES = {
     "encoding": "Encoding views of the photos,",
     "training": "Training, step",
-    "measuring": "Asking it about the photos,",
+    "measuring": "Classifying the photos,",
     "calibrating": "Ready to try. Calibrating, step",
 }
 
@@ -338,7 +336,7 @@ def _share(right: Sequence[bool]) -> float | None:
 
 
 def time_in_words(seconds: float) -> str:
-    """A time in words, no more exact than it is known.
+    """Return a time in words, no more exact than it is known.
 
     >>> time_in_words(8.2), time_in_words(95), time_in_words(400)
     ('about 8 s', 'about 2 min', 'about 7 min')

@@ -38,7 +38,7 @@ from gallop.errors import GallopError
 
 
 def offer_sample(session: Session) -> None:
-    """Draw the button, while there is nothing that it could be mixed up with; after it, what went wrong."""
+    """Draw the button while the visitor has nothing to mix it with; afterwards, what went wrong."""
     if is_offered(session):
         st.button(
             "Try it with a sample project",
@@ -48,8 +48,8 @@ def offer_sample(session: Session) -> None:
             args=(session,),
         )
         st.caption(
-            "Candles, mugs, teapots and vases, and a model that learned them, so that every page has something to "
-            "show. *Teach* removes it."
+            "Candles, mugs, teapots and vases, and a model trained on them, so that every page has something to show. "
+            "You can remove it on *Teach*."
         )
     elif session.training.taught is None and is_there(session):
         show_notice(session, Where.CARDS)
@@ -112,8 +112,8 @@ def _menu(session: Session) -> None:
         disabled=not session.has_anything,
         icon=":material/download:",
         on_click="ignore",
-        help="Classes, photos, the runs about them and how things are set, in one zip. The file contains the photos, "
-        "as they are shown here, without place and time.",
+        help="One zip with the classes, photos, their runs and all settings. It contains the photos as shown here, "
+        "without location and time.",
     )
     st.file_uploader(
         "Open a project",
@@ -124,7 +124,7 @@ def _menu(session: Session) -> None:
 
 
 def _saved(session: Session) -> bytes:
-    """What stands behind the button. No page is drawn then, so a problem waits for the next."""
+    """Make the project file on a click. No page is drawn then, so a problem waits for the next."""
     try:
         return project_file(project_of(session))
     except GallopError as error:
@@ -133,7 +133,7 @@ def _saved(session: Session) -> bytes:
 
 
 def _read(session: Session, files: list[Any], refused: tuple[str, ...]) -> None:
-    """Open a file at once where nothing is here; else ask first."""
+    """Open a file at once if there is nothing here; else ask first."""
     if refused:
         session.tell(Where.PROJECT, refused[0], "error")
         return
@@ -152,7 +152,7 @@ def _question(session: Session) -> None:
         which, args = f"project {id(project)}", (session, project, name)
         st.button("Replace", key=f"replace with {which}", type="primary", on_click=_replace, args=args)
         st.button("Add to it", key=f"add {which}", on_click=_add, args=args)
-        st.button("Leave it", key=f"leave {which}", type="tertiary", on_click=_leave, args=args)
+        st.button("Cancel", key=f"leave {which}", type="tertiary", on_click=_leave, args=args)
 
 
 def _leave(session: Session, project: Project, _: str) -> None:
@@ -160,7 +160,7 @@ def _leave(session: Session, project: Project, _: str) -> None:
 
 
 def _answered(session: Session, project: Project) -> bool:
-    """Ask no more; whether this project was the one in question: a click may come twice, or after another file."""
+    """Stop asking; return whether it was about this project: a click may come twice, or after another file."""
     asked = session.asked is not None and session.asked[0] is project
     session.asked = None if asked else session.asked
     return asked
@@ -193,7 +193,7 @@ def _replace(session: Session, project: Project, name: str) -> None:
 
 
 def _model(session: Session, project: Project, name: str) -> str:
-    """Let the model of the project answer; why it does not, as a sentence."""
+    """Use the project's model; return why that failed, as a sentence."""
     if project.taught is None:
         return ""
     session.notices.pop(Where.PROJECT, None)

@@ -51,7 +51,7 @@ def let_go_of_left_over() -> None:
 
 
 def file_comes(file: str, name: str, size: int, browser: str, page: str) -> str:
-    """Why there is no room for a file that a browser begins to send, as a sentence; empty where there is."""
+    """Return why there is no room for a file that a browser begins to send, as a sentence; empty where there is."""
     return shared.unread.comes(file, name, size, browser, page, visitors().held(browser))
 
 
@@ -106,7 +106,7 @@ _held = _Held()
 
 @contextmanager
 def page_drawn() -> Iterator[None]:
-    """While a page is drawn: no backbone that it asks for is let go before its end."""
+    """Keep every backbone that a page asks for until the page is drawn."""
     _held.leases = []
     try:
         yield
@@ -117,7 +117,7 @@ def page_drawn() -> Iterator[None]:
 
 
 def backbone(name: str = DEFAULT_BACKBONE) -> Backbone:
-    """A backbone for the page that is being drawn; loading it takes place beside the page.
+    """Return a backbone for the page that is being drawn; it is loaded in the background.
 
     Raises:
         BackboneLoading: it is not there yet.
@@ -131,7 +131,7 @@ def backbone(name: str = DEFAULT_BACKBONE) -> Backbone:
 
 @contextmanager
 def holding(name: str) -> Iterator[Backbone]:
-    """A backbone for a fragment or a callback, which no page draws. Raises as ``backbone``."""
+    """Lend a backbone to a fragment or a callback, which no page draws. Raises as ``backbone``."""
     lease = _leased(name)
     try:
         yield lease.backbone
@@ -155,7 +155,7 @@ def unread() -> UnreadFiles:
 
 
 def session() -> Session:
-    """The visitor's own session, the same one after a reload; of an address from another browser nothing is seen.
+    """Return the visitor's own session, the same after a reload; an address from another browser shows nothing of it.
 
     Raises:
         TooManyVisitors: there is no room for a new one.

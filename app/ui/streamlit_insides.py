@@ -50,7 +50,7 @@ def comfort(missed: str, otherwise: Any = None) -> Callable[[Callable[..., T]], 
 
 @functools.cache
 def _report(missed: str, reason: str) -> None:
-    _log.warning("Streamlit %s is not as this app knows it (%s): %s.", st.__version__, reason, missed)
+    _log.warning("Streamlit %s does not work as this app expects (%s): %s.", st.__version__, reason, missed)
 
 
 def _context() -> Any:
@@ -104,7 +104,7 @@ def draw_from_the_top() -> None:
     stack.context_dg_stack.set(stack.get_default_dg_stack_value())
 
 
-@comfort("what widgets that are gone refer to stays in memory until their page is closed")
+@comfort("objects that removed widgets refer to stay in memory until their page is closed")
 def drop_widgets_of_before(before: dict[str, Any]) -> None:
     """After a whole run: drop what is registered of widgets as it was before the run: they were not drawn again.
 
@@ -117,7 +117,7 @@ def drop_widgets_of_before(before: dict[str, Any]) -> None:
             del registered[name]
 
 
-@comfort("what widgets that are gone refer to stays in memory until their page is closed", {})
+@comfort("objects that removed widgets refer to stay in memory until their page is closed", {})
 def registered_widgets() -> dict[str, Any]:
     """Return what Streamlit has registered of every widget that this page has ever drawn, by its id."""
     return dict(_registered())
@@ -128,16 +128,16 @@ def _registered() -> dict[str, Any]:
     return found
 
 
-@comfort("a download that is no longer there fills the log with a traceback")
+@comfort("a request for a download that no longer exists writes a traceback to the log")
 def explain_late_downloads() -> None:
-    """Log a download whose page was drawn anew meanwhile as a sentence: it is no failure."""
+    """Log a download whose page was redrawn in the meantime as a sentence: it is not a failure."""
     gone = import_module("streamlit.runtime.media_file_storage").MediaFileStorageError
 
     def without_traceback(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, gone) and error.__cause__ is None:  # else making the file has failed
             record.exc_info, record.args = None, ()
-            record.msg = "A download was asked for that is no longer there; its page was drawn anew meanwhile."
+            record.msg = "A download was requested that no longer exists: its page was redrawn in the meantime."
         return True
 
     logging.getLogger("streamlit.runtime.backend_operation_handler").addFilter(without_traceback)

@@ -27,13 +27,13 @@ DROPOUTS = (0.0, 0.5, 0.75)
 
 
 def photos(session: Session) -> dict[str, Photo]:
-    """All photos of a visitor's own by content hash: those to look at, then those of the cards."""
+    """Return the visitor's own photos by content hash: those to look at, then those on the cards."""
     of_cards = [photo for card in session.photos.deck.cards for photo in (*card.tests, *card.shots)]
     return {photo.sha256: photo for photo in (*session.photos.own.values(), *of_cards)}
 
 
 def photo_names(session: Session) -> dict[str, str]:
-    """What these photos are called: "test/ant/1.jpg" on a card, since files of all classes are often called alike."""
+    """Return the photos' names: "test/ant/1.jpg" on a card, since files of all classes often have the same name."""
     named = {photo.sha256: photo.name for photo in session.photos.shelf.photos.values()}
     for card in session.photos.deck.cards:
         for pile, some in (("test", card.tests), ("train", card.shots)):
@@ -42,7 +42,7 @@ def photo_names(session: Session) -> dict[str, str]:
 
 
 def untaught(session: Session, backbone: Callable[[], Backbone], runs: Sequence[Run]) -> Run | None:
-    """The row of zero-shot: on the cards as they are, or without cards on the photos of the latest run.
+    """Return the row of zero-shot: on the current cards or, without cards, on the photos of the latest run.
 
     None where there is neither.
     """
@@ -75,19 +75,19 @@ def _untaught(
 
 
 def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
-    """CoOp, trained to its end on the same backbone and photos and tested on the same."""
+    """Return a complete CoOp run on the same backbone, training photos and test photos, if there is one."""
     alike = (run for run in runs if run.is_coop and same_backbone(run, of))
     same = (run for run in alike if run.content == of.content and tests(run) == tests(of))
     return next((run for run in same if not run.stopped_early), None)
 
 
 def coop_settings(settings: Settings) -> Settings:
-    """One global prompt, no local ones, no dropout, and nothing that came later; all else as it is set."""
+    """Return CoOp's settings: one global prompt, no local ones, no dropout, no later additions; all else as set."""
     return replace(settings, global_prompts=1, topk=(), dropout=0.0, head="none", global_projection=False)
 
 
 def backbone_of_run(room: BackboneRoom, run: Run) -> str:
-    """Return what the backbone of a run is called here: it may have got another name since.
+    """Return the name of a run's backbone here, which may have changed since.
 
     Raises:
         BackboneProblem: it is not here, or one of its name has other weights.
@@ -95,15 +95,15 @@ def backbone_of_run(room: BackboneRoom, run: Run) -> str:
     name = (room.named_by(run.fingerprint) if run.fingerprint else "") or run.backbone_name
     if room.listing.seek(name) is None:
         raise BackboneProblem(
-            f"{run.name} was trained on the backbone {listed([run.backbone_name])}, which is not on this machine "
-            "now. The run stays. To open it, start the app with that backbone: see --backbones. It can still be "
-            "exported as a zip."
+            f"{run.name} was trained on the backbone {listed([run.backbone_name])}, which is not available on this "
+            "machine. The run is kept. To open it, name that backbone in --backbones when starting the app. It can "
+            "still be exported as a zip."
         )
     return name
 
 
 def series(session: Session, room: BackboneRoom, backbone_name: str, settings: Sequence[Settings]) -> OnBackbone:
-    """Trainings of the cards as they are with a backbone, one for each of these settings."""
+    """Return a task that trains the current cards on a backbone, once with each of these settings."""
     ledger, photos = session.training.ledger, session.photos
     assert ledger is not None
     keep, cards = ledger.keep, (photos.shots(), photos.tests())
@@ -118,8 +118,8 @@ def series(session: Session, room: BackboneRoom, backbone_name: str, settings: S
 
 
 def dropout_runs(pinned: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
-    """Those that show what dropout changes: the pinned run with several global prompts, those that differ from it in
-    dropout alone, and the other pinned one if it has several too.
+    """Return the runs that show what dropout changes: the pinned run with several global prompts, those that differ
+    from it only in dropout, and the other pinned one if it has several too.
     """
     several = [run for run in pinned if run.settings is not None and run.settings.global_prompts > 1]
     if not several:
@@ -130,7 +130,7 @@ def dropout_runs(pinned: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
 
 
 def dropouts_left(run: Run, runs: Sequence[Run]) -> list[Settings]:
-    """The settings of ``run`` with each of ``DROPOUTS`` that keeps another number of prompts than one that is there."""
+    """Return the settings of ``run`` with each of ``DROPOUTS`` that keeps a number of prompts not there yet."""
     assert run.settings is not None
     there = {other.settings.kept_prompts for other in siblings(run, runs, but="dropout") if other.settings}
     found: dict[int, Settings] = {}
@@ -154,7 +154,7 @@ class GlobalPrompts:
 
 
 def both_tested(runs: Sequence[Run], photos: Mapping[str, Photo]) -> list[tuple[Photo, str]]:
-    """The photos here that none of these runs learned from and all were tested on, each with its class."""
+    """Return the photos here that all these runs were tested on and none was trained on, each with its class."""
     shared = frozenset.intersection(*map(tests, runs))
     return [(photo, runs[0].answers[digest].truth) for digest, photo in photos.items() if digest in shared]
 
@@ -184,17 +184,17 @@ def _global_prompts(
 
 
 def cannot_repeat(session: Session, run: Run) -> str:
-    """Why a run cannot be trained again with another seed, as a sentence; empty where it can."""
+    """Return why a run cannot be trained again with another seed, as a sentence; empty where it can."""
     if run.settings is None:
         return "Nothing is learned in zero-shot, so a seed changes nothing."
     shots = session.photos.shots()
     if content(shots) != run.content or {digest for _, digest in content(session.photos.tests())} != tests(run):
-        return "Its photos are not on the cards of Teach, exactly as they were, so it cannot be trained again here."
+        return "It cannot be trained again here because the cards on Teach no longer hold exactly the same photos."
     return check_photos(shots)
 
 
 def classifier_of_run(session: Session, backbone: Backbone, run: Run) -> GalLoPClassifier:
-    """A run's own, or zero-shot with the prompts that the table's figures are of.
+    """Return a run's classifier, or zero-shot with the prompts behind the table's figures.
 
     Raises:
         RunsProblem, ModelProblem: it is gone, damaged, or belongs to another backbone.
@@ -214,14 +214,14 @@ def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassif
 
 
 def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:
-    """A photo as a run sees it. Raises as ``classifier``."""
+    """Return a photo explained by a run. Raises as ``classifier_of_run``."""
     classifier, which = classifier_of_run(session, backbone, run), (run.id, run.backbone_name, run.class_names)
     found: Explanation = session.answers.once(("explained", *which, photo.sha256), lambda: classifier.explain(photo))
     return found if run.settings is None else replace(found, doubt=session.answers.doubt(classifier, run, which))
 
 
 def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:
-    """A run as what a training leaves, so that it can be what was taught. Raises as ``classifier``."""
+    """Return a run as a training's result, so that it can be used. Raises as ``classifier_of_run``."""
     assert session.training.ledger is not None
     assert run.settings is not None
     return opened(classifier_of(session.training.ledger.files(run.id), backbone), backbone, run.settings, run)

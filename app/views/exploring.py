@@ -88,7 +88,7 @@ def merged_names(typed: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
             said.append(str(error))
             continue
         if name.casefold() in names:
-            said.append(f"{text.shorten(name)} is on the list already.")
+            said.append(f"{text.shorten(name)} is already on the list.")
         names.setdefault(name.casefold(), name)
     return tuple(names.values()), list(dict.fromkeys(said))
 
@@ -119,7 +119,7 @@ def opens_on_sample(session: Session) -> bool:
 
 
 def tiles(session: Session, shown: Photo | None, question: Question | None) -> list[PhotoTile]:
-    """The visitor's photos, the newest first, and the samples; each with its answer to what is asked of it.
+    """Return the visitor's photos, the newest first, and the samples, each with its answer.
 
     Args:
         question: what is asked of the photo shown; None while that cannot be asked.
@@ -169,7 +169,7 @@ def suggested(session: Session, backbone: Backbone, photo: Photo) -> list[str]:
 
 
 def _question_of_own(session: Session, photo: Photo | None) -> Question | None:
-    """What is asked of the visitor's photos while a sample is shown; None where that cannot be asked."""
+    """Return the question for the visitor's photos while a sample is shown; None where it is not valid."""
     with contextlib.suppress(GallopError):
         return session.explore.looking_at(photo.sha256).question(session.training) if photo is not None else None
     return None

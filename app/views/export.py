@@ -47,7 +47,7 @@ class Screen:
         return found.grid[0] / found.grids[0][0] if not found.shares[-1] else 1.0
 
     def picture(self, prompt: int) -> bytes:
-        """The map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
+        """Return the map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
         from gallop.maps.pictures import map_picture
 
         subject, scale = Subject(self.explanation, self.class_name), shared_scale(self.explanation)
@@ -57,7 +57,7 @@ class Screen:
 
 
 def exported_question(session: Session) -> Question:
-    """What Explore asks of a visitor's photos: its class list and templates, zero-shot or taught.
+    """Return what Explore asks of a visitor's photos: its class list and templates, zero-shot or taught.
 
     Raises:
         PlainError: names or templates that cannot be used.
@@ -76,7 +76,7 @@ def _question(session: Session, state: ExploreState) -> Question:
 
 
 def exported_classifier(session: Session, backbone: Backbone, asked: Question) -> GalLoPClassifier:
-    """What answers on Explore, with the k that it is read with there, and the visitor's own limit.
+    """Return the classifier of Explore, with the k set there and the visitor's own limit.
 
     Raises:
         PlainError: the text encoder cannot take a name or a template.
@@ -94,7 +94,7 @@ def exported_classifier(session: Session, backbone: Backbone, asked: Question) -
 
 
 def screen(session: Session, backbone: Backbone) -> Screen | None:
-    """What Explore shows; None without a photo there. Raises as ``exported_question``."""
+    """Return what Explore shows; None without a photo there. Raises as ``exported_question``."""
     shown, photo = session.explore, photo_on_explore(session)
     if photo is None:
         return None
@@ -129,9 +129,9 @@ def _right(score: Score, which: str) -> str:
 
 def learned_from(taught: Taught) -> str:
     if not taught.shots:  # it came as a file, which does not tell
-        return f"Learned elsewhere, {len(taught.names)} classes"
+        return f"Trained elsewhere, {len(taught.names)} classes"
     stopped = f", stopped at step {taught.steps} of {taught.of_steps}" if taught.stopped_early else ""
-    return f"Learned from {taught.shots} photos of {len(taught.names)} classes{stopped}"
+    return f"Trained on {taught.shots} photos of {len(taught.names)} classes{stopped}"
 
 
 def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
@@ -151,7 +151,7 @@ def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
 def model_to_export(
     session: Session, asked: Question, classifier: GalLoPClassifier, photos: Sequence[Photo] = ()
 ) -> ModelToExport:
-    """The classifier as export formats take it, with what is known of its training."""
+    """Return the classifier as export formats take it, with what is known of its training."""
     taught = session.training.taught if asked.taught else None
     if taught is None:
         return ModelToExport(classifier, photos)
@@ -159,14 +159,14 @@ def model_to_export(
 
 
 def photo_to_export(session: Session, screen: Screen) -> PhotoToExport:
-    """The explained photo of Explore as export formats take it."""
+    """Return the explained photo of Explore as export formats take it."""
     return PhotoToExport(
         screen.explanation, screen.class_name, screen.photo.name, facts(session, screen.question), screen.style
     )
 
 
 def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:
-    """A model that came as a file, as what a training leaves; asked about the test photos of the cards it knows."""
+    """Return a model from a file as a training's result, tested on the cards of the classes that it knows."""
     taught = opened(
         found, backbone, Settings.of(found.model_.config, found.training_ or train_preset(backbone.preset)), Course()
     )
@@ -211,7 +211,7 @@ def exporting(
         found = beside.submit(format_.make, model)
         while not found.done():
             seconds = time.monotonic() - start
-            words = f"Being made, about {takes:.0f} seconds; {seconds:.0f} so far"
+            words = f"In progress: {seconds:.0f} of about {takes:.0f} seconds"
             yield Counted(seconds / (seconds + takes / 2), words)
             wait([found], BEAT)
         return key, found.result()

@@ -22,7 +22,7 @@ NOTEBOOKS = {
     "06_training": "learning",
     "07_none_of_these": "none of these",
     "08_another_domain": "photos of another kind",
-    "09_debugging_alignment": "a map at the wrong place",
+    "09_debugging_alignment": "a map in the wrong place",
     "10_your_own_data": "a folder of your own",
     "11_methods_side_by_side": "other methods",
     "12_maps_side_by_side": "other maps",
@@ -44,7 +44,7 @@ _LARGEST = 4 * 2**20
 
 # Side of its input and damping (image, region) of the backbone that ships, whose answers to the samples are there
 # before it is loaded; a test holds them to the backbone.
-_PROJECTED = "The photo's own feature goes through a learned projection, as the regions do."
+_PROJECTED = "The whole-photo feature goes through a learned projection, like the regions."
 _SHIPPED = 224, 46.0, 120.0
 
 
@@ -109,22 +109,24 @@ def origins(backbone: Backbone, config: MethodConfig, question: Question, taught
 
 def _of_regions(backbone: Backbone) -> str:
     kind = backbone.region_kind
-    return "" if kind == "value" else f"This backbone's are of the kind {kind}: {REGION_RULES[kind]}, not the paper's."
+    return "" if kind == "value" else f"This backbone's region kind is {kind} ({REGION_RULES[kind]}), not the paper's."
 
 
 def _of_looks(config: MethodConfig) -> str:
     if config.detail == 1:
         return ""
-    what = "the maps of Explore are of that look" if config.detail_in == "maps" else "answers are the mean of both"
-    return f"The photo is looked at once more at {config.detail:g} times the size, and {what}; this is the first look."
+    what = "the maps on Explore come from it" if config.detail_in == "maps" else "the answers average both looks"
+    return (
+        f"The photo gets a second look at {config.detail:g} times the size, and {what}. This page shows the first look."
+    )
 
 
 def _of_cosines(name: str, image: float, region: float) -> str:
     if not (image or region):
         return ""
     return (
-        f"In this backbone, {name}, they are damped: the product is divided by the feature's length or, where that "
-        f"is less, by {image:g} for the whole photo and {region:g} for a region, so that little counts little."
+        f"This backbone ({name}) damps the cosines: the product is divided by the feature's length or, where that is "
+        f"smaller, by {image:g} for the whole photo and {region:g} for a region, so that short features count less."
     )
 
 
@@ -133,5 +135,8 @@ def _of_dropout(taught: Taught) -> str:
     if kept is None:
         return ""
     counts = [sum(p in chosen for chosen in kept.prompts) for p in range(kept.total)]
-    told = ", ".join(f"global {p} in {count}" for p, count in enumerate(counts, 1))
-    return f"In its last step, {kept.step}, of its {len(kept.photos)} photos: {told}."
+    told = ", ".join(f"global {p} for {count}" for p, count in enumerate(counts, 1))
+    return (
+        f"In the last step ({kept.step}), with {len(kept.photos)} photos, each prompt was kept for this many of them: "
+        f"{told}."
+    )

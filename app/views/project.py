@@ -58,7 +58,7 @@ def opening(make: Callable[[], Opened]) -> Generator[Counted, None, Opened]:
 
 
 def backbone_of_files(room: BackboneRoom, files: Files, usual: str) -> str:
-    """Return what the backbone of a model in files is called here; ``usual`` where none that is known is its own.
+    """Return the name here of the backbone of a model in files; ``usual`` where it is not known.
 
     Then the library tells what does not fit. What the files say opens nothing: it is looked up in the list.
     """
@@ -100,13 +100,13 @@ def sample_files() -> Files:
 
 
 def is_sample_run(run: Run) -> bool:
-    """Whether a run is the one that comes with the sample, whatever it is called by now."""
+    """Return whether a run is the one that comes with the sample, whatever its name is now."""
     mine = sample_run()
     return (run.content, run.history, run.answers) == (mine.content, mine.history, mine.answers)
 
 
 def is_offered(session: Session) -> bool:
-    """Whether the visitor has nothing yet that the sample could be mixed up with."""
+    """Return whether the visitor has nothing yet that the sample could be mixed up with."""
     training = session.training
     return not (session.photos.deck.cards or training.taught or training.elsewhere or training.job)
 
@@ -136,7 +136,7 @@ def put_in(session: Session) -> tuple[Photo, ...]:
 
 
 def _to_look_at(tests: Mapping[str, Sequence[Photo]]) -> list[Photo]:
-    """A photo of each class, and one that is answered rightly only since it was taught; the last is shown first."""
+    """Return a photo of each class, and one that only the trained model gets right; the last is shown first."""
     before, after = sample_run().answers_before, sample_run().answers
     corrected = [
         photo
@@ -149,7 +149,7 @@ def _to_look_at(tests: Mapping[str, Sequence[Photo]]) -> list[Photo]:
 
 
 def sample_opened(backbone: Backbone) -> Opened:
-    """The run's model, as what was taught: its photos are here, so those that voted can be told.
+    """Return the sample run's model as the trained one: its photos are here, so those that voted are known.
 
     Raises:
         ModelProblem: this backbone is not the one that it learned on.
@@ -170,7 +170,7 @@ def _shots() -> dict[str, list[Photo]]:
 
 
 def take_out(session: Session) -> Run | None:
-    """Take all of it away: photos, what was taught, and the run, which is returned where there was one."""
+    """Remove the sample: photos, the trained model and the run, which is returned if there was one."""
     training, photos = session.training, session.photos
     photos.deck.clear_out(_contents(), "the sample project")
     for shelf in (photos.unknown, photos.shelf):
@@ -186,7 +186,7 @@ def take_out(session: Session) -> Run | None:
 
 @cache
 def _contents() -> frozenset[str]:
-    """Of all photos, as the cards and shelves keep them."""
+    """Return the content hashes of all sample photos, as the cards and shelves keep them."""
     return frozenset(small(photo.path, SHOT_SIDE).sha256 for photo in sample_photos())
 
 
@@ -222,7 +222,7 @@ def _shelves(session: Session) -> dict[str, Shelf]:
 
 
 def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
-    """Those that are about these photos, the oldest first, and which of them was taught last."""
+    """Return the runs about these photos, the oldest first, and which of them was trained last."""
     ledger, taught = session.training.ledger, session.training.taught
     here = {photo.sha256 for card in session.photos.deck.cards for photo in card.all}
     found: list[ProjectRun] = []
@@ -244,13 +244,13 @@ def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
 
 
 def _tuned(session: Session) -> tuple[tuple[int, ...], frozenset[str]] | None:
-    """The k that were chosen on test photos, for what answers now: its figures are optimistic, and Test says so."""
+    """Return the k that were chosen on test photos, for the current model: its figures are optimistic."""
     tuned = session.test.tuned
     return None if tuned is None or tuned.of != session.training.version else (tuned.topk, tuned.photos)
 
 
 def take_over(session: Session, project: Project, name: str) -> str:
-    """Put a project in place of what is here, and tell what came with it; the runs that are here stay.
+    """Replace what is here with a project, and return what came with it; runs that are here stay.
 
     The cards as they were come back by their Undo.
 
@@ -258,7 +258,7 @@ def take_over(session: Session, project: Project, name: str) -> str:
         PlainError: a training is under way, or there is no room for its photos.
     """
     if session.training.job is not None:
-        raise PlainError(f"A training is under way: wait for its end, or cancel it. Then open {name} again.")
+        raise PlainError(f"Training is in progress. Wait for it to end or cancel it, then open {name} again.")
     if problem := no_room(name, project.size, 0):
         raise PlainError(problem)
     session.photos.deck.lay_out(project.cards, f"opened {name}")
@@ -271,7 +271,7 @@ def take_over(session: Session, project: Project, name: str) -> str:
 
 
 def add_to(session: Session, project: Project, name: str) -> str:
-    """Put a project's photos beside those that are here, and tell what came of it; settings stay as they are."""
+    """Add a project's photos to those that are here, and return what was added; settings stay."""
     photos = session.photos
     for card in project.cards:
         if photos.deck.find(card.name) is None and not (card.shots or card.tests):
@@ -281,7 +281,7 @@ def add_to(session: Session, project: Project, name: str) -> str:
         found += held.add(project.shelves.get(shelf, ()))
     taken, most = f"{len(found.taken)} photos.", (MOST_CARDS, MOST_ALTOGETHER)
     taken = left_out(found.left_out, len(found.taken), most) if found.left_out else taken
-    left = f" {len(found.refused)} photos were here already, or find no room." if found.refused else ""
+    left = f" {len(found.refused)} photos were already here or did not fit." if found.refused else ""
     return f"Added {name}: {taken}{left}{_bring_runs(session, project)}"
 
 
@@ -299,7 +299,7 @@ def _in_words(project: Project) -> str:
 
 
 def _bring_runs(session: Session, project: Project) -> str:
-    """Put those runs among the others that are not there yet; why not all of them are kept, as a sentence."""
+    """Add the runs that are not there yet; return why not all of them are kept, as a sentence."""
     ledger = session.training.ledger
     if ledger is None:
         return ""

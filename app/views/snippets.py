@@ -117,7 +117,7 @@ def explain_snippet(
     used: UsedBackbone = SHIPPED,
     finer: float = 1.0,
 ) -> Snippet:
-    """The page Explore: one photo, asked of zero-shot or of what was taught.
+    """Return the code of the page Explore: one photo, answered by zero-shot or the trained model.
 
     Args:
         taught: the model folder answers, which holds names and k; otherwise it is zero-shot, and they stand here.
@@ -149,7 +149,7 @@ def explain_snippet(
 
 
 def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, used: UsedBackbone = SHIPPED) -> Snippet:
-    """The page Teach: a training with these settings on the photos of the cards, and how good it is.
+    """Return the code of the page Teach: training with these settings on the cards' photos, and its accuracy.
 
     Args:
         tests: whether there are photos to test with.
@@ -179,13 +179,13 @@ _WHOLE = {"preset": TrainConfig, "method": MethodConfig}
 
 
 def _is_usual(settings: Settings, name: str) -> bool:
-    """Whether a setting is what it is wherever nobody says it, whatever the backbone."""
+    """Return whether a setting has its default value, whatever the backbone."""
     usual = (Settings(), preset(QUICK), preset(PAPER))
     return all(getattr(settings, name) == getattr(each, name) for each in usual)
 
 
 def _arguments(settings: Settings) -> tuple[str, str]:
-    """The constructor's arguments, a line each, and what else has to be imported for them."""
+    """Return the constructor's arguments, a line each, and what else has to be imported for them."""
     values = {name: getattr(settings, name) for name in _ARGUMENTS}
     if _is_usual(settings, "local_projection"):
         del values["local_projection"]
@@ -218,7 +218,7 @@ def _options(settings: Settings) -> Iterator[str]:
 
 
 def photo_folder(shots: Mapping[str, Sequence[Photo]], tests: Mapping[str, Sequence[Photo]]) -> dict[str, bytes]:
-    """The photos of the cards as ``teach`` reads them: PNG files, without any loss, in a folder for each class."""
+    """Return the cards' photos as ``teach`` reads them: lossless PNG files in a folder for each class."""
     there = any(tests.values())
     files: dict[str, bytes] = {}
     for pile, piles in (("train", shots), ("test", tests)):
@@ -229,7 +229,7 @@ def photo_folder(shots: Mapping[str, Sequence[Photo]], tests: Mapping[str, Seque
 
 
 def photo_beside(photo: Photo, model: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What ``explain`` reads: the photo, without any loss, and the files of the model's folder."""
+    """Return what ``explain`` reads: the photo, lossless, and the files of the model's folder."""
     return {PHOTO_FILE: png(photo), **model}
 
 
@@ -240,11 +240,13 @@ def png(photo: Photo) -> bytes:
 
 
 def _folder(name: str) -> str:
-    """The folder of a class: its name, where that comes back when the folder is read."""
+    """Return the folder of a class: its name, if reading the folder gives that name back."""
     try:
         fits = folder_to_name(name) == name and not set(name) & set('/\\:*?"<>|') and not name.startswith(".")
     except ClassNameError:
         fits = False
     if not fits or name.endswith((".", " ")) or len(name.encode()) > 200:
-        raise SnippetProblem(f"The code reads a folder for each class, and none can be called {name!r}. Rename it.")
+        raise SnippetProblem(
+            f"The code reads one folder per class, and a folder cannot be called {name!r}. Rename the class."
+        )
     return name

@@ -96,7 +96,7 @@ def taught_question(session: Session) -> Question:
 
 
 def labelled(session: Session) -> tuple[list[tuple[Photo, str]], list[str]]:
-    """Test photos of the classes that were taught, and the names of cards whose test photos are left out."""
+    """Return the test photos of the trained classes, and the names of cards whose test photos are left out."""
     taught = session.training.taught_model
     left_out = [name for name, photos in session.photos.tests().items() if photos and name not in taught.names]
     return session.training.tested_with(taught.names, taught), left_out
@@ -140,7 +140,7 @@ def doubts(session: Session, tested: Tested | None) -> tuple[list[Doubt], int]:
 
 
 def tests_changed(session: Session) -> list[str]:
-    """Return what has become of the photos that were tested with since the training, as sentences."""
+    """Return what has changed about the test photos since the training, as sentences."""
     taught = session.training.taught_model
     then = {digest: answer for digest, answer in taught.answers.items() if not answer.seen}
     now = {photo.sha256: name for photo, name in session.training.tested_with(taught.names, taught)}
@@ -149,10 +149,9 @@ def tests_changed(session: Session) -> list[str]:
     renamed = [digest for digest, answer in then.items() if now.get(digest, answer.truth) != answer.truth]
     wrong = sum(not answer.right for answer in gone)
     said = {
-        f"{len(next_)} of them it will learn from next: until then they count here.": next_,
-        f"{len(gone)} it was tested with are no test photos now, {wrong} of them answered wrongly: that alone moves "
-        "this figure.": gone,
-        f"{len(renamed)} have another label since the training: that alone moves this figure.": renamed,
+        f"Now training photos: {len(next_)}. They still count here until the next training.": next_,
+        f"No longer test photos: {len(gone)} ({wrong} answered wrongly). That alone changes this figure.": gone,
+        f"Labels changed since training: {len(renamed)}. That alone changes this figure.": renamed,
     }
     return [sentence for sentence, there in said.items() if there]
 
@@ -281,12 +280,12 @@ class Figures:
 
 
 def numbered(branch: str, count: int) -> list[str]:
-    """Such as ["global 1", "global 2"]."""
+    """Return names such as ["global 1", "global 2"]."""
     return [f"{branch} {p}" for p in range(1, count + 1)]
 
 
 def figures(session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]]) -> Figures:
-    """Worked out once for photos (at least one, with the class of each) and scales."""
+    """Return the figures for photos (at least one, with the class of each) and scales, computed once."""
     labels = tuple(session.training.taught_model.names.index(name) for _, name in pairs)
     photos = [photo for photo, _ in pairs]
     return session.answers.figure(
@@ -316,7 +315,7 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
 
 
 def prompt_words(session: Session, backbone: Backbone) -> list[list[list[Nearest]]]:
-    """For each prompt and context token the nearest words of the vocabulary."""
+    """Return the nearest words of the vocabulary for each prompt and context token."""
     from gallop.evaluation.diversity import nearest_words
 
     contexts = session.training.taught_model.after.model_.prompts.contexts().detach()
@@ -324,7 +323,7 @@ def prompt_words(session: Session, backbone: Backbone) -> list[list[list[Nearest
 
 
 def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float]:
-    """The two prompts (counted from 0) that are closest, or farthest, and how close; of at least two."""
+    """Return the closest, or farthest, two prompts (counted from 0) and how close they are; of at least two."""
     rows, columns = np.triu_indices(len(matrix), k=1)
     values = matrix[rows, columns]
     place = int(values.argmax() if closest else values.argmin())
@@ -373,7 +372,7 @@ def _next(session: Session, backbone: Backbone, photos: Sequence[Photo], shots: 
     found = []
     for asked in next_to_label(said.probabilities, seen, known, _ASKED):
         best, second = (text.markdown(text.shorten(names[k])) for k in (asked.best, asked.second))
-        why = f"Unlike every photo with a label; perhaps {best}."
+        why = f"Unlike any labelled photo; perhaps {best}."
         if asked.why == UNCERTAIN:
             why = f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
         found.append(NextPhoto(photos[asked.photo], why))

@@ -82,7 +82,7 @@ class VisitorLimit:
         if self.own_for(question) is not None:
             return f"this limit was {self.origin.replace('by hand', 'by you')}, on the page Test"
         if question.taught and self.own is not None:
-            return "the limit that you set on the page Test is for the taught classes alone, so it does not count here"
+            return "the limit that you set on the page Test applies only to the trained classes, so it is not used here"
         return "" if classifier.calibration_.doubt else classifier.calibration_.note
 
 
@@ -159,7 +159,7 @@ class VisitorAnswers:
         calibration, names = classifier.calibration_, tuple(classifier.classes_.tolist())
         limit, tests = calibration.threshold, [photo for photo, _ in self.training.tested_with(names, course)]
         if limit is None:
-            return f"There is no limit for none of these here: {calibration.note.split(': ', 1)[-1]}."
+            return f"There is no limit for “none of these” here: {calibration.note.split(': ', 1)[-1]}."
 
         def shown_by_tests() -> str:
             known = self.asked_of(classifier, tests).ood()[VERDICT] if tests else ()
@@ -239,7 +239,7 @@ class VisitorAnswers:
         return self._verdicts.get((self._key(photo, question), self._limit_of(question)))
 
     def _limit_of(self, question: Question) -> Hashable:
-        """What decides about "none of these" beside the classifier: the visitor's own limit, and the test photos."""
+        """Return what decides about "none of these" beside the classifier: the visitor's limit and the test photos."""
         taught = self.training.taught if question.taught else None
         tests = () if taught is None else self.training.tested_with(taught.names, taught)
         return self.limit.own_for(question), _shas([photo for photo, _ in tests])
@@ -280,7 +280,7 @@ class VisitorAnswers:
 
 
 def _with_names(classifier: GalLoPClassifier, question: Question) -> GalLoPClassifier:
-    """A copy that knows the further names of a question; what is copied stays as it is."""
+    """Return a copy that knows the further names of a question; the original is unchanged."""
     copied = copy.copy(classifier)  # add_class replaces what it changes
     for name in question.names:
         if name not in classifier.classes_:

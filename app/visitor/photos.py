@@ -106,7 +106,7 @@ class VisitorPhotos:
         return self.deck.place_of(self.as_on_card(photo))
 
     def set_aside(self, photo: Photo) -> str:
-        """Put a photo to those of none of the classes, off any card; what was done, as a sentence.
+        """Move a photo to those of none of the classes; return what was done, as a sentence.
 
         Raises:
             CardProblem: there is no room for it.
@@ -115,14 +115,14 @@ class VisitorPhotos:
         if picture.sha256 not in self.unknown.photos and (refused := self.unknown.add([picture]).refused):
             raise CardProblem(refused[0])
         self.deck.remove(picture.sha256)
-        return f"{photo.name} is one of none of the classes now: it is only tested with."
+        return f"{photo.name} now belongs to none of the classes and is used only for testing."
 
     def relabel(self, photo: Photo, name: str, pile: Pile | None = None) -> str:
-        """As ``Deck.relabel``; a photo of none of the classes is one no more."""
+        """Move a photo to a class, as ``Deck.relabel``, and out of those of none of the classes."""
         place = self.place_of(photo)
         words = self.deck.relabel(photo, name, pile)
         if place is not None and (place[1], pile) == ("tests", "shots"):
-            words += " From then on it tests nothing."
+            words += " After that it can no longer be used for testing."
         if (found := self.unknown.photos.pop(self.as_on_card(photo), None)) is not None:
             self._called_back[found.sha256] = found
         return words

@@ -95,7 +95,7 @@ class Visitors:
         self.keep = max(self.keep, self.grace)
 
     def new(self, browser: str = "") -> str:
-        """A session of its own, and the token that leads to it. Where there is no room, another makes it.
+        """Start a session and return its token; where there is no room, another one ends.
 
         Args:
             browser: its number, ``middleware.BROWSER``. One that keeps no cookies has none, nor has a program: what
@@ -119,7 +119,7 @@ class Visitors:
             session.close()
         if full:
             raise TooManyVisitors(
-                f"{self.most} people use this app at the moment, and it takes no more. Try again in a few minutes."
+                f"{self.most} people are using this app, which is its limit. Try again in a few minutes."
             )
         return token
 
@@ -130,8 +130,8 @@ class Visitors:
         return sum(session.photos.size for session in mine)
 
     def find(self, token: str, browser: str = "") -> Session | None:
-        """The session of a token; None where there is none any more, and where another browser began it. A token is
-        never taken from outside.
+        """Return the session of a token; None if it has ended or belongs to another browser. A token is never taken
+        from outside.
         """
         with self._lock:
             visitor = self._visitors.get(token)
@@ -199,16 +199,16 @@ class Visitors:
             visitor.seen = now if visitor.leases else visitor.seen
 
     def _away(self, visitor: _Visitor) -> float:
-        """For how many seconds no page of a visitor was open when last looked."""
+        """Return for how many seconds no page of a visitor was open when last checked."""
         return self.clock() - visitor.seen
 
     def _resting(self) -> list[str]:
-        """Sessions without a page beyond the grace time: first those without photos, then as they were left."""
+        """Return sessions without a page beyond the grace time: first those without photos, then as they were left."""
         away = [(token, visitor) for token, visitor in self._visitors.items() if self._away(visitor) > self.grace]
         return [token for token, _ in sorted(away, key=lambda pair: (pair[1].session.photos.size > 0, pair[1].seen))]
 
     def _least_missed(self, browser: str) -> list[str]:
-        """Sessions whose places a newcomer may have, the one that is missed least first.
+        """Return sessions whose place a newcomer may take, the least missed first.
 
         First those with nothing in them: without a page, then with a page that nobody has clicked on for a while. Then
         those that rest. At last those of a browser that holds more than half of all places, such as a program's that

@@ -72,7 +72,7 @@ class PageJobs:
             PlainError: another one is under way, or too many jobs are waiting.
         """
         if self.running is not None:
-            raise PlainError(f"{self.running.words} is not done yet. Wait for it, or cancel it.")
+            raise PlainError(f"{self.running.words} is still in progress. Wait for it to end, or cancel it.")
         self.running = PageJob(name, words, manager.submit(task, visitor=self.visitor))
         self._ended.pop(name, None)
 

@@ -179,7 +179,7 @@ class VisitorTraining:
                 kind, sentence = "info", f"{sentence} {self.ledger.problem}"
         self._outcomes[name] = kind, sentence
         if name != self.backbone_name:
-            words = f" It was taught on {name}: choose that backbone to use it." if snapshot.result else ""
+            words = f" It was trained on {name}. Choose that backbone to use it." if snapshot.result else ""
             self.end_with(kind, sentence + words)
         # Who has tried it since may have put what stands on Explore elsewhere.
         return snapshot.result if name == self.backbone_name and tried is None else None

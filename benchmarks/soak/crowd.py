@@ -173,7 +173,7 @@ def _send(address: str, files: Sequence[tuple[str, bytes]], seen: Seen) -> None:
         {"file_uploader_state_value": {"uploaded_file_info": told}},
     )
     seen.sending, seen.reading = middle - start, time.perf_counter() - middle
-    found = re.search(r"\d+ taken, \d+ not taken|\d+ photos taken", browser.texts())
+    found = re.search(r"\d+ added, \d+ not added|\d+ photos added", browser.texts())
     seen.taken = found[0] if found else ""
     seen.problems += browser.problems
     browser.close()

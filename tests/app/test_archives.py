@@ -55,18 +55,18 @@ def test_the_folder_names_the_class_and_a_test_folder_keeps_for_testing() -> Non
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("../ant/1.jpg", "leads out"),
-        ("/etc/ant/1.jpg", "leads out"),
-        ("C:/ant/1.jpg", "leads out"),
-        ("..\\..\\ant\\1.jpg", "leads out"),
-        ("ant/../../1.jpg", "leads out"),
+        ("../ant/1.jpg", "points outside"),
+        ("/etc/ant/1.jpg", "points outside"),
+        ("C:/ant/1.jpg", "points outside"),
+        ("..\\..\\ant\\1.jpg", "points outside"),
+        ("ant/../../1.jpg", "points outside"),
         ("ant/\u202e1.jpg", "invisible"),
         ("a\u200bnt/1.jpg", "invisible"),
         ("ant\n/1.jpg", "invisible"),
         ("1.jpg", "is not in a folder"),
-        ("a/b/c/d/1.jpg", "too deep"),
-        ("ant/run.exe", "not named like a photo"),
-        ("ant/notes.txt", "not named like a photo"),
+        ("a/b/c/d/1.jpg", "nested too deeply"),
+        ("ant/run.exe", "does not have an image file extension"),
+        ("ant/notes.txt", "does not have an image file extension"),
         ("_/1.jpg", "no name"),
         ("x" * 201 + "/1.jpg", "too long"),
     ],
@@ -112,7 +112,7 @@ def test_a_bomb_is_stopped_whatever_it_declares(monkeypatch: pytest.MonkeyPatch)
 def test_a_member_above_the_cap_of_a_photo_is_refused() -> None:
     big = b"\xff\xd8\xff" + bytes(range(256)) * (21 * 4096)
     found = list(read_zip(zipped({"ant/1.jpg": big}, zipfile.ZIP_STORED), "photos.zip"))
-    assert found == ["ant/1.jpg is larger than 20 MB, the most for a photo: make it smaller first."]
+    assert found == ["ant/1.jpg is larger than 20 MB, the limit for a photo. Make it smaller first."]
 
 
 def test_sizes_that_lie_give_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,14 +148,14 @@ def test_what_comes_out_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_too_many_members_are_refused_before_any_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
-    with pytest.raises(ArchiveError, match="3 are the most"):
+    with pytest.raises(ArchiveError, match="The maximum is 3"):
         next(read_zip(zipped({f"ant/{i}.jpg": b"" for i in range(4)}), "photos.zip"))
 
 
 def test_a_list_of_members_that_would_fill_the_memory_is_not_read() -> None:
     many = zipped({f"ant/{i:06}.jpg": b"" for i in range(20_000)}, zipfile.ZIP_STORED)
     tracemalloc.start()
-    with pytest.raises(ArchiveError, match="far too many"):
+    with pytest.raises(ArchiveError, match="too many"):
         next(read_zip(many, "photos.zip"))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -118,8 +118,9 @@ def test_words_say_what_was_measured_and_what_was_not() -> None:
     other = KnownBackbone("other", grid=(7, 7))
     assert "Chosen by measurement" in way_in_words(QUICK, mini)
     assert "Chosen by measurement" not in way_in_words(QUICK, other)
-    assert "50 rounds of 4 views of each photo, k for its 49 regions. Not measured on any backbone." in way_in_words(
-        QUICK, other
+    assert (
+        "50 rounds with 4 views of each photo, k scaled to its 49 regions. Not measured on any backbone."
+        in way_in_words(QUICK, other)
     )
     assert "the defaults" in way_in_words(PAPER, other)
     assert "the defaults" not in way_in_words(PAPER, mini)
@@ -171,7 +172,7 @@ def test_each_backbone_has_a_form_of_its_own(three: Open) -> None:
     assert "the defaults" in everything(at)
     fine(at.radio(key="teach way").set_value(QUICK).run())
     assert (form(at, "lr", "epochs", "views"), scales(at)) == ([0.002, 50, 4], [(1, 49), (2, 49), (4, 49), (5, 49)])
-    assert "k for its 49 regions" in everything(at)
+    assert "k scaled to its 49 regions" in everything(at)
     fine(at.number_input(key="teach scales 3").set_value(30).run())
 
     choose(at, "four")

@@ -42,9 +42,9 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
         (lambda: deck.rename(ant.id, "fire ant"), "renamed ant to fire ant"),
         (lambda: deck.enable(bee.id, False), "turned bee off"),
         (lambda: deck.add_photos([member(9, "wasp")]), "added 1 photo to wasp"),
-        (lambda: deck.take_away(ant.id, "shots", photo), "took 1.jpg away from fire ant"),
-        (lambda: deck.relabel(ant.shots[1], "fire ant", "tests"), "put 2.jpg to the tests of fire ant"),
-        (lambda: deck.relabel(load_image(tiny.picture(77)), "bee"), "put picture to bee"),
+        (lambda: deck.take_away(ant.id, "shots", photo), "removed 1.jpg from fire ant"),
+        (lambda: deck.relabel(ant.shots[1], "fire ant", "tests"), "moved 2.jpg to the tests of fire ant"),
+        (lambda: deck.relabel(load_image(tiny.picture(77)), "bee"), "moved picture to bee"),
         (lambda: deck.delete(bee.id), "deleted bee"),
     ]
     states = [deck.cards]
@@ -90,7 +90,7 @@ def test_a_correction_that_does_not_fit_changes_nothing(deck: Deck, monkeypatch:
 
 def test_a_photo_goes_to_another_class_on_the_pile_where_it_is(deck: Deck) -> None:
     ant, bee = deck.cards
-    assert deck.relabel(bee.tests[0], "ant") == f"{bee.tests[0].name} is a test photo of ant now."
+    assert deck.relabel(bee.tests[0], "ant") == f"{bee.tests[0].name} is now a test photo of ant."
     assert ([photo.sha256 for photo in deck.cards[0].tests], deck.cards[1].tests) == ([bee.tests[0].sha256], ())
     deck.relabel(ant.shots[0], "wasp")  # a class that there was not
     assert [(card.name, len(card.shots)) for card in deck.cards] == [("ant", 1), ("bee", len(bee.shots)), ("wasp", 1)]
@@ -164,9 +164,9 @@ def test_the_same_picture_is_told_within_a_class_across_classes_and_across_train
     assert verdicts.taken == ()
     within, classes, tests, train = verdicts.refused
     assert "adds nothing" in within
-    assert "'bee'; one photo, one class" in classes
-    assert "test photos of 'bee'; a test on a photo that was learned from tests nothing" in tests
-    assert "photos of 'ant'; a test on a photo that was learned from tests nothing" in train
+    assert "'bee'. A photo can have only one class" in classes
+    assert "test photos of 'bee'. A photo cannot be used for both training and testing" in tests
+    assert "photos of 'ant'. A photo cannot be used for both training and testing" in train
 
 
 def smooth(seed: int, quality: int = 95, scale: float = 1.0) -> io.BytesIO:
@@ -202,12 +202,12 @@ def test_limits_are_told_and_no_card_is_made_for_what_is_refused(monkeypatch: py
     deck = Deck()
     monkeypatch.setattr(cards, "MOST_PHOTOS", 2)
     verdicts = deck.add_photos([member(i) for i in range(3)])
-    assert "2 photos are the most here" in verdicts.refused[0]
+    assert "the limit here is 2 photos" in verdicts.refused[0]
     verdicts = deck.add_photos([Member(CardPlace("wasp", False, "x.jpg"), b"words")])
     assert "x.jpg" in verdicts.refused[0]
     assert deck.find("wasp") is None
     monkeypatch.setattr(cards, "MOST_ALTOGETHER", 2)
-    assert "in all classes together" in deck.add_photos([member(9, test=True)]).refused[0]
+    assert "for all classes together" in deck.add_photos([member(9, test=True)]).refused[0]
     verdicts = deck.add_photos([member(9, "bee"), member(10, "bee")])
     assert (verdicts.left_out, verdicts.refused, deck.find("bee")) == (("bee",), (), None)
     for i in range(MOST_CARDS - 1):
@@ -218,10 +218,10 @@ def test_limits_are_told_and_no_card_is_made_for_what_is_refused(monkeypatch: py
 
 def test_a_wrong_answer_becomes_a_shot_of_its_true_class(deck: Deck) -> None:
     photo = load_image(tiny.picture(50, size=(900, 700)), name="walk.jpg")
-    assert "walk.jpg is a photo of bee now" in deck.relabel(photo, "bee")
+    assert "walk.jpg is now a training photo of bee" in deck.relabel(photo, "bee")
     assert shots(deck, "bee") == ["3.jpg", "walk.jpg"]
     with pytest.raises(CardProblem, match="already"):
         deck.relabel(photo, "bee")
     deck.relabel(photo, "wasp")
-    assert shots(deck, "bee") == ["3.jpg"], "one photo, one class"
+    assert shots(deck, "bee") == ["3.jpg"], "can have only one class"
     assert (shots(deck, "wasp"), deck.cards[2].shots[0].image.size) == (["walk.jpg"], (512, 398))

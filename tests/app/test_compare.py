@@ -250,7 +250,7 @@ def test_other_cards_cannot_repeat_a_run_and_it_is_said(tiny_app: Open) -> None:
     session.photos.deck.take_away(session.photos.deck.cards[0].id, "shots", session.photos.deck.cards[0].shots[0])
     fine(at.run())
     assert button(at, "Train A with").disabled
-    assert "not on the cards of Teach, exactly as they were" in everything(at).replace("\\", "")
+    assert "the cards on Teach no longer hold exactly the same photos" in everything(at).replace("\\", "")
 
 
 def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Open) -> None:
@@ -271,7 +271,7 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Ope
     go(train(at), COMPARE)
     second = session.training.taught.after  # type: ignore[union-attr]
     fine(at.selectbox(key="compare run").set_value(run.id).run())
-    assert "is in use now" in everything(fine(at.button(key=f"open run {run.id}").click().run()))
+    assert "is now in use" in everything(fine(at.button(key=f"open run {run.id}").click().run()))
     opened = session.training.taught.after  # type: ignore[union-attr]
     probe = [tiny.picture(70, "red"), tiny.picture(71, "green")]
     assert np.array_equal(opened.predict_proba(probe), first.predict_proba(probe))
@@ -339,7 +339,7 @@ def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pyt
     restart()
     at = go(fine(tiny_app()), COMPARE)
     assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
-    assert "Runs that were saved before are shown" in at.warning[0].value
+    assert "Runs saved earlier are still shown" in at.warning[0].value
     assert "cannot be written" in fine(button(at, "Delete").click().run()).error[0].value
 
 

@@ -51,7 +51,7 @@ def test_the_page_opens_on_a_sample_that_is_explained_already(tiny_app: Open, mo
     assert data["names"] == chips(at).value == ["cat", "dog", "rabbit", "fox", "teddy bear"]
     assert data["photo"].startswith("data:image/jpeg")
     assert answer(at).startswith("cat: ")
-    assert not unsaid(at, "sent to no other machine", "written to no disk")
+    assert not unsaid(at, "not sent to another machine", "never writes them to disk")
     strip = grid(at, "photo strip")
     assert [tile["name"] for tile in strip["tiles"]] == ["Cat", "Coffee", "Rocket", "Astronaut", "Galaxies"]
     assert [tile["verdict"] for tile in strip["tiles"]][:3] == ["cat", "cup of coffee", "rocket"]
@@ -108,9 +108,9 @@ def test_names_are_chips(tiny_app: Open) -> None:
     chips(at).set_value(["green", "blue", "a bus", "a train"])
     assert list(explained(fine(at.run())).shares) == ["green", "blue", "a bus", "a train"]
     assert chips(fine(chips(at).set_value(["green", "blue", "Green"]).run())).value == ["green", "blue"]
-    assert "Green is on the list already" in everything(at)
+    assert "Green is already on the list" in everything(at)
     assert list(explained(at).shares) == ["green", "blue"]
-    assert "on the list already" not in everything(fine(at.run())), "it is told once"
+    assert "already on the list" not in everything(fine(at.run())), "it is told once"
 
 
 def test_what_a_hand_made_of_the_names_is_not_set_again(tiny_app: Open) -> None:
@@ -168,7 +168,7 @@ def test_bad_files_get_a_sentence_each_and_the_good_one_is_shown_and_kept_small(
     box.upload("huge.png", b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20))
     fine(at.run())
     (warning,) = at.warning
-    for words in ("1 taken, 2 not taken", "\\!\\[x\\]", "20 MB"):
+    for words in ("1 added, 2 not added", "\\!\\[x\\]", "20 MB"):
         assert words in warning.value
     assert "![x](" not in warning.value
     (photo,) = session_of(at).photos.shelf.photos.values()
@@ -180,7 +180,7 @@ def test_bad_files_get_a_sentence_each_and_the_good_one_is_shown_and_kept_small(
 @pytest.mark.parametrize(
     ("typed", "words", "left"),
     [
-        ("cat\nCat", "Cat is on the list already", ["cat"]),
+        ("cat\nCat", "Cat is already on the list", ["cat"]),
         ("red\n" + "a" * 300, "300 characters", ["red"]),
         ("red\n\u200b", "no visible characters", ["red"]),
         ("", "Perhaps", []),
@@ -203,7 +203,7 @@ def test_a_name_too_long_for_the_model_is_told_in_a_sentence(tiny_app: Open) -> 
 def test_one_class_is_answered_with_a_hint(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "red")
     assert answer(at).startswith("red: ")
-    assert "Name a second one" in everything(at)
+    assert "Enter a second one" in everything(at)
 
 
 def test_k_changes_outlines_scores_and_probabilities_without_a_backbone(
@@ -360,7 +360,7 @@ def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) 
     at = with_photo(tiny_app, "red\ngreen")
     settings(teach(at, {"red": 3, "green": 3}, epochs=4), local_prompts=2)
     assert len(sums(go(finish(train(at)), EXPLORE))) == 2, "as many maps as prompts were taught"
-    assert "What teaching changed" in [header.value for header in at.header]
+    assert "What training changed" in [header.value for header in at.header]
     scores = json.loads(bars(unfolded(at, "numbers"), "global"))["data"][0]["x"]
     assert len(set(scores)) == 4, "learned prompts differ"
     data = grid(hand(at, class_name="red", before=True), "explainer")
@@ -394,7 +394,7 @@ def test_a_photo_chosen_as_another_is_corrected_leaves_both_as_they_are(tiny_app
     at.session_state["explore photo"] = first
     session_of(at).explore = session_of(at).explore.looking_at(first)
     said = everything(fine(at.button(key=f"really {other} green").click().run())).replace("\\", "")
-    assert "next.png was not put to green" in said
+    assert "next.png was not labelled green" in said
     assert "correct it again" in said
     assert "Wrong? Then **photo.png** is really" in everything(at).replace("\\", "")
     assert [len(card(at, name).shots) for name in ("red", "green")] == [2, 2]

@@ -48,15 +48,18 @@ def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(to
     for browser in (mine, other):
         browser.go("")
     mine.upload(mine.find("file_uploader", "Upload photos"), photo_files(3))
-    assert "3 photos taken" in mine.texts()
+    assert "3 photos added" in mine.texts()
 
     told = [mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)]
     files = {"file_uploader_state_value": {"uploaded_file_info": told}}
     mine.set(mine.find("file_uploader", "Upload photos"), files)
     said = mine.texts().replace("\\", "")  # as Markdown is read
     assert "large 0.jpg is not a picture" in said
-    assert re.search(r"large 1.jpg does not fit: it takes 12 MB, you have 1\d MB here, and 20 MB are the most", said)
-    assert "(--visitor-memory)" in said
+    assert re.search(
+        r"large 1.jpg does not fit: it takes 12 MB, you already use 1\d MB, and the limit for one visitor is 20 MB",
+        said,
+    )
+    assert "--visitor-memory" in said
 
     for browser in (mine, other):
         browser.put("large.jpg", bytes(LARGE))
@@ -77,7 +80,7 @@ def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> No
     assert files.why_refused("4") == files.comes("4", "a.jpg", size, "you", "third page", 0) == ""
     files.has_gone("1")
     assert files.comes("5", "a.jpg", size, "me", "page", 0) == ""
-    assert "you have" in files.comes("6", "a.jpg", 1, "me", "page", held=size)
+    assert "you already use" in files.comes("6", "a.jpg", 1, "me", "page", held=size)
 
 
 def test_a_page_that_is_closed_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:

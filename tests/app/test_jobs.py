@@ -121,7 +121,7 @@ def test_visitors_take_turns_and_one_with_many_jobs_is_refused_alone(manager: Jo
             yield from super().run()
 
     many = [manager.submit(Named(f"many {n}"), visitor="many") for n in range(3)]
-    with pytest.raises(QueueFull, match="3 of your jobs are not done"):
+    with pytest.raises(QueueFull, match="3 of your jobs are still waiting"):
         manager.submit(Named("many 3"), visitor="many")
     others = [manager.submit(Named(name), visitor=name) for name in ("one", "two", "three", "four")]
     assert [job.snapshot().ahead for job in (*many, *others)] == [0, 5, 6, 1, 2, 3, 4]

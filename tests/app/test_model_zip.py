@@ -67,12 +67,12 @@ def test_hostile_zips_are_refused_in_a_sentence(files: Files, monkeypatch: pytes
     two = zip_of({**good(files), "more/gallop.json": b"{}"}).getvalue()
     cases = {
         "not a zip": b"hello" * 20,
-        "holds no prompts.safetensors": zip_of({"gallop.json": b"{}"}).getvalue(),
-        "holds 2 files named gallop.json": two,
+        "contains no prompts.safetensors": zip_of({"gallop.json": b"{}"}).getvalue(),
+        "contains 2 files named gallop.json": two,
         "is encrypted": bytes(locked),
         "is damaged": bytes(damaged),
-        "is no text": zip_of({**good(files), "gallop.json": b"\xff\xfe\xfa"}).getvalue(),
-        "has more than 4 MB": zip_of({**good(files), "gallop.json": b" " * (5 * 2**20)}).getvalue(),
+        "is not text": zip_of({**good(files), "gallop.json": b"\xff\xfe\xfa"}).getvalue(),
+        "is larger than 4 MB": zip_of({**good(files), "gallop.json": b" " * (5 * 2**20)}).getvalue(),
     }
     for words, data in cases.items():
         with pytest.raises(ModelProblem, match=words):

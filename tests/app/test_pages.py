@@ -44,11 +44,11 @@ def test_an_empty_page_says_what_to_do_has_one_coloured_button_and_leads_on(tiny
         (TEST, "teach it classes first", "On to teaching"),
         (PROMPTS, "teach it classes", "On to teaching"),
         (COMPARE, "teach some classes", "Teach classes of your own"),
-        (EXPORT, "look at a photo, or teach", "Look at a photo"),
+        (EXPORT, "look at a photo or teach", "Look at a photo"),
     ):
         assert words in go(at, page).info[0].value
         assert (coloured(at), len(at.get("plotly_chart")), len(at.metric)) == ([leads], 0, 0), page
-        assert not unsaid(at, "sent to no other machine", "written to no disk")
+        assert not unsaid(at, "not sent to another machine", "never writes them to disk")
     assert uploader(at, "A model's zip")
     assert go(at, TEACH).button(key="train").disabled
     fine(button(go(at, TEST), "On to teaching").click().run())

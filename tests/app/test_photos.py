@@ -71,8 +71,8 @@ def test_a_shelf_keeps_photos_small_apart_and_not_too_many() -> None:
     same, taken, beyond = shelf.add([jpeg(2, "b.jpg")]), shelf.add([jpeg(3, "image.jpg")]), shelf.add([jpeg(4)])
     assert [photo.name for photo in shelf.photos.values()] == ["a.jpg", "image.jpg", "image.jpg (2)"]
     assert [len(verdicts.taken) for verdicts in (same, taken, beyond)] == [0, 1, 0]
-    assert "b.jpg is here already" in same.refused[0]
-    assert "3 photos are the most" in beyond.refused[0]
+    assert "b.jpg is already here" in same.refused[0]
+    assert "the limit here is 3 photos" in beyond.refused[0]
 
 
 def test_samples_ship_inside_the_wheel_and_can_be_read() -> None:

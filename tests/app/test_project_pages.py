@@ -95,7 +95,7 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
     tests = frozenset(photo.sha256 for card in mine.photos.deck.cards for photo in card.tests)
     mine.test = replace(mine.test, tuned=TunedScales(mine.training.version, mine.training.scales(), tests))
     words = {page: everything(go(at, page)) for page in PAGES}
-    assert "Its k were chosen on these photos" in words[TEST]
+    assert "Its k values were chosen on these photos" in words[TEST]
     data, stale = saved(at), mine.training.stale()
     other = read(elsewhere(tiny_app, monkeypatch, tmp_path_factory), data)
     session = session_of(other)
@@ -137,7 +137,7 @@ def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: O
     before = session.photos.deck.cards
     read(at, data, EXPORT)
     assert (session.photos.deck.cards, session.training.taught) == (before, None)
-    fine(button(at, "Leave it").click().run())
+    fine(button(at, "Cancel").click().run())
     assert session.photos.deck.cards == before
     assert not any(found.label == "Replace" for found in at.button)
     fine(button(read(at, data), "Add to it").click().run())
@@ -179,7 +179,7 @@ def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypat
     session.training.start(resources.jobs(), resources.backbones())
     job, before = there(session.training.job), session.photos.deck.cards
     fine(click.click().run())
-    assert [found.value.startswith("A training is under way") for found in at.error] == [True]
+    assert [found.value.startswith("Training is in progress") for found in at.error] == [True]
     assert session.photos.deck.cards == before
     job.cancel()
     finish(at)
@@ -193,7 +193,7 @@ def test_another_machine_without_the_backbone_has_all_but_the_model(tiny_app: Op
     restart()
     at = read(fine(tiny_app()), project_file(replace(project, runs=(strange,), backbone_name="ViT-XYZ")))
     (error,) = at.error
-    for words in ("Opened shop.zip", "backbone ViT-XYZ, which is not on this machine"):
+    for words in ("Opened shop.zip", "backbone ViT-XYZ, which is not available"):
         assert words in plain(error)
     session = session_of(at)
     assert (session.training.taught, session.training.backbone_name, len(session.photos.deck.cards)) == (

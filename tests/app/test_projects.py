@@ -115,7 +115,7 @@ def test_a_project_that_could_not_be_opened_again_is_not_saved(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contents, "MAX_ARCHIVE_BYTES", 1000)
-    with pytest.raises(ProjectProblem, match=r"are the most\. Remove some photos"):
+    with pytest.raises(ProjectProblem, match=r"The limits are .* Remove some photos"):
         project_file(project)
 
 
@@ -123,7 +123,7 @@ def test_classes_that_find_no_room_beside_those_that_are_here_are_named() -> Non
     session, project = Session(), Project((Card(1, "red", True, (photo(1), photo(2))),))
     for n in range(MOST_CARDS):
         session.photos.deck.add(f"class {n}")
-    assert add_to(session, project, "shop.zip").endswith("Not taken: red.")
+    assert add_to(session, project, "shop.zip").endswith("Not added: red.")
 
 
 # Strangers' files ----------------------------------------------------------------------------------------------------
@@ -165,30 +165,30 @@ CHANGES: dict[str, tuple[str, Change]] = {
     "a run that is another": ("not the run", lambda m: m["runs"][0].update(sha256="0" * 64)),
     "a run elsewhere": ("is missing", lambda m: m["runs"][0].update(folder="/tmp")),
     "no fingerprint": ("no fingerprint", lambda m: m["runs"][0].update(sha256="5")),
-    "a fingerprint of another kind": ("no usable 'sha256'", lambda m: m["runs"][0].update(sha256=5)),
+    "a fingerprint of another kind": ("no valid text in 'sha256'", lambda m: m["runs"][0].update(sha256=5)),
     "cards that are none": ("no list", lambda m: m.update(cards={"a": 1})),
-    "a card that is none": ("not laid out", lambda m: m.update(cards=[[]])),
-    "no name": ("no usable 'name'", lambda m: m["cards"][0].update(name=7)),
-    "a name too long": ("cannot be used", lambda m: m["cards"][0].update(name="x" * 300)),
-    "a name that is there": ("cannot be used", lambda m: m["cards"][0].update(name="RED_ (2)")),
-    "an invisible name": ("cannot be used", lambda m: m["cards"][0].update(name="re\u202ed")),
-    "too many classes": ("20 are the most", lambda m: m.update(cards=m["cards"] * 9)),
-    "too many photos": ("64 are the most", lambda m: m["cards"][0].update(shots=m["cards"][0]["shots"] * 40)),
+    "a card that is none": ("expected structure", lambda m: m.update(cards=[[]])),
+    "no name": ("no valid text in 'name'", lambda m: m["cards"][0].update(name=7)),
+    "a name too long": ("invalid class names", lambda m: m["cards"][0].update(name="x" * 300)),
+    "a name that is there": ("invalid class names", lambda m: m["cards"][0].update(name="RED_ (2)")),
+    "an invisible name": ("invalid class names", lambda m: m["cards"][0].update(name="re\u202ed")),
+    "too many classes": ("The maximum is 20", lambda m: m.update(cards=m["cards"] * 9)),
+    "too many photos": ("The maximum is 64", lambda m: m["cards"][0].update(shots=m["cards"][0]["shots"] * 40)),
     "too many runs": ("more than 200 runs", lambda m: m.update(runs=m["runs"] * 150)),
-    "neither on nor off": ("no yes or no", lambda m: m["cards"][0].update(enabled="yes")),
-    "taught beyond": ("no such number", lambda m: m.update(taught=2)),
-    "taught no number": ("no such number", lambda m: m.update(taught=True)),
+    "neither on nor off": ("no true or false", lambda m: m["cards"][0].update(enabled="yes")),
+    "taught beyond": ("no valid number", lambda m: m.update(taught=2)),
+    "taught no number": ("no valid number", lambda m: m.update(taught=True)),
     "an endless limit": ("no number", lambda m: m.update(limit=float("inf"))),
     "an unknown setting": (r"unknown settings \(warp\)", lambda m: m["settings"]["mini"].update(warp=1)),
-    "a wild setting": ("cannot be used.*epochs is -3", lambda m: m["settings"]["mini"].update(epochs=-3)),
-    "settings of another kind": ("not laid out", lambda m: m["settings"].update(mini=[1])),
+    "a wild setting": ("invalid setting.*epochs is -3", lambda m: m["settings"]["mini"].update(epochs=-3)),
+    "settings of another kind": ("expected structure", lambda m: m["settings"].update(mini=[1])),
     "no scales": ("topk is None; it must be a list", lambda m: m["settings"]["mini"].update(topk=None)),
-    "no shelves": ("not laid out", lambda m: m.pop("shelves")),
+    "no shelves": ("expected structure", lambda m: m.pop("shelves")),
     "scales that are none": ("no list of numbers", lambda m: m["tuned"].update(topk=["1"])),
     "photos that are none": ("no list of fingerprints", lambda m: m["tuned"].update(photos=["1"])),
-    "tuned to nothing": ("not laid out", lambda m: m.update(tuned=[])),
-    "no format": ("has no format", lambda m: m.pop("format")),
-    "an older format": ("has no format", lambda m: m.update(format=0)),
+    "tuned to nothing": ("expected structure", lambda m: m.update(tuned=[])),
+    "no format": ("has no valid format", lambda m: m.pop("format")),
+    "an older format": ("has no valid format", lambda m: m.update(format=0)),
     "a newer format": (
         r"newer version of this app \(9\.9, format 3.*Update",
         lambda m: m.update(format=3, version="9.9"),
@@ -246,7 +246,7 @@ def with_facts(project: Project, change: Callable[[dict[str, Any]], object]) -> 
 )
 def test_a_run_that_lies_is_refused(project: Project, change: Callable[[dict[str, Any]], object]) -> None:
     assert opened(with_facts(project, lambda facts: None)).runs[0].run == project.runs[0].run
-    with pytest.raises(ProjectProblem, match=r"runs/1 in shop\.zip describes a run in an unknown way"):
+    with pytest.raises(ProjectProblem, match=r"runs/1 in shop\.zip does not contain a valid description of a run"):
         opened(with_facts(project, change))
 
 
@@ -339,23 +339,23 @@ def test_hostile_zips_are_refused_in_a_sentence(project: Project, monkeypatch: p
     deep = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
     cases = {
         "not a zip": b"hello" * 20,
-        "not a zip, or only a part": whole[: len(whole) // 2],
+        "not a zip file, or it is incomplete": whole[: len(whole) // 2],
         "cannot be read as a zip|not a zip|damaged": whole[1000:],
         "damaged": bytes(damaged),
         "encrypted": bytes(locked),
-        r"it has no project\.json": packed({"ant/1.jpg": b"x"}),
+        r"does not contain project\.json": packed({"ant/1.jpg": b"x"}),
         "cannot be read as JSON": packed(found | {"project.json": b"(lp0\nI1\na."}),
-        "is no text": packed(found | {"project.json": pickle.dumps({"format": 1})}),
+        "is not valid UTF-8 text": packed(found | {"project.json": pickle.dumps({"format": 1})}),
         "JSON": packed(found | {"project.json": deep}),
-        "not laid out": packed(found | {"project.json": b"[1]"}),
-        r"leads out of it, \.\./\.\./evil": also(whole, ("../../evil.webp", b"x")),
-        r"leads out of it, /etc/cron": also(whole, ("/etc/cron", b"x")),
-        r"leads out of it, C:": also(whole, ("C:\\evil.webp", b"x")),
-        "holds a link": also(whole, (link(), b"/etc/passwd")),
-        "two files of one name": also(whole, (first, b"x")),
-        "files; 2000 are the most": also(whole, *((f"{n}", b"") for n in range(2600))),
-        "far too many files": also(whole, *((f"{n:0200}", b"") for n in range(6000))),
-        "unpacks to more": packed(found | {first: b"\0" * (30 * 2**20)}),
+        "expected structure": packed(found | {"project.json": b"[1]"}),
+        r"points outside the archive, \.\./\.\./evil": also(whole, ("../../evil.webp", b"x")),
+        r"points outside the archive, /etc/cron": also(whole, ("/etc/cron", b"x")),
+        r"points outside the archive, C:": also(whole, ("C:\\evil.webp", b"x")),
+        "contains a link": also(whole, (link(), b"/etc/passwd")),
+        "two files with the same name": also(whole, (first, b"x")),
+        "files. The maximum is 2000": also(whole, *((f"{n}", b"") for n in range(2600))),
+        "too many files": also(whole, *((f"{n:0200}", b"") for n in range(6000))),
+        "is too large when unpacked": packed(found | {first: b"\0" * (30 * 2**20)}),
         r"red 1\.jpg has .*pixels|red 1\.jpg .*side": packed(found | {first: picture_bomb(6000)}),
         r"red 1\.jpg .* not": packed(found | {first: pickle.dumps(list(range(99)))}),
         "is not the run": packed(found | {"runs/1/prompts.safetensors": pickle.dumps([1])}),

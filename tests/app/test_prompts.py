@@ -53,7 +53,7 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     worth = table(at, "right alone")
     assert list(worth["prompt"]) == [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
     assert [int(cell.split()[0]) for cell in worth["right alone"]] == [each.alone for each in on_tests.worths]
-    assert "The head answers beside them each time" in everything(at)
+    assert "The head also answers each time" in everything(at)
     before = numbers(at, "looks 1", "z")
     assert "so the figures are optimistic" in everything(put(at, "prompts pile", "Photos it learned from"))
     assert (numbers(at, "looks 1", "z") != before).any()
@@ -88,10 +88,10 @@ def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: O
     at = taught(tiny_app, global_prompts=1, topk=())
     shown = everything(at)
     for words in (
-        "There is only one, and nothing to compare",
+        "There is only one, with nothing to compare",
         "There are none",
-        "Without local prompts",
-        "none can be left out",
+        "no local prompts",
+        "it cannot be left out",
     ):
         assert words in shown
     assert (list(table(at, "right alone")["right without it"]), len(table(at, "token 1"))) == ([""], 1)
@@ -112,7 +112,7 @@ def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> 
     assert session.training.taught is not None
     model = session.training.taught.after.model_
     shown = at.warning[0].value if at.warning else ""
-    assert "Dead: it hardly tells the classes apart" in everything(at)
+    assert "A dead prompt hardly separates the classes" in everything(at)
     # All classes get one text from local prompt 2: it cannot tell them apart.
     text = model.cached_text_features().local
     text[:, 1] = text[0, 1].clone()

@@ -70,9 +70,9 @@ def test_the_choice_is_there_for_a_vit_and_says_what_it_is(small: Open) -> None:
     at = with_photo(small, "red\ngreen")
     assert kinds(at) == [], "mini has the paper's alone"
     assert kinds(choose(at, "small")) == list(REGION_KINDS)
-    assert "of the kind value: each region's own value, which is the paper's" in everything(at).replace("\\", "")
+    assert "region kind value: each region's own value, which is the paper's" in everything(at).replace("\\", "")
     choose(at, "small", "query-query")
-    assert "of the kind query-query: attention of queries to queries" in everything(at).replace("\\", "")
+    assert "region kind query-query: attention of queries to queries" in everything(at).replace("\\", "")
     assert kinds(choose(at, "mini")) == []
 
 
@@ -108,7 +108,7 @@ def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
 
     choose(at, "small", "value")
     assert session.training.taught is None
-    assert "What was taught on small (query-query) waits there" in everything(at).replace("\\", "")
+    assert "Prompts trained on small (query-query) are kept" in everything(at).replace("\\", "")
     # By its weights where they were loaded, else by what the model says; and what it says opens nothing.
     assert backbone_of_files(resources.backbones(), files, "mini") == OTHER
     fresh = BackboneRoom(resources.backbones().options)

@@ -50,7 +50,7 @@ def test_everybody_has_their_own(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     number = Ledger(store, "me").add(run(0, **NOW), FILES)
     assert Ledger(store, "you").runs() == []
-    with pytest.raises(RunsProblem, match="not here any more"):
+    with pytest.raises(RunsProblem, match="no longer exists"):
         Ledger(store, "you").files(number)
     Ledger(store, "you").rename(number, "mine now")
     Ledger(store, "you").delete(number)
@@ -113,12 +113,12 @@ def test_there_is_a_most_and_it_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(run_store, "MOST_RUNS", 2)
     for _ in range(2):
         Ledger(store, "me").add(run(0, **NOW), FILES)
-    with pytest.raises(RunsProblem, match=r"2 runs and 1024 MB are the most\. Delete some"):
+    with pytest.raises(RunsProblem, match=r"the limit is 2 runs and 1024 MB\. Delete some"):
         Ledger(store, "me").add(run(0, **NOW), FILES)
     Ledger(store, "you").add(run(0, **NOW), FILES)
     monkeypatch.setattr(run_store, "MOST_RUNS", 200)
     monkeypatch.setattr(run_store, "MOST_BYTES", 5 * 2**20)
-    with pytest.raises(RunsProblem, match="5 MB are the most"):
+    with pytest.raises(RunsProblem, match=r"5 MB\. Delete"):
         Ledger(store, "me").add(run(0, **NOW), Files("{}", bytes(6 * 2**20)))
     assert (len(Ledger(store, "me").runs()), len(Ledger(store, "you").runs())) == (2, 1)
 
@@ -162,7 +162,7 @@ def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(other / FILE) as connection:
         connection.execute("CREATE TABLE recipes (name)")
     assert MARK != 0
-    with pytest.raises(RunsProblem, match="not a file of this app"):
+    with pytest.raises(RunsProblem, match="not written by this app"):
         Ledger(RunStore(other), "me").runs()
 
 

@@ -125,7 +125,7 @@ def test_the_address_of_a_session_leads_to_it_in_the_browser_that_began_it_alone
         with opened(app_server, cookies=cookies) as page:
             messages = page.run(f"session={token}")
             assert token_in(messages) != token
-            assert "another browser began it" in str(messages)
+            assert "it belongs to another browser" in str(messages)
     with opened(app_server, cookies=mine) as page:
         assert not any(message.HasField("page_info_changed") for message in page.run(f"session={token}"))
 
@@ -135,9 +135,9 @@ def test_pages_of_a_program_without_cookies_refuse_no_newcomer(told_server: Told
     with ExitStack() as held:
         for _ in range(MOST_SESSIONS + 1):
             found = held.enter_context(opened(server)).run()
-        assert "it takes no more" in str(found)
+        assert "which is its limit" in str(found)
         with opened(server, cookies=f"{BROWSER}={'a' * 32}") as page:
-            assert "it takes no more" not in str(page.run())
+            assert "which is its limit" not in str(page.run())
 
 
 WATCHER = """
@@ -197,7 +197,7 @@ def test_a_file_that_is_gone_before_it_is_read_is_left_out(app_server: str) -> N
         uploader = drawn(page.run(), "file_uploader")[0]
         gone = {"file_id": "gone", "name": "photo.png", "size": 3}
         found = page.run("", {"id": uploader.id, "file_uploader_state_value": {"uploaded_file_info": [gone]}})
-        assert not [said.body for said in drawn(found, "alert") if "Not taken" in said.body]
+        assert not [said.body for said in drawn(found, "alert") if "Not added" in said.body]
         assert drawn(found, "file_uploader"), "the page is drawn to its end"
 
 
@@ -238,5 +238,5 @@ def test_a_download_of_a_page_that_was_drawn_anew_is_no_failure_of_the_server(to
         }
         late = {"request_id": "1", "session_id": mine, "deferred_file": {"file_id": "0" * 56}}
         page.send(backend_operation_request=late)
-        assert until(lambda: "no longer there" in (folder / "log.txt").read_text())
+        assert until(lambda: "no longer exists" in (folder / "log.txt").read_text())
     assert "Traceback" not in (folder / "log.txt").read_text()

@@ -216,5 +216,5 @@ def test_teach_gives_the_same_prompts_in_python_and_on_the_command_line(
 
 @pytest.mark.parametrize("name", ["a_b", "a/b", "..", ".hidden", "a:b", "what?", "end.", "x" * 201])
 def test_a_class_that_no_folder_can_be_called_is_told(name: str) -> None:
-    with pytest.raises(SnippetProblem, match="Rename it"):
+    with pytest.raises(SnippetProblem, match="Rename the class"):
         snippets.teach([name], SETTINGS, tests=False)

@@ -172,7 +172,7 @@ def test_photos_encoded_ahead_are_not_encoded_again(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     ("shots", "words"),
-    [({"red": SHOTS["red"]}, "two or more classes"), ({"red": SHOTS["red"], "bee": ()}, "bee has no photos")],
+    [({"red": SHOTS["red"]}, "at least two classes"), ({"red": SHOTS["red"], "bee": ()}, "bee has no photos")],
 )
 def test_what_cannot_be_learned_from_is_told_before_it_is_queued(shots: Any, words: str) -> None:
     with pytest.raises(PlainError, match=words):

@@ -99,7 +99,7 @@ def test_accuracy_is_counted_and_has_its_interval(tiny_app: Open) -> None:
     after = session_of(at).training.taught.after  # type: ignore[union-attr]
     tests = session_of(at).photos.tests()
     right = sum(int(said == name) for name, photos in tests.items() for said in after.predict(list(photos)))
-    found = metric(at, "Right on the 9 test photos")
+    found = metric(at, "Accuracy on 9 test photos")
     assert found.value == f"{100 * right / 9:.0f} %"
     low, high = testing.measure(session_of(at), resources.backbone()).evaluation.accuracy.interval  # type: ignore[union-attr]
     assert f"**{100 * low:.0f} to {100 * high:.0f} %**" in everything(at)
@@ -112,8 +112,8 @@ def test_one_test_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) 
     at = teach(fine(tiny_app()), {"red": 2, "green": 2})
     put(at, "what 1", "Test photos")
     at = go(finish(train(fine(uploader(at, "Test photos of red").upload("one.png", png(900)).run()))), TEST)
-    assert metric(at, "Right on the 1 test photo").value in ("0 %", "100 %")
-    assert not unsaid(at, "Without test photos: green", "Thirty or more make a test worth comparing")
+    assert metric(at, "Accuracy on 1 test photo").value in ("0 %", "100 %")
+    assert not unsaid(at, "Without test photos: green", "Compare only with thirty photos or more")
 
 
 def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> None:
@@ -150,7 +150,7 @@ def test_the_photo_of_a_cell_gets_another_label_where_it_is_shown_and_undo_bring
 
     first = opened()
     fine(at.button(key=f"opened {first.sha256} none of these").click().run())
-    assert "none of the classes now" in at.success[0].value
+    assert "none of the classes" in at.success[0].value
     assert first.sha256 in session.photos.unknown.photos
     assert first.sha256 not in {photo.sha256 for some in session.photos.tests().values() for photo in some}
     second = opened()
@@ -241,7 +241,7 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     session = session_of(at)
     stored = there(session.limit.value)
     assert track(at)["limit"] == pytest.approx(stored)
-    assert "Found while teaching." in everything(at)
+    assert "Found during training." in everything(at)
     assert "are expected to pass" not in everything(at), "of a limit that is unreliable nothing is promised"
     assert does(put_limit(at, 0)) == "0 of 6, 2 of 2"
     # Teach's try-out and Explore go by it.
@@ -263,7 +263,7 @@ def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_a
     session = session_of(at)
     fine(uploader(go(at, EXPLORE), "Upload photos").upload("photo.png", png(1)).run())
     fine(at.text_area(key="explore names").set_value("red\ngreen\nyellow").run())
-    assert "for the taught classes alone" in everything(at)
+    assert "only to the trained classes" in everything(at)
     at = go(finish(train(go(at, TEACH))), TEST)
     assert (session.limit.own, track(at)["limit"]) == (None, pytest.approx(session.limit.value))
 
@@ -294,7 +294,7 @@ def test_without_a_limit_from_teaching_the_track_makes_one(tiny_app: Open) -> No
     """One photo a class: nothing can be held out."""
     at = taught(tiny_app, {"red": 1, "green": 1})
     assert session_of(at).limit.value is None
-    assert not unsaid(at, "There is no limit for none of these here", "Only test photos are judged")
+    assert not unsaid(at, "There is no limit for “none of these” here", "Only test photos are judged")
     at = fine(button(at, "Use the limit from the test photos").click().run())
     assert does(at) == "6 of 6, 0 of 0"
     at = put_limit(at, 0)
@@ -313,16 +313,16 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     assert (doubt.photo.name, judged) == ("wrong.png", 11)
     assert (doubt.given, doubt.likely, doubt.learned) == ("green", "red", True)
     shown = everything(at).replace("\\", "")
-    assert "called **green**. Wrong, or just hard?" in shown
-    rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos of red have "
-    assert f"Judged by prompts that learned without it: {rests}{text.percent(doubt.usual)} on average." in shown
+    assert "labelled **green**. Wrong label, or just hard?" in shown
+    rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos of red average "
+    assert f"Probabilities from prompts trained without it: {rests}{text.percent(doubt.usual)}." in shown
     at.button(key=f"keep {wrong.sha256} red").click()
     assert not [found for found in fine(at.run()).button if found.key == f"relabel {wrong.sha256} red"]
     assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
     session.photos.labels_kept.clear()
     fine(at.run())
     fine(at.button(key=f"relabel {wrong.sha256} red").click().run())
-    assert "wrong\\.png is a photo of red now" in at.success[0].value
+    assert "wrong\\.png is now a training photo of red" in at.success[0].value
     assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("red").shots}  # type: ignore[union-attr]
     assert not [found for found in at.button if found.key == f"relabel {wrong.sha256} red"]
     fine(at.button(key="undo CORRECTION").click().run())
@@ -331,46 +331,46 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
 
 def test_no_label_is_called_right_where_none_was_judged(tiny_app: Open) -> None:
     at = taught(tiny_app, {"red": 1, "green": 1}, tests=0)
-    assert "No label was judged" in everything(at)
+    assert "No label was checked" in everything(at)
     at = taught(tiny_app, {"red": 1, "green": 1})
-    assert re.search("Of 6 labels that were judged, none is in doubt|Wrong, or just hard", everything(at))
+    assert re.search("Labels checked: 6. None is in doubt|Wrong label, or just hard", everything(at))
 
 
 def test_a_figure_stands_while_its_errors_are_to_be_learned_from_and_tells_what_else_moves_it(tiny_app: Open) -> None:
     at = taught(tiny_app, **BETTER_WITH_OTHER_K)
     session = session_of(at)
-    before = metric(at, "Right on the 24 test photos").value
+    before = metric(at, "Accuracy on 24 test photos").value
     assert before != "100 %"
     wrong = [digest for digest, said in session.training.taught.answers.items() if not (said.seen or said.right)]  # type: ignore[union-attr]
     opened = next(found.key for found in at.button if found.key and re.match("opened .* to shots", found.key))
     assert opened.split()[1] in wrong, "an error is opened first"
     at = fine(at.button(key=opened).click().run())
-    assert "From then on it tests nothing" in at.success[0].value
-    assert metric(at, "Right on the 24 test photos").value == before
-    assert "1 of them it will learn from next: until then they count here." in everything(at)
-    assert "Changed since the training: the photos. This tests what it was taught: blue" in at.info[0].value
+    assert "After that it can no longer be used for testing" in at.success[0].value
+    assert metric(at, "Accuracy on 24 test photos").value == before
+    assert "Now training photos: 1. They still count here until the next training." in everything(at)
+    assert "Changed since the training: the photos. This page tests the trained classes: blue" in at.info[0].value
     session.photos.undo()
     session.photos.deck.remove(wrong[0])
-    assert metric(fine(at.run()), "Right on the 23 test photos").value != before
-    told = "1 it was tested with are no test photos now, 1 of them answered wrongly: that alone moves this figure."
+    assert metric(fine(at.run()), "Accuracy on 23 test photos").value != before
+    told = "No longer test photos: 1 (1 answered wrongly)."
     assert told in everything(at)
-    assert "have another label" not in everything(at)
+    assert "Labels changed" not in everything(at)
     session.photos.undo()
     session.photos.relabel(session.photos.tests()["red"][0], "green")
-    assert "1 have another label since the training" in everything(fine(at.run()))
+    assert "Labels changed since training: 1" in everything(fine(at.run()))
     session.photos.undo()
     session.photos.relabel(session.photos.shots()["red"][0], "red", "tests")
-    assert metric(fine(at.run()), "Right on the 24 test photos"), "what it has learned from tests nothing"
+    assert metric(fine(at.run()), "Accuracy on 24 test photos"), "what it has learned from tests nothing"
 
 
 def test_test_photos_of_a_class_that_was_not_taught_are_left_out_and_told(tiny_app: Open) -> None:
     at = add_classes(go(taught(tiny_app), TEACH), "blue")
-    changed = "Changed since the training: the classes. This tests what it was taught: green and red."
+    changed = "Changed since the training: the classes. This page tests the trained classes: green and red."
     assert [found.value for found in go(at, TEST).info] == [changed]
     put(go(at, TEACH), "what 3", "Test photos")
     at = go(fine(uploader(at, "Test photos of blue").upload("blue.png", png(1, "blue")).run()), TEST)
     assert "Left out: the test photos of blue" in at.info[0].value
-    assert metric(at, "Right on the 6 test photos")
+    assert metric(at, "Accuracy on 6 test photos")
 
 
 @pytest.mark.parametrize(("head", "weights"), [("none", [1.0, 0.0]), ("ridge", [0.5, 0.0, 0.5])])
@@ -379,7 +379,7 @@ def test_without_local_prompts_and_with_one_global_prompt_the_page_holds(
 ) -> None:
     at = add_unknown(taught(tiny_app, global_prompts=1, topk=(), head=head), 1)
     assert [branch["weight"] for branch in grid(at, "explainer")["takes"][0]["branches"]] == weights
-    assert metric(at, "Right on the 6 test photos")
+    assert metric(at, "Accuracy on 6 test photos")
     assert len(track(at)["unknown"]) == 1
 
 
@@ -412,8 +412,10 @@ def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Op
         assert testing.measure(session, resources.backbone()).evaluation.accuracy.right == found.sweep.each[0, k - 1]  # type: ignore[union-attr]
     session.training.settings = replace(session.training.settings, topk=(1, 1))
     at = fine(button(at, "Use these k").click().run())
-    assert metric(at, "Right on the 24").value == f"{100 * found.right / 24:.0f} %"
-    assert not unsaid(at, "Its k were chosen on these photos, so the figures are optimistic.", "None that was found")
+    assert metric(at, "Accuracy on 24").value == f"{100 * found.right / 24:.0f} %"
+    assert not unsaid(
+        at, "Its k values were chosen on these photos, so the figures are optimistic.", "No better k was found"
+    )
     assert session.training.scales() == session.explore.scales == found.best
     assert (
         exported_classifier(session, resources.backbone(), testing.taught_question(session)).model_.config.topk
@@ -432,7 +434,7 @@ def test_k_is_not_offered_where_there_is_none_or_another_number_is_set(tiny_app:
     session = session_of(at)
     session.training.settings = replace(session.training.settings, topk=(1, 1, 2))
     assert button(put(at, "k sweep", True), "Use these k").disabled
-    assert "set it back on *Teach*" in everything(at)
+    assert "Change it back on *Teach*" in everything(at)
 
 
 def test_photos_are_encoded_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,9 +122,9 @@ def test_prompts_of_one_wait_while_the_other_answers(two: Open) -> None:
     taught = taught_of(train(cards(at, COLOURS, tests=2)))
     assert taught.backbone_name == "mini"
     go(at, TEST)
-    assert any("Right on the 4 test photos" in metric.label for metric in at.metric)
+    assert any("Accuracy on 4 test photos" in metric.label for metric in at.metric)
     assert session_of(choose(at, "other")).training.taught is None
-    assert "What was taught on mini waits there" in everything(at)
+    assert "Prompts trained on mini are kept" in everything(at)
     assert "Start here" in at.info[0].value
     mine = taught_of(train(at))
     assert mine.backbone_name == "other"
@@ -146,10 +146,10 @@ def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_o
     finish(choose(at, "other"))
     assert (session.training.taught, session.training.elsewhere) == (None, ["mini"])
     assert session.training.outcome is not None
-    assert "It was taught on mini: choose that backbone to use it." in session.training.outcome[1]
+    assert "It was trained on mini. Choose that backbone to use it." in session.training.outcome[1]
     choose(at, "mini")
     assert session.training.outcome is not None
-    assert "choose that backbone" not in session.training.outcome[1]
+    assert "Choose that backbone" not in session.training.outcome[1]
 
 
 def test_settings_that_come_with_a_run_of_another_backbone_are_that_backbones(two: Open) -> None:
@@ -197,7 +197,7 @@ def test_runs_know_their_backbone_and_open_with_it(two: Open) -> None:
     ]
     assert siblings(mine, [mine, theirs]) == [mine], "another backbone is no other seed"
     assert not same_backbone(mine, theirs)
-    assert "A answers with the backbone mini and B with other" in backbones_in_words(mine, theirs)
+    assert "A uses the backbone mini and B uses other" in backbones_in_words(mine, theirs)
     room = resources.backbones()
     assert [compare.backbone_of_run(room, run) for run in (mine, theirs)] == ["mini", "other"]
     assert session_of(at).training.backbone_name == "other"
@@ -215,7 +215,7 @@ def test_runs_know_their_backbone_and_open_with_it(two: Open) -> None:
 def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two: Open) -> None:
     at = cards(fine(two()), COLOURS, tests=2)
     assert "backbone" not in table(go(train(at), COMPARE), "method")[0], "all are of one"
-    assert "no common scale" not in everything(at)
+    assert "not comparable" not in everything(at)
     settings = session_of(choose(go(at, TEACH), "other")).training.settings
     session_of(at).training.settings = replace(settings, epochs=30)  # for maps that are told apart
     go(train(at), COMPARE)
@@ -229,9 +229,9 @@ def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two
         "GalLoP 2 (other",
         "GalLoP 1 (mini",
     ]
-    assert "no common scale" not in everything(at), "A and B are of one"
+    assert "not comparable" not in everything(at), "A and B are of one"
     said = everything(fine(at.selectbox(key="compare pin_b").set_value(1).run())).replace("\\", "")
-    assert "A answers with the backbone other and B with mini" in said
+    assert "A uses the backbone other and B uses mini" in said
     assert "A: GalLoP 2 on other, right on 4 test photos" in said
     assert "B: GalLoP 1 on mini, right on 4 test photos" in said
     assert "A answers with the backbone other, B with mini." in said or "None: A and B say the same" in said
@@ -263,7 +263,7 @@ def test_two_backbones_of_one_name_are_told_apart_by_their_weights() -> None:
     assert backbones_of([third, old]) == ("", ""), "of an old run the name is all there is"
     assert backbones_of([first, second, third]) == ("ours (aaaaaaaa)", "ours (bbbbbbbb)", "theirs")
     assert backbones_of([]) == ()
-    assert "the backbone ours (aaaaaaaa) and B with ours (bbbbbbbb)" in backbones_in_words(first, second)
+    assert "the backbone ours (aaaaaaaa) and B uses ours (bbbbbbbb)" in backbones_in_words(first, second)
     assert ("backbone", "ours (aaaaaaaa)", "theirs") not in differences(first, first)
     assert ("backbone", "ours", "theirs") in differences(first, third)
 
@@ -299,7 +299,7 @@ def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(two: Open, mon
     assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
     fine(button(at, "Open this run").click().run())
     told = " ".join(error.value.replace("\\", "") for error in at.error)
-    assert "was trained on the backbone other, which is not on this machine now. The run stays." in told
+    assert "was trained on the backbone other, which is not available on this machine. The run is kept." in told
     assert session_of(at).training.taught is None
 
 
@@ -330,7 +330,7 @@ def test_an_address_that_asks_for_a_path_opens_nothing_and_loses_nothing(two: Op
     before, session = answer(at), session_of(at)
     at.query_params["backbone"] = name
     fine(at.run())
-    told = [found.value for found in at.info if "is not offered here" in found.value]
+    told = [found.value for found in at.info if "is not available here" in found.value]
     assert len(told) == 1
     assert "<b>" not in told[0]
     assert (answer(at), session_of(at), session.training.backbone_name) == (before, session, "mini")

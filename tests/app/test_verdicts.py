@@ -33,8 +33,8 @@ from tests.app_pages import (
 )
 
 FEW = "This limit is unreliable here: the smallest class has 3 shots, and 8 are needed for a sound threshold."
-BROKEN = "This limit is unreliable here: 0 of 6 known test photos pass, but 95 % were promised."
-NO_LIMIT = "There is no limit for none of these here: no photos were held out to find it."
+BROKEN = "This limit is unreliable here: 0 of 6 known test photos pass, and 95 % were promised."
+NO_LIMIT = "There is no limit for “none of these” here: nothing was held out to find it."
 
 
 def test_after_teaching_explore_shows_what_was_taught_and_asks_no_sample_about_it(tiny_app: Open) -> None:
@@ -46,7 +46,7 @@ def test_after_teaching_explore_shows_what_was_taught_and_asks_no_sample_about_i
     assert (len(grid(at, "explainer")["takes"]), chips(look(at, "Rocket")).value[0]) == (2, "rocket")
     assert not session.explore.question(session.training).taught
     assert len(grid(at, "explainer")["takes"]) == 1
-    assert "What teaching changed" not in [header.value for header in at.header]
+    assert "What training changed" not in [header.value for header in at.header]
     assert "has class names of its own" in plain(at)
     assert not explaining(go(at, TEACH)), "nor is it tried there"
     assert set(chips(look(go(at, EXPLORE), test.name)).value) == {"red", "green"}

@@ -102,7 +102,7 @@ def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
     said = VOTE.findall(everything(unfolded(at, "votes")))
     assert VOTE.findall(everything(unfolded(reopened(at), "votes"))) == said
     told = [info.value for info in go(at, PROMPTS).info]
-    assert told == ["These are training photos, so the figures are optimistic: there are no test photos."]
+    assert told == ["There are no test photos. These are training photos, so the figures are optimistic."]
     assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
 
 

@@ -70,7 +70,7 @@ def test_what_goes_wrong_with_a_backbone_is_a_sentence_and_loses_nothing(page: P
     # A visitor who asks for a path.
     separator = "&" if "?" in page.url else "?"
     page.goto(f"{page.url}{separator}backbone=/etc/passwd")
-    expect(page.get_by_text("is not offered here, so mini is still used")).to_be_visible()
+    expect(page.get_by_text("is not available here. mini is still in use")).to_be_visible()
     expect(answer(page)).to_contain_text("cat")
 
     # A wrong file.
@@ -88,7 +88,7 @@ def test_what_goes_wrong_with_a_backbone_is_a_sentence_and_loses_nothing(page: P
     download.click()
     expect(page.get_by_text(re.compile(r"[1-9]\d* of 34 MB downloaded"))).to_be_visible()
     page.get_by_role("button", name="Cancel this").click()
-    expect(page.get_by_text("The download was cancelled; nothing was saved.")).to_be_visible()
+    expect(page.get_by_text("The download was cancelled. Nothing was saved.")).to_be_visible()
     expect(answer(page)).to_contain_text("cat")
     for happens, why in ((hub.files.clear, "EntryNotFound"), (hub.leave, "Connect")):
         settled(page)

@@ -98,7 +98,7 @@ def test_axe_finds_nothing_on_any_page_empty_or_full(new_page: Any) -> None:
         go(page, name)
         found[name] = violations(page)
     page.get_by_role("link", name="Explore", exact=True).click()
-    expect(page.get_by_role("heading", name="What teaching changed")).to_be_visible()
+    expect(page.get_by_role("heading", name="What training changed")).to_be_visible()
     found["Explore"] = violations(page)
     go(page, "Teach")
     rounds(page, 500)  # it shall last until it is cancelled

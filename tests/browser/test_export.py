@@ -32,7 +32,7 @@ def test_what_is_saved_holds_what_the_screen_shows(new_page: Any, tmp_path: Path
     page = new_page()
     open_sample(page)
     page.get_by_role("link", name="Explore", exact=True).click()
-    expect(page.get_by_role("heading", name="What teaching changed")).to_be_visible()
+    expect(page.get_by_role("heading", name="What training changed")).to_be_visible()
     settled(page)
     name, share = (
         page.locator(".explainer .best .name").inner_text().removeprefix("Nearest: "),
@@ -44,7 +44,7 @@ def test_what_is_saved_holds_what_the_screen_shows(new_page: Any, tmp_path: Path
     assert number(re.findall(rf"{name}</strong>, [^%]+", report)[0]) == pytest.approx(share, abs=0.11)
     with zipfile.ZipFile(saved(page, "Save the model as zip", tmp_path)) as archive:
         archive.extractall(tmp_path)
-    with zipfile.ZipFile(saved(page, "Save the code and all that it reads", tmp_path)) as archive:
+    with zipfile.ZipFile(saved(page, "Save the code and its files", tmp_path)) as archive:
         archive.extract("photo.png", tmp_path)
         assert json.loads(archive.read("code.ipynb"))["nbformat"] == 4
     found = GalLoPClassifier.load(tmp_path / "model").explain(tmp_path / "photo.png").probabilities

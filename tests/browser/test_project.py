@@ -24,7 +24,7 @@ def menu(page: Page) -> None:
 def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_path: Path) -> None:
     first: Page = new_page()
     open_sample(first)
-    figure = metric(first, re.compile("Right on the")).inner_text()
+    figure = metric(first, re.compile("Accuracy on")).inner_text()
     go(first, "Teach")
     menu(first)
     with first.expect_download() as waiting:
@@ -33,7 +33,7 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     assert file.name == "project candle mug teapot vase.zip"
     waiting.value.save_as(file)
     first.get_by_role("link", name="Explore", exact=True).click()
-    expect(first.get_by_role("heading", name="What teaching changed")).to_be_visible()
+    expect(first.get_by_role("heading", name="What training changed")).to_be_visible()
     settled(first)
     said = answer(first).inner_text()
 
@@ -46,17 +46,17 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     expect(second.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
     second.reload()
     go(second, "Test")
-    expect(metric(second, re.compile("Right on the"))).to_have_text(figure)
+    expect(metric(second, re.compile("Accuracy on"))).to_have_text(figure)
     second.get_by_role("link", name="Explore", exact=True).click()
     expect(answer(second)).to_have_text(said)
 
     go(second, "Teach")
     menu(second)
     files_into(second, "Open a project", [file])
-    expect(second.get_by_role("button", name="Leave it")).to_be_visible()
+    expect(second.get_by_role("button", name="Cancel")).to_be_visible()
     second.keyboard.press("Escape")
     assert violations(second) == []
-    expect(second.get_by_text("this address finds them until")).to_be_visible()
+    expect(second.get_by_text("this address brings them back until")).to_be_visible()
     settled(second)
     second.get_by_role("button", name="Remove everything").click()
     second.get_by_role("button", name="Remove now").click()
@@ -76,7 +76,7 @@ def test_an_address_that_is_passed_on_shows_nothing_of_mine(new_page: Any) -> No
     assert "session=" in address
 
     other: Page = new_page(f"teach{address}")
-    expect(other.get_by_text("another browser began it")).to_be_visible()
+    expect(other.get_by_text("it belongs to another browser")).to_be_visible()
     expect(other.get_by_text("8 to learn from, 6 to test with")).to_have_count(0)
     expect(other).not_to_have_url(re.compile(re.escape(address)))
 

@@ -164,7 +164,7 @@ def test_the_softmax_lies_on_the_photo_its_length_is_the_share_and_it_can_be_rea
 
 def test_a_limit_that_is_moved_turns_the_verdict_and_dropout_changes_the_loss(page: Page) -> None:
     found = made_up(20, 7)
-    show(page, found, Origins(224, kept=1, notes={"learning": "In its last step."}))
+    show(page, found, Origins(224, kept=1, notes={"learning": "In the last step."}))
     step(page, "None of these?")
     score = float(found.similarities.ood()["GL-MCM"][0])
     verdict = ("One of these", "None of these")[score > -1.2]
@@ -173,7 +173,7 @@ def test_a_limit_that_is_moved_turns_the_verdict_and_dropout_changes_the_loss(pa
     page.keyboard.press("Home" if score < -1.2 else "End")
     expect(page.locator(".step .best")).not_to_have_text(verdict)
     step(page, "Learning")
-    expect(page.get_by_text("In its last step.")).to_be_visible()
+    expect(page.get_by_text("In the last step.")).to_be_visible()
     loss = page.locator(".step .bar").first
     first = loss.inner_text()
     page.get_by_role("button", name="global 3").click()

@@ -117,7 +117,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     expect(page.get_by_text("Wrong? Then rocket.jpg is really")).to_be_visible()
     page.locator(".st-key-correction").get_by_role("button", name="tiger cat", exact=True).click()
     expect(card(page, "tiger cat").get_by_text("4 to learn from")).to_be_visible()
-    expect(page.get_by_text("put rocket.jpg to tiger cat")).to_be_visible()
+    expect(page.get_by_text("moved rocket.jpg to tiger cat")).to_be_visible()
     expect(page.get_by_text("Changed since the training: the photos.")).to_be_visible()
 
     page.get_by_role("link", name="Explore").click()
@@ -140,7 +140,7 @@ def test_hostile_names_and_files_are_told_in_words_and_ask_nothing(new_page: Any
     expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)
     bomb = {"name": "bomb.png", "mimeType": "image/png", "buffer": png_bomb(12_000)}
     files_into(page, "Photos of cat", [bomb, upload("cat.jpg", photo("Cat"))])
-    expect(page.get_by_text("1 taken, 1 not taken:")).to_be_visible()
+    expect(page.get_by_text("1 added, 1 not added:")).to_be_visible()
     expect(page.get_by_test_id("stAlert").get_by_role("listitem")).to_contain_text("12000 x 12000")
     huge = tmp_path / "huge.jpg"
     huge.write_bytes(b"\xff\xd8\xff" + bytes(30 * 2**20))
@@ -203,5 +203,5 @@ def test_photos_dropped_while_others_are_read_are_all_taken_once(new_page: Any) 
     files_into(page, "Photos of tiger cat", shots("Coffee", 3))
     expect(card(page, "kitten").get_by_text("8 to learn from")).to_be_visible()
     expect(card(page, "tiger cat").get_by_text("5 to learn from")).to_be_visible()
-    expect(card(page, "kitten").get_by_text("8 photos taken")).to_be_visible()
-    expect(page.get_by_text("not taken")).to_have_count(0)
+    expect(card(page, "kitten").get_by_text("8 photos added")).to_be_visible()
+    expect(page.get_by_text("not added")).to_have_count(0)

@@ -28,7 +28,7 @@ def test_a_cell_is_opened_and_the_limit_moved_from_the_keyboard(new_page: Any) -
     page.keyboard.press("Home")
     expect(table.locator("#glide-cell-0-0")).to_be_focused()
     page.keyboard.press("ArrowRight")
-    expect(cell).to_have_value("candle, rightly said: 6 photos")
+    expect(cell).to_have_value("candle, answered correctly: 6 photos")
     expect(page.locator(".explainer .best")).to_contain_text("candle")
     choose(page, "Photos of the cell", "vase, said teapot: 1 photo")
     compared = page.get_by_role("combobox", name="Compared with")
@@ -64,6 +64,6 @@ def test_a_cell_is_opened_and_the_limit_moved_from_the_keyboard(new_page: Any) -
     expect(page.get_by_text("This limit was set by you")).to_be_visible()
     expect(answer(page)).to_contain_text("earest: ")
     go(page, "Test")
-    expect(slider).to_have_attribute("aria-valuetext", re.compile("keeps 0 of 24 known, notices 9 of 9"))
-    page.get_by_role("button", name="Back to the limit found while teaching").click()
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("accepts 0 of 24 known, detects 9 of 9"))
+    page.get_by_role("button", name="Back to the limit found during training").click()
     expect(slider).to_have_attribute("aria-valuetext", words_before)  # once the page has heard of the click

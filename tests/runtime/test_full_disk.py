@@ -309,7 +309,7 @@ def test_the_runs_of_the_app(disk: Disk) -> None:
     store = RunStore(disk.root)
     Ledger(store, "me").add(run(0), Files("{}", b"prompts"))
     disk.fill()
-    with pytest.raises(RunsProblem, match="Is the disk full"):
+    with pytest.raises(RunsProblem, match="Check whether the disk is full"):
         Ledger(store, "me").add(run(0), Files("{}", bytes(100_000)))
 
 
@@ -323,7 +323,7 @@ def test_a_model_on_its_way_through_the_temporary_folder(
     model = GalLoPClassifier.load(things.model, backbone=things.backbone)
     assert files_of(model).prompts == (things.model / TENSORS).read_bytes()
     disk.fill()
-    with pytest.raises(ModelProblem, match=rf"\({NO_ROOM}\).* Make room there"):
+    with pytest.raises(ModelProblem, match=rf"\({NO_ROOM}\).* Free some space there"):
         files_of(model)
     assert disk.files() == {}
 

@@ -40,7 +40,7 @@ def explained_now(session: Session, photo: Photo, question: Question) -> tuple[E
 
 
 def follow_up(session: Session, photo: Photo, question: Question) -> bool:
-    """Look at a photo again where that is wanted and was not done yet, for answers or for finer maps; whether it was.
+    """Take a second look at a photo where one is still missing, for answers or finer maps; return whether it did.
 
     Raises as ``explained_now``.
     """
@@ -57,13 +57,13 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
 
 
 def standing(session: Session, photo: Photo, question: Question) -> Explanation:
-    """Return a photo explained at the k that stand. Raises as ``explained_now``."""
+    """Return a photo explained at the current k. Raises as ``explained_now``."""
     found, _ = explained_now(session, photo, question)
     return found.with_topk(session.explore.stands(photo.sha256, found.grid).of(found).topk) if found.topk else found
 
 
 def show_answer(session: Session, found: Explanation, before: Explanation | None, photo: str, note: str) -> None:
-    """The photo explained: its map, the most probable class and the probabilities.
+    """Draw the photo explained: its map, the most probable class and the probabilities.
 
     Args:
         found: at the model's own scales; so is ``before``, the same before teaching.
@@ -73,21 +73,21 @@ def show_answer(session: Session, found: Explanation, before: Explanation | None
     explainer(found, before, photo=photo, picture=session_photo_url(session, found))
     _limit(found, note)
     if len(found.class_names) == 1:
-        st.caption("With one class there is nothing to choose between. Name a second one.")
+        st.caption("With one class there is nothing to choose between. Enter a second one.")
 
 
 def session_photo_url(session: Session, explanation: Explanation) -> str:
-    """The photo for the grids, made once: a browser that has it does not load it again."""
+    """Return the photo for the grids, made once: a browser that has it does not load it again."""
     return session.answers.picture(explanation, "photo", lambda: photo_url(explanation.image, explanation.crop))
 
 
 def change(session: Session, photo: Photo, before: Explanation, after: Explanation) -> None:
-    """What teaching changed for this photo, and for those it learned from; class by class the explainer's bars tell.
+    """Draw what training changed for this photo and for the training photos; the explainer's bars show each class.
 
     A photo on a card is of its class. For one that may be none of the classes, more of one of them is no gain.
     """
     taught = session.training.taught_model
-    st.header("What teaching changed", anchor=False)
+    st.header("What training changed", anchor=False)
     left, right = st.columns(2, gap="large")
     place = session.photos.place_of(photo)
     known = place is not None and place[0].name in after.class_names
@@ -107,15 +107,15 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
     if score.before is not None and score.after is not None:
         which = "test photos" if unseen else "photos it learned from"
         right.metric(
-            f"Right on the {score.photos} {which}",
+            f"Accuracy on {score.photos} {which}",
             f"{score.after:.0%}",
             text.gain(100 * (score.after - score.before), "zero-shot"),
-            help=None if unseen else "It has seen these photos: to judge it, show it others.",
+            help=None if unseen else "The model has seen these photos. Use other photos to judge it.",
         )
 
 
 def _limit(explanation: Explanation, note: str) -> None:
-    """What there is to say of the limit for none of these beside its number, which stands with the answer."""
+    """Draw the note on the limit for none of these, whose value is shown with the answer."""
     if explanation.threshold is not None and note:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
 
@@ -127,7 +127,7 @@ _UPLOADER = 160
 def tryout(session: Session) -> None:
     taught = session.training.taught
     if taught is None:
-        st.caption("Here, once it is trained.")
+        st.caption("Available after training.")
         return
     with st.container(horizontal=True, vertical_alignment="top"):
         with st.container(width=_UPLOADER):
@@ -152,7 +152,7 @@ def _take(session: Session, files: list[Any]) -> Verdicts:
 
 
 def correction(session: Session, photo: Photo, found: Explanation) -> None:
-    """Say what a photo really is: with one click it is a photo to learn from, or one of none of the classes."""
+    """Draw buttons to correct a label: one click makes the photo a training photo or one of none of the classes."""
     st.markdown(f"Wrong? Then **{text.markdown(text.shorten(photo.name, 60))}** is really …")
     labels = Labels(session, photo, Where.CORRECTION, "really", lambda name: _is_shown(session, photo, name))
     with st.container(key="correction"):
@@ -161,12 +161,12 @@ def correction(session: Session, photo: Photo, found: Explanation) -> None:
 
 
 def _is_shown(session: Session, photo: Photo, name: str) -> bool:
-    """Whether no other was chosen, the answer to which is not drawn yet; else it is told that nothing was done."""
+    """Return whether this photo is still the one chosen; if not, tell that nothing was done."""
     if stands_at(ExploreState.photo) == photo.sha256:
         return True
     session.tell(
         Where.CORRECTION,
-        f"The photo just changed, so {photo.name} was not put to {name}. Look at the answer, and correct it again.",
+        f"The photo just changed, so {photo.name} was not labelled {name}. Check the answer and correct it again.",
         "info",
     )
     return False

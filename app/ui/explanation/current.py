@@ -33,16 +33,16 @@ def current_photo(session: Session) -> Photo | None:
 
 
 def stand_at(state: ExploreState) -> None:
-    """Before any widget is drawn: let those of Explore stand as it says; of what it says nothing, as they are."""
+    """Set the widgets of Explore to a state, before any is drawn; what it does not name stays."""
     for place, value in said(state):
         put(place, value)
 
 
 def link(session: Session) -> None:
     st.markdown(
-        "**A link** to *Explore* as it stands",
-        help="It holds the backbone, names, templates, k, and how the maps are drawn, but no photo and nothing that "
-        "was taught: whoever opens it needs a photo, or the model's zip, as well.",
+        "**A link** to *Explore* in its current state",
+        help="It contains the backbone, names, templates, k and map settings, but no photo and no trained model. "
+        "Whoever opens it also needs a photo or the model's zip.",
     )
     st.code(
         explore_as_text.address(
@@ -56,7 +56,7 @@ def link(session: Session) -> None:
 
 
 def follow(session: Session) -> None:
-    """Before any widget is drawn: take over what the address says, once, and clear it from there."""
+    """Take over the state in the address once, before any widget is drawn, and clear it there."""
     fields = {field: st.query_params[field] for field in explore_as_text.ADDRESS_FIELDS if field in st.query_params}
     if not fields:
         return
@@ -71,7 +71,7 @@ _OPENING = "opening"
 
 
 def show(session: Session, taught: Taught) -> None:
-    """Before any widget is drawn: its backbone answers, and its classes become the class list, at the scales of Teach.
+    """Use its backbone and classes on Explore, at the scales of Teach, before any widget is drawn.
 
     Nothing is asked of a sample about them: another photo is shown, and where there is none they wait for one.
     """
@@ -88,7 +88,7 @@ def show(session: Session, taught: Taught) -> None:
 
 
 def open_on(session: Session, backbone_name: str, make: Callable[[Backbone], Opened], name: str, where: Where) -> None:
-    """Open a model with the backbone that it was taught on; where that has to be loaded first, as a job of the page."""
+    """Open a model with the backbone that it was trained on, as a job of the page where that has to be loaded."""
     with session.telling(where):
         try:
             with holding(backbone_name) as backbone:
@@ -98,12 +98,12 @@ def open_on(session: Session, backbone_name: str, make: Callable[[Backbone], Ope
                 jobs(),
                 OnBackbone(backbones(), backbone_name, lambda backbone: Steps(opening(lambda: make(backbone)))),
                 _OPENING,
-                f"Opening {text.markdown(name)} on its backbone",
+                f"Opening {text.markdown(name)} with its backbone",
             )
 
 
 def settle_opening(session: Session) -> None:
-    """Before any widget is drawn: adopt what a job has opened, or tell why there is nothing."""
+    """Adopt what a job has opened, or tell why it failed, before any widget is drawn."""
     session.page_jobs.settle()
     problem = session.page_jobs.problem(_OPENING)
     found: Opened | None = session.page_jobs.take(_OPENING)
@@ -115,7 +115,7 @@ def settle_opening(session: Session) -> None:
 
 
 def adopt(session: Session, opened: Opened) -> None:
-    """Let a model that was opened be what was taught; one that came as a file becomes a run."""
+    """Use an opened model as the trained one; one that came as a file becomes a run."""
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
     session.training.adopt(taught, opened.settings)
     session.teach = replace(session.teach, backbone_name=None)  # its form is to show the model's k
@@ -132,8 +132,8 @@ def adopt(session: Session, opened: Opened) -> None:
     else:
         show(session, taught)
     if opened.source == "file":
-        words = f"{name} is in use: {text.joined(taught.names)}. It answers on Explore, and Compare lists it."
+        words = f"{name} is in use: {text.joined(taught.names)}. Explore answers with it, and Compare lists it."
         session.tell(Where.MODELS, words)
     elif opened.source == "run":
-        words = f"{name} is in use now: it answers on Explore, and Export saves it."
+        words = f"{name} is now in use. Explore answers with it, and Export saves it."
         session.tell(Where.RUNS, words)

@@ -48,7 +48,7 @@ class Labels:
             self.offer([card.name for card in self.session.photos.deck.cards])
 
     def offer(self, names: Iterable[str]) -> None:
-        """Draw a button for each class that the photo is not of, and for all else that may become of it."""
+        """Draw a button for each class that the photo is not of, and for its other uses."""
         photos, photo = self.session.photos, self.photo
         place = photos.place_of(photo)
         with st.container(horizontal=True, gap="small"):
@@ -59,7 +59,7 @@ class Labels:
         self._another()
         if place is not None:
             card, other = place[0], other_pile(place[1])
-            words = "Learn from it" if other == "shots" else "Test with it"
+            words = "Use for training" if other == "shots" else "Use for testing"
             with st.container(horizontal=True, gap="small"):
                 self._button(words, f"to {other}", partial(photos.relabel, photo, card.name, other), type="tertiary")
                 self._button("Remove", "away", self._remove, type="tertiary")
@@ -78,10 +78,10 @@ class Labels:
 
     def _remove(self) -> str:
         self.session.photos.deck.remove(self.session.photos.as_on_card(self.photo))
-        return f"{self.photo.name} was removed; Undo brings it back."
+        return f"{self.photo.name} was removed. Undo restores it."
 
     def act(self, act: Act, what: str) -> None:
-        """In a callback: do it, and tell what was done."""
+        """Do it and tell what was done, in a callback."""
         if not self.allowed(what):
             return
         with self.session.telling(self.where, "info"):
@@ -107,11 +107,12 @@ def point_out_twins(session: Session) -> None:
 
 def _two(session: Session, found: Twins, more: int) -> None:
     tested, learned = found.tested, found.learned
-    names = f"{tested.name}, of {found.tested_of}, and {learned.name}, of {found.learned_of}"
+    names = f"{tested.name} ({found.tested_of}) and {learned.name} ({found.learned_of})"
     st.markdown(
-        ":material/warning: **The same picture to test with and to learn from?**",
-        help="A test on a photo that was learned from tests nothing. These two look the same to the backbone: saved "
-        "anew, cut a little, brighter or mirrored." + (f" There are {more} more such pairs." if more else ""),
+        ":material/warning: **The same picture in the training and test photos?**",
+        help="Testing on a training photo says nothing about new photos. These two look the same to the backbone: one "
+        "may be a copy, slightly cropped, brighter or mirrored."
+        + (f" There are {more} more such pairs." if more else ""),
     )
     image(shelf.strip([tested, learned], side=120), alt=names)
     st.caption(f"{text.markdown(names)}.")

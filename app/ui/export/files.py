@@ -50,8 +50,8 @@ def model(session: Session, classifier: GalLoPClassifier, asked: Question, key: 
     how = text.markdown(about.learned_from) or "Zero-shot: nothing was learned"
     st.markdown(
         f"**{names}**",
-        help=f"{how}. The zip holds settings (JSON), learned prompts (safetensors) and the model card. "
-        "`GalLoPClassifier.load` and `gallop predict --model` read the folder in it, and so does this page.",
+        help=f"{how}. The zip contains the settings (JSON), learned prompts (safetensors) and the model card. "
+        "`GalLoPClassifier.load` and `gallop predict --model` read the folder inside it, and this page opens the zip.",
     )
     try:
         folder = files(session, classifier, key).as_folder(model_card(classifier, about.measured, about.learned_from))
@@ -110,7 +110,7 @@ def offer_photo_formats(session: Session, screen: export.Screen) -> None:
 
 
 def offer_model_formats(session: Session, classifier: GalLoPClassifier, asked: Question, version: Hashable) -> None:
-    """The classifier as a file of each format; what takes long is made beside the page."""
+    """Draw a button for the classifier in each format; slow ones are made in the background."""
     for key, format_ in formats_of(ModelToExport).items():
         model = export.model_to_export(
             session, asked, classifier, list(compare.photos(session).values())[:CHECKED_WITH] if format_.checked else []
@@ -156,7 +156,7 @@ def _make_beside(
 
 
 def _made(format_: ExportFormat[Exportable], what: Exportable) -> bytes:
-    """What stands behind a button: nothing is made before somebody asks for it."""
+    """Make a file when its button is clicked, not before."""
     return format_.make(what).data
 
 
@@ -183,7 +183,7 @@ def offer_pictures(session: Session, screen: export.Screen) -> None:
     name = text.markdown(screen.class_name)
     st.markdown(
         f"**{text.markdown(screen.photo.name)}**, explained for {name}",
-        help="As on the page *Explore*: class, k and colours are those set there.",
+        help="Class, k and colours are those set on the page *Explore*.",
     )
     if not found.topk:
         st.caption("Without local prompts there is no map.")
@@ -219,7 +219,7 @@ def offer_table(session: Session, classifier: GalLoPClassifier, key: Hashable) -
         key="make table",
         disabled=not photos or session.page_jobs.running is not None,
         icon=":material/table:",
-        help="Label, probability of each class and outlier score of every photo that is here, those on the cards too.",
+        help="Label, class probabilities and outlier score of every photo here, including those on the cards.",
     )
     if clicked:
         start_job(
@@ -277,7 +277,7 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
     if used.name != DEFAULT_BACKBONE:
         st.caption(_other_backbone(used))
     st.download_button(
-        "Save the code and all that it reads",
+        "Save the code and its files",
         lambda: zipped({**recipe.files(), **beside()}),  # photos are packed when somebody asks for them
         f"{page.lower()}.zip",
         "application/zip",
@@ -286,20 +286,20 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
         on_click="ignore",
     )
     st.caption(
-        "It gives the same numbers, wherever gallop is installed.",
+        "It gives the same numbers wherever gallop is installed.",
         help=f"In the zip: code.py, code.sh, code.ipynb and {'photo.png, model/' if page == 'Explore' else 'photos/'}. "
-        "Photos are saved without loss, as this page keeps them (shrunk to 1024 or 512 pixels).",
+        "Photos are saved losslessly at the size this page keeps (at most 1024 or 512 pixels).",
     )
 
 
 def _other_backbone(used: snippets.UsedBackbone) -> str:
     words = (
-        f"The code names the backbone {text.markdown(used.name)}, whose weights are not in the zip: a file or folder "
+        f"The code uses the backbone {text.markdown(used.name)}, whose weights are not in the zip. A file or folder "
     )
-    words += "must be where the code is run; a pair of open_clip is downloaded, once."
+    words += "must be on the machine that runs the code. A backbone from open_clip is downloaded once."
     if used.precision != "fp32":
-        words += f" This page computes in {used.precision}; the command line in single precision, so its numbers "
-        words += "differ in the third digit or so."
+        words += f" This page computes in {used.precision} and the command line in single precision, so the "
+        words += "numbers differ from about the third digit."
     return words
 
 
@@ -308,6 +308,6 @@ def _show(recipe: snippets.Snippet, way: str) -> None:
         st.code(recipe.shell, language="bash")
     elif way == snippets.LANGUAGES[2]:
         st.code(recipe.notebook, language="json", height=320)
-        st.caption("Save it as code.ipynb, or take it from the zip.")
+        st.caption("Save it as code.ipynb, or use the one in the zip.")
     else:
         st.code(recipe.python, language="python")

@@ -16,7 +16,7 @@ projects.title_with_project(session, "Export", "As files and as code.")
 has_photo, has_cards = bool(session.photos.shelf.photos), bool(session.photos.deck.cards)
 if not (has_photo or has_cards or session.training.taught):
     st.info(
-        "**Start here:** look at a photo, or teach classes. Then: maps, a report, tables, the classifier, code.",
+        "**Start here:** look at a photo or teach classes. Then save maps, a report, tables, the classifier and code.",
         icon=":material/download:",
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

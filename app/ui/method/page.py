@@ -40,9 +40,9 @@ def _explained(photo: Photo, question: Question) -> dict[str, Any]:
 st.title("Method", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.markdown(
-        "How a photo becomes an answer. Try every step: nothing else changes.",
-        help="The photo, its classes, k and limit are those of the other pages. GalLoP is by Lafon and others (ECCV "
-        "2024, [arXiv 2407.01400](https://arxiv.org/abs/2407.01400)).",
+        "How a photo becomes an answer. Try each step: the other pages do not change.",
+        help="The photo, its classes, k and limit are those of the other pages. GalLoP is by Lafon et al. (ECCV 2024, "
+        "[arXiv 2407.01400](https://arxiv.org/abs/2407.01400)).",
     )
 own = current.current_photo(session)
 photo = own or exploring.photo_on_explore(session)
@@ -55,7 +55,7 @@ else:
         steps(_explained(photo, question) if known is None else _beforehand(known, question))
 if own is None:
     projects.offer_sample(session)
-with st.expander("Notebooks, with code to change", icon=":material/menu_book:"):
+with st.expander("Notebooks with code to edit", icon=":material/menu_book:"):
     st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
     st.download_button(
         "Save the notebooks",

@@ -20,18 +20,18 @@ from gallop.predictions.heatmaps import where_in_words
 # Two prompts whose texts are closer than this say nearly the same.
 COPY = 0.99
 ADVICE = {
-    "global": "One of them is redundant: more dropout, a larger learning rate or more rounds make them differ.",
-    "local": "They differ in their scale k alone: see below whether they look at different places.",
+    "global": "One of them is redundant: more dropout, a larger learning rate or more rounds can make them differ.",
+    "local": "They differ only in their scale k. See below whether they look at different places.",
 }
 
 
 def says(found: Figures) -> None:
     st.header(
-        "Do they say the same?",
+        "Do they say the same thing?",
         anchor=False,
-        help="A prompt and a class name become one text feature. For two prompts: the cosine of their features of the "
-        "same class, averaged over the classes. At 1 they say the same, as all do before teaching: “A photo of a”. "
-        "From 0.9 to 0.99 is as large a step of colour as from 0.99 to 0.999.",
+        help="A prompt and a class name give one text feature. Each value is the cosine of two prompts' features of "
+        "the same class, averaged over the classes. At 1 they say the same thing, as all do before training (“A photo "
+        "of a”). The colour changes as much from 0.9 to 0.99 as from 0.99 to 0.999.",
     )
     branches = (("global", found.says_global), ("local", found.says_local))
     for (branch, cosines), column in zip(branches, st.columns(2, gap="large"), strict=True):
@@ -39,7 +39,7 @@ def says(found: Figures) -> None:
             st.markdown(f"**{branch.capitalize()} prompts**")
             names = numbered(branch, len(cosines))
             if len(names) < 2:
-                st.caption("There are none." if not names else "There is only one, and nothing to compare it with.")
+                st.caption("There are none." if not names else "There is only one, with nothing to compare it with.")
                 continue
             chart(
                 charts.cosines(cosines, names),
@@ -54,13 +54,13 @@ def says(found: Figures) -> None:
 def show_overlap(found: Figures, photos: int) -> None:
     st.header("Do they look at the same places?", anchor=False)
     if not found.topk:
-        st.caption("Without local prompts no region is looked at by itself.")
+        st.caption("This model has no local prompts, so it does not look at single regions.")
         return
     names, highest = numbered("local", len(found.topk)), float(found.looks.max())
     st.markdown(
-        f"Regions chosen in {_photos(photos)}, at most {highest:.0%}.",
-        help="For the true class of each photo, each local prompt chooses its k best regions. The brighter a region, "
-        "the more often.",
+        f"Regions chosen in {_photos(photos)}, each in at most {highest:.0%} of them.",
+        help="For the true class of each photo, each local prompt chooses its k best regions. Brighter regions are "
+        "chosen more often.",
     )
     for start in range(0, len(names), 4):
         for n, column in zip(range(start, min(start + 4, len(names))), st.columns(4), strict=False):
@@ -76,7 +76,7 @@ def show_overlap(found: Figures, photos: int) -> None:
                 )
                 st.caption(
                     f"{names[n].capitalize()}, k = {k}: up to {found.looks[n].max():.0%}.",
-                    help=f"{where.split(';')[0].capitalize()}. By chance a region is chosen in {k / regions:.0%}.",
+                    help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
                 )
     if len(names) < 2:
         return
@@ -90,8 +90,8 @@ def show_overlap(found: Figures, photos: int) -> None:
     with right:
         st.markdown(
             "**Overlap** of what two prompts chose.",
-            help="Of the regions that either chose, the share that both did (Jaccard), averaged over the photos. Two "
-            "scales cannot reach 1: a small k inside a large one is its share of it.",
+            help="Of the regions that either prompt chose, the share that both chose (Jaccard index), averaged over "
+            "the photos. Two prompts with different k cannot reach 1.",
         )
         i, j, value = pair(found.overlap / found.most)
         st.markdown(
@@ -99,9 +99,9 @@ def show_overlap(found: Figures, photos: int) -> None:
             help=f"{found.overlap[i, j]:.2f} of the {found.most[i, j]:.2f} that k = {found.topk[i]} and "
             f"{found.topk[j]} allow. "
             + (
-                "One of them looks where the other does; it adds a scale, not a place."
+                "One looks where the other does, so it adds a scale but not a place."
                 if value > 0.8
-                else "They share a part, and each has regions of its own."
+                else "They overlap in part, and each has regions of its own."
             ),
         )
 
@@ -122,21 +122,21 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
                 key="without",
                 alt=f"Right with all prompts {overall.value:.0%}; without one: {listed}.",
             )
-            beside = f" The {' and the '.join(found.branches)} answers beside them each time, so little may change."
+            beside = f" The {' and the '.join(found.branches)} also answers each time, so little may change."
             stays = beside if found.branches else ""
             st.caption(f"Dashed: with all prompts, {overall.right} of {_photos(photos)} right.{stays}")
         else:
-            st.caption("There is only one prompt: none can be left out.")
+            st.caption("There is only one prompt, so it cannot be left out.")
     with right:
         st.markdown(
-            "Right **without** each prompt. Left of the line: it is missed.",
-            help="Its branch's mean is taken over the others. On the line: the others know as much, which is what an "
-            "ensemble of prompts is for. Influence: how much its scores tell the classes apart, 1 being its branch's "
-            "average.",
+            "Accuracy **without** each prompt. Left of the line: the prompt is missed.",
+            help="The mean of its branch is then taken over the other prompts. On the line: the others do as well "
+            "without it, as an ensemble of prompts should. Influence: how much its scores separate the classes; 1 is "
+            "the average of its branch.",
         )
         low, high = overall.interval
         st.caption(
-            f"95 % interval: {low:.0%} to {high:.0%}. One or two photos mean nothing."
+            f"95 % interval: {low:.0%} to {high:.0%}. A difference of one or two photos means nothing."
             + (" These are training photos, so the figures are optimistic." if learned else "")
         )
     st.dataframe(_table(names, found.worths, photos), hide_index=True, key="worth")
@@ -146,9 +146,9 @@ def show_words(found: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int
     st.header(
         "What would they be in words?",
         anchor=False,
-        help="A prompt is a few learned vectors. Vectors learned for what they do together lie between words, and the "
-        "nearest one is mostly chance (so found CoOp too, Zhou and others 2022, table 4). All began as “A photo of a”, "
-        "so those words are near.",
+        help="A prompt is a few learned vectors. They are learned together and lie between words, so the nearest word "
+        "is mostly chance, as CoOp also found (Zhou et al. 2022, table 4). All started as “A photo of a”, so those "
+        "words are near.",
     )
     st.markdown("The nearest words, with distance. **They mean little.**")
     names = [*numbered("global", global_prompts), *numbered("local", len(found) - global_prompts)]
@@ -163,8 +163,8 @@ def show_words(found: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int
 def _warning(found: Figures) -> None:
     dead = [(name, each) for name, each in zip(found.names, found.worths, strict=True) if each.dead]
     meaning = (
-        "Dead: it hardly tells the classes apart (an influence below a tenth of its branch's average), or alone it is "
-        "right no more often than always naming the commonest class. It still takes part in the mean."
+        "A dead prompt hardly separates the classes (its influence is below a tenth of its branch's average), or on "
+        "its own it is no more accurate than always answering the most common class. It still counts in the mean."
     )
     if not dead:
         st.markdown(":material/check: No prompt is dead.", help=meaning)
@@ -178,7 +178,9 @@ def _warning(found: Figures) -> None:
 
 def _why(each: Worth) -> str:
     reasons = [f"has an influence of {each.influence:.2f}"] * each.silent
-    reasons += [f"alone gets {each.alone} right, and the commonest class has {each.commonest} photos"] * each.ignorant
+    reasons += [
+        f"gets {each.alone} right on its own, and the most common class has {each.commonest} photos"
+    ] * each.ignorant
     return " and ".join(reasons)
 
 

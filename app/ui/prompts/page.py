@@ -22,15 +22,15 @@ st.markdown("Several prompts answer together. That helps if they differ.")
 
 if taught is None:
     st.info(
-        "**Start here:** teach it classes. Then: what each prompt says, where it looks, what it is worth.",
+        "**Start here:** teach it classes. Then see what each prompt says, where it looks and what it is worth.",
         icon=":material/school:",
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
     projects.offer_sample(session)
 elif not piles:
     st.info(
-        "**No photos yet.** This model was opened, and no photo here is of its classes. Put some on cards that bear "
-        "their names, as *Test photos*.",
+        "**No photos yet.** No photo here belongs to the classes of the model that was opened. Add some as *Test "
+        "photos* to cards with the names of its classes.",
         icon=":material/add_photo_alternate:",
     )
     onward("Add test photos", "ui/teach/page.py", ":material/school:")
@@ -40,7 +40,7 @@ else:
         pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
     elif pile != "Test photos":
         st.info(
-            "These are training photos, so the figures are optimistic: there are no test photos.",
+            "There are no test photos. These are training photos, so the figures are optimistic.",
             icon=":material/info:",
         )
     pairs = piles[pile]

@@ -27,7 +27,7 @@ from gallop.maps.explainer.stands import Stands
 
 
 def other_scales(session: Session, tested: testing.Tested) -> None:
-    """Folded away: nothing of it is worked out before somebody opens it."""
+    """Draw accuracy by k, folded: nothing is computed before it is opened."""
     topk = session.training.scales()
     if not topk:
         return
@@ -45,10 +45,12 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
             alt=f"Right at every k: {charts.k_sweep_in_words(found.sweep, topk)}",
         )
         st.caption(
-            "One k changed, the others as they are set (rings). Dashed: the same k for all. Nothing is trained again."
+            "One k changes while the others stay as set (rings). Dashed: the same k for all. Nothing is retrained."
         )
         if found.right == now.right:
-            st.markdown(f":material/check: None that was found: {now.right} of {now.of} are right as they are set.")
+            st.markdown(
+                f":material/check: No better k was found: {now.right} of {now.of} are right with the current k."
+            )
             return
         words = ", ".join(map(str, found.best))
         st.markdown(f"**k = {words}**: {found.right} of {now.of} right, now {now.right}.")
@@ -57,9 +59,9 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
             "Use these k", on_click=testing.use_scales, args=(session, found.best, tested), key=key, disabled=not can
         )
         st.caption(
-            "Chosen on the test photos, they look better there than they are: test them on others."
+            "They were chosen on the test photos, so they look better there than they are. Test them on other photos."
             if can
-            else "The next training is set to another number of local prompts: set it back on *Teach* first."
+            else "The next training uses a different number of local prompts. Change it back on *Teach* first."
         )
 
 
@@ -68,16 +70,16 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
     st.header(
         "Accuracy",
         anchor=False,
-        help="By the most probable class; the limit for none of these is not used. Bars are Wilson's 95 % intervals, "
-        "as wide as few photos make them. Thirty or more make a test worth comparing. Dashed: all photos.",
+        help="Counts the most probable class; the limit for “none of these” is not used. Bars are Wilson 95 % "
+        "intervals, which are wide for few photos. Compare only with thirty photos or more. Dashed: all photos.",
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
         points = 100 * (found.accuracy.value - tested.zero_shot.value)
         photos = f"{found.accuracy.of} test photo{'s' * (found.accuracy.of != 1)}"
-        st.metric(f"Right on the {photos}", f"{100 * found.accuracy.value:.0f} %", text.gain(points, "zero-shot"))
+        st.metric(f"Accuracy on {photos}", f"{100 * found.accuracy.value:.0f} %", text.gain(points, "zero-shot"))
         if testing.are_tuned(session, tested):
-            st.caption(":material/warning: Its k were chosen on these photos, so the figures are optimistic.")
+            st.caption(":material/warning: Its k values were chosen on these photos, so the figures are optimistic.")
         for sentence in testing.tests_changed(session):
             st.caption(f":material/info: {sentence}")
         low, high = found.accuracy.interval
@@ -96,9 +98,9 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
     st.header(
         "Calibration",
         anchor=False,
-        help="Whether 80 % sure is right 80 % of the time. Below the dashed line it is overconfident, above it "
-        "underconfident. Each point is a group of photos whose answers have a similar probability, larger with more "
-        "photos; bars are 95 % intervals.",
+        help="Shows whether answers with a probability of 80 % are right 80 % of the time. Below the dashed line the "
+        "model is overconfident, above it underconfident. Each point is a group of photos whose answers have a "
+        "similar probability, larger with more photos; bars are 95 % intervals.",
     )
     left, right = st.columns([1, 2], gap="large")
     error, chance = found.calibration_error, found.calibration_error_by_chance
@@ -106,14 +108,14 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
         st.metric(
             "Expected calibration error",
             f"{100 * error:.1f} points",
-            help="How far the probability of its answer is from the share that is right, on average over the photos.",
+            help="How far the probability of the answer is from the share of right answers, averaged over the photos.",
         )
         more = error > 1.5 * chance
         verdict = " Do not rely on its percentages." if more else ""
         fitted = (
-            f"Its logits were divided by {temperature:.2f}, a temperature found on held-out photos while teaching."
+            f"Its logits were divided by {temperature:.2f}, a temperature found on held-out photos during training."
             if temperature != 1
-            else "No temperature was fitted while teaching: its probabilities are the paper's, uncalibrated."
+            else "No temperature was fitted during training, so its probabilities are the paper's, uncalibrated."
         )
         st.markdown(
             f"By chance alone: **{100 * chance:.1f}**.{verdict}",
@@ -128,13 +130,13 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     frozen, question = backbone(session.training.backbone_name), testing.taught_question(session)
     found = session.answers.explain(frozen, photo, question).with_topk(session.training.scales())
     said, name = found.label, text.markdown(really)
-    share = f"It said **{text.markdown(found.answer)}**, {text.percent(found.probabilities[said])}"
+    share = f"It answered **{text.markdown(found.answer)}**, {text.percent(found.probabilities[said])}"
     if said != really:
         st.markdown(f"{share}; it is **{name}** ({text.percent(found.probabilities[really])}).")
     elif found.answer == said:
         st.markdown(f"{share}, and that is right.")
     else:
-        st.markdown(f"{share}, and the nearest is right: it is **{name}**.")
+        st.markdown(f"{share}, but the nearest class is right: **{name}**.")
     usual = tuple(found.topk)
 
     def tell(stands: Stands) -> None:
@@ -161,8 +163,8 @@ def confusion(session: Session, tested: testing.Tested) -> None:
     st.header(
         "Confusions",
         anchor=False,
-        help="Rows: what it is. Columns: what it said. Green is right, orange wrong. With the keyboard: Tab to the "
-        "grid, then the arrow keys.",
+        help="Rows: the true class. Columns: the answer. Green is right, orange is wrong. With the keyboard, press "
+        "Tab to reach the grid, then use the arrow keys.",
     )
     cells, key = _filled(tested), f"confusion {session.training.number}"
     left, right = st.columns([3, 2], gap="large")
@@ -175,7 +177,7 @@ def confusion(session: Session, tested: testing.Tested) -> None:
             selection_mode="single-cell",
             column_config={
                 "_index": st.column_config.TextColumn(
-                    "really", width=min(24 + 8 * max(map(len, found.class_names)), 200)
+                    "true class", width=min(24 + 8 * max(map(len, found.class_names)), 200)
                 )
             },
             width="content",
@@ -195,7 +197,7 @@ def confusion(session: Session, tested: testing.Tested) -> None:
 
 
 def _filled(tested: testing.Tested) -> list[_Cell]:
-    """The cells that hold photos: wrong answers first, the fullest first."""
+    """Return the cells that hold photos: wrong answers first, then by count."""
     matrix = tested.evaluation.confusion
     return sorted(
         [(int(i), int(j)) for i, j in np.argwhere(matrix)], key=lambda cell: (cell[0] == cell[1], -matrix[cell])
@@ -208,13 +210,13 @@ def _named(tested: testing.Tested) -> Callable[[_Cell], str]:
     def words(cell: _Cell) -> str:
         really, said = (text.shorten(names[k]) for k in cell)
         count = "1 photo" if matrix[cell] == 1 else f"{matrix[cell]} photos"
-        return f"{really}, rightly said: {count}" if cell[0] == cell[1] else f"{really}, said {said}: {count}"
+        return f"{really}, answered correctly: {count}" if cell[0] == cell[1] else f"{really}, answered {said}: {count}"
 
     return words
 
 
 def _table(tested: testing.Tested) -> Any:
-    """Counts, coloured by their share of the row; an empty cell stays empty."""
+    """Return the counts, coloured by their share of the row; an empty cell stays empty."""
     matrix, names = tested.evaluation.confusion, list(tested.evaluation.class_names)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     strength = np.where(matrix > 0, WEAKEST + (STRONGEST - WEAKEST) * share, 0)
@@ -222,7 +224,7 @@ def _table(tested: testing.Tested) -> Any:
         [f"background-color: rgba({RIGHT if i == j else WRONG}, {value:.3f})" for j, value in enumerate(row)]
         for i, row in enumerate(strength)
     ]
-    table = pd.DataFrame(matrix, index=pd.Index(names, name="really"), columns=names)
+    table = pd.DataFrame(matrix, index=pd.Index(names, name="true class"), columns=names)
     styles = pd.DataFrame(colours, index=table.index, columns=names)
     # A name of its own: with the random one of every run the browser would draw the grid anew and forget the cell.
     styled = table.style.set_uuid("confusion").apply(lambda _: styles, axis=None)
@@ -230,7 +232,7 @@ def _table(tested: testing.Tested) -> Any:
 
 
 def _choose(key: str, names: tuple[str, ...], cells: list[_Cell]) -> None:
-    """A cell of the grid was chosen: the list goes there, if it holds photos. The browser may send anything."""
+    """Select the cell chosen in the grid, if it holds photos. The browser may send anything."""
     for row, column in st.session_state[key]["selection"]["cells"][:1]:
         cell = (row, names.index(column)) if column in names else None
         if cell in cells:
@@ -245,24 +247,24 @@ def hints(session: Session, tested: testing.Tested | None) -> None:
     st.header(
         "Labels to check",
         anchor=False,
-        help="A photo on the wrong card teaches the wrong thing. Each photo it learned from is judged by prompts that "
-        "were taught without it: calibration splits the photos into parts and trains again without each part in turn. "
-        "A test photo is judged by the prompts in use, which never saw it either. The rule is that of confident "
-        "learning (Northcutt and others, 2021): a label is doubted when another class is the most probable of "
-        "those that this photo reaches as well as that class's own photos do on average. These are hints: a photo may "
-        "also be hard, or the classes alike.",
+        help="A photo on the wrong card teaches the wrong thing. Each training photo is judged by prompts trained "
+        "without it: calibration splits the photos into parts and trains again without each part in turn. A test "
+        "photo is judged by the current prompts, which never saw it. The rule is that of confident learning "
+        "(Northcutt et al. 2021). A photo is a candidate for each class whose probability is at least the average "
+        "over that class's own photos; its label is doubted when the most probable of these is another class. These "
+        "are only hints: the photo may be hard, or the classes similar.",
     )
     taught = session.training.taught_model
     if taught.after.cross_fit_ is None:
-        st.caption("Only test photos are judged.", help="No photo it learned from was held out this time.")
+        st.caption("Only test photos are judged.", help="No training photo was held out this time.")
     doubts, judged = testing.doubts(session, tested)
     found = [doubt for doubt in doubts if _still_there(session, doubt)]
     show_notice(session, Where.CORRECTION, undo=True)
     if not judged:
-        st.caption("No label was judged: none was held out while teaching, and there are no test photos.")
+        st.caption("No label was checked: no photo was held out during training, and there are no test photos.")
         return
     if not found:
-        st.markdown(f":material/check: Of {judged} labels that were judged, none is in doubt.")
+        st.markdown(f":material/check: Labels checked: {judged}. None is in doubt.")
         return
     for start in range(0, min(len(found), _MOST), 4):
         for doubt, column in zip(found[start : min(start + 4, _MOST)], st.columns(4), strict=False):
@@ -275,23 +277,24 @@ def hints(session: Session, tested: testing.Tested | None) -> None:
 def _doubt(session: Session, doubt: testing.Doubt) -> None:
     name, given, likely = (text.markdown(text.shorten(x)) for x in (doubt.photo.name, doubt.given, doubt.likely))
     image(shelf.strip([doubt.photo], side=144), width="stretch", alt=doubt.photo.name)
-    where = "learned from" if doubt.learned else "test photo"
-    st.caption(f"{name} ({where}), called **{given}**. Wrong, or just hard?")
+    where = "training photo" if doubt.learned else "test photo"
+    st.caption(f"{name} ({where}), labelled **{given}**. Wrong label, or just hard?")
     key = f"{doubt.photo.sha256} {doubt.likely}"
     with st.popover(f"Is it {likely}?"):
-        by = "by prompts that learned without it" if doubt.learned else "by the prompts in use"
+        by = "prompts trained without it" if doubt.learned else "the current prompts"
         st.markdown(
-            f"Judged {by}: {likely} {text.percent(doubt.of_likely)}, {given} {text.percent(doubt.of_given)}. Photos of "
-            f"{likely} have {text.percent(doubt.usual)} on average. That is the only evidence: look at the photo."
+            f"Probabilities from {by}: {likely} {text.percent(doubt.of_likely)}, {given} "
+            f"{text.percent(doubt.of_given)}. Photos of {likely} average {text.percent(doubt.usual)}. This is the only "
+            "evidence, so look at the photo."
         )
         kept = session.photos.labels_kept
         st.button(f"No, it is {given}", key=f"keep {key}", on_click=kept.add, args=(doubt.label,))
-        st.button(f"Yes, put it to {likely}", key=f"relabel {key}", on_click=_relabel, args=(session, doubt))
+        st.button(f"Yes, move it to {likely}", key=f"relabel {key}", on_click=_relabel, args=(session, doubt))
     Labels(session, doubt.photo, Where.CORRECTION, "doubt").menu()
 
 
 def _still_there(session: Session, doubt: testing.Doubt) -> bool:
-    """Whether the photo still is where the doubt says: it may have been moved since."""
+    """Return whether the photo is still where the doubt says: it may have been moved since."""
     card = session.photos.deck.find(doubt.given)
     photos: tuple[Photo, ...] = card.pile("shots" if doubt.learned else "tests") if card is not None else ()
     return any(photo.sha256 == doubt.photo.sha256 for photo in photos)

@@ -21,8 +21,8 @@ class LimitTrack {
     this.range = element("input", "range");
     Object.assign(this.range, { type: "range", min: "0", step: "1" });
     this.range.setAttribute("aria-label", "Limit, strict to lenient");
-    this.known = new Photos("keeps", "known");
-    this.unknown = new Photos("notices", "unknown");
+    this.known = new Photos("accepts", "known");
+    this.unknown = new Photos("detects", "unknown");
     const ends = element("div", "ends", element("span", "", "Strict"), element("span", "", "Lenient"));
     this.root = element("div", "limit", this.known.root, this.range, ends, this.unknown.root);
     this.range.addEventListener("input", () => this.move());

@@ -74,8 +74,8 @@ def limit_track(
 
 NONE_YET = np.zeros(0, dtype=np.float32)
 _HOLDS = (
-    "It applies on every page and to what Export saves: zip, ONNX file, card and report. The run on Compare has the "
-    "one found while teaching, and the next training finds its own."
+    "It applies on every page and to what Export saves: zip, ONNX file, card and report. The run on Compare keeps the "
+    "one found during training, and the next training finds its own."
 )
 
 
@@ -83,8 +83,8 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
     st.header(
         "None of these",
         anchor=False,
-        help="A photo that is none of the classes still gets the most probable of them. The outlier score says when "
-        "not to believe it: above the limit the answer is “none of these”.",
+        help="A photo that belongs to none of the classes still gets the most probable one. The outlier score tells "
+        "when not to believe it: above the limit, the answer is “none of these”.",
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
@@ -93,7 +93,7 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
             "unknown",
             session.photos.unknown.add,
             help=f"Up to {MAX_PHOTOS} photos of anything else: your desk, a street, an animal that is not on the "
-            "list. They are only tested with, never learned from.",
+            "list. They are used only for testing, never for training.",
         )
         photos = list(session.photos.unknown.photos.values())
         if photos:
@@ -130,7 +130,7 @@ def _take_away(session: Session, shown: tuple[str, ...]) -> None:
 
 
 def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """The track, at the limit in force; where there is none yet, at the one that the photos suggest."""
+    """Draw the track at the limit in force or, where there is none yet, at the one that the photos suggest."""
     in_force = session.limit.value
     limit = limit_of_tests(known if known.size else other) if in_force is None else in_force
     limit_track(
@@ -146,7 +146,7 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
 
 
 def _doubt(session: Session) -> str:
-    """Why the limit in force decides nothing; empty where it does."""
+    """Return why the limit in force decides nothing; empty where it does."""
     taught = session.training.taught_model
     own = session.limit.own is not None
     return "" if own else session.answers.doubt(taught.after, taught, session.training.version)
@@ -158,20 +158,20 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
     if session.limit.own is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
         st.button(
-            "Remove this limit" if found.threshold is None else "Back to the limit found while teaching",
+            "Remove this limit" if found.threshold is None else "Back to the limit found during training",
             on_click=session.limit.set_to,
             args=(None,),
         )
         return
     if found.threshold is None:
-        st.caption("Move this one to set a limit.", help=_HOLDS)
+        st.caption("Move the slider to set a limit.", help=_HOLDS)
     else:
         share = f"{100 * found.tpr:.3g} %"
         origin = "" if doubt else found.note
         more = f" {text.markdown(origin[0].upper() + origin[1:])}." if origin else ""
         promise = f" {found.promise[0].upper()}{found.promise[1:]}." if found.promise and not doubt else ""
         words = f"{share} of the photos held out in turn lie below it.{more} {_HOLDS}"
-        st.caption(f"Found while teaching.{promise}", help=words)
+        st.caption(f"Found during training.{promise}", help=words)
     if doubt:
         st.warning(text.markdown(doubt), icon=":material/warning:")
     if known.size and doubt:
@@ -187,12 +187,12 @@ def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
     with left:
         words = "; ".join(f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in found.items())
         chart(charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
-        st.caption("Each curve: all limits, strict to lenient. Dashed: 95 % of the known photos accepted.")
+        st.caption("Each curve covers all limits from strict to lenient. Dashed: 95 % of the known photos accepted.")
     with right:
         st.markdown(
             "**How well each score separates known from unknown**",
-            help="FPR95: unknown photos taken for known where 95 % of the known do; 0 % is best. AUROC: how often "
-            f"an unknown photo scores above a known one; 1 is best, 0.5 is chance. {captions(found)}",
+            help="FPR95: the share of unknown photos accepted when 95 % of the known ones are; 0 % is best. AUROC: "
+            f"how often an unknown photo scores above a known one; 1 is best, 0.5 is chance. {captions(found)}",
         )
         table = {
             "score": list(found),

@@ -21,15 +21,14 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 _HELP = (
-    "What looks at photos and reads names; it is frozen, and prompts are learned for it. Whoever starts the app names "
-    "more backbones with --backbones, or lets you download some with --allow-downloads."
+    "The frozen model that encodes photos and class names. Prompts are learned for it. Start the app with --backbones "
+    "to offer more backbones, or with --allow-downloads to allow downloading some."
 )
 
 
 _REGIONS_HELP = (
-    "What a region of this backbone is. With another kind it is another backbone: its runs and answers are separate. "
-    + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items())
-    + f". {REGION_ADVICE}"
+    "How this backbone computes a region's feature. Each kind counts as a separate backbone, with its own runs and "
+    "answers. " + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items()) + f". {REGION_ADVICE}"
 )
 
 
@@ -68,8 +67,8 @@ def _standing(session: Session) -> None:
     elsewhere = session.training.elsewhere
     if session.training.taught is None and elsewhere:
         st.caption(
-            f"What was taught on {text.markdown(text.joined(elsewhere))} waits there: prompts of one backbone mean "
-            "nothing to another."
+            f"Prompts trained on {text.markdown(text.joined(elsewhere))} are kept, but do not work with another "
+            "backbone."
         )
 
 
@@ -87,9 +86,9 @@ def describe(session: Session, place: DeltaGenerator) -> None:
     words += [f"{known.input} pixels"] if known.input else []
     words += [f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else []
     if standing.regions != PAPERS_KIND:
-        words.append(f"of the kind {standing.regions}: {REGION_RULES[standing.regions]}, in place of the paper's")
+        words.append(f"region kind {standing.regions}: {REGION_RULES[standing.regions]}, instead of the paper's")
     elif len(known.kinds) > 1:
-        words.append(f"of the kind {PAPERS_KIND}: {REGION_RULES[PAPERS_KIND]}")
+        words.append(f"region kind {PAPERS_KIND}: {REGION_RULES[PAPERS_KIND]}")
     words += [f"{known.memory / 1e6:.0f} MB"] if known.memory else []
     words += [f"licence: {known.licence}"] if known.licence else []
     place.caption(text.markdown("; ".join(words)))
@@ -112,7 +111,7 @@ def _more(session: Session) -> None:
                     disabled=session.downloads.running is not None,
                 )
         if not backbones().options.downloads:
-            st.caption("The app was started without --allow-downloads, so none is fetched from here.")
+            st.caption("The app was started without --allow-downloads, so they cannot be downloaded here.")
 
 
 def _offered(known: KnownBackbone) -> str:
@@ -128,7 +127,7 @@ def _download(session: Session, name: str) -> None:
 
 
 def settle_download(session: Session) -> None:
-    """Before any widget is drawn: the backbone whose download has ended is chosen, or it is told why there is none."""
+    """Choose the backbone whose download has ended, or tell why it failed, before any widget is drawn."""
     running = session.downloads.running
     session.downloads.settle()
     if running is None or session.downloads.running is not None:
@@ -137,17 +136,17 @@ def settle_download(session: Session) -> None:
         found = backbones().listing.find(running.name)
         usual = backbones().options.regions
         choose(session, called(running.name, usual if found and usual in found.known.kinds else PAPERS_KIND))
-        session.tell(Where.BACKBONES, f"{running.name} is here, and chosen.")
+        session.tell(Where.BACKBONES, f"{running.name} was downloaded and is now selected.")
     elif problem := session.downloads.problem(running.name):
         session.tell(
             Where.BACKBONES,
-            "The download was cancelled; nothing was saved." if problem == "Cancelled." else problem,
+            "The download was cancelled. Nothing was saved." if problem == "Cancelled." else problem,
             "info",
         )
 
 
 def choose(session: Session, name: str) -> None:
-    """Before any widget is drawn: let this backbone answer."""
+    """Let this backbone answer, before any widget is drawn."""
     session.training.backbone_name = name
     found = backbones().listing.find(name)
     put(BackbonesState.chosen, found.known.name if found is not None else name)
@@ -156,9 +155,9 @@ def choose(session: Session, name: str) -> None:
 
 
 def ask_for(session: Session, name: str) -> None:
-    """Let the backbone answer that an address names, where there is such a one; a name from outside opens nothing."""
+    """Let the backbone that an address names answer, if it is available; a name from outside opens no file."""
     if backbones().listing.seek(name) is not None:
         choose(session, name)
         return
-    words = f"The address asks for the backbone {text.shorten(name, 60)!r}, which is not offered here"
-    session.tell(Where.BACKBONES, f"{words}, so {session.training.backbone_name} is still used.", "info")
+    words = f"The address asks for the backbone {text.shorten(name, 60)!r}, which is not available here"
+    session.tell(Where.BACKBONES, f"{words}. {session.training.backbone_name} is still in use.", "info")

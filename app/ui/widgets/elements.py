@@ -27,7 +27,7 @@ from gallop.errors import sentence_of
 
 
 def slot() -> DeltaGenerator:
-    """Always there, and seen only where something is in it; an empty slot is something, so none lies in another.
+    """Return a place that is seen only when filled; an empty slot counts as filling, so do not nest them.
 
     A browser knows parts of a page that have no key, such as columns, by their number. When something came or went
     above them, they were other parts to it and were drawn from nothing: a menu closed that was just opened, and a
@@ -114,29 +114,30 @@ def _watched(name: str) -> None:
 
 
 def privacy_line() -> None:
-    """Draw the sentence, and the button behind a second look: it takes everything of this visit."""
+    """Draw the sentence, and the button that removes everything of this visit, after a second click."""
     keep = visitors().keep
     until = (
-        f" Closed now, this address finds them until {text.time_of_day(time.time() + keep, st.context.timezone)}."
+        " If you close the page now, this address brings them back until "
+        f"{text.time_of_day(time.time() + keep, st.context.timezone)}."
         if keep > GRACE_SECONDS
         else ""
     )
     with st.container(horizontal=True, vertical_alignment="center", key="privacy"):  # what is above it differs by page
         st.caption(
-            f":material/lock: Photos stay in memory, sent to no other machine.{until}",
+            f":material/lock: Photos stay in memory and are not sent to another machine.{until}",
             width="content",
-            help="They stay with the program behind this page, at most as long as it runs and until "
-            f"{text.roughly(keep)} after you close it, and are written to no disk. In another browser this address "
-            "finds none of them: a cookie, a random number, tells them apart. What a training learns is kept, "
-            "with its class names: see the page *Compare*.",
+            help=f"The program that serves this page keeps them until {text.roughly(keep)} after you close it, or "
+            "until the program stops, and never writes them to disk. Another browser cannot see them at this address: "
+            "a cookie with a random number tells browsers apart. Trained prompts and their class names are kept: see "
+            "the page *Compare*.",
         )
         with st.popover("Remove everything", key="privacy menu"):
-            st.markdown("Photos, classes and what they taught.", help="Runs on this machine stay: see *Compare*.")
+            st.markdown("Photos, classes and the trained model.", help="Runs on this machine stay: see *Compare*.")
             st.button("Remove now", key="remove everything", on_click=_remove)
 
 
 def _remove() -> None:
-    """What this visitor has is gone before anything is drawn again; the page begins anew."""
+    """Remove what this visitor has before anything is drawn again, and start the page over."""
     visitors().remove(st.session_state[STATE])
     st.session_state.clear()
 
@@ -154,7 +155,7 @@ def start_job(session: Session, task: Task, name: str, words: str) -> None:
 
 
 def watch_job(page_jobs: PageJobs) -> None:
-    """Draw the one that is under way; at its end the page is drawn anew with what it made."""
+    """Draw the job in progress; at its end the page is redrawn with what it made."""
 
     @st.fragment(run_every=_JOB_SECONDS)
     def look() -> None:
@@ -166,7 +167,7 @@ def watch_job(page_jobs: PageJobs) -> None:
             st.rerun()
         share, words = getattr(snapshot.progress, "share", 0.0), getattr(snapshot.progress, "sentence", "Starting")
         if snapshot.state is State.QUEUED:
-            words = "Waiting for another one to end" if snapshot.ahead else "Starting"
+            words = "Waiting for another job to end" if snapshot.ahead else "Starting"
         if running.job.stopping:
             words = "Stopping after this step"
         st.progress(share, text=f"{running.words}. {words}")
@@ -249,7 +250,7 @@ def verdicts_of(*names: str) -> None:
 
 
 def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
-    """As ``uploader``, with a webcam. The browser asks whether the page may use it."""
+    """Draw a webcam input, as ``uploader``. The browser asks whether the page may use it."""
     st.camera_input(label, key=listen(name, _judged(name, take)))
     _verdicts(session().photos.verdicts.get(name))
 
@@ -264,7 +265,7 @@ def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Take:
 
 
 def listen(name: str, take: Take) -> str:
-    """The key for a widget that takes files: what comes into it is given to ``take`` by the run that brings it."""
+    """Return the key for a widget that takes files, which are given to ``take`` by the run that brings them."""
     mine = _of_this_page()
     key = f"{name} {mine.rounds[name]}"
     mine.drawn[key] = (name, take)
@@ -272,7 +273,7 @@ def listen(name: str, take: Take) -> str:
 
 
 def receive() -> None:
-    """Before anything is drawn: take the files that came with this run, of all uploaders.
+    """Take the files that came with this run, of all uploaders, before anything is drawn.
 
     Not where an uploader is drawn: what stands above it would have to be drawn again, and a page that is drawn again
     loses what is dropped on it meanwhile. Nor in a widget's callback: another event can cut that short, and then these
@@ -306,12 +307,12 @@ def _verdicts(verdicts: Verdicts | None) -> None:
         with st.container(height=_MOST_HIGH if len(words) > _LONG else "content", border=False):
             st.warning(text.markdown(words))
     if verdicts.refused:
-        head = f"{len(verdicts.taken)} taken, {len(verdicts.refused)} not taken:" if verdicts.taken else "Not taken:"
+        head = f"{len(verdicts.taken)} added, {len(verdicts.refused)} not added:" if verdicts.taken else "Not added:"
         st.warning(_listed(head, verdicts.refused))
     elif len(verdicts.taken) > 1 and not verdicts.left_out:
-        st.caption(f":material/check: {len(verdicts.taken)} photos taken.")
+        st.caption(f":material/check: {len(verdicts.taken)} photos added.")
     if verdicts.flagged:
-        st.warning(_listed("Taken, but look again:", verdicts.flagged))
+        st.warning(_listed("Added, but please check:", verdicts.flagged))
 
 
 def _listed(head: str, sentences: tuple[str, ...]) -> str:

@@ -36,13 +36,13 @@ def run_begins() -> None:
 
 
 def run_ends() -> None:
-    """Of a whole run: what it has drawn is what there is now."""
+    """End a whole run: what it has drawn is what there is now."""
     st.session_state[_SHOWN] = st.session_state[_DRAWING]
     drop_widgets_of_before(st.session_state.pop(_REGISTERED))
 
 
 def recall(place: Place[T | None], default: T, allowed: Collection[Any] | None = None) -> T:
-    """Before the widget of ``place`` is drawn: what it stood at, or ``default`` where that is none of ``allowed``."""
+    """Return the remembered value of ``place``, or ``default`` if not in ``allowed``, before its widget is drawn."""
     held = place.read(session())
     before = default if held is None else held
     value: T = st.session_state.get(place.key, before)
@@ -53,7 +53,7 @@ def recall(place: Place[T | None], default: T, allowed: Collection[Any] | None =
 
 
 def let_stand(key: str, value: Any) -> None:
-    """Before the widget of ``key`` is drawn: let it stand at ``value``.
+    """Set the widget of ``key`` to ``value``, before it is drawn.
 
     Nothing is set where a whole run has drawn it so: what a hand does meanwhile would be taken back.
     """
@@ -67,7 +67,7 @@ def drawn(key: str) -> None:
 
 
 def keep(place: Place[T | None], value: T) -> T:
-    """After the widget of ``place`` was drawn: its value, which is remembered."""
+    """Return and remember the value of the widget of ``place``, after it was drawn."""
     place.write(session(), value)
     drawn(place.key)
     return value
@@ -116,13 +116,13 @@ def _chosen(
 
 
 def stands_at(place: Place[T | None]) -> T | None:
-    """In a callback: what the widget of ``place`` stands at in the browser, which may be ahead of the last run."""
+    """Return the widget's value in the browser, in a callback: it may be ahead of the last run."""
     value: T | None = st.session_state.get(place.key, place.read(session()))
     return value
 
 
 def _told_apart(called: dict[T, str]) -> dict[T, str]:
-    """The second of two options of one name is called "name (2)"."""
+    """Number equal labels: the second is "name (2)"."""
     seen: Counter[str] = Counter()
     for option, words in called.items():
         seen[words] += 1
@@ -132,7 +132,7 @@ def _told_apart(called: dict[T, str]) -> dict[T, str]:
 
 
 def forget(*states: type) -> None:
-    """Before any widget is drawn: let none of these states' widgets stand at what they stood at."""
+    """Forget the values of these states' widgets, before any is drawn."""
     places = [getattr(state, field.name) for state in states for field in fields(state)]
     keys = [place.key for place in places if isinstance(place, Place)]
     for held in [str(held) for held in st.session_state]:
@@ -141,7 +141,7 @@ def forget(*states: type) -> None:
 
 
 def put(place: Place[T | None], value: T) -> None:
-    """Let the widget of ``place`` stand at ``value``; before it is drawn, or in a callback."""
+    """Set the widget of ``place`` to ``value``, before it is drawn or in a callback."""
     place.write(session(), value)
     st.session_state[place.key] = value
     st.session_state.get(_SHOWN, {}).pop(place.key, None)
