@@ -274,5 +274,5 @@ def test_where_nobody_listens_it_is_a_sentence(
     outcome = call(*words, "--out", tmp_path / "out")
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.splitlines()[-1] == (
-        "gallop: error: Ray at 127.0.0.1:1 cannot be used (Ray is not running at 127.0.0.1:1)."
+        "gallop: error: Ray cannot be used at 127.0.0.1:1 (Ray is not running at 127.0.0.1:1)."
     )

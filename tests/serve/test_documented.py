@@ -40,7 +40,7 @@ def test_the_calls_of_curl(service: Running, here: Path) -> None:
 
 
 def test_the_python_program(service: Running, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+    block = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
     exec(block.replace("localhost:8000", f"127.0.0.1:{service.port}"), {})
     assert capsys.readouterr().out.strip() in CLASSES
     (here / "cat.jpg").write_bytes(b"no photo")
