@@ -286,7 +286,9 @@ def _check_all_there(names: Sequence[str], class_names: Sequence[str]) -> None:
     if empty:
         raise DataError(f"There are no images for {listed(empty)} in class_names. Add images, or correct class_names.")
     if unknown:
-        raise DataError(f"Images are of {listed(unknown)}, which class_names does not contain. Add the missing names.")
+        raise DataError(
+            f"Some images are labelled {listed(unknown)}, which class_names does not contain. Add the missing names."
+        )
 
 
 def photos_together(parts: Sequence[LabelledPhotos], class_names: Sequence[str]) -> LabelledPhotos:

@@ -22,7 +22,7 @@ class Share:
 
     def __post_init__(self) -> None:
         if not 0 <= self.right <= self.of or self.of == 0:
-            raise ValueError(f"A share needs at least one photo, and no more of them right than there are, not {self}.")
+            raise ValueError(f"A share needs at least one photo, and at most that many right; got {self}.")
 
     @property
     def value(self) -> float:

@@ -37,7 +37,7 @@ def test_card_and_report_of_the_command_line_are_the_librarys(
 
 
 REFUSED = {
-    "--report OUT": "--report explains a photo: add --photo IMAGE.",
+    "--report OUT": "--report needs a photo to explain: add --photo IMAGE.",
     "--card OUT --photo a.png": "--photo does not apply to --card: leave it out.",
     "--card OUT --photos a": "--photos does not apply to --card: leave it out.",
     "--card OUT --onnx OUT": "argument --onnx: not allowed with argument --card",

@@ -59,7 +59,7 @@ def _check_options(options: Namespace, key: str, format_: ExportFormat[Any]) -> 
     if options.quantize and options.photos is None:
         raise CommandError("--quantize needs photos to measure its effect: add --photos DIR.")
     if explains and options.photo is None:
-        raise CommandError(f"--{key} explains a photo: add --photo IMAGE.")
+        raise CommandError(f"--{key} needs a photo to explain: add --photo IMAGE.")
     if options.model is None and not format_.without_model:
         raise CommandError(f"--{key} needs a trained model: gallop export MODEL --{key} FILE.")
 

@@ -70,7 +70,9 @@ def by_number(place: FoundSet) -> PhotoSet:
     folders = sorted(subfolders(place.photos, r"\d{1,4}"), key=int)
     beyond = [folder for folder in folders if int(folder) >= len(order)]
     if beyond:
-        raise DataError(f"{place.photos / beyond[0]} is not a class: there are {len(order)} names, counted from 0.")
+        raise DataError(
+            f"{place.photos / beyond[0]} is not the number of a class: there are {len(order)}, numbered from 0."
+        )
     return _test_alone(place, {order[int(folder)]: folder for folder in folders}, names)
 
 

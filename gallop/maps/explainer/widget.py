@@ -18,7 +18,7 @@ try:
 except ImportError as error:
     raise ImportError(
         "Explainer needs anywidget, which comes with the extra 'notebooks': pip install 'gallop-explorer[notebooks]'. "
-        "Without it, plot_explanation() draws the same as a picture."
+        "Without it, plot_explanation() draws the same explanation as a static picture."
     ) from error
 
 

@@ -188,4 +188,6 @@ def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
         raise DataError(f"{place.label(MANIFEST)} is damaged: use an empty folder.") from error
     if differs:
         why = ", ".join(_WORDS.get(name, "another version of gallop") for name in differs)
-        raise DataError(f"{place.name} holds results of {why}. Use another folder, or repeat the earlier call.")
+        raise DataError(
+            f"{place.name} already holds results of {why}. Use another folder, or the arguments of the earlier call."
+        )
