@@ -21,11 +21,11 @@ import pytest
 import torch
 
 from gallop.answers import Extras, PhotoEmbedder, PhotoScorer
-from gallop.service.tables import on_ray
 from gallop.answers.sources import Opener, SourceItem, open_source
 from gallop.config import MethodConfig
 from gallop.errors import BackboneError, DataError, ParallelError
 from gallop.estimator import GalLoPClassifier
+from gallop.service.tables import on_ray
 from gallop.service.tables.destination import open_destination
 from gallop.service.tables.on_ray import ActorPool, PoolSize, joined_to, score_on_ray
 from gallop.service.tables.run import ScoringProgress, score_source
