@@ -31,7 +31,7 @@ LOCAL_PROMPTS = Setting(
     "local prompts", "Each is matched with regions, at a scale of its own.", symbol="N", form=(0, 8, 1)
 )
 # What no way to teach fixes.
-FREE = ("shots", "seed")
+FREE = ("dropout", "shots", "seed")
 
 
 @dataclass(frozen=True)
