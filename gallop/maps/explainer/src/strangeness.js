@@ -7,9 +7,9 @@ export class Strangeness {
   constructor() {
     this.words = element("p", "said");
     this.at = element("i", "at");
-    this.bar = element("span", "reach", { role: "img" }, element("i", "limit"), this.at);
-    const line = element("div", "line", {}, element("span", "", {}, "sure"), this.bar, element("span", "", {}, "strange"));
-    this.root = element("div", "verdict", {}, this.words, line);
+    this.bar = element("div", "reach", { role: "img" }, element("i", "limit"), this.at);
+    const ends = ["sure", "limit", "strange"].map((word) => element("span", "", {}, word));
+    this.root = element("div", "verdict", {}, this.words, this.bar, element("div", "ends", {}, ...ends));
   }
 
   /* Args: score and limit of outliers; classes, how many there are. Hidden without a limit that decides. */
