@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from statistics import fmean, pstdev
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,6 @@ from gallop.model.scores import VERDICT
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
 # Seen on white and on black.
 GREY, PALE_GREY = "#8a9698", "rgba(138, 150, 152, 0.3)"
-# The margin of a chart with values beside its bars: pixels that the longest one takes, however narrow the chart is.
-BESIDE = {"r": 60}
 # Of a chart whose height does not follow from its rows.
 HEIGHT = 310
 
@@ -69,11 +66,6 @@ def line_at(*, x: float | None = None, y: float | None = None) -> dict[str, Any]
     upright = {"x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
     level = {"x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y}
     return {"type": "line"} | (upright if y is None else level)
-
-
-def band(low: float, high: float) -> dict[str, Any]:
-    """Return an upright band over the chart, which is seen through it."""
-    return line_at(x=low) | {"type": "rect", "x1": high, "fillcolor": GREY, "opacity": 0.25, "line": {"width": 0}}
 
 
 def rows_height(rows: int, each: int = 30) -> int:
@@ -242,35 +234,6 @@ def losses_in_words(runs: Mapping[str, Run]) -> str:
         f"{label}: loss {run.history[0].loss:.3f} at step {run.history[0].step}, {run.history[-1].loss:.3f} at step "
         f"{run.history[-1].step}."
         for label, run in runs.items()
-    )
-
-
-def prompt_scores(scores: Sequence[float], highest: float) -> go.Figure:
-    """A bar for each global prompt's cosine with one class; the dashed line is their mean, the band their spread.
-
-    Args:
-        highest: score of any class, so that another class is drawn to the same scale.
-    """
-    mean, spread = fmean(scores), pstdev(scores)
-    names = [f"prompt {number}" for number, _ in enumerate(scores, 1)]
-    bars = go.Bar(
-        x=list(scores),
-        y=list(range(len(scores))),
-        orientation="h",
-        text=[f"{score:.3f}" for score in scores],
-        textposition="outside",  # in the page's own text colour, read on light and on dark
-        cliponaxis=False,
-        customdata=names,
-        hovertemplate="%{customdata}: %{x:.4f}<extra></extra>",
-    )
-    span = [1.15 * min(0.0, *scores), max(highest, 0.01)]
-    return new_chart(
-        bars,
-        height=rows_height(len(scores)),
-        xaxis={"range": span},
-        margin=BESIDE,
-        yaxis=named_rows(names),
-        shapes=[band(mean - spread, mean + spread), line_at(x=mean)],
     )
 
 

@@ -104,6 +104,7 @@ class MethodConfig:
         "Share of the global prompts left out for each photo, so that the prompts learn to differ.",
         high=1,
         below=True,
+        said="dropout {}",
         metavar="P",
         form=(0.0, 0.9, 0.05),
     )

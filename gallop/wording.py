@@ -104,6 +104,28 @@ def answer_in_words(label: str, is_ood: bool | None, doubt: str = "") -> str:
     return f"{NONE_OF_THESE} (nearest: {label})" if is_ood else label
 
 
+def strangeness(score: float, limit: float, classes: int) -> float:
+    """Return where an outlier score (GL-MCM) lies between 0, sure, and 1, as strange as can be: all classes fit alike.
+
+    The limit for "none of these" is in the middle, 0.5.
+
+    >>> strangeness(-0.75, -0.75, 4), strangeness(-0.5, -0.75, 4), strangeness(-1.0, -0.75, 4)
+    (0.5, 1.0, 0.25)
+    """
+    beyond = (score - limit) / max(-2 / classes - limit, 1e-6)
+    return 0.5 / (1 - beyond) if beyond < 0 else min(0.5 + beyond / 2, 1.0)
+
+
+def strange_in_words(strange: float) -> str:
+    """Return what ``strangeness`` means.
+
+    >>> strange_in_words(0.2), strange_in_words(0.51)
+    ('like one of these', 'like none of these, but only just')
+    """
+    which, clear = ("like one of these", strange < 0.45) if strange <= 0.5 else ("like none of these", strange > 0.55)
+    return which if clear else f"{which}, but only just"
+
+
 def named_kind(value: object) -> str:
     """Return words for what somebody gave, such as "a DataLoader"."""
     name = type(value).__name__

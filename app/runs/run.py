@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, BinaryIO
@@ -22,7 +23,9 @@ from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
 from app.photos.archives import ArchiveError, check_whole, member_bytes
+from app.teaching.cards import photos_counted
 from app.teaching.training import Answer, Course, Point, Settings, Taught
+from app.text import joined
 from gallop.config import HEADS
 from gallop.data import data_fingerprint
 from gallop.errors import GallopError
@@ -30,6 +33,7 @@ from gallop.evaluation.intervals import Paired, Share
 from gallop.images.formats import printable_name
 from gallop.runtime.reading import read_bytes
 from gallop.setting import recorded, settings_of
+from gallop.wording import listed
 
 # The id of the row that no training made.
 ZERO_SHOT = 0
@@ -220,6 +224,39 @@ def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     found.append(("photos on the cards", a.data[:8], b.data[:8]))
     found.append(("steps", _steps(a), _steps(b)))
     return [line for line in found if line[1] != line[2]]
+
+
+def before(run: Run, runs: Iterable[Run]) -> Run | None:
+    """Return the latest earlier run of the same method on the same backbone; None where there is none."""
+    earlier = [
+        other
+        for other in runs
+        if other.settings is not None
+        and (other.made, other.id) < (run.made, run.id or inf)  # a new one has no number yet
+        and other.method == run.method
+        and same_backbone(run, other)
+    ]
+    return max(earlier, key=lambda other: (other.made, other.id), default=None)
+
+
+def change_in_words(run: Run, other: Run) -> str:
+    """Return what tells a run from another, such as "dropout 0.5, 16 photos"; empty where nothing does."""
+    found = []
+    for key, about in settings_of(Settings).items():
+        value, said = getattr(run.settings, key), _value(run.settings, key)
+        if key == "shots" or value == getattr(other.settings, key):  # how many photos that makes is said below
+            continue
+        if isinstance(value, bool):
+            found.append(about.words if value else f"no {about.words}")
+        else:
+            found.append(said if value == () else f"k {said}" if key == "topk" else about.phrase(said))
+    added, gone = (sorted({*a.class_names} - {*b.class_names}) for a, b in ((run, other), (other, run)))
+    found += [f"{word} {joined(names)}" for word, names in (("with", added), ("without", gone)) if names]
+    if run.shots != other.shots:
+        found.append(photos_counted(run.shots))
+    elif run.content != other.content and not (added or gone):
+        found.append("other photos")
+    return listed(found, most=3)
 
 
 def _listed(names: Sequence[str]) -> str:

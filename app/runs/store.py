@@ -24,7 +24,7 @@ import peewee
 from peewee import AutoField, BlobField, BooleanField, FloatField, IntegerField, Model, SqliteDatabase, TextField
 
 from app.jobs import PlainError
-from app.runs.run import Files, Run, files_of, of_taught, run_of_row, written
+from app.runs.run import Files, Run, before, change_in_words, files_of, of_taught, run_of_row, written
 from app.teaching.training import Taught
 from gallop.errors import GallopError, sentence_of
 from gallop.runtime.writing import make_folder
@@ -290,8 +290,17 @@ class Ledger:
         return self.owner == MACHINE
 
     def keep(self, taught: Taught, name: str = "") -> None:
-        """Keep a training as a run. It never fails: a training that cannot be kept is still learned."""
-        self._add(lambda: (of_taught(taught, name, time.time()), files_of(taught.after)))
+        """Keep a training as a run, named by what changed against the one before it unless it has a name.
+
+        It never fails: a training that cannot be kept is still learned.
+        """
+
+        def made() -> tuple[Run, Files]:
+            run = of_taught(taught, name, time.time())
+            last = None if name else before(run, self.runs())
+            return (run if last is None else replace(run, name=change_in_words(run, last))), files_of(taught.after)
+
+        self._add(made)
 
     def bring(self, run: Run, files: Files) -> None:
         """Keep a run that was trained elsewhere, as one of now. It never fails, as ``keep``."""

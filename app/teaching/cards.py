@@ -121,16 +121,21 @@ class Deck:
 
     # Changing --------------------------------------------------------------------------------------------------------
 
-    def add(self, name: str) -> Card:
-        """Add a card.
+    def add(self, *names: str) -> Card:
+        """Add a card for each name, as one change. Return the last one.
 
         Raises:
-            ClassNameError: a name that cannot be used, or is there already.
-            CardProblem: there is no room for another.
+            ClassNameError: a name that cannot be used, or is there already; those before it are added.
+            CardProblem: there is no room for another; those before it are added.
         """
-        card = self._new(name)
-        self._change(f"added the class {card.name}", (*self.cards, card))
-        return card
+        before, count = self.cards, len(self.cards)
+        try:
+            for name in names:
+                self.cards = (*self.cards, self._new(name))
+        finally:
+            added = [card.name for card in self.cards[count:]]
+            self._note(f"added the class{'es' * (len(added) > 1)} {joined(added)}" if added else "", before)
+        return self.cards[-1]
 
     def rename(self, card_id: int, name: str) -> None:
         """Rename a card; photos stay. Raises ClassNameError as ``add``."""

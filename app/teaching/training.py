@@ -29,7 +29,7 @@ ALL_SHOTS = 0
 # No setting of its own: there are as many as there are scales k.
 LOCAL_PROMPTS = Setting("local prompts", "Each is matched with regions at its own scale.", symbol="N", form=(0, 8, 1))
 # What no way to teach fixes.
-FREE = ("shots", "seed")
+FREE = ("dropout", "shots", "seed")
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,8 @@ class VisitorAnswers:
             from gallop.predictions.explanation import explain_first_look  # with torch
 
             classifier = self.classifier(backbone, question)
-            return explain_first_look(classifier.model_, photo, classifier.calibration_)
+            found = explain_first_look(classifier.model_, photo, classifier.calibration_)
+            return replace(found, alike=classifier.prompts.diversity().words)
 
         return self._explanations.get_or((self._key(photo, question), "first look"), compute)
 

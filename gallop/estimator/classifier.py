@@ -354,7 +354,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """
         model, images = self._fitted(), many(given(image))
         photos = [load_image(each) for each in images]
-        found = explain_photos(model, photos, self.calibration_)
+        alike = self.prompts.diversity().words
+        found = [replace(each, alike=alike) for each in explain_photos(model, photos, self.calibration_)]
         return found[0] if len(images) == 1 and images[0] is image else found
 
     def add_class(self, name: str) -> Self:

@@ -22,7 +22,9 @@ from gallop.maps.explainer.data import explainer_data
 from gallop.maps.explainer.stands import Stands
 from gallop.maps.look import Style, Subject
 from gallop.maps.photo import photo_url
+from gallop.model.scores import VERDICT
 from gallop.predictions.explanation import Explanation
+from gallop.wording import strange_in_words, strangeness
 
 VOTES_TOLD = 10
 """Shots that are told one by one."""
@@ -56,6 +58,7 @@ def html_report(
         title=f"What decided: {photo_name or 'a photo'}",
         photo=photo_url(explanation.image, explanation.crop),
         why=explanation,
+        strange=_strange(explanation),
         shown=subject.class_name,
         probabilities=_probabilities(explanation),
         votes=_votes(subject),
@@ -89,7 +92,14 @@ def _scores(subject: Subject) -> list[Sequence[str]]:
     taught = [
         (HEADS[name].title, f"{scores[row]:.4f}", "all regions equally") for name, scores in why.branch_scores.items()
     ]
-    return [*whole, *regions, *taught]
+    limit = "" if why.threshold is None else f"above {why.threshold:.4f} it is none of these"
+    return [*whole, *regions, *taught, (f"outlier score of the photo ({VERDICT})", f"{why.ood_score:.4f}", limit)]
+
+
+def _strange(why: Explanation) -> str:
+    if why.threshold is None:
+        return ""
+    return strange_in_words(strangeness(why.ood_score, why.threshold, len(why.class_names)))
 
 
 def _votes(subject: Subject) -> list[Sequence[str]]:

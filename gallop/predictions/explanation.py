@@ -59,6 +59,7 @@ class Explanation:
         crop: what the model saw, in the photo's pixels.
         votes: of the single shots, by branch, where one is a ridge regression and they are kept.
         doubt: why the threshold decides nothing here, as a sentence; empty where it does.
+        alike: whether its prompts say the same, in words: ``Diversity.words``; empty where nobody asked.
     """
 
     image: Image.Image
@@ -72,6 +73,7 @@ class Explanation:
     crop: CropBox
     votes: Mapping[str, ShotVotes] = field(default_factory=dict)
     doubt: str = ""
+    alike: str = ""
 
     @property
     def grid(self) -> tuple[int, int]:

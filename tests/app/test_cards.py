@@ -39,6 +39,7 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
     photo = ant.shots[0]
     changes = [
         (lambda: deck.add("wasp"), "added the class wasp"),
+        (lambda: deck.add("fly", "moth"), "added the classes fly and moth"),
         (lambda: deck.rename(ant.id, "fire ant"), "renamed ant to fire ant"),
         (lambda: deck.enable(bee.id, False), "turned bee off"),
         (lambda: deck.add_photos([member(9, "wasp")]), "added 1 photo to wasp"),

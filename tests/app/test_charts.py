@@ -21,7 +21,6 @@ CHARTS = {
     "overlap": lambda: charts.overlap_chart(np.ones(4), (2, 2), 1.0),
     "without": lambda: charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
     "seeds": lambda: charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
-    "prompts": lambda: charts.prompt_scores([0.2, 0.3], 0.4),
     "deletion": lambda: charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
     "classes": lambda: charts.classes({name: Share(1, 2) for name in NAMES}, Share(2, 4)),
     "reliability": lambda: charts.reliability([Bin(0.5, 1.0, 0.8, Share(1, 2))]),
@@ -52,12 +51,6 @@ def test_a_row_for_each_name_though_two_are_written_alike() -> None:
     assert tuple(figure.layout.yaxis.range) == (1.5, -0.5)
 
 
-def test_values_beside_bars_have_their_room_in_pixels_so_that_no_narrow_page_cuts_them() -> None:
-    figure = charts.prompt_scores([0.3123, 0.25], 0.3)
-    assert figure.layout.margin.r >= 7 * max(map(len, figure.data[0].text)), "a letter takes up to 7 pixels"
-    assert figure.data[0].cliponaxis is False
-
-
 def test_cosines_are_coloured_by_themselves_whatever_stands_beside_them() -> None:
     near, far = (np.array([[1, c], [c, 1]]) for c in (0.99, 0.2))
     colours = [charts.cosines(found, ["1", "2"]).data[0] for found in (near, far)]
@@ -72,5 +65,3 @@ def test_dashed_lines_stand_at_their_figures() -> None:
     assert [(s.y0, s.y1) for s in CHARTS["roc"]().layout.shapes] == [(95, 95)]
     limit = CHARTS["outliers"]().layout
     assert ([(s.x0, s.x1) for s in limit.shapes], limit.annotations[0].text) == ([(0.7, 0.7)], "limit")
-    band, line = CHARTS["prompts"]().layout.shapes
-    assert (band.x0, band.x1, line.x0) == pytest.approx((0.2, 0.3, 0.25))

@@ -264,11 +264,11 @@ def test_the_page_says_in_words_and_numbers_what_the_explainer_shows(tiny_app: O
 def test_templates_change_the_answer_and_make_prompts_differ(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
     one = (explained(at).shares, score(at))
-    assert not [found for found in at.get("plotly_chart") if "global" in found.proto.id], "they say the same, once"
+    assert grid(at, "explainer")["alike"].startswith("global prompts answer as one (mean cosine 1.000)")
     fine(at.text_area(key="explore templates").set_value("a drawing of a {}\n{} on a table").run())
     assert (explained(at).shares, score(at)) != one
-    scores = json.loads(bars(at, "global"))["data"][0]["x"]
-    assert scores[0] == scores[2] != scores[1] == scores[3]
+    line = at.dataframe[0].value.set_index("class").loc["red"]
+    assert line["global 1"] == line["global 3"] != line["global 2"] == line["global 4"]
     fine(at.text_area(key="explore templates").set_value("A photo of a {}").run())
     assert (explained(at).shares, score(at)) == one
 
@@ -361,8 +361,8 @@ def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) 
     settings(teach(at, {"red": 3, "green": 3}, epochs=4), local_prompts=2)
     assert len(sums(go(finish(train(at)), EXPLORE))) == 2, "as many maps as prompts were taught"
     assert "What training changed" in [header.value for header in at.header]
-    scores = json.loads(bars(unfolded(at, "numbers"), "global"))["data"][0]["x"]
-    assert len(set(scores)) == 4, "learned prompts differ"
+    line = unfolded(at, "numbers").dataframe[0].value.iloc[0]
+    assert len({line[f"global {m}"] for m in range(1, 5)}) == 4, "learned prompts differ"
     data = grid(hand(at, class_name="red", before=True), "explainer")
     after, before = data["takes"]
     assert (data["stands"]["before"], before["when"]) == (True, "before teaching")

@@ -10,7 +10,19 @@ import pytest
 
 from app.charts import seeds_chart, spread_in_words
 from app.runs import run as run_module
-from app.runs.run import Run, Spread, differences, fair, flips, further_seeds, on_tests, sign_test, spread
+from app.runs.run import (
+    Run,
+    Spread,
+    before,
+    change_in_words,
+    differences,
+    fair,
+    flips,
+    further_seeds,
+    on_tests,
+    sign_test,
+    spread,
+)
 from app.teaching.training import PAPER, QUICK, Answer, Point, Taught, preset
 from app.views import compare
 from gallop.evaluation.intervals import Share
@@ -76,6 +88,36 @@ def test_only_what_differs_is_listed() -> None:
     assert ("k of the local prompts", "5, 10, 15, 20", "no local prompts") in differences(run(1), coop)
     assert not run(settings=replace(preset(QUICK), global_prompts=1, topk=(), head="ridge")).is_coop, "it is more"
     assert (coop.method, run().method, run_module.zero_shot_run(run()).method) == ("CoOp", "GalLoP", "zero-shot")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"dropout": 0.5}, "dropout 0.5"),
+        ({"topk": (3, 7, 11)}, "k 3, 7, 11"),
+        ({"topk": ()}, "no local prompts"),
+        ({"global_projection": False}, "no projection of the whole photo"),
+        ({"epochs": 7, "seed": 3}, "7 epochs, seed 3"),
+        ({"epochs": 7, "seed": 3, "lr": 0.5, "views": 0}, "7 epochs, learning rate 0.5, 0 views of each and 1 more"),
+        ({}, ""),
+    ],
+)
+def test_a_run_is_called_by_the_settings_that_changed(changes: dict[str, Any], words: str) -> None:
+    assert change_in_words(run(2, settings=replace(preset(QUICK), **changes)), run()) == words
+
+
+def test_a_run_is_called_by_the_photos_and_classes_that_changed() -> None:
+    assert change_in_words(run(2, shots=16), run()) == "16 photos"
+    assert change_in_words(run(2, content=frozenset({("x", "s9")})), run()) == "other photos"
+    assert change_in_words(run(2, class_names=("x", "z")), run()) == "with z, without y"
+
+
+def test_a_run_is_compared_with_the_one_before_of_its_method_and_backbone() -> None:
+    first, other, coop = run(1), run(2, fingerprint="b"), run(3, settings=compare.coop_settings(preset(QUICK)))
+    runs = [coop, replace(other, backbone_name="other"), first]
+    assert before(run(4), runs) == first
+    assert before(run(0, made=5.0), runs) == first, "one that is not kept yet"
+    assert before(first, runs) is None
 
 
 def test_what_a_run_has_beside_the_papers_method_is_said() -> None:

@@ -40,7 +40,7 @@ def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
     expect(page.get_by_role("button", name="All of these")).to_be_visible()
     name_classes(page, "tabby cat, tiger cat, Egyptian cat")  # three that are hard to tell apart
     expect(answer(page)).to_contain_text("%")
-    page.get_by_text("All numbers").click()
+    page.get_by_text("All numbers in a table").click()
     settled(page)
     answer_before = answer(page).inner_text()
     together = page.get_by_text("Together:").locator("strong")
@@ -134,6 +134,20 @@ def test_the_first_screen_needs_no_scrolling(new_page: Any) -> None:
         box = part.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 800, name
+
+
+def test_a_local_prompts_dot_chooses_its_map_and_a_global_ones_is_marked(page: Page) -> None:
+    dots = page.get_by_role("group", name="Prompts by score")
+    local, whole = (dots.get_by_role("button", name=re.compile(f"^{kind} prompt 2: ")) for kind in ("Local", "Global"))
+    with told(page):
+        local.click()
+    expect(page.get_by_label("Local prompt 2: its k best regions")).to_be_visible()
+    with told(page):
+        page.keyboard.press("ArrowDown")
+    expect(page.get_by_label("Local prompt 3: its k best regions")).to_be_visible()
+    whole.click()
+    expect(whole).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Local prompt 3: its k best regions")).to_be_visible()
 
 
 def point_at(page: Page, cell: Any) -> None:

@@ -25,6 +25,7 @@ from gallop.estimator import GalLoPClassifier
 from gallop.export.web import FIRST_NAMES, write
 from gallop.export.web.folder import photos_to_begin_with
 from gallop.images import load_image
+from gallop.wording import strange_in_words, strangeness
 from tests import tiny
 from tests.browsing import HOSTILE, Page, expect
 from tests.http_server import served_folder
@@ -266,7 +267,9 @@ def test_a_taught_models_page_answers_as_it_does(of_taught: Path, taught: GalLoP
             share = f"{100 * found.probabilities[found.label]:.1f} %"
             expect(best(page)).to_contain_text(found.label)
             expect(page.locator(".explainer .bar.explained .share").first).to_have_text(share)
-            expect(page.get_by_text(f"Outlier score {found.ood_score:.4f}".replace("-", "\u2212"))).to_be_visible()
+            strange = strangeness(found.ood_score, found.threshold, len(NAMES))
+            words = strange_in_words(strange).capitalize()
+            expect(page.locator(".explainer .verdict .said")).to_have_text("" if found.doubt else words)
         expect(page.get_by_role("group", name="Size of regions").get_by_role("button")).to_have_count(2)
 
 

@@ -81,6 +81,10 @@ def test_prompts_that_are_equal_answer_as_one() -> None:
     assert found.words.count("answer as one") == 2
 
 
+def test_an_explanation_says_whether_the_prompts_answer_as_one(fitted: GalLoPClassifier) -> None:
+    assert {each.alike for each in fitted.explain(TESTS[:2])} == {fitted.prompts.diversity().words}
+
+
 def test_cosines_of_prompts_are_means_over_the_classes(fitted: GalLoPClassifier) -> None:
     text = fitted.model_.cached_text_features().global_
     unit = text / text.norm(dim=-1, keepdim=True)

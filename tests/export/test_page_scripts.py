@@ -247,6 +247,8 @@ def test_the_explainer_is_told_what_python_tells_it(ask: Ask) -> None:
         assert isinstance(found, Explanation)
         wanted = explainer_data(found, photo="")
         assert ("doubt" in wanted) == ("few shots" in name)
+        if not page_facts(classifier)["alike"]:
+            wanted.pop("alike")  # of names that are typed there the page does not know how alike the prompts are
         for key in ("stands", "compact", "ratio", "crop"):
             wanted.pop(key)
             said["data"].pop(key, None)

@@ -124,20 +124,21 @@ def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanati
     for score in (*why.global_scores[1], *why.local_scores[1]):
         assert f"{score:.4f}" in reader.text
     assert why.describe("green", 1) in reader.text
-    assert f"limit {why.threshold:.4f}" in reader.text
+    assert f"above {why.threshold:.4f} it is none of these" in reader.text
 
 
 def test_none_of_these_is_the_answer_where_the_limit_says_so(why: Explanation) -> None:
     assert why.doubt.startswith("This limit is unreliable here: the smallest class has 4 shots"), why.doubt
-    for threshold, doubt, answer, place in (
-        (why.ood_score - 0.1, "", f"The answer: none of these (nearest: {why.label}), ", "above"),
-        (why.ood_score + 0.1, "", f"The answer: {why.label}, ", "within"),
-        (why.ood_score - 0.1, why.doubt, f"{why.doubt} The answer: nearest: {why.label}, ", "above"),
-        (why.ood_score + 0.1, why.doubt, f"{why.doubt} The answer: nearest: {why.label}, ", "within"),
+    for threshold, doubt, answer, strange in (
+        (why.ood_score - 0.1, "", f"The answer: none of these (nearest: {why.label}), ", "like none of these"),
+        (why.ood_score + 0.1, "", f"The answer: {why.label}, ", "like one of these"),
+        (why.ood_score - 0.1, why.doubt, f"{why.doubt} The answer: nearest: {why.label}, ", ""),
+        (why.ood_score + 0.1, why.doubt, f"{why.doubt} The answer: nearest: {why.label}, ", ""),
     ):
         text = read(html_report(replace(why, threshold=threshold, doubt=doubt))).text
         assert answer in text
-        assert f"Outlier score (GL-MCM) {why.ood_score:.4f}, {place} the limit {threshold:.4f}." in text
+        assert (f"The photo is {strange}." in text) == bool(strange)
+        assert f"above {threshold:.4f} it is none of these" in text
 
 
 def test_hostile_names_are_text_in_the_report_and_in_the_card() -> None:

@@ -209,25 +209,22 @@ def versus(a: Run, b: Run) -> None:
     names, note = pin_names((a, b)), of.backbones_in_words(a, b)
     if note:
         st.info(text.markdown(note), icon=":material/info:")
+    if a.settings is not None and b.settings is not None:  # nothing is set for zero-shot
+        st.markdown("**Settings that differ**")
+        lines = of.differences(a, b)
+        if lines:
+            st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
+        else:
+            st.caption("Nothing: the same settings, classes and photos.")
     left, right = st.columns(2, gap="large")
     for column, label, run, other in ((left, "A", a, b), (right, "B", b, a)):
         with column:
             _metric(label, names[label], run, other)
     _verdict(a, b)
-    left, right = st.columns(2, gap="large")
-    if a.settings is not None and b.settings is not None:  # nothing is set for zero-shot
-        with left:
-            st.markdown("**Settings that differ**")
-            lines = of.differences(a, b)
-            if lines:
-                st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
-            else:
-                st.caption("Nothing: the same settings, classes and photos.")
     if histories := {f"{label}: {names[label]}": run for label, run in (("A", a), ("B", b)) if run.history}:
-        with right:
-            st.markdown("**Loss**")
-            shown = {text.plotly(label): run for label, run in histories.items()}
-            chart(charts.losses(shown), key="losses", alt=charts.losses_in_words(histories))
+        st.markdown("**Loss**")
+        shown = {text.plotly(label): run for label, run in histories.items()}
+        chart(charts.losses(shown), key="losses", alt=charts.losses_in_words(histories))
 
 
 def _metric(label: str, name: str, run: Run, other: Run) -> None:

@@ -76,19 +76,24 @@ def right(run: Run) -> str:
 
 
 def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
+    """Draw the choice of two; at first, and after a training, the newest run and the one before it."""
     by_id = {run.id: run for run in rows}
     # Beside B one without figures would say nothing, so the newest that has some is shown first.
     newest = max((run.id for run in rows[1:] if of.fair(run, rows[0])), default=max(by_id))
-    state = session().compare
-    if state.newest not in (None, newest) and state.pin_a == state.newest:
-        put(CompareState.pin_a, newest)  # A stood at the newest run, and goes on to do so
+    last = of.before(by_id[newest], rows)
+    other = of.ZERO_SHOT if last is None else last.id
+    taught, drawn_at = session().training.taught, session().compare.newest
+    # What was trained on Teach meanwhile; of more seeds or dropouts, trained here, the pins stay.
+    if drawn_at not in (None, newest) and taught is not None and by_id[newest].settings == taught.settings:
+        put(CompareState.pin_a, newest)
+        put(CompareState.pin_b, other)
     session().compare = replace(session().compare, newest=newest)
     labels = {run.id: _label(run, name) for run, name in zip(rows, of.backbones_of(rows), strict=True)}
     left, right = st.columns(2)
     with left:
         a = one_of("Pin A", by_id, CompareState.pin_a, newest, labels.__getitem__)
     with right:
-        b = one_of("Pin B", by_id, CompareState.pin_b, of.ZERO_SHOT, labels.__getitem__)
+        b = one_of("Pin B", by_id, CompareState.pin_b, other, labels.__getitem__)
     return by_id[a], by_id[b]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,30 +19,10 @@ from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import HEADS
+from gallop.model.scores import VERDICT
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
-
-
-def global_prompts(explanation: Explanation, class_name: str, *, alike: bool) -> None:
-    """A bar for each prompt that is matched with the whole photo.
-
-    Args:
-        alike: whether all prompts say the same, as with one template; then they are one.
-    """
-    scores = explanation.global_scores
-    mine = [float(score) for score in scores[explanation.class_names.index(class_name)]]
-    if alike:
-        st.markdown(f"**Whole photo against {text.markdown(class_name)}**: {mine[0]:.4f}, a cosine from -1 to 1.")
-        return
-    st.markdown(f"**Whole photo against {text.markdown(class_name)}**: the score of each global prompt")
-    figure = charts.prompt_scores(mine, float(scores.max()))
-    words = ", ".join(f"prompt {i}: {score:.3f}" for i, score in enumerate(mine, 1))
-    chart(figure, key="global", alt=f"Bars of the global prompts' scores. {words}.")
-    st.caption(
-        f"Cosines from -1 to 1: mean {sum(mine) / len(mine):.4f} (dashed), "
-        f"spread {pstdev(mine):.4f} (band, one standard deviation)."
-    )
 
 
 def together(explanation: Explanation, class_name: str) -> None:
@@ -76,6 +56,7 @@ def together(explanation: Explanation, class_name: str) -> None:
 
 
 def numbers(explanation: Explanation, *, alike: bool) -> None:
+    """A line for each class: its probability and every score; of prompts that are ``alike`` there is one."""
     table: dict[str, Any] = {
         "class": list(explanation.class_names),
         "probability": list(explanation.probabilities.values()),
@@ -86,6 +67,8 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
         table[f"local {n + 1}, k = {explanation.topk[n]}"] = column
     table |= {HEADS[branch].title: found for branch, found in explanation.branch_scores.items()}
     st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)
+    limit = "" if explanation.threshold is None else f", the limit for “none of these” {explanation.threshold:.4f}"
+    st.caption(f"Cosines, from -1 to 1. Outlier score ({VERDICT}) {explanation.ood_score:.4f}{limit}.")
 
 
 @st.fragment
@@ -188,15 +171,13 @@ Find = Callable[[], "Explanation"]
 
 
 def folded_numbers(question: Question, find: Find) -> None:
-    with st.expander("All numbers", icon=":material/table:", key="numbers", on_change="rerun") as fold:
+    with st.expander("All numbers in a table", icon=":material/table:", key="numbers", on_change="rerun") as fold:
         if not fold.open:
             return
         with problems_told():
             found = find()
-            name, alike = _explained(found), not question.taught and len(question.templates) == 1
-            global_prompts(found, name, alike=alike)
-            together(found, name)
-            numbers(found, alike=alike)
+            together(found, _explained(found))
+            numbers(found, alike=not question.taught and len(question.templates) == 1)
 
 
 def map_tested(photo: Photo, question: Question, find: Find) -> None:

@@ -32,6 +32,7 @@ with st.container(horizontal=True):
 photo = exploring.photo_on_explore(session)
 class_names = question.choose_names()
 which_prompts, explained = st.container(), st.container()  # drawn after the settings, which stand below them
+table = st.container()
 left, middle, right = st.columns(3)
 with right:
     chosen_backbone, templates = question.folded_settings()
@@ -75,11 +76,12 @@ with explained:
                 answer.change(session, photo, before.with_topk(stands.topk), stands)
             ahead = ahead or (own and exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD))
 if find is not None and photo is not None and asked is not None:
-    with left:
+    with table:
         details.folded_numbers(asked, find)
-        details.shots_that_voted(photo, asked, find)
-    with middle:
+    with left:
         details.map_tested(photo, asked, find)
+    with middle:
+        details.shots_that_voted(photo, asked, find)
 with strip:
     photos.choose_from(photo, asked)
 projects.offer_sample(session)

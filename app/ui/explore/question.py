@@ -192,7 +192,7 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
             icon=":material/info:",
         )
         return False
-    chosen = one_of_few("Prompts", [UNTAUGHT, TAUGHT], ExploreState.prompts, UNTAUGHT)
+    chosen = one_of_few("Prompts", [UNTAUGHT, TAUGHT], ExploreState.prompts, UNTAUGHT, label_visibility="collapsed")
     added = [name for name in names if name not in session.training.taught.names]
     if chosen == TAUGHT and added:
         st.caption(

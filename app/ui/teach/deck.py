@@ -92,8 +92,7 @@ def _new_class(session: Session) -> None:
         )
         if added and typed.strip():
             with session.telling(Where.CARDS):
-                for name in parse_names(typed):
-                    session.photos.deck.add(name)
+                session.photos.deck.add(*parse_names(typed))
             if Where.CARDS not in session.notices:  # one is shown below, by this run alone
                 st.rerun()
 

@@ -17,8 +17,8 @@ with collect:
 deck.dialogs(session)
 with train:
     deck.heading("Train", deck.TRAIN_ANCHOR)
-    button, shown = st.container(), st.container()  # drawn after the settings, which stand below them
-    settings.fold(session)
+    heart, button, shown = st.container(), st.container(), st.container()  # drawn after the settings, below them
+    settings.choose(session, heart)
     live.begin(session)
     with button:
         live.train_button(session)

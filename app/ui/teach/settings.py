@@ -1,10 +1,10 @@
-"""The settings of a training: three ways to choose them, and which act at once."""
+"""The settings of a training: dropout and k in sight, the others folded, with three ways to choose them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -30,11 +30,17 @@ from app.visitor.session import Session
 from gallop.backbones.weights import KnownBackbone
 from gallop.setting import Setting, settings_of
 
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
-def fold(session: Session) -> None:
-    """Draw them, folded; ``session.training.settings`` is what they stand at, for the backbone that is chosen.
+
+def choose(session: Session, heart: DeltaGenerator) -> None:
+    """Draw them; ``session.training.settings`` is what they stand at, for the backbone that is chosen.
 
     Where there is a choice of backbones it stands at hand: who chose a wrong one would look for the way back.
+
+    Args:
+        heart: where dropout and k stand, which are never folded away.
     """
     if backbones_widget.is_choice():
         backbones_widget.choose_backbone(session)
@@ -42,10 +48,10 @@ def fold(session: Session) -> None:
     with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun"):
         if not backbones_widget.is_choice():
             backbones_widget.choose_backbone(session)
-        _choose(session)
+        _choose(session, heart)
 
 
-def _choose(session: Session) -> None:
+def _choose(session: Session, heart: DeltaGenerator) -> None:
     known = backbones().standing(session.training.backbone_name).known
     if session.teach.backbone_name != session.training.backbone_name:
         _stand_at_those_of(session, known)
@@ -59,12 +65,10 @@ def _choose(session: Session) -> None:
     fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
     fixed |= {name: about for name, about in asked.items() if name not in FREE}
     values = _asked(fixed, usual, disabled=way != CUSTOM)
-    values |= _asked({name: asked[name] for name in FREE}, usual)
-    st.markdown(
-        ":material/bolt: **Act at once, without a training**",
-        help="The next training learns with them too. The sliders of k on the page *Explore* follow.",
-    )
-    topk = _scales(session, known, int(values.pop("local_prompts")))
+    values |= _asked({name: asked[name] for name in FREE if name != "dropout"}, usual)
+    with heart:
+        values |= _dropout(asked["dropout"], usual)
+        topk = _scales(session, known, int(values.pop("local_prompts")))
     session.training.settings = replace(usual, **values, topk=topk)  # of the usual, what is not asked for
 
 
@@ -123,22 +127,33 @@ def _cells(count: int, columns: int = 2) -> list[Any]:
     return [column for start in range(0, count, columns) for column in st.columns(columns)[: count - start]]
 
 
+def _dropout(about: Setting, usual: Settings) -> dict[str, Any]:
+    place = TeachState.settings.at("dropout")
+    number, words = st.columns([1, 2], vertical_alignment="bottom")
+    words.caption(about.help)
+    shown = recall(place, usual.dropout)
+    return {"dropout": keep(place, _widget(number, place.key, replace(about, help=""), shown, disabled=False))}
+
+
+# Pixels: four stand beside each other in a column.
+_K_WIDE = 76
+
+
 def _scales(session: Session, known: KnownBackbone, count: int) -> tuple[int, ...]:
     last, regions = session.training.settings_on(known).topk, regions_of(known)
     usual = with_prompts(last, count, regions)
-    chosen = []
-    for n, column in enumerate(_cells(count)):
+    chosen, line = [], st.container(horizontal=True, gap="small")
+    for n in range(count):
         place = TeachState.scales.at(n)
         shown = recall(place, usual[n], range(1, regions + 1))
-        found = column.number_input(
-            f"k of local prompt {n + 1}",
-            1,
-            regions,
-            shown,
-            key=place.key,
-            help=f"How many of its {regions} regions its score is the mean of.",
-        )
+        found = line.number_input(f"k, local {n + 1}", 1, regions, shown, key=place.key, width=_K_WIDE)
         chosen.append(int(keep(place, found)))
+    st.caption(
+        f"k: how many of the {regions} regions a local prompt's score is the mean of. It acts at once, without a "
+        "training, and the next one learns with it."
+        if count
+        else "Without local prompts there is no k; their number is among all settings."
+    )
     if tuple(chosen) != last:
         session.explore = replace(session.explore, scales=tuple(chosen))
     return tuple(chosen)

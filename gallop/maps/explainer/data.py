@@ -77,6 +77,7 @@ def explainer_data(
         "temperature": explanation.temperature,
         "threshold": explanation.threshold,
         **({"doubt": explanation.doubt} if explanation.doubt else {}),
+        **({"alike": explanation.alike} if explanation.alike else {}),
         "grids": _grids(explanation),
         "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],

@@ -11,11 +11,12 @@ const { painted, place, strength, veil } = await part("colours");
 const { borders, drawOutlines, smoothed } = await part("map");
 const { kAt, stepOf } = await part("controls");
 const { placed } = await part("sizes");
+const { axisOf, promptScores } = await part("prompts");
 const { recalled, remember } = await part("reload");
 const { State } = await part("state");
 const { Subject } = await part("subject");
 const { BranchSubject } = await part("branch");
-const { faintLine, headline, limitLine, linearLine, ninth, percent, sumLine, where } = await part("words");
+const { faintLine, headline, limitLine, linearLine, ninth, percent, strangeness, sumLine, where } = await part("words");
 
 const packed = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
 const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-6, `${a} is not ${b}`);
@@ -216,9 +217,33 @@ test("none of these is the headline where the limit says so, and the nearest cla
   assert.deepEqual(headline("lemon", "61.0 %", true), ["None of these", "nearest: lemon 61.0 %"]);
   assert.deepEqual(headline("lemon", "", true), ["None of these", "nearest: lemon"]);
   for (const odd of [true, false]) assert.deepEqual(headline("lemon", "61.0 %", odd, "No."), ["Nearest: lemon", "61.0 %"]);
-  assert.equal(limitLine(-1.25, -1.5, true), "Outlier score \u22121.2500, above the limit \u22121.5000");
-  assert.equal(limitLine(-1.75, -1.5, false), "Outlier score \u22121.7500, within the limit \u22121.5000");
-  assert.equal(limitLine(-1.75, null, false), "");
+});
+
+test("how strange a photo is lies between sure and all classes alike, with the limit in the middle", () => {
+  assert.deepEqual([-0.5, -0.75, -1].map((score) => strangeness(score, -0.75, 4)), [1, 0.5, 0.25]);
+  assert.equal(strangeness(-2, -2, 1), 0.5, "of one class no photo is stranger than another");
+});
+
+test("how strange a photo is, in words", () => {
+  const said = [0.2, 0.5, 0.51, 0.9].map(limitLine);
+  const [one, none] = ["Like one of these", "Like none of these"];
+  assert.deepEqual(said, [one, `${one}, but only just`, `${none}, but only just`, none]);
+});
+
+test("each prompt has its score, and a local one none where the regions of its class are not here", () => {
+  const made = data();
+  close(promptScores(new Take(made, made.takes[0]), 0, [2, 4])[1], 0.35);
+  const regions = { ...made.takes[0].branches[1], classes: [1], last: { topk: [2, 4], means: packed([0, 0, 0, 0]) } };
+  regions.cosines = packed(Array(8).fill(0.2));
+  const few = { when: "", branches: [made.takes[0].branches[0], regions] };
+  assert.deepEqual(promptScores(new Take(made, few), 0, [2, 4]).slice(1), [null, null]);
+});
+
+test("the axis of the prompts' scores leaves room on both sides, and shows near scores as one", () => {
+  const { low, high } = axisOf([0.1, null, 0.2]);
+  assert.ok(low < 0.1 && high > 0.2 && high - low < 0.12);
+  const alike = axisOf([0.2, 0.2001]);
+  close(alike.high - alike.low, 0.0216);
 });
 
 test("a region alone answers with the mean of its prompts", () => {

@@ -53,5 +53,5 @@ export function paintBranch(view, branch, now) {
   }
   const title = branch.other ? `What shots say: ${view.title}` : branch.title(view.name);
   view.track.showFixed(`${capital(branch.name)}: every region counts`, linearLine(branch));
-  view.legend.show(branch, view.signed, title, view.name, view.otherName ?? "other classes");
+  view.legend.show(branch, view.signed, title, view.ends);
 }

@@ -10,11 +10,13 @@ import { BranchSubject, paintBranch } from "./branch.js";
 import { Legend } from "./legend.js";
 import { drawMap, drawOutlines } from "./map.js";
 import { largest, Take } from "./numerics.js";
+import { axisOf, PromptDots, promptScores } from "./prompts.js";
 import { Cells } from "./regions.js";
 import { placed, showAsked, Sizes } from "./sizes.js";
 import { State } from "./state.js";
+import { Strangeness } from "./strangeness.js";
 import { Subject } from "./subject.js";
-import { difference, faintLine, figure, headline, limitLine, percent, regionLine, sumLine, where } from "./words.js";
+import { difference, faintLine, figure, headline, percent, regionLine, sumLine, where } from "./words.js";
 
 const HINT = "Click a region to ask what it looks like.";
 const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
@@ -52,18 +54,19 @@ export class Explainer {
       () => set({ topk: this.usual }),
     );
     this.best = element("p", "best");
-    this.verdict = element("p", "verdict");
+    this.verdict = new Strangeness();
     this.stale = element("p", "stale", { role: "status" });
     this.faint = element("p", "faint", { role: "status" });
     this.spoken = element("p", "spoken", { "aria-live": "polite" });
     this.bars = new Bars((c) => set({ class_name: this.data.names[c] }));
+    this.dots = new PromptDots((prompt) => set({ prompt }));
     this.asked = new Asked(() => set({ region: null }));
     this.classes = new Classes(set);
     this.options = new Options(move, settle);
     const head = element("div", "head", {}, element("span", "title", {}, "Scales"), this.all);
     this.maps = element("div", "maps", {}, head, this.sizes.root, this.strip.root, this.track.root);
     const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legend.root);
-    const answer = element("div", "answer", {}, this.best, this.verdict, this.bars.root, this.stale);
+    const answer = element("div", "answer", {}, this.best, this.verdict.root, this.bars.root, this.stale, this.dots.root);
     const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
     this.beside = [answer, this.maps, this.classes.root, this.options.root];
     this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
@@ -98,7 +101,7 @@ export class Explainer {
     this.usual = this.takes[0].local.usual.map((k) => Math.min(k, this.takes[0].local.regions));
     this.colours = Object.fromEntries(Object.entries(data.colours).map(([name, text]) => [name, table(text)]));
     this.signed = table(data.signed);
-    this.stage.style.setProperty("--ratio", data.ratio);
+    this.root.style.setProperty("--ratio", data.ratio);
     if (this.photo.src !== data.photo) this.photo.src = data.photo;
     lay(this.seen, data.crop);
     this.unmeasured();
@@ -157,7 +160,7 @@ export class Explainer {
     const against = now.against === null ? null : this.data.names.indexOf(now.against);
     this.against = against === this.explained ? null : against;
     this.name = this.data.names[this.explained];
-    this.otherName = now.before ? `itself ${this.takes[1].when}` : this.data.names[this.against];
+    this.otherName = now.before ? this.takes[1].when : this.data.names[this.against];
     this.grid = this.data.grids[now.look];
     const about = [this.explained, this.against, now.before];
     const key = [...about, now.look].join();
@@ -172,6 +175,8 @@ export class Explainer {
     ({ subject: this.subject, branches: this.branches } = this.subjects.get(key));
     this.chosen = this.branches.find(({ place }) => place === now.prompt); // a branch's map, or none
     this.title = this.subject.other ? `Why ${this.name}, not ${this.otherName}` : `Where it sees ${this.name}`;
+    if (now.before) this.title = `Where it sees more or less of ${this.name} than ${this.otherName}`;
+    this.ends = now.before ? ["less", "more"] : [this.otherName ?? "other classes", this.name];
   }
 
   paint() {
@@ -181,7 +186,10 @@ export class Explainer {
     this.cells.fill(this.grid);
     this.sizes.show(this.data.grids, now.look);
     this.here = placed(now.region, this.data.grids.at(-1), this.grid);
-    if (!this.arranged) this.bars.arrange(this.answer, [this.explained, this.against]);
+    if (!this.arranged) {
+      this.bars.arrange(this.answer, [this.explained, this.against]);
+      this.axis = undefined;
+    }
     this.arranged = true;
     this.paintAnswer(now);
     this.paintMaps(now);
@@ -210,11 +218,24 @@ export class Explainer {
       before: this.before,
       beforeWords: this.takes[1]?.when,
     });
-    say(this.verdict, limitLine(this.outlier["GL-MCM"], this.data.threshold, this.odd));
+    const limit = this.data.doubt ? null : this.data.threshold;
+    this.verdict.show(this.outlier["GL-MCM"], limit, this.data.names.length);
+    this.paintPrompts(now);
     this.best.classList.toggle("odd", this.odd && !doubt);
     const stands = this.takes[0].stands(now.topk);
     this.root.classList.toggle("behind", !stands);
     say(this.stale, stands ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
+  }
+
+  /* The axis changes where a hand lets go, as the classes that are shown do. */
+  paintPrompts(now) {
+    const [take, other] = [this.takes[0], now.before ? this.takes[1] : this.takes[0]];
+    this.axis ??= axisOf(this.bars.shown.flatMap((c) => promptScores(take, c, now.topk)));
+    const scores = promptScores(take, this.explained, now.topk);
+    const against = now.before ? this.explained : this.against;
+    const others = against === null ? null : promptScores(other, against, now.topk);
+    this.dots.fill(take.global.prompts, take.local.usual.length);
+    this.dots.show(this.data.alike ?? "", scores, others, [this.name, this.otherName], this.axis, now.prompt);
   }
 
   /* Why the limit decides nothing, if so; the answer; and how probable it is: of one class nothing is certain. */
@@ -251,7 +272,8 @@ export class Explainer {
       this.track.show(n, now.topk, this.usual, this.takes[0].local.regions, sumLine(subject, n, now.topk[n]));
     }
     for (const branch of this.branches) paintBranch(this, branch, now);
-    if (!this.chosen) this.legend.show(subject, colours, this.title, this.name, this.otherName);
+    const dotted = `${this.title}. Dots: the k best regions ${now.before ? "" : "of "}${this.otherName}`;
+    if (!this.chosen) this.legend.show(subject, colours, subject.other ? dotted : this.title, this.ends);
     say(this.all, now.all ? "One map" : "All large");
   }
 

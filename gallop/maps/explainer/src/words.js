@@ -20,8 +20,16 @@ export function headline(name, share, odd, doubt) {
   return odd ? ["None of these", `nearest: ${name}${share && ` ${share}`}`] : [name, share];
 }
 
-export function limitLine(score, limit, odd) {
-  return limit === null ? "" : `Outlier score ${figure(score)}, ${odd ? "above" : "within"} the limit ${figure(limit)}`;
+/* From 0, sure, to 1, as strange as can be: all classes fit alike. The limit for "none of these" is in the middle. */
+export function strangeness(score, limit, classes) {
+  const beyond = (score - limit) / Math.max(-2 / classes - limit, 1e-6);
+  return beyond < 0 ? 0.5 / (1 - beyond) : Math.min(0.5 + beyond / 2, 1);
+}
+
+/* What that means, as gallop/wording.py has it. */
+export function limitLine(strange) {
+  if (strange <= 0.5) return strange < 0.45 ? "Like one of these" : "Like one of these, but only just";
+  return strange > 0.55 ? "Like none of these" : "Like none of these, but only just";
 }
 
 export function cell(region, grid) {

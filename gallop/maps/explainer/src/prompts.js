@@ -1,0 +1,96 @@
+/* The score of each prompt as a dot on one axis, global ones first: of the class explained and, in a second colour, of
+   what it is compared with. */
+
+import { element, put, say } from "./dom.js";
+import { capital, difference, figure } from "./words.js";
+
+const NARROWEST = 0.02; // of an axis: scores that differ less are shown as one
+const KEYS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 };
+
+/* Of a class; local ones are null where its regions are not here. */
+export function promptScores(take, c, topk) {
+  const here = take.local.has(c);
+  return [...take.global.rows[c], ...take.local.usual.map((_, n) => (here ? take.topkMean(c, n, topk[n]) : null))];
+}
+
+/* From the lowest of some scores to the highest, with room for a dot on either side. */
+export function axisOf(scores) {
+  const there = scores.filter((score) => score !== null);
+  const [low, high] = [Math.min(...there), Math.max(...there)];
+  const [middle, half] = [(low + high) / 2, 0.54 * Math.max(high - low, NARROWEST)];
+  return { low: middle - half, high: middle + half };
+}
+
+export class PromptDots {
+  /* Args: choose(n) where a local prompt is chosen, counted from 0. */
+  constructor(choose) {
+    this.choose = choose;
+    this.words = element("span", "alike");
+    this.key = element("p", "key");
+    this.list = element("div", "lanes", { role: "group", "aria-label": "Prompts by score" });
+    const head = element("p", "", {}, element("span", "title", {}, "Prompts"), " ", this.words);
+    this.root = element("section", "prompts", {}, head, this.list, this.key);
+    this.lanes = [];
+    this.list.addEventListener("keydown", (event) => {
+      if (!KEYS[event.key]) return;
+      event.preventDefault();
+      const next = this.lanes[this.lanes.indexOf(event.target) + KEYS[event.key]];
+      next?.focus();
+      next?.click();
+    });
+  }
+
+  fill(globals, locals) {
+    if (this.globals === globals && this.lanes.length === globals + locals) return;
+    [this.globals, this.marked] = [globals, null]; // a global prompt that is marked; it has no map
+    this.lanes = Array.from({ length: globals + locals }, (_, p) => this.lane(p));
+    this.list.replaceChildren(...this.lanes);
+  }
+
+  lane(p) {
+    const [kind, n] = p < this.globals ? ["global", p] : ["local", p - this.globals];
+    const name = element("span", "which", {}, `${kind} ${n + 1}`);
+    const axis = element("span", "axis", {}, element("i", "other"), element("i", "dot"));
+    const lane = element("button", `lane ${kind}`, { type: "button" }, name, axis, element("span", "value"));
+    lane.addEventListener("click", () => {
+      this.marked = kind === "global" && this.marked !== p ? p : null;
+      if (kind === "local") this.choose(n);
+      else this.mark();
+    });
+    return lane;
+  }
+
+  /* Args: words, how alike the prompts are; scores of the class explained and of the other, or null; names of both;
+     axis; prompt, the local one whose map is shown. */
+  show(words, scores, others, [name, otherName], axis, prompt) {
+    say(this.words, words ? `${capital(words)}.` : "");
+    const at = (score) => `${100 * Math.min(Math.max((score - axis.low) / (axis.high - axis.low), 0), 1)}%`;
+    this.lanes.forEach((lane, p) => {
+      const [, axisOfLane, value] = lane.children;
+      const [other, dot] = axisOfLane.children;
+      const both = others !== null && others[p] !== null && scores[p] !== null;
+      [dot.hidden, other.hidden] = [scores[p] === null, !both];
+      if (scores[p] !== null) dot.style.left = at(scores[p]);
+      if (both) other.style.left = at(others[p]);
+      say(value, scores[p] === null ? "" : both ? difference(scores[p] - others[p]) : figure(scores[p]));
+      const which = p < this.globals ? `Global prompt ${p + 1}` : `Local prompt ${p - this.globals + 1}`;
+      const said = [scores[p] !== null && `${name} ${figure(scores[p])}`, both && `${otherName} ${figure(others[p])}`];
+      put(lane, "aria-label", `${which}: ${said.filter(Boolean).join(", ")}`);
+    });
+    this.mark(prompt);
+    const key = others === null ? "" : [name, otherName].join();
+    if (this.keyed === key) return;
+    this.keyed = key;
+    const entry = (kind, text) => element("span", "entry", {}, element("i", kind), text);
+    this.key.replaceChildren(...(key ? [entry("dot", name), entry("other", otherName)] : []));
+  }
+
+  mark(prompt = this.prompt) {
+    this.prompt = prompt;
+    const chosen = this.globals + prompt;
+    this.lanes.forEach((lane, p) => {
+      put(lane, "aria-pressed", String(p === chosen || p === this.marked));
+      put(lane, "tabindex", p === Math.min(chosen, this.lanes.length - 1) ? "0" : "-1"); // one takes part in tabbing
+    });
+  }
+}

@@ -1,0 +1,24 @@
+/* Whether a photo may be none of the classes: a sentence, and a bar from sure to strange with the limit in its middle. */
+
+import { element, put, say } from "./dom.js";
+import { limitLine, strangeness } from "./words.js";
+
+export class Strangeness {
+  constructor() {
+    this.words = element("p", "said");
+    this.at = element("i", "at");
+    this.bar = element("div", "reach", { role: "img" }, element("i", "limit"), this.at);
+    const ends = ["sure", "limit", "strange"].map((word) => element("span", "", {}, word));
+    this.root = element("div", "verdict", {}, this.words, this.bar, element("div", "ends", {}, ...ends));
+  }
+
+  /* Args: score and limit of outliers; classes, how many there are. Hidden without a limit that decides. */
+  show(score, limit, classes) {
+    this.root.hidden = limit === null;
+    if (limit === null) return;
+    const place = strangeness(score, limit, classes);
+    say(this.words, limitLine(place));
+    this.at.style.left = `${100 * place}%`;
+    put(this.bar, "aria-label", `${Math.round(100 * place)} on a bar from 0, sure, to 100, strange; the limit is 50`);
+  }
+}
