@@ -346,7 +346,7 @@ class Ledger:
             if count >= MOST_RUNS or total + size > MOST_BYTES:
                 raise RunsProblem(
                     f"The last training was not saved as a run: the limit is {MOST_RUNS} runs and "
-                    f"{MOST_BYTES // 2**20} MB. Delete some on the page Compare."
+                    f"{MOST_BYTES // 2**20} MB. Delete some runs on the page Compare."
                 )
             row = rows.create(
                 owner=self.owner,

@@ -148,7 +148,7 @@ def _question(session: Session) -> None:
         return
     project, name = session.asked
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Open **{text.markdown(name)}** instead of what is here?", width="content")
+        st.markdown(f"Open **{text.markdown(name)}** and replace the current project?", width="content")
         which, args = f"project {id(project)}", (session, project, name)
         st.button("Replace", key=f"replace with {which}", type="primary", on_click=_replace, args=args)
         st.button("Add to it", key=f"add {which}", on_click=_add, args=args)

@@ -164,7 +164,7 @@ class Backbone:
         if other.fingerprint != self.fingerprint:
             raise BackboneError(
                 f"The weights of {self.name} have changed since they were first loaded. Results from the earlier "
-                "weights cannot be used with these. Start again."
+                "weights cannot be used with the new ones. Restart the program."
             )
         for held in _WEIGHTS:
             self.__dict__[held] = other.__dict__.pop(held)

@@ -267,8 +267,8 @@ def pair_preprocess(size: int | tuple[int, int], tag: Mapping[str, Any]) -> Prep
     resize = tag.get("resize_mode", "shortest")
     if height != width or resize not in ("shortest", "squash"):
         raise BackboneError(
-            "Only square inputs are supported, made by resizing the whole photo, or by resizing its short side and "
-            "cropping."
+            "Only square inputs and the resize modes 'shortest' and 'squash' are supported; these weights use "
+            f"{height} x {width} and {resize!r}."
         )
     return Preprocess(
         size=height,

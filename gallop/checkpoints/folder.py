@@ -248,7 +248,7 @@ def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Ba
         _finite(tensors, key, f"{key} holds")
     projection = tensors["local_projection"]
     if not method.local_projection and not torch.equal(projection, torch.eye(len(projection)).to(projection)):
-        raise ValueError("the settings say that no projection was learned, but it is not the identity")
+        raise ValueError("the settings say that no projection was learned, but the projection is not the identity")
     prompts.load_state_dict(dict(tensors))
     return prompts.to(backbone.device)
 
@@ -287,20 +287,20 @@ def _branch(
     width = backbone.feature_sizes[-1] if how.extra is None else math.isqrt(tensors["scatter"].numel())
     counts, sums, scatter = (numbers[name].double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
-        raise ValueError(f"the head's sums are not for {classes} classes and {width} values")
+        raise ValueError(f"the head's sums do not fit {classes} classes and {width} features")
     if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
-        raise ValueError("the head's counts are not those of shots of two or more classes")
+        raise ValueError("the head's counts must be whole numbers, above 0 for two or more classes")
     of_shots = ShotSums(counts, sums, scatter, checkpoint.method.balanced)
     shots = _shots(tensors, settings.shots, counts, width) if settings.shots else None
     texts = numbers[_TEXTS].float() if settings.names else None
     if texts is not None and texts.shape != (classes, width):
-        raise ValueError(f"the text features of the head are not for {classes} classes and {width} values")
+        raise ValueError(f"the text features of the head do not fit {classes} classes and {width} features")
     if not how.keeps_form:
         return Branch(kind, of_shots, how.fit(of_shots, None, texts), mix, shots, texts)
     form = LinearForm(*(numbers[name].double() for name in _FORM))
     known = int(of_shots.known.sum())
     if (form.weights.shape, form.bias.shape) != ((known, width), (known,)):
-        raise ValueError(f"the head's weights are not for {known} classes and {width} values")
+        raise ValueError(f"the head's weights do not fit {known} classes and {width} features")
     return Branch(kind, of_shots, form, mix, shots)
 
 
@@ -308,7 +308,7 @@ def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int
     features, labels = (tensors[name] for name in _SHOTS)
     fits = features.ndim == 3 and features.shape[1] > 0 and (len(features), features.shape[-1]) == (count, width)
     if not fits or labels.dtype != torch.int64 or labels.shape != (count,):
-        raise ValueError(f"the head's shots are not {count} of {width} values with a class each")
+        raise ValueError(f"the head must contain {count} shots with {width} features and a class each")
     if int(labels.min()) < 0 or not torch.equal(labels.bincount(minlength=len(counts)).double(), counts):
         raise ValueError("the classes of the head's shots do not match its counts")
     return KeptShots(features.float(), labels)

@@ -117,7 +117,7 @@ def upload_model(files: Mapping[str, bytes], address: HubAddress, *, private: bo
         if private and not hub.repo_info(address.repository).private:
             raise HubError(
                 f"{address.repository} already exists and is public. Make it private on {address.page}, choose "
-                "another name, or leave out private. Nothing was written."
+                "another name, or do not ask for a private repository. Nothing was written."
             )
         if address.revision is not None:
             hub.create_branch(address.repository, branch=address.revision, exist_ok=True)

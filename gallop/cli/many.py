@@ -66,8 +66,9 @@ def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Names
         raise type(stopped)(f"{str(stopped) or 'Stopped.'} {written}") from None
     if not (last.done or last.skipped):
         console.warn(
-            f"Part {options.part[0]} of {options.part[1]} has no table to write: {source} fills too few tables of "
-            f"{options.shard_size} photos. Use fewer parts, or another folder and a smaller --shard-size."
+            f"Part {options.part[0]} of {options.part[1]} has no table to write: {source} fills fewer than "
+            f"{options.part[1]} tables of {options.shard_size} photos. Use fewer parts, or another folder and a "
+            "smaller --shard-size."
         )
     return _conclude(last, place.name, console)
 

@@ -41,8 +41,8 @@ def test_an_empty_page_says_what_to_do_has_one_coloured_button_and_leads_on(tiny
     at = fine(tiny_app())
     for page, words, leads in (
         (TEACH, "name two or more classes", "Add class"),
-        (TEST, "teach it classes first", "On to teaching"),
-        (PROMPTS, "teach it classes", "On to teaching"),
+        (TEST, "teach some classes first", "On to teaching"),
+        (PROMPTS, "teach some classes", "On to teaching"),
         (COMPARE, "teach some classes", "Teach classes of your own"),
         (EXPORT, "look at a photo or teach", "Look at a photo"),
     ):

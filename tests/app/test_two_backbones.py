@@ -234,9 +234,9 @@ def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two
     assert "A uses the backbone other and B uses mini" in said
     assert "A: GalLoP 2 on other, right on 4 test photos" in said
     assert "B: GalLoP 1 on mini, right on 4 test photos" in said
-    assert "A answers with the backbone other, B with mini." in said or "None: A and B say the same" in said
+    assert "A answers with the backbone other, B with mini." in said or "None: A and B give the same answer" in said
     assert "**A: GalLoP 2 on other** says" in said
-    assert "two backbones share no scale" in said
+    assert "scores of different backbones are not comparable" in said
     assert {line["what"]: (line["A"], line["B"]) for line in table(at, "what")}["backbone"] == ("other", "mini")
     assert "A: GalLoP 2 on other: loss" in next(
         found.proto.alt for found in at.get("plotly_chart") if "losses" in found.proto.id
@@ -251,7 +251,9 @@ def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two
         own = scale_of(shown[-1:])
         assert grid(at, f"compared map {label}")["range"] == [own.low, own.high]
     assert scale_of(shown) != own
-    assert "share no scale" not in everything(fine(at.selectbox(key="compare pin_b").set_value(2).run()))
+    assert "different backbones are not comparable" not in everything(
+        fine(at.selectbox(key="compare pin_b").set_value(2).run())
+    )
 
 
 def test_two_backbones_of_one_name_are_told_apart_by_their_weights() -> None:

@@ -39,7 +39,8 @@ from tests.tiny import head_of, head_scores
 
 VOTE = re.compile(r"([+-]\d\.\d{4}), (red|green)")
 SUM = re.compile(
-    r"and ([+-]\d\.\d{4}) comes from (?:the class names|no photo): together (-?\d\.\d{4}), the head's score\."
+    r"In addition, ([+-]\d\.\d{4}) (?:comes from the class names|does not come from any photo): "
+    r"together (-?\d\.\d{4}), the head's score\."
 )
 
 
@@ -57,7 +58,7 @@ def offered(at: AppTest) -> bool:
 def test_votes_add_up_to_the_heads_score_and_are_those_of_the_photos_shown(tiny_app: Open, detail: float) -> None:
     at = learned(tiny_app, {"red": 3, "green": 2}, head="ridge", detail=detail)
     assert offered(at)
-    assert "comes from" not in everything(at), "nothing is worked out before somebody asks"
+    assert "In addition, " not in everything(at), "nothing is worked out before somebody asks"
     said = everything(unfolded(at, "votes"))
     votes = [(float(vote), name) for vote, name in VOTE.findall(said)]
     assert sorted(name for _, name in votes) == ["green", "green", "red", "red", "red"]
@@ -112,7 +113,7 @@ def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
     card = session.photos.deck.in_use[0]
     session.photos.deck.take_away(card.id, "shots", card.shots[0])
     said = everything(unfolded(fine(at.run()), "votes"))
-    assert "while all that it learned from are on the cards of Teach" in said
+    assert "only while all its training photos are on the cards of Teach" in said
     assert VOTE.findall(said) == []
 
 
@@ -153,5 +154,5 @@ def test_a_model_from_a_file_that_learned_more_here_has_no_votes_and_no_error(ti
     session.training.learn_more()
     assert len(taught_of(at).learned) == 6, "all that are here: nobody knows which ones it had learned before"
     said = everything(unfolded(fine(at.run()), "votes"))
-    assert "Which photos voted is known of a model that was trained here" in said
+    assert "Votes can only be shown for a model that was trained here" in said
     assert not at.error

@@ -68,7 +68,7 @@ def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> No
 def test_a_part_that_has_no_table_to_write_is_told(photos: Path, backbone: Path, tmp_path: Path, part: str) -> None:
     """Of 45 photos in tables of 20 the fourth has none."""
     outcome = predict(photos, tmp_path / "out", backbone, "--part", part, "--json")
-    told = f"gallop: warning: Part 4 of 4 has no table to write: {photos} fills too few tables of 20 photos."
+    told = f"gallop: warning: Part 4 of 4 has no table to write: {photos} fills fewer than 4 tables of 20 photos."
     assert (told in outcome.err) == (outcome.json["tables"] == 0) == (part == "4/4")
 
 
@@ -188,7 +188,7 @@ def test_without_its_packages_it_says_what_to_install(
         ),
         ("embed PHOTOS --out ROOT/o --address auto", "--workers only apply to --engine ray: add --engine ray"),
         ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, give one source"),
-        ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and no --csv"),
+        ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and leave out --csv"),
         ("predict PHOTOS --classes a,b --with regions", "only apply to batch prediction: add --out DIR"),
         ("predict PHOTOS --classes a,b --out ROOT/o --with maps", "invalid choice: 'maps'"),
     ],

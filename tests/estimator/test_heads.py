@@ -230,12 +230,15 @@ def test_no_photo_or_path_is_kept(tmp_path: Path) -> None:
 METHOD = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
 DAMAGE: dict[str, Any] = {
     "a part is missing": (lambda t: t.pop("head.sums"), "of the head, but"),
-    "another number of classes": (lambda t: t.update({"head.counts": torch.ones(2).double()}), "not for 3 classes"),
+    "another number of classes": (lambda t: t.update({"head.counts": torch.ones(2).double()}), "do not fit 3 classes"),
     "no number": (lambda t: t["head.sums"].fill_(float("nan")), "head's sums hold values that are not finite"),
-    "part of a shot": (lambda t: t["head.counts"].fill_(0.5), "counts are not those of shots"),
-    "shots of one class": (lambda t: t["head.counts"].copy_(torch.tensor([3.0, 0, 0])), "two or more classes"),
+    "part of a shot": (lambda t: t["head.counts"].fill_(0.5), "counts must be whole numbers"),
+    "shots of one class": (
+        lambda t: t["head.counts"].copy_(torch.tensor([3.0, 0, 0])),
+        "above 0 for two or more classes",
+    ),
     "other shots": (lambda t: t["head.labels"].fill_(0), "do not match its counts"),
-    "shots cut short": (lambda t: t.update({"head.shots": t["head.shots"][:2].clone()}), "shots are not 13"),
+    "shots cut short": (lambda t: t.update({"head.shots": t["head.shots"][:2].clone()}), "must contain 13 shots"),
     "texts of other names": (
         lambda t: t.update({"head.texts": t["head.texts"][:2].clone()}),
         "text features of the head",

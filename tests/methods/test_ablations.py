@@ -96,7 +96,7 @@ def test_a_checkpoint_that_says_nothing_of_it_has_one_and_the_papers_kind_of_reg
 def test_a_projection_beside_settings_that_deny_it_is_refused(tmp_path: Path) -> None:
     fit().save(tmp_path)
     edit_settings(tmp_path, lambda settings: settings["method"].update(local_projection=False))
-    with pytest.raises(CheckpointError, match="no projection was learned, but it is not the identity"):
+    with pytest.raises(CheckpointError, match="no projection was learned, but the projection is not the identity"):
         GalLoPClassifier.load(tmp_path, backbone=vit())
     edit_settings(tmp_path, lambda settings: settings["method"].update(local_projection="no"))
     with pytest.raises(CheckpointError, match="local_projection is 'no'; it must be True or False"):

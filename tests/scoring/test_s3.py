@@ -160,7 +160,9 @@ def test_without_rights_nothing_is_begun_and_nothing_is_lost(
         assert "Traceback" not in outcome.err
     assert not (tmp_path / "o").exists()
     worker = scorer()
-    with pytest.raises(KeysRefused, match=r"s3://photos rejects the credentials \(.*Access Key.*\): use others"):
+    with pytest.raises(
+        KeysRefused, match=r"s3://photos rejects the credentials \(.*Access Key.*\): use different credentials"
+    ):
         worker({"path": ["s3://photos/new/red/0.png"]})
     service.ask_for_no_rights()
     assert service.files("photos/out") == before

@@ -177,7 +177,7 @@ def free_port() -> int:
     [
         (["{model}", "{model}"], "Two models have the same name (colours, colours): write NAME=DIR"),
         (["a b={model}"], "does not name a model"),
-        (["{model}", "--queue", "8"], "--queue 8 is less than --photos 32 of a request"),
+        (["{model}", "--queue", "8"], "--queue 8 is less than --photos 32, the limit for one request"),
         (["{model}", "--host", "0.0.0.256!"], "nor an address such as 192.168.1.20"),
         (["{model}", "--host", "203.0.113.7"], "cannot listen on 203.0.113.7"),
         (["{model}", "--host", "0.0.0.0"], "under any name. Add --key-file, or --allowed-host NAME"),

@@ -215,7 +215,7 @@ def versus(a: Run, b: Run) -> None:
         if lines:
             st.dataframe(pd.DataFrame(lines, columns=["what", "A", "B"]), hide_index=True, key="differences")
         else:
-            st.caption("Nothing: the same settings, classes and photos.")
+            st.caption("None: A and B have the same settings, classes and photos.")
     left, right = st.columns(2, gap="large")
     for column, label, run, other in ((left, "A", a, b), (right, "B", b, a)):
         with column:
@@ -243,14 +243,14 @@ def _metric(label: str, name: str, run: Run, other: Run) -> None:
 def _verdict(a: Run, b: Run) -> None:
     found = of.sign_test(a, b)
     if found is None:
-        st.markdown("No photo tests both. Add test photos to the cards of *Teach* and train again.")
+        st.markdown("A and B have no test photos in common. Add test photos to the cards of *Teach* and train again.")
         return
     p = found.p
     if not found.only_first + found.only_second:
-        st.markdown("Both are right and wrong at the same test photos.")
+        st.markdown("A and B are right and wrong on the same test photos.")
         return
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
-    chance = "is hardly by chance" if p < 0.05 else "may be by chance"
+    chance = "is unlikely to be chance" if p < 0.05 else "may be chance"
     st.markdown(
         f"A alone is right on **{found.only_first}**, B alone on **{found.only_second}**, which {chance}.",
         help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
@@ -267,7 +267,7 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         st.caption(text.markdown(f"A answers with the backbone {names[0]}, B with {names[1]}."))
     if not found:
         both = set(a.answers) & set(b.answers)
-        st.caption(f"None: A and B say the same to all {len(both)}.")
+        st.caption(f"None: A and B give the same answer for all {len(both)} photos.")
         return
     here = [flip for flip in found if flip.digest in photos]
     if here:
@@ -284,8 +284,8 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     )
     if len(here) < len(found):
         st.caption(
-            f"{len(found) - len(here)} of {len(found)} are not here.",
-            help="A run stores no photos, only its answers. Put them on the cards of *Teach* to see them.",
+            f"{len(found) - len(here)} of these {len(found)} photos cannot be shown.",
+            help="A run stores no photos, only its answers. Put the photos on the cards of *Teach* to see them.",
         )
 
 
@@ -313,7 +313,7 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
         st.info("No photos yet. Add one on *Explore* or *Teach*.", icon=":material/info:")
         return
     if not shared:
-        st.caption("A and B have no class in common, so there are no two maps of one.")
+        st.caption("A and B have no class in common, so their maps cannot be compared.")
         return
     left, middle, right = st.columns([2, 2, 1])
     with left:
@@ -350,7 +350,7 @@ def _maps(
                 f"**{label}: {text.markdown(names[label])}** says {said}", help=text.markdown(found.doubt) or None
             )
             if prompt >= len(found.topk):
-                st.caption("It has no such local prompt: it looks at the whole photo alone, so there is no map.")
+                st.caption(f"This run has no local prompt {prompt + 1}, so there is no map.")
                 continue
             one_map(
                 found,
@@ -367,5 +367,6 @@ def _maps(
             st.caption(f"Score at {k}: {score:.4f}", help=f"Its best regions: {words}.")
     if len(drawn) == 2 and not alike:
         st.caption(
-            "Each map has colours of its own, from its lowest to its highest score: two backbones share no scale."
+            "Each map has its own colour scale, from its lowest to its highest score: scores of different backbones "
+            "are not comparable."
         )

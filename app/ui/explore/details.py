@@ -41,7 +41,7 @@ def together(explanation: Explanation, class_name: str) -> None:
             words += f"; the {HEADS[branch].title}, learned from the photos themselves, has {own:.4f} and a weight of "
             words += f"{weight:.2f}"
         st.markdown(
-            f"Together: {words}. With it the score of {name} is **{score:.4f}**. "
+            f"Together: {words}. Overall, the score of {name} is **{score:.4f}**. "
             "The probabilities compare the classes' scores."
         )
         return
@@ -80,14 +80,16 @@ def faithful(
     Args:
         key: tells this photo and classifier from others.
     """
-    st.markdown(f"**Is the map of {text.markdown(name)} right?** Without its best regions the score should fall fast.")
+    st.markdown(
+        f"**Is the map of {text.markdown(name)} right?** Without its best regions the score should fall quickly."
+    )
     key = (key, name, explanation.topk, explanation.grid, session.training.version)
     place = st.empty()
     found = session.answers.deletions.get(key)
     if found is None:
         with place.container():
             clicked = st.button("Remove regions", icon=":material/blur_on:")
-            st.caption("Encodes this photo some fifty times with regions blurred, which takes a few seconds.")
+            st.caption("This encodes the photo about fifty times with regions blurred, which takes a few seconds.")
         if not clicked:
             return
         with problems_told(), holding(session.training.backbone_name):
@@ -139,8 +141,8 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
     told = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
     if not told:
         st.caption(
-            "Which photos voted is known of a model that was trained here, while all that it learned from are on the "
-            "cards of Teach."
+            "Votes can only be shown for a model that was trained here, and only while all its training photos are on "
+            "the cards of Teach."
         )
     for branch in told:
         _votes_of(explanation, branch, learned, class_name)
@@ -149,7 +151,7 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
 def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
     voted, row, title = explanation.votes[branch], explanation.class_names.index(class_name), HEADS[branch].title
     given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _TOLD)
-    st.markdown(f"What each photo that it learned from adds to the {title}'s score of {text.markdown(class_name)}.")
+    st.markdown(f"What each training photo adds to the {title}'s score of {text.markdown(class_name)}.")
     with st.container(horizontal=True, gap="small"):
         for i in shown:
             photo, name = learned[i]
@@ -157,11 +159,11 @@ def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Pho
                 image(shelf.strip([photo], side=_SIDE), width="stretch", alt=photo.name)
                 st.caption(f"{given[i]:+.4f}, {text.markdown(text.shorten(name, 24))}")
     others = sum(given) - sum(given[i] for i in shown)
-    more = f" the other {len(given) - len(shown)} photos add {others:+.4f}," if len(given) > len(shown) else ""
+    more = f" the other {len(given) - len(shown)} photos add {others:+.4f}, and" if len(given) > len(shown) else ""
     rest = round(float(voted.rest[row]), 4) + 0.0  # no minus before a zero
-    source = "the class names" if voted.named else "no photo"
+    source = "comes from the class names" if voted.named else "does not come from any photo"
     st.caption(
-        f"Beside these{more} and {rest:+.4f} comes from {source}: together "
+        f"In addition,{more} {rest:+.4f} {source}: together "
         f"{float(explanation.branch_scores[branch][row]):.4f}, the {title}'s score."
     )
 

@@ -186,9 +186,9 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
     if not session.training.knows(names):
         missing = [name for name in session.training.taught.names if name not in names]
         st.info(
-            "Back to zero-shot: what was taught needs all its classes on the list, and "
-            f"{text.markdown(text.joined(missing))} {'is' if len(missing) == 1 else 'are'} not. "
-            "Put the name back to use what was learned, or teach again.",
+            "Back to zero-shot: the taught prompts need all their classes on the list, and "
+            f"{text.markdown(text.joined(missing))} {'is' if len(missing) == 1 else 'are'} missing. "
+            f"Add the missing name{'s' * (len(missing) > 1)} to use the taught prompts, or teach again.",
             icon=":material/info:",
         )
         return False
@@ -197,6 +197,6 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
     if chosen == TAUGHT and added:
         st.caption(
             f"Added without training again: {text.markdown(text.joined(added))}. "
-            "The learned prompts are put before a new name too."
+            "The learned prompts are used for new names too."
         )
     return chosen == TAUGHT

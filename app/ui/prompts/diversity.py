@@ -95,7 +95,7 @@ def show_overlap(found: Figures, photos: int) -> None:
         )
         i, j, value = pair(found.overlap / found.most)
         st.markdown(
-            f"Most alike: **{names[i]} and {names[j]}**, {value:.0%} of what their scales allow.",
+            f"Largest overlap: **{names[i]} and {names[j]}**, {value:.0%} of the maximum for their k values.",
             help=f"{found.overlap[i, j]:.2f} of the {found.most[i, j]:.2f} that k = {found.topk[i]} and "
             f"{found.topk[j]} allow. "
             + (
@@ -129,7 +129,7 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
             st.caption("There is only one prompt, so it cannot be left out.")
     with right:
         st.markdown(
-            "Accuracy **without** each prompt. Left of the line: the prompt is missed.",
+            "Accuracy **without** each prompt. Left of the line: accuracy falls without it.",
             help="The mean of its branch is then taken over the other prompts. On the line: the others do as well "
             "without it, as an ensemble of prompts should. Influence: how much its scores separate the classes; 1 is "
             "the average of its branch.",

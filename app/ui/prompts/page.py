@@ -22,7 +22,7 @@ st.markdown("Several prompts answer together. That helps if they differ.")
 
 if taught is None:
     st.info(
-        "**Start here:** teach it classes. Then see what each prompt says, where it looks and what it is worth.",
+        "**Start here:** teach some classes. Then see what each prompt says, where it looks and what it is worth.",
         icon=":material/school:",
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")

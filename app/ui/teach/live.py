@@ -177,10 +177,10 @@ def _scores(session: Session, taught: Taught) -> None:
             points = text.gain(100 * (score.after - score.before), "zero-shot")
             column.metric(f"Right on {score.photos} {which}", f"{score.after:.0%}", points)
     if old and any(session.photos.tests().values()):
-        st.caption("Test photos or classes have changed since.")
-        st.page_link("ui/test/page.py", label="Test it on those of now", icon=":material/fact_check:")
+        st.caption("Test photos or classes have changed since the training.")
+        st.page_link("ui/test/page.py", label="Test it on the current photos", icon=":material/fact_check:")
     elif taught.on_shots.photos and (old or not taught.on_tests.photos):
-        st.caption("These it has seen: add test photos to the cards to see how good it is.")
+        st.caption("The model has seen these photos: add test photos to the cards to see how good it is on new ones.")
 
 
 def _pictures(

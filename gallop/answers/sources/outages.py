@@ -61,7 +61,9 @@ def patiently(
             found = ask()
         except Exception as error:  # every service has errors of its own
             if _code(error) in _KEYS or _code(error.__cause__) in _KEYS:
-                raise KeysRefused(f"{service} rejects the credentials ({reason(error)}): use others.") from error
+                raise KeysRefused(
+                    f"{service} rejects the credentials ({reason(error)}): use different credentials."
+                ) from error
             silence = silence_in(error)
             if alone:
                 _lost[service] = _lost.get(service, 0.0) + time.monotonic() - began

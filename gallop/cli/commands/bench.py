@@ -56,7 +56,8 @@ def run(options: Namespace, console: Console) -> int:
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
     if not runs and part == (1, 1):
         raise CommandError(
-            "No run of the benchmark matches these options: each of its lines has its own shots and sets."
+            "No run of the benchmark matches these options together: each method has its own shots and data sets. "
+            "Leave out some of --only, --sets, --shots and --seeds."
         )
     store = RecordStore(out) if out is not None else None
     if options.dry_run or store is None or out is None:

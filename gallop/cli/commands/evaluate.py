@@ -113,7 +113,7 @@ def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
     for pair in pairs:
         name, _, folder = pair.partition("=")
         if not name.strip() or not folder:
-            raise CommandError(f"--ood needs NAME=DIR, such as --ood scenes=photos/scenes, and not {pair!r}.")
+            raise CommandError(f"--ood needs NAME=DIR, such as --ood scenes=photos/scenes; got {pair!r}.")
         if name in groups:
             raise CommandError(f"The OOD group {name!r} is given twice: give each group its own name.")
         paths = list_images(folder, recursive=True)

@@ -90,7 +90,7 @@ def _row(path: str, columns: Columns, i: int, classes: Sequence[str]) -> dict[st
 
 def _many(options: Namespace, console: Console) -> int:
     if len(options.images) != 1 or options.csv is not None:
-        raise CommandError("With --out, give one source (a folder, a list, a table or archives), and no --csv.")
+        raise CommandError("With --out, give one source (a folder, a list, a table or archives) and leave out --csv.")
     worker = PhotoScorer(
         model_or_classes(options),
         extras=Extras(**dict.fromkeys(options.extras, True)),

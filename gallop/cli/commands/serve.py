@@ -55,7 +55,8 @@ def _options_of(options: Namespace) -> ServeOptions:
         raise CommandError(f"Two models have the same name ({listed(names)}): write NAME=DIR for one of them.")
     if options.photos > options.queue:
         raise CommandError(
-            f"--queue {options.queue} is less than --photos {options.photos} of a request: raise it, or lower --photos."
+            f"--queue {options.queue} is less than --photos {options.photos}, the limit for one request: "
+            "raise --queue, or lower --photos."
         )
     same = [each.name for each in fields(ServeOptions) if each.name not in ("models", "keys", "names")]
     keys = read_keys(options.key_file, os.environ)
