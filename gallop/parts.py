@@ -67,7 +67,7 @@ def register(part: str, name: object, function: F) -> F:
     True
     """
     require(part in PARTS, f"Unknown part {part!r}; choose one of {', '.join(PARTS)}.")
-    require(callable(function), f"{quoted(function)} is not a function; a {part} is {PARTS[part].call}.")
+    require(callable(function), f"{quoted(function)} is not a function; {part} must have the form {PARTS[part].call}.")
     fits = isinstance(name, str) and name.isidentifier() and name != PARTS[part].usual
     require(
         fits,

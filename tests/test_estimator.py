@@ -788,7 +788,7 @@ def test_unknown_classes_and_prompts_are_refused_by_name(explanation: Explanatio
         with pytest.raises(ValueError, match=r"no class 'purple' here; the classes are red, green, blue"):
             ask("purple", 0)
         for prompt in (-1, 2):
-            with pytest.raises(ValueError, match=rf"no local prompt {prompt}; there are 2"):
+            with pytest.raises(ValueError, match=rf"no local prompt {prompt}; this model has 2"):
                 ask("red", prompt)
     with pytest.raises(ValueError, match="no class 'purple'"):
         plot_explanation(explanation, "purple")

@@ -237,11 +237,16 @@ MISUSES: list[Misuse] = [
         "The Rows, row 0: the label is the",
         "class_names=",
     ),
-    ("an empty data set", lambda p: fit(Rows([])), "The Rows has no rows", "one for each image"),
+    ("an empty data set", lambda p: fit(Rows([])), "The Rows has no rows", "one row for each image"),
     # --- tables
-    ("a DataFrame without labels", lambda p: fit(p.frame()[["path"]]), "no column of labels", "Call it label"),
-    ("a DataFrame without images", lambda p: fit(p.frame()[["label"]]), "no column of images", "Call it image or path"),
-    ("an empty DataFrame", lambda p: fit(p.frame()[:0]), "DataFrame has no rows", "one for each image"),
+    ("a DataFrame without labels", lambda p: fit(p.frame()[["path"]]), "no column of labels", "must be named label"),
+    (
+        "a DataFrame without images",
+        lambda p: fit(p.frame()[["label"]]),
+        "no column of images",
+        "must be named image or path",
+    ),
+    ("an empty DataFrame", lambda p: fit(p.frame()[:0]), "DataFrame has no rows", "one row for each image"),
     (
         "a path that is NaN",
         lambda p: fit(p.frame(path=[None, *p.paths[1:]])),

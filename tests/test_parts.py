@@ -162,5 +162,5 @@ def test_a_training_with_an_own_optimizer_is_not_resumed(tmp_path: Path) -> None
         return torch.optim.AdamW(parameters, lr=config.lr)
 
     events = tiny.classifier().fit_steps(IMAGES, LABELS, work=tmp_path, optimizer=adamw)
-    with pytest.raises(ConfigError, match="cannot be kept and resumed"):
+    with pytest.raises(ConfigError, match="cannot be saved and resumed"):
         list(events)

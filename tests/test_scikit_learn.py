@@ -247,7 +247,11 @@ def test_weights_of_a_score(fitted: GalLoPClassifier, paths: list[str], labels: 
     assert weights == [1, 2, 0] * 6
     predicted = fitted.predict(paths)
     assert fitted.score(paths, wrong, weights) == pytest.approx(accuracy_score(wrong, predicted, sample_weight=weights))
-    for bad, said in (([1, 2], r"shape \(2,\) for 18 images"), ([0] * 18, "not only 0"), ("x", "not a number")):
+    for bad, said in (
+        ([1, 2], r"shape \(2,\) for 18 images"),
+        ([0] * 18, "at least one above 0"),
+        ("x", "not a number"),
+    ):
         with pytest.raises(DataError, match=said):
             fitted.score(paths, labels, sample_weight=bad)  # type: ignore[arg-type]
 

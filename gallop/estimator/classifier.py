@@ -222,9 +222,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             gone = missing_names(known, spelled_as(data.class_names, known))
             require(
                 not gone,
-                f"warm_start continues with a classifier that knows {listed(gone)}, but no photo here is of "
-                f"{'it' if len(gone) == 1 else 'them'}. Give photos of every class, remove classes with remove_class, "
-                "or drop them with drop_classes=True.",
+                f"warm_start continues with a classifier that knows {listed(gone)}, but "
+                f"{'that class has' if len(gone) == 1 else 'those classes have'} no photos here. Give photos of every "
+                "class, call remove_class for each class without photos, or set drop_classes=True.",
             )
         yield from self._learn(data, warm=warm, numbered=class_names is not None, work=work)
 
@@ -441,7 +441,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         model = self._fitted()
         require(
             detail_in != "training",
-            "A second look in training needs a new training. Set it in MethodConfig and fit again.",
+            "detail_in='training' takes effect only in a new training. Set it in MethodConfig and fit again.",
         )
         changed: Any = {"detail": detail, "detail_in": detail_in}
         config, before = replace(model.config, **changed), model.sight.times
@@ -468,7 +468,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         save_checkpoint(Path(folder), self._checkpoint(), model.prompts, model.branches)
         if model.backbone.again is None:
             warn_caller(
-                f"The backbone {model.backbone.name} cannot be found by its name again. Load {folder} with "
+                f"The backbone {model.backbone.name} cannot be loaded by its name. Load {folder} with "
                 "load(..., backbone=...)."
             )
         if self._kept is not None:
@@ -550,8 +550,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             tested = Share(round(self.score(photos, names) * len(names)), len(names))
         if not known_elsewhere(model.backbone.name):
             warn_caller(
-                f"The backbone name {model.backbone.name!r} is only known on this machine, but it is uploaded with "
-                "the model. Others need the same weights and have to pass them: GalLoPClassifier.load(..., "
+                f"The backbone {model.backbone.name!r} is only known on this machine, and only its name is uploaded "
+                "with the model. Others need the same weights and have to pass them: GalLoPClassifier.load(..., "
                 "backbone=...)."
             )
         card = hub_card(self, address, tested=tested, data_set=data_set, licence=licence)
@@ -676,7 +676,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         require(
             len(model.class_names) > 1,
             f"{model.class_names[0]!r} is the only class. With one class every photo has the same score, so no "
-            "threshold separates other things. Add the other classes that may be seen (add_class).",
+            "threshold can separate photos of other things. Add the other classes that may be seen (add_class).",
         )
         return model
 
@@ -688,5 +688,5 @@ def _warn_of_scales(model: PromptModel) -> None:
     if large:
         warn_caller(
             f"topk contains {listed(large)}, but {model.backbone.name} has {rows * columns} regions ({rows} x "
-            f"{columns}), so such a k takes all of them."
+            f"{columns}), so each larger k uses all regions."
         )

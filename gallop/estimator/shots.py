@@ -53,7 +53,9 @@ def with_shots_of_before(
     new = replace(new, class_names=tuple(spelled_as(new.class_names, known)))
     names = clean_names(dict.fromkeys([*known, *more, *new.class_names]))
     if len(names) < 2:
-        raise DataError(f"{names[0]!r} is the only class. Training needs two or more. Give the others in classes.")
+        raise DataError(
+            f"{names[0]!r} is the only class. Training needs two or more. Name the others in classes=[...]."
+        )
     kept = [] if before is None else [before.take([i for i, name in enumerate(before.names) if name in known])]
     return photos_together([*kept, new], names)
 

@@ -164,5 +164,5 @@ def _weights(given: ArrayLike, count: int) -> NDArray[np.float64]:
             f"sample_weight has the shape {weights.shape} for {count} images. Give one number for each image."
         )
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-        raise DataError("sample_weight must contain finite numbers of 0 or more, and not only 0.")
+        raise DataError("sample_weight must contain finite numbers of 0 or more, and at least one above 0.")
     return weights

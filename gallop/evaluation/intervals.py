@@ -22,7 +22,10 @@ class Share:
 
     def __post_init__(self) -> None:
         if not 0 <= self.right <= self.of or self.of == 0:
-            raise ValueError(f"A share needs at least one photo, and at most that many right; got {self}.")
+            raise ValueError(
+                "A share needs at least one photo, and the number right must be between 0 and the number of photos; "
+                f"got {self.right} of {self.of}."
+            )
 
     @property
     def value(self) -> float:

@@ -121,7 +121,7 @@ def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
     require_topk(classifier.model_.config.pooling, "ONNX export")
     backbone = classifier.model_.backbone
     if isinstance(backbone.vision, GivenFeatures):
-        raise OnnxError("An ONNX file starts with pixels, but this model was given image features.")
+        raise OnnxError("An ONNX file takes pixels as input, but this model takes image features.")
     if backbone.precision != "fp32":
         raise OnnxError("ONNX is checked against fp32. Load the model with precision='fp32'.")
     if backbone.device.type == "cpu":

@@ -266,7 +266,7 @@ def _centres(
     encoded = [source for source in sources if isinstance(source, EncodedPhoto)]
     if encoded:
         if len(encoded) != len(sources):
-            raise DataError("Photos and features cannot be mixed in one call. Ask for each separately.")
+            raise DataError("Photos and features cannot be mixed in one call. Use a separate call for each.")
         features = ImageFeatures.cat([photo.features for photo in encoded])
         return features, [CropBox(0, 0, photo.width, photo.height) for photo in encoded]
     images = [load_image(source).image for source in sources]

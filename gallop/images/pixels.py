@@ -66,7 +66,7 @@ def _grey_levels(im: Image.Image) -> npt.NDArray[np.uint8]:
     else:
         low, high = float(values.min()), float(values.max())
         if not np.isfinite(high - low):
-            raise ValueError("it holds values that are not finite numbers")
+            raise ValueError("it contains values that are not finite numbers")
         levels = np.rint((values - low) * (255 / (high - low or 1.0))).astype(np.uint8)
     if isinstance(hidden := im.info.get("transparency"), int):
         levels[values == hidden] = BACKGROUND[0]

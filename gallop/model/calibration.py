@@ -89,7 +89,7 @@ class Calibration:
         share = checked_tpr(tpr)
         require(
             bool(self.held_out),
-            f"A threshold that keeps {share:.0%} of the known photos is found on held-out shots, and there are "
+            f"A threshold that keeps {share:.0%} of the known photos needs held-out shots, but this model has "
             f"none{f' (the threshold is {self.note})' if self.note else ''}. Train with calibration_folds of 2 or "
             "more and at least two photos per class, or find it on your own known photos: set_threshold(tpr, photos).",
         )

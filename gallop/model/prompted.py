@@ -191,7 +191,7 @@ class PromptModel:
         if len(templates) > self.config.global_prompts:
             raise TemplateError(
                 f"{len(templates)} templates were given for {self.config.global_prompts} global prompts. Each prompt "
-                "is one template, so remove some."
+                "uses one template, so remove some."
             )
         for template in templates:
             try:
@@ -327,8 +327,9 @@ class PromptModel:
         """
         if len(features.looks) != len(self.sight.times):
             raise ValueError(
-                f"This model answers with detail={self.sight.times[-1]:g}, but the features have "
-                f"{len(features.looks)} of its looks. Encode the photos with sight=model.sight."
+                f"The number of looks in these features is {len(features.looks)}, but this model "
+                f"(detail={self.sight.times[-1]:g}) needs {len(self.sight.times)}. Encode the photos with "
+                "sight=model.sight."
             )
         return self.maps(features, text)
 

@@ -36,7 +36,7 @@ def clean_name(name: str) -> str:
         raise ClassNameError(f"The class name {name!r} has no visible characters. Add a word to it.")
     if len(cleaned) > MAX_NAME_LENGTH:
         raise ClassNameError(
-            f"The class name {cleaned[:40]!r}... has {len(cleaned)} characters; the most is {MAX_NAME_LENGTH}."
+            f"The class name {cleaned[:40]!r}... has {len(cleaned)} characters; the maximum is {MAX_NAME_LENGTH}."
         )
     return cleaned
 

@@ -312,7 +312,7 @@ class Explanation:
 
     def _prompt(self, prompt: int) -> int:
         if not 0 <= prompt < len(self.topk):
-            raise ValueError(f"There is no local prompt {prompt}; there are {len(self.topk)}, counted from 0.")
+            raise ValueError(f"There is no local prompt {prompt}; this model has {len(self.topk)}, numbered from 0.")
         return prompt
 
     def _probabilities(self, logits: Tensor) -> dict[str, float]:

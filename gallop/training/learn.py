@@ -231,7 +231,8 @@ def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Ite
     if work is not None:
         require(
             registered("optimizer", steps.config.optimizer) is None,
-            f"A training with the optimizer {steps.config.optimizer!r} cannot be kept and resumed. Only SGD's can.",
+            f"Training with the optimizer {steps.config.optimizer!r} cannot be saved and resumed. "
+            "Only training with 'sgd' can.",
         )
         state = load_training(work, key)
         if state is not None:

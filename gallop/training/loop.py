@@ -146,7 +146,7 @@ def load_training(folder: str | Path, key: str) -> TrainState | None:
         raise CheckpointError(f"{path} is damaged ({error}). Train again without resuming.") from error
     if metadata["key"] != key:
         raise CheckpointError(
-            f"The training kept in {folder} had different settings, a different backbone or different images. Resume "
+            f"The training saved in {folder} had different settings, a different backbone or different images. Resume "
             "with the same ones, or train again without resuming."
         )
     return state

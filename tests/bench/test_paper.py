@@ -165,7 +165,7 @@ def test_classes_are_matched_by_synset_or_by_name() -> None:
     source = set_of(("crane bird", "tench", "crane"), ("n1", "n2", "n3"))
     assert class_numbers(source, set_of(("crane", "tench"), ("n1", "n2"))) == (0, 1), "names do not count"
     assert class_numbers(source, set_of(("crane", "tench"))) == (2, 1)
-    with pytest.raises(BenchError, match="does not have its class 'perch'"):
+    with pytest.raises(BenchError, match="does not have the class 'perch'"):
         class_numbers(source, set_of(("tench", "perch"), ("n2", "n9")))
 
 
@@ -349,9 +349,9 @@ def test_settings_of_sets_shots_and_methods(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("skill: 0.1", "skil: 0.1", "'settings' has 'skil', which none of its methods has"),
-        ("methods: fake,", "methods: fak,", "'settings' is for 'fak', which is not a trained method"),
-        ("methods: fake,", "methods: CoOp,", "'settings' has 'skill', which none of its methods has"),
+        ("skill: 0.1", "skil: 0.1", "'settings' has 'skil', which is not a setting of any method"),
+        ("methods: fake,", "methods: fak,", "'settings' names 'fak', which is not a trained method"),
+        ("methods: fake,", "methods: CoOp,", "'settings' has 'skill', which is not a setting of any method"),
         ("sets: second,", "sets: third,", "'settings' contains the set 'third'"),
         ("{skill: 0.1}", "{sets: first}", "'settings' 1 has no settings. Add one"),
         ("{skill: 0.1}", "skill", "'settings' 1 must be a mapping"),

@@ -87,7 +87,7 @@ REFUSED = [
     ("than: theirs", "than: {method: theirs, metric: top1}", "there is no metric 'top1'"),
     ("better: ours", "better: ours, metric: fpr95/GLMCM", "where SCORE is one of MCM, L-MCM, GL-MCM, MSP."),
     ("better: ours", "better: ours, relation: over", "is 'over'; choose one of above, not below, below"),
-    ("better: ours", "better: ours, margin: 0.1", "is only for the relation 'not below'"),
+    ("better: ours", "better: ours, margin: 0.1", "is allowed only with the relation 'not below'"),
     ("better: ours", "better: ours, margin: wide", "'margin' is 'wide'; it must be a number"),
     ("better: ours", "better: ours, test: third", "'transfer' does not test anything on 'third'"),
     ("shots: 2}", "shots: 4}", "'ours' is not run with 4 shots"),

@@ -229,7 +229,7 @@ def test_splits() -> None:
     ("data", "said"),
     [
         (table([0, -1]), "Row 1, column fine: the label is -1, which is not a class: this split is"),
-        (table([0], Value()), r"No column is of the kind ClassLabel. Rename the right one to label .*img, fine"),
+        (table([0], Value()), r"No column has the type ClassLabel. Rename the right column to label .*img, fine"),
         (table([0], images=[b"x"]), "None of 1 images can be read"),
     ],
 )

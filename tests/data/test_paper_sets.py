@@ -254,7 +254,10 @@ def broken(tmp_path: Path, name: str) -> str:
         ('{"train": 3, "test": []}', "does not belong in this file"),
         ('{"train": [], "test": []}', "no images under 'train' and 'test'"),
         ('{"train": [["a.jpg", 0]], "test": [["b.jpg", 0, "a"]]}', "which does not belong in this file"),
-        ('{"train": [["a.jpg", 0, "a"]], "test": [["b.jpg", 0, "b"]]}', "calls class 0 'a', but 'b' for b.jpg"),
+        (
+            '{"train": [["a.jpg", 0, "a"]], "test": [["b.jpg", 0, "b"]]}',
+            "gives class 0 two names: 'a', and 'b' for b.jpg",
+        ),
         ('{"train": [["../a.jpg", 0, "a"]], "test": [["b.jpg", 0, "a"]]}', "points outside"),
         ('{"train": [["/etc/a.jpg", 0, "a"]], "test": [["b.jpg", 0, "a"]]}', "points outside"),
     ],

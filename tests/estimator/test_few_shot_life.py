@@ -149,7 +149,7 @@ def test_a_share_that_is_none_is_refused(loaded: Callable[[], GalLoPClassifier],
 def test_where_nothing_was_held_out_it_is_said_and_photos_do_instead() -> None:
     model = tiny.classifier().zero_shot(["red", "green"])
     for ask in (lambda: model.set_threshold(0.9), lambda: model.is_ood(ASKED, tpr=0.9)):
-        with pytest.raises(ConfigError, match=r"held-out shots, and there are none.*set_threshold\(tpr, photos\)"):
+        with pytest.raises(ConfigError, match=r"held-out shots, but this model has none.*set_threshold\(tpr, photos\)"):
             ask()
     model.set_threshold(0.75, ASKED)
     assert np.count_nonzero(model.is_ood(ASKED)) == 1

@@ -130,7 +130,7 @@ def test_maps_of_many_photos_are_one_array_and_a_file_each(fitted: GalLoPClassif
     paths = save_maps(explained, tmp_path / "maps", ["a.png", "b.png", "c.png"])
     assert [path.name for path in paths[:3]] == ["a-local-1-k-2.png", "a-local-2-k-4.png", "b-local-1-k-2.png"]
     assert all(Image.open(path).mode == "RGB" for path in paths)
-    with pytest.raises(ValueError, match="3 photos need the same number of different names; got 1"):
+    with pytest.raises(ValueError, match="3 photos need 3 different names; got 1"):
         save_maps(explained, tmp_path, ["a", "a", "a"])
 
 

@@ -162,7 +162,7 @@ def test_an_npm_that_fails_or_gives_something_else_is_told(tmp_path: Path, monke
     """Python stands for it, so that nobody asks a registry; npm's last word is the folder that it packs into."""
     run = subprocess.run
     for npm, sentence in {
-        "import sys; sys.exit('npm error: no route')": "no route. Is there a network?",
+        "import sys; sys.exit('npm error: no route')": "no route. Check the network connection.",
         "": "could not download onnxruntime-web",
         "import pathlib, sys; pathlib.Path(sys.argv[-1], 'other.tgz').write_bytes(b'other')": "as published, so it was "
         "discarded",

@@ -80,7 +80,7 @@ def test_what_needs_pixels_says_that_there_are_none() -> None:
     made = tiny.classifier(backbone=backbone).fit(features, ["even", "odd"] * 6)
     with pytest.raises(BackboneError, match=r"does not encode photos\. Give their features"):
         made.predict(TESTS[0])
-    with pytest.raises(OnnxError, match="starts with pixels"):
+    with pytest.raises(OnnxError, match="takes pixels as input"):
         export_onnx(made)
 
 

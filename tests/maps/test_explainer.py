@@ -239,7 +239,7 @@ def test_what_teaching_changed_is_the_difference_of_two_takes(node: str) -> None
     )
     assert explainer_data(after, before=turned) == data, "by name, whatever their order"
     for other in (made_up(6, 7), made_up(5, 6), made_up(5, 7, topk=(3,))):
-        with pytest.raises(ValueError, match="can be compared only where"):
+        with pytest.raises(ValueError, match="can be compared only if"):
             explainer_data(after, before=other)
 
 

@@ -72,7 +72,7 @@ def test_what_is_no_name_is_refused(call: Callable[[Any], Any], given: object, w
 
 def test_the_longest_name_and_one_more() -> None:
     assert clean_name("a" * MAX_NAME_LENGTH) == "a" * MAX_NAME_LENGTH
-    with pytest.raises(ClassNameError, match=rf"{MAX_NAME_LENGTH + 1} characters; the most is {MAX_NAME_LENGTH}"):
+    with pytest.raises(ClassNameError, match=rf"{MAX_NAME_LENGTH + 1} characters; the maximum is {MAX_NAME_LENGTH}"):
         clean_name("a" * (MAX_NAME_LENGTH + 1))
     with pytest.raises(ClassNameError) as refused:
         clean_name("b" * 10**6)

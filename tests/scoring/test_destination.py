@@ -80,7 +80,7 @@ def test_a_bucket_holds_what_a_folder_does(tmp_path: Path, memory: Any) -> None:
     assert (again.done, again.shards, again.skipped) == (10, 1, 13)
     assert bucket.read("part-000001.parquet", 2**20) == disk.read("part-000001.parquet", 2**20)
     settle_manifest(bucket, manifest_of(worker, **ASKED))
-    with pytest.raises(DataError, match="memory://bucket/out holds results of another source"):
+    with pytest.raises(DataError, match="memory://bucket/out contains results from another source"):
         settle_manifest(bucket, manifest_of(worker, **ASKED | {"source": "b"}))
 
 
@@ -97,7 +97,7 @@ def test_of_two_that_begin_in_a_bucket_at_one_moment_the_one_that_lost_finds_out
         return put(self, path, value.replace(b'"source": "a"', b'"source": "b"'), **named)
 
     monkeypatch.setattr(type(memory), "pipe_file", then_the_other)
-    with pytest.raises(DataError, match="holds results of another source"):
+    with pytest.raises(DataError, match="contains results from another source"):
         settle_manifest(place, manifest_of(worker, **ASKED))
     assert names(place) == [MANIFEST]
 

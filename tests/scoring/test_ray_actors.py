@@ -40,7 +40,7 @@ def test_the_size_of_a_pool(device: str, wanted: int | None, cpus: float, gpus: 
     assert (found.workers, found.gpu) == size
     if found.gpu:
         assert int(1 / found.gpu) * gpus >= found.workers, "all find room, none on two GPUs"
-    with pytest.raises(ParallelError, match=r"has a GPU for device=.cuda.: leave it out"):
+    with pytest.raises(ParallelError, match=r"has a GPU: leave out device=.cuda."):
         PoolSize.of("cuda", None, cpus, 0)
 
 

@@ -158,7 +158,9 @@ def test_another_source_is_not_mixed_in(taught: GalLoPClassifier, photos: Path, 
         (photos / "blue" / "3.png").unlink()
     else:
         (photos / "blue" / "3.png").rename(photos / "blue" / "33.png")
-    with pytest.raises(DataError, match="holds results for photos that differ from those now in the source: some were"):
+    with pytest.raises(
+        DataError, match="contains results for photos that differ from those now in the source: some were"
+    ):
         run(worker, photos, tmp_path / "out")
     assert rows(tmp_path / "out") == before
 
@@ -248,14 +250,14 @@ def test_a_folder_takes_one_model_and_one_source(taught: GalLoPClassifier, tmp_p
         (manifest_of(worker, **asked | {"source": "b"}), "another source"),
         (manifest_of(worker, **asked | {"shard_size": 11}), "shards of another size"),
     ):
-        with pytest.raises(DataError, match=f"holds results of {why}. Use another folder"):
+        with pytest.raises(DataError, match=f"contains results from {why}. Use another folder"):
             settle_manifest(open_destination(str(tmp_path)), changed)
 
 
 def test_tables_of_others_and_a_damaged_manifest_are_refused(taught: GalLoPClassifier, tmp_path: Path) -> None:
     said = manifest_of(PhotoScorer(taught), source="a", column=None, shard_size=10)
     parquet.write_table(pa.table({"x": [1]}), tmp_path / "part-000000.parquet")
-    with pytest.raises(DataError, match="holds tables, but no"):
+    with pytest.raises(DataError, match="contains tables, but no"):
         settle_manifest(open_destination(str(tmp_path)), said)
     (tmp_path / MANIFEST).write_text("[1")
     with pytest.raises(DataError, match="is damaged"):

@@ -99,8 +99,8 @@ def needed_column(table: Any, wanted: Sequence[str], what: str) -> Any:
     if found is None:
         there = listed(list(map(str, _keys(table)))) or "none"
         raise DataError(
-            f"The {type(table).__name__} has no column of {what}. Call it {' or '.join(wanted[:2])}. Its columns are "
-            f"{there}."
+            f"The {type(table).__name__} has no column of {what}. It must be named {' or '.join(wanted[:2])}, but "
+            f"the columns are {there}."
         )
     return found
 
@@ -185,8 +185,8 @@ def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
         )
     if known is None:
         raise DataError(
-            f"{place} is the number {value:g}. Give the names of the numbers with class_names=[...], starting with "
-            f"number 0, or give class names as labels. In cross_val_score, pass params={{'class_names': [...]}}."
+            f"{place} is the number {value:g}. Name the numbers, from 0 upwards, with class_names=[...], or "
+            f"give class names as labels. In cross_val_score, pass params={{'class_names': [...]}}."
         )
     if value < 0:
         raise DataError(

@@ -78,8 +78,8 @@ def _column(dataset: Any, kind: str, usual: str) -> str:
         return usual
     what = "No column" if not found else f"More than one column ({listed(found)})"
     raise DataError(
-        f"{what} is of the kind {kind}. Rename the right one to {usual} (rename_column). The columns are "
-        f"{listed(list(dataset.features))}."
+        f"{what} has the type {kind}. Rename the right column to {usual} (rename_column). The columns "
+        f"are {listed(list(dataset.features))}."
     )
 
 
@@ -100,7 +100,7 @@ def labelled_dataset(
     root, numbers = _whole(dataset)
     table = frame_names(root)
     if not numbers:
-        raise DataError(f"{table.whole} has no rows. Give one for each image.")
+        raise DataError(f"{table.whole} has no rows. Give one row for each image.")
     known = _known_names(getattr(root, "classes", None) or getattr(root, "categories", None), class_names)
     where = f"{table.whole}, row {{row}}: the label"
     if "DatasetFolder" in kinds(root):

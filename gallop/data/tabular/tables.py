@@ -124,7 +124,7 @@ def labelled_frame(
     images = as_list(needed_column(frame, IMAGE_COLUMNS, "images"))
     labels = needed_column(frame, LABEL_COLUMNS, "labels")
     if not images:
-        raise DataError(f"{table.whole} has no rows. Give one for each image.")
+        raise DataError(f"{table.whole} has no rows. Give one row for each image.")
     where = f"{table.whole}, row {{row}}: the "
     names = label_names(labels, class_names, what=f"{where}label", first=0, spelled=lambda text: text.replace("_", " "))
     column = find_column(frame, (_SPLIT,))

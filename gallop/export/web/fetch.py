@@ -87,12 +87,14 @@ def _packed(work: Path) -> Path:
     try:
         done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, timeout=_PATIENCE)
     except subprocess.TimeoutExpired as error:
-        raise PageError(f"npm did not download {NAME} {VERSION} within {_PATIENCE} s. Is there a network?") from error
+        raise PageError(
+            f"npm did not download {NAME} {VERSION} within {_PATIENCE} s. Check the network connection."
+        ) from error
     found = list(work.glob("*.tgz"))
     if done.returncode or len(found) != 1:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise PageError(
-            f"npm could not download {NAME} {VERSION}{f': {said[-1]}' if said else ''}. Is there a network?"
+            f"npm could not download {NAME} {VERSION}{f': {said[-1]}' if said else ''}. Check the network connection."
         )
     return found[0]
 

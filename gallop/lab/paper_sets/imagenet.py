@@ -71,7 +71,7 @@ def by_number(place: FoundSet) -> PhotoSet:
     beyond = [folder for folder in folders if int(folder) >= len(order)]
     if beyond:
         raise DataError(
-            f"{place.photos / beyond[0]} is not the number of a class: there are {len(order)}, numbered from 0."
+            f"{place.photos / beyond[0]} is not a class: the class folders are named 0 to {len(order) - 1}."
         )
     return _test_alone(place, {order[int(folder)]: folder for folder in folders}, names)
 

@@ -48,7 +48,7 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     missing = [name for name, file in zip(known.needs, files, strict=True) if file is None]
     if missing:
         raise DataError(
-            f"{place.home} does not say which images of {known.title} are for training. Put {' and '.join(missing)} "
+            f"{place.home} does not say which images of {known.title} are training images. Put {' and '.join(missing)} "
             f"there ({known.split}: {known.guide})."
         )
     found = known.read(replace(place, files=tuple(filter(None, files))))

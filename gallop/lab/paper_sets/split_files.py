@@ -32,7 +32,7 @@ def divided(place: FoundSet, splits: Splits, origin: Path) -> PhotoSet:
         known = names.setdefault(label, name)
         if known != name:
             raise DataError(
-                f"{origin} calls class {label} {known!r}, but {name!r} for {file}. Download the file again."
+                f"{origin} gives class {label} two names: {known!r}, and {name!r} for {file}. Download the file again."
             )
     if not names:
         raise DataError(f"{origin} lists no images. Download the file again.")

@@ -93,7 +93,7 @@ class Stands:
                 known = listed(explanation.class_names)
                 raise ClassNameError(f"There is no class '{printable(name)}' here; the classes are {known}.")
         fits = len(self.topk) <= prompts and min(self.topk, default=1) >= 1
-        require(fits, f"topk needs at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
+        require(fits, f"topk must contain at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
         maps = max(_maps(explanation), 1)
         for what, value, count in (("prompt", self.prompt, maps), ("region", self.region or 0, regions)):
             require(0 <= value < count, f"{what} is {value}; it must be between 0 and {count - 1}.")

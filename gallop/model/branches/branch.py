@@ -122,7 +122,7 @@ class Branch:
         require(
             kept is not None or not (self.how.keeps_form or self.sums.balanced),
             "Logistic regression and a head with balanced classes are trained on all shots together, and the earlier "
-            "ones were not kept with this model. Give it their photos (recall_shots). A ridge or discriminant head "
+            "ones were not kept with this model. Call recall_shots with their photos. A ridge or discriminant head "
             "without balanced classes does not need them.",
         )
         classes = len(self.sums.counts)
@@ -158,8 +158,8 @@ class Branch:
             return replace(self, sums=self.sums.with_classes(len(after)), texts=texts)
         if self.shots is None:
             raise ConfigError(
-                "A head only keeps sums of its shots, and a class cannot be removed from these. Give it the photos "
-                "that it was trained on (recall_shots), or train again without the class. To avoid this, save models "
+                "A head only keeps sums of its shots, and a class cannot be removed from these. Call recall_shots "
+                "with the photos that it was trained on, or train again without the class. To avoid this, save models "
                 "with keep_shots=True."
             )
         number = {name: k for k, name in enumerate(after)}

@@ -75,7 +75,9 @@ class Door:
     def _refused(self, scope: Scope, headers: Headers) -> Refusal | None:
         service, path = self._service, scope["path"]
         if service.stopping and path not in STATE:
-            return Refusal("The service is stopping: send the request to another one.", 503, "stopping", retry_after=5)
+            return Refusal(
+                "The service is stopping: send the request to another server.", 503, "stopping", retry_after=5
+            )
         stranger = self._of_a_stranger(path, headers)
         if stranger is None and self._admitted >= MOST_REQUESTS and path not in STATE:
             return Refusal("There are too many requests: try again in a second.", 429, "busy", retry_after=1)

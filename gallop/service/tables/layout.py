@@ -175,7 +175,7 @@ def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
         if not place.has(MANIFEST):
             if place.has(shard_file(0)):
                 raise DataError(
-                    f"{place.name} holds tables, but no {MANIFEST} that describes them: use an empty folder."
+                    f"{place.name} contains tables, but no {MANIFEST} that describes them: use an empty folder."
                 )
             written = dict(said) | {"gallop": __version__}
             place.write(MANIFEST, json.dumps(written, indent=2, ensure_ascii=False).encode())
@@ -189,5 +189,5 @@ def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
     if differs:
         why = ", ".join(_WORDS.get(name, "another version of gallop") for name in differs)
         raise DataError(
-            f"{place.name} already holds results of {why}. Use another folder, or the arguments of the earlier call."
+            f"{place.name} already contains results from {why}. Use another folder, or the same arguments as before."
         )

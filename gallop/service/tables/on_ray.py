@@ -75,7 +75,7 @@ class PoolSize:
             ParallelError: a GPU is asked for, and there is none.
         """
         if device.startswith("cuda") and gpus < 1:
-            raise ParallelError("No machine in the cluster has a GPU for device='cuda': leave it out, or use the CPU.")
+            raise ParallelError("No machine in the cluster has a GPU: leave out device='cuda', or use device='cpu'.")
         if device == "cpu" or gpus < 1:
             return PoolSize(wanted or max(int(cpus), 1), 0.0)
         workers = wanted or WORKERS_A_GPU * int(gpus)

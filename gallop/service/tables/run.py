@@ -136,8 +136,8 @@ class Shards:
                 counted = sum(1 for _ in photos)
                 if facts[0] != photos.hash:
                     raise DataError(
-                        f"{label} holds results for photos that differ from those now in the source: some were added "
-                        "or removed. Use another folder, or remove that file and all later ones."
+                        f"{label} contains results for photos that differ from those now in the source: some were "
+                        "added or removed. Use another folder, or remove that file and all later ones."
                     )
                 self.count(skipped=counted, skipped_errors=facts[1])
             elif there:

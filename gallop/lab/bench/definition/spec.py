@@ -45,7 +45,7 @@ class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not allowed; write the part out instead")
+            raise yaml.YAMLError("aliases (*name) are not allowed; repeat the value itself instead")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -257,7 +257,9 @@ def _claim(section: Section) -> Claim:
     if claim.relation not in RELATIONS:
         raise BenchError(f"{section.place('relation')} is {claim.relation!r}; choose one of {', '.join(RELATIONS)}.")
     if claim.margin < 0 or (claim.margin and claim.relation != "not below"):
-        raise BenchError(f"{section.place('margin')} is only for the relation 'not below', and must be 0 or more.")
+        raise BenchError(
+            f"{section.place('margin')} is allowed only with the relation 'not below', and must be 0 or more."
+        )
     for side in (claim.better, claim.than):
         _check_metric(section, side.metric)
     return claim

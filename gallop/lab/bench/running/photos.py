@@ -42,7 +42,7 @@ def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
     for each, name in zip(asked, target.test.class_names, strict=True):
         if each not in known:
             raise BenchError(
-                f"'transfer' tests {source.name} on {target.name}, but {source.name} does not have its class {name!r}."
+                f"'transfer' tests {source.name} on {target.name}, but {source.name} does not have the class {name!r}."
             )
     return tuple(known[each] for each in asked)
 

@@ -222,10 +222,10 @@ def _check_rules(spec: Spec) -> None:
     for rule in spec.settings:
         strange = [name for name in rule.methods if name not in known]
         if strange:
-            raise BenchError(f"'settings' is for {strange[0]!r}, which is not a trained method of this benchmark.")
+            raise BenchError(f"'settings' names {strange[0]!r}, which is not a trained method of this benchmark.")
         for key in rule.settings:
             if not any(key in known[name] for name in rule.methods or known):
-                raise BenchError(f"'settings' has {key!r}, which none of its methods has.")
+                raise BenchError(f"'settings' has {key!r}, which is not a setting of any method it applies to.")
 
 
 def _enough(source: PhotoSet, shots: int, asked: Collection[int] | None) -> bool:
