@@ -65,10 +65,12 @@ options = parse("train photos --out model --warmup 2 --schedule line --tilt 0.5"
 found["parser"] = asdict(train.training_of(options, "default")) | asdict(train.method_of(options, "default"))
 
 def script():
-    from app.ui.resources import session
-    from app.ui.teach.settings import fold
+    import streamlit as st
 
-    fold(session())
+    from app.ui.resources import session
+    from app.ui.teach.settings import choose
+
+    choose(session(), st.container())
 
 at = AppTest.from_function(script, default_timeout=60)
 at.session_state["teach way"] = "Custom"

@@ -265,7 +265,7 @@ def test_a_page_for_browsers_is_handed_out_as_a_zip_of_its_folder(
     monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: (files, facts))
     at = go(with_photo(tiny_app), EXPORT)
     finish(fine(button(at, "Make the page for browsers").click().run()))
-    assert any("Names are typed in the page" in told.value for told in at.success)
+    assert any("Class names are entered on the page" in told.value for told in at.success)
     with zipfile.ZipFile(io.BytesIO(handed["save web"])) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == {f"page/{k}": v for k, v in files.items()}
 

@@ -67,7 +67,7 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
     assert (pair.tested.name, pair.tested_of) == ("copy.jpg", "green")
     assert (pair.learned.name, pair.learned_of) == (shot.name, "red")
     for page in (TEST, TEACH):
-        assert "copy.jpg, of green, and" in everything(go(at, page)).replace("\\", "")
+        assert "copy.jpg (green) and" in everything(go(at, page)).replace("\\", "")
     key, before = f"twins {pair.tested.sha256} {pair.learned.sha256}", session.photos.deck.cards
     assert "The same picture" not in everything(fine(at.button(key=f"{key} keep").click().run()))
     session.photos.both_kept.clear()

@@ -206,7 +206,7 @@ def test_on_another_backbone_there_are_the_photos_and_a_sentence(tiny_app: Open)
     assert project.is_there(session)
     assert session.training.taught is None
     (error,) = at.error
-    assert error.value.startswith("This model was trained on other weights")
+    assert error.value.startswith("This model was trained on different weights")
     assert session.training.ledger is not None
     (run,) = session.training.ledger.runs()
     assert is_sample_run(run)

@@ -408,7 +408,7 @@ def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off
     assert set(grid(at, "explainer")["names"]) == {"red", "green", "yellow"}
     fine(at.text_area(key="explore names").set_value("red\nyellow").run())
     assert "Back to zero-shot" in at.info[0].value
-    assert "green is not" in at.info[0].value
+    assert "green is missing" in at.info[0].value
     fine(at.text_area(key="explore names").set_value("red\ngreen").run())
     assert any(metric.label.startswith("This photo is") for metric in at.metric)
 

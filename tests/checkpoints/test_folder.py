@@ -297,14 +297,14 @@ def test_a_key_that_is_there_twice_is_refused(folder: Path) -> None:
     """Two readers may take two different ones."""
     text = (folder / SETTINGS).read_text()
     (folder / SETTINGS).write_text(text.replace('"class_names"', '"class_names": ["cat", "dog"],\n "class_names"'))
-    with pytest.raises(CheckpointError, match=r"damaged.*'class_names' is there twice"):
+    with pytest.raises(CheckpointError, match=r"damaged.*'class_names' appears twice"):
         load(folder)
 
 
 def test_settings_of_50_megabytes_are_not_read(folder: Path) -> None:
     text = (folder / SETTINGS).read_text()
     (folder / SETTINGS).write_text(text + " " * 50_000_000)
-    with pytest.raises(CheckpointError, match=r"gallop\.json cannot be read \(it has more than 16 MB"):
+    with pytest.raises(CheckpointError, match=r"gallop\.json cannot be read \(it is larger than 16 MB"):
         load(folder)
 
 

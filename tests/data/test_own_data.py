@@ -123,7 +123,7 @@ def test_unreadable_images_of_a_table_are_told_and_doubles_count_once(folder: Pa
     assert Counter(data.names) == {"red": 2, "green": 3}
     assert [path.name for path, _ in data.skipped] == ["0.png"]
     assert "(line 2 of data.csv)" in data.skipped[0][1]
-    with pytest.raises(DataError, match="None of the 1 images"):
+    with pytest.raises(DataError, match="None of 1 images"):
         from_csv(write(folder, "path,label", ROWS[0]))
 
 

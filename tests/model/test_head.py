@@ -165,7 +165,7 @@ def test_a_balanced_head_that_learns_more_is_that_of_all_shots(kind: str) -> Non
     found = head_of(kind, first, 3, balanced=True).learned(more).form
     wanted = head_of(kind, UNEVEN, 3, balanced=True).form
     assert torch.allclose(found.weights, wanted.weights, atol=1e-9)
-    with pytest.raises(ConfigError, match="balanced classes learn from all shots"):
+    with pytest.raises(ConfigError, match="balanced classes are trained on all shots"):
         replace(head_of(kind, first, 3, balanced=True), shots=None).learned(more)
 
 

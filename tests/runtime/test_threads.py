@@ -113,7 +113,7 @@ def test_a_gradient_in_parts_is_taken_once() -> None:
     whole = torch.randn(4, 3, requires_grad=True)
     result = threads.in_parts(torch.tanh, whole, 2, dim=0).sum()
     result.backward(retain_graph=True)  # type: ignore[no-untyped-call]
-    with pytest.raises(RuntimeError, match="can be taken once"):
+    with pytest.raises(RuntimeError, match="can be computed only once"):
         result.backward()  # type: ignore[no-untyped-call]
 
 

@@ -80,7 +80,7 @@ def test_a_bucket_holds_what_a_folder_does(tmp_path: Path, memory: Any) -> None:
     assert (again.done, again.shards, again.skipped) == (10, 1, 13)
     assert bucket.read("part-000001.parquet", 2**20) == disk.read("part-000001.parquet", 2**20)
     settle_manifest(bucket, manifest_of(worker, **ASKED))
-    with pytest.raises(DataError, match="memory://bucket/out contains results from another source"):
+    with pytest.raises(DataError, match="memory://bucket/out already contains results from another source"):
         settle_manifest(bucket, manifest_of(worker, **ASKED | {"source": "b"}))
 
 

@@ -184,7 +184,7 @@ def free_port() -> int:
         (["{model}", "--host", "::"], "under any name. Add --key-file, or --allowed-host NAME"),
         (["{model}", "--wait", "2000"], "milliseconds from 0 to 1000"),
         (["{model}", "--key-file", "none.txt"], "none.txt of --key-file cannot be read"),
-        (["none"], "none is no checkpoint"),
+        (["none"], "none is not a checkpoint"),
     ],
 )
 def test_what_cannot_be_served_is_a_sentence(
