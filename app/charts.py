@@ -130,7 +130,7 @@ def _squares(colours: NDArray[Any], values: NDArray[Any], names: Sequence[str], 
 
 
 def overlap_chart(shares: NDArray[np.float64], grid: tuple[int, int], highest: float) -> go.Figure:
-    """How often each region was among the k best of one prompt; the brightest colour stands for ``highest``."""
+    """Draw how often each region was among the k best of one prompt; the brightest colour stands for ``highest``."""
     cells = go.Heatmap(
         z=(100 * shares.reshape(grid)).tolist(),
         zmin=0,
@@ -144,7 +144,7 @@ def overlap_chart(shares: NDArray[np.float64], grid: tuple[int, int], highest: f
 
 
 def without(names: Sequence[str], shares: Sequence[float | None], overall: float) -> go.Figure:
-    """A point for each prompt: the share that is right without it. The dashed line is with all of them."""
+    """Draw a point for each prompt: the share that is right without it. The dashed line is with all of them."""
     there = [(name, share) for name, share in zip(names, shares, strict=True) if share is not None]
     points = go.Scatter(
         x=[100 * share for _, share in there],
@@ -165,7 +165,7 @@ def without(names: Sequence[str], shares: Sequence[float | None], overall: float
 
 
 def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:
-    """A dot for each seed's accuracy, and a bar from end to end of the mean's 95 % interval, for each of some runs."""
+    """Draw a dot for each seed's accuracy, and a bar from end to end of the mean's 95 % interval, for each of some runs."""
     names = list(spreads)
     lines: list[Any] = []
     for place, (name, found) in enumerate(spreads.items()):
@@ -222,7 +222,7 @@ def seeds_in_words(spreads: Mapping[str, Spread]) -> str:
 
 
 def spread_in_words(found: Spread) -> str:
-    """Such as "71.0 % on average over 5 seeds, from 64.0 % to 78.0 %, standard deviation 6.0 points"."""
+    """Return a text such as "71.0 % on average over 5 seeds, from 64.0 % to 78.0 %, standard deviation 6.0 points"."""
     return (
         f"{found.mean:.1%} on average over {len(found.values)} seeds, from {min(found.values):.1%} to "
         f"{max(found.values):.1%}, standard deviation {100 * found.deviation:.1f} points"
@@ -262,7 +262,7 @@ _BESIDE = {"y": 1, "yref": "paper", "xanchor": "left", "yanchor": "top", "showar
 
 
 def classes(shares: Mapping[str, Share], overall: Share) -> go.Figure:
-    """A point for each class with its interval; the dashed line is the share of all photos."""
+    """Draw a point for each class with its interval; the dashed line is the share of all photos."""
     names = list(shares)
     points = _points(
         x=[100 * share.value for share in shares.values()],
@@ -281,7 +281,7 @@ def classes(shares: Mapping[str, Share], overall: Share) -> go.Figure:
 
 
 def reliability(bins: Sequence[Bin]) -> go.Figure:
-    """For photos of like confidence the share that is right; on the dashed line answers are as sure as they may be."""
+    """Draw for photos of like confidence the share that is right; on the dashed line answers are as sure as they may be."""
     points = _points(
         x=[100 * each.confidence for each in bins],
         y=[100 * each.right.value for each in bins],
@@ -297,7 +297,7 @@ def reliability(bins: Sequence[Bin]) -> go.Figure:
 
 
 def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: float | None) -> go.Figure:
-    """How the outlier scores of known and unknown photos are spread, as shares of either; the line is the limit."""
+    """Draw how the outlier scores of known and unknown photos are spread, as shares of either; the line is the limit."""
     both = np.concatenate([known, unknown])
     low, high = float(both.min()), float(both.max())
     size = max((high - low) / HISTOGRAM_BINS, 1e-6)
@@ -326,7 +326,7 @@ def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: fl
 
 
 def roc(found: Mapping[str, Separation]) -> go.Figure:
-    """For each score the share of known photos accepted against the share of unknown ones taken for known."""
+    """Draw for each score the share of known photos accepted against the share of unknown ones taken for known."""
     lines = [
         go.Scatter(
             x=(100 * unknown_kept).tolist(),
@@ -347,7 +347,7 @@ def roc(found: Mapping[str, Separation]) -> go.Figure:
 
 
 def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
-    """A line for each local prompt: the share that is right at each k of it; a ring where it stands."""
+    """Draw a line for each local prompt: the share that is right at each k of it; a ring where it stands."""
     ks = list(range(1, len(found.together) + 1))
     lines: list[Any] = []
     for n, (right, k) in enumerate(zip(found.each, topk, strict=True), 1):
@@ -387,7 +387,7 @@ def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
 
 
 def k_sweep_in_words(found: KSweep, topk: Sequence[int]) -> str:
-    """For each local prompt where it stands and its best k, and the best k of all together."""
+    """Draw for each local prompt where it stands and its best k, and the best k of all together."""
     parts = [
         f"local {n} at k = {k} {right[min(k, right.size) - 1]}, at best {right.max()} (k = {right.argmax() + 1})"
         for n, (right, k) in enumerate(zip(found.each, topk, strict=True), 1)
@@ -397,12 +397,12 @@ def k_sweep_in_words(found: KSweep, topk: Sequence[int]) -> str:
 
 
 def share_in_words(share: Share) -> str:
-    """Such as "5 of 8 right, 62 % (31 to 86 %)"."""
+    """Return a text such as "5 of 8 right, 62 % (31 to 86 %)"."""
     return f"{share.right} of {share.of} right, {span(share)}"
 
 
 def span(share: Share) -> str:
-    """Such as "62 % (31 to 86 %)"."""
+    """Return a text such as "62 % (31 to 86 %)"."""
     low, high = share.interval
     return f"{100 * share.value:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
 
@@ -473,7 +473,7 @@ def learning(history: Sequence[Point], steps: int) -> go.Figure:
 
 
 def kept_prompts(kept: Kept | None, total: int) -> go.Figure:
-    """A row for each global prompt, a column for each photo of the step's batch; filled where it was kept."""
+    """Draw a row for each global prompt, a column for each photo of the step's batch; filled where it was kept."""
     columns = kept.prompts if kept else ()
     names = [text.plotly(name, 40) for name in (kept.photos if kept else ())]
     rows = [[int(m in chosen) for chosen in columns] for m in range(total)]

@@ -172,7 +172,7 @@ class JobManager:
         queue = self._urgent if urgent else self._background
         with self._work:
             if self._closed:
-                raise PlainError("The app is shutting down and starts no new jobs.")
+                raise PlainError("The app is shutting down and cannot start new jobs.")
             self._give_up_if_stuck()
             there = [*queue, *([self._running] if self._running else [])]
             mine = [job for job in there if (job.visitor, job.urgent) == (visitor, urgent)]

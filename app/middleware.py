@@ -6,7 +6,7 @@
   page reads it, or is closed. Were one refused with a status code, the page would show that number; so it comes in
   empty, and its refusal is told in words like any other.
 - Streamlit's own scripts are sent from memory and named in the page's head, and the page carries a first picture.
-  Streamlit reads each of its hundred scripts anew for every visitor, the browser hears of those that a page is drawn
+  Streamlit reads each of its hundred scripts again for every visitor, the browser hears of those that a page is drawn
   with only when it has the page, and each answer waits for the browser to confirm its head: together as long as all
   the rest.
 """

@@ -64,7 +64,7 @@ class Bill:
         return ImageFeatures.cat([self.encode()] * 4)
 
     def taught(self, cache: MemoryCache) -> GalLoPClassifier:
-        """Return what learns anew, with features from a cache."""
+        """Return what learns again, with features from a cache."""
         shots = _shots()
         made = GalLoPClassifier(self.backbone, epochs=EPOCHS, calibration_folds=0, cache=cache, method=self.config)
         return made.fit([photo for photo, _ in shots], [name for _, name in shots])

@@ -45,7 +45,7 @@ from gallop.maps.pictures import map_picture
 # Sizes: $R$ regions (rows times columns of the grid), $V$ numbers for each, $D$ numbers in the space shared with text,
 # the **joint space**.
 #
-# This notebook opens the file of `mini` and builds its parts anew, so the backbone is `mini` and cannot be chosen.
+# This notebook opens the file of `mini` and builds its parts again, so the backbone is `mini` and cannot be chosen.
 
 # %%
 collection = photos.by_class()

@@ -156,7 +156,7 @@ print("local scores ", tuple(local.shape), "= (B, K, N)")
 # %% [markdown]
 # ## From scratch: the loss, term by term
 #
-# **The global term.** Prompt dropout keeps some of the $M$ global prompts, drawn anew for every photo. With $p = 0.75$
+# **The global term.** Prompt dropout keeps some of the $M$ global prompts, drawn again for every photo. With $p = 0.75$
 # and $M = 4$ it keeps one. Take the mean of the kept scores ($S_b$ is the set that is kept for photo $b$), times the
 # logit scale $s$, and the cross-entropy:
 #

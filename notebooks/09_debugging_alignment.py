@@ -27,7 +27,6 @@ import torch
 from IPython.display import display
 
 from gallop import GalLoPClassifier, MethodConfig, plot_explanation
-from gallop.evaluation.metrics import accuracy
 from gallop.features.encoding import MemoryCache
 from gallop.lab.lessons import quiz
 from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
@@ -113,7 +112,9 @@ found = classifier.predict_all(scenes)
 said = found.labels
 wrong = np.flatnonzero(said != truth)
 print(f"right without an intruder: {classifier.score(plain, plain_names):.0%}")
-print(f"right with an intruder:    {accuracy(said, truth):.0%}", end="   ")
+print(
+    f"right with an intruder:    {np.mean(np.array(said) == np.array(truth)):.0%}", end="   "
+)
 print(f"({len(wrong)} of {len(scenes)} are wrong)")
 by_intruder = np.mean(said[wrong] == np.array(intruders)[wrong])
 print(f"of the wrong answers, {by_intruder:.0%} name the intruder")
@@ -539,7 +540,7 @@ print(f"chosen: k = {SCALES[best]}; on the other half {before:.0%} before, {afte
 # ## What to change? Second: the shots
 #
 # The classifier never saw a photo with an intruder. Show it some: half of the scenes become shots, with their right
-# labels. `warm_start` goes on from the prompts there are instead of starting anew. Beside it we print what the other
+# labels. `warm_start` goes on from the prompts there are instead of starting again. Beside it we print what the other
 # scale did, and what each change costs on photos without intruders.
 
 # %%
@@ -559,7 +560,7 @@ larger = np.array([one.with_topk([SCALES[best]] * N).label for one in explained]
 at_best = [classifier.explain(photo).with_topk([SCALES[best]] * N).label for photo in plain]
 rows_of_table = {
     "as it was:": (said, classifier.score(plain, plain_names)),
-    "another scale:": (larger, accuracy(np.array(at_best), np.array(plain_names))),
+    "another scale:": (larger, float(np.mean(np.array(at_best) == np.array(plain_names)))),
     "more shots:": (later, learner.score(plain, plain_names)),
 }
 for change, (now, without_intruder) in rows_of_table.items():

@@ -228,7 +228,7 @@ ahead = time_ahead(
     names,
     load_image(test.paths[0]),
     photos=3 * len(test) + (1 + VIEWS) * len(shots) + 30,
-    steps=3 * EPOCHS * -(-len(shots) // 32),  # the folds that are held out train anew
+    steps=3 * EPOCHS * -(-len(shots) // 32),  # the folds that are held out train again
 )
 print(ahead)
 

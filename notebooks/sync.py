@@ -1,4 +1,4 @@
-"""Write every notebook anew from the script of the same name: ``make notebooks-sync``.
+"""Write every notebook again from the script of the same name: ``make notebooks-sync``.
 
 A notebook is stored with what it printed and drew, so that it can be read on a code host; what only lives in a kernel
 (widgets, the explainer) is left out, and has a picture beside it. Running takes a minute or two each, so only the

@@ -61,7 +61,7 @@ def session_of(at: AppTest) -> Session:
 
 
 def restart() -> None:
-    """As after a restart of the server: no visitors, and the file of runs is opened anew."""
+    """As after a restart of the server: no visitors, and the file of runs is opened again."""
     resources.visitors().close()
     resources.shared = replace(resources.shared, visitors=Visitors(resources.connected), runs=RunStore(data_folder()))
 

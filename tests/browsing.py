@@ -29,7 +29,7 @@ HOSTILE = "![x](http://example.invalid/x.png)"
 expect.set_options(timeout=PATIENCE)
 
 ASKED = BackMsg.DESCRIPTOR.fields_by_name["rerun_script"]
-"""What a page sends to be drawn anew, and the fields of that by which a part of it is: such a wish may be dropped."""
+"""What a page sends to be drawn again, and the fields of that by which a part of it is: such a wish may be dropped."""
 PARTS = [ASKED.message_type.fields_by_name[name].number for name in ("fragment_id", "is_auto_rerun")]
 BEGUN, ENDED = (ForwardMsg.DESCRIPTOR.fields_by_name[name].number for name in ("new_session", "script_finished"))
 EARLY = ForwardMsg.FINISHED_EARLY_FOR_RERUN
@@ -210,7 +210,7 @@ def rounds(page: Page, epochs: int) -> None:
 def pick(page: Page, option: str) -> None:
     """Choose one of a few by its label, since what is drawn of a radio button lies over it; once it stands still.
 
-    A click is lost where a part of the page that is drawn by itself comes anew just then: so once more.
+    A click is lost where a part of the page that is drawn by itself comes again just then: so once more.
     """
     found = page.get_by_role("radio", name=option, exact=True)
     end = time.monotonic() + PATIENCE / 1000

@@ -1,6 +1,6 @@
 """The picture that stands on Explore until it is drawn, taken of the living one: ``python -m tests.first_picture``.
 
-To be taken anew when the explainer draws, or the first sample's answer is, something else; a test holds the two equal.
+To be taken again when the explainer draws, or the first sample's answer is, something else; a test holds the two equal.
 """
 
 from __future__ import annotations

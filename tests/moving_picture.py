@@ -1,6 +1,6 @@
 """The moving picture of README and documentation: ``python -m tests.moving_picture`` takes it, with the sample project.
 
-To be taken anew when the pages it shows look otherwise: Explore, where k follows a hand and another class is chosen;
+To be taken again when the pages it shows look otherwise: Explore, where k follows a hand and another class is chosen;
 Teach, where prompts learn; Test, with the limit for "none of these".
 """
 

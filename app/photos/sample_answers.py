@@ -1,7 +1,7 @@
 """Photos to try the app with, and the answers of the backbone that ships: the first picture waits for no backbone.
 
 They ship inside the scikit-image wheel, so nothing is fetched and nothing is copied. The answers are worked out
-beforehand: ``python -m app.photos.sample_answers`` does so anew, and a test
+beforehand: ``python -m app.photos.sample_answers`` does so again, and a test
 compares them with the backbone. Loads no torch but for that.
 """
 

@@ -140,7 +140,7 @@ SHOWN_SIDE = 1024
 SHOT_SIDE = 512
 # Photos kept to look at: they lie in memory.
 MAX_PHOTOS = 60
-# Measured on 932 photos: saved anew or smaller, up to 25 of the 256 bits change; two photos differ in 37 or more.
+# Measured on 932 photos: saved again or smaller, up to 25 of the 256 bits change; two photos differ in 37 or more.
 _OUTLINE, ALIKE_BITS = 16, 24
 # That somebody keeps, by content hash.
 _pictures: WeakValueDictionary[str, Image.Image] = WeakValueDictionary()

@@ -72,7 +72,7 @@ class Pace:
 # Photos encoded or measured between two looks at the cancel button.
 _PHOTOS_AT_ONCE = 16
 MOST_SIGHTS = 60
-# The map that evolves is drawn anew so often at most: it costs a pass of the image encoder.
+# The map that evolves is drawn again so often at most: it costs a pass of the image encoder.
 SIGHT_SECONDS = 0.7
 
 

@@ -83,7 +83,7 @@ shared = Shared()
 
 
 def jobs() -> JobManager:
-    """One worker for the one processor; a second visitor's training waits."""
+    """Return one worker for the one processor; a second visitor's training waits."""
     return shared.jobs
 
 

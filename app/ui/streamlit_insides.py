@@ -97,7 +97,7 @@ def drop_file(page: str, file: str) -> None:
 def draw_from_the_top() -> None:
     """Before anything of a run is drawn: let it be drawn on the page itself.
 
-    A thread that has drawn a part of the page anew, such as a dialog, may have to draw the whole page next. Streamlit
+    A thread that has drawn a part of the page again, such as a dialog, may have to draw the whole page next. Streamlit
     would go on inside that part: the page in a dialog, or an error where it opens the dialog that it seems to be in.
     """
     stack = import_module("streamlit.delta_generator_singletons")
@@ -162,7 +162,7 @@ def keep_answers() -> None:
         def clear(self, retain_lifecycle_msgs: bool = False, *more: Any, **named: Any) -> None:
             answers = [message for message in self._queue if message.WhichOneof("type") in _ANSWERS]
             super().clear(retain_lifecycle_msgs, *more, **named)
-            if retain_lifecycle_msgs:  # else the page is closed, or begins anew
+            if retain_lifecycle_msgs:  # else the page is closed, or begins again
                 kept = {id(message) for message in self._queue}
                 self._queue += [message for message in answers if id(message) not in kept]
 
@@ -175,7 +175,7 @@ class ToThePageAskedFor:
     With everything that a browser reports it names the page that it shows, and Streamlit draws that one. So a map that
     reported its state in the moment after a click on another page's name took its visitor back, and the click was
     lost: on a busy machine that moment is a second. Here what is reported goes to the page that was asked for, and a
-    page that draws itself anew in that moment is left all the same.
+    page that draws itself again in that moment is left all the same.
     """
 
     # What the browser sent with a click on the name of a page whose first run has not begun.

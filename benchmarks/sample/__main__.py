@@ -1,4 +1,4 @@
-"""Render the sample's photos anew: ``python -m benchmarks.sample OUT`` in an environment with bpy (Blender) and pillow.
+"""Render the sample's photos again: ``python -m benchmarks.sample OUT`` with bpy (Blender) and pillow installed.
 
 Every photo has a chance of its own, drawn from its name, so one can be made again without the others.
 """

@@ -1,4 +1,4 @@
-"""Teach the sample's model anew, from the photos that are there: ``python -m benchmarks.sample.learn``.
+"""Teach the sample's model again, from the photos that are there: ``python -m benchmarks.sample.learn``.
 
 As the app does it, with the settings of its *Quick* and the seed 0; ``gallop train photos --shots 8`` gives the same
 prompts. Beside the model it keeps how the training went, as the app keeps a run.

@@ -174,7 +174,7 @@ def offered_backbones() -> list[KnownBackbone]:
 
 def available_models() -> dict[str, Path]:
     """Return shipped models by name, with their folders."""
-    package = Path(__file__).resolve().parents[2]
+    package = Path(__file__).resolve().parents[1]
     found: dict[str, Path] = {}
     for root in (package, package.parent):  # inside an installed wheel, then beside the package in a clone
         for config in sorted(root.glob(f"checkpoints/*/{CONFIG}")):

@@ -92,7 +92,7 @@ class Listing(Labelled):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Return n files, made anew at every call."""
+        """Return n files, made again at every call."""
         return tuple(self.root / file for file in self.files)
 
     @cached_property

@@ -100,7 +100,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     that never saw them; None after ``load``), ``skipped_`` (files, or rows of a table, that could not be read, with the
     reason).
 
-    OOD scores depend on the class list: where it changes, temperature and threshold are found anew on the held-out
+    OOD scores depend on the class list: where it changes, temperature and threshold are found again on the held-out
     shots; after ``load`` these are not in memory, and the threshold becomes void, with a warning.
 
     >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
@@ -243,7 +243,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         encoded again. The photos of before are those of the last ``fit`` or ``partial_fit`` of this object: after
         ``load`` they are not known, and it learns from the new ones alone, with a warning. The class list is that of
         before, then ``classes``, then what is new in ``labels``; no class goes. Temperature and threshold are found
-        anew, by cross-fits that start from nothing. All photos that are given are taken, whatever ``shots`` is, and a
+        again, by cross-fits that start from nothing. All photos that are given are taken, whatever ``shots`` is, and a
         picture that was there before counts once. The first call of all is a ``fit``.
 
         Args:
@@ -336,7 +336,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     @property
     def prompts(self) -> LearnedPrompts:
-        """Return the learned prompts: whether they differ, where each looks, and what it is worth."""
+        """Return the learned prompts, which tell whether they differ, where each looks and what it is worth."""
         return LearnedPrompts(self._fitted(), partial(self._labelled, class_names=None))
 
     @overload
@@ -428,7 +428,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def set_detail(self, detail: float, detail_in: str = "answers") -> Self:
         """Add a second look at that many times the size, for answers and maps or maps alone. Returns self.
 
-        No prompt learns anew. Scores are of other regions then, so where answers change, the threshold becomes void,
+        No prompt learns again. Scores are of other regions then, so where answers change, the threshold becomes void,
         with a warning. A head learns again, from the same shots as photos are looked at now; its share in the answer
         stays. Settings are those of ``MethodConfig``.
 
@@ -611,7 +611,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         method, config = self._method_config(backbone.preset), self._train_config(backbone.preset)
         prompts = learned_before(self.model_, backbone, method) if warm else None
         if work is not None and work == self._kept:
-            drop_training(work)  # whoever trains the same classifier anew does not want it
+            drop_training(work)  # whoever trains the same classifier again does not want it
         learner = PromptModel(backbone, data.class_names, method, prompts)
         self._start(learner)
         _warn_of_scales(learner)

@@ -1,4 +1,4 @@
-"""How often a model would be right at every other k, without learning anew: k acts on cosines that are there already.
+"""How often a model would be right at every other k, without learning again: k acts on cosines that are there already.
 
 Shapes: B photos, K classes, R regions, M global and N local prompts.
 """

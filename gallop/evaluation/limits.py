@@ -16,7 +16,7 @@ from gallop.model.calibration import PROMISED, threshold_at_tpr, unreliable
 SURE = 0.01
 """A promise is called broken where fewer keep it than would in one of so many cases by chance."""
 REWORKED = 1e-5
-"""Whoever works a score out anew, such as a browser, may be off by so much."""
+"""Whoever works a score out again, such as a browser, may be off by so much."""
 
 
 @dataclass(frozen=True)

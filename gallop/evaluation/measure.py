@@ -104,7 +104,7 @@ class Evaluation:
 
     @cached_property
     def confusion(self) -> NDArray[np.int_]:
-        """Return (K, K): photos of the row's class that were classified as the column's."""
+        """Return counts (K, K) of photos of the row's class that were classified as the column's."""
         return np.asarray(confusion_matrix(self.truth, self.predicted, labels=range(len(self.class_names))))
 
     def figures(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ class Evaluation:
 
     @cached_property
     def bins(self) -> tuple[Bin, ...]:
-        """Return the reliability diagram: bins that hold photos, from the least sure to the surest."""
+        """Return the reliability diagram, as bins that contain photos, from the least sure to the surest."""
         confidence = self.answers.confidence
         index = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
         right = self.predicted == self.truth
@@ -248,7 +248,7 @@ class Separation:
 
     @cached_property
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the ROC curve: shares of the known and of the unknown that are not above a limit, as it rises."""
+        """Return the ROC curve, as shares of the known and of the unknown that are not above a limit, as it rises."""
         is_known = np.concatenate([np.ones(self.known.size), np.zeros(self.unknown.size)])
         fpr, tpr, _ = roc_curve(is_known, -np.concatenate([self.known, self.unknown]))
         return tpr, fpr

@@ -221,14 +221,14 @@ class Answering(nn.Module):
         return [found for maps in each for found in maps]
 
     def names(self, looks: int) -> list[str]:
-        """Those of the outputs, for so many looks."""
+        """Return those of the outputs, for so many looks."""
         maps = [*(("local_cosines",) if self._topk else ()), *(map_name(branch) for branch in self._branches)]
         of_looks = [f"{prefix}{name}" for prefix in PREFIXES[:looks] for name in maps]
         return ["probabilities", "ood_score", "global_cosines", *of_looks]
 
 
 def metadata_of(classifier: GalLoPClassifier) -> dict[str, str]:
-    """What a reader of the file needs: texts, and JSON where it is more than one."""
+    """Return what a reader of the file needs: texts, and JSON where it is more than one."""
     model, calibration = classifier.model_, classifier.calibration_
     preprocess = model.backbone.preprocess
     steps = f"RGB; {preprocess.sentence}; {_TO_NUMBERS}"
@@ -266,7 +266,7 @@ def _metadata_of_second(model: PromptModel) -> dict[str, str]:
 
 
 def pixels_to_check(model: PromptModel, photos: Sequence[Any]) -> list[Tensor]:
-    """Photos, and patterns that are the same every time, as the model's input: (B, 3, S, S) of each look."""
+    """Return photos, and patterns that are the same every time, as the model's input: (B, 3, S, S) of each look."""
     rng = np.random.default_rng(0)
     coarse = [rng.integers(0, 256, (7, 7, 3), dtype=np.uint8) for _ in range(PATTERNS)]
     patterns = [np.kron(blocks, np.ones((48, 48, 1), dtype=np.uint8)) for blocks in coarse]

@@ -145,7 +145,7 @@ class FeatureCache:
     """Features of single views on disk, each in a file that is mapped into memory when read.
 
     Finite features alone are written, and beside them a checksum over their key and their bytes. An entry that does not
-    agree with its own is damaged: it counts as none, so it is encoded anew and replaced. The first is named in a
+    agree with its own is damaged: it counts as none, so it is encoded again and replaced. The first is named in a
     warning.
 
     Args:

@@ -1,6 +1,6 @@
 """Photos that are nearly the same picture: a test on what was learned from tests nothing.
 
-The same picture byte by byte is found by its hash (``gallop.data.duplicates``); this finds it saved anew, cut a little,
+The same picture byte by byte is found by its hash (``gallop.data.duplicates``); this finds it saved again, cut,
 brighter or mirrored, from features that are there anyway.
 
 Shapes: A and B photos, R regions, V region width, D joint width.

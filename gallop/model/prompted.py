@@ -82,7 +82,7 @@ class FastGalLoP(GalLoP):
         super().__init__(encode, prompts, topk=config.topk, kept=config.kept_prompts, scale=scale)
         self.damping, self.own_pool = backbone.damping.of(config), registered("pooling", config.pooling)
         self.own_draw = registered("keep_rule", config.keep_rule)
-        self._vision = partial(getattr, backbone, "vision")  # asked anew each time: backbones move, and weights go
+        self._vision = partial(getattr, backbone, "vision")  # asked again each time: backbones move, and weights go
         self._projects = bool(config.topk) and config.local_projection
 
     def image_cosines(self, global_: Tensor, text: TextFeatures) -> Tensor:
@@ -298,7 +298,7 @@ class PromptModel:
         return TextFeatures(stacked[:, :m], stacked[:, m:])
 
     def cached_text_features(self) -> TextFeatures:
-        """Return ``text_features`` without gradients, computed once for the prompts as they are: anew where these were
+        """Return ``text_features`` without gradients, computed once for the prompts as they are: again where these were
         changed, also in place.
         """
         made_of = self._made_of()

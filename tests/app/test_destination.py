@@ -131,7 +131,7 @@ SCENES: dict[str, tuple[list[tuple[Any, ...]], list[str]]] = {
         ],
         ["", "(two)", "three", "three"],
     ),
-    "a click that a page overtakes by drawing itself anew is heard after it": (
+    "a click that a page overtakes by drawing itself again is heard after it": (
         [hears(click("two")), begins("one"), ENDS, begins("two"), ENDS, hears(report("two"))],
         ["two", "two", "two"],
     ),

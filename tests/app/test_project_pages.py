@@ -114,7 +114,7 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
 def test_the_runs_of_a_project_are_those_about_its_photos(tiny_app: Open) -> None:
     at = taught_app(tiny_app)
     session = session_of(at)
-    session.photos.deck.lay_out((), "began anew")
+    session.photos.deck.lay_out((), "began again")
     first = saved(cards(at, {"blue": 2, "yellow": 2}))
     train(at)
     kept = there(session.training.ledger)

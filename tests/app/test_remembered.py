@@ -171,7 +171,7 @@ from streamlit.delta_generator_singletons import context_dg_stack
 from app.ui import streamlit_insides
 
 part = st.sidebar.container()
-context_dg_stack.set((*context_dg_stack.get(), part))  # as a thread stands that has drawn a part of the page anew
+context_dg_stack.set((*context_dg_stack.get(), part))  # as a thread stands that has drawn a part of the page again
 st.text("in the part")
 streamlit_insides.draw_from_the_top()
 st.text("on the page")

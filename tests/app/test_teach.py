@@ -277,7 +277,7 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     assert head_of(before.after).sums.counts.tolist() == [2, 2]
     assert [name for _, name in after.learned] == ["green", "green", "red", "red", "red"]
     assert after.on_shots.photos == 5
-    assert session_of(at).training.version != version, "answers are worked out anew"
+    assert session_of(at).training.version != version, "answers are worked out again"
     deck = session_of(at).photos.deck
     deck.take_away(deck.in_use[0].id, "shots", deck.in_use[0].shots[0])
     fine(uploader(at, "Photos of red").upload("other.png", png(78)).run())

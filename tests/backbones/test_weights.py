@@ -211,7 +211,7 @@ def test_a_download_that_is_cancelled_leaves_nothing(caches: Path, hub: Hub) -> 
     reports.close()  # type: ignore[attr-defined]
     assert weights(caches) == []
     asked = len(hub.asked)
-    assert list(fetch_weights(NAME))[-1].share == 1, "and another begins anew"
+    assert list(fetch_weights(NAME))[-1].share == 1, "and another begins again"
     assert len(hub.asked) > asked
 
 

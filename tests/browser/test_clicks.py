@@ -1,4 +1,4 @@
-"""In a real browser: no click is lost, and what is open stays open, while the page is drawn anew."""
+"""In a real browser: no click is lost, and what is open stays open, while the page is drawn again."""
 
 from __future__ import annotations
 

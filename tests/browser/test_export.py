@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 
 def saved(page: Page, button: str, folder: Path) -> Path:
-    """A file that the page hands out. A click on a button that a run just draws anew would be lost."""
+    """A file that the page hands out. A click on a button that a run just draws again would be lost."""
     settled(page)
     with page.expect_download(timeout=2 * PATIENCE) as download:
         page.get_by_role("button", name=button).click()

@@ -18,7 +18,7 @@ def test_a_cell_is_opened_and_the_limit_moved_from_the_keyboard(new_page: Any) -
     page = new_page()
     open_sample(page)
     cell = page.get_by_role("combobox", name="Photos of the cell")
-    expect(cell).to_have_value("vase, said teapot: 1 photo")
+    expect(cell).to_have_value("vase, answered teapot: 1 photo")
     opened = page.get_by_role("grid", name=re.compile("Map of local prompt 1. Where it sees teapot"))
     expect(opened.locator(".cell.kept")).to_have_count(5)
     table = page.get_by_test_id("stDataFrame").first
@@ -30,7 +30,7 @@ def test_a_cell_is_opened_and_the_limit_moved_from_the_keyboard(new_page: Any) -
     page.keyboard.press("ArrowRight")
     expect(cell).to_have_value("candle, answered correctly: 6 photos")
     expect(page.locator(".explainer .best")).to_contain_text("candle")
-    choose(page, "Photos of the cell", "vase, said teapot: 1 photo")
+    choose(page, "Photos of the cell", "vase, answered teapot: 1 photo")
     compared = page.get_by_role("combobox", name="Compared with")
     compared.select_option("vase")
     expect(page.get_by_role("grid", name=re.compile("Map of local prompt 1. Why teapot, not vase"))).to_be_visible()

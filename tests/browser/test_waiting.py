@@ -99,7 +99,7 @@ def test_it_is_there_before_streamlit_and_nothing_jumps_when_it_goes(
 @pytest.mark.slow
 def test_the_picture_is_what_the_living_page_shows(new_page: Any) -> None:
     now, kept = taken(new_page(**WINDOW)), PICTURE.read_text(encoding="utf-8")
-    assert _PNG.sub("", now) == _PNG.sub("", kept), "python -m tests.first_picture takes it anew"
+    assert _PNG.sub("", now) == _PNG.sub("", kept), "python -m tests.first_picture takes it again"
     for mine, theirs in zip(_PNG.findall(kept), _PNG.findall(now), strict=True):
         pixels = [np.asarray(Image.open(io.BytesIO(base64.b64decode(png))), dtype=float) for png in (mine, theirs)]
         assert pixels[0].shape == pixels[1].shape

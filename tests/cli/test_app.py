@@ -155,7 +155,7 @@ def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path
         )
         assert second.returncode == 2
         assert "Traceback" not in second.stderr
-        assert second.stderr.endswith("name another: gallop app --port N.\n")
+        assert second.stderr.endswith("use another: gallop app --port N.\n")
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == app.TERMINATED
         with pytest.raises(OSError, match="refused"):

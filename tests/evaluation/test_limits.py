@@ -43,7 +43,7 @@ def test_the_limit_of_tests_is_the_strictest_that_keeps_what_is_promised(photos:
     limit = limit_of_tests(scores)
     assert at_limit(scores, [], limit).kept.right == kept  # type: ignore[union-attr]
     assert (scores <= limit - 2 * REWORKED).sum() < 0.95 * photos
-    assert (scores + REWORKED / 2 <= limit).sum() == kept, "whoever works the scores out anew"
+    assert (scores + REWORKED / 2 <= limit).sum() == kept, "whoever works the scores out again"
 
 
 @pytest.mark.parametrize(("right", "of"), [(24, 24), (22, 24), (19, 24), (15, 24), (0, 1), (0, 2)])

@@ -101,7 +101,7 @@ def test_on_the_sample_copies_are_found_and_no_two_photos_are_called_the_same() 
     some = photos[::13]
     copies = {
         "the same": lambda image: image,
-        "saved anew": lambda image: saved(image, 75),
+        "saved again": lambda image: saved(image, 75),
         "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
         "cut": lambda image: image.crop((4, 4, image.width - 4, image.height - 4)),
         "mirrored": ImageOps.mirror,

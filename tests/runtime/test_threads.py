@@ -151,7 +151,7 @@ def test_freed_memory_is_kept_and_threads_sleep() -> None:
     assert int(faults) < 100
     bare_policy, bare = run("bare")
     assert bare_policy == "None"
-    assert int(bare) > 10 * int(faults) + 1000  # each of 5 x 4 x 4096 pages was cleared anew
+    assert int(bare) > 10 * int(faults) + 1000  # each of 5 x 4 x 4096 pages was cleared again
 
 
 def test_a_wait_policy_that_is_set_stays() -> None:

@@ -133,7 +133,7 @@ def test_who_asks_to_be_left_alone_is_given_all_the_time(waits: list[float]) -> 
 def test_a_source_whose_photos_do_not_come_one_after_the_other_has_stalled(
     waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However well the last photo that came can be read again; a photo that comes begins the count anew."""
+    """However well the last photo that came can be read again; a photo that comes begins the count again."""
     now = iter(range(10**6))
     monkeypatch.setattr(outages, "time", SimpleNamespace(monotonic=lambda: next(now)))
     monkeypatch.setattr(outages, "STALL_SECONDS", 3)

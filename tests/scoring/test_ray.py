@@ -211,7 +211,7 @@ def test_a_photo_that_ends_every_worker_and_a_backbone_that_is_not_there_are_sen
             pool.finish()
         assert taken["good"]["key"].to_pylist() == ["a.png"]
         nowhere = ActorPool(PhotoEmbedder("nowhere/openai", device="cpu"), PoolSize(1, 0.0), print)
-        with pytest.raises(BackboneError, match="knows no architecture 'nowhere'"):
+        with pytest.raises(BackboneError, match="does not know the architecture 'nowhere'"):
             nowhere.give("any", [good])
 
 

@@ -25,7 +25,7 @@ from app.visitor.session import Session, Where
 
 
 def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
-    """One line a run.
+    """Return one line a run.
 
     Args:
         coop_missing: whether CoOp was not trained on these photos yet.
@@ -67,7 +67,7 @@ def _line(run: Run, name: str) -> dict[str, str]:
 
 
 def right(run: Run) -> str:
-    """Such as "71.2 % of 80 (60 to 80)"."""
+    """Return a text such as "71.2 % of 80 (60 to 80)"."""
     found = of.on_tests(run)
     if found is None:
         return "no test photos"
@@ -98,7 +98,7 @@ def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
 
 
 def pin_names(pinned: tuple[Run, Run]) -> dict[str, str]:
-    """What A and B are called beside each other, plain: with their backbones where these differ."""
+    """Return what A and B are called beside each other, plain: with their backbones where these differ."""
     names = of.backbones_of(pinned)
     short = [text.shorten(run.name) for run in pinned]
     return {label: f"{run} on {name}" if name else run for label, run, name in zip("AB", short, names, strict=True)}

@@ -56,7 +56,7 @@ def together(explanation: Explanation, class_name: str) -> None:
 
 
 def numbers(explanation: Explanation, *, alike: bool) -> None:
-    """A line for each class: its probability and every score; of prompts that are ``alike`` there is one."""
+    """Return a line for each class: its probability and every score; of prompts that are ``alike`` there is one."""
     table: dict[str, Any] = {
         "class": list(explanation.class_names),
         "probability": list(explanation.probabilities.values()),
@@ -75,7 +75,7 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
 def faithful(
     session: Session, classifier: GalLoPClassifier, explanation: Explanation, name: str, key: Hashable
 ) -> None:
-    """The deletion curve on demand, kept as long as nothing it depends on changes.
+    """Return the deletion curve on demand, kept as long as nothing it depends on changes.
 
     Args:
         key: tells this photo and classifier from others.
@@ -133,7 +133,7 @@ _TOLD, _SIDE, _WIDE = 8, 120, 88
 
 
 def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
-    """The photos that say most for or against a class.
+    """Return the photos that say most for or against a class.
 
     Args:
         learned: photos and their classes, in the order of the shots.

@@ -85,7 +85,7 @@ def show_photo(photo: str) -> None:
 
 
 def take_away(photo: str) -> None:
-    """In a callback: the photo with this content hash; one that is gone already, or never was, does nothing."""
+    """Remove the photo with this content hash, in a callback; one that is not there does nothing."""
     session().photos.shelf.photos.pop(photo, None)
     if stands_at(ExploreState.photo) == photo and (left := session().photos.shelf.photos):
         show_photo(next(reversed(left)))

@@ -39,7 +39,7 @@ class _Drawn:
     behind: list[Any] = field(default_factory=list)
 
     def by_hand(self, held: Any) -> bool:
-        """Whether what the browser holds is what a hand made of it."""
+        """Return whether what the browser holds is what a hand made of it."""
         if held == self.last:
             self.behind.clear()
         return held is not None and held != self.last and held not in self.behind
@@ -54,7 +54,7 @@ class _Drawn:
 
 
 def choose_names() -> tuple[str, ...]:
-    """The class names, as chips. None is left where nobody has said yet what the photo might be."""
+    """Return the class names, as chips. None is left where nobody has said yet what the photo might be."""
     held = st.session_state.get(_CHIPS)
     if _drawn(_LIST).by_hand(st.session_state.get(_LIST)):
         session().explore = replace(session().explore, names=st.session_state[_LIST])
@@ -104,7 +104,7 @@ def _set(key: str, value: Any) -> None:
 
 
 def suggestions(photo: Photo, names: tuple[str, ...]) -> None:
-    """What a photo of the visitor's may be, for a click each, while few names are there."""
+    """Return what a photo of the visitor's may be, for a click each, while few names are there."""
     if len(names) >= _SEVERAL:
         return
     with st.spinner("Looking at the photo …", show_time=False), holding(session().training.backbone_name) as backbone:

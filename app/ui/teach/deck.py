@@ -208,7 +208,7 @@ def _open(session: Session, card_id: int) -> None:
 
 
 def dialogs(session: Session) -> None:
-    """The open dialog, if there is one; drawn by the page itself, since a dialog may not lie inside a column."""
+    """Return the open dialog, if there is one; drawn by the page itself, since a dialog may not lie inside a column."""
     card = session.photos.deck.get(st.session_state.get("looked through", 0))
     if card is None:
         return

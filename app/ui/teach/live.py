@@ -28,7 +28,7 @@ NOTHING_YET = Progress("encoding", 0, 0, [])
 
 
 def ask_to_train(session: Session) -> None:
-    """In a callback: a click is heard even where its visitor went on to another page before this one was drawn."""
+    """Ask for a training, in a callback: a click counts even where its visitor opened another page meanwhile."""
     session.training.asked = True
 
 
@@ -84,7 +84,7 @@ def panel(session: Session) -> None:
 
 
 def badge(session: Session) -> None:
-    """One line on the other pages while a training runs; what it has learned is taken over as soon as it is there."""
+    """Return one line on the other pages while a training runs; what it has learned is taken over as soon as it is there."""
 
     @st.fragment(run_every=2 * _PICTURE_SECONDS)
     def look() -> None:
@@ -119,7 +119,7 @@ def _all(card: Card) -> tuple[Photo, ...]:
 
 
 def _running(session: Session) -> None:
-    """How far it is, often, and what it looks like, less often; when there is news the whole page is drawn anew."""
+    """How far it is, often, and what it looks like, less often; when there is news the whole page is drawn again."""
 
     @st.fragment(run_every=_STEP_SECONDS)
     def far() -> None:

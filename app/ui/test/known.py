@@ -226,7 +226,7 @@ def _table(tested: testing.Tested) -> Any:
     ]
     table = pd.DataFrame(matrix, index=pd.Index(names, name="true class"), columns=names)
     styles = pd.DataFrame(colours, index=table.index, columns=names)
-    # A name of its own: with the random one of every run the browser would draw the grid anew and forget the cell.
+    # A name of its own: with the random one of every run the browser would draw the grid again and forget the cell.
     styled = table.style.set_uuid("confusion").apply(lambda _: styles, axis=None)
     return styled.format(lambda count: str(count) if count else "")
 

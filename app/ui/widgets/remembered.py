@@ -7,7 +7,7 @@ So a value is set in every run until one has come to its end, and then no more: 
 busy machine even a whole run may be lost on its way. So what is recalled is given to the widget as its default, too.
 
 A browser knows a choice by its words alone, so a list of choices is drawn by ``one_of`` or ``one_of_few``: words that
-are the same are told apart, and a choice whose words have changed is set anew.
+are the same are told apart, and a choice whose words have changed is set again.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _KINDS_OF_REPOSITORIES = ("datasets", "models", "spaces", "kernels", "buckets")
 
 @dataclass(frozen=True)
 class Opener:
-    """Opens what a source names. It travels to other processes, so it holds no connection.
+    """Opens what a source names. It is sent to other processes, so it holds no connection.
 
     Attributes:
         web: whether public addresses of the web may be asked.

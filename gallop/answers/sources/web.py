@@ -51,7 +51,9 @@ def open_web_file(url: str, service: str, small: int, *, private: bool = False) 
     if len(data) == PART_BYTES:
         data, _ = part(0, small + 1)
     if len(data) > small:
-        raise NotFetched(f"its server does not support range requests, and it has more than {small} bytes: download it")
+        raise NotFetched(
+            f"it is larger than {small} bytes, and its server does not support range requests: download the file first"
+        )
     return io.BytesIO(data)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 class LiveChart:
-    """A figure of plotly in a widget, which is drawn anew when its numbers change.
+    """A figure of plotly in a widget, which is drawn again when its numbers change.
 
     JupyterLab shows a ``FigureWidget`` of plotly 7.1 without its data; a figure in an ``Output`` it shows.
 

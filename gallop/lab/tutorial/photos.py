@@ -119,7 +119,7 @@ def own_folder() -> Path | None:
 
 
 def by_class(most: int = 5) -> dict[str, list[Photo]]:
-    """Photos by class name: up to so many of each class of your own folder (of those to test with), or the sample
+    """Return photos by class name: up to so many of each class of your own folder (of those to test with), or the sample
     photos of things, one each.
     """
     folder = own_folder()
@@ -135,7 +135,7 @@ def few_shots(shots: int, seed: int = 0, tests: int = 20) -> tuple[dict[str, lis
 
 
 def few_labelled(shots: int, seed: int = 0, tests: int = 20) -> tuple[LabelledPhotos, LabelledPhotos]:
-    """(train, test), from your own folder where there is one, otherwise from the sample project: candles, mugs, teapots
+    """Return (train, test), from your own folder where there is one, otherwise from the sample project: candles, mugs, teapots
     and vases, of each up to 8 photos to learn from and 6 to test with. Both have the same classes.
 
     A draw of few shots is part of a draw of more of the same seed, and the test photos are always the same: those in
@@ -159,7 +159,7 @@ def same_classes(first: LabelledPhotos, second: LabelledPhotos) -> tuple[Labelle
 
 
 def shows_none_of(name: str, class_names: Iterable[str]) -> bool:
-    """Whether a photo of this name is of no class, as far as names tell: "flower" is of "flowers" and "flower pot"."""
+    """Return whether a photo of this name is of no class, as far as names tell: "flower" is of "flowers" and "flower pot"."""
     return not any(name in other or other in name for other in map(str.lower, class_names))
 
 
@@ -214,7 +214,7 @@ def _by_class(dataset: LabelledPhotos) -> dict[str, list[Photo]]:
 
 
 def domain(photo: Photo, kind: str) -> Photo:
-    """The same photo as another domain: out of focus ("blur"), as a pencil drawing ("sketch"), or at dusk ("dark")."""
+    """Return the same photo as another domain: out of focus ("blur"), as a pencil drawing ("sketch"), or at dusk ("dark")."""
     image = photo.image
     if kind == "blur":
         image = image.filter(ImageFilter.GaussianBlur(min(image.size) / 50))

@@ -22,7 +22,7 @@ _READ_ONLY = ("hf",)
 
 @dataclass(frozen=True)
 class Destination:
-    """A folder for files, on disk. It travels to other processes as its name.
+    """A folder for files, on disk. It is sent to other processes as its name.
 
     Attributes:
         name: a path or an address.
@@ -112,6 +112,6 @@ def open_destination(name: str) -> Destination:
     writable = [kind for kind in BUCKETS if kind not in _READ_ONLY]
     if "::" in name or protocol_of(name) not in writable:
         known = ", ".join(f"{kind}://" for kind in writable)
-        raise DataError(f"Nothing can be written to {printable_name(name)}: give a path, or an address of {known}.")
+        raise DataError(f"{printable_name(name)} cannot be written to: give a path, or an address of {known}.")
     Opener(home=None).system(name)  # says which package opens it, where that is missing
     return Bucket(name)

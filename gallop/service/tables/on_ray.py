@@ -5,7 +5,7 @@ starts and restarts them, and gives lost work again. So a piece that is given ag
 come or gone in the source since; a shard's hash is of the photos that were answered; the folder has one writer, on one
 machine; and either engine goes on after the other. Ray Data's ``map_batches`` suits programs of one's own
 (``docs/howto/many_photos.md``), but not this: it cuts a stream into blocks by their bytes, where shards are counted in
-photos, and when a machine is lost it would list anew.
+photos, and when a machine is lost it would list again.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def joined_to(address: str | None, workers: int | None) -> Iterator[None]:
 
 
 def packed(worker: Worker, device: str) -> Worker:
-    """Return a worker as it travels, some megabytes: what was learned as bytes, and its backbone by a name that all
+    """Return a worker as it is sent, some megabytes: what was learned as bytes, and its backbone by a name that all
     machines know. It computes on ``device`` where it arrives.
     """
     sent = copy(worker)

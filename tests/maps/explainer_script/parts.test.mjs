@@ -380,7 +380,7 @@ test("prompts that say the same are known by their cosines", () => {
   assert.ok(!take([...same.slice(0, 15), 0.3]).local.alike);
 });
 
-test("what a hand left goes on only where its page was loaded anew just then", () => {
+test("what a hand left goes on only where its page was loaded again just then", () => {
   const kept = new Map();
   const [opened, told] = [{ type: "reload" }, { topk: [7] }];
   globalThis.sessionStorage = {

@@ -137,7 +137,7 @@ class Runner:
 
     Args:
         store: where records go; what it has is not run again.
-        cache: of features; None encodes training views anew for every run.
+        cache: of features; None encodes training views again for every run.
         report: called for photos that are encoded while a run learns or answers: views to learn from, and test photos
             of sets whose features are not in memory.
     """

@@ -1,6 +1,6 @@
 /* Elements. Text only ever goes in as textContent or as an attribute: names in it are anybody's. */
 
-const own = Math.random().toString(36).slice(2, 10); // each cell of a notebook reads this script anew
+const own = Math.random().toString(36).slice(2, 10); // each cell of a notebook reads this script again
 let made = 0;
 
 export function element(tag, name = "", attributes = {}, ...inside) {
@@ -36,7 +36,7 @@ export function labelled(words, control) {
   return element("div", "field", {}, element("label", "", { for: control.id }, words), control);
 }
 
-/* Choices of a list, [value, text] each; it is built anew only where they changed. */
+/* Choices of a list, [value, text] each; it is built again only where they changed. */
 export function choices(select, options, chosen) {
   const text = JSON.stringify(options);
   if (listed.get(select) !== text) {

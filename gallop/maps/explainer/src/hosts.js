@@ -17,7 +17,7 @@ export default function (component) {
 }
 
 /* Photo and cosines come once, and are known by their id from then on; what stands comes where it is not what was told
-   last. So a page that is drawn anew because a hand let go has nothing to send. What is not here after all is asked
+   last. So a page that is drawn again because a hand let go has nothing to send. What is not here after all is asked
    for. */
 function showInStreamlit({ data, parentElement, setStateValue }) {
   const { id, whole, stands } = data;

@@ -1,4 +1,4 @@
-/* What a hand did just before its page was loaded anew: the host may not have heard or heeded it yet. */
+/* What a hand did just before its page was loaded again: the host may not have heard or heeded it yet. */
 
 const PLACE = "gallop explainer";
 const JUST = 3000; // ms before the page was left
@@ -11,7 +11,7 @@ export function remember(id, stands) {
   }
 }
 
-/* What was left of this photo and these cosines; nothing where the page was not loaded anew, or long after. */
+/* What was left of this photo and these cosines; nothing where the page was not loaded again, or long after. */
 export function recalled(id) {
   try {
     const [opened] = performance.getEntriesByType("navigation");

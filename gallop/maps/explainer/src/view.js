@@ -142,7 +142,7 @@ export class Explainer {
     this.tell(this.state.settled());
   }
 
-  /* Go on with what a hand left before the page was loaded anew; undefined where it left nothing. */
+  /* Go on with what a hand left before the page was loaded again; undefined where it left nothing. */
   resume(stands) {
     if (stands === undefined) return;
     this.move(stands);
@@ -277,7 +277,7 @@ export class Explainer {
     say(this.all, now.all ? "One map" : "All large");
   }
 
-  /* Sizes are taken anew where they may have changed, and only there: the browser lays out the whole page for it. */
+  /* Sizes are taken again where they may have changed, and only there: the browser lays out the whole page for it. */
   unmeasured() {
     this.size = this.strip.size = undefined;
   }

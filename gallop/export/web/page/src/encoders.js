@@ -12,7 +12,7 @@ export class Encoders {
     };
     this.worker.onerror = (event) => {
       event.preventDefault();
-      const error = new Error("The part of the page that computes could not start; load the page anew.");
+      const error = new Error("The part of the page that computes could not start; reload the page.");
       for (const { reject } of this.waiting.values()) reject(error);
       this.waiting.clear();
     };

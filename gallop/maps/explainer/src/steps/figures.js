@@ -65,7 +65,7 @@ export function lossOf(take, topk, scale, c, kept) {
   return { whole: own, each, total: own + (each.length ? mean(each) : 0) };
 }
 
-/* So many of M prompts, drawn anew, in order; "random" as Math.random. */
+/* So many of M prompts, drawn again, in order; "random" as Math.random. */
 export function lots(prompts, count, random) {
   const left = Array.from({ length: prompts }, (_, m) => m);
   const found = Array.from({ length: count }, () => left.splice(Math.floor(random() * left.length), 1)[0]);
