@@ -165,7 +165,9 @@ def without(names: Sequence[str], shares: Sequence[float | None], overall: float
 
 
 def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:
-    """Draw a dot for each seed's accuracy, and a bar from end to end of the mean's 95 % interval, for each of some runs."""
+    """Draw a dot for each seed's accuracy, and a bar from end to end of the mean's 95 % interval, for each of some
+    runs.
+    """
     names = list(spreads)
     lines: list[Any] = []
     for place, (name, found) in enumerate(spreads.items()):
@@ -281,7 +283,9 @@ def classes(shares: Mapping[str, Share], overall: Share) -> go.Figure:
 
 
 def reliability(bins: Sequence[Bin]) -> go.Figure:
-    """Draw for photos of like confidence the share that is right; on the dashed line answers are as sure as they may be."""
+    """Draw for photos of like confidence the share that is right; on the dashed line answers are as sure as they may
+    be.
+    """
     points = _points(
         x=[100 * each.confidence for each in bins],
         y=[100 * each.right.value for each in bins],
@@ -297,7 +301,9 @@ def reliability(bins: Sequence[Bin]) -> go.Figure:
 
 
 def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: float | None) -> go.Figure:
-    """Draw how the outlier scores of known and unknown photos are spread, as shares of either; the line is the limit."""
+    """Draw how the outlier scores of known and unknown photos are spread, as shares of either; the line is the
+    limit.
+    """
     both = np.concatenate([known, unknown])
     low, high = float(both.min()), float(both.max())
     size = max((high - low) / HISTOGRAM_BINS, 1e-6)

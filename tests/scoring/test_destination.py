@@ -129,10 +129,10 @@ def test_what_a_service_refuses_is_a_sentence(memory: Any, monkeypatch: pytest.M
         ("ROOT/file", "is a file: give the name of a folder"),
         (
             "https://example.org/out",
-            "Nothing can be written to https://example.org/out: give a path, or an address of s3://",
+            "https://example.org/out cannot be written to: give a path, or an address of s3://",
         ),
-        ("hf://datasets/me/out", "Nothing can be written to hf://"),
-        ("simplecache::s3://bucket/out", "Nothing can be written to simplecache"),
+        ("hf://datasets/me/out", "hf://datasets/me/out cannot be written to"),
+        ("simplecache::s3://bucket/out", "simplecache::s3://bucket/out cannot be written to"),
     ],
 )
 def test_where_nothing_can_be_written(tmp_path: Path, name: str, sentence: str) -> None:

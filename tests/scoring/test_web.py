@@ -125,7 +125,7 @@ def test_what_cannot_be_read_as_a_source(server: Web, monkeypatch: pytest.Monkey
     with pytest.raises(DataError, match="it changed while it was being read"):
         list(changing)
     server.parts = False
-    with pytest.raises(DataError, match="does not support range requests, and it has more than 2000 bytes"):
+    with pytest.raises(DataError, match="larger than 2000 bytes, and its server does not support range requests"):
         list(open_source(f"{server.address}/list.txt", replace(OPENER, limits=ImageLimits(max_bytes=2000))))
 
 

@@ -84,7 +84,9 @@ def panel(session: Session) -> None:
 
 
 def badge(session: Session) -> None:
-    """Return one line on the other pages while a training runs; what it has learned is taken over as soon as it is there."""
+    """Return one line on the other pages while a training runs; what it has learned is taken over as soon as it is
+    there.
+    """
 
     @st.fragment(run_every=2 * _PICTURE_SECONDS)
     def look() -> None:

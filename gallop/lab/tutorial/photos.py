@@ -119,8 +119,8 @@ def own_folder() -> Path | None:
 
 
 def by_class(most: int = 5) -> dict[str, list[Photo]]:
-    """Return photos by class name: up to so many of each class of your own folder (of those to test with), or the sample
-    photos of things, one each.
+    """Return photos by class name: up to so many of each class of your own folder (of those to test with), or the
+    sample photos of things, one each.
     """
     folder = own_folder()
     if folder is None:
@@ -135,8 +135,8 @@ def few_shots(shots: int, seed: int = 0, tests: int = 20) -> tuple[dict[str, lis
 
 
 def few_labelled(shots: int, seed: int = 0, tests: int = 20) -> tuple[LabelledPhotos, LabelledPhotos]:
-    """Return (train, test), from your own folder where there is one, otherwise from the sample project: candles, mugs, teapots
-    and vases, of each up to 8 photos to learn from and 6 to test with. Both have the same classes.
+    """Return (train, test), from your own folder where there is one, otherwise from the sample project: candles, mugs,
+    teapots and vases, of each up to 8 photos to learn from and 6 to test with. Both have the same classes.
 
     A draw of few shots is part of a draw of more of the same seed, and the test photos are always the same: those in
     ``test/``; in a folder that is not split, a third of each class, at most 20 photos, which nothing is learned from.
@@ -159,7 +159,9 @@ def same_classes(first: LabelledPhotos, second: LabelledPhotos) -> tuple[Labelle
 
 
 def shows_none_of(name: str, class_names: Iterable[str]) -> bool:
-    """Return whether a photo of this name is of no class, as far as names tell: "flower" is of "flowers" and "flower pot"."""
+    """Return whether a photo of this name is of no class, as far as names tell: "flower" is of "flowers" and "flower
+    pot".
+    """
     return not any(name in other or other in name for other in map(str.lower, class_names))
 
 
@@ -214,7 +216,9 @@ def _by_class(dataset: LabelledPhotos) -> dict[str, list[Photo]]:
 
 
 def domain(photo: Photo, kind: str) -> Photo:
-    """Return the same photo as another domain: out of focus ("blur"), as a pencil drawing ("sketch"), or at dusk ("dark")."""
+    """Return the same photo as another domain: out of focus ("blur"), as a pencil drawing ("sketch"), or at dusk
+    ("dark").
+    """
     image = photo.image
     if kind == "blur":
         image = image.filter(ImageFilter.GaussianBlur(min(image.size) / 50))

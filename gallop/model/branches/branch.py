@@ -133,8 +133,8 @@ class Branch:
         return replace(self, sums=sums, form=self.how.fit(sums, kept, self.texts), shots=kept)
 
     def learned_from(self, shots: KeptShots) -> bool:
-        """Return whether these are the shots that it has learned from: as many of each class, and the same sums but for what
-        another machine or format rounds.
+        """Return whether these are the shots that it has learned from: as many of each class, and the same sums but for
+        what another machine or format rounds.
         """
         sums = ShotSums.of(shots, len(self.sums.counts))
         if not torch.equal(sums.counts, self.sums.counts):
