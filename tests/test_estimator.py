@@ -821,5 +821,5 @@ def test_without_local_prompts_an_explanation_has_none() -> None:
     assert explanation.local_scores.shape == (2, 0)
     assert explanation.probabilities == explanation.global_probabilities
     assert len(plot_explanation(explanation).axes) >= 2
-    with pytest.raises(ValueError, match="there are 0"):
+    with pytest.raises(ValueError, match="this model has 0"):
         explanation.map("red", 0)
