@@ -42,7 +42,7 @@ def test_a_cell_is_opened_and_the_limit_moved_from_the_keyboard(new_page: Any) -
     def does() -> tuple[int, ...]:
         """Photos kept and noticed where the limit stands."""
         words = slider.get_attribute("aria-valuetext") or ""
-        told = re.fullmatch(r"keeps (\d+) of 24 known, notices (\d) of 9 unknown", words)
+        told = re.fullmatch(r"accepts (\d+) of 24 known, detects (\d) of 9 unknown", words)
         assert told is not None
         return tuple(map(int, told.groups()))
 
