@@ -32,7 +32,7 @@ BODIES = 4
 _LONGEST_URL = 2000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two requests are never the same
 class Sent:
     """What a request brought: the bytes of photos, and addresses of others."""
 

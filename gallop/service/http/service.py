@@ -28,11 +28,13 @@ from gallop.service.http.bodies import BODIES, HeldBytes, Sent
 from gallop.service.http.models import ServedModels
 from gallop.service.http.options import ServeOptions
 from gallop.service.http.refusals import Refusal, refusal_of
+from gallop.service.http.turns import Slots
 from gallop.service.http.watching import Metrics
 from gallop.wording import listed
 
 T = TypeVar("T")
 
+_BESIDE = 2_000_000  # pixels that take about as long to decode as all else that a photo costs
 EXPLAINED_AT_ONCE = 2
 """Photos that are kept whole, with up to 120 MB of pixels each, while they are explained."""
 
@@ -63,7 +65,8 @@ class Service:
         self._batcher = Batcher(
             self._models.answer, most=options.batch, wait=options.wait, room=options.queue, heard=self.metrics.batch
         )
-        self._readers = ThreadPoolExecutor(readers(pick_device(options.device)), "gallop-photos")
+        threads = readers(pick_device(options.device))
+        self._readers, self._reading = ThreadPoolExecutor(threads, "gallop-photos"), Slots(threads)
         self._painter = ThreadPoolExecutor(1, "gallop-pictures")
         self._explained = asyncio.Semaphore(EXPLAINED_AT_ONCE)
 
@@ -108,7 +111,7 @@ class Service:
             photos = await self._photos(sent, more)
 
             async def answer(number: int, photo: bytes | Refusal, count: int) -> Any:
-                pixels, *_ = await self._read(name, photo, number, count)
+                pixels, *_ = await self._read(name, sent, photo, number, count)
                 return await self._asked(PhotoQuestion(name, pixels))
 
             answers = map(answer, itertools.count(1), photos, self._pixels(photos))
@@ -137,7 +140,7 @@ class Service:
             (photo,) = photos = await self._photos(sent, more)
             (count,) = self._pixels(photos)
             async with self._explained:
-                pixels, crop, image = await self._read(name, photo, 1, count)
+                pixels, crop, image = await self._read(name, sent, photo, 1, count)
                 why: Explanation = await self._asked(PhotoQuestion(name, pixels, image, crop))
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self._painter, present, why, wanted or why.label)
@@ -174,12 +177,13 @@ class Service:
             )
         return pixels
 
-    async def _read(self, name: str, photo: bytes | Refusal, number: int, count: int) -> _Prepared:
+    async def _read(self, name: str, sent: Sent, photo: bytes | Refusal, number: int, count: int) -> _Prepared:
         if isinstance(photo, Refusal):
             raise photo
         model, loop = self.classifier(name).model_, asyncio.get_running_loop()
         how = photo, number, count, model.backbone.preprocess, model.sight.times
-        return await loop.run_in_executor(self._readers, _prepared, *how)
+        async with self._reading.one(sent, _BESIDE + count):
+            return await loop.run_in_executor(self._readers, _prepared, *how)
 
     async def _asked(self, question: PhotoQuestion) -> Any:
         return await asyncio.wrap_future(self._batcher.ask(question))
