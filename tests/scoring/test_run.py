@@ -146,6 +146,18 @@ def test_parts_make_the_whole(taught: GalLoPClassifier, photos: Path, tmp_path: 
     assert (first.errors, first.skipped_errors, second.errors, second.skipped_errors) == (2, 0, 0, 2)
 
 
+def test_what_another_call_writes_meanwhile_is_counted(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
+    """Both bad photos are the first part's, which is called as the second one ends."""
+    worker = PhotoScorer(taught)
+
+    def heard(progress: ScoringProgress) -> None:
+        if progress.shards == 2:
+            run(worker, photos, tmp_path / "out", part=(1, 2))
+
+    done = run(worker, photos, tmp_path / "out", part=(2, 2), heard=heard)
+    assert (done.done, done.errors, done.skipped_errors) == (20, 0, 2)
+
+
 @pytest.mark.parametrize("change", ["added", "removed", "renamed"])
 def test_another_source_is_not_mixed_in(taught: GalLoPClassifier, photos: Path, tmp_path: Path, change: str) -> None:
     worker = PhotoScorer(taught)

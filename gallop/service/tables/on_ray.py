@@ -306,6 +306,7 @@ def score_on_ray(
                 shard.hash = photos.hash
                 writer.settle(shard)
             pool.finish()
+            writer.count_others()
         except DataError:
             pool.finish_what_can_be()  # shards that are complete are kept
             raise

@@ -80,6 +80,7 @@ def score_source(
             errors = sum(error is not None for error in columns["error"])
             shards.count(done=len(columns["key"]), errors=errors)
         shards.write(number, table_of(rows, schema), photos.hash)
+    shards.count_others()
     return shards.progress
 
 
@@ -109,6 +110,7 @@ class Shards:
     def __init__(self, place: Destination, heard: Callable[[ScoringProgress], None]) -> None:
         self._place, self._heard = place, heard
         self._began, self.progress = time.monotonic(), ScoringProgress()
+        self._others: list[int] = []
 
     def count(self, **more: int) -> None:
         """Add to the fields of the progress, by their names."""
@@ -146,9 +148,17 @@ class Shards:
             elif number % part[1] == part[0] - 1:
                 yield number, photos
             else:
+                self._others.append(number)
                 deque(photos, maxlen=0)
 
     def write(self, number: int, rows: Table, keys_hash: str) -> None:
         """Write a shard. Raises as ``write_shard``."""
         write_shard(self._place, number, rows, keys_hash)
         self.count(shards=1)
+
+    def count_others(self) -> None:
+        """Count the photos without an answer in shards that other calls have written meanwhile."""
+        for number in self._others:
+            facts = read_shard(self._place, number) if self._place.has(shard_file(number)) else None
+            if facts is not None:
+                self.count(skipped_errors=facts[1])
