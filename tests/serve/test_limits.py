@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -165,6 +166,13 @@ def test_forms_that_are_none(service: Running, kind: str, body: bytes, status: i
     with service.connect() as connection:
         sent = head("/predict", {"content-type": kind, "content-length": str(len(body))}) + body
         assert refusal_on(connection, sent) == (status, code)
+
+
+def test_a_compressed_form_is_said_to_be_one(service: Running) -> None:
+    headers, body = form(photo())
+    headers["content-encoding"] = "gzip"
+    answer = httpx.post(f"{service.address}/predict", content=gzip.compress(body), headers=headers, trust_env=False)
+    assert refusal(answer) == (415, "compressed")
 
 
 def test_a_photo_may_have_its_name_in_the_extended_form_alone(service: Running) -> None:

@@ -83,6 +83,12 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
             415,
             "not_multipart",
         )
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refusal(
+            "The body is compressed (Content-Encoding), which is not supported: send the form uncompressed.",
+            415,
+            "compressed",
+        )
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > options.body:
         raise _too_large(options)
