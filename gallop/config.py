@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
+from gallop.errors import suggesting
 from gallop.parts import part_setting
 from gallop.setting import check_settings, require, setting, whole_between, whole_number
 from gallop.wording import quoted
@@ -63,6 +64,7 @@ def default_topk(local_prompts: int) -> tuple[int, ...]:
     return tuple(5 * (n + 1) for n in range(whole_between("local_prompts", local_prompts, 0, 64)))
 
 
+@suggesting
 @dataclass(frozen=True)
 class MethodConfig:
     """What is learned: M global prompts, N local prompts and their scales.
@@ -192,6 +194,7 @@ class MethodConfig:
         return max(self.global_prompts - int(self.dropout * self.global_prompts), 1)
 
 
+@suggesting
 @dataclass(frozen=True)
 class TrainConfig:
     """How it is learned.

@@ -6,10 +6,16 @@ kind has Python's own kind (``ValueError``, ``RuntimeError``) as a second base, 
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
 
-from gallop.wording import shortened
+from gallop.wording import did_you_mean, listed, shortened
+
+Called = TypeVar("Called", bound=Callable[..., Any])
 
 
 class GallopError(Exception):
@@ -171,6 +177,44 @@ def _is_kind(error: BaseException, name: str) -> bool:
 def first_line(error: BaseException) -> str:
     """Return an error's first line without its full stop, to be quoted in a sentence; its kind where it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def suggesting(called: Called) -> Called:
+    """Have a function, or a class with its methods, answer a misspelled keyword with the argument that is most like it.
+
+    Python does so from 3.13 on, but names the module's own parts of a class, which nobody outside knows.
+    """
+    if not isinstance(called, type):
+        return cast(Called, _suggesting(called, called.__module__, called.__qualname__))
+    for name in dir(called):
+        method = inspect.getattr_static(called, name)
+        function = getattr(method, "__func__", method)  # of a class method
+        ours = inspect.isfunction(function) and (function.__module__.startswith("gallop.") or name == "__init__")
+        if ours and (name[0] != "_" or name == "__init__"):
+            named = called.__qualname__ if name == "__init__" else f"{called.__qualname__}.{name}"
+            wrapped = _suggesting(function, called.__module__, named)
+            setattr(called, name, wrapped if function is method else type(method)(wrapped))
+    return called
+
+
+def _suggesting(function: Any, module: str, name: str) -> Any:
+    parameters = inspect.signature(function).parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return function
+    known = [each.name for each in parameters if each.name not in ("self", "cls")]
+
+    @wraps(function)
+    def checked(*given: Any, **named: Any) -> Any:
+        wrong = next((key for key in named if key not in known), None)
+        if wrong is not None:
+            near = did_you_mean(wrong, known) or f" Its arguments are {listed(known, len(known))}."
+            raise TypeError(f"{name}() has no argument {wrong!r}.{near}")
+        return function(*given, **named)
+
+    checked.__module__ = module
+    if function.__name__ != "__init__":
+        checked.__qualname__ = name  # where it can be found, as pickles ask for
+    return checked
 
 
 def warn_caller(sentence: str) -> None:

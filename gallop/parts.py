@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypedDict, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gallop.errors import UnknownPart
 from gallop.setting import require, setting
@@ -35,16 +35,6 @@ PARTS = {
     "scheduler": About("cosine", "(epoch, epochs) -> factor of the learning rate"),
 }
 """``config`` is a ``TrainConfig``, ``model`` a ``gallop.GalLoP``; epochs count from 0."""
-
-
-class Parts(TypedDict, total=False):
-    """Functions, or names of registered ones, that ``fit`` takes in place of the method's own."""
-
-    pooling: str | Function
-    keep_rule: str | Function
-    extra_loss: str | Function
-    optimizer: str | Function
-    scheduler: str | Function
 
 
 _REGISTERED: dict[str, dict[str, Function]] = {part: {} for part in PARTS}

@@ -103,6 +103,9 @@ class Backbone:
         self.logit_scale = float(torch.as_tensor(model.logit_scale).exp())
         self.sigmoid = getattr(model, "logit_bias", None) is not None
 
+    def __repr__(self) -> str:
+        return f"Backbone({self.name!r})"
+
     def grid_at(self, times: float) -> tuple[int, int]:
         """Return rows and columns of the regions of photos with so many times the pixels a side.
 

@@ -36,7 +36,7 @@ from gallop.backbones.weights import (
     pair_settings,
 )
 from gallop.config import OwnPreset
-from gallop.errors import BackboneError, UnsupportedBackbone, first_line
+from gallop.errors import BackboneError, UnsupportedBackbone, first_line, suggesting
 from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
 from gallop.wording import did_you_mean, listed
@@ -45,6 +45,7 @@ from gallop.wording import did_you_mean, listed
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 
 
+@suggesting
 def load_backbone(
     name: str | os.PathLike[str] = "mini",
     *,

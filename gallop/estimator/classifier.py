@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
-from typing_extensions import Self, Unpack
+from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.backbones.weights import known_elsewhere
@@ -26,7 +26,7 @@ from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_m
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
-from gallop.errors import warn_caller
+from gallop.errors import suggesting, warn_caller
 from gallop.estimator.prompts import LearnedPrompts
 from gallop.estimator.shots import (
     branches_at_detail,
@@ -43,7 +43,7 @@ from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import missing_names, spelled_as
-from gallop.parts import Parts, named
+from gallop.parts import Function, named
 from gallop.predictions.explanation import Explanation, explain_photos
 from gallop.predictions.predict import Predictions, predict
 from gallop.runtime.progress import ProgressDisplay
@@ -66,6 +66,7 @@ _TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "
 """Constructor arguments that replace a preset's values where they are not None."""
 
 
+@suggesting
 class GalLoPClassifier(AnswersByName, BaseEstimator):
     """Few-shot image classification with global and local prompts, and "none of these".
 
@@ -170,7 +171,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         verbose: bool | int = False,
         drop_classes: bool = False,
         callback: Callable[[FitEvent], object] | None = None,
-        **parts: Unpack[Parts],
+        pooling: str | Function | None = None,
+        keep_rule: str | Function | None = None,
+        extra_loss: str | Function | None = None,
+        optimizer: str | Function | None = None,
+        scheduler: str | Function | None = None,
     ) -> Self:
         """Learn prompts from what holds photos and labels, or from images and their class names. Returns self.
 
@@ -186,12 +191,14 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             drop_classes: with ``warm_start``, classes of before that none of the images shows may go; else they are
                 named, and nothing is learned.
             callback: called with each event of ``fit_steps``.
-            parts: functions in place of the method's own, ``pooling``, ``keep_rule``, ``extra_loss``, ``optimizer`` and
-                ``scheduler``, or names that ``gallop.register`` knows; ``gallop.parts.PARTS`` says how each is called.
+            pooling, keep_rule, extra_loss, optimizer, scheduler: functions in place of the method's own parts, or names
+                that ``gallop.register`` knows; ``gallop.parts.PARTS`` says how each is called.
 
         Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, in a sentence, and
         TrainingDiverged when the loss stops being a number.
         """
+        parts: Any = {"pooling": pooling, "keep_rule": keep_rule, "extra_loss": extra_loss}
+        parts |= {"optimizer": optimizer, "scheduler": scheduler}
         events = self.fit_steps(images, labels, class_names=class_names, drop_classes=drop_classes, **parts)
         return self._follow(events, verbose=verbose, callback=callback)
 
@@ -203,16 +210,22 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         class_names: Sequence[str] | None = None,
         work: Path | None = None,
         drop_classes: bool = False,
-        **parts: Unpack[Parts],
+        pooling: str | Function | None = None,
+        keep_rule: str | Function | None = None,
+        extra_loss: str | Function | None = None,
+        optimizer: str | Function | None = None,
+        scheduler: str | Function | None = None,
     ) -> Iterator[FitEvent]:
         """Yield the events of ``fit``. Stop whenever you like: the classifier keeps what it has learned so far.
 
         Args:
-            images, labels, class_names, drop_classes, parts: as for ``fit``.
+            images, labels, class_names, drop_classes, pooling and the other parts: as for ``fit``.
             work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
                 was cut off goes on from there.
         """
-        self._parts = {part: named(part, given) for part, given in parts.items()}  # type: ignore[arg-type]
+        parts = {"pooling": pooling, "keep_rule": keep_rule, "extra_loss": extra_loss}
+        parts |= {"optimizer": optimizer, "scheduler": scheduler}
+        self._parts = {part: named(part, own) for part, own in parts.items() if own is not None}
         seed = self._seed if self.shot_seed is None else self.shot_seed
         draw: dict[str, Any] = {"shots": self.shots, "seed": seed, "allow_fewer": self.allow_fewer}
         data = shots_to_learn(given(images), labels, open_cache(self.cache), class_names=class_names, **draw)

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy.typing as npt
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from gallop.errors import CorruptImage, ImageError, NotAnImage, TooManyPixels, UnsupportedImage
+from gallop.errors import CorruptImage, ImageError, NotAnImage, TooManyPixels, UnsupportedImage, suggesting
 from gallop.images.formats import (
     DEFAULT_LIMITS,
     FORMATS,
@@ -74,6 +74,7 @@ class CropBox:
 ImageSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO | Image.Image | npt.NDArray[Any] | Photo
 
 
+@suggesting
 def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLimits = DEFAULT_LIMITS) -> Photo:
     """Check, decode and normalise one picture. Safe to call from several threads.
 

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, many
-from gallop.errors import ConfigError, DataError
+from gallop.errors import ConfigError, DataError, suggesting
 from gallop.evaluation.by_name import AnswersByName
 from gallop.features.encoding import Cache, ImageFeatures, encode_sources, open_cache
 from gallop.lab.methods.interface import Fitted, Method, Setup, method_sight
@@ -20,6 +20,7 @@ from gallop.predictions.predict import Predictions
 from gallop.training.learn import shots_to_learn
 
 
+@suggesting
 class MethodClassifier(AnswersByName, BaseEstimator):
     """Few-shot image classification with any method of ``gallop.lab.methods``.
 
