@@ -8,7 +8,11 @@ from __future__ import annotations
 import contextlib
 import re
 import struct
+import zlib
 from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
 
 from gallop.errors import EmptyImage, ImageError, ImageTooLarge, NotAnImage, TooManyPixels, UnsupportedImage
 
@@ -163,9 +167,48 @@ def declared_pixels(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
     return pixels if pixels <= limits.max_pixels else 0
 
 
-def is_complete_jpeg(data: bytes) -> bool:
-    """Return whether a JPEG is complete, which Pillow does not check; it checks the other formats itself."""
+def is_complete(opened: Image.Image, form: str, data: bytes) -> bool:
+    """Return whether no pixels are missing, where Pillow does not check; it checks the other formats itself."""
+    if form == "PNG":
+        return _png_is_complete(data)
+    if form == "TIFF":
+        return _tiff_is_complete(opened)
+    if form != "JPEG":
+        return True
     # Each scan is a pass over the whole picture: encoders write some ten, an attacker thousands. A download that
     # stopped may be padded with zeros, which decode to grey; what is missing then is the end marker.
     scans = [match.start() for match in re.finditer(rb"\xff\xda\0[\x08\x0a\x0c\x0e][\1-\4]", data)]
     return 0 < len(scans) <= 100 and data.find(b"\xff\xd9", scans[-1]) > 0
+
+
+def _png_is_complete(data: bytes) -> bool:
+    """Inflate the pixel data, a megabyte at a time, and count: missing rows would come out black."""
+    width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    adam7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    missing = 0
+    for x, y, dx, dy in adam7 if data[28] else ((0, 0, 1, 1),):
+        columns, rows = (width - x + dx - 1) // dx, (height - y + dy - 1) // dy
+        missing += rows * (1 + (columns * bits + 7) // 8) if columns > 0 else 0  # each row has a filter byte
+    inflater, start = zlib.decompressobj(), 8
+    while start + 8 <= len(data) and missing > 0:
+        length, kind = struct.unpack_from(">I4s", data, start)
+        piece = data[start + 8 : start + 8 + length] if kind == b"IDAT" else b""
+        while piece and missing > 0:
+            missing -= len(inflater.decompress(piece, 2**20))
+            piece = inflater.unconsumed_tail
+        start += 12 + length
+    return missing <= 0
+
+
+def _tiff_is_complete(opened: Any) -> bool:
+    """Strips or tiles must cover the picture, or what they leave out would come out black."""
+    tags = opened.tag_v2
+    width, height, samples = tags[256], tags[257], tags.get(277, 1)
+    if 324 in tags:
+        across, down, offsets, counts = (tags[number] for number in (322, 323, 324, 325))
+    else:
+        across, down, offsets, counts = width, min(tags.get(278, height), height), tags[273], tags[279]
+    cells = -(-width // across) * -(-height // down) * (samples if tags.get(284) == 2 else 1)
+    raw = height * ((width * samples * tags.get(258, (1,))[0] + 7) // 8) if tags.get(259, 1) == 1 else 0
+    return bool(len(offsets) >= cells and sum(counts) >= raw)

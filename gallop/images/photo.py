@@ -27,7 +27,7 @@ from gallop.images.formats import (
     ImageLimits,
     check_size,
     declared_size,
-    is_complete_jpeg,
+    is_complete,
     printable_name,
     sniff,
     too_large,
@@ -147,7 +147,7 @@ def decode_image(
             raise UnidentifiedImageError
         with Image.open(io.BytesIO(data), formats=[form]) as opened:
             check_size(opened.size, label, limits)
-            if form == "JPEG" and not is_complete_jpeg(data):
+            if not is_complete(opened, form, data):
                 raise CorruptImage(f"{label} is incomplete (some pixels are missing): copy or download it again.")
             width, height = opened.size
             if short_side is not None:

@@ -491,6 +491,12 @@ REFUSED = [
     ("s.jpg", JPEG[:2] + b"\xff\xe3\0\2" * 5000 + JPEG[2:], CorruptImage, "its header cannot be read"),
     ("v.png", png((0, 5), b""), EmptyImage, "v.png has no pixels (0 x 5)"),
     ("v.gif", gif_header(0, 0).replace(b"\1\0\1\0\0", b"\0\0\0\0\0"), EmptyImage, "0 x 0"),
+    ("w.png", png((WIDTH, HEIGHT), png_rows(PIXELS[:10])), CorruptImage, "w.png is incomplete"),  # Pillow: rest black
+    ("w.png", png((WIDTH, HEIGHT), adam7_rows(PIXELS)[:-9], interlace=1), CorruptImage, "is incomplete"),
+    ("x.tif", tiff(PIXELS, strip=5, keep=3), CorruptImage, "x.tif is incomplete"),  # 3 strips of 4
+    ("x.tif", tiff(PIXELS, strip=5, keep=3, deflate=True), CorruptImage, "is incomplete"),
+    ("x.tif", tiff(PIXELS, tile=16, keep=1), CorruptImage, "is incomplete"),
+    ("x.tif", tiff_file([bytes(24 * 3 * 10)], RGB_TAGS), CorruptImage, "is incomplete"),  # 10 rows of 16 in one strip
     ("y.jpg", JPEG[:-40] + bytes(40), CorruptImage, "y.jpg is incomplete"),  # a stopped download, padded with zeros
     ("z.jpg", JPEG[:-2] + b"\xff\xda\0\x08\1\1\0\0\x3f\0" * 101 + b"\xff\xd9", CorruptImage, "is incomplete"),
     ("webp.webp", webp_header(20, 20, "VP8L"), CorruptImage, "webp.webp cannot be decoded"),
@@ -526,13 +532,16 @@ def test_pixel_data_is_counted_to_its_end_and_no_further() -> None:
     surplus = png((WIDTH, HEIGHT), png_rows(PIXELS) + bytes(30 * 2**20))
     assert peak_bytes(lambda: found.append(load_image(surplus))) < 10 * 2**20
     assert np.array_equal(pixels(found[0]), PIXELS)
+    # Inflated a megabyte at a time; here the rows end at, just before and just after the first.
+    for height in range(8192 - 1, 8192 + 18):
+        assert load_image(png((127, height), bytes(128 * height), colour=0)).height == height
 
 
 def test_an_image_that_is_already_open_is_held_to_the_same_rules() -> None:
     with Image.open(io.BytesIO(LOSSLESS["png"])) as lazy:
         assert type(refusal(lazy, limits=ImageLimits(max_bytes=len(LOSSLESS["png"]) - 1))) is ImageTooLarge
         assert type(refusal(lazy, limits=ImageLimits(max_side=23))) is TooManyPixels
-    with Image.open(io.BytesIO(JPEG[:-40] + bytes(40))) as short:
+    with Image.open(io.BytesIO(png((WIDTH, HEIGHT), png_rows(PIXELS[:10])))) as short:
         assert "incomplete" in str(refusal(short))
     assert type(refusal(Image.new("RGB", (7000, 7000)))) is TooManyPixels
     assert type(refusal(Image.new("RGB", (0, 7)))) is EmptyImage
