@@ -130,7 +130,7 @@ class Backbone:
         before = self.device
         self._model.to(device)
         if self.device != before:  # what an encoder made of its weights is where they were
-            self.vision = image_encoder(self._model.visual, self.region_kind)
+            self.vision = self._image_encoder(self.region_kind)
             self.text.memory_budget = memory_budget(self.device)
         return self
 
@@ -204,10 +204,15 @@ class Backbone:
         if kind == self.region_kind:
             return self
         other = copy.copy(self)
-        other.vision = image_encoder(self._model.visual, kind)
+        other.vision = self._image_encoder(kind)
         for known in ("fingerprint", "vision_fingerprint"):
             other.__dict__.pop(known, None)  # of the features of this one
         return other
+
+    def _image_encoder(self, kind: RegionKind) -> ImageEncoder:
+        if isinstance(self.vision, GivenFeatures):
+            return self.vision.on(self.device, kind)
+        return image_encoder(self._model.visual, kind)
 
     def with_features(self, *, grid: tuple[int, int], region_width: int, projection: Tensor | None = None) -> Backbone:
         """Return the same text encoder for image features of another model, which are given and never encoded here.

@@ -84,6 +84,16 @@ def test_what_needs_pixels_says_that_there_are_none() -> None:
         export_onnx(made)
 
 
+def test_given_features_stay_given_where_the_backbone_moves() -> None:
+    backbone, _ = dino()
+    moved = backbone.to("meta")
+    assert (moved.vision.grid, moved.vision.region_width) == ((5, 5), 48)
+    assert moved.vision.region_projection is not None
+    assert moved.vision.region_projection.device.type == "meta"
+    with pytest.raises(BackboneError, match="none of the kind 'tokens'"):
+        backbone.with_regions("tokens")
+
+
 def test_shots_are_drawn_and_added_and_classes_learned_further() -> None:
     features, cut = features_of(IMAGES), slice(2, 6)
     made = tiny.classifier(shots=2, head="ridge").fit(features, LABELS)

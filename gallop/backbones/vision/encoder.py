@@ -63,6 +63,7 @@ class GivenFeatures(ImageEncoder):
     def __init__(self, grid: tuple[int, int], region_width: int, projection: Tensor | None, joint_width: int) -> None:
         super().__init__(None)
         self.grid, self.region_width, self.region_projection = grid, region_width, projection
+        self._joint_width = joint_width
         shape = (region_width, region_width) if projection is None else tuple(projection.shape)
         if shape != (region_width, joint_width):
             raise BackboneError(
@@ -73,6 +74,14 @@ class GivenFeatures(ImageEncoder):
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Raise BackboneError: nothing is encoded here."""
         raise BackboneError("This backbone does not encode photos. Give their features as ImageFeatures.")
+
+    def on(self, device: torch.device, kind: RegionKind) -> GivenFeatures:
+        """Return the same on a device. Raises BackboneError for another kind of regions than those that are given."""
+        if kind != self.region_kind:
+            raise BackboneError(f"This backbone's region features are given, so there are none of the kind {kind!r}.")
+        projection = self.region_projection
+        moved = None if projection is None else projection.to(device)
+        return GivenFeatures(self.grid, self.region_width, moved, self._joint_width)
 
     @property
     def words(self) -> str:
