@@ -33,7 +33,7 @@ from gallop.model.prompted import PromptModel, Prompts, initial_prompts
 from gallop.model.scores import VERDICT
 from gallop.parts import registered
 from gallop.setting import require
-from gallop.training.loop import StepEvent, load_training, save_training
+from gallop.training.loop import Counted, StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
 
 RELIABLE_SHOTS = 8
@@ -61,25 +61,12 @@ class EncodeEvent:
     metrics = NO_METRICS
 
 
-@dataclass(frozen=True)
-class CalibrationEvent:
-    """Prompts for held-out shots are being trained: ``step`` of ``steps``, all folds at once. Prompts are final."""
+class CalibrationEvent(Counted):
+    """Prompts for held-out shots are being trained, all folds at once. Prompts are final."""
 
-    step: int
-    steps: int
     stage = "calibrating on held-out shots"
     note = ""
     metrics = NO_METRICS
-
-    @property
-    def done(self) -> int:
-        """Steps so far."""
-        return self.step
-
-    @property
-    def total(self) -> int:
-        """Steps in all."""
-        return self.steps
 
 
 def learned_before(model: PromptModel, backbone: Backbone, method: MethodConfig) -> Prompts | None:

@@ -60,15 +60,31 @@ class StepResult:
 
 
 @dataclass(frozen=True)
-class StepEvent:
+class Counted:
+    """``step`` of ``steps``, from 1, also called ``done`` of ``total``."""
+
+    step: int
+    steps: int
+
+    @property
+    def done(self) -> int:
+        """Return the steps so far."""
+        return self.step
+
+    @property
+    def total(self) -> int:
+        """Return the steps in all."""
+        return self.steps
+
+
+@dataclass(frozen=True)
+class StepEvent(Counted):
     """One step. ``step`` counts from 1 to ``steps``; accuracies are shares of the batch, in [0, 1].
 
     ``kept`` (B, kept) are the global prompts that prompt dropout left for each image of the batch, and ``images`` (B,)
     which images those were.
     """
 
-    step: int
-    steps: int
     epoch: int
     end_of_epoch: bool
     lr: float
@@ -81,16 +97,6 @@ class StepEvent:
     kept: Tensor
     images: Tensor
     stage = "training"
-
-    @property
-    def done(self) -> int:
-        """Steps so far."""
-        return self.step
-
-    @property
-    def total(self) -> int:
-        """Steps in all."""
-        return self.steps
 
     @property
     def note(self) -> str:
