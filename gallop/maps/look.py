@@ -118,7 +118,7 @@ class Subject:
 
     def kept(self, prompt: int) -> list[int]:
         """Return the k regions that entered the local score, best first; none where all do, by another pooling."""
-        if self.explanation.similarities.pooling != "topk":
+        if not self.explanation.similarities.by_topk:
             return []
         return [box.region for box in self.explanation.looks[-1].regions(self.class_name, prompt)]
 

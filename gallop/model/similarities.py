@@ -15,7 +15,7 @@ from torch import Tensor
 from gallop.core import cosines
 from gallop.core.scores import Cosines
 from gallop.model import scores
-from gallop.parts import registered
+from gallop.parts import PARTS, registered
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Similarities:
     looks: tuple[Look, ...]
     look_weights: tuple[float, ...] = (1.0,)
     branch_weights: Mapping[str, float] = field(default_factory=dict)
-    pooling: str = "topk"
+    pooling: str = PARTS["pooling"].usual
 
     @staticmethod
     def cat(parts: Sequence[Similarities]) -> Similarities:
@@ -103,6 +103,11 @@ class Similarities:
         pairs = [(look, weight) for look, weight in zip(self.looks, self.look_weights, strict=True) if weight]
         parts = [of_look(look) if weight == 1 else weight * of_look(look) for look, weight in pairs]
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
+
+    @property
+    def by_topk(self) -> bool:
+        """Return whether a local score is the mean of its best regions, which can be listed."""
+        return registered("pooling", self.pooling) is None
 
     @property
     def prompts_weight(self) -> float:

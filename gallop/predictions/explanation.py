@@ -276,7 +276,7 @@ class Explanation:
         asked = [self.label] if class_names is None else class_names
         shown = [self.class_names[self.class_index(name)] for name in asked]
         scores_of = {"global_scores": self.global_scores, "local_scores": self.local_scores}
-        prompts = range(len(self.topk))
+        prompts, named = range(len(self.topk)), shown if self.similarities.by_topk else []
         return {
             "schema": SCHEMA,
             "image": {"width": self.image.width, "height": self.image.height},
@@ -289,9 +289,7 @@ class Explanation:
             "local_probabilities": self.local_probabilities,
             **{key: dict(zip(self.class_names, of.tolist(), strict=True)) for key, of in scores_of.items()},
             "topk": list(self.topk),
-            "regions": {}
-            if self.similarities.pooling != "topk"
-            else {name: [[box.to_dict() for box in self.regions(name, n)] for n in prompts] for name in shown},
+            "regions": {name: [[box.to_dict() for box in self.regions(name, n)] for n in prompts] for name in named},
             "limits": {key: getattr(self, key) for key in ("ood_score", "threshold", "is_ood", "temperature", "scale")},
         }
 
@@ -306,7 +304,7 @@ class Explanation:
     @cached_property
     def _local(self) -> Tensor:
         """Pooled regions (1, K, N). Every k slider waits for them, so top-k means take cosines sorted already."""
-        if self.similarities.pooling != "topk":
+        if not self.similarities.by_topk:
             return self.similarities.local(self.topk)
         return self.similarities.mean(lambda look: cosines.mean_of_first(look.ranked[0], self.topk))
 

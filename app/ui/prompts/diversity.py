@@ -17,8 +17,6 @@ from app.ui.widgets.elements import chart
 from app.views.testing import Figures, numbered, pair
 from gallop.predictions.heatmaps import where_in_words
 
-# Two prompts whose texts are closer than this say nearly the same.
-COPY = 0.99
 ADVICE = {
     "global": "One of them is redundant: more dropout, a larger learning rate or more rounds can make them differ.",
     "local": "They differ only in their scale k. See below whether they look at different places.",
@@ -26,6 +24,8 @@ ADVICE = {
 
 
 def says(found: Figures) -> None:
+    from gallop.evaluation.diversity import AS_ONE  # with torch, once there are figures
+
     st.header(
         "Do they say the same thing?",
         anchor=False,
@@ -47,7 +47,7 @@ def says(found: Figures) -> None:
                 alt=f"Cosines of the {branch} prompts' texts. {_pairs(cosines, names)}.",
             )
             i, j, value = pair(cosines)
-            words, close = f"Closest: {names[i]} and {names[j]}, {value:.3f}", value > COPY
+            words, close = f"Closest: {names[i]} and {names[j]}, {value:.3f}", value >= AS_ONE
             st.caption(f"{words}: nearly the same." if close else f"{words}.", help=ADVICE[branch] if close else None)
 
 

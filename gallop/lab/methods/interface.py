@@ -93,4 +93,5 @@ def from_probabilities(class_names: tuple[str, ...], probabilities: NDArray[np.f
         probabilities_local=None,
         ood=scores_of_probabilities(probabilities),
         is_ood=None,
+        class_names=class_names,
     )
