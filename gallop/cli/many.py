@@ -23,8 +23,8 @@ def require_many(what: str) -> None:
         raise CommandError(f"{listed(missing)} must be installed for {what}: pip install 'gallop-explorer[many]'.")
 
 
-def opener_of(options: Namespace, source: str) -> Opener:
-    """Return what opens the photos of a source."""
+def opener_of(options: Namespace, source: str | None) -> Opener:
+    """Return what opens the photos of a source; of any bucket where it is None."""
     return Opener(web=options.web, home=None if options.buckets else source, allow="--{}")
 
 

@@ -82,16 +82,8 @@ def add_tpr(parser: Parser) -> None:
 
 
 def add_many(parser: Parser, made: str) -> None:
-    """Add the options of commands that process many photos into a folder of tables."""
-    group = parser.add_argument_group("batch processing of many photos, into a folder of Parquet tables")
-    group.add_argument(
-        "--out",
-        metavar="DIR",
-        help=f"output folder for {made}, or an address such as s3://bucket/answers, in tables of thousands of photos; "
-        "run an interrupted command again to continue it",
-    )
-    group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do part I of N of the work")
-    group.add_argument("--shard-size", type=some, default=4096, metavar="PHOTOS", help="photos per table (4096)")
+    """Add the options of commands that process many photos: how they are read, and the folder of tables."""
+    group = parser.add_argument_group("reading photos")
     group.add_argument("--column", metavar="NAME", help="column of a .csv or .parquet table with paths, URLs or bytes")
     group.add_argument(
         "--draft",
@@ -106,6 +98,15 @@ def add_many(parser: Parser, made: str) -> None:
         help="also read photos from any bucket (s3://, hf://, ...) or Windows share that a list or table names, with "
         "your credentials (default: only from the one that the list or table is in)",
     )
+    group = parser.add_argument_group("batch processing of many photos, into a folder of Parquet tables")
+    group.add_argument(
+        "--out",
+        metavar="DIR",
+        help=f"output folder for {made}, or an address such as s3://bucket/answers, in tables of thousands of photos; "
+        "run an interrupted command again to continue it",
+    )
+    group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do part I of N of the work")
+    group.add_argument("--shard-size", type=some, default=4096, metavar="PHOTOS", help="photos per table (4096)")
     group = parser.add_argument_group("batch processing on several machines or processes (extra ray)")
     group.add_argument(
         "--engine", choices=("here", "ray"), default="here", help="run in this process, or on Ray workers"

@@ -409,7 +409,7 @@ def test_predict_answers_what_can_be_read(photos: Path, model: Path, tmp_path: P
     bad = [answer for answer in outcome.json if "error" in answer]
     assert [set(answer) for answer in bad] == [{"image", "error"}] * 3
     assert all(answer["error"] and answer["image"] in outcome.err for answer in bad)
-    assert bad[2]["error"] == f"The folder {empty} contains no images."
+    assert bad[2]["error"] == f"{empty} contains no photos."
     answer, shares = outcome.json[1], outcome.json[1]["probabilities"]
     assert set(answer) == {"image", "label", "probability", "probabilities", "ood_score", "is_ood"}
     assert list(shares) == NAMES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,9 @@ def test_ctrl_c_keeps_the_answers_of_a_csv(
     assert not table.exists(), "a file of that name has all answers"
     rows = rows_of(part)
     assert len(rows) == 32
-    assert [Path(row["image"]).name for row in rows[:9]] == [f"{i}.png" for i in range(9)], "in the order of the call"
+    assert [Path(row["image"]).name for row in rows[:9]] == ["0.png", "1.png", *(f"{i}.png" for i in range(10, 17))], (
+        "sorted by name"
+    )
     assert [row["label"] in ("red", "green") for row in rows] == [not row["error"] for row in rows]
     assert call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", table).code == 2
     assert rows_of(table)[:32] == rows
@@ -129,6 +132,30 @@ def test_photos_are_decoded_smaller_and_addresses_refused_without_tables_too(pho
     assert known["label"] in ("red", "green")
     assert address["error"].endswith("nothing is fetched from the web by default. Use --web to allow it.")
     assert outcome.code == 2
+
+
+def test_every_kind_of_source_is_answered_without_tables_too(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    """Photos of an archive, a list and a table are named below their source, with the answers that tables have."""
+    photo = photos / "red" / "0.png"
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(photo, "in/0.png")
+    (tmp_path / "b.txt").write_text(f"{photo}\nmemory://other/1.png\n")
+    (tmp_path / "c.csv").write_text(f"photo,path\n{photo},none.png\n")
+    sources = [tmp_path / name for name in ("a.tar", "b.txt", "c.csv")]
+    words = (*CLASSES, "--backbone", backbone, "--column", "photo", "--with", "embedding", "regions", "--json")
+    answers = call("predict", *sources, *words).json
+    assert [answer["image"] for answer in answers] == [
+        f"{tmp_path / 'a.tar'}/in/0.png",
+        str(photo),
+        "memory://other/1.png",
+    ]  # the photo of the table is the list's, which is answered once
+    assert "Use --buckets to allow it" in answers[2]["error"]
+    assert predict(photo, tmp_path / "out", backbone, "--with", "embedding", "regions").code == 0
+    (row,) = parquet.read_table(tmp_path / "out").to_pylist()
+    for answer in answers[:2]:
+        assert answer["embedding"] == pytest.approx(row["embedding"], abs=1e-3)
+        assert answer["regions"] == row["regions"]
+        assert answer["label"] == row["label"]
 
 
 def test_programs_hear_how_far_it_is(
@@ -181,7 +208,10 @@ def test_without_its_packages_it_says_what_to_install(
         ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part such as 1/2"),
         ("embed PHOTOS --out ROOT/o --shard-size 0", "is not a whole number of 1 or more"),
         ("embed https://example.org/x.txt --out ROOT/o", "Use --web"),
-        ("predict PHOTOS --classes a,b --engine ray", "--engine only apply to batch prediction: add --out DIR"),
+        (
+            "predict PHOTOS --classes a,b --engine ray",
+            "--part and --engine divide the tables of a folder: add --out DIR",
+        ),
         (
             "predict PHOTOS --classes a,b --out ROOT/o --workers 2",
             "--workers only apply to --engine ray: add --engine ray",
@@ -189,7 +219,7 @@ def test_without_its_packages_it_says_what_to_install(
         ("embed PHOTOS --out ROOT/o --address auto", "--workers only apply to --engine ray: add --engine ray"),
         ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, give one source"),
         ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and leave out --csv"),
-        ("predict PHOTOS --classes a,b --with regions", "only apply to batch prediction: add --out DIR"),
+        ("predict PHOTOS --classes a,b --with regions", "--with adds values to --json and to the tables of --out: add"),
         ("predict PHOTOS --classes a,b --out ROOT/o --with maps", "invalid choice: 'maps'"),
     ],
 )

@@ -11,6 +11,7 @@ examples:
   gallop predict holiday/ --model model --csv answers.csv          # a folder, read recursively
   gallop predict holiday/ --model model --tpr 0.8                  # a stricter "none of these" threshold
   gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
+  gallop predict photos.csv --column url --web --model model --json --with regions
   gallop predict archive/ --model model --out answers    # any number of photos; resumes if interrupted
   gallop predict s3://bucket/photos --model model --out answers --part 1/4 --with embedding regions
   gallop predict "shards/*.tar" --model model --out answers         # or a .txt list, a .csv or .parquet table
@@ -34,7 +35,12 @@ def add_predict(commands: Commands) -> None:
         epilog=_EXAMPLES,
         description="Classify images, and report which ones show something unknown.",
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="image files, or folders read recursively")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="photos, folders (read recursively), .txt lists, .csv or .parquet tables, or tar archives",
+    )
     add_model_or_classes(parser)
     parser.add_argument(
         "--csv", metavar="FILE", help="also write the answers as a table; Ctrl-C writes those so far to FILE.part"
@@ -47,7 +53,7 @@ def add_predict(commands: Commands) -> None:
         default=[],
         choices=("probabilities", "embedding", "regions"),
         metavar="COLUMN",
-        help="with --out, more columns: probabilities (of all classes), embedding (the photo's feature, half "
+        help="with --out or --json, more values: probabilities (of all classes), embedding (the photo's feature, half "
         "precision), regions (boxes of the regions that decided)",
     )
     add_detail(parser)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from gallop.answers import Extras, PhotoScorer
 from gallop.answers.scorer import Columns, answers
-from gallop.answers.sources import Opener, SourceItem
+from gallop.answers.sources import ARCHIVES, SourceItem, open_source
+from gallop.answers.sources.opening import BUCKETS, below, folder_of, protocol_of
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, model_or_classes
 from gallop.cli.many import answer_many, opener_of, require_many
-from gallop.errors import CommandError
-from gallop.images import list_images
+from gallop.errors import CommandError, DataError, KeysRefused, Unreachable
 from gallop.model.scores import VERDICT
 from gallop.predictions.rows import answers_csv
 from gallop.runtime.writing import write_file
@@ -25,67 +26,93 @@ def run(options: Namespace, console: Console) -> int:
     """Classify every image that can be read, and report the others."""
     if options.out is not None:
         return _many(options, console)
-    if options.extras or options.column or options.buckets or options.part != (1, 1) or options.engine != "here":
-        raise CommandError(
-            "--with, --column, --buckets, --part and --engine only apply to batch prediction: add --out DIR."
-        )
-    if options.web:
-        require_many("--web")
-    if options.csv is not None:
-        check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
-    opener = Opener(web=options.web, home=None, allow="--{}")
-    worker = PhotoScorer(
-        model_or_classes(options), extras=Extras(probabilities=True), opener=opener, draft=options.draft
-    )
-    classes = worker.classifier.classes_.tolist()
-    # In the order of the call; an image given twice is answered once.
-    rows: dict[str, dict[str, Any]] = {path: {} for image in options.images for path in _expand(image)}
-    paths = [path for path in rows if not Path(path).is_dir()]
-
-    def take(row: dict[str, Any]) -> None:
-        rows[row["image"]] = row
-        if "error" in row:
-            console.warn(f"{row['image']} has no answer: {row['error']}")
-
-    for path in rows:
-        if Path(path).is_dir():
-            take({"image": path, "error": f"The folder {path} contains no images."})
-    done = 0
+    _check(options)
+    extras = Extras(**dict.fromkeys(["probabilities", *options.extras], True))
+    opener = opener_of(options, None)
+    worker = PhotoScorer(model_or_classes(options), extras=extras, opener=opener, draft=options.draft)
+    classes, rows = worker.classifier.classes_.tolist(), list[dict[str, Any]]()
+    names: list[str] = []
     try:
-        for columns in answers(worker, (SourceItem(Path(path).name, place=path) for path in paths)):
-            batch = paths[done : done + len(columns["key"])]
-            for i, path in enumerate(batch):
-                take(_row(path, columns, i, classes))
-            done += len(batch)
-            console.progress("predicting", done, len(paths))
-    except KeyboardInterrupt:
+        for columns in answers(worker, _photos(options, names)):
+            for i in range(len(columns["key"])):
+                rows.append(_row(names[len(rows)], columns, i, classes, options.extras))
+                if "error" in rows[-1]:
+                    console.warn(f"{rows[-1]['image']} has no answer: {rows[-1]['error']}")
+            console.progress("predicting", len(rows))
+        console.progress("predicting", len(rows), len(rows))
+    except (KeyboardInterrupt, Unreachable, KeysRefused) as stop:
         if options.csv is None:
             raise
         part = Path(f"{options.csv}.part")
-        write_file(part, answers_csv(list(filter(None, rows.values())), classes))
-        raise KeyboardInterrupt(f"Stopped. The answers so far are in {part}.") from None
+        write_file(part, answers_csv(rows, classes))
+        raise type(stop)(f"{str(stop) or 'Stopped.'} The answers so far are in {part}.") from None
     doubt = worker.classifier.calibration_.doubt
     if doubt:
         console.warn(doubt)
-    found = list(rows.values())
     if options.csv is not None:
-        write_file(Path(options.csv), answers_csv(found, classes))
-    console.result(found, lambda: _table(found, doubt))
-    return 2 if any("error" in row for row in found) else 0
+        write_file(Path(options.csv), answers_csv(rows, classes))
+    console.result(rows, lambda: _table(rows, doubt))
+    return 2 if any("error" in row for row in rows) else 0
 
 
-def _row(path: str, columns: Columns, i: int, classes: Sequence[str]) -> dict[str, Any]:
-    """The answer to photo number ``i`` of a batch, or why there is none."""
+def _check(options: Namespace) -> None:
+    if options.part != (1, 1) or options.engine != "here":
+        raise CommandError("--part and --engine divide the tables of a folder: add --out DIR.")
+    if options.extras and not options.json:
+        raise CommandError("--with adds values to --json and to the tables of --out: add one of them.")
+    if options.web or options.buckets or any(_needs_many(source) for source in options.images):
+        require_many("photos of the network and Parquet tables")
+    if options.csv is not None:
+        check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
+
+
+def _needs_many(source: str) -> bool:
+    return protocol_of(source) in BUCKETS or source.lower().endswith(".parquet")
+
+
+def _photos(options: Namespace, names: list[str]) -> Iterator[SourceItem]:
+    """Yield the photos of all sources, each once; appends what the rows call them to ``names``."""
+    seen = set()
+    for source in options.images:
+        folder = folder_of(source) if source.lower().endswith(ARCHIVES) else source
+        for item in _items(source, options):
+            name = item.place or (source if item.key == source else below(folder, item.key))
+            if name not in seen or item.data is not None:
+                seen.add(name)
+                names.append(name)
+                yield item
+
+
+def _items(source: str, options: Namespace) -> Iterator[SourceItem]:
+    opener, empty = opener_of(options, source), SourceItem(source, problem=f"{source} contains no photos.")
+    try:
+        items = iter(open_source(source, opener, options.column))
+        for item in chain([next(items, empty)], items):
+            try:
+                opener.check(item.place)
+                yield item
+            except DataError as error:  # in another bucket than the source, whose keys it must not be sent
+                yield SourceItem(item.key, problem=str(error))
+    except (Unreachable, KeysRefused):
+        raise
+    except DataError as error:
+        yield SourceItem(source, problem=str(error))
+
+
+def _row(name: str, columns: Columns, i: int, classes: Sequence[str], extras: Sequence[str]) -> dict[str, Any]:
+    """Return the answer to photo number ``i`` of a batch, or why there is none."""
     if columns["error"][i] is not None:
-        return {"image": path, "error": columns["error"][i]}
-    return {
-        "image": path,
+        return {"image": name, "error": columns["error"][i]}
+    row = {
+        "image": name,
         "label": columns["label"][i],
         "probability": columns["probability"][i],
         "probabilities": dict(zip(classes, columns["probabilities"][i], strict=True)),
         "ood_score": columns[VERDICT][i],
         "is_ood": columns["is_ood"][i],
     }
+    more = {extra: columns[extra][i] for extra in extras if extra not in row}
+    return row | {name: value.tolist() if name == "embedding" else value for name, value in more.items()}
 
 
 def _many(options: Namespace, console: Console) -> int:
@@ -100,22 +127,12 @@ def _many(options: Namespace, console: Console) -> int:
     return answer_many(options.images[0], worker, options, console)
 
 
-def _expand(image: str) -> list[str]:
-    """The files of a folder and of all folders below it; anything else is taken as a file.
-
-    A folder without images stays as it is, to be refused by name.
-    """
-    if not Path(image).is_dir():
-        return [image]
-    return [str(path) for path in list_images(image, recursive=True)] or [image]
-
-
 def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:
     rows = [["image", "answer", "probability", "OOD score"]]
     for answer in answers:
         if "error" in answer:
             rows.append([answer["image"], "not read", "-", "-"])
         else:
-            said = answer_in_words(answer["label"], answer["is_ood"], doubt)
-            rows.append([answer["image"], said, percentage(answer["probability"]), f"{answer['ood_score']:.4f}"])
+            words = answer_in_words(answer["label"], answer["is_ood"], doubt)
+            rows.append([answer["image"], words, percentage(answer["probability"]), f"{answer['ood_score']:.4f}"])
     return columns(rows)
