@@ -219,7 +219,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Yield the events of ``fit``. Stop whenever you like: the classifier keeps what it has learned so far.
 
         Args:
-            images, labels, class_names, drop_classes, pooling and the other parts: as for ``fit``.
+            images, labels, class_names, drop_classes: as for ``fit``.
+            pooling, keep_rule, extra_loss, optimizer, scheduler: as for ``fit``.
             work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
                 was cut off goes on from there.
         """
