@@ -1,10 +1,11 @@
-"""The oldest Streamlit that pyproject.toml admits: the app starts on it, and draws every page."""
+"""The range of Streamlit in pyproject.toml: the oldest draws every page of the app; tests run on the newest."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,22 @@ from tests.raw_sockets import drawn, opened
 @pytest.fixture
 def oldest() -> Path:
     """The folder to import it from, fetched once. Where nothing can be fetched, the test is left out."""
-    (version,) = re.findall(r'"streamlit>=([\d.]+),', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    folder = ROOT / "build" / f"streamlit-{version}" / "site-packages"  # elsewhere it takes itself for a clone
+    (minor,) = re.findall(r'"streamlit>=([\d.]+),', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folder = ROOT / "build" / f"streamlit-{minor}" / "site-packages"  # elsewhere it takes itself for a clone
     if not folder.is_dir():
         began = folder.with_name("began")
         # toml is one that it needs, and the newest does not.
-        fetch = ["-m", "pip", "install", "--no-deps", "--upgrade", "--target", began, f"streamlit=={version}.*", "toml"]
+        fetch = ["-m", "pip", "install", "--no-deps", "--upgrade", "--target", began, f"streamlit=={minor}.*", "toml"]
         done = subprocess.run([sys.executable, *fetch], capture_output=True, text=True)
-        reason = f"Streamlit {version} could not be fetched: {done.stderr[-300:]}"
+        reason = f"Streamlit {minor} could not be fetched: {done.stderr[-300:]}"
         leave_out_without(reason if done.returncode else "")
         began.rename(folder)
     return folder
+
+
+def test_the_newest_streamlit_that_is_admitted_is_the_one_that_tests_run_on() -> None:
+    (above,) = re.findall(r'"streamlit>=[\d.]+,<1\.(\d+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert int(version("streamlit").split(".")[1]) == int(above) - 1, "update Streamlit, or test it and raise the limit"
 
 
 @pytest.mark.slow
