@@ -54,7 +54,7 @@ def imagenet(place: SetLocation) -> PhotoSet:
     names = class_names(place)
     folders = {split: _class_folders(place.photos / split) for split in ("train", "val")}
     synsets = sorted(set().union(*folders.values()))
-    train, val = (_listing(place.photos / split, class_folders, synsets, names) for split, class_folders in folders.items())
+    train, val = (_listing(place.photos / split, of_split, synsets, names) for split, of_split in folders.items())
     return PhotoSet(place.name, train, val, tuple(synsets), Listing(place.photos, class_names=train.class_names))
 
 
