@@ -6,7 +6,7 @@ handed on does not hold it. ``questions/NN.yaml`` is a list of
     question: What is asked?
     cell: The heading under which the answer is given
     answers:
-      - wrong: What somebody might think.
+      - wrong: A plausible mistake.
         feedback: What to think of.
       - right: What is so.
         feedback: Why it is so.
