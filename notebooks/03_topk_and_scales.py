@@ -254,7 +254,7 @@ show_figure(
 # explains.)
 
 # %%
-few = photos.few_shots if photos.own_folder() else photos.texture_crops
+few = photos.few_shots if photos.custom_folder() else photos.texture_crops
 train, test = few(shots=4, seed=0)
 images, labels = photos.with_names(train)
 # epochs, and how many pairs of photos are asked about

@@ -88,7 +88,7 @@ def sample_folder():
     return root
 
 
-root = photos.own_folder() or sample_folder()
+root = photos.custom_folder() or sample_folder()
 
 
 def show_tree(folder, depth=0, most=5):

@@ -603,7 +603,7 @@ show_figure(
 # are, one thing on each. The dot is the best region.
 
 # %%
-if photos.own_folder() is None:
+if photos.custom_folder() is None:
     mine = {name: load_image(by_name[name][0].path) for name in names}
     asked_of = classifier
 else:

@@ -1,15 +1,15 @@
 """The questions about a notebook, asked with buttons where a notebook is open, in plain text everywhere else.
 
-They lie apart from the notebooks, so that nobody reads the answer beside the question, and a notebook that is stored or
+They lie apart from the notebooks, so that the answer is not read beside the question, and a notebook that is stored or
 handed on does not hold it. ``questions/NN.yaml`` is a list of
 
     question: What is asked?
-    cell: The heading under which the answer is found
+    cell: The heading under which the answer is given
     answers:
-      - wrong: What somebody might think.
-        said: What to think of.
+      - wrong: A plausible mistake.
+        feedback: What to think of.
       - right: What is so.
-        said: Why it is so.
+        feedback: Why it is so.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ WIDTH = 95
 
 @dataclass(frozen=True)
 class PossibleAnswer:
-    """One of the answers to choose from, whether it is right, and a sentence for whoever chooses it."""
+    """One of the answers to choose from, whether it is right, and a sentence that is displayed once it is chosen."""
 
     text: str
     right: bool
-    said: str
+    feedback: str
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class QuizQuestion:
 
     Attributes:
         text: what is asked.
-        cell: the heading under which the answer is found.
+        cell: the heading under which the answer is given.
         answers: one of them is right.
     """
 
@@ -59,16 +59,16 @@ class QuizQuestion:
         """Return the reply to an answer: why it is right, or a hint and the cell to look at again.
 
         Raises:
-            ConfigError: it is none of the letters.
+            ConfigError: it is not one of the letters.
         """
-        given: Any = letter  # whatever was given
-        found = given.strip().lower() if isinstance(given, str) else ""
-        if len(found) != 1 or found not in self.letters:
+        given: Any = letter  # of any type
+        chosen = given.strip().lower() if isinstance(given, str) else ""
+        if len(chosen) != 1 or chosen not in self.letters:
             raise ConfigError(f"{letter!r} is not one of the answers; choose one of {listed(list(self.letters))}.")
-        answer = self.answers[self.letters.index(found)]
+        answer = self.answers[self.letters.index(chosen)]
         if answer.right:
-            return f"{found}) is right. {answer.said}"
-        return f"{found}) is not right. {answer.said} Look again at the cells under “{self.cell}”."
+            return f"{chosen}) is right. {answer.feedback}"
+        return f"{chosen}) is not right. {answer.feedback} Look again at the cells under “{self.cell}”."
 
 
 def questions_of(notebook: int) -> tuple[QuizQuestion, ...]:
@@ -84,7 +84,7 @@ def questions_of(notebook: int) -> tuple[QuizQuestion, ...]:
 
 def _question(entry: dict[str, Any]) -> QuizQuestion:
     answers = tuple(
-        PossibleAnswer(each["right" if "right" in each else "wrong"], "right" in each, each["said"])
+        PossibleAnswer(each["right" if "right" in each else "wrong"], "right" in each, each["feedback"])
         for each in entry["answers"]
     )
     return QuizQuestion(entry["question"], entry["cell"], answers)
@@ -93,8 +93,8 @@ def _question(entry: dict[str, Any]) -> QuizQuestion:
 def quiz(notebook: int, number: int, answer: str | None = None) -> None:
     """Ask a question about a notebook, or reply to an answer.
 
-    The question is printed. In a notebook, with ipywidgets, buttons stand below it, and the reply to an answer
-    appears beside them; elsewhere the call is repeated with a letter.
+    The question is printed. In a notebook, with ipywidgets, buttons are displayed below it, and the reply to
+    an answer below them; elsewhere the call is repeated with a letter.
 
     Args:
         notebook: its number.
@@ -107,10 +107,10 @@ def quiz(notebook: int, number: int, answer: str | None = None) -> None:
     >>> quiz(11, 1)  # doctest: +SKIP
     >>> quiz(11, 1, "b")  # doctest: +SKIP
     """
-    found = questions_of(notebook)
-    if number not in range(1, len(found) + 1):
-        raise ConfigError(f"There is no question {number!r} for notebook {notebook}; it has 1 to {len(found)}.")
-    question = found[number - 1]
+    questions = questions_of(notebook)
+    if number not in range(1, len(questions) + 1):
+        raise ConfigError(f"There is no question {number!r} for notebook {notebook}; it has 1 to {len(questions)}.")
+    question = questions[number - 1]
     if answer is not None:
         print(textwrap.fill(question.reply(answer), WIDTH))
         return
@@ -138,13 +138,13 @@ def answer_buttons(question: QuizQuestion) -> Any:
     letters = widgets.ToggleButtons(
         options=list(question.letters), value=None, description="Answer", style={"button_width": "3em"}
     )
-    said = widgets.HTML()
+    reply_text = widgets.HTML()
 
     def reply(change: dict[str, Any]) -> None:
-        said.value = "" if change["new"] is None else escape(question.reply(change["new"]))
+        reply_text.value = "" if change["new"] is None else escape(question.reply(change["new"]))
 
     letters.observe(reply, "value")
-    return widgets.VBox([letters, said])
+    return widgets.VBox([letters, reply_text])
 
 
 def _in_a_notebook() -> bool:

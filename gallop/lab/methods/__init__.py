@@ -15,7 +15,7 @@ from gallop.lab.methods.classifier import MethodClassifier
 from gallop.lab.methods.interface import Fitted, Method, Setup, method_sight
 from gallop.lab.methods.linear_probe import LinearProbe
 from gallop.lab.methods.locoop import LoCoOp
-from gallop.lab.methods.prompt_learning import RUNS_OWN, USUAL_TRAINING, CoOp, GalLoPMethod, PromptLearner
+from gallop.lab.methods.prompt_learning import RUN_SETTINGS, USUAL_TRAINING, CoOp, GalLoPMethod, PromptLearner
 from gallop.lab.methods.tip_adapter import TipAdapter, TipAdapterF
 from gallop.lab.methods.zero_shot import ZeroShot
 from gallop.setting import settings_of
@@ -57,11 +57,11 @@ _METHOD_PRESET = "method_preset"
 
 
 def method_settings(name: str) -> list[str]:
-    """Return the settings of a method, by name: its own, and those of the training that prompt learners share."""
-    own = [field.name for field in fields(METHODS[name])]
+    """Return the settings of a method, by name: its fields, and those of the training that prompt learners share."""
+    method_fields = [field.name for field in fields(METHODS[name])]
     shared = settings_of(TrainConfig) if issubclass(METHODS[name], PromptLearner) else ()
     preset = [_METHOD_PRESET] if issubclass(METHODS[name], MethodConfig) else []
-    return own + [key for key in shared if key not in (*own, *RUNS_OWN)] + preset
+    return method_fields + [key for key in shared if key not in (*method_fields, *RUN_SETTINGS)] + preset
 
 
 def make_method(name: str, settings: Mapping[str, Any]) -> Method:
@@ -80,10 +80,10 @@ def make_method(name: str, settings: Mapping[str, Any]) -> Method:
         preset = method_preset(settings[_METHOD_PRESET])
         asked = {key: value for key, value in settings.items() if key != _METHOD_PRESET}
         settings = {key: getattr(preset, key) for key in settings_of(MethodConfig)} | asked
-    own = {field.name for field in fields(METHODS[name])}
-    taken = {key: value for key, value in settings.items() if key in own}
+    method_fields = {field.name for field in fields(METHODS[name])}
+    taken = {key: value for key, value in settings.items() if key in method_fields}
     if len(taken) < len(settings):
-        rest = {key: value for key, value in settings.items() if key not in own}
+        rest = {key: value for key, value in settings.items() if key not in method_fields}
         taken["preset"] = train_preset(taken.get("preset", USUAL_TRAINING), **rest)
     method: Method = METHODS[name](**taken)
     return method

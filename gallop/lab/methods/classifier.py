@@ -64,7 +64,7 @@ class MethodClassifier(AnswersByName, BaseEstimator):
     ) -> Self:
         """Learn from what holds photos and labels, or from images and their class names. Returns self.
 
-        What may be given is said at ``GalLoPClassifier.fit``.
+        ``GalLoPClassifier.fit`` lists what may be given.
 
         Raises DataError, ClassNameError or ImageError for input that cannot be used, in a sentence, and
         TrainingDiverged when a loss stops being a number.

@@ -33,7 +33,7 @@ class Setup:
     Attributes:
         backbone: frozen.
         seed: of everything that is drawn.
-        cache: of features; None keeps nothing beyond the training.
+        cache: of features; None stores nothing beyond the training.
         encoded: called with the number of encoded views and of all, (0, n) before the first, so that it can be shown,
             and timed apart from learning. Fresh views, which each step encodes for itself, are part of the step.
     """

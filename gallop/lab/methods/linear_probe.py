@@ -36,8 +36,8 @@ class FittedProbe:
     class_names: tuple[str, ...]
 
     def predict(self, features: ImageFeatures) -> Predictions:
-        found = self.regression.predict_proba(_unit(features))
-        return from_probabilities(self.class_names, found.astype(np.float32))
+        probabilities = self.regression.predict_proba(_unit(features))
+        return from_probabilities(self.class_names, probabilities.astype(np.float32))
 
 
 def _unit(features: ImageFeatures) -> NDArray[np.float64]:

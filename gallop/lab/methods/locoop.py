@@ -1,7 +1,7 @@
 """LoCoOp: CoOp that also learns from regions in which the class is not (Miyai et al., "LoCoOp: Few-Shot
 Out-of-Distribution Detection via Prompt Learning", NeurIPS 2023, arXiv 2306.01293).
 
-A region for which the photo's own class is not among the most similar ones shows something else: background, say. The
+A region for which the photo's class is not among the most similar ones shows something else: background, say. The
 text features are pushed away from it, by making the classes equally likely there.
 
 Shapes: B images, R regions, K classes.
@@ -33,8 +33,8 @@ def outlier_regularisation(logits: Tensor, labels: Tensor, rank: int) -> Tensor:
     Returns:
         a scalar (paper, eqs. 5 to 7); 0 where there is no such region.
     """
-    own = logits.gather(-1, labels[:, None, None].expand(-1, logits.shape[1], 1))
-    other = (logits > own).sum(dim=-1) >= rank  # (B, R)
+    label_logits = logits.gather(-1, labels[:, None, None].expand(-1, logits.shape[1], 1))
+    other = (logits > label_logits).sum(dim=-1) >= rank  # (B, R)
     log_p = logits[other].log_softmax(dim=-1)
     return (log_p.exp() * log_p).sum() / max(len(log_p), 1)
 
@@ -45,8 +45,8 @@ class LoCoOp(PromptLearner):
 
     Attributes:
         weight: the paper's lambda.
-        rank_share: its K as a share of the classes, at least one (so it is 1 for up to seven classes); it takes 200 of
-            1000.
+        rank_share: the paper's K as a fraction of the classes, at least one class (so it is 1 for up to seven classes);
+            the paper takes 200 of 1000.
     """
 
     weight: float = 0.25

@@ -23,7 +23,7 @@ from gallop.training.learn import EncodeEvent, learn
 
 @dataclass(frozen=True)
 class PromptedText:
-    """Answers from text features of the classes, whoever made them; temperature 1, no threshold."""
+    """Answers from text features of the classes, however they were made; temperature 1, no threshold."""
 
     model: PromptModel
     text: TextFeatures
@@ -36,8 +36,8 @@ class PromptedText:
 ONE_PROMPT = MethodConfig(global_prompts=1, topk=(), dropout=0.0)
 """A single global prompt, which is what CoOp and those after it learn."""
 
-RUNS_OWN = ("seed", "calibration_folds")
-"""Settings of a training that are no method's: the run has its seed, and nothing is held out."""
+RUN_SETTINGS = ("seed", "calibration_folds")
+"""Settings of a training that no method sets: the run sets the seed, and no photos are held out."""
 
 USUAL_TRAINING = TrainConfig()
 """The settings of a training by default."""
@@ -65,8 +65,8 @@ class PromptLearner:
         self.config(seed=0)  # refuses what cannot be used before anything is encoded
 
     def config(self, seed: int) -> TrainConfig:
-        own = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUNS_OWN}
-        return train_preset(self.preset, **own, calibration_folds=0, seed=seed)
+        overrides = {name: getattr(self, name, None) for name in settings_of(TrainConfig) if name not in RUN_SETTINGS}
+        return train_preset(self.preset, **overrides, calibration_folds=0, seed=seed)
 
     @property
     def method(self) -> MethodConfig:

@@ -5,7 +5,7 @@ Keys F (n, D) are the shots' features, values L (n, K) their labels as one-hot r
 
     logits = scale x f W' + alpha x exp(-beta (1 - f F')) L        (paper, eqs. 4 and 5)
 
-Tip-Adapter-F goes on from there and learns the keys. Two things differ from the authors' code: keys are divided by
+Tip-Adapter-F starts from there and learns the keys. Two things differ from the authors' code: keys are divided by
 their norms at every step, so that f F' stays a cosine, and W is the ensemble of seven templates on every set.
 
 Alpha and beta can be searched as the authors' code does (github.com/gaopengcuhk/Tip-Adapter, ``search_hp``). It takes
@@ -91,7 +91,7 @@ def votes_of(affinity: Tensor, values: Tensor, sharpness: float) -> Tensor:
 def search(asked: Sequence[Votes]) -> tuple[float, float]:
     """Return alpha and beta with which most held-out images are right; of equals, those under which it is likeliest."""
     labels = torch.cat([one.labels for one in asked])
-    best, found = (-1, 0.0), (0.0, 0.0)
+    best, pair = (-1, 0.0), (0.0, 0.0)
     for sharpness in SHARPNESSES:
         votes = [votes_of(one.affinity, one.values, sharpness) for one in asked]
         for weight in WEIGHTS:
@@ -99,8 +99,8 @@ def search(asked: Sequence[Votes]) -> tuple[float, float]:
             right = int((logits.argmax(dim=-1) == labels).sum())
             score = right, -float(F.cross_entropy(logits, labels))
             if score > best:
-                best, found = score, (weight, sharpness)
-    return found
+                best, pair = score, (weight, sharpness)
+    return pair
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from gallop.model.prompted import PromptModel
 from gallop.names.templates import PLACE, fill
 
 TEMPLATES = {"one": (f"{CONTEXT_INIT} {PLACE}",), "ensemble": ENSEMBLE_TEMPLATES}
-"""By name: the one that prompts start from, and the seven that CLIP's authors found to do as well as eighty."""
+"""By name: the one that prompts start from, and the seven that, as CLIP's authors report, do as well as eighty."""
 
 
 def template_features(backbone: Backbone, class_names: Sequence[str], templates: Sequence[str]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The paper's nineteen data sets, found by name in the folders where people have them.
+"""The paper's nineteen data sets, opened by name from the folders in which users have them.
 
 ``open_dataset("oxford_pets", "data").train.draw(16)`` gives what ``GalLoPClassifier.fit`` takes.
 """

@@ -12,7 +12,7 @@ from gallop.data.listing import Listing
 from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
 from gallop.images import IMAGE_SUFFIXES
-from gallop.lab.paper_sets.places import FoundSet, damaged, read_lines, subfolders
+from gallop.lab.paper_sets.places import SetLocation, damaged, read_lines, subfolders
 from gallop.names.class_names import clean_names
 
 SYNSET = r"n\d{8}"
@@ -20,7 +20,7 @@ CLASS_NAMES = "classnames.txt"
 _SORTER = "https://raw.githubusercontent.com/soumith/imagenetloader.torch/master/valprep.sh"
 
 
-def class_names(place: FoundSet) -> dict[str, str]:
+def class_names(place: SetLocation) -> dict[str, str]:
     """Return the names of the classes by synset, in the order of the class indices.
 
     They come from ``classnames.txt`` where the set, or the folder of ImageNet beside it, has one; otherwise they are
@@ -47,23 +47,23 @@ def class_names(place: FoundSet) -> dict[str, str]:
     }
 
 
-def imagenet(place: FoundSet) -> PhotoSet:
+def imagenet(place: SetLocation) -> PhotoSet:
     """Read ``train/`` and ``val/`` with a folder for each synset; val is the test set, as in every paper. Either will
     do.
     """
     names = class_names(place)
     folders = {split: _class_folders(place.photos / split) for split in ("train", "val")}
     synsets = sorted(set().union(*folders.values()))
-    train, val = (_listing(place.photos / split, found, synsets, names) for split, found in folders.items())
+    train, val = (_listing(place.photos / split, of_split, synsets, names) for split, of_split in folders.items())
     return PhotoSet(place.name, train, val, tuple(synsets), Listing(place.photos, class_names=train.class_names))
 
 
-def by_synset(place: FoundSet) -> PhotoSet:
+def by_synset(place: SetLocation) -> PhotoSet:
     """Read one folder of test images for each synset; of A and R there are 200, a part of the thousand."""
     return _test_alone(place, _class_folders(place.photos), class_names(place))
 
 
-def by_number(place: FoundSet) -> PhotoSet:
+def by_number(place: SetLocation) -> PhotoSet:
     """Read ImageNetV2: folders ``0`` to ``999``, which are the class indices. As text, 10 would come before 2."""
     names = class_names(place)
     order = list(names)
@@ -76,7 +76,7 @@ def by_number(place: FoundSet) -> PhotoSet:
     return _test_alone(place, {order[int(folder)]: folder for folder in folders}, names)
 
 
-def _test_alone(place: FoundSet, folders: Mapping[str, str], names: Mapping[str, str]) -> PhotoSet:
+def _test_alone(place: SetLocation, folders: Mapping[str, str], names: Mapping[str, str]) -> PhotoSet:
     test = _listing(place.photos, folders, list(folders), names)
     nothing = Listing(test.root, class_names=test.class_names)
     return PhotoSet(place.name, nothing, test, tuple(folders), nothing)
@@ -86,13 +86,13 @@ def _class_folders(folder: Path) -> dict[str, str]:
     """The folders that are named by synset, by their synsets."""
     if not folder.is_dir():
         return {}
-    found = subfolders(folder, SYNSET)
-    if not found:
+    synsets = subfolders(folder, SYNSET)
+    if not synsets:
         raise DataError(
             f"{folder} contains no folders named by synset, such as n01440764. The validation images come as 50,000 "
             f"files in one folder. Sort them with {_SORTER}, or with torchvision.datasets.ImageNet(root, 'val')."
         )
-    return {synset: synset for synset in found}
+    return {synset: synset for synset in synsets}
 
 
 def _listing(root: Path, folders: Mapping[str, str], synsets: Sequence[str], names: Mapping[str, str]) -> Listing:
@@ -105,7 +105,7 @@ def _listing(root: Path, folders: Mapping[str, str], synsets: Sequence[str], nam
     number = {synset: i for i, synset in enumerate(synsets)}
     for synset, folder in folders.items():
         with os.scandir(root / folder) as entries:
-            found = sorted(entry.name for entry in entries if entry.name.lower().endswith(IMAGE_SUFFIXES))
-        files += [f"{folder}/{name}" for name in found if not name.startswith(".")]
+            images = sorted(entry.name for entry in entries if entry.name.lower().endswith(IMAGE_SUFFIXES))
+        files += [f"{folder}/{name}" for name in images if not name.startswith(".")]
         labels += [number[synset]] * (len(files) - len(labels))
     return Listing(root, tuple(files), tuple(labels), clean_names(names[synset] for synset in synsets))

@@ -51,10 +51,10 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
             f"{place.home} does not say which images of {known.title} are training images. Put {' and '.join(missing)} "
             f"there ({known.split}: {known.guide})."
         )
-    found = known.read(replace(place, files=tuple(filter(None, files))))
-    if not (len(found.train) or len(found.test) or len(found.photos)):
+    photo_set = known.read(replace(place, files=tuple(filter(None, files))))
+    if not (len(photo_set.train) or len(photo_set.test) or len(photo_set.photos)):
         raise DataError(f"{known.title} in {place.photos} contains no images. {_where_to_get(known)}")
-    return replace(found, folder=place.photos, split=known.split, whole=known.classes)
+    return replace(photo_set, folder=place.photos, split=known.split, whole=known.classes)
 
 
 def find_set(name: str) -> CatalogueEntry:

@@ -22,12 +22,12 @@ Kind = Literal["few-shot", "variant", "ood"]
 
 
 @dataclass(frozen=True)
-class FoundSet:
-    """A set that was found.
+class SetLocation:
+    """Where a set is on disk.
 
     Attributes:
         given: the folder that was given.
-        home: the set's own folder.
+        home: the folder of the set.
         photos: that of its photos.
         files: those that say how it is divided, in the order of ``CatalogueEntry.needs``.
     """
@@ -62,7 +62,7 @@ class CatalogueEntry:
         homes: where its folder may be, below the folder that is given; empty for that folder itself.
         photos: where the folder of photos may be, below its folder.
         address: where the photos are to be had.
-        read: gives the set once it was found.
+        read: gives the set from its location.
         split: who divided it, such as "CoOp's split".
         needs: files that say how it is divided, to be had where ``guide`` says.
         inside: pattern of a name that must be in the folder of photos; empty for any.
@@ -77,7 +77,7 @@ class CatalogueEntry:
     homes: tuple[str, ...]
     photos: tuple[str, ...]
     address: str
-    read: Callable[[FoundSet], PhotoSet]
+    read: Callable[[SetLocation], PhotoSet]
     split: str
     needs: tuple[str, ...] = ()
     guide: str = ""
@@ -85,7 +85,7 @@ class CatalogueEntry:
     torchvision: str | None = None
     aliases: tuple[str, ...] = ()
 
-    def locate(self, root: Path) -> FoundSet | None:
+    def locate(self, root: Path) -> SetLocation | None:
         """Return where the set is below ``root``; None when it is not there."""
         for home in (*self.homes, ""):
             for photos in self.photos:
@@ -93,15 +93,15 @@ class CatalogueEntry:
                 # The given folder itself is taken for the photos only where a look inside agrees.
                 inside = self.inside or ("" if home or photos else rf".*({'|'.join(map(re.escape, IMAGE_SUFFIXES))})")
                 if folder.is_dir() and (not inside or _holds(folder, inside)):
-                    return FoundSet(self.name, root, root / home, folder)
+                    return SetLocation(self.name, root, root / home, folder)
         return None
 
 
 def _holds(folder: Path, pattern: str) -> bool:
     matches = re.compile(pattern, re.IGNORECASE).fullmatch
     try:
-        with os.scandir(folder) as found:
-            return any(matches(entry.name) for entry in found)
+        with os.scandir(folder) as entries:
+            return any(matches(entry.name) for entry in entries)
     except OSError:
         return False
 
@@ -142,5 +142,5 @@ def damaged(path: Path, line: object) -> DataError:
 
 def subfolders(folder: Path, pattern: str) -> Sequence[str]:
     """Return the names of the folders inside, sorted, that match."""
-    with os.scandir(folder) as found:
-        return sorted(entry.name for entry in found if re.fullmatch(pattern, entry.name) and entry.is_dir())
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if re.fullmatch(pattern, entry.name) and entry.is_dir())

@@ -12,13 +12,13 @@ from gallop.data.listing import Listing
 from gallop.data.photo_set import PhotoSet
 from gallop.images import list_images
 from gallop.lab.paper_sets.imagenet import SYNSET, by_number, by_synset, imagenet
-from gallop.lab.paper_sets.places import CatalogueEntry, FoundSet
+from gallop.lab.paper_sets.places import CatalogueEntry, SetLocation
 from gallop.lab.paper_sets.split_files import aircraft, coop_split
 
 _GUIDE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
 """How CoOp's authors lay out every set, with the addresses of their split files."""
 _PHOTO = "a photo of a {}."
-"""The sentence of the sets that have none of their own."""
+"""The sentence for sets that CoOp has no special one for."""
 _DTD = "https://www.robots.ox.ac.uk/~vgg/data/dtd/"
 _AIRCRAFT = "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/"
 _OUTLIERS = "https://github.com/deeplearning-wisc/large_scale_ood"
@@ -67,7 +67,7 @@ def _variant(
     *,
     homes: tuple[str, ...],
     photos: tuple[str, ...],
-    read: Callable[[FoundSet], PhotoSet] = by_synset,
+    read: Callable[[SetLocation], PhotoSet] = by_synset,
     inside: str = SYNSET,
     aliases: tuple[str, ...] = (),
 ) -> CatalogueEntry:
@@ -76,7 +76,7 @@ def _variant(
     )
 
 
-def _photos(place: FoundSet) -> PhotoSet:
+def _photos(place: SetLocation) -> PhotoSet:
     """All images below the folder, in natural order."""
     nothing = Listing(place.photos)
     files = tuple(path.relative_to(place.photos).as_posix() for path in list_images(place.photos, recursive=True))

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from gallop.data.listing import Listing
 from gallop.data.photo_set import PhotoSet
 from gallop.errors import DataError
-from gallop.lab.paper_sets.places import FoundSet, damaged, read_json, read_lines
+from gallop.lab.paper_sets.places import SetLocation, damaged, read_json, read_lines
 from gallop.names.class_names import clean_names, folder_to_name
 
 ListedFile = tuple[str, int, str]
@@ -18,7 +18,7 @@ Splits = Mapping[str, Sequence[ListedFile]]
 _SPLITS = ("train", "val", "test")
 
 
-def divided(place: FoundSet, splits: Splits, origin: Path) -> PhotoSet:
+def divided(place: SetLocation, splits: Splits, origin: Path) -> PhotoSet:
     """Return a set from the files of its splits, which share one class list.
 
     Args:
@@ -81,7 +81,7 @@ def absent(root: Path, files: Iterable[str]) -> list[str]:
     return gone
 
 
-def coop_split(place: FoundSet) -> PhotoSet:
+def coop_split(place: SetLocation) -> PhotoSet:
     """Read CoOp's ``split_zhou_*.json``: for each split a list of [path, number of the class, its name]."""
     (path,) = place.files
     data = read_json(path)
@@ -101,7 +101,7 @@ def coop_split(place: FoundSet) -> PhotoSet:
     return divided(place, splits, path)
 
 
-def aircraft(place: FoundSet) -> PhotoSet:
+def aircraft(place: SetLocation) -> PhotoSet:
     """Read ``images_variant_*.txt``: the number of a photo and the name of its variant, one of ``variants.txt``."""
     variants, *lists = place.files
     numbers = {name: i for i, name in enumerate(read_lines(variants))}

@@ -1,4 +1,4 @@
-"""Charts and tables of numbers: a cell gives numbers and names, and how they look is said here."""
+"""Charts and tables of numbers: a cell gives numbers and names, and this module decides how they look."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gallop.wording import as_drawn, shortened
 MAP_COLOURS = COLOURS[1]
 """Of maps and tables."""
 _BLUE = "#4477aa"
-_LETTER = 0.075  # inches that a letter of a name takes, with its share of the gap to the next name
+_LETTER = 0.075  # inches that a letter of a name takes, with its part of the gap to the next name
 _LONGEST = 28  # letters of a name beside an axis: longer ones would leave a chart no room
 
 Numbers = Sequence[float] | NDArray[Any]
@@ -32,13 +32,13 @@ class Frame(TypedDict, total=False):
     Attributes:
         labels: below and at the left.
         title: above.
-        size: inches of a figure of its own, (width, height).
+        size: inches of a new figure, (width, height).
         axis: where to draw; without it a figure is made.
         limits: lowest and highest y.
         dotted: places on x that get a dotted line from top to bottom.
         level: places on y that get a thin line from left to right.
-        legend: where the names of what is drawn stand: a word of matplotlib's, or "beside" the chart, where none hides
-            anything; "" for none.
+        legend: where the names of what is drawn are listed: a location of matplotlib's, or "beside" the chart, where
+            they hide nothing; "" for no legend.
     """
 
     labels: tuple[str, str]
@@ -66,15 +66,15 @@ def line_chart(
     Args:
         x: (S,), the same for all.
         curves: by name, (S,); or (S, n), lines of one name and colour.
-        colours: one a name; none for matplotlib's own.
+        colours: one a name; none for matplotlib's colours.
         styles: by name, what its line has beside the colour, in matplotlib's words.
         marker: of every number, in matplotlib's words; "" for none.
         log: whether x is drawn logarithmically.
     """
     axis = _axis_of(frame)
     for number, (name, y) in enumerate(curves.items()):
-        own = {"color": colours[number]} if colours else {}
-        first, *_ = axis.plot(x, y, **{"marker": marker, "markersize": 4, **own, **(styles or {}).get(name, {})})
+        colour = {"color": colours[number]} if colours else {}
+        first, *_ = axis.plot(x, y, **{"marker": marker, "markersize": 4, **colour, **(styles or {}).get(name, {})})
         first.set_label(as_drawn(name))
     if log:
         axis.set_xscale("log")
@@ -82,7 +82,7 @@ def line_chart(
 
 
 def tries_chart(
-    found: Mapping[int, Numbers],
+    tries: Mapping[int, Numbers],
     *,
     each: str,
     halves: Sequence[float] = (),
@@ -92,17 +92,17 @@ def tries_chart(
     """Draw the means of several tries over a number that was tried, with every single one.
 
     Args:
-        found: by number, what each try gave.
+        tries: by number, the value of each try.
         each: what one try is called.
         halves: half the width of the interval around each mean; none draws no band.
         log: whether the number is drawn logarithmically.
     """
-    axis, x = _axis_of(frame), list(found)
-    means = np.array([np.mean(values) for values in found.values()])
+    axis, x = _axis_of(frame), list(tries)
+    means = np.array([np.mean(values) for values in tries.values()])
     if len(halves):
         axis.fill_between(x, means - halves, means + halves, color=_BLUE, alpha=0.2, label="95% interval")
     axis.plot(x, means, color=_BLUE, marker="o", label="mean")
-    for number, values in found.items():
+    for number, values in tries.items():
         label = as_drawn(each) if number == x[0] else None
         axis.plot([number] * len(values), values, "_", color="black", label=label)
     if log:
@@ -178,19 +178,19 @@ def number_table(
     """Draw a table (rows, columns) in colours, brighter where more, and its numbers if they are asked for.
 
     Args:
-        form: how a number is written, such as "{:.0%}"; "" writes none. A zero of whole numbers is left blank.
+        form: how a number is written, such as "{:.0%}"; "" writes none. A zero among integers is left blank.
         limits: numbers of the first and the last colour; None for the lowest and the highest.
-        size: inches of a figure of its own, (width, height); None for as many as the names need.
+        size: inches of a new figure, (width, height); None for as many as the names need.
         axis: where to draw; None makes a figure.
         labels: of the columns (below) and of the rows (at the left).
         bar: what the colours mean, beside a bar of them; "" for no bar.
     """
-    found = np.asarray(values)
+    table = np.asarray(values)
     axis = axis or _axis_of({"size": size or _table_size(rows, columns)})
-    low, high = limits or (found.min(), found.max())
-    drawn = axis.imshow(found, cmap=colours, vmin=low, vmax=high, aspect="auto")
-    for (row, column), value in np.ndenumerate(found) if form else ():
-        words = "" if found.dtype.kind in "iu" and value == 0 else form.format(value)
+    low, high = limits or (table.min(), table.max())
+    drawn = axis.imshow(table, cmap=colours, vmin=low, vmax=high, aspect="auto")
+    for (row, column), value in np.ndenumerate(table) if form else ():
+        words = "" if table.dtype.kind in "iu" and value == 0 else form.format(value)
         colour = "black" if value > (low + high) / 2 else "white"
         axis.text(column, row, words, ha="center", va="center", fontsize=8, color=colour)
     _names_along(axis, columns, rows)
@@ -202,7 +202,7 @@ def number_table(
 
 def confusion_table(counts: NDArray[np.integer], names: Sequence[str]) -> Figure:
     """Draw how often (K, K) photos of a class (rows) were given a name (columns)."""
-    return number_table(counts, names, names, form="{}", labels=("said", "label"))
+    return number_table(counts, names, names, form="{}", labels=("predicted", "label"))
 
 
 def _table_size(rows: Sequence[str], columns: Sequence[str]) -> tuple[float, float]:

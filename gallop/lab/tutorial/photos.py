@@ -1,9 +1,9 @@
-"""The photos of the notebooks: the sample's, those inside the wheels of scikit-image and scikit-learn, or your own;
+"""The photos of the notebooks: the sample's, those inside the wheels of scikit-image and scikit-learn, or yours;
 and photos made of photos: another domain, a thing cut out by its mask, a thing in another photo.
 
 Environment variables choose, before Jupyter starts:
 
-* ``GALLOP_PHOTOS=my/photos``: your own photos, one folder a class, best with ``train/`` and ``test/`` above them.
+* ``GALLOP_PHOTOS=my/photos``: your photos, one folder a class, best with ``train/`` and ``test/`` above them.
 * ``FAST=1``: short trainings, as in the tests.
 """
 
@@ -30,7 +30,7 @@ from gallop.sample import SamplePhoto, sample_folder, sample_mask, sample_photos
 FAST = os.environ.get("FAST") == "1"
 
 _FILES = {
-    # name: (package, file); who took them, and that they may be used, is said in skimage.data and in sklearn's README
+    # name: (package, file); skimage.data and sklearn's README name the photographers and the licences
     "cat": ("skimage", "data/chelsea.png"),
     "coffee": ("skimage", "data/coffee.png"),
     "rocket": ("skimage", "data/rocket.jpg"),
@@ -52,7 +52,7 @@ THINGS = ("cat", "coffee", "rocket", "motorcycle", "astronaut", "temple", "flowe
 TEXTURES = ("brick", "grass", "gravel")
 """One large photo each, in grey, from which crops are cut."""
 MOST_CLASSES = 40
-"""Of your own folder; of more, the pictures and tables of a notebook would show nothing."""
+"""Of your folder; with more, the pictures and tables of a notebook would show nothing."""
 _TESTS = 20  # of each class, in a folder that is not split
 DOMAINS = ("blur", "sketch", "dark")
 
@@ -67,12 +67,12 @@ def sample(name: str) -> Photo:
     if name not in _FILES:
         raise ValueError(f"There is no photo {name!r}; choose one of {', '.join(_FILES)}.")
     package, file = _FILES[name]
-    found = find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
         raise ImportError(
             f"The photo {name!r} is part of {package}. Install it: pip install 'gallop-explorer[notebooks]'."
         )
-    return load_image(Path(found.submodule_search_locations[0], file), name=name)
+    return load_image(Path(spec.submodule_search_locations[0], file), name=name)
 
 
 def texture_crops(
@@ -105,7 +105,7 @@ def _crops(image: Image.Image, name: str, count: int, size: int, rng: np.random.
         yield load_image(image.crop((x, y, x + size, y + size)), name=f"{name} {i + 1}")
 
 
-def own_folder() -> Path | None:
+def custom_folder() -> Path | None:
     """Return the folder that GALLOP_PHOTOS names; None where it is not set."""
     chosen = os.environ.get("GALLOP_PHOTOS")
     if not chosen:
@@ -119,10 +119,10 @@ def own_folder() -> Path | None:
 
 
 def by_class(most: int = 5) -> dict[str, list[Photo]]:
-    """Return photos by class name: up to so many of each class of your own folder (of those to test with), or the
+    """Return photos by class name: up to so many of each class of your folder (of those to test with), or the
     sample photos of things, one each.
     """
-    folder = own_folder()
+    folder = custom_folder()
     if folder is None:
         return {name: [sample(name)] for name in THINGS}
     return _by_class(_parts(folder)[1].draw(most, allow_fewer=True))
@@ -135,7 +135,7 @@ def few_shots(shots: int, seed: int = 0, tests: int = 20) -> tuple[dict[str, lis
 
 
 def few_labelled(shots: int, seed: int = 0, tests: int = 20) -> tuple[LabelledPhotos, LabelledPhotos]:
-    """Return (train, test), from your own folder where there is one, otherwise from the sample project: candles, mugs,
+    """Return (train, test), from your folder where there is one, otherwise from the sample project: candles, mugs,
     teapots and vases, of each up to 8 photos to learn from and 6 to test with. Both have the same classes.
 
     A draw of few shots is part of a draw of more of the same seed, and the test photos are always the same: those in
@@ -144,7 +144,7 @@ def few_labelled(shots: int, seed: int = 0, tests: int = 20) -> tuple[LabelledPh
     Raises:
         DataError: fewer than two classes, or one with a single photo.
     """
-    train, test = _parts(own_folder() or sample_folder())
+    train, test = _parts(custom_folder() or sample_folder())
     return train.draw(shots, seed=seed, allow_fewer=True), test.draw(tests, allow_fewer=True)
 
 
@@ -190,7 +190,7 @@ def _parts(folder: Path) -> tuple[LabelledPhotos, LabelledPhotos]:
 
 
 def _split(photos: LabelledPhotos) -> tuple[LabelledPhotos, LabelledPhotos]:
-    """Photos that nobody has split: a third of each class to test with, whatever their files are called."""
+    """Photos that are not split: a third of each class to test with, whatever their files are called."""
     held = set[int]()
     for label, name in enumerate(photos.class_names):
         members = sorted((i for i, other in enumerate(photos.labels) if other == label), key=photos.hashes.__getitem__)
@@ -205,9 +205,9 @@ def _split(photos: LabelledPhotos) -> tuple[LabelledPhotos, LabelledPhotos]:
 
 def _of(photos: LabelledPhotos, names: list[str]) -> LabelledPhotos:
     """The photos of some of the classes."""
-    kept = [i for i, name in enumerate(photos.names) if name in names]
-    labels = tuple(names.index(photos.names[i]) for i in kept)
-    return replace(photos.take(kept), labels=labels, class_names=tuple(names))
+    chosen = [i for i, name in enumerate(photos.names) if name in names]
+    labels = tuple(names.index(photos.names[i]) for i in chosen)
+    return replace(photos.take(chosen), labels=labels, class_names=tuple(names))
 
 
 def _by_class(dataset: LabelledPhotos) -> dict[str, list[Photo]]:
@@ -223,7 +223,7 @@ def domain(photo: Photo, kind: str) -> Photo:
     if kind == "blur":
         image = image.filter(ImageFilter.GaussianBlur(min(image.size) / 50))
     elif kind == "sketch":
-        # A pencil: grey, divided by its own blurred light, so that only edges stay dark.
+        # A pencil: grey, divided by its blurred light, so that only edges stay dark.
         grey = ImageOps.grayscale(image)
         soft = ImageOps.invert(grey).filter(ImageFilter.GaussianBlur(min(image.size) / 50))
         light = np.asarray(grey, np.float32) * 255 / np.maximum(255 - np.asarray(soft, np.float32), 1)
@@ -261,12 +261,12 @@ def cut_out(photo: Photo) -> tuple[Image.Image, Image.Image]:
 
 
 def with_thing(
-    background: Photo, other: Photo, share: float, *, right: bool = False
+    background: Photo, other: Photo, fraction: float, *, right: bool = False
 ) -> tuple[Photo, NDArray[np.bool_]]:
     """Put the thing of another photo into a lower corner.
 
     Args:
-        share: its longer side, as a part of the side of the square that the background becomes.
+        fraction: its longer side, as a fraction of the side of the square that the background becomes.
         right: the corner.
 
     Returns:
@@ -275,7 +275,7 @@ def with_thing(
     side = min(background.width, background.height)
     scene = ImageOps.fit(background.image, (side, side))
     thing, mask = cut_out(other)
-    factor = share * side / max(thing.size)
+    factor = fraction * side / max(thing.size)
     width, height = (max(round(length * factor), 1) for length in thing.size)
     thing, mask = thing.resize((width, height)), mask.resize((width, height))
     corner = (side - width if right else 0), side - height

@@ -32,7 +32,7 @@ class MethodSettings:
 class Rule:
     """Settings of methods that learn, on some sets and at some shots; empty for all of them.
 
-    A method takes those that it has. What a line says of itself goes before, and so does a later rule.
+    A method takes those that it has. The settings of a line precede those of rules, a later rule an earlier one.
     """
 
     settings: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Ablation:
-    """Variants of a method at shots and sets of their own; ``sets`` is None for all."""
+    """Variants of a method, and the shots and sets that they are run on; ``sets`` is None for all."""
 
     variants: Mapping[str, MethodSettings]
     shots: tuple[int, ...]
@@ -91,7 +91,7 @@ class Claim:
 
     Attributes:
         relation: of ``better`` to ``than``: "above", "below", or "not below" (by more than ``margin``, a fraction).
-        test: only figures on the test photos of this set, of runs that were trained elsewhere; empty for the own ones.
+        test: only figures on the test photos of this set, of runs trained elsewhere; empty for the training set.
     """
 
     claim: str
@@ -109,7 +109,8 @@ class Published:
 
     Attributes:
         values: fractions by set, or by group of unknown photos where the metric is about these; ``AVERAGE`` for all.
-        trained: the set that was learned from where ``values`` are about others ("transfer"); empty for each its own.
+        trained: the set that was learned from, where ``values`` are about others ("transfer"); empty where both are the
+            same.
         source: where they can be read.
     """
 
@@ -157,19 +158,19 @@ class Spec:
     @property
     def lines(self) -> dict[str, Line]:
         """Every line of the tables by its label, methods first."""
-        found = [Line(heading, "", recipe, self.shots, None) for heading, recipe in self.methods.items()]
+        lines = [Line(heading, "", recipe, self.shots, None) for heading, recipe in self.methods.items()]
         for group, each in self.ablations.items():
-            found += [Line(name, group, recipe, each.shots, each.sets) for name, recipe in each.variants.items()]
-        return {line.label: line for line in found}
+            lines += [Line(name, group, recipe, each.shots, each.sets) for name, recipe in each.variants.items()]
+        return {line.label: line for line in lines}
 
     def rules(self, method: str, name: str, shots: int) -> dict[str, Any]:
         """Return the settings that the rules have for a method on a set at a number of shots."""
-        found: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         for rule in self.settings:
             asked = ((rule.methods, method), (rule.sets, name), (rule.shots, shots))
             if all(not of or it in of for of, it in asked):
-                found.update(rule.settings)
-        return found
+                settings.update(rule.settings)
+        return settings
 
 
 def label_of(heading: str, group: str = "") -> str:

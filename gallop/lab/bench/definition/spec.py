@@ -61,21 +61,21 @@ class Section(dict[str, Any]):
 
     Args:
         where: what it is called in messages.
-        keys: those it may have; None for names of the user's own.
+        keys: those it may have; None for names that the user chooses.
 
     Raises:
         BenchError: no mapping, or a key that it may not have. The methods raise it for absent keys and other values.
     """
 
-    def __init__(self, where: str, found: Any, keys: Collection[str] | None = None) -> None:
-        if not isinstance(found, dict):
+    def __init__(self, where: str, value: Any, keys: Collection[str] | None = None) -> None:
+        if not isinstance(value, dict):
             raise BenchError(f"{where} must be a mapping, with a line `key: value` for each entry.")
-        for key in found:
+        for key in value:
             if not isinstance(key, str):
                 raise BenchError(f"{where}: the key {key!r} must be text. Put it in quotes.")
             if keys is not None and key not in keys:
                 raise BenchError(f"{where} has no key {key!r}; its keys are {', '.join(keys)}.")
-        super().__init__(found)
+        super().__init__(value)
         self.where = where
 
     def __missing__(self, key: str) -> Any:
@@ -111,12 +111,12 @@ class Section(dict[str, Any]):
         return float(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return different texts; one may stand alone. None where the key is absent."""
+        """Return different texts; a single one needs no list. None where the key is absent."""
         what = "a list of names, with numbers, yes and no in quotes"
         return self._several(key, _is_text, what) if key in self else ()
 
-    def wholes(self, key: str, least: int) -> tuple[int, ...]:
-        """Return different whole numbers; one may stand alone."""
+    def integers(self, key: str, least: int) -> tuple[int, ...]:
+        """Return different integers; a single one needs no list."""
         what = f"a list of whole numbers of {least} or more, such as [1, 2, 4]"
         return self._several(key, lambda value: type(value) is int and value >= least, what)
 
@@ -151,8 +151,8 @@ def read_spec(name: str) -> Spec:
         text = read_text(path, LARGEST_SPEC)
     except FileNotFoundError as error:
         raise BenchError(
-            f"There is no benchmark {name!r}. The shipped ones are {', '.join(shipped)}. For your own, give a YAML "
-            "file."
+            f"There is no benchmark {name!r}. The shipped ones are {', '.join(shipped)}. For another one, give a "
+            "YAML file."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} cannot be read ({error}). Give a YAML file in UTF-8.") from error
@@ -162,18 +162,18 @@ def read_spec(name: str) -> Spec:
 def parse_spec(text: str, source: str) -> Spec:
     """Return a benchmark from YAML. Raises BenchError."""
     try:
-        found = yaml.load(text, _PlainLoader)
+        content = yaml.load(text, _PlainLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BenchError(f"{source} is not valid YAML: {' '.join(str(error).split())}.") from error
-    top = Section(source, found, [field.name for field in fields(Spec)])
-    shots, transfer = top.wholes("shots", 1), top.section("transfer")
+    top = Section(source, content, [field.name for field in fields(Spec)])
+    shots, transfer = top.integers("shots", 1), top.section("transfer")
     spec = Spec(
         name=top.text("name"),
         about=top.text("about", ""),
         backbone=top.text("backbone", "mini"),
         sets=_folders(top, "sets"),
         shots=shots,
-        seeds=top.wholes("seeds", 0),
+        seeds=top.integers("seeds", 0),
         methods=_recipes(top.section("methods")),
         regions=_kind(top, "value"),
         settings=tuple(map(_rule, top.sections("settings"))),
@@ -222,7 +222,7 @@ def _rule(section: Section) -> Rule:
         settings,
         methods=section.texts("methods"),
         sets=_folders(section, "sets"),
-        shots=section.wholes("shots", 1) if "shots" in section else (),
+        shots=section.integers("shots", 1) if "shots" in section else (),
     )
 
 
@@ -238,7 +238,7 @@ def _ablation(section: Section, name: str, shots: tuple[int, ...]) -> Ablation:
     group = section.section(name, ("shots", "sets", "variants"))
     return Ablation(
         variants=_recipes(group.section("variants")),
-        shots=group.wholes("shots", 1) if "shots" in group else shots,
+        shots=group.integers("shots", 1) if "shots" in group else shots,
         sets=_folders(group, "sets") if "sets" in group else None,
     )
 
@@ -266,7 +266,7 @@ def _claim(section: Section) -> Claim:
 
 
 def _shots(section: Section) -> int:
-    shots = section.wholes("shots", 1)
+    shots = section.integers("shots", 1)
     if len(shots) != 1:
         raise BenchError(f"{section.place('shots')} must be one whole number.")
     return shots[0]

@@ -60,14 +60,14 @@ def accuracy_over_shots(results: Results) -> Figure | None:
     figure = Figure(figsize=(7.4, _HEIGHT), layout="constrained")
     axes, shown = _tidy(figure.subplots()), set[int]()
     for number, label in enumerate(results.spec.methods if sets else ()):
-        found = {n: cell([results.sample(label, "accuracy", n, name) for name in sets]) for n in results.spec.shots}
-        x = [n for n, each in found.items() if each.mean is not None]
-        y = np.array([_percent(found[n].mean) for n in x])
+        cells = {n: cell([results.sample(label, "accuracy", n, name) for name in sets]) for n in results.spec.shots}
+        x = [n for n, each in cells.items() if each.mean is not None]
+        y = np.array([_percent(cells[n].mean) for n in x])
         look = _look(number, label)
         if results.untaught(label) and x:
             axes.axhline(y[0], color=look["color"], linestyle="--", linewidth=1.4, label=look["label"])
         elif x:
-            half = np.array([_percent(found[n].spread) for n in x])
+            half = np.array([_percent(cells[n].spread) for n in x])
             axes.plot(x, y, **look, markersize=5, linewidth=1.8)
             axes.fill_between(x, y - half, y + half, color=look["color"], alpha=0.15, linewidth=0)
             shown.update(x)
@@ -98,9 +98,9 @@ def robustness(results: Results) -> Figure | None:
     figure = Figure(figsize=(6.6 * len(panels), _HEIGHT), layout="constrained")
     for axes, (source, target, points) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _tidy(axes)
-        for number, label, (own, other) in points:
-            spreads = {"xerr": _percent(own.spread), "yerr": _percent(other.spread)}
-            axes.errorbar(_percent(own.mean), _percent(other.mean), **spreads, **_look(number, label), **_DOT)
+        for number, label, (at_source, at_target) in points:
+            spreads = {"xerr": _percent(at_source.spread), "yerr": _percent(at_target.spread)}
+            axes.errorbar(_percent(at_source.mean), _percent(at_target.mean), **spreads, **_look(number, label), **_DOT)
         axes.set_xlabel(as_drawn(f"accuracy on {source}, the training set ({counted(shots, 'shot')}; %)"))
         axes.set_ylabel(as_drawn(f"accuracy on {target} (%)"))
         _name_beside(axes)
@@ -112,18 +112,18 @@ def unknown_photos(results: Results) -> Figure | None:
     shots, asked = results.main_shots, sets_asked(results, "")
     rows = []
     for label in results.spec.methods:
-        found = {
+        cells = {
             score: cell([results.sample(label, f"fpr95/{score}", shots, name) for name in asked])
             for score in results.scores(label)
         }
-        found = {score: each for score, each in found.items() if each.mean is not None}
-        rows += [(label, found)] if found else []
+        cells = {score: each for score, each in cells.items() if each.mean is not None}
+        rows += [(label, cells)] if cells else []
     if not rows:
         return None
     figure = Figure(figsize=(7.4, 1.3 + 1.3 * _ROW * len(rows)), layout="constrained")
     axes, named = _tidy(figure.subplots()), set[str]()
-    for y, (_, found) in enumerate(rows):
-        for score, each in found.items():
+    for y, (_, cells) in enumerate(rows):
+        for score, each in cells.items():
             look = _look_of_score(score) | ({} if score in named else {"label": score})
             axes.errorbar(_percent(each.mean), y, xerr=_percent(each.spread), **look, **_DOT)
             named.add(score)
@@ -168,11 +168,11 @@ def ablations(results: Results) -> Figure | None:
 def _common_sets(results: Results) -> list[str]:
     """The sets on which every point of the curves has a figure: over others, steps would come from the sets."""
     points = [(label, shots) for label in results.spec.methods for shots in results.spec.shots]
-    found = [
+    with_figures = [
         {name for name in results.plan.sets if results.sample(label, "accuracy", shots, name).values}
         for label, shots in points
     ]
-    return [name for name in results.plan.sets if all(name in sets for sets in found if sets)]
+    return [name for name in results.plan.sets if all(name in sets for sets in with_figures if sets)]
 
 
 def _tidy(axes: Axes) -> Axes:
@@ -201,7 +201,7 @@ def _look(number: int, label: str) -> dict[str, Any]:
 
 
 def _look_of_score(score: str) -> dict[str, Any]:
-    """The colour and marker of a score: its own, or what is left of the palette for scores that came later."""
+    """The colour and marker of a score: from the list, or for scores that came later, from the end of the palette."""
     looks = (*_SCORE_LOOKS, *zip(reversed(_HUES), reversed(_MARKERS), strict=True))
     colour, marker = looks[list(SCORES).index(score) % len(looks) if score in SCORES else -1]
     return {"color": colour, "marker": marker}

@@ -62,7 +62,7 @@ def judge_claim(results: Results, claim: Claim) -> Verdict:
     by_set, planned = _differences(results, claim)
     if not by_set:
         return Verdict(claim, NO_FIGURES, planned=planned)
-    means = [fmean(found.values()) for found in by_set.values()]
+    means = [fmean(differences.values()) for differences in by_set.values()]
     over = "sets" if len(means) > 2 else "seeds"
     interval = mean_interval(means if over == "sets" else _by_seed(by_set))
     mean = fmean(means)
@@ -90,7 +90,7 @@ def mean_interval(values: list[float]) -> tuple[float, float] | None:
 
 def _differences(results: Results, claim: Claim) -> tuple[dict[str, dict[int, float]], int]:
     """set -> seed -> difference, and how many there are to be."""
-    found: dict[str, dict[int, float]] = {}
+    by_set: dict[str, dict[int, float]] = {}
     planned = 0
     for name in results.plan.sets:
         if claim.test and claim.test not in results.spec.transfer.get(name, ()):
@@ -105,14 +105,14 @@ def _differences(results: Results, claim: Claim) -> tuple[dict[str, dict[int, fl
             continue
         seeds = common_seeds([better, than]) or ([0] if better.untaught and than.untaught else [])
         if seeds:
-            found[name] = {seed: better.at(seed) - than.at(seed) for seed in seeds}
-    return found, planned
+            by_set[name] = {seed: better.at(seed) - than.at(seed) for seed in seeds}
+    return by_set, planned
 
 
 def _by_seed(by_set: dict[str, dict[int, float]]) -> list[float]:
     """The mean over sets, for each seed that all of them have."""
-    seeds = sorted(set.intersection(*(set(found) for found in by_set.values())))
-    return [fmean(found[seed] for found in by_set.values()) for seed in seeds]
+    seeds = sorted(set.intersection(*(set(differences) for differences in by_set.values())))
+    return [fmean(differences[seed] for differences in by_set.values()) for seed in seeds]
 
 
 def _on_its_side(claim: Claim, value: float) -> bool:

@@ -42,9 +42,9 @@ def _cost(records: Sequence[Record]) -> list[str]:
 
 
 def _machine(record: Record) -> str:
-    found = record.machine
+    machine = record.machine
     return (
-        f"{found.get('processor')}, {found.get('threads')} threads, {found.get('device')}, "
+        f"{machine.get('processor')}, {machine.get('threads')} threads, {machine.get('device')}, "
         f"torch {record.versions.get('torch')}, backbone {record.backbone.get('name')}"
     )
 
@@ -57,10 +57,10 @@ def estimate(left: Iterable[BenchRun], records: Mapping[str, Record]) -> tuple[f
     """
     rates: dict[str, tuple[float, float]] = {}
     for method in {record.method for record in records.values()}:
-        own = [record for record in records.values() if record.method == method]
-        photos = sum(record.photos for record in own)
-        fit = sum(record.seconds["fit"] + record.seconds["encode"] for record in own)
-        rates[method] = fit / photos if photos else fit / len(own), fmean(r.seconds["predict"] for r in own)
+        finished = [record for record in records.values() if record.method == method]
+        photos = sum(record.photos for record in finished)
+        fit = sum(record.seconds["fit"] + record.seconds["encode"] for record in finished)
+        rates[method] = fit / photos if photos else fit / len(finished), fmean(r.seconds["predict"] for r in finished)
     seconds, unknown = 0.0, 0
     for run in left:
         if run.method in rates:

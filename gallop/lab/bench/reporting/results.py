@@ -120,15 +120,15 @@ class Results:
         """Return a figure of a line that was trained on the set ``name``.
 
         Args:
-            test: on the test photos of another set; empty for its own.
+            test: the set whose test photos the figure is about; empty for ``name``.
             unknown: against one group of unknown photos; empty for the mean over all groups, or for accuracies.
         """
         untaught = self.untaught(label)
         entries = self._entries.get((label, name, UNTAUGHT if untaught else shots), [])
         records = {entry.seed: self.records[entry.key] for entry in entries if entry.key in self.records}
-        found = {seed: record.value(test or name, metric, unknown) for seed, record in records.items()}
+        by_seed = {seed: record.value(test or name, metric, unknown) for seed, record in records.items()}
         return Sample(
-            values={seed: value for seed, value in found.items() if value is not None},
+            values={seed: value for seed, value in by_seed.items() if value is not None},
             planned=len(entries),
             failed=sum(bool(record.failed) for record in records.values()),
             left=len(entries) - len(records),
@@ -139,8 +139,8 @@ class Results:
         """Return the outlier scores of which a line has figures, in the order in which the method gives them."""
         keys = {entry.key for entry in self.plan.entries if entry.label == label}
         records = (record for key, record in self.records.items() if key in keys)
-        found = (re.fullmatch("fpr95/(.+)", f.metric) for record in records for f in record.figures)
-        return list(dict.fromkeys(match[1] for match in found if match))
+        matches = (re.fullmatch("fpr95/(.+)", f.metric) for record in records for f in record.figures)
+        return list(dict.fromkeys(match[1] for match in matches if match))
 
     def csv(self) -> bytes:
         """Return the tidy table, a row a figure and place, in UTF-8 and safe for spreadsheets."""

@@ -109,8 +109,8 @@ def _unknown(results: Results) -> list[_Table]:
     fpr, auroc = _texts(cells("fpr95"), min), _texts(cells("auroc"), max)
     missing = [[_missing(one) for one in row] for row in cells("fpr95")]
     rows = [
-        [label, score, *(f"{a} / {b}{c}" if a else EMPTY for a, b, c in zip(*found, strict=True))]
-        for (label, score), *found in zip(lines, fpr, auroc, missing, strict=True)
+        [label, score, *(f"{a} / {b}{c}" if a else EMPTY for a, b, c in zip(*row_texts, strict=True))]
+        for (label, score), *row_texts in zip(lines, fpr, auroc, missing, strict=True)
     ]
     rows += _published_scores(results, shots, heads) if rows else []
     title = f"Known against unknown photos, {counted(shots, 'shot')}: FPR95 / AUROC, average of the sets"
@@ -134,7 +134,7 @@ def _published_scores(results: Results, shots: int, heads: Mapping[str, str]) ->
 
 @dataclass(frozen=True)
 class PublishedLine:
-    """What others have published of a method: after our own line of it, where there is one, and never bold.
+    """What others have published of a method: after our line for it, where there is one, and never bold.
 
     Attributes:
         values: column heading -> fraction.
@@ -159,15 +159,15 @@ def published_lines(
 
     An average is over what was published, so it is left out where one of its sets is no column here.
     """
-    found: dict[str, dict[str, float]] = {}
+    by_method: dict[str, dict[str, float]] = {}
     for entry in spec.published:
         if (entry.metric, entry.shots, entry.trained) == (metric, shots, trained):
             parts = {name: value for name, value in entry.values.items() if name != AVERAGE}
-            here = found.setdefault(entry.method, {})
+            here = by_method.setdefault(entry.method, {})
             here.update((name, value) for name, value in parts.items() if name in columns)
             if AVERAGE in entry.values and set(parts) <= set(columns):
                 here[AVERAGE] = entry.values[AVERAGE]
-    return [PublishedLine(method, values) for method, values in found.items() if values]
+    return [PublishedLine(method, values) for method, values in by_method.items() if values]
 
 
 def sources(spec: Spec) -> dict[str, list[str]]:
@@ -240,11 +240,11 @@ def _part(
     if not rows:
         return []
     head = ["variant" if group else "method", *(heading for heading, _ in columns)]
-    kept = [0, *(i for i in range(1, len(head)) if any(row[i] for row in rows))]
+    filled = [0, *(i for i in range(1, len(head)) if any(row[i] for row in rows))]
     for other in others:
         place = next((i + 1 for i, row in enumerate(rows) if row[0] == other.method), len(rows))
         rows.insert(place, [other.name, *other.texts(head[1:])])
-    return [_Table(title, [head[i] for i in kept], [[row[i] for i in kept] for row in rows])]
+    return [_Table(title, [head[i] for i in filled], [[row[i] for i in filled] for row in rows])]
 
 
 def _texts(cells: Sequence[Sequence[MeanCell]], better: Callable[[Sequence[float]], float]) -> list[list[str]]:
@@ -265,17 +265,17 @@ def _texts(cells: Sequence[Sequence[MeanCell]], better: Callable[[Sequence[float
     return texts
 
 
-def cell_text(found: MeanCell) -> str:
+def cell_text(mean_cell: MeanCell) -> str:
     """Return a cell in percent: mean, spread, and how many runs are in it where some are missing."""
-    return _figure(found) + _missing(found)
+    return _figure(mean_cell) + _missing(mean_cell)
 
 
-def _figure(found: MeanCell) -> str:
-    if found.mean is None:
-        return FAILED if found.failed else EMPTY
-    spread = "" if found.spread is None else f" ± {100 * found.spread:.1f}"
-    return f"{100 * found.mean:.1f}{spread}"
+def _figure(mean_cell: MeanCell) -> str:
+    if mean_cell.mean is None:
+        return FAILED if mean_cell.failed else EMPTY
+    spread = "" if mean_cell.spread is None else f" ± {100 * mean_cell.spread:.1f}"
+    return f"{100 * mean_cell.mean:.1f}{spread}"
 
 
-def _missing(found: MeanCell) -> str:
-    return "" if found.complete or found.mean is None else f" ({found.done} of {found.planned})"
+def _missing(mean_cell: MeanCell) -> str:
+    return "" if mean_cell.complete or mean_cell.mean is None else f" ({mean_cell.done} of {mean_cell.planned})"

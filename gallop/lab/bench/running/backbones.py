@@ -18,15 +18,15 @@ class Backbones:
         self._fingerprints: dict[tuple[str, str], str] = {}
 
     def get(self, name: str, regions: str) -> Backbone:
-        """Return a backbone, loaded where the last one was another; whoever still holds that one keeps it in memory.
+        """Return a backbone, loaded if it is not the last one. That one is freed unless something still refers to it.
 
         Raises:
             BackboneError, UnsupportedBackbone: as ``load_backbone``.
         """
         if name not in {loaded for loaded, _ in self._loaded}:
             self._loaded.clear()  # the last one leaves the memory before the next one is loaded
-            found = load_backbone(name, device=self._device)
-            self._loaded[name, found.region_kind] = found
+            backbone = load_backbone(name, device=self._device)
+            self._loaded[name, backbone.region_kind] = backbone
         if (name, regions) not in self._loaded:
             self._loaded[name, regions] = next(iter(self._loaded.values())).with_regions(pick_regions(regions))
         return self._loaded[name, regions]
@@ -34,10 +34,10 @@ class Backbones:
     def fingerprint(self, name: str, regions: str) -> str:
         """Return the fingerprint of everything that figures depend on; computed once, with the backbone loaded for it.
 
-        A GPU computes in half precision, text for answers aside, so its figures are of its own.
+        A GPU computes in half precision, text for answers aside, so its figures differ and get another fingerprint.
         """
         if (name, regions) not in self._fingerprints:
-            found = self.get(name, regions)
-            other = "" if found.feature_format == "fp32" else f"|{found.feature_format}, text fp32"
-            self._fingerprints[name, regions] = found.fingerprint + other
+            backbone = self.get(name, regions)
+            other = "" if backbone.feature_format == "fp32" else f"|{backbone.feature_format}, text fp32"
+            self._fingerprints[name, regions] = backbone.fingerprint + other
         return self._fingerprints[name, regions]

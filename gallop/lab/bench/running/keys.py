@@ -1,4 +1,4 @@
-"""The key of a run: a hash of everything that its figures depend on, under which its record is found again.
+"""The key of a run: a hash of everything that its figures depend on, under which its record is stored.
 
 Neither a release nor a setting that is new makes another key: releases are not in it, and a setting that came later is
 where it is not at its default.
@@ -13,10 +13,10 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from gallop.lab.methods import Method
-from gallop.lab.methods.prompt_learning import RUNS_OWN, PromptLearner
+from gallop.lab.methods.prompt_learning import RUN_SETTINGS, PromptLearner
 
 FIGURES = "0.1.0"
-"""Version of the figures, called as the release that kept the first records. It is raised where equal settings and
+"""Version of the figures, named after the release that saved the first records. It is raised where equal settings and
 equal photos give other figures from then on, and so where the default of a setting changes that is left out; never for
 a release."""
 
@@ -34,25 +34,25 @@ FIRST_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "LoCoOp": (*_TRAINING, "weight", "rank_share"),
     "GalLoP": (*_TRAINING, "global_prompts", "topk", "dropout", "local_projection"),
 }
-"""By method, what stands in every key, as it did when the first records were kept. Nothing is ever added here."""
+"""By method, the settings that are in every key, as when the first records were saved. Nothing is ever added here."""
 
 
 def canonical(method: str, made: Method) -> dict[str, Any]:
-    """Return the settings of a method in JSON's own types, so that equal ones are equal however they were written.
+    """Return the settings of a method in JSON's types, so that equal ones are equal however they were written.
 
     What a prompt learner takes from its preset is filled in: a preset that changes makes other runs. A setting that is
     not among ``FIRST_SETTINGS`` is left out at its default.
     """
-    found, usual = asdict(made), _defaults(made)  # type: ignore[call-overload]
+    settings, usual = asdict(made), _defaults(made)  # type: ignore[call-overload]
     if isinstance(made, PromptLearner):
         training = made.config(seed=0)
-        found, usual = found | asdict(training), usual | _defaults(training)
-        for key in ("preset", *RUNS_OWN):  # what is in a preset is filled in
-            del found[key]
+        settings, usual = settings | asdict(training), usual | _defaults(training)
+        for key in ("preset", *RUN_SETTINGS):  # what is in a preset is filled in
+            del settings[key]
     first = FIRST_SETTINGS.get(method, ())
     return {
         key: _canonical(value)
-        for key, value in sorted(found.items())
+        for key, value in sorted(settings.items())
         if key in first or key not in usual or _canonical(value) != _canonical(usual[key])
     }
 

@@ -57,7 +57,7 @@ def read_photos(
     Args:
         root: DATA.
         wanted: sets without which there is nothing to do; others may be absent. None wants all that the spec names.
-        content: tells what the files of folders hold, as for ``read_folder``.
+        content: gives the hash of a file's picture, as for ``read_folder``.
 
     Raises:
         BenchError: a set or group that is not there, or test photos of classes that are not in train.
@@ -94,16 +94,16 @@ def _sets(
             yield name, _folder_set(name, root / name, content)
         elif name in by_name:
             try:
-                found = _named_set(root, name)
+                photo_set = _named_set(root, name)
             except DataError as error:
                 if name in needed:
                     raise DataError(f"{error} Or leave {name} out with --sets.") from error
                 continue
-            if not len(found.train):
+            if not len(photo_set.train):
                 raise BenchError(
                     f"{name} has no training photos. Use it only under 'transfer', or add the missing photos."
                 )
-            yield name, found
+            yield name, photo_set
         elif name in needed:
             raise BenchError(
                 f"{root / name} does not contain train/ and test/. Add them, or leave the set out with --sets."
@@ -111,24 +111,25 @@ def _sets(
 
 
 def _named_set(root: Path, name: str) -> PhotoSet:
-    found, title = open_dataset(name, root), find_set(name).title
-    if not len(found.test):
+    photo_set, title = open_dataset(name, root), find_set(name).title
+    if not len(photo_set.test):
         raise BenchError(
-            f"{title} in {found.folder} has no test photos. Run `gallop data check {name} DIR` to see what is missing."
+            f"{title} in {photo_set.folder} has no test photos. Run `gallop data check {name} DIR` to see what is "
+            "missing."
         )
-    if found.incomplete:
+    if photo_set.incomplete:
         warnings.warn(
-            f"{title} in {found.folder} has {len(found.class_names)} classes instead of {found.whole}, so its figures "
-            f"cannot be compared with published ones. Run `gallop data check {name} DIR` for details.",
+            f"{title} in {photo_set.folder} has {len(photo_set.class_names)} classes instead of {photo_set.whole}, so "
+            f"its figures cannot be compared with published ones. Run `gallop data check {name} DIR` for details.",
             stacklevel=2,
         )
-    return replace(found, name=name)  # as the benchmark spells it
+    return replace(photo_set, name=name)  # as the benchmark spells it
 
 
 def set_folders(root: Path) -> dict[str, Path]:
     """Return every folder below ``root`` that holds train/ and test/, by its path from there."""
-    found = (train.parent for train in sorted(root.glob("**/train")) if _is_set(train.parent))
-    return {folder.relative_to(root).as_posix(): folder for folder in found if folder != root}
+    folders = (train.parent for train in sorted(root.glob("**/train")) if _is_set(train.parent))
+    return {folder.relative_to(root).as_posix(): folder for folder in folders if folder != root}
 
 
 def _is_set(folder: Path) -> bool:
@@ -180,17 +181,17 @@ def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tu
     for name in names:
         yield name, _read_group(folder / name, content)
     for name in spec.unknown.sets:
-        found = open_dataset(name, root)
-        yield name, found.photos if len(found.photos) else found.test.unlabelled()
+        photo_set = open_dataset(name, root)
+        yield name, photo_set.photos if len(photo_set.photos) else photo_set.test.unlabelled()
 
 
 def _read_group(folder: Path, content: ContentHash) -> LabelledPhotos:
-    kept: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in list_images(folder, recursive=True):
         try:
-            kept.setdefault(content(path), path)
+            paths.setdefault(content(path), path)
         except ImageError as error:
             warnings.warn(f"{path} was skipped: {error}", stacklevel=2)
-    if not kept:
+    if not paths:
         raise BenchError(f"{folder} (unknown photos) contains no readable images.")
-    return LabelledPhotos(tuple(kept.values()), tuple(kept), (0,) * len(kept), ("",))
+    return LabelledPhotos(tuple(paths.values()), tuple(paths), (0,) * len(paths), ("",))

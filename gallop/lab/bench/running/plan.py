@@ -1,9 +1,9 @@
 """From a specification and photos to runs, in an order that is useful when it is cut off.
 
 Seeds come outermost: after the first one every table is there, later ones give the spread. Within a seed the most
-shots come first, where the main table, the ablations and the claims stand, then fewer. Within these, one set after
-the other, so that its features stay in memory, with methods and then variants in the order of the file. A method that
-learns nothing runs once a set, before everything else.
+shots come first, which the main table, the ablations and the claims are about, then fewer. Within these, one set
+after the other, so that its features stay in memory, with methods and then variants in the order of the file. A method
+that learns nothing runs once a set, before everything else.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def make_plan(
         BackboneError, UnsupportedBackbone: a backbone that cannot be loaded.
     """
     _check_rules(spec)
-    found: list[tuple[TableEntry, BenchRun]] = []
+    pairs: list[tuple[TableEntry, BenchRun]] = []
     for line in spec.lines.values():
         learns, recipe = _made(line, {}).learns, line.recipe
         backbone = recipe.backbone or spec.backbone, recipe.regions or spec.regions
@@ -199,12 +199,12 @@ def make_plan(
             for shots, seed in places if line.sets is None or source.name in line.sets else ():
                 if _enough(source, shots, asked):
                     run = _run(spec, photos, line, (*backbone, mark), source, shots, seed)
-                    found.append((TableEntry(line.heading, line.group, source.name, shots, seed, run.key), run))
-    found.sort(key=lambda pair: _order(pair[0], spec, list(photos.sets)))
+                    pairs.append((TableEntry(line.heading, line.group, source.name, shots, seed, run.key), run))
+    pairs.sort(key=lambda pair: _order(pair[0], spec, list(photos.sets)))
     runs: dict[str, BenchRun] = {}
-    for _, run in found:
+    for _, run in pairs:
         runs.setdefault(run.key, run)
-    entries = tuple(entry for entry, _ in found)
+    entries = tuple(entry for entry, _ in pairs)
     return Plan(spec, tuple(photos.sets), tuple(photos.unknown), tuple(runs.values()), entries)
 
 

@@ -46,7 +46,7 @@ class Record:
         photos: how many it learned from.
         failed: why it has no figures; empty for one that went well.
         seconds: of each of ``PARTS``.
-        peak_bytes: by how much the process (on a GPU, its memory) grew at its largest; 0 where nothing tells.
+        peak_bytes: by how much the process (on a GPU, its memory) grew at its largest; 0 where it cannot be measured.
         backbone, machine, versions: what it was computed with and on.
         date: when it ended, ISO 8601.
     """
@@ -70,8 +70,8 @@ class Record:
 
     def value(self, test: str, metric: str, unknown: str = "") -> float | None:
         """Return a figure; where it is about unknown photos and no group is named, the mean over the groups."""
-        found = [f.value for f in self.figures if (f.test, f.metric) == (test, metric) and unknown in ("", f.unknown)]
-        return math.fsum(found) / len(found) if found else None
+        values = [f.value for f in self.figures if (f.test, f.metric) == (test, metric) and unknown in ("", f.unknown)]
+        return math.fsum(values) / len(values) if values else None
 
 
 class RecordStore:
@@ -112,10 +112,10 @@ class RecordStore:
 
 
 def _record(text: str, key: str) -> Record:
-    found = json.loads(text)
-    if not isinstance(found, dict):
+    content = json.loads(text)
+    if not isinstance(content, dict):
         raise ValueError("it is not a record")
-    record = Record(**found | {"figures": tuple(Figure(**figure) for figure in found["figures"])})
+    record = Record(**content | {"figures": tuple(Figure(**figure) for figure in content["figures"])})
     if record.key != key or not (record.figures or record.failed):
         raise ValueError("it is not the record of this run")
     for figure in record.figures:

@@ -46,22 +46,22 @@ class PhotosEncoding:
     total: int
 
 
-def among(found: Predictions, classes: Sequence[int] | None) -> KeptAnswers:
-    """Return what is kept of answers (``KeptAnswers.of``).
+def among(predictions: Predictions, classes: Sequence[int] | None) -> KeptAnswers:
+    """Return the part of the answers that figures are computed from (``KeptAnswers.of``).
 
     Raises:
         TrainingDiverged: probabilities that are not numbers.
     """
-    if not np.isfinite(found.probabilities).all():
+    if not np.isfinite(predictions.probabilities).all():
         raise TrainingDiverged("The answers are not finite numbers. Try a smaller learning rate.")
-    return KeptAnswers.of(found, classes)
+    return KeptAnswers.of(predictions, classes)
 
 
 @dataclass(frozen=True)
 class RunEvent:
     """Run ``number`` of ``total`` begins, or is finished where it has a record, which is written by then.
 
-    Whoever takes no further event once it begins has not begun it.
+    The run itself starts only when the next event is asked for.
     """
 
     number: int
@@ -87,8 +87,8 @@ class Asker:
     def prepare(self, kind: FeatureKind, sources: dict[PhotoGroup, Sequence[Path]]) -> Iterator[PhotosEncoding]:
         """Load the backbone and the features of these photos, as far as they fit, and drop those of other sets.
 
-        What does not fit goes through the backbone once, into the cache: a photo that cannot be read must not be found
-        only when a long training is over.
+        What does not fit goes through the backbone once, into the cache: a photo that cannot be read is reported
+        before a long training, not after it.
         """
         if kind != self._kind:
             self._features.clear()
@@ -154,7 +154,7 @@ class Runner:
         self._asker = Asker(backbones, cache, report)
 
     def execute(self, runs: Sequence[BenchRun]) -> Iterator[RunEvent | PhotosEncoding]:
-        """Do every run that has no record yet, in order. One that diverges is recorded as failed, and others go on."""
+        """Do every run that has no record yet, in order. One that diverges is recorded as failed, without stopping."""
         left = [run for run in runs if not self._store.has(run.key)]
         for number, run in enumerate(left, 1):
             if self._store.has(run.key):  # another process that shares the folder was faster
@@ -218,19 +218,19 @@ class Runner:
             fitted = run.made.fit(shots, setup)
         finally:
             seconds["fit"] = time.perf_counter() - started - seconds["encode"]
-        own, asked, unknown = run.source, self._photos.asked, self._photos.unknown
+        source, asked, unknown = run.source, self._photos.asked, self._photos.unknown
         started = time.perf_counter()
-        answers = self._asker.ask(fitted, ("set", run.set), own.test.paths)
+        answers = self._asker.ask(fitted, ("set", run.set), source.test.paths)
         seconds["predict"] = time.perf_counter() - started
-        known = _evaluation(answers, own, own)
+        known = _evaluation(answers, source, source)
         figures += accuracy_figures(known, run.set)
         for name in run.transfer:
             target = asked[name]
-            found = self._asker.ask(fitted, ("set", name), target.test.paths, classes_of(own, target))
-            figures += accuracy_figures(_evaluation(found, own, target), target.name)
+            answers = self._asker.ask(fitted, ("set", name), target.test.paths, classes_of(source, target))
+            figures += accuracy_figures(_evaluation(answers, source, target), target.name)
         for group in run.unknown:
-            found = self._asker.ask(fitted, ("unknown", group), unknown[group].paths)
-            figures += separation_figures(known, found, run.set, group)
+            answers = self._asker.ask(fitted, ("unknown", group), unknown[group].paths)
+            figures += separation_figures(known, answers, run.set, group)
 
 
 def places(run: BenchRun, photos: Photos) -> dict[PhotoGroup, Sequence[Path]]:
@@ -249,20 +249,20 @@ def classes_of(source: PhotoSet, target: PhotoSet) -> tuple[int, ...] | None:
     return None if len(numbers) == len(source.class_names) else tuple(numbers)
 
 
-def _evaluation(found: KeptAnswers, source: PhotoSet, target: PhotoSet) -> Evaluation:
+def _evaluation(answers: KeptAnswers, source: PhotoSet, target: PhotoSet) -> Evaluation:
     truth = np.asarray(class_numbers(source, target))[list(target.test.labels)]
-    return Evaluation(source.class_names, truth, found)
+    return Evaluation(source.class_names, truth, answers)
 
 
-def accuracy_figures(found: Evaluation, name: str) -> list[Figure]:
+def accuracy_figures(evaluation: Evaluation, name: str) -> list[Figure]:
     """Return the accuracy on a set of the ensemble and, where there are local prompts, of each branch alone."""
-    return [Figure(name, metric, share.value, share.of) for metric, share in found.accuracies.items()]
+    return [Figure(name, metric, accuracy.value, accuracy.of) for metric, accuracy in evaluation.accuracies.items()]
 
 
-def separation_figures(found: Evaluation, unknown: KeptAnswers, name: str, group: str) -> list[Figure]:
+def separation_figures(evaluation: Evaluation, unknown: KeptAnswers, name: str, group: str) -> list[Figure]:
     """Return FPR95 and AUROC of every score that the method has, a set's photos against a group of unknown ones."""
-    figures, n = [], len(found.answers) + len(unknown)
-    for score, each in found.against(unknown).items():
+    figures, n = [], len(evaluation.answers) + len(unknown)
+    for score, each in evaluation.against(unknown).items():
         figures.append(Figure(name, f"fpr95/{score}", each.fpr95, n, group))
         figures.append(Figure(name, f"auroc/{score}", each.auroc, n, group))
     return figures
