@@ -58,7 +58,7 @@ def explainer_data(
         photo: ``photo_url``, where the caller has it already.
         asks: whether the host can send more; otherwise only the classes whose maps are sent are offered.
         scale: of the colours, where several explainers share one; None takes that of this explanation's maps.
-        compact: one map and what is asked of it, for pages that choose class and local prompt themselves.
+        compact: one map and the classes of one region, for pages that choose class and local prompt themselves.
 
     Raises:
         ValueError: ``before`` has other classes, scales or regions.

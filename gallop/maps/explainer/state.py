@@ -41,7 +41,7 @@ class ExplainerState:
         before: whether the same class's scores before teaching are subtracted.
         prompt: the local prompt whose map is shown, counted from 0; the maps of branches beside the prompts come last.
         topk: k of each local prompt; the model's where it is empty.
-        region: the one that is asked.
+        region: the one whose most probable classes are listed.
         all_scales: every scale's map, large.
         style: how maps are drawn; its opacity is that of the strongest regions.
         turn: counts a browser's interactions, so that it recognises an answer to an old one.

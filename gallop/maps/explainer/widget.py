@@ -34,7 +34,7 @@ class Explainer(anywidget.AnyWidget):
         when: the label of ``before``.
         state: what is shown at first.
         scale: of the colours, where several explainers share one; None takes that of this explanation's maps.
-        compact: one map and the region that is asked, to show several side by side.
+        compact: one map and the classes of one region, to show several side by side.
         traits: of any widget, such as ``layout``.
 
     Raises:

@@ -98,7 +98,7 @@ export function linearLine(subject) {
 
 /* A sentence where a map shows nothing; empty otherwise. */
 export function faintLine(subject, name) {
-  if (!subject.here) return `The map of ${name} is on its way.`;
+  if (!subject.here) return `The map of ${name} is loading.`;
   if (!subject.faint) return "";
   if (subject.other) return `They hardly differ: by ${subject.reach.toFixed(4)} at most, anywhere.`;
   const [most, best] = [figure(subject.most), figure(subject.scale.high)];
