@@ -65,7 +65,7 @@ async (names) => {
   window.answer = async (photo) => {
     const { looks } = await window.encoders.look(photo);
     const data = explained(model, names, looks, texts, { photo: "", ratio: 1, crop: [0, 0, 1, 1] });
-    return Array.from(new Take(data, data.takes[0]).answer(model.topk).shares);
+    return Array.from(new Take(data, data.takes[0]).answer(model.topk).probabilities);
   };
   window.ofPixels = ({ rgba, width, height }) => window.answer({ rgba: bytes(rgba), width, height });
   window.ofFile = async (file) => window.answer(pixelsOf(await opened(new Blob([bytes(file)]))));

@@ -31,7 +31,7 @@ from gallop.lab.lessons import quiz
 from gallop.lab.tutorial import photos, show_figure
 from gallop.lab.tutorial.live import LiveChart
 from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style, Subject
 from gallop.maps.pictures import map_picture
@@ -180,7 +180,7 @@ print(f"cosines of regions with '{best}': {map_of_best.min():.3f} to {map_of_bes
 # region to ask which name it is most like. Choose another name, and watch the map.
 
 # %%
-explainer = Explainer(explanation, stands=Stands(best, style=in_cells))
+explainer = Explainer(explanation, state=ExplainerState(best, style=in_cells))
 explainer
 
 # %% [markdown]

@@ -28,7 +28,7 @@ from gallop.lab.lessons import quiz
 from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
 from gallop.lab.tutorial.charts import line_chart, number_bars, number_table
 from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Style
 
@@ -175,7 +175,7 @@ show_figure(
 # regions. Every figure follows, the answer too.
 
 # %%
-explainer = Explainer(explanation, stands=Stands(best, style=Style(drawn="Cells")))
+explainer = Explainer(explanation, state=ExplainerState(best, style=Style(drawn="Cells")))
 explainer
 
 # %% [markdown]

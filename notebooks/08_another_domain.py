@@ -34,7 +34,7 @@ from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.lab.tutorial.charts import as_written, bar_groups, line_chart, number_table
 from gallop.lab.tutorial.live import live_bars
 from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
@@ -395,7 +395,7 @@ one = test_photos[0]
 def explained_in(kind):
     return Explainer(
         gallop.explain(seen_as(one, kind)),
-        stands=Stands(test_names[0], prompt=look_prompt.value - 1),
+        state=ExplainerState(test_names[0], prompt=look_prompt.value - 1),
         compact=True,
         layout={"width": "380px"},
     )
@@ -419,7 +419,7 @@ def look(change):
     if change["owner"] is look_kind:
         pair.children = [pair.children[0], explained_in(look_kind.value)]
     for explainer in pair.children:
-        explainer.show(replace(explainer.stood, prompt=look_prompt.value - 1))
+        explainer.show(replace(explainer.state, prompt=look_prompt.value - 1))
 
 
 look_kind.observe(look, "value")

@@ -32,7 +32,7 @@ from gallop.lab.lessons import quiz
 from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
 from gallop.lab.tutorial.charts import bar_chart, confusion_table, line_chart, number_table
 from gallop.lab.tutorial.panels import Panel, panels
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.explainer.widget import Explainer
 from gallop.maps.look import Subject
 from gallop.maps.pictures import map_picture
@@ -368,10 +368,10 @@ def show_case(change=None):
     if change is None or change["owner"] is case_choice:
         i = case_choice.value
         other = str(said[i]) if said[i] != truth[i] else rival
-        stands = Stands(other, str(truth[i]), prompt=culprit)
-        box.children = [Explainer(classifier.explain(scenes[i]), stands=stands)]
+        stands = ExplainerState(other, str(truth[i]), prompt=culprit)
+        box.children = [Explainer(classifier.explain(scenes[i]), state=stands)]
     explainer = box.children[0]
-    explainer.show(replace(explainer.stood, topk=(k_choice.value,) * N))
+    explainer.show(replace(explainer.state, topk=(k_choice.value,) * N))
     said_now = f"With k = {k_choice.value} everywhere: {explainer.explained.label}."
     answer.value = escape(f"{said_now} The label is {truth[case_choice.value]}.")
 

@@ -24,7 +24,7 @@ from app.ui import resources
 from app.views.exploring import look_at, photo_on_explore
 from app.visitor.registry import Visitors
 from app.visitor.session import Session
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from tests import tiny
 from tests.tiny import there as there
 
@@ -225,7 +225,7 @@ def explaining(at: AppTest) -> bool:
 
 def explained(at: AppTest) -> Explained:
     data = grid(at, "explainer")
-    names, stands = data["names"], data["stands"]
+    names, stands = data["names"], data["state"]
     branches = data["takes"][0]["branches"]
     whole, regions, *heads = (
         np.frombuffer(base64.b64decode(branch["cosines"]), "<f4").reshape(-1, len(names), branch.get("prompts", 1))
@@ -262,11 +262,11 @@ def hand(at: AppTest, k: dict[int, int] | None = None, **said: Any) -> AppTest:
         said: other parts of what stands.
     """
     session, data = session_of(at), grid(at, "explainer")
-    stands, (shape,) = data["stands"], data["grids"]
+    stands, (shape,) = data["state"], data["grids"]
     topk = [(k or {}).get(n, usual) for n, usual in enumerate(stands["topk"])]
     photo = there(photo_on_explore(session))
     session.explore = session.explore.told(
-        Stands.told({**stands, "topk": topk, **said}), photo.sha256, (shape["rows"], shape["columns"])
+        ExplainerState.from_browser({**stands, "topk": topk, **said}), photo.sha256, (shape["rows"], shape["columns"])
     )
     return fine(at.run())
 
@@ -320,4 +320,4 @@ def grid(at: AppTest, key: str) -> dict[str, Any]:
     data: str = next(found.proto.json for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}"))
     shown: dict[str, Any] = json.loads(data)
     # A page that has photo and cosines goes on with them: no page of a test says so, and each is sent them.
-    return {**shown["whole"], "stands": shown["stands"]} if "whole" in shown else shown
+    return {**shown["content"], "state": shown["state"]} if "content" in shown else shown

@@ -1,6 +1,6 @@
 """What changes in a notebook when the value of one of its widgets is set: runs after the notebook, in its kernel.
 
-Where ``stands`` of an explainer is set, it is as the browser does when a hand lets go.
+Where ``browser_state`` of an explainer is set, it is as the browser does when a hand lets go.
 """
 
 WIDGETS = {
@@ -14,8 +14,8 @@ name_box.value = "cat, CAT"
 assert "the same" in answer.value
 """,
     "02_regions": """
-explainer.stands = explainer.stood.as_dict() | {"class_name": names[1], "region": 7, "turn": 1}
-assert (explainer.stood.class_name, explainer.stood.region) == (names[1], 7)
+explainer.browser_state = explainer.state.as_dict() | {"class_name": names[1], "region": 7, "turn": 1}
+assert (explainer.state.class_name, explainer.state.region) == (names[1], 7)
 down.value = across.value = 0.0
 for trace, (features, size) in zip(chart.figure.data, encoders.values()):
     z = torch.tensor(trace.z)
@@ -23,8 +23,8 @@ for trace, (features, size) in zip(chart.figure.data, encoders.values()):
 """,
     "03_topk_and_scales": """
 for k in (3, R):
-    explainer.stands = explainer.stood.as_dict() | {"topk": [k] * 4, "turn": k}
-    assert explainer.stood.topk == (k,) * 4
+    explainer.browser_state = explainer.state.as_dict() | {"topk": [k] * 4, "turn": k}
+    assert explainer.state.topk == (k,) * 4
     assert abs(explainer.explained.local_scores[winner, 0] - float(in_order[:k, winner].mean())) < 1e-6
 """,
     "04_prompts": """
@@ -66,8 +66,8 @@ for chosen, kept in (("MCM", 100), ("L-MCM", 50), ("GL-MCM", 0)):
     assert list(bars.figure.data[0].x) == list(a) and list(bars.figure.data[1].x) == list(b)
     assert f"{(a > at).mean():.0%} of the known" in verdict.value
     assert f"{(b <= at).mean():.0%} of the unknown" in verdict.value
-explainer.stands = explainer.stood.as_dict() | {"class_name": names[-1], "prompt": 2, "turn": 1}
-assert (explainer.stood.class_name, explainer.stood.prompt, explainer.stood.topk) == (names[-1], 2, suspect.topk)
+explainer.browser_state = explainer.state.as_dict() | {"class_name": names[-1], "prompt": 2, "turn": 1}
+assert (explainer.state.class_name, explainer.state.prompt, explainer.state.topk) == (names[-1], 2, suspect.topk)
 """,
     "08_another_domain": """
 strength.value = 0.0
@@ -83,10 +83,10 @@ for kind in photos.DOMAINS:
 assert len(pictures) == 4
 first, second = pair.children
 look_prompt.value = 2
-assert [(shown.stood.prompt, shown.stood.topk) for shown in pair.children] == [(1, tuple(topk))] * 2
+assert [(shown.state.prompt, shown.state.topk) for shown in pair.children] == [(1, tuple(topk))] * 2
 look_kind.value = "blur"
-assert pair.children[0] is first and pair.children[1] is not second and pair.children[1].stood.prompt == 1
-assert all(shown.data["compact"] and shown.stood.class_name == test_names[0] for shown in pair.children)
+assert pair.children[0] is first and pair.children[1] is not second and pair.children[1].state.prompt == 1
+assert all(shown.data["compact"] and shown.state.class_name == test_names[0] for shown in pair.children)
 """,
     "09_debugging_alignment": """
 assert min(on_thing["mug"], on_thing["teapot"]) > 0.8 and abs(np.mean(list(on_thing.values())) - 0.63) < 0.03
@@ -98,13 +98,13 @@ assert np.mean(lower) > 0.5
 k_choice.value = rows * columns
 everywhere = classifier.explain(scenes[case_choice.value]).with_topk([rows * columns] * N).label
 assert answer.value.startswith(f"With k = {rows * columns} everywhere: {everywhere}.")
-assert box.children[0].stood.topk == (rows * columns,) * N
+assert box.children[0].state.topk == (rows * columns,) * N
 k_choice.value = 7
-assert (box.children[0].stood.prompt, box.children[0].stood.topk) == (culprit, (7,) * N)
+assert (box.children[0].state.prompt, box.children[0].state.topk) == (culprit, (7,) * N)
 for i in cases[:2]:
     case_choice.value = i
-    assert box.children[0].stood.against == truth[i] and answer.value.endswith(f"The label is {truth[i]}.")
-    assert box.children[0].stood.class_name != truth[i]
+    assert box.children[0].state.against == truth[i] and answer.value.endswith(f"The label is {truth[i]}.")
+    assert box.children[0].state.class_name != truth[i]
 """,
     "10_your_own_data": """
 import datetime, io

@@ -90,7 +90,7 @@ def credit(name: str) -> str:
 
 ANSWERS = Path(__file__).with_suffix(".json")
 # Of what an explainer shows: the photo comes with scikit-image, and the rest is the same for every photo.
-_MADE_HERE = ("photo", "stands", *palettes())
+_MADE_HERE = ("photo", "state", *palettes())
 
 
 @dataclass(frozen=True)

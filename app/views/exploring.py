@@ -19,7 +19,7 @@ from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
 from gallop import Photo, parse_names
 from gallop.errors import ClassNameError, GallopError
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.names.class_names import clean_name
 
 MOST_SUGGESTED = 6
@@ -114,7 +114,7 @@ def opens_on_sample(session: Session) -> bool:
         question = session.explore.question(session.training)
     except GallopError:
         return False
-    untouched = session.explore.stands(photo.sha256, answer.grid).of(answer) == Stands().of(answer)
+    untouched = session.explore.stands(photo.sha256, answer.grid).of(answer) == ExplainerState().of(answer)
     return untouched and answer_at_hand(session, photo, question) is answer
 
 

@@ -16,7 +16,7 @@ from app.teaching.training import QUICK, Settings, preset
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import parse_names
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Style
 from gallop.names.templates import parse_templates
 
@@ -186,15 +186,15 @@ class TestState:
 
     cell: Remembered[tuple[int, int] | None] = Remembered(None)
     photo: Remembered[int | None] = Remembered(None)
-    stands: Stands = Stands()
+    stands: ExplainerState = ExplainerState()
     stands_of: str = ""
     tuned: TunedScales | None = None
 
-    def stands_for(self, photo: str) -> Stands:
+    def stands_for(self, photo: str) -> ExplainerState:
         """Return what the explainer of a photo is to stand at: of another photo's only how maps are drawn stays."""
         if photo == self.stands_of:
             return self.stands
-        return Stands(prompt=self.stands.prompt, all_scales=self.stands.all_scales, style=self.stands.style)
+        return ExplainerState(prompt=self.stands.prompt, all_scales=self.stands.all_scales, style=self.stands.style)
 
 
 @dataclass(frozen=True)
@@ -319,9 +319,9 @@ class ExploreState:
         """Return the k of each local prompt: as its slider stands, or as ``usual``."""
         return (*self.scales, *usual[len(self.scales) :])[: len(usual)]
 
-    def stands(self, photo: str, grid: tuple[int, int]) -> Stands:
+    def stands(self, photo: str, grid: tuple[int, int]) -> ExplainerState:
         """Return what the explainer of a photo, by its content hash, is to stand at with this grid of regions."""
-        return Stands(
+        return ExplainerState(
             self.class_name,
             self.against,
             bool(self.before),
@@ -332,7 +332,7 @@ class ExploreState:
             self.style,
         )
 
-    def told(self, stands: Stands, photo: str, grid: tuple[int, int]) -> ExploreState:
+    def told(self, stands: ExplainerState, photo: str, grid: tuple[int, int]) -> ExploreState:
         """Return it as a hand left the explainer of a photo; what nobody touched stays untouched."""
         return replace(
             self,

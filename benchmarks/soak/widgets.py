@@ -61,7 +61,7 @@ def _component(widget: Any, hand: random.Random) -> dict[str, Any] | None:
         return {"json_value": json.dumps({"limit": hand.uniform(-1, 1)})}
     if widget.component_name.endswith("gallop_explainer"):
         stands = {"topk": [hand.randint(1, 60) for _ in range(4)], "region": hand.randint(0, 195), "of": sent["id"]}
-        return {"json_value": json.dumps({"stands": stands | {"holds": [sent["id"]], "turn": hand.randint(1, 999)}})}
+        return {"json_value": json.dumps({"state": stands | {"holds": [sent["id"]], "turn": hand.randint(1, 999)}})}
     return None
 
 

@@ -22,7 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 from gallop import Explanation, GalLoPClassifier
 from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Subject, shared_scale
 from gallop.maps.pictures import map_picture
 from gallop.sample import sample_folder
@@ -50,7 +50,7 @@ class LivingExplainer(SphinxDirective):
         """Return its block of data, what stands for it until it runs, and once a page its script."""
         why = _explained(self.arguments[0])
         name = self.options.get("class")
-        data = explainer_data(why, stands=Stands(name), asks=False, compact="compact" in self.options)
+        data = explainer_data(why, state=ExplainerState(name), asks=False, compact="compact" in self.options)
         pictures = "".join(
             f'<img src="{_url(picture)}" alt="{html.escape(words)}">'
             for picture, words in _maps(why, name or why.label)

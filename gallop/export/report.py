@@ -19,7 +19,7 @@ from gallop.config import HEADS
 from gallop.documents.rendering import render
 from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Style, Subject
 from gallop.maps.photo import photo_url
 from gallop.model.scores import VERDICT
@@ -47,14 +47,14 @@ def html_report(
         style: how maps are drawn.
     """
     subject = Subject(explanation, explanation.label if class_name is None else class_name)
-    stands = Stands(class_name, style=style or Style())
+    stands = ExplainerState(class_name, style=style or Style())
     code = script()
     return render(
         "export/report.html.j2",
         script=Markup(code),
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}",
         style_sheet=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
-        data=htmlsafe_json_dumps(explainer_data(explanation, stands=stands, asks=False)),
+        data=htmlsafe_json_dumps(explainer_data(explanation, state=stands, asks=False)),
         title=f"What decided: {photo_name or 'a photo'}",
         photo=photo_url(explanation.image, explanation.crop),
         why=explanation,

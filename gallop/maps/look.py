@@ -1,7 +1,7 @@
-"""How maps look, whoever draws them: their subject, colours, scale and opacity, and what lies around and under them.
+"""The rules by which maps are drawn: their subject, colours, scale and opacity, and what lies around and under them.
 
-``gallop.maps.pictures`` draws with it for files, reports and matplotlib's plots. A browser draws the explainer itself,
-from the same rules: ``tests/maps/test_look.py`` and ``tests/browser/test_explainer.py`` hold the two together.
+``gallop.maps.pictures`` draws with them for files, reports and matplotlib's plots. A browser draws the explainer by the
+same rules: ``tests/maps/test_look.py`` and ``tests/browser/test_explainer.py`` check that both agree.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ else:
     Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 COLOURS = ("viridis", "cividis", "inferno", "gray")
-"""Colour maps of matplotlib that are read alike with every common kind of colour blindness, and in grey."""
+"""Colour maps of matplotlib that can be read with every common kind of colour blindness, and in grey."""
 SIGNED_COLOURS = "PuOr_r"
-"""From violet over white at zero to orange: told apart with any colour vision."""
+"""From violet over white at zero to orange: distinguishable with any colour vision."""
 DRAWN = ("Smooth", "Cells")
 """How a map is drawn: colours pass over from region to region, or each region is one block."""
 GREYED, DARKENED = 0.85, 0.94
-"""Under a map a photo loses so much of its colour, and keeps so much of its light: the map's colours are then those of
-its scale."""
+"""Under a map a photo loses this fraction of its colour, and retains this fraction of its brightness, so that the map's
+colours are those of its scale."""
 DIMMED = 0.62
-"""Share of black over what the model did not see."""
+"""Opacity of the black over what the model did not see."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Scale:
 
     Attributes:
         low, high: scores of the first and the last colour.
-        signed: zero is in the middle, and how far a score is from it counts.
+        signed: zero is in the middle, and the distance of a score from it counts.
     """
 
     low: float
@@ -53,7 +53,7 @@ class Scale:
         return places
 
     def strengths(self, scores: FloatMap) -> FloatMap:
-        """Return how much scores stand out, from 0 to 1: what a threshold looks at."""
+        """Return how strong scores are, from 0 to 1: what a threshold is compared with."""
         places = self.places(scores)
         return np.abs(2 * places - 1).astype(np.float32) if self.signed else places
 
@@ -63,7 +63,7 @@ class Style:
     """How a map is drawn.
 
     Attributes:
-        colours: one of ``COLOURS``; signed maps have their own.
+        colours: one of ``COLOURS``; signed maps have ``SIGNED_COLOURS``.
         opacity: of the map over the photo where it is strongest, 0 to 1; weak regions fade (``veil``).
         threshold: regions less strong than this, 0 to 1 of the scale, stay uncoloured.
         drawn: one of ``DRAWN``.
@@ -89,7 +89,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a map is about: a class, as one explanation sees it; ``when`` tells two explanations of a class apart.
+    """What a map is about: a class, as one explanation sees it; ``when`` distinguishes two explanations of a class.
 
     Where the photo was looked at twice, maps are of the last look; ``Explanation.looks`` has an explanation of
     either.
@@ -116,7 +116,7 @@ class Subject:
     def _map(self, prompt: int) -> FloatMap:
         return self.explanation.region_scores(self.class_name, prompt)
 
-    def kept(self, prompt: int) -> list[int]:
+    def top_regions(self, prompt: int) -> list[int]:
         """Return the k regions that entered the local score, best first; none where all do, by another pooling."""
         if not self.explanation.similarities.by_topk:
             return []
@@ -136,7 +136,7 @@ class BranchSubject(Subject):
     def _map(self, prompt: int) -> FloatMap:
         return self.explanation.branch_map(self.branch, self.class_name)
 
-    def kept(self, prompt: int) -> list[int]:
+    def top_regions(self, prompt: int) -> list[int]:
         """Return none: there is nothing to outline where all count."""
         return []
 
@@ -160,8 +160,8 @@ def shared_scale(explanation: Explanation) -> Scale:
     The same colour means the same score whatever class is shown, and a class that nothing in the photo is like has a
     map that stays pale.
     """
-    found = explanation.similarities.looks[-1]
-    scores = found.region_cosines[0] if explanation.topk else found.region_scores[0]
+    similarities = explanation.similarities.looks[-1]
+    scores = similarities.region_cosines[0] if explanation.topk else similarities.region_scores[0]
     low, high = float(scores.mean()), float(scores.max())
     return Scale(low, max(high, low + 1e-6))
 
@@ -176,7 +176,7 @@ def branch_scale(explanation: Explanation, branch: str) -> Scale:
 
 
 def veil(strengths: FloatMap) -> FloatMap:
-    """Return the share of a map's opacity that regions of a strength show: three quarters half way to the strongest."""
+    """Return the fraction of a map's opacity at each strength: three quarters half way to the strongest."""
     return strengths * (2 - strengths)
 
 

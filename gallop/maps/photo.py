@@ -15,7 +15,7 @@ SIDE = 600
 
 
 def photo_place(photo: Image.Image, crop: CropBox) -> dict[str, Any]:
-    """Return the ratio of the part of the photo that is shown, and where what the model saw lies on it, in shares."""
+    """Return the aspect ratio of the part of the photo that is shown, and the crop as fractions of its sides."""
     left, top, width, height = shown(photo, crop)
     return {
         "ratio": width / height,

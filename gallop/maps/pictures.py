@@ -49,7 +49,7 @@ def map_picture(
 
     Args:
         minus: whose scores are subtracted, as in ``map_panel``; its top-k regions get a dot.
-        scale: of the colours; None takes the map's own.
+        scale: of the colours; None takes that of this map.
         side: the longest side, in pixels, of a picture of a photo that is larger. A small photo is enlarged.
     """
     style, explanation = style or Style(), subject.explanation
@@ -64,8 +64,8 @@ def map_picture(
         grey = (pixels @ _LIGHT)[..., None]
         pixels = np.minimum(GREYED * grey + (1 - GREYED) * pixels, 255) * np.float32(DARKENED)
     mixed = _dimmed(pixels * (1 - weight) + layer[..., :3] * weight, crop)
-    rival = minus.kept(prompt) if minus else ()
-    return outlined(mixed, crop, explanation.grid, subject.kept(prompt), rival)
+    rival = minus.top_regions(prompt) if minus else ()
+    return outlined(mixed, crop, explanation.grid, subject.top_regions(prompt), rival)
 
 
 def save_maps(
@@ -136,9 +136,9 @@ def borders(regions: Iterable[int], grid: tuple[int, int]) -> tuple[list[Line], 
 
 
 def outlined(
-    picture: FloatMap, crop: CropBox, grid: tuple[int, int], kept: Sequence[int], rival: Sequence[int] = ()
+    picture: FloatMap, crop: CropBox, grid: tuple[int, int], regions: Sequence[int], rival: Sequence[int] = ()
 ) -> Image.Image:
-    """Return a picture (height, width, 3) with its kept regions outlined and its rival ones dotted. RGB.
+    """Return a picture (height, width, 3) with regions outlined and rival regions dotted. RGB.
 
     Args:
         crop: where the grid lies on the picture, in pixels.
@@ -148,7 +148,7 @@ def outlined(
     across, down = (crop.right - crop.left) / columns, (crop.bottom - crop.top) / rows
     # Thinner in a fine grid, so that the colour within is seen.
     bold = max(min((crop.right - crop.left) / 180, across / 9), 0.8)
-    around, within = borders(kept, grid)
+    around, within = borders(regions, grid)
     dots = [(column + 0.5, row + 0.5, column + 0.5, row + 0.5) for row, column in (divmod(r, columns) for r in rival)]
     for lines, width, colour, opacity in (
         (within, 0.5, "white", 0.45),

@@ -91,7 +91,7 @@ def test_a_link_opens_the_page_as_it_stood_for_another_visitor(tiny_app: Open) -
     assert set(other.query_params) == {resources.ADDRESS}
     assert other.text_area(key="explore names").value == "red\nblue & green\nyellow"
     fine(uploader(other, "Upload photos").upload("same.png", png(1)).run())
-    stands = grid(other, "explainer")["stands"]
+    stands = grid(other, "explainer")["state"]
     assert (answer(other), stands["topk"][1], stands["class_name"]) == (said, 3, "yellow")
 
 

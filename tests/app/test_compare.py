@@ -199,11 +199,11 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     assert a["takes"] != b["takes"]
     assert a["photo"] == b["photo"]
     assert a["range"] == b["range"], "one scale of colours for both"
-    assert (a["compact"], a["stands"]["prompt"]) == (True, 0)
+    assert (a["compact"], a["state"]["prompt"]) == (True, 0)
     assert "Score at k = " in everything(at)
     # Other prompt, other map.
     at.selectbox(key="compare prompt").set_value(1)
-    stands = [grid(fine(at.run()), f"compared map {label}")["stands"] for label in "AB"]
+    stands = [grid(fine(at.run()), f"compared map {label}")["state"] for label in "AB"]
     assert [each["prompt"] for each in stands] == [1, 1]
     assert {each["class_name"] for each in stands} == {at.selectbox(key="compare class_name").value}
     # Without the photos the answers stay, and no picture is made up.

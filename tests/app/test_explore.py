@@ -57,7 +57,7 @@ def test_the_page_opens_on_a_sample_that_is_explained_already(tiny_app: Open, mo
     assert [tile["verdict"] for tile in strip["tiles"]][:3] == ["cat", "cup of coffee", "rocket"]
     assert strip["chosen"] == strip["tiles"][0]["key"]
     assert not session_of(at).photos.shelf.photos, "nothing was chosen yet"
-    assert grid(hand(at, k={0: 9}), "explainer")["stands"]["topk"][0] == 9
+    assert grid(hand(at, k={0: 9}), "explainer")["state"]["topk"][0] == 9
     assert answer(look(at, "Coffee")).startswith("cup of coffee: ")
     assert chips(at).value[0] == "cup of coffee"
 
@@ -291,12 +291,12 @@ def test_templates_that_cannot_be_used_are_told_in_a_sentence(tiny_app: Open, ty
 
 def test_what_a_hand_left_stands_as_long_as_there_is_such_a_class(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
-    stands = grid(hand(at, class_name="red", against="blue"), "explainer")["stands"]
+    stands = grid(hand(at, class_name="red", against="blue"), "explainer")["state"]
     assert (stands["class_name"], stands["against"]) == ("red", "blue")
     fine(at.text_area(key="explore names").set_value("red\ngreen").run())
-    assert grid(at, "explainer")["stands"]["against"] is None
+    assert grid(at, "explainer")["state"]["against"] is None
     fine(at.text_area(key="explore names").set_value("green\nblue").run())
-    stands = grid(at, "explainer")["stands"]
+    stands = grid(at, "explainer")["state"]
     assert (stands["class_name"], stands["against"]) == (None, "blue")
 
 
@@ -306,7 +306,7 @@ def test_how_maps_are_drawn_is_kept_and_what_nobody_touched_stays_so(tiny_app: O
     assert (state.opacity, state.hidden, state.colours, state.drawn) == (None, None, None, None)
     state = session_of(hand(at, opacity=0.2, threshold=0.6, colours="cividis", drawn="Cells")).explore
     assert (state.opacity, state.hidden, state.colours, state.drawn) == (20, 60, "cividis", "Cells")
-    stands = grid(at, "explainer")["stands"]
+    stands = grid(at, "explainer")["state"]
     assert (stands["opacity"], stands["threshold"], stands["colours"], stands["drawn"]) == (
         0.2,
         0.6,
@@ -317,10 +317,10 @@ def test_how_maps_are_drawn_is_kept_and_what_nobody_touched_stays_so(tiny_app: O
 
 def test_a_region_is_asked_of_one_photo(tiny_app: Open) -> None:
     at = hand(with_photo(tiny_app), region=6)
-    assert grid(at, "explainer")["stands"]["region"] == 6
+    assert grid(at, "explainer")["state"]["region"] == 6
     uploader(at, "Upload photos").upload("other.png", png(2))
-    assert grid(fine(at.run()), "explainer")["stands"]["region"] is None
-    assert grid(look(at, "photo.png"), "explainer")["stands"]["region"] == 6
+    assert grid(fine(at.run()), "explainer")["state"]["region"] is None
+    assert grid(look(at, "photo.png"), "explainer")["state"]["region"] == 6
 
 
 def test_the_map_is_tested_on_demand_and_the_curve_is_kept_for_what_it_was_made_of(tiny_app: Open) -> None:
@@ -365,7 +365,7 @@ def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) 
     assert len({line[f"global {m}"] for m in range(1, 5)}) == 4, "learned prompts differ"
     data = grid(hand(at, class_name="red", before=True), "explainer")
     after, before = data["takes"]
-    assert (data["stands"]["before"], before["when"]) == (True, "before teaching")
+    assert (data["state"]["before"], before["when"]) == (True, "before teaching")
     assert after["branches"] != before["branches"]
     put(at, "explore prompts", "Zero-shot")
     assert (len(grid(at, "explainer")["takes"]), len(sums(at))) == (1, 4)

@@ -78,7 +78,7 @@ def test_what_is_recalled_is_the_default_too_so_that_a_lost_run_does_no_harm(tin
     assert [at.number_input(key=f"teach scales {n}").proto.default for n in range(4)] == [5, 3, 15, 20]
     assert at.number_input(key="teach settings lr").proto.default == at.number_input(key="teach settings lr").value
     uploader(go(at, EXPLORE), "Upload photos").upload("photo.png", png(1))
-    assert grid(fine(at.run()), "explainer")["stands"]["topk"] == [5, 3, 15, 16], "16 regions"
+    assert grid(fine(at.run()), "explainer")["state"]["topk"] == [5, 3, 15, 16], "16 regions"
 
 
 # A list of runs that may be renamed, of which two may bear one name.

@@ -299,24 +299,24 @@ def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand
 def test_a_region_that_is_asked_is_asked_of_its_own_photo_alone(tiny_app: Open) -> None:
     at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
     watched = there(session_of(at).training.watch.photo)
-    assert grid(at, "watched map")["stands"]["region"] is None
+    assert grid(at, "watched map")["state"]["region"] is None
     session_of(at).region, session_of(at).region_of = AskedRegion(6, (4, 4)), watched.sha256  # as a click does
-    assert grid(fine(at.run()), "watched map")["stands"]["region"] == 6
+    assert grid(fine(at.run()), "watched map")["state"]["region"] == 6
     uploader(at, "Photos to try").upload("found.png", png(500))
-    assert grid(fine(at.run()), "explainer")["stands"]["region"] is None, "that is another photo"
+    assert grid(fine(at.run()), "explainer")["state"]["region"] is None, "that is another photo"
     session_of(at).region_of = "another"
-    assert grid(fine(at.run()), "watched map")["stands"]["region"] is None
+    assert grid(fine(at.run()), "watched map")["state"]["region"] is None
 
 
 def test_the_watched_map_is_one_of_a_fixed_scale_and_says_no_more(tiny_app: Open) -> None:
     at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
     shown = grid(at, "watched map")
     sights = session_of(at).training.taught.sights  # type: ignore[union-attr]
-    name = shown["stands"]["class_name"]
+    name = shown["state"]["class_name"]
     scores = [sight.explanation.region_scores(name, 0) for sight in sights]
     assert shown["compact"]
     assert shown["range"] == pytest.approx([min(map(np.min, scores)), max(map(np.max, scores))])
-    assert (shown["stands"]["prompt"], shown["stands"]["topk"]) == (0, [5, 10, 15, 16])
+    assert (shown["state"]["prompt"], shown["state"]["topk"]) == (0, [5, 10, 15, 16])
 
 
 def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> None:

@@ -17,7 +17,7 @@ from app.views import testing
 from app.views.export import exported_classifier
 from gallop import Photo, load_image
 from gallop.documents.model_card import model_card
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.wording import answer_in_words
 from tests import app_pages, tiny
 from tests.app.test_teach import add_classes, settings, teach, train
@@ -184,17 +184,19 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
     data = grid(at, "explainer")
     assert data["names"] == list(session.training.taught.names)  # type: ignore[union-attr]
     assert explained(at).shares == pytest.approx(found.explain(opened).probabilities, abs=1e-5)
-    assert data["stands"]["class_name"] is None, "what it said is explained"
+    assert data["state"]["class_name"] is None, "what it said is explained"
 
     # As a hand leaves it: why what it said, not what it is; k of one prompt moved, and opaque maps.
     really = session.training.taught.names[cell[0]]  # type: ignore[union-attr]
-    usual = data["stands"]["topk"]
-    left = Stands.told(data["stands"] | {"against": really, "topk": [1, *usual[1:]], "opacity": 1.0, "region": 3})
+    usual = data["state"]["topk"]
+    left = ExplainerState.from_browser(
+        data["state"] | {"against": really, "topk": [1, *usual[1:]], "opacity": 1.0, "region": 3}
+    )
     session.test = replace(session.test, stands=left, stands_of=opened.sha256)
-    stands = grid(fine(at.run()), "explainer")["stands"]
+    stands = grid(fine(at.run()), "explainer")["state"]
     assert (stands["against"], stands["topk"][0], stands["opacity"], stands["region"]) == (really, 1, 1.0, 3)
     session.test = replace(session.test, stands_of="another photo")
-    stands = grid(fine(at.run()), "explainer")["stands"]
+    stands = grid(fine(at.run()), "explainer")["state"]
     assert (stands["against"], stands["topk"], stands["opacity"], stands["region"]) == (None, usual, 1.0, None)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Scale, Style, Subject, scale_of, shared_scale
 from gallop.maps.photo import picture_url
 from gallop.maps.pictures import map_picture
@@ -27,13 +27,13 @@ pytestmark = pytest.mark.browser
 
 NOTEBOOK = """
 async ([source, data]) => {
-  const state = { data, stands: {} };
+  const state = { data, browser_state: {} };
   const heard = {};
   const model = {
     saved: [],
     get: (name) => state[name],
     set: (name, value) => (state[name] = value),
-    save_changes: () => model.saved.push(structuredClone(state.stands)),
+    save_changes: () => model.saved.push(structuredClone(state.browser_state)),
     on: (event, call) => (heard[event] = call),
     off: (event) => delete heard[event],
     send: (changed) => { state.data = changed; heard["change:data"]?.(); },
@@ -94,7 +94,7 @@ def outlines(page: Page, regions: set[int], which: int = 0) -> None:
     """Wait until exactly these regions are outlined: what a hand does is drawn with the next frame."""
     page.wait_for_function(
         """([which, regions]) => {
-            const cells = document.querySelectorAll(".explainer")[which].querySelectorAll(".cell.kept");
+            const cells = document.querySelectorAll(".explainer")[which].querySelectorAll(".cell.outlined");
             return [...cells].map(cell => Number(cell.dataset.region)).sort((a, b) => a - b).join() === regions.join();
         }""",
         arg=[which, sorted(regions)],
@@ -129,7 +129,7 @@ def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> 
     next_frame(page)
     k = int(page.get_by_label("Local prompt 1: its k best regions").input_value())
     assert k > 10
-    expect(page.locator(".cell.kept")).to_have_count(k)
+    expect(page.locator(".cell.outlined")).to_have_count(k)
     now = found.with_topk((k, 10, 15, 20))
     outlines(page, kept(found, now.label, 0, k))
     score = now.local_scores[found.class_names.index(now.label), 0]
@@ -139,26 +139,26 @@ def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> 
     assert page.evaluate("model.saved.length") == 0, "it is still moving"
     page.mouse.up()
     page.wait_for_function("model.saved.length == 1")
-    told = Stands.told(page.evaluate("model.saved[0]"))
+    told = ExplainerState.from_browser(page.evaluate("model.saved[0]"))
     assert told.topk == (k, 10, 15, 20)
     assert told.turn == 1
 
     page.locator(".cell").nth(8).focus()
     # An answer to what it was told before does not take a hand's place; one to its last movement does.
-    page.evaluate("data => model.send(data)", explainer_data(found, stands=Stands(topk=(2, 10, 15, 20), turn=0)))
-    expect(page.locator(".cell.kept")).to_have_count(k)
-    page.evaluate("data => model.send(data)", explainer_data(found, stands=Stands(topk=(2, 10, 15, 20), turn=1)))
-    expect(page.locator(".cell.kept")).to_have_count(2)
+    page.evaluate("data => model.send(data)", explainer_data(found, state=ExplainerState(topk=(2, 10, 15, 20), turn=0)))
+    expect(page.locator(".cell.outlined")).to_have_count(k)
+    page.evaluate("data => model.send(data)", explainer_data(found, state=ExplainerState(topk=(2, 10, 15, 20), turn=1)))
+    expect(page.locator(".cell.outlined")).to_have_count(2)
     assert page.evaluate("document.activeElement.dataset.region") == "8", "the focus stays"
     expect(page.locator(".explainer")).to_have_count(1)
     page.evaluate("leave()")
     page.evaluate("data => model.send(data)", explainer_data(found))
-    expect(page.locator(".cell.kept")).to_have_count(2)
+    expect(page.locator(".cell.outlined")).to_have_count(2)
 
 
 def test_by_keyboard_alone(page: Page) -> None:
     found = made_up(20, 7)
-    show(page, explainer_data(found, stands=Stands("class 3")))
+    show(page, explainer_data(found, state=ExplainerState("class 3")))
     grid = page.get_by_role("grid")
     expect(grid).to_have_accessible_name(
         f"Map of local prompt 1. Where it sees class 3; its 5 best regions: {found.describe('class 3', 0)}."
@@ -185,19 +185,19 @@ def test_by_keyboard_alone(page: Page) -> None:
 
     page.get_by_role("slider", name="k of local prompt 1").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".cell.kept")).to_have_count(6)
+    expect(page.locator(".cell.outlined")).to_have_count(6)
     keys = "n => [1, 2, 3].forEach(() => n.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' })))"
     page.get_by_role("slider", name="k of local prompt 1").evaluate(keys)  # faster than frames are
-    expect(page.locator(".cell.kept")).to_have_count(9)
+    expect(page.locator(".cell.outlined")).to_have_count(9)
     page.keyboard.press("End")
-    expect(page.locator(".cell.kept")).to_have_count(49)
+    expect(page.locator(".cell.outlined")).to_have_count(49)
     expect(page.get_by_role("slider", name="k of local prompt 1")).to_have_attribute(
         "aria-valuetext", "49 of 49 regions"
     )
     page.get_by_label("Local prompt 1: its k best regions").fill("12")
-    expect(page.locator(".cell.kept")).to_have_count(12)
+    expect(page.locator(".cell.outlined")).to_have_count(12)
     page.get_by_role("button", name="Back to k = 5, 10, 15, 20").click()
-    expect(page.locator(".cell.kept")).to_have_count(5)
+    expect(page.locator(".cell.outlined")).to_have_count(5)
     page.get_by_role("button", name="Local prompt 3, k = 15").click()
     outlines(page, kept(found, "class 3", 2, 15))
     page.get_by_role("button", name="All large").click()
@@ -206,7 +206,7 @@ def test_by_keyboard_alone(page: Page) -> None:
 
 def test_why_this_class_and_not_that_one_and_what_teaching_changed(page: Page) -> None:
     found, before = made_up(20, 7), made_up(20, 7, seed=1)
-    show(page, explainer_data(found, before=before, stands=Stands("class 3")))
+    show(page, explainer_data(found, before=before, state=ExplainerState("class 3")))
     page.get_by_label("Compared with").select_option("class 5")
     expect(page.locator(".about")).to_contain_text("Why class 3, not class 5")
     row, other = found.local_scores[3, 0], found.local_scores[5, 0]
@@ -241,7 +241,7 @@ def test_what_is_shown_unmarked_is_pythons_and_the_rest_is_marked_until_python_a
     from gallop.maps.explainer.widget import Explainer
 
     found = made_up(classes, side)
-    shown = Explainer(found, stands=Stands(found.label))
+    shown = Explainer(found, state=ExplainerState(found.label))
     waits = "last" in shown.data["takes"][0]["branches"][1]
     assert waits == (classes * side**2 * 16 > COSINE_BYTES)
     in_notebook(page, shown.data)
@@ -257,7 +257,7 @@ def test_what_is_shown_unmarked_is_pythons_and_the_rest_is_marked_until_python_a
         told.append(apart(page, found))
         page.wait_for_function("model.saved.length == 1")
         expect(page.locator(".stale")).to_have_text("Probabilities are those of k = 5, 10, 15, 20.")
-        shown.stands = page.evaluate("model.saved[0]")
+        shown.browser_state = page.evaluate("model.saved[0]")
         page.evaluate("data => model.send(data)", shown.data)
     expect(page.locator(".stale")).to_be_hidden()
     told.append(apart(page, moved))
@@ -271,13 +271,13 @@ def test_two_in_a_notebook_stand_alone_and_hostile_names_are_text(page: Page) ->
     first, second = page.locator(".explainer").nth(0), page.locator(".explainer").nth(1)
     first.get_by_label("Local prompt 1: its k best regions").fill("9")
     page.keyboard.press("Tab")
-    expect(first.locator(".cell.kept")).to_have_count(9)
-    expect(second.locator(".cell.kept")).to_have_count(3)
+    expect(first.locator(".cell.outlined")).to_have_count(9)
+    expect(second.locator(".cell.outlined")).to_have_count(3)
     page.wait_for_function("models[0].saved.length == 1")
     assert page.evaluate("models[1].saved.length") == 0
     second.get_by_label("Class explained").select_option(HOSTILE)
     page.wait_for_function("models[1].saved.length == 1")
-    assert Stands.told(page.evaluate("models[1].saved[0]")).class_name == HOSTILE
+    assert ExplainerState.from_browser(page.evaluate("models[1].saved[0]")).class_name == HOSTILE
     assert page.evaluate("models[0].saved.length") == 1
     outlines(page, kept(other, HOSTILE, 0, 3), which=1)
     for name in other.class_names:
@@ -329,8 +329,8 @@ def test_what_is_drawn_is_the_picture_that_python_draws(page: Page, style: Style
     if minus:
         scale = scale_of([Subject(found, "red").scores(n, minus) for n in range(2)], signed=True)
     wanted = np.asarray(map_picture(Subject(found, "red"), 0, minus=minus, scale=scale, style=style)).astype(int)
-    stands = Stands("red", against, style=style)
-    show(page, explainer_data(found, stands=stands, photo=picture_url(found.image, "PNG")))
+    stands = ExplainerState("red", against, style=style)
+    show(page, explainer_data(found, state=stands, photo=picture_url(found.image, "PNG")))
     page.add_style_tag(content=".explainer .stage { width: 480px; border-radius: 0 } .cell:hover { background: none }")
     outlines(page, kept(found, "red", 0, 3))
     page.wait_for_function("document.querySelector('.stage .seen canvas:nth-of-type(2)').width === 320")
@@ -348,8 +348,8 @@ def test_what_is_drawn_is_the_picture_that_python_draws(page: Page, style: Style
 def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = browser.new_page(color_scheme=scheme)
-    stands = Stands("class 3", "class 5", topk=(3, 10, 15, 20), region=9)
-    show(page, explainer_data(made_up(20, 7), before=made_up(20, 7, seed=1), stands=stands))
+    stands = ExplainerState("class 3", "class 5", topk=(3, 10, 15, 20), region=9)
+    show(page, explainer_data(made_up(20, 7), before=made_up(20, 7, seed=1), state=stands))
     scheme_of_page = (
         "document.documentElement.style.cssText = 'color-scheme: light dark; background: light-dark(#fff, #040606)'"
     )
@@ -364,8 +364,8 @@ def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
 def test_a_compact_one_is_a_map_and_what_is_asked_of_it(page: Page) -> None:
     found = made_up(3, 7)
     scale = Scale(-0.5, 0.75)
-    stands = Stands(found.class_names[2], prompt=1)
-    data = explainer_data(found, stands=stands, scale=scale, compact=True)
+    stands = ExplainerState(found.class_names[2], prompt=1)
+    data = explainer_data(found, state=stands, scale=scale, compact=True)
     in_notebook(page, data)
     outlines(page, {box.region for box in found.regions(found.class_names[2], 1)})
     expect(page.locator(".legend .low")).to_have_text("\u22120.5000")
@@ -374,8 +374,10 @@ def test_a_compact_one_is_a_map_and_what_is_asked_of_it(page: Page) -> None:
         expect(page.locator(kind)).to_have_count(0)
     page.locator('.cell[data-region="9"]').click()
     page.wait_for_function("model.saved.length == 1")
-    assert Stands.told(page.evaluate("model.saved[0]")).region == 9
+    assert ExplainerState.from_browser(page.evaluate("model.saved[0]")).region == 9
     expect(page.locator(".asked")).to_contain_text("alone it would be")
     # Another map in its place: the host chooses.
-    page.evaluate("data => model.send(data)", explainer_data(found, stands=Stands(found.label, turn=1), compact=True))
+    page.evaluate(
+        "data => model.send(data)", explainer_data(found, state=ExplainerState(found.label, turn=1), compact=True)
+    )
     outlines(page, {box.region for box in found.regions(found.label, 0)})

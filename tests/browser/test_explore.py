@@ -70,7 +70,7 @@ def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
     settled(page)
     page.context.set_offline(True)
     page.get_by_label("Local prompt 1: its k best regions").fill("5")
-    expect(page.locator(".cell.kept")).to_have_count(5)
+    expect(page.locator(".cell.outlined")).to_have_count(5)
     expect(answer(page)).to_have_text(answer_before)
 
 
@@ -89,7 +89,7 @@ def test_photo_and_cosines_are_sent_once(new_page: Any) -> None:
         with told(page):
             field.fill(k)
             field.press("Tab")
-        expect(page.locator(".cell.kept")).to_have_count(int(k))
+        expect(page.locator(".cell.outlined")).to_have_count(int(k))
         assert (sum(heard) < 20_000) == (k != "9"), "after the first movement the page is known to have them"
         heard.clear()
 

@@ -62,7 +62,7 @@ def test_what_waits_for_python_is_marked_and_then_is_pythons(browser: Any, tmp_p
             held.touch()
             page.get_by_label("Local prompt 1: its k best regions").fill(str(k))
             page.keyboard.press("Tab")
-            expect(page.locator(".cell.kept")).to_have_count(k)
+            expect(page.locator(".cell.outlined")).to_have_count(k)
             old = f"Probabilities are those of k = {', '.join(map(str, before))}."
             expect(page.locator(".stale")).to_have_text(old)
             page.locator('[data-test-script-state="running"]').wait_for()

@@ -42,8 +42,8 @@ def test_the_explanation_lives_in_the_report_and_names_of_strangers_do_nothing(b
     expect(page.get_by_alt_text("The photo")).to_have_count(0)
     expect(page.locator(".about")).to_have_text(f"Where it sees {name}")
     page.get_by_label("Local prompt 1: its k best regions").fill("9")
-    expect(page.locator(".cell.kept")).to_have_count(9)
-    kept = page.evaluate("[...document.querySelectorAll('.cell.kept')].map(cell => Number(cell.dataset.region))")
+    expect(page.locator(".cell.outlined")).to_have_count(9)
+    kept = page.evaluate("[...document.querySelectorAll('.cell.outlined')].map(cell => Number(cell.dataset.region))")
     assert set(kept) == {box.region for box in found.with_topk((9, 7)).regions(name, 0)}
     page.locator(".cell").nth(5).click()
     best = found.class_names[found.region_probabilities[5].argmax()]

@@ -28,7 +28,7 @@ def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
     expect(dashed).to_contain_text("of 32 photos right")
     go(page, "Method")
     page.get_by_role("tab", name="Softmax").click()
-    share = page.get_by_role("button").locator(".share").first
+    share = page.get_by_role("button").locator(".value").first
     before, asked = share.inner_text(), page.evaluate("runs.asked")
     page.get_by_role("slider", name="Scale").press("Home")
     expect(share).not_to_have_text(before)

@@ -15,7 +15,7 @@ from PIL import Image
 from app.views import method
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import Origins, explainer_data, steps_data
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 from tests.browsing import HOSTILE, Page, alone, expect
@@ -40,12 +40,14 @@ def page(browser: Any) -> Iterator[Page]:
         yield opened
 
 
-def show(page: Page, found: Explanation, origins: Origins, stands: Stands | None = None, scheme: str = "light") -> None:
+def show(
+    page: Page, found: Explanation, origins: Origins, stands: ExplainerState | None = None, scheme: str = "light"
+) -> None:
     paper, accent, link = COLOURS[scheme]
     css = "\n".join(path.read_text(encoding="utf-8") for path in (STYLE_SHEET, STEPS_STYLE_SHEET))
     theme = f"color-scheme: {scheme}; --st-primary-color: {accent}; --st-link-color: {link}; background: {paper}"
     page.set_content(f"<!doctype html><html lang=en><title>Steps</title><style>:root {{ {theme} }} {css}</style><main>")
-    data = steps_data(explainer_data(found, stands=stands, asks=False), found.image.size, found.crop, origins)
+    data = steps_data(explainer_data(found, state=stands, asks=False), found.image.size, found.crop, origins)
     page.evaluate(SHOW, [base64.b64encode(script(STEPS).encode()).decode(), data])
     expect(page.get_by_role("tab")).to_have_text([f"{i}{title}" for i, title in enumerate(TITLES, 1)])
 
@@ -74,7 +76,9 @@ def test_every_step_leads_to_its_notebook_where_there_are_any(page: Page) -> Non
 
 def test_every_step_says_the_explanations_own_figures(page: Page) -> None:
     found = made_up(20, 7)
-    show(page, found, Origins(224, ("A photo of a {}", "A drawing of a {}"), kept=1), Stands("class 3", prompt=1))
+    show(
+        page, found, Origins(224, ("A photo of a {}", "A drawing of a {}"), kept=1), ExplainerState("class 3", prompt=1)
+    )
     step(page, "Prompts")
     expect(page.locator(".texts li").nth(1)).to_have_text("global 2A drawing of a class 3the whole photo")
     step(page, "Cosines")
@@ -87,11 +91,11 @@ def test_every_step_says_the_explanations_own_figures(page: Page) -> None:
     step(page, "Top-k")
     page.get_by_role("button", name="local 2, k = 10").click()
     expect(page.locator(".sum")).to_have_text(f"Their mean: {figure(found.local_scores[3, 1])}")
-    expect(page.locator(".cell.kept")).to_have_count(10)
+    expect(page.locator(".cell.outlined")).to_have_count(10)
     page.get_by_role("slider").focus()
     page.keyboard.press("ArrowRight")
     moved = found.with_topk((5, 11, 15, 20))
-    expect(page.locator(".cell.kept")).to_have_count(11)
+    expect(page.locator(".cell.outlined")).to_have_count(11)
     expect(page.locator(".sum")).to_have_text(f"Their mean: {figure(moved.local_scores[3, 1])}")
     step(page, "Ensemble")
     branches = (moved.global_scores, moved.local_scores)
@@ -103,13 +107,13 @@ def test_every_step_says_the_explanations_own_figures(page: Page) -> None:
     page.get_by_role("slider").focus()
     page.keyboard.press("End")
     expect(page.get_by_role("button", name="class 3 ")).not_to_contain_text(share)
-    page.get_by_role("button", name="Back to the model's own").click()
+    page.get_by_role("button", name="Back to the model's scale").click()
     expect(page.get_by_role("button", name="class 3 ")).to_contain_text(share)
 
 
 def test_what_shots_taught_joins_the_prompts_with_its_weight(page: Page) -> None:
     found = made_up(20, 7, head=0.6)
-    show(page, found, Origins(224), Stands("class 3", prompt=4))  # the head's map, which no step is about
+    show(page, found, Origins(224), ExplainerState("class 3", prompt=4))  # the head's map, which no step is about
     step(page, "Ensemble")
     line, shots = page.locator(".dots .line"), float(head_scores(found)[3])
     prompts = (float(found.global_scores[3].mean()) + float(found.local_scores[3].mean())) / 2
@@ -126,7 +130,7 @@ def test_what_shots_taught_joins_the_prompts_with_its_weight(page: Page) -> None
     page.get_by_role("slider", name="What shots count").focus()
     page.keyboard.press("Home")
     expect(line.nth(3)).to_have_text(f"together{figure(prompts)}")
-    page.get_by_role("button", name="Back to the model's own").click()
+    page.get_by_role("button", name="Back to the model's weight").click()
     expect(line.nth(3)).to_have_text(f"together{figure(0.4 * prompts + 0.6 * shots)}")
     page.get_by_role("tab", name="Learning", exact=True).click()
     expect(page.locator(".saying")).to_contain_text("The head needs no steps")
@@ -139,7 +143,7 @@ def test_the_softmax_lies_on_the_photo_its_length_is_the_share_and_it_can_be_rea
     page: Page, colour: str, scheme: str
 ) -> None:
     found = replace(made_up(20, 7), image=Image.new("RGB", (300, 200), colour), temperature=4.0)
-    show(page, found, Origins(224), Stands("class 3"), scheme)
+    show(page, found, Origins(224), ExplainerState("class 3"), scheme)
     step(page, "Softmax")
     stage = there(page.locator(".stage").bounding_box())
     bars = page.get_by_role("group", name="Classes by probability").get_by_role("button")

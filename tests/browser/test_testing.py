@@ -20,7 +20,7 @@ def test_a_cell_is_opened_and_the_limit_moved_from_the_keyboard(new_page: Any) -
     cell = page.get_by_role("combobox", name="Photos of the cell")
     expect(cell).to_have_value("vase, answered teapot: 1 photo")
     opened = page.get_by_role("grid", name=re.compile("Map of local prompt 1. Where it sees teapot"))
-    expect(opened.locator(".cell.kept")).to_have_count(5)
+    expect(opened.locator(".cell.outlined")).to_have_count(5)
     table = page.get_by_test_id("stDataFrame").first
     table.scroll_into_view_if_needed()
     settled(page)

@@ -56,7 +56,7 @@ async ({ rgba, width, height, names }) => {
   const texts = new Texts(features, names.length, model.width, [0, 0, 0, 0], [0, 0, 0, 0]);
   const data = explained(model, names, looks, texts, { photo: "", ratio: 1, crop: [0, 0, 1, 1] });
   encoders.worker.terminate();
-  return Array.from(new Take(data, data.takes[0]).answer(model.topk).shares);
+  return Array.from(new Take(data, data.takes[0]).answer(model.topk).probabilities);
 }
 """
 """What the page works out of pixels and names, asked of its own parts."""
@@ -166,7 +166,7 @@ def test_names_are_typed_and_k_asks_no_backbone(of_mini: Path, opened: Any) -> N
         expect(best(page)).not_to_contain_text("teapot")
         asked = page.evaluate("window.asked")
         page.get_by_label("Local prompt 1: its k best regions").fill("40")
-        expect(page.locator(".cell.kept")).to_have_count(40)
+        expect(page.locator(".cell.outlined")).to_have_count(40)
         page.get_by_role("button", name="Take kettle away").click()
         expect(chips(page)).to_have_count(4)
         assert page.evaluate("window.asked") == asked
@@ -266,10 +266,10 @@ def test_a_taught_models_page_answers_as_it_does(of_taught: Path, taught: GalLoP
             found = taught.explain(photo)
             share = f"{100 * found.probabilities[found.label]:.1f} %"
             expect(best(page)).to_contain_text(found.label)
-            expect(page.locator(".explainer .bar.explained .share").first).to_have_text(share)
+            expect(page.locator(".explainer .bar.explained .value").first).to_have_text(share)
             strange = strangeness(found.ood_score, found.threshold, len(NAMES))
             words = strange_in_words(strange).capitalize()
-            expect(page.locator(".explainer .verdict .said")).to_have_text("" if found.doubt else words)
+            expect(page.locator(".explainer .verdict .sentence")).to_have_text("" if found.doubt else words)
         expect(page.get_by_role("group", name="Size of regions").get_by_role("button")).to_have_count(2)
 
 

@@ -249,7 +249,7 @@ def test_the_explainer_is_told_what_python_tells_it(ask: Ask) -> None:
         assert ("doubt" in wanted) == ("few shots" in name)
         if not page_facts(classifier)["alike"]:
             wanted.pop("alike")  # of names that are typed there the page does not know how alike the prompts are
-        for key in ("stands", "compact", "ratio", "crop"):
+        for key in ("state", "compact", "ratio", "crop"):
             wanted.pop(key)
             said["data"].pop(key, None)
         for grid in said["data"]["grids"], wanted["grids"]:

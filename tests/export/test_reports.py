@@ -164,7 +164,7 @@ def test_the_content_policy_admits_the_explainer_and_no_other_script(why: Explan
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     (policy,) = [str(found["content"]) for tag, found in reader.tags if "http-equiv" in found]
     assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    stands = json.loads(block)["stands"]
+    stands = json.loads(block)["state"]
     assert (stands["class_name"], stands["colours"], stands["opacity"]) == ("green", "cividis", 0.3)
 
 

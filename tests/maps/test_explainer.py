@@ -23,7 +23,7 @@ from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
 from gallop.maps.explainer import SOURCE, STEPS, STYLE_SHEET, script
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Scale, Style, shared_scale
 from gallop.model.similarities import Look, Similarities
 from gallop.predictions.explanation import Explanation
@@ -146,7 +146,7 @@ def test_the_browser_says_what_python_says(case: str, node: str, record_property
     """Everything that is shown unmarked, to 1e-5: at the model's k, at k that a hand chose, at every region asked."""
     found: Explanation = CASES[case]()
     count = found.grid[0] * found.grid[1]
-    usual = found.with_topk(Stands().of(found).topk) if found.topk else found
+    usual = found.with_topk(ExplainerState().of(found).topk) if found.topk else found
     rng = np.random.default_rng(0)
     topks = [list(usual.topk), *(rng.integers(1, count + 1, len(found.topk)).tolist() for _ in range(3))]
     regions = [0, count // 2, count - 1]
@@ -178,9 +178,9 @@ def _difference_of_answer(
     here = said["here"]
     answer = said["topks"][i]
     every = "last" not in data["takes"][0]["branches"][1]
-    assert answer["stands"] == (every or topk == data["stands"]["topk"]), "what is not so any more is marked"
+    assert answer["current"] == (every or topk == data["state"]["topk"]), "what is not so any more is marked"
     differences = [0.0]
-    if answer["stands"]:
+    if answer["current"]:
         prompts = [wanted.global_probabilities, wanted.local_probabilities]
         if wanted.similarities.prompts_weight == 0:
             prompts = []  # what has no weight is not shown
@@ -253,8 +253,8 @@ def _bytes(data: dict[str, Any]) -> int:
 def test_up_to_two_megabytes_everything_is_sent_and_above_what_is_asked_for_and_most_probable() -> None:
     assert "classes" not in explainer_data(made_up(600, 14))["takes"][0]["branches"][1]
     found = made_up(1000, 14)
-    asked = Stands(class_name="class 999", against="class 998", topk=(2, 3, 4, 5))
-    data = explainer_data(found, stands=asked)
+    asked = ExplainerState(class_name="class 999", against="class 998", topk=(2, 3, 4, 5))
+    data = explainer_data(found, state=asked)
     assert COSINE_BYTES - 196 * 4 * 4 < _bytes(data) <= COSINE_BYTES
     branch = data["takes"][0]["branches"][1]
     probabilities = list(found.with_topk(asked.topk).probabilities.values())
@@ -292,8 +292,8 @@ def test_one_scale_serves_every_class() -> None:
 
 def test_what_stands_goes_to_the_browser_and_comes_back() -> None:
     style = Style("cividis", 0.3, 0.1, drawn="Cells")
-    stands = Stands("red", "blue", True, 2, (1, 2, 3, 4), 5, True, style, 8)
-    assert Stands.told(json.loads(json.dumps(stands.as_dict()))) == stands
+    stands = ExplainerState("red", "blue", True, 2, (1, 2, 3, 4), 5, True, style, 8)
+    assert ExplainerState.from_browser(json.loads(json.dumps(stands.as_dict()))) == stands
 
 
 @pytest.mark.parametrize(
@@ -307,13 +307,13 @@ def test_what_stands_goes_to_the_browser_and_comes_back() -> None:
 )
 def test_a_browser_may_say_anything(said: dict[str, Any]) -> None:
     found = explanation()
-    stands = Stands.told(said).of(found)
+    stands = ExplainerState.from_browser(said).of(found)
     usual = None, None, Style(), tuple(min(k, 16) for k in found.topk)
     assert (stands.class_name, stands.region, stands.style, stands.topk) == usual
 
 
 def test_what_stands_is_set_right_for_the_photo() -> None:
-    stands = Stands("pink", "red", False, 99, (0, 400), 16).of(explanation())
+    stands = ExplainerState("pink", "red", False, 99, (0, 400), 16).of(explanation())
     assert (stands.class_name, stands.against, stands.prompt, stands.region) == (None, "red", 3, None)
     assert stands.topk == (1, 16, 15, 16)
 
@@ -340,61 +340,61 @@ def test_in_one_script_each_name_stands_for_one_thing_and_nothing_is_imported(en
 
 def test_the_widget_carries_the_files_and_tells_python_what_stands() -> None:
     found = explanation()
-    shown = widget(found, stands=Stands("red"))
+    shown = widget(found, state=ExplainerState("red"))
     assert str(shown._esm) == script()
     assert str(shown._css) == STYLE_SHEET.read_text(encoding="utf-8")
     before = json.loads(json.dumps(shown.get_state(["data"])))["data"]
-    assert before["stands"]["class_name"] == "red"
-    shown.stands = before["stands"] | {"topk": [2, 3, 4, 5], "region": 7, "turn": 1}  # as a hand that lets go
-    assert (shown.stood.topk, shown.stood.region) == ((2, 3, 4, 5), 7)
+    assert before["state"]["class_name"] == "red"
+    shown.browser_state = before["state"] | {"topk": [2, 3, 4, 5], "region": 7, "turn": 1}  # as a hand that lets go
+    assert (shown.state.topk, shown.state.region) == ((2, 3, 4, 5), 7)
     assert shown.explained.probabilities == found.with_topk((2, 3, 4, 5)).probabilities
     assert shown.data == before, "the browser has everything already: nothing is sent"
-    shown.show(Stands("blue"))
-    stands = shown.data["stands"]
+    shown.show(ExplainerState("blue"))
+    stands = shown.data["state"]
     assert (stands["class_name"], stands["turn"]) == ("blue", 1), "an answer to the last movement is followed"
 
 
 def test_beside_others_a_widget_is_compact_and_shares_their_colours_and_has_a_width() -> None:
     shown = widget(explanation(), compact=True, scale=Scale(-0.5, 0.75), layout={"width": "380px"})
     assert (shown.data["compact"], shown.data["range"], shown.layout.width) == (True, [-0.5, 0.75], "380px")
-    shown.show(Stands("blue", prompt=2))
+    shown.show(ExplainerState("blue", prompt=2))
     assert (shown.data["compact"], shown.data["range"]) == (True, [-0.5, 0.75])
 
 
 @pytest.mark.parametrize(
     ("stands", "words"),
     [
-        (Stands("pink"), "There is no class 'pink' here; the classes are red, green, blue."),
-        (Stands(against="<b>"), "There is no class '<b>' here"),
-        (Stands(prompt=4), "prompt is 4; it must be between 0 and 3"),
-        (Stands(prompt=-1), "prompt is -1"),
-        (Stands(topk=(5, 0)), r"each 1 or more; got \[5, 0\]"),
-        (Stands(topk=(1,) * 5), "at most 4 numbers"),
-        (Stands(region=16), "region is 16; it must be between 0 and 15"),
-        (Stands(region=-1), "region is -1"),
+        (ExplainerState("pink"), "There is no class 'pink' here; the classes are red, green, blue."),
+        (ExplainerState(against="<b>"), "There is no class '<b>' here"),
+        (ExplainerState(prompt=4), "prompt is 4; it must be between 0 and 3"),
+        (ExplainerState(prompt=-1), "prompt is -1"),
+        (ExplainerState(topk=(5, 0)), r"each 1 or more; got \[5, 0\]"),
+        (ExplainerState(topk=(1,) * 5), "at most 4 numbers"),
+        (ExplainerState(region=16), "region is 16; it must be between 0 and 15"),
+        (ExplainerState(region=-1), "region is -1"),
     ],
 )
-def test_a_widget_refuses_what_is_not_there_and_keeps_what_it_shows(stands: Stands, words: str) -> None:
-    shown = widget(explanation(), stands=Stands("blue"))
-    before = shown.stood, shown.data
+def test_a_widget_refuses_what_is_not_there_and_keeps_what_it_shows(stands: ExplainerState, words: str) -> None:
+    shown = widget(explanation(), state=ExplainerState("blue"))
+    before = shown.state, shown.data
     with pytest.raises(GallopError, match=words):
         shown.show(stands)
-    assert (shown.stood, shown.data) == before
+    assert (shown.state, shown.data) == before
     with pytest.raises(ValueError, match=words):
-        widget(explanation(), stands=stands)
+        widget(explanation(), state=stands)
 
 
 def test_a_k_of_more_than_all_regions_is_that_of_all_as_in_the_model() -> None:
     found = explanation(topk=(3, 400))
-    shown = widget(found, stands=Stands(topk=(400, 400)))
-    assert shown.stood.topk == (16, 16)
+    shown = widget(found, state=ExplainerState(topk=(400, 400)))
+    assert shown.state.topk == (16, 16)
     assert shown.explained.probabilities == found.with_topk((400, 400)).probabilities
 
 
 def test_where_not_all_classes_are_sent_the_widget_sends_what_a_hand_came_to() -> None:
     shown = widget(made_up(1000, 14))
     last = shown.data["takes"][0]["branches"][1]["last"]
-    shown.stands = shown.stood.as_dict() | {"topk": [1, 2, 3, 4], "class_name": "class 7", "turn": 1}
+    shown.browser_state = shown.state.as_dict() | {"topk": [1, 2, 3, 4], "class_name": "class 7", "turn": 1}
     branch = shown.data["takes"][0]["branches"][1]
     assert branch["last"]["topk"] == [1, 2, 3, 4] != last["topk"]
     assert 7 in branch["classes"]

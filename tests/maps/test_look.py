@@ -198,7 +198,7 @@ def test_what_the_model_did_not_see_is_dimmed_and_has_no_map() -> None:
 def test_an_outline_is_white_within_black_around_what_lies_together() -> None:
     """Lines of whole pixels: regions of 90 on a picture of 360, whose white is 2 pixels wide and whose black 5."""
     grey = np.full((360, 360, 3), 100, dtype=np.float32)
-    drawn = np.asarray(outlined(grey, CropBox(0, 0, 360, 360), (4, 4), kept=[5, 6], rival=[15]))
+    drawn = np.asarray(outlined(grey, CropBox(0, 0, 360, 360), (4, 4), regions=[5, 6], rival=[15]))
     above, left, right = drawn[89:91, 120], drawn[135, 89:91], drawn[135, 269:271]
     assert (np.stack([above, left, right]) == 255).all()
     assert (drawn[[88, 91], 120] == 25).all(), "three quarters black"
@@ -214,7 +214,7 @@ def test_an_outline_is_white_within_black_around_what_lies_together() -> None:
 def test_an_outline_leaves_most_of_its_cell_whatever_the_grid(side: int) -> None:
     cell = 672 // side
     grey = np.full((672, 872, 3), 100, dtype=np.float32)
-    drawn = np.asarray(outlined(grey, CropBox(100, 0, 772, 672), (side, side), kept=[2 * side + 2]))[:, 100:]
+    drawn = np.asarray(outlined(grey, CropBox(100, 0, 772, 672), (side, side), regions=[2 * side + 2]))[:, 100:]
     own = (drawn[2 * cell : 3 * cell, 2 * cell : 3 * cell] != 100).any(axis=2)
     assert own[:, 0].all()
     assert own.mean() < 0.6

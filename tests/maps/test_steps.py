@@ -56,7 +56,7 @@ def test_shares_loss_and_outlier_score_are_the_librarys(case: str, node: str) ->
     local = similarities.local(found.topk)
     loss = gallop_loss(similarities.image_cosines, local, torch.tensor([1]), found.scale, torch.tensor([kept]))
     assert said["loss"]["total"] == pytest.approx(float(loss.total), rel=1e-4, abs=1e-5)
-    assert -said["surest"]["share"] == pytest.approx(float(similarities.ood()["L-MCM"][0]), abs=1e-5)
+    assert -said["surest"]["probability"] == pytest.approx(float(similarities.ood()["L-MCM"][0]), abs=1e-5)
 
 
 def test_the_crop_is_told_in_the_photos_pixels() -> None:

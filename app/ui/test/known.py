@@ -23,7 +23,7 @@ from app.views import testing
 from app.visitor.page_state import TestState
 from app.visitor.session import Session, Where
 from gallop import Photo
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 
 
 def other_scales(session: Session, tested: testing.Tested) -> None:
@@ -139,7 +139,7 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
         st.markdown(f"{share}, but the nearest class is right: **{name}**.")
     usual = tuple(found.topk)
 
-    def tell(stands: Stands) -> None:
+    def tell(stands: ExplainerState) -> None:
         # Where k was not moved it goes on to be that of Teach.
         session.test = replace(
             session.test,

@@ -17,7 +17,7 @@ from app.views.exploring import look_at
 from app.visitor.page_state import AskedRegion
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import all_sent, explainer_data
-from gallop.maps.explainer.stands import Extent, Stands
+from gallop.maps.explainer.state import ExplainerState, Extent
 from gallop.maps.look import Scale
 
 KEY = "explainer"
@@ -28,7 +28,7 @@ _explainer_draw = st.components.v2.component(
 
 def draw_explainer(key: str, sent: dict[str, Any], told: Callable[[], None]) -> None:
     """Draw the component ``key``; ``told`` is called where a hand lets go of it."""
-    _explainer_draw(key=key, data=sent, on_stands_change=told, on_lacks_change=lambda: None)
+    _explainer_draw(key=key, data=sent, on_state_change=told, on_lacks_change=lambda: None)
 
 
 def explainer(explanation: Explanation, before: Explanation | None, *, photo: str, picture: str) -> None:
@@ -41,7 +41,7 @@ def explainer(explanation: Explanation, before: Explanation | None, *, photo: st
         picture: the photo in a data URL.
     """
 
-    def whole(stands: Stands) -> tuple[str, dict[str, Any]]:
+    def whole(stands: ExplainerState) -> tuple[str, dict[str, Any]]:
         takes = 1 if before is None else 2
         told = None if all_sent(explanation, takes) else (stands.class_name, stands.against, stands.topk)
         return session().answers.picture(
@@ -50,9 +50,9 @@ def explainer(explanation: Explanation, before: Explanation | None, *, photo: st
             lambda: _whole(stands),
         )
 
-    def _whole(stands: Stands) -> tuple[str, dict[str, Any]]:
-        data = explainer_data(explanation, before=before, stands=stands, photo=picture)
-        del data["stands"]
+    def _whole(stands: ExplainerState) -> tuple[str, dict[str, Any]]:
+        data = explainer_data(explanation, before=before, state=stands, photo=picture)
+        del data["state"]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest(), data
 
     _drawn(explanation, photo, whole)
@@ -62,7 +62,7 @@ def explainer_beforehand(answer: SampleAnswer) -> None:
     _drawn(answer, answer.sha256, lambda _: (answer.sha256, answer.shown))
 
 
-def _drawn(extent: Extent, photo: str, whole: Callable[[Stands], tuple[str, dict[str, Any]]]) -> None:
+def _drawn(extent: Extent, photo: str, whole: Callable[[ExplainerState], tuple[str, dict[str, Any]]]) -> None:
     """Photo and cosines are sent once: what the page has already, by its own words, goes by its id alone, and what it
     told last is not told to it.
     """
@@ -70,19 +70,21 @@ def _drawn(extent: Extent, photo: str, whole: Callable[[Stands], tuple[str, dict
     def told() -> None:
         if session().explore.photo is None:
             look_at(session(), photo)  # the one to begin with: what a hand has touched is chosen
-        stands = Stands.told(_told("stands")).of(extent)
-        if _told("stands").get("of", name) != name:  # another photo came in between
+        stands = ExplainerState.from_browser(_told("state")).of(extent)
+        if _told("state").get("of", name) != name:  # another photo came in between
             stands = replace(stands, region=session().explore.stands(photo, extent.grid).region)
         session().explore = session().explore.told(stands, photo, extent.grid)
 
     stands = session().explore.stands(photo, extent.grid).of(extent)
     stands = _answered(KEY, stands)
     name, data = whole(stands)
-    holds = _told("stands").get("holds")
+    holds = _told("state").get("holds")
     there = isinstance(holds, list) and name in holds and _told("lacks").get("id") != name
-    echo = there and _told("stands").get("of") == name and Stands.told(_told("stands")).of(extent) == stands
+    echo = (
+        there and _told("state").get("of") == name and ExplainerState.from_browser(_told("state")).of(extent) == stands
+    )
     draw_explainer(
-        KEY, {"id": name} | ({} if echo else {"stands": stands.as_dict()}) | ({} if there else {"whole": data}), told
+        KEY, {"id": name} | ({} if echo else {"state": stands.as_dict()}) | ({} if there else {"content": data}), told
     )
 
 
@@ -92,7 +94,9 @@ def _told(what: str, key: str = KEY) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def photo_explained(explanation: Explanation, *, picture: str, stands: Stands, tell: Callable[[Stands], None]) -> None:
+def photo_explained(
+    explanation: Explanation, *, picture: str, stands: ExplainerState, tell: Callable[[ExplainerState], None]
+) -> None:
     """Draw a photo explained; no run is needed while a hand moves.
 
     Args:
@@ -103,9 +107,9 @@ def photo_explained(explanation: Explanation, *, picture: str, stands: Stands, t
     """
 
     def told() -> None:
-        tell(Stands.told(_told("stands")).of(explanation))
+        tell(ExplainerState.from_browser(_told("state")).of(explanation))
 
-    _send(KEY, explainer_data(explanation, stands=_answered(KEY, stands), photo=picture), told)
+    _send(KEY, explainer_data(explanation, state=_answered(KEY, stands), photo=picture), told)
 
 
 def one_map(
@@ -126,31 +130,33 @@ def one_map(
     """
 
     def told() -> None:
-        session().region = AskedRegion.of(Stands.told(_told("stands", key)).of(explanation).region, explanation.grid)
+        session().region = AskedRegion.of(
+            ExplainerState.from_browser(_told("state", key)).of(explanation).region, explanation.grid
+        )
         session().region_of = photo
 
     asked = session().region if session().region_of == photo else None
-    stands = Stands(
+    stands = ExplainerState(
         class_name,
         prompt=prompt,
         topk=tuple(explanation.topk),
         region=None if asked is None else asked.on(explanation.grid),
     )
     _send(
-        key, explainer_data(explanation, stands=_answered(key, stands), photo=picture, scale=scale, compact=True), told
+        key, explainer_data(explanation, state=_answered(key, stands), photo=picture, scale=scale, compact=True), told
     )
 
 
 def _send(key: str, data: dict[str, Any], told: Callable[[], None]) -> None:
     """All of it, under an id that is of these data alone."""
-    whole = {name: value for name, value in data.items() if name != "stands"}
+    whole = {name: value for name, value in data.items() if name != "state"}
     name = hashlib.sha256(json.dumps(whole).encode()).hexdigest()
-    draw_explainer(key, {"id": name, "stands": data["stands"], "whole": whole}, told)
+    draw_explainer(key, {"id": name, "state": data["state"], "content": whole}, told)
 
 
-def _answered(key: str, stands: Stands) -> Stands:
+def _answered(key: str, stands: ExplainerState) -> ExplainerState:
     """As an answer to the last movement of a hand."""
-    return replace(stands, turn=Stands.told(_told("stands", key)).turn)
+    return replace(stands, turn=ExplainerState.from_browser(_told("state", key)).turn)
 
 
 _steps_draw = st.components.v2.component(

@@ -1,9 +1,9 @@
-"""The explainer: a photo's cosines in, everything that follows from them worked out where it is looked at.
+"""The explainer: a photo's cosines in, everything that follows from them computed in the browser.
 
 One script, joined in memory from the modules in ``src``, and one style sheet serve every host: the app, a notebook
 (``gallop.maps.explainer.widget``, which needs anywidget) and the HTML report. What they show is a dictionary of plain
 values, made by ``gallop.maps.explainer.data``. The same modules make a second script, which goes through the method
-step by step (``gallop.maps.explainer.data.steps_data``). Nobody who uses them needs Node.
+step by step (``gallop.maps.explainer.data.steps_data``). Using them does not need Node.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SOURCE = Path(__file__).resolve().with_name("src")
 STEPS = "steps/host.js"
 STYLE_SHEET = Path(__file__).with_name("explainer.css")
 STEPS_STYLE_SHEET = Path(__file__).with_name("steps.css")
-"""Goes on top of ``STYLE_SHEET``."""
+"""Loaded after ``STYLE_SHEET``."""
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(?P<path>\.{1,2}/\w+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
@@ -38,7 +38,7 @@ def _add(path: Path, parts: dict[Path, str]) -> None:
     if path in parts:
         return
     text = path.read_text(encoding="utf-8")
-    for found in _IMPORT.finditer(text):
-        _add((path.parent / found["path"]).resolve(), parts)
+    for statement in _IMPORT.finditer(text):
+        _add((path.parent / statement["path"]).resolve(), parts)
     body = _EXPORT.sub("", _IMPORT.sub("", text))
     parts[path] = re.sub(r"\n{3,}", "\n\n", body)

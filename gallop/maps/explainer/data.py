@@ -1,9 +1,9 @@
-"""What an explainer holds, as one dictionary of plain values: the photo, the cosines, and what they add up with.
+"""Make what an explainer shows: one dictionary of plain values with the photo, the cosines and the weights.
 
-Whatever host shows it, this is the only place that makes it. Cosines are little-endian float32 in base64, laid out as
-takes (one explanation, or one after and one before teaching) of branches (global prompts, local prompts and what shots
-taught beside them) on grids, one of each look at the photo, the finest last: of all but the global prompts a branch for
-each grid, with its share in the score.
+Every host gets it from here. Cosines are little-endian float32 in base64, laid out as takes (one explanation, or one
+after and one before teaching) of branches (global prompts, local prompts and what shots taught beside them) on grids,
+one of each look at the photo, the finest last: of all but the global prompts a branch for each grid, with its
+contribution to the score.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gallop.config import HEADS
 from gallop.images import CropBox
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import COLOURS, DRAWN, SIGNED_COLOURS, Scale, branch_scale, colour_table, shared_scale
 from gallop.maps.photo import photo_place, photo_url
 from gallop.parts import require_topk
@@ -30,11 +30,11 @@ else:
     Explanation = Any  # hints can be worked out (typing.get_type_hints) without loading it
 
 COSINE_BYTES = 2_000_000
-"""Of region cosines that are sent. Up to it every class's are; above it those of the classes that are asked for and of
-the most probable ones, and the browser shows the probabilities of the last k until Python has worked out those of the
-next."""
+"""Limit of the region cosines that are sent. Where every class's fit, all are sent; otherwise those of the classes that
+are asked for and of the most probable ones, and the browser shows the probabilities of the last k until Python has
+computed those of the next."""
 REGION_CLASSES = 5
-"""Classes that a region is said to be like, where the browser does not have all cosines."""
+"""Most probable classes that are listed for a region, where the browser does not have all cosines."""
 
 
 def explainer_data(
@@ -42,7 +42,7 @@ def explainer_data(
     *,
     before: Explanation | None = None,
     when: str = "before teaching",
-    stands: Stands | None = None,
+    state: ExplainerState | None = None,
     photo: str | None = None,
     asks: bool = True,
     scale: Scale | None = None,
@@ -51,23 +51,23 @@ def explainer_data(
     """Return everything that an explainer shows of a photo.
 
     Args:
-        explanation: at the model's own scales, to which a button leads back.
+        explanation: at the model's scales, which a button restores.
         before: the same photo and classes as another model saw them.
-        when: what tells ``before`` apart, such as "before teaching".
-        stands: what is shown; by default the most probable class at the model's scales.
-        photo: ``photo_url``, where the caller keeps it.
-        asks: whether the host can send more; a page without one offers only the classes whose maps it holds.
+        when: the label of ``before``, such as "before teaching".
+        state: what is shown; by default the most probable class at the model's scales.
+        photo: ``photo_url``, where the caller has it already.
+        asks: whether the host can send more; otherwise only the classes whose maps are sent are offered.
         scale: of the colours, where several explainers share one; None takes that of this explanation's maps.
-        compact: one map and what is asked of it, for pages that choose class and local prompt themselves.
+        compact: one map and the classes of one region, for pages that choose class and local prompt themselves.
 
     Raises:
         ValueError: ``before`` has other classes, scales or regions.
-        ConfigError: regions are pooled in another way than by the mean of the top-k, which it works out itself.
+        ConfigError: regions are pooled in another way than by the mean of the top-k, which the browser computes.
     """
     require_topk(explanation.similarities.pooling, "The explainer")
     takes = [explanation] if before is None else [explanation, _in_order_of(explanation, before)]
-    stands = (stands or Stands()).of(explanation)
-    sent = _sent(explanation, stands, len(takes))
+    state = (state or ExplainerState()).of(explanation)
+    sent = _sent(explanation, state, len(takes))
     scale = scale or shared_scale(explanation)
     data = {
         "photo": photo_url(explanation.image, explanation.crop) if photo is None else photo,
@@ -79,10 +79,10 @@ def explainer_data(
         **({"doubt": explanation.doubt} if explanation.doubt else {}),
         **({"alike": explanation.alike} if explanation.alike else {}),
         "grids": _grids(explanation),
-        "takes": [_take(take, stands, sent, when if i else "") for i, take in enumerate(takes)],
+        "takes": [_take(take, state, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],
         **palettes(),
-        "stands": stands.as_dict(),
+        "state": state.as_dict(),
         "compact": compact,
     }
     if sent is not None and not asks:
@@ -91,7 +91,7 @@ def explainer_data(
 
 
 def _grids(explanation: Explanation) -> list[dict[str, Any]]:
-    """The grid of each look; that of larger regions has a scale of its own."""
+    """Return the grid of each look; those of larger regions have a separate scale."""
     grids: list[dict[str, Any]] = [{"rows": rows, "columns": columns} for rows, columns in explanation.grids]
     for grid, look in zip(grids, explanation.looks[:-1], strict=False):
         scale = shared_scale(look)
@@ -110,7 +110,7 @@ def palettes() -> dict[str, Any]:
 
 
 def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
-    """The same classes in the same order: a class that was added after teaching is the last one there."""
+    """Return ``before`` with the classes in the same order: a class that was added after teaching is its last one."""
     names = explanation.class_names
     frame, other = ((len(each.topk), each.grids) for each in (explanation, before))
     if {*before.class_names} != {*names} or frame != other:
@@ -120,7 +120,7 @@ def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
 
 
 def all_sent(explanation: Explanation, takes: int) -> bool:
-    """Return whether every class's region cosines are sent, so that the rest does not depend on what stands."""
+    """Return whether every class's region cosines are sent, so that the rest does not depend on the state."""
     return len(explanation.class_names) <= _room(explanation, takes)
 
 
@@ -130,20 +130,20 @@ def _room(explanation: Explanation, takes: int) -> int:
     return COSINE_BYTES // (takes * planes * regions * 4)
 
 
-def _sent(explanation: Explanation, stands: Stands, takes: int) -> list[int] | None:
-    """The classes whose region cosines are sent; None where all are."""
+def _sent(explanation: Explanation, state: ExplainerState, takes: int) -> list[int] | None:
+    """Return the classes whose region cosines are sent; None where all are."""
     if all_sent(explanation, takes):
         return None
     room, names = _room(explanation, takes), explanation.class_names
-    probabilities = np.array(list(explanation.with_topk(stands.topk).probabilities.values()))
-    asked = [names.index(name) for name in (stands.class_name, stands.against) if name is not None]
+    probabilities = np.array(list(explanation.with_topk(state.topk).probabilities.values()))
+    asked = [names.index(name) for name in (state.class_name, state.against) if name is not None]
     order = [*asked, *(k for k in np.argsort(-probabilities, kind="stable").tolist() if k not in asked)]
     return sorted(order[: max(room, len(asked), 1)])
 
 
-def _take(explanation: Explanation, stands: Stands, sent: list[int] | None, when: str) -> dict[str, Any]:
+def _take(explanation: Explanation, state: ExplainerState, sent: list[int] | None, when: str) -> dict[str, Any]:
     prompts = explanation.similarities.prompts_weight
-    whole = {
+    global_branch = {
         "name": "whole photo",
         "weight": prompts / 2 if explanation.topk else prompts,
         "prompts": explanation.global_scores.shape[1],
@@ -151,33 +151,35 @@ def _take(explanation: Explanation, stands: Stands, sent: list[int] | None, when
     }
     looks = list(enumerate(zip(explanation.looks, explanation.shares, strict=True)))
     regions = [
-        _regions(look, number, stands, sent) | _shared(share, prompts / 2 if explanation.topk else 0.0)
-        for number, (look, share) in looks
+        _regions(look, number, state, sent) | _weighted(look_weight, prompts / 2 if explanation.topk else 0.0)
+        for number, (look, look_weight) in looks
     ]
     taught = [
-        _linear(look, name, number, sent) | _shared(share, weight)
+        _linear(look, name, number, sent) | _weighted(look_weight, weight)
         for name, weight in explanation.similarities.branch_weights.items()
-        for number, (look, share) in looks
+        for number, (look, look_weight) in looks
     ]
-    take: dict[str, Any] = {"when": when, "branches": [whole, *regions, *taught]}
-    if sent is not None or len(regions) > 1:  # the browser has not all that it would take
+    take: dict[str, Any] = {"when": when, "branches": [global_branch, *regions, *taught]}
+    if sent is not None or len(regions) > 1:  # the browser lacks the cosines to compute them
         take["outlier"] = {name: float(score[0]) for name, score in explanation.similarities.ood().items()}
     return take
 
 
-def _shared(share: float, weight: float) -> dict[str, float]:
-    """What a branch of one look has of its branch's weight."""
-    return {"share": share, "weight": share * weight}
+def _weighted(look_weight: float, weight: float) -> dict[str, float]:
+    """Return the contribution of one look to a branch, and its part of the branch's weight."""
+    return {"share": look_weight, "weight": look_weight * weight}
 
 
-def _regions(look: Explanation, grid: int, stands: Stands, sent: list[int] | None) -> dict[str, Any]:
-    """The branch of the regions of one look.
+def _regions(look: Explanation, grid: int, state: ExplainerState, sent: list[int] | None) -> dict[str, Any]:
+    """Return the branch of the regions of one look.
 
-    Where a model has no local prompts it has no weight and no maps, but can be asked.
+    Without local prompts it has no weight and no maps, but its regions can be asked.
     """
-    found = look.similarities.looks[0]
-    # Tensors on the CPU, read without torch: whoever imports this need not load it.
-    cosines = np.asarray(found.region_cosines[0] if look.topk else found.region_scores[0, :, :, None], dtype=np.float32)
+    similarities = look.similarities.looks[0]
+    # Tensors on the CPU are read without torch, so that importing this module does not load it.
+    cosines = np.asarray(
+        similarities.region_cosines[0] if look.topk else similarities.region_scores[0, :, :, None], dtype=np.float32
+    )
     branch: dict[str, Any] = {
         "name": "regions",
         "grid": grid,
@@ -185,7 +187,7 @@ def _regions(look: Explanation, grid: int, stands: Stands, sent: list[int] | Non
         "usual": list(look.topk),
     }
     if sent is not None:
-        last = look.with_topk(stands.topk)
+        last = look.with_topk(state.topk)
         means = last.local_scores if last.topk else np.zeros((len(last.class_names), 1), np.float32)
         branch |= {"classes": sent, "last": {"topk": list(last.topk), "means": _packed(means)}, "best": _best(look)}
         cosines = cosines[:, sent]
@@ -193,8 +195,8 @@ def _regions(look: Explanation, grid: int, stands: Stands, sent: list[int] | Non
 
 
 def _linear(look: Explanation, name: str, grid: int, sent: list[int] | None) -> dict[str, Any]:
-    """A branch that shots taught, of one look: linear in the regions, so its score is the mean of a map, whatever k
-    is.
+    """Return a branch that shots taught, of one look: linear in the regions, so its score is the mean of a map at any
+    k.
     """
     branch: dict[str, Any] = {
         "name": HEADS[name].title,
@@ -210,12 +212,13 @@ def _linear(look: Explanation, name: str, grid: int, sent: list[int] | None) -> 
 
 
 def _best(look: Explanation) -> list[list[list[Any]]]:
-    """Of each region the most probable classes, with their shares."""
-    found = look.region_probabilities
-    best = np.argsort(-found, axis=1, kind="stable")[:, :REGION_CLASSES]
-    shares = np.take_along_axis(found, best, axis=1)
+    """Return the most probable classes of each region, with their probabilities."""
+    probabilities = look.region_probabilities
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :REGION_CLASSES]
+    largest = np.take_along_axis(probabilities, best, axis=1)
     return [
-        [[c, share] for c, share in zip(*row, strict=True)] for row in zip(best.tolist(), shares.tolist(), strict=True)
+        [[c, probability] for c, probability in zip(*row, strict=True)]
+        for row in zip(best.tolist(), largest.tolist(), strict=True)
     ]
 
 
@@ -226,15 +229,15 @@ def _packed(values: NDArray[Any]) -> str:
 
 @dataclass(frozen=True)
 class Origins:
-    """What an explanation does not tell of itself.
+    """Where the features come from, which an explanation does not contain.
 
     Attributes:
         side: pixels of the square that the backbone gets.
-        templates: the words that prompts say, with ``{}`` for the name; none where prompts were learned.
-        tokens: vectors of a learned prompt.
-        kept: global prompts that take part for each photo while prompts are learned.
-        notes: by step ("regions", "prompts", "cosines", "learning") a sentence more.
-        notebooks: by the title of a step, the name and the address of what builds it in code.
+        templates: texts of the prompts, with ``{}`` for the name; none where prompts were learned.
+        tokens: number of vectors of a learned prompt.
+        kept: number of global prompts that prompt dropout keeps for each photo.
+        notes: by step ("regions", "prompts", "cosines", "learning") an additional sentence.
+        notebooks: by the title of a step, the name and the address of the notebook that builds it.
     """
 
     side: int
@@ -249,7 +252,7 @@ def steps_data(shown: Mapping[str, Any], size: tuple[int, int], crop: CropBox, o
     """Return everything that the steps show.
 
     Args:
-        shown: what ``explainer_data`` made; where its ``stands`` stand, the steps begin.
+        shown: what ``explainer_data`` made; the steps begin at its ``state``.
         size: of the photo, width and height.
         crop: what the model saw, in the photo's pixels.
     """

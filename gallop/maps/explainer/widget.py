@@ -7,7 +7,7 @@ from typing import Any
 
 from gallop.maps.explainer import STYLE_SHEET, script
 from gallop.maps.explainer.data import explainer_data
-from gallop.maps.explainer.stands import Stands
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Scale
 from gallop.maps.photo import photo_url
 from gallop.predictions.explanation import Explanation
@@ -23,32 +23,32 @@ except ImportError as error:
 
 
 class Explainer(anywidget.AnyWidget):
-    """One photo's answer and maps, with k, class, comparison and regions to move and ask in the browser.
+    """One photo's answer and maps; k, class, comparison and regions are chosen in the browser.
 
-    Nothing runs in Python while a hand moves. When it lets go, what stands is in ``stood``: ``stood.topk`` for the k,
-    ``stood.class_name``, ``stood.region`` and the rest; ``explained`` is the explanation at these k.
+    Nothing runs in Python while a control moves. When it is released, ``state`` has what is shown: ``state.topk`` for
+    the k, ``state.class_name``, ``state.region`` and the rest; ``explained`` is the explanation at these k.
 
     Args:
         explanation: from ``GalLoPClassifier.explain``.
         before: the same photo and classes as another model saw them, to compare with.
-        when: what tells ``before`` apart.
-        stands: what is shown at first.
+        when: the label of ``before``.
+        state: what is shown at first.
         scale: of the colours, where several explainers share one; None takes that of this explanation's maps.
-        compact: one map and what is asked of it, to stand beside others.
+        compact: one map and the classes of one region, to show several side by side.
         traits: of any widget, such as ``layout``.
 
     Raises:
-        ClassNameError, ConfigError: there is no such class, prompt, k or region to stand at.
+        ClassNameError, ConfigError: there is no such class, prompt, k or region.
 
     >>> shown = Explainer(classifier.explain("photo.jpg"))  # doctest: +SKIP
-    >>> shown.show(Stands(class_name="cat", topk=(3, 10, 15, 20)))  # doctest: +SKIP
+    >>> shown.show(ExplainerState(class_name="cat", topk=(3, 10, 15, 20)))  # doctest: +SKIP
     """
 
     _esm = script()
     _css = STYLE_SHEET
 
     data = traitlets.Dict().tag(sync=True)
-    stands = traitlets.Dict().tag(sync=True)
+    browser_state = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Explainer(anywidget.AnyWidget):
         *,
         before: Explanation | None = None,
         when: str = "before teaching",
-        stands: Stands | None = None,
+        state: ExplainerState | None = None,
         scale: Scale | None = None,
         compact: bool = False,
         **traits: Any,
@@ -66,27 +66,27 @@ class Explainer(anywidget.AnyWidget):
         self._before, self._when = before, when
         self._scale, self._compact = scale, compact
         self._photo = photo_url(explanation.image, explanation.crop)
-        self.stood = (stands or Stands()).checked(explanation)
+        self.state = (state or ExplainerState()).checked(explanation)
         self._draw()
-        self.observe(self._told, "stands")
+        self.observe(self._receive, "browser_state")
 
     @property
     def explained(self) -> Explanation:
-        """The explanation at the k that stand."""
-        return self.explanation.with_topk(self.stood.topk) if self.explanation.topk else self.explanation
+        """The explanation at the k that are shown."""
+        return self.explanation.with_topk(self.state.topk) if self.explanation.topk else self.explanation
 
-    def show(self, stands: Stands) -> None:
-        """Let it stand at this.
+    def show(self, state: ExplainerState) -> None:
+        """Show another class, prompt, k or region.
 
         Raises:
-            ClassNameError, ConfigError: there is no such class, prompt, k or region; it stands as it did.
+            ClassNameError, ConfigError: there is no such class, prompt, k or region; what is shown is unchanged.
         """
-        # An answer to the browser's last movement, so that it is followed.
-        self.stood = replace(stands.checked(self.explanation), turn=self.stood.turn)
+        # With the turn of the browser's last message, so that the browser follows it.
+        self.state = replace(state.checked(self.explanation), turn=self.state.turn)
         self._draw()
 
-    def _told(self, change: dict[str, Any]) -> None:
-        self.stood = Stands.told(change["new"]).of(self.explanation)
+    def _receive(self, change: dict[str, Any]) -> None:
+        self.state = ExplainerState.from_browser(change["new"]).of(self.explanation)
         if any("last" in branch for take in self.data["takes"] for branch in take["branches"]):
             self._draw()  # the browser does not have every class's cosines: it waits for these
 
@@ -95,7 +95,7 @@ class Explainer(anywidget.AnyWidget):
             self.explanation,
             before=self._before,
             when=self._when,
-            stands=self.stood,
+            state=self.state,
             photo=self._photo,
             scale=self._scale,
             compact=self._compact,

@@ -37,7 +37,7 @@ const deeds = {
     const made = new Texts(floats(texts.vectors), names.length, model.width, texts.globals, texts.locals);
     const data = explained(model, names, each, made, { photo: "", ratio: 1, crop: [0, 0, 1, 1] });
     const take = new Take(data, data.takes[0]);
-    const shares = Array.from(take.answer(model.topk).shares);
+    const shares = Array.from(take.answer(model.topk).probabilities);
     return { data, shares, outlier: take.outlierScores() };
   },
 };

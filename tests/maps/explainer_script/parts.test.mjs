@@ -75,12 +75,12 @@ test("a score is the mean of the k best regions, and branches add up by their we
   const take = new Take(data(), data().takes[0]);
   close(take.local.topkMean(0, 0, 2), 0.35); // 0.4 and 0.3
   close(take.local.topkMean(0, 1, 4), 0.15);
-  assert.deepEqual(take.local.kept(0, 0, 2), [0, 2]);
-  assert.deepEqual(take.local.kept(0, 0, 1), [0]);
-  const { scores, shares } = take.answer([2, 4]);
+  assert.deepEqual(take.local.topRegions(0, 0, 2), [0, 2]);
+  assert.deepEqual(take.local.topRegions(0, 0, 1), [0]);
+  const { scores, probabilities } = take.answer([2, 4]);
   close(scores[0], (0.3 + (0.35 + 0.15) / 2) / 2);
   close(scores[1], (0.1 + (0.15 + 0.1) / 2) / 2); // 0.2 and 0.1; 0.1 four times
-  close(shares[0], 1 / (1 + Math.exp((10 / 2) * (scores[1] - scores[0]))));
+  close(probabilities[0], 1 / (1 + Math.exp((10 / 2) * (scores[1] - scores[0]))));
 });
 
 /* The same, looked at once more with 4 x 4 regions, which all have a cosine of 0.2 but for the first one's 0.6. */
@@ -122,8 +122,8 @@ test("a map is of the size that is shown, and its sum says the whole score", () 
   const [coarse, fine] = [0, 1].map((look) => new Subject(takes, [0.1, 0.4], 0, null, false, look));
   assert.equal(coarse.maps[0].length, 4);
   assert.equal(fine.maps[0].length, 16);
-  assert.deepEqual(coarse.kept(0, 2), [0, 2]);
-  assert.deepEqual(fine.kept(0, 2), [0, 1]);
+  assert.deepEqual(coarse.topRegions(0, 2), [0, 2]);
+  assert.deepEqual(fine.topRegions(0, 2), [0, 1]);
   assert.equal(
     sumLine(fine, 0, 2),
     "Mean of the 2 outlined regions: 0.4000; with the other size its score is 0.3750",
@@ -194,7 +194,7 @@ test("the finest regions are shown until a hand chooses others, and no host take
   assert.equal(state.now.look, 1);
   state.move({ look: 0 });
   state.settled();
-  state.follow({ ...closer(), stands: { topk: [1, 1], turn: 5 } }, takes);
+  state.follow({ ...closer(), state: { topk: [1, 1], turn: 5 } }, takes);
   assert.equal(state.now.look, 0);
   state.follow(data(), [new Take(data(), data().takes[0])]);
   assert.equal(state.now.look, 0);
@@ -334,7 +334,7 @@ test("what makes no sense is set right, whoever says it", () => {
   const state = new State();
   const takes = data().takes.map((take) => new Take(data(), take));
   const said = { class_name: "c", against: 7, before: true, prompt: 9, topk: [0, "x", 3], region: 4, opacity: 7, turn: 3 };
-  state.follow(data({ stands: { ...said, colours: "__proto__" } }), takes);
+  state.follow(data({ state: { ...said, colours: "__proto__" } }), takes);
   const { class_name, against, before, prompt, topk, region, opacity, colours } = state.now;
   assert.deepEqual([class_name, against, before, prompt, topk, region], [null, null, false, 1, [1, 4], null]);
   assert.deepEqual([opacity, colours], [1, "gray"]);
@@ -343,7 +343,7 @@ test("what makes no sense is set right, whoever says it", () => {
 test("an answer to an old movement does not take a hand's place", () => {
   const state = new State();
   const takes = data().takes.map((take) => new Take(data(), take));
-  const host = (topk, turn) => state.follow(data({ stands: { topk, turn } }), takes);
+  const host = (topk, turn) => state.follow(data({ state: { topk, turn } }), takes);
   host([2, 2], 0);
   state.move({ topk: [3, 2] });
   assert.equal(state.settled().turn, 1);
@@ -360,12 +360,12 @@ test("an answer to an old movement does not take a hand's place", () => {
 test("a region that was asked of one photo is asked of no other, whatever a hand did last", () => {
   const state = new State();
   const takes = data().takes.map((take) => new Take(data(), take));
-  state.follow(data({ stands: { region: null, turn: 0 } }), takes);
+  state.follow(data({ state: { region: null, turn: 0 } }), takes);
   state.move({ region: 3, topk: [3, 2] });
-  state.follow(data({ photo: "data:other", stands: { region: null, turn: 0 } }), takes);
+  state.follow(data({ photo: "data:other", state: { region: null, turn: 0 } }), takes);
   assert.deepEqual([state.now.region, state.now.topk], [null, [3, 2]]);
   state.move({ region: 2 });
-  state.follow(data({ photo: "data:other", stands: { region: null, turn: 0 } }), takes);
+  state.follow(data({ photo: "data:other", state: { region: null, turn: 0 } }), takes);
   assert.equal(state.now.region, 2);
 });
 

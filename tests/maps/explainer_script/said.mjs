@@ -21,13 +21,13 @@ for (const topk of topks) {
   const answer = take.answer(topk);
   found.topks.push({
     scores: Array.from(answer.scores),
-    shares: Array.from(answer.shares),
-    branches: answer.branches.map(({ shares }) => Array.from(shares)),
-    stands: take.stands(topk),
+    shares: Array.from(answer.probabilities),
+    branches: answer.branches.map(({ probabilities }) => Array.from(probabilities)),
+    current: take.isCurrent(topk),
     means: here.map((c) => topk.map((k, n) => take.topkMean(c, n, k))),
     looks: take.looks.map((look) => here.map((c) => topk.map((k, n) => look.topkMean(c, n, k)))),
-    kept: here.map((c) => topk.map((k, n) => take.local.kept(c, n, k))),
-    where: topk.map((k, n) => words.where(take.local.kept(here[0], n, k), data.grids.at(-1))),
+    kept: here.map((c) => topk.map((k, n) => take.local.topRegions(c, n, k))),
+    where: topk.map((k, n) => words.where(take.local.topRegions(here[0], n, k), data.grids.at(-1))),
   });
 }
 found.here = here;

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 
 const source = pathToFileURL(`${process.env.EXPLAINER_SOURCE}/`);
 const part = (name) => import(new URL(`${name}.js`, source));
-const { crossEntropy, lossOf, lots, scoresOf, sharesOf, shownClasses, surest, writtenMean } = await part("steps/figures");
+const { crossEntropy, lossOf, lots, probabilitiesOf, scoresOf, shownClasses, surest, writtenMean } = await part("steps/figures");
 const { Take } = await part("numerics");
 const { Slide } = await part("steps/parts");
 
@@ -41,11 +41,11 @@ test("a mean is written with all its terms, and a long one with the first and th
 
 test("both branches count by their share", () => {
   const found = scoresOf(take(), [2], 0.25);
-  close(found.whole[0], 0.3);
+  close(found.global[0], 0.3);
   close(found.regions[0], 0.4); // 0.5 and 0.3
   close(found.together[0], 0.75 * 0.3 + 0.25 * 0.4);
   close(found.together[1], 0.75 * 0.2 + 0.25 * 0.15);
-  close(sharesOf([0.2, 0.1], 10)[0], 1 / (1 + Math.exp(-1)));
+  close(probabilitiesOf([0.2, 0.1], 10)[0], 1 / (1 + Math.exp(-1)));
 });
 
 test("what shots taught counts by its weight, and the prompts by what is left", () => {
@@ -62,10 +62,10 @@ test("what shots taught counts by its weight, and the prompts by what is left", 
 
 test("the loss is that of the kept prompts' mean, and the mean of each local prompt's own", () => {
   const [first, second] = [take(), take()].map((found, m) => lossOf(found, [2], 10, 0, [m]));
-  close(first.whole, Math.log(1 + Math.exp(10 * (0.1 - 0.4))));
-  close(second.whole, Math.log(1 + Math.exp(10 * (0.3 - 0.2))));
+  close(first.global, Math.log(1 + Math.exp(10 * (0.1 - 0.4))));
+  close(second.global, Math.log(1 + Math.exp(10 * (0.3 - 0.2))));
   close(first.each[0], Math.log(1 + Math.exp(10 * (0.15 - 0.4))));
-  close(first.total, first.whole + first.each[0]);
+  close(first.total, first.global + first.each[0]);
   close(crossEntropy([1000, 0], 1, 1), 1000); // no overflow
 });
 
@@ -83,7 +83,7 @@ test("lots are drawn without replacement, each prompt as often as another", () =
 test("the surest region is the one of L-MCM", () => {
   const found = surest(take());
   assert.equal(found.region, 0); // 0.5 against 0.2
-  close(-found.share, take().outlierScores()["L-MCM"]);
+  close(-found.probability, take().outlierScores()["L-MCM"]);
   assert.equal(surest(take({ outlier: {} })), null);
 });
 
@@ -95,8 +95,8 @@ test("the class that is followed is always shown", () => {
 test("a slide goes through its whole range, also in powers", () => {
   const slide = Object.assign(Object.create(Slide.prototype), { low: 1, high: 100, logarithmic: true });
   close(slide.valueAt(0.5), 10);
-  close(slide.shareOf(10), 0.5);
-  assert.equal(slide.shareOf(1000), 1);
+  close(slide.fractionOf(10), 0.5);
+  assert.equal(slide.fractionOf(1000), 1);
   slide.logarithmic = false;
   close(slide.valueAt(0.5), 50.5);
 });

@@ -12,7 +12,7 @@ const take = new Take(data, data.takes[0]);
 const { together } = figures.scoresOf(take, topk, 0.5);
 process.stdout.write(
   JSON.stringify({
-    shares: Array.from(figures.sharesOf(together, take.scale)),
+    shares: Array.from(figures.probabilitiesOf(together, take.scale)),
     loss: figures.lossOf(take, topk, data.scale, c, kept),
     surest: figures.surest(take),
   }),

@@ -6,32 +6,32 @@ import { capital, percent } from "./words.js";
 const ROWS = 6;
 const taughtNote = (name) => `${capital(name)}: how much the photo is like those it learned from.`;
 
-/* A line of a class: its name, its share, a bar, and thinner bars of the branches. */
+/* A line of a class: its name, its probability, a bar, and thinner bars of the branches. */
 class Row {
   constructor(choose) {
     this.name = element("span", "name");
-    this.share = element("span", "share");
+    this.probability = element("span", "value");
     this.fill = element("span", "fill");
     this.tick = element("span", "tick");
     this.thin = [];
     this.track = element("span", "track", { "aria-hidden": "true" }, this.fill, this.tick);
-    this.root = element("button", "bar", { type: "button" }, this.name, this.share, this.track);
+    this.root = element("button", "bar", { type: "button" }, this.name, this.probability, this.track);
     this.root.addEventListener("click", () => choose(this.c));
   }
 
-  show(c, name, share, words, branches, before) {
+  show(c, name, probability, words, branches, before) {
     this.c = c;
     say(this.name, name);
-    say(this.share, words);
-    this.fill.style.transform = `scaleX(${share})`;
+    say(this.probability, words);
+    this.fill.style.transform = `scaleX(${probability})`;
     this.tick.hidden = before === undefined;
     if (before !== undefined) this.tick.style.left = `${100 * before}%`;
     while (this.thin.length < branches.length) {
       this.thin.push(element("span", `fill thin thin-${this.thin.length}`));
       this.track.append(this.thin.at(-1));
     }
-    this.thin.forEach((thin, i) => (thin.style.transform = `scaleX(${branches[i]?.share ?? 0})`));
-    const parts = branches.map((branch) => `${branch.name} ${percent(branch.share)}`);
+    this.thin.forEach((thin, i) => (thin.style.transform = `scaleX(${branches[i]?.probability ?? 0})`));
+    const parts = branches.map((branch) => `${branch.name} ${percent(branch.probability)}`);
     if (before !== undefined) parts.push(`before ${percent(before)}`);
     this.title = parts.join(", ");
     put(this.root, "title", this.title);
@@ -49,9 +49,9 @@ export class Bars {
     this.rows = [];
   }
 
-  /* Which classes are shown changes where a hand lets go, not while it moves: nothing is to jump under it. */
-  arrange(answer, always) {
-    const order = Array.from(answer.shares.keys()).sort((a, b) => answer.shares[b] - answer.shares[a] || a - b);
+  /* Which classes are shown changes when a control is released, not while it moves, so that no bar jumps. */
+  arrange({ probabilities }, always) {
+    const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a] || a - b);
     const shown = order.slice(0, ROWS);
     const wanted = [...new Set(always)].filter((c) => c !== null && !shown.includes(c));
     this.shown = [...shown.slice(0, ROWS - wanted.length), ...wanted];
@@ -68,10 +68,12 @@ export class Bars {
       if (row.root.hidden) return;
       const c = this.shown[i];
       const branches =
-        answer.branches.length > 1 ? answer.branches.map(({ name, shares }) => ({ name, share: shares[c] })) : [];
-      // Of one class alone nothing is certain, so nothing is said.
-      const words = names.length > 1 ? percent(answer.shares[c]) : "";
-      row.show(c, names[c], answer.shares[c], words, words ? branches : [], before?.shares[c]);
+        answer.branches.length > 1
+          ? answer.branches.map(({ name, probabilities }) => ({ name, probability: probabilities[c] }))
+          : [];
+      // With one class there is nothing to choose from, so no probability is shown.
+      const words = names.length > 1 ? percent(answer.probabilities[c]) : "";
+      row.show(c, names[c], answer.probabilities[c], words, words ? branches : [], before?.probabilities[c]);
       row.root.classList.toggle("explained", c === explained);
       row.root.classList.toggle("against", c === against);
       put(row.root, "aria-pressed", String(c === explained));
@@ -95,7 +97,7 @@ export class Bars {
   }
 }
 
-/* What one region looks like by itself. */
+/* The most probable classes of one region alone. */
 export class Asked {
   constructor(forget) {
     this.title = element("p", "title");
@@ -105,18 +107,18 @@ export class Asked {
     this.root = element("section", "asked", { "aria-live": "polite" }, this.title, this.list, this.forget);
   }
 
-  show(place, found, names) {
+  show(place, classes, names) {
     this.root.hidden = place === null;
     if (place === null) return;
     say(this.title, `${place}: alone it would be`);
     this.list.replaceChildren(
-      ...found.map(([c, share]) => {
+      ...classes.map(([c, probability]) => {
         const fill = element("span", "fill");
-        fill.style.transform = `scaleX(${share})`;
+        fill.style.transform = `scaleX(${probability})`;
         const name = element("span", "name");
         name.textContent = names[c];
         const track = element("span", "track", { "aria-hidden": "true" }, fill);
-        return element("li", "bar", {}, name, element("span", "share", {}, percent(share)), track);
+        return element("li", "bar", {}, name, element("span", "value", {}, percent(probability)), track);
       }),
     );
   }

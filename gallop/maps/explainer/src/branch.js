@@ -1,11 +1,11 @@
 /* What the map of a branch beside the prompts is about, as gallop/maps/look.py has it: above zero a region speaks for the
-   class. One map for every class, in which all regions count; it stands behind those of the local prompts. */
+   class. One map for every class, in which all regions count; it follows those of the local prompts. */
 
 import { drawMap, drawOutlines } from "./map.js";
 import { capital, difference, figure, linearLine } from "./words.js";
 
 export class BranchSubject {
-  /* Args: takes; number, which of the branches; place, how many maps stand before it; c, a, before and look as for
+  /* Args: takes; number, which of the branches; place, how many maps come before it; c, a, before and look as for
      Subject. */
   constructor(takes, number, place, c, a, before, look = -1) {
     const [take, last] = [takes[0], takes.at(-1)];
@@ -24,9 +24,9 @@ export class BranchSubject {
     this.maps[place] = rival ? mine.map(c).map((score, region) => score - rival[region]) : mine.map(c);
     this.score = mine.means[c] - mean;
     this.regions = mine.regions;
-    this.whole = branch.looks.length > 1 ? take.linearMean(branch, c) : null; // of the regions of all sizes
-    this.share = take.shares.at(look);
-    const most = this.maps[place].reduce((found, score) => Math.max(found, Math.abs(score)), 1e-6);
+    this.overallScore = branch.looks.length > 1 ? take.linearMean(branch, c) : null; // of the regions of all sizes
+    this.lookWeight = take.lookWeights.at(look);
+    const most = this.maps[place].reduce((highest, score) => Math.max(highest, Math.abs(score)), 1e-6);
     const wide = this.other ? most : mine.reach;
     this.scale = { low: -wide, high: wide, signed: true };
   }

@@ -1,4 +1,4 @@
-/* Which score has which colour and how strongly it shows: gallop/maps/look.py says the tables and the scale. */
+/* The colour and opacity of each score; gallop/maps/look.py makes the tables and the scale. */
 
 /* 256 colours, three bytes each. */
 export function table(text) {
@@ -10,14 +10,14 @@ export function place(score, scale) {
   return Math.min(Math.max((score - scale.low) / (scale.high - scale.low), 0), 1);
 }
 
-/* From 0 to 1: how much it stands out. On a signed scale zero is in the middle, and how far from it counts. */
+/* From 0 to 1: how strong a score is. On a signed scale zero is in the middle, and the distance from it counts. */
 export function strength(score, scale) {
   const at = place(score, scale);
   return scale.signed ? Math.abs(2 * at - 1) : at;
 }
 
-/* Colour and opacity of every score, four bytes each: what stands out little shows little, what is below the
-   threshold nothing. */
+/* Colour and opacity of every score, four bytes each: weak scores are nearly transparent, those below the threshold
+   are transparent. */
 export function painted(scores, scale, colours, { opacity, threshold }) {
   const pixels = new Uint8ClampedArray(4 * scores.length);
   for (let i = 0; i < scores.length; i++) {

@@ -1,11 +1,11 @@
-/* What a hand moves: k on a track that is finer where k is small, the scale, the classes, how maps are drawn. */
+/* The controls: k on a logarithmic track, the scale, the classes, how maps are drawn. */
 
 import { choices, element, freshId, labelled, lay, put, say } from "./dom.js";
 import { drawMap, drawOutlines } from "./map.js";
 
 const STEPS = 10000; // of the track
 
-/* k of so many regions, from where the thumb stands, and back. */
+/* k of so many regions at a position of the thumb, and back. */
 export function kAt(step, regions) {
   return Math.round(regions ** (step / STEPS));
 }
@@ -14,7 +14,7 @@ export function stepOf(k, regions) {
   return regions > 1 ? Math.round((STEPS * Math.log(k)) / Math.log(regions)) : 0;
 }
 
-/* k of the chosen scale. Args: move(k) while it moves, settle() when a hand lets go. */
+/* k of the chosen scale. Args: move(k) while it moves, settle() when it is released. */
 export class Track {
   constructor(move, settle, reset) {
     this.range = element("input", "track-range", { type: "range", min: "0", max: String(STEPS), step: "1" });
@@ -105,11 +105,11 @@ export class Strip {
     }
   }
 
-  draw(n, subject, kept, rival, grid, colours, now) {
+  draw(n, subject, regions, rival, grid, colours, now) {
     const { map, lines, seen } = this.tiles[n];
     this.size ??= { width: seen.clientWidth || 64, height: seen.clientHeight || 64 }; // one for all
     drawMap(map, subject.maps[n], grid, subject.scale, colours, now);
-    drawOutlines(lines, kept, rival, grid, this.size);
+    drawOutlines(lines, regions, rival, grid, this.size);
   }
 
   show(n, name, words, chosen) {
@@ -201,10 +201,10 @@ export class Options {
       [this.opacity, state.opacity],
       [this.threshold, state.threshold],
     ]) {
-      const whole = String(Math.round(100 * value));
-      if (input.value !== whole) input.value = whole;
-      put(input, "aria-valuetext", `${whole} %`);
-      input.style.setProperty("--at", `${whole}%`);
+      const percentage = String(Math.round(100 * value));
+      if (input.value !== percentage) input.value = percentage;
+      put(input, "aria-valuetext", `${percentage} %`);
+      input.style.setProperty("--at", `${percentage}%`);
     }
     choices(
       this.drawn,

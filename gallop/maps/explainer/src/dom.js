@@ -1,6 +1,6 @@
-/* Elements. Text only ever goes in as textContent or as an attribute: names in it are anybody's. */
+/* Elements. Text is only set as textContent or as an attribute, since names in it may be hostile. */
 
-const own = Math.random().toString(36).slice(2, 10); // each cell of a notebook reads this script again
+const scriptId = Math.random().toString(36).slice(2, 10); // each cell of a notebook loads this script again
 let made = 0;
 
 export function element(tag, name = "", attributes = {}, ...inside) {
@@ -11,7 +11,7 @@ export function element(tag, name = "", attributes = {}, ...inside) {
   return node;
 }
 
-/* Only what changed: a thousand elements that are touched for nothing make a slow browser slower. */
+/* Sets only what changed: writing unchanged attributes of a thousand elements makes a slow browser slower. */
 export function put(node, attribute, value) {
   if (node.getAttribute(attribute) !== value) node.setAttribute(attribute, value);
 }
@@ -20,14 +20,14 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/* A box, by the shares of its parent at which it lies and that it takes. */
+/* Places a box: its position and size as fractions of its parent. */
 export function lay(box, crop) {
   ["left", "top", "width", "height"].forEach((side, i) => (box.style[side] = `${100 * crop[i]}%`));
 }
 
-/* An id of its own, however many explainers a page has. */
+/* A unique id, however many explainers a page has. */
 export function freshId() {
-  return `gx-${own}-${++made}`;
+  return `gx-${scriptId}-${++made}`;
 }
 
 /* A control with its words above it. */

@@ -1,4 +1,4 @@
-/* Drawing once a frame, however often a hand moves. */
+/* Drawing once a frame, however often a control moves. */
 
 export function onceAFrame(paint) {
   let waiting = false;

@@ -2,7 +2,7 @@
 
 import { painted } from "./colours.js";
 
-const FINE = 8; // pixels a region has in a smooth map; the browser does the rest
+const FINE = 8; // pixels of a region in a smooth map; the browser scales it up
 
 /* Scores (rows, columns) between the centres of the regions, as Pillow's bilinear resize has them. */
 export function smoothed(scores, rows, columns, fine = FINE) {
@@ -12,9 +12,9 @@ export function smoothed(scores, rows, columns, fine = FINE) {
   for (let y = 0; y < height; y++) {
     const [top, bottom, down] = between(y, rows, fine);
     for (let x = 0; x < width; x++) {
-      const [left, right, share] = across[x];
-      const upper = scores[top * columns + left] * (1 - share) + scores[top * columns + right] * share;
-      const lower = scores[bottom * columns + left] * (1 - share) + scores[bottom * columns + right] * share;
+      const [left, right, along] = across[x];
+      const upper = scores[top * columns + left] * (1 - along) + scores[top * columns + right] * along;
+      const lower = scores[bottom * columns + left] * (1 - along) + scores[bottom * columns + right] * along;
       wide[y * width + x] = upper * (1 - down) + lower * down;
     }
   }
@@ -30,7 +30,7 @@ function between(pixel, cells, fine) {
 const drawn = new WeakMap(); // canvas -> the map that is on it
 const outlined = new WeakMap(); // canvas -> the outlines that are on it
 
-/* A map that stands there already is not drawn again: k moves its outlines alone. */
+/* A map that is already drawn is not drawn again: k changes only its outlines. */
 export function drawMap(canvas, scores, grid, scale, colours, style) {
   const wanted = [scores, colours, scale.low, scale.high, style.opacity, style.threshold, style.drawn];
   if (drawn.get(canvas)?.every((part, i) => part === wanted[i])) return;
@@ -46,8 +46,8 @@ export function drawMap(canvas, scores, grid, scale, colours, style) {
 }
 
 /* The border of a set of regions, as lines [x, y, x, y] in units of regions; within it, the lines between two. */
-export function borders(kept, grid) {
-  const inside = new Set(kept);
+export function borders(regions, grid) {
+  const inside = new Set(regions);
   const lines = { around: [], within: [] };
   for (const region of inside) {
     const column = region % grid.columns;
@@ -65,13 +65,13 @@ export function borders(kept, grid) {
   return lines;
 }
 
-/* White within black is seen on a photo of any colour. Those that stand there already are not drawn again, and those
+/* White within black is seen on a photo of any colour. Outlines that are already drawn are not drawn again, and those
    of an explainer without a size stay: it is hidden for a moment, as while Jupyter changes its theme. */
-export function drawOutlines(canvas, kept, rival, grid, size) {
+export function drawOutlines(canvas, regions, rival, grid, size) {
   if (!size.width) return;
   const dense = Math.min(globalThis.devicePixelRatio || 1, 2);
   const [width, height] = [Math.round(size.width * dense), Math.round(size.height * dense)];
-  const wanted = [kept, rival, grid.rows, grid.columns, width, height].join(";");
+  const wanted = [regions, rival, grid.rows, grid.columns, width, height].join(";");
   if (outlined.get(canvas) === wanted) return;
   outlined.set(canvas, wanted);
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -81,7 +81,7 @@ export function drawOutlines(canvas, kept, rival, grid, size) {
   const unit = { x: width / grid.columns, y: height / grid.rows };
   // Thinner in a fine grid, so that the colour within is seen.
   const bold = Math.min(Math.max(Math.min(width / 180, unit.x / 9), 0.8 * dense), 2.2 * dense);
-  const lines = borders(kept, grid);
+  const lines = borders(regions, grid);
   stroke(pen, lines.within, unit, [["rgb(255 255 255 / 45%)", 0.5 * bold]]);
   stroke(pen, lines.around, unit, [
     ["rgb(0 0 0 / 75%)", 2.4 * bold],

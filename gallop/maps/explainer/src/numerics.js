@@ -11,9 +11,9 @@ export function floats(text) {
 
 export function softmax(logits) {
   const most = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-  const shares = Float64Array.from(logits, (logit) => Math.exp(logit - most));
-  const sum = shares.reduce((a, b) => a + b, 0);
-  return shares.map((share) => share / sum);
+  const powers = Float64Array.from(logits, (logit) => Math.exp(logit - most));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
 }
 
 export function mean(values) {
@@ -28,17 +28,17 @@ export function largest(values, count = values.length) {
   return order.slice(0, count);
 }
 
-/* Of one look, at temperature 1 and without the scale, larger = more outlier. Args: whole, the photo's cosines (K)
+/* Of one look, at temperature 1 and without the scale, larger = more outlier. Args: photo, the global cosines (K)
    averaged over prompts; regions, those of each region. */
-export function outlierScores(whole, regions) {
+export function outlierScores(photo, regions) {
   const most = (cosines) => softmax(cosines).reduce((a, b) => Math.max(a, b));
-  const mcm = -most(whole);
-  const found = regions.reduce((best, cosines) => Math.max(best, most(cosines)), 0);
-  return { MCM: mcm, "L-MCM": -found, "GL-MCM": mcm - found };
+  const mcm = -most(photo);
+  const surestRegion = regions.reduce((best, cosines) => Math.max(best, most(cosines)), 0);
+  return { MCM: mcm, "L-MCM": -surestRegion, "GL-MCM": mcm - surestRegion };
 }
 
-/* Prompts that are matched with the whole photo: cosines (K, M). */
-export class Whole {
+/* Global prompts, which are matched with the photo as one: cosines (K, M). */
+export class GlobalPrompts {
   constructor(data, classes) {
     this.prompts = data.prompts;
     const cosines = floats(data.cosines);
@@ -51,7 +51,7 @@ export class Whole {
   }
 }
 
-/* Prompts that are matched with regions: cosines (R, K, N), kept by prompt and class, so that a map lies together.
+/* Prompts that are matched with regions: cosines (R, K, N), stored by prompt and class, so that a map is contiguous.
    Of many classes only some are here; of the others their scores at the last k that Python was asked for. */
 export class Regions {
   constructor(data, classes, regions) {
@@ -60,7 +60,6 @@ export class Regions {
     this.regions = regions;
     const sent = data.classes ?? Array.from({ length: classes }, (_, c) => c);
     this.rank = new Map(sent.map((c, i) => [c, i]));
-    this.whole = sent.length === classes;
     this.classes = sent.length;
     this.last = data.last; // {topk, means (K, N)} where not all are here
     this.best = data.best; // and of each region the most probable classes
@@ -93,7 +92,7 @@ export class Regions {
     return this.orders.get(key);
   }
 
-  kept(c, n, k) {
+  topRegions(c, n, k) {
     return this.order(c, n).slice(0, k);
   }
 
@@ -111,11 +110,11 @@ export class Regions {
   }
 
   topkMean(c, n, k) {
-    const kept = Math.min(k, this.regions);
-    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + kept] / kept;
+    const count = Math.min(k, this.regions);
+    return this.sumsOf(n)[this.rank.get(c) * (this.regions + 1) + count] / count;
   }
 
-  /* The score of every class (K); at other k than the last one of those that are not here, too. */
+  /* The score of every class (K); where some classes are not here, at the last k. */
   scores(topk, classes) {
     const scores = new Float64Array(classes);
     const [K, N, R] = [this.classes, this.prompts, this.regions];
@@ -130,10 +129,10 @@ export class Regions {
   /* Cosines of one region averaged over prompts, (K) of those that are here. */
   at(region) {
     const [K, N, R] = [this.classes, this.prompts, this.regions];
-    const found = new Float64Array(K);
+    const means = new Float64Array(K);
     for (let n = 0; n < N; n++)
-      for (let c = 0; c < K; c++) found[c] += this.planes[(n * K + c) * R + region] / N;
-    return found;
+      for (let c = 0; c < K; c++) means[c] += this.planes[(n * K + c) * R + region] / N;
+    return means;
   }
 }
 
@@ -166,14 +165,14 @@ export class Linear {
 
 /* What answers beside the prompts: {name, weight, looks}, of regions of each size, the finest last. */
 function beside(branches) {
-  const found = [];
+  const merged = [];
   for (const { name, weight, of } of branches) {
     if (!(of instanceof Linear)) continue;
-    if (found.at(-1)?.name !== name) found.push({ name, weight: 0, looks: [] });
-    found.at(-1).weight += weight;
-    found.at(-1).looks.push(of);
+    if (merged.at(-1)?.name !== name) merged.push({ name, weight: 0, looks: [] });
+    merged.at(-1).weight += weight;
+    merged.at(-1).looks.push(of);
   }
-  return found;
+  return merged;
 }
 
 /* One photo as one model saw it: branches whose scores, each with its weight, add up to a class's. */
@@ -182,18 +181,18 @@ export class Take {
     this.classes = data.names.length;
     this.scale = data.scale / data.temperature;
     this.when = take.when;
-    this.outlier = take.outlier; // where Python must say it
+    this.outlier = take.outlier; // where only Python can compute it
     this.branches = take.branches.map((branch) => {
       const grid = data.grids[branch.grid];
-      const Kind = branch.linear ? Linear : grid ? Regions : Whole;
+      const Kind = branch.linear ? Linear : grid ? Regions : GlobalPrompts;
       const made = new Kind(branch, this.classes, grid ? grid.rows * grid.columns : 0);
-      return { name: branch.name, weight: branch.weight, share: branch.share, of: made };
+      return { name: branch.name, weight: branch.weight, lookWeight: branch.share, of: made };
     });
     const locals = this.branches.filter((branch) => branch.of instanceof Regions);
     this.looks = locals.map((branch) => branch.of); // regions of each size, the finest last
-    this.shares = locals.map((branch) => branch.share); // of each size in a score; none where it is there for its maps
+    this.lookWeights = locals.map((branch) => branch.lookWeight); // of each size in a score; 0 for maps alone
     this.local = this.looks.at(-1);
-    this.global = this.branches.find((branch) => branch.of instanceof Whole).of;
+    this.global = this.branches.find((branch) => branch.of instanceof GlobalPrompts).of;
     this.besides = beside(this.branches);
   }
 
@@ -213,22 +212,22 @@ export class Take {
         same.weight = sum;
       }
     }
-    for (const branch of branches) branch.shares = this.probabilities(branch.scores);
-    return { scores: together, shares: this.probabilities(together), branches };
+    for (const branch of branches) branch.probabilities = this.probabilities(branch.scores);
+    return { scores: together, probabilities: this.probabilities(together), branches };
   }
 
   /* The score of a class and local prompt, of the regions of all sizes. */
   topkMean(c, n, k) {
-    return this.looks.reduce((sum, look, i) => sum + this.shares[i] * look.topkMean(c, n, k), 0);
+    return this.looks.reduce((sum, look, i) => sum + this.lookWeights[i] * look.topkMean(c, n, k), 0);
   }
 
-  /* What a branch beside the prompts says of a class, of the regions of all sizes. */
+  /* The score of a class by a branch beside the prompts, of the regions of all sizes. */
   linearMean({ looks }, c) {
-    return looks.reduce((sum, look, i) => sum + this.shares[i] * look.means[c], 0);
+    return looks.reduce((sum, look, i) => sum + this.lookWeights[i] * look.means[c], 0);
   }
 
   /* Whether the answer is that of these k, or that of the last ones. */
-  stands(topk) {
+  isCurrent(topk) {
     const last = this.local?.last?.topk;
     return !last || last.every((k, n) => k === topk[n]);
   }
@@ -237,20 +236,20 @@ export class Take {
     return softmax(Array.from(scores, (score) => score * this.scale));
   }
 
-  /* What the model would say if the photo were one region alone: [class, share], the most probable first. */
+  /* The model's answer if the photo were one region alone: [class, probability], the most probable first. */
   alone(region, count, look = this.local) {
     if (look.best) return look.best[region].slice(0, count);
-    const shares = this.probabilities(look.at(region));
-    return largest(shares, count).map((c) => [c, shares[c]]);
+    const probabilities = this.probabilities(look.at(region));
+    return largest(probabilities, count).map((c) => [c, probabilities[c]]);
   }
 
-  /* The class that a region is most like, and how much: worked out once for all regions. */
+  /* The class that a region is most like, and its probability: computed once for all regions. */
   mostLike(region, look = this.local) {
     look.likes ??= Array.from({ length: look.regions }, (_, at) => {
       if (look.best) return look.best[at][0];
-      const shares = this.probabilities(look.at(at));
-      const c = shares.reduce((best, share, other) => (share > shares[best] ? other : best), 0);
-      return [c, shares[c]];
+      const probabilities = this.probabilities(look.at(at));
+      const c = probabilities.reduce((best, one, other) => (one > probabilities[best] ? other : best), 0);
+      return [c, probabilities[c]];
     });
     return look.likes[region];
   }

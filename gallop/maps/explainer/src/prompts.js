@@ -74,8 +74,8 @@ export class PromptDots {
       if (both) other.style.left = at(others[p]);
       say(value, scores[p] === null ? "" : both ? difference(scores[p] - others[p]) : figure(scores[p]));
       const which = p < this.globals ? `Global prompt ${p + 1}` : `Local prompt ${p - this.globals + 1}`;
-      const said = [scores[p] !== null && `${name} ${figure(scores[p])}`, both && `${otherName} ${figure(others[p])}`];
-      put(lane, "aria-label", `${which}: ${said.filter(Boolean).join(", ")}`);
+      const parts = [scores[p] !== null && `${name} ${figure(scores[p])}`, both && `${otherName} ${figure(others[p])}`];
+      put(lane, "aria-label", `${which}: ${parts.filter(Boolean).join(", ")}`);
     });
     this.mark(prompt);
     const key = others === null ? "" : [name, otherName].join();

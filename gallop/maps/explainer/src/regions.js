@@ -40,12 +40,13 @@ export class Cells {
     this.root.replaceChildren(...lines);
   }
 
-  mark(kept, selected) {
-    this.current ??= selected ?? kept[0] ?? 0; // one cell takes part in tabbing; arrow keys move it
-    const inside = new Set(kept);
-    for (const region of new Set([...this.marked, ...kept]))
-      this.cells[region].classList.toggle("kept", inside.has(region));
-    this.marked = kept;
+  /* Args: marked, the regions that are outlined; selected, the one that is asked, or null. */
+  mark(marked, selected) {
+    this.current ??= selected ?? marked[0] ?? 0; // one cell takes part in tabbing; arrow keys move it
+    const inside = new Set(marked);
+    for (const region of new Set([...this.marked, ...marked]))
+      this.cells[region].classList.toggle("outlined", inside.has(region));
+    this.marked = marked;
     for (const region of new Set([this.selected, selected]))
       if (region !== null) put(this.cells[region], "aria-selected", String(region === selected));
     this.selected = selected;
@@ -55,7 +56,7 @@ export class Cells {
     this.cells[this.current].setAttribute("tabindex", "0");
   }
 
-  /* What a screen reader says of the grid and of each region. */
+  /* What a screen reader reads for the grid and for each region. */
   name(words, label) {
     put(this.root, "aria-label", words);
     this.cells.forEach((node, region) => put(node, "aria-label", label(region)));
@@ -82,14 +83,14 @@ export class Cells {
     const last = this.cells.length - 1;
     const column = this.current % this.columns;
     const row = this.current - column;
-    const whole = event.ctrlKey || event.metaKey;
+    const inGrid = event.ctrlKey || event.metaKey; // Home and End go to the ends of the grid, not of the row
     const to = {
       ArrowLeft: this.current - (column > 0),
       ArrowRight: this.current + (column < this.columns - 1),
       ArrowUp: this.current - (row > 0 ? this.columns : 0),
       ArrowDown: this.current + (this.current + this.columns <= last ? this.columns : 0),
-      Home: whole ? 0 : row,
-      End: whole ? last : row + this.columns - 1,
+      Home: inGrid ? 0 : row,
+      End: inGrid ? last : row + this.columns - 1,
     }[event.key];
     if (to !== undefined) this.cells[to].focus();
     else if (event.key === "Enter" || event.key === " ") this.choose(this.current);

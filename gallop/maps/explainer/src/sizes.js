@@ -4,7 +4,7 @@
 import { element, put, say } from "./dom.js";
 import { placeOf } from "./words.js";
 
-const ANSWERS = 5; // classes that a region is said to be like
+const ANSWERS = 5; // most probable classes that are listed for a region
 
 export class Sizes {
   constructor(choose) {
@@ -39,11 +39,11 @@ export function placed(region, from, to) {
   return at(row, from.rows, to.rows) * to.columns + at(column, from.columns, to.columns);
 }
 
-/* What the region that is asked looks like by itself, in an explainer. */
+/* Shows the most probable classes of the region that is asked, in an explainer. */
 export function showAsked(view) {
   const place = view.here === null ? null : placeOf(view.here, view.grid);
   if (view.askedOf === `${place}${view.cosines}`) return;
-  const found = place && view.takes[0].alone(view.here, ANSWERS, view.subject.local);
-  view.asked.show(place, found, view.data.names);
+  const classes = place && view.takes[0].alone(view.here, ANSWERS, view.subject.local);
+  view.asked.show(place, classes, view.data.names);
   view.askedOf = `${place}${view.cosines}`;
 }

@@ -1,7 +1,7 @@
-/* What stands: what is shown of the data, checked; and who has the last word, the hand here or the host.
+/* The state: what is shown of the data, checked; and which counts, the interaction here or the host.
 
-   A host is told what stands when a hand lets go, with a turn. Its data come back with the turn that it knew: what it
-   says counts unless a hand has moved since. */
+   A host receives the state with a turn when a control is released. Its data come back with the turn that it knew: its
+   state counts unless a control has moved since. */
 
 const EMPTY = {
   class_name: null, // follows the answer
@@ -10,7 +10,7 @@ const EMPTY = {
   prompt: 0,
   topk: [],
   region: null, // the one that is asked
-  look: null, // whose regions are shown, the finest by default; no host is told
+  look: null, // whose regions are shown, the finest by default; hosts ignore it
   all: false, // every scale, or one
   opacity: 0.85,
   threshold: 0,
@@ -25,14 +25,14 @@ export class State {
     this.now = EMPTY;
   }
 
-  /* New data, and what their host says. */
+  /* New data, with the state that their host gives. */
   follow(data, takes) {
     const same = data.photo === this.data?.photo;
-    const looked = takes[0].looks.length === this.takes?.[0].looks.length; // a finer map that follows is shown
+    const looked = takes[0].looks.length === this.takes?.[0].looks.length; // a second look that follows is shown
     this.data = data;
     this.takes = takes;
-    const theirs = data.stands ?? {};
-    if (!same) this.now = { ...this.now, region: theirs.region }; // of another photo nobody has asked one yet
+    const theirs = data.state ?? {};
+    if (!same) this.now = { ...this.now, region: theirs.region }; // no region of another photo was asked yet
     const turn = theirs.turn ?? 0;
     if (turn >= this.turn) {
       this.turn = turn;
@@ -42,25 +42,25 @@ export class State {
     this.now = this.checked(this.now);
   }
 
-  /* A hand moves. */
+  /* A control moves. */
   move(change) {
     if (!this.moving) this.turn += 1;
     this.moving = true;
     this.now = this.checked({ ...this.now, ...change });
   }
 
-  /* It let go: what the host is told. */
+  /* It was released: returns what the host receives. */
   settled() {
     this.moving = false;
     return { ...this.now, turn: this.turn };
   }
 
-  /* How many there are: of each local prompt one, and behind them those of the branches beside the prompts. */
+  /* The number of maps: one for each local prompt, then one for each branch beside the prompts. */
   get maps() {
     return this.takes[0].local.usual.length + this.takes[0].besides.length;
   }
 
-  checked(said) {
+  checked(given) {
     const { names, colours, drawn } = this.data;
     const looks = this.takes[0].looks.length;
     const local = this.takes[0].local;
@@ -68,22 +68,22 @@ export class State {
     const known = (name) => (names.includes(name) ? name : null);
     const within = (value, low, high, other) =>
       Number.isFinite(value) ? Math.min(Math.max(value, low), high) : other;
-    const whole = (value, low, high, other) => Math.round(within(value, low, high, other));
+    const integer = (value, low, high, other) => Math.round(within(value, low, high, other));
     const usual = local.usual.map((k) => Math.min(k, local.regions));
-    const class_name = known(said.class_name);
+    const class_name = known(given.class_name);
     return {
       class_name,
-      against: known(said.against),
-      before: Boolean(said.before) && this.takes.length > 1,
-      prompt: whole(said.prompt, 0, Math.max(count - 1, 0), 0),
-      topk: usual.map((k, n) => whole(said.topk?.[n], 1, local.regions, k)),
-      region: Number.isInteger(said.region) && said.region >= 0 && said.region < local.regions ? said.region : null,
-      look: Number.isInteger(said.look) && said.look >= 0 && said.look < looks ? said.look : looks - 1,
-      all: Boolean(said.all) && count > 1,
-      opacity: within(said.opacity, 0, 1, EMPTY.opacity),
-      threshold: within(said.threshold, 0, 1, 0),
-      drawn: drawn.includes(said.drawn) ? said.drawn : drawn[0],
-      colours: Object.hasOwn(colours, said.colours) ? said.colours : Object.keys(colours)[0],
+      against: known(given.against),
+      before: Boolean(given.before) && this.takes.length > 1,
+      prompt: integer(given.prompt, 0, Math.max(count - 1, 0), 0),
+      topk: usual.map((k, n) => integer(given.topk?.[n], 1, local.regions, k)),
+      region: Number.isInteger(given.region) && given.region >= 0 && given.region < local.regions ? given.region : null,
+      look: Number.isInteger(given.look) && given.look >= 0 && given.look < looks ? given.look : looks - 1,
+      all: Boolean(given.all) && count > 1,
+      opacity: within(given.opacity, 0, 1, EMPTY.opacity),
+      threshold: within(given.threshold, 0, 1, 0),
+      drawn: drawn.includes(given.drawn) ? given.drawn : drawn[0],
+      colours: Object.hasOwn(colours, given.colours) ? given.colours : Object.keys(colours)[0],
     };
   }
 }

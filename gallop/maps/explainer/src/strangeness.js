@@ -5,7 +5,7 @@ import { limitLine, strangeness } from "./words.js";
 
 export class Strangeness {
   constructor() {
-    this.words = element("p", "said");
+    this.words = element("p", "sentence");
     this.at = element("i", "at");
     this.bar = element("div", "reach", { role: "img" }, element("i", "limit"), this.at);
     const ends = ["sure", "limit", "strange"].map((word) => element("span", "", {}, word));

@@ -29,36 +29,36 @@ export class Subject {
   }
 
   /* One scale for all maps. Of scores it reaches from what a region usually has to the best score of any class, so
-     that colours mean the same for every class; of differences as far on both sides of zero. */
+     that colours mean the same for every class; of differences equally far on both sides of zero. */
   scaled() {
     const [low, high] = this.range;
     if (!this.other) return { low, high, signed: false };
-    const most = (map) => map.reduce((found, score) => Math.max(found, Math.abs(score)), 0);
+    const most = (map) => map.reduce((highest, score) => Math.max(highest, Math.abs(score)), 0);
     this.reach = Math.max(0, ...this.maps.map(most));
     const wide = Math.max(this.reach, this.alike);
     return { low: -wide, high: wide, signed: true };
   }
 
-  kept(n, k) {
-    return this.local.kept(this.c, n, k);
+  topRegions(n, k) {
+    return this.local.topRegions(this.c, n, k);
   }
 
   rival(n, k) {
-    return this.other ? this.other.of.kept(this.other.c, n, k) : [];
+    return this.other ? this.other.of.topRegions(this.other.c, n, k) : [];
   }
 
   score(n, k) {
     return this.local.topkMean(this.c, n, k);
   }
 
-  /* The score of the regions of all sizes, where there are several; of those alone that are shown it is "score". */
-  whole(n, k) {
+  /* The score of the regions of all sizes, where there are several; "score" is that of the size that is shown. */
+  overallScore(n, k) {
     return this.take.looks.length > 1 ? this.take.topkMean(this.c, n, k) : null;
   }
 
-  /* How much the size that is shown counts in it: from none, for its maps alone, to all. */
-  get share() {
-    return this.take.shares[this.take.looks.indexOf(this.local)];
+  /* The weight of the size that is shown in it: from 0, for its maps alone, to 1. */
+  get lookWeight() {
+    return this.take.lookWeights[this.take.looks.indexOf(this.local)];
   }
 
   otherScore(n, k) {
@@ -69,12 +69,12 @@ export class Subject {
     return this.score(n, k) - this.otherScore(n, k);
   }
 
-  /* The most that the maps reach. */
+  /* The highest score of the maps, or their largest difference from zero. */
   get most() {
     return this.other ? this.reach : Math.max(...this.maps.map((map) => map.reduce((a, b) => Math.max(a, b))));
   }
 
-  /* Whether there is nothing to see, which is something to say. */
+  /* Whether the maps show nothing, which is then stated in words. */
   get faint() {
     if (!this.prompts) return false;
     return this.other ? this.reach < this.alike : place(this.most, this.scale) < LOW;

@@ -1,5 +1,5 @@
-/* The explainer: a photo with its map, what was answered, and what decided. Everything is worked out here, at every
-   frame that something moved; the host is told when a hand lets go. */
+/* The explainer: a photo with its map, the answer, and what decided it. Everything is computed here, in every frame in
+   which something moved; the host is notified when a control is released. */
 
 import { Asked, Bars } from "./bars.js";
 import { table } from "./colours.js";
@@ -19,12 +19,12 @@ import { Subject } from "./subject.js";
 import { difference, faintLine, figure, headline, percent, regionLine, sumLine, where } from "./words.js";
 
 const HINT = "Click a region to ask what it looks like.";
-const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
+const NOTIFIED_AFTER = 200; // ms: keys that are pressed repeatedly are one interaction
 
 export class Explainer {
   constructor() {
     this.state = new State();
-    this.tell = this.remember = () => {};
+    this.notify = this.remember = () => {};
     this.soon = onceAFrame(() => this.paint());
     const move = (change) => this.move(change);
     const settle = () => this.settle();
@@ -41,7 +41,7 @@ export class Explainer {
     );
     this.seen = element("div", "seen", {}, this.map, this.lines, this.cells.ring, this.cells.root);
     this.stage = element("div", "stage", {}, this.photo, this.seen);
-    // The words are each cell's own name too, so a screen reader has them already.
+    // The words are also the label of each cell, so a screen reader has them already.
     this.pointed = element("p", "pointed", { "aria-hidden": "true" });
     this.legend = new Legend();
     this.sizes = new Sizes((look) => set({ look }));
@@ -74,15 +74,15 @@ export class Explainer {
     for (const part of [this.stage, this.strip.root]) resized.observe(part);
   }
 
-  /* Args: data, as gallop/maps/explainer/data.py makes them; tell(what stands), called when a hand has let go for a
-     moment; remember(what stands), called at once. */
-  show(data, tell, remember = () => {}) {
+  /* Args: data, as gallop/maps/explainer/data.py makes them; notify(state), called shortly after a control is released;
+     remember(state), called at once. */
+  show(data, notify, remember = () => {}) {
     const text = JSON.stringify(data); // hosts send what is there already, too
     if (text !== this.text) {
-      this.hurry(); // what a hand did here is of what was shown until now
+      this.flush(); // an interaction until now refers to the data shown until now
       this.read(data);
     }
-    [this.text, this.tell, this.remember] = [text, tell, remember];
+    [this.text, this.notify, this.remember] = [text, notify, remember];
     this.arranged = false;
     this.paint();
     this.rest();
@@ -124,37 +124,37 @@ export class Explainer {
   }
 
   settle() {
-    clearTimeout(this.telling);
+    clearTimeout(this.notifying);
     this.remember(this.state.now);
-    this.telling = setTimeout(() => {
+    this.notifying = setTimeout(() => {
       this.arranged = false;
       this.schedule();
       this.rest();
-      this.hurry();
-    }, TOLD_AFTER);
+      this.flush();
+    }, NOTIFIED_AFTER);
   }
 
-  /* What waits to be told is told now. */
-  hurry() {
-    if (this.telling === undefined) return;
-    clearTimeout(this.telling);
-    this.telling = undefined;
-    this.tell(this.state.settled());
+  /* Notifies the host at once, if a notification is pending. */
+  flush() {
+    if (this.notifying === undefined) return;
+    clearTimeout(this.notifying);
+    this.notifying = undefined;
+    this.notify(this.state.settled());
   }
 
-  /* Go on with what a hand left before the page was loaded again; undefined where it left nothing. */
-  resume(stands) {
-    if (stands === undefined) return;
-    this.move(stands);
+  /* Continues with the state from before the page was loaded again; undefined where there is none. */
+  resume(state) {
+    if (state === undefined) return;
+    this.move(state);
     this.settle();
   }
 
-  /* What is worked out of the state, before any of it is drawn. */
+  /* Computes what follows from the state, before any of it is drawn. */
   work() {
     const now = this.state.now;
     this.answer = this.takes[0].answer(now.topk);
     this.before = this.takes[1]?.answer(now.topk);
-    this.label = largest(this.answer.shares, 1)[0];
+    this.label = largest(this.answer.probabilities, 1)[0];
     this.odd = this.data.threshold !== null && this.outlier["GL-MCM"] > this.data.threshold;
     this.explained = now.class_name === null ? this.label : this.data.names.indexOf(now.class_name);
     const against = now.against === null ? null : this.data.names.indexOf(now.against);
@@ -166,7 +166,7 @@ export class Explainer {
     const key = [...about, now.look].join();
     if (!this.subjects.has(key)) {
       if (this.subjects.size > 50) this.subjects.clear();
-      const { range } = { ...this.data, ...this.grid }; // larger regions have their own
+      const { range } = { ...this.data, ...this.grid }; // larger regions have another
       const branches = this.takes[0].besides
         .map((_, i) => new BranchSubject(this.takes, i, this.usual.length + i, ...about, now.look))
         .filter(({ here }) => here);
@@ -201,15 +201,15 @@ export class Explainer {
   }
 
   paintAnswer(now) {
-    const said = this.said();
-    const [doubt, label, share] = said;
-    if (this.best.dataset.said !== said.join()) {
-      this.best.dataset.said = said.join();
+    const parts = this.headlineParts();
+    const [doubt, label, probability] = parts;
+    if (this.best.dataset.headline !== parts.join()) {
+      this.best.dataset.headline = parts.join();
       this.best.replaceChildren(
         ...(doubt ? [element("span", "doubt", {}, doubt), " "] : []),
         element("span", "name", {}, label),
-        " ", // between the two for who reads them as one
-        element("span", "share", {}, share),
+        " ", // between the two where they are read as one text
+        element("span", "value", {}, probability),
       );
     }
     this.bars.show(this.data.names, this.answer, {
@@ -222,12 +222,12 @@ export class Explainer {
     this.verdict.show(this.outlier["GL-MCM"], limit, this.data.names.length);
     this.paintPrompts(now);
     this.best.classList.toggle("odd", this.odd && !doubt);
-    const stands = this.takes[0].stands(now.topk);
-    this.root.classList.toggle("behind", !stands);
-    say(this.stale, stands ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
+    const current = this.takes[0].isCurrent(now.topk);
+    this.root.classList.toggle("behind", !current);
+    say(this.stale, current ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
   }
 
-  /* The axis changes where a hand lets go, as the classes that are shown do. */
+  /* The axis changes when a control is released, as the classes that are shown do. */
   paintPrompts(now) {
     const [take, other] = [this.takes[0], now.before ? this.takes[1] : this.takes[0]];
     this.axis ??= axisOf(this.bars.shown.flatMap((c) => promptScores(take, c, now.topk)));
@@ -238,11 +238,11 @@ export class Explainer {
     this.dots.show(this.data.alike ?? "", scores, others, [this.name, this.otherName], this.axis, now.prompt);
   }
 
-  /* Why the limit decides nothing, if so; the answer; and how probable it is: of one class nothing is certain. */
-  said() {
+  /* Why the limit decides nothing, if so; the answer; and its probability, which means nothing with one class. */
+  headlineParts() {
     const { doubt = "", names } = this.data;
-    const share = names.length > 1 ? percent(this.answer.shares[this.label]) : "";
-    return [doubt, ...headline(names[this.label], share, this.odd, doubt)];
+    const probability = names.length > 1 ? percent(this.answer.probabilities[this.label]) : "";
+    return [doubt, ...headline(names[this.label], probability, this.odd, doubt)];
   }
 
   paintMaps(now) {
@@ -259,15 +259,15 @@ export class Explainer {
     this.size ??= { all: now.all, width: this.seen.clientWidth, height: this.seen.clientHeight };
     const small = this.state.maps > 1 && !this.data.compact;
     for (let n = 0; n < subject.prompts; n++) {
-      const [kept, rival] = [subject.kept(n, now.topk[n]), subject.rival(n, now.topk[n])];
+      const [regions, rival] = [subject.topRegions(n, now.topk[n]), subject.rival(n, now.topk[n])];
       const score = subject.score(n, now.topk[n]);
       const words = `k = ${now.topk[n]}: ${subject.other ? difference(subject.gap(n, now.topk[n])) : figure(score)}`;
       if (small) this.strip.show(n, `Local prompt ${n + 1}`, words, n === now.prompt);
-      if (small && (now.all || !this.alike)) this.strip.draw(n, subject, kept, rival, this.grid, colours, now);
+      if (small && (now.all || !this.alike)) this.strip.draw(n, subject, regions, rival, this.grid, colours, now);
       if (n !== now.prompt) continue;
       if (!now.all) {
         drawMap(this.map, subject.maps[n], this.grid, subject.scale, colours, now);
-        drawOutlines(this.lines, kept, rival, this.grid, this.size);
+        drawOutlines(this.lines, regions, rival, this.grid, this.size);
       }
       this.track.show(n, now.topk, this.usual, this.takes[0].local.regions, sumLine(subject, n, now.topk[n]));
     }
@@ -277,15 +277,15 @@ export class Explainer {
     say(this.all, now.all ? "One map" : "All large");
   }
 
-  /* Sizes are taken again where they may have changed, and only there: the browser lays out the whole page for it. */
+  /* Sizes are measured again only where they may have changed: the browser lays out the full page for it. */
   unmeasured() {
     this.size = this.strip.size = undefined;
   }
 
   mark(now) {
     const { subject } = this;
-    const kept = subject.prompts && !this.chosen ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
-    this.cells.mark(kept, this.here);
+    const regions = subject.prompts && !this.chosen ? subject.topRegions(now.prompt, now.topk[now.prompt]) : [];
+    this.cells.mark(regions, this.here);
     this.pointAt(this.cells.focused());
   }
 
@@ -294,9 +294,15 @@ export class Explainer {
     const subject = this.chosen ?? this.subject;
     const { prompt, topk } = this.state.now;
     const score = subject.prompts ? subject.maps[prompt][region] : null;
-    const outlined = Boolean(score !== null && subject.kept?.(prompt, topk[prompt]).includes(region));
-    const [c, share] = this.takes[0].mostLike(region, this.subject.local);
-    return regionLine(region, this.grid, { score, signed: subject.scale.signed, outlined }, this.data.names[c], share);
+    const outlined = Boolean(score !== null && subject.topRegions?.(prompt, topk[prompt]).includes(region));
+    const [c, probability] = this.takes[0].mostLike(region, this.subject.local);
+    return regionLine(
+      region,
+      this.grid,
+      { score, signed: subject.scale.signed, outlined },
+      this.data.names[c],
+      probability,
+    );
   }
 
   pointAt(region) {
@@ -304,20 +310,20 @@ export class Explainer {
     say(this.pointed, here === null ? HINT : this.regionWords(here));
   }
 
-  /* What only screen readers hear, where nothing moves. */
+  /* Sets what only screen readers read, while nothing moves. */
   rest() {
-    const [{ subject }, { now }, [doubt, ...said]] = [this, this.state, this.said()];
+    const [{ subject }, { now }, [doubt, ...answer]] = [this, this.state, this.headlineParts()];
     const words = (region) => this.regionWords(region);
     if (this.chosen)
       this.cells.name(`Map of the ${this.chosen.name}. ${this.chosen.title(this.name)}; every region counts.`, words);
     else if (subject.prompts) {
-      const kept = subject.kept(now.prompt, now.topk[now.prompt]);
+      const regions = subject.topRegions(now.prompt, now.topk[now.prompt]);
       const about = `Map of local prompt ${now.prompt + 1}. ${this.title}`;
-      this.cells.name(`${about}; its ${kept.length} best regions: ${where(kept, this.grid)}.`, words);
+      this.cells.name(`${about}; its ${regions.length} best regions: ${where(regions, this.grid)}.`, words);
     } else {
       this.cells.name("The photo; each region says which class it is most like.", words);
     }
     put(this.root, "data-answer", this.data.names[this.label]);
-    say(this.spoken, `${doubt} Answer: ${said.filter(Boolean).join(", ")}.`.trim());
+    say(this.spoken, `${doubt} Answer: ${answer.filter(Boolean).join(", ")}.`.trim());
   }
 }

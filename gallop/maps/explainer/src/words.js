@@ -9,15 +9,15 @@ export function difference(score) {
 }
 
 /* A probability in words that never claims certainty, as app/text.py has it. */
-export function percent(share) {
-  if (share > 0.9995) return "> 99.9 %";
-  return share < 0.0005 && share > 0 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
+export function percent(probability) {
+  if (probability > 0.9995) return "> 99.9 %";
+  return probability < 0.0005 && probability > 0 ? "< 0.1 %" : `${(100 * probability).toFixed(1)} %`;
 }
 
-/* What heads an answer, as gallop/wording.py has it: the class, or none of these and what it is nearest to. */
-export function headline(name, share, odd, doubt) {
-  if (doubt) return [`Nearest: ${name}`, share];
-  return odd ? ["None of these", `nearest: ${name}${share && ` ${share}`}`] : [name, share];
+/* The headline of an answer, as gallop/wording.py has it: the class, or none of these and the nearest class. */
+export function headline(name, probability, odd, doubt) {
+  if (doubt) return [`Nearest: ${name}`, probability];
+  return odd ? ["None of these", `nearest: ${name}${probability && ` ${probability}`}`] : [name, probability];
 }
 
 /* From 0, sure, to 1, as strange as can be: all classes fit alike. The limit for "none of these" is in the middle. */
@@ -62,11 +62,11 @@ export function where(regions, grid) {
 }
 
 /* A region: its score where there is a map, and what it is most like. */
-export function regionLine(region, grid, { score, signed, outlined }, name, share) {
+export function regionLine(region, grid, { score, signed, outlined }, name, probability) {
   const parts = [
     ...(score === null ? [] : [signed ? difference(score) : figure(score)]),
     ...(outlined ? ["outlined"] : []),
-    `most like ${name}, ${percent(share)}`,
+    `most like ${name}, ${percent(probability)}`,
   ];
   return `${placeOf(region, grid)}: ${parts.join(", ")}`;
 }
@@ -76,11 +76,11 @@ export function sumLine(subject, n, k) {
   const mine = subject.score(n, k);
   const other = subject.other && figure(subject.otherScore(n, k));
   if (other) return `${figure(mine)} minus ${other} is ${difference(subject.gap(n, k))}`;
-  const count = subject.kept(n, k).length;
+  const count = subject.topRegions(n, k).length;
   const outlined = `Mean of the ${count} outlined region${count > 1 ? "s" : ""}: ${figure(mine)}`;
-  const whole = subject.whole(n, k);
-  if (whole === null || subject.share === 1) return `${outlined}, its score`;
-  return `${outlined}; ${subject.share ? "with" : "by"} the other size its score is ${figure(whole)}`;
+  const overall = subject.overallScore(n, k);
+  if (overall === null || subject.lookWeight === 1) return `${outlined}, its score`;
+  return `${outlined}; ${subject.lookWeight ? "with" : "by"} the other size its score is ${figure(overall)}`;
 }
 
 export function capital(words) {
@@ -92,13 +92,13 @@ export function linearLine(subject) {
   const all = `Mean of all ${subject.regions} regions`;
   if (subject.other) return `${all}: by ${difference(subject.score)} more`;
   const mean = `${all}: ${figure(subject.score)}`;
-  if (subject.whole === null || subject.share === 1) return `${mean}, its score`;
-  return `${mean}; ${subject.share ? "with" : "by"} the other size its score is ${figure(subject.whole)}`;
+  if (subject.overallScore === null || subject.lookWeight === 1) return `${mean}, its score`;
+  return `${mean}; ${subject.lookWeight ? "with" : "by"} the other size its score is ${figure(subject.overallScore)}`;
 }
 
-/* Where there is nothing to see, that; nothing otherwise. */
+/* A sentence where a map shows nothing; empty otherwise. */
 export function faintLine(subject, name) {
-  if (!subject.here) return `The map of ${name} is on its way.`;
+  if (!subject.here) return `The map of ${name} is loading.`;
   if (!subject.faint) return "";
   if (subject.other) return `They hardly differ: by ${subject.reach.toFixed(4)} at most, anywhere.`;
   const [most, best] = [figure(subject.most), figure(subject.scale.high)];

@@ -35,7 +35,7 @@ export function explained(model, names, looks, texts, place) {
     ...{ names, scale: model.scale, temperature: model.temperature, threshold: model.threshold },
     ...(model.doubt ? { doubt: model.doubt } : {}),
     ...(model.alike ? { alike: model.alike } : {}),
-    ...{ grids, takes: [take], range: grids.at(-1).range, ...model.palettes, stands: {} },
+    ...{ grids, takes: [take], range: grids.at(-1).range, ...model.palettes, state: {} },
   };
 }
 

@@ -1,9 +1,10 @@
-/* What every step has: a title, few words, its own parts, and its formula folded away. */
+/* What every step has: a title, few words, its parts, and its formula folded away. */
 
 import { element, put, say } from "../dom.js";
 
 export class Panel {
-  /* Args: title; stage: what is drawn on the photo, of "frame", "grid", "plain", "shares", "map", "kept" and "surest".
+  /* Args: title; stage: what is drawn on the photo, of "frame", "grid", "plain", "probabilities", "map", "topk" and
+     "surest".
      A step's "over", where it has one, lies on the photo itself. */
   constructor(title, stage) {
     this.title = title;
@@ -23,7 +24,7 @@ export class Panel {
     this.parts.append(...parts);
   }
 
-  /* Args: name and address of the notebook that builds this step; nothing where there is none to be had. */
+  /* Args: name and address of the notebook that builds this step; nothing where there is none. */
   lead([name, address] = []) {
     this.inCode.hidden = name === undefined;
     if (this.inCode.hidden) return;

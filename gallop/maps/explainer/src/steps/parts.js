@@ -1,9 +1,9 @@
-/* What the steps are told with: rows of bars, dots on a line, a ranking of regions, buttons to choose one of a few. */
+/* What the steps are made of: rows of bars, dots on a line, a ranking of regions, buttons to choose one of a few. */
 
 import { element, freshId, put, say } from "../dom.js";
 import { shownClasses } from "./figures.js";
 
-const CLASSES = 6; // as many are shown at once
+const CLASSES = 6; // are shown at once
 
 /* Rows of the best classes, and of one more. Args: words(number); most, of a full bar. */
 export function classRows(numbers, c, names, words, most) {
@@ -11,11 +11,11 @@ export function classRows(numbers, c, names, words, most) {
     c: k,
     name: names[k],
     value: words(numbers[k]),
-    share: numbers[k] / most,
+    fraction: numbers[k] / most,
   }));
 }
 
-/* One of a few, side by side. Args: choose(index). */
+/* Buttons side by side, to choose one of a few. Args: choose(index). */
 export class Few {
   constructor(label, choose) {
     this.root = element("div", "few", { role: "group", "aria-label": label });
@@ -42,7 +42,7 @@ export class Few {
   }
 }
 
-/* Lines with a number and a bar each, of classes mostly: then one is chosen by a click. Args: choose(class). */
+/* Lines with a number and a bar each, mostly of classes, of which a click chooses one. Args: choose(class). */
 export class Rows {
   constructor(label, choose) {
     this.root = element("div", "list", { role: "group", "aria-label": label });
@@ -50,10 +50,10 @@ export class Rows {
     this.rows = [];
   }
 
-  /* Args: rows of {c, name, value, share}: share is the bar's length, from 0 to 1. */
+  /* Args: rows of {c, name, value, fraction}: fraction is the bar's length, from 0 to 1. */
   show(rows, chosen) {
     while (this.rows.length < rows.length) {
-      const row = { name: element("span", "name"), value: element("span", "share"), fill: element("span", "fill") };
+      const row = { name: element("span", "name"), value: element("span", "value"), fill: element("span", "fill") };
       const track = element("span", "track", { "aria-hidden": "true" }, row.fill);
       const [tag, kind] = this.choose ? ["button", { type: "button" }] : ["div", {}];
       row.root = element(tag, "bar", kind, row.name, row.value, track);
@@ -64,11 +64,11 @@ export class Rows {
     this.rows.forEach((row, i) => {
       row.root.hidden = i >= rows.length;
       if (row.root.hidden) return;
-      const { c, name, value, share } = rows[i];
+      const { c, name, value, fraction } = rows[i];
       row.c = c;
       say(row.name, name);
       say(row.value, value);
-      row.fill.style.transform = `scaleX(${Math.min(Math.max(share, 0), 1)})`;
+      row.fill.style.transform = `scaleX(${Math.min(Math.max(fraction, 0), 1)})`;
       if (!this.choose) return;
       row.root.classList.toggle("explained", c === chosen);
       put(row.root, "aria-pressed", String(c === chosen));
@@ -90,7 +90,7 @@ export class Dots {
     const room = Math.max((high - low) / 8, 1e-4);
     const at = (value) => `${(100 * (value - low + room)) / (high - low + 2 * room)}%`;
     while (this.lines.length < lines.length) {
-      const line = { name: element("span", "name"), words: element("span", "share"), axis: element("span", "axis") };
+      const line = { name: element("span", "name"), words: element("span", "value"), axis: element("span", "axis") };
       put(line.axis, "aria-hidden", "true");
       line.root = element("div", "line", {}, line.name, line.words, line.axis);
       this.lines.push(line);
@@ -137,7 +137,7 @@ export function drawRanking(canvas, sorted, k, mean, ink) {
   pen.stroke();
 }
 
-/* A number on a track, with what is usual marked, and a way back to it. Args: words; move(value). */
+/* A number on a track, with its usual value marked, and a button back to it. Args: words; move(value). */
 export class Slide {
   constructor(words, { low, high, logarithmic = false }, move) {
     Object.assign(this, { low, high, logarithmic });
@@ -153,28 +153,28 @@ export class Slide {
     this.root = element("div", "k slide", {}, head, rail, element("div", "under", {}, this.back));
   }
 
-  valueAt(share) {
-    if (this.logarithmic) return this.low * (this.high / this.low) ** share;
-    return this.low + share * (this.high - this.low);
+  valueAt(fraction) {
+    if (this.logarithmic) return this.low * (this.high / this.low) ** fraction;
+    return this.low + fraction * (this.high - this.low);
   }
 
-  shareOf(value) {
-    const share = this.logarithmic
+  fractionOf(value) {
+    const fraction = this.logarithmic
       ? Math.log(value / this.low) / Math.log(this.high / this.low)
       : (value - this.low) / (this.high - this.low);
-    return Math.min(Math.max(share, 0), 1);
+    return Math.min(Math.max(fraction, 0), 1);
   }
 
   show(value, usual, words, back) {
     this.usual = usual;
-    const at = this.shareOf(value);
+    const at = this.fractionOf(value);
     if (Math.abs(this.valueAt(Number(this.range.value) / 1000) - value) > 1e-9)
       this.range.value = String(Math.round(1000 * at));
     this.range.style.setProperty("--at", `${100 * at}%`);
     put(this.range, "aria-valuetext", words);
     say(this.value, words);
     this.mark.hidden = usual === null;
-    if (usual !== null) this.mark.style.left = `${100 * this.shareOf(usual)}%`;
+    if (usual !== null) this.mark.style.left = `${100 * this.fractionOf(usual)}%`;
     this.back.hidden = usual === null || Math.abs(value - usual) < 1e-9;
     say(this.back, back);
   }

@@ -18,16 +18,16 @@ export class Crop extends Panel {
     const { pixels, side, cut, squeezed } = method;
     const [wide, high] = pixels;
     const shape = squeezed ? ", whatever its shape" : "";
-    const whole = `The photo is resized to ${side} × ${side}${shape}. All of it is seen.`;
+    const uncut = `The photo is resized to ${side} × ${side}${shape}. All of it is seen.`;
     const middle = `The short side becomes ${side} pixels, and the middle is cut out. The dark part is not seen.`;
     const [across, down] = [cut[2] - cut[0], cut[3] - cut[1]];
     this.few.show(["The photo", `What the model gets, ${side} × ${side}`], now.asModel ? 1 : 0);
     const [left, top, right, bottom] = cut.map(Math.round);
-    const share = (across * down) / (wide * high);
+    const fraction = (across * down) / (wide * high);
     this.tell(
-      share > 0.999 ? whole : middle,
+      fraction > 0.999 ? uncut : middle,
       `Of ${wide} × ${high} pixels: ${left} to ${right} across, ${top} to ${bottom} down, ` +
-        `${(100 * share).toFixed(0)} %.`,
+        `${(100 * fraction).toFixed(0)} %.`,
     );
   }
 }
@@ -83,15 +83,15 @@ export class Texts extends Panel {
       offered.map((k) => [String(k), names[k]]),
       String(c),
     );
-    const [whole, local] = [take.global.prompts, now.topk.length];
+    const [globals, locals] = [take.global.prompts, now.topk.length];
     const lines = [];
     if (method.texts?.length === 1) {
-      // What says the same is said once.
-      lines.push([several("global", whole), "the whole photo", 0]);
-      if (local) lines.push([several("local", local), `${now.topk.join(", ")} regions`, 0]);
+      // Equal texts are listed once.
+      lines.push([several("global", globals), "the whole photo", 0]);
+      if (locals) lines.push([several("local", locals), `${now.topk.join(", ")} regions`, 0]);
     } else {
-      for (let m = 0; m < whole; m++) lines.push([`global ${m + 1}`, "the whole photo", m]);
-      for (let n = 0; n < local; n++) lines.push([`local ${n + 1}`, plural(now.topk[n], "region"), n]);
+      for (let m = 0; m < globals; m++) lines.push([`global ${m + 1}`, "the whole photo", m]);
+      for (let n = 0; n < locals; n++) lines.push([`local ${n + 1}`, plural(now.topk[n], "region"), n]);
     }
     this.list.replaceChildren(
       ...lines.map(([name, against, i]) =>
@@ -105,11 +105,11 @@ export class Texts extends Panel {
         ),
       ),
     );
-    const texts = names.length * (whole + local);
+    const texts = names.length * (globals + locals);
     const learned = method.texts ? "Nothing is learned yet: they are words." : "The boxes are learned vectors.";
     this.tell(
       `Each prompt is put before each class name, and the text encoder makes a feature of it. ${learned}`,
-      `K = ${plural(names.length, "class").replace(/classs$/, "classes")}, M = ${whole} global and N = ${local} ` +
+      `K = ${plural(names.length, "class").replace(/classs$/, "classes")}, M = ${globals} global and N = ${locals} ` +
         `local prompts: ${texts} texts.`,
       method.notes.prompts,
     );
@@ -118,8 +118,8 @@ export class Texts extends Panel {
   text(method, i, name) {
     if (!method.texts) {
       const vectors = Array.from({ length: method.tokens }, () => element("i", "vector"));
-      const said = { role: "img", "aria-label": plural(method.tokens, "learned vector") };
-      return [element("span", "vectors", said, ...vectors), element("b", "", {}, name)];
+      const label = { role: "img", "aria-label": plural(method.tokens, "learned vector") };
+      return [element("span", "vectors", label, ...vectors), element("b", "", {}, name)];
     }
     const [before, after] = method.texts[i % method.texts.length].split("{}");
     return [before, element("b", "", {}, name), after ?? ""];
@@ -133,17 +133,19 @@ function several(kind, count) {
 export class Cosines extends Panel {
   constructor(set) {
     super("Cosines", "map");
-    this.few = new Few("Prompt", (i) => set(i < this.whole ? { global: i } : { global: null, prompt: i - this.whole }));
+    this.few = new Few("Prompt", (i) =>
+      set(i < this.globals ? { global: i } : { global: null, prompt: i - this.globals }),
+    );
     this.of = element("p", "title", { "aria-live": "polite" });
     this.rows = new Rows("Classes by cosine", (c) => set({ c }));
     this.add(this.few.root, this.of, this.rows.root);
   }
 
   show({ c, names, take, now, grid, data, method, best }) {
-    this.whole = method.texts?.length === 1 ? 1 : take.global.prompts; // all the same before anything is learned
+    this.globals = method.texts?.length === 1 ? 1 : take.global.prompts; // all the same before anything is learned
     const local = now.topk.length;
-    const which = now.global ?? this.whole + now.prompt;
-    const words = Array.from({ length: this.whole }, (_, m) => `global ${m + 1}`);
+    const which = now.global ?? this.globals + now.prompt;
+    const words = Array.from({ length: this.globals }, (_, m) => `global ${m + 1}`);
     for (let n = 0; n < local; n++) words.push(`local ${n + 1}`);
     this.few.show(words, which);
     const region = now.region ?? best;

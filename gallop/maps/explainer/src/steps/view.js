@@ -1,5 +1,5 @@
 /* The method on one photo, step by step: the photo stays, what is drawn on it and what can be moved beside it change.
-   Everything moves here; no host is told. */
+   Everything is computed here; hosts are not notified. */
 
 import { table } from "../colours.js";
 import { element, freshId, lay, put, say } from "../dom.js";
@@ -15,7 +15,7 @@ import { besideWeight, scoresOf, signed, surest } from "./figures.js";
 import { plural } from "./panel.js";
 import { Cosines, Crop, Grid, Texts } from "./sight.js";
 
-const MAPS = ["map", "kept", "surest"];
+const MAPS = ["map", "topk", "surest"];
 
 export class Steps {
   constructor() {
@@ -51,8 +51,8 @@ export class Steps {
     const onward = element("div", "onward", {}, this.back, this.next);
     this.now = { step: 0 };
     const look = element("div", "look", {}, this.stage, this.legend);
-    const told = element("div", "told", {}, this.title, this.panel, onward);
-    this.root = element("div", "explainer steps", {}, this.list, element("div", "columns", {}, look, told));
+    const description = element("div", "description", {}, this.title, this.panel, onward);
+    this.root = element("div", "explainer steps", {}, this.list, element("div", "columns", {}, look, description));
     new ResizeObserver(() => this.schedule()).observe(this.stage);
   }
 
@@ -65,7 +65,7 @@ export class Steps {
 
   walk(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
-    if (!by || event.ctrlKey || event.metaKey || event.altKey) return; // those are the browser's own
+    if (!by || event.ctrlKey || event.metaKey || event.altKey) return; // those are the browser's shortcuts
     event.preventDefault();
     this.turn(by);
     this.tabs[this.now.step].focus();
@@ -87,23 +87,23 @@ export class Steps {
     this.usual = this.take.local.usual.map((k) => Math.min(k, this.take.local.regions));
     this.colours = table(data.colours[Object.keys(data.colours)[0]]);
     const state = new State();
-    state.follow(data, takes); // what the host says, checked
+    state.follow(data, takes); // the host's state, checked
     const { class_name, prompt, topk, region } = state.now;
     const scores = scoresOf(this.take, topk, 0.5).together;
     const c = class_name === null ? largest(scores, 1)[0] : data.names.indexOf(class_name);
     this.now = {
       step: this.now.step,
       c: this.take.local.has(c) ? c : data.takes[0].branches[1].classes[0],
-      prompt: prompt < this.usual.length ? prompt : 0, // where Explore stands at a branch's map, the first
+      prompt: prompt < this.usual.length ? prompt : 0, // the first where Explore shows a branch's map
       topk,
       region,
       global: null, // the global prompt whose cosines are shown; a local one's where it is null
       asModel: false,
-      share: 0.5, // of the regions in the prompts' score
+      localWeight: 0.5, // of the regions in the prompts' score
       weight: besideWeight(this.take), // of what shots taught, beside them
       scale: this.take.scale,
-      limit: null, // the page's own where nobody moved it
-      kept: null, // global prompts that sit in; the first ones until they are drawn
+      limit: null, // the one in force until it is moved
+      kept: null, // global prompts that are kept; the first ones until they are drawn
     };
     this.place(data);
     this.paint();
@@ -161,32 +161,32 @@ export class Steps {
     const mapped = MAPS.includes(stage) && local && (stage !== "map" || now.global === null);
     this.root.classList.toggle("bare", !mapped);
     this.root.dataset.stage = stage;
-    const whole = stage === "frame" && now.asModel;
-    this.pixels.hidden = !whole;
-    if (whole) this.drawPixels(data);
-    this.cells.root.hidden = ["frame", "plain", "shares"].includes(stage);
+    const asModel = stage === "frame" && now.asModel;
+    this.pixels.hidden = !asModel;
+    if (asModel) this.drawPixels(data);
+    this.cells.root.hidden = ["frame", "plain", "probabilities"].includes(stage);
     const subject = new Subject([take], data.range, now.c, null, false);
-    const kept = mapped && stage !== "map" ? subject.kept(now.prompt, now.topk[now.prompt]) : [];
+    const regions = mapped && stage !== "map" ? subject.topRegions(now.prompt, now.topk[now.prompt]) : [];
     // Where a step is about a region and none was chosen, the class's best one.
     this.best = local ? take.local.order(now.c, now.prompt)[0] : 0;
     const sure = stage === "surest" ? surest(take)?.region ?? null : null;
     const ring = { grid: now.region, map: now.global === null ? (now.region ?? this.best) : null, surest: sure }[stage];
-    this.cells.mark(kept, ring ?? null);
+    this.cells.mark(regions, ring ?? null);
     const cosine = (region) => (mapped ? `: ${signed(take.local.map(now.c, now.prompt)[region])}` : "");
     const words = (region) => `${placeOf(region, this.grid)}${cosine(region)}`;
     this.cells.name(mapped ? `Regions, a map of ${data.names[now.c]}` : "Regions", words);
-    say(this.legend, this.sight(now, data, stage, mapped, kept));
+    say(this.legend, this.sight(now, data, stage, mapped, regions));
     if (!mapped) return;
-    drawMap(this.map, subject.maps[now.prompt], this.grid, subject.scale, this.colours, data.stands);
-    drawOutlines(this.lines, kept, [], this.grid, { width: this.seen.clientWidth, height: this.seen.clientHeight });
+    drawMap(this.map, subject.maps[now.prompt], this.grid, subject.scale, this.colours, data.state);
+    drawOutlines(this.lines, regions, [], this.grid, { width: this.seen.clientWidth, height: this.seen.clientHeight });
   }
 
   /* What is seen on the photo, in a line below it. */
-  sight(now, data, stage, mapped, kept) {
-    if (stage === "shares") return "Each bar is a class's share: from side to side is 100 %.";
+  sight(now, data, stage, mapped, regions) {
+    if (stage === "probabilities") return "Each bar is a class's probability: the full width is 100 %.";
     if (!mapped) return "";
     const map = `Brighter: more like ${data.names[now.c]}, by local prompt ${now.prompt + 1}.`;
-    return kept.length ? `${map} Outlined: its ${plural(kept.length, "best region")}.` : map;
+    return regions.length ? `${map} Outlined: its ${plural(regions.length, "best region")}.` : map;
   }
 
   /* The crop in as many pixels as the model gets. */

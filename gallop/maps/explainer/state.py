@@ -1,4 +1,4 @@
-"""What an explainer stands at: what a hand last left it at in a browser, where anybody may send anything."""
+"""The state of an explainer: what is shown, as last chosen in a browser, which may send anything."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gallop.setting import require
 from gallop.wording import listed, printable
 
 _KINDS = {"class_name": str, "against": str, "before": bool, "prompt": int, "topk": list, "region": int, "turn": int}
-"""Of what a browser tells; a truth value is no number."""
+"""Types of the values that a browser sends; a truth value is no number."""
 
 
 class Extent(Protocol):
-    """What there is to stand at: an explanation has it, and so has what is left of one."""
+    """What there is to choose from: an explanation has it, and so has a stored summary of one."""
 
     @property
     def class_names(self) -> tuple[str, ...]: ...
@@ -32,7 +32,7 @@ class Extent(Protocol):
 
 
 @dataclass(frozen=True)
-class Stands:
+class ExplainerState:
     """What is shown of an explanation.
 
     Attributes:
@@ -40,11 +40,11 @@ class Stands:
         against: another class, whose scores are subtracted.
         before: whether the same class's scores before teaching are subtracted.
         prompt: the local prompt whose map is shown, counted from 0; the maps of branches beside the prompts come last.
-        topk: k of each local prompt; the model's own where it is empty.
-        region: the one that is asked.
+        topk: k of each local prompt; the model's where it is empty.
+        region: the one whose most probable classes are listed.
         all_scales: every scale's map, large.
         style: how maps are drawn; its opacity is that of the strongest regions.
-        turn: counts a browser's movements, so that it can tell an answer to an old one.
+        turn: counts a browser's interactions, so that it recognises an answer to an old one.
     """
 
     class_name: str | None = None
@@ -58,15 +58,15 @@ class Stands:
     turn: int = 0
 
     @classmethod
-    def told(cls, said: Mapping[str, Any]) -> Stands:
-        """Return what a browser told; of what makes no sense, nothing."""
-        given = {name: said[name] for name, kind in _KINDS.items() if type(said.get(name)) is kind}
+    def from_browser(cls, message: Mapping[str, Any]) -> ExplainerState:
+        """Return the state in a browser's message; invalid values get their defaults."""
+        given = {name: message[name] for name, kind in _KINDS.items() if type(message.get(name)) is kind}
         topk = given.pop("topk", [])
         given["topk"] = tuple(topk) if all(type(k) is int for k in topk) else ()
-        return cls(**given, all_scales=said.get("all") is True, style=_style(said))
+        return cls(**given, all_scales=message.get("all") is True, style=_style(message))
 
-    def of(self, explanation: Extent) -> Stands:
-        """Return it as far as an explanation has such classes, prompts, scales and regions."""
+    def of(self, explanation: Extent) -> ExplainerState:
+        """Return it limited to the classes, prompts, scales and regions that an explanation has."""
         regions = explanation.grid[0] * explanation.grid[1]
         names = explanation.class_names
         usual = (*self.topk, *explanation.topk[len(self.topk) :])[: len(explanation.topk)]
@@ -80,8 +80,8 @@ class Stands:
             region=region,
         )
 
-    def checked(self, explanation: Extent) -> Stands:
-        """Return it for an explanation that has all of it, as who writes it down means it.
+    def checked(self, explanation: Extent) -> ExplainerState:
+        """Return it for an explanation, which must have everything in it: for states that are written in code.
 
         Raises:
             ClassNameError: there is no such class.
@@ -100,7 +100,7 @@ class Stands:
         return self.of(explanation)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as the browser has it."""
+        """Return it in the form that the browser uses."""
         return {
             "class_name": self.class_name,
             "against": self.against,
@@ -121,9 +121,9 @@ def _maps(explanation: Extent) -> int:
     return len(explanation.topk) + len(explanation.branches)
 
 
-def _style(said: Mapping[str, Any]) -> Style:
-    given: dict[str, Any] = {name: said.get(name) for name in ("opacity", "threshold")}
+def _style(message: Mapping[str, Any]) -> Style:
+    given: dict[str, Any] = {name: message.get(name) for name in ("opacity", "threshold")}
     numbers = {name: float(value) for name, value in given.items() if type(value) in (int, float) and 0 <= value <= 1}
-    colours = said["colours"] if said.get("colours") in COLOURS else Style.colours
-    drawn = said["drawn"] if said.get("drawn") in DRAWN else Style.drawn
+    colours = message["colours"] if message.get("colours") in COLOURS else Style.colours
+    drawn = message["drawn"] if message.get("drawn") in DRAWN else Style.drawn
     return Style(colours, drawn=drawn, **numbers)
