@@ -97,7 +97,7 @@ def drop_file(page: str, file: str) -> None:
 def draw_from_the_top() -> None:
     """Before anything of a run is drawn: let it be drawn on the page itself.
 
-    A thread that has drawn a part of the page again, such as a dialog, may have to draw the whole page next. Streamlit
+    A thread that has drawn a part of the page again, such as a dialog, may have to draw the full page next. Streamlit
     would continue inside that part: the page in a dialog, or an error where it opens the dialog that it seems to be in.
     """
     stack = import_module("streamlit.delta_generator_singletons")

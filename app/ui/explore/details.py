@@ -128,7 +128,7 @@ def _show(curve: Deletion) -> None:
     )
 
 
-# How many photos are shown, the pixels of each, and its width: three beside each other on a phone.
+# How many photos are shown, the pixels of each, and its width: three side by side on a phone.
 _SHOWN, _SIDE, _WIDE = 8, 120, 88
 
 

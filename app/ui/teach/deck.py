@@ -22,7 +22,7 @@ from app.views.testing import next_photos
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
 
-# Pixels of a column; if three do not fit beside each other they are below each other.
+# Pixels of a column; if three do not fit side by side they are stacked.
 _NARROWEST = 280
 
 
@@ -48,7 +48,7 @@ def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
 TESTS, _WEBCAM = "Test photos", "Webcam"
 _ZIP, _FOLDER = "class zip", "class folder"
-# The anchor of that column: where the columns are below each other, it begins after all cards.
+# The anchor of that column: where the columns are stacked, it begins after all cards.
 TRAIN_ANCHOR = "train"
 # Pixels: a button and what it takes.
 _UPLOADER = 180

@@ -135,7 +135,7 @@ def _dropout(about: Setting, usual: Settings) -> dict[str, Any]:
     return {"dropout": keep(place, _widget(number, place.key, replace(about, help=""), shown, disabled=False))}
 
 
-# Pixels: four fit beside each other in a column.
+# Pixels: four fit side by side in a column.
 _K_WIDE = 76
 
 
