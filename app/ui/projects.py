@@ -124,7 +124,7 @@ def _menu(session: Session) -> None:
 
 
 def _saved(session: Session) -> bytes:
-    """Make the project file on a click. No page is drawn then, so a problem waits for the next."""
+    """Make the project file on a click. No page is drawn then, so a problem is shown on the next one."""
     try:
         return project_file(project_of(session))
     except GallopError as error:
@@ -202,8 +202,8 @@ def _model(session: Session, project: Project, name: str) -> str:
     except GallopError as error:
         return str(error)
     current.open_on(session, backbone_name, partial(project_opened, project, name), name, Where.PROJECT)
-    told = session.notices.pop(Where.PROJECT, None)
-    return told.words if told is not None else ""
+    notice = session.notices.pop(Where.PROJECT, None)
+    return notice.words if notice is not None else ""
 
 
 def _shots(project: Project) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What all visitors share: the backbones, the job managers, the runs; and the way to a visitor's own session."""
+"""What all visitors share: the backbones, the job managers, the runs; and the way to a visitor's session."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from gallop.runtime.process import prepare
 
 prepare()  # of all the app's modules this one is imported first; torch is not loaded yet
 
-# Where the token is kept: in the page's address, so that a reload finds the session again, and in the page's state.
+# Where the token is stored: in the page's address, so that a reload gets the same session, and in the page's state.
 ADDRESS, STATE = "session", "token"
-# Seconds that a page waits for its backbone before it shows how far that is.
+# Seconds that a page waits for its backbone before it shows the progress of loading.
 PAGE_PATIENCE = 1.5
 
 
 def forget_page(page: str) -> None:
-    """Let the server drop what it keeps for a page that was closed."""
+    """Let the server drop what it stores for a page that was closed."""
     shared.unread.page_has_gone(page)
     if shared.loop is not None:
         shared.loop.call_soon_threadsafe(close_page, page)
 
 
 def let_go_of_files(files: Sequence[str]) -> None:
-    """Have the server drop files of the page that is being drawn, by their numbers: they were read."""
+    """Let the server drop files of the page that is being drawn, by their numbers: they were read."""
     for file in files:
         drop_file(this_page(), file)
         shared.unread.has_gone(file)
 
 
 def let_go_of_left_over() -> None:
-    """Have it drop those that nobody will read any more."""
+    """Let the server drop the files that will not be read any more."""
     for page, file in shared.unread.left_over():
         drop_file(page, file)
 
@@ -56,8 +56,8 @@ def file_comes(file: str, name: str, size: int, browser: str, page: str) -> str:
 
 
 def _address() -> str | None:
-    found: str | None = st.get_option("server.address")
-    return found
+    address: str | None = st.get_option("server.address")
+    return address
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Shared:
         default_factory=lambda: Visitors(connected, keep=kept_seconds(_address()), closed=forget_page)
     )
     unread: UnreadFiles = field(default_factory=UnreadFiles)
-    # The server's own; none in tests without one.
+    # That of the server; None in tests without one.
     loop: asyncio.AbstractEventLoop | None = None
 
 
@@ -83,7 +83,7 @@ shared = Shared()
 
 
 def jobs() -> JobManager:
-    """Return one worker for the one processor; a second visitor's training waits."""
+    """Return the job manager, with one worker for the one processor; a second visitor's training waits."""
     return shared.jobs
 
 
@@ -106,7 +106,7 @@ _held = _Held()
 
 @contextmanager
 def page_drawn() -> Iterator[None]:
-    """Keep every backbone that a page asks for until the page is drawn."""
+    """Hold every backbone that a page asks for until the page is drawn."""
     _held.leases = []
     try:
         yield
@@ -120,8 +120,8 @@ def backbone(name: str = DEFAULT_BACKBONE) -> Backbone:
     """Return a backbone for the page that is being drawn; it is loaded in the background.
 
     Raises:
-        BackboneLoading: it is not there yet.
-        BackboneProblem: it cannot be had.
+        BackboneLoading: it is not loaded yet.
+        BackboneProblem: it cannot be loaded.
     """
     lease = _leased(name)
     if _held.leases is not None:
@@ -155,25 +155,25 @@ def unread() -> UnreadFiles:
 
 
 def session() -> Session:
-    """Return the visitor's own session, the same after a reload; an address from another browser shows nothing of it.
+    """Return the visitor's session, the same after a reload; an address from another browser gives no access to it.
 
     Raises:
         TooManyVisitors: there is no room for a new one.
     """
     token = st.session_state.get(STATE) or st.query_params.get(ADDRESS, "")
     browser = st.context.cookies.to_dict().get(BROWSER, "")
-    found = visitors().find(token, browser)
-    if found is None:
-        if not connected(this_page()):  # it was closed before it was drawn, and takes no place
+    current = visitors().find(token, browser)
+    if current is None:
+        if not connected(this_page()):  # it was closed before it was drawn, so it gets no session
             st.stop()
         known = bool(token)
-        while found is None:  # yet another newcomer may have the place by now
+        while current is None:  # another new visitor may have taken the place by now
             token = visitors().new(browser)
-            found = visitors().find(token, browser)
-        found.lost = known
-        found.training.ledger = Ledger(shared.runs, owner_of(_address(), token))
+            current = visitors().find(token, browser)
+        current.lost = known
+        current.training.ledger = Ledger(shared.runs, owner_of(_address(), token))
     st.session_state[STATE] = token
     if st.query_params.get(ADDRESS) != token:  # going to another page empties the address
         st.query_params[ADDRESS] = token
     visitors().lease(token, this_page())
-    return found
+    return current

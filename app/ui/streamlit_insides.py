@@ -26,7 +26,7 @@ UPLOADS = "_stcore/upload_file/"
 # What Explore is drawn with, in the list of files of Streamlit's page. Without it browsers load these later.
 FIRST_PARTS = ("BidiComponent", "Button", "Checkbox", "FileUploader", "Multiselect", "Selectbox", "TextArea")
 FIRST_FONTS = ("MaterialSymbols-Rounded",)
-# Found in a page when its last run has ended. Without it the first picture stands until its time is over.
+# Matches in a page when its last run has ended. Without it the first picture stays until its time limit.
 PAGE_IS_DRAWN = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -40,8 +40,8 @@ def comfort(missed: str, otherwise: Any = None) -> Callable[[Callable[..., T]], 
                 return act(*args)
             except (ImportError, AttributeError) as error:
                 _report(missed, str(error))
-                found: T = otherwise
-                return found
+                fallback: T = otherwise
+                return fallback
 
         return call
 
@@ -76,9 +76,9 @@ def connected(page: str) -> bool:
     return not page or server is None or bool(server.is_active_session(page))
 
 
-@comfort("what Streamlit keeps for a page stays in memory until the next page is closed")
+@comfort("what Streamlit stores for a page stays in memory until the next page is closed")
 def close_page(page: str) -> None:
-    """On the server's own thread: drop what Streamlit keeps for a page that was closed, its widgets and files.
+    """On the server's thread: drop what Streamlit stores for a page that was closed, its widgets and files.
 
     By itself it does so when the next page is closed, which may be never (issue 12506).
     """
@@ -97,8 +97,8 @@ def drop_file(page: str, file: str) -> None:
 def draw_from_the_top() -> None:
     """Before anything of a run is drawn: let it be drawn on the page itself.
 
-    A thread that has drawn a part of the page again, such as a dialog, may have to draw the whole page next. Streamlit
-    would go on inside that part: the page in a dialog, or an error where it opens the dialog that it seems to be in.
+    A thread that has drawn a part of the page again, such as a dialog, may have to draw the full page next. Streamlit
+    would continue inside that part: the page in a dialog, or an error where it opens the dialog that it seems to be in.
     """
     stack = import_module("streamlit.delta_generator_singletons")
     stack.context_dg_stack.set(stack.get_default_dg_stack_value())
@@ -106,10 +106,10 @@ def draw_from_the_top() -> None:
 
 @comfort("objects that removed widgets refer to stay in memory until their page is closed")
 def drop_widgets_of_before(before: dict[str, Any]) -> None:
-    """After a whole run: drop what is registered of widgets as it was before the run: they were not drawn again.
+    """After a complete run: drop what is registered of widgets as it was before the run: they were not drawn again.
 
-    Streamlit drops none of it before the page is closed, with all that callbacks refer to: one visitor's clicks kept
-    dozens of models.
+    Streamlit drops none of it before the page is closed, with all that callbacks refer to: one visitor's clicks
+    held dozens of models in memory.
     """
     registered = _registered()
     for name, known in before.items():
@@ -124,8 +124,8 @@ def registered_widgets() -> dict[str, Any]:
 
 
 def _registered() -> dict[str, Any]:
-    found: dict[str, Any] = _context().session_state._state._new_widget_state.widget_metadata
-    return found
+    widgets: dict[str, Any] = _context().session_state._state._new_widget_state.widget_metadata
+    return widgets
 
 
 @comfort("a request for a download that no longer exists writes a traceback to the log")
@@ -151,8 +151,8 @@ def keep_answers() -> None:
     """Let answers to the browser stay in what waits to be sent, on each page that is opened from now on.
 
     With each run that begins Streamlit drops what the run before it had left to send, and with it answers to what the
-    browser itself has asked: where a file may be sent to, what a download holds. It asks once. So a file that was
-    dropped on the page just as a run began was never sent, and nothing said so.
+    browser has asked: where a file may be sent to, what a download contains. It asks once. So a file that was
+    dropped on the page just as a run began was never sent, without any message.
     """
     app_session: Any = import_module("streamlit.runtime.app_session")
     usual = app_session.ForwardMsgQueue
@@ -163,14 +163,14 @@ def keep_answers() -> None:
             answers = [message for message in self._queue if message.WhichOneof("type") in _ANSWERS]
             super().clear(retain_lifecycle_msgs, *more, **named)
             if retain_lifecycle_msgs:  # else the page is closed, or begins again
-                kept = {id(message) for message in self._queue}
-                self._queue += [message for message in answers if id(message) not in kept]
+                remaining = {id(message) for message in self._queue}
+                self._queue += [message for message in answers if id(message) not in remaining]
 
     app_session.ForwardMsgQueue = Outbox
 
 
 class ToThePageAskedFor:
-    """Comes before Streamlit's ``AppSession``: who goes to another page gets there.
+    """Comes before Streamlit's ``AppSession``: a visitor who goes to another page gets there.
 
     With everything that a browser reports it names the page that it shows, and Streamlit draws that one. So a map that
     reported its state in the moment after a click on another page's name took its visitor back, and the click was
@@ -185,9 +185,9 @@ class ToThePageAskedFor:
         if _is_wanted(self, client_state):
             super().request_rerun(client_state)  # type: ignore[misc]
 
-    def _handle_scriptrunner_event_on_event_loop(self: Any, sender: Any, event: Any, *told: Any, **more: Any) -> None:
+    def _handle_scriptrunner_event_on_event_loop(self: Any, sender: Any, event: Any, *rest: Any, **more: Any) -> None:
         now = sender is self._scriptrunner  # else Streamlit leaves it out
-        super()._handle_scriptrunner_event_on_event_loop(sender, event, *told, **more)  # type: ignore[misc]
+        super()._handle_scriptrunner_event_on_event_loop(sender, event, *rest, **more)  # type: ignore[misc]
         click = self._click
         if click is None or not now:
             return
@@ -208,7 +208,7 @@ def _is_wanted(visit: Any, client_state: Any) -> bool:
     pages = visit._pages_manager.get_pages()
     page = (visit._click or visit._client_state).page_script_hash  # in the first run, that of no page
     if not (client_state.widget_states.widgets or client_state.fragment_id or client_state.is_auto_rerun):
-        # A click on the name of a page, or on the browser's back. With it come widgets that stand on every page, and
+        # A click on the name of a page, or on the browser's back. With it come widgets that are on every page, and
         # ``app.navigation`` draws none that has a state.
         visit._click = client_state if client_state.page_script_hash in pages else None
     elif page in pages and page != client_state.page_script_hash:

@@ -243,7 +243,7 @@ def test_the_limit_decides_on_every_page_and_there_is_a_way_back(tiny_app: Open)
     session = session_of(at)
     stored = there(session.limit.value)
     assert track(at)["limit"] == pytest.approx(stored)
-    assert "Found during training." in everything(at)
+    assert "Set during training." in everything(at)
     assert "are expected to pass" not in everything(at), "of a limit that is unreliable nothing is promised"
     assert does(put_limit(at, 0)) == "0 of 6, 2 of 2"
     # Teach's try-out and Explore go by it.

@@ -201,9 +201,9 @@ def test_runs_know_their_backbone_and_open_with_it(two: Open) -> None:
     room = resources.backbones()
     assert [compare.backbone_of_run(room, run) for run in (mine, theirs)] == ["mini", "other"]
     assert session_of(at).training.backbone_name == "other"
-    assert "It answers with its own backbone" not in button(at, "Open this run").help
+    assert "It answers with the backbone it was trained on" not in button(at, "Open this run").help
     fine(at.selectbox(key="compare run").set_value(mine.id).run())
-    assert "It answers with its own backbone, mini." in button(at, "Open this run").help
+    assert "It answers with the backbone it was trained on, mini." in button(at, "Open this run").help
     assert session_of(fine(button(at, "Open this run").click().run())).training.backbone_name == "mini"
     assert session_of(at).training.taught is not None
     assert session_of(at).training.taught.fingerprint == tiny.new_vit().fingerprint  # type: ignore[union-attr]

@@ -65,5 +65,5 @@ def test_a_cell_is_opened_and_the_limit_moved_from_the_keyboard(new_page: Any) -
     expect(answer(page)).to_contain_text("earest: ")
     go(page, "Test")
     expect(slider).to_have_attribute("aria-valuetext", re.compile("accepts 0 of 24 known, detects 9 of 9"))
-    page.get_by_role("button", name="Back to the limit found during training").click()
+    page.get_by_role("button", name="Back to the limit set during training").click()
     expect(slider).to_have_attribute("aria-valuetext", words_before)  # once the page has heard of the click

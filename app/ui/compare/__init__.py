@@ -1,1 +1,1 @@
-"""The page Compare: kept runs beside each other."""
+"""The page Compare: saved runs side by side."""

@@ -1,11 +1,11 @@
-"""Every training is a run: a table of them, and any two of them beside each other."""
+"""Every training is a run: a table of all runs, and any two of them side by side."""
 
 import streamlit as st
 
 from app import text
 from app.ui import projects, resources
 from app.ui.compare import pair, runs
-from app.ui.widgets.elements import job_outcome, onward, privacy_line, problems_told, slot
+from app.ui.widgets.elements import job_outcome, onward, privacy_line, problems_shown, slot
 from app.views import compare
 
 session = resources.session()
@@ -16,11 +16,11 @@ session.page_jobs.settle()
 st.title("Compare", anchor=False)
 st.markdown("Every training is saved as a run.")
 job_outcome(session, "seeds")
-runs.told(session, ledger)
+runs.show_notices(session, ledger)
 there = False
-with problems_told():
-    kept = ledger.runs()
-    baseline = compare.untaught(session, lambda: resources.backbone(session.training.backbone_name), kept)
+with problems_shown():
+    saved_runs = ledger.runs()
+    baseline = compare.untaught(session, lambda: resources.backbone(session.training.backbone_name), saved_runs)
     there = True
 if not there:
     st.stop()
@@ -34,34 +34,34 @@ if baseline is None:
         "**Start here:** teach some classes. Each training appears here as a run.",
         icon=":material/compare:",
     )
-    onward("Teach classes of your own", "ui/teach/page.py", ":material/school:")
+    onward("Teach your own classes", "ui/teach/page.py", ":material/school:")
     projects.offer_sample(session)
 else:
     st.header("Runs", anchor=False)
-    rows = [baseline, *kept]
-    missing = compare.coop_run(baseline, kept) is None
+    rows = [baseline, *saved_runs]
+    missing = compare.coop_run(baseline, saved_runs) is None
     runs.show_runs(rows, coop_missing=missing)
     with slot():
         if missing:
             pair.compare_with_coop(session)
-        if not kept:
+        if not saved_runs:
             onward("Train on Teach", "ui/teach/page.py", ":material/school:")
-if kept and baseline is not None:
+if saved_runs and baseline is not None:
     st.header("Two side by side", anchor=False)
     pinned = runs.pins(rows)
     pair.versus(*pinned)
     with slot():
-        pair.train_seeds(session, pinned, kept)
+        pair.train_seeds(session, pinned, saved_runs)
     photos = compare.photos(session)
-    pair.what_dropout_changes(session, pinned, kept, photos)
+    pair.what_dropout_changes(session, pinned, saved_runs, photos)
     st.header("Photos that flipped", anchor=False)
     pair.flipped(*pinned, photos)
     st.subheader("Maps side by side", anchor=False)
-    with problems_told(), st.spinner("Looking at the photo …", show_time=False):
+    with problems_shown(), st.spinner("Looking at the photo …", show_time=False):
         pair.side_by_side(session, pinned, photos)
     st.header("Save or remove", anchor=False)
-    with problems_told():
-        runs.keeping(session, ledger, kept)
+    with problems_shown():
+        runs.keeping(session, ledger, saved_runs)
 
 whose, more = (
     (
@@ -70,7 +70,7 @@ whose, more = (
     )
     if ledger.of_this_machine
     else (
-        "Runs are kept for this session.",
+        "Runs are stored for this session.",
         f"They are deleted {text.roughly(resources.visitors().keep)} after you close the page: export what you need.",
     )
 )

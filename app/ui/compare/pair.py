@@ -1,4 +1,4 @@
-"""Two runs beside each other: how good, how sure that is, seeds, what dropout changes, where answers differ."""
+"""Two runs side by side: accuracy and its interval, seeds, what dropout changes, where answers differ."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.teaching.training import Settings
 from app.ui.compare.runs import name, pin_names
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbones, holding
-from app.ui.widgets.elements import chart, image, job_outcome, problems_told, start_job
+from app.ui.widgets.elements import chart, image, job_outcome, problems_shown, start_job
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.views import compare
@@ -34,14 +34,14 @@ _FURTHER = 4
 
 def train_seeds(session: Session, pinned: tuple[Run, Run], everything: list[Run]) -> None:
     a, b = pinned
-    # Two seeds of the same training are one line, and one button.
+    # Two seeds of the same training share a line and a button.
     together = a.id == b.id or b.id in {run.id for run in of.siblings(a, everything)}
     sides = {"A": a} if together else {"A": a, "B": b}
     names, spreads = pin_names(pinned), {}
     for label, run in sides.items():
-        if (found := of.spread(of.siblings(run, everything))) is not None:
-            spreads[f"{label}: {names[label]}"] = found
-            st.markdown(f"{label}, {text.markdown(names[label])}: {text.markdown(charts.spread_in_words(found))}.")
+        if (spread := of.spread(of.siblings(run, everything))) is not None:
+            spreads[f"{label}: {names[label]}"] = spread
+            st.markdown(f"{label}, {text.markdown(names[label])}: {text.markdown(charts.spread_in_words(spread))}.")
     if spreads:
         chart(charts.seeds_chart(spreads), key="seeds", alt=charts.seeds_in_words(spreads))
     for label, run in sides.items():
@@ -108,7 +108,7 @@ JOB = "dropout"
 _MOST_SHOWN = 4
 _DIGITS = 3
 _HELP = (
-    "In each step of a training a random share of the global prompts is dropped for each photo, so that the prompts "
+    "In each step of a training a random fraction of the global prompts is dropped for each photo, so that the prompts "
     "learn to differ (paper, section 3.1). Squares: cosines of what two of them say of a class; 1 is the same. Global "
     "together: right by the mean of a run's global prompts alone; the figures above count local prompts and head too. "
     "Best global: by the best single one, picked on these photos, so the figure is optimistic. Spread: the standard "
@@ -117,7 +117,7 @@ _HELP = (
 
 
 def what_dropout_changes(
-    session: Session, pinned: tuple[Run, Run], kept: Sequence[Run], photos: Mapping[str, Photo]
+    session: Session, pinned: tuple[Run, Run], saved_runs: Sequence[Run], photos: Mapping[str, Photo]
 ) -> None:
     st.header(
         "What dropout changes",
@@ -125,26 +125,26 @@ def what_dropout_changes(
         help=_HELP,
     )
     job_outcome(session, JOB)
-    shown = compare.dropout_runs(pinned, kept)
+    shown = compare.dropout_runs(pinned, saved_runs)
     if not shown:
         st.caption("Pin a run with several global prompts.")
         return
     shown = shown[:_MOST_SHOWN]
     pairs = compare.both_tested(shown, photos)
-    with problems_told(), st.spinner("Looking at the prompts …", show_time=False):
-        found = {run.id: _found(session, run, pairs) for run in shown}
+    with problems_shown(), st.spinner("Looking at the prompts …", show_time=False):
+        prompts = {run.id: _global_prompts(session, run, pairs) for run in shown}
         for run, column in zip(shown, st.columns(_MOST_SHOWN, gap="medium"), strict=False):
             with column:
-                _matrix(run, found[run.id])
-        lines = [_dropout_line(run, found[run.id], len(pairs)) for run in shown]
+                _matrix(run, prompts[run.id])
+        lines = [_dropout_line(run, prompts[run.id], len(pairs)) for run in shown]
         st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="dropout")
         if not pairs:
             st.caption("None of their test photos is here.")
-    _errand(session, shown[0], kept)
+    _train_other_dropouts(session, shown[0], saved_runs)
 
 
-def _found(session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]) -> compare.GlobalPrompts:
-    """With the run's own backbone, one after the other: there may not be room for all."""
+def _global_prompts(session: Session, run: Run, pairs: Sequence[tuple[Photo, str]]) -> compare.GlobalPrompts:
+    """Use the run's backbone, for one run at a time: there may not be memory for all of them."""
     with holding(compare.backbone_of_run(backbones(), run)) as backbone:
         return compare.global_prompts_of(session, backbone, run, pairs)
 
@@ -154,28 +154,28 @@ def _keeps(run: Run) -> str:
     return f"{run.settings.kept_prompts} of {run.settings.global_prompts}"
 
 
-def _matrix(run: Run, found: compare.GlobalPrompts) -> None:
-    names = [str(m) for m in range(1, len(found.says) + 1)]
+def _matrix(run: Run, prompts: compare.GlobalPrompts) -> None:
+    names = [str(m) for m in range(1, len(prompts.says) + 1)]
     st.markdown(f"**{name(run)}** keeps {_keeps(run)}")
-    i, j, value = pair(found.says)
+    i, j, value = pair(prompts.says)
     chart(
-        charts.cosines(found.says, names),
+        charts.cosines(prompts.says, names),
         key=f"dropout {run.id}",
         alt=f"Cosines of the global prompts of {run.name}; the closest are {i + 1} and {j + 1}, {value:.3f}.",
     )
 
 
-def _dropout_line(run: Run, found: compare.GlobalPrompts, photos: int) -> dict[str, str]:
+def _dropout_line(run: Run, prompts: compare.GlobalPrompts, photos: int) -> dict[str, str]:
     assert run.settings is not None
     line = {
         "run": run.name,
         "dropout": f"{run.settings.dropout:g}",
         "kept": _keeps(run),
-        "closest two": f"{pair(found.says)[2]:.{_DIGITS}f}",
+        "closest two": f"{pair(prompts.says)[2]:.{_DIGITS}f}",
     }
-    if found.ensembling is None:
+    if prompts.ensembling is None:
         return line
-    each = found.ensembling
+    each = prompts.ensembling
     return line | {
         "spread": f"{each.spread:.4f}",
         "disagree on": f"{each.disagree} of {photos}",
@@ -184,8 +184,8 @@ def _dropout_line(run: Run, found: compare.GlobalPrompts, photos: int) -> dict[s
     }
 
 
-def _errand(session: Session, run: Run, kept: Sequence[Run]) -> None:
-    left = compare.dropouts_left(run, kept)
+def _train_other_dropouts(session: Session, run: Run, saved_runs: Sequence[Run]) -> None:
+    left = compare.dropouts_left(run, saved_runs)
     if not left or run.settings is None:
         return
     which = text.joined([f"{each.dropout:g}" for each in left])
@@ -230,29 +230,31 @@ def versus(a: Run, b: Run) -> None:
 def _metric(label: str, name: str, run: Run, other: Run) -> None:
     called = f"{label}: {text.markdown(name)}"
     photos = of.fair(run, other)
-    found, reference = of.share(run, photos), of.share(other, photos)
-    if found is None or reference is None:
+    accuracy, reference = of.share(run, photos), of.share(other, photos)
+    if accuracy is None or reference is None:
         st.metric(called, "-")
         return
-    low, high = found.interval
-    points = 100 * (found.value - reference.value) if label == "A" else 0.0
-    st.metric(f"{called}, right on {found.of} test photos", f"{100 * found.value:.1f} %", text.gain(points, "B", 1))
+    low, high = accuracy.interval
+    points = 100 * (accuracy.value - reference.value) if label == "A" else 0.0
+    st.metric(
+        f"{called}, right on {accuracy.of} test photos", f"{100 * accuracy.value:.1f} %", text.gain(points, "B", 1)
+    )
     st.caption(f"95 % interval: {100 * low:.0f} to {100 * high:.0f} %.")
 
 
 def _verdict(a: Run, b: Run) -> None:
-    found = of.sign_test(a, b)
-    if found is None:
+    test = of.sign_test(a, b)
+    if test is None:
         st.markdown("A and B have no test photos in common. Add test photos to the cards of *Teach* and train again.")
         return
-    p = found.p
-    if not found.only_first + found.only_second:
+    p = test.p
+    if not test.only_first + test.only_second:
         st.markdown("A and B are right and wrong on the same test photos.")
         return
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
     chance = "is unlikely to be chance" if p < 0.05 else "may be chance"
     st.markdown(
-        f"A alone is right on **{found.only_first}**, B alone on **{found.only_second}**, which {chance}.",
+        f"A alone is right on **{test.only_first}**, B alone on **{test.only_second}**, which {chance}.",
         help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
         "More test photos or seeds would tell.",
     )
@@ -262,34 +264,34 @@ MOST_SMALL = 8
 
 
 def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
-    found, names = of.flips(a, b), of.backbones_of((a, b))
+    flips, names = of.flips(a, b), of.backbones_of((a, b))
     if all(names):
         st.caption(text.markdown(f"A answers with the backbone {names[0]}, B with {names[1]}."))
-    if not found:
+    if not flips:
         both = set(a.answers) & set(b.answers)
         st.caption(f"None: A and B give the same answer for all {len(both)} photos.")
         return
-    here = [flip for flip in found if flip.digest in photos]
+    here = [flip for flip in flips if flip.digest in photos]
     if here:
         small = here[:MOST_SMALL]
-        alt = "; ".join(f"{photos[flip.digest].name}: {_said(flip)}" for flip in small)
+        alt = "; ".join(f"{photos[flip.digest].name}: {_flip_in_words(flip)}" for flip in small)
         image(shelf.strip([photos[flip.digest] for flip in small], side=96), alt=f"From left to right: {alt}")
-    told = "The most probable class; the limit for none of these is not used."
-    columns = {name: st.column_config.TextColumn(help=told) for name in ("A says", "B says")}
+    help_text = "The most probable class; the limit for none of these is not used."
+    columns = {name: st.column_config.TextColumn(help=help_text) for name in ("A says", "B says")}
     st.dataframe(
-        pd.DataFrame([_flipped_line(flip, photos) for flip in found]),
+        pd.DataFrame([_flipped_line(flip, photos) for flip in flips]),
         hide_index=True,
         key="flips",
         column_config=columns,
     )
-    if len(here) < len(found):
+    if len(here) < len(flips):
         st.caption(
-            f"{len(found) - len(here)} of these {len(found)} photos cannot be shown.",
+            f"{len(flips) - len(here)} of these {len(flips)} photos cannot be shown.",
             help="A run stores no photos, only its answers. Put the photos on the cards of *Teach* to see them.",
         )
 
 
-def _said(flip: Flip) -> str:
+def _flip_in_words(flip: Flip) -> str:
     return f"really {flip.a.truth}, A says {flip.a.label}, B says {flip.b.label}"
 
 
@@ -308,7 +310,7 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
     a, b = pinned
     first = [flip.digest for flip in of.flips(a, b) if flip.digest in photos]
     listed = list(dict.fromkeys([*first, *photos]))
-    shared = [found for found in a.class_names if found in b.class_names]
+    shared = [class_name for class_name in a.class_names if class_name in b.class_names]
     if not listed:
         st.info("No photos yet. Add one on *Explore* or *Teach*.", icon=":material/info:")
         return
@@ -322,14 +324,14 @@ def side_by_side(session: Session, pinned: tuple[Run, Run], photos: Mapping[str,
     usual = both[0].label if both[0].label in shared else shared[0]
     with middle:
         chosen = one_of("Class of the maps", shared, CompareState.class_name, usual)
-    prompts = range(max(*(len(found.topk) for found in both), 1))
+    prompts = range(max(*(len(explanation.topk) for explanation in both), 1))
     with right:
         prompt = one_of("Local prompt", prompts, CompareState.prompt, 0, lambda n: f"{n + 1}")
     _maps(session, pinned, both, photo.sha256, chosen, prompt)
 
 
 def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
-    """With the run's own backbone, one after the other: there may not be room for both."""
+    """Use the run's backbone, for one run at a time: there may not be memory for both."""
     with holding(compare.backbone_of_run(backbones(), run)) as backbone:
         return compare.explain_with_run(session, backbone, run, photo)
 
@@ -337,36 +339,39 @@ def _explained(session: Session, run: Run, photo: Photo) -> Explanation:
 def _maps(
     session: Session, pinned: tuple[Run, Run], both: Sequence[Explanation], photo: str, chosen: str, prompt: int
 ) -> None:
-    subjects = [Subject(found, chosen) for found in both]
+    subjects = [Subject(explanation, chosen) for explanation in both]
     drawn = [subject for subject in subjects if prompt < len(subject.explanation.topk)]
     alike = of.same_backbone(*pinned)  # cosines of two backbones have no common scale
     scale = scale_of([subject.scores(prompt) for subject in drawn]) if drawn and alike else None
     names = pin_names(pinned)
     for column, label, subject in zip(st.columns(2, gap="large"), names, subjects, strict=True):
-        found = subject.explanation
+        explanation = subject.explanation
         with column:
-            said = f"{text.markdown(found.answer)}, {text.percent(found.probabilities[found.label])}"
-            st.markdown(
-                f"**{label}: {text.markdown(names[label])}** says {said}", help=text.markdown(found.doubt) or None
+            answer = (
+                f"{text.markdown(explanation.answer)}, {text.percent(explanation.probabilities[explanation.label])}"
             )
-            if prompt >= len(found.topk):
+            st.markdown(
+                f"**{label}: {text.markdown(names[label])}** says {answer}",
+                help=text.markdown(explanation.doubt) or None,
+            )
+            if prompt >= len(explanation.topk):
                 st.caption(f"This run has no local prompt {prompt + 1}, so there is no map.")
                 continue
             one_map(
-                found,
+                explanation,
                 chosen,
                 prompt,
                 photo=photo,
-                picture=session_photo_url(session, found),
+                picture=session_photo_url(session, explanation),
                 scale=scale or scale_of([subject.scores(prompt)]),
                 key=f"compared map {label}",
             )
-            score = float(found.local_scores[found.class_names.index(chosen), prompt])
-            words = found.describe(chosen, prompt)
-            k = f"k = {found.topk[prompt]}"
+            score = float(explanation.local_scores[explanation.class_names.index(chosen), prompt])
+            words = explanation.describe(chosen, prompt)
+            k = f"k = {explanation.topk[prompt]}"
             st.caption(f"Score at {k}: {score:.4f}", help=f"Its best regions: {words}.")
     if len(drawn) == 2 and not alike:
         st.caption(
-            "Each map has its own colour scale, from its lowest to its highest score: scores of different backbones "
+            "Each map has a separate colour scale, from its lowest to its highest score: scores of different backbones "
             "are not comparable."
         )

@@ -17,7 +17,7 @@ from app.runs.store import Ledger
 from app.ui.explanation import current
 from app.ui.resources import backbones, session
 from app.ui.widgets.elements import show_notice, slot
-from app.ui.widgets.remembered import one_of, put, stands_at
+from app.ui.widgets.remembered import one_of, put, value_in_browser
 from app.views import compare
 from app.views.project import Opened
 from app.visitor.page_state import CompareState
@@ -25,7 +25,7 @@ from app.visitor.session import Session, Where
 
 
 def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
-    """Return one line a run.
+    """Draw a table with one line for each run.
 
     Args:
         coop_missing: whether CoOp was not trained on these photos yet.
@@ -33,25 +33,25 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
     lines = [_line(run, name) for run, name in zip(rows, of.backbones_of(rows), strict=True)]
     if coop_missing:
         lines.insert(1, {"run": "CoOp", "method": "not trained yet"})
-    told = {
+    help_texts = {
         "right": "Of the test photos, by the nearest class, with the interval that holds the true value 19 times of 20 "
         "for so many photos.",
         "gain": "Points on zero-shot, on the same photos.",
         "prompts": "Global and local ones.",
         "beside": "What it has that is not in the paper.",
     }
-    columns = {name: st.column_config.TextColumn(help=words) for name, words in told.items()}
+    columns = {name: st.column_config.TextColumn(help=words) for name, words in help_texts.items()}
     st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs", column_config=columns)
 
 
 def _line(run: Run, name: str) -> dict[str, str]:
-    found, before = of.on_tests(run), of.on_tests(of.zero_shot_run(run))
+    accuracy, before = of.on_tests(run), of.on_tests(of.zero_shot_run(run))
     line = {
         "run": run.name,
         **({"backbone": name} if name else {}),
         "method": run.method + (" (cancelled)" if run.stopped_early else ""),
         "right": right(run),
-        "gain": f"{100 * (found.value - before.value):+.0f}" if found and before and run.settings else "-",
+        "gain": f"{100 * (accuracy.value - before.value):+.0f}" if accuracy and before and run.settings else "-",
         "classes": text.shorten(", ".join(sorted(run.class_names)), 60),
     }
     if run.settings is None:
@@ -68,22 +68,22 @@ def _line(run: Run, name: str) -> dict[str, str]:
 
 def right(run: Run) -> str:
     """Return a text such as "71.2 % of 80 (60 to 80)"."""
-    found = of.on_tests(run)
-    if found is None:
+    accuracy = of.on_tests(run)
+    if accuracy is None:
         return "no test photos"
-    low, high = found.interval
-    return f"{100 * found.value:.1f} % of {found.of} ({100 * low:.0f} to {100 * high:.0f})"
+    low, high = accuracy.interval
+    return f"{100 * accuracy.value:.1f} % of {accuracy.of} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
     """Draw the choice of two; at first, and after a training, the newest run and the one before it."""
     by_id = {run.id: run for run in rows}
-    # Beside B one without figures would say nothing, so the newest that has some is shown first.
+    # A run without figures cannot be compared with B, so the newest that has some is shown first.
     newest = max((run.id for run in rows[1:] if of.fair(run, rows[0])), default=max(by_id))
     last = of.before(by_id[newest], rows)
     other = of.ZERO_SHOT if last is None else last.id
     taught, drawn_at = session().training.taught, session().compare.newest
-    # What was trained on Teach meanwhile; of more seeds or dropouts, trained here, the pins stay.
+    # A run trained on Teach meanwhile is pinned; more seeds or dropouts, trained here, leave the pins unchanged.
     if drawn_at not in (None, newest) and taught is not None and by_id[newest].settings == taught.settings:
         put(CompareState.pin_a, newest)
         put(CompareState.pin_b, other)
@@ -98,17 +98,17 @@ def pins(rows: Sequence[Run]) -> tuple[Run, Run]:
 
 
 def pin_names(pinned: tuple[Run, Run]) -> dict[str, str]:
-    """Return what A and B are called beside each other, plain: with their backbones where these differ."""
+    """Return the names of A and B in plain text, with their backbones where these differ."""
     names = of.backbones_of(pinned)
     short = [text.shorten(run.name) for run in pinned]
     return {label: f"{run} on {name}" if name else run for label, run, name in zip("AB", short, names, strict=True)}
 
 
 def _label(run: Run, backbone: str) -> str:
-    found = of.on_tests(run)
+    accuracy = of.on_tests(run)
     more = [backbone] if backbone else []
     more += [f"seed {run.settings.seed}"] if run.settings else []
-    more += [f"{found.value:.0%} right"] if found else []
+    more += [f"{accuracy.value:.0%} right"] if accuracy else []
     return f"{run.name} ({', '.join(more)})" if more else run.name
 
 
@@ -128,7 +128,7 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
         icon, args = ":material/folder_open:", (session, run)
         about = f"{name(run)} becomes the classifier of this session, as if it had just been trained."
         if run.backbone_name != session.training.backbone_name:
-            about += f" It answers with its own backbone, {text.markdown(run.backbone_name)}."
+            about += f" It answers with the backbone it was trained on, {text.markdown(run.backbone_name)}."
         st.button("Open this run", on_click=_open, args=args, icon=icon, key=f"open run {run.id}", help=about)
         st.download_button(
             "Export as zip",
@@ -143,7 +143,7 @@ def keeping(session: Session, ledger: Ledger, runs: Sequence[Run]) -> None:
         st.button("Delete", on_click=_delete, args=(*args, ledger), icon=icon, key=f"delete run {run.id}")
 
 
-def told(session: Session, ledger: Ledger) -> None:
+def show_notices(session: Session, ledger: Ledger) -> None:
     last = slot()
     if session.compare.deleted is not None:
         number, words = session.compare.deleted
@@ -156,8 +156,8 @@ def told(session: Session, ledger: Ledger) -> None:
 
 
 def _chosen(session: Session, run: Run, done: str) -> bool:
-    """Whether the list still stands at the run whose button was clicked; another may have been chosen just before."""
-    if stands_at(CompareState.run) == run.id:
+    """Return whether the run whose button was clicked is still selected; another may have been chosen just before."""
+    if value_in_browser(CompareState.run) == run.id:
         return True
     session.tell(
         Where.RUNS,

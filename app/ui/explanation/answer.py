@@ -1,4 +1,4 @@
-"""The answer for one photo: the explainer, what is said of none of these, what teaching changed, and a correction."""
+"""The answer for one photo: the explainer, the limit for none of these, what teaching changed, and a correction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone
 from app.ui.widgets.elements import image, show_notice, uploader
 from app.ui.widgets.explainer import explainer
-from app.ui.widgets.remembered import one_of, put, stands_at
+from app.ui.widgets.remembered import one_of, put, value_in_browser
 from app.visitor.page_state import ExploreState, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
@@ -26,12 +26,12 @@ def unnamed(photo: Photo) -> None:
 
 
 def explained_now(session: Session, photo: Photo, question: Question) -> tuple[Explanation, Explanation | None]:
-    """Return a photo explained at the model's own scales and, where taught prompts answer, as it was before teaching.
+    """Return a photo explained at the model's scales and, where taught prompts answer, also before teaching.
 
-    Where answers are the mean of two looks, what the first one says comes first, and ``follow_up`` brings the second.
+    Where answers are the mean of two looks, the answer of the first is returned, and ``follow_up`` takes the second.
 
     Raises:
-        BackboneLoading, BackboneProblem, GallopError: there is no answer yet, or none to be had.
+        BackboneLoading, BackboneProblem, GallopError: there is no answer yet, or there cannot be one.
     """
     with st.spinner("Looking at the photo …", show_time=False):
         frozen, asked = backbone(session.training.backbone_name), Question(question.names, like_taught=True)
@@ -40,11 +40,11 @@ def explained_now(session: Session, photo: Photo, question: Question) -> tuple[E
 
 
 def follow_up(session: Session, photo: Photo, question: Question) -> bool:
-    """Take a second look at a photo where one is still missing, for answers or finer maps; return whether it did.
+    """Take a second look at a photo if one is still missing, for answers or finer maps; return whether it did.
 
     Raises as ``explained_now``.
     """
-    if not (session.explore.finer or question.taught):  # only what was taught looks twice by itself
+    if not (session.explore.finer or question.taught):  # only taught prompts take a second look by default
         return False
     frozen = backbone(session.training.backbone_name)
     _, missing = session.answers.ways(frozen, photo, question, finer=bool(session.explore.finer))
@@ -56,23 +56,27 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
     return True
 
 
-def standing(session: Session, photo: Photo, question: Question) -> Explanation:
+def explained_at_current_k(session: Session, photo: Photo, question: Question) -> Explanation:
     """Return a photo explained at the current k. Raises as ``explained_now``."""
-    found, _ = explained_now(session, photo, question)
-    return found.with_topk(session.explore.stands(photo.sha256, found.grid).of(found).topk) if found.topk else found
+    explanation, _ = explained_now(session, photo, question)
+    return (
+        explanation.with_topk(session.explore.stands(photo.sha256, explanation.grid).of(explanation).topk)
+        if explanation.topk
+        else explanation
+    )
 
 
-def show_answer(session: Session, found: Explanation, before: Explanation | None, photo: str, note: str) -> None:
+def show_answer(session: Session, explanation: Explanation, before: Explanation | None, photo: str, note: str) -> None:
     """Draw the photo explained: its map, the most probable class and the probabilities.
 
     Args:
-        found: at the model's own scales; so is ``before``, the same before teaching.
+        explanation: at the model's scales; so is ``before``, the same before teaching.
         photo: content hash.
-        note: how the limit for none of these came about.
+        note: the origin of the limit for none of these.
     """
-    explainer(found, before, photo=photo, picture=session_photo_url(session, found))
-    _limit(found, note)
-    if len(found.class_names) == 1:
+    explainer(explanation, before, photo=photo, picture=session_photo_url(session, explanation))
+    _limit(explanation, note)
+    if len(explanation.class_names) == 1:
         st.caption("With one class there is nothing to choose between. Enter a second one.")
 
 
@@ -120,7 +124,7 @@ def _limit(explanation: Explanation, note: str) -> None:
         st.caption(f"{text.markdown(note[0].upper() + note[1:])}.")
 
 
-# Pixels: the photo shown is chosen beside it.
+# Pixels: the choice of the photo shown is beside it.
 _UPLOADER = 160
 
 
@@ -139,9 +143,9 @@ def tryout(session: Session) -> None:
         shown = one_of("Photo shown", photos, ExploreState.photo, last, lambda key: photos[key].name, **seen)
     photo = photos[shown]
     frozen, question = backbone(session.training.backbone_name), Question(taught.names, taught=True)
-    found = session.answers.explain(frozen, photo, question)
-    explainer(found, None, photo=photo.sha256, picture=session_photo_url(session, found))
-    correction(session, photo, found)
+    explanation = session.answers.explain(frozen, photo, question)
+    explainer(explanation, None, photo=photo.sha256, picture=session_photo_url(session, explanation))
+    correction(session, photo, explanation)
 
 
 def _take(session: Session, files: list[Any]) -> Verdicts:
@@ -151,18 +155,18 @@ def _take(session: Session, files: list[Any]) -> Verdicts:
     return verdicts
 
 
-def correction(session: Session, photo: Photo, found: Explanation) -> None:
+def correction(session: Session, photo: Photo, explanation: Explanation) -> None:
     """Draw buttons to correct a label: one click makes the photo a training photo or one of none of the classes."""
     st.markdown(f"Wrong? Then **{text.markdown(text.shorten(photo.name, 60))}** is really …")
     labels = Labels(session, photo, Where.CORRECTION, "really", lambda name: _is_shown(session, photo, name))
     with st.container(key="correction"):
-        labels.offer(found.class_names)
+        labels.offer(explanation.class_names)
     show_notice(session, Where.CORRECTION)
 
 
 def _is_shown(session: Session, photo: Photo, name: str) -> bool:
-    """Return whether this photo is still the one chosen; if not, tell that nothing was done."""
-    if stands_at(ExploreState.photo) == photo.sha256:
+    """Return whether this photo is still the one chosen; if not, report that nothing was done."""
+    if value_in_browser(ExploreState.photo) == photo.sha256:
         return True
     session.tell(
         Where.CORRECTION,

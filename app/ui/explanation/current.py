@@ -1,4 +1,4 @@
-"""What the page Explore stands at: chosen there, set by what was taught or opened, and written in a link."""
+"""The state of the page Explore: chosen there, set by what was taught or opened, and written in a link."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gallop import Photo
 
 
 def current_photo(session: Session) -> Photo | None:
-    """Draw the choice of a photo; return the one chosen, None where there is none but the samples."""
+    """Draw the choice of a photo; return the one chosen, None where there are only the samples."""
     photos, shown = compare.photos(session) | session.photos.shelf.photos, session.photos.shown(session.explore.photo)
     if shown is None:
         return None
@@ -32,8 +32,8 @@ def current_photo(session: Session) -> Photo | None:
     return photos[one_of("Photo", photos, ExploreState.photo, shown.sha256, names.__getitem__)]
 
 
-def stand_at(state: ExploreState) -> None:
-    """Set the widgets of Explore to a state, before any is drawn; what it does not name stays."""
+def set_explore_widgets(state: ExploreState) -> None:
+    """Set the widgets of Explore to a state, before any is drawn; what it does not name is unchanged."""
     for place, value in said(state):
         put(place, value)
 
@@ -42,7 +42,7 @@ def link(session: Session) -> None:
     st.markdown(
         "**A link** to *Explore* in its current state",
         help="It contains the backbone, names, templates, k and map settings, but no photo and no trained model. "
-        "Whoever opens it also needs a photo or the model's zip.",
+        "Anyone who opens it also needs a photo or the model's zip.",
     )
     st.code(
         explore_as_text.address(
@@ -62,7 +62,7 @@ def follow(session: Session) -> None:
         return
     if explore_as_text.BACKBONE in fields:
         ask_for(session, fields[explore_as_text.BACKBONE])
-    stand_at(explore_as_text.read_address(fields))
+    set_explore_widgets(explore_as_text.read_address(fields))
     for field in fields:
         del st.query_params[field]
 
@@ -73,10 +73,10 @@ _OPENING = "opening"
 def show(session: Session, taught: Taught) -> None:
     """Use its backbone and classes on Explore, at the scales of Teach, before any widget is drawn.
 
-    Nothing is asked of a sample about them: another photo is shown, and where there is none they wait for one.
+    A sample is not asked about them: another photo is shown, and where there is none they wait for one.
     """
     choose(session, taught.backbone_name)
-    stand_at(ExploreState(names="\n".join(taught.names), scales=session.training.scales()))
+    set_explore_widgets(ExploreState(names="\n".join(taught.names), scales=session.training.scales()))
     put(ExploreState.prompts, TAUGHT)
     shown, samples = session.photos.shown(session.explore.photo), sample_answers()
     if shown is not None and shown.sha256 in samples:
@@ -103,12 +103,12 @@ def open_on(session: Session, backbone_name: str, make: Callable[[Backbone], Ope
 
 
 def settle_opening(session: Session) -> None:
-    """Adopt what a job has opened, or tell why it failed, before any widget is drawn."""
+    """Adopt what a job has opened, or report why it failed, before any widget is drawn."""
     session.page_jobs.settle()
     problem = session.page_jobs.problem(_OPENING)
-    found: Opened | None = session.page_jobs.take(_OPENING)
-    if found is not None:
-        adopt(session, found)
+    opened: Opened | None = session.page_jobs.take(_OPENING)
+    if opened is not None:
+        adopt(session, opened)
     elif problem:
         for where in (Where.RUNS, Where.MODELS, Where.PROJECT):
             session.tell(where, problem, "info")
@@ -118,12 +118,12 @@ def adopt(session: Session, opened: Opened) -> None:
     """Use an opened model as the trained one; one that came as a file becomes a run."""
     taught, name, ledger = opened.taught, opened.name, session.training.ledger
     session.training.adopt(taught, opened.settings)
-    session.teach = replace(session.teach, backbone_name=None)  # its form is to show the model's k
+    session.teach = replace(session.teach, backbone_name=None)  # so that its form shows the model's k
     source = " from the page Compare." if opened.source == "run" else "."
     session.training.end_with("success", f"Opened {name}{source}")
     if opened.source == "file" and ledger is not None:
         ledger.keep(taught, f"from {text.shorten(name, 60)}")
-    if opened.source == "project":  # Explore stands as it stood when the project was saved
+    if opened.source == "project":  # Explore is in the state that was saved with the project
         choose(session, taught.backbone_name)
         session.limit.set_to(opened.limit)
         session.test = replace(

@@ -1,6 +1,6 @@
-"""What can be done about the label of a photo, wherever it is shown: another class, none of them, away with it.
+"""Buttons for the label of a photo, wherever it is shown: another class, none of them, or remove the photo.
 
-And about a test photo that is nearly the same picture as one that is learned from.
+And for a test photo that is nearly the same picture as a training photo.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.views.testing import Twins, twins
 from app.visitor.session import Session, Where
 from gallop import Photo
 
-# Changes something, and says what, as a sentence.
+# Changes something, and returns a sentence about it.
 Act = Callable[[], str]
 
 
@@ -31,9 +31,9 @@ class Labels:
     """The buttons of one photo at one place of the screen.
 
     Attributes:
-        where: the place at which it is told what was done.
-        key: tells these buttons from others of the same photo.
-        allowed: asked at the click, with what was clicked, whether it may act.
+        where: the place of the screen at which a notice reports what was done.
+        key: distinguishes these buttons from others of the same photo.
+        allowed: called at the click, with what was clicked; returns whether it may act.
     """
 
     session: Session
@@ -81,7 +81,7 @@ class Labels:
         return f"{self.photo.name} was removed. Undo restores it."
 
     def act(self, act: Act, what: str) -> None:
-        """Do it and tell what was done, in a callback."""
+        """Do it and report what was done, in a callback."""
         if not self.allowed(what):
             return
         with self.session.telling(self.where, "info"):
@@ -92,22 +92,22 @@ class Labels:
 
 
 def point_out_twins(session: Session) -> None:
-    """Draw the two that are most alike; nothing before their features are there."""
+    """Draw the two photos that are most alike; nothing before their features are computed."""
     if not session.training.has_encoded:
         return
     try:
         with holding(session.training.backbone_name) as backbone:
-            found = twins(session, backbone)
+            pairs = twins(session, backbone)
     except BackboneLoading:
         return
-    if found:
+    if pairs:
         with st.container(border=True, key="twins"):
-            _two(session, found[0], len(found) - 1)
+            _two(session, pairs[0], len(pairs) - 1)
 
 
-def _two(session: Session, found: Twins, more: int) -> None:
-    tested, learned = found.tested, found.learned
-    names = f"{tested.name} ({found.tested_of}) and {learned.name} ({found.learned_of})"
+def _two(session: Session, pair: Twins, more: int) -> None:
+    tested, learned = pair.tested, pair.learned
+    names = f"{tested.name} ({pair.tested_of}) and {learned.name} ({pair.learned_of})"
     st.markdown(
         ":material/warning: **The same picture in the training and test photos?**",
         help="Testing on a training photo says nothing about new photos. These two look the same to the backbone: one "
@@ -121,7 +121,7 @@ def _two(session: Session, found: Twins, more: int) -> None:
             key = f"twins {tested.sha256} {learned.sha256} {label}"
             st.button(label, key=key, on_click=_remove, args=(session, photo))
         key = f"twins {tested.sha256} {learned.sha256} keep"
-        st.button("Keep both", key=key, type="tertiary", on_click=session.photos.both_kept.add, args=(found.key,))
+        st.button("Keep both", key=key, type="tertiary", on_click=session.photos.both_kept.add, args=(pair.key,))
 
 
 def _remove(session: Session, photo: Photo) -> None:

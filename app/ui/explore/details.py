@@ -1,4 +1,4 @@
-"""The numbers behind the picture, for who opens them: nothing of them is computed before."""
+"""The numbers behind the picture; nothing is computed before their expander is opened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app import charts, text
 from app.library import Deletion, Explanation, GalLoPClassifier
 from app.photos import shelf
 from app.ui.resources import backbone, holding, session
-from app.ui.widgets.elements import chart, image, problems_told
+from app.ui.widgets.elements import chart, image, problems_shown
 from app.visitor.page_state import Question
 from app.visitor.session import Session
 from gallop import Photo
@@ -27,36 +27,36 @@ if TYPE_CHECKING:
 
 def together(explanation: Explanation, class_name: str) -> None:
     row = explanation.class_names.index(class_name)
-    whole = float(explanation.global_scores[row].mean())
-    parts = float(explanation.local_scores[row].mean()) if explanation.topk else whole
-    name, prompts = text.markdown(class_name), (whole + parts) / 2
-    if taught := {branch: float(found[row]) for branch, found in explanation.branch_scores.items()}:
-        words = f"the global prompts' mean {whole:.4f}"
+    global_mean = float(explanation.global_scores[row].mean())
+    local_mean = float(explanation.local_scores[row].mean()) if explanation.topk else global_mean
+    name, prompts = text.markdown(class_name), (global_mean + local_mean) / 2
+    if taught := {branch: float(scores[row]) for branch, scores in explanation.branch_scores.items()}:
+        words = f"the global prompts' mean {global_mean:.4f}"
         if explanation.topk:
-            words += f" and the local prompts' mean {parts:.4f} average to {prompts:.4f}"
+            words += f" and the local prompts' mean {local_mean:.4f} average to {prompts:.4f}"
         score = explanation.similarities.prompts_weight * prompts
-        for branch, own in taught.items():
+        for branch, branch_score in taught.items():
             weight = explanation.similarities.branch_weights[branch]
-            score += weight * own
-            words += f"; the {HEADS[branch].title}, learned from the photos themselves, has {own:.4f} and a weight of "
-            words += f"{weight:.2f}"
+            score += weight * branch_score
+            words += f"; the {HEADS[branch].title}, learned from the photos themselves, has {branch_score:.4f} and a "
+            words += f"weight of {weight:.2f}"
         st.markdown(
             f"Together: {words}. Overall, the score of {name} is **{score:.4f}**. "
             "The probabilities compare the classes' scores."
         )
         return
     if not explanation.topk:
-        st.markdown(f"Together: the score of {name} is the global prompts' mean, **{whole:.4f}**.")
+        st.markdown(f"Together: the score of {name} is the global prompts' mean, **{global_mean:.4f}**.")
         return
     st.markdown(
-        f"Together: the global prompts' mean {whole:.4f} and the local prompts' mean {parts:.4f} average to "
+        f"Together: the global prompts' mean {global_mean:.4f} and the local prompts' mean {local_mean:.4f} average to "
         f"**{prompts:.4f}**, the score of {name}. "
         "The probabilities compare the classes' scores."
     )
 
 
 def numbers(explanation: Explanation, *, alike: bool) -> None:
-    """Return a line for each class: its probability and every score; of prompts that are ``alike`` there is one."""
+    """Draw a line for each class: its probability and every score; of prompts that are ``alike`` only one."""
     table: dict[str, Any] = {
         "class": list(explanation.class_names),
         "probability": list(explanation.probabilities.values()),
@@ -65,7 +65,7 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
         table[f"global {'' if alike else m}".strip()] = column
     for n, column in enumerate(explanation.local_scores.T):
         table[f"local {n + 1}, k = {explanation.topk[n]}"] = column
-    table |= {HEADS[branch].title: found for branch, found in explanation.branch_scores.items()}
+    table |= {HEADS[branch].title: scores for branch, scores in explanation.branch_scores.items()}
     st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)
     limit = "" if explanation.threshold is None else f", the limit for “none of these” {explanation.threshold:.4f}"
     st.caption(f"Cosines, from -1 to 1. Outlier score ({VERDICT}) {explanation.ood_score:.4f}{limit}.")
@@ -75,82 +75,82 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
 def faithful(
     session: Session, classifier: GalLoPClassifier, explanation: Explanation, name: str, key: Hashable
 ) -> None:
-    """Return the deletion curve on demand, kept as long as nothing it depends on changes.
+    """Draw the deletion curve on demand; it is cached as long as nothing it depends on changes.
 
     Args:
-        key: tells this photo and classifier from others.
+        key: identifies this photo and classifier.
     """
     st.markdown(
         f"**Is the map of {text.markdown(name)} right?** Without its best regions the score should fall quickly."
     )
     key = (key, name, explanation.topk, explanation.grid, session.training.version)
     place = st.empty()
-    found = session.answers.deletions.get(key)
-    if found is None:
+    curve = session.answers.deletions.get(key)
+    if curve is None:
         with place.container():
             clicked = st.button("Remove regions", icon=":material/blur_on:")
             st.caption("This encodes the photo about fifty times with regions blurred, which takes a few seconds.")
         if not clicked:
             return
-        with problems_told(), holding(session.training.backbone_name):
-            found = _play(classifier, explanation, name, place)
-            session.answers.deletions.put(key, found)
-    if found is None:
+        with problems_shown(), holding(session.training.backbone_name):
+            curve = _play(classifier, explanation, name, place)
+            session.answers.deletions.put(key, curve)
+    if curve is None:
         return
     with place.container():
-        _show(found)
+        _show(curve)
 
 
 def _play(classifier: GalLoPClassifier, explanation: Explanation, name: str, place: DeltaGenerator) -> Deletion:
-    """The game, a few pictures at a time: others are served between two steps, and going elsewhere ends it."""
-    from gallop.predictions.faithfulness import Deletion, deletion  # with torch, so not before somebody asks
+    """Compute the curve, a few pictures at a time: others are served in between, and leaving the page ends it."""
+    from gallop.predictions.faithfulness import Deletion, deletion  # with torch, so only on demand
 
     for event in deletion(classifier.model_, explanation, name):
         if isinstance(event, Deletion):
             return event
         place.progress(event.done / event.total, f"Removing regions: {event.done} of {event.total} pictures")
-    raise AssertionError("the game ends with its result")
+    raise AssertionError("deletion ends with its result")
 
 
-def _show(found: Deletion) -> None:
-    mine, others = found.area_by_map, found.areas_at_random
-    areas = f"{mine:.4f} under the map's curve, {fmean(others):.4f} under the random ones"
-    chart(charts.deletion_curve(found), key="deletion", alt=f"The score as regions are removed. Area {areas}.")
-    if mine < min(others):
-        verdict = "Smaller than every random one: the map found what the score depends on."
-    elif mine < fmean(others):
-        verdict = "Smaller than the random ones on average, but not than each: the map found part of it."
+def _show(curve: Deletion) -> None:
+    by_map, others = curve.area_by_map, curve.areas_at_random
+    areas = f"{by_map:.4f} under the map's curve, {fmean(others):.4f} under the random ones"
+    chart(charts.deletion_curve(curve), key="deletion", alt=f"The score as regions are removed. Area {areas}.")
+    if by_map < min(others):
+        verdict = "Smaller than every random one: the map shows what the score depends on."
+    elif by_map < fmean(others):
+        verdict = "Smaller than the random ones on average, but not than each: the map shows part of it."
     else:
         verdict = "Not smaller than at random: here the map does not show what the score depends on."
     st.markdown(
-        f"Area: **{mine:.4f}** under the map's curve, **{fmean(others):.4f}** on average for random orders "
+        f"Area: **{by_map:.4f}** under the map's curve, **{fmean(others):.4f}** on average for random orders "
         f"({min(others):.4f} to {max(others):.4f}). {verdict}"
     )
 
 
-# How many are shown, how many pixels each has, and how wide it stands: three beside each other on a phone.
-_TOLD, _SIDE, _WIDE = 8, 120, 88
+# How many photos are shown, the pixels of each, and its width: three side by side on a phone.
+_SHOWN, _SIDE, _WIDE = 8, 120, 88
 
 
 def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
-    """Return the photos that say most for or against a class.
+    """Draw the photos that add most to the score of a class, or take most from it.
 
     Args:
         learned: photos and their classes, in the order of the shots.
     """
-    told = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
-    if not told:
+    branches = [branch for branch, voted in explanation.votes.items() if len(learned) == len(voted.labels)]
+    if not branches:
         st.caption(
             "Votes can only be shown for a model that was trained here, and only while all its training photos are on "
             "the cards of Teach."
         )
-    for branch in told:
+    for branch in branches:
         _votes_of(explanation, branch, learned, class_name)
 
 
 def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
     voted, row, title = explanation.votes[branch], explanation.class_names.index(class_name), HEADS[branch].title
-    given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _TOLD)
+    given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _SHOWN)
     st.markdown(f"What each training photo adds to the {title}'s score of {text.markdown(class_name)}.")
     with st.container(horizontal=True, gap="small"):
         for i in shown:
@@ -168,7 +168,7 @@ def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Pho
     )
 
 
-# Gives the explanation at the k that stand.
+# Returns the explanation at the current k.
 Find = Callable[[], "Explanation"]
 
 
@@ -176,23 +176,23 @@ def folded_numbers(question: Question, find: Find) -> None:
     with st.expander("All numbers in a table", icon=":material/table:", key="numbers", on_change="rerun") as fold:
         if not fold.open:
             return
-        with problems_told():
-            found = find()
-            together(found, _explained(found))
-            numbers(found, alike=not question.taught and len(question.templates) == 1)
+        with problems_shown():
+            explanation = find()
+            together(explanation, _explained(explanation))
+            numbers(explanation, alike=not question.taught and len(question.templates) == 1)
 
 
 def map_tested(photo: Photo, question: Question, find: Find) -> None:
     with st.expander("Is the map right?", icon=":material/blur_on:", key="right", on_change="rerun") as fold:
         if not fold.open:
             return
-        with problems_told():
-            found = find()
-            if not found.topk and not found.branches:
+        with problems_shown():
+            explanation = find()
+            if not explanation.topk and not explanation.branches:
                 st.caption("Without local prompts there is no map.")
                 return
             classifier = session().answers.classifier(backbone(session().training.backbone_name), question)
-            faithful(session(), classifier, found, _explained(found), (photo.sha256, question))
+            faithful(session(), classifier, explanation, _explained(explanation), (photo.sha256, question))
 
 
 def shots_that_voted(photo: Photo, question: Question, find: Find) -> None:
@@ -202,14 +202,14 @@ def shots_that_voted(photo: Photo, question: Question, find: Find) -> None:
     with st.expander("Shots that voted", icon=":material/how_to_vote:", key="votes", on_change="rerun") as fold:
         if not fold.open:
             return
-        with problems_told():
-            found, learned = find(), session().training.learned
-            if not found.votes and learned:
+        with problems_shown():
+            explanation, learned = find(), session().training.learned
+            if not explanation.votes and learned:
                 with st.spinner("Looking at the photos that it learned from"):
-                    found = replace(found, votes=session().answers.votes(photo, question))
-            voted_shots(found, learned, _explained(found))
+                    explanation = replace(explanation, votes=session().answers.votes(photo, question))
+            voted_shots(explanation, learned, _explained(explanation))
 
 
-def _explained(found: Explanation) -> str:
+def _explained(explanation: Explanation) -> str:
     chosen = session().explore.class_name
-    return chosen if chosen in found.class_names else found.label
+    return chosen if chosen in explanation.class_names else explanation.label

@@ -1,4 +1,4 @@
-"""A photo, what it might be, and what decided: living from the first moment, on a sample."""
+"""A photo, what it might be, and what decided: ready from the first moment, on a sample."""
 
 from functools import partial
 
@@ -8,7 +8,7 @@ from app.ui import projects, resources
 from app.ui.explanation import answer
 from app.ui.explore import details, photos, question
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import privacy_line, problems_told
+from app.ui.widgets.elements import privacy_line, problems_shown
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
@@ -31,7 +31,7 @@ with st.container(horizontal=True):
     strip = st.container()
 photo = exploring.photo_on_explore(session)
 class_names = question.choose_names()
-which_prompts, explained = st.container(), st.container()  # drawn after the settings, which stand below them
+which_prompts, explained = st.container(), st.container()  # drawn after the settings, which are below them
 table = st.container()
 left, middle, right = st.columns(3)
 with right:
@@ -47,34 +47,34 @@ with explained:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
     elif asked is None:
         if templates is not None:
-            with problems_told():
+            with problems_shown():
                 question.suggestions(photo, class_names)
             answer.unnamed(photo)
     elif (known := exploring.answer_at_hand(session, photo, asked)) is not None and not (
         session.explore.finer and session.answers.closer(photo, asked)
     ):
         explainer_beforehand(known)
-        find = partial(answer.standing, session, photo, asked)
-        with problems_told():
+        find = partial(answer.explained_at_current_k, session, photo, asked)
+        with problems_shown():
             ahead = answer.follow_up(session, photo, asked)
     else:
-        own = photo.sha256 in session.photos.own
-        with problems_told():
-            found, before = answer.explained_now(session, photo, asked)
+        uploaded = photo.sha256 in session.photos.own
+        with problems_shown():
+            explanation, before = answer.explained_now(session, photo, asked)
             backbones.describe(session, chosen_backbone)
             backbone = resources.backbone(session.training.backbone_name)
             note = session.limit.note(asked, session.answers.classifier(backbone, asked))
-            answer.show_answer(session, found, before, photo.sha256, note)
+            answer.show_answer(session, explanation, before, photo.sha256, note)
             ahead = answer.follow_up(session, photo, asked)
-            if own:
+            if uploaded:
                 question.suggestions(photo, class_names)
-            find = partial(answer.standing, session, photo, asked)
+            find = partial(answer.explained_at_current_k, session, photo, asked)
             if taught:
-                stands = find()
-                answer.correction(session, photo, stands)
+                current = find()
+                answer.correction(session, photo, current)
                 assert before is not None
-                answer.change(session, photo, before.with_topk(stands.topk), stands)
-            ahead = ahead or (own and exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD))
+                answer.change(session, photo, before.with_topk(current.topk), current)
+            ahead = ahead or (uploaded and exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD))
 if find is not None and photo is not None and asked is not None:
     with table:
         details.folded_numbers(asked, find)

@@ -1,4 +1,4 @@
-"""The photos: a strip to choose from, each with its answer where that is known, and the ways in."""
+"""The photos: a strip to choose from, each with its answer if that is known, and the ways to add some."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import streamlit as st
 from app.photos.shelf import Verdicts
 from app.ui.resources import session
 from app.ui.widgets.elements import camera, uploader
-from app.ui.widgets.remembered import one_of_few, put, stands_at
+from app.ui.widgets.remembered import one_of_few, put, value_in_browser
 from app.views import exploring
 from app.visitor.page_state import ExploreState, Question
 from gallop import Photo
@@ -32,26 +32,26 @@ def photo_strip(
     choose: Callable[[str], None],
     take_away: Callable[[str], None],
 ) -> None:
-    """Draw it.
+    """Draw the strip.
 
     Args:
         chosen: content hash of the photo that is shown.
-        choose, take_away: told a content hash, which may be of no photo: anybody may send anything.
+        choose, take_away: take a content hash, which may be of no photo: a client may send anything.
     """
 
-    def heard(name: str, act: Callable[[str], None]) -> Callable[[], None]:
+    def on_change(name: str, act: Callable[[str], None]) -> Callable[[], None]:
         def call() -> None:
-            found: Any = getattr(st.session_state.get(_KEY), name, None)
-            if isinstance(found, str):
-                act(found)
+            value: Any = getattr(st.session_state.get(_KEY), name, None)
+            if isinstance(value, str):
+                act(value)
 
         return call
 
     _draw(
         key=_KEY,
         data={"tiles": [asdict(tile) for tile in tiles], "chosen": chosen},
-        on_chosen_change=heard("chosen", choose),
-        on_away_change=heard("away", take_away),
+        on_chosen_change=on_change("chosen", choose),
+        on_away_change=on_change("away", take_away),
     )
 
 
@@ -87,7 +87,7 @@ def show_photo(photo: str) -> None:
 def take_away(photo: str) -> None:
     """Remove the photo with this content hash, in a callback; one that is not there does nothing."""
     session().photos.shelf.photos.pop(photo, None)
-    if stands_at(ExploreState.photo) == photo and (left := session().photos.shelf.photos):
+    if value_in_browser(ExploreState.photo) == photo and (left := session().photos.shelf.photos):
         show_photo(next(reversed(left)))
 
 

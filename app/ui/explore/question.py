@@ -12,7 +12,7 @@ from app.photos.sample_answers import sample_answers
 from app.ui.resources import holding, session
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import show_notice, slot
-from app.ui.widgets.remembered import drawn, keep, let_stand, one_of_few, recall
+from app.ui.widgets.remembered import drawn, keep, one_of_few, recall, set_widget
 from app.views import exploring
 from app.visitor.page_state import DEFAULT_TEMPLATES, TAUGHT, UNTAUGHT, ExploreState
 from app.visitor.session import Session, Where
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 _MOST_CLASSES = 200
 _CHIPS, _LIST = "class name chips", ExploreState.names.key
-# Names, from which on nothing is suggested.
+# With this many names or more nothing is suggested.
 _SEVERAL = 3
 
 
 @dataclass
 class _Drawn:
-    """What a widget of this page was drawn with. A photo that is chosen brings names of its own, and a browser that has
-    not heard of them yet, or has the widget folded away, still sends those that it left behind.
+    """What a widget of this page was drawn with. Choosing a photo sets the names that go with it, and a browser that
+    has not received them yet, or whose widget is in a closed expander, still sends the old ones.
     """
 
     last: Any = None
     behind: list[Any] = field(default_factory=list)
 
     def by_hand(self, held: Any) -> bool:
-        """Return whether what the browser holds is what a hand made of it."""
+        """Return whether the visitor has changed what the browser holds."""
         if held == self.last:
             self.behind.clear()
         return held is not None and held != self.last and held not in self.behind
@@ -54,7 +54,7 @@ class _Drawn:
 
 
 def choose_names() -> tuple[str, ...]:
-    """Return the class names, as chips. None is left where nobody has said yet what the photo might be."""
+    """Draw the class names as chips, and return them; there are none before any was entered for the photo."""
     held = st.session_state.get(_CHIPS)
     if _drawn(_LIST).by_hand(st.session_state.get(_LIST)):
         session().explore = replace(session().explore, names=st.session_state[_LIST])
@@ -64,9 +64,9 @@ def choose_names() -> tuple[str, ...]:
         session().explore = replace(session().explore, names="\n".join(exploring.merged_names(typed)[0]))
     else:
         typed = [session().explore.names_on(session().photos)]
-    names, said = exploring.merged_names(typed)
+    names, notes = exploring.merged_names(typed)
     if len(names) > _MOST_CLASSES:
-        said.append(f"These are {len(names)} names; the first {_MOST_CLASSES} are asked.")
+        notes.append(f"These are {len(names)} names; the first {_MOST_CLASSES} are asked.")
     names = names[:_MOST_CLASSES]
     _set(_CHIPS, list(names))
     st.multiselect(
@@ -77,9 +77,9 @@ def choose_names() -> tuple[str, ...]:
         placeholder="A name, then Enter",
     )
     drawn(_CHIPS)
-    told = slot()
-    for sentence in said:
-        told.caption(f":material/info: {text.markdown(sentence)}")
+    place = slot()
+    for sentence in notes:
+        place.caption(f":material/info: {text.markdown(sentence)}")
     return names
 
 
@@ -94,26 +94,26 @@ def names_as_list() -> None:
 
 
 def _drawn(key: str) -> _Drawn:
-    found: _Drawn = st.session_state.setdefault(f"{key} as drawn", _Drawn())
-    return found
+    widget: _Drawn = st.session_state.setdefault(f"{key} as drawn", _Drawn())
+    return widget
 
 
 def _set(key: str, value: Any) -> None:
     _drawn(key).draw(value, st.session_state.get(key))
-    let_stand(key, value)
+    set_widget(key, value)
 
 
 def suggestions(photo: Photo, names: tuple[str, ...]) -> None:
-    """Return what a photo of the visitor's may be, for a click each, while few names are there."""
+    """Draw buttons with names for the visitor's photo, while it has few names."""
     if len(names) >= _SEVERAL:
         return
     with st.spinner("Looking at the photo …", show_time=False), holding(session().training.backbone_name) as backbone:
-        found = [name for name in exploring.suggested(session(), backbone, photo) if name not in names]
+        suggested = [name for name in exploring.suggested(session(), backbone, photo) if name not in names]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.caption("Perhaps", width="content")
-        for name in found:
+        for name in suggested:
             st.button(text.markdown(name), key=f"perhaps {name}", on_click=_put_names, args=((*names, name),))
-        st.button("All of these", key="perhaps all", type="tertiary", on_click=_put_names, args=((*names, *found),))
+        st.button("All of these", key="perhaps all", type="tertiary", on_click=_put_names, args=((*names, *suggested),))
 
 
 def _put_names(names: tuple[str, ...]) -> None:
@@ -125,24 +125,24 @@ MOST_TEMPLATES = 4
 
 
 def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
-    """Draw them; the place of what is said of the backbone, and the templates, or None where they cannot be used."""
-    show_notice(session(), Where.BACKBONES)  # within it, nobody would see it
+    """Draw them; return the place of the backbone's description, and the templates, or None if they cannot be used."""
+    show_notice(session(), Where.BACKBONES)  # in the expander it could be hidden
     at_hand = backbones.choose_backbone(session()) if backbones.is_choice() else None
     with st.expander("Settings", icon=":material/tune:", key="explore settings"):
         place = at_hand or backbones.choose_backbone(session())
-        found = _templates()
+        templates = _templates()
         _finer()
         names_as_list()
-    problem = "" if isinstance(found, tuple) else found
+    problem = "" if isinstance(templates, tuple) else templates
     if problem:
         st.error(text.markdown(problem), icon=":material/error:")
-    return place, found if isinstance(found, tuple) else None
+    return place, templates if isinstance(templates, tuple) else None
 
 
 def _finer() -> None:
     place = ExploreState.finer
     shown = bool(recall(place, False))
-    found = st.toggle(
+    finer = st.toggle(
         "Finer maps",
         shown,
         key=place.key,
@@ -150,11 +150,11 @@ def _finer() -> None:
         "change and comes first; the map follows, after four times the work with mini and nine times with other "
         "backbones. To answer from both looks, choose detail 2 in Teach.",
     )
-    keep(place, found)
+    keep(place, finer)
 
 
 def _templates() -> tuple[str, ...] | str:
-    """The sentences that names are put into while nothing is learned, or why what was typed is none."""
+    """Return the templates for zero-shot, or why what was typed cannot be used."""
     place = ExploreState.templates
     shown = recall(place, "\n".join(DEFAULT_TEMPLATES))
     typed = st.text_area(
@@ -167,10 +167,14 @@ def _templates() -> tuple[str, ...] | str:
     )
     keep(place, typed)
     try:
-        found = parse_templates(typed)
+        templates = parse_templates(typed)
     except TemplateError as error:
         return str(error)
-    return found if len(found) <= MOST_TEMPLATES else f"These are {len(found)} templates; the most is {MOST_TEMPLATES}."
+    return (
+        templates
+        if len(templates) <= MOST_TEMPLATES
+        else f"These are {len(templates)} templates; the most is {MOST_TEMPLATES}."
+    )
 
 
 def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None) -> bool:
@@ -179,7 +183,7 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
         return False
     if photo is not None and photo.sha256 in sample_answers() and session.explore.names is None:
         st.caption(
-            "This sample has class names of its own and is answered by zero-shot. Your photos are compared with your "
+            "This sample comes with class names and is answered by zero-shot. Your photos are compared with your "
             "classes."
         )
         return False

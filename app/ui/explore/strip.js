@@ -1,4 +1,4 @@
-/* Photos side by side, each with what was answered: one is chosen with a click, and one's own are taken away. */
+/* Photos side by side, each with its answer: a click chooses one, and the visitor's photos can be removed. */
 
 const shown = new WeakMap(); // root element -> Strip
 
@@ -39,7 +39,7 @@ class Strip {
     if (tile && chosen !== before) this.uncover(tile.root);
   }
 
-  /* Only the strip is moved, never the page. */
+  /* Only the strip is scrolled, never the page. */
   uncover(node) {
     const [left, right] = [node.offsetLeft, node.offsetLeft + node.offsetWidth];
     if (left < this.root.scrollLeft) this.root.scrollLeft = left - 8;

@@ -1,5 +1,5 @@
-/* Runs within the first page's own HTML. What is above stands until the living page has drawn the same, and no longer:
-   not where it cannot come, and not over anything else that the page has to say. */
+/* Runs within the HTML of the first page. The picture above is displayed until the real page has drawn the same, and no
+   longer: it goes if the page cannot be drawn, and it covers no other message of the page. */
 
 (() => {
   const LONGEST = 10_000; // ms
@@ -20,11 +20,11 @@
   for (const failure of ["error", "unhandledrejection"])
     addEventListener(failure, leave, { capture: true, signal: away.signal });
   try {
-    // What was chosen in the app's menu; a browser that keeps nothing follows its own preference.
+    // The theme chosen in the app's menu; a browser that stores nothing follows its preference.
     const chosen = localStorage.getItem(`stActiveTheme-${location.pathname}-v2`);
     host.style.colorScheme = { '"Light"': "light", '"Dark"': "dark" }[chosen] ?? "light dark";
   } catch {
-    // So does one that is not let at it.
+    // So does one that may not read it.
   }
   host.hidden = false;
 })();

@@ -1,8 +1,8 @@
-"""What a browser shows of Explore until that is drawn: the first sample, explained, within the page's own HTML.
+"""What a browser shows of Explore until that is drawn: the first sample, explained, within the HTML of the page.
 
-Streamlit's scripts, their connection and a run of the page take more than a second before anything is seen. The picture
-is the explainer's own, taken of the living page (``python -m tests.first_picture``); a test holds the two equal. It
-lives in a closed shadow root, so no style and no script of the page reaches it, and none of its own leaves it.
+Streamlit's scripts, their connection and a run of the page take more than a second before anything is visible. The
+picture is copied from the explainer of the running app (``python -m tests.first_picture``); a test checks that the two
+are equal. It is in a closed shadow root, so no style or script of the page reaches it, or the other way.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gallop.maps.explainer import STYLE_SHEET
 
 _HERE = Path(__file__)
 PICTURE = _HERE.with_name("waiting_picture.html")
-# As Streamlit calls them where a component is styled, and in its settings.
+# Names with which Streamlit styles a component, each with its name in the settings.
 _COLOURS = {
     "--st-text-color": "textColor",
     "--st-background-color": "backgroundColor",
@@ -32,21 +32,21 @@ _COLOURS = {
 
 
 def first_picture(query: str, browser: str) -> str:
-    """Return it as HTML, for what an address has behind its question mark and the number of the browser; nothing where
-    the page will show another thing than the first sample as everybody finds it, or where that cannot be told.
+    """Return it as HTML, for the query of an address and the number of the browser; an empty string where the page will
+    show, or may show, anything other than the first sample unchanged.
     """
-    said = parse_qs(query, keep_blank_values=True)
-    if set(said) - {ADDRESS}:
+    fields = parse_qs(query, keep_blank_values=True)
+    if set(fields) - {ADDRESS}:
         return ""
-    session = visitors().find(said[ADDRESS][0], browser) if said else None
-    if said and (session is None or not opens_on_sample(session)):
+    session = visitors().find(fields[ADDRESS][0], browser) if fields else None
+    if fields and (session is None or not opens_on_sample(session)):
         return ""
     return _drawn()
 
 
 @cache
 def _drawn() -> str:
-    """The same for all; nothing where there is no sample, or a theme whose colours are not known."""
+    """Return it, the same for all; empty where there is no sample, or a theme with unknown colours."""
     answer, colours = next(iter(sample_answers().values()), None), _colours()
     if answer is None or not colours:
         return ""
@@ -64,9 +64,9 @@ def _beside(kind: str) -> str:
 
 
 def _colours() -> str:
-    found = {
+    colours = {
         name: [st.get_option(f"theme.{theme}.{option}") for theme in ("light", "dark")]
         for name, option in _COLOURS.items()
     }
-    known = all(colour for pair in found.values() for colour in pair)
-    return " ".join(f"{name}: light-dark({light}, {dark});" for name, (light, dark) in found.items()) if known else ""
+    known = all(colour for pair in colours.values() for colour in pair)
+    return " ".join(f"{name}: light-dark({light}, {dark});" for name, (light, dark) in colours.items()) if known else ""

@@ -84,22 +84,22 @@ def back_in(session: Session) -> None:
 
 def _take(session: Session, file: Any) -> None:
     def make(backbone: Backbone) -> Opened:
-        return Opened(export.imported(session, classifier_of(found, backbone), backbone), file.name, source="file")
+        return Opened(export.imported(session, classifier_of(unpacked, backbone), backbone), file.name, source="file")
 
     with session.telling(Where.MODELS):
-        found = unzipped(file, file.name)
+        unpacked = unzipped(file, file.name)
         current.open_on(
             session,
-            backbone_of_files(backbones(), found, session.training.backbone_name),
+            backbone_of_files(backbones(), unpacked, session.training.backbone_name),
             make,
             file.name,
             Where.MODELS,
         )
 
 
-# Photos of the visit that a file is checked with.
+# The number of photos in the session that a file is checked with.
 CHECKED_WITH = 16
-# What files of the classifier are called.
+# The name of files of the classifier.
 MODEL = "model"
 
 
@@ -179,25 +179,30 @@ def _save(
 
 
 def offer_pictures(session: Session, screen: export.Screen) -> None:
-    found = screen.explanation
+    explanation = screen.explanation
     name = text.markdown(screen.class_name)
     st.markdown(
         f"**{text.markdown(screen.photo.name)}**, explained for {name}",
         help="Class, k and colours are those set on the page *Explore*.",
     )
-    if not found.topk:
+    if not explanation.topk:
         st.caption("Without local prompts there is no map.")
         return
     prompt = one_of(
-        "Map of local prompt", range(len(found.topk)), ExportState.map, 0, lambda n: f"{n + 1}, k = {found.topk[n]}"
+        "Map of local prompt",
+        range(len(explanation.topk)),
+        ExportState.map,
+        0,
+        lambda n: f"{n + 1}, k = {explanation.topk[n]}",
     )
-    version = export.version(session, screen.question, found.topk)
+    version = export.version(session, screen.question, explanation.topk)
     picture = session.answers.once(
         ("map", version, screen.photo.sha256, screen.class_name, screen.style, prompt), lambda: screen.picture(prompt)
     )
     image(
         picture,
-        alt=f"Map of local prompt {prompt + 1} for {screen.class_name}: {found.describe(screen.class_name, prompt)}",
+        alt=f"Map of local prompt {prompt + 1} for {screen.class_name}: "
+        f"{explanation.describe(screen.class_name, prompt)}",
     )
     st.download_button(
         "Save this map as PNG",
@@ -251,8 +256,8 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
         page = one_of_few("What", there, of, there[0])
     with right:
         way = one_of_few("As", snippets.LANGUAGES, language, snippets.LANGUAGES[0])
-    standing = backbones().standing(session.training.backbone_name)
-    used = snippets.UsedBackbone(standing.known.name, standing.precision or "fp32", standing.regions)
+    state = backbones().standing(session.training.backbone_name)
+    used = snippets.UsedBackbone(state.known.name, state.precision or "fp32", state.regions)
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None:
         asked, topk, finer = screen.question, screen.explanation.topk, screen.finer
@@ -278,7 +283,7 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
         st.caption(_other_backbone(used))
     st.download_button(
         "Save the code and its files",
-        lambda: zipped({**recipe.files(), **beside()}),  # photos are packed when somebody asks for them
+        lambda: zipped({**recipe.files(), **beside()}),  # photos are packed on demand
         f"{page.lower()}.zip",
         "application/zip",
         key="save code",

@@ -5,7 +5,7 @@ import streamlit as st
 from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.export import files
-from app.ui.widgets.elements import onward, privacy_line, problems_told
+from app.ui.widgets.elements import onward, privacy_line, problems_shown
 from app.views import export
 
 session = resources.session()
@@ -21,10 +21,10 @@ if not (has_photo or has_cards or session.training.taught):
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         onward("Look at a photo", "ui/explore/page.py", ":material/travel_explore:")
-        st.page_link("ui/teach/page.py", label="Teach classes of your own", icon=":material/school:")
+        st.page_link("ui/teach/page.py", label="Teach your own classes", icon=":material/school:")
     projects.offer_sample(session)
 else:
-    with problems_told():
+    with problems_shown():
         backbone = resources.backbone(session.training.backbone_name)
         asked = export.exported_question(session)
         with st.spinner("Looking at the photo …", show_time=False):

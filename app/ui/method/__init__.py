@@ -1,1 +1,1 @@
-"""The page Method: the paper's formulas with one photo's own figures."""
+"""The page Method: the paper's formulas with the figures of one photo."""

@@ -9,7 +9,7 @@ from app.runs.run import zipped
 from app.ui import projects, resources
 from app.ui.explanation import current
 from app.ui.explanation.answer import session_photo_url
-from app.ui.widgets.elements import privacy_line, problems_told
+from app.ui.widgets.elements import privacy_line, problems_shown
 from app.ui.widgets.explainer import steps
 from app.views import exploring, method
 from app.visitor.page_state import Question
@@ -20,21 +20,21 @@ session = resources.session()
 
 
 def _beforehand(answer: SampleAnswer, question: Question) -> dict[str, Any]:
-    stands = session.explore.stands(answer.sha256, answer.grid).of(answer)
+    state = session.explore.stands(answer.sha256, answer.grid).of(answer)
     return steps_data(
-        answer.shown | {"state": stands.as_dict()}, answer.image.size, answer.crop, method.origins_beforehand(question)
+        answer.shown | {"state": state.as_dict()}, answer.image.size, answer.crop, method.origins_beforehand(question)
     )
 
 
 def _explained(photo: Photo, question: Question) -> dict[str, Any]:
     backbone = resources.backbone(session.training.backbone_name)
     classifier = session.answers.classifier(backbone, question)
-    found = session.answers.explain(backbone, photo, question).looks[0]
-    stands = session.explore.stands(photo.sha256, found.grid).of(found)
-    shown = explainer_data(found, state=stands, photo=session_photo_url(session, found), asks=False)
+    look = session.answers.explain(backbone, photo, question).looks[0]
+    state = session.explore.stands(photo.sha256, look.grid).of(look)
+    shown = explainer_data(look, state=state, photo=session_photo_url(session, look), asks=False)
     taught = session.training.taught if question.taught else None
     origins = method.origins(backbone, classifier.model_.config, question, taught)
-    return steps_data(shown, found.image.size, found.crop, origins)
+    return steps_data(shown, look.image.size, look.crop, origins)
 
 
 st.title("Method", anchor=False)
@@ -44,16 +44,16 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         help="The photo, its classes, k and limit are those of the other pages. GalLoP is by Lafon et al. (ECCV 2024, "
         "[arXiv 2407.01400](https://arxiv.org/abs/2407.01400)).",
     )
-own = current.current_photo(session)
-photo = own or exploring.photo_on_explore(session)
+added = current.current_photo(session)
+photo = added or exploring.photo_on_explore(session)
 if photo is None:
     st.info("**Start here:** choose a photo on *Explore*.", icon=":material/add_photo_alternate:")
 else:
-    with problems_told(), st.spinner("Looking at the photo …", show_time=False):
+    with problems_shown(), st.spinner("Looking at the photo …", show_time=False):
         question = session.explore.question(session.training)
         known = exploring.answer_at_hand(session, photo, question)
         steps(_explained(photo, question) if known is None else _beforehand(known, question))
-if own is None:
+if added is None:
     projects.offer_sample(session)
 with st.expander("Notebooks with code to edit", icon=":material/menu_book:"):
     st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))

@@ -23,7 +23,7 @@ ADVICE = {
 }
 
 
-def says(found: Figures) -> None:
+def says(figures: Figures) -> None:
     from gallop.evaluation.diversity import AS_ONE  # with torch, once there are figures
 
     st.header(
@@ -33,7 +33,7 @@ def says(found: Figures) -> None:
         "the same class, averaged over the classes. At 1 they say the same thing, as all do before training (“A photo "
         "of a”). The colour changes as much from 0.9 to 0.99 as from 0.99 to 0.999.",
     )
-    branches = (("global", found.says_global), ("local", found.says_local))
+    branches = (("global", figures.says_global), ("local", figures.says_local))
     for (branch, cosines), column in zip(branches, st.columns(2, gap="large"), strict=True):
         with column:
             st.markdown(f"**{branch.capitalize()} prompts**")
@@ -51,12 +51,12 @@ def says(found: Figures) -> None:
             st.caption(f"{words}: nearly the same." if close else f"{words}.", help=ADVICE[branch] if close else None)
 
 
-def show_overlap(found: Figures, photos: int) -> None:
+def show_overlap(figures: Figures, photos: int) -> None:
     st.header("Do they look at the same places?", anchor=False)
-    if not found.topk:
+    if not figures.topk:
         st.caption("This model has no local prompts, so it does not look at single regions.")
         return
-    names, highest = numbered("local", len(found.topk)), float(found.looks.max())
+    names, highest = numbered("local", len(figures.topk)), float(figures.looks.max())
     st.markdown(
         f"Regions chosen in {_photos(photos)}, each in at most {highest:.0%} of them.",
         help="For the true class of each photo, each local prompt chooses its k best regions. Brighter regions are "
@@ -65,17 +65,17 @@ def show_overlap(found: Figures, photos: int) -> None:
     for start in range(0, len(names), 4):
         for n, column in zip(range(start, min(start + 4, len(names))), st.columns(4), strict=False):
             with column:
-                regions = found.looks.shape[1]
-                k = min(found.topk[n], regions)
-                often = np.argsort(-found.looks[n], kind="stable")[:k]
-                where = where_in_words([int(r) for r in often], found.grid)
+                regions = figures.looks.shape[1]
+                k = min(figures.topk[n], regions)
+                often = np.argsort(-figures.looks[n], kind="stable")[:k]
+                where = where_in_words([int(r) for r in often], figures.grid)
                 chart(
-                    charts.overlap_chart(found.looks[n], found.grid, highest),
+                    charts.overlap_chart(figures.looks[n], figures.grid, highest),
                     key=f"looks {n}",
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
                 st.caption(
-                    f"{names[n].capitalize()}, k = {k}: up to {found.looks[n].max():.0%}.",
+                    f"{names[n].capitalize()}, k = {k}: up to {figures.looks[n].max():.0%}.",
                     help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
                 )
     if len(names) < 2:
@@ -83,47 +83,47 @@ def show_overlap(found: Figures, photos: int) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         chart(
-            charts.matrix(found.overlap, names),
+            charts.matrix(figures.overlap, names),
             key="overlap",
-            alt=f"Overlap of the chosen regions. {_pairs(found.overlap, names)}.",
+            alt=f"Overlap of the chosen regions. {_pairs(figures.overlap, names)}.",
         )
     with right:
         st.markdown(
             "**Overlap** of what two prompts chose.",
-            help="Of the regions that either prompt chose, the share that both chose (Jaccard index), averaged over "
-            "the photos. Two prompts with different k cannot reach 1.",
+            help="Of the regions that either prompt chose, the fraction that both chose (Jaccard index), averaged "
+            "over the photos. Two prompts with different k cannot reach 1.",
         )
-        i, j, value = pair(found.overlap / found.most)
+        i, j, value = pair(figures.overlap / figures.most)
         st.markdown(
             f"Largest overlap: **{names[i]} and {names[j]}**, {value:.0%} of the maximum for their k values.",
-            help=f"{found.overlap[i, j]:.2f} of the {found.most[i, j]:.2f} that k = {found.topk[i]} and "
-            f"{found.topk[j]} allow. "
+            help=f"{figures.overlap[i, j]:.2f} of the {figures.most[i, j]:.2f} that k = {figures.topk[i]} and "
+            f"{figures.topk[j]} allow. "
             + (
                 "One looks where the other does, so it adds a scale but not a place."
                 if value > 0.8
-                else "They overlap in part, and each has regions of its own."
+                else "They overlap in part, and each also has other regions."
             ),
         )
 
 
-def worth(found: Figures, photos: int, *, learned: bool) -> None:
+def worth(figures: Figures, photos: int, *, learned: bool) -> None:
     st.header("What is each worth?", anchor=False)
-    names, overall = found.names, found.accuracy
-    _warning(found)
+    names, overall = figures.names, figures.accuracy
+    _warning(figures)
     left, right = st.columns(2, gap="large")
-    shares = [None if each.without is None else each.without / photos for each in found.worths]
+    without = [None if each.without is None else each.without / photos for each in figures.worths]
     with left:
-        if any(share is not None for share in shares):
+        if any(accuracy is not None for accuracy in without):
             listed = ", ".join(
-                f"{name} {share:.0%}" for name, share in zip(names, shares, strict=True) if share is not None
+                f"{name} {accuracy:.0%}" for name, accuracy in zip(names, without, strict=True) if accuracy is not None
             )
             chart(
-                charts.without(names, shares, overall.value),
+                charts.without(names, without, overall.value),
                 key="without",
                 alt=f"Right with all prompts {overall.value:.0%}; without one: {listed}.",
             )
-            beside = f" The {' and the '.join(found.branches)} also answers each time, so little may change."
-            stays = beside if found.branches else ""
+            beside = f" The {' and the '.join(figures.branches)} also answers each time, so little may change."
+            stays = beside if figures.branches else ""
             st.caption(f"Dashed: with all prompts, {overall.right} of {_photos(photos)} right.{stays}")
         else:
             st.caption("There is only one prompt, so it cannot be left out.")
@@ -139,48 +139,46 @@ def worth(found: Figures, photos: int, *, learned: bool) -> None:
             f"95 % interval: {low:.0%} to {high:.0%}. A difference of one or two photos means nothing."
             + (" These are training photos, so the figures are optimistic." if learned else "")
         )
-    st.dataframe(_table(names, found.worths, photos), hide_index=True, key="worth")
+    st.dataframe(_table(names, figures.worths, photos), hide_index=True, key="worth")
 
 
-def show_words(found: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int) -> None:
+def show_words(nearest_words: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int) -> None:
     st.header(
         "What would they be in words?",
         anchor=False,
         help="A prompt is a few learned vectors. They are learned together and lie between words, so the nearest word "
-        "is mostly chance, as CoOp also found (Zhou et al. 2022, table 4). All started as “A photo of a”, so those "
+        "is mostly chance, as CoOp also reports (Zhou et al. 2022, table 4). All started as “A photo of a”, so those "
         "words are near.",
     )
     st.markdown("The nearest words, with distance. **They mean little.**")
-    names = [*numbered("global", global_prompts), *numbered("local", len(found) - global_prompts)]
+    names = [*numbered("global", global_prompts), *numbered("local", len(nearest_words) - global_prompts)]
     table: dict[str, Any] = {"prompt": names}
-    for c in range(len(found[0])):
+    for c in range(len(nearest_words[0])):
         table[f"token {c + 1}"] = [
-            ", ".join(f"{near.word} {near.distance:.2f}" for near in prompt[c]) for prompt in found
+            ", ".join(f"{near.word} {near.distance:.2f}" for near in prompt[c]) for prompt in nearest_words
         ]
     st.dataframe(pd.DataFrame(table), hide_index=True, key="words")
 
 
-def _warning(found: Figures) -> None:
-    dead = [(name, each) for name, each in zip(found.names, found.worths, strict=True) if each.dead]
+def _warning(figures: Figures) -> None:
+    dead = [(name, each) for name, each in zip(figures.names, figures.worths, strict=True) if each.dead]
     meaning = (
-        "A dead prompt hardly separates the classes (its influence is below a tenth of its branch's average), or on "
-        "its own it is no more accurate than always answering the most common class. It still counts in the mean."
+        "A dead prompt hardly separates the classes (its influence is below a tenth of its branch's average), or "
+        "alone it is no more accurate than always answering the most common class. It still counts in the mean."
     )
     if not dead:
         st.markdown(":material/check: No prompt is dead.", help=meaning)
         return
-    told = "; ".join(f"**{name}** {_why(each)}" for name, each in dead)
+    described = "; ".join(f"**{name}** {_why(each)}" for name, each in dead)
     st.warning(
-        f"Dead prompts: {told}. More rounds, another seed, or fewer prompts may help.", icon=":material/warning:"
+        f"Dead prompts: {described}. More rounds, another seed, or fewer prompts may help.", icon=":material/warning:"
     )
     st.caption("What dead means", help=meaning)
 
 
 def _why(each: Worth) -> str:
     reasons = [f"has an influence of {each.influence:.2f}"] * each.silent
-    reasons += [
-        f"gets {each.alone} right on its own, and the most common class has {each.commonest} photos"
-    ] * each.ignorant
+    reasons += [f"gets {each.alone} right alone, and the most common class has {each.commonest} photos"] * each.ignorant
     return " and ".join(reasons)
 
 

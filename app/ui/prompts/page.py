@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.ui import projects, resources
 from app.ui.prompts import diversity
-from app.ui.widgets.elements import onward, privacy_line, problems_told
+from app.ui.widgets.elements import onward, privacy_line, problems_shown
 from app.ui.widgets.remembered import one_of_few
 from app.views import testing
 from app.visitor.page_state import PromptsState
@@ -13,7 +13,7 @@ session = resources.session()
 taught = session.training.taught
 piles = {}
 if taught is not None:
-    # A model that was opened has those it learned from where they are on the cards.
+    # An opened model has the photos it learned from if they are on the cards.
     both = {"Test photos": testing.labelled(session)[0], "Photos it learned from": list(session.training.learned)}
     piles = {name: pairs for name, pairs in both.items() if pairs}
 
@@ -44,12 +44,12 @@ else:
             icon=":material/info:",
         )
     pairs = piles[pile]
-    with problems_told():
+    with problems_shown():
         with st.spinner("Looking at the photos …", show_time=True):
-            found = testing.figures(session, backbone := resources.backbone(session.training.backbone_name), pairs)
-        diversity.says(found)
-        diversity.show_overlap(found, len(pairs))
-        diversity.worth(found, len(pairs), learned=pile != "Test photos")
-        diversity.show_words(testing.prompt_words(session, backbone), len(found.says_global))
+            figures = testing.figures(session, backbone := resources.backbone(session.training.backbone_name), pairs)
+        diversity.says(figures)
+        diversity.show_overlap(figures, len(pairs))
+        diversity.worth(figures, len(pairs), learned=pile != "Test photos")
+        diversity.show_words(testing.prompt_words(session, backbone), len(figures.says_global))
         st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")
 privacy_line()

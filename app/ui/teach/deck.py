@@ -22,7 +22,7 @@ from app.views.testing import next_photos
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
 
-# Pixels of a column; where three do not fit beside each other they stand below each other.
+# Pixels of a column; if three do not fit side by side they are stacked.
 _NARROWEST = 280
 
 
@@ -35,10 +35,10 @@ def three_columns() -> list[Any]:
 
 
 def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
-    """Draw it; the place to its right. In a line with others it has no room above, so all columns begin alike.
+    """Draw it; return the place to its right. In a line it has no margin above, so all columns begin at one height.
 
     Args:
-        anchor: what a link on the page leads to it by.
+        anchor: for a link on the page that leads to it.
     """
     line = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     line.header(words, anchor=anchor or False, width="content")
@@ -48,7 +48,7 @@ def heading(words: str, anchor: str | None = None) -> DeltaGenerator:
 ZIP_MEGABYTES = MAX_ARCHIVE_BYTES // 2**20
 TESTS, _WEBCAM = "Test photos", "Webcam"
 _ZIP, _FOLDER = "class zip", "class folder"
-# The anchor of that column: where the columns stand below each other, it begins after all cards.
+# The anchor of that column: where the columns are stacked, it begins after all cards.
 TRAIN_ANCHOR = "train"
 # Pixels: a button and what it takes.
 _UPLOADER = 180
@@ -109,7 +109,7 @@ def _from_folders(session: Session) -> None:
 
 
 def verdicts() -> None:
-    """Draw what became of a zip or folder, across the page: a list of classes finds no room in a column."""
+    """Draw what became of a zip or folder, across the page: a list of classes does not fit in a column."""
     with slot():
         verdicts_of(_ZIP, _FOLDER)
 
@@ -132,12 +132,12 @@ def _notices(session: Session) -> None:
 
 
 def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[[list[Any]], Verdicts]:
-    """What an uploader does with its files: to the card, or sorted by their folders; then they are encoded ahead."""
+    """Return what takes an uploader's files: to the card, or sorted by their folders; then they are encoded ahead."""
 
     def take(files: list[Any]) -> Verdicts:
-        found = session.photos.deck.add_photos(sorted_out(files, card.name if card else None), pile)
-        session.training.encode_ahead(jobs(), backbones(), found.taken)  # where that fails, the training will say why
-        return found
+        verdicts = session.photos.deck.add_photos(sorted_out(files, card.name if card else None), pile)
+        session.training.encode_ahead(jobs(), backbones(), verdicts.taken)  # if that fails, the training reports why
+        return verdicts
 
     return take
 
@@ -191,7 +191,7 @@ def _changes(session: Session, card: Card) -> None:
                 with session.telling(Where.CARDS):
                     deck.rename(card.id, typed)
                 st.rerun()
-        # One key for both words: a new button would stand beside the old one for a moment, and push Delete from under a
+        # One key for both labels: a new button would be beside the old one for a moment, and move Delete away from a
         # click.
         st.button(
             "Leave out of training" if card.enabled else "Take into training",
@@ -249,13 +249,13 @@ _SIDE = 144
 
 
 def next_photo(session: Session) -> None:
-    """Draw the one that is worth most, of the photos to try that have no label; nothing where there is no choice."""
+    """Draw the photo to try without a label that is worth most; nothing if there is no choice."""
     taught = session.training.taught
     if taught is None:
         return
-    found = next_photos(session, backbone(session.training.backbone_name))
+    candidates = next_photos(session, backbone(session.training.backbone_name))
     show_notice(session, Where.NEXT)
-    if not found:
+    if not candidates:
         return
     st.subheader(
         "Label next",
@@ -263,7 +263,7 @@ def next_photo(session: Session) -> None:
         help="Of the photos to try that have no label. Two rules take turns: the one that it can least decide between "
         "two classes, and the one least like any photo that has a label.",
     )
-    first = found[0]
+    first = candidates[0]
     with st.container(horizontal=True, vertical_alignment="center"):
         image(shelf.strip([first.photo], side=_SIDE), alt=first.photo.name, width=_SIDE)
         st.caption(first.why, width="stretch")

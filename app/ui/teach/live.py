@@ -13,7 +13,7 @@ from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones, jobs
-from app.ui.widgets.elements import chart, problems_told
+from app.ui.widgets.elements import chart, problems_shown
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.visitor.page_state import TeachState
@@ -22,13 +22,13 @@ from gallop import Photo
 from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
 
-# A line is drawn in no time; charts and a map take the processor from what they show.
+# A line costs nothing; charts and a map slow down the training that they show.
 _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
 NOTHING_YET = Progress("encoding", 0, 0, [])
 
 
 def ask_to_train(session: Session) -> None:
-    """Ask for a training, in a callback: a click counts even where its visitor opened another page meanwhile."""
+    """Ask for a training, in a callback: a click counts even if its visitor opened another page meanwhile."""
     session.training.asked = True
 
 
@@ -69,8 +69,8 @@ def _learn_at_once(session: Session) -> None:
     words = "Let the head learn the new photo" if count == 1 else f"Let the head learn the {count} new photos"
     help_ = "At once: no training runs, and the prompts do not change. A training with all photos may do better."
     if st.button(words, icon=":material/bolt:", width="stretch", key="learn more", help=help_):
-        with problems_told():
-            backbone(session.training.backbone_name)  # nothing is encoded before it is there
+        with problems_shown():
+            backbone(session.training.backbone_name)  # nothing is encoded before it is loaded
             session.training.learn_more()
             st.rerun()
 
@@ -84,9 +84,7 @@ def panel(session: Session) -> None:
 
 
 def badge(session: Session) -> None:
-    """Return one line on the other pages while a training runs; what it has learned is taken over as soon as it is
-    there.
-    """
+    """Draw one line on the other pages while a training runs; its result is taken over as soon as it is there."""
 
     @st.fragment(run_every=2 * _PICTURE_SECONDS)
     def look() -> None:
@@ -121,7 +119,7 @@ def _all(card: Card) -> tuple[Photo, ...]:
 
 
 def _running(session: Session) -> None:
-    """How far it is, often, and what it looks like, less often; when there is news the whole page is drawn again."""
+    """Draw the progress, often, and the pictures, less often; when there is news the full page is drawn again."""
 
     @st.fragment(run_every=_STEP_SECONDS)
     def far() -> None:
@@ -142,8 +140,8 @@ def _running(session: Session) -> None:
         if job is None:
             return
         progress = job.snapshot().progress
-        found = progress if isinstance(progress, Progress) else NOTHING_YET
-        _pictures(session, list(found.history), found.of_steps, found.kept, found.sights)
+        shown = progress if isinstance(progress, Progress) else NOTHING_YET
+        _pictures(session, list(shown.history), shown.of_steps, shown.kept, shown.sights)
 
     far()
     look()
@@ -170,7 +168,7 @@ def _ended(session: Session) -> None:
 
 
 def _scores(session: Session, taught: Taught) -> None:
-    """How often it is right; of test photos only as long as the cards have the same ones, and the same classes."""
+    """Draw the accuracy; on test photos only as long as the cards have the same photos and the same classes."""
     scores, old = {"learned from": taught.on_shots}, session.training.tested_otherwise()
     if taught.on_tests.photos and not old:
         scores = {"test photos": taught.on_tests} | scores
@@ -188,7 +186,7 @@ def _scores(session: Session, taught: Taught) -> None:
 def _pictures(
     session: Session, history: Sequence[Point], steps: int, kept: Kept | None, sights: Sequence[Sight]
 ) -> None:
-    """Of a run that was opened there are only the curves."""
+    """Draw curves, kept prompts and the map; for an opened run there are only the curves."""
     st.markdown("**Loss and accuracy**")
     chart(charts.learning(history, steps), key="learning", alt=charts.curve_in_words(history))
     busy = session.training.job is not None
@@ -206,7 +204,7 @@ def _pictures(
 
 
 def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
-    """The map after the last step, or after the one that a slider is put to."""
+    """Draw the map after the last step, or after the step that a slider selects."""
     if not sights:
         st.caption("The map appears with the first step.")
         return
@@ -215,18 +213,18 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         return
     sight = sights[-1]
     if replay and len(sights) > 1:
-        steps = ["before", *(f"step {found.step}" for found in sights[1:])]
+        steps = ["before", *(f"step {each.step}" for each in sights[1:])]
         places = list(range(len(sights)))
         sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
-    found = sight.explanation
+    explanation = sight.explanation
     # None, and no hash, once it is on no card.
     photos = ((card.name, photo) for card in session.photos.deck.cards for photo in _all(card))
-    of_class, photo = next((pair for pair in photos if pair[1].image is found.image), (None, None))
-    name = of_class if of_class is not None and of_class in found.class_names else found.label
+    of_class, photo = next((pair for pair in photos if pair[1].image is explanation.image), (None, None))
+    name = of_class if of_class is not None and of_class in explanation.class_names else explanation.label
     subjects = [Subject(each.explanation, name) for each in sights]
     scale = scale_of([subject.scores(0) for subject in subjects])  # one colour scale for all steps
     one_map(
-        found,
+        explanation,
         name,
         0,
         photo=photo.sha256 if photo is not None else "",
@@ -234,6 +232,6 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         scale=scale,
         key="watched map",
     )
-    words, chance = found.describe(name, 0), text.percent(found.probabilities[name])
+    words, chance = explanation.describe(name, 0), text.percent(explanation.probabilities[name])
     when = f"After step {sight.step}" if sight.step else "Before training"
     st.caption(f"{when}: {text.markdown(name)} {chance}. Local prompt 1: {words}.")

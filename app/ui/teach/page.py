@@ -1,11 +1,11 @@
-"""Classes of one's own: photos of each, a training beside the page, and trying what was learned."""
+"""The visitor's classes: photos of each, a training in the background, and trying what was learned."""
 
 import streamlit as st
 
 from app.ui import projects, resources
 from app.ui.explanation import answer
 from app.ui.teach import deck, live, settings
-from app.ui.widgets.elements import privacy_line, problems_told
+from app.ui.widgets.elements import privacy_line, problems_shown
 
 session = resources.session()
 
@@ -26,7 +26,7 @@ with train:
         live.panel(session)
 with try_it:
     deck.heading("Try")
-    with problems_told():
+    with problems_shown():
         answer.tryout(session)
         deck.next_photo(session)
 privacy_line()

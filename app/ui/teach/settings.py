@@ -1,4 +1,4 @@
-"""The settings of a training: dropout and k in sight, the others folded, with three ways to choose them."""
+"""The settings of a training: dropout and k visible, the others in an expander, with three ways to choose them."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 
 def choose(session: Session, heart: DeltaGenerator) -> None:
-    """Draw them; ``session.training.settings`` is what they stand at, for the backbone that is chosen.
+    """Draw them; their values are ``session.training.settings``, for the backbone that is chosen.
 
-    Where there is a choice of backbones it stands at hand: who chose a wrong one would look for the way back.
+    A choice of backbones is always visible: a visitor who chose a wrong one would look for it.
 
     Args:
-        heart: where dropout and k stand, which are never folded away.
+        heart: the place of dropout and k, which are always visible.
     """
     if backbones_widget.is_choice():
         backbones_widget.choose_backbone(session)
-    # Its label says nothing that changes: one that did was another panel to a browser, and closed under the hand.
+    # Its label never changes: with another label it was another panel to a browser, and closed while it was in use.
     with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun"):
         if not backbones_widget.is_choice():
             backbones_widget.choose_backbone(session)
@@ -54,7 +54,7 @@ def choose(session: Session, heart: DeltaGenerator) -> None:
 def _choose(session: Session, heart: DeltaGenerator) -> None:
     known = backbones().standing(session.training.backbone_name).known
     if session.teach.backbone_name != session.training.backbone_name:
-        _stand_at_those_of(session, known)
+        _put_settings_of(session, known)
     before = session.teach.way
     way = one_of_few("How to teach", WAYS, TeachState.way, usual_way(known.preset))
     usual = preset(way, known.preset, regions_of(known))
@@ -69,11 +69,11 @@ def _choose(session: Session, heart: DeltaGenerator) -> None:
     with heart:
         values |= _dropout(asked["dropout"], usual)
         topk = _scales(session, known, int(values.pop("local_prompts")))
-    session.training.settings = replace(usual, **values, topk=topk)  # of the usual, what is not asked for
+    session.training.settings = replace(usual, **values, topk=topk)  # what is not asked for has its usual value
 
 
-def _stand_at_those_of(session: Session, known: KnownBackbone) -> None:
-    """Let the form stand where it was left for this backbone: each has settings of its own."""
+def _put_settings_of(session: Session, known: KnownBackbone) -> None:
+    """Set the form to the last settings for this backbone: each has separate settings."""
     settings = session.training.settings_on(known)
     put(TeachState.way, way_of(settings, known.preset, regions_of(known)))
     for name in settings_of(Settings):
@@ -90,12 +90,12 @@ def _put_scales(topk: Sequence[int]) -> None:
 
 
 def _is_asked(name: str, about: Setting) -> bool:
-    """Whatever has a range or a choice, and what can be switched on; what is on, the paper's, stays on here."""
+    """Return whether it has a range or a choice, or can be switched on; what the paper has on is always on here."""
     return bool(about.form or about.choices or about.among) or getattr(Settings(), name) is False
 
 
 def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool = False) -> dict[str, Any]:
-    """The answer for each setting; those that are ``disabled`` only show the usual values."""
+    """Draw a widget for each setting and return their values; ``disabled`` ones only show the usual values."""
     values: dict[str, Any] = {}
     for (name, about), column in zip(settings.items(), _cells(len(settings)), strict=True):
         place: Place[Any] = TeachState.local_prompts if name == "local_prompts" else TeachState.settings.at(name)
@@ -108,7 +108,7 @@ def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool =
 
 def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool) -> Any:
     common: dict[str, Any] = {"key": key, "help": about.help, "disabled": disabled}
-    if isinstance(shown, bool):  # no switch: its label has one line, and half a column is no room for it
+    if isinstance(shown, bool):  # no switch: its label has one line, which does not fit in half a column
         words = {False: "no", True: "yes"}
         return column.selectbox(about.label, list(words), int(shown), format_func=words.__getitem__, **common)
     if about.choices:
@@ -116,7 +116,7 @@ def _widget(column: Any, key: str, about: Setting, shown: Any, *, disabled: bool
     if about.among:
         return column.selectbox(about.label, about.among, about.among.index(shown), format_func="{:g}".format, **common)
     assert about.form is not None
-    number = type(shown)  # Streamlit wants all four of one kind
+    number = type(shown)  # Streamlit wants all four of one type
     least, most, step = map(number, about.form)
     return column.number_input(
         about.label, least, most, shown, step=step, format="%.4g" if number is float else None, **common
@@ -135,7 +135,7 @@ def _dropout(about: Setting, usual: Settings) -> dict[str, Any]:
     return {"dropout": keep(place, _widget(number, place.key, replace(about, help=""), shown, disabled=False))}
 
 
-# Pixels: four stand beside each other in a column.
+# Pixels: four fit side by side in a column.
 _K_WIDE = 76
 
 
@@ -146,8 +146,8 @@ def _scales(session: Session, known: KnownBackbone, count: int) -> tuple[int, ..
     for n in range(count):
         place = TeachState.scales.at(n)
         shown = recall(place, usual[n], range(1, regions + 1))
-        found = line.number_input(f"k, local {n + 1}", 1, regions, shown, key=place.key, width=_K_WIDE)
-        chosen.append(int(keep(place, found)))
+        typed = line.number_input(f"k, local {n + 1}", 1, regions, shown, key=place.key, width=_K_WIDE)
+        chosen.append(int(keep(place, typed)))
     st.caption(
         f"k: how many of the {regions} regions a local prompt's score is the mean of. It acts at once, without a "
         "training, and the next one learns with it."

@@ -27,7 +27,7 @@ from gallop.maps.explainer.state import ExplainerState
 
 
 def other_scales(session: Session, tested: testing.Tested) -> None:
-    """Draw accuracy by k, folded: nothing is computed before it is opened."""
+    """Draw accuracy by k in an expander: nothing is computed before it is opened."""
     topk = session.training.scales()
     if not topk:
         return
@@ -35,28 +35,28 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
     with st.expander(words, icon=icon, key="k sweep", on_change="rerun") as fold:
         if not fold.open:
             return
-        found, now = (
+        swept, now = (
             testing.swept(session, backbone(session.training.backbone_name), tested),
             tested.evaluation.accuracy,
         )
         chart(
-            charts.k_sweep(found.sweep, topk),
+            charts.k_sweep(swept.sweep, topk),
             key="accuracy by k",
-            alt=f"Right at every k: {charts.k_sweep_in_words(found.sweep, topk)}",
+            alt=f"Right at every k: {charts.k_sweep_in_words(swept.sweep, topk)}",
         )
         st.caption(
             "One k changes while the others stay as set (rings). Dashed: the same k for all. Nothing is retrained."
         )
-        if found.right == now.right:
+        if swept.right == now.right:
             st.markdown(
                 f":material/check: No better k was found: {now.right} of {now.of} are right with the current k."
             )
             return
-        words = ", ".join(map(str, found.best))
-        st.markdown(f"**k = {words}**: {found.right} of {now.of} right, now {now.right}.")
+        words = ", ".join(map(str, swept.best))
+        st.markdown(f"**k = {words}**: {swept.right} of {now.of} right, now {now.right}.")
         can, key = testing.can_use_scales(session), f"use k {session.training.number} {words}"
         st.button(
-            "Use these k", on_click=testing.use_scales, args=(session, found.best, tested), key=key, disabled=not can
+            "Use these k", on_click=testing.use_scales, args=(session, swept.best, tested), key=key, disabled=not can
         )
         st.caption(
             "They were chosen on the test photos, so they look better there than they are. Test them on other photos."
@@ -66,7 +66,7 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
 
 
 def show_accuracy(session: Session, tested: testing.Tested) -> None:
-    found = tested.evaluation
+    evaluation = tested.evaluation
     st.header(
         "Accuracy",
         anchor=False,
@@ -75,26 +75,27 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
     )
     left, right = st.columns([1, 2], gap="large")
     with left:
-        points = 100 * (found.accuracy.value - tested.zero_shot.value)
-        photos = f"{found.accuracy.of} test photo{'s' * (found.accuracy.of != 1)}"
-        st.metric(f"Accuracy on {photos}", f"{100 * found.accuracy.value:.0f} %", text.gain(points, "zero-shot"))
+        points = 100 * (evaluation.accuracy.value - tested.zero_shot.value)
+        photos = f"{evaluation.accuracy.of} test photo{'s' * (evaluation.accuracy.of != 1)}"
+        st.metric(f"Accuracy on {photos}", f"{100 * evaluation.accuracy.value:.0f} %", text.gain(points, "zero-shot"))
         if testing.are_tuned(session, tested):
             st.caption(":material/warning: Its k values were chosen on these photos, so the figures are optimistic.")
         for sentence in testing.tests_changed(session):
             st.caption(f":material/info: {sentence}")
-        low, high = found.accuracy.interval
+        low, high = evaluation.accuracy.interval
         st.markdown(f"On photos like these: **{100 * low:.0f} to {100 * high:.0f} %**")
     with right:
         words = "; ".join(
-            f"{text.shorten(name)}: {charts.share_in_words(share)}" for name, share in found.per_class.items()
+            f"{text.shorten(name)}: {charts.share_in_words(accuracy)}"
+            for name, accuracy in evaluation.per_class.items()
         )
-        chart(charts.classes(found.per_class, found.accuracy), key="classes", alt=f"Right by class. {words}.")
-        if untested := [name for name in found.class_names if name not in found.per_class]:
+        chart(charts.classes(evaluation.per_class, evaluation.accuracy), key="classes", alt=f"Right by class. {words}.")
+        if untested := [name for name in evaluation.class_names if name not in evaluation.per_class]:
             st.caption(f"Without test photos: {text.markdown(text.joined(untested))}.")
 
 
 def calibration(tested: testing.Tested, temperature: float) -> None:
-    found = tested.evaluation
+    evaluation = tested.evaluation
     st.header(
         "Calibration",
         anchor=False,
@@ -103,17 +104,18 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
         "similar probability, larger with more photos; bars are 95 % intervals.",
     )
     left, right = st.columns([1, 2], gap="large")
-    error, chance = found.calibration_error, found.calibration_error_by_chance
+    error, chance = evaluation.calibration_error, evaluation.calibration_error_by_chance
     with left:
         st.metric(
             "Expected calibration error",
             f"{100 * error:.1f} points",
-            help="How far the probability of the answer is from the share of right answers, averaged over the photos.",
+            help="How far the probability of the answer is from the proportion of right answers, averaged over "
+            "the photos.",
         )
         more = error > 1.5 * chance
         verdict = " Do not rely on its percentages." if more else ""
         fitted = (
-            f"Its logits were divided by {temperature:.2f}, a temperature found on held-out photos during training."
+            f"Its logits were divided by {temperature:.2f}, a temperature fitted on held-out photos during training."
             if temperature != 1
             else "No temperature was fitted during training, so its probabilities are the paper's, uncalibrated."
         )
@@ -122,44 +124,46 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
             help="What perfectly calibrated answers would show with this many photos. " + fitted,
         )
     with right:
-        words = "; ".join(f"{each.confidence:.0%} sure, {charts.share_in_words(each.right)}" for each in found.bins)
-        chart(charts.reliability(found.bins), key="reliability", alt=f"Reliability diagram. {words}.")
+        words = "; ".join(
+            f"{each.confidence:.0%} sure, {charts.share_in_words(each.right)}" for each in evaluation.bins
+        )
+        chart(charts.reliability(evaluation.bins), key="reliability", alt=f"Reliability diagram. {words}.")
 
 
 def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     frozen, question = backbone(session.training.backbone_name), testing.taught_question(session)
-    found = session.answers.explain(frozen, photo, question).with_topk(session.training.scales())
-    said, name = found.label, text.markdown(really)
-    share = f"It answered **{text.markdown(found.answer)}**, {text.percent(found.probabilities[said])}"
-    if said != really:
-        st.markdown(f"{share}; it is **{name}** ({text.percent(found.probabilities[really])}).")
-    elif found.answer == said:
-        st.markdown(f"{share}, and that is right.")
+    explanation = session.answers.explain(frozen, photo, question).with_topk(session.training.scales())
+    label, name = explanation.label, text.markdown(really)
+    answer = f"It answered **{text.markdown(explanation.answer)}**, {text.percent(explanation.probabilities[label])}"
+    if label != really:
+        st.markdown(f"{answer}; it is **{name}** ({text.percent(explanation.probabilities[really])}).")
+    elif explanation.answer == label:
+        st.markdown(f"{answer}, and that is right.")
     else:
-        st.markdown(f"{share}, but the nearest class is right: **{name}**.")
-    usual = tuple(found.topk)
+        st.markdown(f"{answer}, but the nearest class is right: **{name}**.")
+    usual = tuple(explanation.topk)
 
-    def tell(stands: ExplainerState) -> None:
-        # Where k was not moved it goes on to be that of Teach.
+    def moved(state: ExplainerState) -> None:
+        # If k was not moved it continues to be that of Teach.
         session.test = replace(
             session.test,
-            stands=replace(stands, topk=() if stands.topk == usual else stands.topk),
+            stands=replace(state, topk=() if state.topk == usual else state.topk),
             stands_of=photo.sha256,
         )
 
-    stands = session.test.stands_for(photo.sha256)
-    photo_explained(found, picture=session_photo_url(session, found), stands=stands, tell=tell)
+    state = session.test.stands_for(photo.sha256)
+    photo_explained(explanation, picture=session_photo_url(session, explanation), state=state, moved=moved)
 
 
 _Cell = tuple[int, int]
-# Of the cells, told apart with any colour vision.
+# Colours of the cells, distinguishable with any colour vision.
 RIGHT, WRONG = "15, 133, 121", "213, 94, 0"
-# How much of the colour a cell has: one photo is seen, and text is read in both themes.
+# Opacity of the colour of a cell: one photo is visible, and text is readable in both themes.
 WEAKEST, STRONGEST = 0.12, 0.5
 
 
 def confusion(session: Session, tested: testing.Tested) -> None:
-    found = tested.evaluation
+    evaluation = tested.evaluation
     st.header(
         "Confusions",
         anchor=False,
@@ -173,18 +177,18 @@ def confusion(session: Session, tested: testing.Tested) -> None:
         st.dataframe(
             _table(tested),
             key=key,
-            on_select=lambda: _choose(key, found.class_names, cells),
+            on_select=lambda: _choose(key, evaluation.class_names, cells),
             selection_mode="single-cell",
             column_config={
                 "_index": st.column_config.TextColumn(
-                    "true class", width=min(24 + 8 * max(map(len, found.class_names)), 200)
+                    "true class", width=min(24 + 8 * max(map(len, evaluation.class_names)), 200)
                 )
             },
             width="content",
         )
     with right:
         cell = one_of("Photos of the cell", cells, TestState.cell, cells[0], _named(tested))
-        photos = [tested.answers.photos[i] for i in found.cell(*cell)]
+        photos = [tested.answers.photos[i] for i in evaluation.cell(*cell)]
         names = ", ".join(text.shorten(photo.name) for photo in photos)
         image(shelf.strip(photos), alt=f"{_named(tested)(cell)}: {names}")
         places = range(len(photos))
@@ -193,7 +197,7 @@ def confusion(session: Session, tested: testing.Tested) -> None:
         ]
         Labels(session, photo, Where.OPENED, "opened").menu()
         show_notice(session, Where.OPENED, undo=True)
-    show_opened(session, photo, really=found.class_names[cell[0]])
+    show_opened(session, photo, really=evaluation.class_names[cell[0]])
 
 
 def _filled(tested: testing.Tested) -> list[_Cell]:
@@ -208,25 +212,25 @@ def _named(tested: testing.Tested) -> Callable[[_Cell], str]:
     names, matrix = tested.evaluation.class_names, tested.evaluation.confusion
 
     def words(cell: _Cell) -> str:
-        really, said = (text.shorten(names[k]) for k in cell)
+        really, answered = (text.shorten(names[k]) for k in cell)
         count = "1 photo" if matrix[cell] == 1 else f"{matrix[cell]} photos"
-        return f"{really}, answered correctly: {count}" if cell[0] == cell[1] else f"{really}, answered {said}: {count}"
+        return f"{really}, answered {'correctly' if cell[0] == cell[1] else answered}: {count}"
 
     return words
 
 
 def _table(tested: testing.Tested) -> Any:
-    """Return the counts, coloured by their share of the row; an empty cell stays empty."""
+    """Return the counts, coloured by their fraction of the row; an empty cell stays empty."""
     matrix, names = tested.evaluation.confusion, list(tested.evaluation.class_names)
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    strength = np.where(matrix > 0, WEAKEST + (STRONGEST - WEAKEST) * share, 0)
+    fraction = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    strength = np.where(matrix > 0, WEAKEST + (STRONGEST - WEAKEST) * fraction, 0)
     colours = [
         [f"background-color: rgba({RIGHT if i == j else WRONG}, {value:.3f})" for j, value in enumerate(row)]
         for i, row in enumerate(strength)
     ]
     table = pd.DataFrame(matrix, index=pd.Index(names, name="true class"), columns=names)
     styles = pd.DataFrame(colours, index=table.index, columns=names)
-    # A name of its own: with the random one of every run the browser would draw the grid again and forget the cell.
+    # A fixed name: with a random one in every run the browser would draw the grid again and forget the cell.
     styled = table.style.set_uuid("confusion").apply(lambda _: styles, axis=None)
     return styled.format(lambda count: str(count) if count else "")
 
@@ -251,27 +255,27 @@ def hints(session: Session, tested: testing.Tested | None) -> None:
         "without it: calibration splits the photos into parts and trains again without each part in turn. A test "
         "photo is judged by the current prompts, which never saw it. The rule is that of confident learning "
         "(Northcutt et al. 2021). A photo is a candidate for each class whose probability is at least the average "
-        "over that class's own photos; its label is doubted when the most probable of these is another class. These "
+        "over the photos of that class; its label is doubted when the most probable of these is another class. These "
         "are only hints: the photo may be hard, or the classes similar.",
     )
     taught = session.training.taught_model
     if taught.after.cross_fit_ is None:
         st.caption("Only test photos are judged.", help="No training photo was held out this time.")
     doubts, judged = testing.doubts(session, tested)
-    found = [doubt for doubt in doubts if _still_there(session, doubt)]
+    remaining = [doubt for doubt in doubts if _still_there(session, doubt)]
     show_notice(session, Where.CORRECTION, undo=True)
     if not judged:
         st.caption("No label was checked: no photo was held out during training, and there are no test photos.")
         return
-    if not found:
+    if not remaining:
         st.markdown(f":material/check: Labels checked: {judged}. None is in doubt.")
         return
-    for start in range(0, min(len(found), _MOST), 4):
-        for doubt, column in zip(found[start : min(start + 4, _MOST)], st.columns(4), strict=False):
+    for start in range(0, min(len(remaining), _MOST), 4):
+        for doubt, column in zip(remaining[start : min(start + 4, _MOST)], st.columns(4), strict=False):
             with column:
                 _doubt(session, doubt)
-    if len(found) > _MOST:
-        st.caption(f"And {len(found) - _MOST} more, less doubtful.")
+    if len(remaining) > _MOST:
+        st.caption(f"And {len(remaining) - _MOST} more, less doubtful.")
 
 
 def _doubt(session: Session, doubt: testing.Doubt) -> None:
@@ -287,8 +291,8 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
             f"{text.percent(doubt.of_given)}. Photos of {likely} average {text.percent(doubt.usual)}. This is the only "
             "evidence, so look at the photo."
         )
-        kept = session.photos.labels_kept
-        st.button(f"No, it is {given}", key=f"keep {key}", on_click=kept.add, args=(doubt.label,))
+        confirmed = session.photos.labels_kept
+        st.button(f"No, it is {given}", key=f"keep {key}", on_click=confirmed.add, args=(doubt.label,))
         st.button(f"Yes, move it to {likely}", key=f"relabel {key}", on_click=_relabel, args=(session, doubt))
     Labels(session, doubt.photo, Where.CORRECTION, "doubt").menu()
 

@@ -1,7 +1,7 @@
-/* A limit from strict to lenient: each photo is a mark at its place in the order of outlier scores, filled where the limit
-   does right by it. What it does is told while a hand moves it; the host hears where it was left. */
+/* A limit from strict to lenient: each photo is a mark at its place in the order of outlier scores, filled if the limit
+   decides it correctly. The counts change while the thumb moves; the host receives the limit when it is released. */
 
-const TOLD_AFTER = 200; // ms: keys that are pressed again and again are one movement
+const SENT_AFTER = 200; // ms: a series of key presses is one movement
 const shown = new WeakMap(); // root element -> LimitTrack
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -12,12 +12,12 @@ export default function ({ data, parentElement, setStateValue }) {
     shown.set(root, made);
     parentElement.append(root);
   }
-  shown.get(root).show(data, (told) => setStateValue("limit", told));
+  shown.get(root).show(data, (state) => setStateValue("limit", state));
 }
 
 class LimitTrack {
   constructor() {
-    this.turn = -1; // counts what a hand did: an answer to an old movement does not move the track back
+    this.turn = -1; // counts movements: an answer to an old one does not move the thumb back
     this.range = element("input", "range");
     Object.assign(this.range, { type: "range", min: "0", step: "1" });
     this.range.setAttribute("aria-label", "Limit, strict to lenient");
@@ -28,24 +28,24 @@ class LimitTrack {
     this.range.addEventListener("input", () => this.move());
     this.range.addEventListener("keydown", () => (this.keys = true));
     this.range.addEventListener("pointerdown", () => (this.keys = false));
-    this.range.addEventListener("change", () => this.tellSoon(this.keys ? TOLD_AFTER : 0));
-    // At once when the hand goes elsewhere: told after a click on another page, it would call this one back.
-    this.range.addEventListener("blur", () => this.telling && this.tellNow());
+    this.range.addEventListener("change", () => this.sendSoon(this.keys ? SENT_AFTER : 0));
+    // At once when the focus leaves: sent after a click on another page, it would bring this page back.
+    this.range.addEventListener("blur", () => this.waiting && this.sendNow());
   }
 
-  tellSoon(wait) {
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => this.tellNow(), wait);
+  sendSoon(wait) {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.sendNow(), wait);
   }
 
-  tellNow() {
-    clearTimeout(this.telling);
-    this.telling = 0;
-    this.tell({ value: this.limit, turn: this.turn });
+  sendNow() {
+    clearTimeout(this.waiting);
+    this.waiting = 0;
+    this.send({ value: this.limit, turn: this.turn });
   }
 
-  show(data, tell) {
-    [this.data, this.tell] = [data, tell];
+  show(data, send) {
+    [this.data, this.send] = [data, send];
     const places = new Map(); // score -> how many scores lie below it
     [...new Set([...data.known, ...data.unknown])].sort((a, b) => a - b).forEach((score) => places.set(score, places.size));
     this.known.fill(data.known, places);
@@ -75,7 +75,7 @@ class LimitTrack {
   }
 }
 
-/* Photos of one kind: a mark for each, and how many the limit does right by. */
+/* Photos of one kind: a mark for each, and the number that the limit decides correctly. */
 class Photos {
   constructor(verb, kind) {
     [this.verb, this.kind] = [verb, kind];

@@ -7,7 +7,7 @@ from app.ui import projects, resources
 from app.ui.explanation.labels import point_out_twins
 from app.ui.test import known, unknown
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import onward, privacy_line, problems_told, slot
+from app.ui.widgets.elements import onward, privacy_line, problems_shown, slot
 from app.views import testing
 
 session = resources.session()
@@ -25,11 +25,11 @@ if session.training.taught is None:
     onward("On to teaching", "ui/teach/page.py", ":material/school:")
     projects.offer_sample(session)
 else:
-    with problems_told():
+    with problems_shown():
         with st.spinner("Looking at the test photos …", show_time=True):
             tested = testing.measure(session, resources.backbone(session.training.backbone_name))
         _, left_out = testing.labelled(session)
-        told, changed = slot(), session.training.cards_changed() if session.photos.deck.in_use else ""
+        notes, changed = slot(), session.training.cards_changed() if session.photos.deck.in_use else ""
         words = []
         if changed:
             names = text.markdown(text.joined(session.training.taught.names))
@@ -41,7 +41,7 @@ else:
                 "them."
             )
         if words:
-            told.info(" ".join(words), icon=":material/info:")
+            notes.info(" ".join(words), icon=":material/info:")
         if tested is None:
             st.info(
                 "**No test photos yet.** Choose *Test photos* on a card of *Teach*.",

@@ -40,25 +40,25 @@ def limit_track(
     limit: float,
     moved: Callable[[float], None],
 ) -> None:
-    """Draw it.
+    """Draw a slider for the limit, with a mark for the score of each photo.
 
     Args:
         known, unknown: the scores of the photos.
-        cuts: where the track can stand, the strictest first.
-        limit: where it stands; it need be none of these.
-        moved: told where a hand has left it: anything from below the strictest to above the most lenient.
+        cuts: the positions of the slider, the strictest first.
+        limit: the current limit; it may lie between these positions.
+        moved: takes the limit that the visitor has set, anything from below the strictest to above the most lenient.
     """
 
-    def told() -> dict[str, Any]:
-        found: Any = getattr(st.session_state.get(key), "limit", None)
-        return found if isinstance(found, dict) else {}
+    def reported() -> dict[str, Any]:
+        value: Any = getattr(st.session_state.get(key), "limit", None)
+        return value if isinstance(value, dict) else {}
 
-    def heard() -> None:
-        value = told().get("value")
+    def on_change() -> None:
+        value = reported().get("value")
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             moved(min(max(float(value), float(cuts[0])), float(cuts[-1])))
 
-    turn = told().get("turn")
+    turn = reported().get("turn")
     _draw(
         key=key,
         data={
@@ -68,14 +68,14 @@ def limit_track(
             "limit": limit,
             "turn": turn if isinstance(turn, int) else 0,
         },
-        on_limit_change=heard,
+        on_limit_change=on_change,
     )
 
 
 NONE_YET = np.zeros(0, dtype=np.float32)
 _HOLDS = (
-    "It applies on every page and to what Export saves: zip, ONNX file, card and report. The run on Compare keeps the "
-    "one found during training, and the next training finds its own."
+    "It applies on every page and to what Export saves: zip, ONNX file, card and report. The limit of the run on "
+    "Compare does not change, and the next training computes another one."
 )
 
 
@@ -106,22 +106,22 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
                 icon=":material/close:",
                 key=f"take away {' '.join(shown)}",
             )
-    found = testing.answered(session, backbone(session.training.backbone_name), photos)
+    answered = testing.answered(session, backbone(session.training.backbone_name), photos)
     known = tested.answers.outlier if tested is not None else NONE_YET
-    other = found.outlier if found is not None else NONE_YET
+    other = answered.outlier if answered is not None else NONE_YET
     if not known.size and not other.size:
         return
     with right:
         limit = _limit(session, known, other)
     with st.expander("Outlier scores", icon=":material/bar_chart:", key="outlier scores"):
         chart(charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
-        does = at_limit(known, other, limit)  # both shares, as far as so few photos can tell
+        does = at_limit(known, other, limit)  # both proportions, each with its interval
         parts = {"Known photos accepted": does.kept, "unknown photos detected": does.noticed}
-        st.caption("; ".join(f"{words}: {charts.span(share)}" for words, share in parts.items() if share) + ".")
-        if tested is not None and found is not None:
-            _separation(tested.evaluation, found)
-        if found is not None:
-            _answers(session, found, limit)
+        st.caption("; ".join(f"{words}: {charts.span(part)}" for words, part in parts.items() if part) + ".")
+        if tested is not None and answered is not None:
+            _separation(tested.evaluation, answered)
+        if answered is not None:
+            _answers(session, answered, limit)
 
 
 def _take_away(session: Session, shown: tuple[str, ...]) -> None:
@@ -148,30 +148,32 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
 def _doubt(session: Session) -> str:
     """Return why the limit in force decides nothing; empty where it does."""
     taught = session.training.taught_model
-    own = session.limit.own is not None
-    return "" if own else session.answers.doubt(taught.after, taught, session.training.version)
+    set_by_visitor = session.limit.own is not None
+    return "" if set_by_visitor else session.answers.doubt(taught.after, taught, session.training.version)
 
 
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
     taught = session.training.taught_model
-    found, doubt = taught.after.calibration_, _doubt(session)
+    calibration, doubt = taught.after.calibration_, _doubt(session)
     if session.limit.own is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
         st.button(
-            "Remove this limit" if found.threshold is None else "Back to the limit found during training",
+            "Remove this limit" if calibration.threshold is None else "Back to the limit set during training",
             on_click=session.limit.set_to,
             args=(None,),
         )
         return
-    if found.threshold is None:
+    if calibration.threshold is None:
         st.caption("Move the slider to set a limit.", help=_HOLDS)
     else:
-        share = f"{100 * found.tpr:.3g} %"
-        origin = "" if doubt else found.note
+        held_out = f"{100 * calibration.tpr:.3g} %"
+        origin = "" if doubt else calibration.note
         more = f" {text.markdown(origin[0].upper() + origin[1:])}." if origin else ""
-        promise = f" {found.promise[0].upper()}{found.promise[1:]}." if found.promise and not doubt else ""
-        words = f"{share} of the photos held out in turn lie below it.{more} {_HOLDS}"
-        st.caption(f"Found during training.{promise}", help=words)
+        promise = (
+            f" {calibration.promise[0].upper()}{calibration.promise[1:]}." if calibration.promise and not doubt else ""
+        )
+        words = f"{held_out} of the photos held out in turn lie below it.{more} {_HOLDS}"
+        st.caption(f"Set during training.{promise}", help=words)
     if doubt:
         st.warning(text.markdown(doubt), icon=":material/warning:")
     if known.size and doubt:
@@ -182,36 +184,38 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
 
 
 def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
-    found = known.against(other.kept)
+    separation = known.against(other.kept)
     left, right = st.columns([1, 1], gap="large")
     with left:
-        words = "; ".join(f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in found.items())
-        chart(charts.roc(found), key="roc", alt=f"ROC curves. {words}.")
+        words = "; ".join(
+            f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in separation.items()
+        )
+        chart(charts.roc(separation), key="roc", alt=f"ROC curves. {words}.")
         st.caption("Each curve covers all limits from strict to lenient. Dashed: 95 % of the known photos accepted.")
     with right:
         st.markdown(
             "**How well each score separates known from unknown**",
-            help="FPR95: the share of unknown photos accepted when 95 % of the known ones are; 0 % is best. AUROC: "
-            f"how often an unknown photo scores above a known one; 1 is best, 0.5 is chance. {captions(found)}",
+            help="FPR95: the fraction of unknown photos accepted when 95 % of the known ones are; 0 % is best. AUROC: "
+            f"how often an unknown photo scores above a known one; 1 is best, 0.5 is chance. {captions(separation)}",
         )
         table = {
-            "score": list(found),
-            "FPR95": [f"{each.fpr95:.0%}" for each in found.values()],
-            "AUROC": [f"{each.auroc:.3f}" for each in found.values()],
+            "score": list(separation),
+            "FPR95": [f"{each.fpr95:.0%}" for each in separation.values()],
+            "AUROC": [f"{each.auroc:.3f}" for each in separation.values()],
         }
         st.dataframe(pd.DataFrame(table), hide_index=True, key="separation")
-        best = min(found, key=lambda name: (found[name].fpr95, -found[name].auroc))
+        best = min(separation, key=lambda name: (separation[name].fpr95, -separation[name].auroc))
         st.caption(f"The decision uses {VERDICT}. Here {best} has the lowest FPR95.")
 
 
-def _answers(session: Session, found: testing.AnsweredPhotos, limit: float) -> None:
-    names, best = session.training.taught_model.names, found.probabilities.argmax(axis=1)
-    odd, doubt = found.outlier > limit if session.limit.value is not None else [None] * len(best), _doubt(session)
+def _answers(session: Session, answered: testing.AnsweredPhotos, limit: float) -> None:
+    names, best = session.training.taught_model.names, answered.probabilities.argmax(axis=1)
+    odd, doubt = answered.outlier > limit if session.limit.value is not None else [None] * len(best), _doubt(session)
     table = {
-        "photo": [photo.name for photo in found.photos],
+        "photo": [photo.name for photo in answered.photos],
         "answer": [answer_in_words(names[k], is_odd, doubt) for k, is_odd in zip(best, odd, strict=True)],
-        "probability": [text.percent(float(row[k])) for row, k in zip(found.probabilities, best, strict=True)],
-        **{name: [f"{value:.4f}" for value in scores] for name, scores in found.ood.items()},
+        "probability": [text.percent(float(row[k])) for row, k in zip(answered.probabilities, best, strict=True)],
+        **{name: [f"{value:.4f}" for value in scores] for name, scores in answered.ood.items()},
     }
     st.dataframe(pd.DataFrame(table), hide_index=True, key="unknown photos")
 

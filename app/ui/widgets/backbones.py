@@ -1,4 +1,4 @@
-"""The choice of a backbone, small, beside what is asked of it; and fetching another where that is allowed."""
+"""A small choice of the backbone, and the download of another where that is allowed."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _HELP = (
 
 
 _REGIONS_HELP = (
-    "How this backbone computes a region's feature. Each kind counts as a separate backbone, with its own runs and "
-    "answers. " + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items()) + f". {REGION_ADVICE}"
+    "How this backbone computes a region's feature. Each kind counts as a separate backbone, with separate runs "
+    "and answers. " + "; ".join(f"*{kind}*: {words}" for kind, words in REGION_RULES.items()) + f". {REGION_ADVICE}"
 )
 
 
 def is_choice() -> bool:
-    """Return whether there is another backbone than ``mini``, or one may be fetched."""
+    """Return whether there is another backbone than ``mini``, or one may be downloaded."""
     return len(backbones().listing.backbones()) > 1 or backbones().options.downloads
 
 
 def choose_backbone(session: Session) -> DeltaGenerator:
-    """Draw the choice; ``session.training.backbone_name`` is what it stands at. Returns the place of ``describe``."""
+    """Draw the choice, whose value is ``session.training.backbone_name``; return the place of ``describe``."""
     listed = {known.name: known for known in backbones().listing.backbones()}
     before = session.training.backbone_name
     now = backbones().listing.find(before)
@@ -48,27 +48,27 @@ def choose_backbone(session: Session) -> DeltaGenerator:
     chosen = called(name, _kind(listed[name]))
     if chosen != before:
         session.training.backbone_name = chosen
-        taught = session.training.taught  # k is of a backbone and its grid: Explore shows what goes with this one
+        taught = session.training.taught  # k depends on the backbone and its grid: Explore shows those for this one
         session.explore = replace(session.explore, scales=session.training.scales() if taught else ())
     place = st.empty()
     describe(session, place)
     with slot():
-        _standing(session)
+        _notes(session)
     show_notice(session, Where.BACKBONES)
     with slot():
         _more(session)
     return place
 
 
-def _standing(session: Session) -> None:
+def _notes(session: Session) -> None:
     if backbones().listing.problem:
         st.caption(f":material/warning: {text.markdown(backbones().listing.problem)}")
     watch_job(session.downloads)
     elsewhere = session.training.elsewhere
     if session.training.taught is None and elsewhere:
         st.caption(
-            f"Prompts trained on {text.markdown(text.joined(elsewhere))} are kept, but do not work with another "
-            "backbone."
+            f"Prompts trained on {text.markdown(text.joined(elsewhere))} are still available, but do not work with "
+            "another backbone."
         )
 
 
@@ -79,14 +79,14 @@ def _kind(known: KnownBackbone) -> str:
 
 
 def describe(session: Session, place: DeltaGenerator) -> None:
-    """Say what the chosen backbone is; once it is loaded, where and how it computes as well."""
-    standing = backbones().standing(session.training.backbone_name)
-    known = standing.known
-    words = [f"computes on {standing.device}, {standing.precision}"] if standing.device else []
+    """Describe the chosen backbone; once it is loaded, also where and how it computes."""
+    state = backbones().standing(session.training.backbone_name)
+    known = state.known
+    words = [f"computes on {state.device}, {state.precision}"] if state.device else []
     words += [f"{known.input} pixels"] if known.input else []
     words += [f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else []
-    if standing.regions != PAPERS_KIND:
-        words.append(f"region kind {standing.regions}: {REGION_RULES[standing.regions]}, instead of the paper's")
+    if state.regions != PAPERS_KIND:
+        words.append(f"region kind {state.regions}: {REGION_RULES[state.regions]}, instead of the paper's")
     elif len(known.kinds) > 1:
         words.append(f"region kind {PAPERS_KIND}: {REGION_RULES[PAPERS_KIND]}")
     words += [f"{known.memory / 1e6:.0f} MB"] if known.memory else []
@@ -127,15 +127,15 @@ def _download(session: Session, name: str) -> None:
 
 
 def settle_download(session: Session) -> None:
-    """Choose the backbone whose download has ended, or tell why it failed, before any widget is drawn."""
+    """Choose the backbone whose download has ended, or report why it failed, before any widget is drawn."""
     running = session.downloads.running
     session.downloads.settle()
     if running is None or session.downloads.running is not None:
         return
     if session.downloads.result(running.name):
-        found = backbones().listing.find(running.name)
+        listed = backbones().listing.find(running.name)
         usual = backbones().options.regions
-        choose(session, called(running.name, usual if found and usual in found.known.kinds else PAPERS_KIND))
+        choose(session, called(running.name, usual if listed and usual in listed.known.kinds else PAPERS_KIND))
         session.tell(Where.BACKBONES, f"{running.name} was downloaded and is now selected.")
     elif problem := session.downloads.problem(running.name):
         session.tell(
@@ -148,10 +148,10 @@ def settle_download(session: Session) -> None:
 def choose(session: Session, name: str) -> None:
     """Let this backbone answer, before any widget is drawn."""
     session.training.backbone_name = name
-    found = backbones().listing.find(name)
-    put(BackbonesState.chosen, found.known.name if found is not None else name)
-    if found is not None and len(found.known.kinds) > 1:
-        put(BackbonesState.regions, found.kind)
+    listed = backbones().listing.find(name)
+    put(BackbonesState.chosen, listed.known.name if listed is not None else name)
+    if listed is not None and len(listed.known.kinds) > 1:
+        put(BackbonesState.regions, listed.kind)
 
 
 def ask_for(session: Session, name: str) -> None:

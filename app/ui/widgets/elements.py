@@ -53,10 +53,10 @@ def _alternative(alt: str) -> dict[str, Any]:
 
 
 def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
-    """Draw what waits to be told there; it is told by this run alone.
+    """Draw the notice that waits for this place of the screen; only this run shows it.
 
     Args:
-        undo: whether what is told there has changed the cards, and the way back is not on the page already.
+        undo: whether the notice reports a change of the cards, and the page has no other button to undo it.
     """
     notice, there = session.notices.pop(where, None), slot()
     if notice is not None:
@@ -74,19 +74,19 @@ def show_notice(session: Session, where: Where, *, undo: bool = False) -> None:
 
 
 def onward(label: str, page: str, icon: str) -> None:
-    """Draw it; ``page`` is the path of its script below ``app``."""
+    """Draw a button that leads to another page; ``page`` is the path of its script below ``app``."""
     if st.button(label, key=f"on to {page}", type="primary", icon=icon):
         st.switch_page(page)
 
 
 _BACKBONE_SECONDS = 0.5
-# Seconds after which the bar of a backbone that is loaded stands in the middle: nothing tells how long it will take.
+# Seconds after which the progress bar of a backbone being loaded is half full: how long it will take is unknown.
 _HALF_WAY = 5.0
 
 
 @contextmanager
-def problems_told() -> Iterator[None]:
-    """Tell what goes wrong inside, on this place of the page; a backbone that is loaded is watched till it is there."""
+def problems_shown() -> Iterator[None]:
+    """Show an error from inside at this place of the page; while a backbone is being loaded, show its progress."""
     try:
         yield
     except BackboneLoading as error:
@@ -106,9 +106,9 @@ def _watched(name: str) -> None:
     def look() -> None:
         if not backbones().busy(name):
             st.rerun()
-        standing = backbones().standing(name)
-        seconds = standing.seconds or 0.0
-        st.progress(seconds / (seconds + _HALF_WAY), text=text.markdown(standing.sentence))
+        state = backbones().standing(name)
+        seconds = state.seconds or 0.0
+        st.progress(seconds / (seconds + _HALF_WAY), text=text.markdown(state.sentence))
 
     look()
 
@@ -128,8 +128,8 @@ def privacy_line() -> None:
             width="content",
             help=f"The program that serves this page keeps them until {text.roughly(keep)} after you close it, or "
             "until the program stops, and never writes them to disk. Another browser cannot see them at this address: "
-            "a cookie with a random number tells browsers apart. Trained prompts and their class names are kept: see "
-            "the page *Compare*.",
+            "a cookie with a random number tells browsers apart. Trained prompts and their class names are saved: "
+            "see the page *Compare*.",
         )
         with st.popover("Remove everything", key="privacy menu"):
             st.markdown("Photos, classes and the trained model.", help="Runs on this machine stay: see *Compare*.")
@@ -165,12 +165,12 @@ def watch_job(page_jobs: PageJobs) -> None:
         snapshot = running.job.snapshot()
         if not snapshot.active:
             st.rerun()
-        share, words = getattr(snapshot.progress, "share", 0.0), getattr(snapshot.progress, "sentence", "Starting")
+        fraction, words = getattr(snapshot.progress, "share", 0.0), getattr(snapshot.progress, "sentence", "Starting")
         if snapshot.state is State.QUEUED:
             words = "Waiting for another job to end" if snapshot.ahead else "Starting"
         if running.job.stopping:
             words = "Stopping after this step"
-        st.progress(share, text=f"{running.words}. {words}")
+        st.progress(fraction, text=f"{running.words}. {words}")
         st.button(
             "Cancel this",
             on_click=running.job.cancel,
@@ -194,15 +194,15 @@ SHOWN_VERDICTS = 6
 # Characters of a sentence that gets no more than so many pixels, and is scrolled in.
 _LONG, _MOST_HIGH = 1200, 240
 
-# What to do with files, and with the sentences of those that found no room on their way here.
+# What to do with files, and with the sentences of those that there was no room for.
 Take = Callable[[list[Any], tuple[str, ...]], None]
 
 
 @dataclass
 class _Uploaders:
-    """Those of one open page: another tab of the same visitor has widgets of its own."""
+    """The uploaders of one open page: another tab of the same visitor has other widgets."""
 
-    # By the key of the widget: name, and what takes the files.
+    # By the key of the widget: its name, and the function that takes the files.
     drawn: dict[str, tuple[str, Take]] = field(default_factory=dict)
     # How often each has been emptied.
     rounds: Counter[str] = field(default_factory=Counter)
@@ -211,8 +211,8 @@ class _Uploaders:
 
 
 def _of_this_page() -> _Uploaders:
-    found: _Uploaders = st.session_state.setdefault("uploaders", _Uploaders())
-    return found
+    uploaders: _Uploaders = st.session_state.setdefault("uploaders", _Uploaders())
+    return uploaders
 
 
 def uploader(
@@ -224,13 +224,13 @@ def uploader(
     verdicts_here: bool = True,
     **settings: Any,
 ) -> None:
-    """Draw one.
+    """Draw a file uploader.
 
     Args:
         label: Markdown, so escaped by the caller.
-        name: tells this uploader from the others of the app.
-        take: what to do with the files.
-        verdicts_here: whether what became of them is told below it; else the page calls ``verdicts_of`` elsewhere.
+        name: distinguishes this uploader from the others of the app.
+        take: the function that takes the files.
+        verdicts_here: whether what became of the files is shown below; else the page calls ``verdicts_of`` elsewhere.
     """
     settings = {"accept_multiple_files": True, "max_upload_size": megabytes} | settings
     st.file_uploader(label, key=listen(name, _judged(name, take)), **settings)
@@ -239,12 +239,12 @@ def uploader(
 
 
 def verdicts_of(*names: str) -> None:
-    """Draw what of the files was not taken, or is doubtful, that came last into these uploaders, until it is hidden."""
+    """Draw which of the files last given to these uploaders were not taken or are doubtful, until that is hidden."""
     every = session().photos.verdicts
     for name in names:
-        found = every.get(name, Verdicts())
-        if found.left_out or found.refused or found.flagged:
-            _verdicts(found)
+        verdicts = every.get(name, Verdicts())
+        if verdicts.left_out or verdicts.refused or verdicts.flagged:
+            _verdicts(verdicts)
             hidden = {name: Verdicts()}
             st.button("Hide this", key=f"hide {name}", type="tertiary", on_click=every.update, args=(hidden,))
 
@@ -275,25 +275,25 @@ def listen(name: str, take: Take) -> str:
 def receive() -> None:
     """Take the files that came with this run, of all uploaders, before anything is drawn.
 
-    Not where an uploader is drawn: what stands above it would have to be drawn again, and a page that is drawn again
-    loses what is dropped on it meanwhile. Nor in a widget's callback: another event can cut that short, and then these
-    files never get another.
+    Not where an uploader is drawn: everything above it would have to be drawn again, and a page that is drawn again
+    loses what is dropped on it meanwhile. Nor in a widget's callback: another event can interrupt it, and it is never
+    called again for these files.
     """
-    place = st.empty()  # in every run, or all that follows would change its place
+    place = st.empty()  # in every run, or all that follows would change its position
     mine = _of_this_page()
     for key, (name, take) in list(mine.drawn.items()):
-        found = st.session_state.get(key) or []
-        some = found if isinstance(found, list) else [found]
-        # A browser that was busy may report files that were taken already, or are there no longer and cannot be read.
-        files = [file for file in some if hasattr(file, "read") and file.file_id not in mine.seen]
+        held = st.session_state.get(key) or []
+        uploaded = held if isinstance(held, list) else [held]
+        # A browser that was busy may report files that were taken already, or no longer exist and cannot be read.
+        files = [file for file in uploaded if hasattr(file, "read") and file.file_id not in mine.seen]
         if not files:
             continue
         with place, st.spinner("Reading the files …", show_time=True):
-            told = {file.file_id: unread().why_refused(file.file_id) for file in files}
-            take([file for file in files if not told[file.file_id]], tuple(why for why in told.values() if why))
-            # Still in here: with the spinner's end another event may cut this short.
+            reasons = {file.file_id: unread().why_refused(file.file_id) for file in files}
+            take([file for file in files if not reasons[file.file_id]], tuple(why for why in reasons.values() if why))
+            # Still within the spinner: when it ends, another event may interrupt this run.
             mine.seen |= {file.file_id for file in files}
-            # A new key is a new, empty uploader: the decoded photos are kept, the uploaded files are dropped.
+            # A new key is a new, empty uploader: the decoded photos stay in memory, the uploaded files are dropped.
             mine.rounds[name] += 1
             del mine.drawn[key]
             let_go_of_files([file.file_id for file in files])

@@ -26,90 +26,94 @@ _explainer_draw = st.components.v2.component(
 )
 
 
-def draw_explainer(key: str, sent: dict[str, Any], told: Callable[[], None]) -> None:
-    """Draw the component ``key``; ``told`` is called where a hand lets go of it."""
-    _explainer_draw(key=key, data=sent, on_state_change=told, on_lacks_change=lambda: None)
+def draw_explainer(key: str, sent: dict[str, Any], on_change: Callable[[], None]) -> None:
+    """Draw the component ``key``; ``on_change`` is called when the visitor lets go of it."""
+    _explainer_draw(key=key, data=sent, on_state_change=on_change, on_lacks_change=lambda: None)
 
 
 def explainer(explanation: Explanation, before: Explanation | None, *, photo: str, picture: str) -> None:
-    """Draw the photo explained; where a hand leaves it is what Explore stands at, and no run is needed while it moves.
+    """Draw the photo explained; its last state becomes that of Explore, and moving it needs no run.
 
     Args:
-        explanation: at the model's own scales.
+        explanation: at the model's scales.
         before: the same before teaching.
         photo: content hash.
         picture: the photo in a data URL.
     """
 
-    def whole(stands: ExplainerState) -> tuple[str, dict[str, Any]]:
+    def content(state: ExplainerState) -> tuple[str, dict[str, Any]]:
         takes = 1 if before is None else 2
-        told = None if all_sent(explanation, takes) else (stands.class_name, stands.against, stands.topk)
+        depends_on = None if all_sent(explanation, takes) else (state.class_name, state.against, state.topk)
         return session().answers.picture(
             explanation,
-            ("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt, told),
-            lambda: _whole(stands),
+            ("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt, depends_on),
+            lambda: make(state),
         )
 
-    def _whole(stands: ExplainerState) -> tuple[str, dict[str, Any]]:
-        data = explainer_data(explanation, before=before, state=stands, photo=picture)
+    def make(state: ExplainerState) -> tuple[str, dict[str, Any]]:
+        data = explainer_data(explanation, before=before, state=state, photo=picture)
         del data["state"]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest(), data
 
-    _drawn(explanation, photo, whole)
+    _drawn(explanation, photo, content)
 
 
 def explainer_beforehand(answer: SampleAnswer) -> None:
     _drawn(answer, answer.sha256, lambda _: (answer.sha256, answer.shown))
 
 
-def _drawn(extent: Extent, photo: str, whole: Callable[[ExplainerState], tuple[str, dict[str, Any]]]) -> None:
-    """Photo and cosines are sent once: what the page has already, by its own words, goes by its id alone, and what it
-    told last is not told to it.
+def _drawn(extent: Extent, photo: str, content: Callable[[ExplainerState], tuple[str, dict[str, Any]]]) -> None:
+    """Send photo and cosines only once: of what the page reports to have, only the id is sent, and the state that it
+    reported last is not sent back.
     """
 
-    def told() -> None:
+    def on_change() -> None:
         if session().explore.photo is None:
-            look_at(session(), photo)  # the one to begin with: what a hand has touched is chosen
-        stands = ExplainerState.from_browser(_told("state")).of(extent)
-        if _told("state").get("of", name) != name:  # another photo came in between
-            stands = replace(stands, region=session().explore.stands(photo, extent.grid).region)
-        session().explore = session().explore.told(stands, photo, extent.grid)
+            look_at(session(), photo)  # the first sample: a photo that the visitor has touched is chosen
+        state = ExplainerState.from_browser(_reported("state")).of(extent)
+        if _reported("state").get("of", name) != name:  # another photo came in between
+            state = replace(state, region=session().explore.stands(photo, extent.grid).region)
+        session().explore = session().explore.told(state, photo, extent.grid)
 
-    stands = session().explore.stands(photo, extent.grid).of(extent)
-    stands = _answered(KEY, stands)
-    name, data = whole(stands)
-    holds = _told("state").get("holds")
-    there = isinstance(holds, list) and name in holds and _told("lacks").get("id") != name
+    state = session().explore.stands(photo, extent.grid).of(extent)
+    state = _answered(KEY, state)
+    name, data = content(state)
+    holds = _reported("state").get("holds")
+    there = isinstance(holds, list) and name in holds and _reported("lacks").get("id") != name
     echo = (
-        there and _told("state").get("of") == name and ExplainerState.from_browser(_told("state")).of(extent) == stands
+        there
+        and _reported("state").get("of") == name
+        and ExplainerState.from_browser(_reported("state")).of(extent) == state
     )
     draw_explainer(
-        KEY, {"id": name} | ({} if echo else {"state": stands.as_dict()}) | ({} if there else {"content": data}), told
+        KEY,
+        {"id": name} | ({} if echo else {"state": state.as_dict()}) | ({} if there else {"content": data}),
+        on_change,
     )
 
 
-def _told(what: str, key: str = KEY) -> Mapping[str, Any]:
-    """What the browser told last."""
-    found: Any = getattr(st.session_state.get(key), what, None)
-    return found if isinstance(found, dict) else {}
+def _reported(what: str, key: str = KEY) -> Mapping[str, Any]:
+    """Return what the browser reported last."""
+    value: Any = getattr(st.session_state.get(key), what, None)
+    return value if isinstance(value, dict) else {}
 
 
 def photo_explained(
-    explanation: Explanation, *, picture: str, stands: ExplainerState, tell: Callable[[ExplainerState], None]
+    explanation: Explanation, *, picture: str, state: ExplainerState, moved: Callable[[ExplainerState], None]
 ) -> None:
-    """Draw a photo explained; no run is needed while a hand moves.
+    """Draw a photo explained; moving it needs no run.
 
     Args:
-        explanation: at the scales to which a button leads back.
+        explanation: at the scales that its reset button restores.
         picture: the photo in a data URL.
-        stands: what it is to stand at.
-        tell: takes what a hand leaves it at.
+        state: what it shows at first.
+        moved: takes the state in which the visitor leaves it.
     """
 
-    def told() -> None:
-        tell(ExplainerState.from_browser(_told("state")).of(explanation))
+    def on_change() -> None:
+        moved(ExplainerState.from_browser(_reported("state")).of(explanation))
 
-    _send(KEY, explainer_data(explanation, state=_answered(KEY, stands), photo=picture), told)
+    _send(KEY, explainer_data(explanation, state=_answered(KEY, state), photo=picture), on_change)
 
 
 def one_map(
@@ -122,41 +126,43 @@ def one_map(
     scale: Scale | None = None,
     key: str,
 ) -> None:
-    """Draw the map of a class and a local prompt (counted from 0) alone, with what a region that is asked looks like.
+    """Draw only the map of a class and a local prompt (counted from 0), and the region that was clicked.
 
     Args:
-        photo: content hash: a region that is asked is asked of all maps of the same photo.
-        scale: of its colours, where maps beside it share one.
+        photo: content hash: a click on a region selects it in all maps of the same photo.
+        scale: of its colours, where the maps beside it share one.
     """
 
-    def told() -> None:
+    def on_change() -> None:
         session().region = AskedRegion.of(
-            ExplainerState.from_browser(_told("state", key)).of(explanation).region, explanation.grid
+            ExplainerState.from_browser(_reported("state", key)).of(explanation).region, explanation.grid
         )
         session().region_of = photo
 
     asked = session().region if session().region_of == photo else None
-    stands = ExplainerState(
+    state = ExplainerState(
         class_name,
         prompt=prompt,
         topk=tuple(explanation.topk),
         region=None if asked is None else asked.on(explanation.grid),
     )
     _send(
-        key, explainer_data(explanation, state=_answered(key, stands), photo=picture, scale=scale, compact=True), told
+        key,
+        explainer_data(explanation, state=_answered(key, state), photo=picture, scale=scale, compact=True),
+        on_change,
     )
 
 
-def _send(key: str, data: dict[str, Any], told: Callable[[], None]) -> None:
-    """All of it, under an id that is of these data alone."""
-    whole = {name: value for name, value in data.items() if name != "state"}
-    name = hashlib.sha256(json.dumps(whole).encode()).hexdigest()
-    draw_explainer(key, {"id": name, "state": data["state"], "content": whole}, told)
+def _send(key: str, data: dict[str, Any], on_change: Callable[[], None]) -> None:
+    """Send all data, with an id that belongs to these data alone."""
+    content = {name: value for name, value in data.items() if name != "state"}
+    name = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    draw_explainer(key, {"id": name, "state": data["state"], "content": content}, on_change)
 
 
-def _answered(key: str, stands: ExplainerState) -> ExplainerState:
-    """As an answer to the last movement of a hand."""
-    return replace(stands, turn=ExplainerState.from_browser(_told("state", key)).turn)
+def _answered(key: str, state: ExplainerState) -> ExplainerState:
+    """Return the state as an answer to the visitor's last movement."""
+    return replace(state, turn=ExplainerState.from_browser(_reported("state", key)).turn)
 
 
 _steps_draw = st.components.v2.component(

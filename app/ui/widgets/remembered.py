@@ -1,13 +1,13 @@
-"""Widgets that keep what they stand at: over another page, over a reload, and over a run that was cut short.
+"""Widgets that remember their value: across pages, across a reload, and when a run was interrupted.
 
-Streamlit forgets the state of a widget that a run did not draw. So before one is drawn its value is recalled from the
-session, and after it is drawn the value is kept there. A value that is set from here reaches the browser with the run
-that sets it; if another event cuts that run short, the browser may never see it and shows the widget's own default.
-So a value is set in every run until one has come to its end, and then no more: the browser may be ahead by then. On a
-busy machine even a whole run may be lost on its way. So what is recalled is given to the widget as its default, too.
+Streamlit forgets the state of a widget that a run did not draw. So the value of a widget is recalled from the session
+before it is drawn, and saved there afterwards. A value that is set from here reaches the browser with the run that
+sets it; if another event interrupts that run, the browser may never see it and shows the widget's default. So a value
+is set in every run until one has completed, and then no more: the browser may be ahead by then. On a busy machine even
+a complete run may be lost on its way. So the recalled value is also given to the widget as its default.
 
-A browser knows a choice by its words alone, so a list of choices is drawn by ``one_of`` or ``one_of_few``: words that
-are the same are told apart, and a choice whose words have changed is set again.
+A browser knows a choice by its label alone, so a list of choices is drawn by ``one_of`` or ``one_of_few``: equal labels
+are numbered, and a choice whose label has changed is set again.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from app.visitor.page_state import Place
 
 T = TypeVar("T")
 
-# Their keys, each with its choice and the words of it, where it is a list of choices.
-_DRAWING, _SHOWN = "widgets of this run", "widgets of the last whole run"
+# The keys of widgets; for a list of choices, each with its choice and the label of that.
+_DRAWING, _SHOWN = "widgets of this run", "widgets of the last complete run"
 _REGISTERED = "widgets before this run"
 
 
@@ -36,7 +36,7 @@ def run_begins() -> None:
 
 
 def run_ends() -> None:
-    """End a whole run: what it has drawn is what there is now."""
+    """End a complete run: its widgets are now those on the page."""
     st.session_state[_SHOWN] = st.session_state[_DRAWING]
     drop_widgets_of_before(st.session_state.pop(_REGISTERED))
 
@@ -48,14 +48,15 @@ def recall(place: Place[T | None], default: T, allowed: Collection[Any] | None =
     value: T = st.session_state.get(place.key, before)
     if allowed is not None and value not in allowed:
         value = before if before in allowed else default
-    let_stand(place.key, value)
+    set_widget(place.key, value)
     return value
 
 
-def let_stand(key: str, value: Any) -> None:
+def set_widget(key: str, value: Any) -> None:
     """Set the widget of ``key`` to ``value``, before it is drawn.
 
-    Nothing is set where a whole run has drawn it so: what a hand does meanwhile would be taken back.
+    Nothing is set if the last complete run has drawn it with this value: that would undo what the visitor does
+    meanwhile.
     """
     shown = key in st.session_state and key in st.session_state.get(_SHOWN, ())
     if not shown or st.session_state[key] != value:
@@ -81,17 +82,17 @@ def one_of(
     words: Callable[[T], str] = str,
     **settings: Any,
 ) -> T:
-    """Draw a list of choices that stands where it stood, or at ``default``.
+    """Draw a list of choices, at the remembered choice or ``default``.
 
     Args:
         options: hashable.
-        words: what an option is called.
+        words: gives the label of an option.
     """
     return _chosen(st.selectbox, label, options, place, default, words, settings)
 
 
 def one_of_few(label: str, options: Iterable[T], place: Place[T | None], default: T, **settings: Any) -> T:
-    """Draw as ``one_of``, with all options in sight beside each other."""
+    """Draw as ``one_of``, with all options visible side by side."""
     return _chosen(st.radio, label, options, place, default, str, {"horizontal": True} | settings)
 
 
@@ -104,31 +105,31 @@ def _chosen(
     words: Callable[[T], str],
     settings: dict[str, Any],
 ) -> T:
-    called, key = _told_apart({option: words(option) for option in options}), place.key
-    value = recall(place, default, called)
+    labels, key = _numbered({option: words(option) for option in options}), place.key
+    value = recall(place, default, labels)
     shown = st.session_state.get(_SHOWN, {}).get(key)
-    if shown is not None and shown[0] == value and shown[1] != called[value]:
+    if shown is not None and shown[0] == value and shown[1] != labels[value]:
         st.session_state[key] = value
-    index = list(called).index(value)
-    chosen: T = draw(label, list(called), index, key=key, format_func=called.__getitem__, **settings)
-    st.session_state.setdefault(_DRAWING, {})[key] = chosen, called[chosen]
+    index = list(labels).index(value)
+    chosen: T = draw(label, list(labels), index, key=key, format_func=labels.__getitem__, **settings)
+    st.session_state.setdefault(_DRAWING, {})[key] = chosen, labels[chosen]
     return keep(place, chosen)
 
 
-def stands_at(place: Place[T | None]) -> T | None:
+def value_in_browser(place: Place[T | None]) -> T | None:
     """Return the widget's value in the browser, in a callback: it may be ahead of the last run."""
     value: T | None = st.session_state.get(place.key, place.read(session()))
     return value
 
 
-def _told_apart(called: dict[T, str]) -> dict[T, str]:
+def _numbered(labels: dict[T, str]) -> dict[T, str]:
     """Number equal labels: the second is "name (2)"."""
     seen: Counter[str] = Counter()
-    for option, words in called.items():
+    for option, words in labels.items():
         seen[words] += 1
         if seen[words] > 1:
-            called[option] = f"{words} ({seen[words]})"
-    return called
+            labels[option] = f"{words} ({seen[words]})"
+    return labels
 
 
 def forget(*states: type) -> None:
