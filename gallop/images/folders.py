@@ -38,7 +38,8 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
     HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and must be reported.
 
     Hidden files and folders, ``__MACOSX`` and all that is not a regular file are skipped; nothing is opened. A link to
-    nothing is listed too: it is a photo that was not fetched, and must be reported. So is a folder that cannot be listed. Links to folders are followed as ``walk_photos`` does.
+    nothing is listed too: it is a photo that was not fetched, and must be reported. So is a folder that cannot be read.
+    Links to folders are followed as ``walk_photos`` does.
 
     Raises:
         NotADirectoryError: ``folder`` is not a folder.

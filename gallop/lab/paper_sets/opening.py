@@ -54,7 +54,7 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     found = known.read(replace(place, files=tuple(filter(None, files))))
     if not (len(found.train) or len(found.test) or len(found.photos)):
         raise DataError(f"{known.title} in {place.photos} contains no images. {_where_to_get(known)}")
-    return replace(found, folder=place.photos, split=known.split, whole=known.classes)
+    return replace(found, folder=place.photos, split=known.split, expected_classes=known.classes)
 
 
 def find_set(name: str) -> CatalogueEntry:

@@ -118,8 +118,8 @@ def _named_set(root: Path, name: str) -> PhotoSet:
         )
     if found.incomplete:
         warnings.warn(
-            f"{title} in {found.folder} has {len(found.class_names)} classes instead of {found.whole}, so its figures "
-            f"cannot be compared with published ones. Run `gallop data check {name} DIR` for details.",
+            f"{title} in {found.folder} has {len(found.class_names)} classes instead of {found.expected_classes}, so "
+            f"its figures cannot be compared with published ones. Run `gallop data check {name} DIR` for details.",
             stacklevel=2,
         )
     return replace(found, name=name)  # as the benchmark spells it
