@@ -58,7 +58,7 @@ def built_in_model(settings: Mapping[str, Any], trunk: Mapping[str, Any]) -> nn.
 
 
 class TimmModel(nn.Module):
-    """A CNN trunk and a projection of the mean of its cells; ``image_encoder`` knows it by open_clip's name of it."""
+    """A CNN trunk and a projection of the mean of its cells; ``image_encoder`` detects it by open_clip's name."""
 
     def __init__(self, embed_dim: int, image_size: int, output_stride: int) -> None:
         super().__init__()

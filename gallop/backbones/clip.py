@@ -33,7 +33,7 @@ class Damping:
     """The least that a cosine divides by, for images and for regions: their norm where that is more; 0 is the cosine.
 
     What holds little no longer counts like what is full, and where all norms are less than it, a map of cosines is the
-    class activation map. CLIP has none; a model whose norms tell how much there is says so in its folder.
+    class activation map. CLIP has none; a model whose norms measure how much there is sets it in its folder.
     """
 
     image: float = 0.0

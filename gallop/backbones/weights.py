@@ -51,8 +51,8 @@ _LICENCES = {
     "webli": "Apache-2.0",
 }
 
-# Of an architecture: its weights, its input and, where its settings tell it, the grid of its regions; a test asks
-# open_clip whether they are so.
+# Of an architecture: its weights, its input and, where its settings contain it, the grid of its regions; a test
+# compares them with open_clip.
 _SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
     "ViT-B-16": (149_620_737, 224, (14, 14)),
     "ViT-B-32": (151_277_313, 224, (7, 7)),
@@ -85,11 +85,11 @@ class KnownBackbone:
         bytes: of its weights, as a file; an estimate for one that is not here.
         memory: bytes that its weights take once they are loaded.
         licence: of its weights, where it is known.
-        input: side of its square input in pixels; None where the settings do not tell, as of the next.
+        input: side of its square input in pixels; None where the settings do not contain it, as for ``grid``.
         grid: rows and columns of its regions.
         needs: what else must be installed for it, where something must.
         preset: settings of a training that go with it, as ``Backbone`` has them.
-        kinds: of region features that it has, as far as its settings tell.
+        kinds: of region features that it has, as far as its settings show.
     """
 
     name: str

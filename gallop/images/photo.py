@@ -164,7 +164,7 @@ _restore_pillow = contextlib.ExitStack()
 
 @contextlib.contextmanager
 def _strict_pillow(label: str) -> Iterator[None]:
-    """Make Pillow silent and strict about truncated files, whatever others have set, and its failures sentences.
+    """Make Pillow silent and strict about truncated files, whatever other code has set, and raise readable errors.
 
     Both settings belong to the process. The first thread to enter changes them, the last one to leave restores them.
 

@@ -29,7 +29,7 @@ _UPRIGHT = {
 
 def orientation(im: Image.Image) -> Any:
     """Return the EXIF orientation of a picture: 1 is upright, and 5 to 8 are on its side."""
-    with contextlib.suppress(Exception):  # broken EXIF tells nothing, and harms nothing
+    with contextlib.suppress(Exception):  # broken EXIF is ignored
         return im.getexif().get(0x0112, 1)
     return 1
 
