@@ -40,7 +40,7 @@ from benchmarks.measure import machine, seconds
 from benchmarks.report import README, replace_between
 from gallop import GalLoPClassifier, Photo, draw_shots, load_backbone, load_image, read_folder
 from gallop.backbones import Backbone
-from gallop.backbones.vision import ImageEncoder, closer_grid, look_closer
+from gallop.backbones.vision import ImageEncoder, encode_larger, scaled_grid
 from gallop.backbones.vision.clip_encoders import ViTEncoder
 from gallop.features.encoding import ImageFeatures
 from gallop.lab.bench.running.photos import set_folders
@@ -63,9 +63,9 @@ def with_positions(vision: ViTEncoder, times: float) -> ViTEncoder:
     encoder._parameters = dict(encoder._parameters)  # all but the positions are shared
     own, (rows, columns) = encoder.positional_embedding.detach(), vision.grid
     grid = own[1:].T.reshape(1, -1, rows, columns)
-    larger = F.interpolate(grid, closer_grid(vision.grid, times), mode="bicubic", antialias=True)
+    larger = F.interpolate(grid, scaled_grid(vision.grid, times), mode="bicubic", antialias=True)
     encoder.positional_embedding = nn.Parameter(torch.cat([own[:1], larger.flatten(2)[0].T]), requires_grad=False)
-    encoder.grid_size = closer_grid(vision.grid, times)
+    encoder.grid_size = scaled_grid(vision.grid, times)
     return ViTEncoder(encoder, vision.region_kind)
 
 
@@ -77,9 +77,9 @@ def ways(backbone: Backbone) -> dict[str, Way]:
     """Return the ways that an encoder has: two, but for those that windows alone are for."""
     vision, size = backbone.vision, backbone.preprocess.size
     cut = by_windows(vision)
-    found: dict[str, Way] = {"windows": lambda pixels: look_closer(cut, size, pixels)}
+    found: dict[str, Way] = {"windows": lambda pixels: encode_larger(cut, size, pixels)}
     if vision.any_size:
-        return {"one pass": lambda pixels: look_closer(vision, size, pixels), **found}
+        return {"one pass": lambda pixels: encode_larger(vision, size, pixels), **found}
     if isinstance(vision, ViTEncoder):
         found["interpolated positions"] = with_positions(vision, TIMES)
     return found

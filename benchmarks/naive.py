@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from open_clip.transformer import Transformer
 from torch import Tensor, nn
 
-from gallop.backbones.own import Transformer as OwnTransformer
+from gallop.backbones.built_in import Transformer as OwnTransformer
 from gallop.config import RegionKind
 from gallop.core.gallop import Loss, gallop_loss
 from gallop.features.encoding import ImageFeatures

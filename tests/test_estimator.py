@@ -390,7 +390,7 @@ OTHER_SETTINGS: list[dict[str, Any]] = [
     {"local_projection": False},
     {"backbone": vit().with_regions("tokens")},
     {"backbone": other_vit()},
-    {"cache": MemoryCache(kept=torch.float32)},
+    {"cache": MemoryCache(dtype=torch.float32)},
 ]
 SWAPPED = pictures(SHOTS)[0], pictures(SHOTS)[1][::-1]
 

@@ -132,12 +132,12 @@ MISUSES: list[Misuse] = [
     ("a number", lambda p: fit(3), "an int", "a folder of class folders"),
     ("a path that is not there", lambda p: fit("photoss"), "photoss is not a folder", "one folder of images for each"),
     ("a photo for a folder", lambda p: fit(p.paths[0]), r"0\.png is not a folder", "Give a folder that contains"),
-    ("an empty folder", lambda p: fit(p.folder("empty")), "empty contains no class folders", "a folder of their own"),
+    ("an empty folder", lambda p: fit(p.folder("empty")), "empty contains no class folders", "a separate folder"),
     (
         "a folder without classes",
         lambda p: fit(p.root / "red"),
         "red contains no class folders",
-        "a folder of their own",
+        "a separate folder",
     ),
     ("a folder above the right one", too_high, r"photos contains folders", r"Give the folder .*perhaps .*photos"),
     ("a class without images", an_empty_class, "'blue' has no images", "Add some, or remove the class"),
@@ -286,7 +286,7 @@ MISUSES: list[Misuse] = [
     # --- settings
     ("more shots than there are", lambda p: fit(p.root, shots=4), "'green' has 3 images, but 4 shots", "allow fewer"),
     ("no shots", lambda p: fit(p.root, shots=0), "0 shots", "the minimum is 1"),
-    ("shots in a text", lambda p: fit(p.root, shots="3"), "'3' shots", "whole number"),
+    ("shots in a text", lambda p: fit(p.root, shots="3"), "'3' shots", "an integer"),
     ("k of 0", lambda p: fit(p.root, topk=(0,)), "topk", "1 or more|from 1|at least 1|positive"),
     ("less than no prompts", lambda p: fit(p.root, topk=None, local_prompts=-1), "-1", "0|whole number"),
     ("half a prompt", lambda p: fit(p.root, topk=None, local_prompts=2.5), r"2\.5", "whole number"),

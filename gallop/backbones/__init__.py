@@ -1,6 +1,6 @@
 """Frozen backbones: a name comes in, a backbone goes out. The only package that imports open_clip and timm.
 
-Its names are fetched when somebody asks for them: files of weights are listed without torch.
+Its names are imported on first use: files of weights are listed without torch.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gallop.backbones.device import Precision
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextEncoder, memory_budget, text_encoder
-from gallop.backbones.vision import GivenFeatures, ImageEncoder, closer_grid, image_encoder, look_closer
+from gallop.backbones.vision import GivenFeatures, ImageEncoder, encode_larger, image_encoder, scaled_grid
 from gallop.backbones.vision.timm_encoders import CNNEncoder
 from gallop.config import MethodConfig, OwnPreset, RegionKind
 from gallop.errors import BackboneError
@@ -33,7 +33,7 @@ class Damping:
     """The least that a cosine divides by, for images and for regions: their norm where that is more; 0 is the cosine.
 
     What holds little no longer counts like what is full, and where all norms are less than it, a map of cosines is the
-    class activation map. CLIP has none; a model whose norms tell how much there is says so in its folder.
+    class activation map. CLIP has none; a model whose norms measure how much there is sets it in its folder.
     """
 
     image: float = 0.0
@@ -61,8 +61,8 @@ class Backbone:
         model: open_clip's ``CLIP`` or ``CustomTextCLIP`` with its weights loaded.
         tokenizer: the one that its text encoder was trained with.
         preprocess: resize, crop and normalisation of its input.
-        precision: of the encoders on a CPU, "fp32" or "bf16" (a GPU has its own); text for answers, and all that
-            follows the encoders, is fp32.
+        precision: of the encoders on a CPU, "fp32" or "bf16" (see ``autocast`` for a GPU); text for answers, and all
+            that follows the encoders, is fp32.
         damping: of its cosines.
         preset: settings of a training that go with it: the paper's, unless others were chosen on it by measurement.
 
@@ -112,11 +112,11 @@ class Backbone:
         Raises:
             BackboneError: a region would be cut.
         """
-        return closer_grid(self.vision.grid, times)
+        return scaled_grid(self.vision.grid, times)
 
     @property
     def feature_sizes(self) -> tuple[int, int, int]:
-        """Return (R, V, D) of its image features at its own input size."""
+        """Return (R, V, D) of its image features at its input size."""
         projection, width = self.vision.region_projection, self.vision.region_width
         return math.prod(self.vision.grid), width, width if projection is None else projection.shape[1]
 
@@ -147,9 +147,9 @@ class Backbone:
         return "_model" in self.__dict__
 
     def let_go(self) -> None:
-        """Drop the weights, and keep what tells whose they were: those who hold it may have them back.
+        """Drop the weights, but not the fingerprints that identify them: ``take_weights`` may bring them back.
 
-        Nothing may be encoded until ``take_weights``. Copies with other region features keep theirs.
+        Nothing may be encoded until then. Copies with other region features keep their weights.
         """
         if self.loaded:
             on_gpu, _ = self.device.type == "cuda", (self.fingerprint, self.vision_fingerprint)
@@ -206,7 +206,7 @@ class Backbone:
         other = copy.copy(self)
         other.vision = self._image_encoder(kind)
         for known in ("fingerprint", "vision_fingerprint"):
-            other.__dict__.pop(known, None)  # of the features of this one
+            other.__dict__.pop(known, None)  # those of this backbone's features
         return other
 
     def _image_encoder(self, kind: RegionKind) -> ImageEncoder:
@@ -217,7 +217,7 @@ class Backbone:
     def with_features(self, *, grid: tuple[int, int], region_width: int, projection: Tensor | None = None) -> Backbone:
         """Return the same text encoder for image features of another model, which are given and never encoded here.
 
-        The whole images' features are (B, D) in the joint space, as its text features are.
+        Global features are (B, D) in the joint space, as its text features are.
 
         Args:
             grid: rows and columns of the regions, R = rows x columns.
@@ -263,8 +263,8 @@ class Backbone:
         with torch.inference_mode(False), torch.no_grad(), self.autocast(torch.float16):
             for part in pixels.split(at_once):  # type: ignore[no-untyped-call]
                 part = part.to(device, non_blocking=True, memory_format=torch.channels_last)
-                found = look_closer(self.vision, size, part) if larger else self.vision(part)
-                parts.append([features.float() for features in found])
+                encoded = encode_larger(self.vision, size, part) if larger else self.vision(part)
+                parts.append([features.float() for features in encoded])
         global_, regions = (torch.cat(features) for features in zip(*parts, strict=True))
         return global_, regions
 
@@ -309,9 +309,9 @@ class Backbone:
         return self._digest(vision, self._regions())
 
     def _regions(self) -> str:
-        """Nothing for the paper's kind, so that what was kept before there were others is still found.
+        """Text that differs with the kind of regions; empty for the paper's, so that old cache entries are still valid.
 
-        Not of a trunk with a norm behind its pooling: what was kept of ConvNeXt had regions without it.
+        Not for a trunk with a norm behind its pooling: old cache entries of ConvNeXt have regions without it.
         """
         if isinstance(self.vision, GivenFeatures):
             return self.vision.words

@@ -58,7 +58,7 @@ def pick_device(device: str = "auto") -> torch.device:
 
 
 def memory_bytes(device: str = "auto") -> int:
-    """Return the bytes of memory that a device has, in use or not; 0 where nothing tells.
+    """Return the bytes of memory that a device has, in use or not; 0 if unknown.
 
     Raises:
         BackboneError: as ``pick_device``.

@@ -8,7 +8,7 @@ from timm.data.imagenet_info import ImageNetInfo
 ENSEMBLE_TEMPLATES: tuple[str, ...] = tuple(sentence("{}") for sentence in open_clip.SIMPLE_IMAGENET_TEMPLATES)
 """The seven whose mean CLIP's authors recommend for zero-shot; ``{}`` is the class name."""
 
-# WordNet's own words where two classes have one name in open_clip's list ("missile", "sunglasses").
+# WordNet's words where two classes have one name in open_clip's list ("missile", "sunglasses").
 _SAME_WORD = {"n04008634": "projectile", "n04355933": "sunglass"}
 
 

@@ -1,7 +1,7 @@
 """Load a frozen CLIP by name: from a folder, or open_clip's architecture with weights by tag or from a file.
 
 Only this package imports open_clip and timm. They take longer to load than torch itself, so they are loaded with the
-first backbone that ``gallop.backbones.own`` does not build, and not with the library.
+first backbone that ``gallop.backbones.built_in`` does not build, and not with the library.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gallop.backbones.built_in import built_in_model
 from gallop.backbones.clip import Backbone, Damping
 from gallop.backbones.device import pick_device, pick_precision
-from gallop.backbones.own import own_model
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text.tokenizers import clip_tokenizer, hub_tokenizer
 from gallop.backbones.vision import pick_regions
@@ -41,7 +41,7 @@ from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
 from gallop.wording import did_you_mean, listed
 
-# Entries that only OpenAI's own files have, all of which were trained with QuickGELU.
+# Entries that only OpenAI's files have, all of which were trained with QuickGELU.
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
 
 
@@ -97,10 +97,10 @@ def loaded_again(name: str, fingerprint: str, device: str, precision: str, regio
 
 
 def moved(backbone: Backbone, device: torch.device) -> Backbone:
-    """Return the backbone itself, on a device that is tried first: some GPUs are seen and cannot be used.
+    """Return the backbone itself, on a device that is tried first: some GPUs are listed but cannot be used.
 
     Raises:
-        BackboneError: it is full, kept by another process, or too old or new for this torch.
+        BackboneError: it is full, reserved by another process, or too old or new for this torch.
     """
     try:
         torch.zeros(1, device=device).add_(1).item()
@@ -142,7 +142,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         if preset not in get_args(OwnPreset):
             raise ValueError(f"there is no preset {preset!r}")
         trunk = config.get("trunk") or {}
-        model = own_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk)
+        model = built_in_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise BackboneError(
             f"{folder / CONFIG} is missing or does not contain the settings of a backbone ({error!r})."
@@ -187,7 +187,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
         raise UnsupportedBackbone(
             f"The text encoder of {name} is {theirs} from Hugging Face. Prompts can only be learned with open_clip's "
-            "own text transformers."
+            "text transformers."
         )
     tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
     if tokenizer and find_spec("transformers") is None:
@@ -227,17 +227,17 @@ def open_clip_model(arch: str, **settings: Any) -> Any:
 
 
 def _as_open_clip_writes(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights under the names that open_clip gives them today: some files are older, or Apple's own."""
+    """Weights under the names that open_clip gives them today: some files have older names, or Apple's."""
     from open_clip.convert import convert_state_dict
     from open_clip.model import convert_to_custom_text_state_dict
 
     state = convert_state_dict(model, state)
     if "positional_embedding" in state and not hasattr(model, "positional_embedding"):
         state = convert_to_custom_text_state_dict(state)
-    own = model.state_dict()
-    for scalar in {"logit_scale", "logit_bias"} & own.keys() & state.keys():
-        if state[scalar].numel() == 1:  # some are kept as a vector of one
-            state[scalar] = state[scalar].reshape(own[scalar].shape)
+    expected = model.state_dict()
+    for scalar in {"logit_scale", "logit_bias"} & expected.keys() & state.keys():
+        if state[scalar].numel() == 1:  # some are stored as a vector of one
+            state[scalar] = state[scalar].reshape(expected[scalar].shape)
     return state
 
 
@@ -312,16 +312,16 @@ def load_strictly(model: nn.Module, state: dict[str, Tensor], name: str) -> None
     """Put every weight into its place.
 
     Raises:
-        BackboneError: some are missing, too many or of another shape; it says which.
+        BackboneError: some are missing, unexpected or of another shape; the message says which.
     """
-    own = model.state_dict()
+    expected = model.state_dict()
     # A causal mask and position ids are computed, not learned; some files carry them.
     state = {
-        key: value for key, value in state.items() if key in own or not key.endswith(("attn_mask", "position_ids"))
+        key: value for key, value in state.items() if key in expected or not key.endswith(("attn_mask", "position_ids"))
     }
-    missing = sorted(own.keys() - state.keys())
-    unexpected = sorted(state.keys() - own.keys())
-    wrong = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
+    missing = sorted(expected.keys() - state.keys())
+    unexpected = sorted(state.keys() - expected.keys())
+    wrong = sorted(key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape)
     problems = [
         f"{len(keys)} {what} ({listed(keys, 3)})"
         for what, keys in (("missing", missing), ("unexpected", unexpected), ("of a different shape", wrong))

@@ -1,4 +1,4 @@
-"""A photo to pixels: resize and crop with the crop box kept, and the few-shot augmentation.
+"""A photo to pixels: resize and crop, with the crop box, and the few-shot augmentation.
 
 Pixel by pixel what torchvision makes of a photo that Pillow opened, without it: it takes longer to load than torch.
 """
@@ -37,7 +37,7 @@ class Preprocess:
         size: side of the square input, in pixels.
         mean, std: per channel, on values in [0, 1].
         interpolation: "bicubic", "bilinear" or another of Pillow's.
-        squash: the whole photo is resized to the square, whatever its shape, as SigLIP was trained; else its short
+        squash: the full photo is resized to the square, whatever its shape, as SigLIP was trained; else its short
             side is, and the middle cut out.
     """
 
@@ -59,7 +59,7 @@ class Preprocess:
     def centre(self, image: Image.Image, times: float = 1.0) -> tuple[Tensor, CropBox]:
         """Return what the backbone sees of a photo, pixels (3, size, size), and which part of it that is.
 
-        The short side is resized to the input size and the middle taken, or with ``squash`` the whole photo.
+        The short side is resized to the input size and the middle taken, or with ``squash`` the full photo.
 
         Args:
             times: above 1, exactly the same part of the photo with so many times the pixels a side.
@@ -100,7 +100,7 @@ class Preprocess:
 
     def key(self) -> str:
         """Return text that differs wherever the pixels would: part of a cache key."""
-        squashed = "|squash" if self.squash else ""  # nothing else, so that what was kept before is still found
+        squashed = "|squash" if self.squash else ""  # nothing else, so that old cache keys stay valid
         return f"{self.size}|{self.mean}|{self.std}|{self.interpolation}|{CROP_SCALE}|{CROP_RATIO}{squashed}"
 
     @property
@@ -116,7 +116,7 @@ class Preprocess:
         by = f"resized to {side} x {side} at once ({self.interpolation}, antialiased, as Pillow does it)"
         if self.squash:
             return f"the whole photo {by}"
-        # Where W x H are the photo's pixels, and w x h those of the whole of it where it is looked at first.
+        # Where W x H are the photo's pixels, and w x h those of the full photo in the first look.
         box = [f"round(({a.lower()} - {self.size}) / 2) * {a} / {a.lower()}" for a in "WH"]
         ends = f"width = {self.size} * W / w, height = {self.size} * H / h"
         return (
@@ -152,7 +152,7 @@ def _limit_aspect(image: Image.Image) -> tuple[Image.Image, int, int]:
 def _random_crop(height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
     """(top, left, height, width) of a crop with a random area and ratio, as torchvision's RandomResizedCrop draws it.
 
-    torchvision's own draws from a global generator, which one frozen backbone shared by several trainings cannot use.
+    torchvision's draws from a global generator, which one frozen backbone shared by several trainings cannot use.
     """
     for _ in range(10):
         area = height * width * rng.uniform(*CROP_SCALE)

@@ -1,8 +1,8 @@
 """Files of weights: those on this machine, those that can be downloaded, and their download. No weights are read here.
 
-On this machine are those that ship, those that somebody names, and those in the caches of downloads. Only for the
-caches is open_clip's list of pairs needed, and torch with it; only a download asks the network, by the client of the
-Hugging Face Hub and into its cache.
+On this machine are those that ship, those that the user names, and those in the caches of downloads. Only the caches
+need open_clip's list of pairs, and torch with it; only a download uses the network, with the client of the Hugging Face
+Hub and into its cache.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TOKENIZERS = "needs the extra tokenizers"
 _FP32 = 4
 # Seconds between two reports of a download.
 _STEP = 0.2
-# By how the tag of the weights begins, the longest that fits: what the pages of these models said in 2025. OpenAI was
+# By the longest prefix that fits the tag of the weights: what the pages of these models stated in 2025. OpenAI was
 # asked and has not answered (its issues 203 and 241); of LAION's, open_clip says that MIT is the weights' too (its
 # issue 177); Apple's is called apple-amlr on the hub.
 _LICENCES = {
@@ -51,8 +51,8 @@ _LICENCES = {
     "webli": "Apache-2.0",
 }
 
-# Of an architecture: its weights, its input and, where its settings tell it, the grid of its regions; a test asks
-# open_clip whether they are so.
+# Of an architecture: its weights, its input and, where its settings contain it, the grid of its regions; a test
+# compares them with open_clip.
 _SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
     "ViT-B-16": (149_620_737, 224, (14, 14)),
     "ViT-B-32": (151_277_313, 224, (7, 7)),
@@ -60,7 +60,7 @@ _SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
     "RN50": (102_060_440, 224, (7, 7)),
     "MobileCLIP2-S0": (74_885_875, 256, None),
 }
-# The paper's own first. Everything else that open_clip lists works by its name as well.
+# The paper's first. Everything else that open_clip lists works by its name as well.
 _OFFERED = (
     "ViT-B-16/openai",
     "ViT-B-32/openai",
@@ -82,14 +82,14 @@ class KnownBackbone:
     Attributes:
         name: what it is called. ``load_backbone`` takes it, for a file or a folder that lies in the working folder.
         source: what ``load_backbone`` takes here; empty where its weights are not on this machine.
-        bytes: of its weights, as a file; of one that is not here about so many.
+        bytes: of its weights, as a file; an estimate for one that is not here.
         memory: bytes that its weights take once they are loaded.
         licence: of its weights, where it is known.
-        input: side of its square input in pixels; None where the settings do not tell, as of the next.
+        input: side of its square input in pixels; None where the settings do not contain it, as for ``grid``.
         grid: rows and columns of its regions.
         needs: what else must be installed for it, where something must.
         preset: settings of a training that go with it, as ``Backbone`` has them.
-        kinds: of region features that it has, as far as its settings tell.
+        kinds: of region features that it has, as far as its settings show.
     """
 
     name: str
@@ -136,14 +136,14 @@ def memory_of(path: Path, *, halved: bool = False) -> int:
         with safe_open(path, framework="numpy") as file:
             return sum(_FP32 * prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     except (OSError, SafetensorError):
-        return size  # it is no such file, which loading it will tell
+        return size  # it is not such a file; loading it will raise an error
 
 
 def _at_class_token(vision: Mapping[str, Any]) -> bool:
-    """Whether it is open_clip's own ViT, read at its class token: such a one has every kind of regions."""
-    own = not vision.get("timm_model_name") and isinstance(vision.get("layers", 12), int)
+    """Whether it is open_clip's ViT, read at its class token: such a one has every kind of regions."""
+    open_clips = not vision.get("timm_model_name") and isinstance(vision.get("layers", 12), int)
     pooled = vision.get("attentional_pool") or vision.get("final_ln_after_pool")
-    return own and not pooled and vision.get("pool_type", "tok") == "tok"
+    return open_clips and not pooled and vision.get("pool_type", "tok") == "tok"
 
 
 def _grid(vision: Mapping[str, Any], trunk: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -162,7 +162,7 @@ def _number(value: Any) -> int | None:
 
 
 def offered_backbones() -> list[KnownBackbone]:
-    """Return backbones worth a download, the paper's own first; whether one is here already is not looked up."""
+    """Return backbones worth a download, the paper's first; whether one is here already is not looked up."""
     offered = []
     for name in _OFFERED:
         arch, _, tag = name.partition("/")
@@ -175,11 +175,11 @@ def offered_backbones() -> list[KnownBackbone]:
 def available_models() -> dict[str, Path]:
     """Return shipped models by name, with their folders."""
     package = Path(__file__).resolve().parents[1]
-    found: dict[str, Path] = {}
+    shipped: dict[str, Path] = {}
     for root in (package, package.parent):  # inside an installed wheel, then beside the package in a clone
         for config in sorted(root.glob(f"checkpoints/*/{CONFIG}")):
-            found.setdefault(config.parent.name, config.parent)
-    return found
+            shipped.setdefault(config.parent.name, config.parent)
+    return shipped
 
 
 def backbones_here(named: Sequence[str] = (), *, seek: bool = True) -> list[KnownBackbone]:
@@ -199,7 +199,7 @@ def backbones_here(named: Sequence[str] = (), *, seek: bool = True) -> list[Know
 
 
 def known_elsewhere(name: str) -> bool:
-    """Return whether a name finds the same weights on other machines: those that are shipped, and open_clip's tags."""
+    """Return whether a name loads the same weights on other machines: those that ship, and open_clip's tags."""
     on_disk = Path(name).is_dir() or Path(name.partition("/")[2]).is_file()
     return name in available_models() or not on_disk
 
@@ -228,7 +228,7 @@ def pair_settings(name: str) -> Mapping[str, Any]:
 
 
 def named_backbone(word: str) -> KnownBackbone:
-    """Return the backbone that somebody names on a command line: a folder, ``ARCH=FILE`` or ``ARCH/FILE``.
+    """Return the backbone that is named on a command line: a folder, ``ARCH=FILE`` or ``ARCH/FILE``.
 
     Of a folder it has what its settings say; a file's architecture is not looked up here, which takes seconds.
 
@@ -254,7 +254,7 @@ def named_backbone(word: str) -> KnownBackbone:
 
 
 def _described(known: KnownBackbone) -> KnownBackbone:
-    """With what open_clip says of the architecture, which a folder says itself."""
+    """With open_clip's settings of the architecture; a folder contains its settings."""
     if known.input is not None or Path(known.source).is_dir():
         return known
     from open_clip import get_model_config
@@ -265,34 +265,34 @@ def _described(known: KnownBackbone) -> KnownBackbone:
 def _of_folder(name: str, source: str, folder: Path, licence: str = "") -> KnownBackbone:
     files = sorted(folder.glob("*.safetensors"))
     size, memory = sum(file.stat().st_size for file in files), sum(map(memory_of, files))
-    found = KnownBackbone(name, source, size, memory, licence)
+    known = KnownBackbone(name, source, size, memory, licence)
     try:
         config = json.loads(read_text(folder / CONFIG, LARGEST_CONFIG))
-        own: OwnPreset = "default" if config.get("preset") == "default" else "paper"
-        return replace(found.with_settings(config["model_cfg"], config.get("trunk")), preset=own)
+        preset: OwnPreset = "default" if config.get("preset") == "default" else "paper"
+        return replace(known.with_settings(config["model_cfg"], config.get("trunk")), preset=preset)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return found  # loading it will tell why
+        return known  # loading it will raise an error that says why
 
 
 def cached_backbones() -> list[KnownBackbone]:
-    """Return open_clip's pairs whose weights lie in its own cache or in that of the hub, in its order."""
+    """Return open_clip's pairs whose weights are in its cache or in that of the hub, in its order."""
     if not any(folder.is_dir() and any(folder.iterdir()) for folder in (clip_cache(), hub_cache())):
         return []
     from open_clip import get_model_config, list_pretrained
 
     pairs: list[tuple[str, str]] = list_pretrained()
-    found = []
+    cached = []
     for arch, tag in pairs:
         if arch.endswith(_QUICK) and (arch.removesuffix(_QUICK), tag) in pairs:
-            continue  # the same weights, and the tag tells that they want QuickGELU
+            continue  # the same weights, and the tag implies QuickGELU
         name, settings = f"{arch}/{tag}", get_model_config(arch) or {}
         path = cached_weights(pair_settings(name))
-        # Text encoders of Hugging Face's are not read here.
+        # Hugging Face's text encoders are not supported.
         if path is not None and not settings.get("text_cfg", {}).get("hf_model_name"):
             size = path.stat().st_size
             known = KnownBackbone(name, name, size, memory_of(path, halved=tag == "openai"), licence_of(tag))
-            found.append(known.with_settings(settings))
-    return found
+            cached.append(known.with_settings(settings))
+    return cached
 
 
 def cached_weights(pair: Mapping[str, Any]) -> Path | None:
@@ -305,9 +305,9 @@ def cached_weights(pair: Mapping[str, Any]) -> Path | None:
         return by_hand
     repository, file = os.path.split(str(pair.get("hf_hub", "")))
     for name in hub_names(file) if repository else ():
-        found = try_to_load_from_cache(repository, name, cache_dir=hub_cache())
-        if isinstance(found, str) and Path(found).is_file():
-            return Path(found)
+        cached = try_to_load_from_cache(repository, name, cache_dir=hub_cache())
+        if isinstance(cached, str) and Path(cached).is_file():
+            return Path(cached)
     return None
 
 
@@ -339,8 +339,8 @@ class Fetched:
     total: int
 
     @property
-    def share(self) -> float:
-        """Return the share that is downloaded, from 0 to 1."""
+    def fraction(self) -> float:
+        """Return the fraction that is downloaded, from 0 to 1."""
         return min(self.done / self.total, 1.0) if self.total else 0.0
 
     @property
@@ -353,7 +353,7 @@ class Fetched:
 def fetch_weights(name: str) -> Iterator[Fetched]:
     """Download the weights of a pair such as ``ViT-B-16/openai`` and report on it; nothing where they are here.
 
-    Closing the iterator ends the download; nothing of it is kept.
+    Closing the iterator ends the download; nothing of it is saved.
 
     Raises:
         BackboneError: no such pair, or as ``download_weights``.
@@ -420,7 +420,7 @@ def download_weights(name: str, pair: Mapping[str, Any], **options: Any) -> Path
                 get_hf_file_metadata(hf_hub_url(repository, candidate), token=get_token())
                 return Path(hf_hub_download(repository, candidate, **options))
         raise EntryNotFoundError(f"{repository} has none of the files that open_clip looks for")
-    except Exception as error:  # the hub's client lets errors of what it asks with through
+    except Exception as error:  # the hub's client also raises errors of its HTTP library
         raise _problem(name, repository, error) from error
 
 
@@ -434,8 +434,8 @@ def _problem(name: str, repository: str, error: Exception) -> BackboneError:
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return BackboneError(
-            f"The disk has no space left for the weights of {name}, which are kept in {hub_cache()}. Free some space "
-            "there, or set HF_HOME to a folder on another disk. Nothing of the download was kept."
+            f"The disk has no space left for the weights of {name}, which are saved in {hub_cache()}. Free some space "
+            "there, or set HF_HOME to a folder on another disk. Nothing of the download was saved."
         )
     return BackboneError(
         f"The weights of {name} are not on this machine and could not be downloaded ({type(error).__name__}). "

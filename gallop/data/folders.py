@@ -26,9 +26,9 @@ def resolve_split(root: Path, split: str) -> Path:
 
 @suggesting
 def read_folder(root: str | Path, *, split: str = "train", content: ContentHash = content_hash) -> LabelledPhotos:
-    """Return every readable image of a folder of class folders; pictures that are there twice in a class count once.
+    """Return every readable image of a folder of class folders; duplicate pictures in a class count once.
 
-    Files that are no readable image are listed in ``skipped``.
+    Files that are not readable images are listed in ``skipped``.
 
     Args:
         split: where the folder holds ``train/`` and ``test/``, which of them.
@@ -40,9 +40,9 @@ def read_folder(root: str | Path, *, split: str = "train", content: ContentHash 
     """
     class_folders = _class_folders(Path(root), split)
     files = ((path, name, "") for name, folder in class_folders.items() for path in list_images(folder))
-    found = read_files(files, tuple(class_folders), content)
-    if found.photos:
-        return found
+    labelled = read_files(files, tuple(class_folders), content)
+    if labelled.photos:
+        return labelled
     nothing = f"The class folders in {resolve_split(Path(root), split)} contain no readable images"
     for deeper in class_folders.values():
         if any(inside.is_dir() for inside in deeper.iterdir()):
@@ -66,10 +66,10 @@ def _class_folders(root: Path, split: str) -> dict[str, Path]:
     if not root.is_dir():
         raise DataError(f"{root} is not a folder. Give a folder that contains one folder of images for each class.")
     folder = resolve_split(root, split)
-    found = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))]
-    if not found:
-        raise DataError(f"{folder} contains no class folders. Put the images of each class into a folder of their own.")
-    return dict(zip(clean_names((f.name for f in found), clean=folder_to_name), found, strict=True))
+    folders = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))]
+    if not folders:
+        raise DataError(f"{folder} contains no class folders. Put the images of each class into a separate folder.")
+    return dict(zip(clean_names((f.name for f in folders), clean=folder_to_name), folders, strict=True))
 
 
 @suggesting
@@ -87,13 +87,13 @@ def duplicates(first: LabelledPhotos, second: LabelledPhotos) -> list[tuple[Phot
 def stratified_folds(
     labels: Sequence[int], folds: int, *, seed: int, groups: Sequence[int] | None = None
 ) -> list[list[int]]:
-    """Return indices of each fold: disjoint, together everything, each class spread as evenly as it goes.
+    """Return indices of each fold: disjoint, together everything, each class spread as evenly as possible.
 
-    Classes with a single image stay out of every fold, so that no training loses a whole class.
+    Classes with a single image stay out of every fold, so that no training loses all images of a class.
 
     Args:
         groups: a number for each image; those of a class that share one come into the same fold, as if they were one
-            image. Where a whole class shares one, and where it is None, each is for itself.
+            image. Where all images of a class share one, or ``groups`` is None, each image counts by itself.
     """
     rng = np.random.default_rng(seed)
     groups = range(len(labels)) if groups is None else groups

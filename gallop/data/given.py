@@ -1,4 +1,4 @@
-"""What users give in place of photos, with labels or without: whatever holds them comes in, photos go out."""
+"""What users give in place of photos, with labels or without: any container of them comes in, photos go out."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _WAYS = (
 
 
 def many(images: Any) -> Sequence[Any]:
-    """Return images as a sequence: one image becomes a list of one, whatever holds several gives each, in its order.
+    """Return images as a sequence: one image becomes a list of one, a container gives each of its images, in its order.
 
     Of a folder all images are taken, those of its folders too, in natural order, as ``list_images`` lists them. Of what
     has parts, ``train/`` and ``test/`` or splits of those names, it is the test, as for ``score``. Images of a data set
@@ -103,12 +103,12 @@ def many(images: Any) -> Sequence[Any]:
 def _files(path: str | PathLike[str]) -> Sequence[Any]:
     if os.path.isdir(path):
         folder = resolve_split(Path(path), "test")
-        found = list_images(folder, recursive=True)
-        if not found:
+        files = list_images(folder, recursive=True)
+        if not files:
             raise DataError(
                 f"{folder} contains no images. Only files that end in {', '.join(IMAGE_SUFFIXES)} are read."
             )
-        return found
+        return files
     return csv_images(path) if is_csv(path) and os.path.exists(path) else [path]
 
 
@@ -152,7 +152,7 @@ def labelled_photos(
     To test (``split`` is not "train"), images of a data set are decoded when they are asked for.
 
     Args:
-        class_names: what numbers among the labels stand for.
+        class_names: the meanings of numbers among the labels.
 
     Raises:
         DataError: no labels, not one label for each image, or to train a class without images.
@@ -179,7 +179,7 @@ def labelled_photos(
 def _source(
     images: Any, split: str, class_names: Sequence[str] | None, content: ContentHash
 ) -> LabelledPhotos | Listing | Rows:
-    """What holds photos and labels, read as far as it has to be to know them."""
+    """The source of photos and labels, read as far as is needed to know them."""
     if isinstance(images, PhotoSet):
         images = getattr(images, split)
     if isinstance(images, LabelledPhotos | Listing):
@@ -219,15 +219,15 @@ def _source_of_dict(
     if any(map(is_hugging_face, images.values())):
         return hugging_face_rows(split_of(images, split), class_names=class_names)
     keys = clean_names(label_names(list(images), class_names, what="Key {row} of the dict"))
-    found: list[Any] = []
+    photos: list[Any] = []
     names: list[str] = []
     for name, some in zip(keys, map(many, images.values()), strict=True):
         if not len(some):
             raise DataError(f"The class {name!r} has no images in the dict. Add some, or remove the class.")
-        found += some
+        photos += some
         names += [name] * len(some)
     table = TableNames("The dict", "the dict", "image", Path.cwd())
-    return photos_of_rows(found, names, table, content=content, order=class_names or keys)
+    return photos_of_rows(photos, names, table, content=content, order=class_names or keys)
 
 
 def _drawn(
@@ -252,9 +252,9 @@ def training_set(
     class_names: Sequence[str] | None = None,
     fewest: int = 2,
 ) -> LabelledPhotos:
-    """Return what ``labelled_photos`` finds for training, each picture once; of lists, too, a draw of shots.
+    """Return what ``labelled_photos`` gives for training, each picture once; of lists, too, a draw of shots.
 
-    The classes are in the order of ``class_names``, or in that in which they first came; ``fewest`` there must be.
+    The classes are in the order of ``class_names``, or in order of appearance; there must be at least ``fewest``.
     ``content`` is for files of a folder or table, as in ``read_folder``.
 
     Raises:
@@ -264,18 +264,18 @@ def training_set(
     if labels is None:
         source = _source(images, "train", class_names, content)
         drawn = _drawn(source, shots, seed=seed, allow_fewer=allow_fewer)
-        found = distinct_photos(drawn.photos, drawn.names, drawn.hashes, skipped=drawn.skipped)
+        distinct = distinct_photos(drawn.photos, drawn.names, drawn.hashes, skipped=drawn.skipped)
     else:
-        found = distinct_photos(*labelled_photos(images, labels, split="train", class_names=class_names))
-    there = clean_names(found.class_names if class_names is None else class_names)
-    names = found.names
+        distinct = distinct_photos(*labelled_photos(images, labels, split="train", class_names=class_names))
+    there = clean_names(distinct.class_names if class_names is None else class_names)
+    names = distinct.names
     if class_names is not None:
         names = spelled_as(names, there)
         _check_all_there(names, there)
     if len(there) < fewest:
         only = f"All images are of one class, {there[0]!r}"
         raise DataError(f"{only}. Training needs two or more classes. For prediction with one class, use zero_shot.")
-    data = replace(found, labels=tuple(map(there.index, names)), class_names=there)
+    data = replace(distinct, labels=tuple(map(there.index, names)), class_names=there)
     return data if labels is None or shots is None else data.draw(shots, seed=seed, allow_fewer=allow_fewer)
 
 

@@ -26,13 +26,13 @@ def content_hash(path: Path) -> str:
     """Return the hash of the decoded picture of a file.
 
     Raises:
-        ImageError: it is no picture that can be read.
+        ImageError: it is not a readable picture.
     """
     return load_image(path).sha256
 
 
 def in_words(place: Path | int) -> str:
-    """Return what a sentence calls a file, or a row of a data set."""
+    """Return the name of a file, or of a row of a data set, in a sentence."""
     return f"row {place}" if isinstance(place, int) else str(place)
 
 
@@ -60,14 +60,14 @@ class Labelled:
         """Return the indices of each class's photos, ordered by a hash of the seed and the photo's key.
 
         Args:
-            keys: n; where they do not change, nor does the draw, and one of fewer shots is part of one of more.
+            keys: n; the same keys give the same draw, and a draw of fewer shots is part of one of more.
             place: where the photos are, for messages.
 
         Raises:
-            DataError: no number of shots, or a class with too few photos.
+            DataError: an invalid number of shots, or a class with too few photos.
         """
         if not isinstance(shots, SupportsIndex):
-            raise DataError(f"{shots!r} shots were requested; this must be a whole number.")
+            raise DataError(f"{shots!r} shots were requested; this must be an integer.")
         if shots < 1:
             raise DataError(f"{shots} shots were requested; the minimum is 1.")
         members: list[list[int]] = [[] for _ in self.class_names]
@@ -150,7 +150,7 @@ class LabelledPhotos(Labelled):
         if empty:
             raise DataError(
                 f"All photos of {listed(empty)} were drawn for training, so none are left for testing. Draw fewer "
-                "shots, add photos, or put the test photos into a folder of their own (train/ and test/)."
+                "shots, add photos, or put the test photos into a separate folder (train/ and test/)."
             )
         return left
 
@@ -179,7 +179,7 @@ def read_files(
     """Return the files that are readable images, in the order of their classes; a picture counts once.
 
     Args:
-        files: path, class name, and what messages say behind the path, each opened once however often it is named.
+        files: path, class name, and text that follows the path in messages; a file that is named twice is opened once.
         class_names: K names, among them those of all files.
 
     Raises:
@@ -200,8 +200,8 @@ def read_files(
             if digest is not None:
                 yield path, name, digest, f"{path}{remark}"
 
-    found = _gathered(readable(), class_names, skipped)
-    return found.take(sorted(range(len(found)), key=found.labels.__getitem__))
+    photos = _gathered(readable(), class_names, skipped)
+    return photos.take(sorted(range(len(photos)), key=photos.labels.__getitem__))
 
 
 def distinct_photos(
@@ -214,8 +214,8 @@ def distinct_photos(
     """Return photos with class names, each picture once: a second copy could be held out from the first.
 
     Args:
-        hashes: of the photos, where they are known; else each is decoded for its own.
-        class_names: K names, among them those of all photos; None is their own, in the order in which they first come.
+        hashes: of the photos, where they are known; else each photo is decoded for its hash.
+        class_names: K names, among them those of all photos; None takes the photos' names, in order of appearance.
 
     Raises:
         DataError: one picture with two class names.
@@ -230,11 +230,11 @@ def _gathered(
     class_names: Iterable[str],
     skipped: Sequence[tuple[Path | int, str]],
 ) -> LabelledPhotos:
-    """Photos, each with its class name, content hash and place; the first of each picture stays."""
-    kept: dict[str, tuple[PhotoSource, str, str]] = {}
+    """Photos, each with its class name, content hash and place; of equal pictures the first remains."""
+    distinct: dict[str, tuple[PhotoSource, str, str]] = {}
     copies: list[tuple[PhotoSource, PhotoSource]] = []
     for photo, name, digest, place in photos:
-        first, first_name, first_place = kept.setdefault(digest, (photo, name, place))
+        first, first_name, first_place = distinct.setdefault(digest, (photo, name, place))
         if isinstance(photo, Path) and photo != first:
             copies.append((first, photo))
         if first_name != name:
@@ -244,9 +244,9 @@ def _gathered(
             )
     number = {name: k for k, name in enumerate(class_names)}
     return LabelledPhotos(
-        photos=tuple(photo for photo, _, _ in kept.values()),
-        hashes=tuple(kept),
-        labels=tuple(number[name] for _, name, _ in kept.values()),
+        photos=tuple(photo for photo, _, _ in distinct.values()),
+        hashes=tuple(distinct),
+        labels=tuple(number[name] for _, name, _ in distinct.values()),
         class_names=tuple(number),
         skipped=tuple(skipped),
         copies=tuple(copies),

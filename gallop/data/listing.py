@@ -1,4 +1,4 @@
-"""Labelled images that nobody has opened: listed files, and the rows of tables and data sets."""
+"""Labelled images that are not opened yet: listed files, and the rows of tables and data sets."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def _draw(
 ) -> LabelledPhotos:
     """Draw exactly ``shots`` images of each class, and open nothing else.
 
-    What is no readable image, or a picture that has been drawn already, is put on ``skipped``, and the next of its
-    class takes its place.
+    An image that cannot be read, or a picture that has been drawn already, is added to ``skipped``, and the next of its
+    class is drawn instead.
 
     Args:
         keys, place: of image i what orders the draw, and what messages and ``skipped`` call it.
         opened: gives image i as ``LabelledPhotos`` has it, and the hash of its picture, or raises ImageError.
-        where: what messages say behind a number of images.
+        where: text that follows a number of images in messages.
     """
     waiting = data.in_order_of_draw(keys, shots, seed=seed, allow_fewer=allow_fewer, place=where)
     first: dict[str, int] = {}
@@ -60,11 +60,11 @@ def _draw(
         others = (why for i, why in skipped.items() if data.labels[i] == label)
         left_out = "".join(f" (others were skipped, for example: {why.rstrip('.')})" for why in islice(others, 1))
         check_enough(data.class_names[label], len(chosen), shots, allow_fewer, where, left_out)
-    found = [image for _, chosen in drawn for image in chosen]
+    taken = [image for _, chosen in drawn for image in chosen]
     return LabelledPhotos(
-        photos=tuple(photo for _, photo, _ in found),
-        hashes=tuple(digest for _, _, digest in found),
-        labels=tuple(data.labels[i] for i, _, _ in found),
+        photos=tuple(photo for _, photo, _ in taken),
+        hashes=tuple(digest for _, _, digest in taken),
+        labels=tuple(data.labels[i] for i, _, _ in taken),
         class_names=data.class_names,
         skipped=tuple((place(i), why) for i, why in skipped.items()),
     )
@@ -72,11 +72,11 @@ def _draw(
 
 @dataclass(frozen=True)
 class Listing(Labelled):
-    """Labelled files that nobody has opened: ``LabelledPhotos`` know the content of every picture, a listing its name.
+    """Labelled files that are not opened yet: ``LabelledPhotos`` know the content of every picture, a listing its name.
 
     This is why there are two types. ImageNet has 1.3 million files; to decode them all for 16 a class would take hours.
     So ``draw`` orders the files of each class by a hash of the seed and the path below ``root``, and opens those it
-    draws: another draw than that of the same photos when their content is known, with another fingerprint.
+    draws: a different draw from that of the same photos when their content is known, with a different fingerprint.
 
     Attributes:
         root: folder of the photos.
@@ -97,15 +97,15 @@ class Listing(Labelled):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return SHA-256 over files below ``root`` and labels, whatever their order; it says that it is a listing's."""
+        """Return SHA-256 over files below ``root`` and labels, whatever their order; marked as that of a listing."""
         return f"listed {data_fingerprint(self.files, self.names)}"
 
     def draw(self, shots: int, *, seed: int = 0, allow_fewer: bool = False) -> LabelledPhotos:
         """Return exactly ``shots`` images of each class. Only what is drawn is opened, and it comes with its hashes.
 
         The draw depends on the seed and on the paths below ``root`` alone, so it is the same on every machine, and a
-        draw of fewer shots is part of a draw of more. A file that is no readable image, or a picture that has been
-        drawn already, is put on ``skipped``, and the next of its class takes its place.
+        draw of fewer shots is part of a draw of more. A file that is not a readable image, or a picture that has been
+        drawn already, is added to ``skipped``, and the next of its class is drawn instead.
 
         Raises:
             DataError: a class with fewer images (with ``allow_fewer`` what is there is taken), or one with none.

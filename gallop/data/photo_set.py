@@ -1,4 +1,4 @@
-"""A set of labelled photos in its parts, whether its folders were read or it was found by its name and listed."""
+"""A set of labelled photos in its parts, whether its folders were read or it was opened by its name and listed."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from gallop.data.labelled import LabelledPhotos
 from gallop.data.listing import Listing
 
 NOTHING = Listing(Path())
-"""A part that a set has not."""
+"""A part that a set does not have."""
 
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photos to learn from and to be asked about. A part that it has not is empty.
+    """Photos to learn from and to be asked about. A part that is missing is empty.
 
-    Of a folder that was read every picture is known by its content, and so are draws and fingerprints. Of a listed set
-    no file is opened before somebody needs it: its fingerprint is over paths below its own folder and class names, so
-    that it is found again wherever the set lies; what is in the files, its publisher answers for.
+    After a folder was read, draws and fingerprints depend on the content of every picture. Of a listed set no file is
+    opened before it is needed: its fingerprint is over paths below its folder and class names, so that it is the same
+    wherever the set lies; the content of the files is up to its publisher.
 
     Attributes:
-        name: ``find_set`` tells what is known of a set that was opened by it.
+        name: ``find_set`` returns what is known of a set that was opened by it.
         train, test, val: photos with labels. Those of a set by name have one class list; a variant of ImageNet has
             ``test`` alone. Draw shots with ``train.draw(16, seed=0)``.
         class_ids: synsets, in the order of the test photos' classes; empty where only names tell classes.
         photos: of a set of unknown things, all of it, without labels.
         folder: that of its photos.
         split: where the division comes from, such as "CoOp's split".
-        whole: how many classes the set has that goes by this name; None for a folder, which is what it is.
+        expected_classes: how many classes the published set of this name has; None for a folder.
     """
 
     name: str
@@ -41,7 +41,7 @@ class PhotoSet:
     photos: LabelledPhotos | Listing = NOTHING
     folder: Path = Path()
     split: str = ""
-    whole: int | None = None
+    expected_classes: int | None = None
     _draws: dict[tuple[int, int], LabelledPhotos] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
@@ -51,8 +51,8 @@ class PhotoSet:
 
     @property
     def incomplete(self) -> bool:
-        """Return whether it has other classes than the set whose name it bears."""
-        return self.whole not in (None, len(self.test.class_names))
+        """Return whether it has fewer or more classes than the published set of its name."""
+        return self.expected_classes not in (None, len(self.test.class_names))
 
     @cached_property
     def fewest(self) -> tuple[int, str]:
@@ -77,12 +77,12 @@ class PhotoSet:
             if more is None:
                 self._draws[shots, seed] = self.train.draw(shots, seed=seed)
             else:
-                found = self._draws[more, seed]
-                self._draws[shots, seed] = found.take([i for i in range(len(found)) if i % more < shots])
+                larger = self._draws[more, seed]
+                self._draws[shots, seed] = larger.take([i for i in range(len(larger)) if i % more < shots])
         return self._draws[shots, seed]
 
     def drawn(self, shots: int, seed: int) -> str:
-        """Return the fingerprint of a draw. With shots and seed beside it, a listed set's is that of all it is drawn
+        """Return the fingerprint of a draw; for a listed set, which records shots and seed too, that of all it is drawn
         from.
         """
         if shots == 0 or isinstance(self.train, LabelledPhotos):

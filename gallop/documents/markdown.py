@@ -1,4 +1,4 @@
-"""Text of strangers inside Markdown: in a sentence, in a line, in a table. HTML's own rules come with the templates."""
+"""Text of strangers inside Markdown: in a sentence, in a line, in a table. HTML is escaped by the templates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
 def plain_markdown(text: str) -> str:
-    r"""Return text inside Markdown: shown as it is, nothing of it is a command.
+    r"""Return text inside Markdown: shown as it is, without any markup.
 
     >>> print(plain_markdown("*a* [b]"))
     \*a\* \[b\]
@@ -20,7 +20,7 @@ def plain_markdown(text: str) -> str:
 
 
 def markdown_line(text: str) -> str:
-    r"""Return one line of Markdown without HTML, links or cell borders of its own, to be read unrendered too.
+    r"""Return one line of Markdown without HTML, links or cell borders, to be read unrendered too.
 
     >>> print(markdown_line("**a** | <b>"))
     **a** \| &lt;b>

@@ -94,7 +94,7 @@ def hub_card(
     """
     from huggingface_hub import EvalResult, ModelCardData
 
-    photos, results, measured = data_set or "photos kept for testing", [], []
+    photos, results, measured = data_set or "test photos", [], []
     if tested is not None:
         result = EvalResult(
             task_type=_TASK,
@@ -105,8 +105,8 @@ def hub_card(
             metric_name="Accuracy (top-1)",
         )
         low, high = tested.interval
-        share = f"{tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
-        results, measured = [result], [f"Accuracy on {photos}: {tested.right} of {tested.of}, {share}"]
+        proportion = f"{tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
+        results, measured = [result], [f"Accuracy on {photos}: {tested.right} of {tested.of}, {proportion}"]
     name = classifier.model_.backbone.name
     facts = ModelCardData(
         library_name=LIBRARY,
@@ -127,7 +127,7 @@ def hub_card(
 
 
 def _phrases(training: TrainConfig, method: MethodConfig) -> list[str]:
-    """A phrase for every setting that has no sentence of its own in the card."""
+    """A phrase for every setting without a sentence in the card."""
     return [
         about.phrase(getattr(config, name))
         for config in (training, method)

@@ -1,7 +1,7 @@
 """Jinja2 templates, each beside the module that knows its facts: ``export/report.html.j2`` for ``export/report.py``.
 
-Whatever a template prints is escaped, by the rules of HTML or of Markdown as its name says; what it forgets to be
-given is an error.
+All that a template prints is escaped, by the rules of HTML or of Markdown as its name says; a missing value is an
+error.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         shots: images a class drawn by ``fit``, by the seed and what is on them; None takes all.
         allow_fewer: take what there is where a class has fewer than ``shots``.
         cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
-            ``FeatureCache(folder, kept=torch.float32)`` rounds no feature to half precision, as the others do.
+            ``FeatureCache(folder, dtype=torch.float32)`` rounds no feature to half precision, as the others do.
         warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
         device: "auto", "cpu" or "cuda"; it and ``regions`` are for a backbone given by its name.
         regions: kind of a ViT's region features: "value" or another of ``REGION_KINDS``, as for ``load_backbone``.

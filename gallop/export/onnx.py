@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from gallop.backbones.vision import GivenFeatures, closer_grid, look_closer
+from gallop.backbones.vision import GivenFeatures, encode_larger, scaled_grid
 from gallop.config import HEADS
 from gallop.core.cosines import global_cosines
 from gallop.core.scores import class_probabilities
@@ -173,7 +173,7 @@ class Answering(nn.Module):
     def looked(self, pixels: Sequence[Tensor]) -> list[Seen]:
         """Return what each look is answered from."""
         # All windows of a second look at once: so many encoders one after the other make a file that nobody can build.
-        finer = [look_closer(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
+        finer = [encode_larger(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
         each = zip(pixels, (self._vision(pixels[0]), *finer), strict=True)
         features = [ImageFeatures(*found, extras=self._extras_of(look)) for look, found in each]
         maps = {name: branch(features, len(features)) for name, branch in self._branches.items()}
@@ -187,7 +187,7 @@ class Answering(nn.Module):
         ]
 
     def _extras_of(self, pixels: Tensor) -> dict[str, Tensor]:
-        grid = closer_grid(self._vision.grid, pixels.shape[-1] / self._size)
+        grid = scaled_grid(self._vision.grid, pixels.shape[-1] / self._size)
         return {extra.name: extra.of(pixels, grid) for extra in self._extras}
 
     def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:

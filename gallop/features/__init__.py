@@ -1,1 +1,1 @@
-"""Photos in, features out: views of each, encoded once and kept in memory or on disk."""
+"""Photos in, features out: views of each, encoded once and stored in memory or on disk."""

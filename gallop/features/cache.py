@@ -1,8 +1,8 @@
-"""Image features, and where they are kept, so that no view of a photo passes the image encoder twice.
+"""Image features, and where they are stored, so that no view of a photo passes the image encoder twice.
 
 A cache maps a key (photo, view, image encoder, number format) to the features of one view. There are two, with the same
-two methods: ``FeatureCache`` on disk, for trainings that come again, and ``MemoryCache``, for an app that may write
-nobody's photos to disk.
+two methods: ``FeatureCache`` on disk, for trainings that are repeated, and ``MemoryCache``, for an app that must not
+write its visitors' photos to disk.
 
 Shapes: B images, R regions, V region width, D joint width.
 """
@@ -29,11 +29,11 @@ from gallop.backbones import Backbone
 from gallop.runtime.writing import clear_drafts, write_quickly
 
 STORED_DTYPE = torch.float16
-"""The format in which features are kept, in memory and on disk, where a cache says no other.
+"""The format in which features are stored, in memory and on disk, unless a cache names another.
 
 It rounds a value by up to 5e-4 of it. That moves a step's gradients by 1e-4 of theirs, and those of local prompts by up
 to 6e-3, where regions are so alike that another one enters a top-k (with ``mini`` on 100 flowers, 0.2 to 0.5% of them).
-A cache that keeps ``torch.float32`` rounds nothing and takes twice the room.
+A cache that stores ``torch.float32`` rounds nothing and takes twice the room.
 """
 
 DEFAULT_CACHE_BYTES = 4 * 2**30
@@ -45,7 +45,7 @@ class ImageFeatures:
     """Features of B images, not normalised: ``global_`` (B, D) and ``regions`` (B, R, V) of the first look at them.
 
     Attributes:
-        more: those of further looks at larger sizes, each with regions of its own.
+        more: those of further looks at larger sizes, each with its regions.
         extras: further features of this look's regions, (B, R, E) by name, where a branch asks for some.
     """
 
@@ -61,20 +61,20 @@ class ImageFeatures:
         return self._each(lambda tensor: tensor[images])
 
     def to(self, device: torch.device) -> ImageFeatures:
-        """On a device, in the format they were kept in."""
+        """On a device, in the format they were stored in."""
         on_its_way = device.type != "cpu"  # what comes back from a GPU must be there before it is read
         return self._each(lambda tensor: tensor.to(device, non_blocking=on_its_way))
 
-    def rounded(self, kept: torch.dtype = STORED_DTYPE) -> ImageFeatures:
-        """Return the features in the format in which they are kept."""
-        return self._each(lambda tensor: tensor.to(kept))
+    def rounded(self, dtype: torch.dtype = STORED_DTYPE) -> ImageFeatures:
+        """Return the features in the format in which they are stored."""
+        return self._each(lambda tensor: tensor.to(dtype))
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> ImageFeatures:
         more, extras = tuple(look._each(change) for look in self.more), {k: change(v) for k, v in self.extras.items()}
         return ImageFeatures(change(self.global_), change(self.regions), more, extras)
 
     def copied(self) -> ImageFeatures:
-        """Return them in memory of their own."""
+        """Return a copy that shares no memory with these."""
         return self._each(torch.clone)
 
     @property
@@ -89,7 +89,7 @@ class ImageFeatures:
 
     @staticmethod
     def of_looks(looks: Sequence[ImageFeatures]) -> ImageFeatures:
-        """Return what one look or several found of the same images."""
+        """Return the features of one look or several at the same images."""
         first, *more = looks
         return replace(first, more=tuple(more)) if more else first
 
@@ -121,21 +121,21 @@ class Cache(Protocol):
     """What is asked of a cache; a key is what ``feature_key`` gives.
 
     Attributes:
-        kept: the format in which it keeps features.
+        dtype: the format in which it stores features.
     """
 
-    kept: torch.dtype
+    dtype: torch.dtype
 
     def get(self, key: str) -> ImageFeatures | None:
         """Return the features of one look at one view (B = 1) in that format, or None."""
 
     def put(self, key: str, features: ImageFeatures) -> None:
-        """Keep one view (B = 1), in that format, if there is room."""
+        """Store one view (B = 1), in that format, if there is room."""
 
 
-def feature_key(backbone: Backbone, content: str, view: str, kept: torch.dtype = STORED_DTYPE) -> str:
-    """Return text that differs with a photo's content, image encoder, view, and how features are computed and kept."""
-    text = f"{content}|{view}|{backbone.preprocess.key()}|{kept}"
+def feature_key(backbone: Backbone, content: str, view: str, dtype: torch.dtype = STORED_DTYPE) -> str:
+    """Return text that differs with content, image encoder, view, and how features are computed and stored."""
+    text = f"{content}|{view}|{backbone.preprocess.key()}|{dtype}"
     if backbone.feature_format != "fp32":
         text += f"|{backbone.feature_format}"
     return f"{backbone.vision_fingerprint[:16]}/{hashlib.sha256(text.encode()).hexdigest()[:40]}"
@@ -145,20 +145,19 @@ class FeatureCache:
     """Features of single views on disk, each in a file that is mapped into memory when read.
 
     Finite features alone are written, and beside them a checksum over their key and their bytes. An entry that does not
-    agree with its own is damaged: it counts as none, so it is encoded again and replaced. The first is named in a
-    warning.
+    match its checksum is damaged: it is ignored, encoded again and replaced. The first one is named in a warning.
 
     Args:
         root: folder; made when first written. ``default_cache_folder()`` is the usual one.
         max_bytes: nothing more is written above this size; what does not fit is computed again when needed.
-        kept: ``torch.float16``, or ``torch.float32`` for what a training must not round; one folder may hold both.
+        dtype: ``torch.float16``, or ``torch.float32`` for what a training must not round; one folder may hold both.
     """
 
-    def __init__(self, root: Path, max_bytes: int = DEFAULT_CACHE_BYTES, kept: torch.dtype = STORED_DTYPE) -> None:
+    def __init__(self, root: Path, max_bytes: int = DEFAULT_CACHE_BYTES, dtype: torch.dtype = STORED_DTYPE) -> None:
         self.root = Path(root)
         self.max_bytes = max_bytes
-        self.kept = kept
-        self.full = False  # the last view that it was given found no room, or the disk refused it
+        self.dtype = dtype
+        self.full = False  # the last view that it was given did not fit, or the disk refused it
         for folder in self.root.glob("*/"):
             clear_drafts(folder)
         self._bytes = sum(_size(file) for file in self.root.glob("*/*.safetensors"))
@@ -170,7 +169,7 @@ class FeatureCache:
         return self.root / f"{key}.safetensors"
 
     def get(self, key: str) -> ImageFeatures | None:
-        """Return the features of one view (B = 1), or None; a damaged file counts as none."""
+        """Return the features of one view (B = 1), or None, as for a damaged file."""
         path = self.path(key)
         try:
             if not path.is_file():  # opening a pipe would wait for ever
@@ -178,9 +177,9 @@ class FeatureCache:
             with safe_open(path, framework="pt") as file:
                 written = (file.metadata() or {}).get(_CHECKSUM)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            found = ImageFeatures(tensors.pop("global"), tensors.pop("regions"), extras=tensors)
-            if _checksum(key, found) == written:
-                return found
+            features = ImageFeatures(tensors.pop("global"), tensors.pop("regions"), extras=tensors)
+            if _checksum(key, features) == written:
+                return features
         except FileNotFoundError:  # another process has just cleared the cache
             return None
         except (OSError, SafetensorError, KeyError):
@@ -195,23 +194,23 @@ class FeatureCache:
         return None
 
     def put(self, key: str, features: ImageFeatures) -> None:
-        """Keep one view, unless the cap is reached or the disk refuses (told once): no cache stops a training."""
-        kept, path = features.rounded(self.kept), self.path(key)
+        """Store one view, unless the cap is reached or the disk refuses (one warning): no cache stops a training."""
+        stored, path = features.rounded(self.dtype), self.path(key)
         room = self.max_bytes - self._bytes + _size(path)
-        self.full = self._refused or kept.bytes > room
-        # A sum is no number where one of its terms is none; asked of each of them, it takes ten times as long.
-        finite = all(bool(torch.isfinite(t.sum(dtype=torch.float32))) for t in kept.tensors.values())
+        self.full = self._refused or stored.bytes > room
+        # A sum is not finite where one of its terms is not; to check each term takes ten times as long.
+        finite = all(bool(torch.isfinite(t.sum(dtype=torch.float32))) for t in stored.tensors.values())
         if self.full or not finite:  # half precision may overflow
             return
-        tensors = {name: tensor.contiguous() for name, tensor in kept.tensors.items()}
+        tensors = {name: tensor.contiguous() for name, tensor in stored.tensors.items()}
         try:
-            write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, kept)}))
+            write_quickly(path, save(tensors, metadata={_CHECKSUM: _checksum(key, stored)}))
         except OSError as error:
             self._refused = self.full = True
             why = f"No more features are cached in {self.root} ({error.strerror}), so they are encoded again each time."
             warnings.warn(f"{why} Free some space there, or set GALLOP_CACHE to a different folder.", stacklevel=2)
             return
-        self._bytes = self.max_bytes - room + kept.bytes
+        self._bytes = self.max_bytes - room + stored.bytes
 
 
 _CHECKSUM = "crc32"
@@ -219,61 +218,61 @@ _CHECKSUM = "crc32"
 
 
 def _checksum(key: str, features: ImageFeatures) -> str:
-    found = zlib.crc32(key.encode())
+    checksum = zlib.crc32(key.encode())
     for tensor in features.tensors.values():
-        found = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, found)
-    return f"{found:08x}"
+        checksum = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, checksum)
+    return f"{checksum:08x}"
 
 
 class MemoryCache:
-    """Features of single views in memory; above ``max_bytes`` those that were used longest ago go. Thread-safe.
+    """Features of single views in memory; above ``max_bytes`` the least recently used are dropped. Thread-safe.
 
-    One cache may serve many classifiers, as those of all visitors of an app. It is lost with the process.
+    One cache may serve many classifiers, such as those of all visitors of an app. It is lost with the process.
 
     Attributes:
         bytes: of all that it holds.
     """
 
-    def __init__(self, max_bytes: int = DEFAULT_MEMORY_BYTES, kept: torch.dtype = STORED_DTYPE) -> None:
+    def __init__(self, max_bytes: int = DEFAULT_MEMORY_BYTES, dtype: torch.dtype = STORED_DTYPE) -> None:
         self.max_bytes = max_bytes
-        self.kept = kept
-        self._kept: OrderedDict[str, ImageFeatures] = OrderedDict()  # the one used longest ago first
+        self.dtype = dtype
+        self._views: OrderedDict[str, ImageFeatures] = OrderedDict()  # the least recently used first
         self.bytes = 0
         self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: object) -> MemoryCache:
-        # A store, not a value: scikit-learn's clone copies a classifier's settings, and the copy shall find the same.
+        # A store, not a value: scikit-learn's clone copies a classifier's settings, and the copy uses the same store.
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        return MemoryCache, (self.max_bytes, self.kept)  # likewise: another process has a store of its own
+        return MemoryCache, (self.max_bytes, self.dtype)  # empty: another process has a separate store
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._views)
 
     def get(self, key: str) -> ImageFeatures | None:
         """Return the features of one view (B = 1), or None."""
         with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-            return found
+            features = self._views.get(key)
+            if features is not None:
+                self._views.move_to_end(key)
+            return features
 
     def put(self, key: str, features: ImageFeatures) -> None:
-        """Keep one view as the one used last; a view larger than the whole cache is not kept."""
-        copy = features.rounded(self.kept).copied()  # a row of a batch would keep the whole batch alive
+        """Store one view as the one used last; a view larger than the cache is not stored."""
+        copy = features.rounded(self.dtype).copied()  # a row of a batch would hold the entire batch in memory
         with self._lock:
             self._drop(key)
             if copy.bytes > self.max_bytes:
                 return
-            self._kept[key] = copy
+            self._views[key] = copy
             self.bytes += copy.bytes
             while self.bytes > self.max_bytes:
-                self._drop(next(iter(self._kept)))
+                self._drop(next(iter(self._views)))
 
     def _drop(self, key: str) -> None:
-        """The lock is held."""
-        gone = self._kept.pop(key, None)
+        """Remove one view; the caller holds the lock."""
+        gone = self._views.pop(key, None)
         if gone is not None:
             self.bytes -= gone.bytes
 
@@ -286,7 +285,7 @@ def _size(file: Path) -> int:
 
 
 def open_cache(where: str | os.PathLike[str] | bool | Cache | None) -> Cache | None:
-    """Return the cache in a folder; in the default one for None or True; none for False; a cache as it is."""
+    """Return the cache in a folder; in the default one for None or True; None for False; a cache as it is."""
     if where is False:
         return None
     if where is None or where is True:
@@ -295,8 +294,8 @@ def open_cache(where: str | os.PathLike[str] | bool | Cache | None) -> Cache | N
 
 
 def format_of(cache: Cache | None) -> torch.dtype:
-    """Return the format in which features are kept that go through a cache, or through none."""
-    return STORED_DTYPE if cache is None else cache.kept
+    """Return the format in which features are stored, with a cache or without one."""
+    return STORED_DTYPE if cache is None else cache.dtype
 
 
 def default_cache_folder() -> Path:

@@ -1,7 +1,7 @@
-"""Content hashes of photo files, remembered by the files' bytes: what is not drawn is decoded once on a machine.
+"""Content hashes of photo files, remembered by the files' bytes: a photo is decoded for its hash once on a machine.
 
 A draw orders the photos of a class by the content of their pixels, so that it depends on no name and no packing. To
-know it of a whole folder for a few shots, all would be decoded at every training; to read their bytes takes far less.
+draw a few shots from a folder, every training would decode all of its photos; to read their bytes takes far less.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from gallop.runtime.reading import read_bytes
 from gallop.runtime.writing import append_quickly
 
 CONTENTS_BYTES = 32 * 2**20
-"""Of a file of hashes, some 290,000 photos; what is beyond them is decoded each time."""
+"""Size of a file of hashes, some 290,000 photos; any more are decoded each time."""
 
 _LIBRARIES = ("jpg", "libjpeg_turbo", "zlib", "zlib_ng", "libtiff", "webp", "littlecms2")
 
 
 class KnownContents:
-    """What the files were decoded to that this machine has seen.
+    """Content hashes of the files that this machine has decoded before.
 
     A line is the hash of a file's bytes, that of its content, and a checksum over both: one that is damaged, or was cut
-    off as a disk was full, is as if it were not there. There is a file for each decoder, since another version of
+    off because the disk was full, is ignored. There is a file for each decoder, since another version of
     Pillow, of one of its libraries or of ``gallop.images`` may make other pixels of the same bytes.
 
     Args:
         folder: that of the feature cache; ``contents`` in it is made when the first photo is remembered.
-        decoded: is given the photos that had to be decoded, for whoever wants their pixels, too.
+        decoded: called with each photo that had to be decoded, for callers that need its pixels too.
     """
 
     def __init__(self, folder: Path, decoded: Callable[[Photo], object] = lambda photo: None) -> None:
@@ -49,15 +49,15 @@ class KnownContents:
         self._room = CONTENTS_BYTES
 
     def sha256(self, path: Path) -> str:
-        """Return ``content_hash`` of a file, which is decoded only where nobody has decoded the same bytes before.
+        """Return ``content_hash`` of a file, which is decoded only if the same bytes were never decoded before.
 
         Raises:
-            ImageError: it is no picture that can be read.
+            ImageError: it is not a readable picture.
         """
         try:
             data = read_bytes(path, DEFAULT_LIMITS.max_bytes)
         except OSError:
-            return content_hash(path)  # says in a sentence what is wrong
+            return content_hash(path)  # raises an error that says what is wrong
         key = hashlib.sha256(data).hexdigest()[:40]
         if key not in self._known:
             photo = load_image(data, name=path.name)
@@ -86,14 +86,14 @@ class KnownContents:
             return
         try:
             append_quickly(self._path, line)
-        except OSError:  # who reads photos is not stopped, nor told: a cache of features on the same disk tells
+        except OSError:  # reading continues without a warning: the feature cache on the same disk gives one
             self._room = 0
 
 
 class EncodedContents:
-    """``KnownContents`` of photos that are asked about next: what has to be decoded for it is encoded on the way.
+    """``KnownContents`` of photos whose features are needed next: each one that has to be decoded is encoded as well.
 
-    So photos that this machine has not seen are decoded once. ``encode_centres`` finds their features in the cache;
+    So photos that are new to this machine are decoded once. ``encode_centres`` takes their features from the cache;
     once that is full, it decodes and encodes the others itself.
 
     Attributes:
@@ -112,7 +112,7 @@ class EncodedContents:
             self.finish()
 
     def finish(self) -> None:
-        """Encode those that wait for a whole batch."""
+        """Encode the photos that are waiting for a full batch."""
         waiting, self._waiting = self._waiting, []
         for _ in encode_centres(self._backbone, waiting, self._cache, [photo.sha256 for photo in waiting]):
             pass
@@ -124,14 +124,14 @@ def _checksum(key: str, content: str) -> str:
 
 def decoder() -> str:
     """Return a short hash of all that decides which pixels a file is decoded to: code, libraries and processor."""
-    found = hashlib.sha256(f"{PIL.__version__}|{platform.machine()}".encode())
+    digest = hashlib.sha256(f"{PIL.__version__}|{platform.machine()}".encode())
     for library in _LIBRARIES:
-        found.update(f"|{library} {features.version(library)}".encode())
+        digest.update(f"|{library} {features.version(library)}".encode())
     for module in sorted(Path(images.__file__).parent.glob("*.py")):
-        found.update(module.read_bytes())
-    return found.hexdigest()[:16]
+        digest.update(module.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def contents_beside(cache: Cache | None) -> ContentHash:
-    """Return what tells the content of files, remembered beside a cache on disk; without one nothing is kept."""
+    """Return what computes content hashes of files, remembered beside a cache on disk if there is one."""
     return KnownContents(cache.root).sha256 if isinstance(cache, FeatureCache) else content_hash

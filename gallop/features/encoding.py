@@ -1,7 +1,7 @@
-"""Photos to features: centre crops to ask about, and augmented views to learn from. Nothing kept is encoded twice.
+"""Photos to features: centre crops to ask about, and augmented views to learn from. Nothing stored is encoded twice.
 
-The image side is frozen, so a photo (or one augmented view of it) is encoded once at every size that it is looked at,
-and kept in memory while training and in a cache beyond that (``gallop.features.cache``).
+The image side is frozen, so a photo (or one augmented view of it) is encoded once for each look, and its features are
+held in memory while training and in a cache beyond that (``gallop.features.cache``).
 
 Shapes: B images, R regions, V region width, D joint width.
 """
@@ -64,7 +64,8 @@ BATCH = 16
 """Photos that pass the image encoder together: enough to fill two cores, small enough to show progress."""
 
 READERS = 8
-"""The most threads that decode photos for a GPU, which waits for one: that prepares some two hundred a second."""
+"""The most threads that decode photos for a GPU, which would wait for a single one: they prepare some two hundred a
+second."""
 
 _CPU = torch.device("cpu")
 
@@ -72,11 +73,11 @@ T = TypeVar("T")
 KnownPhoto = tuple[Any, str]
 """A photo, and the hash of its content; empty where it is not known."""
 _Prepared = tuple[list[str], list[ImageFeatures | None], list[Tensor]]
-"""Of one look of a batch: the keys, what the cache knows of them, and the pixels of the others."""
+"""Of one look at a batch: the keys, the features that the cache has of them, and the pixels of the others."""
 
 VIEWS_AT_ONCE = 4
-"""Views of a photo that are made when it is decoded: as many as a training keeps by default. The pixels of a batch of
-all would fill the memory where they are many."""
+"""Views of a photo that are made when it is decoded: as many as a training stores by default. With many views, the
+pixels of all of them for a batch would fill the memory."""
 
 
 def with_hashes(sources: Sequence[Any], hashes: Sequence[str] | None) -> list[KnownPhoto]:
@@ -90,16 +91,16 @@ def in_batches(sources: Sequence[T]) -> list[Sequence[T]]:
 
 
 def readers(device: torch.device) -> int:
-    """Return threads that decode photos for an encoder there: one on a CPU, where the encoder needs the cores."""
+    """Return how many threads decode photos for an encoder there: one on a CPU, where the encoder needs the cores."""
     return 1 if device.type == "cpu" else min(os.cpu_count() or 1, READERS)
 
 
 @dataclass(frozen=True)
 class Extra:
-    """Features of regions that a branch wants beside the backbone's, encoded and cached with these.
+    """Features of regions that a branch needs in addition to the backbone's, encoded and cached with these.
 
     Attributes:
-        name: of the features; other numbers have another name, which is part of their key in a cache.
+        name: of the features, part of their key in a cache; features with other values need another name.
         of: pixels (B, 3, H, W), normalised as the backbone takes them, and (rows, columns) -> (B, R, E).
     """
 
@@ -112,8 +113,8 @@ class Sight:
     """What is encoded of a photo.
 
     Attributes:
-        times: how many times the input size it is looked at, once for each; the first is 1.
-        extras: what is encoded of every look beside the backbone's features.
+        times: the size of each look as a multiple of the input size; the first is 1.
+        extras: what is encoded of every look in addition to the backbone's features.
     """
 
     times: tuple[float, ...] = (1.0,)
@@ -123,29 +124,29 @@ class Sight:
         """Return rows and columns of the regions of each look.
 
         Raises:
-            BackboneError: regions of a size have no place in the backbone's grid.
+            BackboneError: regions of a size do not fit the backbone's grid.
         """
         return tuple(backbone.grid_at(times) for times in self.times)
 
     def regions(self, backbone: Backbone) -> int:
-        """Return how many regions a photo has in all looks: what its features take in memory goes with them."""
+        """Return how many regions a photo has in all looks; the memory of its features is proportional to it."""
         return sum(rows * columns for rows, columns in self.grids(backbone))
 
 
 ONCE = Sight()
-"""One look, at the backbone's own input size."""
+"""One look, at the backbone's input size."""
 
 
 def encode_look(backbone: Backbone, pixels: Tensor, extras: Sequence[Extra] = ()) -> ImageFeatures:
-    """Return features of one look, where the backbone is."""
-    whole, regions = backbone.encode_image(pixels)
+    """Return features of one look, on the backbone's device."""
+    global_, regions = backbone.encode_image(pixels)
     grid = backbone.grid_at(pixels.shape[-1] / backbone.preprocess.size) if extras else (0, 0)
-    more = {extra.name: extra.of(pixels.to(whole.device), grid) for extra in extras}
-    return ImageFeatures(whole, regions, extras=more)
+    more = {extra.name: extra.of(pixels.to(global_.device), grid) for extra in extras}
+    return ImageFeatures(global_, regions, extras=more)
 
 
 def encode_looks(backbone: Backbone, pixels: Sequence[Tensor], sight: Sight = ONCE) -> ImageFeatures:
-    """Return features, where the backbone is, of pixels (B, 3, H, W) for each look."""
+    """Return features, on the backbone's device, of pixels (B, 3, H, W) for each look."""
     return ImageFeatures.of_looks([encode_look(backbone, look, sight.extras) for look in pixels])
 
 
@@ -156,7 +157,7 @@ class View:
     Attributes:
         name: for its key.
         pixels: (3, H, W) of a photo with so many times the pixels a side as usual.
-        times: the size that it is looked at; those of the usual size serve every ``detail``.
+        times: the size of the look; views of the usual size serve every ``detail``.
     """
 
     name: str
@@ -165,17 +166,17 @@ class View:
 
 
 @dataclass(frozen=True)
-class KeptViews:
-    """Views of photos, as they are kept: from the cache where they are there, the rest of a batch in one pass a view.
+class ViewEncoder:
+    """Encodes views of photos: it takes those in the cache from there, and the rest of a batch in one pass per view.
 
     Attributes:
-        kept: the format.
+        dtype: the format of the features.
         views: made of a photo when it is decoded, once for all of them.
     """
 
     backbone: Backbone
     cache: Cache | None
-    kept: torch.dtype
+    dtype: torch.dtype
     views: Sequence[View]
     sight: Sight = ONCE
 
@@ -197,18 +198,18 @@ class KeptViews:
         prepared: list[_Prepared] = [([], [], []) for _ in looks]
         for source, content in sources:
             if isinstance(source, EncodedPhoto):
-                for (keys, found, _), look_features in zip(prepared, cycle(self._given(source)), strict=False):
+                for (keys, cached, _), look_features in zip(prepared, cycle(self._given(source)), strict=False):
                     keys.append("")
-                    found.append(look_features)
+                    cached.append(look_features)
                 continue
             known = [self._look_up(content, look) for look in looks] if content else [("", None)]
             if None in (features for _, features in known):
                 photo = load_image(source)
-                if photo.sha256 != content:  # it was not known, or the file has changed since
+                if photo.sha256 != content:  # the hash was not known, or the file has changed since
                     known = [self._look_up(photo.sha256, look) for look in looks]
-            for look, (key, features), (keys, found, missing) in zip(looks, known, prepared, strict=True):
+            for look, (key, features), (keys, cached, missing) in zip(looks, known, prepared, strict=True):
                 keys.append(key)
-                found.append(features)
+                cached.append(features)
                 if features is None:
                     missing.append(look.pixels(photo, look.times))
         return prepared
@@ -220,29 +221,29 @@ class KeptViews:
         return looks
 
     def _look_up(self, content: str, look: View) -> tuple[str, ImageFeatures | None]:
-        """The key of a look, and what the cache has of it."""
+        """The key of a look, and its features where the cache has them."""
         if self.cache is None:
             return "", None
         names = [look.name, *(extra.name for extra in self.sight.extras)]
-        key = feature_key(self.backbone, content, "|".join(names), self.kept)
-        found = self.cache.get(key)
+        key = feature_key(self.backbone, content, "|".join(names), self.dtype)
+        features = self.cache.get(key)
         sizes = prod(self.backbone.grid_at(look.times)), *self.backbone.feature_sizes[1:]
-        if found is None or found.sizes == sizes:
-            return key, found
+        if features is None or features.sizes == sizes:
+            return key, features
         warnings.warn(f"The cached features {key} have a different size. They are encoded again.", stacklevel=2)
         return key, None
 
     def _finish(self, prepared: _Prepared) -> ImageFeatures:
-        keys, found, pixels = prepared
+        keys, known, pixels = prepared
         if pixels:
             encoded = encode_look(self.backbone, torch.stack(pixels), self.sight.extras)
-            fresh = iter(encoded.rounded(self.kept).to(_CPU).split(1))
-            for i, known in enumerate(found):
-                if known is None:
-                    features = found[i] = next(fresh)
+            fresh = iter(encoded.rounded(self.dtype).to(_CPU).split(1))
+            for i, cached in enumerate(known):
+                if cached is None:
+                    features = known[i] = next(fresh)
                     if self.cache is not None:
                         self.cache.put(keys[i], features)
-        return ImageFeatures.cat([features for features in found if features is not None])
+        return ImageFeatures.cat([features for features in known if features is not None])
 
 
 def encode_photos(
@@ -297,16 +298,16 @@ def encode_centres(
     hashes: Sequence[str] | None = None,
     sight: Sight = ONCE,
 ) -> Iterator[ImageFeatures]:
-    """Yield the same as they are kept, rounded and through a cache: for photos that are asked about again.
+    """Yield the same, rounded and through a cache: for photos that are asked about again.
 
     Args:
-        hashes: of the photos' content, where it is known: those of which the cache has all are not decoded.
+        hashes: of the photos' content, where it is known: photos whose looks are all in the cache are not decoded.
     """
 
     def centre(photo: Photo, times: float) -> Tensor:
         return backbone.preprocess.centre(photo.image, times)[0]
 
-    views = KeptViews(backbone, cache, format_of(cache), (View("centre", centre),), sight)
+    views = ViewEncoder(backbone, cache, format_of(cache), (View("centre", centre),), sight)
     return views.encode(in_batches(with_hashes(sources, hashes)))
 
 
@@ -319,16 +320,16 @@ class TrainingViews:
     Args:
         photos: n photos, or files that are read again whenever they are needed, so that a large folder fits.
         hashes: of their content, as for ``encode_centres``.
-        views: kept per photo; 0 streams.
-        cache: of views; all are rounded to the format in which it keeps them.
-        memory_limit: bytes; kept views that would not fit are streamed too, from the cache where it has them.
+        views: stored per photo; 0 streams.
+        cache: of views; all are rounded to the format in which it stores them.
+        memory_limit: bytes; stored views that would not fit are streamed too, from the cache where it has them.
         sight: what is encoded of each view.
 
     Attributes:
         backbone: whose features they are.
         count: views of each photo; 0 where every one is fresh.
-        kept: whether its views are kept in memory.
-        format: in which they are rounded.
+        in_memory: whether its views are held in memory.
+        format: to which they are rounded.
     """
 
     def __init__(
@@ -345,21 +346,21 @@ class TrainingViews:
     ) -> None:
         self.backbone, self._sight = backbone, sight
         if any(isinstance(photo, EncodedPhoto) for photo in photos):
-            views = 1  # of features there are no others
+            views = 1  # features cannot be augmented
         self._photos, self.count, self._seed = with_hashes(photos, hashes), views, seed
         self.format = format_of(cache)
-        # Fresh views are used once each: keeping them would only fill the cache.
+        # Fresh views are used once each: storing them would only fill the cache.
         self._cache = cache if views else None
         values = len(photos) * views * sight.regions(backbone) * backbone.vision.region_width
-        self.kept = 0 < values * self.format.itemsize <= memory_limit
+        self.in_memory = 0 < values * self.format.itemsize <= memory_limit
         self._memory: list[ImageFeatures] = []  # one entry a view, each of all photos
 
     def __len__(self) -> int:
         return len(self._photos)
 
     def encode(self) -> Iterator[int]:
-        """Encode what is kept in memory, yielding how many of the ``len(self) * views`` are done after each batch."""
-        if not self.kept:
+        """Encode the views held in memory, yielding how many of the ``len(self) * views`` are done after each batch."""
+        if not self.in_memory:
             return
         done = 0
         for first in range(0, self.count, VIEWS_AT_ONCE):
@@ -373,9 +374,9 @@ class TrainingViews:
             self._memory += [ImageFeatures.cat(some) for some in parts.values()]
 
     def batch(self, indices: Tensor, epoch: int) -> ImageFeatures:
-        """Return features of photos as epoch ``epoch`` sees them, as they are kept, on the CPU."""
+        """Return features of photos as epoch ``epoch`` sees them, in the stored format, on the CPU."""
         view = epoch % self.count if self.count else epoch
-        if self.kept:
+        if self.in_memory:
             return self._memory[view][indices]
         chosen = [self._photos[i] for i in indices.tolist()]
         return ImageFeatures.cat(list(self._encode([view], chosen)))
@@ -386,4 +387,4 @@ class TrainingViews:
             return self.backbone.preprocess.augment(photo.image, rng, times)
 
         made = [View(f"augmented {self._seed} {view}", partial(pixels, view=view)) for view in views]
-        return KeptViews(self.backbone, self._cache, self.format, made, self._sight).encode(in_batches(photos))
+        return ViewEncoder(self.backbone, self._cache, self.format, made, self._sight).encode(in_batches(photos))

@@ -1,4 +1,4 @@
-"""Features that somebody has already, of any model, in place of photos."""
+"""Features that are known already, of any model, in place of photos."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SIDE = 224
 
 @dataclass(frozen=True)
 class EncodedPhoto(Photo):
-    """A photo whose features (B = 1) are known, so that none is encoded; ``sha256`` is over them.
+    """A photo whose features (B = 1) are known, so that nothing is encoded; ``sha256`` is over them.
 
-    Its picture is what maps are drawn on, all of which the model is taken to have seen: grey where none was given.
+    Its picture is what maps are drawn on, grey where none was given; the model is taken to have seen all of it.
     """
 
     features: ImageFeatures = field(compare=False)
@@ -58,18 +58,18 @@ def as_features(images: Any) -> Any:
     """Return a pair of arrays (B, D) and (B, R, V) as ``ImageFeatures``; anything else as it is.
 
     Raises:
-        DataError: of other numbers of images.
+        DataError: the two are of different numbers of images.
     """
     if not (isinstance(images, tuple) and [getattr(each, "ndim", 0) for each in images] == [2, 3]):
         return images
-    whole, regions = (torch.as_tensor(each).float() for each in images)
-    if len(whole) != len(regions):
-        raise DataError(f"There are features for {len(whole)} images, but regions for {len(regions)}.")
-    return ImageFeatures(whole, regions)
+    global_, regions = (torch.as_tensor(each).float() for each in images)
+    if len(global_) != len(regions):
+        raise DataError(f"There are features for {len(global_)} images, but regions for {len(regions)}.")
+    return ImageFeatures(global_, regions)
 
 
 def given(images: Any) -> Any:
-    """Return features, as ``as_features`` knows them, as encoded photos; anything else as it is.
+    """Return features, as ``as_features`` accepts them, as encoded photos; anything else as it is.
 
     Raises:
         DataError: as there, or features that are not finite.

@@ -1,7 +1,7 @@
-"""Photos that are nearly the same picture: a test on what was learned from tests nothing.
+"""Photos that are nearly the same picture: a test on photos that were learned from tests nothing.
 
-The same picture byte by byte is found by its hash (``gallop.data.duplicates``); this finds it saved again, cut,
-brighter or mirrored, from features that are there anyway.
+``gallop.data.duplicates`` detects the same picture byte by byte, by its hash; this detects one that was saved again,
+cut, brightened or mirrored, from features that are computed anyway.
 
 Shapes: A and B photos, R regions, V region width, D joint width.
 """
@@ -18,27 +18,27 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.features.cache import ImageFeatures
 
-ALIKE_WHOLE, ALIKE_PLACES = 0.94, 0.82
-"""Cosines above which two photos are called the same picture.
+ALIKE_GLOBAL, ALIKE_PLACES = 0.94, 0.82
+"""Cosines of global features and of regions, above which two photos are called the same picture.
 
 Measured on ``mini``, whose scale they are of, with 672 photos of seven sets: of 32,256 pairs of different photos none
 is above either (the most alike, two sketches of an elephant, are at 0.924 and 0.791). Of copies of 175 of them these
-are found: saved as JPEG at quality 90, 75 and 50, 100, 99 and 95 %; cut by 5 and 10 %, 98 and 75 %; a quarter brighter,
-90 %; paler, 100 %; mirrored, 94 %; turned by 5 degrees, 50 %; at half the size, 42 %.
+are detected: saved as JPEG at quality 90, 75 and 50, 100, 99 and 95 %; cut by 5 and 10 %, 98 and 75 %; a quarter
+brighter, 90 %; paler, 100 %; mirrored, 94 %; turned by 5 degrees, 50 %; at half the size, 42 %.
 """
 _MEASURED_ON = "mini"
 _ROWS = 64
 
 
 def tells_copies(backbone: Backbone) -> bool:
-    """Return whether the limits are of this backbone's cosines; those of another have a scale of their own."""
+    """Return whether the limits are of this backbone's cosines; those of another have a different scale."""
     return backbone.name == _MEASURED_ON
 
 
 def alike_groups(features: ImageFeatures, labels: Sequence[int]) -> list[int]:
-    """Return a number for each of A photos, which those of one class share that are nearly the same picture.
+    """Return a group number for each of A photos: those of one class that are nearly the same picture share one.
 
-    So do those that have such photos between them, as the frames of a film.
+    So do those that are linked by such photos, as the frames of a film are.
 
     Args:
         labels: class indices (A,).
@@ -46,9 +46,9 @@ def alike_groups(features: ImageFeatures, labels: Sequence[int]) -> list[int]:
     groups, first = [0] * len(labels), 0
     for label in sorted(set(labels)):
         members = [i for i, other in enumerate(labels) if other == label]
-        own = features[torch.tensor(members)]
-        unit = F.normalize(own.global_.float(), dim=-1)
-        same = (unit @ unit.T > ALIKE_WHOLE) | (_by_place(own.regions, own.regions) > ALIKE_PLACES)
+        some = features[torch.tensor(members)]
+        unit = F.normalize(some.global_.float(), dim=-1)
+        same = (unit @ unit.T > ALIKE_GLOBAL) | (_by_place(some.regions, some.regions) > ALIKE_PLACES)
         count, numbers = connected_components(same.numpy(), directed=False)
         for i, number in zip(members, numbers.tolist(), strict=True):
             groups[i] = first + number
@@ -57,28 +57,28 @@ def alike_groups(features: ImageFeatures, labels: Sequence[int]) -> list[int]:
 
 
 def near_duplicates(first: ImageFeatures, second: ImageFeatures | None = None) -> list[tuple[int, int]]:
-    """Return pairs of photos that are nearly the same picture, as their places in the two sets; the most alike first.
+    """Return pairs of photos that are nearly the same picture, as their indices in the two sets; the most alike first.
 
     Each photo of the second set is compared with the one of the first that it is most alike. They are the same picture
-    where either cosine is above its limit: that of the whole photos, which a mirrored copy keeps, or the mean of those
-    of the same regions, which no other photo of the same thing comes near. Without a second set each photo of the first
-    is compared with those before it.
+    where either cosine is above its limit: that of the global features, which mirroring hardly changes, or the mean of
+    those of the same regions, which is far lower for any other photo of the same thing. Without a second set each photo
+    of the first is compared with those before it.
     """
     if not len(first):
         return []
-    found: list[tuple[float, int, int]] = []
+    pairs: list[tuple[float, int, int]] = []
     asked = first if second is None else second
     for start in range(0, len(asked), _ROWS):
         part, known = asked[start : start + _ROWS], first if second is not None else first[: start + _ROWS]
-        whole, others = (F.normalize(some.global_.float(), dim=-1) for some in (part, known))
+        unit, others = (F.normalize(some.global_.float(), dim=-1) for some in (part, known))
         by_place = _by_place(part.regions, known.regions)
-        above = torch.maximum(whole @ others.T - ALIKE_WHOLE, by_place - ALIKE_PLACES)  # (rows, A)
+        above = torch.maximum(unit @ others.T - ALIKE_GLOBAL, by_place - ALIKE_PLACES)  # (rows, A)
         if second is None:
             above = above.where(torch.ones_like(above).tril(start - 1) > 0, -1)
         for row, best in enumerate(above.argmax(dim=1).tolist()):
             if above[row, best] > 0:
-                found.append((float(above[row, best]), best, start + row))
-    return [(one, other) for _, one, other in sorted(found, key=lambda pair: -pair[0])]
+                pairs.append((float(above[row, best]), best, start + row))
+    return [(one, other) for _, one, other in sorted(pairs, key=lambda pair: -pair[0])]
 
 
 def _by_place(rows: Tensor, known: Tensor) -> Tensor:

@@ -37,31 +37,31 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
 
     HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and must be reported.
 
-    Hidden files and folders, ``__MACOSX`` and whatever is not a regular file are skipped; nothing is opened. A link to
-    nothing is among them too: it is a photo that somebody has not fetched, and must be reported. So is a folder that
-    cannot be listed. Links to folders are followed as ``walk_photos`` does.
+    Hidden files and folders, ``__MACOSX`` and all that is not a regular file are skipped; nothing is opened. A link to
+    nothing is listed too: it is a photo that was not fetched, and must be reported. So is a folder that cannot be read.
+    Links to folders are followed as ``walk_photos`` does.
 
     Raises:
         NotADirectoryError: ``folder`` is not a folder.
     """
     if not os.path.isdir(folder):
         raise NotADirectoryError(f"{printable_name(str(folder))} is not a folder: give a folder that contains images.")
-    found: list[Path] = []
+    images: list[Path] = []
     for _, entry in walk_photos(os.fspath(folder), recursive=recursive):
         path = Path(entry.place)
         if entry.is_folder or (is_photo_name(entry.name) and (path.is_file() or not path.exists())):
-            found.append(path)
-    return sorted(found, key=_natural)
+            images.append(path)
+    return sorted(images, key=_natural)
 
 
 def walk_photos(
     start: str, entries: Callable[[FolderEntry], list[FolderEntry]] | None = None, *, recursive: bool = True
 ) -> Iterator[tuple[str, FolderEntry]]:
-    """Yield what a folder holds whose name says that it is a photo, and what cannot be read; by name, and a folder's
-    own photos before those of the folders in it.
+    """Yield a folder's entries with a photo's name, and those that cannot be read; by name, and the photos of a folder
+    before those of the folders in it.
 
-    Only one folder's names are in memory at a time, and those of the folders on the way to it, which may lie in each
-    other at any depth. Hidden files and folders are left out. Links to folders are followed, but not back up, and all
+    Only one folder's names are in memory at a time, and those of the folders on the way to it, which may be nested to
+    any depth. Hidden files and folders are left out. Links to folders are followed, but not back up, and all
     links together lead to a folder once: they cannot multiply the photos.
 
     Args:
@@ -76,15 +76,15 @@ def walk_photos(
     while left:
         above, folder = left.pop()
         try:
-            found = sorted((e for e in list_folder(folder) if not _HIDDEN.match(e.name)), key=attrgetter("name"))
+            listed = sorted((e for e in list_folder(folder) if not _HIDDEN.match(e.name)), key=attrgetter("name"))
         except OSError as error:
             yield above or ".", FolderEntry(folder.name, folder.place, is_folder=True, error=error)
             continue
-        for entry in found:
+        for entry in listed:
             if entry.error or (not entry.is_folder and is_photo_name(entry.name)):
                 yield f"{above}{entry.name}", entry
         if recursive:
-            left += [(f"{above}{entry.name}/", entry) for entry in reversed(found) if entry.is_folder]
+            left += [(f"{above}{entry.name}/", entry) for entry in reversed(listed) if entry.is_folder]
 
 
 _HIDDEN = re.compile(r"\.|__MACOSX$")
@@ -98,8 +98,8 @@ def _entries_on_disk(entered: set[tuple[int, int]], folder: FolderEntry) -> list
         return []
     if folder.linked:
         entered.add(identity)
-    with os.scandir(folder.place) as found:
-        return [_entry_on_disk(entry, folder.linked, (*folder.parents, identity)) for entry in found]
+    with os.scandir(folder.place) as entries:
+        return [_entry_on_disk(entry, folder.linked, (*folder.parents, identity)) for entry in entries]
 
 
 def _entry_on_disk(entry: os.DirEntry[str], linked: bool, parents: tuple[tuple[int, int], ...]) -> FolderEntry:

@@ -1,6 +1,6 @@
 """What a file is and whether it may be decoded, read from its bytes alone: format, size, completeness.
 
-Here are also the refusals and the caps that everything about images shares.
+Here are also the refusals and the caps that all modules about images share.
 """
 
 from __future__ import annotations
@@ -140,11 +140,11 @@ def _tiff_size(data: bytes) -> tuple[int, int] | None:
     order = "<" if data[:2] == b"II" else ">"
     (start,) = struct.unpack_from(f"{order}I", data, 4)
     (entries,) = struct.unpack_from(f"{order}H", data, start)
-    found = {}
+    values = {}
     for at in range(start + 2, start + 2 + 12 * min(entries, 64), 12):
         tag, kind = struct.unpack_from(f"{order}HH", data, at)
-        (found[tag],) = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, at + 8)
-    return found[256], found[257]
+        (values[tag],) = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, at + 8)
+    return values[256], values[257]
 
 
 def declared_pixels(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
@@ -175,7 +175,7 @@ def is_complete(opened: Image.Image, form: str, data: bytes) -> bool:
         return _tiff_is_complete(opened)
     if form != "JPEG":
         return True
-    # Each scan is a pass over the whole picture: encoders write some ten, an attacker thousands. A download that
+    # Each scan is a pass over the entire picture: encoders write some ten, an attacker thousands. A download that
     # stopped may be padded with zeros, which decode to grey; what is missing then is the end marker.
     scans = [match.start() for match in re.finditer(rb"\xff\xda\0[\x08\x0a\x0c\x0e][\1-\4]", data)]
     return 0 < len(scans) <= 100 and data.find(b"\xff\xd9", scans[-1]) > 0

@@ -59,7 +59,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class CropBox:
-    """What the model saw of a photo, in the photo's own pixels (fractions allowed): left, top, right, bottom."""
+    """What the model saw of a photo, in the photo's pixels (fractions allowed): left, top, right, bottom."""
 
     left: float
     top: float
@@ -78,7 +78,7 @@ ImageSource: TypeAlias = bytes | str | os.PathLike[str] | BinaryIO | Image.Image
 def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLimits = DEFAULT_LIMITS) -> Photo:
     """Check, decode and normalise one picture. Safe to call from several threads.
 
-    The first frame is taken. EXIF orientation is applied, transparency laid on white, CMYK taken through the file's own
+    The first frame is taken. EXIF orientation is applied, transparency laid on white, CMYK converted by the file's
     profile where there is one; 16-bit values are divided by 257, 32-bit ones stretched from their range to 0..255.
 
     Args:
@@ -159,14 +159,14 @@ def decode_image(
 
 _users = 0
 _users_lock = threading.Lock()
-_pillow_as_found = contextlib.ExitStack()
+_restore_pillow = contextlib.ExitStack()
 
 
 @contextlib.contextmanager
 def _strict_pillow(label: str) -> Iterator[None]:
-    """Make Pillow silent and strict about truncated files, whatever others have set, and its failures sentences.
+    """Make Pillow silent and strict about truncated files, whatever other code has set, and raise readable errors.
 
-    Both settings belong to the process. The first thread to come in changes them, the last one out puts them back.
+    Both settings belong to the process. The first thread to enter changes them, the last one to leave restores them.
 
     Raises:
         ImageError: whatever goes wrong inside.
@@ -175,9 +175,9 @@ def _strict_pillow(label: str) -> Iterator[None]:
     with _users_lock:
         _users += 1
         if _users == 1:
-            _pillow_as_found.enter_context(warnings.catch_warnings())
+            _restore_pillow.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", module=r"PIL(\.|$)")
-            _pillow_as_found.callback(setattr, ImageFile, "LOAD_TRUNCATED_IMAGES", ImageFile.LOAD_TRUNCATED_IMAGES)
+            _restore_pillow.callback(setattr, ImageFile, "LOAD_TRUNCATED_IMAGES", ImageFile.LOAD_TRUNCATED_IMAGES)
             ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         yield
@@ -195,7 +195,7 @@ def _strict_pillow(label: str) -> Iterator[None]:
         with _users_lock:
             _users -= 1
             if _users == 0:
-                _pillow_as_found.close()
+                _restore_pillow.close()
 
 
 def is_photo_name(name: str) -> bool:
@@ -233,7 +233,7 @@ def _read_stream(stream: Any, label: str, limits: ImageLimits) -> bytes:
             data += piece
     except TypeError as error:
         raise NotAnImage(f"{label} is not opened in binary mode: open it with mode 'rb'.") from error
-    except Exception as error:  # a zip member, a socket: each has its own errors
+    except Exception as error:  # a zip member, a socket: each raises different errors
         raise CorruptImage(f"{label} cannot be read ({printable_name(str(error))}): use another copy.") from error
     if len(data) > limits.max_bytes:
         raise too_large(label, limits)

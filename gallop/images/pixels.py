@@ -29,7 +29,7 @@ _UPRIGHT = {
 
 def orientation(im: Image.Image) -> Any:
     """Return the EXIF orientation of a picture: 1 is upright, and 5 to 8 are on its side."""
-    with contextlib.suppress(Exception):  # broken EXIF tells nothing, and harms nothing
+    with contextlib.suppress(Exception):  # broken EXIF is ignored
         return im.getexif().get(0x0112, 1)
     return 1
 
@@ -59,7 +59,7 @@ def _through_profile(im: Image.Image) -> Image.Image:
 
 
 def _grey_levels(im: Image.Image) -> npt.NDArray[np.uint8]:
-    """One channel of 16 or 32 bits to 8: by the type's range where that is known, else by the values' own."""
+    """One channel of 16 or 32 bits to 8: by the type's range where that is known, else by the values' range."""
     values = np.asarray(im)
     if im.mode.startswith("I;16") or im.format == "PNG":  # before Pillow 11, a 16-bit PNG is of mode I
         levels = _from_16_bits(values, getattr(im, "tag_v2", {}).get(258, (16,))[0])  # a TIFF may hold 12

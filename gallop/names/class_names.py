@@ -13,7 +13,7 @@ from gallop.errors import ClassNameError
 from gallop.wording import quoted
 
 MAX_NAME_LENGTH = 200
-"""Characters. A guard against pasted documents; the text encoder's own limit is counted in tokens."""
+"""Characters. A guard against pasted documents; the text encoder's limit is counted in tokens."""
 
 
 def clean_name(name: str) -> str:
@@ -29,9 +29,9 @@ def clean_name(name: str) -> str:
         raise ClassNameError(f"A class name must be text, not {type(name).__name__} ({quoted(name)}).")
     # Separators (Z*) and control characters (Cc) become spaces; format characters (Cf: bidi marks, zero-width) vanish,
     # as do surrogates, which no file or browser can hold.
-    kept = (_replacement(char) for char in name)
-    # Composed last: an invisible character may have stood between a letter and its accent.
-    cleaned = unicodedata.normalize("NFC", " ".join("".join(kept).split()))
+    characters = (_replacement(char) for char in name)
+    # Composed last: an invisible character may have been between a letter and its accent.
+    cleaned = unicodedata.normalize("NFC", " ".join("".join(characters).split()))
     if not cleaned:
         raise ClassNameError(f"The class name {name!r} has no visible characters. Add a word to it.")
     if len(cleaned) > MAX_NAME_LENGTH:
@@ -88,7 +88,7 @@ def parse_names(text: str) -> tuple[str, ...]:
 
 
 def folder_to_name(folder: str) -> str:
-    """Return the class name that a folder's name stands for: ``_`` is a space."""
+    """Return the class name of a folder from its name: ``_`` is a space."""
     name = folder.replace("_", " ")
     if not name.strip():
         raise ClassNameError(

@@ -38,7 +38,7 @@ def parse_templates(text: str) -> tuple[str, ...]:
 
 
 def fill(template: str, class_name: str) -> str:
-    """Return the sentence. Not ``str.format``: a template is text from anybody, and that reads attributes of objects.
+    """Return the sentence. Not ``str.format``: a template is text from a user, and that reads attributes of objects.
 
     >>> fill("a {} on a table", "cup")
     'a cup on a table'

@@ -13,7 +13,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _thread = threading.local()
-"""In a thread of ``ahead``, ``ended``: whether nobody listens any more."""
+"""In a thread of ``ahead``, ``ended``: whether the caller has stopped iterating."""
 
 
 def ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
@@ -32,17 +32,17 @@ def ahead(prepare: Callable[[T], U], items: Iterable[T], threads: int) -> Iterat
             while coming:
                 yield coming.popleft().result()
         finally:
-            for future in coming:  # who stops listening does not wait for what has not begun
+            for future in coming:  # a caller that stops does not wait for what has not begun
                 future.cancel()
             if above is None:
                 ended.set()
 
 
 def pause(seconds: float) -> None:
-    """Wait; in a thread of ``ahead`` no longer than somebody listens.
+    """Wait; in a thread of ``ahead`` only until the caller stops iterating.
 
     Raises:
-        CancelledError: nobody does any more.
+        CancelledError: the caller has stopped.
     """
     ended: threading.Event | None = getattr(_thread, "ended", None)
     if ended is None:

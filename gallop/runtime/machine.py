@@ -23,18 +23,18 @@ PACKAGES = {
 }
 """Import names and the names they are installed under."""
 _CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where Linux says what a container may take, in its second and first way to do so."""
+"""Files in which Linux states the memory limit of a container: version 2 of cgroups, then version 1."""
 
 
 def versions() -> dict[str, str | None]:
     """Return the versions of gallop, Python and ``PACKAGES``; None for what is not installed."""
-    found: dict[str, str | None] = {"gallop": __version__, "python": platform.python_version()}
+    installed: dict[str, str | None] = {"gallop": __version__, "python": platform.python_version()}
     for name, package in PACKAGES.items():
         try:
-            found[name] = version(package)
+            installed[name] = version(package)
         except PackageNotFoundError:
-            found[name] = None
-    return found
+            installed[name] = None
+    return installed
 
 
 def devices() -> list[str]:
@@ -44,7 +44,7 @@ def devices() -> list[str]:
 
 
 def processor() -> str:
-    """Return the model's name, as far as the system tells it."""
+    """Return the model's name, as far as the system reports it."""
     model = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -53,10 +53,10 @@ def processor() -> str:
 
 
 def peak_bytes(function: Callable[[], object], device: torch.device | None = None) -> int:
-    """Return by how many resident bytes the process grew at most while the function ran; 0 where nothing tells.
+    """Return by how many resident bytes the process grew at most while the function ran; 0 if unknown.
 
     Args:
-        device: where the function computes; of a GPU it is the GPU's own memory.
+        device: where the function computes; for a GPU it is the GPU's memory.
     """
     if device is not None and device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -76,7 +76,7 @@ def peak_bytes(function: Callable[[], object], device: torch.device | None = Non
 
 
 def largest_resident() -> int:
-    """Return the most resident bytes that the process has had so far; 0 where nothing tells."""
+    """Return the most resident bytes that the process has had so far; 0 if unknown."""
     try:
         return _kibibytes(Path("/proc/self/status"), "VmHWM") * 1024
     except (OSError, StopIteration):  # not Linux
@@ -88,11 +88,11 @@ def _kibibytes(status: Path, key: str) -> int:
 
 
 def machine_memory() -> int:
-    """Return bytes: the machine's, or those that its container may take; 0 where nothing tells."""
-    found = []
+    """Return bytes: the machine's, or those that its container may use; 0 if unknown."""
+    sizes = []
     with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows knows no sysconf
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+        sizes.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     for file in _CONTAINER:
         with contextlib.suppress(OSError, ValueError):  # "max": as much as there is
-            found.append(int(Path(file).read_text(encoding="utf-8")))
-    return min((size for size in found if size > 0), default=0)
+            sizes.append(int(Path(file).read_text(encoding="utf-8")))
+    return min((size for size in sizes if size > 0), default=0)

@@ -46,7 +46,7 @@ def write_message(stream: TextIO, text: str) -> None:
     """Write a message beside a result, in whatever characters the stream has; a full log is no reason to stop.
 
     Raises:
-        BrokenPipeError: nobody reads any more.
+        BrokenPipeError: the reader has closed the stream.
     """
     try:
         write_encoded(stream, text)
@@ -79,7 +79,7 @@ class ProgressDisplay(contextlib.AbstractContextManager["ProgressDisplay"]):
         self._last = time.monotonic()
 
     def show(self, stage: str, done: int = 0, total: int = 0, note: str = "") -> None:
-        """Show how far a stage is: ``done`` of ``total``, of which either may be 0 where it is not known."""
+        """Show the progress of a stage: ``done`` of ``total``, either of which may be 0 where it is not known."""
         if not self._wanted:
             return
         if self._live:
@@ -90,7 +90,7 @@ class ProgressDisplay(contextlib.AbstractContextManager["ProgressDisplay"]):
             write_message(self._stream, printable(f"{stage} {count}{': ' if note else ''}{note}") + "\n")
 
     def say(self, sentence: str) -> None:
-        """Write a line that stays; an empty one is none."""
+        """Write a line that stays; nothing for an empty one."""
         if self._wanted and sentence:
             self.close()
             write_message(self._stream, printable(sentence) + "\n")

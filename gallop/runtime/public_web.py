@@ -1,4 +1,4 @@
-"""Fetch bytes from public web addresses only, within a time and a size: for addresses that strangers give.
+"""Fetch bytes from public web addresses only, within limits of time and size: for addresses that strangers give.
 
 A name is resolved once and the connection goes to the address that was judged, so a name that leads elsewhere a moment
 later changes nothing. Every redirect is judged again.
@@ -31,7 +31,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotFetched(GallopError, OSError):
-    """An address that gives nothing. The message says why, to be put behind a colon or in brackets.
+    """An address that gives nothing. The message states why, to follow a colon or go in brackets.
 
     Attributes:
         status: of the server's answer, where it was an answer of HTTP.
@@ -67,7 +67,7 @@ def is_public(address: Address) -> bool:
 
 
 _WRAPPING = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
-"""Where IPv4 addresses stand in the last four bytes of others."""
+"""Networks whose addresses contain an IPv4 address in their last four bytes."""
 
 
 class PublicOnly(AsyncNetworkBackend):
@@ -91,8 +91,8 @@ class PublicOnly(AsyncNetworkBackend):
             NotPublic: one of them is not allowed.
             OSError, NetworkError, TimeoutException: there is none, or none that answers.
         """
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = {ipaddress.ip_address(str(info[4][0]).partition("%")[0]): None for info in found}
+        resolved = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = {ipaddress.ip_address(str(info[4][0]).partition("%")[0]): None for info in resolved}
         if not all(map(self._allowed, addresses)):
             raise NotPublic("it resolves to an address that is not public")
         failed: Exception = httpcore.ConnectError("its host name has no address")
@@ -113,17 +113,17 @@ async def fetch(
     start: int | None = None,
     more: Callable[[int], None] = lambda _: None,
 ) -> tuple[bytes, int | None]:
-    """Return what is at an address, cut after ``most`` bytes, and of a part the size of the whole.
+    """Return what is at an address, cut after ``most`` bytes, and for a part the size of the complete file.
 
     Args:
         backend: what connects.
-        start: asks for the part of the file that begins there. A server that knows no parts sends the file from byte 0;
-            then the size is None, as it is where no part is asked for.
-        more: is told of each piece that comes, by its bytes; what it raises ends the fetching.
+        start: asks for the part of the file that begins there. A server without support for parts sends the file from
+            byte 0; then the size is None, as it is where no part is requested.
+        more: is called with the bytes of each piece that arrives; an exception from it ends the fetching.
 
     Raises:
-        BadAddress, NotPublic, NotFetched: the address is none or not public, or its answer is no file.
-        TimeoutError, ConnectionError, OSError: nobody answers, not in time, or not to the end.
+        BadAddress, NotPublic, NotFetched: the address is invalid or not public, or its answer is not a file.
+        TimeoutError, ConnectionError, OSError: no server answers, not in time, or not to the end.
     """
     headers = [*_SENT.items()]
     if start is not None:
@@ -139,7 +139,7 @@ async def fetch(
 
 @cache
 def _tls() -> SSLContext:
-    """To read the certificates takes longer than to fetch a photo."""
+    """Cached: to read the certificates takes longer than to fetch a photo."""
     return httpcore.default_ssl_context()
 
 
@@ -172,15 +172,15 @@ async def _fetched(
 
 
 def _size(headers: dict[bytes, bytes], start: int | None, most: int, data: bytearray) -> int:
-    """The size of the file that a part is of, which must be the part that was asked for."""
-    found = _RANGE.fullmatch(headers.get(b"content-range", b""))
-    if found is None or int(found[1]) != start or len(data) < min(most, int(found[2]) - start):
+    """The size of the complete file, from the answer with a part, which must be the part that was requested."""
+    match = _RANGE.fullmatch(headers.get(b"content-range", b""))
+    if match is None or int(match[1]) != start or len(data) < min(most, int(match[2]) - start):
         raise NotFetched("it sent a different part of the file from the one requested")
-    return int(found[2])
+    return int(match[2])
 
 
 def _checked(base: str, url: str) -> tuple[str, httpcore.URL]:
-    """The address that ``url`` is for whoever was at ``base``, and the same in its parts."""
+    """The address that ``url`` means relative to ``base``, and the same in its parts."""
     try:
         url = urljoin(base, url)
         parts = urlsplit(url)

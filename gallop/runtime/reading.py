@@ -1,8 +1,8 @@
 """The one way to open a file that a user names: a plain file of a sensible size, or an error that says what it is.
 And to parse JSON that a stranger wrote.
 
-Whoever opens a pipe waits for its writer, perhaps for ever, and a device may have no end. So a file is opened without
-waiting, and what it is, is asked of what was opened: a name may mean another file a moment later.
+To open a pipe may wait for its writer for ever, and a device may have no end. So a file is opened without waiting, and
+its kind is read from the open file: a name may mean another file a moment later.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _SPECIAL = "it is a pipe, a socket or a device, not a file"
 
 
 def read_bytes(path: str | PathLike[str], most: int) -> bytes:
-    """Read a whole file.
+    """Read a complete file.
 
     Raises:
         OSError: as ``open_file``.
@@ -65,7 +65,7 @@ def read_bytes(path: str | PathLike[str], most: int) -> bytes:
 
 
 def read_text(path: str | PathLike[str], most: int) -> str:
-    """Read a whole text in UTF-8, without the mark that some programs put before it.
+    """Read a complete text in UTF-8, without the mark that some programs put before it.
 
     Raises:
         OSError: as ``open_file``.
@@ -75,31 +75,31 @@ def read_text(path: str | PathLike[str], most: int) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON that a stranger wrote. A whole number of more than 64 bits becomes a float, which may be infinite.
+    """Parse JSON that a stranger wrote. An integer of more than 64 bits becomes a float, which may be infinite.
 
     Raises:
         ValueError: it is not JSON, is nested too deeply, has a key twice, or has text that cannot be encoded.
     """
     try:
-        found = json.loads(
+        value = json.loads(
             text, object_pairs_hook=_without_doubles, parse_int=lambda n: int(n) if len(n) < 20 else float(n)
         )
-        json.dumps(found, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False).encode()
     except (RecursionError, UnicodeEncodeError) as error:
         raise ValueError("it is nested too deeply, or contains an incomplete character (unpaired surrogate)") from error
-    return found
+    return value
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
         ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"{quoted(twice)} appears twice")
-    return found
+    return entries
 
 
 def check_file(path: str | PathLike[str], most: int) -> None:
-    """Make sure of a file that other programs' code is going to open by its name.
+    """Check a file that other libraries are going to open by its name.
 
     Raises:
         OSError: as ``open_file``.

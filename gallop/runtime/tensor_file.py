@@ -30,7 +30,7 @@ class TensorFile:
     Attributes:
         data: all of it.
         names: of its tensors.
-        metadata: texts that whoever wrote it put beside them.
+        metadata: texts that its writer stored with them.
     """
 
     data: bytes = field(repr=False)
@@ -82,8 +82,8 @@ def _header(file: BinaryIO) -> tuple[tuple[str, ...], dict[str, str]]:
     if not size or len(text) < size:
         raise ValueError("it is not a safetensors file, or it is truncated")
     try:
-        found = json.loads(text)
-        metadata = found.pop("__metadata__", {})
-        return tuple(found), {str(key): str(value) for key, value in metadata.items()}
+        header = json.loads(text)
+        metadata = header.pop("__metadata__", {})
+        return tuple(header), {str(key): str(value) for key, value in metadata.items()}
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError("its header is not a list of tensors") from error

@@ -1,4 +1,4 @@
-"""Run independent parts of a small computation, each on its own thread (on a CPU).
+"""Run independent parts of a small computation, each on a separate thread (on a CPU).
 
 Torch spreads every single operation over its threads, and they wait for each other after each of them. A training step
 has hundreds of small ones: waking a thread takes as long as some of them, and where another program holds a core, each
@@ -31,10 +31,10 @@ def threads_to_share(device: torch.device) -> int:
 
 
 def each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Return what the function gives for every item, in order, once all are done: each item on a thread of its own.
+    """Return what the function gives for every item, in order, once all are done: each item on a separate thread.
 
     The threads have torch's settings of this one (gradients, inference mode, autocast) and share its number of threads.
-    A single item stays here, and so does everything where no thread can be had and on these threads themselves.
+    A single item stays here, and so does everything where no thread can start and on these threads themselves.
     """
     futures: list[Future[Result]] = []
     if len(items) > 1 and not hasattr(_here, "worker"):
@@ -71,7 +71,7 @@ def in_parts(function: Callable[[Tensor], Tensor], rows: Tensor, parts: int, *, 
 
 
 class _InParts(torch.autograd.Function):
-    """Each part keeps a graph of its own, so that its way back is a thread's too."""
+    """Each part has a separate graph, so that its backward pass runs on one thread too."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[[Tensor], Tensor], rows: Tensor, parts: int, dim: int) -> Tensor:
@@ -91,15 +91,15 @@ class _InParts(torch.autograd.Function):
 
         def back(part: int) -> Tensor:
             output, input_ = parts[part]
-            found: tuple[Tensor, ...] = torch.autograd.grad(output, input_, gradients[part])
-            return found[0]
+            of_inputs: tuple[Tensor, ...] = torch.autograd.grad(output, input_, gradients[part])
+            return of_inputs[0]
 
         return None, torch.cat(each(back, range(len(parts)))), None, None
 
 
 @cache
 def _pool(count: int, each_has: int) -> ThreadPoolExecutor:
-    """Start ``count`` threads, each with ``each_has`` of torch's own."""
+    """Start ``count`` threads, each with ``each_has`` of torch's threads."""
     started = threading.Barrier(count)
 
     def start() -> None:

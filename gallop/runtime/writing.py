@@ -1,7 +1,7 @@
-"""Files that a reader finds whole or not at all, and locks that do not outlive their holder.
+"""Files that a reader sees complete or not at all, and locks that do not outlive their holder.
 
-A file is written as a draft beside it, which is then renamed. Its writer holds a lock on the draft, and the system
-takes that back however the process ends: so the next writer tells the drafts of the dead from those of the living.
+A file is written as a draft beside it, which is then renamed. Its writer holds a lock on the draft, which the system
+releases however the process ends: so the next writer can tell abandoned drafts from those being written.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DRAFT = ".gallop-draft"
 def write_file(path: Path, content: bytes) -> None:
     """Write a file, and its folders, so that a reader sees the old one or the new one, never half of either.
 
-    Drafts that killed processes left in its folder go.
+    Drafts that killed processes left in its folder are removed.
 
     Raises:
         OSError: it cannot be written, and is as it was; the error names it.
@@ -83,7 +83,7 @@ def clear_drafts(folder: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold a file, which is made and goes afterwards, as the only one. Systems that know no locks let everyone pass.
+    """Lock a file, which is made and removed afterwards. On systems without locks nothing is locked.
 
     Raises:
         BlockingIOError: another holds it, and ``wait`` is False.
@@ -93,18 +93,18 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    handle, _ = _own(lambda: (os.open(path, os.O_RDWR | os.O_CREAT, 0o666), str(path)), wait=wait)
+    handle, _ = _make_locked(lambda: (os.open(path, os.O_RDWR | os.O_CREAT, 0o666), str(path)), wait=wait)
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is locked: who waits for it notices, and makes another
+        path.unlink(missing_ok=True)  # while it is locked: a process that waits for it notices, and makes another
         os.close(handle)
 
 
 def open_draft(path: Path) -> AbstractContextManager[BinaryIO]:
-    """Open a file to be written in parts: it gets its name when the block ends well, and else it goes.
+    """Open a file to be written in parts: it gets its name when the block ends without an error, else it is removed.
 
-    Drafts that killed processes left in its folder go.
+    Drafts that killed processes left in its folder are removed.
 
     Raises:
         OSError: as ``write_file``.
@@ -115,7 +115,7 @@ def open_draft(path: Path) -> AbstractContextManager[BinaryIO]:
 
 @contextlib.contextmanager
 def _named_later(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
-    """Open a draft that gets the name of the file when the block ends well.
+    """Open a draft that gets the name of the file when the block ends without an error.
 
     Args:
         lasting: whether this waits for the disk.
@@ -128,10 +128,10 @@ def _named_later(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
         return os.open(name, flags, 0o666), name
 
     try:
-        if path.exists() and not path.is_file():  # renamed over, a device would be gone for the whole machine
+        if path.exists() and not path.is_file():  # renamed over, a device would be gone for all programs
             raise OSError(errno.EINVAL, "it is not a regular file, so it is not replaced", str(path))
         make_folder(path.parent)
-        handle, name = _own(make, wait=True)
+        handle, name = _make_locked(make, wait=True)
         try:
             with os.fdopen(handle, "wb") as file:
                 yield file
@@ -146,12 +146,12 @@ def _named_later(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
                 os.unlink(name)
             raise
     except OSError as error:
-        error.filename, error.filename2 = str(path), None  # not the draft, which nobody knows
+        error.filename, error.filename2 = str(path), None  # not the draft, which the caller does not know
         raise
 
 
-def _own(make: Callable[[], tuple[int, str]], *, wait: bool) -> tuple[int, str]:
-    """Make a file and lock it, again as long as another one removes it in between; its handle and name."""
+def _make_locked(make: Callable[[], tuple[int, str]], *, wait: bool) -> tuple[int, str]:
+    """Make a file and lock it, again as long as another process removes it in between; its handle and name."""
     while True:
         handle, name = make()
         try:
@@ -169,7 +169,7 @@ def _own(make: Callable[[], tuple[int, str]], *, wait: bool) -> tuple[int, str]:
 
 
 def _lock(handle: int, *, wait: bool) -> None:
-    """Raises BlockingIOError where another has it, and another OSError where the system knows no locks."""
+    """Raises BlockingIOError where another process has it, and another OSError where the system has no locks."""
     if sys.platform == "win32":
         raise OSError("Windows has no such locks.")
     fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

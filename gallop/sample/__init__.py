@@ -59,9 +59,9 @@ def sample_photos() -> tuple[SamplePhoto, ...]:
 
 
 def sample_mask(photo: SamplePhoto) -> NDArray[np.bool_]:
-    """Return where the thing of a photo is, (height, width) of the photo's own pixels.
+    """Return a mask of the thing on a photo, (height, width) in the photo's pixels.
 
-    Kept at half the size, and without the blur of the lens: to a pixel or two.
+    It is stored at half the size, and drawn without the blur of the lens, so it is exact to a pixel or two.
     """
     folder = sample_folder()
     path = (folder / "masks" / photo.path.relative_to(folder)).with_suffix(".png")

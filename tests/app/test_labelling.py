@@ -53,7 +53,7 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
 ) -> None:
     # The backbone of these tests has learned nothing, so the limits say nothing there: the two that are most alike.
     found = near_duplicates.near_duplicates
-    monkeypatch.setattr(near_duplicates, "ALIKE_WHOLE", -1.0)
+    monkeypatch.setattr(near_duplicates, "ALIKE_GLOBAL", -1.0)
     monkeypatch.setattr(near_duplicates, "near_duplicates", lambda first, second: found(first, second)[:1])
     at = cards(fine(tiny_app()), {"red": 2, "green": 2}, tests=1)
     session = session_of(at)

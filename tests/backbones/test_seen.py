@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from gallop.backbones import Preprocess, load_backbone
-from gallop.backbones.vision import closer_grid
+from gallop.backbones.vision import scaled_grid
 from gallop.errors import BackboneError
 from gallop.features.encoding import Sight
 from gallop.images import load_image
@@ -57,10 +57,10 @@ def test_a_whole_photo_that_is_squashed_is_seen_whole() -> None:
 
 
 def test_grids() -> None:
-    assert closer_grid((14, 14), 1.5) == (21, 21)
-    assert closer_grid((7, 7), 2) == (14, 14)
+    assert scaled_grid((14, 14), 1.5) == (21, 21)
+    assert scaled_grid((7, 7), 2) == (14, 14)
     with pytest.raises(BackboneError, match=r"detail=1.5, a grid of 7 x 7 would cut .* Use detail=2"):
-        closer_grid((7, 7), 1.5)
+        scaled_grid((7, 7), 1.5)
 
 
 @pytest.mark.parametrize("kind", ["vit", "rn"])

@@ -205,7 +205,7 @@ def test_an_empty_class_folder_is_named(tmp_path: Path, allow_fewer: bool) -> No
 
 
 @pytest.mark.parametrize(
-    ("shots", "said"), [(0, "^0 shots"), (-1, "^-1 shots"), ("3", "must be a whole number"), (2.5, "a whole number")]
+    ("shots", "said"), [(0, "^0 shots"), (-1, "^-1 shots"), ("3", "must be an integer"), (2.5, "an integer")]
 )
 def test_shots_that_are_no_number_of_photos_are_refused(shots: Any, said: str) -> None:
     with pytest.raises(DataError, match=said):

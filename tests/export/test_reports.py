@@ -178,7 +178,7 @@ def test_without_local_prompts_and_without_a_limit_the_report_says_so() -> None:
 def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPClassifier) -> None:
     card = model_card(taught, ["Right on 90.0% of 10 test photos."], "Learned from 8 photos of 2 classes")
     scale = f"4 x 4 regions; logits are cosines times {tiny.vit().logit_scale:.2f}"
-    temperature = f"{taught.calibration_.temperature:.3f} found on held-out photos"
+    temperature = f"{taught.calibration_.temperature:.3f} estimated on held-out photos"
     assert taught.calibration_.promise
     for words in (
         *("of 2 classes", "red, green", "2 epochs, learning rate 0.05", "k = 2, 4", "Right on 90\\.0\\% of 10"),

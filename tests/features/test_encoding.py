@@ -417,7 +417,7 @@ def test_a_folder_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path
 def test_a_cache_in_fp32_rounds_nothing(where: str, views: int, tmp_path: Path) -> None:
     """Of views that are kept, read from the cache again, or never kept; no other cache of the folder knows of them."""
     folder = tmp_path / "cache"
-    whole = FeatureCache(folder, kept=torch.float32) if where == "disk" else MemoryCache(kept=torch.float32)
+    whole = FeatureCache(folder, dtype=torch.float32) if where == "disk" else MemoryCache(dtype=torch.float32)
     every(views_of(photos(3), FeatureCache(folder), views=views))
     for _ in range(2):
         found = views_of(photos(3), whole, views=views)
@@ -435,9 +435,9 @@ def test_a_cache_in_fp32_rounds_nothing(where: str, views: int, tmp_path: Path) 
 def test_views_in_fp32_take_twice_the_memory() -> None:
     halves = views_of(photos(3)).batch(torch.tensor([0]), epoch=0).regions
     room = 3 * 2 * halves.numel() * 2  # three photos, two views, two bytes
-    assert views_of(photos(3), views=2, memory_limit=room).kept
-    assert not views_of(photos(3), MemoryCache(kept=torch.float32), views=2, memory_limit=room).kept
-    assert views_of(photos(3), MemoryCache(kept=torch.float32), views=2, memory_limit=2 * room).kept
+    assert views_of(photos(3), views=2, memory_limit=room).in_memory
+    assert not views_of(photos(3), MemoryCache(dtype=torch.float32), views=2, memory_limit=room).in_memory
+    assert views_of(photos(3), MemoryCache(dtype=torch.float32), views=2, memory_limit=2 * room).in_memory
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -476,7 +476,12 @@ def test_the_same_views_wherever_they_come_from(tmp_path: Path) -> None:
     from_disk = views_of(photos(6), FeatureCache(tmp_path))
     streamed = views_of(photos(6), memory_limit=1)
     streamed_from_disk = views_of(photos(6), FeatureCache(tmp_path), memory_limit=1)
-    assert [views.kept for views in (memory, from_disk, streamed, streamed_from_disk)] == [True, True, False, False]
+    assert [views.in_memory for views in (memory, from_disk, streamed, streamed_from_disk)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     wanted = every(memory, epochs=4)
     for other in (disk, from_disk, streamed, streamed_from_disk):
         assert torch.equal(wanted, every(other, epochs=4))
@@ -493,7 +498,7 @@ def test_streaming_takes_any_order_and_repeats_views_by_epoch() -> None:
 
 def test_fresh_views_differ_by_epoch_repeat_by_seed_and_are_not_kept(tmp_path: Path) -> None:
     fresh = views_of(photos(3), FeatureCache(tmp_path), views=0)
-    assert not fresh.kept
+    assert not fresh.in_memory
     index = torch.arange(3)
     seen = [fresh.batch(index, epoch).global_ for epoch in range(4)]
     assert all(not torch.equal(a, b) for i, a in enumerate(seen) for b in seen[i + 1 :])
@@ -566,7 +571,7 @@ def test_views_to_learn_from_have_both_looks(tmp_path: Path) -> None:
     for memory in (2**30, 0):  # kept in memory, and streamed from the cache
         views = TrainingViews(vit(), paths, views=2, seed=0, cache=cache, memory_limit=memory, sight=TWICE)
         list(views.encode())
-        assert views.kept is bool(memory)
+        assert views.in_memory is bool(memory)
         found.append(views.batch(torch.tensor([1, 2]), epoch=1))
     assert same_features(*found)
     plain = TrainingViews(vit(), paths, views=2, seed=0, cache=cache)
@@ -580,4 +585,4 @@ def test_memory_is_counted_with_all_regions() -> None:
     photos = [load_image(picture(0)), load_image(picture(1))]
     limits = (2 * values, 2 * values - 1)
     views = [TrainingViews(vit(), photos, views=1, seed=0, memory_limit=limit, sight=TWICE) for limit in limits]
-    assert [each.kept for each in views] == [True, False]
+    assert [each.in_memory for each in views] == [True, False]

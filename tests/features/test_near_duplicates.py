@@ -13,7 +13,7 @@ from gallop.backbones import load_backbone
 from gallop.features import near_duplicates as module
 from gallop.features.cache import ImageFeatures
 from gallop.features.encoding import encode_photos
-from gallop.features.near_duplicates import ALIKE_PLACES, ALIKE_WHOLE, alike_groups, near_duplicates, tells_copies
+from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES, alike_groups, near_duplicates, tells_copies
 from gallop.sample import sample_photos
 from tests.tiny import vit
 
@@ -25,7 +25,7 @@ def features(seed: int, count: int) -> ImageFeatures:
 
 def test_each_photo_gets_its_nearest_and_the_most_alike_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = features(0, 5), features(1, 70)  # more than are looked at together
-    for limit in ("ALIKE_WHOLE", "ALIKE_PLACES"):
+    for limit in ("ALIKE_GLOBAL", "ALIKE_PLACES"):
         monkeypatch.setattr(module, limit, -1.0)
     found = near_duplicates(first, second)
     assert sorted(place for _, place in found) == list(range(70))
@@ -53,8 +53,8 @@ def test_frames_of_a_film_are_one_group_and_another_class_is_another() -> None:
     drawn = torch.Generator().manual_seed(4)
     start, end = torch.randn(2, 64, generator=drawn)
     film = torch.stack([torch.lerp(start, end, step / 19) for step in range(20)])
-    assert torch.cosine_similarity(film[0], film[-1], dim=0) < 0.5 < ALIKE_WHOLE
-    assert torch.cosine_similarity(film[:-1], film[1:]).min() > ALIKE_WHOLE
+    assert torch.cosine_similarity(film[0], film[-1], dim=0) < 0.5 < ALIKE_GLOBAL
+    assert torch.cosine_similarity(film[:-1], film[1:]).min() > ALIKE_GLOBAL
     whole = torch.cat([film, torch.randn(3, 64, generator=drawn), film[:1]])
     images = ImageFeatures(whole, torch.randn(len(whole), 4, 5, generator=drawn))
     groups = alike_groups(images, [0] * 23 + [1])
@@ -110,4 +110,4 @@ def test_on_the_sample_copies_are_found_and_no_two_photos_are_called_the_same() 
         changed, _ = encode_photos(backbone, [load_image(make(photo.image)) for photo in some])
         found = {other: one for one, other in near_duplicates(known, changed)}
         assert found == {n: photos.index(photo) for n, photo in enumerate(some)}, name
-    assert 0 < ALIKE_PLACES < ALIKE_WHOLE < 1
+    assert 0 < ALIKE_PLACES < ALIKE_GLOBAL < 1

@@ -80,7 +80,7 @@ def test_loss_and_gradients_are_those_of_the_papers_code(device: torch.device, k
 
 def classifier(backbone: Backbone, **changes: Any) -> GalLoPClassifier:
     """Five steps of four pictures; nothing kept is rounded, so that devices differ in what they compute alone."""
-    settings = {"epochs": 1, "batch_size": 4, "cache": MemoryCache(kept=torch.float32)}
+    settings = {"epochs": 1, "batch_size": 4, "cache": MemoryCache(dtype=torch.float32)}
     return tiny.classifier(backbone=backbone, **{**settings, **changes})
 
 

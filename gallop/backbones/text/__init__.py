@@ -32,7 +32,7 @@ def text_encoder(module: Any, tokenizer: Any) -> TextEncoder:
     for attribute in ("transformer", "token_embedding", "positional_embedding", "ln_final"):
         if not hasattr(module, attribute):
             raise UnsupportedBackbone(
-                f"This text encoder is a {type(module).__name__}. Prompts can only be learned with open_clip's own "
+                f"This text encoder is a {type(module).__name__}. Prompts can only be learned with open_clip's "
                 "text transformers."
             )
     # Where the feature is read, in open_clip's words; a class embedding comes last.

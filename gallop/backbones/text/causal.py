@@ -2,28 +2,28 @@
 
 Every prompt is ``[SOS] context name [EOT]`` and its feature is read at EOT (paper, section 2). The plain way runs the
 encoder at 77 tokens for every class and prompt. What follows computes the same numbers (up to rounding) and the same
-gradients from what is needed alone. The encoder is causal: a token sees what comes before it and nothing else. So
+gradients only from what is needed. The encoder is causal: a token sees what comes before it and nothing else. So
 
 (a) what comes after EOT never matters. Sequences end there: ImageNet's names have 3.2 tokens with EOT on average.
 (b) ``[SOS] context``, the prefix, comes before every name, so it passes the encoder once a prompt. Its keys and values
     are shared by all K classes; gradients flow back through them, summed over the classes.
 (c) names are packed: several share a row of about 32 tokens, so that a long name pads no other, and the prefix
-    stands in front of the first row. All that acts on single tokens (norms, projections, MLP: 98% of the work) sees one
-    long sequence a prompt; in attention a mask shows each token the prefix and its own name up to itself. A row is
-    short because attention costs its length squared; rows after the first get copies of the prefix's keys and values.
+    comes before the first row. All that acts on single tokens (norms, projections, MLP: 98% of the work) sees one long
+    sequence a prompt; in attention a mask shows each token the prefix and its name up to itself. A row is short because
+    attention costs its length squared; rows after the first get copies of the prefix's keys and values.
 (d) in the last block only EOT is read, so its query, attention output and MLP are computed there alone; keys and values
     still come from every token.
-(e) before the first block a name's tokens know no prompt yet, so its queries, keys and values there are computed once
-    for all prompts.
-(f) prompts know nothing of each other. On a CPU each thread takes some of them through the whole encoder and back
-    (``gallop.runtime.threads``), where otherwise all threads would meet after every operation.
+(e) before the first block a name's tokens depend on no prompt yet, so its queries, keys and values there are computed
+    once for all prompts.
+(f) prompts are independent of each other. On a CPU each thread takes some of them through the entire encoder and back
+    (``gallop.runtime.threads``), where otherwise all threads would wait for each other after every operation.
 
-What is kept for the backward pass is held to ``memory_budget``, in bytes. As long as it fits, everything is kept.
-Beyond that the first blocks, as many as it takes, keep nothing but their input and are computed again on the way back,
+What is stored for the backward pass is limited to ``memory_budget``, in bytes. As long as all of it fits, it is stored.
+Beyond that the first blocks, as many as it takes, store nothing but their input and are computed again on the way back,
 up to the MLP's second matrix, which no gradient needs: a thirteenth of the memory for two thirds of a forward pass.
-Names then pass in chunks, each behind a prefix of its own, so that the block under way stays small. Where the blocks'
-inputs alone would be more than the budget, a chunk keeps nothing and passes forward once more, whole: only what a chunk
-alone has beyond the budget, in a deep encoder, is computed a third time.
+Names then pass in chunks, each behind its copy of the prefix, so that the block under way stays small. Where the
+blocks' inputs alone would be more than the budget, a chunk stores nothing and makes a complete second forward pass:
+only what a single chunk has beyond the budget, in a deep encoder, is computed a third time.
 
 Frozen weights need no gradient, so the backward pass costs as much as the forward one, but for (e), whose names have
 none. Both, for the tokens needed, are the floor that ``benchmarks/text.py`` measures against.
@@ -52,23 +52,23 @@ from gallop.backbones.text.encoder import NameTokens, TextEncoder, computed_agai
 ROW = 32
 """Tokens that a row of packed names aims at: enough for the processor's kernels, short enough for attention."""
 
-# Numbers of width T that a block keeps for a token when nothing is computed again: 1 input, 3 query, key and value,
+# Numbers of width T that a block stores for a token when nothing is computed again: 1 input, 3 query, key and value,
 # 2 keys and values with copies of the prefix's, 1 attention output, 1 residual, 4 MLP, and what lies in between.
-_KEPT_WIDTHS = 13
+_STORED_WIDTHS = 13
 
 
 @dataclass(frozen=True, eq=False)
 class PackedNames(NameTokens):
-    """K class names, packed into G rows of L behind a prefix of S tokens, which stands in the first row.
+    """K class names, packed into G rows of L behind a prefix of S tokens, which is in the first row.
 
     Attributes:
         ids: token ids (G * L - S,) behind the prefix: names one after the other, then zeros that nothing reads.
         positions: the place of each of them in a prompt: from S in every name.
-        visible: what each token may see: all of the prefix, and its own name up to itself. (1, L, L), or with more than
-            one row (G, L, S + L), where rows begin with a copy of the prefix that is for all but the first.
-        eot: (K,) where each name's EOT stands, as an index into all G * L tokens.
-        slots: (G, E) the names whose EOTs stand in a row, filled up with others.
-        order: (K,) where each name stands in ``slots``.
+        visible: what each token may see: all of the prefix, and its name up to itself. (1, L, L), or with more than one
+            row (G, L, S + L), where rows begin with a copy of the prefix that is for all but the first.
+        eot: (K,) the position of each name's EOT, as an index into all G * L tokens.
+        slots: (G, E) the names whose EOTs are in a row, filled up with others.
+        order: (K,) the position of each name in ``slots``.
     """
 
     ids: Tensor
@@ -122,10 +122,10 @@ def pack(names: Sequence[Sequence[int]], prefix: int, device: torch.device) -> P
     if rows > 1:
         copies = torch.arange(rows).view(-1, 1, 1).expand(-1, length, prefix) > 0
         visible = torch.cat([copies, visible], dim=2)
-    slots = pad_sequence([torch.tensor(found, dtype=torch.long) for found in in_row], batch_first=True)
+    slots = pad_sequence([torch.tensor(members, dtype=torch.long) for members in in_row], batch_first=True)
     order = torch.zeros(len(names), dtype=torch.long)
-    for row, found in enumerate(in_row):
-        order[found] = row * slots.shape[1] + torch.arange(len(found))
+    for row, members in enumerate(in_row):
+        order[members] = row * slots.shape[1] + torch.arange(len(members))
     return PackedNames(
         names,
         prefix,
@@ -164,16 +164,16 @@ class CausalTextEncoder(TextEncoder):
         packed = cast(PackedNames, names)
         number = len(contexts) * self.width * contexts.element_size()  # bytes of one number of width T for every prompt
         # A sixteenth for the block under way, but no less than a row, or prefixes would be most of a chunk.
-        wanted = math.ceil(16 * _KEPT_WIDTHS * number * packed.tokens / budget)
+        wanted = math.ceil(16 * _STORED_WIDTHS * number * packed.tokens / budget)
         chunks = packed.split(min(wanted, len(packed.visible)))
         input_ = number * sum(chunk.tokens for chunk in chunks)
         run: Callable[..., Tensor] = self._pass
         if len(self._blocks) * input_ > budget:
             run = partial(computed_again, run)
             input_ = number * max(chunk.tokens for chunk in chunks)  # on the way back each has the budget to itself
-        kept = _KEPT_WIDTHS * input_  # of a block for which nothing is computed again
-        over = len(self._blocks) * kept - budget
-        again = min(max(math.ceil(over / (kept - input_)), 0), len(self._blocks))
+        stored = _STORED_WIDTHS * input_  # of a block for which nothing is computed again
+        over = len(self._blocks) * stored - budget
+        again = min(max(math.ceil(over / (stored - input_)), 0), len(self._blocks))
         return torch.cat([run(contexts, chunk, again) for chunk in chunks], dim=1).transpose(0, 1)
 
     def _pass(self, contexts: Tensor, names: PackedNames, again: int) -> Tensor:
@@ -238,7 +238,7 @@ def _residual(block: Any, x: Tensor, seen: Tensor) -> Tensor:
     x = x + block.ls_1(block.attn.out_proj(seen))
     hidden = block.mlp.c_fc(block.ln_2(x))
     if type(block.mlp.gelu).__name__ == "QuickGELU":
-        # x sigmoid(1.702 x) as torch's own SiLU, which keeps one number for the way back where the product keeps two.
+        # x sigmoid(1.702 x) as torch's SiLU, which stores one number for the way back where the product stores two.
         hidden = F.silu(hidden.mul_(1.702)).div_(1.702)
     else:
         hidden = block.mlp.gelu(hidden)
@@ -250,14 +250,14 @@ _VOCABULARY = 49408
 
 
 def reads_clip_tokens(encoder: TextEncoder) -> bool:
-    """Return whether ``WholeTexts`` takes an encoder: one of CLIP's kind, with CLIP's table of tokens."""
+    """Return whether ``TokenIdEncoder`` takes an encoder: one of CLIP's kind, with CLIP's table of tokens."""
     if not isinstance(encoder, CausalTextEncoder):
         return False
     return len(encoder._module.token_embedding.weight) == _VOCABULARY and encoder._rule.before == (_VOCABULARY - 2,)
 
 
-class WholeTexts(nn.Module):
-    """Token ids (K, L), from SOS to EOT and beyond, and where EOT stands (K,), to features (K, D), not normalised."""
+class TokenIdEncoder(nn.Module):
+    """Token ids (K, L), from SOS to EOT and beyond, and where EOT is (K,), to features (K, D), not normalised."""
 
     table: Tensor
     mask: Tensor
@@ -287,5 +287,5 @@ class WholeTexts(nn.Module):
         count, length, width = x.shape
         each = F.linear(x, block.attn.in_proj_weight, block.attn.in_proj_bias)
         q, k, v = each.reshape(count, length, 3, self._heads, width // self._heads).permute(2, 0, 3, 1, 4)
-        shares = (q @ k.transpose(-1, -2) / math.sqrt(width // self._heads) + mask).softmax(dim=-1)
-        return cast(Tensor, block.attn.out_proj((shares @ v).transpose(1, 2).reshape(count, length, width)))
+        weights = (q @ k.transpose(-1, -2) / math.sqrt(width // self._heads) + mask).softmax(dim=-1)
+        return cast(Tensor, block.attn.out_proj((weights @ v).transpose(1, 2).reshape(count, length, width)))

@@ -1,4 +1,4 @@
-"""What all text encoders have in common: tokens in, features out, and how much of a training step they may keep."""
+"""What all text encoders have in common: tokens in, features out, and how much memory a training step may use."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from gallop.errors import ClassNameError
 from gallop.runtime import threads
 
 MEMORY_BUDGET = 2**30
-"""Bytes that a training step may keep of the text encoder on a CPU, and at least on a GPU."""
+"""Bytes that a training step may store of the text encoder on a CPU, and at least on a GPU."""
 
 
 def memory_budget(device: torch.device) -> int:
-    """Return bytes that a training step may keep there: on a GPU a quarter of its memory."""
+    """Return how many bytes a training step may store there: on a GPU a quarter of its memory."""
     if device.type != "cuda":
         return MEMORY_BUDGET
     return max(MEMORY_BUDGET, int(torch.cuda.get_device_properties(device).total_memory) // 4)
@@ -51,7 +51,7 @@ class TextEncoder(ABC):
         tokenizer: the one that it was trained with.
 
     Attributes:
-        memory_budget: bytes that one call of ``encode`` may keep for its backward pass, as well as it can be estimated.
+        memory_budget: bytes that one call of ``encode`` may store for its backward pass, by an estimate.
     """
 
     def __init__(self, module: nn.Module, tokenizer: Any) -> None:
@@ -59,14 +59,14 @@ class TextEncoder(ABC):
         self._tokenizer = tokenizer
         self._rule = token_rule(tokenizer)
         self._blocks = list(self._module.transformer.resblocks)
-        # Of the tokens: a class embedding behind them, as CoCa has, is none.
+        # Of the tokens: a class embedding behind them, as CoCa has, is not one.
         behind = 0 if getattr(module, "cls_emb", None) is None else 1
         self.context_length: int = self._module.positional_embedding.shape[0] - behind
         self.width: int = self._module.positional_embedding.shape[1]
         self.memory_budget = memory_budget(self._module.positional_embedding.device)
 
     def tokenize(self, names: Sequence[str], *, context_tokens: int) -> NameTokens:
-        """Return tokens of class names that will stand after ``context_tokens`` (C) learned vectors.
+        """Return tokens of class names that will follow ``context_tokens`` (C) learned vectors.
 
         Raises:
             ClassNameError: a name that does not fit the encoder after SOS and the context, or holds a special token.
@@ -77,7 +77,7 @@ class TextEncoder(ABC):
 
     @abstractmethod
     def _arranged(self, names: Sequence[Sequence[int]], prefix: int) -> NameTokens:
-        """Token ids of names, each with what stands behind it, as ``encode`` takes them."""
+        """Token ids of names, each with what follows it, as ``encode`` takes them."""
 
     def _name_ids(self, name: str, room: int) -> list[int]:
         tokens: list[int] = self._tokenizer.encode(name)
@@ -118,7 +118,7 @@ class TextEncoder(ABC):
 
     @abstractmethod
     def _encode(self, contexts: Tensor, names: NameTokens, budget: float) -> Tensor:
-        """The same on one thread, with so many bytes to keep."""
+        """The same on one thread, which may store so many bytes."""
 
 
 def project(module: Any, x: Tensor) -> Tensor:
@@ -131,5 +131,5 @@ def project(module: Any, x: Tensor) -> Tensor:
 
 
 def computed_again(function: Callable[..., Tensor], *inputs: Any) -> Tensor:
-    """Call a function, keep nothing but its inputs, and call it again when its gradient is wanted."""
+    """Call a function, store nothing but its inputs, and call it again when its gradient is needed."""
     return cast(Tensor, checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False))

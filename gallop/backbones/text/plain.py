@@ -1,12 +1,12 @@
-"""Contexts and class names through any text transformer of open_clip, at its whole length.
+"""Contexts and class names through any text transformer of open_clip, at its full length.
 
 Where every token sees every other, padding too, nothing can be shared between names and nothing can be cut: each
 prompt of each class passes the encoder at its full length, with the context's vectors in the place of its tokens'
 embeddings. The feature is read where the encoder reads it: at its last position (SigLIP, CLIPA, and CoCa, whose last is
 a class embedding), at EOT (MobileCLIP), or at the first.
 
-What is kept for the backward pass is held to ``memory_budget``: what would be more passes in chunks of names, each of
-which keeps nothing and passes forward once more.
+What is stored for the backward pass is limited to ``memory_budget``: where it would be more, names pass in chunks, each
+of which stores nothing and passes forward once more.
 
 Shapes: P prompts, K classes, C context tokens, L tokens, T text width, D joint width.
 """
@@ -24,18 +24,18 @@ from torch import Tensor, nn
 
 from gallop.backbones.text.encoder import NameTokens, TextEncoder, computed_again, project
 
-# Numbers of width T that a block keeps for a token: 2 inputs of norms, 4 of query, key, value and attention output, 4
-# of the MLP, and what lies in between. Frozen matrices keep nothing of theirs.
-_KEPT_WIDTHS = 12
+# Numbers of width T that a block stores for a token: 2 inputs of norms, 4 of query, key, value and attention output, 4
+# of the MLP, and what lies in between. Frozen matrices store nothing of theirs.
+_STORED_WIDTHS = 12
 
 
 @dataclass(frozen=True, eq=False)
 class PaddedNames(NameTokens):
-    """K class names as whole prompts.
+    """K class names as complete prompts.
 
     Attributes:
-        ids: token ids (K, L) of what stands before the context, one that is not padding for each of its vectors, the
-            name, what stands behind it, and padding.
+        ids: token ids (K, L) of what precedes the context, one that is not padding for each of its vectors, the name,
+            what follows it, and padding.
         read: (K,) where the feature is read.
     """
 
@@ -70,7 +70,7 @@ class PlainTextEncoder(TextEncoder):
     def _encode(self, contexts: Tensor, names: NameTokens, budget: float) -> Tensor:
         padded = cast(PaddedNames, names)
         name = len(contexts) * padded.ids.shape[1] * self.width * contexts.element_size()
-        at_once = max(int(budget / (name * _KEPT_WIDTHS * len(self._blocks))), 1)
+        at_once = max(int(budget / (name * _STORED_WIDTHS * len(self._blocks))), 1)
         run: Callable[..., Tensor] = self._pass
         if at_once < len(names):
             run = partial(computed_again, run)

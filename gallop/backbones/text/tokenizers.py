@@ -14,13 +14,13 @@ from gallop.errors import BackboneError, UnsupportedBackbone, first_line
 from gallop.runtime.reading import check_file
 
 FILES = ("tokenizer.json", "tokenizer_config.json")
-"""What a tokenizer is kept in; with both in the folder of the weights, the Hub is not asked."""
+"""The files of a tokenizer; with both in the folder of the weights, the Hub is not asked."""
 _LARGEST = 2**28
 
 
 @dataclass(frozen=True)
 class TokenRule:
-    """What surrounds a text's own tokens.
+    """The tokens that surround those of a text.
 
     Attributes:
         before: token ids before a text, CLIP's [SOS]; some tokenizers have none.
@@ -36,7 +36,7 @@ class TokenRule:
 
 
 def token_rule(tokenizer: Any) -> TokenRule:
-    """Return the rule of a tokenizer of open_clip's, or of one that says it itself as ``rule``.
+    """Return the rule of a tokenizer of open_clip's, or of one that has it as ``rule``.
 
     Raises:
         UnsupportedBackbone: another kind of tokenizer.
@@ -45,7 +45,7 @@ def token_rule(tokenizer: Any) -> TokenRule:
         return rule
     if not hasattr(tokenizer, "sot_token_id"):
         raise UnsupportedBackbone(
-            "Only CLIP's own BPE tokenizer and tokenizers from the Hub are supported; this is a "
+            "Only CLIP's BPE tokenizer and tokenizers from the Hub are supported; this is a "
             f"{type(tokenizer).__name__}."
         )
     special = frozenset(tokenizer.all_special_ids)
@@ -54,7 +54,7 @@ def token_rule(tokenizer: Any) -> TokenRule:
 
 @cache
 def clip_tokenizer() -> Any:
-    """Return open_clip's ``SimpleTokenizer``, from its module alone: the whole package takes three seconds to load."""
+    """Return open_clip's ``SimpleTokenizer``, from its module alone: the package takes three seconds to load."""
     package: Any = find_spec("open_clip")  # which does not load it
     file = Path(package.submodule_search_locations[0], "tokenizer.py")
     spec: Any = spec_from_file_location("open_clip_tokenizer", file)
@@ -90,7 +90,7 @@ class HubTokenizer:
         return TokenRule(tuple(framed[:start]), tuple(after), self._inner.pad_token_id, special)
 
     def encode(self, text: str) -> list[int]:
-        """Return the token ids of a text, without what stands around it."""
+        """Return the token ids of a text, without the tokens that surround it."""
         ids: list[int] = self._inner(self._wrapped.clean_fn(text), add_special_tokens=False).input_ids
         return ids
 

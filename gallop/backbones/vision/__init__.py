@@ -1,15 +1,15 @@
 """Pixels -> global features (B, D) and region features (B, R, V), in one pass of a frozen image encoder.
 
-Region features are the encoder's own tokens without attention's mixing in the last layer, so that each stays with its
+Region features are the encoder's tokens without attention's mixing in the last layer, so that each stays with its
 place (paper, section 3.2; the value path of MaskCLIP):
 
 * ViT: in the last block ``v = out_proj(W_v ln_1(x) + b_v) + x``, then ``v + mlp(ln_2(v))``, then ``ln_post``. The local
   projection acts on this (V is the visual width); the visual projection follows it. Other kinds, to compare with,
   differ from it in the last block alone, and leave the global feature as it is:
-  "tokens" is that block's ordinary attention, so the encoder's own output tokens;
+  "tokens" is that block's ordinary attention, so the encoder's output tokens;
   "value-value" is attention whose queries and keys are the values, ``softmax(v v' / sqrt(d_head)) v`` for each head
   over all tokens. It is the attention of CLIP Surgery (Li et al. 2023, arXiv 2304.05653), which puts it into several
-  blocks, in a path beside the encoder's own; here it is used in the last block alone.
+  blocks, in a path beside the encoder's usual one; here it is used in the last block alone.
   "query-query" is ``out_proj(softmax(q q' / sqrt(d_head)) v)`` and no more: neither ``+ x`` nor the MLP. These are the
   three changes of ClearCLIP (Lan et al., ECCV 2024, arXiv 2407.12442), which finds that what is left out is noise.
   The paper's rule is weak on ViT-L/14 (``gallop.config.REGION_ADVICE``).
@@ -28,13 +28,13 @@ from __future__ import annotations
 from typing import Any, cast, get_args
 
 from gallop.backbones.vision.clip_encoders import PooledViTEncoder, ResNetEncoder, ViTEncoder
-from gallop.backbones.vision.encoder import GivenFeatures, ImageEncoder, closer_grid, look_closer
+from gallop.backbones.vision.encoder import GivenFeatures, ImageEncoder, encode_larger, scaled_grid
 from gallop.backbones.vision.timm_encoders import CNNEncoder, TimmViTEncoder
 from gallop.config import RegionKind
 from gallop.errors import BackboneError, UnsupportedBackbone
 from gallop.wording import quoted
 
-__all__ = ["GivenFeatures", "ImageEncoder", "closer_grid", "image_encoder", "look_closer", "pick_regions"]
+__all__ = ["GivenFeatures", "ImageEncoder", "encode_larger", "image_encoder", "pick_regions", "scaled_grid"]
 
 
 def pick_regions(kind: str = "value") -> RegionKind:

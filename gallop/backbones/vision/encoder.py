@@ -54,7 +54,7 @@ class ImageEncoder(ABC):
 
 
 class GivenFeatures(ImageEncoder):
-    """Stands for the image encoder of another model, whose features are given.
+    """Takes the place of another model's image encoder, whose features are given.
 
     Raises:
         BackboneError: a projection of another size than (V, D), or none where V is not D.
@@ -85,13 +85,13 @@ class GivenFeatures(ImageEncoder):
 
     @property
     def words(self) -> str:
-        """What tells it from others, for fingerprints."""
+        """Text that distinguishes it from others, for fingerprints."""
         projection = self.region_projection
-        own = b"" if projection is None else projection.detach().cpu().float().contiguous().numpy().tobytes()
-        return f"given {self.grid} {self.region_width} {hashlib.sha256(own).hexdigest()}"
+        weights = b"" if projection is None else projection.detach().cpu().float().contiguous().numpy().tobytes()
+        return f"given {self.grid} {self.region_width} {hashlib.sha256(weights).hexdigest()}"
 
 
-def closer_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
+def scaled_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
     """Return rows and columns of a photo with so many times the pixels a side.
 
     Raises:
@@ -106,7 +106,7 @@ def closer_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def look_closer(vision: ImageEncoder, size: int, pixels: Tensor, at_once: int = 1) -> tuple[Tensor, Tensor]:
+def encode_larger(vision: ImageEncoder, size: int, pixels: Tensor, at_once: int = 1) -> tuple[Tensor, Tensor]:
     """Return global (B, D) and regions (B, R, V) of photos (B, 3, H, W) that are larger than the encoder's input.
 
     Neighbouring windows overlap by half. A region is the mean of those that windows give at its place, and the global
@@ -117,7 +117,7 @@ def look_closer(vision: ImageEncoder, size: int, pixels: Tensor, at_once: int = 
         at_once: windows of each photo in one pass, which takes as much more memory.
     """
     rows, columns = vision.grid
-    tall, wide = closer_grid(vision.grid, pixels.shape[-1] / size)
+    tall, wide = scaled_grid(vision.grid, pixels.shape[-1] / size)
     if vision.any_size:
         global_, regions = vision(pixels)
         if regions.shape[1] != tall * wide:

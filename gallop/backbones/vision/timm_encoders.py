@@ -23,10 +23,10 @@ norm makes that is not where it was taken to be.
 class TimmViTEncoder(ImageEncoder):
     """A trunk of transformer blocks, whatever they are built of.
 
-    A region is what the rest of the encoder makes of its token alone, from where the feature of the whole image is
-    drawn from all tokens. Attention to one token is that token's value, so this is the value path of any kind of block:
+    A region is what the rest of the encoder makes of its token alone, from the layer where the global feature is drawn
+    from all tokens. Attention to one token is that token's value, so this is the value path of any kind of block:
 
-    * with a class token, which is drawn in every block, from the last block on, as in CLIP's own ViT;
+    * with a class token, which is drawn in every block, from the last block on, as in CLIP's ViT;
     * with attention pooling (SigLIP's and PE-Core's head), from that pooling on;
     * with a mean, from the mean on, which is the token itself.
 
@@ -50,7 +50,7 @@ class TimmViTEncoder(ImageEncoder):
         self.mean_is_global = self._pool == "avg" and plain
         last = layers[-1] if layers else trunk.head
         self.region_width = last.out_features if isinstance(last, nn.Linear) else trunk.num_features
-        # Not the trunk's own grid: open_clip asks some trunks for photos of another size than they were built for.
+        # Not the trunk's grid: open_clip asks some trunks for photos of another size than they were built for.
         self.grid = tuple(trunk.patch_embed.dynamic_feat_size(module.image_size))
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,8 +74,8 @@ class CNNEncoder(ImageEncoder):
 
     A region is what the head makes of its cell where it makes the global feature of the mean of all cells. Where the
     head is linear the mean of the regions is the global feature; a norm behind the pooling, as in ConvNeXt, ends that,
-    and ``mean_is_global`` says so. Whether the head is taken for what it is, is asked of the encoder itself, with noise
-    for a photo: both features must be the encoder's own, on that noise and on a map that holds one cell everywhere.
+    and ``mean_is_global`` says so. Whether the head is read correctly is checked against the encoder itself, with noise
+    for a photo: both features must equal the encoder's, on that noise and on a map that holds one cell everywhere.
 
     What runs is a copy of the trunk in which batch norms are part of the convolutions, where that gives the same cells.
     """
@@ -88,7 +88,7 @@ class CNNEncoder(ImageEncoder):
         if not {*layers} <= {"Dropout", "Linear", "Mlp"}:
             raise UnsupportedBackbone(
                 f"The head of this timm encoder pools with {layers[0]}. Region features are only supported for trunks "
-                "that do their own pooling."
+                "that pool their cells themselves."
             )
         self._trunk = _without_norms(module.trunk)
         probe = torch.randn(1, 3, *module.image_size, generator=torch.Generator().manual_seed(0))
@@ -175,5 +175,5 @@ def _without_norms(trunk: nn.Module) -> Any:
                 continue
             if conv.out_channels == norm.num_features:
                 setattr(parent, name, fuse_conv_bn_eval(conv, norm))
-                setattr(parent, next_name, getattr(norm, "act", nn.Identity()))  # timm's norms have one of their own
+                setattr(parent, next_name, getattr(norm, "act", nn.Identity()))  # timm's norms contain one
     return folded

@@ -44,7 +44,7 @@ def run(options: Namespace, console: Console) -> int:
     if options.preset == "backbone" and backbone.preset == "paper":
         console.progress(f"using the paper's settings, since none were measured for {backbone.name}")
     shots, skipped = _shots(options, training.seed, console)
-    cache = FeatureCache(default_cache_folder(), kept=_FORMATS[options.cache_precision])
+    cache = FeatureCache(default_cache_folder(), dtype=_FORMATS[options.cache_precision])
     classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
     started = time.monotonic()
     with _keeping(out, overwrite=options.overwrite):

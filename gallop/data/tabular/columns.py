@@ -1,6 +1,6 @@
 """Tables, columns and data sets of other libraries, recognised by what they can do, and labels in them to class names.
 
-pandas, polars, pyarrow, torch's data sets and those of Hugging Face each bring kinds of their own, and none of them is
+pandas, polars, pyarrow, torch's data sets and those of Hugging Face each have different types, and none of them is
 imported to recognise them.
 """
 
@@ -79,14 +79,14 @@ def as_list(values: Any) -> list[Any]:
 
 
 def plain(value: Any) -> Any:
-    """Return a number or text of numpy, pandas or torch as Python's own; others as they are."""
+    """Return a number or text of numpy, pandas or torch as Python's; others as they are."""
     return value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
 
 
 def find_column(table: Any, wanted: Sequence[str]) -> Any:
-    """Return the first column that is there, whatever the case of its name; None where none is."""
-    own = {str(name).strip().casefold(): name for name in reversed(_keys(table))}
-    return next((table[own[name]] for name in wanted if name in own), None)
+    """Return the first of the columns that exists, whatever the case of its name; None if none does."""
+    keys = {str(name).strip().casefold(): name for name in reversed(_keys(table))}
+    return next((table[keys[name]] for name in wanted if name in keys), None)
 
 
 def needed_column(table: Any, wanted: Sequence[str], what: str) -> Any:
@@ -95,14 +95,14 @@ def needed_column(table: Any, wanted: Sequence[str], what: str) -> Any:
     Raises:
         DataError: it is not; the columns are named.
     """
-    found = find_column(table, wanted)
-    if found is None:
+    column = find_column(table, wanted)
+    if column is None:
         there = listed(list(map(str, _keys(table)))) or "none"
         raise DataError(
             f"The {type(table).__name__} has no column of {what}. It must be named {' or '.join(wanted[:2])}, but "
             f"the columns are {there}."
         )
-    return found
+    return column
 
 
 def only_column(table: Any) -> Any:
@@ -132,19 +132,19 @@ def label_names(
     """Return the clean class name of each label, n of n.
 
     Args:
-        labels: texts, or whole numbers that count in ``class_names`` from 0: a list, an array, a Series or a column,
-            which may know the names itself.
-        class_names: of numbers, the names that they stand for; of texts, all that there may be.
+        labels: texts, or integers that index ``class_names`` from 0: a list, an array, a Series or a column, which may
+            know the names itself.
+        class_names: for numbers, their class names; for texts, all that there may be.
         what: names a label in a message, ``row`` counted from ``first``.
         spelled: what a text is turned to before it is cleaned.
 
     Raises:
-        DataError: a label that is missing, neither text nor whole number, a number without a name, or no class name.
+        DataError: a label that is missing, neither text nor integer, a number without a name, or no class name.
         ClassNameError: a text, or names in ``class_names``, that cannot be used.
     """
-    own = getattr(getattr(labels, "features", None), "names", None)  # a column of Hugging Face's may know its names
-    found = names_of_numbers(None if own is None else [name.replace("_", " ") for name in own], class_names)
-    known = None if found is None else clean_names(found)
+    stored = getattr(getattr(labels, "features", None), "names", None)  # a column of Hugging Face's may have its names
+    numbered = names_of_numbers(None if stored is None else [name.replace("_", " ") for name in stored], class_names)
+    known = None if numbered is None else clean_names(numbered)
     values = [plain(label) for label in as_list(labels)]
     clean = lru_cache(maxsize=4096)(lambda text: clean_name(spelled(text)))  # rows are many, labels few
     names = [
@@ -164,23 +164,23 @@ def label_names(
     return names
 
 
-def names_of_numbers(own: Sequence[str] | None, class_names: Sequence[str] | None) -> Sequence[str] | None:
-    """Return what the numbers of a data set stand for: its own names, where it has some and ``class_names`` gives the
-    same in another order, else ``class_names``.
+def names_of_numbers(stored: Sequence[str] | None, class_names: Sequence[str] | None) -> Sequence[str] | None:
+    """Return the class names of the numbers of a data set: those stored in it, if there are some and ``class_names``
+    gives the same in another order, else ``class_names``.
     """
-    if own is None or class_names is None:
-        return own if class_names is None else class_names
+    if stored is None or class_names is None:
+        return stored if class_names is None else class_names
     asked = [str(name).replace("_", " ") for name in class_names]
-    return own if sorted(own) == sorted(asked) else class_names
+    return stored if sorted(stored) == sorted(asked) else class_names
 
 
 def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
     if is_missing(value):
         raise DataError(f"{place} is missing ({value}). Give each image a class name, or leave the image out.")
-    whole = isinstance(value, float) and math.isfinite(value) and value.is_integer()
-    if isinstance(value, bool) or not (isinstance(value, int) or whole):
+    integral = isinstance(value, float) and math.isfinite(value) and value.is_integer()
+    if isinstance(value, bool) or not (isinstance(value, int) or integral):
         raise DataError(
-            f"{place} is {one_line(repr(value))}, which is neither text nor a whole number. Give class names, or "
+            f"{place} is {one_line(repr(value))}, which is neither text nor an integer. Give class names, or "
             "numbers from 0 and class_names=[...]."
         )
     if known is None:

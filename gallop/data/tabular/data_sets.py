@@ -30,7 +30,7 @@ def hugging_face_rows(dataset: Any, *, class_names: Sequence[str] | None = None)
     """Return the rows of a data set of one split, none of which is decoded. In a class name ``_`` is a space.
 
     Args:
-        class_names: what numbers stand for in a column that does not know it.
+        class_names: the class names of numbers in a column that does not have them.
 
     Raises:
         DataError: no column of images or of classes, or rows without class.
@@ -71,12 +71,12 @@ def split_of(dataset: Mapping[str, Any], split: str) -> Any:
 
 def _column(dataset: Any, kind: str, usual: str) -> str:
     """Return the name of a column: the only one of a kind, or the one with the usual name."""
-    found: list[str] = [column for column, feature in dataset.features.items() if type(feature).__name__ == kind]
-    if len(found) == 1:
-        return found[0]
+    columns: list[str] = [column for column, feature in dataset.features.items() if type(feature).__name__ == kind]
+    if len(columns) == 1:
+        return columns[0]
     if usual in dataset.features:
         return usual
-    what = "No column" if not found else f"More than one column ({listed(found)})"
+    what = "No column" if not columns else f"More than one column ({listed(columns)})"
     raise DataError(
         f"{what} has the type {kind}. Rename the right column to {usual} (rename_column). The columns "
         f"are {listed(list(dataset.features))}."
@@ -88,21 +88,21 @@ def labelled_dataset(
 ) -> LabelledPhotos | Rows:
     """Return photos and class names: of an ``ImageFolder`` its files, read as those of a folder, of others their rows.
 
-    Transforms of an ``ImageFolder`` are left out: the backbone has its own. In names that the data set knows, ``_`` is
-    a space. Classes of which there is no row are left out.
+    Transforms of an ``ImageFolder`` are left out, since the backbone preprocesses photos. In names from the data set,
+    ``_`` is a space. Classes without a row are left out.
 
     Args:
-        class_names: what numbers stand for; by default what the data set says in ``classes``.
+        class_names: of numbers; by default those in the data set's ``classes``.
 
     Raises:
-        DataError: items that are no (image, label), numbers without names, or no readable image.
+        DataError: items that are not (image, label), numbers without names, or no readable image.
     """
-    root, numbers = _whole(dataset)
+    root, numbers = _full_set(dataset)
     table = frame_names(root)
     if not numbers:
-        raise DataError(f"{table.whole} has no rows. Give one row for each image.")
+        raise DataError(f"{table.name} has no rows. Give one row for each image.")
     known = _known_names(getattr(root, "classes", None) or getattr(root, "categories", None), class_names)
-    where = f"{table.whole}, row {{row}}: the label"
+    where = f"{table.name}, row {{row}}: the label"
     if "DatasetFolder" in kinds(root):
         files, labels = zip(*(root.samples[i] for i in numbers), strict=True)
         names = label_names(labels, known, what=where, first=0)
@@ -113,13 +113,13 @@ def labelled_dataset(
 
 def dataset_images(dataset: Any) -> Sequence[Any]:
     """Return the images of a data set, with or without labels: files as they are, others decoded when asked for."""
-    root, numbers = _whole(dataset)
+    root, numbers = _full_set(dataset)
     if "DatasetFolder" in kinds(root):
         return [Path(root.samples[i][0]) for i in numbers]
     return LazyImages(lambda i: _image(root[i]), numbers)
 
 
-def _whole(dataset: Any) -> tuple[Any, list[int]]:
+def _full_set(dataset: Any) -> tuple[Any, list[int]]:
     """The data set that a ``Subset`` is a part of, and the rows of it."""
     numbers = list(range(len(dataset)))
     while "Subset" in kinds(dataset):
@@ -129,23 +129,23 @@ def _whole(dataset: Any) -> tuple[Any, list[int]]:
 
 
 def _known_names(known: Any, class_names: Sequence[str] | None) -> Sequence[str] | None:
-    """What numbers stand for, by the names that a data set has for them (of several for one, the first) or by ours."""
+    """The names of numbers, from the data set if it has some (of several for one number, the first), else the given."""
     names = known if isinstance(known, list | tuple) else ()
-    own = [name[0] if isinstance(name, tuple) and name else name for name in names]
-    if not own or not all(isinstance(name, str) for name in own):
+    stored = [name[0] if isinstance(name, tuple) and name else name for name in names]
+    if not stored or not all(isinstance(name, str) for name in stored):
         return class_names
-    return names_of_numbers([name.replace("_", " ") for name in own], class_names)
+    return names_of_numbers([name.replace("_", " ") for name in stored], class_names)
 
 
 def _labels(root: Any, numbers: Sequence[int]) -> list[Any]:
     if getattr(root, "target_transform", None) is None:
         for name in _LABELS:
-            kept = getattr(root, name, None)
-            if kept is None or not hasattr(kept, "__len__") or len(kept) != len(root):
+            labels = getattr(root, name, None)
+            if labels is None or not hasattr(labels, "__len__") or len(labels) != len(root):
                 continue
-            kept = as_list(kept)
-            if all(isinstance(plain(kept[i]), int | str) for i in numbers):
-                return [kept[i] for i in numbers]
+            labels = as_list(labels)
+            if all(isinstance(plain(labels[i]), int | str) for i in numbers):
+                return [labels[i] for i in numbers]
     return [_label(root[i], i, root) for i in numbers]
 
 

@@ -1,6 +1,6 @@
 """Photos and labels in tables: CSV files with the columns ``path``, ``label`` and perhaps ``split``, and data frames.
 
-A frame is of pandas or of another library that has columns by name. What is wrong with a row is told with its place.
+A frame is of pandas or of another library that has columns by name. An error in a row names its place.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class TableNames:
     """What messages call a table and its rows.
 
     Attributes:
-        whole, short: the table, at the beginning of a sentence and behind a row.
+        name, short: the table, at the beginning of a sentence and after a row.
         row: "line" or "row".
         folder: where relative paths begin.
     """
 
-    whole: str
+    name: str
     short: str
     row: str
     folder: Path
@@ -115,7 +115,7 @@ def labelled_frame(
     Paths come back as files that were read, images in memory as rows of which none is decoded yet.
 
     Args:
-        class_names: what numbers in the column of labels stand for.
+        class_names: the class names of numbers in the column of labels.
 
     Raises:
         DataError: columns that are missing, an empty cell, and of paths what ``from_csv`` raises.
@@ -124,14 +124,14 @@ def labelled_frame(
     images = as_list(needed_column(frame, IMAGE_COLUMNS, "images"))
     labels = needed_column(frame, LABEL_COLUMNS, "labels")
     if not images:
-        raise DataError(f"{table.whole} has no rows. Give one row for each image.")
-    where = f"{table.whole}, row {{row}}: the "
+        raise DataError(f"{table.name} has no rows. Give one row for each image.")
+    where = f"{table.name}, row {{row}}: the "
     names = label_names(labels, class_names, what=f"{where}label", first=0, spelled=lambda text: text.replace("_", " "))
     column = find_column(frame, (_SPLIT,))
     splits = [""] * len(images) if column is None else label_names(column, what=f"{where}split", first=0)
     for i, image in enumerate(images):
         if is_missing(image) or (isinstance(image, str) and not image.strip()):
-            raise DataError(f"{table.whole}, row {i}: the image is missing. Give its path, or leave the row out.")
+            raise DataError(f"{table.name}, row {i}: the image is missing. Give its path, or leave the row out.")
     return photos_of_rows(images, names, table, content=content, order=class_names, splits=splits, split=split)
 
 
@@ -141,8 +141,8 @@ def image_column(frame: Any) -> list[Any]:
     Raises:
         DataError: several columns, none of which is called ``image`` or ``path``.
     """
-    found = find_column(frame, IMAGE_COLUMNS)
-    return as_list(only_column(frame) if found is None else found)
+    column = find_column(frame, IMAGE_COLUMNS)
+    return as_list(only_column(frame) if column is None else column)
 
 
 def frame_names(frame: Any) -> TableNames:
@@ -183,7 +183,7 @@ def photos_of_rows(
 
 
 def _no_rows(table: TableNames, split: str, splits: Sequence[str]) -> DataError:
-    return DataError(f"{table.whole} has no rows of the split {split!r}; its splits are {listed(splits)}.")
+    return DataError(f"{table.name} has no rows of the split {split!r}; its splits are {listed(splits)}.")
 
 
 def _read_rows(
@@ -194,32 +194,32 @@ def _read_rows(
     content: ContentHash,
     order: Sequence[str] | None = None,
 ) -> LabelledPhotos:
-    kept = []
+    taken = []
     splits: dict[str, None] = {}
     there: dict[Path, bool] = {}  # by path, so that a file is looked for once however often it is named
     for row in rows:
         splits.setdefault(row.split)
         if row.split not in ("", split.casefold()):
             continue
-        kept.append(row)
+        taken.append(row)
         if row.path not in there:
             there[row.path] = row.path.is_file()
         if not there[row.path]:
             raise DataError(
-                f"{table.whole}, {table.row} {row.number}: the file {row.path} does not exist. Relative paths start "
+                f"{table.name}, {table.row} {row.number}: the file {row.path} does not exist. Relative paths start "
                 f"at {table.folder}."
             )
-    if not kept:
+    if not taken:
         raise _no_rows(table, split, list(splits))
-    labels = {row.label for row in kept}
+    labels = {row.label for row in taken}
     class_names = clean_names(sorted(labels) if order is None else [name for name in order if name in labels])
-    files = ((row.path, row.label, f" ({table.row} {row.number} of {table.short})") for row in kept)
-    found = read_files(files, class_names, content)
-    if not found.photos:
+    files = ((row.path, row.label, f" ({table.row} {row.number} of {table.short})") for row in taken)
+    labelled = read_files(files, class_names, content)
+    if not labelled.photos:
         raise DataError(
-            f"None of {len(found.skipped)} images of {table.whole} can be read. The first: {found.skipped[0][1]}"
+            f"None of {len(labelled.skipped)} images of {table.name} can be read. The first: {labelled.skipped[0][1]}"
         )
-    return found
+    return labelled
 
 
 def _csv_rows(path: Path, needed: Sequence[str] = _NEEDED) -> Iterator[TableRow]:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop.backbones.text.causal import CausalTextEncoder, WholeTexts
+from gallop.backbones.text.causal import CausalTextEncoder, TokenIdEncoder
 from gallop.backbones.text.tokenizers import clip_tokenizer, token_rule
 from gallop.backbones.vision.timm_encoders import CNNEncoder
 from gallop.errors import OnnxError
@@ -75,7 +75,7 @@ def text_onnx(encoder: CausalTextEncoder, precision: PagePrecision) -> bytes:
     texts, length = torch.export.Dim("texts"), torch.export.Dim("tokens", min=3, max=encoder.context_length)
     example = (torch.zeros(2, 8, dtype=torch.int32), torch.full((2,), 4, dtype=torch.int32))
     free = {"ids": {0: texts, 1: length}, "read": {0: texts}}
-    what = ToTrace(WholeTexts(encoder), example, (("ids", "read"), ("features",)), free, as_stored=True)
+    what = ToTrace(TokenIdEncoder(encoder), example, (("ids", "read"), ("features",)), free, as_stored=True)
     return _stored(onnx_model(what), precision)
 
 

@@ -54,7 +54,7 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     photo_set = known.read(replace(place, files=tuple(filter(None, files))))
     if not (len(photo_set.train) or len(photo_set.test) or len(photo_set.photos)):
         raise DataError(f"{known.title} in {place.photos} contains no images. {_where_to_get(known)}")
-    return replace(photo_set, folder=place.photos, split=known.split, whole=known.classes)
+    return replace(photo_set, folder=place.photos, split=known.split, expected_classes=known.classes)
 
 
 def find_set(name: str) -> CatalogueEntry:

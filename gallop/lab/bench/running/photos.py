@@ -119,8 +119,9 @@ def _named_set(root: Path, name: str) -> PhotoSet:
         )
     if photo_set.incomplete:
         warnings.warn(
-            f"{title} in {photo_set.folder} has {len(photo_set.class_names)} classes instead of {photo_set.whole}, so "
-            f"its figures cannot be compared with published ones. Run `gallop data check {name} DIR` for details.",
+            f"{title} in {photo_set.folder} has {len(photo_set.class_names)} classes instead of "
+            f"{photo_set.expected_classes}, so its figures cannot be compared with published ones. Run `gallop data "
+            f"check {name} DIR` for details.",
             stacklevel=2,
         )
     return replace(photo_set, name=name)  # as the benchmark spells it

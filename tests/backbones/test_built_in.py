@@ -23,8 +23,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 
 from gallop.backbones import Backbone, Preprocess, available_models, load_backbone
+from gallop.backbones.built_in import built_in_model
 from gallop.backbones.loading import _open_clip_model, load_strictly, read_state
-from gallop.backbones.own import own_model
 from gallop.backbones.text.tokenizers import clip_tokenizer, token_rule
 from gallop.images import load_image
 from tests import tiny
@@ -70,7 +70,7 @@ def test_images_have_the_same_features_bit_by_bit() -> None:
 @pytest.mark.parametrize("size", [224, 97, 256])
 def test_a_trunk_of_any_stride_is_timms(stride: int, size: int) -> None:
     """The plain trunk, batch norms and all, on random weights: what ``mini``'s own are does not matter."""
-    model = own_model(settings()["model_cfg"], {"output_stride": stride})
+    model = built_in_model(settings()["model_cfg"], {"output_stride": stride})
     other = _open_clip_model(settings()["model_cfg"], {"output_stride": stride})
     assert model is not None
     noise = torch.Generator().manual_seed(0)
@@ -115,7 +115,7 @@ def test_they_can_be_copied_and_pickled() -> None:
 def test_only_what_is_known_whole_is_built_here() -> None:
     """A setting that is not understood is open_clip's to read, or to refuse."""
     known, trunk = settings()["model_cfg"], settings()["trunk"]
-    assert isinstance(own_model(known, trunk), nn.Module)
+    assert isinstance(built_in_model(known, trunk), nn.Module)
     for path, value in {
         ("quick_gelu",): True,
         ("embed_dim",): "512",
@@ -132,9 +132,9 @@ def test_only_what_is_known_whole_is_built_here() -> None:
         for step in path[:-1]:
             place = place[step]
         place[path[-1]] = value
-        assert own_model(other, trunk) is None, path
+        assert built_in_model(other, trunk) is None, path
     for other_trunk in ({}, {"output_stride": 12}, {"output_stride": 16, "drop_rate": 0.1}):
-        assert own_model(known, other_trunk) is None
+        assert built_in_model(known, other_trunk) is None
 
 
 @pytest.mark.slow

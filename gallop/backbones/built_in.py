@@ -1,12 +1,12 @@
 """Backbones that are built here, without open_clip and timm: the settings of a folder in, a model for its weights out.
 
-open_clip takes three seconds of a processor to load, most of them for what these backbones have no use for:
-torchvision's detection operators and, through them, torch's compiler; Hugging Face's transformers. The model that ships
-is asked for one photo more often than anything else, so it is built here: EfficientNet-Lite0 (arXiv 1905.11946) with a
+open_clip takes three seconds of a processor to load, most of them for what these backbones do not use: torchvision's
+detection operators and, through them, torch's compiler; Hugging Face's transformers. The most common use is one photo
+with the model that ships, so it is built here: EfficientNet-Lite0 (arXiv 1905.11946) with a
 linear projection, and CLIP's text transformer. Modules and weights have the names that open_clip's ``CLIP`` and
 ``TimmModel`` and timm's ``tf_efficientnet_lite0`` give them, so that weights and features are the same bit by bit
-(``tests/backbones/test_own.py``). Padding is TensorFlow's: as much as makes a map of ceil(size / stride), the odd pixel
-at the right and below.
+(``tests/backbones/test_built_in.py``). Padding is TensorFlow's: as much as makes a map of ceil(size / stride), the odd
+pixel at the right and below.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STEM, _WIDTH = 32, 1280
 _STAGES = ((1, 3, 1, 16), (2, 3, 2, 24), (2, 5, 2, 40), (3, 3, 2, 80), (3, 5, 1, 112), (4, 5, 2, 192), (1, 3, 1, 320))
 
 
-def own_model(settings: Mapping[str, Any], trunk: Mapping[str, Any]) -> nn.Module | None:
+def built_in_model(settings: Mapping[str, Any], trunk: Mapping[str, Any]) -> nn.Module | None:
     """Return the model of a folder's settings, to be filled with its weights; None where open_clip has to build it.
 
     Args:
@@ -58,7 +58,7 @@ def own_model(settings: Mapping[str, Any], trunk: Mapping[str, Any]) -> nn.Modul
 
 
 class TimmModel(nn.Module):
-    """A CNN trunk and a projection of the mean of its cells; ``image_encoder`` knows it by open_clip's name of it."""
+    """A CNN trunk and a projection of the mean of its cells; ``image_encoder`` detects it by open_clip's name."""
 
     def __init__(self, embed_dim: int, image_size: int, output_stride: int) -> None:
         super().__init__()
@@ -154,7 +154,7 @@ class EfficientNetLite0(nn.Sequential):
                 if number == 0:
                     blocks.append(_separable(width, wide, kernel))
                 else:
-                    # The first block's own kernel stays as dense as what it reads.
+                    # The first block's kernel stays as dense as its input.
                     spread = dilation if place == 0 else after
                     blocks.append(_Inverted(width, wide, kernel, stride if place == 0 else 1, spread))
                 width = wide
@@ -217,8 +217,8 @@ class _Inverted(nn.Sequential):
         self._adds = stride == 1 and width == wide
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return found + x if self._adds else found
+        output: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return output + x if self._adds else output
 
 
 def _conv(width: int, wide: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
