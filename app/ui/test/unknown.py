@@ -116,7 +116,7 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
     with st.expander("Outlier scores", icon=":material/bar_chart:", key="outlier scores"):
         chart(charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
         does = at_limit(known, other, limit)  # both shares, as far as so few photos can tell
-        parts = {"Known photos accepted": does.kept, "unknown photos detected": does.noticed}
+        parts = {"Known photos accepted": does.accepted, "unknown photos detected": does.noticed}
         st.caption("; ".join(f"{words}: {charts.span(share)}" for words, share in parts.items() if share) + ".")
         if tested is not None and found is not None:
             _separation(tested.evaluation, found)

@@ -149,7 +149,7 @@ def _take(explanation: Explanation, stands: Stands, sent: list[int] | None, when
         "prompts": explanation.global_scores.shape[1],
         "cosines": _packed(explanation.global_scores),
     }
-    looks = list(enumerate(zip(explanation.looks, explanation.shares, strict=True)))
+    looks = list(enumerate(zip(explanation.looks, explanation.contributions, strict=True)))
     regions = [
         _regions(look, number, stands, sent) | _shared(share, prompts / 2 if explanation.topk else 0.0)
         for number, (look, share) in looks
