@@ -38,7 +38,7 @@ class AnswersByName(ClassifierMixin):
     __metadata_request__decision_function = _ASKED
 
     def __sklearn_tags__(self) -> Any:
-        """Images are no table of numbers, paths are text, and what holds labels needs none beside it."""
+        """Images are no table of numbers, paths are text, and data with labels needs no separate ones."""
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = tags.input_tags.string = True
         tags.input_tags.two_d_array = tags.target_tags.required = False

@@ -44,7 +44,7 @@ global feature, where such a projection was learned.
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _FORMAT = 1
 PATTERNS = 4
-"""Made pictures that every file is checked on, beside the photos given."""
+"""Generated pictures that every file is checked on, in addition to the photos given."""
 _TO_NUMBERS = "values / 255; minus mean, divided by std, per channel"
 _WINDOWS = 64
 """More than any second look has."""
@@ -88,7 +88,7 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     The maps of the second look are ``finer_local_cosines`` and ``finer_head_regions``.
 
     Args:
-        photos: to check with, beside pictures that are made: whatever ``load_image`` takes.
+        photos: to check with, in addition to generated pictures: whatever ``load_image`` takes.
 
     Raises:
         OnnxError: the extra is missing, the backbone computes in another precision than fp32, it cannot be exported, or
@@ -172,7 +172,7 @@ class Answering(nn.Module):
 
     def looked(self, pixels: Sequence[Tensor]) -> list[Seen]:
         """Return what each look is answered from."""
-        # All windows of a second look at once: so many encoders one after the other make a file that nobody can build.
+        # All windows of a second look at once: so many encoders one after the other make a file that cannot be built.
         second = [look_closer(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
         each = zip(pixels, (self._vision(pixels[0]), *second), strict=True)
         features = [ImageFeatures(*encoded, extras=self._extras_of(look)) for look, encoded in each]

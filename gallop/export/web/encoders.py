@@ -118,7 +118,7 @@ def check_encoders(
     """Compare the files with the classifier's answers; return the largest difference of a probability.
 
     Args:
-        photos: beside pictures that are made.
+        photos: in addition to generated pictures.
 
     Raises:
         OnnxError: they differ by more than ``PAGE_ALLOWED``.

@@ -46,7 +46,7 @@ def page_files(
     """Return the page's files by name, and the facts that it reads.
 
     Args:
-        photos: to compare the encoders with, beside the sample's: whatever ``load_image`` takes.
+        photos: to compare the encoders with, in addition to the sample's: whatever ``load_image`` takes.
 
     Raises:
         PageError, OnnxError: as ``write``.
@@ -118,8 +118,8 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
 def has_fixed_classes(model: PromptModel) -> bool:
     """Return whether the page takes the text features of the classes as they are, and no other names.
 
-    So it is where something was learned, from photos of these classes, and where its text encoder is none of CLIP's
-    kind.
+    That is the case where something was learned from photos of these classes, and where the text encoder is not of
+    CLIP's kind.
     """
     learned = model.prompts.digest() != initial_prompts(model.backbone, model.config).digest()
     return learned or bool(model.branches) or not reads_clip_tokens(model.backbone.text)

@@ -4,7 +4,7 @@ import { say } from "../explainer/dom.js";
 import { Explainer } from "../explainer/view.js";
 import { Chips } from "./chips.js";
 import { Texts } from "./cosines.js";
-import { facts, worksOffline, large } from "./files.js";
+import { facts, large, worksOffline } from "./files.js";
 import { opened, pictured, pixelsOf, Webcam } from "./photo.js";
 import { explained } from "./shown.js";
 import { Encoders } from "./encoders.js";

@@ -1,5 +1,5 @@
 /* CLIP's tokens, as gallop/backbones/text/tokenizers.py has them: byte pair encoding by a table of merges. No page is known
-   here. Of what ftfy repairs there, this does what somebody may type or paste: quotes, ligatures, wide letters, and
+   here. Of what ftfy repairs there, this does what users may type or paste: quotes, ligatures, wide letters, and
    entities of HTML; text that was decoded wrongly stays as it is. */
 
 const END = "</w>";
