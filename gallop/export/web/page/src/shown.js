@@ -8,7 +8,7 @@ const LONGEST = 1.5; // the photo is shown no longer than 3:2
 /* Args: model, what model.json holds; names (K); looks, {global, regions, branches} each; texts; place of the photo. */
 export function explained(model, names, looks, texts, place) {
   const compared = looks.map((look) => ({ ...cosinesOf(look, texts, model.damping), taught: look.branches }));
-  const share = 1 / looks.length;
+  const lookWeight = 1 / looks.length;
   const prompts = 1 - model.branches.reduce((sum, { weight }) => sum + weight, 0);
   const half = texts.locals.length ? prompts / 2 : 0;
   const images = mean(compared.map(({ global }) => global));
@@ -16,14 +16,14 @@ export function explained(model, names, looks, texts, place) {
     { name: "whole photo", weight: prompts - half, prompts: texts.globals.length, cosines: packed(images) },
     ...compared.map(({ regions }, grid) => ({
       ...{ name: "regions", grid, prompts: Math.max(texts.locals.length, 1), cosines: packed(regions) },
-      ...{ usual: texts.locals.length ? model.topk : [], share, weight: share * half },
+      ...{ usual: texts.locals.length ? model.topk : [], share: lookWeight, weight: lookWeight * half },
     })),
   ];
   model.branches.forEach(({ name, weight }, i) =>
     compared.forEach(({ taught }, grid) =>
       branches.push({
         ...{ name, grid, linear: true, means: packed(columnMeans(taught[i], names.length)), reach: reach(taught[i]) },
-        ...{ cosines: packed(taught[i]), share, weight: share * weight },
+        ...{ cosines: packed(taught[i]), share: lookWeight, weight: lookWeight * weight },
       }),
     ),
   );
