@@ -19,7 +19,7 @@ from app import text
 from app.library import Bin, Deletion, KSweep, Separation
 from app.runs.run import Run, Spread
 from app.teaching.training import Kept, Point
-from gallop.evaluation.intervals import Share
+from gallop.evaluation.intervals import Proportion
 from gallop.model.scores import VERDICT
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
@@ -263,7 +263,7 @@ HISTOGRAM_BINS = 24
 _BESIDE = {"y": 1, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
 
 
-def classes(shares: Mapping[str, Share], overall: Share) -> go.Figure:
+def classes(shares: Mapping[str, Proportion], overall: Proportion) -> go.Figure:
     """Draw a point for each class with its interval; the dashed line is the share of all photos."""
     names = list(shares)
     points = _points(
@@ -402,12 +402,12 @@ def k_sweep_in_words(found: KSweep, topk: Sequence[int]) -> str:
     return f"{'; '.join([*parts, best])}; of {found.photos} photos."
 
 
-def share_in_words(share: Share) -> str:
+def share_in_words(share: Proportion) -> str:
     """Return a text such as "5 of 8 right, 62 % (31 to 86 %)"."""
     return f"{share.right} of {share.of} right, {span(share)}"
 
 
-def span(share: Share) -> str:
+def span(share: Proportion) -> str:
     """Return a text such as "62 % (31 to 86 %)"."""
     low, high = share.interval
     return f"{100 * share.value:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"

@@ -29,7 +29,7 @@ from app.text import joined
 from gallop.config import HEADS
 from gallop.data import data_fingerprint
 from gallop.errors import GallopError
-from gallop.evaluation.intervals import Paired, Share
+from gallop.evaluation.intervals import Paired, Proportion
 from gallop.images.formats import printable_name
 from gallop.runtime.reading import read_bytes
 from gallop.setting import recorded, settings_of
@@ -160,10 +160,10 @@ def backbones_in_words(a: Run, b: Run) -> str:
     )
 
 
-def share(run: Run, photos: Iterable[str]) -> Share | None:
+def share(run: Run, photos: Iterable[str]) -> Proportion | None:
     """Return how many of these photos (content hashes) a run gets right; None where it answered none of them."""
     asked = [run.answers[digest] for digest in photos if digest in run.answers]
-    return Share(sum(answer.right for answer in asked), len(asked)) if asked else None
+    return Proportion(sum(answer.right for answer in asked), len(asked)) if asked else None
 
 
 def tests(run: Run) -> frozenset[str]:
@@ -171,7 +171,7 @@ def tests(run: Run) -> frozenset[str]:
     return frozenset(digest for digest, answer in run.answers.items() if not answer.seen)
 
 
-def on_tests(run: Run) -> Share | None:
+def on_tests(run: Run) -> Proportion | None:
     return share(run, tests(run))
 
 

@@ -44,7 +44,7 @@ class Screen:
     def finer(self) -> float:
         """How many times as large the photo was looked at once more for its maps alone; 1 where it was not."""
         found = self.explanation
-        return found.grid[0] / found.grids[0][0] if not found.shares[-1] else 1.0
+        return found.grid[0] / found.grids[0][0] if not found.look_weights[-1] else 1.0
 
     def picture(self, prompt: int) -> bytes:
         """Return the map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""

@@ -20,8 +20,8 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import HEADS
 from gallop.core.scores import class_probabilities
-from gallop.evaluation.intervals import Share
-from gallop.evaluation.kept_answers import ENSEMBLE, KeptAnswers
+from gallop.evaluation.answer_summary import ENSEMBLE, AnswerSummary
+from gallop.evaluation.intervals import Proportion
 from gallop.model.scores import VERDICT
 
 
@@ -45,9 +45,9 @@ class AnsweredPhotos:
         return self.ood[VERDICT]
 
     @property
-    def kept(self) -> KeptAnswers:
+    def kept(self) -> AnswerSummary:
         said = self.probabilities.argmax(axis=1)
-        return KeptAnswers({ENSEMBLE: said}, self.probabilities.max(axis=1), self.ood)
+        return AnswerSummary({ENSEMBLE: said}, self.probabilities.max(axis=1), self.ood)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Tested:
     answers: AnsweredPhotos
     evaluation: Evaluation
     # How many were right before anything was learned.
-    zero_shot: Share
+    zero_shot: Proportion
 
 
 @dataclass(frozen=True)
@@ -243,12 +243,12 @@ def _tested(session: Session, backbone: Backbone, found: AnsweredPhotos, classes
     return Tested(found, Evaluation(names, truth, found.kept), _zero_shot(session, backbone, found.photos, truth))
 
 
-def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Share:
+def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Proportion:
     found = session.answers.similarities(
         backbone, photos, Question(session.training.taught_model.names, like_taught=True)
     )
     said = np.asarray(found.logits(session.training.scales()).argmax(dim=-1))
-    return Share(int((said == truth).sum()), len(truth))
+    return Proportion(int((said == truth).sum()), len(truth))
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ class Figures:
     looks: NDArray[np.float64]
     topk: tuple[int, ...]
     grid: tuple[int, int]
-    accuracy: Share
+    accuracy: Proportion
     worths: tuple[Worth, ...]
     branches: tuple[str, ...]
 
@@ -308,7 +308,7 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
         looks=chosen.mean(axis=0),
         topk=topk,
         grid=backbone.vision.grid,
-        accuracy=Share(right, len(photos)),
+        accuracy=Proportion(right, len(photos)),
         worths=tuple(diversity.worths(found, topk, labels)),
         branches=tuple(HEADS[name].title for name in found.branch_weights),
     )

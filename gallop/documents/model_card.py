@@ -12,7 +12,7 @@ from gallop.backbones.weights import licence_by_name, repository_of
 from gallop.checkpoints.hub import HUB, LIBRARY, HubAddress
 from gallop.config import HEADS, MethodConfig, TrainConfig
 from gallop.documents.rendering import render
-from gallop.evaluation.intervals import Share
+from gallop.evaluation.intervals import Proportion
 from gallop.model.branches.branch import Branch
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
@@ -81,7 +81,7 @@ def hub_card(
     classifier: Described,
     address: HubAddress,
     *,
-    tested: Share | None = None,
+    tested: Proportion | None = None,
     data_set: str = "",
     licence: str | None = None,
 ) -> str:

@@ -36,7 +36,7 @@ from gallop.estimator.shots import (
 )
 from gallop.evaluation.by_name import AnswersByName
 from gallop.evaluation.health import data_in_words
-from gallop.evaluation.intervals import Share
+from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.features.given import as_features, given
 from gallop.images import ImageSource, load_image
@@ -561,7 +561,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         model, address, tested = self._fitted(), HubAddress.read(repository, revision), None
         if test is not None:
             photos, names = labelled_photos(test, labels, split="test")
-            tested = Share(round(self.score(photos, names) * len(names)), len(names))
+            tested = Proportion(round(self.score(photos, names) * len(names)), len(names))
         if not known_elsewhere(model.backbone.name):
             warn_caller(
                 f"The backbone {model.backbone.name!r} is only known on this machine, and only its name is uploaded "

@@ -1,4 +1,4 @@
-"""Answers by name, in scikit-learn's manner, for every classifier that can say everything of some images at once."""
+"""Answers by class name, in scikit-learn's manner, for every classifier that has ``predict_all``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, labelled_photos
 from gallop.errors import DataError
-from gallop.evaluation.kept_answers import KeptAnswers
+from gallop.evaluation.answer_summary import AnswerSummary
 from gallop.evaluation.measure import Evaluation
 from gallop.features.given import given
 from gallop.model.scores import VERDICT
@@ -38,7 +38,7 @@ class AnswersByName(ClassifierMixin):
     __metadata_request__decision_function = _ASKED
 
     def __sklearn_tags__(self) -> Any:
-        """Images are no table of numbers, paths are text, and what holds labels needs none beside it."""
+        """Images are no table of numbers, paths are text, and data with labels needs no separate ones."""
         tags = super().__sklearn_tags__()
         tags.input_tags.one_d_array = tags.input_tags.string = True
         tags.input_tags.two_d_array = tags.target_tags.required = False
@@ -86,7 +86,7 @@ class AnswersByName(ClassifierMixin):
         Args:
             images: of what has parts, such as a folder that holds ``train/`` and ``test/``, the test.
             sample_weight: of each image, n numbers of 0 or more.
-            class_names: what numbers among the labels stand for; by default ``classes_`` where ``fit`` was given some.
+            class_names: what numbers among the labels mean; by default ``classes_`` where ``fit`` was given some.
 
         Raises:
             DataError: a class of the data that the model does not know, or not one weight for each image.
@@ -122,8 +122,8 @@ class AnswersByName(ClassifierMixin):
         return Evaluation(
             tuple(number),
             np.array([number[name] for name in names]),
-            KeptAnswers.of(self.predict_all(photos)),
-            {group: KeptAnswers.of(self.predict_all(others)) for group, others in groups.items()},
+            AnswerSummary.of(self.predict_all(photos)),
+            {group: AnswerSummary.of(self.predict_all(others)) for group, others in groups.items()},
         )
 
     def _labelled(
@@ -146,10 +146,10 @@ class AnswersByName(ClassifierMixin):
         Raises:
             ValueError: a score that this classifier does not have.
         """
-        found = self.predict_all(images).ood
-        if score not in found:
-            raise ValueError(f"There is no OOD score {score!r}; choose one of {', '.join(found)}.")
-        return found[score]
+        ood = self.predict_all(images).ood
+        if score not in ood:
+            raise ValueError(f"There is no OOD score {score!r}; choose one of {', '.join(ood)}.")
+        return ood[score]
 
 
 def _weights(given: ArrayLike, count: int) -> NDArray[np.float64]:

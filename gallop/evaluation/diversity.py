@@ -1,4 +1,4 @@
-"""Whether prompts differ, and what each is worth: what they say, where they look, and how it goes without them.
+"""Whether prompts differ, and what each is worth: what they mean, where they look, and how answers change without them.
 
 All of this starts at text features and stored similarities; no backbone runs. Prompts are numbered global ones first.
 
@@ -21,7 +21,7 @@ from gallop.model.similarities import Similarities
 from gallop.predictions.predict import to_array
 
 SILENT = 0.1
-"""A prompt whose influence is below this share of its branch's average is called silent."""
+"""A prompt whose influence is below this fraction of its branch's average is called silent."""
 
 
 AS_ONE = 0.99
@@ -31,7 +31,7 @@ AS_ONE = 0.99
 def text_cosines(text: Tensor) -> NDArray[np.float32]:
     """Return (P, P): cosines of two prompts' text features (K, P, D) of the same class, averaged over the classes.
 
-    1 means that two prompts say the same of every class. All prompts begin at 1.
+    1 means that two prompts agree on every class. All prompts begin at 1.
     """
     unit = F.normalize(text, dim=-1)
     return to_array(torch.einsum("kpd,kqd->pq", unit, unit) / len(text))
@@ -61,11 +61,11 @@ class Diversity:
         return ", ".join(parts) or "one prompt of each kind"
 
 
-def chosen_regions(found: Similarities, classes: Sequence[int], topk: Sequence[int]) -> NDArray[np.bool_]:
+def chosen_regions(similarities: Similarities, classes: Sequence[int], topk: Sequence[int]) -> NDArray[np.bool_]:
     """Return (B, N, R): whether a region is among the top-k of a local prompt, for one class index of each
     of B photos.
     """
-    regions = found.looks[0].region_cosines[torch.arange(len(classes)), :, torch.as_tensor(classes)]  # (B, R, N)
+    regions = similarities.looks[0].region_cosines[torch.arange(len(classes)), :, torch.as_tensor(classes)]  # (B, R, N)
     chosen = torch.zeros(regions.shape, dtype=torch.bool)
     for n, k in enumerate(topk):
         best = regions[:, :, n].topk(min(k, regions.shape[1]), dim=1).indices
@@ -74,7 +74,7 @@ def chosen_regions(found: Similarities, classes: Sequence[int], topk: Sequence[i
 
 
 def overlaps(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return (N, N): of the regions (B, N, R) that either of two prompts chose, the share that both did (Jaccard),
+    """Return (N, N): of the regions (B, N, R) that either of two prompts chose, the fraction that both did (Jaccard),
     averaged.
 
     Two scales cannot reach 1: where k = 5 lies within k = 20, it is 0.25 (``most_overlap``).
@@ -97,7 +97,7 @@ class Worth:
     """What one prompt does for the answers on B photos.
 
     Attributes:
-        influence: how much its scores of the classes differ, as a share of its branch's average; see ``worths``.
+        influence: how much its scores of the classes differ, as a multiple of its branch's average; see ``worths``.
         alone: photos that are right by this prompt alone.
         without: photos that are right without it; None where it is the only prompt of all.
         gained, lost: photos that become right, and wrong, when it is taken away.
@@ -126,7 +126,7 @@ class Worth:
         return self.silent or self.ignorant
 
 
-def worths(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> list[Worth]:
+def worths(similarities: Similarities, topk: Sequence[int], truth: Sequence[int]) -> list[Worth]:
     """Return one for each of the M + N prompts.
 
     A prompt enters the score of a class as one term of its branch's mean, and what is equal for all classes drops out
@@ -137,15 +137,15 @@ def worths(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> li
         truth: B class indices.
     """
     labels = torch.as_tensor(truth)
-    local = found.local(topk)
-    m, n = found.image_cosines.shape[-1], local.shape[-1]
-    influence = torch.cat([_influences(found.image_cosines), _influences(local)]).tolist()
-    right = found.logits_of(local).argmax(dim=-1) == labels
+    local = similarities.local(topk)
+    m, n = similarities.image_cosines.shape[-1], local.shape[-1]
+    influence = torch.cat([_influences(similarities.image_cosines), _influences(local)]).tolist()
+    right = similarities.logits_of(local).argmax(dim=-1) == labels
     commonest = int(labels.bincount().max())
     every = []
     for p in range(m + n):
-        scores = found.image_cosines[..., p] if p < m else local[..., p - m]
-        left = _without(found, local, p)
+        scores = similarities.image_cosines[..., p] if p < m else local[..., p - m]
+        left = _without(similarities, local, p)
         then = right if left is None else left.argmax(dim=-1) == labels
         every.append(
             Worth(
@@ -170,15 +170,15 @@ def _influences(scores: Tensor) -> Tensor:
     return strength / mean if mean > 0 else torch.ones_like(strength)
 
 
-def _without(found: Similarities, local: Tensor, prompt: int) -> Tensor | None:
+def _without(similarities: Similarities, local: Tensor, prompt: int) -> Tensor | None:
     """The ensemble (B, K) without one prompt, of the branches that are not empty; None where no prompt is left."""
-    m = found.image_cosines.shape[-1]
+    m = similarities.image_cosines.shape[-1]
     rest = [p for p in range(m + local.shape[-1]) if p != prompt]
-    whole, parts = found.image_cosines[..., [p for p in rest if p < m]], local[..., [p - m for p in rest if p >= m]]
-    branches = [branch.mean(dim=-1) for branch in (whole, parts) if branch.shape[-1]]
+    left = similarities.image_cosines[..., [p for p in rest if p < m]], local[..., [p - m for p in rest if p >= m]]
+    branches = [branch.mean(dim=-1) for branch in left if branch.shape[-1]]
     if not branches:
         return None
-    return found.joined(torch.stack(branches).mean(dim=0))
+    return similarities.joined(torch.stack(branches).mean(dim=0))
 
 
 @dataclass(frozen=True)
@@ -206,12 +206,12 @@ class Ensembling:
 def ensembling(global_: Tensor, truth: Sequence[int]) -> Ensembling:
     """Return it from the cosines of the global prompts (B, K, M) and B class indices."""
     labels = torch.as_tensor(truth)
-    said = global_.argmax(dim=1)  # (B, M)
+    answers = global_.argmax(dim=1)  # (B, M)
     mine = global_[torch.arange(len(labels)), labels]
     return Ensembling(
         spread=float(mine.double().std(dim=-1, correction=0).mean()),
-        disagree=int((said != said[:, :1]).any(dim=-1).sum()),
-        alone=tuple((said == labels[:, None]).sum(dim=0).tolist()),
+        disagree=int((answers != answers[:, :1]).any(dim=-1).sum()),
+        alone=tuple((answers == labels[:, None]).sum(dim=0).tolist()),
         together=int((global_.mean(dim=-1).argmax(dim=-1) == labels).sum()),
     )
 
@@ -227,18 +227,18 @@ class Nearest:
 def nearest_words(
     contexts: Tensor, vocabulary: Sequence[str], embeddings: Tensor, most: int = 3
 ) -> list[list[list[Nearest]]]:
-    """Return for each prompt and context token (P, C, T) the whole words whose embeddings (tokens, T) are nearest.
+    """Return for each prompt and context token (P, C, T) the complete words whose embeddings (tokens, T) are nearest.
 
     Euclidean, as in CoOp (Zhou et al. 2022, table 4). Left out is what is no word: pieces of words, signs, and tokens
     that training never used, whose embedding is zero.
     """
     is_word = torch.tensor([word.endswith(" ") and word.strip().isalpha() and word.isascii() for word in vocabulary])
-    kept = torch.nonzero(is_word & (embeddings.norm(dim=-1) > 0).cpu()).flatten()
+    candidates = torch.nonzero(is_word & (embeddings.norm(dim=-1) > 0).cpu()).flatten()
     exact = "donot_use_mm_for_euclid_dist"  # the faster way is off by a thousandth near zero
-    distances = torch.cdist(contexts.flatten(0, 1).float(), embeddings[kept].float(), compute_mode=exact)
-    best = distances.topk(min(most, len(kept)), largest=False)
+    distances = torch.cdist(contexts.flatten(0, 1).float(), embeddings[candidates].float(), compute_mode=exact)
+    best = distances.topk(min(most, len(candidates)), largest=False)
     words = [
-        [Nearest(vocabulary[int(kept[i])].strip(), d) for i, d in zip(row.tolist(), near.tolist(), strict=True)]
+        [Nearest(vocabulary[int(candidates[i])].strip(), d) for i, d in zip(row.tolist(), near.tolist(), strict=True)]
         for row, near in zip(best.indices, best.values, strict=True)
     ]
     c = contexts.shape[1]

@@ -26,14 +26,14 @@ _PENALTY, _TEMPERATURE, _MARGIN = 1.0, 0.08, 0.5
 
 @dataclass(frozen=True)
 class DataHealth:
-    """What was found in labelled photos, and in a test beside them.
+    """Problems of labelled photos, and of a test set given with them.
 
     Attributes:
         counts: class -> photos to learn from.
         within, across: pairs of photos that are the same picture or nearly: both to learn from, or one to test on.
         doubted: (photo, its class, the class it looks like), the most doubtful first.
         skipped: files that cannot be read, with the reason.
-        near: whether near copies were looked for; with other backbones than ``mini`` equal pictures alone are found.
+        near: whether near copies were searched for; with other backbones than ``mini`` only equal pictures are.
     """
 
     counts: dict[str, int]
@@ -82,11 +82,11 @@ def check_data(
         else:
             across = duplicates(train, photos)
     doubted = [
-        (train.photos[found.photo], train.class_names[found.given], train.class_names[found.likely])
-        for found in doubted_labels(features, train.labels)
+        (train.photos[suspect.photo], train.class_names[suspect.given], train.class_names[suspect.likely])
+        for suspect in doubted_labels(features, train.labels)
     ]
-    found = Counter(train.names)
-    counts = {name: found[name] for name in train.class_names}
+    per_class = Counter(train.names)
+    counts = {name: per_class[name] for name in train.class_names}
     return DataHealth(counts, tuple(within), tuple(across), tuple(doubted), skipped, near)
 
 
@@ -100,7 +100,7 @@ def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspe
     """Return labels that ridge regression on the other photos' features doubts (``suspects``), the most doubtful first.
 
     Each photo is left out in turn, in closed form. None of a class with a single photo is doubted, nor one that looks
-    nearly as much like its own class. In train folders of eight sets, with 10 % of the labels made wrong, this finds
+    nearly as much like the class it has. In train folders of eight sets, with 10 % of the labels made wrong, this finds
     74 % of these at 16 shots a class (67 % of what it names is wrong), 66 % at 8 (61 %) and 49 % at 4 (47 %); with no
     label made wrong it names 6, 6 and 10 % of all (benchmarks/doubted.py).
 
@@ -112,9 +112,9 @@ def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspe
     x, wanted = x - x.mean(dim=0), F.one_hot(given).double()
     pulled = torch.linalg.solve(x.T @ x + _PENALTY * torch.eye(x.shape[1], dtype=x.dtype), x.T)  # (D, B)
     left = wanted - wanted.mean(dim=0) - x @ (pulled @ wanted)
-    weight = (pulled * x.T).sum(dim=0) + 1 / len(x)  # of a photo in its own score
+    weight = (pulled * x.T).sum(dim=0) + 1 / len(x)  # of a photo in its score
     scores = wanted - left / (1 - weight)[:, None]  # (B, K) as if the photo had not been there
     several = (given.bincount()[given] > 1).nonzero()[:, 0]
-    found = suspects((scores[several] / _TEMPERATURE).softmax(dim=-1).numpy(), given[several].numpy())
-    sure = [suspect for suspect in found if suspect.of_likely - suspect.of_given > _MARGIN]
+    candidates = suspects((scores[several] / _TEMPERATURE).softmax(dim=-1).numpy(), given[several].numpy())
+    sure = [suspect for suspect in candidates if suspect.of_likely - suspect.of_given > _MARGIN]
     return [replace(suspect, photo=int(several[suspect.photo])) for suspect in sure]

@@ -1,5 +1,6 @@
-"""So many right of so many, two models on the same photos, and how far either can be trusted. Imports neither torch
-nor, before it is asked, SciPy.
+"""A proportion of right answers with its interval, and a comparison of two models on the same photos.
+
+Imports no torch, and SciPy only where a figure needs it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Share:
-    """``right`` of ``of`` photos, and Wilson's 95% interval of the share that is behind it (Wilson 1927).
+class Proportion:
+    """``right`` of ``of`` photos, and Wilson's 95% interval of the proportion that they estimate (Wilson 1927).
 
     Wilson's, because it keeps its level with few photos and does not shrink to a point when all or none are right.
     """
@@ -23,13 +24,13 @@ class Share:
     def __post_init__(self) -> None:
         if not 0 <= self.right <= self.of or self.of == 0:
             raise ValueError(
-                "A share needs at least one photo, and the number right must be between 0 and the number of photos; "
-                f"got {self.right} of {self.of}."
+                "A proportion needs at least one photo, and the number right must be between 0 and the number of "
+                f"photos; got {self.right} of {self.of}."
             )
 
     @property
     def value(self) -> float:
-        """Return the share, in [0, 1]."""
+        """Return the proportion, in [0, 1]."""
         return self.right / self.of
 
     @property
@@ -37,8 +38,8 @@ class Share:
         """Return (low, high), in [0, 1]."""
         from scipy.stats import binomtest
 
-        found = binomtest(self.right, self.of).proportion_ci(LEVEL, method="wilson")
-        return float(found.low), float(found.high)
+        bounds = binomtest(self.right, self.of).proportion_ci(LEVEL, method="wilson")
+        return float(bounds.low), float(bounds.high)
 
 
 @dataclass(frozen=True)

@@ -33,55 +33,55 @@ class KSweep:
     photos: int
 
 
-def sweep_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> KSweep:
-    """Return how many photos are right at each k: the model's own answers, but for ties in its last digit.
+def sweep_k(similarities: Similarities, topk: Sequence[int], truth: Sequence[int]) -> KSweep:
+    """Return how many photos are right at each k: the model's answers, except for ties in the last digit.
 
     Args:
         topk: the present k, one for each of at least one local prompt.
         truth: B class indices.
     """
-    whole, means = _means(found)
-    each = [_right(whole, _with(means, topk, n), truth) for n in range(len(topk))]
-    return KSweep(np.stack(each), _right(whole, means.mean(dim=2), truth), len(truth))
+    global_mean, means = _means(similarities)
+    each = [_right(global_mean, _with(means, topk, n), truth) for n in range(len(topk))]
+    return KSweep(np.stack(each), _right(global_mean, means.mean(dim=2), truth), len(truth))
 
 
-def better_k(found: Similarities, topk: Sequence[int], truth: Sequence[int]) -> tuple[tuple[int, ...], int]:
+def better_k(similarities: Similarities, topk: Sequence[int], truth: Sequence[int]) -> tuple[tuple[int, ...], int]:
     """Return k with which more photos are right, or the present ones where there are none, and how many then are.
 
     Scale after scale takes the k that is right most often with the others as they are by then, of several the nearest
     to the one it had, until none moves. On the photos it was chosen on, such a k looks better than it is.
     """
-    whole, means = _means(found)
+    global_mean, means = _means(similarities)
     best = [min(k, means.shape[-1]) for k in topk]
     for _ in range(_ROUNDS):
         before = list(best)
         for n, k in enumerate(best):
-            right = _right(whole, _with(means, best, n), truth)
+            right = _right(global_mean, _with(means, best, n), truth)
             if right.max() > right[k - 1]:
                 most = np.flatnonzero(right == right.max()) + 1
                 best[n] = int(most[np.abs(most - k).argmin()])
         if best == before:
             break
-    return tuple(best), int(_right(whole, _with(means, best, 0), truth)[best[0] - 1])
+    return tuple(best), int(_right(global_mean, _with(means, best, 0), truth)[best[0] - 1])
 
 
-def _means(found: Similarities) -> tuple[Tensor, Tensor]:
+def _means(similarities: Similarities) -> tuple[Tensor, Tensor]:
     """Mean over global prompts (B, K), and means of the best 1, 2, ... R cosines (B, K, N, R): sorted once.
 
-    What branches beside the prompts add is in the first, since it knows no k. R is that of the first look; a second one
-    has as many regions of its own for each k.
+    The first includes the scores of branches beside the prompts, since they do not depend on k. R is that of the first
+    look; a second one enters with as many of its regions for each k.
     """
 
     def best(look: Look) -> Tensor:
-        first = found.looks[0].region_cosines.shape[1]
+        first = similarities.looks[0].region_cosines.shape[1]
         ranked = look.region_cosines.movedim(1, -1).double().topk(first, dim=-1).values
         return ranked.cumsum(dim=-1) / torch.arange(1, ranked.shape[-1] + 1)
 
-    prompts = found.prompts_weight
-    whole, means = prompts * found.image_cosines.double().mean(dim=-1), prompts * found.mean(best)
-    for name, scores in found.branch_scores.items():
-        whole = whole + 2 * found.branch_weights[name] * scores.double()
-    return whole, means
+    prompts = similarities.prompts_weight
+    global_mean, means = prompts * similarities.image_cosines.double().mean(dim=-1), prompts * similarities.mean(best)
+    for name, scores in similarities.branch_scores.items():
+        global_mean = global_mean + 2 * similarities.branch_weights[name] * scores.double()
+    return global_mean, means
 
 
 def _with(means: Tensor, topk: Sequence[int], n: int) -> Tensor:
@@ -90,7 +90,7 @@ def _with(means: Tensor, topk: Sequence[int], n: int) -> Tensor:
     return (sum(others, torch.zeros(())).unsqueeze(-1) + means[:, :, n]) / len(topk) if others else means[:, :, n]
 
 
-def _right(whole: Tensor, local: Tensor, truth: Sequence[int]) -> NDArray[np.intp]:
+def _right(global_mean: Tensor, local: Tensor, truth: Sequence[int]) -> NDArray[np.intp]:
     """(R,) of cosines (B, K) and (B, K, R)."""
-    said = (whole.unsqueeze(-1) + local).argmax(dim=1)
-    return np.asarray((said == torch.as_tensor(truth)[:, None]).sum(dim=0), dtype=np.intp)
+    answers = (global_mean.unsqueeze(-1) + local).argmax(dim=1)
+    return np.asarray((answers == torch.as_tensor(truth)[:, None]).sum(dim=0), dtype=np.intp)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gallop.evaluation.intervals import Share
+from gallop.evaluation.intervals import Proportion
 from gallop.model.calibration import PROMISED, threshold_at_tpr, unreliable
 
 SURE = 0.01
-"""A promise is called broken where fewer keep it than would in one of so many cases by chance."""
+"""A promise is called broken if the chance of so few photos passing is below this."""
 REWORKED = 1e-5
-"""Whoever works a score out again, such as a browser, may be off by so much."""
+"""A score that is computed again, such as in a browser, may differ by this much."""
 
 
 @dataclass(frozen=True)
@@ -24,34 +24,34 @@ class AtLimit:
     """What a limit does.
 
     Attributes:
-        kept: known photos that pass; None without known photos.
+        accepted: known photos that pass; None without known photos.
         noticed: unknown photos that do not; None without unknown photos.
-        promised: share of the known photos that the limit was found to keep.
+        promised: fraction of the known photos that the limit was chosen to accept.
     """
 
-    kept: Share | None
-    noticed: Share | None
+    accepted: Proportion | None
+    noticed: Proportion | None
     promised: float = PROMISED
 
     @property
     def words(self) -> str:
-        """Return words such as "keeps 22 of 24 known, notices 7 of 9 unknown"."""
-        parts = [f"keeps {self.kept.right} of {self.kept.of} known"] if self.kept else []
+        """Return words such as "accepts 22 of 24 known, notices 7 of 9 unknown"."""
+        parts = [f"accepts {self.accepted.right} of {self.accepted.of} known"] if self.accepted else []
         parts += [f"notices {self.noticed.right} of {self.noticed.of} unknown"] if self.noticed else []
         return ", ".join(parts)
 
     @property
     def chance(self) -> float:
-        """How often so few known photos, or fewer, would pass if each did as was promised (exact binomial test).
+        """How often so few known photos, or fewer, would pass if each passed as promised (exact binomial test).
 
-        The limit itself was found on few photos, so a little less than promised is usual: see ``broken``. 1 without
-        known photos.
+        The limit itself was chosen on few photos, so slightly fewer than promised usually pass: see ``broken``. 1
+        without known photos.
         """
         from scipy.stats import binomtest
 
-        if self.kept is None:
+        if self.accepted is None:
             return 1.0
-        return float(binomtest(self.kept.right, self.kept.of, self.promised, alternative="less").pvalue)
+        return float(binomtest(self.accepted.right, self.accepted.of, self.promised, alternative="less").pvalue)
 
     @property
     def broken(self) -> bool:
@@ -61,9 +61,9 @@ class AtLimit:
     @property
     def doubt(self) -> str:
         """Return why the limit is unreliable, as a sentence; empty where it keeps its promise."""
-        if self.kept is None or not self.broken:
+        if self.accepted is None or not self.broken:
             return ""
-        passed, promised = f"{self.kept.right} of {self.kept.of}", f"{100 * self.promised:.3g} %"
+        passed, promised = f"{self.accepted.right} of {self.accepted.of}", f"{100 * self.promised:.3g} %"
         return unreliable(f"{passed} known test photos pass, but {promised} were promised")
 
 
@@ -71,15 +71,15 @@ def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float
     """Return what a limit does to the scores of known and of unknown photos, either of which may be none.
 
     Args:
-        promised: share of the known photos that it was found to keep.
+        promised: fraction of the known photos that it was chosen to accept.
     """
     passes, fails = _exact(known) <= limit, _exact(unknown) > limit
-    kept, noticed = (Share(int(some.sum()), some.size) if some.size else None for some in (passes, fails))
-    return AtLimit(kept, noticed, promised)
+    accepted, noticed = (Proportion(int(some.sum()), some.size) if some.size else None for some in (passes, fails))
+    return AtLimit(accepted, noticed, promised)
 
 
 def limit_of_tests(known: ArrayLike) -> float:
-    """Return the strictest limit that keeps the promised share of these photos, whoever works their scores out.
+    """Return the strictest limit that accepts the promised fraction of these photos, even if scores are computed again.
 
     Raises:
         ValueError: there is no score, or one is not finite.

@@ -1,7 +1,7 @@
 """A test in figures: how often a classifier is right, how sure it may be, and whether it notices what is none of these.
 
-Every share comes with the interval in which it probably lies: with a few dozen photos it is wide, and shows it. All of
-this starts at answers that are there already; no backbone runs.
+Every proportion comes with the interval in which it probably lies, which is wide with a few dozen photos. All of this
+starts at answers that are there already; no backbone runs.
 
 Shapes: B photos, K classes.
 """
@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from gallop.evaluation import metrics
-from gallop.evaluation.intervals import Paired, Share
-from gallop.evaluation.kept_answers import ENSEMBLE, GLOBAL, LOCAL, KeptAnswers
+from gallop.evaluation.answer_summary import ENSEMBLE, GLOBAL, LOCAL, AnswerSummary
+from gallop.evaluation.intervals import Paired, Proportion
 from gallop.model.calibration import finite_scores
 from gallop.wording import html_table
 
@@ -35,7 +35,7 @@ class Bin:
     low: float
     high: float
     confidence: float
-    right: Share
+    right: Proportion
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Evaluation:
 
     class_names: tuple[str, ...]
     truth: NDArray[np.intp]
-    answers: KeptAnswers
-    unknown: Mapping[str, KeptAnswers] = field(default_factory=dict)
+    answers: AnswerSummary
+    unknown: Mapping[str, AnswerSummary] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not len(self.truth) == len(self.answers) > 0:
@@ -70,17 +70,17 @@ class Evaluation:
         return self.answers.predicted[ENSEMBLE]
 
     @cached_property
-    def accuracies(self) -> dict[str, Share]:
+    def accuracies(self) -> dict[str, Proportion]:
         """Of ``ENSEMBLE`` and, with local prompts or branches, of ``GLOBAL``, ``LOCAL`` and ``accuracy_of`` each."""
-        return {branch: _share(said == self.truth) for branch, said in self.answers.predicted.items()}
+        return {branch: _proportion(predicted == self.truth) for branch, predicted in self.answers.predicted.items()}
 
     @property
-    def accuracy(self) -> Share:
+    def accuracy(self) -> Proportion:
         return self.accuracies[ENSEMBLE]
 
     @property
     def tpr(self) -> float | None:
-        """Return the share of the photos that are taken for known things, in [0, 1]; None without a threshold."""
+        """Return the fraction of the photos that are taken for known things, in [0, 1]; None without a threshold."""
         verdicts = self.answers.is_ood
         return None if verdicts is None else 1.0 - float(verdicts.mean())
 
@@ -89,15 +89,15 @@ class Evaluation:
         """Group of unknown photos -> OOD score -> how well it separates them from these."""
         return {group: self.against(others) for group, others in self.unknown.items()}
 
-    def against(self, unknown: KeptAnswers) -> dict[str, Separation]:
+    def against(self, unknown: AnswerSummary) -> dict[str, Separation]:
         """Return how well each OOD score separates photos of none of the classes from these."""
         return {name: separation(scores, unknown.ood[name]) for name, scores in self.answers.ood.items()}
 
     @cached_property
-    def per_class(self) -> dict[str, Share]:
+    def per_class(self) -> dict[str, Proportion]:
         """Return how many of each class's photos are right; classes without a photo are left out."""
         return {
-            name: _share(self.predicted[self.truth == k] == k)
+            name: _proportion(self.predicted[self.truth == k] == k)
             for k, name in enumerate(self.class_names)
             if (self.truth == k).any()
         }
@@ -108,17 +108,17 @@ class Evaluation:
         return np.asarray(confusion_matrix(self.truth, self.predicted, labels=range(len(self.class_names))))
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures as plain numbers: accuracies, per class, the share that passes, FPR95 and AUROC."""
-        shares = {branch: share.value for branch, share in self.accuracies.items()}
+        """Return the figures as plain numbers: accuracies, per class, the fraction that passes, FPR95 and AUROC."""
+        accuracies = {branch: proportion.value for branch, proportion in self.accuracies.items()}
         return {
-            "accuracy": shares[ENSEMBLE],
-            "accuracy_global": shares.get(GLOBAL, shares[ENSEMBLE]),  # without local prompts it is the ensemble
-            "accuracy_local": shares.get(LOCAL),
-            **{name: share for name, share in shares.items() if name not in (ENSEMBLE, GLOBAL, LOCAL)},
+            "accuracy": accuracies[ENSEMBLE],
+            "accuracy_global": accuracies.get(GLOBAL, accuracies[ENSEMBLE]),  # without local prompts it is the ensemble
+            "accuracy_local": accuracies.get(LOCAL),
+            **{name: value for name, value in accuracies.items() if name not in (ENSEMBLE, GLOBAL, LOCAL)},
             "interval": list(self.accuracy.interval),
             "calibration_error": self.calibration_error,
             "n": len(self.truth),
-            "per_class": {name: share.value for name, share in self.per_class.items()},
+            "per_class": {name: proportion.value for name, proportion in self.per_class.items()},
             "tpr": self.tpr,
             "ood": {
                 group: {
@@ -138,10 +138,10 @@ class Evaluation:
         """
         import pandas as pd
 
-        shares = {**self.per_class, "all": self.accuracy}
-        rows = [(share.of, share.right, share.value, *share.interval) for share in shares.values()]
+        proportions = {**self.per_class, "all": self.accuracy}
+        rows = [(one.of, one.right, one.value, *one.interval) for one in proportions.values()]
         columns = ["photos", "right", "accuracy", "low", "high"]
-        return pd.DataFrame(rows, columns=columns, index=pd.Index(shares, name="class"))
+        return pd.DataFrame(rows, columns=columns, index=pd.Index(proportions, name="class"))
 
     def compare(self, other: Evaluation) -> Paired:
         """Return how two models differ on the same photos, in the same order: McNemar's exact test.
@@ -182,15 +182,15 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         rows = [
-            (name, f"{share.right} of {share.of}", f"{share.value:.1%}", "{:.1%} to {:.1%}".format(*share.interval))
-            for name, share in [*self.per_class.items(), ("all", self.accuracy)]
+            (name, f"{one.right} of {one.of}", f"{one.value:.1%}", "{:.1%} to {:.1%}".format(*one.interval))
+            for name, one in [*self.per_class.items(), ("all", self.accuracy)]
         ]
         return html_table(("class", "right", "accuracy", "95% interval"), rows)
 
-    def cell(self, really: int, said: int) -> list[int]:
+    def cell(self, really: int, answered: int) -> list[int]:
         """Return the photos of one cell of the confusion matrix, the most confident first."""
-        found = np.flatnonzero((self.truth == really) & (self.predicted == said))
-        return [int(i) for i in found[np.argsort(-self.answers.confidence[found], kind="stable")]]
+        photos = np.flatnonzero((self.truth == really) & (self.predicted == answered))
+        return [int(i) for i in photos[np.argsort(-self.answers.confidence[photos], kind="stable")]]
 
     @cached_property
     def bins(self) -> tuple[Bin, ...]:
@@ -199,7 +199,7 @@ class Evaluation:
         index = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
         right = self.predicted == self.truth
         return tuple(
-            Bin(i / BINS, (i + 1) / BINS, float(confidence[index == i].mean()), _share(right[index == i]))
+            Bin(i / BINS, (i + 1) / BINS, float(confidence[index == i].mean()), _proportion(right[index == i]))
             for i in range(BINS)
             if (index == i).any()
         )
@@ -216,8 +216,8 @@ class Evaluation:
         return metrics.calibration_error_by_chance(self.answers.confidence, BINS)
 
 
-def _share(right: NDArray[np.bool_]) -> Share:
-    return Share(int(right.sum()), right.size)
+def _proportion(right: NDArray[np.bool_]) -> Proportion:
+    return Proportion(int(right.sum()), right.size)
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class Separation:
 
     @cached_property
     def fpr95(self) -> float:
-        """Return the share of the unknown that pass for known where 95% of the known do (``metrics.fpr_at_tpr``)."""
+        """Return the fraction of the unknown that pass for known where 95% of the known do (``metrics.fpr_at_tpr``)."""
         return metrics.fpr_at_tpr(self.known, self.unknown)
 
     @cached_property
@@ -248,7 +248,7 @@ class Separation:
 
     @cached_property
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the ROC curve, as shares of the known and of the unknown that are not above a limit, as it rises."""
+        """Return the ROC curve: fractions of the known and of the unknown that are not above a limit, as it rises."""
         is_known = np.concatenate([np.ones(self.known.size), np.zeros(self.unknown.size)])
         fpr, tpr, _ = roc_curve(is_known, -np.concatenate([self.known, self.unknown]))
         return tpr, fpr
@@ -282,24 +282,24 @@ class Suspect:
 def suspects(probabilities: ArrayLike, labels: ArrayLike) -> list[Suspect]:
     """Return labels that confident learning doubts, the most doubtful first (Northcutt, Jiang and Chuang, JAIR 2021).
 
-    A class's own confidence is the mean probability that its photos have for it. A photo is a suspect when another
-    class is the most probable of those whose own confidence it reaches.
+    A class's usual confidence is the mean probability that its photos have for it. A photo is a suspect when another
+    class is the most probable of those whose usual confidence it reaches.
 
     Args:
         probabilities: (B, K) by a model that did not learn from the photo.
         labels: (B,).
     """
-    found, given = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.intp)
-    usual = np.array([found[given == k, k].mean() if (given == k).any() else np.inf for k in range(found.shape[1])])
-    reached = np.where(found >= usual, found, -1.0)
+    p, given = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.intp)
+    usual = np.array([p[given == k, k].mean() if (given == k).any() else np.inf for k in range(p.shape[1])])
+    reached = np.where(p >= usual, p, -1.0)
     likely = reached.argmax(axis=1)
     doubted = [
         Suspect(
             int(i),
             int(given[i]),
             int(likely[i]),
-            float(found[i, given[i]]),
-            float(found[i, likely[i]]),
+            float(p[i, given[i]]),
+            float(p[i, likely[i]]),
             float(usual[likely[i]]),
         )
         for i in np.flatnonzero((likely != given) & (reached.max(axis=1) >= 0))

@@ -16,8 +16,8 @@ _DRAWS = 200  # of what chance does to the calibration error
 
 
 def fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float = 0.95) -> float:
-    """Return FPR95 as reported here: share of outliers that are not above ``threshold_at_tpr`` of the inliers, in [0,
-    1].
+    """Return FPR95 as reported here: the fraction of outliers, in [0, 1], that are not above ``threshold_at_tpr`` of
+    the inliers.
     """
     return float((finite_scores(outlier_scores, "outlier") <= threshold_at_tpr(inlier_scores, tpr)).mean())
 
@@ -25,15 +25,15 @@ def fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float =
 def authors_fpr_at_tpr(inlier_scores: ArrayLike, outlier_scores: ArrayLike, tpr: float = 0.95) -> float:
     """Return FPR95 as the paper's code computes it: the fraction of outliers below a looser threshold, in [0, 1].
 
-    Theirs keeps the share of inliers that is *nearest* to ``tpr``, be it less, and takes the loosest threshold that
-    keeps as many: right below the next inlier. Ours keeps at least ``tpr``, with the tightest. What lies between is the
-    outliers between two inliers: a few points with 100 inliers, 0.01 points with ImageNet's 50,000.
+    Theirs accepts the fraction of inliers that is *nearest* to ``tpr``, even if it is less, with the loosest threshold
+    that accepts as many: just below the next inlier. Ours accepts at least ``tpr``, with the tightest threshold. They
+    differ by the outliers between two inliers: a few points with 100 inliers, 0.01 points with ImageNet's 50,000.
     """
     values, counts = np.unique(finite_scores(inlier_scores, "inlier"), return_counts=True)
     distance = np.abs(counts.cumsum() / counts.sum() - tpr)
-    nearest = values.size - 1 - int(distance[::-1].argmin())  # of two, the larger share
+    nearest = values.size - 1 - int(distance[::-1].argmin())  # of two, the larger fraction
     outliers = finite_scores(outlier_scores, "outlier")
-    if nearest == values.size - 1:  # all inliers are kept, and the tightest threshold will do
+    if nearest == values.size - 1:  # all inliers are accepted, and the tightest threshold will do
         return float((outliers <= values[nearest]).mean())
     return float((outliers < values[nearest + 1]).mean())
 
@@ -64,10 +64,10 @@ def calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> floa
 
 
 def calibration_error_by_chance(confidence: ArrayLike, bins: int = 15) -> float:
-    """Return what ``calibration_error`` would be on average if each answer were right as often as it says it is.
+    """Return what ``calibration_error`` would be on average if each answer were right with its probability.
 
-    Not 0: in a bin with few photos the share that is right falls beside its expectation by chance. A measured error is
-    worth a thought only where it is well above this.
+    Not 0: in a bin with few photos the fraction of right answers differs from its expectation by chance. A measured
+    error matters only where it is well above this.
 
     Args:
         confidence: the winning probabilities, (B,).

@@ -1,1 +1,1 @@
-"""A taught model in, what other people open out: one ONNX file, one HTML page, a model card, a page for browsers."""
+"""A taught model in, files for others out: one ONNX file, one HTML page, a model card, a page for browsers."""

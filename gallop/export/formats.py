@@ -26,7 +26,7 @@ _CHECKED_WITH = 64
 
 @dataclass(frozen=True)
 class ModelToExport:
-    """A classifier, and what is known of it beside itself.
+    """A classifier, and further facts about it.
 
     Attributes:
         photos: to check the file with: whatever ``load_image`` takes.
@@ -64,15 +64,15 @@ class PhotoToExport:
 
 @dataclass(frozen=True)
 class Exported:
-    """A file's bytes, and what there is to say about it.
+    """A file's bytes, and facts about it.
 
     Attributes:
-        told: in sentences, such as how it was checked.
+        notes: in sentences, such as how it was checked.
         record: the same as values, for a program.
     """
 
     data: bytes
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -88,11 +88,11 @@ class ExportFormat(Generic[Exportable]):
         name: after "the", such as "ONNX file".
         help: what it is, as the rest of a sentence that begins with its name.
         suffix: how the file's name ends.
-        media_type: what a browser is told that it is.
+        media_type: its MIME type, for browsers.
         make: gives the file; whatever it needs is imported inside, when it is asked for.
         details: what else a reader of the file should know, in sentences.
-        seconds: that it takes about, where somebody would wait for it; 0 is at once.
-        checked: whether it is compared with the classifier's own answers, with photos if there are any.
+        seconds: that it takes about, where that is noticeable; 0 is at once.
+        checked: whether it is compared with the classifier's answers, with photos if there are any.
         check_folder: where it is a zip of one folder, which the command line writes unpacked, what refuses a folder
             that holds something else.
         without_model: class names of which it is made where no model is named; none where one is needed.
@@ -150,8 +150,8 @@ def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
     from gallop.export.quantizing import quantized
 
     made = quantized(checked.data, [as_inputs(model.classifier.model_, photo) for photo in model.photos])
-    told = (
-        *checked.told,
+    notes = (
+        *checked.notes,
         f"Quantized to 8 bits with ranges from {made.calibrated_with} photos, and compared on {made.photos} others: "
         f"{made.agreement:.1%} get the same label, and probabilities change by at most {made.largest:.2f}.",
     )
@@ -161,7 +161,7 @@ def _in_8_bits(model: ModelToExport, checked: Exported) -> Exported:
         "same_label": made.agreement,
         "largest_difference": made.largest,
     }
-    return Exported(made.data, told, {**checked.record, "quantized": record})
+    return Exported(made.data, notes, {**checked.record, "quantized": record})
 
 
 def _report(photo: PhotoToExport) -> Exported:
@@ -176,7 +176,7 @@ def _web(model: ModelToExport) -> Exported:
     files, facts = page_files(model.classifier, model.precision, model.photos[:_CHECKED_WITH])
     size = sum(map(len, files.values()))
     what = "Its classes are those of the model" if facts["fixed"] else "Class names are entered on the page"
-    told = (
+    notes = (
         f"{what}. The page loads {size / 1e6:.0f} MB once. No photo leaves the browser.",
         f"Checked with onnxruntime on {facts['agreement']['photos']} pictures: no probability differs by more than "
         f"{facts['agreement']['difference']:.1e}.",
@@ -189,7 +189,7 @@ def _web(model: ModelToExport) -> Exported:
         "checked_on": facts["agreement"]["photos"],
         "largest_difference": facts["agreement"]["difference"],
     }
-    return Exported(zipped_page(files), told, record)
+    return Exported(zipped_page(files), notes, record)
 
 
 FORMATS: dict[str, ExportFormat[Any]] = {

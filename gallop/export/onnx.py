@@ -35,16 +35,16 @@ from gallop.parts import require_topk
 from gallop.predictions.predict import to_array
 
 PREFIXES = ("", "finer_")
-"""Of what is said of the first and the second look at a photo."""
+"""Of the names that belong to the first and to the second look at a photo."""
 INPUTS = tuple(f"{prefix}pixels" for prefix in PREFIXES)
-PROJECTION, WHOLE_PROJECTION = "projection", "whole_projection"
-"""Of the file's numbers, what takes a region of the image encoder to the joint space, and what a photo's own feature
-goes through, where such a projection was learned.
+PROJECTION, GLOBAL_PROJECTION = "projection", "global_projection"
+"""Tensors of the file: what projects a region of the image encoder to the joint space, and what projects a photo's
+global feature, where such a projection was learned.
 """
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _FORMAT = 1
 PATTERNS = 4
-"""Made pictures that every file is checked on, beside the photos given."""
+"""Generated pictures that every file is checked on, in addition to the photos given."""
 _TO_NUMBERS = "values / 255; minus mean, divided by std, per channel"
 _WINDOWS = 64
 """More than any second look has."""
@@ -54,7 +54,7 @@ ALLOWED = 1e-4
 
 @dataclass(frozen=True)
 class Parity:
-    """How the file's answers differ from the classifier's own, on ``images`` pictures.
+    """How the file's answers differ from the classifier's, on ``images`` pictures.
 
     Attributes:
         difference: the largest of any output.
@@ -88,7 +88,7 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     The maps of the second look are ``finer_local_cosines`` and ``finer_head_regions``.
 
     Args:
-        photos: to check with, beside pictures that are made: whatever ``load_image`` takes.
+        photos: to check with, in addition to generated pictures: whatever ``load_image`` takes.
 
     Raises:
         OnnxError: the extra is missing, the backbone computes in another precision than fp32, it cannot be exported, or
@@ -138,9 +138,9 @@ def map_name(branch: str) -> str:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look is answered from: ``whole`` (B, D), ``regions`` (B, R, D), and a map (B, R, K) of each branch."""
+    """What a look is answered from: ``global_`` (B, D), ``regions`` (B, R, D), and a map (B, R, K) of each branch."""
 
-    whole: Tensor
+    global_: Tensor
     regions: Tensor
     branches: dict[str, Tensor]
 
@@ -159,29 +159,29 @@ class Answering(nn.Module):
         self._scale, self._temperature = model.backbone.logit_scale, classifier.calibration_.temperature
         with torch.no_grad():
             text = model.text_features()
-            projection, whole = model.paper.region_projection(), model.prompts.global_projection
+            regional, global_ = model.paper.region_projection(), model.prompts.global_projection
         self._branches = {each.kind: each.on(model.backbone, text.global_) for each in model.branches}
         self._weights = {each.kind: each.mix.weight for each in model.branches}
         self._extras = model.sight.extras
-        self.register_buffer("whole_text", text.global_)
+        self.register_buffer("global_text", text.global_)
         self.register_buffer("local_text", text.local if self._topk else text.global_)
-        self.register_buffer(PROJECTION, projection)
-        self._projects = whole is not None
-        if whole is not None:
-            self.register_buffer(WHOLE_PROJECTION, whole.detach().T.contiguous())
+        self.register_buffer(PROJECTION, regional)
+        self._projects = global_ is not None
+        if global_ is not None:
+            self.register_buffer(GLOBAL_PROJECTION, global_.detach().T.contiguous())
 
     def looked(self, pixels: Sequence[Tensor]) -> list[Seen]:
         """Return what each look is answered from."""
-        # All windows of a second look at once: so many encoders one after the other make a file that nobody can build.
-        finer = [encode_larger(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
-        each = zip(pixels, (self._vision(pixels[0]), *finer), strict=True)
-        features = [ImageFeatures(*found, extras=self._extras_of(look)) for look, found in each]
+        # All windows of a second look at once: so many encoders one after the other make a file that cannot be built.
+        second = [encode_larger(self._vision, self._size, look, at_once=_WINDOWS) for look in pixels[1:]]
+        each = zip(pixels, (self._vision(pixels[0]), *second), strict=True)
+        features = [ImageFeatures(*encoded, extras=self._extras_of(look)) for look, encoded in each]
         maps = {name: branch(features, len(features)) for name, branch in self._branches.items()}
         return [
             Seen(
                 self._in_joint_space(look.global_),
                 self.region_in_joint_space(look.regions),
-                {name: found[i] for name, found in maps.items()},
+                {name: of_looks[i] for name, of_looks in maps.items()},
             )
             for i, look in enumerate(features)
         ]
@@ -196,29 +196,29 @@ class Answering(nn.Module):
     def answered(self, looks: Sequence[Seen]) -> tuple[Tensor, ...]:
         """Return the outputs, in the order of ``names``, of what ``looked`` gives."""
         weights = (1 / len(looks),) * len(looks)
-        found = Similarities(tuple(map(self._look, looks)), weights, self._weights)
-        shares = class_probabilities(found.logits(self._topk), self._scale, self._temperature)
-        return shares, found.ood()[scores.VERDICT], found.image_cosines, *self._maps(found)
+        similarities = Similarities(tuple(map(self._look, looks)), weights, self._weights)
+        probabilities = class_probabilities(similarities.logits(self._topk), self._scale, self._temperature)
+        return probabilities, similarities.ood()[scores.VERDICT], similarities.image_cosines, *self._maps(similarities)
 
-    def _in_joint_space(self, whole: Tensor) -> Tensor:
-        return whole @ self.whole_projection if self._projects else whole  # type: ignore[operator]
+    def _in_joint_space(self, features: Tensor) -> Tensor:
+        return features @ self.global_projection if self._projects else features  # type: ignore[operator]
 
     def region_in_joint_space(self, regions: Tensor) -> Tensor:
-        """Return regions (B, R, V) as (B, R, D), behind what projections there are."""
+        """Return regions (B, R, V) as (B, R, D), after the region projection."""
         return regions @ self.projection  # type: ignore[operator]
 
     def _look(self, seen: Seen) -> Look:
-        images = global_cosines(seen.whole, self.whole_text, self._damping.image)  # type: ignore[arg-type]
-        # Regions (B, R, V) as so many images; not region_cosines, whose own backward pass no exporter knows.
+        images = global_cosines(seen.global_, self.global_text, self._damping.image)  # type: ignore[arg-type]
+        # Regions (B, R, V) as so many images; not region_cosines, whose custom backward pass no exporter supports.
         joint = seen.regions.flatten(0, 1)
         cosines = global_cosines(joint, self.local_text, self._damping.region)  # type: ignore[arg-type]
         local: Tensor = cosines.unflatten(0, (-1, seen.regions.shape[1]))  # type: ignore[no-untyped-call]
         return Look(images, local if self._topk else local[..., :0], local.mean(dim=-1), seen.branches)
 
-    def _maps(self, found: Similarities) -> list[Tensor]:
+    def _maps(self, cosines: Similarities) -> list[Tensor]:
         """In the order of ``names``."""
-        each = ([*((look.region_cosines,) if self._topk else ()), *look.branches.values()] for look in found.looks)
-        return [found for maps in each for found in maps]
+        each = ([*((look.region_cosines,) if self._topk else ()), *look.branches.values()] for look in cosines.looks)
+        return [region_map for maps in each for region_map in maps]
 
     def names(self, looks: int) -> list[str]:
         """Return those of the outputs, for so many looks."""
@@ -307,38 +307,38 @@ def onnx_session(data: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it tells of every number that it joined to another
+    options.log_severity_level = 3  # it reports every number that it joined to another
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
 def _compare(data: bytes, classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> Parity:
-    """The file's answers against the classifier's own, image by image and all together."""
+    """The file's answers against the classifier's, image by image and all together."""
     session = onnx_session(data)
     names = [output.name for output in session.get_outputs()]
-    wanted = _own(classifier, pixels)
+    wanted = _expected(classifier, pixels)
     largest = dict.fromkeys(names, 0.0)
     differ = 0
     images = len(pixels[0])
     for some in (slice(0, 1), slice(0, images)):  # one alone, since the number of images is free
         given = {name: look[some].numpy() for name, look in zip(INPUTS, pixels, strict=False)}
-        found = dict(zip(names, session.run(names, given), strict=True))
+        outputs = dict(zip(names, session.run(names, given), strict=True))
         for name in names:
-            gap = float(np.abs(found[name] - wanted[name][some]).max())
+            gap = float(np.abs(outputs[name] - wanted[name][some]).max())
             largest[name] = max(largest[name], gap if np.isfinite(gap) else np.inf)
-        differ = int((found["probabilities"].argmax(1) != wanted["probabilities"][some].argmax(1)).sum())
+        differ = int((outputs["probabilities"].argmax(1) != wanted["probabilities"][some].argmax(1)).sum())
     return Parity(images, max(largest.values()), largest, differ)
 
 
-def _own(classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> dict[str, NDArray[np.float32]]:
+def _expected(classifier: GalLoPClassifier, pixels: Sequence[Tensor]) -> dict[str, NDArray[np.float32]]:
     """The outputs as the library computes them."""
     model = classifier.model_
     features = encode_pixels(model.backbone, pixels, model.sight)
     predictions = classifier.predict_all(features)
     with torch.no_grad():
-        found = model.similarities(features, model.cached_text_features())
-    own = {"probabilities": predictions.probabilities, "ood_score": predictions.ood[scores.VERDICT]}
-    own["global_cosines"] = to_array(found.image_cosines)
-    for look, prefix in zip(found.looks, PREFIXES, strict=False):
-        own[f"{prefix}local_cosines"] = to_array(look.region_cosines)
-        own |= {f"{prefix}{map_name(branch)}": to_array(regions) for branch, regions in look.branches.items()}
-    return own
+        similarities = model.similarities(features, model.cached_text_features())
+    expected = {"probabilities": predictions.probabilities, "ood_score": predictions.ood[scores.VERDICT]}
+    expected["global_cosines"] = to_array(similarities.image_cosines)
+    for look, prefix in zip(similarities.looks, PREFIXES, strict=False):
+        expected[f"{prefix}local_cosines"] = to_array(look.region_cosines)
+        expected |= {f"{prefix}{map_name(branch)}": to_array(regions) for branch, regions in look.branches.items()}
+    return expected

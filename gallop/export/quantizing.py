@@ -1,9 +1,9 @@
 """An ONNX file in 8 bits: smaller, and mostly faster, with other answers, which are compared on photos.
 
-Convolutions and products of the image encoder become products of whole numbers, with a scale for each channel. What
+Convolutions and products of the image encoder become products of integers, with a scale for each channel. What
 comes after its features, cosines and the choice of the best regions, stays in fp32: it takes no time, and a rounded
 cosine would be multiplied by the logit scale. Photos give the range of every number, once: ranges of each batch
-(onnxruntime's dynamic way) keep fewer labels and take six times as long as fp32 (``benchmarks/README.md``).
+(onnxruntime's dynamic way) preserve fewer labels and take six times as long as fp32 (``benchmarks/README.md``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.errors import OnnxError
-from gallop.export.onnx import PROJECTION, WHOLE_PROJECTION, onnx_session, stacked
+from gallop.export.onnx import GLOBAL_PROJECTION, PROJECTION, onnx_session, stacked
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -28,7 +28,7 @@ Inputs = Mapping[str, NDArray[np.float32]]
 """A photo as a file takes it."""
 
 LEAST_PHOTOS = 20
-"""Fewer say nothing about how many labels stay."""
+"""Fewer do not show how many labels stay the same."""
 CALIBRATED_WITH = 64
 """Photos at most, from which the ranges of numbers in the encoder are taken; all others are compared."""
 _BATCH = 8
@@ -114,7 +114,7 @@ def _in_8_bits(data: bytes, calibrating: Sequence[Inputs]) -> bytes:
 
 def _after_the_encoder(model: ModelProto) -> list[str]:
     """Names of nodes that make use of the encoder's features, or give an output, and of all that come after these."""
-    nodes, learned = model.graph.node, {PROJECTION, WHOLE_PROJECTION}
+    nodes, learned = model.graph.node, {PROJECTION, GLOBAL_PROJECTION}
     behind = {output.name for output in model.graph.output}
     behind |= {name for node in nodes if learned & {*node.input} for name in node.input}
     names = []

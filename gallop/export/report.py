@@ -1,4 +1,4 @@
-"""One photo's explanation as a single HTML page: to send, to print, to keep. It asks nothing of any other machine.
+"""One photo's explanation as a single HTML page, to send, print or save. It loads nothing from any other machine.
 
 The explanation lives in it, as in the app: k, class and regions can be moved and asked. All text is escaped, pictures
 are data URLs, and a content policy in the page admits one script, the explainer's by its hash, and forbids the rest.
@@ -26,8 +26,8 @@ from gallop.model.scores import VERDICT
 from gallop.predictions.explanation import Explanation
 from gallop.wording import strange_in_words, strangeness
 
-VOTES_TOLD = 10
-"""Shots that are told one by one."""
+VOTES_LISTED = 10
+"""Shots that are listed one by one."""
 
 
 def html_report(
@@ -47,14 +47,14 @@ def html_report(
         style: how maps are drawn.
     """
     subject = Subject(explanation, explanation.label if class_name is None else class_name)
-    stands = ExplainerState(class_name, style=style or Style())
+    state = ExplainerState(class_name, style=style or Style())
     code = script()
     return render(
         "export/report.html.j2",
         script=Markup(code),
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}",
         style_sheet=Markup(STYLE_SHEET.read_text(encoding="utf-8")),
-        data=htmlsafe_json_dumps(explainer_data(explanation, state=stands, asks=False)),
+        data=htmlsafe_json_dumps(explainer_data(explanation, state=state, asks=False)),
         title=f"What decided: {photo_name or 'a photo'}",
         photo=photo_url(explanation.image, explanation.crop),
         why=explanation,
@@ -64,7 +64,7 @@ def html_report(
         votes=_votes(subject),
         scores=_scores(subject),
         facts=facts,
-        share=_share,
+        percent=_percent,
         is_number=_is_number,
         version=__version__,
     )
@@ -75,14 +75,14 @@ def _probabilities(explanation: Explanation) -> tuple[Sequence[str], list[Sequen
     branches = {"together": explanation.probabilities, "global prompts": explanation.global_probabilities}
     if explanation.local_probabilities is not None:
         branches["local prompts"] = explanation.local_probabilities
-    branches |= {HEADS[name].title: found for name, found in explanation.branch_probabilities.items()}
+    branches |= {HEADS[name].title: branch for name, branch in explanation.branch_probabilities.items()}
     order = sorted(explanation.class_names, key=lambda name: -explanation.probabilities[name])
-    return ("class", *branches), [(name, *(_share(shares[name]) for shares in branches.values())) for name in order]
+    return ("class", *branches), [(name, *(_percent(branch[name]) for branch in branches.values())) for name in order]
 
 
 def _scores(subject: Subject) -> list[Sequence[str]]:
     why, row = subject.explanation, subject.explanation.class_names.index(subject.class_name)
-    whole = [
+    global_rows = [
         (f"global prompt {m}", f"{score:.4f}", "the whole photo") for m, score in enumerate(why.global_scores[row], 1)
     ]
     regions = [
@@ -93,7 +93,7 @@ def _scores(subject: Subject) -> list[Sequence[str]]:
         (HEADS[name].title, f"{scores[row]:.4f}", "all regions equally") for name, scores in why.branch_scores.items()
     ]
     limit = "" if why.threshold is None else f"above {why.threshold:.4f} it is none of these"
-    return [*whole, *regions, *taught, (f"outlier score of the photo ({VERDICT})", f"{why.ood_score:.4f}", limit)]
+    return [*global_rows, *regions, *taught, (f"outlier score of the photo ({VERDICT})", f"{why.ood_score:.4f}", limit)]
 
 
 def _strange(why: Explanation) -> str:
@@ -103,11 +103,11 @@ def _strange(why: Explanation) -> str:
 
 
 def _votes(subject: Subject) -> list[Sequence[str]]:
-    """The shots that said most for and against the class, and the rest: their sum is a branch's score."""
+    """The shots with the largest votes for and against the class, and the rest: their sum is a branch's score."""
     why, row = subject.explanation, subject.explanation.class_names.index(subject.class_name)
     rows: list[Sequence[str]] = []
     for voted in why.votes.values():
-        given, listed = voted.shots[:, row], voted.strongest(row, VOTES_TOLD)
+        given, listed = voted.shots[:, row], voted.strongest(row, VOTES_LISTED)
         rows += [(f"shot {i + 1}", why.class_names[int(voted.labels[i])], f"{float(given[i]):.4f}") for i in listed]
         if len(given) > len(listed):
             others = float(given.sum() - given[listed].sum())
@@ -121,5 +121,5 @@ def _is_number(text: str) -> bool:
     return text.rstrip(" %").replace(".", "", 1).lstrip("-").isdecimal()
 
 
-def _share(probability: float) -> str:
+def _percent(probability: float) -> str:
     return f"{100 * probability:.2f} %"

@@ -1,9 +1,9 @@
 """What a module computes, followed by torch's exporter and written as an ONNX model.
 
-The exporter swaps functions of torch for the whole process while it follows a module, so a backbone that answers on
-another thread meanwhile would be followed, too, and fail; and it keeps half a gigabyte for good. So on any thread but
-the first, which is where others answer beside it (the app), a process of its own does the work; it takes some seconds
-to start.
+The exporter swaps functions of torch for the entire process while it follows a module, so a backbone that answers on
+another thread meanwhile would be followed, too, and fail; and it never frees half a gigabyte of memory. So on any
+thread but the first, where others may be answering at the same time (the app), a separate process does the work; it
+takes some seconds to start.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def followed(what: ToTrace) -> bytes:
         assert program is not None
         if what.as_stored:
             fold_constants(program.model)  # shapes and limits, which are small
-        else:  # weights that are only laid out otherwise become weights of that layout: who quantises looks for these
+        else:  # weights whose layout alone changes are stored in that layout, which quantization requires
             fold_constants(program.model, should_fold=_lays_out, output_size_limit=2**31)
         return bytes(program.model_proto.SerializeToString())
     except Exception as error:  # the exporter lets nearly anything through
@@ -102,9 +102,9 @@ def _apart(what: ToTrace) -> bytes:
     if done.returncode == _REFUSED:
         raise OnnxError(done.stdout.decode())
     if done.returncode:
-        told = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         raise OnnxError(
-            f"The process that writes the ONNX model ended with status {done.returncode}: {told[-1]}. If it ran out "
+            f"The process that writes the ONNX model ended with status {done.returncode}: {lines[-1]}. If it ran out "
             "of memory, close other programs and try again."
         )
     return done.stdout
@@ -115,9 +115,9 @@ def _other_process() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)  # the exporter may print
     try:
-        found, status = followed(pickle.load(sys.stdin.buffer)), 0
+        output, status = followed(pickle.load(sys.stdin.buffer)), 0
     except OnnxError as error:
-        found, status = str(error).encode(), _REFUSED
+        output, status = str(error).encode(), _REFUSED
     with os.fdopen(answers, "wb") as stream:
-        stream.write(found)
+        stream.write(output)
     sys.exit(status)

@@ -54,12 +54,13 @@ class Explanation:
         scale: exp(logit_scale) of the backbone.
         temperature: fitted on held-out shots; 1 where there was none.
         threshold: of GL-MCM; None without one.
-        grids: (rows, columns) of the regions of each look. Maps and single regions are of the last one, which has the
-            finest; scores and probabilities are of all, by ``shares``; ``looks`` are explanations of each alone.
+        grids: (rows, columns) of the regions of each look. Maps and single regions are those of the last look,
+            which has the finest grid; scores and probabilities combine all looks by ``look_weights``; ``looks``
+            explains each alone.
         crop: what the model saw, in the photo's pixels.
-        votes: of the single shots, by branch, where one is a ridge regression and they are kept.
+        votes: of the single shots, by branch, for each ridge regression that stores its shots.
         doubt: why the threshold decides nothing here, as a sentence; empty where it does.
-        alike: whether its prompts say the same, in words: ``Diversity.words``; empty where nobody asked.
+        alike: whether its prompts differ, in words (``Diversity.words``); empty if that was not computed.
     """
 
     image: Image.Image
@@ -82,13 +83,13 @@ class Explanation:
 
     @cached_property
     def looks(self) -> tuple[Explanation, ...]:
-        """Return the photo as each look alone saw it, the finest last; every score here is their mean by ``shares``."""
+        """Return an explanation by each look alone, the finest last; scores here are means by ``look_weights``."""
         parts = zip(self.similarities.each_look(), self.grids, strict=True)
-        return tuple(replace(self, similarities=found, grids=(grid,)) for found, grid in parts)
+        return tuple(replace(self, similarities=one, grids=(grid,)) for one, grid in parts)
 
     @property
-    def shares(self) -> tuple[float, ...]:
-        """Return how much each look contributes to every score; a second look may be there for its maps alone."""
+    def look_weights(self) -> tuple[float, ...]:
+        """Return the fraction that each look contributes to every score; 0 for a second look that only makes maps."""
         return self.similarities.look_weights
 
     @property
@@ -110,9 +111,9 @@ class Explanation:
     def branch_scores(self) -> dict[str, NDArray[np.float32]]:
         """Return the scores (K,) of each branch, in the unit of cosines, less their mean.
 
-        Each is the mean of ``branch_map(...)``; of several looks the mean of theirs, by ``shares``.
+        Each is the mean of ``branch_map(...)``; with several looks, the mean over the looks, by ``look_weights``.
         """
-        return {name: to_array(found[0]) for name, found in self.similarities.branch_scores.items()}
+        return {name: to_array(batch[0]) for name, batch in self.similarities.branch_scores.items()}
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -132,13 +133,13 @@ class Explanation:
     @property
     def branch_probabilities(self) -> dict[str, dict[str, float]]:
         """Return each branch's probabilities, by class name."""
-        return {name: self._probabilities(found[0]) for name, found in self.similarities.branch_scores.items()}
+        return {name: self._probabilities(batch[0]) for name, batch in self.similarities.branch_scores.items()}
 
     @property
     def label(self) -> str:
         """Return the most probable class."""
-        found = self.probabilities
-        return max(found, key=found.__getitem__)
+        probabilities = self.probabilities
+        return max(probabilities, key=probabilities.__getitem__)
 
     @property
     def ood_score(self) -> float:
@@ -167,9 +168,9 @@ class Explanation:
         return replace(self, topk=checked)
 
     def __repr__(self) -> str:
-        found, (rows, columns), sizes = self.probabilities, self.grid, (self.global_scores.shape[1], len(self.topk))
+        (rows, columns), sizes = self.grid, (self.global_scores.shape[1], len(self.topk))
         return (
-            f"Explanation({self.answer!r}, {found[self.label]:.1%}, {len(found)} classes, "
+            f"Explanation({self.answer!r}, {self.probabilities[self.label]:.1%}, {len(self.class_names)} classes, "
             f"{sizes[0]} global and {sizes[1]} local prompts, {rows} x {columns} regions)"
         )
 
@@ -177,10 +178,10 @@ class Explanation:
         """The figure of ``plot_explanation``, and the surest classes."""
         from gallop import plot_explanation
 
-        buffer, found = io.BytesIO(), sorted(self.probabilities.items(), key=itemgetter(1), reverse=True)
+        buffer, surest = io.BytesIO(), sorted(self.probabilities.items(), key=itemgetter(1), reverse=True)
         plot_explanation(self).savefig(buffer, format="png", dpi=70)
         picture = base64.b64encode(buffer.getvalue()).decode()
-        shown = html_table(("class", "probability"), [(name, f"{p:.1%}") for name, p in found[:5]])
+        shown = html_table(("class", "probability"), [(name, f"{p:.1%}") for name, p in surest[:5]])
         alt = html.escape(f"{self.answer}: the photo, scores of the global prompts, and the local prompts' maps")
         return f'<img alt="{alt}" style="max-width: 100%" src="data:image/png;base64,{picture}">{shown}'
 
@@ -207,22 +208,22 @@ class Explanation:
 
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:
         """Return cosines (rows, columns) of every region with one class and local prompt (counted from 0)."""
-        found = self._finest.region_cosines[0, :, self.class_index(class_name), self._prompt(prompt)]
-        return to_array(found).reshape(self.grid)
+        region_cosines = self._finest.region_cosines[0, :, self.class_index(class_name), self._prompt(prompt)]
+        return to_array(region_cosines).reshape(self.grid)
 
     def branch_map(self, branch: str, class_name: str) -> FloatMap:
-        """Return what a branch finds at each region (rows, columns): their mean is its score of the class.
+        """Return a branch's score of the class at each region (rows, columns); their mean is its score of the class.
 
-        It is linear in the regions, so this is the score itself, taken apart. Of several looks it is the last one's.
+        It is linear in the regions, so this is the score itself, taken apart. With several looks, it is the last one's.
 
         Raises:
             ValueError: there is no such class, or no such branch.
         """
-        found = self._finest.branches.get(branch)
-        if found is None:
+        region_scores = self._finest.branches.get(branch)
+        if region_scores is None:
             there = f"; choose one of {listed(self.branches)}" if self.branches else ", or any other"
             raise ValueError(f"This model has no branch {branch!r}{there}.")
-        return to_array(found[0, :, self.class_index(class_name)]).reshape(self.grid)
+        return to_array(region_scores[0, :, self.class_index(class_name)]).reshape(self.grid)
 
     @property
     def region_probabilities(self) -> NDArray[np.float32]:
@@ -237,7 +238,7 @@ class Explanation:
     def regions(self, class_name: str, prompt: int) -> tuple[Box, ...]:
         """Return the top-k regions that entered the local score, best first, as boxes in the photo's pixels.
 
-        The mean of their scores is ``local_scores[class, prompt]``. Of two looks (``Box.look``) each gives k regions.
+        The mean of their scores is ``local_scores[class, prompt]``. Each of two looks (``Box.look``) gives k regions.
 
         Raises:
             ConfigError: regions are pooled in another way.
@@ -245,9 +246,9 @@ class Explanation:
         require_topk(self.similarities.pooling, "The list of regions that entered a score")
         best = (0, self.class_index(class_name), self._prompt(prompt), slice(self.topk[prompt]))
         boxes: list[Box] = []
-        found = zip(self.similarities.looks, self.grids, self.shares, strict=True)
-        for number, (look, grid, share) in enumerate(found):
-            if share:
+        looks = zip(self.similarities.looks, self.grids, self.look_weights, strict=True)
+        for number, (look, grid, contribution) in enumerate(looks):
+            if contribution:
                 cosines, order = look.ranked
                 chosen = zip(order[best].tolist(), cosines[best].tolist(), strict=True)
                 boxes += [replace(region_box(*region, grid, self.crop), look=number) for region in chosen]
@@ -314,32 +315,31 @@ class Explanation:
         return prompt
 
     def _probabilities(self, logits: Tensor) -> dict[str, float]:
-        found = class_probabilities(logits, self.scale, self.temperature)
-        return dict(zip(self.class_names, found.tolist(), strict=True))
+        probabilities = class_probabilities(logits, self.scale, self.temperature)
+        return dict(zip(self.class_names, probabilities.tolist(), strict=True))
 
 
 def explain_photos(model: PromptModel, photos: Sequence[Photo], calibration: Calibration) -> list[Explanation]:
-    """Encode photos once, a batch at a time, and keep everything that their explanations need."""
+    """Encode photos once, a batch at a time, and store everything that their explanations need."""
     made = []
     for start in range(0, len(photos), BATCH):
         some = photos[start : start + BATCH]
         features, crops = encode_photos(model.backbone, some, model.map_sight)
         text = model.cached_text_features()
         with torch.no_grad():
-            found = model.maps(features, text).each(Tensor.cpu)
+            similarities = model.maps(features, text).each(Tensor.cpu)
             votes = [model.votes(features[torch.tensor([i])], text) for i in range(len(some))]
         for i, (photo, crop, voted) in enumerate(zip(some, crops, votes, strict=True)):
-            one = found.each(itemgetter(slice(i, i + 1)))
+            one = similarities.each(itemgetter(slice(i, i + 1)))
             made.append(replace(explanation_of(model, one, photo.image, crop, calibration), votes=voted))
     return made
 
 
 def explain_first_look(model: PromptModel, photo: Photo, calibration: Calibration) -> Explanation:
-    """Explain by the first look alone: what there is to show at once, while a second one, of several times the work,
-    is awaited.
+    """Explain by the first look alone, which can be shown while the second, several times the work, is computed.
 
-    The head, which learned from both looks, is asked about one. No limit for none of these was found for such answers,
-    so there is none. Where answers are of one look anyway, this is ``explain_photos``.
+    The head, which learned from both looks, answers from one. No limit for "none of these" was chosen for such answers,
+    so there is none. With a model that answers from one look, this equals ``explain_photos``.
     """
     if len(model.sight.times) > 1:
         once: Any = {"detail": 1.0, "detail_in": "answers"}
@@ -349,18 +349,18 @@ def explain_first_look(model: PromptModel, photo: Photo, calibration: Calibratio
 
 
 def explanation_of(
-    model: PromptModel, found: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
+    model: PromptModel, similarities: Similarities, image: Image.Image, crop: CropBox, calibration: Calibration
 ) -> Explanation:
-    """Return the explanation of the one photo of ``found`` (B = 1), of which the model saw ``crop``."""
+    """Return the explanation of the one photo of ``similarities`` (B = 1), of which the model saw ``crop``."""
     return Explanation(
         image=image,
         class_names=model.class_names,
         topk=tuple(model.config.topk),
-        similarities=found.each(Tensor.cpu),
+        similarities=similarities.each(Tensor.cpu),
         scale=model.backbone.logit_scale,
         temperature=calibration.temperature,
         threshold=calibration.threshold,
-        grids=model.map_sight.grids(model.backbone)[: len(found.looks)],
+        grids=model.map_sight.grids(model.backbone)[: len(similarities.looks)],
         crop=crop,
         doubt=calibration.doubt,
     )

@@ -43,7 +43,7 @@ class Deletion:
     """The class's score, a cosine of the ensemble, as regions are taken away.
 
     Attributes:
-        removed: share of the regions that are gone at each of the S points, from 0 to 1.
+        removed: fraction of the regions that are gone at each of the S points, from 0 to 1.
         by_map: (S,) score with the map's best regions gone first.
         at_random: (draws, S) score, one row for each random order.
     """
@@ -54,7 +54,7 @@ class Deletion:
 
     @property
     def area_by_map(self) -> float:
-        """Return the area under the map's curve; smaller than at random = the map found what the score depends on."""
+        """Return the area under the map's curve; smaller than at random = the map shows what the score depends on."""
         return _area(self.by_map, self.removed)
 
     @property
@@ -80,13 +80,13 @@ def deletion(
     """
     if explanation.class_names != model.class_names:
         raise ValueError("This explanation is for a different class list. Explain the photo again.")
-    found = _map(explanation, class_name)
+    region_scores = _map(explanation, class_name)
     rng = np.random.default_rng(seed)
-    orders = [np.argsort(-found, kind="stable"), *(rng.permutation(found.size) for _ in range(draws))]
-    counts = np.unique(np.rint(found.size * np.linspace(0, 1, DELETION_STEPS + 1) ** 2).astype(int))
+    orders = [np.argsort(-region_scores, kind="stable"), *(rng.permutation(region_scores.size) for _ in range(draws))]
+    counts = np.unique(np.rint(region_scores.size * np.linspace(0, 1, DELETION_STEPS + 1) ** 2).astype(int))
     ranks = np.argsort(orders, axis=1)  # where in its order each region comes, (1 + draws, R)
     gone = ranks[:, None] < counts[:, None]  # (1 + draws, S, R)
-    # All orders begin with the whole photo and end with nothing: these two are encoded once.
+    # All orders begin with the full photo and end without any region: these two are encoded once.
     masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, orders[0].size)])
     parts: list[NDArray[np.float32]] = []
     for part in _scores(model, explanation, class_name, torch.from_numpy(masks)):
@@ -104,9 +104,9 @@ def _map(explanation: Explanation, class_name: str) -> NDArray[np.float32]:
     maps = [explanation.region_scores(class_name, prompt).ravel() for prompt in range(len(explanation.topk))]
     if not maps and not explanation.branches:
         raise ValueError("Without local prompts there is no map, so there is no order in which to remove regions.")
-    found, weights = np.mean(maps, axis=0) if maps else 0.0, explanation.similarities.branch_weights
-    own = [weight * explanation.branch_map(name, class_name).ravel() for name, weight in weights.items()]
-    return np.asarray(sum(own, explanation.similarities.prompts_weight * found), dtype=np.float32)
+    mean_map, weights = np.mean(maps, axis=0) if maps else 0.0, explanation.similarities.branch_weights
+    branch_maps = [weight * explanation.branch_map(name, class_name).ravel() for name, weight in weights.items()]
+    return np.asarray(sum(branch_maps, explanation.similarities.prompts_weight * mean_map), dtype=np.float32)
 
 
 def _scores(

@@ -23,7 +23,7 @@ FloatMap = NDArray[np.float32]
 class Box:
     """One region on the photo: its number, its cosine, and its corners in pixels (fractions allowed).
 
-    ``look`` is the look that the region is of, 0 or that of a larger size, 1: numbers are those of its grid.
+    ``look`` is 0 for the first look and 1 for the second; ``region`` is a number in the grid of that look.
     """
 
     region: int
@@ -39,7 +39,7 @@ class Box:
         return round(self.left), round(self.top), round(self.right), round(self.bottom)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values; ``box`` is [left, top, right, bottom]. Only a second look is told as ``look``."""
+        """Return it as plain values; ``box`` is [left, top, right, bottom]. ``look`` is for the second look only."""
         sides = [self.left, self.top, self.right, self.bottom]
         return {"region": self.region, "score": self.score, "box": sides} | ({"look": self.look} if self.look else {})
 

@@ -42,41 +42,41 @@ def next_to_label(probabilities: ArrayLike, features: ArrayLike, labelled: Array
     margin between its two most probable classes (Scheffer and others, 2001, "Active hidden Markov models for
     information extraction"): a label there moves the border between two classes. The second takes the photo that is
     farthest, by the cosine of features, from every photo that has a label or was asked for before (k-center greedy;
-    Sener and Savarese, 2018, "Active learning for convolutional neural networks: a core-set approach"): it stands for
-    a part of the photos that nobody has spoken of. Of equals the first in order is taken.
+    Sener and Savarese, 2018, "Active learning for convolutional neural networks: a core-set approach"): it
+    represents photos that no label covers yet. Of equals the first in order is taken.
 
     Args:
         probabilities: (U, K).
         features: (U, D), such as ``ImageFeatures.global_``; of any length but zero.
         labelled: (L, D) of the photos that have a label; L may be 0.
     """
-    shares, unit = np.asarray(probabilities, dtype=np.float64), _unit(features)
+    by_class, unit = np.asarray(probabilities, dtype=np.float64), _unit(features)
     known = _unit(labelled)
-    if len(shares) != len(unit):
-        raise ValueError(f"There are probabilities for {len(shares)} photos, but features for {len(unit)}.")
-    if not len(shares):
+    if len(by_class) != len(unit):
+        raise ValueError(f"There are probabilities for {len(by_class)} photos, but features for {len(unit)}.")
+    if not len(by_class):
         return []
-    order = np.argsort(-shares, axis=1, kind="stable")
-    best, second = order[:, 0], order[:, min(1, shares.shape[1] - 1)]
-    rows = np.arange(len(shares))
-    margin = shares[rows, best] - shares[rows, second]
+    order = np.argsort(-by_class, axis=1, kind="stable")
+    best, second = order[:, 0], order[:, min(1, by_class.shape[1] - 1)]
+    rows = np.arange(len(by_class))
+    margin = by_class[rows, best] - by_class[rows, second]
     nearest = 1 - (unit @ known.T).max(axis=1) if len(known) else np.ones(len(unit))
     left = np.ones(len(unit), dtype=bool)
-    found = []
+    asked = []
     for turn in range(min(count, len(unit))):
         why = UNLIKE if turn % 2 else UNCERTAIN
         worth = nearest if why == UNLIKE else -margin
         photo = int(np.where(left, worth, -np.inf).argmax())
         chosen = int(best[photo]), int(second[photo]), float(margin[photo])
-        found.append(Asked(photo, why, *chosen, float(nearest[photo])))
+        asked.append(Asked(photo, why, *chosen, float(nearest[photo])))
         left[photo] = False
         nearest = np.minimum(nearest, 1 - unit @ unit[photo])
-    return found
+    return asked
 
 
 def _unit(features: ArrayLike) -> NDArray[np.float64]:
-    found = np.asarray(features, dtype=np.float64)
-    if found.size == 0:
+    vectors = np.asarray(features, dtype=np.float64)
+    if vectors.size == 0:
         return np.zeros((0, 0))
-    unit: NDArray[np.float64] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit

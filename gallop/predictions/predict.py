@@ -138,23 +138,23 @@ def similarities(model: PromptModel, images: Iterable[ImageFeatures]) -> Similar
     return Similarities.cat(parts)
 
 
-def predictions_of(model: PromptModel, found: Similarities, calibration: Calibration) -> Predictions:
-    """Return labels, probabilities, OOD scores and verdicts of the images of ``found``."""
+def predictions_of(model: PromptModel, cosines: Similarities, calibration: Calibration) -> Predictions:
+    """Return labels, probabilities, OOD scores and verdicts of the images of ``cosines``."""
 
     def probabilities(logits: Tensor) -> NDArray[np.float32]:
         return to_array(class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
 
-    local = found.local(model.config.topk)
-    ensemble = probabilities(found.logits_of(local))
-    ood = {name: to_array(score) for name, score in found.ood().items()}
+    local = cosines.local(model.config.topk)
+    ensemble = probabilities(cosines.logits_of(local))
+    ood = {name: to_array(score) for name, score in cosines.ood().items()}
     return Predictions(
         labels=np.array(model.class_names)[ensemble.argmax(axis=1)],
         probabilities=ensemble,
-        probabilities_global=probabilities(found.image_cosines.mean(dim=-1)),
+        probabilities_global=probabilities(cosines.image_cosines.mean(dim=-1)),
         probabilities_local=probabilities(local.mean(dim=-1)) if local.shape[-1] else None,
         ood=ood,
         is_ood=None if calibration.threshold is None else ood[scores.VERDICT] > calibration.threshold,
-        branches={name: probabilities(own) for name, own in found.branch_scores.items()},
+        branches={name: probabilities(branch) for name, branch in cosines.branch_scores.items()},
         class_names=model.class_names,
     )
 

@@ -16,22 +16,22 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet would calculate a cell that starts so."""
 
 
-def answer_row(image: str, found: Predictions, i: int, class_names: Sequence[str]) -> dict[str, Any]:
-    """Return the name of image number ``i`` of ``found``, and its answer."""
-    return {"image": image, **answer_of(found, i, class_names)}
+def answer_row(image: str, predictions: Predictions, i: int, class_names: Sequence[str]) -> dict[str, Any]:
+    """Return the name of image number ``i`` of ``predictions``, and its answer."""
+    return {"image": image, **answer_of(predictions, i, class_names)}
 
 
-def answer_of(found: Predictions, i: int, class_names: Sequence[str]) -> dict[str, Any]:
-    """Return the answer for image number ``i`` of ``found``: label, probability of each class, GL-MCM and
-    the verdict.
+def answer_of(predictions: Predictions, i: int, class_names: Sequence[str]) -> dict[str, Any]:
+    """Return the answer for image number ``i`` of ``predictions``: label, probability of each class, GL-MCM
+    and the verdict.
     """
-    probabilities = found.probabilities[i].tolist()
+    probabilities = predictions.probabilities[i].tolist()
     return {
-        "label": str(found.labels[i]),
+        "label": str(predictions.labels[i]),
         "probability": max(probabilities),
         "probabilities": dict(zip(class_names, probabilities, strict=True)),
-        "ood_score": float(found.ood[VERDICT][i]),
-        "is_ood": None if found.is_ood is None else bool(found.is_ood[i]),
+        "ood_score": float(predictions.ood[VERDICT][i]),
+        "is_ood": None if predictions.is_ood is None else bool(predictions.is_ood[i]),
     }
 
 
@@ -53,7 +53,7 @@ def explained_row(explanation: Explanation, shown: str) -> dict[str, Any]:
             }
             for prompt, boxes in enumerate(regions, start=1)
         ],
-        "branch_scores": {name: float(found[index]) for name, found in explanation.branch_scores.items()},
+        "branch_scores": {name: float(of_classes[index]) for name, of_classes in explanation.branch_scores.items()},
     }
 
 
@@ -65,12 +65,12 @@ def csv_head(class_names: Sequence[str]) -> bytes:
 def csv_row(row: Mapping[str, Any], class_names: Sequence[str]) -> bytes:
     """Return the line of one image; a row that has an ``error`` instead of an answer has its line, too."""
     probabilities = row.get("probabilities", {})
-    shares = [probabilities.get(name, "") for name in class_names]
-    return _csv_line([*(csv_cell(row.get(key)) for key in FIXED), *shares])
+    by_class = [probabilities.get(name, "") for name in class_names]
+    return _csv_line([*(csv_cell(row.get(key)) for key in FIXED), *by_class])
 
 
 def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> bytes:
-    """Return a whole table, one line an image."""
+    """Return a complete table, one line per image."""
     return csv_head(class_names) + b"".join(csv_row(row, class_names) for row in rows)
 
 
@@ -81,7 +81,7 @@ def _csv_line(cells: Sequence[Any]) -> bytes:
 
 
 def csv_cell(value: Any) -> Any:
-    """Return text that a spreadsheet would take for a formula is marked as text; numbers stay numbers.
+    """Mark text that a spreadsheet would take for a formula as text; numbers stay numbers.
 
     >>> csv_cell("=1+1"), csv_cell(-1.5), csv_cell(None)
     ("'=1+1", -1.5, '')

@@ -9,7 +9,7 @@ import pytest
 from app import charts
 from app.runs.run import Spread
 from app.teaching.training import Kept, Point
-from gallop.evaluation.intervals import Share
+from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.measure import Bin, separation
 from gallop.predictions.faithfulness import Deletion
 
@@ -22,8 +22,8 @@ CHARTS = {
     "without": lambda: charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
     "seeds": lambda: charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
     "deletion": lambda: charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
-    "classes": lambda: charts.classes({name: Share(1, 2) for name in NAMES}, Share(2, 4)),
-    "reliability": lambda: charts.reliability([Bin(0.5, 1.0, 0.8, Share(1, 2))]),
+    "classes": lambda: charts.classes({name: Proportion(1, 2) for name in NAMES}, Proportion(2, 4)),
+    "reliability": lambda: charts.reliability([Bin(0.5, 1.0, 0.8, Proportion(1, 2))]),
     "outliers": lambda: charts.outliers(CURVE, CURVE + 0.5, 0.7),
     "roc": lambda: charts.roc({"GL-MCM": separation(CURVE, CURVE)}),
     "learning": lambda: charts.learning([Point(1, 2.0, 0.5), Point(2, 1.0, 1.0)], 2),
@@ -46,7 +46,7 @@ def test_a_chart_stands_still_in_the_colours_of_the_page_and_shows_names_as_text
 
 def test_a_row_for_each_name_though_two_are_written_alike() -> None:
     long = "a name of a class that is long and goes on"
-    figure = charts.classes({f"{long} {where}": Share(1, 2) for where in ("here", "there")}, Share(2, 4))
+    figure = charts.classes({f"{long} {where}": Proportion(1, 2) for where in ("here", "there")}, Proportion(2, 4))
     assert (list(figure.data[0].y), len(set(figure.layout.yaxis.ticktext))) == ([0, 1], 1)
     assert tuple(figure.layout.yaxis.range) == (1.5, -0.5)
 

@@ -25,7 +25,7 @@ from app.runs.run import (
 )
 from app.teaching.training import PAPER, QUICK, Answer, Point, Taught, preset
 from app.views import compare
-from gallop.evaluation.intervals import Share
+from gallop.evaluation.intervals import Proportion
 from tests.app_pages import there
 
 
@@ -54,13 +54,13 @@ def run(number: int = 1, *, seed: int = 0, said: dict[str, str] | None = None, *
 
 
 def test_a_run_is_right_on_so_many_test_photos() -> None:
-    assert (on_tests(run()), on_tests(run_module.zero_shot_run(run()))) == (Share(2, 4), Share(1, 4))
+    assert (on_tests(run()), on_tests(run_module.zero_shot_run(run()))) == (Proportion(2, 4), Proportion(1, 4))
 
 
 def test_photos_that_were_learned_from_test_nothing() -> None:
     a = run(1, answers=answers({"a": "xx", "b": "xx", "c": "yy"}, seen="a"))
     b = run(2, answers=answers({"a": "xy", "b": "xy", "d": "yy"}))
-    assert (on_tests(a), fair(a, b), [flip.digest for flip in flips(a, b)]) == (Share(2, 2), {"b"}, ["b", "a"])
+    assert (on_tests(a), fair(a, b), [flip.digest for flip in flips(a, b)]) == (Proportion(2, 2), {"b"}, ["b", "a"])
     assert [flip.words for flip in flips(a, b)] == ["A is right", "A is right"]
     assert (on_tests(replace(a, answers={})), sign_test(a, replace(b, answers={}))) == (None, None)
 

@@ -103,7 +103,7 @@ def test_for_maps_alone_it_is_the_head_of_one_look() -> None:
     one, two = (each.explain(PHOTOS[0]) for each in (plain, maps))
     assert np.array_equal(head_scores(one), head_scores(two))
     assert torch.equal(votes_of(one).shots, votes_of(two).shots)
-    assert (two.shares, head_map(two, "red").shape) == ((1, 0), (8, 8))
+    assert (two.look_weights, head_map(two, "red").shape) == ((1, 0), (8, 8))
     assert float(head_map(two.looks[0], "red").mean()) == pytest.approx(float(head_scores(two)[0]), abs=1e-6)
 
 

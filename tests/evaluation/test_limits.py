@@ -13,8 +13,8 @@ from gallop.model.calibration import Calibration, kept_range, threshold_at_tpr
 
 def test_outcomes_are_told_in_photos() -> None:
     found = at_limit([-3.0, -2.0, -1.0], [-1.5, -0.5], -1.5)
-    assert found.words == "keeps 2 of 3 known, notices 1 of 2 unknown", "one at the limit is not above it"
-    assert at_limit([-3.0, -2.0], [], -2.0).words == "keeps 2 of 2 known"
+    assert found.words == "accepts 2 of 3 known, notices 1 of 2 unknown", "one at the limit is not above it"
+    assert at_limit([-3.0, -2.0], [], -2.0).words == "accepts 2 of 2 known"
     assert at_limit([], [-2.0], -3.0).words == "notices 1 of 1 unknown"
     assert at_limit([], [], 0.0) == AtLimit(None, None)
     assert not at_limit([], [1.0], 0.0).broken, "where nothing is known nothing was promised"
@@ -34,14 +34,14 @@ def test_each_cut_lets_the_next_photo_pass_and_no_outcome_is_left_out() -> None:
 def test_neighbours_in_single_precision_are_told_apart() -> None:
     low = np.float32(-1.3)
     both = np.array([low, np.nextafter(low, np.float32(0))])
-    assert [at_limit(both, [], cut).kept.right for cut in cuts(both)] == [0, 1, 2]  # type: ignore[union-attr]
+    assert [at_limit(both, [], cut).accepted.right for cut in cuts(both)] == [0, 1, 2]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("photos", "kept"), [(7, 7), (19, 19), (20, 19), (40, 38), (41, 39)])
 def test_the_limit_of_tests_is_the_strictest_that_keeps_what_is_promised(photos: int, kept: int) -> None:
     scores = np.random.default_rng(photos).normal(size=photos)
     limit = limit_of_tests(scores)
-    assert at_limit(scores, [], limit).kept.right == kept  # type: ignore[union-attr]
+    assert at_limit(scores, [], limit).accepted.right == kept  # type: ignore[union-attr]
     assert (scores <= limit - 2 * REWORKED).sum() < 0.95 * photos
     assert (scores + REWORKED / 2 <= limit).sum() == kept, "whoever works the scores out again"
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import auc, roc_auc_score
 
 from gallop.evaluation import metrics
-from gallop.evaluation.intervals import Share
-from gallop.evaluation.kept_answers import KeptAnswers
+from gallop.evaluation.answer_summary import AnswerSummary
+from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.measure import Evaluation, separation, suspects
 from gallop.lab.bench.running.runner import accuracy_figures, separation_figures
 from gallop.predictions.predict import Predictions
@@ -32,7 +32,7 @@ def test_the_interval_is_wilsons(pair: tuple[int, int]) -> None:
     p = right / n
     middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    low, high = Share(right, n).interval
+    low, high = Proportion(right, n).interval
     assert (low, high) == (pytest.approx(middle - half, abs=1e-9), pytest.approx(middle + half, abs=1e-9))
     assert low - 1e-9 <= p <= high + 1e-9
 
@@ -40,14 +40,14 @@ def test_the_interval_is_wilsons(pair: tuple[int, int]) -> None:
 @pytest.mark.parametrize(("right", "of"), [(0, 0), (2, 1), (-1, 3)])
 def test_a_share_of_nothing_is_refused(right: int, of: int) -> None:
     with pytest.raises(ValueError, match="at least one photo"):
-        Share(right, of)
+        Proportion(right, of)
     with pytest.raises(ValueError, match="at least one photo"):
         Evaluation(("a", "b"), np.array([], dtype=int), kept(np.zeros((0, 2), dtype=np.float32)))
 
 
-def kept(shares: NDArray[np.float32], **ood: NDArray[np.float32]) -> KeptAnswers:
+def kept(shares: NDArray[np.float32], **ood: NDArray[np.float32]) -> AnswerSummary:
     """Of probabilities of the ensemble alone."""
-    return KeptAnswers({"accuracy": shares.argmax(axis=1)}, shares.max(axis=1), ood)
+    return AnswerSummary({"accuracy": shares.argmax(axis=1)}, shares.max(axis=1), ood)
 
 
 def example() -> Evaluation:
@@ -58,7 +58,7 @@ def example() -> Evaluation:
 
 def test_accuracy_classes_and_confusion_are_counted() -> None:
     found = example()
-    assert (found.accuracy, found.per_class) == (Share(2, 5), {"a": Share(2, 4), "b": Share(0, 1)})
+    assert (found.accuracy, found.per_class) == (Proportion(2, 5), {"a": Proportion(2, 4), "b": Proportion(0, 1)})
     assert found.confusion.tolist() == [[2, 1, 1], [1, 0, 0], [0, 0, 0]]
     assert found.cell(0, 0) == [0, 3], "the most confident first"
     assert (found.cell(0, 1), found.cell(1, 0), found.cell(2, 2)) == ([1], [4], [])
@@ -67,7 +67,7 @@ def test_accuracy_classes_and_confusion_are_counted() -> None:
 def test_the_reliability_diagram_gathers_photos_of_like_confidence_and_its_gaps_make_the_error() -> None:
     found = example()
     assert [(b.low, b.high) for b in found.bins] == [(0.5, 0.6), (0.6, 0.7), (0.7, 0.8), (0.9, 1.0)]
-    assert [b.right for b in found.bins] == [Share(1, 1), Share(0, 2), Share(0, 1), Share(1, 1)]
+    assert [b.right for b in found.bins] == [Proportion(1, 1), Proportion(0, 2), Proportion(0, 1), Proportion(1, 1)]
     # |0.5 - 1| + 2 |0.625 - 0| + |0.75 - 0| + |0.9 - 1|, over five photos.
     assert found.calibration_error == pytest.approx((0.5 + 1.25 + 0.75 + 0.1) / 5, abs=1e-6)
 
@@ -115,7 +115,7 @@ def answered(seed: int) -> Predictions:
 
 def test_command_and_benchmark_have_the_figures_of_one_evaluation() -> None:
     found, other, truth = answered(0), answered(1), np.arange(40) % 3
-    known, unknown = Evaluation(("a", "b", "c"), truth, KeptAnswers.of(found)), KeptAnswers.of(other)
+    known, unknown = Evaluation(("a", "b", "c"), truth, AnswerSummary.of(found)), AnswerSummary.of(other)
     told = replace(known, unknown={"odd": unknown}).figures()
     branches = {"": found.probabilities, "_global": found.probabilities_global, "_local": found.probabilities_local}
     for branch, shares in branches.items():
@@ -133,7 +133,10 @@ def test_command_and_benchmark_have_the_figures_of_one_evaluation() -> None:
 
 def test_answers_that_come_in_parts_are_those_that_come_at_once() -> None:
     parts = [answered(seed) for seed in (0, 1)]
-    whole, pieces = KeptAnswers.of(Predictions.cat(parts)), KeptAnswers.cat([KeptAnswers.of(part) for part in parts])
+    whole, pieces = (
+        AnswerSummary.of(Predictions.cat(parts)),
+        AnswerSummary.cat([AnswerSummary.of(part) for part in parts]),
+    )
     assert len(whole) == len(pieces) == 80
     for name in ("confidence", "is_ood"):
         assert np.array_equal(getattr(whole, name), getattr(pieces, name))

@@ -213,7 +213,7 @@ def question(classifier: GalLoPClassifier, photo: Image.Image) -> dict[str, Any]
         parts = [packed(part.numpy()) for part in Looking(classifier)(*pixels)]
     each = 2 + len(model.branches)
     starts = range(0, len(parts), each)
-    looks = [{"whole": parts[at], "regions": parts[at + 1], "branches": parts[at + 2 : at + each]} for at in starts]
+    looks = [{"global": parts[at], "regions": parts[at + 1], "branches": parts[at + 2 : at + each]} for at in starts]
     globals_, locals_ = facts["prompts"]
     places = {"globals": list(range(globals_)), "locals": list(range(globals_, globals_ + locals_))}
     texts = {"vectors": base64.b64encode(class_features(classifier)).decode(), **places}

@@ -203,7 +203,7 @@ def _difference_of_answer(
         names = found.class_names
         most = max(*(np.abs(look.branch_map(branch, name)).max() for look in wanted.looks for name in names), 1)
         # A discriminant of few shots goes far beyond cosines: so many digits of it.
-        for look, share, maps, means in zip(wanted.looks, wanted.shares, own["maps"], own["each"], strict=True):
+        for look, share, maps, means in zip(wanted.looks, wanted.look_weights, own["maps"], own["each"], strict=True):
             each = [look.branch_map(branch, names[c]).ravel() for c in here[:3]]
             differences.append(np.abs(np.array(maps) - each).max() / most)
             differences.append(np.abs(np.array(maps).mean(axis=1) - np.array(means)[here[:3]]).max() / most)

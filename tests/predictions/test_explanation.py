@@ -83,7 +83,7 @@ def looked_twice(detail_in: str, detail: float, size: tuple[int, int] = (57, 33)
 def test_every_score_is_the_sum_of_its_regions(detail_in: str, detail: float) -> None:
     found, side = looked_twice(detail_in, detail), round(4 * detail)
     assert (found.grids, found.grid) == (((4, 4), (side, side)), (side, side))
-    assert found.shares == ((1, 0) if detail_in == "maps" else (0.5, 0.5))
+    assert found.look_weights == ((1, 0) if detail_in == "maps" else (0.5, 0.5))
     for k, name in enumerate(NAMES):
         for n in range(4):
             means = []
@@ -93,8 +93,8 @@ def test_every_score_is_the_sum_of_its_regions(detail_in: str, detail: float) ->
                 assert np.mean(scores) == pytest.approx(look.local_scores[k, n], abs=1e-6)
                 means.append(np.mean(scores))
                 mine = [box.score for box in found.regions(name, n) if box.look == number]
-                assert mine == (scores if found.shares[number] else [])
-            assert found.local_scores[k, n] == pytest.approx(np.dot(found.shares, means), abs=1e-6)
+                assert mine == (scores if found.look_weights[number] else [])
+            assert found.local_scores[k, n] == pytest.approx(np.dot(found.look_weights, means), abs=1e-6)
             assert np.array_equal(found.region_scores(name, n), found.looks[1].region_scores(name, n))
     together = (found.global_scores.mean(axis=1) + found.local_scores.mean(axis=1)) / 2
     shares = np.exp(found.scale * (together - together.max()).astype(np.float64))

@@ -150,7 +150,7 @@ def _make_beside(
     made_for, made = session.page_jobs.result(key) or (None, None)
     if made is None or made_for != version:
         return
-    for sentence in made.told:
+    for sentence in made.notes:
         st.success(sentence, icon=":material/check:")
     _save(key, format_, MODEL, made.data, f" ({len(made.data) / 2**20:.0f} MB)")
 

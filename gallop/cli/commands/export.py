@@ -45,7 +45,7 @@ def run(options: Namespace, console: Console) -> int:
     result = {"out": str(out), "bytes": size, "class_names": names, **made.record}
     shown = f"{size / 2**20:.1f} MB" if size >= 2**20 else f"{max(size / 2**10, 1):.0f} kB"
     line = f"The {format_.name} of {len(names)} classes is in {out} ({shown})."
-    console.result(result, lambda: [line, *made.told])
+    console.result(result, lambda: [line, *made.notes])
     return 0
 
 

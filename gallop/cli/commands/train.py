@@ -22,7 +22,7 @@ from gallop.config import OwnPreset, default_topk, method_preset, train_preset
 from gallop.data import LabelledPhotos, duplicates, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
 from gallop.evaluation.health import data_in_words
-from gallop.evaluation.intervals import Share
+from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import FeatureCache, default_cache_folder, encode_centres
 from gallop.runtime.writing import locked
 from gallop.training.learn import EncodeEvent
@@ -192,7 +192,7 @@ def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, cache: Featur
     ):
         found.extend(classifier.predict_all(features).labels.tolist())
         console.progress("checking the shots", len(found), len(shots))
-    return Share(sum(said == name for said, name in zip(found, shots.names, strict=True)), len(shots)).value
+    return Proportion(sum(said == name for said, name in zip(found, shots.names, strict=True)), len(shots)).value
 
 
 def _table(result: dict[str, Any], shots: LabelledPhotos, promise: str) -> list[str]:

@@ -30,7 +30,7 @@ SHOWN = {"teapot": "teapot-12", "mug": "mug-12", "vase": "vase-10", "candle": "c
 FIRST_NAMES = tuple(SHOWN)
 """Those of a page without a model."""
 FACTS = "model.json"
-"""What tells that a folder holds a page."""
+"""Its presence shows that a folder holds a page."""
 
 
 def write(

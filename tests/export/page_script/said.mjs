@@ -31,7 +31,7 @@ const deeds = {
   },
   explained: ({ model, names, looks, texts }) => {
     const each = looks.map((look) => ({
-      ...{ whole: floats(look.whole), regions: floats(look.regions) },
+      ...{ global: floats(look.global), regions: floats(look.regions) },
       branches: look.branches.map(floats),
     }));
     const made = new Texts(floats(texts.vectors), names.length, model.width, texts.globals, texts.locals);

@@ -1,17 +1,17 @@
-/* Keeps the page for when there is no network. What is large the page itself puts into the same cache, as it shows how
-   far it is; a new version has a cache of its own, and the old one goes. */
+/* Caches the page for use without a network. The page itself puts its large files into the same cache, since it shows
+   their progress. Each version has a separate cache, and those of older ones are deleted. */
 
 const VERSION = "";
 const FILES = [];
 
-const OWN = `gallop ${self.registration.scope} `;
-const CACHE = OWN + VERSION;
+const SCOPE = `gallop ${self.registration.scope} `;
+const CACHE = SCOPE + VERSION;
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(kept());
+  event.waitUntil(filled());
 });
 
-async function kept() {
+async function filled() {
   const cache = await caches.open(CACHE);
   const small = FILES.filter((name) => !name.endsWith(".packed"));
   await cache.addAll(small.map((name) => new Request(name, { cache: "no-cache" })));
@@ -24,7 +24,9 @@ self.addEventListener("activate", (event) => {
 
 async function cleared() {
   const names = await caches.keys();
-  await Promise.all(names.filter((name) => name.startsWith(OWN) && name !== CACHE).map((name) => caches.delete(name)));
+  await Promise.all(
+    names.filter((name) => name.startsWith(SCOPE) && name !== CACHE).map((name) => caches.delete(name)),
+  );
   await self.clients.claim();
 }
 

@@ -4,10 +4,10 @@ export class Encoders {
   constructor() {
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.waiting = new Map();
-    this.worker.onmessage = ({ data: { id, problem, ...found } }) => {
+    this.worker.onmessage = ({ data: { id, problem, ...answer } }) => {
       const { resolve, reject } = this.waiting.get(id);
       this.waiting.delete(id);
-      if (problem === undefined) resolve(found);
+      if (problem === undefined) resolve(answer);
       else reject(new Error(problem));
     };
     this.worker.onerror = (event) => {
@@ -19,11 +19,11 @@ export class Encoders {
     this.asked = 0;
   }
 
-  ask(kind, said, handed = []) {
+  ask(kind, question, transferred = []) {
     const id = ++this.asked;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
-      this.worker.postMessage({ id, kind, ...said }, handed);
+      this.worker.postMessage({ id, kind, ...question }, transferred);
     });
   }
 

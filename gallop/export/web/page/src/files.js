@@ -1,26 +1,26 @@
-/* The page's own files: fetched once, with how far that is, and kept for when there is no network. */
+/* The page's files: fetched once, with progress, and cached for use without a network. */
 
 const home = () => new URL("./", location.href).href;
 
 export async function facts() {
   const answer = await fetch("model.json", { cache: "no-cache" });
-  if (!answer.ok) throw new Error(`model.json is not where the page is (${answer.status}): serve the whole folder.`);
+  if (!answer.ok) throw new Error(`model.json is not where the page is (${answer.status}): serve the complete folder.`);
   return answer.json();
 }
 
-/* The cache that the service worker of this version has, too; nothing where a browser keeps none (plain http). */
-async function kept(version) {
+/* The cache that the service worker of this version uses, too; nothing where a browser has none (plain http). */
+async function opened(version) {
   return globalThis.caches ? caches.open(`gallop ${home()} ${version}`).catch(() => undefined) : undefined;
 }
 
-/* All that is large, unpacked, by name. Args: told(bytes that are here, bytes of all). */
-export async function large(model, told) {
-  const cache = await kept(model.version);
+/* The large files, unpacked, by name. Args: progress(bytes that are here, bytes of all). */
+export async function large(model, progress) {
+  const cache = await opened(model.version);
   const sizes = Object.entries(model.large);
   const all = sizes.reduce((sum, [, size]) => sum + size, 0);
   let here = 0;
   let failed = false;
-  const count = (bytes) => failed || told((here += bytes), all);
+  const count = (bytes) => failed || progress((here += bytes), all);
   const one = async ([name]) => [name.replace(/\.packed$/, ""), await unpacked(await fetched(name, cache, count))];
   try {
     return Object.fromEntries(await Promise.all(sizes.map(one)));
@@ -31,14 +31,14 @@ export async function large(model, told) {
 }
 
 async function fetched(name, cache, count) {
-  const held = await cache?.match(name);
-  if (held) {
-    const bytes = new Uint8Array(await held.arrayBuffer());
+  const cached = await cache?.match(name);
+  if (cached) {
+    const bytes = new Uint8Array(await cached.arrayBuffer());
     count(bytes.length);
     return bytes;
   }
   const answer = await fetch(name);
-  if (!answer.ok) throw new Error(`${name} is not there (${answer.status}): serve the whole folder.`);
+  if (!answer.ok) throw new Error(`${name} is not there (${answer.status}): serve the complete folder.`);
   const bytes = await read(answer.body.getReader(), count);
   await cache?.put(name, new Response(bytes)).catch(() => undefined); // there may be no room for it
   return bytes;
@@ -55,7 +55,7 @@ async function read(reader, count) {
   return bytes;
 }
 
-/* Servers that know ".gz" unpack for the browser, so the bytes say whether it was done. */
+/* Servers that know ".gz" unpack for the browser, so the bytes show whether that was done. */
 async function unpacked(bytes) {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.buffer;
   if (!globalThis.DecompressionStream) throw new Error("This browser is too old; the page needs one of 2023 or newer.");
@@ -63,7 +63,7 @@ async function unpacked(bytes) {
 }
 
 /* Whether the page opens without a network from now on. */
-export async function keepsOffline() {
+export async function worksOffline() {
   if (!navigator.serviceWorker) return false;
   try {
     await navigator.serviceWorker.register("sw.js");

@@ -4,7 +4,7 @@ import { say } from "../explainer/dom.js";
 import { Explainer } from "../explainer/view.js";
 import { Chips } from "./chips.js";
 import { Texts } from "./cosines.js";
-import { facts, keepsOffline, large } from "./files.js";
+import { facts, large, worksOffline } from "./files.js";
 import { opened, pictured, pixelsOf, Webcam } from "./photo.js";
 import { explained } from "./shown.js";
 import { Encoders } from "./encoders.js";
@@ -25,7 +25,7 @@ class Page {
     this.webcam = new Webcam((photo) => this.answer(photo));
   }
 
-  /* Whoever comes before the model is there waits for it. */
+  /* What is asked before the model is loaded waits for it. */
   begin() {
     this.begun = this.start();
     return this.begun;
@@ -65,7 +65,7 @@ class Page {
     this.texts = new Texts(vectors, names.length, width, ...places);
     this.names = names;
     this.draw();
-    if (fresh.length && this.seen) tell(`Read ${fresh.length === 1 ? "the name" : "the names"} in ${ms(begun)}.`);
+    if (fresh.length && this.seen) notify(`Read ${fresh.length === 1 ? "the name" : "the names"} in ${ms(begun)}.`);
   }
 
   /* Args: photo, as pixelsOf gives it. Its pixels are handed to the worker. */
@@ -76,7 +76,7 @@ class Page {
     if (turn !== this.turn) return;
     this.seen = { looks, place: pictured(photo.canvas, box) };
     this.draw();
-    tell(`Answered in ${ms(begun)} on this machine.`);
+    notify(`Answered in ${ms(begun)} on this machine.`);
   }
 
   draw() {
@@ -112,7 +112,7 @@ class Page {
 }
 
 const ms = (begun) => `${Math.max(Math.round(performance.now() - begun), 1)} ms`;
-const tell = (sentence) => say(by("told"), sentence);
+const notify = (sentence) => say(by("status"), sentence);
 
 function progress(here, all) {
   by("progress").max = all;
@@ -177,7 +177,7 @@ async function begin() {
   else if (model.samples.length) await act(() => page.sample(model.samples[0]));
   else say(by("loading"), "Choose a photo, or drop one anywhere on this page.");
   document.body.dataset.ready = "yes";
-  if (await keepsOffline()) {
+  if (await worksOffline()) {
     say(by("offline"), "This page works without a network from now on.");
     document.body.dataset.offline = "yes";
   }

@@ -3,8 +3,8 @@
 const LONGEST = 200;
 
 export function cleanName(name) {
-  const kept = name.replace(/[\p{Cc}\p{Zs}\p{Zl}\p{Zp}]/gu, " ").replace(/[\p{Cf}\p{Cs}]/gu, "");
-  return kept.split(/\s+/u).filter(Boolean).join(" ").normalize("NFC");
+  const visible = name.replace(/[\p{Cc}\p{Zs}\p{Zl}\p{Zp}]/gu, " ").replace(/[\p{Cf}\p{Cs}]/gu, "");
+  return visible.split(/\s+/u).filter(Boolean).join(" ").normalize("NFC");
 }
 
 /* Those of a text with commas or lines between them. */

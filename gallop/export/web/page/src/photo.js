@@ -27,7 +27,7 @@ export function pixelsOf(source, wide = source.width, high = source.height) {
   return { canvas, rgba: data, width: canvas.width, height: canvas.height };
 }
 
-/* What the explainer is told of a photo: its picture, and where on it lies what the model saw. */
+/* What the explainer receives of a photo: its picture, and the part of it that the model saw. */
 export function pictured(canvas, box) {
   const part = shownPart(canvas.width, canvas.height, box);
   const [left, top, wide, high] = part;

@@ -14,9 +14,9 @@ export function rounded(value) {
 }
 
 /* Which part of a photo is seen: what of it is resized to which size, where its middle is cut out of that, and the
-   box (left, top, right, bottom) of all that in the photo's own pixels, fractions allowed. */
+   box (left, top, right, bottom) of all that in the photo's pixels, fractions allowed. */
 export function placed(width, height, { size, squash }) {
-  if (squash) return { part: [0, 0, width, height], whole: [size, size], corner: [0, 0], box: [0, 0, width, height] };
+  if (squash) return { part: [0, 0, width, height], scaled: [size, size], corner: [0, 0], box: [0, 0, width, height] };
   const most = LONGEST * Math.min(width, height);
   const part = [
     Math.floor(Math.max(width - most, 0) / 2),
@@ -26,12 +26,12 @@ export function placed(width, height, { size, squash }) {
   ];
   const [left, top, wide, high] = part;
   const long = Math.trunc((size * Math.max(wide, high)) / Math.min(wide, high));
-  const whole = wide <= high ? [size, long] : [long, size];
-  const corner = whole.map((side) => rounded((side - size) / 2));
-  const [across, down] = [wide / whole[0], high / whole[1]];
+  const scaled = wide <= high ? [size, long] : [long, size];
+  const corner = scaled.map((side) => rounded((side - size) / 2));
+  const [across, down] = [wide / scaled[0], high / scaled[1]];
   const [x, y] = corner;
   const box = [left + x * across, top + y * down, left + (x + size) * across, top + (y + size) * down];
-  return { part, whole, corner, box };
+  return { part, scaled, corner, box };
 }
 
 function bicubic(x) {
@@ -49,10 +49,10 @@ function weighed(pixels, from, to, count, first, last) {
     const centre = from + (place + 0.5) * scale;
     const start = Math.max(Math.trunc(centre - REACH * wide + 0.5), 0);
     const end = Math.min(Math.trunc(centre + REACH * wide + 0.5), pixels);
-    const shares = Array.from({ length: end - start }, (_, i) => bicubic((start + i - centre + 0.5) / wide));
-    const sum = shares.reduce((a, b) => a + b, 0);
-    const weights = Int32Array.from(shares, (share) => {
-      const exact = (sum ? share / sum : share) * 2 ** BITS;
+    const kernel = Array.from({ length: end - start }, (_, i) => bicubic((start + i - centre + 0.5) / wide));
+    const sum = kernel.reduce((a, b) => a + b, 0);
+    const weights = Int32Array.from(kernel, (value) => {
+      const exact = (sum ? value / sum : value) * 2 ** BITS;
       return Math.trunc(exact + (exact < 0 ? -0.5 : 0.5));
     });
     places.push({ start, weights });
@@ -93,17 +93,17 @@ function needed(places) {
   return [first, end - first, places.map(({ start, weights }) => ({ start: start - first, weights }))];
 }
 
-/* A part (left, top, width, height) of RGBA pixels, or a box within it, resized to "whole", of which "cut" (left, top,
-   width, height) is wanted: RGB, three bytes each. The first pass goes across, but where Pillow 13 has found the other
-   order to be cheaper; the two orders differ by a level or two, at edges. */
-export function resized(rgba, width, part, box, whole, cut) {
+/* A part (left, top, width, height) of RGBA pixels, or a box within it, resized to "scaled", of which "cut" (left, top,
+   width, height) is wanted: RGB, three bytes each. The first pass goes across, except where Pillow 13 considers the
+   other order cheaper; the two orders differ by a level or two, at edges. */
+export function resized(rgba, width, part, box, scaled, cut) {
   const [left, top, wide, high] = part;
   const [x0, y0, x1, y1] = box.map(Math.fround); // as Pillow has it
-  const columns = weighed(wide, x0, x1, whole[0], cut[0], cut[0] + cut[2]);
-  const rows = weighed(high, y0, y1, whole[1], cut[1], cut[1] + cut[3]);
+  const columns = weighed(wide, x0, x1, scaled[0], cut[0], cut[0] + cut[2]);
+  const rows = weighed(high, y0, y1, scaled[1], cut[1], cut[1] + cut[3]);
   const begin = 4 * (top * width + left);
   const line = 3 * columns.length;
-  if (whole[1] < high && (whole[0] >= wide || high > 2 * wide)) {
+  if (scaled[1] < high && (scaled[0] >= wide || high > 2 * wide)) {
     const [first, count, places] = needed(columns);
     const low = passed(rgba, begin + 4 * first, 4 * width, 4, count, rows, [3 * count, 3]);
     return passed(low, 0, 3, 3 * count, rows.length, places, [3, line]);
@@ -115,7 +115,7 @@ export function resized(rgba, width, part, box, whole, cut) {
 
 /* RGB of what is seen of a photo (RGBA), "times" as many pixels a side as usual of the same part: {rgb, side, box}. */
 export function seen(rgba, width, height, preprocess, times = 1) {
-  const { part, whole, corner, box } = placed(width, height, preprocess);
+  const { part, scaled, corner, box } = placed(width, height, preprocess);
   const { size } = preprocess;
   if (times !== 1) {
     const side = rounded(times * size);
@@ -124,7 +124,7 @@ export function seen(rgba, width, height, preprocess, times = 1) {
     return { rgb: resized(rgba, width, all, inside, [side, side], [0, 0, side, side]), side, box };
   }
   const within = [0, 0, part[2], part[3]];
-  return { rgb: resized(rgba, width, part, within, whole, [...corner, size, size]), side: size, box };
+  return { rgb: resized(rgba, width, part, within, scaled, [...corner, size, size]), side: size, box };
 }
 
 /* The image encoder's numbers (3, side, side) of RGB levels. */

@@ -5,31 +5,31 @@ import { cosinesOf } from "./cosines.js";
 
 const LONGEST = 1.5; // the photo is shown no longer than 3:2
 
-/* Args: model, what model.json says; names (K); looks, {whole, regions, branches} each; texts; place, of the photo. */
+/* Args: model, what model.json holds; names (K); looks, {global, regions, branches} each; texts; place of the photo. */
 export function explained(model, names, looks, texts, place) {
-  const found = looks.map((look) => ({ ...cosinesOf(look, texts, model.damping), taught: look.branches }));
-  const share = 1 / looks.length;
+  const compared = looks.map((look) => ({ ...cosinesOf(look, texts, model.damping), taught: look.branches }));
+  const lookWeight = 1 / looks.length;
   const prompts = 1 - model.branches.reduce((sum, { weight }) => sum + weight, 0);
   const half = texts.locals.length ? prompts / 2 : 0;
-  const whole = mean(found.map(({ global }) => global));
+  const images = mean(compared.map(({ global }) => global));
   const branches = [
-    { name: "whole photo", weight: prompts - half, prompts: texts.globals.length, cosines: packed(whole) },
-    ...found.map(({ regions }, grid) => ({
+    { name: "whole photo", weight: prompts - half, prompts: texts.globals.length, cosines: packed(images) },
+    ...compared.map(({ regions }, grid) => ({
       ...{ name: "regions", grid, prompts: Math.max(texts.locals.length, 1), cosines: packed(regions) },
-      ...{ usual: texts.locals.length ? model.topk : [], share, weight: share * half },
+      ...{ usual: texts.locals.length ? model.topk : [], share: lookWeight, weight: lookWeight * half },
     })),
   ];
   model.branches.forEach(({ name, weight }, i) =>
-    found.forEach(({ taught }, grid) =>
+    compared.forEach(({ taught }, grid) =>
       branches.push({
         ...{ name, grid, linear: true, means: packed(columnMeans(taught[i], names.length)), reach: reach(taught[i]) },
-        ...{ cosines: packed(taught[i]), share, weight: share * weight },
+        ...{ cosines: packed(taught[i]), share: lookWeight, weight: lookWeight * weight },
       }),
     ),
   );
   const take = { when: "", branches };
-  if (looks.length > 1) take.outlier = outlier(found, texts);
-  const grids = found.map((look, i) => ({ ...model.grids[i], range: scale(look) }));
+  if (looks.length > 1) take.outlier = outlier(compared, texts);
+  const grids = compared.map((look, i) => ({ ...model.grids[i], range: scale(look) }));
   return {
     ...place,
     ...{ names, scale: model.scale, temperature: model.temperature, threshold: model.threshold },
@@ -63,9 +63,9 @@ function reach(map) {
 }
 
 /* The mean over the looks. */
-function outlier(found, { classes, globals, locals }) {
+function outlier(compared, { classes, globals, locals }) {
   const prompts = Math.max(locals.length, 1);
-  const each = found.map(({ global, regions }) => {
+  const each = compared.map(({ global, regions }) => {
     const rows = Array.from({ length: regions.length / (classes * prompts) }, (_, r) =>
       averaged(regions.subarray(r * classes * prompts, (r + 1) * classes * prompts), classes, prompts),
     );
@@ -94,7 +94,7 @@ export function shownPart(width, height, box) {
   return [left, top, wide, high];
 }
 
-/* The ratio of that part, and where what the model saw lies on it, in shares. */
+/* The ratio of that part, and where what the model saw lies on it, as fractions. */
 export function photoPlace([left, top, wide, high], box) {
   const crop = [(box[0] - left) / wide, (box[1] - top) / high, (box[2] - box[0]) / wide, (box[3] - box[1]) / high];
   return { ratio: wide / high, crop };

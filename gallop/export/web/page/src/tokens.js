@@ -1,5 +1,5 @@
 /* CLIP's tokens, as gallop/backbones/text/tokenizers.py has them: byte pair encoding by a table of merges. No page is known
-   here. Of what ftfy repairs there, this does what somebody may type or paste: quotes, ligatures, wide letters, and
+   here. Of what ftfy repairs there, this does what users may type or paste: quotes, ligatures, wide letters, and
    entities of HTML; text that was decoded wrongly stays as it is. */
 
 const END = "</w>";
@@ -9,7 +9,7 @@ const WORD = /<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}
 const ENTITIES = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'", nbsp: "\u00a0" };
 const LIGATURES = /[\u0132\u0133\u0149\u01c4-\u01cc\u01f1-\u01f3\ufb00-\ufb06]/gu;
 
-/* A letter that shows for each byte: its own where that shows, one beyond Latin-1 otherwise; shown ones first. */
+/* A visible letter for each byte: its Latin-1 letter where that is visible, otherwise one beyond Latin-1, last. */
 function letters() {
   const shows = (byte) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
   const bytes = Array.from({ length: 256 }, (_, byte) => byte);
@@ -19,11 +19,11 @@ function letters() {
 }
 
 function unescaped(text) {
-  return text.replace(/&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([a-zA-Z]+));/g, (whole, decimal, hex, name) => {
-    if (name) return ENTITIES[name] ?? whole;
+  return text.replace(/&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([a-zA-Z]+));/g, (entity, decimal, hex, name) => {
+    if (name) return ENTITIES[name] ?? entity;
     const point = decimal ? Number(decimal) : parseInt(hex, 16);
     const letter = point > 0 && point <= 0x10ffff && !(point >= 0xd800 && point <= 0xdfff);
-    return letter ? String.fromCodePoint(point) : whole;
+    return letter ? String.fromCodePoint(point) : entity;
   });
 }
 

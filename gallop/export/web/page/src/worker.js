@@ -1,5 +1,5 @@
-/* The encoders, on a thread of their own. What is asked comes as {id, kind, ...}, what is answered goes as {id, ...}, or
-   as {id, problem}, a sentence. The page's content policy does not reach a worker, so this one has no way out. */
+/* The encoders, on a separate thread. Questions come as {id, kind, ...}, answers go as {id, ...} or as {id, problem}, a
+   sentence. The page's content policy does not apply to a worker, so this one removes what could reach a network. */
 
 import * as ort from "../runtime/ort.wasm.bundle.min.mjs";
 import { numbers, seen } from "./pixels.js";
@@ -19,7 +19,7 @@ const deeds = {
     ort.env.wasm.numThreads = 1; // more need headers that few hosts send
     ort.env.wasm.wasmBinary = files["runtime/ort-wasm-simd-threaded.wasm"];
     ort.env.logLevel = "error";
-    const settings = { executionProviders: ["wasm"], logSeverityLevel: 3 }; // it tells of every number that it joined
+    const settings = { executionProviders: ["wasm"], logSeverityLevel: 3 }; // it reports every number that it joined
     const opened = (name) => ort.InferenceSession.create(new Uint8Array(files[name]), settings);
     vision = await opened("encoders/vision.onnx");
     if (model.fixed) return {};
@@ -28,18 +28,18 @@ const deeds = {
     return {};
   },
 
-  /* A photo, RGBA: {looks: [{whole, regions, branches}], box, ms}. */
+  /* A photo, RGBA: {looks: [{global, regions, branches}], box, ms}. */
   async look({ rgba, width, height }) {
     const begun = performance.now();
-    const views = model.looks.map((times) => seen(rgba, width, height, model.preprocess, times));
+    const inputs = model.looks.map((times) => seen(rgba, width, height, model.preprocess, times));
     const tensor = ({ rgb, side }) => new ort.Tensor("float32", numbers(rgb, model.preprocess), [1, 3, side, side]);
-    const found = await vision.run(Object.fromEntries(views.map((view, i) => [INPUTS[i], tensor(view)])));
-    const looks = views.map((_, i) => ({
-      whole: found[`${LOOKS[i]}whole`].data,
-      regions: found[`${LOOKS[i]}regions`].data,
-      branches: model.branches.map((_, b) => found[`${LOOKS[i]}branch${b}`].data),
+    const outputs = await vision.run(Object.fromEntries(inputs.map((input, i) => [INPUTS[i], tensor(input)])));
+    const looks = inputs.map((_, i) => ({
+      global: outputs[`${LOOKS[i]}global`].data,
+      regions: outputs[`${LOOKS[i]}regions`].data,
+      branches: model.branches.map((_, b) => outputs[`${LOOKS[i]}branch${b}`].data),
     }));
-    return { looks, box: views[0].box, ms: performance.now() - begun };
+    return { looks, box: inputs[0].box, ms: performance.now() - begun };
   },
 
   /* Texts: {features (K, D), ms}. */
@@ -53,11 +53,11 @@ const deeds = {
       const ids = new Int32Array(some.length * length);
       some.forEach((row, i) => ids.set(row, i * length));
       const read = Int32Array.from(some, (row) => row.length - 1);
-      const found = await text.run({
+      const outputs = await text.run({
         ids: new ort.Tensor("int32", ids, [some.length, length]),
         read: new ort.Tensor("int32", read, [some.length]),
       });
-      features.set(found.features.data, at * model.width);
+      features.set(outputs.features.data, at * model.width);
     }
     return { features, ms: performance.now() - begun };
   },

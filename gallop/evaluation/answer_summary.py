@@ -1,4 +1,4 @@
-"""Of the answers for many photos only what figures are made of.
+"""The parts of the answers for many photos that figures are computed from.
 
 ImageNet's 50,000 photos would take 600 MB as probabilities.
 """
@@ -29,8 +29,8 @@ def accuracy_of(branch: str) -> str:
 
 
 @dataclass(frozen=True)
-class KeptAnswers:
-    """The parts of the answers for B photos that figures are made of.
+class AnswerSummary:
+    """The parts of the answers for B photos that figures are computed from.
 
     Attributes:
         predicted: ``ENSEMBLE`` and, with local prompts, ``GLOBAL`` and ``LOCAL``, with branches ``accuracy_of`` each
@@ -49,30 +49,30 @@ class KeptAnswers:
         return len(self.confidence)
 
     @staticmethod
-    def of(found: Predictions, classes: Sequence[int] | None = None) -> KeptAnswers:
+    def of(predictions: Predictions, classes: Sequence[int] | None = None) -> AnswerSummary:
         """Return the most probable of some classes, by their numbers in ascending order; None is for all.
 
         That is the answer of a model built with these classes alone: a class's cosines depend on no other class.
         """
-        branches = {ENSEMBLE: found.probabilities}
-        if found.probabilities_local is not None:
-            branches |= {GLOBAL: found.probabilities_global, LOCAL: found.probabilities_local}
-        if found.branches:
-            branches |= {GLOBAL: found.probabilities_global}
-            branches |= {accuracy_of(name): own for name, own in found.branches.items()}
+        branches = {ENSEMBLE: predictions.probabilities}
+        if predictions.probabilities_local is not None:
+            branches |= {GLOBAL: predictions.probabilities_global, LOCAL: predictions.probabilities_local}
+        if predictions.branches:
+            branches |= {GLOBAL: predictions.probabilities_global}
+            branches |= {accuracy_of(name): p for name, p in predictions.branches.items()}
         if classes is None:
             predicted = {branch: p.argmax(axis=1) for branch, p in branches.items()}
         else:
             numbers = np.asarray(classes)
             predicted = {branch: numbers[p[:, numbers].argmax(axis=1)] for branch, p in branches.items()}
-        confidence = np.take_along_axis(found.probabilities, predicted[ENSEMBLE][:, None], axis=1)[:, 0]
-        return KeptAnswers(predicted, confidence, found.ood, found.is_ood)
+        confidence = np.take_along_axis(predictions.probabilities, predicted[ENSEMBLE][:, None], axis=1)[:, 0]
+        return AnswerSummary(predicted, confidence, predictions.ood, predictions.is_ood)
 
     @staticmethod
-    def cat(parts: Sequence[KeptAnswers]) -> KeptAnswers:
+    def cat(parts: Sequence[AnswerSummary]) -> AnswerSummary:
         """Return all photos of the parts, in order; one classifier's, at least one part."""
         verdicts = [part.is_ood for part in parts if part.is_ood is not None]
-        return KeptAnswers(
+        return AnswerSummary(
             {branch: np.concatenate([part.predicted[branch] for part in parts]) for branch in parts[0].predicted},
             np.concatenate([part.confidence for part in parts]),
             {score: np.concatenate([part.ood[score] for part in parts]) for score in parts[0].ood},
