@@ -339,7 +339,7 @@ class Fetched:
     total: int
 
     @property
-    def share(self) -> float:
+    def fraction(self) -> float:
         """Return the share that is downloaded, from 0 to 1."""
         return min(self.done / self.total, 1.0) if self.total else 0.0
 

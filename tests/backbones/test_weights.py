@@ -184,7 +184,7 @@ def test_a_file_that_is_no_tensor_file_is_as_large_as_it_is(tmp_path: Path) -> N
 def test_weights_are_fetched_to_where_open_clip_looks(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     reports = list(fetch_weights(NAME))
     assert reports[-1] == Fetched(len(CONTENT), len(CONTENT))
-    assert reports[-1].share == 1
+    assert reports[-1].fraction == 1
     assert any(0 < report.done < len(CONTENT) for report in reports)
     path = cached_weights(get_pretrained_cfg(*NAME.split("/")))
     assert path is not None
@@ -211,7 +211,7 @@ def test_a_download_that_is_cancelled_leaves_nothing(caches: Path, hub: Hub) -> 
     reports.close()  # type: ignore[attr-defined]
     assert weights(caches) == []
     asked = len(hub.asked)
-    assert list(fetch_weights(NAME))[-1].share == 1, "and another begins again"
+    assert list(fetch_weights(NAME))[-1].fraction == 1, "and another begins again"
     assert len(hub.asked) > asked
 
 

@@ -35,7 +35,7 @@ def explained_now(session: Session, photo: Photo, question: Question) -> tuple[E
     """
     with st.spinner("Looking at the photo …", show_time=False):
         frozen, asked = backbone(session.training.backbone_name), Question(question.names, like_taught=True)
-        explain, _ = session.answers.ways(frozen, photo, question, finer=bool(session.explore.finer))
+        explain, _ = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
         return explain(frozen, photo, question), explain(frozen, photo, asked) if question.taught else None
 
 
@@ -44,10 +44,10 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
 
     Raises as ``explained_now``.
     """
-    if not (session.explore.finer or question.taught):  # only what was taught looks twice by itself
+    if not (session.explore.second_look or question.taught):  # only what was taught looks twice by itself
         return False
     frozen = backbone(session.training.backbone_name)
-    _, missing = session.answers.ways(frozen, photo, question, finer=bool(session.explore.finer))
+    _, missing = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
     if missing is None:
         return False
     asked = [Question(question.names, like_taught=True), question] if question.taught else [question]
@@ -59,7 +59,11 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
 def standing(session: Session, photo: Photo, question: Question) -> Explanation:
     """Return a photo explained at the current k. Raises as ``explained_now``."""
     found, _ = explained_now(session, photo, question)
-    return found.with_topk(session.explore.stands(photo.sha256, found.grid).of(found).topk) if found.topk else found
+    return (
+        found.with_topk(session.explore.explainer_state(photo.sha256, found.grid).of(found).topk)
+        if found.topk
+        else found
+    )
 
 
 def show_answer(session: Session, found: Explanation, before: Explanation | None, photo: str, note: str) -> None:
@@ -132,7 +136,7 @@ def tryout(session: Session) -> None:
     with st.container(horizontal=True, vertical_alignment="top"):
         with st.container(width=_UPLOADER):
             uploader("Photos to try", "try", lambda files: _take(session, files), label_visibility="collapsed")
-        photos = session.photos.own
+        photos = session.photos.uploaded
         if not photos:
             return
         last, seen = next(reversed(photos)), {"label_visibility": "collapsed"}

@@ -20,7 +20,7 @@ session = resources.session()
 
 
 def _beforehand(answer: SampleAnswer, question: Question) -> dict[str, Any]:
-    stands = session.explore.stands(answer.sha256, answer.grid).of(answer)
+    stands = session.explore.explainer_state(answer.sha256, answer.grid).of(answer)
     return steps_data(
         answer.shown | {"stands": stands.as_dict()}, answer.image.size, answer.crop, method.origins_beforehand(question)
     )
@@ -30,7 +30,7 @@ def _explained(photo: Photo, question: Question) -> dict[str, Any]:
     backbone = resources.backbone(session.training.backbone_name)
     classifier = session.answers.classifier(backbone, question)
     found = session.answers.explain(backbone, photo, question).looks[0]
-    stands = session.explore.stands(photo.sha256, found.grid).of(found)
+    stands = session.explore.explainer_state(photo.sha256, found.grid).of(found)
     shown = explainer_data(found, stands=stands, photo=session_photo_url(session, found), asks=False)
     taught = session.training.taught if question.taught else None
     origins = method.origins(backbone, classifier.model_.config, question, taught)

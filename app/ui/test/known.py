@@ -86,7 +86,7 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
         st.markdown(f"On photos like these: **{100 * low:.0f} to {100 * high:.0f} %**")
     with right:
         words = "; ".join(
-            f"{text.shorten(name)}: {charts.share_in_words(share)}" for name, share in found.per_class.items()
+            f"{text.shorten(name)}: {charts.proportion_in_words(share)}" for name, share in found.per_class.items()
         )
         chart(charts.classes(found.per_class, found.accuracy), key="classes", alt=f"Right by class. {words}.")
         if untested := [name for name in found.class_names if name not in found.per_class]:
@@ -122,7 +122,9 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
             help="What perfectly calibrated answers would show with this many photos. " + fitted,
         )
     with right:
-        words = "; ".join(f"{each.confidence:.0%} sure, {charts.share_in_words(each.right)}" for each in found.bins)
+        words = "; ".join(
+            f"{each.confidence:.0%} sure, {charts.proportion_in_words(each.right)}" for each in found.bins
+        )
         chart(charts.reliability(found.bins), key="reliability", alt=f"Reliability diagram. {words}.")
 
 
@@ -143,11 +145,11 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
         # Where k was not moved it goes on to be that of Teach.
         session.test = replace(
             session.test,
-            stands=replace(stands, topk=() if stands.topk == usual else stands.topk),
-            stands_of=photo.sha256,
+            explainer_state=replace(stands, topk=() if stands.topk == usual else stands.topk),
+            explainer_photo=photo.sha256,
         )
 
-    stands = session.test.stands_for(photo.sha256)
+    stands = session.test.explainer_state_for(photo.sha256)
     photo_explained(found, picture=session_photo_url(session, found), stands=stands, tell=tell)
 
 
@@ -287,7 +289,7 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
             f"{text.percent(doubt.of_given)}. Photos of {likely} average {text.percent(doubt.usual)}. This is the only "
             "evidence, so look at the photo."
         )
-        kept = session.photos.labels_kept
+        kept = session.photos.confirmed_labels
         st.button(f"No, it is {given}", key=f"keep {key}", on_click=kept.add, args=(doubt.label,))
         st.button(f"Yes, move it to {likely}", key=f"relabel {key}", on_click=_relabel, args=(session, doubt))
     Labels(session, doubt.photo, Where.CORRECTION, "doubt").menu()

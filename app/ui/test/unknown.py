@@ -148,14 +148,14 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
 def _doubt(session: Session) -> str:
     """Return why the limit in force decides nothing; empty where it does."""
     taught = session.training.taught_model
-    own = session.limit.own is not None
+    own = session.limit.custom is not None
     return "" if own else session.answers.doubt(taught.after, taught, session.training.version)
 
 
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
     taught = session.training.taught_model
     found, doubt = taught.after.calibration_, _doubt(session)
-    if session.limit.own is not None:
+    if session.limit.custom is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
         st.button(
             "Remove this limit" if found.threshold is None else "Back to the limit found during training",
@@ -182,7 +182,7 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
 
 
 def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
-    found = known.against(other.kept)
+    found = known.against(other.for_evaluation)
     left, right = st.columns([1, 1], gap="large")
     with left:
         words = "; ".join(f"{name}: AUROC {each.auroc:.3f}, FPR95 {each.fpr95:.0%}" for name, each in found.items())

@@ -80,7 +80,7 @@ def _kind(known: KnownBackbone) -> str:
 
 def describe(session: Session, place: DeltaGenerator) -> None:
     """Say what the chosen backbone is; once it is loaded, where and how it computes as well."""
-    standing = backbones().standing(session.training.backbone_name)
+    standing = backbones().status(session.training.backbone_name)
     known = standing.known
     words = [f"computes on {standing.device}, {standing.precision}"] if standing.device else []
     words += [f"{known.input} pixels"] if known.input else []

@@ -106,7 +106,7 @@ def _watched(name: str) -> None:
     def look() -> None:
         if not backbones().busy(name):
             st.rerun()
-        standing = backbones().standing(name)
+        standing = backbones().status(name)
         seconds = standing.seconds or 0.0
         st.progress(seconds / (seconds + _HALF_WAY), text=text.markdown(standing.sentence))
 
@@ -165,7 +165,7 @@ def watch_job(page_jobs: PageJobs) -> None:
         snapshot = running.job.snapshot()
         if not snapshot.active:
             st.rerun()
-        share, words = getattr(snapshot.progress, "share", 0.0), getattr(snapshot.progress, "sentence", "Starting")
+        share, words = getattr(snapshot.progress, "fraction", 0.0), getattr(snapshot.progress, "sentence", "Starting")
         if snapshot.state is State.QUEUED:
             words = "Waiting for another job to end" if snapshot.ahead else "Starting"
         if running.job.stopping:

@@ -72,10 +72,10 @@ def _drawn(extent: Extent, photo: str, whole: Callable[[Stands], tuple[str, dict
             look_at(session(), photo)  # the one to begin with: what a hand has touched is chosen
         stands = Stands.told(_told("stands")).of(extent)
         if _told("stands").get("of", name) != name:  # another photo came in between
-            stands = replace(stands, region=session().explore.stands(photo, extent.grid).region)
-        session().explore = session().explore.told(stands, photo, extent.grid)
+            stands = replace(stands, region=session().explore.explainer_state(photo, extent.grid).region)
+        session().explore = session().explore.with_explainer_state(stands, photo, extent.grid)
 
-    stands = session().explore.stands(photo, extent.grid).of(extent)
+    stands = session().explore.explainer_state(photo, extent.grid).of(extent)
     stands = _answered(KEY, stands)
     name, data = whole(stands)
     holds = _told("stands").get("holds")
