@@ -1,4 +1,4 @@
-"""Long work beside the page: one worker thread, turns by visitor, true cancelling. Knows no Streamlit and no torch.
+"""Long work in the background: one worker thread, turns by visitor, real cancelling. Knows no Streamlit and no torch.
 
 A task is a generator of small steps. Between two steps the worker checks whether it was asked to stop, so a job is
 "cancelled" only when the work has really stopped; and whether a more urgent job waits, so background work yields to a
@@ -163,7 +163,7 @@ class JobManager:
         """Queue a task.
 
         Args:
-            urgent: somebody waits for it. What is not steps aside whenever something urgent comes.
+            urgent: a visitor waits for it. Other jobs yield whenever an urgent one is queued.
             visitor: whose turn it takes.
 
         Raises:
