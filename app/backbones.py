@@ -1,10 +1,10 @@
-"""The frozen backbones that all visitors share: which there are, loading them beside the pages, and room for them.
+"""The frozen backbones that all visitors share: their list, loading them beside the pages, and memory for them.
 
-They are loaded one at a time on a thread of their own, used under a lease, and unloaded for others' room. A backbone
-that was unloaded keeps its identity: classifiers that hold it go on when its weights are back. Nothing is unloaded
-while a lease of it is held, by a page that is being drawn or by a job. A backbone with another kind of region features
-is another backbone, with a name of its own: what is computed with one is never the other's. Knows no Streamlit, and
-loads torch when a backbone is loaded.
+They are loaded one at a time on a separate thread, used under a lease, and unloaded to free memory for others. A
+backbone that was unloaded keeps its identity: classifiers that refer to it continue when its weights are back. Nothing
+is unloaded while a page that is being drawn or a job holds a lease of it. A backbone with another kind of region
+features counts as another backbone, with a separate name: results of one are never used for the other. Knows no
+Streamlit, and loads torch when a backbone is loaded.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from gallop.config import REGION_KINDS
 from gallop.errors import GallopError, sentence_of
 from gallop.wording import quoted
 
-# The one that ships: whoever chooses none has it, and runs that were kept before there was a choice are of it.
+# The built-in one: the default, and the backbone of runs that were saved before there was a choice.
 DEFAULT_BACKBONE = "mini"
 
 
 _log = logging.getLogger(__name__)
 
-# The kind of region features that is not said with a backbone's name.
+# The kind of region features that is not part of a backbone's name.
 PAPERS_KIND = REGION_KINDS[0]
 
 
@@ -52,10 +52,10 @@ class BackboneList:
     """The backbones of this machine. Safe to use from several threads.
 
     Args:
-        named: by whoever started the app.
+        named: on the command line.
 
     Attributes:
-        problem: which of them are not there, as a sentence; empty where all are.
+        problem: which of them are missing, as a sentence; empty where none is.
     """
 
     def __init__(self, named: Sequence[str]) -> None:
@@ -73,7 +73,7 @@ class BackboneList:
         self._backbones = {known.name: known for known in backbones_here(self._named, seek=False)}
 
     def backbones(self) -> list[KnownBackbone]:
-        """Return those known so far; the one that ships comes first."""
+        """Return those known so far; the built-in one comes first."""
         return list(self._backbones.values())
 
     def find(self, name: str) -> Choice | None:
@@ -86,11 +86,11 @@ class BackboneList:
 
     def seek(self, name: str) -> Choice | None:
         """Return one; search the caches, which may take seconds, if it is not known yet."""
-        found = self.find(name)
-        if found is None:
+        choice = self.find(name)
+        if choice is None:
             self.look()
-            found = self.find(name)
-        return found
+            choice = self.find(name)
+        return choice
 
     def look(self, *, again: bool = False) -> None:
         """Search the caches once, or ``again`` after a download."""
@@ -118,9 +118,9 @@ class BackboneLoading(BackboneProblem):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a backbone stands: ``seconds`` that it has been loading; where it is loaded, where and how it computes; and
-    the kind of its regions.
+class BackboneStatus:
+    """The status of a backbone: for how many ``seconds`` it has been loading; once loaded, its device and precision;
+    and the kind of its regions.
     """
 
     known: KnownBackbone
@@ -135,9 +135,9 @@ class Standing:
         return f"Loading {self.known.name} ({size}), {self.seconds or 0:.0f} seconds so far"
 
 
-# Of the device's memory, where nobody says how much backbones may take.
-_SHARE = 0.5
-# Bytes, where nothing tells how much there is either.
+# Of the device's memory, without a limit for backbones.
+_MEMORY_FRACTION = 0.5
+# Bytes, where the device's memory is unknown too.
 _USUAL = 4 * 2**30
 # Seconds: a page that is being drawn holds its backbone for a moment; a training that runs, for minutes.
 _POLL, PATIENCE_FOR_ROOM = 0.1, 5.0
@@ -168,7 +168,7 @@ class _Place:
 
 
 class Lease:
-    """A backbone that stays loaded until this is given back, or forgotten."""
+    """A backbone that stays loaded until this is given back or garbage-collected."""
 
     def __init__(self, room: BackboneRoom, place: _Place) -> None:
         assert place.backbone is not None
@@ -192,7 +192,7 @@ Load = Callable[[KnownBackbone, Options], "Backbone"]
 
 
 def load_known(known: KnownBackbone, options: Options) -> Backbone:
-    """Load one, called as visitors know it: no path of this machine leaves it. Asks no network.
+    """Load one under its public name, so that no path of this machine is shown. Uses no network.
 
     Args:
         options: with the kind of its regions.
@@ -203,15 +203,15 @@ def load_known(known: KnownBackbone, options: Options) -> Backbone:
     """
     from gallop.backbones import load_backbone, pick_regions
 
-    # The one that ships gives the same figures on every machine.
-    found = load_backbone(
+    # The built-in one gives the same figures on every machine.
+    backbone = load_backbone(
         known.source,
         device=options.device,
         precision="fp32" if known.name == DEFAULT_BACKBONE else options.precision,
         download=False,
     )
-    found.name = known.name
-    return found.with_regions(pick_regions(options.regions))
+    backbone.name = known.name
+    return backbone.with_regions(pick_regions(options.regions))
 
 
 @dataclass
@@ -233,7 +233,7 @@ class BackboneRoom:
         self.listing = BackboneList(self.options.named)
 
     def lease(self, name: str, patience: float = 0.0) -> Lease | None:
-        """Return a lease of a backbone; while it is not loaded yet, None after so many seconds. The first asks for it.
+        """Return a lease of a backbone; None if it is not loaded within so many seconds. Starts loading it if needed.
 
         Raises:
             BackboneProblem: there is no such backbone, it cannot be loaded, or there is no room for it.
@@ -252,25 +252,25 @@ class BackboneRoom:
             if not wait([loading], max(end - time.monotonic(), 0.0)).done:
                 return None
 
-    def standing(self, name: str) -> Standing:
-        """Return how one stands, without asking for it. Raises BackboneProblem where there is none."""
+    def status(self, name: str) -> BackboneStatus:
+        """Return the status of one, without loading it. Raises BackboneProblem for an unknown name."""
         with self._lock:
             place = self._places.get(name)
             if place is None:
-                found = self._listed(name)
-                return Standing(found.known, regions=found.kind)
+                choice = self._listed(name)
+                return BackboneStatus(choice.known, regions=choice.kind)
             if place.ready and place.backbone is not None:
                 vision = place.backbone.vision
                 grid = place.known.grid or (vision.grid[0], vision.grid[1])
                 device = str(place.backbone.device)
-                return Standing(
+                return BackboneStatus(
                     replace(place.known, grid=grid),
                     None,
                     device,
                     place.backbone.precision if device == "cpu" else "fp16",
                     place.kind,
                 )
-            return Standing(
+            return BackboneStatus(
                 place.known, time.monotonic() - place.began if place.loading is not None else None, regions=place.kind
             )
 
@@ -285,7 +285,7 @@ class BackboneRoom:
                 self._places[name].problem = ""
 
     def named_by(self, fingerprint: str) -> str:
-        """Return what a backbone of these weights is called, among those loaded since the start; empty for none."""
+        """Return the name of a backbone with these weights, among those loaded since the start; empty for none."""
         with self._lock:
             held = [place for place in self._places.values() if place.backbone is not None]
             same = (place for place in held if place.backbone and place.backbone.fingerprint == fingerprint)
@@ -306,18 +306,18 @@ class BackboneRoom:
     # The lock is held, but in _load and what it calls ----------------------------------------------------------------
 
     def _listed(self, name: str) -> Choice:
-        found = self.listing.find(name)
-        if found is None:
+        choice = self.listing.find(name)
+        if choice is None:
             raise BackboneProblem(
                 f"The backbone {quoted(name)} is not on this machine, or the app was started without naming it in "
                 "--backbones."
             )
-        return found
+        return choice
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:
-            found = self._listed(name)
-            self._places[name] = _Place(found.known, found.kind)
+            choice = self._listed(name)
+            self._places[name] = _Place(choice.known, choice.kind)
         return self._places[name]
 
     def _asked_for(self, place: _Place) -> Future[None]:
@@ -333,12 +333,12 @@ class BackboneRoom:
         problem = ""
         try:
             self._make_room(place)
-            found = self.load(place.known, replace(self.options, regions=place.kind))
-            found.fingerprint, found.vision_fingerprint  # noqa: B018  known from now on, whatever is let go
+            backbone = self.load(place.known, replace(self.options, regions=place.kind))
+            backbone.fingerprint, backbone.vision_fingerprint  # noqa: B018  computed once, before anything is unloaded
             if place.backbone is None:
-                place.backbone = found
+                place.backbone = backbone
             else:
-                place.backbone.take_weights(found)
+                place.backbone.take_weights(backbone)
         except Exception as error:
             problem = sentence_of(error) or ""
             if not problem:
@@ -351,7 +351,7 @@ class BackboneRoom:
         self.listing.look()
 
     def _make_room(self, place: _Place) -> None:
-        """Unload the least recently used until there is room; those that ship are small and always fit."""
+        """Unload the least recently used until there is room; the built-in one is small and always fits."""
         needed, most = place.known.memory, self._budget()
         end = time.monotonic() + PATIENCE_FOR_ROOM
         while place.known.name != DEFAULT_BACKBONE:
@@ -374,7 +374,7 @@ class BackboneRoom:
             return self.options.memory
         from gallop.backbones.device import memory_bytes
 
-        return int(_SHARE * memory_bytes(self.options.device)) or _USUAL
+        return int(_MEMORY_FRACTION * memory_bytes(self.options.device)) or _USUAL
 
 
 def _no_room(known: KnownBackbone, most: int, held: list[str]) -> str:
@@ -393,11 +393,11 @@ _STEP = 0.5
 
 
 class OnBackbone:
-    """A task that is made when its backbone is there.
+    """A task that is created when its backbone is loaded.
 
     Args:
         name: of the backbone.
-        make: what to do with it.
+        make: creates the task.
     """
 
     def __init__(self, room: BackboneRoom, name: str, make: Callable[[Backbone], Task]) -> None:
@@ -409,16 +409,16 @@ class OnBackbone:
         while self._lease is None:
             self._lease = self._room.lease(self._name, _STEP)
             if self._lease is None:
-                yield Counted(0.0, self._room.standing(self._name).sentence)
+                yield Counted(0.0, self._room.status(self._name).sentence)
         try:
             self._task = self._make(self._lease.backbone)
             yield from self._task.run()
-        except Exception:  # then nobody asks for the result
+        except Exception:  # then ``result`` is not called
             self._lease.give_back()
             raise
 
     def result(self) -> Any:
-        """Return what the task has made; None if it was cancelled before its backbone was loaded."""
+        """Return the result of the task; None if it was cancelled before its backbone was loaded."""
         try:
             return None if self._task is None else self._task.result()
         finally:
@@ -426,12 +426,12 @@ class OnBackbone:
                 self._lease.give_back()
 
 
-# Seconds after which a download that says nothing is given up.
+# Seconds without progress after which a download is given up.
 STALLED = 120.0
 
 
 def download_manager() -> JobManager:
-    """Return the one for downloads: they wait for one another, and no training waits for them."""
+    """Return the job manager for downloads, which run one at a time without delaying trainings."""
     return JobManager(waiting=2, stuck=STALLED)
 
 
@@ -443,7 +443,7 @@ def downloading(room: BackboneRoom, name: str) -> Steps[str]:
     """Return the task of one download, from the short list alone; its result is the backbone's name.
 
     Raises:
-        PlainError: whoever started the app does not allow it, or it is not on the list.
+        PlainError: the app was started without downloads, or it is not on the list.
     """
     if not room.options.downloads:
         raise PlainError("Downloads are off: the app was started without --allow-downloads.")

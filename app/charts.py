@@ -1,7 +1,7 @@
 """Figures in, plotly charts out. Colours come from the page's theme, so they follow light and dark. Knows no Streamlit.
 
-A chart stands still: nothing is dragged or zoomed, and the wheel belongs to who scrolls by. Margins are as wide as
-what is written in them.
+Charts are not interactive: nothing is dragged or zoomed, and the mouse wheel scrolls the page. Margins are as wide as
+the text in them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from gallop.evaluation.intervals import Proportion
 from gallop.model.scores import VERDICT
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
-# Seen on white and on black.
+# Visible on white and on black.
 GREY, PALE_GREY = "#8a9698", "rgba(138, 150, 152, 0.3)"
-# Of a chart whose height does not follow from its rows.
+# Height of a chart that has no rows.
 HEIGHT = 310
 
-# From 0 to 100 %, and the half of a point that lies at the end.
-WHOLE = [0, 104]
+# From 0 to 100 %, and room for half a point at the end.
+FULL_RANGE = [0, 104]
 
 _STILL = {"fixedrange": True, "automargin": True}
 pio.templates["gallop"] = go.layout.Template(
@@ -51,18 +51,18 @@ pio.templates["gallop"] = go.layout.Template(
 
 
 def new_chart(traces: Any, *, height: int = HEIGHT, **layout: Any) -> go.Figure:
-    """Return a figure that is drawn as all are: ours on top of the template that is the default where it is shown."""
+    """Return a figure with this module's template on top of the default template of the page that shows it."""
     return go.Figure(traces, {"template": _on_top_of(pio.templates.default), "height": height} | layout)
 
 
 @cache
 def _on_top_of(template: str) -> Any:
-    """Merging takes 20 ms, as much as all else of a chart."""
+    """Merge the templates, once each: that takes 20 ms, as long as the rest of a chart."""
     return pio.templates.merge_templates(template, "gallop")
 
 
 def line_at(*, x: float | None = None, y: float | None = None) -> dict[str, Any]:
-    """Return a dashed line through the whole chart: upright at ``x``, or level at ``y``."""
+    """Return a dashed line across the chart: vertical at ``x``, or horizontal at ``y``."""
     upright = {"x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
     level = {"x0": 0, "x1": 1, "xref": "paper", "y0": y, "y1": y}
     return {"type": "line"} | (upright if y is None else level)
@@ -76,14 +76,14 @@ def rows_height(rows: int, each: int = 30) -> int:
 def named_rows(names: Sequence[str]) -> dict[str, Any]:
     """Return a y-axis with a row for each name, the first on top.
 
-    Rows stand at numbers and names are only written there: two equal (shortened) names stay two rows.
+    Rows are at numeric positions and names are only their labels, so two equal (shortened) names are two rows.
     """
     ticks = {"tickvals": list(range(len(names))), "ticktext": [text.plotly(name) for name in names]}
     return ticks | {"range": [len(names) - 0.5, -0.5], "zeroline": False}
 
 
 def percent_axis(title: str = "", **more: Any) -> dict[str, Any]:
-    """Return an axis of shares in percent; with the range ``WHOLE`` from none to all of them."""
+    """Return an axis in percent; with the range ``FULL_RANGE`` it goes from 0 to 100."""
     return titled_axis(title, ticksuffix=" %", **more)
 
 
@@ -96,15 +96,16 @@ SAME = 4
 
 
 def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
-    """Every pair of prompts by its cosine: the brighter, the more alike, and equal cosines alike on every page.
+    """Draw the cosine of each pair of prompts: the brighter, the more alike, with the same colours on every page.
 
-    Cosines crowd below 1, so colours go by the digits of what is missing to 1: 0.9, 0.99 and 0.999 are as far apart.
+    Most cosines are just below 1, so colours follow the logarithm of 1 - cosine: 0.9, 0.99 and 0.999 are equally far
+    apart.
     """
     return _squares(-np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME, values, names, digits=3)
 
 
 def matrix(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
-    """Every pair of prompts by a share from 0 to 1: the brighter, the larger."""
+    """Draw a fraction from 0 to 1 for each pair of prompts: the brighter, the larger."""
     return _squares(values, values, names, digits=2)
 
 
@@ -129,10 +130,10 @@ def _squares(colours: NDArray[Any], values: NDArray[Any], names: Sequence[str], 
     )
 
 
-def overlap_chart(shares: NDArray[np.float64], grid: tuple[int, int], highest: float) -> go.Figure:
-    """Draw how often each region was among the k best of one prompt; the brightest colour stands for ``highest``."""
+def overlap_chart(frequencies: NDArray[np.float64], grid: tuple[int, int], highest: float) -> go.Figure:
+    """Draw how often each region was among the k best of one prompt; the brightest colour means ``highest``."""
     cells = go.Heatmap(
-        z=(100 * shares.reshape(grid)).tolist(),
+        z=(100 * frequencies.reshape(grid)).tolist(),
         zmin=0,
         zmax=100 * highest,
         hovertemplate="row %{y}, column %{x}: in %{z:.0f} % of the photos<extra></extra>",
@@ -143,17 +144,17 @@ def overlap_chart(shares: NDArray[np.float64], grid: tuple[int, int], highest: f
     return new_chart(cells, height=240, xaxis=hidden, yaxis=hidden | {"autorange": "reversed", "scaleanchor": "x"})
 
 
-def without(names: Sequence[str], shares: Sequence[float | None], overall: float) -> go.Figure:
-    """Draw a point for each prompt: the share that is right without it. The dashed line is with all of them."""
-    there = [(name, share) for name, share in zip(names, shares, strict=True) if share is not None]
+def without(names: Sequence[str], accuracies: Sequence[float | None], overall: float) -> go.Figure:
+    """Draw a point for each prompt: the accuracy without it. The dashed line is with all of them."""
+    there = [(name, accuracy) for name, accuracy in zip(names, accuracies, strict=True) if accuracy is not None]
     points = go.Scatter(
-        x=[100 * share for _, share in there],
+        x=[100 * accuracy for _, accuracy in there],
         y=list(range(len(there))),
         mode="markers",
         customdata=[name for name, _ in there],
         hovertemplate="without %{customdata}: %{x:.1f} %<extra></extra>",
     )
-    values = [100 * overall, *(100 * share for _, share in there)]
+    values = [100 * overall, *(100 * accuracy for _, accuracy in there)]
     room = max((max(values) - min(values)) / 8, 2.0)
     return new_chart(
         points,
@@ -165,23 +166,21 @@ def without(names: Sequence[str], shares: Sequence[float | None], overall: float
 
 
 def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:
-    """Draw a dot for each seed's accuracy, and a bar from end to end of the mean's 95 % interval, for each of some
-    runs.
-    """
+    """Draw a dot for each seed's accuracy, and the 95 % interval of the mean as a bar, for each pinned run."""
     names = list(spreads)
     lines: list[Any] = []
-    for place, (name, found) in enumerate(spreads.items()):
-        low, high = found.interval
+    for place, (name, spread) in enumerate(spreads.items()):
+        low, high = spread.interval
         mean = go.Scatter(
-            x=[100 * found.mean],
+            x=[100 * spread.mean],
             y=[place],
             mode="markers",
             marker={"size": 14, "symbol": "line-ns-open", "color": GREY},
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [100 * (high - found.mean)],
-                "arrayminus": [100 * (found.mean - low)],
+                "array": [100 * (high - spread.mean)],
+                "arrayminus": [100 * (spread.mean - low)],
                 "thickness": 3,
                 "width": 10,
                 "color": GREY,
@@ -189,8 +188,8 @@ def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:
             hovertemplate=f"{text.plotly(name)}: mean %{{x:.1f}} %<extra></extra>",
         )
         dots = go.Scatter(
-            x=[100 * value for value in found.values],
-            y=[place] * len(found.values),
+            x=[100 * value for value in spread.values],
+            y=[place] * len(spread.values),
             mode="markers",
             marker={"opacity": 0.75},
             hovertemplate="%{x:.1f} %<extra></extra>",
@@ -220,14 +219,14 @@ def losses(runs: Mapping[str, Run]) -> go.Figure:
 
 
 def seeds_in_words(spreads: Mapping[str, Spread]) -> str:
-    return " ".join(f"{text.shorten(name)}: {spread_in_words(found)}." for name, found in spreads.items())
+    return " ".join(f"{text.shorten(name)}: {spread_in_words(spread)}." for name, spread in spreads.items())
 
 
-def spread_in_words(found: Spread) -> str:
+def spread_in_words(spread: Spread) -> str:
     """Return a text such as "71.0 % on average over 5 seeds, from 64.0 % to 78.0 %, standard deviation 6.0 points"."""
     return (
-        f"{found.mean:.1%} on average over {len(found.values)} seeds, from {min(found.values):.1%} to "
-        f"{max(found.values):.1%}, standard deviation {100 * found.deviation:.1f} points"
+        f"{spread.mean:.1%} on average over {len(spread.values)} seeds, from {min(spread.values):.1%} to "
+        f"{max(spread.values):.1%}, standard deviation {100 * spread.deviation:.1f} points"
     ).replace("%", " %")
 
 
@@ -239,17 +238,17 @@ def losses_in_words(runs: Mapping[str, Run]) -> str:
     )
 
 
-def deletion_curve(found: Deletion) -> go.Figure:
-    """Scores as regions are removed: in the map's order, and the mean and range of the random orders."""
-    share = (100 * found.removed).tolist()
+def deletion_curve(deletion: Deletion) -> go.Figure:
+    """Draw scores as regions are removed: in the map's order, and the mean and range of the random orders."""
+    removed = (100 * deletion.removed).tolist()
     hover = "%{x:.0f} % gone: %{y:.4f}"
-    edge = {"x": share, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-    lowest, mean, highest = (of(found.at_random, axis=0).tolist() for of in (np.min, np.mean, np.max))
+    edge = {"x": removed, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+    lowest, mean, highest = (of(deletion.at_random, axis=0).tolist() for of in (np.min, np.mean, np.max))
     dashed = {"color": GREY, "dash": "dash"}
     mapped = {"mode": "lines+markers", "line": {"width": 3}, "marker": {"size": 6}}
     lines = [  # the first one takes the theme's first colour
-        go.Scatter(x=share, y=found.by_map.tolist(), name="best regions first", hovertemplate=hover, **mapped),
-        go.Scatter(x=share, y=mean, name="at random", mode="lines", hovertemplate=hover, line=dashed),
+        go.Scatter(x=removed, y=deletion.by_map.tolist(), name="best regions first", hovertemplate=hover, **mapped),
+        go.Scatter(x=removed, y=mean, name="at random", mode="lines", hovertemplate=hover, line=dashed),
         go.Scatter(y=lowest, **edge),
         go.Scatter(y=highest, fill="tonexty", fillcolor=PALE_GREY, **edge),
     ]
@@ -259,51 +258,49 @@ def deletion_curve(found: Deletion) -> go.Figure:
 
 
 HISTOGRAM_BINS = 24
-# Where the word at an upright line stands.
+# Position of the word at a vertical line.
 _BESIDE = {"y": 1, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}
 
 
-def classes(shares: Mapping[str, Proportion], overall: Proportion) -> go.Figure:
-    """Draw a point for each class with its interval; the dashed line is the share of all photos."""
-    names = list(shares)
+def classes(accuracies: Mapping[str, Proportion], overall: Proportion) -> go.Figure:
+    """Draw a point for each class with its interval; the dashed line is the accuracy on all photos."""
+    names = list(accuracies)
     points = _points(
-        x=[100 * share.value for share in shares.values()],
+        x=[100 * accuracy.value for accuracy in accuracies.values()],
         y=list(range(len(names))),
-        spans=[share.interval for share in shares.values()],
+        spans=[accuracy.interval for accuracy in accuracies.values()],
         axis="x",
-        words=[f"{text.plotly(name, 80)}: {share_in_words(share)}" for name, share in shares.items()],
+        words=[f"{text.plotly(name, 80)}: {proportion_in_words(accuracy)}" for name, accuracy in accuracies.items()],
     )
     return new_chart(
         points,
         height=rows_height(len(names)),
-        xaxis=percent_axis("right", range=WHOLE, dtick=25),
+        xaxis=percent_axis("right", range=FULL_RANGE, dtick=25),
         yaxis=named_rows(names),
         shapes=[line_at(x=100 * overall.value)],
     )
 
 
 def reliability(bins: Sequence[Bin]) -> go.Figure:
-    """Draw for photos of like confidence the share that is right; on the dashed line answers are as sure as they may
-    be.
-    """
+    """Draw the accuracy of photos with similar confidence; on the dashed line confidence equals accuracy."""
     points = _points(
         x=[100 * each.confidence for each in bins],
         y=[100 * each.right.value for each in bins],
         spans=[each.right.interval for each in bins],
         axis="y",
-        words=[f"{each.confidence:.0%} sure: {share_in_words(each.right)}" for each in bins],
+        words=[f"{each.confidence:.0%} sure: {proportion_in_words(each.right)}" for each in bins],
         sizes=[7 + 3 * each.right.of**0.5 for each in bins],
     )
     line = go.Scatter(x=[0, 100], y=[0, 100], mode="lines", line={"dash": "dash", "color": GREY}, hoverinfo="skip")
     return new_chart(
-        [points, line], xaxis=percent_axis("how sure it is", range=WHOLE), yaxis=percent_axis("right", range=WHOLE)
+        [points, line],
+        xaxis=percent_axis("how sure it is", range=FULL_RANGE),
+        yaxis=percent_axis("right", range=FULL_RANGE),
     )
 
 
 def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: float | None) -> go.Figure:
-    """Draw how the outlier scores of known and unknown photos are spread, as shares of either; the line is the
-    limit.
-    """
+    """Draw histograms of the outlier scores of known and unknown photos, in percent of each; the line is the limit."""
     both = np.concatenate([known, unknown])
     low, high = float(both.min()), float(both.max())
     size = max((high - low) / HISTOGRAM_BINS, 1e-6)
@@ -331,36 +328,36 @@ def outliers(known: NDArray[np.float32], unknown: NDArray[np.float32], limit: fl
     )
 
 
-def roc(found: Mapping[str, Separation]) -> go.Figure:
-    """Draw for each score the share of known photos accepted against the share of unknown ones taken for known."""
+def roc(separations: Mapping[str, Separation]) -> go.Figure:
+    """Draw for each score the fraction of known photos accepted against the fraction of unknown photos accepted."""
     lines = [
         go.Scatter(
-            x=(100 * unknown_kept).tolist(),
-            y=(100 * known_kept).tolist(),
+            x=(100 * unknown_accepted).tolist(),
+            y=(100 * known_accepted).tolist(),
             name=name,
             mode="lines",
             hovertemplate=f"%{{y:.0f}} % of the known accepted, %{{x:.0f}} % of the unknown<extra>{name}</extra>",
         )
-        for name, (known_kept, unknown_kept) in ((name, each.curve) for name, each in found.items())
+        for name, (known_accepted, unknown_accepted) in ((name, each.curve) for name, each in separations.items())
     ]
     return new_chart(
         lines,
-        xaxis=percent_axis("unknown photos taken for known", range=WHOLE),
-        yaxis=percent_axis("known photos accepted", range=WHOLE),
+        xaxis=percent_axis("unknown photos taken for known", range=FULL_RANGE),
+        yaxis=percent_axis("known photos accepted", range=FULL_RANGE),
         showlegend=True,
         shapes=[line_at(y=95)],
     )
 
 
-def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
-    """Draw a line for each local prompt: the share that is right at each k of it; a ring where it stands."""
-    ks = list(range(1, len(found.together) + 1))
+def k_sweep(sweep: KSweep, topk: Sequence[int]) -> go.Figure:
+    """Draw a line for each local prompt: the accuracy at each k of it; a ring marks its current k."""
+    ks = list(range(1, len(sweep.together) + 1))
     lines: list[Any] = []
-    for n, (right, k) in enumerate(zip(found.each, topk, strict=True), 1):
-        shares, at = (100 * right / found.photos).tolist(), min(k, len(ks))
+    for n, (right, k) in enumerate(zip(sweep.each, topk, strict=True), 1):
+        accuracies, at = (100 * right / sweep.photos).tolist(), min(k, len(ks))
         line = go.Scatter(
             x=ks,
-            y=shares,
+            y=accuracies,
             name=f"local {n}",
             mode="lines",
             line={"shape": "hv"},
@@ -369,7 +366,7 @@ def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
         )
         where = go.Scatter(
             x=[at],
-            y=[shares[at - 1]],
+            y=[accuracies[at - 1]],
             mode="markers",
             marker={"symbol": "circle-open", "color": GREY},
             showlegend=False,
@@ -378,7 +375,7 @@ def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
         lines += [line, where]
     every = go.Scatter(
         x=ks,
-        y=(100 * found.together / found.photos).tolist(),
+        y=(100 * sweep.together / sweep.photos).tolist(),
         name="all",
         mode="lines",
         line={"color": GREY, "dash": "dash", "shape": "hv"},
@@ -392,25 +389,25 @@ def k_sweep(found: KSweep, topk: Sequence[int]) -> go.Figure:
     )
 
 
-def k_sweep_in_words(found: KSweep, topk: Sequence[int]) -> str:
-    """Draw for each local prompt where it stands and its best k, and the best k of all together."""
+def k_sweep_in_words(sweep: KSweep, topk: Sequence[int]) -> str:
+    """Describe for each local prompt its current and its best k, and the best k of all together."""
     parts = [
         f"local {n} at k = {k} {right[min(k, right.size) - 1]}, at best {right.max()} (k = {right.argmax() + 1})"
-        for n, (right, k) in enumerate(zip(found.each, topk, strict=True), 1)
+        for n, (right, k) in enumerate(zip(sweep.each, topk, strict=True), 1)
     ]
-    best = f"all alike at best {found.together.max()} (k = {found.together.argmax() + 1})"
-    return f"{'; '.join([*parts, best])}; of {found.photos} photos."
+    best = f"all alike at best {sweep.together.max()} (k = {sweep.together.argmax() + 1})"
+    return f"{'; '.join([*parts, best])}; of {sweep.photos} photos."
 
 
-def share_in_words(share: Proportion) -> str:
+def proportion_in_words(proportion: Proportion) -> str:
     """Return a text such as "5 of 8 right, 62 % (31 to 86 %)"."""
-    return f"{share.right} of {share.of} right, {span(share)}"
+    return f"{proportion.right} of {proportion.of} right, {span(proportion)}"
 
 
-def span(share: Proportion) -> str:
+def span(proportion: Proportion) -> str:
     """Return a text such as "62 % (31 to 86 %)"."""
-    low, high = share.interval
-    return f"{100 * share.value:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
+    low, high = proportion.interval
+    return f"{100 * proportion.value:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def _points(
@@ -443,13 +440,13 @@ def _points(
 
 
 _MOST_POINTS = 300
-# They are looked at while they grow, below the button and beside the cards.
+# They are shown during a training, below the button and beside the cards.
 _HEIGHT, _LOW = 230, 150
 _KEPT = "#0f8579"
 
 
 def learning(history: Sequence[Point], steps: int) -> go.Figure:
-    """Loss above, accuracy below, over a training's ``steps``; the axes stand still while it runs."""
+    """Draw the loss above and the accuracy below, over a training's ``steps``; the axes do not change while it runs."""
     every = max(len(history) // _MOST_POINTS, 1)
     shown = [*history[:-1:every], *history[-1:]]
     numbers = [point.step for point in shown]
@@ -474,7 +471,7 @@ def learning(history: Sequence[Point], steps: int) -> go.Figure:
         height=_HEIGHT,
         xaxis=titled_axis("step", range=[0, max(steps, 2)], anchor="y2"),
         yaxis=titled_axis("loss", range=[0, 1.05 * highest], domain=[0.56, 1]),
-        yaxis2=percent_axis("right", range=WHOLE, domain=[0, 0.44]),
+        yaxis2=percent_axis("right", range=FULL_RANGE, domain=[0, 0.44]),
     )
 
 

@@ -1,8 +1,8 @@
-"""Long work beside the page: one worker thread, turns by visitor, true cancelling. Knows no Streamlit and no torch.
+"""Long work in the background: one worker thread, turns by visitor, real cancelling. Knows no Streamlit and no torch.
 
-A task is cut into small steps by a generator. Between two steps the worker looks whether it was asked to stop, so
-"cancelled" is only ever said when the work really stopped; and whether something more urgent waits, so work in the
-background steps aside for a training at once and goes on after it.
+A task is a generator of small steps. Between two steps the worker checks whether it was asked to stop, so a job is
+"cancelled" only when the work has really stopped; and whether a more urgent job waits, so background work yields to a
+training at once and continues after it.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Counted:
-    """How far a task is, as a share and as a sentence."""
+    """The progress of a task, as a fraction and as a sentence."""
 
-    share: float
+    fraction: float
     sentence: str
 
 
@@ -81,7 +81,7 @@ class Steps(Generic[T]):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A job as it stood at one moment. ``ahead`` counts the jobs before it; ``error`` is a sentence."""
+    """The state of a job at one moment. ``ahead`` counts the jobs before it; ``error`` is a sentence."""
 
     state: State
     ahead: int
@@ -95,12 +95,12 @@ class Snapshot:
 
 
 class Job:
-    """One task in the queue. Whoever holds it may look and cancel.
+    """One task in the queue, with methods to inspect and cancel it.
 
     Attributes:
-        number: tells it from all others of the process.
+        number: unique in the process.
         visitor: whose it is.
-        turn: when it is due: the first job of each visitor is in an earlier round than anybody's second.
+        turn: when it is due: the first job of each visitor is in an earlier round than the second job of any visitor.
     """
 
     _numbers = itertools.count(1)
@@ -118,7 +118,7 @@ class Job:
         self._error = ""
 
     def cancel(self) -> None:
-        """Ask for a stop after the step in hand. What has been done so far is kept."""
+        """Ask for a stop after the current step. The result so far remains available."""
         self._stop.set()
         self._manager._drop_if_not_begun(self)
 
@@ -138,7 +138,7 @@ class Job:
 
 
 class JobManager:
-    """Runs jobs one after another in a thread of its own, urgent ones first, and of these one of each visitor in turn.
+    """Runs jobs one after another in a separate thread, urgent ones first, and of these one of each visitor in turn.
 
     Args:
         waiting: how many jobs of each kind a visitor may have behind the running one.
@@ -153,7 +153,7 @@ class JobManager:
         self._background: list[Job] = []
         self._round = 0  # of the job that was begun last
         self._running: Job | None = None
-        self._since = 0.0  # when the step in hand began
+        self._since = 0.0  # when the current step began
         self._closed = False
         self._thread: threading.Thread | None = None
         # A daemon thread inside torch at exit aborts the process; so it is stopped and joined before.
@@ -163,7 +163,7 @@ class JobManager:
         """Queue a task.
 
         Args:
-            urgent: somebody waits for it. What is not steps aside whenever something urgent comes.
+            urgent: a visitor waits for it. Other jobs yield whenever an urgent one is queued.
             visitor: whose turn it takes.
 
         Raises:

@@ -35,7 +35,15 @@ if getattr(sys.modules.get("app"), "__file__", None) != str(HERE / "__init__.py"
     sys.modules["app"] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules["app"])
 
-from app.middleware import FirstPage, KnownBrowsers, OwnPagesOnly, OwnScripts, Rest, RoomForFiles, answer_at_once
+from app.middleware import (
+    FirstPage,
+    KnownBrowsers,
+    Rest,
+    RoomForFiles,
+    SameOriginOnly,
+    ScriptsFromMemory,
+    answer_at_once,
+)
 from app.options import Options, start_with
 from gallop.cli.arguments.app import add_app_words
 
@@ -43,33 +51,33 @@ from gallop.cli.arguments.app import add_app_words
 SOON = 0.5
 # Seconds in which a backbone is loaded on the slowest machine.
 LOADED_WITHIN = 300.0
-# Seconds in which nobody is sent anything: the first picture and the backbone would wait for each other.
+# Seconds without any response: the first picture and loading the backbone would delay each other.
 REST = 1.5
-# Seconds between two looks at the memory.
+# Seconds between two checks of the memory.
 LOOKED_AFTER = 10.0
-# Bytes that are kept for next time: a training step takes and frees as much, again and again.
+# Free bytes that are not returned to the system: every training step allocates and frees as much.
 MOST_FREE = 64 * 2**20
 FIRST_SCRIPTS = (HERE / "navigation.py", HERE / "ui" / "explore" / "page.py")
 
 
 def app_options(words: Sequence[str]) -> argparse.Namespace:
-    """Return the options of the app itself, after ``--``; ``gallop app`` hands them on."""
+    """Return the options of the app itself, after ``--``; ``gallop app`` passes them on."""
     parser = argparse.ArgumentParser("streamlit run app/main.py --", allow_abbrev=False)
     add_app_words(parser)
     return parser.parse_args(words)
 
 
-own_start = Path(sys.argv[0]).resolve() == HERE / "main.py"  # another server, such as uvicorn itself, has its own words
-if own_start:
-    told = app_options(sys.argv[1:])
-    if told.data:
-        os.environ["GALLOP_DATA"] = told.data
-    given = {name: getattr(told, name) for name in ("device", "precision", "regions", "keep")}
-    if told.visitor_memory is not None:
-        given["visitor_memory"] = told.visitor_memory
-    start_with(Options(tuple(told.backbones), told.backbone_memory, told.allow_downloads, **given))
+is_script = Path(sys.argv[0]).resolve() == HERE / "main.py"  # another server, such as uvicorn itself, has other options
+if is_script:
+    parsed = app_options(sys.argv[1:])
+    if parsed.data:
+        os.environ["GALLOP_DATA"] = parsed.data
+    given = {name: getattr(parsed, name) for name in ("device", "precision", "regions", "keep")}
+    if parsed.visitor_memory is not None:
+        given["visitor_memory"] = parsed.visitor_memory
+    start_with(Options(tuple(parsed.backbones), parsed.backbone_memory, parsed.allow_downloads, **given))
 
-# What is shared by all visitors is made with these options, so it is imported after them.
+# What all visitors share is created with these options, so it is imported after them.
 from app.backbones import DEFAULT_BACKBONE, BackboneProblem
 from app.photos.sample_answers import sample_answers
 from app.runs.run import zipped
@@ -112,27 +120,27 @@ def notebook(request: Request) -> Response:
 def load_ahead() -> None:
     """Load the default backbone in the background: the first sample is shown without it."""
     rest.wait(REST)
-    with suppress(BackboneProblem):  # a page says so to whoever needs it
+    with suppress(BackboneProblem):  # a page that needs it reports the problem
         resources.backbones().lease(DEFAULT_BACKBONE, patience=LOADED_WITHIN)
-    # What is loaded by now stays: whoever looks for garbage need not look through torch and a backbone, which holds the
+    # What is loaded by now stays, so garbage collection need not scan torch and a backbone, which blocks the
     # interpreter for a quarter of a second.
     gc.collect()
     gc.freeze()
 
 
 def look_after_memory() -> None:
-    """Free what nobody needs and return it to the system, as long as the server runs.
+    """Collect garbage and return free memory to the system, as long as the server runs.
 
-    glibc keeps it for next time (``gallop.runtime.process``), and small things that stay lie between large ones that
-    went: one visitor's clicks left more and more of it. Garbage is looked for here, where Streamlit would do it after
-    every run of a page (``postScriptGC``): all threads stand meanwhile, and a training that is watched with them.
+    glibc holds freed memory (``gallop.runtime.process``), and small objects that stay are between large ones that are
+    gone: the clicks of one visitor left more and more free memory. Garbage is collected here, since Streamlit would do
+    it after every run of a page (``postScriptGC``): all threads stop meanwhile, including a training.
     """
     free = 0
     while True:
         time.sleep(LOOKED_AFTER)
         collect_since()
         resources.let_go_of_left_over()
-        if MOST_FREE < free_bytes() != free:  # what was trimmed counts as free, too; so at rest nothing is done
+        if MOST_FREE < free_bytes() != free:  # trimmed memory counts as free too; so at rest nothing is done
             trim()
             free = free_bytes()
 
@@ -141,7 +149,7 @@ def look_after_memory() -> None:
 async def starts(_: st.App) -> AsyncIterator[None]:
     """Start the server's threads, with the first page ready and the default backbone on its way.
 
-    That the browser opens is seen to by Streamlit for a script, not for a server of one's own.
+    Streamlit opens the browser only where it runs a script, not for an ASGI app, so that is done here.
     """
     answer_at_once(st.get_option("server.port"))
     make_ready()
@@ -151,7 +159,7 @@ async def starts(_: st.App) -> AsyncIterator[None]:
     if not st.get_option("server.headless"):
         scheme = "https" if st.get_option("server.sslCertFile") else "http"
         address = f"{st.get_option('browser.serverAddress')}:{st.get_option('browser.serverPort')}"
-        opening = threading.Timer(SOON, webbrowser.open, [f"{scheme}://{address}{own_path.rstrip('/')}"])
+        opening = threading.Timer(SOON, webbrowser.open, [f"{scheme}://{address}{base_path.rstrip('/')}"])
         opening.daemon = True
         opening.start()
     yield
@@ -159,26 +167,26 @@ async def starts(_: st.App) -> AsyncIterator[None]:
 
 rest = Rest()
 static = Path(st.__file__).with_name("static")
-own_path = f"/{st.get_option('server.baseUrlPath')}/".replace("//", "/")
+base_path = f"/{st.get_option('server.baseUrlPath')}/".replace("//", "/")
 app = st.App(
     HERE / "navigation.py",
-    routes=[Route(f"{own_path}notebooks/{{stem}}.zip", notebook)],
+    routes=[Route(f"{base_path}notebooks/{{stem}}.zip", notebook)],
     middleware=[
-        Middleware(OwnPagesOnly),
-        Middleware(KnownBrowsers, path=own_path),
+        Middleware(SameOriginOnly),
+        Middleware(KnownBrowsers, path=base_path),
         Middleware(
             RoomForFiles,
-            path=own_path + streamlit_insides.UPLOADS,
+            path=base_path + streamlit_insides.UPLOADS,
             comes=resources.file_comes,
             gone=resources.unread().has_gone,
         ),
         Middleware(
-            OwnScripts,
+            ScriptsFromMemory,
             folder=static,
             parts=streamlit_insides.FIRST_PARTS,
             fonts=streamlit_insides.FIRST_FONTS,
             rest=rest,
-            first=FirstPage(static, own_path, first_picture),
+            first=FirstPage(static, base_path, first_picture),
         ),
     ],
     lifespan=starts,

@@ -1,14 +1,14 @@
-"""What stands between a browser and Streamlit's server, as ASGI. Knows no Streamlit.
+"""ASGI middleware between a browser and Streamlit's server. Knows no Streamlit.
 
-- Same-origin check of websockets, and a cookie by which a browser is known again. By which names a page may call the
-  server is in ``.streamlit/config.toml``.
-- A file for which a visitor has no room is dropped while it comes. Streamlit keeps every file that is sent until its
-  page reads it, or is closed. Were one refused with a status code, the page would show that number; so it comes in
-  empty, and its refusal is told in words like any other.
-- Streamlit's own scripts are sent from memory and named in the page's head, and the page carries a first picture.
-  Streamlit reads each of its hundred scripts again for every visitor, the browser hears of those that a page is drawn
-  with only when it has the page, and each answer waits for the browser to confirm its head: together as long as all
-  the rest.
+- Same-origin check of websockets, and a cookie that identifies a browser. The host names that a page may use for the
+  server are in ``.streamlit/config.toml``.
+- A file for which a visitor has no room is dropped while it is received. Streamlit holds every uploaded file until its
+  page reads it, or is closed. If a file were refused with a status code, the page would show that number; so an empty
+  file is passed on, and the refusal is reported in words like any other.
+- Streamlit's scripts are sent from memory and listed in the response headers, and the page contains a first picture.
+  Streamlit reads each of its hundred scripts again for every visitor, the browser learns which ones the page needs
+  only from the page, and each response waits until the browser has confirmed its headers: together that takes as long
+  as all the rest.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.text import shorten
 
 POLICY_VIOLATION = 1008
-# The cookie that a browser is known again by: a random number, which says nothing of who uses it.
+# The cookie that identifies a browser: a random number, which reveals nothing about its user.
 BROWSER = "gallop_browser"
 _A_MONTH = 30 * 24 * 3600
 # Bytes before the file itself: its name and kind.
 _MOST_HEAD = 2**16
-# Bytes that a file may have whose sender tells no size, as no browser does: as many as Streamlit takes of one.
-_UNTOLD = 200 * 2**20
+# Assumed bytes of a file without a stated size, which no browser sends: as many as Streamlit accepts.
+_UNKNOWN_SIZE = 200 * 2**20
 _INDEX = "index.html"
-# In it: where Streamlit's scripts draw the page, all of it.
+# The element in it in which Streamlit's scripts draw the page.
 _PLACE = '<div id="root"></div>'
-# Not as the system has it: on some a script is plain text, which no browser runs.
+# Not from the system's table: on some systems a script is plain text, which no browser runs.
 _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 _OPEN_FILES = Path("/dev/fd")
 
-# Told number, name and size of a file, browser and page; why it is not taken, as a sentence.
+# From number, name and size of a file, browser and page to why it is not accepted, as a sentence.
 Comes = Callable[[str, str, int, str, str], str]
 
 
-class OwnPagesOnly:
+class SameOriginOnly:
     """Refuse a websocket that a page of another site opens.
 
-    Streamlit would refuse it too, but would ask a server on the internet first by what address this machine is known
-    there: the page might come from that. A program that is no browser may name no page.
+    Streamlit would refuse it too, but would first ask a server on the internet for this machine's public address, which
+    the page might come from. A program that is not a browser may send no origin.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -70,13 +70,13 @@ class OwnPagesOnly:
 
 
 class KnownBrowsers:
-    """Give each browser a number, and the same again with each page, so that it lasts for a month after the last.
+    """Give each browser a number, renewed with each page, so that it lasts for a month after the last page.
 
-    The address of a session leads to it in the browser that began it, and in no other: an address is seen on screens,
-    pasted, kept in histories. No script can read the number, and a page of another site cannot have it sent.
+    The address of a session works only in the browser that started it, since an address is seen on screens, pasted and
+    stored in histories. No script can read the number, and a page of another site cannot make the browser send it.
 
     Args:
-        path: that the app lies under; the browser tells the number to nothing else.
+        path: the base path of the app; the browser sends the number to no other path.
     """
 
     def __init__(self, app: ASGIApp, path: str) -> None:
@@ -94,13 +94,13 @@ class KnownBrowsers:
 
 
 def _browser(scope: Scope) -> str:
-    """The number in what a browser sends as its cookies; nothing where it has none, or keeps none."""
-    found = re.search(rf"(?:^|;\s*){BROWSER}=([0-9a-f]{{32}})(?:;|$)", Headers(scope=scope).get("cookie", ""))
-    return found[1] if found else ""
+    """Return the number in a browser's cookies; empty where it has none, or stores no cookies."""
+    match = re.search(rf"(?:^|;\s*){BROWSER}=([0-9a-f]{{32}})(?:;|$)", Headers(scope=scope).get("cookie", ""))
+    return match[1] if match else ""
 
 
 def _on_pages(send: Send, act: Callable[[MutableHeaders], None]) -> Send:
-    """As ``send``, with the headers of each answer that is a page given to ``act`` first."""
+    """Return ``send`` with ``act`` applied to the headers of each response that is a page."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -116,9 +116,9 @@ class RoomForFiles:
     """Ask for each file that is sent whether there is room for it.
 
     Args:
-        path: below which files are sent to.
-        comes: asked before the first byte of the file itself is read.
-        gone: told the number of a file that did not come after all, or was taken back.
+        path: below which files are uploaded.
+        comes: called before the first byte of the file itself is read.
+        gone: called with the number of a file that was not received completely, or was removed.
     """
 
     def __init__(self, app: ASGIApp, path: str, comes: Comes, gone: Callable[[str], None]) -> None:
@@ -147,18 +147,18 @@ class RoomForFiles:
                 self._gone(file)
 
     async def _let_in(self, scope: Scope, receive: Receive, page: str, file: str) -> tuple[Scope, Receive]:
-        """The request as it is, or with an empty file in place of one for which there is no room."""
+        """Return the request unchanged, or with an empty file in place of one for which there is no room."""
         head, more = b"", True
         while more and b"\r\n\r\n" not in head and len(head) < _MOST_HEAD:
             piece = await receive()
             head, more = head + piece.get("body", b""), piece.get("more_body", False)
         length = Headers(scope=scope).get("content-length", "")
-        size = int(length) if length.isdecimal() else _UNTOLD
+        size = int(length) if length.isdecimal() else _UNKNOWN_SIZE
         named = re.search(rb'filename="([^"\r\n]+)"', head)
         name = shorten(named[1].decode("utf-8", "replace"), 60) if named else "The file"
         if not self._comes(file, name, size, _browser(scope), page):
             return scope, _first(head, more, receive)
-        while more:  # a browser that is answered while it sends takes the connection for broken
+        while more:  # a browser that gets a response while it sends reports a broken connection
             more = (await receive()).get("more_body", False)
         start, _, _ = head.partition(b"\r\n\r\n")
         border, _, _ = start.partition(b"\r\n")
@@ -178,7 +178,7 @@ def _first(head: bytes, more: bool, receive: Receive) -> Receive:
 
 
 class Rest:
-    """How long nothing has been sent to a visitor."""
+    """Measures for how long nothing has been sent to a visitor."""
 
     def __init__(self) -> None:
         self.ends()
@@ -193,36 +193,35 @@ class Rest:
 
 
 class FirstPage:
-    """Streamlit's own page, with what stands on it until its scripts have drawn another.
+    """Streamlit's page, with a picture that is displayed until its scripts have drawn the app.
 
     Args:
         folder: with Streamlit's ``index.html``.
         address: of the page that visitors open first.
-        waiting: what stands there, as HTML, by what the address has behind its question mark and by the number of the
-            browser; nothing where these say that another thing will be drawn.
+        waiting: returns the picture, as HTML, for the query of the address and the number of the browser; empty where
+            something else will be drawn for these.
     """
 
     def __init__(self, folder: Path, address: str, waiting: Callable[[str, str], str]) -> None:
         self._file, self._address, self._waiting = folder / _INDEX, address, waiting
 
     def at(self, scope: Scope) -> str:
-        """Return the page for a request; empty where Streamlit's own is sent unchanged."""
+        """Return the page for a request; empty where Streamlit's page is sent unchanged."""
         if scope["method"] != "GET" or scope["path"] != self._address:
             return ""
         seen = self._waiting(scope["query_string"].decode("latin-1"), _browser(scope))
         return _put_in(self._file, seen) if seen else ""
 
 
-class OwnScripts:
-    """Answer for Streamlit's scripts from memory; a page names in its head those that it is drawn with.
+class ScriptsFromMemory:
+    """Serve Streamlit's scripts from memory; the headers of a page list the scripts that it needs.
 
     Args:
         folder: with Streamlit's ``index.html`` and, beside it, the list of its files.
-        parts: kinds of widgets on the first page, as Streamlit's scripts call them; one that it does not know is
-            left out.
-        fonts: by their files' names, those of which it writes.
-        rest: ends with whatever a page is sent, but for what a machine asks that looks after this one.
-        first: sent in place of Streamlit's, where it has anything to show.
+        parts: kinds of widgets on the first page, by their names in Streamlit's scripts; unknown ones are left out.
+        fonts: names of the font files of the first page.
+        rest: ends with each response to a browser, but not with one to a health check.
+        first: sent instead of Streamlit's page, where it has a picture.
     """
 
     def __init__(
@@ -253,7 +252,7 @@ class OwnScripts:
             await self._app(scope, receive, send)
         elif scope["method"] == "GET" and scope["path"] in self._held and "range" not in Headers(scope=scope):
             self._rest.ends()
-            # The name of each file changes with what is in it; Streamlit says the same.
+            # The name of each file changes with its contents; Streamlit sends the same header.
             kind = {"cache-control": "public, immutable, max-age=31536000"}
             kind["content-type"] = _KINDS[Path(scope["path"]).suffix]
             await Response(self._held[scope["path"]], headers=kind)(scope, receive, send)
@@ -276,7 +275,7 @@ class OwnScripts:
 
 
 def _page(page: str, scope: Scope) -> Response:
-    # No store: the same address shows another thing as soon as a visitor has done anything, also to who comes back.
+    # No store: the same address shows something else as soon as a visitor has done anything.
     headers = {"content-type": "text/html; charset=utf-8", "cache-control": "no-store", "vary": "accept-encoding"}
     if "gzip" not in Headers(scope=scope).get("accept-encoding", ""):
         return Response(page, headers=headers)
@@ -284,34 +283,34 @@ def _page(page: str, scope: Scope) -> Response:
 
 
 def answer_at_once(port: int) -> None:
-    """Let the system send what is written, though the other side has not confirmed what came before.
+    """Let the system send data before the other side has confirmed earlier data (TCP_NODELAY).
 
-    Python's event loop sees to that for sockets that it makes itself. The one at ``port`` was made by Streamlit, in a
-    way by which it is not known for one of these; those that it accepts take after it. Without this, every answer
-    took 40 milliseconds. Where a system does not list what a process has open, nothing is done.
+    Python's event loop sets this for sockets that it creates. The one at ``port`` was created by Streamlit, in a way
+    that the event loop does not recognise; accepted connections inherit the option. Without it, every response took
+    40 milliseconds more. Where the system does not list the open files of a process, nothing is done.
     """
     for file in _open_files():
         try:
-            found = socket.socket(fileno=file)
+            copy = socket.socket(fileno=file)
         except OSError:
             os.close(file)
             continue
-        with found:
-            if found.family in (socket.AF_INET, socket.AF_INET6) and found.getsockname()[1] == port:
-                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with copy:
+            if copy.family in (socket.AF_INET, socket.AF_INET6) and copy.getsockname()[1] == port:
+                copy.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _open_files() -> Iterator[int]:
     for name in os.listdir(_OPEN_FILES) if _OPEN_FILES.is_dir() else ():
         try:
             yield os.dup(int(name))
-        except OSError:  # the folder's own
+        except OSError:  # the one that lists the folder itself
             continue
 
 
 @cache
 def _put_in(index: Path, seen: str) -> str:
-    """Streamlit's page with this in front of what it will draw; nothing where it has no such place, or several."""
+    """Return Streamlit's page with this picture before the app's element; empty unless there is exactly one."""
     page = index.read_text(encoding="utf-8")
     return page.replace(_PLACE, _PLACE + seen) if page.count(_PLACE) == 1 else ""
 
@@ -322,25 +321,25 @@ def _short(page: str) -> bytes:
 
 
 def _listed(manifest: Path) -> dict[str, Any]:
-    """What Streamlit's bundler tells of each file; nothing where it told in another manner."""
+    """Return the entries of the manifest of Streamlit's bundler; empty where it has another format."""
     try:
-        found = json.loads(manifest.read_text(encoding="utf-8"))
-        return {name: file for name, file in found.items() if isinstance(file["file"], str)}
+        entries = json.loads(manifest.read_text(encoding="utf-8"))
+        return {name: file for name, file in entries.items() if isinstance(file["file"], str)}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
 def _called(files: Mapping[str, Any], names: Collection[str]) -> list[str]:
-    """Entries whose source has such a name: ``…/Button/Button.tsx`` for ``Button``."""
+    """Return the entries whose source has one of these names: ``…/Button/Button.tsx`` for ``Button``."""
     return [entry for entry in files if Path(entry).stem in names and entry.endswith((".tsx", ".woff2"))]
 
 
 def _reached(files: Mapping[str, Any], entries: Collection[str]) -> Iterator[str]:
-    found, ahead = set(), list(entries)
+    reached, ahead = set(), list(entries)
     while ahead:
         entry = ahead.pop()
-        if entry in files and entry not in found:
-            found.add(entry)
+        if entry in files and entry not in reached:
+            reached.add(entry)
             yield files[entry]["file"]
             yield from files[entry].get("css", ())
             ahead.extend(files[entry].get("imports", ()))

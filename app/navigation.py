@@ -1,8 +1,8 @@
-"""What runs for each visitor, again with each of their clicks: navigation only. ``main`` serves it."""
+"""The script that runs for each visitor, again at every click: navigation only. ``main`` serves it."""
 
 from pathlib import Path
 
-import pandas  # noqa: F401  whole before any thread begins: plotly looks into one that another thread has half loaded
+import pandas  # noqa: F401  imported before any thread starts: plotly fails on a half-loaded one
 import streamlit as st
 
 from app import text
@@ -14,7 +14,7 @@ from app.ui.widgets import backbones, remembered
 from app.ui.widgets.elements import receive, slot, watch_job
 from app.visitor.registry import TooManyVisitors
 
-# A picture of our own: for an icon given by name the browser would ask a server of Google's.
+# A file of the app: an icon given by name would be requested from a Google server.
 ICON = Path(__file__).with_name("icon.png")
 
 draw_from_the_top()
@@ -39,7 +39,7 @@ except TooManyVisitors as error:
     st.stop()
 if taught is not None:
     current.show(session, taught)
-above = slot()  # nothing in it keeps a state: a click on a page's name is told by that (ui/streamlit_insides.py)
+above = slot()  # no widget in it has a state: a click on a page's name is detected by that (streamlit_insides.py)
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended and its photos are gone, or it belongs to another browser"
     above.info(f"The session at this address {why}. This is a new session.", icon=":material/info:")

@@ -1,4 +1,4 @@
-"""What whoever starts the app has set. Knows no Streamlit and no torch."""
+"""The options that the app was started with. Knows no Streamlit and no torch."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Options:
-    """As given on the command line, but for where runs are kept.
+    """The options of the command line, except the folder of saved runs.
 
     Attributes:
         named: backbones on this machine, as ``gallop.backbones.weights.named_backbone`` takes them.
         memory: bytes that backbones may take together; None is half of what the device has.
         downloads: whether visitors may have weights downloaded.
         device: where backbones compute, as ``load_backbone`` takes it.
-        precision: of the backbones on a CPU, as ``load_backbone`` takes it; the one that ships has its own.
+        precision: of the backbones on a CPU, as ``load_backbone`` takes it; the built-in one always uses fp32.
         regions: the kind of region features that the backbones which have several give unless a visitor chooses
             another.
         keep: seconds that sessions outlive their pages; None is the usual time.

@@ -2,11 +2,11 @@
 
 The same project gives the same bytes. Unpacked it is what the command line reads: ``train`` and ``test`` hold a folder
 of photos a class, each folder in ``runs`` is a checkpoint. Photos are written without loss as they lie in memory,
-upright, shrunk and without what a camera adds (where, when, with what): whoever is handed the file gets no more than
-was seen here.
+upright, shrunk and without what a camera adds (where, when, with what): a person who receives the file sees no more
+than the app showed.
 
-A file that is opened comes from a stranger: it is read as ``archives`` reads photos, whole or not at all, and nothing
-is written to disk. Each piece of its JSON has to be of its kind, and each photo and run the one whose fingerprint the
+A file that is opened is untrusted: it is read as ``archives`` reads photos, completely or not at all, and nothing is
+written to disk. Every value of its JSON must have the expected type, and every photo and run the fingerprint that the
 manifest gives.
 """
 
@@ -34,7 +34,7 @@ from app.photos.archives import (
     MAX_TOTAL_BYTES,
     PIECE,
     ArchiveError,
-    check_whole,
+    check_zip,
     member_bytes,
 )
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, in_memory_once, size_of
@@ -75,7 +75,7 @@ class ProjectProblem(PlainError):
 
 @dataclass(frozen=True)
 class ProjectRun:
-    """A run, whose number counts for nothing, and its checkpoint."""
+    """A run, whose number is ignored, and its checkpoint."""
 
     run: Run
     files: Files
@@ -83,7 +83,7 @@ class ProjectRun:
 
 @dataclass(frozen=True)
 class Project:
-    """What a visitor takes along.
+    """What a visitor saves as a file.
 
     Attributes:
         shelves: photos on no card, by the names in ``SHELVES``.
@@ -93,7 +93,7 @@ class Project:
         backbone_name: the one that answers.
         settings: of the next training on a backbone, by its name.
         tuned: the k that were chosen on test photos, and the content hashes of those; None where none were.
-        explore: what the page Explore stands at, as JSON has it.
+        explore: the state of the page Explore, as JSON values.
     """
 
     cards: tuple[Card, ...] = ()
@@ -126,7 +126,7 @@ def run_fingerprint(facts: str, files: Files) -> str:
 
 
 _ABOUT = "A GalLoP Explorer project. Open it on the page Teach or Export."
-# Characters of a file's or a folder's name; the whole name stands in the manifest.
+# Characters of a file's or a folder's name; the full name is in the manifest.
 _LONGEST = 60
 
 
@@ -134,7 +134,7 @@ def project_file(project: Project) -> bytes:
     """Return a project as a zip.
 
     Raises:
-        ProjectProblem: it is larger than what is opened again.
+        ProjectProblem: it is larger than a project that can be opened.
     """
     files: dict[str, bytes] = {}
     manifest = {
@@ -151,11 +151,11 @@ def project_file(project: Project) -> bytes:
         "explore": dict(project.explore),
         "tuned": None if project.tuned is None else _tuned(*project.tuned),
     }
-    whole = {MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()} | files
-    made = zipped(whole)
-    if len(made) > MAX_ARCHIVE_BYTES or len(whole) > MAX_MEMBERS:
+    contents = {MANIFEST: (json.dumps(manifest, ensure_ascii=False, indent=1) + "\n").encode()} | files
+    made = zipped(contents)
+    if len(made) > MAX_ARCHIVE_BYTES or len(contents) > MAX_MEMBERS:
         raise ProjectProblem(
-            f"This project has {len(made) / 2**20:.0f} MB in {len(whole)} files. The limits are "
+            f"This project has {len(made) / 2**20:.0f} MB in {len(contents)} files. The limits are "
             f"{MAX_ARCHIVE_BYTES // 2**20} MB and {MAX_MEMBERS} files. Remove some photos, or delete runs on the page "
             "Compare."
         )
@@ -192,20 +192,20 @@ def _picture(photo: Photo) -> bytes:
     return stream.getvalue()
 
 
-def _run(number: int, kept: ProjectRun, files: dict[str, bytes]) -> dict[str, str]:
-    folder, facts = f"runs/{number}", written(kept.run)
-    files.update(kept.files.as_folder(folder=folder))
+def _run(number: int, entry: ProjectRun, files: dict[str, bytes]) -> dict[str, str]:
+    folder, facts = f"runs/{number}", written(entry.run)
+    files.update(entry.files.as_folder(folder=folder))
     files[f"{folder}/{RUN_FACTS}"] = facts.encode()
-    return {"folder": folder, "name": kept.run.name, "sha256": run_fingerprint(facts, kept.files)}
+    return {"folder": folder, "name": entry.run.name, "sha256": run_fingerprint(facts, entry.files)}
 
 
 def _free(words: str, used: list[str]) -> str:
     """Return a file name that every system allows and that is not used here yet, ignoring case."""
-    kept = "".join(char if char.isalnum() or char in " -()" else "_" for char in words)[:_LONGEST].strip() or "_"
-    taken, number, free = {name.casefold() for name in used}, 1, kept
+    allowed = "".join(char if char.isalnum() or char in " -()" else "_" for char in words)[:_LONGEST].strip() or "_"
+    taken, number, free = {name.casefold() for name in used}, 1, allowed
     while free.casefold() in taken:
         number += 1
-        free = f"{kept} ({number})"
+        free = f"{allowed} ({number})"
     return free
 
 
@@ -215,17 +215,17 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Said:
-    """An object of JSON, and what it is called in a sentence.
+class CheckedJson:
+    """A JSON object whose values are checked when they are read, and its name for messages.
 
-    All methods raise ProjectProblem where there is something else, or nothing.
+    All methods raise ProjectProblem where a value is missing or has another type.
     """
 
     held: Mapping[str, Any]
     where: str
 
     @classmethod
-    def of_text(cls, text: str, where: str) -> Said:
+    def of_text(cls, text: str, where: str) -> CheckedJson:
         try:
             held = parse_json(text)
         except ValueError as error:
@@ -233,48 +233,48 @@ class Said:
         return cls._of(held, where)
 
     @classmethod
-    def _of(cls, held: Any, where: str) -> Said:
+    def _of(cls, held: Any, where: str) -> CheckedJson:
         if not isinstance(held, dict):
             raise wrong(where, "does not have the expected structure")
         return cls(held, where)
 
     def _get(self, key: str, fits: Callable[[Any], bool], otherwise: str) -> Any:
-        found = self.held.get(key)
-        if not fits(found):
+        value = self.held.get(key)
+        if not fits(value):
             raise wrong(self.where, f"{otherwise} {key!r}")
-        return found
+        return value
 
     def text(self, key: str, most: int = MOST_TEXT) -> str:
-        return str(self._get(key, lambda found: isinstance(found, str) and len(found) <= most, "has no valid text in"))
+        return str(self._get(key, lambda value: isinstance(value, str) and len(value) <= most, "has no valid text in"))
 
     def sha256(self, key: str) -> str:
-        self.text(key)  # another refusal where it is no text at all
+        self.text(key)  # another message where it is not text
         return str(self._get(key, _is_digest, "has no fingerprint in"))
 
     def flag(self, key: str) -> bool:
-        return bool(self._get(key, lambda found: isinstance(found, bool), "has no true or false in"))
+        return bool(self._get(key, lambda value: isinstance(value, bool), "has no true or false in"))
 
     def number(self, key: str) -> Any:
         """Return a number, or None where the value is null."""
-        return self._get(key, lambda found: found is None or _finite(found), "has no number in")
+        return self._get(key, lambda value: value is None or _finite(value), "has no number in")
 
-    def whole(self, key: str, below: int) -> Any:
-        """Return a whole number from 0, or None where the value is null."""
+    def integer(self, key: str, below: int) -> Any:
+        """Return an integer from 0, or None where the value is null."""
         return self._get(
-            key, lambda found: found is None or (_is_whole(found) and found < below), "has no valid number in"
+            key, lambda value: value is None or (_is_integer(value) and value < below), "has no valid number in"
         )
 
-    def wholes(self, key: str) -> tuple[int, ...]:
-        return tuple(self._get(key, lambda found: _is_list(found, _is_whole), "has no list of numbers in"))
+    def integers(self, key: str) -> tuple[int, ...]:
+        return tuple(self._get(key, lambda value: _is_list(value, _is_integer), "has no list of numbers in"))
 
     def digests(self, key: str) -> frozenset[str]:
-        return frozenset(self._get(key, lambda found: _is_list(found, _is_digest), "has no list of fingerprints in"))
+        return frozenset(self._get(key, lambda value: _is_list(value, _is_digest), "has no list of fingerprints in"))
 
-    def objects(self, key: str) -> list[Said]:
-        found = self._get(key, lambda found: isinstance(found, list), "has no list in")
-        return [self._of(held, self.where) for held in found]
+    def objects(self, key: str) -> list[CheckedJson]:
+        items = self._get(key, lambda value: isinstance(value, list), "has no list in")
+        return [self._of(item, self.where) for item in items]
 
-    def object(self, key: str) -> Said:
+    def object(self, key: str) -> CheckedJson:
         return self._of(self.held.get(key), self.where)
 
 
@@ -286,11 +286,11 @@ def wrong(where: str, what: str) -> ProjectProblem:
     )
 
 
-def run_said(facts: str, name: str, where: str) -> Run:
+def checked_run(facts: str, name: str, where: str) -> Run:
     """Return the run that a project describes, with every fact checked: the file is untrusted.
 
     Raises:
-        ProjectProblem: they are of another kind, or settings are out of range.
+        ProjectProblem: a fact has another type, or settings are out of range.
     """
     try:
         facts = json.dumps(parse_json(facts))
@@ -308,42 +308,42 @@ def _is_sound(run: Run) -> bool:
     return (
         clean_names(run.class_names) == run.class_names
         and run.settings is not None
-        and all(map(_is_whole, counts))
+        and all(map(_is_integer, counts))
         and all(name in run.class_names and _is_digest(digest) for name, digest in run.content)
-        and all(_is_whole(point.step) and _finite(point.loss) and _finite(point.accuracy) for point in run.history)
+        and all(_is_integer(point.step) and _finite(point.loss) and _finite(point.accuracy) for point in run.history)
         and len(run.backbone_name) <= MOST_TEXT
         and (run.fingerprint == "" or _is_digest(run.fingerprint))
         and all(
-            _is_digest(digest) and _is_answer(said, run.class_names)
+            _is_digest(digest) and _is_answer(answer, run.class_names)
             for answers in (run.answers, run.answers_before)
-            for digest, said in answers.items()
+            for digest, answer in answers.items()
         )
     )
 
 
-def _is_list(found: Any, of: Callable[[Any], bool]) -> bool:
-    return isinstance(found, list) and all(map(of, found))
+def _is_list(value: Any, of: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and all(map(of, value))
 
 
-def _is_digest(found: Any) -> bool:
-    return isinstance(found, str) and _SHA256.fullmatch(found) is not None
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
-def _is_answer(said: Answer, names: tuple[str, ...]) -> bool:
-    seen: Any = said.seen
-    of_names = said.truth in names and said.label in names
-    return of_names and isinstance(seen, bool) and _finite(said.probability) and 0 <= said.probability <= 1
+def _is_answer(answer: Answer, names: tuple[str, ...]) -> bool:
+    seen: Any = answer.seen
+    of_names = answer.truth in names and answer.label in names
+    return of_names and isinstance(seen, bool) and _finite(answer.probability) and 0 <= answer.probability <= 1
 
 
-def _is_whole(found: Any) -> bool:
-    return isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**53
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
-def _finite(found: Any) -> bool:
-    return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-# Bytes of the manifest, or of what is known of a run.
+# Bytes of the manifest, or of the facts of a run.
 _MOST_JSON = 4 * 2**20
 
 
@@ -355,7 +355,7 @@ def read_project(file: BinaryIO, name: str) -> Project:
     """
     shown = printable_name(name)
     try:
-        check_whole(file, shown)
+        check_zip(file, shown)
         with zipfile.ZipFile(file) as archive:
             return _Opened(archive, shown).project()
     except ProjectProblem:
@@ -375,10 +375,10 @@ class _Opened:
     left: int = MAX_TOTAL_BYTES
 
     def __post_init__(self) -> None:
-        found = [member for member in self.archive.infolist() if not member.is_dir()]
-        if len(found) > MAX_MEMBERS:
-            raise ProjectProblem(f"{self.shown} contains {len(found)} files. The maximum is {MAX_MEMBERS}.")
-        for member in found:
+        members = [member for member in self.archive.infolist() if not member.is_dir()]
+        if len(members) > MAX_MEMBERS:
+            raise ProjectProblem(f"{self.shown} contains {len(members)} files. The maximum is {MAX_MEMBERS}.")
+        for member in members:
             parts = member.filename.replace("\\", "/").split("/")
             if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
                 raise wrong(
@@ -386,10 +386,10 @@ class _Opened:
                 )
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise wrong(self.shown, f"contains a link, {printable_name(member.filename)}")
-        self.members = {member.filename: member for member in found}
-        if len(self.members) < len(found):
+        self.members = {member.filename: member for member in members}
+        if len(self.members) < len(members):
             raise wrong(self.shown, "contains two files with the same name")
-        if sum(member.file_size for member in found) > MAX_TOTAL_BYTES:
+        if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
             raise self._too_much()
 
     def project(self) -> Project:
@@ -398,39 +398,39 @@ class _Opened:
                 f"{self.shown} is not a project: it does not contain {MANIFEST}. Open photos in class folders on "
                 "Teach, and a model's zip on Export."
             )
-        said = Said.of_text(self._text(MANIFEST), f"{MANIFEST} in {self.shown}")
-        self._check_version(said)
-        runs = tuple(self._run(each) for each in said.objects("runs")[: MOST_RUNS + 1])
+        manifest = CheckedJson.of_text(self._text(MANIFEST), f"{MANIFEST} in {self.shown}")
+        self._check_version(manifest)
+        runs = tuple(self._run(each) for each in manifest.objects("runs")[: MOST_RUNS + 1])
         if len(runs) > MOST_RUNS:
             raise ProjectProblem(f"{self.shown} contains more than {MOST_RUNS} runs, which is the maximum.")
         return Project(
-            self._cards(said),
-            self._shelves(said.object("shelves")),
+            self._cards(manifest),
+            self._shelves(manifest.object("shelves")),
             runs,
-            said.whole("taught", len(runs)),
-            said.number("limit"),
-            said.text(backbone_key(said.held)),
-            self._settings(said.object("settings")),
-            said.object("explore").held,
-            self._tuned(said),
+            manifest.integer("taught", len(runs)),
+            manifest.number("limit"),
+            manifest.text(backbone_key(manifest.held)),
+            self._settings(manifest.object("settings")),
+            manifest.object("explore").held,
+            self._tuned(manifest),
         )
 
-    def _check_version(self, said: Said) -> None:
-        found = said.held.get("format")
-        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-            raise wrong(said.where, "has no valid format number")
-        if found > PROJECT_FORMAT:
-            by = printable_name(said.text("version", 80)) if "version" in said.held else "another version"
+    def _check_version(self, manifest: CheckedJson) -> None:
+        format_ = manifest.held.get("format")
+        if not isinstance(format_, int) or isinstance(format_, bool) or format_ < 1:
+            raise wrong(manifest.where, "has no valid format number")
+        if format_ > PROJECT_FORMAT:
+            by = printable_name(manifest.text("version", 80)) if "version" in manifest.held else "another version"
             raise ProjectProblem(
-                f"{self.shown} was saved by a newer version of this app ({by}, format {found}) and was not opened. "
+                f"{self.shown} was saved by a newer version of this app ({by}, format {format_}) and was not opened. "
                 f"This version reads formats up to {PROJECT_FORMAT}. Update the app: pip install -U "
                 "'gallop-explorer[app]'."
             )
 
     # Photos ----------------------------------------------------------------------------------------------------------
 
-    def _cards(self, said: Said) -> tuple[Card, ...]:
-        listed_cards = said.objects("cards")
+    def _cards(self, manifest: CheckedJson) -> tuple[Card, ...]:
+        listed_cards = manifest.objects("cards")
         if len(listed_cards) > MOST_CARDS:
             raise ProjectProblem(f"{self.shown} contains {len(listed_cards)} classes. The maximum is {MOST_CARDS}.")
         names = [each.text("name") for each in listed_cards]
@@ -439,7 +439,7 @@ class _Opened:
         except GallopError:  # too long, invisible, or two that are the same
             as_they_are = False
         if not as_they_are:
-            raise wrong(said.where, f"has invalid class names ({listed(names)})")
+            raise wrong(manifest.where, f"has invalid class names ({listed(names)})")
         cards = []
         for number, (name, each) in enumerate(zip(names, listed_cards, strict=True), 1):
             shots, tests = (self._pile(each, pile, MOST_PHOTOS, SHOT_SIDE) for pile in ("shots", "tests"))
@@ -447,12 +447,12 @@ class _Opened:
         self._check_once(photo for card in cards for photo in card.all)
         return tuple(cards)
 
-    def _shelves(self, said: Said) -> dict[str, tuple[Photo, ...]]:
+    def _shelves(self, shelves: CheckedJson) -> dict[str, tuple[Photo, ...]]:
         sides = {"look": SHOWN_SIDE, "other": SHOT_SIDE}
-        found = {shelf: self._pile(said, shelf, MAX_PHOTOS, sides[shelf]) for shelf in SHELVES}
-        for photos in found.values():
+        photos_by_shelf = {shelf: self._pile(shelves, shelf, MAX_PHOTOS, sides[shelf]) for shelf in SHELVES}
+        for photos in photos_by_shelf.values():
             self._check_once(photos)
-        return found
+        return photos_by_shelf
 
     def _check_once(self, photos: Iterable[Photo]) -> None:
         digests = [photo.sha256 for photo in photos]
@@ -463,54 +463,54 @@ class _Opened:
         if len(set(digests)) < len(digests):
             raise wrong(self.shown, "contains a photo twice")
 
-    def _pile(self, said: Said, pile: str, most: int, side: int) -> tuple[Photo, ...]:
-        photos = said.objects(pile)
+    def _pile(self, card_or_shelves: CheckedJson, pile: str, most: int, side: int) -> tuple[Photo, ...]:
+        photos = card_or_shelves.objects(pile)
         if len(photos) > most:
             raise ProjectProblem(f"{self.shown} contains {len(photos)} photos in one list. The maximum is {most}.")
         return tuple(self._photo(each, side) for each in photos)
 
-    def _photo(self, said: Said, side: int) -> Photo:
-        path, name = said.text("file"), said.text("name")
-        limits = ImageLimits(DEFAULT_LIMITS.max_bytes, side * side, side)  # the app keeps none that is larger
+    def _photo(self, entry: CheckedJson, side: int) -> Photo:
+        path, name = entry.text("file"), entry.text("name")
+        limits = ImageLimits(DEFAULT_LIMITS.max_bytes, side * side, side)  # the app holds no larger ones
         try:
             photo = load_image(self._bytes(path, limits.max_bytes), name=name, limits=limits)
         except GallopError as error:
             if isinstance(error, ProjectProblem | ArchiveError):
                 raise
             raise ProjectProblem(f"{error} So {self.shown} was not opened.") from error
-        if photo.sha256 != said.sha256("sha256"):
+        if photo.sha256 != entry.sha256("sha256"):
             raise wrong(f"{printable_name(path)} in {self.shown}", "is not the photo that was saved")
         return in_memory_once(photo)
 
     # Runs and settings -----------------------------------------------------------------------------------------------
 
-    def _run(self, said: Said) -> ProjectRun:
-        folder, where = said.text("folder"), f"{printable_name(said.text('folder'))} in {self.shown}"
+    def _run(self, entry: CheckedJson) -> ProjectRun:
+        folder, where = entry.text("folder"), f"{printable_name(entry.text('folder'))} in {self.shown}"
         facts = self._text(f"{folder}/{RUN_FACTS}")
         files = Files(
             self._text(f"{folder}/{ZIP_SETTINGS}"), self._bytes(f"{folder}/{ZIP_TENSORS}", MOST_ZIP_BYTES[ZIP_TENSORS])
         )
-        if run_fingerprint(facts, files) != said.sha256("sha256"):
+        if run_fingerprint(facts, files) != entry.sha256("sha256"):
             raise wrong(where, "is not the run that was saved")
-        return ProjectRun(run_said(facts, said.text("name", MOST_NAME), where), files)
+        return ProjectRun(checked_run(facts, entry.text("name", MOST_NAME), where), files)
 
-    def _tuned(self, said: Said) -> tuple[tuple[int, ...], frozenset[str]] | None:
-        if said.held.get("tuned") is None:
+    def _tuned(self, manifest: CheckedJson) -> tuple[tuple[int, ...], frozenset[str]] | None:
+        if manifest.held.get("tuned") is None:
             return None
-        found = said.object("tuned")
-        return found.wholes("topk"), found.digests("photos")
+        tuned = manifest.object("tuned")
+        return tuned.integers("topk"), tuned.digests("photos")
 
-    def _settings(self, said: Said) -> dict[str, Settings]:
-        found = {}
-        for name in said.held:
-            held = said.object(name).held
+    def _settings(self, by_backbone: CheckedJson) -> dict[str, Settings]:
+        settings = {}
+        for name in by_backbone.held:
+            held = by_backbone.object(name).held
             if unknown := sorted(held.keys() - settings_of(Settings)):
-                raise wrong(said.where, f"has unknown settings ({listed(unknown)})")
+                raise wrong(by_backbone.where, f"has unknown settings ({listed(unknown)})")
             try:
-                found[name] = Settings(**held)
+                settings[name] = Settings(**held)
             except ConfigError as error:
-                raise wrong(said.where, f"has an invalid setting ({str(error).rstrip('.')})") from error
-        return found
+                raise wrong(by_backbone.where, f"has an invalid setting ({str(error).rstrip('.')})") from error
+        return settings
 
     # Members ---------------------------------------------------------------------------------------------------------
 

@@ -38,17 +38,17 @@ def shorten(text: object, longest: int = 32) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
-def percent(share: float) -> str:
+def percent(probability: float) -> str:
     """Return a probability in words that never claim certainty: 0.99999 is "> 99.9 %".
 
     >>> percent(0.5), percent(0.99999), percent(0.00001)
     ('50.0 %', '> 99.9 %', '< 0.1 %')
     """
-    if share > 0.9995:
+    if probability > 0.9995:
         return "> 99.9 %"
-    if 0 < share < 0.0005:
+    if 0 < probability < 0.0005:
         return "< 0.1 %"
-    return f"{100 * share:.1f} %"
+    return f"{100 * probability:.1f} %"
 
 
 def gain(points: float, on: str, digits: int = 0) -> str | None:
@@ -75,7 +75,7 @@ def time_of_day(seconds: float, zone: str | None = None) -> str:
     '23:13'
 
     Args:
-        zone: as a browser names it, which may send anything; where there is no such zone, this machine's counts.
+        zone: the name that a browser sends, which may be anything; for an unknown zone this machine's is used.
     """
     where: tzinfo | None = None
     if zone:

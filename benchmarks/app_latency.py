@@ -75,8 +75,8 @@ def look_at_own(page: Any) -> None:
 def let_go(page: Any, turn: int) -> None:
     """Of k; what the browser tells, a callback takes over before the run."""
     session = session_of(page)
-    stands = session.explore.stands(session.explore.photo or "", (14, 14))
-    session.explore = session.explore.told(
+    stands = session.explore.explainer_state(session.explore.photo or "", (14, 14))
+    session.explore = session.explore.with_explainer_state(
         replace(stands, topk=(20 + turn, 10, 15, 20)), session.explore.photo or "", (14, 14)
     )
 

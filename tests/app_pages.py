@@ -265,7 +265,7 @@ def hand(at: AppTest, k: dict[int, int] | None = None, **said: Any) -> AppTest:
     stands, (shape,) = data["state"], data["grids"]
     topk = [(k or {}).get(n, usual) for n, usual in enumerate(stands["topk"])]
     photo = there(photo_on_explore(session))
-    session.explore = session.explore.told(
+    session.explore = session.explore.with_explainer_state(
         ExplainerState.from_browser({**stands, "topk": topk, **said}), photo.sha256, (shape["rows"], shape["columns"])
     )
     return fine(at.run())

@@ -25,7 +25,7 @@ MAX_MEMBERS = 2000
 MAX_TOTAL_BYTES = 400 * 2**20
 # Photos hardly shrink in an archive; what grows a hundredfold is a bomb.
 MAX_RATIO = 100
-# The list of members is read whole, so its size is checked before.
+# The list of members is read at once, so its size is checked before.
 MAX_DIRECTORY_BYTES = 2**20
 _DEEPEST = 4
 PIECE = 2**16
@@ -123,7 +123,7 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
         ArchiveError: no zip, one that cannot be read, or one that unpacks to too much; what came before is good.
     """
     shown = printable_name(name)
-    check_whole(archive, shown)
+    check_zip(archive, shown)
     try:
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
@@ -184,7 +184,7 @@ def member_bytes(
                     raise too_large
     except ArchiveError:
         raise
-    except Exception as error:  # a wrong checksum, a broken stream, an unknown method: each has its own
+    except Exception as error:  # a wrong checksum, a broken stream, an unknown method: various types
         raise ArchiveError(
             f"{shown} cannot be unpacked: it is damaged, or its compression method is not supported."
         ) from error
@@ -204,7 +204,7 @@ def _too_much(shown: str) -> ArchiveError:
     )
 
 
-def check_whole(archive: BinaryIO, shown: str) -> None:
+def check_zip(archive: BinaryIO, shown: str) -> None:
     """Check the size, and the declared size of the list of members.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Photos to try the app with, and the answers of the backbone that ships: the first picture waits for no backbone.
+"""Photos to try the app with, and the answers of the built-in backbone, so that the first picture needs no backbone.
 
-They ship inside the scikit-image wheel, so nothing is fetched and nothing is copied. The answers are worked out
-beforehand: ``python -m app.photos.sample_answers`` does so again, and a test
-compares them with the backbone. Loads no torch but for that.
+The photos are part of the scikit-image wheel, so nothing is downloaded or copied. The answers are precomputed:
+``python -m app.photos.sample_answers`` computes them again, and a test compares them with the backbone. Loads torch
+only for that.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from gallop.runtime.writing import write_file
 
 @dataclass(frozen=True)
 class TrialPhoto:
-    """A photo to begin with.
+    """A photo to try the app with.
 
     Attributes:
         file: in scikit-image's folder.
         credit: as scikit-image states it.
-        names: what it might be; the first is what it is.
+        names: possible classes; the first one is right.
     """
 
     name: str
@@ -77,10 +77,10 @@ SAMPLES = (
 
 def available_samples() -> dict[str, Path]:
     """Return the trial photos by name; empty where scikit-image is not installed."""
-    found = find_spec("skimage")
-    if found is None or not found.submodule_search_locations:
+    package = find_spec("skimage")
+    if package is None or not package.submodule_search_locations:
         return {}
-    folder = Path(found.submodule_search_locations[0], "data")
+    folder = Path(package.submodule_search_locations[0], "data")
     return {sample.name: folder / sample.file for sample in SAMPLES if (folder / sample.file).is_file()}
 
 
@@ -89,19 +89,19 @@ def credit(name: str) -> str:
 
 
 ANSWERS = Path(__file__).with_suffix(".json")
-# Of what an explainer shows: the photo comes with scikit-image, and the rest is the same for every photo.
+# Parts of an explainer's data that are not stored: the photo is in scikit-image, the rest is equal for all photos.
 _MADE_HERE = ("photo", "state", *palettes())
 
 
 @dataclass(frozen=True)
 class SampleAnswer:
-    """A sample, and the zero-shot answer to it for its own names.
+    """A sample, and the zero-shot answer to it for its names.
 
     Attributes:
         sha256: of its content, as ``Photo`` has it.
-        crop: what the model saw, in the photo's pixels.
-        label, share: the most probable class, and how probable it is.
-        cosines: what an explainer shows, without the photo and what is the same for all.
+        crop: the part that the model saw, in the photo's pixels.
+        label, probability: the most probable class and its probability.
+        cosines: the data of an explainer, without the photo and the parts that are equal for all photos.
     """
 
     sample: TrialPhoto
@@ -110,7 +110,7 @@ class SampleAnswer:
     grid: tuple[int, int]
     crop: CropBox
     label: str
-    share: float
+    probability: float
     cosines: Mapping[str, Any]
 
     @property
@@ -135,14 +135,14 @@ class SampleAnswer:
 
     @cached_property
     def shown(self) -> dict[str, Any]:
-        """What an explainer shows, without its settings."""
+        """The data of an explainer, without its settings."""
         return {"photo": photo_url(self.image, self.crop), **self.cosines, **palettes()}
 
 
 @cache
 def sample_answers() -> dict[str, SampleAnswer]:
-    """Return the samples that there are, each with its answer, by content hash."""
-    found = {held["name"]: held for held in json.loads(ANSWERS.read_text(encoding="utf-8"))}
+    """Return the available samples, each with its answer, by content hash."""
+    by_name = {held["name"]: held for held in json.loads(ANSWERS.read_text(encoding="utf-8"))}
     here = available_samples()
     return {
         held["sha256"]: SampleAnswer(
@@ -156,7 +156,7 @@ def sample_answers() -> dict[str, SampleAnswer]:
             held["cosines"],
         )
         for sample in SAMPLES
-        if sample.name in here and (held := found[sample.name])
+        if sample.name in here and (held := by_name[sample.name])
     }
 
 
@@ -164,24 +164,24 @@ def worked_out() -> list[dict[str, Any]]:
     """Return the shipped backbone's answers to every sample, as in the file."""
     from gallop import GalLoPClassifier
 
-    classifier, found = GalLoPClassifier("mini", device="cpu", cache=False), []
+    classifier, answers = GalLoPClassifier("mini", device="cpu", cache=False), []
     for sample in SAMPLES:
         photo = load_image(available_samples()[sample.name], name=sample.name)
-        said = classifier.zero_shot(sample.names).explain(photo)
-        box = said.crop
-        found.append(
+        why = classifier.zero_shot(sample.names).explain(photo)
+        box = why.crop
+        answers.append(
             {
                 "name": sample.name,
                 "sha256": photo.sha256,
-                "topk": said.topk,
-                "grid": said.grid,
+                "topk": why.topk,
+                "grid": why.grid,
                 "crop": (box.left, box.top, box.right, box.bottom),
-                "label": said.label,
-                "share": said.probabilities[said.label],
-                "cosines": {key: held for key, held in explainer_data(said).items() if key not in _MADE_HERE},
+                "label": why.label,
+                "share": why.probabilities[why.label],
+                "cosines": {key: held for key, held in explainer_data(why).items() if key not in _MADE_HERE},
             }
         )
-    return found
+    return answers
 
 
 if __name__ == "__main__":

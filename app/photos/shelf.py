@@ -19,7 +19,7 @@ from gallop.errors import ImageError
 from gallop.images.formats import printable_name
 from gallop.maps.photo import picture_url
 
-# When a page has sent the last of some files it tells so at once, and they are read by the run that brings this.
+# A page reports the last of its files at once, and the run that this starts reads them.
 UNREAD_SECONDS = 600.0
 
 
@@ -31,7 +31,7 @@ def no_room(name: str, size: int, held: int) -> str:
     """Return why there is no room for a file or photo, as a sentence; empty where there is.
 
     Args:
-        held: bytes that its visitor has already.
+        held: bytes that its visitor uses already.
     """
     if held + size <= allowed():
         return ""
@@ -55,17 +55,17 @@ class _File:
 
 @dataclass
 class UnreadFiles:
-    """Files that were sent and not read yet, each by the number that the server gave it. Thread-safe.
+    """Files that were uploaded and not read yet, by the number that the server gave them. Thread-safe.
 
     Attributes:
-        clock: the seconds that it is.
+        clock: returns the current time in seconds.
     """
 
     clock: Callable[[], float] = time.monotonic
     _files: dict[str, _File] = field(default_factory=dict)
     # When a page sent something.
     _last: dict[str, float] = field(default_factory=dict)
-    # By its number: the page, and why it was not taken.
+    # By its number: the page, and why it was not accepted.
     _refused: dict[str, tuple[str, str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -92,7 +92,7 @@ class UnreadFiles:
             self._files.pop(file, None)
 
     def why_refused(self, file: str) -> str:
-        """Return why a file was not taken, once; empty for one that was."""
+        """Return why a file was not accepted, once; empty for one that was."""
         with self._lock:
             return self._refused.pop(file, ("", ""))[1]
 
@@ -101,14 +101,14 @@ class UnreadFiles:
             self._forget(page)
 
     def left_over(self) -> list[tuple[str, str]]:
-        """Return page and number of the files that nobody will read any more, and forget them."""
+        """Return page and number of the files that will not be read any more, and forget them."""
         with self._lock:
             late = self.clock() - UNREAD_SECONDS
             over = [page for page, last in self._last.items() if last < late]
-            found = [(file.page, number) for number, file in self._files.items() if file.page in over]
+            unread = [(file.page, number) for number, file in self._files.items() if file.page in over]
             for page in over:
                 self._forget(page)
-            return found
+            return unread
 
     def _forget(self, page: str) -> None:
         self._last.pop(page, None)
@@ -134,22 +134,22 @@ def thumbnail_url(photo: Photo, size: tuple[int, int] = (144, 96)) -> str:
     return picture_url(ImageOps.fit(photo.image, size, Image.Resampling.BILINEAR), "JPEG", quality=80)
 
 
-# Longest side, in pixels, of a photo to look at.
+# Longest side, in pixels, of a photo on Explore.
 SHOWN_SIDE = 1024
-# Longest side of a photo to learn from; the model sees crops of 224.
+# Longest side of a training or test photo; the model sees crops of 224.
 SHOT_SIDE = 512
-# Photos kept to look at: they lie in memory.
+# Photos on a shelf: they are held in memory.
 MAX_PHOTOS = 60
 # Measured on 932 photos: saved again or smaller, up to 25 of the 256 bits change; two photos differ in 37 or more.
 _OUTLINE, ALIKE_BITS = 16, 24
-# That somebody keeps, by content hash.
+# Pictures in use, by content hash.
 _pictures: WeakValueDictionary[str, Image.Image] = WeakValueDictionary()
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What became of some files: photos taken, a sentence for each one that was not (with the file's name), and one
-    for each that was taken but looks like another.
+    """The result of adding files: the accepted photos, a sentence for each refused file (with its name), and a sentence
+    for each accepted photo that looks like another.
 
     Attributes:
         left_out: the classes for which there is no room.
@@ -178,7 +178,7 @@ class Shelf:
     fits: Callable[[Photo], str] = lambda photo: ""
 
     def add(self, files: Iterable[Any]) -> Verdicts:
-        """Check, shrink and keep files: whatever ``load_image`` takes, with a name."""
+        """Check, shrink and add files: anything that ``load_image`` takes, with a name."""
         taken, refused = [], []
         for file in files:
             if len(self.photos) >= self.most:  # before it is decoded: of thousands dropped at once, most find no place
@@ -195,7 +195,7 @@ class Shelf:
             elif problem := self.fits(photo):
                 refused.append(problem)
             else:
-                name = free_name(photo.name, (kept.name for kept in self.photos.values()))
+                name = free_name(photo.name, (other.name for other in self.photos.values()))
                 photo = Photo(photo.image, name, photo.sha256)
                 self.photos[photo.sha256] = photo
                 taken.append(photo)
@@ -203,7 +203,7 @@ class Shelf:
 
 
 def size_of(photo: Photo) -> int:
-    """Return the bytes that a photo takes in memory: four a pixel, as Pillow keeps colours."""
+    """Return the bytes that a photo takes in memory: four for each pixel, as Pillow stores colours."""
     return 4 * photo.width * photo.height
 
 
@@ -232,12 +232,12 @@ def small(source: Any, side: int, name: str | None = None) -> Photo:
 
 
 def in_memory_once(photo: Photo) -> Photo:
-    """Return the photo with the picture of the same content that is already kept, on any card of any visitor.
+    """Return the photo with the picture of the same content that is already in memory, for any visitor.
 
-    Runs, changes that can be undone and every visitor of the sample keep the same photos. Nobody draws on them.
+    Runs, changes that can be undone and all visitors of the sample use the same pictures, which are never changed.
     """
-    kept = _pictures.setdefault(photo.sha256, photo.image)
-    return photo if kept is photo.image else Photo(kept, photo.name, photo.sha256)
+    picture = _pictures.setdefault(photo.sha256, photo.image)
+    return photo if picture is photo.image else Photo(picture, photo.name, photo.sha256)
 
 
 def outline(photo: Photo) -> int:

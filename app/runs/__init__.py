@@ -1,1 +1,1 @@
-"""Trainings kept as runs: one SQLite file and a zip of each model."""
+"""Trainings saved as runs: one SQLite file and a zip of each model."""

@@ -1,7 +1,7 @@
-"""What a run is, what can be said of one, of two, of several seeds; a run as JSON, a model as zip.
+"""Runs: the facts of one, comparisons of two, the spread over seeds; a run as JSON, a model as a zip.
 
-What comes in is read as ``archives`` reads photos: streamed, capped, two named members and nothing else. The library
-then checks both files itself. Knows no Streamlit and no torch; ``store`` keeps them.
+An uploaded zip is read as ``archives`` reads photos: streamed, with limits, and only its two named members. The library
+then checks both files itself. Knows no Streamlit and no torch; ``store`` saves the runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
-from app.photos.archives import ArchiveError, check_whole, member_bytes
+from app.photos.archives import ArchiveError, check_zip, member_bytes
 from app.teaching.cards import photos_counted
 from app.teaching.training import Answer, Course, Point, Settings, Taught
 from app.text import joined
@@ -37,19 +37,19 @@ from gallop.wording import listed
 
 # The id of the row that no training made.
 ZERO_SHOT = 0
-# Of a learning curve, kept with its run.
+# Points of a learning curve that are saved with its run.
 MOST_POINTS = 400
 
 
 @dataclass(frozen=True)
 class Run(Course):
-    """One training as it is kept, or zero-shot. Photos themselves are never kept.
+    """One training as it is saved, or zero-shot. Photos themselves are never saved.
 
     Attributes:
         made: seconds since 1970.
         settings: None for zero-shot.
-        backbone_name: of the one it was trained on; runs from before there was a choice are of the one that ships.
-        fingerprint: of that backbone's weights; empty where it was not saved.
+        backbone_name: the backbone it was trained on; the built-in one for runs from before there was a choice.
+        fingerprint: of the weights of that backbone; empty where it was not saved.
     """
 
     id: int
@@ -79,20 +79,20 @@ class Run(Course):
 
     @property
     def beside(self) -> str:
-        """What it has beside the paper's method, such as "global projection, ridge head"; empty for nothing."""
-        said = self.settings
-        if said is None:
+        """What it adds to the paper's method, such as "global projection, ridge head"; empty for nothing."""
+        settings = self.settings
+        if settings is None:
             return ""
-        found = {
-            "global projection": said.global_projection,
-            **{f"{name} {HEADS[name].title}": True for name in said.method().branches},
-            settings_of(Settings)["detail_in"].phrase(said.detail_in): said.detail > 1,
+        additions = {
+            "global projection": settings.global_projection,
+            **{f"{name} {HEADS[name].title}": True for name in settings.method().branches},
+            settings_of(Settings)["detail_in"].phrase(settings.detail_in): settings.detail > 1,
         }
-        return ", ".join(words for words, there in found.items() if there)
+        return ", ".join(words for words, there in additions.items() if there)
 
 
 def of_taught(taught: Taught, name: str, made: float) -> Run:
-    """Return the run of a training that has just ended, not numbered yet."""
+    """Return the run of a training that has just ended, without a number."""
     every = max(len(taught.history) // MOST_POINTS, 1)
     history = (*taught.history[:-1:every], *taught.history[-1:])
     return Run(
@@ -132,9 +132,9 @@ def same_backbone(a: Run, b: Run) -> bool:
 
 
 def backbones_of(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Return the backbone's name for each run, to tell them apart; empty where all use the same.
+    """Return the backbone's name for each run, to distinguish them; empty where all use the same.
 
-    Two backbones of one name, of other weights, are told apart by their fingerprints.
+    Two backbones with the same name and different weights are distinguished by their fingerprints.
     """
     if all(same_backbone(run, runs[0]) for run in runs):
         return ("",) * len(runs)
@@ -142,7 +142,7 @@ def backbones_of(runs: Sequence[Run]) -> tuple[str, ...]:
         run.backbone_name: {other.fingerprint for other in runs if other.backbone_name == run.backbone_name} - {""}
         for run in runs
     }
-    twice = {name for name, found in weights.items() if len(found) > 1}
+    twice = {name for name, fingerprints in weights.items() if len(fingerprints) > 1}
     return tuple(
         f"{run.backbone_name} ({run.fingerprint[:8]})" if run.backbone_name in twice else run.backbone_name
         for run in runs
@@ -150,7 +150,7 @@ def backbones_of(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def backbones_in_words(a: Run, b: Run) -> str:
-    """Return a caution beside figures of two backbones; empty where there is only one."""
+    """Return a caution for figures of two backbones; empty where there is only one."""
     mine, other = backbones_of((a, b))
     if not mine:
         return ""
@@ -160,7 +160,7 @@ def backbones_in_words(a: Run, b: Run) -> str:
     )
 
 
-def share(run: Run, photos: Iterable[str]) -> Proportion | None:
+def proportion_right(run: Run, photos: Iterable[str]) -> Proportion | None:
     """Return how many of these photos (content hashes) a run gets right; None where it answered none of them."""
     asked = [run.answers[digest] for digest in photos if digest in run.answers]
     return Proportion(sum(answer.right for answer in asked), len(asked)) if asked else None
@@ -172,7 +172,7 @@ def tests(run: Run) -> frozenset[str]:
 
 
 def on_tests(run: Run) -> Proportion | None:
-    return share(run, tests(run))
+    return proportion_right(run, tests(run))
 
 
 def fair(a: Run, b: Run) -> frozenset[str]:
@@ -216,14 +216,14 @@ def sign_test(a: Run, b: Run) -> Paired | None:
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     """Return what differs between two runs as (what, A's, B's), in words."""
     mine, other = backbones_of((a, b))
-    found = [("backbone", mine, other), ("classes", _listed(a.class_names), _listed(b.class_names))]
+    lines = [("backbone", mine, other), ("classes", _listed(a.class_names), _listed(b.class_names))]
     for key, about in settings_of(Settings).items():
         mine, other = (_value(run.settings, key) for run in (a, b))
-        found.append((about.words, mine, other))
-    found.append(("photos learned from", str(a.shots), str(b.shots)))
-    found.append(("photos on the cards", a.data[:8], b.data[:8]))
-    found.append(("steps", _steps(a), _steps(b)))
-    return [line for line in found if line[1] != line[2]]
+        lines.append((about.words, mine, other))
+    lines.append(("photos learned from", str(a.shots), str(b.shots)))
+    lines.append(("photos on the cards", a.data[:8], b.data[:8]))
+    lines.append(("steps", _steps(a), _steps(b)))
+    return [line for line in lines if line[1] != line[2]]
 
 
 def before(run: Run, runs: Iterable[Run]) -> Run | None:
@@ -240,23 +240,23 @@ def before(run: Run, runs: Iterable[Run]) -> Run | None:
 
 
 def change_in_words(run: Run, other: Run) -> str:
-    """Return what tells a run from another, such as "dropout 0.5, 16 photos"; empty where nothing does."""
-    found = []
+    """Return what distinguishes a run from another, such as "dropout 0.5, 16 photos"; empty for no difference."""
+    changes = []
     for key, about in settings_of(Settings).items():
-        value, said = getattr(run.settings, key), _value(run.settings, key)
-        if key == "shots" or value == getattr(other.settings, key):  # how many photos that makes is said below
+        value, words = getattr(run.settings, key), _value(run.settings, key)
+        if key == "shots" or value == getattr(other.settings, key):  # the number of photos is added below
             continue
         if isinstance(value, bool):
-            found.append(about.words if value else f"no {about.words}")
+            changes.append(about.words if value else f"no {about.words}")
         else:
-            found.append(said if value == () else f"k {said}" if key == "topk" else about.phrase(said))
+            changes.append(words if value == () else f"k {words}" if key == "topk" else about.phrase(words))
     added, gone = (sorted({*a.class_names} - {*b.class_names}) for a, b in ((run, other), (other, run)))
-    found += [f"{word} {joined(names)}" for word, names in (("with", added), ("without", gone)) if names]
+    changes += [f"{word} {joined(names)}" for word, names in (("with", added), ("without", gone)) if names]
     if run.shots != other.shots:
-        found.append(photos_counted(run.shots))
+        changes.append(photos_counted(run.shots))
     elif run.content != other.content and not (added or gone):
-        found.append("other photos")
-    return listed(found, most=3)
+        changes.append("other photos")
+    return listed(changes, most=3)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -282,7 +282,7 @@ def _steps(run: Run) -> str:
 
 
 def siblings(run: Run, runs: Iterable[Run], but: str = "seed") -> list[Run]:
-    """Return whole runs that differ from ``run`` only in this setting, itself included; the latest of each."""
+    """Return complete runs that differ from ``run`` only in this setting, itself included; the latest of each."""
     if run.settings is None:
         return []
     alike = {
@@ -329,17 +329,17 @@ class Spread:
 
 def spread(runs: Sequence[Run]) -> Spread | None:
     """Return the spread of the runs' test accuracies; None with fewer than two."""
-    shares = [found.value for run in runs if (found := on_tests(run)) is not None]
-    return Spread(tuple(shares)) if len(shares) > 1 else None
+    accuracies = [right.value for run in runs if (right := on_tests(run)) is not None]
+    return Spread(tuple(accuracies)) if len(accuracies) > 1 else None
 
 
-# Settings that stand in every run, as they did in the first ones. Nothing is ever added here.
+# Settings that every run records, as the first ones did. Nothing is ever added here.
 _FIRST = ("shots", "global_prompts", "topk", "dropout", "lr", "epochs", "batch_size", "views", "seed")
-_SAID = ("answers", "answers_before")
+_ANSWER_KEYS = ("answers", "answers_before")
 
 
 def written(run: Run) -> str:
-    """Return a run's facts as JSON, without those that have a column of their own."""
+    """Return a run's facts as JSON, without those that have a separate column."""
     facts = {
         "class_names": run.class_names,
         "settings": recorded_settings(run.settings) if run.settings else None,
@@ -359,7 +359,7 @@ def written(run: Run) -> str:
 
 
 def recorded_settings(settings: Settings) -> dict[str, Any]:
-    """Return the settings as a run has them: one that came later only where it is used."""
+    """Return the settings as a run records them: a setting that was added later only where it is used."""
     return recorded(settings, _FIRST)
 
 
@@ -368,8 +368,8 @@ def _answers(answers: Mapping[str, Answer]) -> dict[str, list[Any]]:
 
 
 def backbone_key(facts: Mapping[str, Any]) -> str:
-    """Return the key under which a run or a project has the name of its backbone."""
-    return "tower" if "tower" in facts else "backbone"  # as it was called in files that are older
+    """Return the key under which a run or a project stores the name of its backbone."""
+    return "tower" if "tower" in facts else "backbone"  # its name in older files
 
 
 def _text(value: Any) -> str:
@@ -383,7 +383,7 @@ def run_of_row(row: Any) -> Run | None:
     try:
         facts = json.loads(row.facts)
         settings = facts["settings"] | {"topk": tuple(facts["settings"]["topk"])}
-        answers = {key: {digest: Answer(*said) for digest, said in facts[key].items()} for key in _SAID}
+        answers = {key: {digest: Answer(*fields) for digest, fields in facts[key].items()} for key in _ANSWER_KEYS}
         return Run(
             id=row.id,
             name=row.name,
@@ -427,9 +427,9 @@ class Files:
 
     def as_folder(self, card: str = "", folder: str = _FOLDER) -> dict[str, bytes]:
         """Return the folder's files by path, for ``zipped``, with the model card if there is one."""
-        found = {ZIP_SETTINGS: self.settings.encode(), ZIP_TENSORS: self.prompts}
-        found |= {"README.md": card.encode()} if card else {}
-        return {f"{folder}/{name}": content for name, content in found.items()}
+        contents = {ZIP_SETTINGS: self.settings.encode(), ZIP_TENSORS: self.prompts}
+        contents |= {"README.md": card.encode()} if card else {}
+        return {f"{folder}/{name}": content for name, content in contents.items()}
 
 
 @contextlib.contextmanager
@@ -474,12 +474,12 @@ def classifier_of(files: Files, backbone: Backbone) -> GalLoPClassifier:
         Path(folder, ZIP_SETTINGS).write_text(files.settings, encoding="utf-8")
         Path(folder, ZIP_TENSORS).write_bytes(files.prompts)
         try:
-            found: GalLoPClassifier = GalLoPClassifier.load(folder, backbone=backbone)
+            classifier: GalLoPClassifier = GalLoPClassifier.load(folder, backbone=backbone)
         except GallopError as error:
-            # The folder is nothing that anybody has seen.
+            # Users do not know the temporary folder.
             raise ModelProblem(str(error).replace(f"{folder}/", "").replace(folder, "This model")) from error
-    found.cache = False  # nothing of anybody's photos is written to disk
-    return found
+    classifier.cache = False  # no features of visitors' photos are written to disk
+    return classifier
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
@@ -497,8 +497,8 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 def file_name(words: str) -> str:
     """Return a file name with the letters, digits, spaces and dashes of ``words``."""
-    kept = "".join(char if char.isalnum() or char in " -" else "_" for char in words).strip()
-    return kept[:60] or "run"
+    allowed = "".join(char if char.isalnum() or char in " -" else "_" for char in words).strip()
+    return allowed[:60] or "run"
 
 
 def unzipped(archive: BinaryIO, name: str) -> Files:
@@ -509,10 +509,10 @@ def unzipped(archive: BinaryIO, name: str) -> Files:
     """
     shown = printable_name(name)
     try:
-        check_whole(archive, shown)
+        check_zip(archive, shown)
         with zipfile.ZipFile(archive) as opened:
-            found = {wanted: _one(opened, wanted, shown) for wanted in MOST_ZIP_BYTES}
-            settings = found[ZIP_SETTINGS].decode("utf-8")
+            members = {wanted: _one(opened, wanted, shown) for wanted in MOST_ZIP_BYTES}
+            settings = members[ZIP_SETTINGS].decode("utf-8")
     except ArchiveError as error:
         raise ModelProblem(str(error)) from error
     except UnicodeDecodeError as error:
@@ -521,7 +521,7 @@ def unzipped(archive: BinaryIO, name: str) -> Files:
         ) from error
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
         raise ModelProblem(f"{shown} cannot be read as a zip file. Create it again.") from error
-    return Files(settings, found[ZIP_TENSORS])
+    return Files(settings, members[ZIP_TENSORS])
 
 
 def _one(opened: zipfile.ZipFile, wanted: str, shown: str) -> bytes:

@@ -1,8 +1,8 @@
 """Runs in one SQLite file of the user's data folder: names, settings, curves, prompts and answers, never a photo.
 
-Prompts are kept as the library writes a checkpoint: safetensors bytes and JSON, nothing pickled. A file that is damaged
-is set aside, one that is newer or somebody else's is left alone; none is ever overwritten. One on a disk that is full
-or may not be written is read as it is. Knows no Streamlit.
+Prompts are saved as the library writes a checkpoint: safetensors bytes and JSON, nothing pickled. A damaged file is
+renamed, one of a newer version or of another program is left alone; none is ever overwritten. A file on a full disk or
+one without write permission is opened read-only. Knows no Streamlit.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class RunsProblem(PlainError):
-    """Runs that cannot be kept or read; the message says why and what to do."""
+    """Runs that cannot be saved or read; the message says why and what to do."""
 
 
 class CannotWrite(RunsProblem):
-    """Nothing can be written here; what the file holds may still be read."""
+    """The file cannot be written; it may still be readable."""
 
 
 def data_folder() -> Path:
@@ -57,10 +57,10 @@ def data_folder() -> Path:
 
 
 def owner_of(address: str | None, token: str) -> str:
-    """Return whose runs: the machine's, if only it reaches the app; else the visitor's, by a hash of the token.
+    """Return the owner of runs: the machine, if only it reaches the app; else the visitor, by a hash of the token.
 
     Args:
-        address: that the app listens on; None is every one of the machine's.
+        address: that the app listens on; None is every address of the machine.
     """
     return MACHINE if address in LOOPBACK else hashlib.sha256(f"runs of {token}".encode()).hexdigest()
 
@@ -70,7 +70,7 @@ def set_aside_if_damaged(path: Path) -> str:
     if not path.exists() or path.stat().st_size == 0 or not _damaged(path):
         return ""
     aside = path.with_name(f"runs damaged {time.strftime('%Y-%m-%d %H%M%S')}.sqlite")
-    for ending in ("", "-wal", "-shm"):  # what was not yet written into the file goes with it
+    for ending in ("", "-wal", "-shm"):  # what was not yet written into the file moves with it
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{path}{ending}", f"{aside}{ending}")
     return f"The runs file was damaged. It was renamed to {aside.name} in {path.parent}, and a new one was started."
@@ -82,7 +82,7 @@ def _damaged(path: Path) -> bool:
     try:
         with contextlib.closing(sqlite3.connect(path)) as connection:
             return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
-    except sqlite3.OperationalError as error:  # locked, or it may not be written: not damaged
+    except sqlite3.OperationalError as error:  # locked or read-only: not damaged
         raise not_opened(path, error) from error
     except sqlite3.DatabaseError:
         return True
@@ -102,8 +102,8 @@ def database_address(path: Path, *, reading_only: bool) -> str:
     """Return the file as a URI for SQLite.
 
     Args:
-        reading_only: nothing is written beside it either. What its last writer has left there is read as well; where
-            nothing was left the file is read as it stands, for else SQLite would want to begin such a journal.
+        reading_only: no journal is written either. A journal that the last writer has left is read as well; without
+            one the file is opened as immutable, since SQLite would otherwise create a journal.
     """
     journal = path.with_name(f"{path.name}-wal")
     left = journal.exists() and journal.stat().st_size > 0
@@ -116,7 +116,7 @@ def refuse_foreign(path: Path, *, reading_only: bool = False) -> None:
         with contextlib.closing(
             sqlite3.connect(database_address(path, reading_only=reading_only), uri=True)
         ) as connection:
-            # Tables first: another program may be making them, and its mark is there when they are.
+            # Tables first: another program may be creating them, and its mark is there when they are.
             (tables,), (mark,), (version,) = (
                 connection.execute(question).fetchone()
                 for question in ("SELECT COUNT(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
@@ -140,12 +140,12 @@ MOST_BYTES = 1024 * 2**20
 MOST_NAME = 80
 # Seconds to wait for another program that uses the file.
 PATIENCE = 5
-# Seconds after which runs of a visitor are deleted if a server that crashed has left them.
+# Seconds after which a visitor's runs are deleted if a crashed server has left them.
 ORPHANED = 24 * 3600.0
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_runs_problem(path: Path) -> Iterator[None]:
     try:
         yield
     except peewee.PeeweeException as error:
@@ -164,7 +164,7 @@ def _bound(database: SqliteDatabase) -> Any:
         name = TextField()
         made = FloatField()
         size = IntegerField()
-        deleted = BooleanField(default=False)  # until it is gone for good, it can be brought back
+        deleted = BooleanField(default=False)  # it can be restored until the row is removed
         facts = TextField()
         checkpoint = TextField()
         prompts = BlobField()
@@ -177,7 +177,7 @@ def _bound(database: SqliteDatabase) -> Any:
 
 
 def _prepare(database: SqliteDatabase, rows: Any) -> None:
-    """Tables and mark, at once: another program that opens the file meanwhile finds both or neither. And a clearing."""
+    """Create tables and mark in one transaction, so that another program sees both or neither; remove old rows."""
     with database.connection_context(), database.atomic("IMMEDIATE"):
         database.pragma("application_id", MARK)
         database.pragma("user_version", VERSION)
@@ -187,7 +187,7 @@ def _prepare(database: SqliteDatabase, rows: Any) -> None:
 
 
 def _patiently(act: Callable[[], None]) -> None:
-    """Again while the file is locked: for a file that another program just begins, SQLite itself does not wait."""
+    """Retry while the file is locked: SQLite itself does not wait for a file that another program is creating."""
     end = time.monotonic() + PATIENCE
     while True:
         try:
@@ -199,13 +199,13 @@ def _patiently(act: Callable[[], None]) -> None:
 
 
 class RunStore:
-    """The file of all runs. Safe to use from several threads, each of which gets a connection of its own.
+    """The file of all runs. Safe to use from several threads, each of which gets a separate connection.
 
-    The file is opened with the first use, and again with each one as long as that fails. All methods may raise
-    RunsProblem: the file cannot be used, belongs to something else, or was written by a newer version.
+    The file is opened at the first use, and at each further use as long as that fails. All methods may raise
+    RunsProblem: the file cannot be used, belongs to another program, or was written by a newer version.
 
     Attributes:
-        note: what was found when it was opened, as a sentence; empty when all was well.
+        note: what was wrong when it was opened, as a sentence; empty when nothing was.
         only_read: why the runs that were read last could be read but not written, as a sentence; empty when they could.
     """
 
@@ -221,7 +221,7 @@ class RunStore:
         try:
             make_folder(folder)
             self.note = set_aside_if_damaged(self.path)
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # class names are nobody else's business
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # class names are private
         except OSError as error:
             raise CannotWrite(
                 f"{folder} cannot be written ({error.strerror}), so runs are not saved. Set GALLOP_DATA to a different "
@@ -232,7 +232,7 @@ class RunStore:
             str(self.path), pragmas={"journal_mode": "wal", "busy_timeout": 1000 * PATIENCE, "secure_delete": 1}
         )
         rows = _bound(database)
-        with _told(self.path):
+        with _as_runs_problem(self.path):
             _patiently(lambda: _prepare(database, rows))
         self.database, self._rows = database, rows
 
@@ -241,22 +241,22 @@ class RunStore:
         with self._lock:
             if self.database is None:
                 self._open()
-        with _told(self.path), self.database.connection_context():
+        with _as_runs_problem(self.path), self.database.connection_context():
             yield self._rows
 
     def read(self, ask: Callable[[Any], T]) -> T:
-        """Return what ``ask`` finds in the table, read-only where the file cannot be written."""
+        """Return what ``ask`` reads from the table, read-only where the file cannot be written."""
         try:
             with self.connected() as rows:
-                found = ask(rows)
+                result = ask(rows)
             self.only_read = ""
         except CannotWrite as error:
-            found = self._read_as_it_is(ask, error)
+            result = self._read_as_it_is(ask, error)
             self.only_read = f"{error} Runs saved earlier are still shown."
-        return found
+        return result
 
     def _read_as_it_is(self, ask: Callable[[Any], T], why: CannotWrite) -> T:
-        """Raises ``why`` where the file cannot be read either."""
+        """Read without writing anything; raise ``why`` where the file cannot be read either."""
         if not self.path.exists():
             raise why
         refuse_foreign(self.path, reading_only=True)
@@ -274,7 +274,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Ledger:
-    """The runs of one owner. All methods but ``keep``, ``bring`` and ``close`` may raise RunsProblem, as ``RunStore``.
+    """The runs of one owner. All methods but ``save``, ``bring`` and ``close`` may raise RunsProblem, as ``RunStore``.
 
     Attributes:
         problem: why the last training is not among them, as a sentence; empty when it is.
@@ -289,10 +289,10 @@ class Ledger:
         """Whether all who open the app share these runs."""
         return self.owner == MACHINE
 
-    def keep(self, taught: Taught, name: str = "") -> None:
-        """Keep a training as a run, named by what changed against the one before it unless it has a name.
+    def save(self, taught: Taught, name: str = "") -> None:
+        """Save a training as a run, named by what changed against the previous one unless it has a name.
 
-        It never fails: a training that cannot be kept is still learned.
+        It never fails: a training that cannot be saved can still be used.
         """
 
         def made() -> tuple[Run, Files]:
@@ -303,7 +303,7 @@ class Ledger:
         self._add(made)
 
     def bring(self, run: Run, files: Files) -> None:
-        """Keep a run that was trained elsewhere, as one of now. It never fails, as ``keep``."""
+        """Save a run that was trained elsewhere, with the current time. It never fails, as ``save``."""
         self._add(lambda: (replace(run, made=time.time()), files))
 
     def _add(self, make: Callable[[], tuple[Run, Files]]) -> None:
@@ -333,7 +333,7 @@ class Ledger:
         return Files(row.checkpoint, bytes(row.prompts))
 
     def add(self, run: Run, files: Files) -> int:
-        """Keep a run; return its number, which becomes part of its name if it has none.
+        """Save a run; return its number, which becomes part of its name if it has none.
 
         Raises:
             RunsProblem: there is no room for another.
@@ -363,31 +363,31 @@ class Ledger:
 
     def rename(self, run_id: int, name: str) -> None:
         """Rename a run; do nothing where the name is empty or the run is gone."""
-        kept = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
-        if kept:
+        cleaned = " ".join("".join(char if char.isprintable() else " " for char in name).split())[:MOST_NAME]
+        if cleaned:
             with self.store.connected() as rows:
-                rows.update(name=kept).where(self._mine(rows, run_id)).execute()
+                rows.update(name=cleaned).where(self._mine(rows, run_id)).execute()
 
     def delete(self, run_id: int) -> None:
-        """Take a run off the list. It can be brought back until the next one is deleted, or the app restarts."""
+        """Delete a run. It can be restored until the next one is deleted, or the app restarts."""
         with self.store.connected() as rows:
-            # A second click on the same button is no next deletion: it takes nothing, and the way back stays.
+            # A second click on the same button deletes nothing, so the first deletion can still be undone.
             if rows.update(deleted=True).where(self._mine(rows, run_id)).execute():
                 rows.delete().where(rows.owner == self.owner, rows.deleted, rows.id != run_id).execute()
 
     def undelete(self, run_id: int) -> None:
-        """Bring a run back; nothing happens where it is not the one that was deleted last."""
+        """Restore a run; nothing happens where it is not the one that was deleted last."""
         with self.store.connected() as rows:
             rows.update(deleted=False).where(rows.owner == self.owner, rows.deleted, rows.id == run_id).execute()
 
     def close(self) -> None:
-        """Delete the runs of a visitor who has left, since nobody can reach them. It never fails."""
+        """Delete the runs of a visitor who has left, since no one can reach them. It never fails."""
         if self.of_this_machine:
             return
         try:
             with self.store.connected() as rows:
                 rows.delete().where(rows.owner == self.owner).execute()
-        except RunsProblem as error:  # ``ORPHANED`` after, they go all the same
+        except RunsProblem as error:  # they are deleted later all the same, after ``ORPHANED``
             _log.warning("The runs of a visitor who has left could not be deleted: %s", error)
 
     def _mine(self, rows: Any, run_id: int) -> Any:

@@ -36,7 +36,7 @@ def here_twice(photo: str, there: str, *, same_class: bool, same_pile: bool) -> 
 
 
 def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
-    """Return the message about classes for which there was no room, beside so many photos that were added.
+    """Return the message about classes for which there was no room, with the number of photos that were added.
 
     Args:
         most: how many classes and photos there may be.
@@ -51,15 +51,15 @@ def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
 
 
 MOST_UNDONE = 30
-# Photos, with those that only an undo brings back: so all that fit on the cards may be replaced, and come back.
+# Photos on cards and in the undo history, so that all photos of the cards can be replaced and restored.
 MOST_HELD = 1200
 
 
-# Photos to learn from, and photos that are never learned from, only used to test.
+# Training photos, and test photos, which are never used for training.
 Pile = Literal["shots", "tests"]
 
 MOST_CARDS = 20
-# On one pile of one card, and on all: they lie in memory.
+# On one pile of one card, and on all: they are held in memory.
 MOST_PHOTOS, MOST_ALTOGETHER = 64, 600
 
 
@@ -93,15 +93,15 @@ class Card:
 
 @dataclass
 class Deck:
-    """The cards of one visitor, and the way back.
+    """The cards of one visitor, and their undo history.
 
-    A change of a card that is gone does nothing: a second click, or another tab, may come late.
+    A change of a deleted card does nothing: a second click, or another tab, may be late.
     """
 
     cards: tuple[Card, ...] = ()
-    # How many were made or taken back: tells the cards as they are from any before.
+    # The number of changes and undos, which identifies a state of the cards.
     changes: int = 0
-    # Why there is no room for a photo in what the visitor may have, as a sentence; empty where there is.
+    # Why a photo exceeds the visitor's memory limit, as a sentence; empty where it does not.
     fits: Callable[[Photo], str] = lambda photo: ""
     # The last changes, in words, and the cards before each.
     past: list[tuple[str, tuple[Card, ...]]] = field(default_factory=list)
@@ -159,18 +159,18 @@ class Deck:
             self._replace(f"removed {photo.name} from {card.name}", card.without(pile, photo))
 
     def add_photos(self, members: Iterable[Member | str], pile: Pile | None = None) -> Verdicts:
-        """Check, shrink and keep photos, each on the card of its class, which is made where there is none.
+        """Check, shrink and add photos, each to the card of its class, which is created if missing.
 
         Args:
             members: as ``archives.sorted_out`` gives them; sentences are passed on as refusals.
             pile: where all of them go; None asks the folder each lay in.
         """
-        found, before = Verdicts(), self.cards
+        verdicts, before = Verdicts(), self.cards
         for member in members:
-            found += Verdicts(refused=(member,)) if isinstance(member, str) else self._add(member, pile)
+            verdicts += Verdicts(refused=(member,)) if isinstance(member, str) else self._add(member, pile)
         where = {card.name for card in self.cards if card not in before}
-        self._note(f"added {photos_counted(len(found.taken))} to {joined(sorted(where))}" if where else "", before)
-        return replace(found, left_out=tuple(dict.fromkeys(found.left_out)))
+        self._note(f"added {photos_counted(len(verdicts.taken))} to {joined(sorted(where))}" if where else "", before)
+        return replace(verdicts, left_out=tuple(dict.fromkeys(verdicts.left_out)))
 
     def clear_out(self, contents: Collection[str], what: str) -> None:
         """Remove photos, by content, from all cards, and cards that are left empty, as one change."""
@@ -191,7 +191,7 @@ class Deck:
         """Move a photo to a class, which is created if missing; return what was done, as a sentence.
 
         Args:
-            pile: None leaves it on the pile where it is; one that is on no card is learned from.
+            pile: None leaves it on its pile; a photo that is on no card becomes a training photo.
 
         Raises:
             CardProblem: it is there already, or there is no room; nothing has changed then.
@@ -216,13 +216,13 @@ class Deck:
         return f"{photo.name} is now a training photo of {card.name}. Train again to learn from it."
 
     def place_of(self, digest: str) -> tuple[Card, Pile] | None:
-        """Return where a photo is, by its content as cards keep it; None where it is on no card."""
-        return next(((card, pile) for card, pile, kept in self._all() if kept.sha256 == digest), None)
+        """Return card and pile of a photo, by its content hash on cards; None where it is on no card."""
+        return next(((card, pile) for card, pile, photo in self._all() if photo.sha256 == digest), None)
 
     def remove(self, digest: str) -> None:
         if (where := self.place_of(digest)) is not None:
             card, pile = where
-            self.take_away(card.id, pile, next(kept for kept in card.pile(pile) if kept.sha256 == digest))
+            self.take_away(card.id, pile, next(photo for photo in card.pile(pile) if photo.sha256 == digest))
 
     # Undoing ---------------------------------------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ class Deck:
         return self.past[-1][0] if self.past else None
 
     def undo(self) -> None:
-        """Take the last change back, if there is one: a second click may come after the last."""
+        """Undo the last change, if there is one: a second click may be late."""
         if self.past:
             _, self.cards = self.past.pop()
             self.changes += 1
@@ -273,10 +273,10 @@ class Deck:
         place, before = member.place, self.cards
         full = len(self.cards) >= MOST_CARDS or sum(1 for _ in self._all()) >= MOST_ALTOGETHER
         if full and self.find(place.class_name) is None:
-            return Verdicts(left_out=(place.class_name,))  # said once of the class, not of each of its photos
+            return Verdicts(left_out=(place.class_name,))  # reported once for the class, not for each photo
         pile = pile or ("tests" if place.test else "shots")
         try:
-            # Before it is decoded: of thousands that are dropped at once, nearly all find no place.
+            # Before it is decoded: of thousands that are dropped at once, nearly all have no place.
             if problem := self._no_place(place.name, self.find(place.class_name), pile):
                 raise CardProblem(problem)
             photo = small(member.source, SHOT_SIDE, name=place.name)
@@ -301,7 +301,7 @@ class Deck:
         return card
 
     def _accept(self, card: Card, pile: Pile, photo: Photo) -> str:
-        """Put a photo on a pile; return a warning where it looks like one that is there, else nothing.
+        """Put a photo on a pile; return a warning where it looks like another photo, else an empty text.
 
         Raises:
             CardProblem: it is there already, or there is no room.
@@ -313,7 +313,7 @@ class Deck:
         if problem := self._no_place(photo.name, card, pile) or self.fits(photo):
             raise CardProblem(problem)
         flag = self._lookalike(photo, card, pile)
-        photo = Photo(photo.image, free_name(photo.name, (kept.name for kept in card.pile(pile))), photo.sha256)
+        photo = Photo(photo.image, free_name(photo.name, (other.name for other in card.pile(pile))), photo.sha256)
         self._put(card.with_pile(pile, (*card.pile(pile), photo)))
         return flag
 
@@ -324,12 +324,12 @@ class Deck:
     def _lookalike(self, photo: Photo, card: Card, pile: Pile) -> str:
         """Return a warning about a near-duplicate where it does harm: in another class or pile."""
         mine = outline(photo)
-        for other, there, kept in self._all():
-            if kept.sha256 not in self._outlines:
-                self._outlines[kept.sha256] = outline(kept)
-            if (other.id, there) != (card.id, pile) and alike(self._outlines[kept.sha256], mine):
+        for other, there, twin in self._all():
+            if twin.sha256 not in self._outlines:
+                self._outlines[twin.sha256] = outline(twin)
+            if (other.id, there) != (card.id, pile) and alike(self._outlines[twin.sha256], mine):
                 return (
-                    f"{photo.name} looks like {kept.name} {among_photos(other.name, tests=there == 'tests')} and may "
+                    f"{photo.name} looks like {twin.name} {among_photos(other.name, tests=there == 'tests')} and may "
                     "be a copy of it. It was added. If they are the same picture, remove one of them."
                 )
         return ""

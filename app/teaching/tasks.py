@@ -1,6 +1,6 @@
-"""Teaching: a few photos a class become learned prompts, as tasks for the job manager. Knows no Streamlit.
+"""Teaching: learning prompts from a few photos of each class, as tasks for the job manager. Knows no Streamlit.
 
-And more photos for what was taught, which its head learns at once, where a training would take a while.
+Also adding photos to a taught model, which its head learns at once, without another training.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from app.teaching.training import Answer, Course, Kept, Point, Progress, Setting
 from app.text import joined
 from gallop import Photo, TrainConfig
 
-# What a step of one fold costs where several are trained at once, in steps of a training alone.
+# Cost of a step of one fold where several are trained at once, relative to a step of a single training.
 SIDE_BY_SIDE = 0.6
-# What a view of a photo costs to encode, in steps: on ``mini``, and only for how much of the bar it gets.
+# Cost of encoding a view of a photo, in steps: measured on ``mini``, and used only for the progress bar.
 VIEW = 0.15
 
 
 class Pace:
-    """One measure over encoding, training and calibration, and the time left by the rates that were measured.
+    """The progress over encoding, training and calibration, and the time left at the measured rate.
 
-    Calibration trains once more for each fold of the photos without it, all folds at once. What a step takes is not
-    known before two were made, so until then nothing is said of the time: photos are encoded at another rate.
+    Calibration trains once more for each fold of the photos without it, all folds at once. The duration of a step is
+    known only after two steps, and photos are encoded at another rate, so until then there is no estimate.
 
     Attributes:
-        share: how much of all is done; it never falls.
+        fraction: of the work that is done; it never decreases.
         left: seconds; None until they are known.
     """
 
@@ -48,7 +48,7 @@ class Pace:
             "training": float(config.epochs * per_epoch),
             "calibrating": config.epochs * without_fold * folds * SIDE_BY_SIDE,
         }
-        self.share = 0.0
+        self.fraction = 0.0
         self.left: float | None = None
         self._phase, self._rate = "", 0.0
         self._since = 0.0, 0.0
@@ -60,7 +60,7 @@ class Pace:
         order = list(self._sizes)
         before = sum(self._sizes[name] for name in order[: order.index(phase)])
         after = sum(self._sizes[name] for name in order[order.index(phase) + 1 :])
-        self.share = max(self.share, min((before + made) / sum(self._sizes.values()), 1.0))
+        self.fraction = max(self.fraction, min((before + made) / sum(self._sizes.values()), 1.0))
         if phase != self._phase:
             self._phase, self._since = phase, (now, made)
         elif phase != "encoding":
@@ -69,10 +69,10 @@ class Pace:
         self.left = (size - made + after) * self._rate if self._rate else None
 
 
-# Photos encoded or measured between two looks at the cancel button.
+# Photos encoded or classified between two checks for cancellation.
 _PHOTOS_AT_ONCE = 16
 MOST_SIGHTS = 60
-# The map that evolves is drawn again so often at most: it costs a pass of the image encoder.
+# Seconds between two updates of the watched map, each of which costs a pass of the image encoder.
 SIGHT_SECONDS = 0.7
 
 
@@ -89,7 +89,7 @@ def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
 def encoding_ahead(
     backbone: Backbone, cache: MemoryCache, pending: deque[Photo], settings: Settings
 ) -> Generator[int, None, None]:
-    """Encode photos as they come in, so that a training finds them done; yield how many are still to do.
+    """Encode photos as they come in, so that a training need not; yield how many are still to do.
 
     Args:
         pending: photos still to encode; more may be added while this runs.
@@ -107,11 +107,11 @@ class Teaching:
 
     Args:
         backbone: the shared, frozen one.
-        cache: of the visitor's own photos.
-        shots: photos to learn from by class name.
-        tests: photos to test with by class name; never learned from.
-        watch: whose map is followed.
-        keep: takes what was learned, at the end or where it was cancelled.
+        cache: of the features of the visitor's photos.
+        shots: training photos by class name.
+        tests: test photos by class name; never used for training.
+        watch: the photo whose map is updated.
+        save: takes the result, at the end or where it was cancelled.
     """
 
     def __init__(
@@ -122,11 +122,11 @@ class Teaching:
         tests: Mapping[str, Sequence[Photo]],
         settings: Settings,
         watch: Watch,
-        keep: Callable[[Taught], None] = lambda taught: None,
+        save: Callable[[Taught], None] = lambda taught: None,
     ) -> None:
         if problem := check_photos(shots):
             raise PlainError(problem)
-        self._keep = keep
+        self._save = save
         self.names = tuple(sorted(shots))  # as the photos are drawn, so as ``fit`` orders its classes
         self._backbone, self._cache, self._settings, self._watch = backbone, cache, settings, watch
         self._content = content(shots)
@@ -145,14 +145,14 @@ class Teaching:
         self._ready: Taught | None = None
 
     def run(self) -> Iterator[Progress]:
-        # Only a training that was started needs these; the page is drawn without torch.
+        # Imported only when a training starts, so that pages are drawn without torch.
         from gallop import GalLoPClassifier
 
-        # With as many prompts and the same scales as will be taught, so that like is compared with like.
+        # With the number of prompts and the scales of the training, so that both can be compared.
         sizes: dict[str, Any] = {"global_prompts": self._settings.global_prompts, "topk": self._settings.topk}
         sizes["method"] = looks_of(self._settings)
         self._before = GalLoPClassifier(backbone=self._backbone, cache=False, **sizes).zero_shot(self.names)
-        # Nothing of anybody's photos is written to disk.
+        # No features of visitors' photos are written to disk.
         settings = self._settings
         after = GalLoPClassifier(
             self._backbone,
@@ -164,7 +164,7 @@ class Teaching:
         for event in after.fit_steps(photos, labels):
             yield self._after_event(event, after)
             if self._complete and self._ready is None:
-                # Nobody waits for figures before the first step is seen, nor for calibration to try it.
+                # Measured after the training steps and before calibration, so that the model can be tried early.
                 yield from self._measure("before", self._before)
                 yield from self._measure("after", after)
                 self._ready = self._taught(_uncalibrated(after))
@@ -176,18 +176,18 @@ class Teaching:
         return 0 < self._of_steps == self._steps
 
     def result(self) -> Taught | None:
-        """Return what has been learned so far; None before the first step."""
+        """Return the result so far; None before the first step."""
         if self._before is None or self._after is None:
             return None
-        if not self._complete:  # cancelled while it learned
+        if not self._complete:  # cancelled during the training steps
             self._best.restore(self._after)
         for when, classifier in (("before", self._before), ("after", self._after)):
-            if when == "after" or when not in self._answers:  # the last also where it was cut short
+            if when == "after" or when not in self._answers:  # the last one also where it was cut short
                 for _ in self._measure(when, classifier):
                     pass
         self._look(self._after, self._steps, always=True)
         taught = self._taught(self._after)
-        self._keep(taught)
+        self._save(taught)
         return taught
 
     def _taught(self, after: GalLoPClassifier) -> Taught:
@@ -210,11 +210,11 @@ class Teaching:
         )
 
     def _after_event(self, event: Any, after: GalLoPClassifier) -> Progress:
-        if not event.metrics:  # the model's prompts learn nothing in it
+        if not event.metrics:  # an event without a training step
             phase = "encoding" if event.stage.startswith("encoding") else "calibrating"
             return self._progress(phase, event.done, event.total)
         if self._before is not None and not self._history:
-            self._look(self._before, 0)  # it has its own prompts: those of the first step are in ``after``
+            self._look(self._before, 0)  # its prompts are the initial ones: ``after`` has made the first step
         self._after, self._steps, self._of_steps = after, event.step, event.steps
         self._history.append(Point(event.step, event.loss, event.accuracy))
         self._kept = Kept(
@@ -238,18 +238,18 @@ class Teaching:
             self._pace.left,
             self._kept,
             tuple(self._sights),
-            self._pace.share,
+            self._pace.fraction,
             self._of_steps,
             self._ready,
         )
 
     def _look(self, classifier: GalLoPClassifier, step: int, *, always: bool = False) -> None:
-        """See the watched photo with the prompts as they are now, unless that was just done."""
+        """Explain the watched photo with the current prompts, unless that was just done."""
         photo, now = self._watch.photo, time.monotonic()
         changed = not self._sights or photo is None or self._sights[-1].explanation.image is not photo.image
         if photo is None or not (always or changed or now - self._sight_time > SIGHT_SECONDS):
             return
-        # A copy, since a classifier keeps the text features of the prompts it was last asked with.
+        # A copy, since a classifier caches the text features of its last prompts.
         sight = Sight(step, copy.copy(classifier).explain(photo))
         self._sights = [sight] if changed else [*self._sights, sight]
         if len(self._sights) > MOST_SIGHTS:  # thinned out, but for the first and the last
@@ -258,12 +258,12 @@ class Teaching:
 
     def _measure(self, when: str, classifier: GalLoPClassifier) -> Iterator[Progress]:
         total = len(self._shots) + len(self._tests)
-        found: dict[str, Answer] = {}
+        answers: dict[str, Answer] = {}
         for pairs in (self._shots, self._tests):
             for part in answers_by_photo(classifier, self._cache, pairs, seen=pairs is self._shots):
-                found |= part
-                yield self._progress("measuring", len(found), total)
-        self._answers[when] = found
+                answers |= part
+                yield self._progress("measuring", len(answers), total)
+        self._answers[when] = answers
 
 
 def _uncalibrated(after: GalLoPClassifier) -> GalLoPClassifier:
@@ -276,7 +276,7 @@ def _uncalibrated(after: GalLoPClassifier) -> GalLoPClassifier:
 
 
 def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, course: Course) -> Taught:
-    """Return a model that was trained before, as what a training leaves: without photos and maps."""
+    """Return a model that was trained before as the result of a training, without photos and maps."""
     from gallop import GalLoPClassifier
 
     before = GalLoPClassifier(backbone=backbone, cache=False, method=looks_of(after.model_.config))
@@ -285,7 +285,7 @@ def opened(after: GalLoPClassifier, backbone: Backbone, settings: Settings, cour
 
 
 def content(shots: Mapping[str, Sequence[Photo]]) -> frozenset[tuple[str, str]]:
-    """Return classes and their photos, to compare with another time."""
+    """Return (class name, content hash) of all photos, to compare with a later state."""
     return frozenset((name, photo.sha256) for name, photos in shots.items() for photo in photos)
 
 
@@ -307,10 +307,10 @@ def answers_by_photo(
     for features in encode_centres(
         classifier.model_.backbone, [photo for photo, _ in pairs], cache, sight=classifier.model_.sight
     ):
-        found = classifier.predict_all(features)
-        # The rest comes last: it is longer, and zip would lose one of it with every batch.
-        said = zip(found.labels.tolist(), found.probabilities.max(axis=1).tolist(), rest, strict=False)
-        yield {photo.sha256: Answer(name, label, share, seen) for label, share, (photo, name) in said}
+        predictions = classifier.predict_all(features)
+        # ``rest`` comes last: it is longer, and zip would drop one item of it with every batch.
+        answers = zip(predictions.labels.tolist(), predictions.probabilities.max(axis=1).tolist(), rest, strict=False)
+        yield {photo.sha256: Answer(name, label, probability, seen) for label, probability, (photo, name) in answers}
 
 
 def answers_to(
@@ -322,7 +322,7 @@ def answers_to(
 def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> list[tuple[Photo, str]]:
     """Return all photos with their class, or so many of each class, drawn and ordered as the library does.
 
-    So the same photos and settings give the same prompts in whatever order they came, and from the command line.
+    So the same photos and settings give the same prompts in any order of the photos, and on the command line.
     """
     from gallop.data import LabelledPhotos, draw_shots
 
@@ -344,7 +344,7 @@ def drawn_shots(shots: Mapping[str, Sequence[Photo]], settings: Settings) -> lis
 
 
 class _Best:
-    """The prompts of the epoch with the lowest mean loss so far: what a cancelled training keeps."""
+    """The prompts of the epoch with the lowest mean loss so far: the result of a cancelled training."""
 
     def __init__(self) -> None:
         self.epoch: int | None = None
@@ -362,7 +362,7 @@ class _Best:
             self._prompts = copy.deepcopy(classifier.model_.prompts.state_dict())
 
     def restore(self, classifier: GalLoPClassifier) -> None:
-        if self._prompts is not None:  # else no epoch was finished, and the last step's are all there is
+        if self._prompts is not None:  # else no epoch was finished, and the prompts of the last step stay
             classifier.model_.prompts.load_state_dict(self._prompts)
 
 
@@ -372,7 +372,8 @@ Pairs = Sequence[tuple[Photo, str]]
 def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tuple[Photo, str]]:
     """Return the photos on the cards, with their class, that a head can learn without a training.
 
-    None where there is no head, where its earlier shots are missed, or where more has changed than that photos came.
+    None where there is no head, where its earlier shots are missing, or where the cards have other changes than new
+    photos.
     """
     branches = taught.after.model_.branches
     missed = any(branch.how.keeps_form and branch.shots is None for branch in branches)
@@ -387,11 +388,11 @@ def new_photos(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> list[tup
 def learned_more(
     taught: Taught, fresh: Pairs, tests: Mapping[str, Sequence[Photo]], cache: MemoryCache | None
 ) -> Taught:
-    """Return it with these photos learned by its head; prompts, limit and curves are those of the training.
+    """Return it with these photos learned by its head; prompts, limit and curves are unchanged.
 
     Args:
-        tests: photos to test with by class name.
-        cache: of the visitor's own photos.
+        tests: test photos by class name.
+        cache: of the features of the visitor's photos.
     """
     missed = any(branch.shots is None for branch in taught.after.model_.branches) and are_all(taught, taught.learned)
     after = recalled(taught, taught.learned, cache) if missed else _with_cache(taught.after, cache)
@@ -414,9 +415,9 @@ def learned_more(
 
 
 def learned_on_cards(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> tuple[tuple[Photo, str], ...]:
-    """Return the photos on the cards that it learned from, each with its class, in the order of its training.
+    """Return the photos on the cards that it was trained on, each with its class, in the order of its training.
 
-    None where one of them is not there, or where nobody knows which they were.
+    None where one of them is missing, or where they are not known.
     """
     there = {name: [photo for photo in some if (name, photo.sha256) in taught.content] for name, some in shots.items()}
     there = {name: some for name, some in there.items() if some}
@@ -424,32 +425,32 @@ def learned_on_cards(taught: Taught, shots: Mapping[str, Sequence[Photo]]) -> tu
 
 
 def are_all(taught: Taught, learned: Pairs) -> bool:
-    """Return whether so many photos are all that its head was trained on."""
+    """Return whether the number of these photos is the number that its head was trained on."""
     branches = taught.after.model_.branches
     return bool(branches) and all(len(learned) == int(branch.sums.counts.sum()) for branch in branches)
 
 
 def recalled(taught: Taught, learned: Pairs, cache: MemoryCache | None) -> GalLoPClassifier:
-    """Return what was taught with the shots of its head, of which an opened model knows sums alone.
+    """Return the taught classifier with the shots of its head, of which an opened model has only sums.
 
-    Raises DataError where its head has learned from others.
+    Raises DataError where its head was trained on other photos.
     """
     after = _with_cache(taught.after, cache)
     return after.recall_shots([photo for photo, _ in learned], [name for _, name in learned])
 
 
 def _with_cache(after: GalLoPClassifier, cache: MemoryCache | None) -> GalLoPClassifier:
-    """Return a copy that keeps features in the visitor's cache, so that none are written to disk."""
+    """Return a copy that stores features in the visitor's cache, so that none are written to disk."""
     copied = copy.copy(after)
     copied.cache = False if cache is None else cache
     return copied
 
 
 def in_series(trainings: Sequence[Callable[[], Teaching]]) -> Generator[Counted, None, None]:
-    """Make several trainings one after another. One that is cancelled half way is left out: it would spoil the mean."""
+    """Run several trainings one after another. A cancelled one is left out: it would distort the mean."""
     for number, make in enumerate(trainings, 1):
         teaching = make()
         for progress in teaching.run():
-            share = (number - 1 + progress.share) / len(trainings)
-            yield Counted(share, f"Training {number} of {len(trainings)}: {progress.sentence}")
-        teaching.result()  # which keeps it
+            fraction = (number - 1 + progress.fraction) / len(trainings)
+            yield Counted(fraction, f"Training {number} of {len(trainings)}: {progress.sentence}")
+        teaching.result()  # this saves it as a run

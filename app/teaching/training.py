@@ -1,4 +1,4 @@
-"""How to teach a backbone: every setting with its limits; what a training reports while it runs, and what it leaves.
+"""How to teach a backbone: every setting with its limits; the progress of a training, and its result.
 
 Knows no Streamlit and no torch.
 """
@@ -23,21 +23,21 @@ QUICK, PAPER, CUSTOM = "Quick", "As in the paper", "Custom"
 WAYS = (QUICK, PAPER, CUSTOM)
 # Of a quick training with the paper's other settings: as many rounds as the paper takes for ImageNet, in few views.
 _ROUNDS, _VIEWS = 50, 4
-# Of the paper's ViT-B/16, which its scales were chosen on.
+# Regions of the paper's ViT-B/16, for which its scales were chosen.
 PAPERS_REGIONS = 14 * 14
 ALL_SHOTS = 0
-# No setting of its own: there are as many as there are scales k.
+# Not a separate setting: there are as many as there are scales k.
 LOCAL_PROMPTS = Setting("local prompts", "Each is matched with regions at its own scale.", symbol="N", form=(0, 8, 1))
-# What no way to teach fixes.
+# Settings that no way to teach determines.
 FREE = ("dropout", "shots", "seed")
 
 
 @dataclass(frozen=True)
 class Settings(TrainConfig, MethodConfig):
-    """What a training depends on, beside the photos: every setting of the method and of its training, and the shots.
+    """What a training depends on besides the photos: all settings of the method and of its training, and the shots.
 
     Attributes:
-        shots: photos of each class that are learned from, drawn by the seed; 0 takes all.
+        shots: training photos of each class, drawn by the seed; 0 takes all.
     """
 
     shots: int = setting(
@@ -72,21 +72,22 @@ def _values(config: MethodConfig | TrainConfig, kind: type[MethodConfig | TrainC
     return {name: getattr(config, name) for name in settings_of(kind)}
 
 
-def usual_way(own: str) -> str:
-    """Return how a backbone is taught unless another way is chosen: by its own settings, or else by the paper's."""
-    return QUICK if own == "default" else PAPER
+def usual_way(backbone_preset: str) -> str:
+    """Return the default way to teach a backbone: with its preset, or else with the paper's settings."""
+    return QUICK if backbone_preset == "default" else PAPER
 
 
-def preset(way: str, own: str = "default", regions: int = PAPERS_REGIONS) -> Settings:
+def preset(way: str, backbone_preset: str = "default", regions: int = PAPERS_REGIONS) -> Settings:
     """Return the settings of a way to teach; ``CUSTOM`` starts with those of ``QUICK``.
 
-    What was measured on one backbone is never another's: its quick training is a short one with the paper's settings.
+    Settings that were measured on one backbone are never used for another: there a quick training is a short one with
+    the paper's settings.
 
     Args:
-        own: the settings that go with the backbone.
-        regions: R of the backbone; a quick training looks at the same shares of a photo whatever its grid.
+        backbone_preset: the name of the backbone's preset.
+        regions: R of the backbone; the scales of a quick training are the same fractions of R whatever the grid.
     """
-    if way != PAPER and own == "default":
+    if way != PAPER and backbone_preset == "default":
         method = method_preset("default")
         return Settings.of(replace(method, topk=_scaled(method.topk, regions)), train_preset("default"))
     method, training = method_preset("paper"), train_preset("paper")
@@ -97,10 +98,10 @@ def preset(way: str, own: str = "default", regions: int = PAPERS_REGIONS) -> Set
     )
 
 
-def way_of(settings: Settings, own: str, regions: int) -> str:
-    """Return the way to teach that settings belong to; k and what no way fixes may be anything."""
+def way_of(settings: Settings, backbone_preset: str, regions: int) -> str:
+    """Return the way to teach that settings belong to; k and the settings in ``FREE`` may have any value."""
     for way in (QUICK, PAPER):
-        usual = preset(way, own, regions)
+        usual = preset(way, backbone_preset, regions)
         free = {key: getattr(settings, key) for key in (*FREE, "topk")}
         if settings.local_prompts == usual.local_prompts and replace(usual, **free) == settings:
             return way
@@ -121,8 +122,7 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
             "" if known.preset == "default" else " Nothing was measured on this backbone, so these are the defaults."
         )
         return (
-            "The paper's own settings: 200 rounds, each with a new view of every photo. Takes many times as long."
-            + usual
+            "The paper's settings: 200 rounds, each with a new view of every photo. Takes many times as long." + usual
         )
     if known.preset == "default":
         return (
@@ -137,17 +137,17 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
 
 
 def scales_for(regions: int, count: int) -> tuple[int, ...]:
-    """Return the paper's k = 5, 10, 15, ... as the same shares of another number of regions."""
+    """Return the paper's k = 5, 10, 15, ... as the same fractions of another number of regions."""
     return _scaled(default_topk(count), regions)
 
 
 def _scaled(topk: Sequence[int], regions: int) -> tuple[int, ...]:
-    """Return scales of the paper's regions as the same shares of so many, still increasing where they were."""
-    found: list[int] = []
+    """Return the paper's scales as the same fractions of ``regions``, still increasing where they were."""
+    scaled: list[int] = []
     for n, k in enumerate(topk):
-        least = found[-1] + 1 if n and k > topk[n - 1] else 1
-        found.append(min(max(round(k * regions / PAPERS_REGIONS), least), regions))
-    return tuple(found)
+        least = scaled[-1] + 1 if n and k > topk[n - 1] else 1
+        scaled.append(min(max(round(k * regions / PAPERS_REGIONS), least), regions))
+    return tuple(scaled)
 
 
 def with_prompts(topk: Sequence[int], count: int, regions: int = PAPERS_REGIONS) -> tuple[int, ...]:
@@ -165,7 +165,7 @@ def changed(then: Settings, now: Settings) -> list[str]:
 
 @dataclass(frozen=True)
 class Point:
-    """One training step: loss, and the share of its batch that was right."""
+    """One training step: the loss, and the accuracy on its batch."""
 
     step: int
     loss: float
@@ -184,7 +184,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Sight:
-    """The watched photo as the prompts saw it after a step; step 0 is before anything was learned."""
+    """The watched photo explained with the prompts after a step; step 0 is before anything was learned."""
 
     step: int
     explanation: Explanation
@@ -199,10 +199,11 @@ class Watch:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training stands. ``history`` grows with it, so read a copy.
+    """The progress of a training. ``history`` grows while it runs, so read a copy.
 
     Attributes:
-        ready: what was taught, once its prompts are final; what calibration adds is not in it.
+        fraction: of the work that is done.
+        ready: the taught model, once its prompts are final; without calibration.
     """
 
     phase: str
@@ -212,7 +213,7 @@ class Progress:
     seconds_left: float | None = None
     kept: Kept | None = None
     sights: tuple[Sight, ...] = ()
-    share: float = 0.0
+    fraction: float = 0.0
     of_steps: int = 0
     ready: Taught | None = None
 
@@ -239,11 +240,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a classifier said to one photo whose class is known.
+    """A classifier's answer to one photo whose class is known.
 
     Attributes:
         probability: of ``label``.
-        seen: whether it learned from this photo.
+        seen: whether it was trained on this photo.
     """
 
     truth: str
@@ -258,16 +259,14 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """How a training went, beside the prompts it left. Of a model that came as a file nothing is known but answers.
+    """How a training went, without its prompts. For a model from a file only answers are known.
 
     Attributes:
-        shots: how many photos were learned from.
-        content: (class name, content hash) of what was learned from and might have been: to tell whether the cards
-            changed.
-        best_epoch: of a cancelled training the epoch, from 1, whose prompts are kept; None where those of the last
-            step are.
-        answers_before: of zero-shot, by content hash: to the photos it learned from and to the test photos.
-        answers: of what was learned, to the same photos.
+        shots: the number of training photos.
+        content: (class name, content hash) of all photos that it could be trained on: to detect changes of the cards.
+        best_epoch: the epoch, from 1, whose prompts a cancelled training uses; None for those of the last step.
+        answers_before: of zero-shot, by content hash: to the training photos and to the test photos.
+        answers: of the trained model, to the same photos.
     """
 
     shots: int = 0
@@ -284,26 +283,26 @@ class Course:
         return self.steps < self.of_steps
 
     def course(self) -> dict[str, Any]:
-        """Return these fields by name, for another that has them."""
+        """Return these fields by name, for another class that has them."""
         return {each.name: getattr(self, each.name) for each in fields(Course)}
 
 
 @dataclass(frozen=True)
 class Taught(Course):
-    """What a training left: the classifier before and after, and how it went."""
+    """The result of a training: the classifier before and after, and how it went."""
 
     before: GalLoPClassifier
     after: GalLoPClassifier
     settings: Settings
     kept: Kept | None = None
-    # Of the watched photo, from before the first step to the prompts that are in use.
+    # Of the watched photo, from before the first step to the final prompts.
     sights: tuple[Sight, ...] = ()
-    # Each photo that was learned from and its class, in the order of the training; none where a model was opened.
+    # Each training photo and its class, in the order of the training; empty for a model that was opened.
     learned: tuple[tuple[Photo, str], ...] = ()
 
     @property
     def backbone_name(self) -> str:
-        """What the backbone that it was taught on, and answers with, is called here."""
+        """The app's name for the backbone that it was trained on and answers with."""
         backbone = self.after.model_.backbone
         return called(backbone.name, backbone.region_kind)
 
@@ -313,7 +312,7 @@ class Taught(Course):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes, in the order in which both classifiers give their figures."""
+        """The classes, in the order of both classifiers."""
         return tuple(self.after.model_.class_names)
 
     @property
@@ -328,15 +327,15 @@ class Taught(Course):
         digests = [digest for digest, answer in self.answers.items() if answer.seen == seen]
         before = [self.answers_before[digest].right for digest in digests if digest in self.answers_before]
         after = [self.answers[digest].right for digest in digests]
-        return Score(_share(before), _share(after), len(digests))
+        return Score(_accuracy(before), _accuracy(after), len(digests))
 
 
-def _share(right: Sequence[bool]) -> float | None:
+def _accuracy(right: Sequence[bool]) -> float | None:
     return sum(right) / len(right) if right else None
 
 
 def time_in_words(seconds: float) -> str:
-    """Return a time in words, no more exact than it is known.
+    """Return a time in words, rounded because it is an estimate.
 
     >>> time_in_words(8.2), time_in_words(95), time_in_words(400)
     ('about 8 s', 'about 2 min', 'about 7 min')
@@ -351,8 +350,8 @@ def training_outcome(snapshot: Snapshot) -> tuple[str, str]:
     if taught is None:
         return "info", "The training was cancelled before its first step, so nothing was learned."
     if taught.stopped_early:
-        kept = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
-        return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {kept} in use."
+        used = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
+        return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {used} in use."
     if snapshot.state is State.CANCELLED:
         return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
     return (

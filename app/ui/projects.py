@@ -84,7 +84,7 @@ def _take(session: Session) -> None:
 
 def _remove(session: Session) -> None:
     if session.explore.names == "\n".join(sample_run().class_names):
-        session.explore = replace(session.explore, names=None, own_names=None)
+        session.explore = replace(session.explore, names=None, typed_names=None)
     with session.telling(Where.CARDS):
         if (gone := take_out(session)) is not None:
             session.compare = replace(session.compare, deleted=(gone.id, gone.name))

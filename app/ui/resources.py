@@ -18,7 +18,7 @@ from app.options import options
 from app.photos.shelf import UnreadFiles
 from app.runs.store import Ledger, RunStore, data_folder, owner_of
 from app.ui.streamlit_insides import close_page, connected, drop_file, this_page
-from app.visitor.registry import Visitors, kept_seconds
+from app.visitor.registry import Visitors, session_seconds
 from app.visitor.session import Session
 from gallop.runtime.process import prepare
 
@@ -72,7 +72,7 @@ class Shared:
     downloads: JobManager = field(default_factory=download_manager)
     runs: RunStore = field(default_factory=lambda: RunStore(data_folder()))
     visitors: Visitors = field(
-        default_factory=lambda: Visitors(connected, keep=kept_seconds(_address()), closed=forget_page)
+        default_factory=lambda: Visitors(connected, keep=session_seconds(_address()), closed=forget_page)
     )
     unread: UnreadFiles = field(default_factory=UnreadFiles)
     # That of the server; None in tests without one.

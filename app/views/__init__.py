@@ -1,1 +1,1 @@
-"""What the pages show, worked out from a session: no Streamlit, no torch at import."""
+"""What the pages show, computed from a session: no Streamlit, no torch at import."""

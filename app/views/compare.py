@@ -1,4 +1,4 @@
-"""What the page Compare asks for: zero-shot on the cards, a run's classifier, further seeds, a run opened again.
+"""What the page Compare needs: zero-shot on the cards, a run's classifier, further seeds, a run opened again.
 
 Knows no Streamlit, and loads torch only when something is computed.
 """
@@ -22,14 +22,14 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.wording import listed
 
-# None, one between, and the paper's.
+# No dropout, a middle value, and the paper's.
 DROPOUTS = (0.0, 0.5, 0.75)
 
 
 def photos(session: Session) -> dict[str, Photo]:
-    """Return the visitor's own photos by content hash: those to look at, then those on the cards."""
+    """Return the visitor's photos by content hash: the uploaded ones, then those on the cards."""
     of_cards = [photo for card in session.photos.deck.cards for photo in (*card.tests, *card.shots)]
-    return {photo.sha256: photo for photo in (*session.photos.own.values(), *of_cards)}
+    return {photo.sha256: photo for photo in (*session.photos.uploaded.values(), *of_cards)}
 
 
 def photo_names(session: Session) -> dict[str, str]:
@@ -65,13 +65,13 @@ def _untaught(
     from gallop import GalLoPClassifier
 
     classifier = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(names)
-    found: dict[str, Answer] = {}
+    answers: dict[str, Answer] = {}
     for seen, some in pairs.items():
-        found |= answers_to(classifier, session.photos.features(), some, seen=seen)
+        answers |= answers_to(classifier, session.photos.features(), some, seen=seen)
     of_cards = frozenset((name, photo.sha256) for photo, name in pairs[True])
-    # Nothing is learned here, but what a run would learn from is marked as seen: it is no test for the two of them.
+    # Nothing is learned here, but training photos of a run are marked as seen, so that they are no test for either.
     whose = called(backbone.name, backbone.region_kind), backbone.fingerprint
-    return Run(ZERO_SHOT, "Zero-shot", 0.0, names, None, *whose, content=of_cards, answers=found)
+    return Run(ZERO_SHOT, "Zero-shot", 0.0, names, None, *whose, content=of_cards, answers=answers)
 
 
 def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
@@ -87,16 +87,16 @@ def coop_settings(settings: Settings) -> Settings:
 
 
 def backbone_of_run(room: BackboneRoom, run: Run) -> str:
-    """Return the name of a run's backbone here, which may have changed since.
+    """Return the current name of a run's backbone, which may have changed since.
 
     Raises:
-        BackboneProblem: it is not here, or one of its name has other weights.
+        BackboneProblem: it is missing, or the backbone of that name has other weights.
     """
     name = (room.named_by(run.fingerprint) if run.fingerprint else "") or run.backbone_name
     if room.listing.seek(name) is None:
         raise BackboneProblem(
             f"{run.name} was trained on the backbone {listed([run.backbone_name])}, which is not available on this "
-            "machine. The run is kept. To open it, name that backbone in --backbones when starting the app. It can "
+            "machine. The run stays saved. To open it, name that backbone in --backbones when starting the app. It can "
             "still be exported as a zip."
         )
     return name
@@ -106,12 +106,12 @@ def series(session: Session, room: BackboneRoom, backbone_name: str, settings: S
     """Return a task that trains the current cards on a backbone, once with each of these settings."""
     ledger, photos = session.training.ledger, session.photos
     assert ledger is not None
-    keep, cards = ledger.keep, (photos.shots(), photos.tests())
+    save, cards = ledger.save, (photos.shots(), photos.tests())
 
     def make(backbone: Backbone) -> Steps[None]:
         features = photos.features()
         return Steps(
-            in_series([partial(Teaching, backbone, features, *cards, each, Watch(), keep) for each in settings])
+            in_series([partial(Teaching, backbone, features, *cards, each, Watch(), save) for each in settings])
         )
 
     return OnBackbone(room, backbone_name, make)
@@ -124,29 +124,29 @@ def dropout_runs(pinned: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
     several = [run for run in pinned if run.settings is not None and run.settings.global_prompts > 1]
     if not several:
         return []
-    found = siblings(several[0], runs, but="dropout")
-    # A cancelled one is nobody's sibling, nor is one that was trained again since; and both sides may be pinned to it.
-    return list({run.id: run for run in [*found, *several]}.values())
+    alike = siblings(several[0], runs, but="dropout")
+    # A cancelled run and one that was trained again later are no siblings; and both pins may be the same run.
+    return list({run.id: run for run in [*alike, *several]}.values())
 
 
 def dropouts_left(run: Run, runs: Sequence[Run]) -> list[Settings]:
     """Return the settings of ``run`` with each of ``DROPOUTS`` that keeps a number of prompts not there yet."""
     assert run.settings is not None
     there = {other.settings.kept_prompts for other in siblings(run, runs, but="dropout") if other.settings}
-    found: dict[int, Settings] = {}
+    by_count: dict[int, Settings] = {}
     for dropout in DROPOUTS:
         settings = replace(run.settings, dropout=dropout)
         if settings.kept_prompts not in there:
-            found.setdefault(settings.kept_prompts, settings)
-    return list(found.values())
+            by_count.setdefault(settings.kept_prompts, settings)
+    return list(by_count.values())
 
 
 @dataclass(frozen=True)
 class GlobalPrompts:
-    """A run's global prompts: cosines (M, M) of what two say of the same class, and what they do on test photos.
+    """A run's global prompts: cosines (M, M) of their text features for the same class, and results on test photos.
 
     Attributes:
-        ensembling: None where none of the photos is here.
+        ensembling: None without test photos.
     """
 
     says: NDArray[np.float32]
@@ -162,7 +162,7 @@ def both_tested(runs: Sequence[Run], photos: Mapping[str, Photo]) -> list[tuple[
 def global_prompts_of(
     session: Session, backbone: Backbone, run: Run, pairs: Sequence[tuple[Photo, str]]
 ) -> GlobalPrompts:
-    """Return it, worked out once. Raises as ``classifier_of_run``."""
+    """Return it, computed once. Raises as ``classifier_of_run``."""
     return session.answers.once(
         ("global prompts", run.id, run.backbone_name, tuple((photo.sha256, name) for photo, name in pairs)),
         lambda: _global_prompts(session, backbone, run, pairs),
@@ -175,12 +175,12 @@ def _global_prompts(
     from gallop.evaluation import diversity
 
     classifier = classifier_of_run(session, backbone, run)
-    said, names = classifier.model_.cached_text_features(), classifier.classes_.tolist()
+    texts, names = classifier.model_.cached_text_features(), classifier.classes_.tolist()
     if not pairs:
-        return GlobalPrompts(diversity.text_cosines(said.global_), None)
-    found = session.answers.asked_of(classifier, [photo for photo, _ in pairs])
+        return GlobalPrompts(diversity.text_cosines(texts.global_), None)
+    similarities = session.answers.asked_of(classifier, [photo for photo, _ in pairs])
     truth = [names.index(name) for _, name in pairs]
-    return GlobalPrompts(diversity.text_cosines(said.global_), diversity.ensembling(found.image_cosines, truth))
+    return GlobalPrompts(diversity.text_cosines(texts.global_), diversity.ensembling(similarities.image_cosines, truth))
 
 
 def cannot_repeat(session: Session, run: Run) -> str:
@@ -216,8 +216,8 @@ def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassif
 def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:
     """Return a photo explained by a run. Raises as ``classifier_of_run``."""
     classifier, which = classifier_of_run(session, backbone, run), (run.id, run.backbone_name, run.class_names)
-    found: Explanation = session.answers.once(("explained", *which, photo.sha256), lambda: classifier.explain(photo))
-    return found if run.settings is None else replace(found, doubt=session.answers.doubt(classifier, run, which))
+    why: Explanation = session.answers.once(("explained", *which, photo.sha256), lambda: classifier.explain(photo))
+    return why if run.settings is None else replace(why, doubt=session.answers.doubt(classifier, run, which))
 
 
 def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:

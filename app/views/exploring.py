@@ -1,6 +1,6 @@
-"""What the page Explore shows: the photo, the names that it is asked about, and the answers known to all photos.
+"""What the page Explore shows: the photo, the class names, and the answers to all photos that are known.
 
-Knows no Streamlit, and loads torch only when a photo is looked at.
+Knows no Streamlit, and loads torch only when a photo is explained.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gallop.maps.explainer.state import ExplainerState
 from gallop.names.class_names import clean_name
 
 MOST_SUGGESTED = 6
-# What a photo might be, where nobody has said anything yet: the backbone picks the likeliest of these.
+# Suggested class names where none were given: the backbone picks the likeliest of these.
 EVERYDAY = parse_names(
     "cat, dog, bird, horse, cow, sheep, rabbit, fish, butterfly, insect, flower, tree, forest, mountain, beach, lake, "
     "snow, sky, city, street, house, bridge, boat, car, train, airplane, bicycle, motorcycle, person, baby, crowd, "
@@ -34,67 +34,67 @@ EVERYDAY = parse_names(
 
 @dataclass(frozen=True)
 class PhotoTile:
-    """A photo to choose.
+    """A photo in the strip of photos.
 
     Attributes:
         key: content hash.
         url: a small picture, in a data URL.
         verdict: the answer to it, where that is known.
-        own: the visitor's, so that it can be taken away.
-        about: whose it is.
+        removable: whether it can be removed: it is the visitor's.
+        about: where it comes from.
     """
 
     key: str
     name: str
     url: str
     verdict: str = ""
-    own: bool = False
+    removable: bool = False
     about: str = ""
 
 
 def photo_on_explore(session: Session) -> Photo | None:
-    """Return the photo that is looked at; before there is any, a sample. None where there are no samples either."""
+    """Return the photo that is shown; a sample where the visitor has none. None where there are no samples either."""
     return session.photos.shown(session.explore.photo) or next(
         (answer.photo for answer in sample_answers().values()), None
     )
 
 
 def look_at(session: Session, photo: str) -> None:
-    """Let a photo be shown, by content hash: one that is here, or a sample, which is put on the shelf. No other does
-    anything.
+    """Show a photo, by content hash: one of the visitor's, or a sample, which is added to the shelf. Any other hash is
+    ignored.
 
-    Where there is no room for a sample, the verdict on what was uploaded says so.
+    Where there is no room for a sample, the verdict on the upload reports it.
     """
     shelf, answer = session.photos.shelf, sample_answers().get(photo)
     if photo not in shelf.photos and answer is not None:
         session.photos.verdicts["photos"] = verdicts = shelf.add([answer.photo])
         if verdicts.taken:
             del session.photos.verdicts["photos"]
-    found = session.photos.shown(photo)
-    if found is not None and found.sha256 == photo:
+    shown = session.photos.shown(photo)
+    if shown is not None and shown.sha256 == photo:
         session.explore = session.explore.looking_at(photo)
 
 
 def merged_names(typed: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Return class names as they can be used, and a sentence for each that cannot be or was there already."""
+    """Return valid class names, and a sentence for each name that is invalid or given twice."""
     names: dict[str, str] = {}
-    said = []
+    problems = []
     for piece in (piece for line in typed for part in line.split("\n") for piece in part.split(",")):
         if not piece.strip():
             continue
         try:
             name = clean_name(piece)
         except ClassNameError as error:
-            said.append(str(error))
+            problems.append(str(error))
             continue
         if name.casefold() in names:
-            said.append(f"{text.shorten(name)} is already on the list.")
+            problems.append(f"{text.shorten(name)} is already on the list.")
         names.setdefault(name.casefold(), name)
-    return tuple(names.values()), list(dict.fromkeys(said))
+    return tuple(names.values()), list(dict.fromkeys(problems))
 
 
 def answer_at_hand(session: Session, photo: Photo, question: Question) -> SampleAnswer | None:
-    """Return what was worked out beforehand, if that is what is asked: a sample, its own names, the usual backbone."""
+    """Return the precomputed answer if it fits the question: a sample, its names, the default backbone."""
     answer = sample_answers().get(photo.sha256)
     if answer is None or session.training.backbone_name != DEFAULT_BACKBONE:
         return None
@@ -102,19 +102,19 @@ def answer_at_hand(session: Session, photo: Photo, question: Question) -> Sample
 
 
 def opens_on_sample(session: Session) -> bool:
-    """Return whether Explore shows a visitor what it shows everybody at first: the first sample, with nothing moved."""
+    """Return whether Explore is in its initial state: the first sample, with no control changed."""
     answer, photo = next(iter(sample_answers().values()), None), photo_on_explore(session)
     if answer is None or photo is None or photo.sha256 != answer.sha256:
         return False
-    said = session.lost or session.notices or session.asked or session.photos.verdicts or session.photos.deck.cards
+    notes = session.lost or session.notices or session.asked or session.photos.verdicts or session.photos.deck.cards
     under_way = session.page_jobs.running or session.downloads.running
-    if said or under_way or session.training.taught is not None:
+    if notes or under_way or session.training.taught is not None:
         return False
     try:
         question = session.explore.question(session.training)
     except GallopError:
         return False
-    untouched = session.explore.stands(photo.sha256, answer.grid).of(answer) == ExplainerState().of(answer)
+    untouched = session.explore.explainer_state(photo.sha256, answer.grid).of(answer) == ExplainerState().of(answer)
     return untouched and answer_at_hand(session, photo, question) is answer
 
 
@@ -122,34 +122,34 @@ def tiles(session: Session, shown: Photo | None, question: Question | None) -> l
     """Return the visitor's photos, the newest first, and the samples, each with its answer.
 
     Args:
-        question: what is asked of the photo shown; None while that cannot be asked.
+        question: the question about the photo shown; None while it is invalid.
     """
-    samples, own = sample_answers(), [*reversed(session.photos.own.values())]
-    on_card = None if own else session.photos.shown(None)
+    samples, uploaded = sample_answers(), [*reversed(session.photos.uploaded.values())]
+    on_card = None if uploaded else session.photos.shown(None)
     asked = question
-    if shown is not None and shown.sha256 in samples and question is not None:  # which has names of its own
-        asked = _question_of_own(session, own[0] if own else on_card)
-    found = [
+    if shown is not None and shown.sha256 in samples and question is not None:  # it has other names
+        asked = _question_for_uploaded(session, uploaded[0] if uploaded else on_card)
+    photo_tiles = [
         PhotoTile(photo.sha256, photo.name, _url(session, photo), _verdict(session, photo, asked), True)
-        for photo in own
+        for photo in uploaded
     ]
     if on_card is not None:
-        said = _verdict(session, on_card, asked)
-        found.append(PhotoTile(on_card.sha256, on_card.name, _url(session, on_card), said, about="On a card of Teach"))
+        verdict, about = _verdict(session, on_card, asked), "On a card of Teach"
+        photo_tiles.append(PhotoTile(on_card.sha256, on_card.name, _url(session, on_card), verdict, about=about))
     for answer in samples.values():
-        said = answer.label
+        verdict = answer.label
         if shown is not None and shown.sha256 == answer.sha256 and question is not None:
             beforehand = answer.label if answer_at_hand(session, shown, question) else ""
-            said = _verdict(session, shown, question) or beforehand
+            verdict = _verdict(session, shown, question) or beforehand
         sample = answer.sample
-        found.append(PhotoTile(answer.sha256, sample.name, answer.thumbnail, said, about=sample.credit))
-    return found
+        photo_tiles.append(PhotoTile(answer.sha256, sample.name, answer.thumbnail, verdict, about=sample.credit))
+    return photo_tiles
 
 
 def look_ahead(session: Session, backbone: Backbone, question: Question, seconds: float) -> bool:
-    """Find the answers to the visitor's other photos, for so long; whether some are left."""
+    """Compute the answers to the visitor's other photos for so many seconds; return whether some are left."""
     end = time.monotonic() + seconds
-    for photo in session.photos.own.values():
+    for photo in session.photos.uploaded.values():
         if session.answers.verdict(photo, question) is not None:
             continue
         if time.monotonic() > end:
@@ -159,16 +159,16 @@ def look_ahead(session: Session, backbone: Backbone, question: Question, seconds
 
 
 def suggested(session: Session, backbone: Backbone, photo: Photo) -> list[str]:
-    """Return what a photo might be, the likeliest first, of everyday things."""
+    """Return the likeliest everyday things for a photo, the likeliest first."""
 
     def likeliest() -> list[str]:
-        found = session.answers.explain(backbone, photo, Question(EVERYDAY)).probabilities
-        return sorted(found, key=lambda name: -found[name])[:MOST_SUGGESTED]
+        probabilities = session.answers.explain(backbone, photo, Question(EVERYDAY)).probabilities
+        return sorted(probabilities, key=lambda name: -probabilities[name])[:MOST_SUGGESTED]
 
     return session.answers.once(("suggested", photo.sha256, session.training.backbone_name), likeliest)
 
 
-def _question_of_own(session: Session, photo: Photo | None) -> Question | None:
+def _question_for_uploaded(session: Session, photo: Photo | None) -> Question | None:
     """Return the question for the visitor's photos while a sample is shown; None where it is not valid."""
     with contextlib.suppress(GallopError):
         return session.explore.looking_at(photo.sha256).question(session.training) if photo is not None else None

@@ -1,4 +1,4 @@
-"""What the page Export hands out: what is on the screen of Explore, tables, ONNX, cards. Knows no Streamlit.
+"""The files of the page Export: the current picture of Explore, tables, ONNX, model cards. Knows no Streamlit.
 
 Torch is loaded only when something is computed.
 """
@@ -26,13 +26,13 @@ from gallop.export.formats import Exported, ExportFormat, ModelToExport, PhotoTo
 from gallop.maps.look import Style, Subject, shared_scale
 
 _PHOTOS_AT_ONCE = 16
-# Seconds between two looks at an export.
+# Seconds between two checks of an export.
 BEAT = 1.0
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What the page Explore shows: a photo, what is asked of it, explained for a class, and how its maps are drawn."""
+    """What the page Explore shows: a photo, the question about it, its explanation, a class, and the map style."""
 
     photo: Photo
     question: Question
@@ -41,10 +41,10 @@ class Screen:
     style: Style
 
     @property
-    def finer(self) -> float:
-        """How many times as large the photo was looked at once more for its maps alone; 1 where it was not."""
-        found = self.explanation
-        return found.grid[0] / found.grids[0][0] if not found.look_weights[-1] else 1.0
+    def detail(self) -> float:
+        """The size of a second look for maps alone, relative to the first; 1 without one."""
+        why = self.explanation
+        return why.grid[0] / why.grids[0][0] if not why.look_weights[-1] else 1.0
 
     def picture(self, prompt: int) -> bytes:
         """Return the map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""
@@ -57,14 +57,14 @@ class Screen:
 
 
 def exported_question(session: Session) -> Question:
-    """Return what Explore asks of a visitor's photos: its class list and templates, zero-shot or taught.
+    """Return the question that Explore asks about a visitor's photos: class list and templates, zero-shot or taught.
 
     Raises:
         PlainError: names or templates that cannot be used.
     """
     state = session.explore
-    if state.prompts == TAUGHT and state.names is None:  # a sample is shown, with names of its own
-        state = replace(state, names=state.own_names)
+    if state.prompts == TAUGHT and state.names is None:  # a sample is shown, with the sample's names
+        state = replace(state, names=state.typed_names)
     return _question(session, state)
 
 
@@ -76,21 +76,23 @@ def _question(session: Session, state: ExploreState) -> Question:
 
 
 def exported_classifier(session: Session, backbone: Backbone, asked: Question) -> GalLoPClassifier:
-    """Return the classifier of Explore, with the k set there and the visitor's own limit.
+    """Return the classifier of Explore, with the k set there and the visitor's custom limit.
 
     Raises:
-        PlainError: the text encoder cannot take a name or a template.
+        PlainError: the text encoder cannot encode a name or a template.
     """
     try:
-        found = copy.copy(session.answers.classifier(backbone, asked))
+        classifier = copy.copy(session.answers.classifier(backbone, asked))
     except GallopError as error:
         raise PlainError(f"{error} Fix it on the page Explore.") from error
-    model = copy.copy(found.model_)
+    model = copy.copy(classifier.model_)
     model.config = replace(model.config, topk=session.explore.scales_of(model.config.topk))
-    found.model_, found.backbone = model, backbone
-    if (own := session.limit.own_for(asked)) is not None:
-        found.calibration_ = replace(found.calibration_, threshold=own, note=session.limit.origin, photos=0)
-    return found
+    classifier.model_, classifier.backbone = model, backbone
+    if (custom := session.limit.custom_for(asked)) is not None:
+        classifier.calibration_ = replace(
+            classifier.calibration_, threshold=custom, note=session.limit.origin, photos=0
+        )
+    return classifier
 
 
 def screen(session: Session, backbone: Backbone) -> Screen | None:
@@ -100,18 +102,18 @@ def screen(session: Session, backbone: Backbone) -> Screen | None:
         return None
     asked = _question(session, shown)
     try:
-        now, missing = session.answers.ways(backbone, photo, asked, finer=bool(shown.finer))
-        found = (missing or now)(backbone, photo, asked)
+        now, missing = session.answers.ways(backbone, photo, asked, second_look=bool(shown.second_look))
+        explanation = (missing or now)(backbone, photo, asked)
     except GallopError as error:
         raise PlainError(f"{error} Fix it on the page Explore.") from error
-    found = found.with_topk(shown.scales_of(found.topk))
-    chosen = shown.class_name if shown.class_name in found.class_names else None
-    return Screen(photo, asked, found, chosen or found.label, shown.style)
+    explanation = explanation.with_topk(shown.scales_of(explanation.topk))
+    chosen = shown.class_name if shown.class_name in explanation.class_names else None
+    return Screen(photo, asked, explanation, chosen or explanation.label, shown.style)
 
 
 def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
     taught = session.training.taught.after.model_.prompts if asked.taught and session.training.taught else None
-    return (session.training.backbone_name, asked, tuple(topk), id(taught), session.limit.own_for(asked))
+    return (session.training.backbone_name, asked, tuple(topk), id(taught), session.limit.custom_for(asked))
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
@@ -128,7 +130,7 @@ def _right(score: Score, which: str) -> str:
 
 
 def learned_from(taught: Taught) -> str:
-    if not taught.shots:  # it came as a file, which does not tell
+    if not taught.shots:  # it came as a file, which does not state it
         return f"Trained elsewhere, {len(taught.names)} classes"
     stopped = f", stopped at step {taught.steps} of {taught.of_steps}" if taught.stopped_early else ""
     return f"Trained on {taught.shots} photos of {len(taught.names)} classes{stopped}"
@@ -151,7 +153,7 @@ def facts(session: Session, asked: Question) -> list[tuple[str, str]]:
 def model_to_export(
     session: Session, asked: Question, classifier: GalLoPClassifier, photos: Sequence[Photo] = ()
 ) -> ModelToExport:
-    """Return the classifier as export formats take it, with what is known of its training."""
+    """Return the classifier as export formats take it, with the known facts of its training."""
     taught = session.training.taught if asked.taught else None
     if taught is None:
         return ModelToExport(classifier, photos)
@@ -165,14 +167,17 @@ def photo_to_export(session: Session, screen: Screen) -> PhotoToExport:
     )
 
 
-def imported(session: Session, found: GalLoPClassifier, backbone: Backbone) -> Taught:
+def imported(session: Session, model: GalLoPClassifier, backbone: Backbone) -> Taught:
     """Return a model from a file as a training's result, tested on the cards of the classes that it knows."""
     taught = opened(
-        found, backbone, Settings.of(found.model_.config, found.training_ or train_preset(backbone.preset)), Course()
+        model,
+        backbone,
+        Settings.of(model.model_.config, model.training_ or train_preset(backbone.preset)),
+        Course(),
     )
-    pairs = [(photo, name) for name, some in session.photos.tests().items() if name in found.classes_ for photo in some]
+    pairs = [(photo, name) for name, some in session.photos.tests().items() if name in model.classes_ for photo in some]
     cache = session.photos.features()
-    before, now = (answers_to(asked, cache, pairs, seen=False) for asked in (taught.before, found))
+    before, now = (answers_to(asked, cache, pairs, seen=False) for asked in (taught.before, model))
     return replace(taught, answers_before=before, answers=now)
 
 
@@ -193,25 +198,25 @@ def tabling(
     for start in range(0, len(photos), _PHOTOS_AT_ONCE):
         some = photos[start : start + _PHOTOS_AT_ONCE]
         yield Counted(start / len(photos), f"Photo {start} of {len(photos)}")
-        found = classifier.predict_all(list(some))
-        rows += [answer_row(names[photo.sha256], found, i, classes) for i, photo in enumerate(some)]
+        predictions = classifier.predict_all(list(some))
+        rows += [answer_row(names[photo.sha256], predictions, i, classes) for i, photo in enumerate(some)]
     return key, answers_csv(rows, classes)
 
 
 def exporting(
     format_: ExportFormat[ModelToExport], model: ModelToExport, key: Hashable
 ) -> Generator[Counted, None, tuple[Hashable, Exported]]:
-    """Make a file of a format that takes a while, such as an ONNX file, which is checked; return it with its key.
+    """Make a file of a slow format, such as an ONNX file, which is checked; return it with its key.
 
-    Such a file is written in one go, on a busy machine for minutes. So that is done in a thread beside the job, which
-    takes a step each second as long as the thread lives: it is never given up for being stuck.
+    Writing such a file is one call, which may take minutes on a busy machine. So it runs in a separate thread, and the
+    job makes a step each second while the thread runs: the job manager never takes it for stuck.
     """
     start, takes = time.monotonic(), format_.seconds
-    with ThreadPoolExecutor(1, "export") as beside:  # which waits for its end, after a cancel too
-        found = beside.submit(format_.make, model)
-        while not found.done():
+    with ThreadPoolExecutor(1, "export") as executor:  # it waits for the thread, after a cancel too
+        export = executor.submit(format_.make, model)
+        while not export.done():
             seconds = time.monotonic() - start
             words = f"In progress: {seconds:.0f} of about {takes:.0f} seconds"
             yield Counted(seconds / (seconds + takes / 2), words)
-            wait([found], BEAT)
-        return key, found.result()
+            wait([export], BEAT)
+        return key, export.result()

@@ -1,4 +1,4 @@
-"""The method on one photo: what the explanation does not tell of itself, and the notebooks. Knows no Streamlit."""
+"""The method on one photo: facts that the explanation does not contain, and the notebooks. Knows no Streamlit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTEBOOKS = {
     "07_none_of_these": "none of these",
     "08_another_domain": "photos of another kind",
     "09_debugging_alignment": "a map in the wrong place",
-    "10_your_own_data": "a folder of your own",
+    "10_your_own_data": "a folder of your photos",
     "11_methods_side_by_side": "other methods",
     "12_maps_side_by_side": "other maps",
 }
@@ -42,8 +42,8 @@ OF_STEPS = {
 # Bytes of a notebook with its pictures.
 _LARGEST = 4 * 2**20
 
-# Side of its input and damping (image, region) of the backbone that ships, whose answers to the samples are there
-# before it is loaded; a test holds them to the backbone.
+# Input size and damping (image, region) of the built-in backbone, whose answers to the samples are shown before it is
+# loaded; a test compares them with the backbone.
 _PROJECTED = "The whole-photo feature goes through a learned projection, like the regions."
 _SHIPPED = 224, 46.0, 120.0
 
@@ -51,7 +51,7 @@ _SHIPPED = 224, 46.0, 120.0
 def notebook_files(*stems: str) -> dict[str, bytes]:
     """Return notebooks, all where none is named, by file name.
 
-    In an installed package they lie inside of it, in a clone beside it.
+    They are inside the installed package, or beside the package in a clone.
     """
     package = Path(gallop.__file__).resolve().parent
     inside = package / "notebooks"
@@ -61,12 +61,12 @@ def notebook_files(*stems: str) -> dict[str, bytes]:
 
 
 def notebook_links() -> dict[str, tuple[str, str]]:
-    """Return, by the title of a step, its notebook's name and where the app's server hands it out, beside the pages."""
+    """Return, by the title of a step, the name of its notebook and its address on the app's server."""
     return {title: (stem, f"notebooks/{stem}.zip") for title, stem in OF_STEPS.items()}
 
 
 def origins_beforehand(question: Question) -> Origins:
-    """Return those of an answer of ``sample_answers``: the backbone that ships, and nothing taught."""
+    """Return the origins of an answer in ``sample_answers``: the built-in backbone, and no training."""
     side, image, region = _SHIPPED
     return Origins(
         side,
@@ -81,7 +81,7 @@ def origins(backbone: Backbone, config: MethodConfig, question: Question, taught
     """Return how photo and prompts came about, as plain text.
 
     Args:
-        backbone: what the photo was seen with.
+        backbone: that encoded the photo.
         config: of the classifier that answers.
         taught: whose prompts answer; None for zero-shot.
     """
@@ -95,7 +95,7 @@ def origins(backbone: Backbone, config: MethodConfig, question: Question, taught
         ),
     }
     if taught is not None:
-        # A model that came as a file does not tell how it was taught.
+        # A model from a file does not state how it was trained.
         learned = f"Learned in {taught.steps} steps on {taught.shots} photos." if taught.shots else ""
         notes |= {"prompts": learned, "learning": _of_dropout(taught)}
     return Origins(
@@ -135,8 +135,8 @@ def _of_dropout(taught: Taught) -> str:
     if kept is None:
         return ""
     counts = [sum(p in chosen for chosen in kept.prompts) for p in range(kept.total)]
-    told = ", ".join(f"global {p} for {count}" for p, count in enumerate(counts, 1))
+    per_prompt = ", ".join(f"global {p} for {count}" for p, count in enumerate(counts, 1))
     return (
         f"In the last step ({kept.step}), with {len(kept.photos)} photos, each prompt was kept for this many of them: "
-        f"{told}."
+        f"{per_prompt}."
     )

@@ -1,8 +1,8 @@
-"""A visitor's things as a project, a project in a visitor's hands, the sample project, and models that are opened.
+"""A session saved as a project, a project opened in a session, the sample project, and models that are opened.
 
-Of the runs those go along that are about photos of the project: others on this machine are nobody else's business.
-A model is opened on its own backbone: at once where that is loaded, else as a job that waits. Knows no Streamlit, and
-loads torch only when a model is opened.
+A project contains only runs about its photos: other runs on this machine are private. A model is opened on the
+backbone it was trained on: at once where that is loaded, else as a job that waits. Knows no Streamlit, and loads torch
+only when a model is opened.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from app.runs.store import RunsProblem
 from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, Card, left_out
 from app.teaching.tasks import drawn_shots, opened
 from app.teaching.training import Settings, Taught
-from app.views.explore_as_text import explore_said
+from app.views.explore_as_text import explore_as_json
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.runtime.reading import read_text
@@ -35,13 +35,13 @@ from gallop.sample import sample_folder, sample_photos
 
 @dataclass(frozen=True)
 class Opened:
-    """What came of it.
+    """A model that was opened.
 
     Attributes:
         name: of the run, the file or the sample.
-        source: where it came from; one from a file is no run yet.
-        settings, limit: of a project's, as they stand with it: of the next training, and for "none of these".
-        tuned: of a project's, the k that were chosen on test photos, and those photos by content hash.
+        source: where it came from; a model from a file is not a run yet.
+        settings, limit: from a project: the settings of the next training, and the limit for "none of these".
+        tuned: from a project: the k that were chosen on test photos, and those photos by content hash.
     """
 
     taught: Taught
@@ -58,14 +58,14 @@ def opening(make: Callable[[], Opened]) -> Generator[Counted, None, Opened]:
 
 
 def backbone_of_files(room: BackboneRoom, files: Files, usual: str) -> str:
-    """Return the name here of the backbone of a model in files; ``usual`` where it is not known.
+    """Return the app's name for the backbone of a model in files; ``usual`` where it is not known.
 
-    Then the library tells what does not fit. What the files say opens nothing: it is looked up in the list.
+    The library then reports what does not fit. The names in the files are only looked up in the list, never opened.
     """
     try:
-        said = json.loads(files.settings)
-        name, fingerprint = said["backbone"], said["fingerprint"]
-        kind = said.get("regions", PAPERS_KIND)
+        settings = json.loads(files.settings)
+        name, fingerprint = settings["backbone"], settings["fingerprint"]
+        kind = settings.get("regions", PAPERS_KIND)
     except (ValueError, KeyError, TypeError, RecursionError):
         return usual
     if not all(isinstance(word, str) for word in (name, fingerprint, kind)):
@@ -89,10 +89,10 @@ class _Row:
 
 @cache
 def sample_run() -> Run:
-    """Return the run, with no number yet; its photos are those of the sample."""
-    found = run_of_row(_Row(read_text(sample_folder() / RUN_FILE, _LARGEST)))
-    assert found is not None  # it comes with the package, and a test reads it
-    return found
+    """Return the run, without a number; its photos are those of the sample."""
+    run = run_of_row(_Row(read_text(sample_folder() / RUN_FILE, _LARGEST)))
+    assert run is not None  # it comes with the package, and a test reads it
+    return run
 
 
 def sample_files() -> Files:
@@ -100,13 +100,13 @@ def sample_files() -> Files:
 
 
 def is_sample_run(run: Run) -> bool:
-    """Return whether a run is the one that comes with the sample, whatever its name is now."""
+    """Return whether a run is the one of the sample, whatever its current name."""
     mine = sample_run()
     return (run.content, run.history, run.answers) == (mine.content, mine.history, mine.answers)
 
 
 def is_offered(session: Session) -> bool:
-    """Return whether the visitor has nothing yet that the sample could be mixed up with."""
+    """Return whether the visitor has nothing yet that could be confused with the sample."""
     training = session.training
     return not (session.photos.deck.cards or training.taught or training.elsewhere or training.job)
 
@@ -118,7 +118,7 @@ def is_there(session: Session) -> bool:
 
 
 def put_in(session: Session) -> tuple[Photo, ...]:
-    """Put the photos onto cards and shelves, and the run among the others; the photos of the cards."""
+    """Add the photos to cards and shelves, and the run to the others; return the photos of the cards."""
     photos = session.photos
     on_cards = [photo for photo in sample_photos() if photo.class_name is not None]
     members = [
@@ -129,14 +129,14 @@ def put_in(session: Session) -> tuple[Photo, ...]:
     photos.unknown.add(photo.path for photo in sample_photos() if photo.part == "other")
     photos.shelf.add(_to_look_at(photos.tests()))
     ledger = session.training.ledger
-    with contextlib.suppress(RunsProblem):  # Compare tells it, and the model is opened all the same
+    with contextlib.suppress(RunsProblem):  # Compare reports it, and the model is opened all the same
         if ledger is not None and not any(map(is_sample_run, ledger.runs())):
             ledger.bring(sample_run(), sample_files())
     return taken
 
 
 def _to_look_at(tests: Mapping[str, Sequence[Photo]]) -> list[Photo]:
-    """Return a photo of each class, and one that only the trained model gets right; the last is shown first."""
+    """Return a photo of each class, and one that only the trained model gets right; the last one is displayed."""
     before, after = sample_run().answers_before, sample_run().answers
     corrected = [
         photo
@@ -149,10 +149,10 @@ def _to_look_at(tests: Mapping[str, Sequence[Photo]]) -> list[Photo]:
 
 
 def sample_opened(backbone: Backbone) -> Opened:
-    """Return the sample run's model as the trained one: its photos are here, so those that voted are known.
+    """Return the sample run's model as the trained one, with its photos, so that the shots that voted are known.
 
     Raises:
-        ModelProblem: this backbone is not the one that it learned on.
+        ModelProblem: it was trained on another backbone.
     """
     run = sample_run()
     assert run.settings is not None
@@ -162,11 +162,11 @@ def sample_opened(backbone: Backbone) -> Opened:
 
 
 def _shots() -> dict[str, list[Photo]]:
-    found: dict[str, list[Photo]] = {}
+    by_class: dict[str, list[Photo]] = {}
     for photo in sample_photos():
         if photo.part == "train" and photo.class_name is not None:
-            found.setdefault(photo.class_name, []).append(small(photo.path, SHOT_SIDE))
-    return found
+            by_class.setdefault(photo.class_name, []).append(small(photo.path, SHOT_SIDE))
+    return by_class
 
 
 def take_out(session: Session) -> Run | None:
@@ -178,23 +178,23 @@ def take_out(session: Session) -> Run | None:
             del shelf.photos[digest]
     if training.taught is not None and training.taught.history == sample_run().history:
         training.forget(training.taught)
-    found = next((run for run in training.ledger.runs() if is_sample_run(run)), None) if training.ledger else None
-    if found is not None and training.ledger is not None:
-        training.ledger.delete(found.id)
-    return found
+    run = next(filter(is_sample_run, training.ledger.runs()), None) if training.ledger else None
+    if run is not None and training.ledger is not None:
+        training.ledger.delete(run.id)
+    return run
 
 
 @cache
 def _contents() -> frozenset[str]:
-    """Return the content hashes of all sample photos, as the cards and shelves keep them."""
+    """Return the content hashes of all sample photos, as on cards and shelves."""
     return frozenset(small(photo.path, SHOT_SIDE).sha256 for photo in sample_photos())
 
 
 def project_of(session: Session) -> Project:
-    """Return what the visitor has.
+    """Return the session of a visitor as a project.
 
     Raises:
-        ModelProblem: the disk refuses.
+        ModelProblem: a file cannot be written.
     """
     photos, training = session.photos, session.training
     runs, taught = _runs(session)
@@ -203,16 +203,16 @@ def project_of(session: Session) -> Project:
         {name: tuple(shelf.photos.values()) for name, shelf in _shelves(session).items()},
         tuple(runs),
         taught,
-        session.limit.own,
+        session.limit.custom,
         training.backbone_name,
         dict(training.settings_by_backbone),
-        explore_said(session.explore),
+        explore_as_json(session.explore),
         _tuned(session),
     )
 
 
 def project_name(session: Session) -> str:
-    """Return what the file of the visitor's project is called."""
+    """Return the file name of the visitor's project."""
     cards = " ".join(text.shorten(card.name, 20) for card in session.photos.deck.cards)
     return f"{file_name(f'project {cards}')}.zip"
 
@@ -225,22 +225,22 @@ def _runs(session: Session) -> tuple[list[ProjectRun], int | None]:
     """Return the runs about these photos, the oldest first, and which of them was trained last."""
     ledger, taught = session.training.ledger, session.training.taught
     here = {photo.sha256 for card in session.photos.deck.cards for photo in card.all}
-    found: list[ProjectRun] = []
-    with contextlib.suppress(RunsProblem):  # Compare tells it, and the photos are saved all the same
+    saved: list[ProjectRun] = []
+    with contextlib.suppress(RunsProblem):  # Compare reports it, and the photos are saved all the same
         if ledger is not None:
             about = [
                 run
                 for run in reversed(ledger.runs())
                 if here & ({digest for _, digest in run.content} | set(run.answers))
             ]
-            found = [ProjectRun(run, ledger.files(run.id)) for run in about]
+            saved = [ProjectRun(run, ledger.files(run.id)) for run in about]
     if taught is None:
-        return found, None
+        return saved, None
     last = ProjectRun(of_taught(taught, "Taught", 0.0), files_of(taught.after))
-    for number in reversed(range(len(found))):
-        if written(found[number].run) == written(last.run) and found[number].files.prompts == last.files.prompts:
-            return found, number
-    return [*found, last], len(found)
+    for number in reversed(range(len(saved))):
+        if written(saved[number].run) == written(last.run) and saved[number].files.prompts == last.files.prompts:
+            return saved, number
+    return [*saved, last], len(saved)
 
 
 def _tuned(session: Session) -> tuple[tuple[int, ...], frozenset[str]] | None:
@@ -250,12 +250,12 @@ def _tuned(session: Session) -> tuple[tuple[int, ...], frozenset[str]] | None:
 
 
 def take_over(session: Session, project: Project, name: str) -> str:
-    """Replace what is here with a project, and return what came with it; runs that are here stay.
+    """Replace the session's contents with a project, and return what it contained; runs that are here stay.
 
-    The cards as they were come back by their Undo.
+    Undo brings the previous cards back.
 
     Raises:
-        PlainError: a training is under way, or there is no room for its photos.
+        PlainError: a training is running, or there is no room for the project's photos.
     """
     if session.training.job is not None:
         raise PlainError(f"Training is in progress. Wait for it to end or cancel it, then open {name} again.")
@@ -264,24 +264,24 @@ def take_over(session: Session, project: Project, name: str) -> str:
     session.photos.deck.lay_out(project.cards, f"opened {name}")
     for shelf, held in _shelves(session).items():
         held.photos = {photo.sha256: photo for photo in project.shelves.get(shelf, ())}
-    session.photos.keep_within(allowed())
+    session.photos.make_room(allowed())
     session.photos.verdicts.clear()
     session.training.begin_anew(project.settings)
     return f"Opened {name}: {_in_words(project)}.{_bring_runs(session, project)}"
 
 
 def add_to(session: Session, project: Project, name: str) -> str:
-    """Add a project's photos to those that are here, and return what was added; settings stay."""
+    """Add a project's photos to the visitor's, and return what was added; settings stay."""
     photos = session.photos
     for card in project.cards:
         if photos.deck.find(card.name) is None and not (card.shots or card.tests):
             photos.deck.add(card.name)
-    found = photos.deck.add_photos(_members(project.cards))
+    verdicts = photos.deck.add_photos(_members(project.cards))
     for shelf, held in _shelves(session).items():
-        found += held.add(project.shelves.get(shelf, ()))
-    taken, most = f"{len(found.taken)} photos.", (MOST_CARDS, MOST_ALTOGETHER)
-    taken = left_out(found.left_out, len(found.taken), most) if found.left_out else taken
-    left = f" {len(found.refused)} photos were already here or did not fit." if found.refused else ""
+        verdicts += held.add(project.shelves.get(shelf, ()))
+    taken, most = f"{len(verdicts.taken)} photos.", (MOST_CARDS, MOST_ALTOGETHER)
+    taken = left_out(verdicts.left_out, len(verdicts.taken), most) if verdicts.left_out else taken
+    left = f" {len(verdicts.refused)} photos were already here or did not fit." if verdicts.refused else ""
     return f"Added {name}: {taken}{left}{_bring_runs(session, project)}"
 
 
@@ -299,7 +299,7 @@ def _in_words(project: Project) -> str:
 
 
 def _bring_runs(session: Session, project: Project) -> str:
-    """Add the runs that are not there yet; return why not all of them are kept, as a sentence."""
+    """Add the runs that are not there yet; return why not all of them are saved, as a sentence."""
     ledger = session.training.ledger
     if ledger is None:
         return ""
@@ -316,16 +316,16 @@ def _bring_runs(session: Session, project: Project) -> str:
 
 
 def project_opened(project: Project, name: str, backbone: Backbone) -> Opened:
-    """Return the model that answers in a project.
+    """Return the taught model of a project.
 
     Raises:
-        ModelProblem: it is damaged, or this backbone is not the one that it learned on.
+        ModelProblem: it is damaged, or was trained on another backbone.
     """
     assert project.taught is not None
-    kept = project.runs[project.taught]
-    assert kept.run.settings is not None
+    saved = project.runs[project.taught]
+    assert saved.run.settings is not None
     return Opened(
-        opened(classifier_of(kept.files, backbone), backbone, kept.run.settings, kept.run),
+        opened(classifier_of(saved.files, backbone), backbone, saved.run.settings, saved.run),
         name,
         "project",
         project.settings.get(project.backbone_name),

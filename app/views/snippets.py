@@ -1,7 +1,7 @@
-"""What is on the screen as code: Python, command line, notebook. Knows no Streamlit and no torch.
+"""The current work of a page as code: Python, command line, notebook. Knows no Streamlit and no torch.
 
-The code reads a photo and a model, or photos by class, that lie beside it; the app hands out a zip of both. Names are
-text from anybody: they are quoted as each language quotes text, never pasted.
+The code reads a photo and a model, or photos by class, from its folder; the app offers all of it as a zip. Names are
+untrusted text: they are quoted by the rules of each language, never inserted unquoted.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ LANGUAGES = ("Python", "Command line", "Notebook")
 
 
 class SnippetProblem(PlainError):
-    """What cannot be written as code; the message says why and what to do."""
+    """Settings or names that cannot be written as code; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class UsedBackbone:
-    """The backbone whose numbers the page shows: by name, as it lies on another machine or in the working folder.
+    """The backbone whose numbers the page shows, by the name that another machine or the working folder has for it.
 
     Attributes:
         precision: of a backbone on a CPU, as ``load_backbone`` takes it.
@@ -99,8 +99,8 @@ class Snippet:
             for number, cell in enumerate(self.cells, 1)
         ]
         kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-        whole = {"cells": [first, *code], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-        return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+        cells = {"cells": [first, *code], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        return json.dumps(cells, indent=1, ensure_ascii=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
         words = {"code.py": self.python, "code.sh": self.shell, "code.ipynb": self.notebook}
@@ -115,16 +115,16 @@ def explain_snippet(
     *,
     taught: bool,
     used: UsedBackbone = SHIPPED,
-    finer: float = 1.0,
+    detail: float = 1.0,
 ) -> Snippet:
     """Return the code of the page Explore: one photo, answered by zero-shot or the trained model.
 
     Args:
-        taught: the model folder answers, which holds names and k; otherwise it is zero-shot, and they stand here.
-        finer: how many times as large the photo is looked at once more for its maps; 1 is not.
+        taught: whether the model folder answers, which contains names and k; for zero-shot they are in the code.
+        detail: the size of a second look for maps, relative to the first; 1 for none.
     """
-    closer = "" if finer == 1 else f'classifier.set_detail({finer:g}, "maps")\n'
-    option = "" if finer == 1 else f" --detail {finer:g} --detail-in maps"
+    second_look = "" if detail == 1 else f'classifier.set_detail({detail:g}, "maps")\n'
+    option = "" if detail == 1 else f" --detail {detail:g} --detail-in maps"
     loaded = f", backbone={used.python}" if used.exact else ""
     made = (
         f"classifier = GalLoPClassifier.load({MODEL!r}{loaded})"
@@ -133,7 +133,7 @@ def explain_snippet(
         f"    {list(names)!r},\n    templates={list(templates)!r},\n)"
     )
     cells = (
-        f"from gallop import GalLoPClassifier{used.imported}, plot_explanation\n\n{made}\n{closer}"
+        f"from gallop import GalLoPClassifier{used.imported}, plot_explanation\n\n{made}\n{second_look}"
         f"explanation = classifier.explain({PHOTO_FILE!r})",
         "for name, probability in explanation.probabilities.items():\n    print(name, probability)\n"
         'print("outlier score", explanation.ood_score)',
@@ -172,10 +172,10 @@ def teach(class_names: Iterable[str], settings: Settings, *, tests: bool, used: 
     return Snippet("A training", tuple(cells), shell + (f"gallop evaluate {MODEL} {_PHOTOS}\n" if tests else ""))
 
 
-# Settings that the code gives the classifier by name; others that are not as usual go in as a whole.
+# Settings that the code passes as arguments; others are passed in a config, if they differ from the defaults.
 _ARGUMENTS = ("global_prompts", "topk", "dropout", "local_projection", "lr", "epochs", "batch_size", "views", "seed")
-# By the argument that takes it.
-_WHOLE = {"preset": TrainConfig, "method": MethodConfig}
+# The configs, by the argument that takes them.
+_CONFIGS = {"preset": TrainConfig, "method": MethodConfig}
 
 
 def _is_usual(settings: Settings, name: str) -> bool:
@@ -194,7 +194,7 @@ def _arguments(settings: Settings) -> tuple[str, str]:
         values |= {"shots": settings.shots, "allow_fewer": True}
     lines = [f"    {key}={value!r},\n" for key, value in values.items()]
     imported = ""
-    for argument, kind in _WHOLE.items():
+    for argument, kind in _CONFIGS.items():
         others = [name for name in settings_of(kind) if name not in _ARGUMENTS]
         changed = [f"{name}={getattr(settings, name)!r}" for name in others if not _is_usual(settings, name)]
         if changed:
@@ -209,8 +209,8 @@ def _options(settings: Settings) -> Iterator[str]:
         for name, about in settings_of(kind).items():
             option, value = about.option_of(name), getattr(settings, name)
             if isinstance(value, bool):
-                said = option if value != getattr(Settings(), name) else about.opposite_of(name)
-                yield from [said] * (not _is_usual(settings, name))
+                flag = option if value != getattr(Settings(), name) else about.opposite_of(name)
+                yield from [flag] * (not _is_usual(settings, name))
             elif isinstance(value, tuple):
                 yield f"{option} {','.join(map(str, value))}" if value else "--local-prompts 0"
             elif option and not (about.choices and _is_usual(settings, name)):

@@ -1,6 +1,6 @@
-"""What was taught, put to the test: answers to photos, prompts compared, other k, and labels that are missing or wrong.
+"""Tests of what was taught: answers to photos, prompts compared, other k, and labels that are missing or wrong.
 
-Knows no Streamlit. Photos are encoded once; everything here starts at features or similarities that the session keeps.
+Knows no Streamlit. Photos are encoded once; everything here starts from features or similarities that are cached.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from gallop.model.scores import VERDICT
 
 @dataclass(frozen=True)
 class AnsweredPhotos:
-    """What the taught prompts say of some photos.
+    """The answers of the taught prompts to some photos.
 
     Attributes:
         photos: B photos.
-        probabilities: (B, K) at the scales that are set now.
+        probabilities: (B, K) at the current scales.
         ood: every score of cosines, each (B,), larger = more outlier.
     """
 
@@ -41,13 +41,13 @@ class AnsweredPhotos:
 
     @property
     def outlier(self) -> NDArray[np.float32]:
-        """The score that the verdict "none of these" goes by."""
+        """The score that decides about "none of these"."""
         return self.ood[VERDICT]
 
     @property
-    def kept(self) -> AnswerSummary:
-        said = self.probabilities.argmax(axis=1)
-        return AnswerSummary({ENSEMBLE: said}, self.probabilities.max(axis=1), self.ood)
+    def for_evaluation(self) -> AnswerSummary:
+        predicted = self.probabilities.argmax(axis=1)
+        return AnswerSummary({ENSEMBLE: predicted}, self.probabilities.max(axis=1), self.ood)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Tested:
 
     answers: AnsweredPhotos
     evaluation: Evaluation
-    # How many were right before anything was learned.
+    # The proportion right before anything was learned.
     zero_shot: Proportion
 
 
@@ -65,7 +65,7 @@ class Doubt:
     """A photo whose label may be wrong, and the probabilities of the class it has and of the one it looks like.
 
     Attributes:
-        learned: it was learned from, and judged by prompts that were learned without it; otherwise it is a test photo.
+        learned: it is a training photo, judged by prompts that were trained without it; otherwise it is a test photo.
         usual: the mean probability that photos of the class it looks like have for that class.
     """
 
@@ -113,29 +113,29 @@ def answered(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> A
 def measure(session: Session, backbone: Backbone) -> Tested | None:
     pairs, _ = labelled(session)
     photos, classes = [photo for photo, _ in pairs], tuple(name for _, name in pairs)
-    found = answered(session, backbone, photos)
-    if found is None:
+    answers = answered(session, backbone, photos)
+    if answers is None:
         return None
     return session.answers.figure(
-        "tested", photos, (session.training.scales(), classes), lambda: _tested(session, backbone, found, classes)
+        "tested", photos, (session.training.scales(), classes), lambda: _tested(session, backbone, answers, classes)
     )
 
 
 def doubts(session: Session, tested: Tested | None) -> tuple[list[Doubt], int]:
     """Return the labels that confident learning doubts, the most doubtful first, and how many labels were judged.
 
-    Of photos learned from, and of test photos; those whose label somebody has looked at and kept are not doubted.
+    These are labels of training and of test photos, without those that the visitor has confirmed.
     """
-    found, judged = session.answers.figure(
+    doubted, judged = session.answers.figure(
         "doubts", [photo for photo, _ in session.training.taught_model.learned], None, lambda: _learned_doubts(session)
     )
     if tested is not None:
         answers, truth = tested.answers, tested.evaluation.truth
-        found = found + _doubts(session, answers.photos, answers.probabilities, truth, learned=False)
+        doubted = doubted + _doubts(session, answers.photos, answers.probabilities, truth, learned=False)
         judged += len(truth)
-    kept = session.photos.labels_kept
+    confirmed = session.photos.confirmed_labels
     return sorted(
-        (doubt for doubt in found if doubt.label not in kept), key=lambda doubt: doubt.of_given - doubt.of_likely
+        (doubt for doubt in doubted if doubt.label not in confirmed), key=lambda doubt: doubt.of_given - doubt.of_likely
     ), judged
 
 
@@ -148,43 +148,43 @@ def tests_changed(session: Session) -> list[str]:
     gone = [answer for digest, answer in then.items() if digest not in now]
     renamed = [digest for digest, answer in then.items() if now.get(digest, answer.truth) != answer.truth]
     wrong = sum(not answer.right for answer in gone)
-    said = {
+    sentences = {
         f"Now training photos: {len(next_)}. They still count here until the next training.": next_,
         f"No longer test photos: {len(gone)} ({wrong} answered wrongly). That alone changes this figure.": gone,
         f"Labels changed since training: {len(renamed)}. That alone changes this figure.": renamed,
     }
-    return [sentence for sentence, there in said.items() if there]
+    return [sentence for sentence, there in sentences.items() if there]
 
 
 def swept(session: Session, backbone: Backbone, tested: Tested) -> Swept:
-    """Return it for the test photos, worked out once; nothing is learned, and no photo encoded again."""
+    """Return it for the test photos, computed once; nothing is learned, and no photo is encoded again."""
     photos, truth = tested.answers.photos, tested.evaluation.truth.tolist()
     topk = session.training.scales()
 
     def compute() -> Swept:
         from gallop.evaluation.k_sweep import better_k, sweep_k
 
-        found = session.answers.similarities(backbone, photos, taught_question(session))
-        return Swept(sweep_k(found, topk, truth), *better_k(found, topk, truth))
+        similarities = session.answers.similarities(backbone, photos, taught_question(session))
+        return Swept(sweep_k(similarities, topk, truth), *better_k(similarities, topk, truth))
 
     return session.answers.figure("k sweep", photos, (topk, tuple(truth)), compute)
 
 
 def can_use_scales(session: Session) -> bool:
-    """Return whether k can be set for what was taught: the next training may be set to another number of them."""
+    """Return whether k can be set for the taught model: the next training may have another number of local prompts."""
     return len(session.training.settings.topk) == len(session.training.scales())
 
 
 def use_scales(session: Session, topk: Sequence[int], tested: Tested) -> None:
-    """Let answers be read with these k, here and wherever k can be moved, as if a hand had set them on Teach."""
+    """Use these k for all answers, here and on every other page, as if they had been set on Teach."""
     session.training.settings = replace(session.training.settings, topk=tuple(topk))
     session.explore = replace(session.explore, scales=tuple(topk))
-    session.teach = replace(session.teach, backbone_name=None)  # its form is to show them
+    session.teach = replace(session.teach, backbone_name=None)  # so that its form shows them
     session.test = replace(session.test, tuned=_tuned(session, tested))
 
 
 def are_tuned(session: Session, tested: Tested) -> bool:
-    """Return whether the k that stand were chosen on these test photos, or on some: the figures are then optimistic."""
+    """Return whether the current k were chosen on some of these test photos: the figures are then optimistic."""
     now, then = _tuned(session, tested), session.test.tuned
     return then is not None and (then.of, then.topk) == (now.of, now.topk) and bool(then.photos & now.photos)
 
@@ -200,18 +200,18 @@ def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
     cross_fit = taught.after.cross_fit_
     if cross_fit is None:  # no class had two photos, or the training was cancelled before
         return [], 0
-    index, shares = cross_fit.probabilities(
+    index, probabilities = cross_fit.probabilities(
         taught.names, taught.after.calibration_.temperature, [branch.mix for branch in taught.after.model_.branches]
     )
     pairs = [taught.learned[i] for i in index.tolist()]
     labels = np.array([taught.names.index(name) for _, name in pairs])
-    return _doubts(session, [photo for photo, _ in pairs], shares.numpy(), labels, learned=True), len(pairs)
+    return _doubts(session, [photo for photo, _ in pairs], probabilities.numpy(), labels, learned=True), len(pairs)
 
 
 def _doubts(
     session: Session,
     photos: Sequence[Photo],
-    shares: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
     labels: NDArray[np.intp],
     *,
     learned: bool,
@@ -221,34 +221,38 @@ def _doubts(
     names = session.training.taught_model.names
     return [
         Doubt(photos[s.photo], learned, names[s.given], names[s.likely], s.of_given, s.of_likely, s.usual)
-        for s in suspects(shares, labels)
+        for s in suspects(probabilities, labels)
     ]
 
 
 def _answers(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos:
-    found = session.answers.similarities(backbone, photos, taught_question(session))
-    shares = class_probabilities(
-        found.logits(session.training.scales()),
+    similarities = session.answers.similarities(backbone, photos, taught_question(session))
+    probabilities = class_probabilities(
+        similarities.logits(session.training.scales()),
         backbone.logit_scale,
         session.training.taught_model.after.calibration_.temperature,
     )
-    return AnsweredPhotos(tuple(photos), shares.numpy(), {name: score.numpy() for name, score in found.ood().items()})
+    return AnsweredPhotos(
+        tuple(photos), probabilities.numpy(), {name: score.numpy() for name, score in similarities.ood().items()}
+    )
 
 
-def _tested(session: Session, backbone: Backbone, found: AnsweredPhotos, classes: Sequence[str]) -> Tested:
+def _tested(session: Session, backbone: Backbone, answers: AnsweredPhotos, classes: Sequence[str]) -> Tested:
     from gallop.evaluation.measure import Evaluation
 
     names = session.training.taught_model.names
     truth = np.array([names.index(name) for name in classes])
-    return Tested(found, Evaluation(names, truth, found.kept), _zero_shot(session, backbone, found.photos, truth))
+    return Tested(
+        answers, Evaluation(names, truth, answers.for_evaluation), _zero_shot(session, backbone, answers.photos, truth)
+    )
 
 
 def _zero_shot(session: Session, backbone: Backbone, photos: Sequence[Photo], truth: NDArray[np.intp]) -> Proportion:
-    found = session.answers.similarities(
+    similarities = session.answers.similarities(
         backbone, photos, Question(session.training.taught_model.names, like_taught=True)
     )
-    said = np.asarray(found.logits(session.training.scales()).argmax(dim=-1))
-    return Proportion(int((said == truth).sum()), len(truth))
+    predicted = np.asarray(similarities.logits(session.training.scales()).argmax(dim=-1))
+    return Proportion(int((predicted == truth).sum()), len(truth))
 
 
 @dataclass(frozen=True)
@@ -256,10 +260,10 @@ class Figures:
     """Of M global and N local prompts on B photos; shapes as in ``gallop.evaluation.diversity``.
 
     Attributes:
-        says_global, says_local: (M, M) and (N, N), cosines of what two prompts say of the same class.
+        says_global, says_local: (M, M) and (N, N), cosines of the text features of two prompts for the same class.
         overlap, most: (N, N), how far two prompts choose the same regions, and how far their scales allow it.
-        looks: (N, R), share of the photos in which a region was chosen.
-        accuracy: of all prompts together, and of the branches beside them.
+        looks: (N, R), fraction of the photos in which a region was chosen.
+        accuracy: of all prompts and further branches together.
         worths: of each prompt, global ones first.
     """
 
@@ -296,21 +300,21 @@ def figures(session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, s
 def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labels: tuple[int, ...]) -> Figures:
     from gallop.evaluation import diversity
 
-    found = session.answers.similarities(backbone, photos, taught_question(session))
-    said, topk = session.training.taught_model.after.model_.cached_text_features(), session.training.scales()
-    chosen = diversity.chosen_regions(found, labels, topk)
-    right = int((np.asarray(found.logits(topk).argmax(dim=-1)) == labels).sum())
+    similarities = session.answers.similarities(backbone, photos, taught_question(session))
+    texts, topk = session.training.taught_model.after.model_.cached_text_features(), session.training.scales()
+    chosen = diversity.chosen_regions(similarities, labels, topk)
+    right = int((np.asarray(similarities.logits(topk).argmax(dim=-1)) == labels).sum())
     return Figures(
-        says_global=diversity.text_cosines(said.global_),
-        says_local=diversity.text_cosines(said.local),
+        says_global=diversity.text_cosines(texts.global_),
+        says_local=diversity.text_cosines(texts.local),
         overlap=diversity.overlaps(chosen),
         most=diversity.most_overlap(topk, chosen.shape[-1]),
         looks=chosen.mean(axis=0),
         topk=topk,
         grid=backbone.vision.grid,
         accuracy=Proportion(right, len(photos)),
-        worths=tuple(diversity.worths(found, topk, labels)),
-        branches=tuple(HEADS[name].title for name in found.branch_weights),
+        worths=tuple(diversity.worths(similarities, topk, labels)),
+        branches=tuple(HEADS[name].title for name in similarities.branch_weights),
     )
 
 
@@ -323,7 +327,7 @@ def prompt_words(session: Session, backbone: Backbone) -> list[list[list[Nearest
 
 
 def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float]:
-    """Return the closest, or farthest, two prompts (counted from 0) and how close they are; of at least two."""
+    """Return the two most similar, or least similar, of at least two prompts (counted from 0) and their value."""
     rows, columns = np.triu_indices(len(matrix), k=1)
     values = matrix[rows, columns]
     place = int(values.argmax() if closest else values.argmin())
@@ -335,24 +339,24 @@ _ASKED = 6
 
 @dataclass(frozen=True)
 class NextPhoto:
-    """A photo whose label is worth asking for, and why, as a sentence."""
+    """A photo whose label is worth asking for, and the reason, as a sentence."""
 
     photo: Photo
     why: str
 
 
 def unlabelled(session: Session) -> list[Photo]:
-    """Return the photos to look at that are on no card and not said to be none of the classes."""
+    """Return the uploaded photos that are on no card and not marked as none of the classes."""
     photos = session.photos
     cards = {photo.sha256 for card in photos.deck.cards for photo in card.all}
     known = cards | set(photos.unknown.photos)
-    return [photo for photo in photos.own.values() if photos.as_on_card(photo) not in known]
+    return [photo for photo in photos.uploaded.values() if photos.as_on_card(photo) not in known]
 
 
 def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:
-    """Return photos without a label in the order in which theirs are worth asking for; needs what was taught."""
+    """Return photos without a label, those whose label helps most first; needs a taught model."""
     photos = unlabelled(session)
-    if len(photos) < 2:  # nothing to choose from: it is the one shown
+    if len(photos) < 2:  # nothing to choose from: it is the photo shown
         return []
     shots = [photo for some in session.photos.shots().values() for photo in some]
     return session.answers.figure(
@@ -366,21 +370,21 @@ def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:
 def _next(session: Session, backbone: Backbone, photos: Sequence[Photo], shots: Sequence[Photo]) -> list[NextPhoto]:
     from gallop.predictions.next_to_label import UNCERTAIN, next_to_label
 
-    said, names = answered(session, backbone, photos), taught_question(session).names
-    assert said is not None
+    answers, names = answered(session, backbone, photos), taught_question(session).names
+    assert answers is not None
     seen, known = (features_of(session, backbone, some) for some in (photos, shots))
-    found = []
-    for asked in next_to_label(said.probabilities, seen, known, _ASKED):
+    chosen = []
+    for asked in next_to_label(answers.probabilities, seen, known, _ASKED):
         best, second = (text.markdown(text.shorten(names[k])) for k in (asked.best, asked.second))
         why = f"Unlike any labelled photo; perhaps {best}."
         if asked.why == UNCERTAIN:
             why = f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
-        found.append(NextPhoto(photos[asked.photo], why))
-    return found
+        chosen.append(NextPhoto(photos[asked.photo], why))
+    return chosen
 
 
 def features_of(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> NDArray[np.float32]:
-    """Return (B, D), of a whole photo each; (0, D) of none."""
+    """Return the global features of photos, (B, D); (0, D) without photos."""
     from gallop.features.encoding import encode_centres
 
     parts = [np.asarray(part.global_.float()) for part in encode_centres(backbone, photos, session.photos.features())]
@@ -392,7 +396,7 @@ _Labelled = Sequence[tuple[Photo, str]]
 
 @dataclass(frozen=True)
 class Twins:
-    """A test photo and the photo to learn from that it looks like, each with its class."""
+    """A test photo and the training photo that it looks like, each with its class."""
 
     tested: Photo
     tested_of: str
@@ -405,9 +409,9 @@ class Twins:
 
 
 def twins(session: Session, backbone: Backbone) -> list[Twins]:
-    """Return them, the most alike first, but for those that are to be kept; nothing on a backbone other than ``mini``.
+    """Return them, the most alike first, without the accepted ones; nothing on a backbone other than ``mini``.
 
-    What is alike was measured on that one, and cosines of another have a scale of their own.
+    The limit of similarity was measured on ``mini``, and cosines of other backbones have other scales.
     """
     shots, tests = _labelled(session.photos.shots()), _labelled(session.photos.tests())
     if session.training.backbone_name != DEFAULT_BACKBONE or not shots or not tests:
@@ -415,8 +419,8 @@ def twins(session: Session, backbone: Backbone) -> list[Twins]:
     pairs = session.answers.figure(
         "twins", [photo for photo, _ in (*shots, *tests)], len(shots), lambda: _pairs(session, backbone, shots, tests)
     )
-    found = [Twins(*tests[second], *shots[first]) for first, second in pairs]
-    return [each for each in found if each.key not in session.photos.both_kept]
+    all_twins = [Twins(*tests[second], *shots[first]) for first, second in pairs]
+    return [each for each in all_twins if each.key not in session.photos.accepted_twins]
 
 
 def _labelled(photos: Mapping[str, Sequence[Photo]]) -> _Labelled:

@@ -1,7 +1,6 @@
-"""What is computed from a visitor's photos, once for a backbone and what was taught on it; the limit for "none of
-these".
+"""Results computed from a visitor's photos, once for each backbone and taught model; the limit for "none of these".
 
-Knows no Streamlit, and loads torch when it is asked.
+Knows no Streamlit, and loads torch when something is computed.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from gallop.model.scores import VERDICT
 
 
 @dataclass(frozen=True)
-class _Own:
-    """A limit of the visitor's: of which training, its value, and how many test photos it was taken from, if any."""
+class _CustomLimit:
+    """A limit that the visitor has set: for which training, its value, and the number of test photos behind it."""
 
     training: int
     value: float
@@ -34,67 +33,67 @@ class _Own:
 
 @dataclass
 class VisitorLimit:
-    """Above it an outlier score says: none of the taught classes."""
+    """The limit above which an outlier score means none of the taught classes."""
 
     training: VisitorTraining
-    _set: _Own | None = None
+    _set: _CustomLimit | None = None
 
     @property
-    def _mine(self) -> _Own | None:
+    def _current(self) -> _CustomLimit | None:
         return self._set if self._set is not None and self._set.training == self.training.number else None
 
     @property
-    def own(self) -> float | None:
-        """The one that the visitor has set since the last training; None where there is none."""
-        return self._mine.value if self._mine is not None else None
+    def custom(self) -> float | None:
+        """The limit that the visitor has set since the last training; None without one."""
+        return self._current.value if self._current is not None else None
 
     @property
     def origin(self) -> str:
-        """Where the visitor's own came from, as a model card says it; empty where there is none."""
-        if self._mine is None:
+        """The origin of the custom limit, in the words of a model card; empty without one."""
+        if self._current is None:
             return ""
-        photos = self._mine.photos
-        return f"taken from {photos} test photos, to keep 95 % of them" if photos else "set by hand"
+        photos = self._current.photos
+        return f"taken from {photos} test photos, to accept 95 % of them" if photos else "set by hand"
 
     @property
     def value(self) -> float | None:
-        """The one that counts: the visitor's own, or the one found while teaching."""
-        if self.own is not None or self.training.taught is None:
-            return self.own
+        """The limit in use: the custom one, or the one estimated in training."""
+        if self.custom is not None or self.training.taught is None:
+            return self.custom
         return self.training.taught.after.calibration_.threshold
 
     def set_to(self, value: float | None, photos: int = 0) -> None:
-        """Set the visitor's own; None goes back to the one that was found while teaching.
+        """Set a custom limit; None goes back to the one that was estimated in training.
 
         Args:
-            photos: how many test photos it was taken from; 0 where a hand has set it.
+            photos: how many test photos it was taken from; 0 where it was set by hand.
         """
-        self._set = None if value is None else _Own(self.training.number, value, photos)
+        self._set = None if value is None else _CustomLimit(self.training.number, value, photos)
 
-    def own_for(self, question: Question) -> float | None:
-        """Return the visitor's own if it decides: outlier scores depend on the class list, so for that alone."""
+    def custom_for(self, question: Question) -> float | None:
+        """Return the custom limit if it applies: only for the trained classes, on whose list scores depend."""
         taught = self.training.taught
         asked = question.taught and taught is not None and set(question.names) == set(taught.names)
-        return self.own if asked else None
+        return self.custom if asked else None
 
     def note(self, question: Question, classifier: GalLoPClassifier) -> str:
-        """Return where the limit that decides for a question came from, if that is to be said."""
-        if self.own_for(question) is not None:
+        """Return the origin of the limit that applies to a question, if it is worth a note."""
+        if self.custom_for(question) is not None:
             return f"this limit was {self.origin.replace('by hand', 'by you')}, on the page Test"
-        if question.taught and self.own is not None:
+        if question.taught and self.custom is not None:
             return "the limit that you set on the page Test applies only to the trained classes, so it is not used here"
         return "" if classifier.calibration_.doubt else classifier.calibration_.note
 
 
 T = TypeVar("T")
 Explain = Callable[["Backbone", Photo, Question], "Explanation"]
-# How many times as large a photo is looked at once more for finer maps.
-FINER = 2.0
+# Size of the second look for maps, relative to the first.
+SECOND_LOOK_DETAIL = 2.0
 
 
 @dataclass
 class VisitorAnswers:
-    """Classifiers, explanations, similarities, figures and pictures: of each kind the last few are kept."""
+    """Classifiers, explanations, similarities, figures and pictures; the last few of each kind are cached."""
 
     photos: VisitorPhotos
     training: VisitorTraining
@@ -110,10 +109,10 @@ class VisitorAnswers:
     _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * MAX_PHOTOS))
 
     def classifier(self, backbone: Backbone, question: Question) -> GalLoPClassifier:
-        """Return zero-shot, or what was taught with the further names added; made once for a question.
+        """Return the zero-shot classifier, or the taught one with further names added; made once for each question.
 
         Raises:
-            ClassNameError, TemplateError: a name or a template that the text encoder cannot take.
+            ClassNameError, TemplateError: the text encoder cannot encode a name or a template.
         """
         return self._classifiers.get_or((question, self.training.version), lambda: self._classifier(backbone, question))
 
@@ -131,30 +130,33 @@ class VisitorAnswers:
         return _with_names(taught.after, question)
 
     def explain(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
-        """Return the one pass through the backbone for a photo and a question; everything else starts here."""
+        """Return the explanation of a photo for a question, from one pass through the backbone."""
         key = self._key(photo, question)
-        found: Explanation = self._explanations.get_or(key, lambda: self.classifier(backbone, question).explain(photo))
+        explanation: Explanation = self._explanations.get_or(
+            key, lambda: self.classifier(backbone, question).explain(photo)
+        )
         if question.taught:
-            own, taught = self.limit.own_for(question), self.training.taught
+            custom, taught = self.limit.custom_for(question), self.training.taught
             assert taught is not None
             doubt = (
                 ""
-                if own is not None
+                if custom is not None
                 else self.doubt(self.classifier(backbone, question), taught, self.training.version)
             )
-            limit = found.threshold if own is None else own
-            if (limit, doubt) != (found.threshold, found.doubt):
-                found = replace(found, threshold=limit, doubt=doubt)
-        self._verdicts.get_or((key, self._limit_of(question)), lambda: found.answer)
-        return found
+            limit = explanation.threshold if custom is None else custom
+            if (limit, doubt) != (explanation.threshold, explanation.doubt):
+                explanation = replace(explanation, threshold=limit, doubt=doubt)
+        self._verdicts.get_or((key, self._limit_of(question)), lambda: explanation.answer)
+        return explanation
 
     def doubt(self, classifier: GalLoPClassifier, course: Course, which: Hashable) -> str:
-        """Return why the limit that a training found decides nothing, as a sentence; empty where it is sound.
+        """Return why the limit of a training is not applied, as a sentence; empty where it is sound.
 
-        All pages have it from here: there is none, its own note says so, or far too few of the test photos pass.
+        The one check for all pages: there is no limit, its note explains why it is unsound, or far too few of the
+        test photos pass.
 
         Args:
-            which: tells the training from others.
+            which: identifies the training.
         """
         calibration, names = classifier.calibration_, tuple(classifier.classes_.tolist())
         limit, tests = calibration.threshold, [photo for photo, _ in self.training.tested_with(names, course)]
@@ -168,10 +170,10 @@ class VisitorAnswers:
         return self.once(("doubt", which, limit, calibration.tpr, _shas(tests)), shown_by_tests) or calibration.doubt
 
     def votes(self, photo: Photo, question: Question) -> Mapping[str, ShotVotes]:
-        """Return which shots voted, by branch, of a model that was opened and whose photos are on the cards.
+        """Return which shots voted, by branch, for an opened model whose photos are on the cards.
 
         Raises:
-            DataError: its head has learned from others.
+            DataError: its head was trained on other photos.
         """
         taught, learned = self.training.taught, self.training.learned
         if taught is None or not are_all(taught, learned):
@@ -184,72 +186,75 @@ class VisitorAnswers:
         return self.figure("votes", [photo], question, lambda: classifier.explain(photo).votes)
 
     def ways(
-        self, backbone: Backbone, photo: Photo, question: Question, *, finer: bool
+        self, backbone: Backbone, photo: Photo, question: Question, *, second_look: bool
     ) -> tuple[Explain, Explain | None]:
-        """Return how a photo is explained with what is there, and how once it has been looked at again; None where it
-        need not be. The one place that decides about that.
+        """Return how a photo is explained now, and how after a second look; None where no second look is needed.
 
         Args:
-            finer: whether maps of finer regions are wanted.
+            second_look: whether maps from a second look are wanted.
         """
         twice = len(self.classifier(backbone, question).model_.sight.times) > 1
         if twice and self._explanations.get(self._key(photo, question)) is None:
             return self.explain_first_look, self.explain
-        if not finer or twice:
+        if not second_look or twice:
             return self.explain, None
-        return (self.explain_closer, None) if self.closer(photo, question) else (self.explain, self.explain_closer)
+        return (
+            (self.explain_second_look, None)
+            if self.has_second_look(photo, question)
+            else (self.explain, self.explain_second_look)
+        )
 
-    def closer(self, photo: Photo, question: Question) -> bool:
-        """Return whether there are maps of finer regions of a photo for a question."""
-        return self._explanations.get(self._closer(photo, question)) is not None
+    def has_second_look(self, photo: Photo, question: Question) -> bool:
+        """Return whether the maps from a second look at a photo for a question are cached."""
+        return self._explanations.get(self._second_look_key(photo, question)) is not None
 
     def explain_first_look(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
-        """Return what the first look alone says: shown while a second one is awaited, and no verdict."""
+        """Return the explanation from the first look alone: shown until the second is done, without a verdict."""
 
         def compute() -> Explanation:
             from gallop.predictions.explanation import explain_first_look  # with torch
 
             classifier = self.classifier(backbone, question)
-            found = explain_first_look(classifier.model_, photo, classifier.calibration_)
-            return replace(found, alike=classifier.prompts.diversity().words)
+            explanation = explain_first_look(classifier.model_, photo, classifier.calibration_)
+            return replace(explanation, alike=classifier.prompts.diversity().words)
 
         return self._explanations.get_or((self._key(photo, question), "first look"), compute)
 
-    def explain_closer(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
-        """Return the same with maps of finer regions, from a second look at the photo; the answer is the same."""
+    def explain_second_look(self, backbone: Backbone, photo: Photo, question: Question) -> Explanation:
+        """Return the explanation with maps from a second look at the photo; the answer is unchanged."""
 
         def compute() -> Explanation:
-            closer = copy.copy(self.classifier(backbone, question))
-            closer.set_detail(FINER, "maps")
-            return closer.explain(photo)
+            classifier = copy.copy(self.classifier(backbone, question))
+            classifier.set_detail(SECOND_LOOK_DETAIL, "maps")
+            return classifier.explain(photo)
 
-        found = self.explain(backbone, photo, question)
-        if len(found.grids) > 1:  # it was taught to look twice
-            return found
-        closer: Explanation = self._explanations.get_or(self._closer(photo, question), compute)
-        return replace(closer, threshold=found.threshold, doubt=found.doubt)
+        first = self.explain(backbone, photo, question)
+        if len(first.grids) > 1:  # it was trained with two looks
+            return first
+        second: Explanation = self._explanations.get_or(self._second_look_key(photo, question), compute)
+        return replace(second, threshold=first.threshold, doubt=first.doubt)
 
-    def _closer(self, photo: Photo, question: Question) -> Hashable:
-        return self._key(photo, question), FINER
+    def _second_look_key(self, photo: Photo, question: Question) -> Hashable:
+        return self._key(photo, question), SECOND_LOOK_DETAIL
 
     def _key(self, photo: Photo, question: Question) -> Hashable:
         return photo.sha256, question, self.training.version
 
     def verdict(self, photo: Photo, question: Question) -> str | None:
-        """Return the answer in words, at the model's own scales; None for a photo that was not explained yet."""
+        """Return the answer in words, at the model's scales; None for a photo that was not explained yet."""
         return self._verdicts.get((self._key(photo, question), self._limit_of(question)))
 
     def _limit_of(self, question: Question) -> Hashable:
-        """Return what decides about "none of these" beside the classifier: the visitor's limit and the test photos."""
+        """Return what decides about "none of these" besides the classifier: the custom limit and the test photos."""
         taught = self.training.taught if question.taught else None
         tests = () if taught is None else self.training.tested_with(taught.names, taught)
-        return self.limit.own_for(question), _shas([photo for photo, _ in tests])
+        return self.limit.custom_for(question), _shas([photo for photo, _ in tests])
 
     def thumbnail(self, photo: Photo, make: Callable[[], str]) -> str:
         return self._thumbnails.get_or(photo.sha256, make)
 
     def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:
-        """Return those of many photos at once, each encoded once; at least one."""
+        """Return the similarities of at least one photo, each encoded once."""
 
         def compute() -> Similarities:
             return self.asked_of(self.classifier(backbone, question), photos)
@@ -265,23 +270,23 @@ class VisitorAnswers:
         return similarities(model, encode_centres(model.backbone, photos, self.photos.features(), sight=model.sight))
 
     def figure(self, what: str, photos: Sequence[Photo], more: Hashable, compute: Callable[[], T]) -> T:
-        """Return something small that was worked out from photos, since the last training."""
+        """Return a small result that is computed from photos, cached until the next training."""
         return self._figures.get_or((what, _shas(photos), more, self.training.version), compute)
 
     def picture(self, explanation: Explanation, key: Hashable, make: Callable[[], T]) -> T:
-        """Return something drawn from the similarities of an explanation, whatever its k: drawn once."""
-        # Kept beside the picture, so that no other object can take over the number.
+        """Return a picture drawn from the similarities of an explanation, whatever its k; drawn once."""
+        # Stored with the picture, so that no other object can get the same id.
         similarities = explanation.similarities
-        _, found = self._pictures.get_or((id(similarities), key), lambda: (similarities, make()))
-        return found
+        _, picture = self._pictures.get_or((id(similarities), key), lambda: (similarities, make()))
+        return picture
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return anything else that takes a while and depends on ``key`` alone: made once."""
+        """Return any other slow result that depends on ``key`` alone; made once."""
         return self._others.get_or(key, make)
 
 
 def _with_names(classifier: GalLoPClassifier, question: Question) -> GalLoPClassifier:
-    """Return a copy that knows the further names of a question; the original is unchanged."""
+    """Return a copy with the further names of a question; the original is unchanged."""
     copied = copy.copy(classifier)  # add_class replaces what it changes
     for name in question.names:
         if name not in classifier.classes_:

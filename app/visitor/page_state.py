@@ -1,8 +1,8 @@
 """UI state that survives reruns, one dataclass a page, and what is asked on Explore. Knows no Streamlit and no torch.
 
-Only what outlives a change of page or a reload. What a visitor is asked is a ``Remembered`` field. Read on a state it
-is the value; read on the class it is its ``Place``, which is what a widget is given: ``CompareState.pin_a`` is where
-the first pin is remembered, and the key of its widget follows from that.
+Only state that survives a change of page or a reload. The value of a widget is a ``Remembered`` field. Read on a state
+it is the value; read on the class it is its ``Place``, which a widget takes: ``CompareState.pin_a`` is where the first
+pin is remembered, and the key of its widget follows from that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gallop.maps.look import Style
 from gallop.names.templates import parse_templates
 
 DEFAULT_NAMES = ("cat", "dog", "cup of coffee", "rocket", "person")
-# What every prompt says before anything is learned.
+# The text of every prompt before anything is learned.
 DEFAULT_TEMPLATES = ("A photo of a {}",)
 
 
@@ -30,7 +30,7 @@ class Question:
     """What is asked about a photo: which classes, and which prompts answer.
 
     Attributes:
-        taught: the prompts that were taught answer; otherwise it is zero-shot.
+        taught: whether the taught prompts answer; otherwise zero-shot.
         templates: of zero-shot.
         like_taught: zero-shot with as many prompts as were taught, to compare prompt with prompt.
     """
@@ -46,11 +46,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Place(Generic[T]):
-    """Where a value is remembered: a field of a page's state, or a part of what that field holds.
+    """Where a value is remembered: a field of a page's state, or a part of the value of that field.
 
     Attributes:
         page: which state of the session.
-        part: of a tuple the place in it, of a dataclass the field.
+        part: the index in a tuple, or the field of a dataclass.
     """
 
     page: str
@@ -65,24 +65,24 @@ class Place(Generic[T]):
         return Place(self.page, self.field, part)
 
     def read(self, session: object) -> T | None:
-        """Return what is remembered there; None before its widget was touched."""
-        found = getattr(getattr(session, self.page), self.field)
+        """Return the remembered value; None before its widget was used."""
+        remembered = getattr(getattr(session, self.page), self.field)
         if isinstance(self.part, int):
-            found = found[self.part] if self.part < len(found) else None
+            remembered = remembered[self.part] if self.part < len(remembered) else None
         elif self.part is not None:
-            found = getattr(found, self.part)
-        value: T | None = found
+            remembered = getattr(remembered, self.part)
+        value: T | None = remembered
         return value
 
     def write(self, session: object, value: T) -> None:
         state = getattr(session, self.page)
-        whole: Any = value
+        new: Any = value
         held = getattr(state, self.field)
         if isinstance(self.part, int):
-            whole = (*held[: self.part], value, *held[self.part + 1 :])
+            new = (*held[: self.part], value, *held[self.part + 1 :])
         elif self.part is not None:
-            whole = replace(held, **{self.part: value})
-        setattr(session, self.page, replace(state, **{self.field: whole}))
+            new = replace(held, **{self.part: value})
+        setattr(session, self.page, replace(state, **{self.field: new}))
 
 
 class Remembered(Generic[T]):
@@ -105,12 +105,12 @@ class Remembered(Generic[T]):
         return value
 
     def __set__(self, state: object, value: T | Place[T]) -> None:
-        # The dataclass takes what the class shows, the place, for the field's default.
+        # The dataclass takes the class attribute, a Place, as the field's default.
         state.__dict__[self._place.field] = self._untouched if value is self._place else value
 
 
-def said(state: Any) -> Iterator[tuple[Place[Any], Any]]:
-    """Yield the places of a state of which it says something, each with its value; of a tuple those of its items."""
+def remembered_values(state: Any) -> Iterator[tuple[Place[Any], Any]]:
+    """Yield the places of a state that have a value, each with its value; for a tuple the places of its items."""
     for field in fields(state):
         place, value = getattr(type(state), field.name), getattr(state, field.name)
         if isinstance(value, tuple):
@@ -128,7 +128,7 @@ class AskedRegion:
 
     @staticmethod
     def of(sent: Any, grid: tuple[int, int]) -> AskedRegion | None:
-        """Return what a browser has sent; None where it is no region: anybody may send anything."""
+        """Return what a browser has sent; None where it is no region: a client may send anything."""
         there = isinstance(sent, int) and 0 <= sent < grid[0] * grid[1]
         return AskedRegion(sent, grid) if there else None
 
@@ -144,7 +144,7 @@ class TeachState:
     """Of the page Teach.
 
     Attributes:
-        way, settings, local_prompts, scales: as the form stands; what a training takes is ``VisitorTraining.settings``.
+        way, settings, local_prompts, scales: the values in the form; a training takes ``VisitorTraining.settings``.
         backbone_name: whose settings the form shows; None before it was drawn, and where they were changed elsewhere.
         watched: card and content hash of the photo that is watched.
     """
@@ -180,26 +180,30 @@ class TestState:
 
     Attributes:
         cell, photo: of the confusion matrix, and which of its photos is opened.
-        stands, stands_of: where a hand left the explainer, and the content hash of the photo it was on.
+        explainer_state, explainer_photo: the explainer as the visitor left it, and the content hash of its photo.
         tuned: the scales that were chosen here last.
     """
 
     cell: Remembered[tuple[int, int] | None] = Remembered(None)
     photo: Remembered[int | None] = Remembered(None)
-    stands: ExplainerState = ExplainerState()
-    stands_of: str = ""
+    explainer_state: ExplainerState = ExplainerState()
+    explainer_photo: str = ""
     tuned: TunedScales | None = None
 
-    def stands_for(self, photo: str) -> ExplainerState:
-        """Return what the explainer of a photo is to stand at: of another photo's only how maps are drawn stays."""
-        if photo == self.stands_of:
-            return self.stands
-        return ExplainerState(prompt=self.stands.prompt, all_scales=self.stands.all_scales, style=self.stands.style)
+    def explainer_state_for(self, photo: str) -> ExplainerState:
+        """Return the state of the explainer for a photo: from another photo only the map settings are taken over."""
+        if photo == self.explainer_photo:
+            return self.explainer_state
+        return ExplainerState(
+            prompt=self.explainer_state.prompt,
+            all_scales=self.explainer_state.all_scales,
+            style=self.explainer_state.style,
+        )
 
 
 @dataclass(frozen=True)
 class PromptsState:
-    """Of the page Prompts: which photos its figures are of."""
+    """Of the page Prompts: the photos that its figures are computed on."""
 
     pile: Remembered[str | None] = Remembered(None)
 
@@ -210,7 +214,7 @@ class CompareState:
 
     Attributes:
         run: the one to rename, open or delete.
-        pin_a, pin_b: the two beside each other.
+        pin_a, pin_b: the two that are compared.
         photo, class_name, prompt: of the maps side by side.
         newest: the newest run when the page was drawn last.
         deleted: number and name of the run that can be brought back.
@@ -240,29 +244,29 @@ UNTAUGHT, TAUGHT = "Zero-shot", "Taught"
 
 @dataclass(frozen=True)
 class ExploreState:
-    """As its widgets stand; None where one was not touched yet.
+    """The values of its widgets; None where one was not used yet.
 
     Attributes:
         source: where photos come from.
         photo: content hash.
         names: as they are typed; None follows the photo shown.
-        own_names: those that were typed, while a sample is shown with its own.
+        typed_names: the last typed ones, while a sample is shown with its names.
         templates: as they are typed.
         prompts: ``UNTAUGHT`` or ``TAUGHT``: which answer.
         class_name, against: the class explained, the most probable one if None, and the one it is compared with.
         before: whether it is compared with itself before teaching.
         prompt, all_scales: the local prompt whose map is shown, counted from 0; or all.
-        region, region_of: the region that is asked, and the content hash of the photo that it is on.
+        region, region_of: the region that is selected, and the content hash of its photo.
         drawn: one of ``DRAWN``.
         opacity, hidden: in percent; regions whose score is below ``hidden`` are not drawn.
         scales: k of the local prompts.
-        finer: whether maps of finer regions follow the answer.
+        second_look: whether maps from a second look follow the answer.
     """
 
     source: Remembered[str | None] = Remembered(None)
     photo: Remembered[str | None] = Remembered(None)
     names: Remembered[str | None] = Remembered(None)
-    own_names: Remembered[str | None] = Remembered(None)
+    typed_names: Remembered[str | None] = Remembered(None)
     templates: Remembered[str | None] = Remembered(None)
     prompts: Remembered[str | None] = Remembered(None)
     class_name: Remembered[str | None] = Remembered(None)
@@ -277,7 +281,7 @@ class ExploreState:
     opacity: Remembered[int | None] = Remembered(None)
     hidden: Remembered[int | None] = Remembered(None)
     scales: Remembered[tuple[int, ...]] = Remembered(())
-    finer: Remembered[bool | None] = Remembered(None)
+    second_look: Remembered[bool | None] = Remembered(None)
 
     def question(self, training: VisitorTraining) -> Question:
         """Return what is asked: the class list and templates, zero-shot or taught.
@@ -295,8 +299,7 @@ class ExploreState:
     def names_on(self, photos: VisitorPhotos) -> str:
         """Return the class names, one on each line: as they are typed, or those that go with the photo shown.
 
-        A sample brings its own; a photo of the visitor's the names of the cards, or none: nobody has said yet what it
-        might be.
+        A sample has names; for a photo of the visitor these are the names of the cards, or none without cards.
         """
         if self.names is not None:
             return self.names
@@ -307,20 +310,20 @@ class ExploreState:
         return "\n".join(DEFAULT_NAMES if sample is None else sample.class_names)
 
     def looking_at(self, photo: str) -> ExploreState:
-        """Return it with another photo shown, by content hash: a sample comes with its own names, which nothing was
-        taught; the visitor's photos with those that were typed.
+        """Return it with another photo, by content hash: a sample with the sample's names, which were not taught; a
+        photo of the visitor with the typed names.
         """
-        typed = self.own_names if self.names is None else self.names
+        typed = self.typed_names if self.names is None else self.names
         if photo not in sample_answers():
             return replace(self, photo=photo, names=typed)
-        return replace(self, photo=photo, names=None, own_names=typed)
+        return replace(self, photo=photo, names=None, typed_names=typed)
 
     def scales_of(self, usual: Sequence[int]) -> tuple[int, ...]:
-        """Return the k of each local prompt: as its slider stands, or as ``usual``."""
+        """Return the k of each local prompt: from its slider, or from ``usual``."""
         return (*self.scales, *usual[len(self.scales) :])[: len(usual)]
 
-    def stands(self, photo: str, grid: tuple[int, int]) -> ExplainerState:
-        """Return what the explainer of a photo, by its content hash, is to stand at with this grid of regions."""
+    def explainer_state(self, photo: str, grid: tuple[int, int]) -> ExplainerState:
+        """Return the state of the explainer for a photo, by its content hash, with this grid of regions."""
         return ExplainerState(
             self.class_name,
             self.against,
@@ -332,22 +335,22 @@ class ExploreState:
             self.style,
         )
 
-    def told(self, stands: ExplainerState, photo: str, grid: tuple[int, int]) -> ExploreState:
-        """Return it as a hand left the explainer of a photo; what nobody touched stays untouched."""
+    def with_explainer_state(self, explainer: ExplainerState, photo: str, grid: tuple[int, int]) -> ExploreState:
+        """Return it with the explainer of a photo as the visitor left it; fields that were not used stay None."""
         return replace(
             self,
-            class_name=stands.class_name,
-            against=stands.against,
-            before=stands.before,
-            prompt=stands.prompt,
-            all_scales=stands.all_scales,
-            region=AskedRegion.of(stands.region, grid),
+            class_name=explainer.class_name,
+            against=explainer.against,
+            before=explainer.before,
+            prompt=explainer.prompt,
+            all_scales=explainer.all_scales,
+            region=AskedRegion.of(explainer.region, grid),
             region_of=photo,
-            colours=_touched(self.colours, stands.style.colours, Style.colours),
-            drawn=_touched(self.drawn, stands.style.drawn, Style.drawn),
-            opacity=_touched(self.opacity, round(100 * stands.style.opacity), round(100 * Style.opacity)),
-            hidden=_touched(self.hidden, round(100 * stands.style.threshold), 0),
-            scales=stands.topk,
+            colours=_touched(self.colours, explainer.style.colours, Style.colours),
+            drawn=_touched(self.drawn, explainer.style.drawn, Style.drawn),
+            opacity=_touched(self.opacity, round(100 * explainer.style.opacity), round(100 * Style.opacity)),
+            hidden=_touched(self.hidden, round(100 * explainer.style.threshold), 0),
+            scales=explainer.topk,
         )
 
     @property
@@ -360,5 +363,5 @@ class ExploreState:
         )
 
 
-def _touched(held: T | None, said: T, usual: T) -> T | None:
-    return None if held is None and said == usual else said
+def _touched(held: T | None, received: T, usual: T) -> T | None:
+    return None if held is None and received == usual else received

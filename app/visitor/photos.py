@@ -1,4 +1,4 @@
-"""A visitor's photos: those to look at, those on cards, those of none of the classes. Knows no Streamlit, no torch."""
+"""A visitor's photos: for Explore, on cards, and of none of the classes. Knows no Streamlit, no torch."""
 
 from __future__ import annotations
 
@@ -30,35 +30,35 @@ class Bounded(OrderedDict[Hashable, Any]):
         if key not in self:
             self.put(key, compute())
         self.move_to_end(key)
-        found: T = self[key]
-        return found
+        value: T = self[key]
+        return value
 
 
-# Bytes of one visitor's photos as features: some two hundred photos in the views that a training takes of each.
+# Bytes of the features of one visitor's photos: some two hundred photos in all views of a training.
 MOST_FEATURES = 512 * 2**20
 
 
 @dataclass
 class VisitorPhotos:
-    """Photos, and what became of the files they came in."""
+    """Photos, and the verdicts on the files that they came in."""
 
     shelf: Shelf = field(default_factory=lambda: Shelf(SHOWN_SIDE, MAX_PHOTOS))
-    # Photos of none of the classes, to test with.
+    # Photos of none of the classes, used for testing.
     unknown: Shelf = field(default_factory=lambda: Shelf(SHOT_SIDE, MAX_PHOTOS))
     deck: Deck = field(default_factory=Deck)
-    # What became of the files that an uploader took last, by its name.
+    # The verdicts on the last files of each uploader, by its name.
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
-    # Content hashes of a test photo and one to learn from that look the same and are both to stay.
-    both_kept: set[tuple[str, str]] = field(default_factory=set)
-    # Content hash and class of photos whose label was doubted and, looked at, is right.
-    labels_kept: set[tuple[str, str]] = field(default_factory=set)
-    # Photos that were of none of the classes before they were put to one.
+    # Content hashes of a test photo and a training photo that look the same, both of which the visitor keeps.
+    accepted_twins: set[tuple[str, str]] = field(default_factory=set)
+    # Content hash and class of photos whose label was doubted and confirmed.
+    confirmed_labels: set[tuple[str, str]] = field(default_factory=set)
+    # Photos that were of none of the classes before they were moved to one.
     _called_back: dict[str, Photo] = field(default_factory=dict)
     _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
     _features: MemoryCache | None = None
-    # Bytes for which there is room at least: what is taken away meanwhile is not counted.
+    # Bytes that are free at least: removals since the last count are not included.
     _left: int = 0
-    # At which change of the cards that was.
+    # The change of the cards at which they were counted.
     _counted: int = -1
 
     def __post_init__(self) -> None:
@@ -69,36 +69,36 @@ class VisitorPhotos:
         if self._counted != self.deck.changes or size > self._left:
             self._left, self._counted = allowed() - self.size, self.deck.changes
         if size > self._left:
-            self._left = self.keep_within(allowed() - size) + size
+            self._left = self.make_room(allowed() - size) + size
         problem = no_room(photo.name, size, allowed() - self._left)
         self._left -= 0 if problem else size
         return problem
 
-    def keep_within(self, most: int) -> int:
-        """Let go what only an undo brings back where all takes more bytes than that; how many there is room for."""
+    def make_room(self, most: int) -> int:
+        """Drop photos that only an undo brings back where all take more bytes; return how many bytes are left."""
         if self.size > most:
             self.deck.past.clear()
             self._called_back.clear()
         return most - self.size
 
     @property
-    def own(self) -> dict[str, Photo]:
-        """Return the photos to look at that the visitor has brought, by content hash: all but the samples."""
+    def uploaded(self) -> dict[str, Photo]:
+        """Return the photos that the visitor has uploaded for Explore, by content hash: all but the samples."""
         samples = sample_answers()
         return {digest: photo for digest, photo in self.shelf.photos.items() if digest not in samples}
 
     def shown(self, chosen: str | None) -> Photo | None:
-        """Return the photo that is looked at: the one chosen, or the visitor's newest, or one of the cards; else None.
+        """Return the photo to show: the chosen one, or the newest of the visitor, or one of the cards; else None.
 
         Args:
             chosen: content hash.
         """
         cards = {p.sha256: p for pile in (self.shots(), self.tests()) for some in pile.values() for p in some}
-        found = {**cards, **self.shelf.photos}.get(chosen or "")
-        return found or next(reversed((self.own or cards).values()), None)
+        photo = {**cards, **self.shelf.photos}.get(chosen or "")
+        return photo or next(reversed((self.uploaded or cards).values()), None)
 
     def as_on_card(self, photo: Photo) -> str:
-        """Return the content hash that a photo has on a card, where it is kept smaller."""
+        """Return the content hash of a photo on a card, where it is stored smaller."""
         return self._as_on_card.get_or(photo.sha256, lambda: small(photo, SHOT_SIDE).sha256)
 
     def place_of(self, photo: Photo) -> tuple[Card, Pile] | None:
@@ -123,15 +123,15 @@ class VisitorPhotos:
         words = self.deck.relabel(photo, name, pile)
         if place is not None and (place[1], pile) == ("tests", "shots"):
             words += " After that it can no longer be used for testing."
-        if (found := self.unknown.photos.pop(self.as_on_card(photo), None)) is not None:
-            self._called_back[found.sha256] = found
+        if (unknown := self.unknown.photos.pop(self.as_on_card(photo), None)) is not None:
+            self._called_back[unknown.sha256] = unknown
         return words
 
     def undo(self, change: int | None = None) -> None:
-        """Take the last change of the cards back: a photo is on a card or of none of the classes, as it was.
+        """Undo the last change of the cards: a photo is on a card or of none of the classes, as before.
 
         Args:
-            change: the count of changes that a button spoke of: a second click is not for the change before.
+            change: the number of the change that a button undoes: a second click undoes nothing more.
         """
         if change not in (None, self.deck.changes):
             return
@@ -148,11 +148,11 @@ class VisitorPhotos:
         return {photo.sha256 for card in self.deck.cards for photo in card.all}
 
     def shots(self) -> dict[str, tuple[Photo, ...]]:
-        """Return the photos to learn from, of the classes that take part."""
+        """Return the training photos of the classes that take part."""
         return {card.name: card.shots for card in self.deck.in_use}
 
     def tests(self) -> dict[str, tuple[Photo, ...]]:
-        """Return the photos to test with, of the classes that take part."""
+        """Return the test photos of the classes that take part."""
         return {card.name: card.tests for card in self.deck.in_use}
 
     @property
@@ -174,7 +174,7 @@ class VisitorPhotos:
         self._features = None
 
     def features(self) -> MemoryCache:
-        """Return the features of this visitor's photos; they go when the session goes."""
+        """Return the cache of features of this visitor's photos; it ends with the session."""
         from gallop.features.encoding import MemoryCache
 
         if self._features is None:

@@ -1,10 +1,10 @@
-"""Who is here: sessions that outlive a reload of the page, and on one's own machine a closed page, for some hours.
+"""The sessions of all visitors: they survive a reload of the page and, in local use, a closed page for some hours.
 
-A reload ends the connection at once, so a session may not end with it. Each page that is drawn holds a lease as long as
-it is connected, and only when no lease was held for the time that things are kept is the session closed, its training
-cancelled and its photos dropped. Nobody gives a lease back, so nobody can give back another's: whether a page is
-connected is asked again and again. What can be worked out again goes after a grace time, and where photos without a
-page fill the memory, those that were left first go before their time.
+A reload ends the connection at once, so a session must not end with it. Each page that is drawn holds a lease as long
+as it is connected, and only when no lease was held for the set time is the session closed, its training cancelled and
+its photos dropped. Leases are never returned, since a page could return that of another: the server checks repeatedly
+whether a page is connected. Results that can be computed again are dropped after a grace time, and where photos of
+sessions without a page fill the memory, the oldest of these sessions are closed early.
 """
 
 from __future__ import annotations
@@ -23,65 +23,65 @@ from app.visitor.session import Session
 
 # Long enough for a reload and for a laptop that changes its network.
 GRACE_SECONDS = 120.0
-# That things are kept where only this machine reaches the app: a working day, with its breaks.
-OWN_MACHINE_SECONDS = 8 * 3600.0
-# Of the grace time, after which a page that was closed is forgotten. The server would do so by itself after all of it,
-# but only when another page is closed.
-CLOSED_SHARE = 0.75
+# How long a session stays where only this machine reaches the app: a working day, with its breaks.
+LOCAL_SECONDS = 8 * 3600.0
+# Of the grace time, after which a closed page is forgotten. The server would do so after the full grace time, but only
+# when another page is closed.
+CLOSED_FRACTION = 0.75
 MOST_SESSIONS = 32
-# For which a page keeps its place since its last click, though nothing was brought to it yet.
+# How long after the last click an empty session cannot be replaced.
 SETTLING_SECONDS = 30.0
-# Of photos in sessions without a page; the most that one visitor can hold is less.
-MOST_KEPT_BYTES = 1536 * 2**20
+# Of photos in sessions without a page; one visitor's limit is lower.
+MOST_RESTING_BYTES = 1536 * 2**20
 
 
-def kept_seconds(address: str | None) -> float:
-    """Return how long sessions outlive their pages: as set, or hours where the app listens on one's own machine alone;
-    on a machine that is shared others wait for the memory.
+def session_seconds(address: str | None) -> float:
+    """Return how long sessions outlive their pages: as set, or hours where only this machine reaches the app, since
+    elsewhere other visitors need the memory.
     """
     if (keep := options().keep) is not None:
         return keep
-    return OWN_MACHINE_SECONDS if address in LOOPBACK else GRACE_SECONDS
+    return LOCAL_SECONDS if address in LOOPBACK else GRACE_SECONDS
 
 
 class TooManyVisitors(PlainError):
-    """As many people use the app as it takes."""
+    """The limit of visitors is reached."""
 
 
 @dataclass
 class _Visitor:
     session: Session
-    # The number of the browser that began it; nothing where that keeps none.
+    # The number of the browser that started it; empty where that stores no cookies.
     browser: str
-    # When a page was last known to be open.
+    # When a page was last seen open.
     seen: float
     # When a page was last drawn.
     drawn: float
-    # The pages that hold one.
+    # The pages that hold a lease.
     leases: set[str] = field(default_factory=set)
-    # Whether what can be worked out again has gone.
+    # Whether the results that can be computed again were dropped.
     rests: bool = False
 
 
 @dataclass
 class Visitors:
-    """The sessions of this server by their token of 128 bits, each for the browser that began it.
+    """The sessions of this server by their token of 128 bits, each for the browser that started it.
 
     Args:
         connected: whether the page of this name is still open.
-        grace: seconds without an open page after which a session rests, and makes room where others need it.
+        grace: seconds without an open page after which a session rests, and may be closed where others need room.
         most: sessions at a time; their photos lie in memory.
         keep: seconds without an open page after which a session is closed; the grace time at least.
         most_bytes: of photos in sessions that rest.
-        clock: the seconds that it is.
-        closed: told each page that was closed and has not come back, so that what the server keeps for it can go.
+        clock: returns the current time in seconds.
+        closed: called with each page that was closed and has not come back, so that the server can free its data.
     """
 
     connected: Callable[[str], bool]
     grace: float = GRACE_SECONDS
     most: int = MOST_SESSIONS
     keep: float = 0.0
-    most_bytes: int = MOST_KEPT_BYTES
+    most_bytes: int = MOST_RESTING_BYTES
     clock: Callable[[], float] = time.monotonic
     closed: Callable[[str], None] = lambda page: None
     # Pages that were closed, and when that was seen.
@@ -95,14 +95,14 @@ class Visitors:
         self.keep = max(self.keep, self.grace)
 
     def new(self, browser: str = "") -> str:
-        """Start a session and return its token; where there is no room, another one ends.
+        """Start a session and return its token; where there is no room, another one is closed.
 
         Args:
-            browser: its number, ``middleware.BROWSER``. One that keeps no cookies has none, nor has a program: what
-                these begin is found by all that have none either.
+            browser: its number, ``middleware.BROWSER``. Browsers that store no cookies and other programs have none:
+                sessions that they start are open to all clients without a number.
 
         Raises:
-            TooManyVisitors: ``most`` are here already.
+            TooManyVisitors: there are ``most`` sessions already.
         """
         with self._lock:
             self._look()
@@ -124,14 +124,14 @@ class Visitors:
         return token
 
     def held(self, browser: str) -> int:
-        """Return the bytes of the photos in all sessions that a browser began."""
+        """Return the bytes of the photos in all sessions that a browser started."""
         with self._lock:
             mine = [visitor.session for visitor in self._visitors.values() if visitor.browser == browser]
         return sum(session.photos.size for session in mine)
 
     def find(self, token: str, browser: str = "") -> Session | None:
-        """Return the session of a token; None if it has ended or belongs to another browser. A token is never taken
-        from outside.
+        """Return the session of a token; None if it has ended or belongs to another browser. Only tokens of ``new`` are
+        accepted.
         """
         with self._lock:
             visitor = self._visitors.get(token)
@@ -150,12 +150,12 @@ class Visitors:
     def remove(self, token: str) -> None:
         """Close a session at once: its photos are dropped, and its work is cancelled."""
         with self._lock:
-            found = self._visitors.pop(token, None)
-        if found is not None:
-            found.session.close()
+            visitor = self._visitors.pop(token, None)
+        if visitor is not None:
+            visitor.session.close()
 
     def clear_out(self) -> None:
-        """Close the sessions whose time is over, or whose photos find no room; let others rest, and closed pages go."""
+        """Close sessions that expired or whose photos exceed the memory; let others rest, and forget closed pages."""
         with self._lock:
             self._look()
             over = [token for token, visitor in self._visitors.items() if self._away(visitor) > self.keep]
@@ -170,7 +170,7 @@ class Visitors:
                 if not visitor.rests:
                     visitor.rests = True
                     visitor.session.rest()
-            pages = [page for page, seen in self._left.items() if self.clock() - seen > CLOSED_SHARE * self.grace]
+            pages = [page for page, seen in self._left.items() if self.clock() - seen > CLOSED_FRACTION * self.grace]
             for page in pages:
                 del self._left[page]
         for session in gone:
@@ -179,7 +179,7 @@ class Visitors:
             self.closed(page)
 
     def close(self) -> None:
-        """Close all sessions, and look after none any more."""
+        """Close all sessions, and end the thread that clears them out."""
         self._ended.set()
         for token in [*self._visitors]:
             self.remove(token)
@@ -203,16 +203,16 @@ class Visitors:
         return self.clock() - visitor.seen
 
     def _resting(self) -> list[str]:
-        """Return sessions without a page beyond the grace time: first those without photos, then as they were left."""
+        """Return sessions without a page beyond the grace time: first those without photos, then the oldest."""
         away = [(token, visitor) for token, visitor in self._visitors.items() if self._away(visitor) > self.grace]
         return [token for token, _ in sorted(away, key=lambda pair: (pair[1].session.photos.size > 0, pair[1].seen))]
 
     def _least_missed(self, browser: str) -> list[str]:
-        """Return sessions whose place a newcomer may take, the least missed first.
+        """Return sessions that may be replaced by a new one, the least missed first.
 
-        First those with nothing in them: without a page, then with a page that nobody has clicked on for a while. Then
-        those that rest. At last those of a browser that holds more than half of all places, such as a program's that
-        keeps no cookies, unless it is the newcomer's own.
+        First empty ones: without a page, then with a page that was not clicked for a while. Then those that rest. Last
+        those of a browser that has more than half of all sessions, such as a program that stores no cookies, unless it
+        is the browser of the new session.
         """
         held = Counter(visitor.browser for visitor in self._visitors.values())
         late = self.clock() - SETTLING_SECONDS

@@ -1,7 +1,7 @@
-"""What one visitor has, subject by subject. Knows no Streamlit and no torch.
+"""A visitor's session: photos, training, answers and page states. Knows no Streamlit and no torch.
 
-``registry`` keeps these, so that they outlive a reload of the page. The frozen backbone is shared by all visitors, only
-prompts are a session's own.
+``registry`` stores sessions, so that they survive a reload of the page. All visitors share the frozen backbones; each
+session has separate prompts.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class PageJob:
-    """``name`` is what its result is found under; ``words`` tell what is being done."""
+    """A job of a page: ``name`` is the key of its result, ``words`` describe the work."""
 
     name: str
     words: str
@@ -58,7 +58,7 @@ class PageJob:
 
 @dataclass
 class PageJobs:
-    """Those of one visitor: the one that is under way, and what the last one of each name left."""
+    """The page jobs of one visitor: the running one, and the last snapshot of each name."""
 
     # Whose turn its jobs take.
     visitor: str = ""
@@ -66,10 +66,10 @@ class PageJobs:
     _ended: dict[str, Snapshot] = field(default_factory=dict)
 
     def start(self, manager: JobManager, task: Task, name: str, words: str) -> None:
-        """Queue one; what the last one of this name left is forgotten.
+        """Queue a job; the last result of this name is forgotten.
 
         Raises:
-            PlainError: another one is under way, or too many jobs are waiting.
+            PlainError: another one is running, or too many jobs are waiting.
         """
         if self.running is not None:
             raise PlainError(f"{self.running.words} is still in progress. Wait for it to end, or cancel it.")
@@ -77,7 +77,7 @@ class PageJobs:
         self._ended.pop(name, None)
 
     def settle(self) -> None:
-        """Take over what the one under way has left, once it is over."""
+        """Take over the result of the running job, once it has ended."""
         if self.running is None:
             return
         snapshot = self.running.job.snapshot()
@@ -85,17 +85,17 @@ class PageJobs:
             self._ended[self.running.name], self.running = snapshot, None
 
     def result(self, name: str) -> Any:
-        """Return what the last one of this name made; None where there is nothing."""
+        """Return the result of the last job of this name; None without one."""
         snapshot = self._ended.get(name)
         return None if snapshot is None else snapshot.result
 
     def take(self, name: str) -> Any:
-        """Return what the last one of this name made, once; what it left is forgotten."""
+        """Return the result of the last job of this name, and forget it."""
         snapshot = self._ended.pop(name, None)
         return None if snapshot is None else snapshot.result
 
     def problem(self, name: str) -> str:
-        """Return why the last one of this name left nothing, as a sentence; empty where it ended well."""
+        """Return why the last job of this name has no result, as a sentence; empty where it succeeded."""
         snapshot = self._ended.get(name)
         if snapshot is not None and snapshot.state is State.FAILED:
             return snapshot.error
@@ -105,7 +105,7 @@ class PageJobs:
         self._ended.clear()
 
     def cancel(self) -> None:
-        """Ask the one under way, if there is one, to stop."""
+        """Ask the running job, if there is one, to stop."""
         if self.running is not None:
             self.running.job.cancel()
 
@@ -114,16 +114,16 @@ class Session:
     """One visitor's things.
 
     Args:
-        browser: its number; the sessions of one browser take turns with those of others as one visitor.
+        browser: its number; all sessions of a browser count as one visitor in the job queue.
 
     Attributes:
-        page_jobs: work that pages other than Teach have asked for.
-        downloads: backbones that are fetched for this visitor.
-        explore, teach, test, prompts, compare, export, backbones: what the pages stand at.
-        region, region_of: the one that was asked last on a map that stands alone, and the content hash of its photo.
-        notices: what is to be told once.
+        page_jobs: jobs of pages other than Teach.
+        downloads: downloads of backbones for this visitor.
+        explore, teach, test, prompts, compare, export, backbones: the states of the pages.
+        region, region_of: the region selected last on a single map, and the content hash of its photo.
+        notices: messages to show once.
         lost: whether the address led to a session that had ended.
-        asked: a project that was read and the name of its file, while it is asked what to do with what is here.
+        asked: a project that was read and the name of its file, while the visitor is asked whether to replace or add.
     """
 
     def __init__(self, browser: str = "") -> None:
@@ -147,7 +147,7 @@ class Session:
 
     @contextmanager
     def telling(self, where: Where, kind: Literal["info", "error"] = "error") -> Iterator[None]:
-        """Tell what goes wrong inside, if a person can be told of it; what follows inside is left out then."""
+        """Show an error that is raised inside, if it has a message for users; the rest of the block is skipped then."""
         try:
             yield
         except GallopError as error:
@@ -155,22 +155,22 @@ class Session:
 
     @property
     def has_anything(self) -> bool:
-        """Whether its visitor would miss more than where the pages stand."""
+        """Whether it contains more than the states of pages."""
         photos, working = self.photos, self.page_jobs.running or self.downloads.running
         return bool(
             photos.deck.cards or photos.shelf.photos or photos.unknown.photos or self.training.taught or working
         )
 
     def rest(self) -> None:
-        """Let go of what can be worked out again: nobody has looked for a while. Photos and what was taught stay."""
+        """Drop results that can be computed again, after a while without a page. Photos and taught models stay."""
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
         self.photos.forget_features()
         self.page_jobs.let_go()
 
     def close(self) -> None:
-        """Stop all its work and let go of its photos: its page is gone for good.
+        """Stop all its work and drop its photos: its page is gone for good.
 
-        What the server keeps for a page that was closed may lead here for a while.
+        The server may refer to a closed page's session for a while.
         """
         self.training.close()
         self.page_jobs.cancel()

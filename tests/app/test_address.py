@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.ui import resources
 from app.views import explore_as_text as address_module
-from app.visitor.page_state import ExploreState, said
+from app.visitor.page_state import ExploreState, remembered_values
 from gallop.maps.look import COLOURS, DRAWN, Style
 from tests.app_pages import EXPLORE, EXPORT, HOSTILE, Open, answer, fine, go, grid, hand, png, session_of, uploader
 
@@ -42,7 +42,10 @@ def test_what_is_linked_comes_back(shown: ExploreState) -> None:
 def test_what_is_shown_is_where_the_widgets_stand() -> None:
     shown = ExploreState(names="a\nb", class_name="b", drawn="Cells", scales=(5, 40))
     keys = {"explore names": "a\nb", "explore class_name": "b", "explore drawn": "Cells"}
-    assert {place.key: value for place, value in said(shown)} == keys | {"explore scales 0": 5, "explore scales 1": 40}
+    assert {place.key: value for place, value in remembered_values(shown)} == keys | {
+        "explore scales 0": 5,
+        "explore scales 1": 40,
+    }
     before = address_module.address(BASE, replace(shown, before=True, region=3, prompt=1))
     assert before == address_module.address(BASE, shown), "what hangs on a visit or a photo is in no link"
     assert (shown.scales_of((1, 2, 3)), shown.scales_of((1,)), shown.style.drawn) == ((5, 40, 3), (5,), "Cells")

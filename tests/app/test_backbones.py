@@ -89,12 +89,12 @@ def test_a_backbone_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> N
     assert room.lease("a") is None, "nobody waits"
     assert room.lease("a", 0.05) is None
     assert room.busy("a")
-    assert room.standing("a").seconds is not None
-    assert "Loading a (" in room.standing("a").sentence
+    assert room.status("a").seconds is not None
+    assert "Loading a (" in room.status("a").sentence
     loads.may_end.set()
     lease = leased(room, "a")
     assert leased(room, "a").backbone is lease.backbone
-    assert (loads.begun, room.standing("a").device, room.used) == (["a"], "cpu", size())
+    assert (loads.begun, room.status("a").device, room.used) == (["a"], "cpu", size())
 
 
 def test_one_load_at_a_time(make: Any, loads: Loads) -> None:
@@ -214,7 +214,7 @@ def test_with_another_kind_of_regions_it_is_another_backbone(tmp_path: Path) -> 
     try:
         backbone = leased(room, "mine (query-query)").backbone
         assert (backbone.name, backbone.region_kind) == ("mine", "query-query"), "the name is one that can be loaded"
-        assert room.standing("mine (query-query)").regions == "query-query"
+        assert room.status("mine (query-query)").regions == "query-query"
         other = leased(room, "mine").backbone
         assert (other.name, other.region_kind) == ("mine", "value")
         assert other.fingerprint != backbone.fingerprint

@@ -18,9 +18,9 @@ from tests.app_pages import EXPLORE, PAPERS, Open, fine, go, session_of
 def test_finer_maps_follow_and_leave_the_answer_as_it_is() -> None:
     session, photo, question = Session(), load_image(tiny.picture(3)), Question(("red", "green"))
     first = session.answers.explain(tiny.vit(), photo, question)
-    assert not session.answers.closer(photo, question)
-    closer = session.answers.explain_closer(tiny.vit(), photo, question)
-    assert session.answers.closer(photo, question)
+    assert not session.answers.has_second_look(photo, question)
+    closer = session.answers.explain_second_look(tiny.vit(), photo, question)
+    assert session.answers.has_second_look(photo, question)
     assert (closer.probabilities, closer.grids) == (first.probabilities, (first.grid, (8, 8)))
     data = explainer_data(closer)
     assert [(grid["rows"], grid["columns"]) for grid in data["grids"]] == [(4, 4), (8, 8)]

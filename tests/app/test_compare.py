@@ -178,7 +178,7 @@ def test_of_all_runs_the_newest_with_figures_is_pinned_at_first(tiny_app: Open) 
     at = train(cards(fine(tiny_app()), {"red": 2, "green": 2}, tests=2))
     session = session_of(at)
     (tested,) = runs_of(at)
-    session.training.ledger.keep(replace(session.training.taught, answers={}, answers_before={}), "from a file")  # type: ignore
+    session.training.ledger.save(replace(session.training.taught, answers={}, answers_before={}), "from a file")  # type: ignore
     at = go(at, COMPARE)
     assert (at.selectbox(key="compare pin_a").value, len(runs_of(at))) == (tested.id, 2)
     assert "right on 4 test photos" in everything(at)
@@ -390,11 +390,11 @@ def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:
             return []
 
     ledger = Full(None, "me")  # type: ignore[arg-type]
-    recorded = Teaching(tiny.vit(), None, SHOTS, {}, SETTINGS, Watch(), ledger.keep)
+    recorded = Teaching(tiny.vit(), None, SHOTS, {}, SETTINGS, Watch(), ledger.save)
     for _ in recorded.run():
         pass
     assert recorded.result() is not None
     assert "No space left" in ledger.problem
     ledger.room = True
-    ledger.keep(there(recorded.result()))
+    ledger.save(there(recorded.result()))
     assert ledger.problem == "", "of the last training"

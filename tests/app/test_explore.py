@@ -140,14 +140,14 @@ def test_photos_are_a_strip_with_their_answers(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
     for seed, colour in enumerate(("green", "blue", "red"), 2):
         fine(uploader(at, "Upload photos").upload(f"{colour}.png", png(seed, colour)).run())
-    own = [tile for tile in grid(at, "photo strip")["tiles"] if tile["own"]]
+    own = [tile for tile in grid(at, "photo strip")["tiles"] if tile["removable"]]
     assert [tile["name"] for tile in own] == ["red.png", "blue.png", "green.png", "photo.png"], "the newest first"
     session = session_of(at)
     for tile in own:
         assert tile["verdict"] == answer(look(at, tile["name"])).split(":")[0]
         assert session.explore.photo == tile["key"]
     look(at, "Coffee")
-    now = [tile for tile in grid(at, "photo strip")["tiles"] if tile["own"]]
+    now = [tile for tile in grid(at, "photo strip")["tiles"] if tile["removable"]]
     assert [tile["verdict"] for tile in now] == [tile["verdict"] for tile in own], (
         "asked with the names that were typed"
     )
@@ -173,7 +173,7 @@ def test_bad_files_get_a_sentence_each_and_the_good_one_is_shown_and_kept_small(
     assert "![x](" not in warning.value
     (photo,) = session_of(at).photos.shelf.photos.values()
     assert (photo.name, photo.image.size, session_of(at).explore.photo) == ("good.png", (1024, 614), photo.sha256)
-    assert [tile["name"] for tile in grid(at, "photo strip")["tiles"] if tile["own"]] == ["good.png"]
+    assert [tile["name"] for tile in grid(at, "photo strip")["tiles"] if tile["removable"]] == ["good.png"]
     assert not uploader(at, "Upload photos").value, "the upload is dropped"
 
 
@@ -241,7 +241,7 @@ def test_a_photo_can_be_taken_away_and_only_once(tiny_app: Open, monkeypatch: py
     for _ in range(2):
         photos.take_away(mine)
         assert not session.photos.shelf.photos
-    assert not [tile for tile in grid(fine(at.run()), "photo strip")["tiles"] if tile["own"]]
+    assert not [tile for tile in grid(fine(at.run()), "photo strip")["tiles"] if tile["removable"]]
     assert grid(at, "explainer")["names"] == ["red", "green", "blue"], "a sample is shown, with what was typed"
 
 
@@ -342,7 +342,7 @@ def test_a_folder_and_a_webcam_are_places_to_take_photos_from(tiny_app: Open) ->
     assert len(session_of(at).photos.shelf.photos) == 2
     put(at, "explore source", "Webcam")
     assert len(at.get("camera_input")) == 1
-    assert [tile["name"] for tile in grid(at, "photo strip")["tiles"] if tile["own"]] == ["b.png", "a.png"]
+    assert [tile["name"] for tile in grid(at, "photo strip")["tiles"] if tile["removable"]] == ["b.png", "a.png"]
 
 
 def test_what_was_chosen_is_there_after_another_page(tiny_app: Open) -> None:

@@ -94,7 +94,7 @@ def test_what_is_said_of_the_samples_beforehand_is_what_the_backbone_says() -> N
     for held in now:
         answer = found[held["sha256"]]
         assert (answer.topk, answer.grid, answer.label) == (held["topk"], held["grid"], held["label"])
-        assert answer.share == pytest.approx(held["share"], abs=1e-5)
+        assert answer.probability == pytest.approx(held["share"], abs=1e-5)
         assert (answer.crop.left, answer.crop.right) == pytest.approx((held["crop"][0], held["crop"][2]))
         mine, theirs = deepcopy(dict(answer.cosines)), held["cosines"]  # the answer is kept for whoever asks next
         assert mine.pop("range") == pytest.approx(theirs.pop("range"), abs=1e-6)

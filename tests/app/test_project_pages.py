@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app.photos.archives import CardPlace, Member
 from app.projects import project_file
 from app.ui import resources
-from app.views.explore_as_text import explore_of, explore_said
+from app.views.explore_as_text import explore_as_json, explore_of
 from app.views.project import project_of
 from app.visitor.page_state import TAUGHT, AskedRegion, ExploreState, TunedScales
 from gallop import load_image
@@ -105,7 +105,7 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
     taught, before = there(session.training.taught), there(mine.training.taught)
     assert (taught.answers, taught.answers_before) == (before.answers, before.answers_before)
     assert [point.step for point in taught.history] == [point.step for point in before.history]
-    assert (session.training.settings, session.limit.own) == (mine.training.settings, -0.7)
+    assert (session.training.settings, session.limit.custom) == (mine.training.settings, -0.7)
     assert session.training.stale() == stale
     for page in PAGES:
         assert everything(go(other, page)) == words[page], page
@@ -210,13 +210,13 @@ def test_what_explore_stands_at_is_told_whole_and_nonsense_is_not_heard() -> Non
         photo="a" * 64, names="cat\ndog", templates="a {}", prompts=TAUGHT, class_name="cat", against="dog", before=True
     )
     state = replace(state, prompt=2, all_scales=False, region=AskedRegion(7, (14, 14)), region_of="b" * 64)
-    state = replace(state, colours="inferno", drawn="Cells", opacity=0, hidden=10, scales=(1, 2, 3), finer=True)
-    assert (explore_of(explore_said(state)), explore_of(explore_said(ExploreState()))) == (state, ExploreState())
+    state = replace(state, colours="inferno", drawn="Cells", opacity=0, hidden=10, scales=(1, 2, 3), second_look=True)
+    assert (explore_of(explore_as_json(state)), explore_of(explore_as_json(ExploreState()))) == (state, ExploreState())
     nonsense: list[Any] = [None, 5, "x" * 30_000, [], {}, True, -1, 1e9, [[1]], ["a"], "cat\u202e", [0, 0, 0], [1, 2]]
-    for name in explore_said(state):
+    for name in explore_as_json(state):
         for value in nonsense:
             found = explore_of({name: value})
-            assert explore_of(explore_said(found)) == found, (name, value)
+            assert explore_of(explore_as_json(found)) == found, (name, value)
     assert explore_of({"opacity": 500, "scales": [0], "region": [9, 2, 2], "colours": [], "prompt": True}) == (
         ExploreState()
     )

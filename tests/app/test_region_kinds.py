@@ -122,6 +122,6 @@ def test_whoever_starts_the_app_says_which_kind_is_usual(
 ) -> None:
     room = opens(monkeypatch, tmp_path, regions="tokens")
     at = choose(with_photo(tiny_app, "red\ngreen"), "small")
-    assert (session_of(at).training.backbone_name, room.standing("small (tokens)").device) == ("small (tokens)", "cpu")
-    assert not room.standing("small").device, "nobody asked for it"
+    assert (session_of(at).training.backbone_name, room.status("small (tokens)").device) == ("small (tokens)", "cpu")
+    assert not room.status("small").device, "nobody asked for it"
     room.close()

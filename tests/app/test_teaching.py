@@ -62,7 +62,7 @@ def test_a_whole_training_tells_its_steps_and_shares_and_ends_with_its_last_prom
     assert taught.names == tuple(taught.after.model_.class_names) == tuple(taught.before.model_.class_names)
     assert [point.step for point in taught.history] == list(range(1, 19))
 
-    shares = [progress.share for progress in seen]
+    shares = [progress.fraction for progress in seen]
     assert (seen[0].phase, shares, shares[-1]) == ("encoding", sorted(shares), pytest.approx(1.0)), "no bar falls"
     for progress in training:
         kept = there(progress.kept)
@@ -190,7 +190,7 @@ def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypa
         now[0] += 1.0
         told.note("encoding", done, 128)
         assert told.left is None, "what a step takes is not known"
-        assert told.share == pytest.approx(encoding * done / 128 / whole)
+        assert told.fraction == pytest.approx(encoding * done / 128 / whole)
     told.note("training", 1, 10)
     assert told.left is None
     now[0] += 2.0
@@ -198,7 +198,7 @@ def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypa
     assert told.left == pytest.approx((8 + calibrating) * 2.0)
     now[0] += 16.0
     told.note("training", 10, 10)
-    assert (told.left, told.share) == (pytest.approx(calibrating * 2.0), pytest.approx((encoding + 10) / whole))
+    assert (told.left, told.fraction) == (pytest.approx(calibrating * 2.0), pytest.approx((encoding + 10) / whole))
     now[0] += 50.0  # it is asked about the photos meanwhile
     told.note("calibrating", 1, 10)
     assert told.left == pytest.approx(0.9 * calibrating * 2.0)
@@ -207,7 +207,7 @@ def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypa
     assert told.left == pytest.approx(8 * 3.0), "by its own rate, once that was measured"
     now[0] += 24.0
     told.note("calibrating", 10, 10)
-    assert (told.left, told.share) == (0.0, pytest.approx(1.0))
+    assert (told.left, told.fraction) == (0.0, pytest.approx(1.0))
 
 
 def test_a_training_on_the_page_learns_the_librarys_prompts_to_the_last_digit(

@@ -192,10 +192,10 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
     left = ExplainerState.from_browser(
         data["state"] | {"against": really, "topk": [1, *usual[1:]], "opacity": 1.0, "region": 3}
     )
-    session.test = replace(session.test, stands=left, stands_of=opened.sha256)
+    session.test = replace(session.test, explainer_state=left, explainer_photo=opened.sha256)
     stands = grid(fine(at.run()), "explainer")["state"]
     assert (stands["against"], stands["topk"][0], stands["opacity"], stands["region"]) == (really, 1, 1.0, 3)
-    session.test = replace(session.test, stands_of="another photo")
+    session.test = replace(session.test, explainer_photo="another photo")
     stands = grid(fine(at.run()), "explainer")["state"]
     assert (stands["against"], stands["topk"], stands["opacity"], stands["region"]) == (None, usual, 1.0, None)
 
@@ -267,7 +267,7 @@ def test_the_limit_is_for_the_taught_classes_and_goes_with_a_new_training(tiny_a
     fine(at.text_area(key="explore names").set_value("red\ngreen\nyellow").run())
     assert "only to the trained classes" in everything(at)
     at = go(finish(train(go(at, TEACH))), TEST)
-    assert (session.limit.own, track(at)["limit"]) == (None, pytest.approx(session.limit.value))
+    assert (session.limit.custom, track(at)["limit"]) == (None, pytest.approx(session.limit.value))
 
 
 def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_from_them(tiny_app: Open) -> None:
@@ -282,10 +282,10 @@ def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_fr
     at = fine(button(at, "Use the limit from the test photos").click().run())
     assert does(at).startswith("16 of 16")
     assert not at.warning
-    assert session.limit.value == session.limit.own > found.answers.outlier.max()
-    assert "taken from 16 test photos, to keep 95 % of them" in everything(at)
+    assert session.limit.value == session.limit.custom > found.answers.outlier.max()
+    assert "taken from 16 test photos, to accept 95 % of them" in everything(at)
     card = model_card(exported_classifier(session, resources.backbone(), testing.taught_question(session)))
-    told = f"{session.limit.value:.4f} (taken from 16 test photos, to keep 95 % of them)"
+    told = f"{session.limit.value:.4f} (taken from 16 test photos, to accept 95 % of them)"
     assert told in card.replace("\\", "")
     button(at, "Back to the limit").click()
     assert broken in [found.value.replace("\\", "") for found in fine(at.run()).warning]
@@ -321,7 +321,7 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     at.button(key=f"keep {wrong.sha256} red").click()
     assert not [found for found in fine(at.run()).button if found.key == f"relabel {wrong.sha256} red"]
     assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
-    session.photos.labels_kept.clear()
+    session.photos.confirmed_labels.clear()
     fine(at.run())
     fine(at.button(key=f"relabel {wrong.sha256} red").click().run())
     assert "wrong\\.png is now a training photo of red" in at.success[0].value

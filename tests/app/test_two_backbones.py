@@ -301,7 +301,7 @@ def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(two: Open, mon
     assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
     fine(button(at, "Open this run").click().run())
     told = " ".join(error.value.replace("\\", "") for error in at.error)
-    assert "was trained on the backbone other, which is not available on this machine. The run is kept." in told
+    assert "was trained on the backbone other, which is not available on this machine. The run stays saved." in told
     assert session_of(at).training.taught is None
 
 

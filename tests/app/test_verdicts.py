@@ -92,7 +92,7 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
     session = session_of(at)
     taught, backbone = there(session.training.taught), resources.backbone()
     at = fine(uploader(go(at, EXPLORE), "Upload photos").upload("blue.png", png(7, "blue")).run())
-    (photo,) = session.photos.own.values()
+    (photo,) = session.photos.uploaded.values()
     question = Question(taught.names, taught=True)
     found = session.answers.explain(backbone, photo, question)
     limit = found.ood_score - 1e-3 if threshold == "between" else threshold
@@ -101,7 +101,7 @@ def test_one_verdict_is_told_on_every_page_and_leads_where_a_photo_is_none_of_th
             if session.answers.explain(backbone, known, question).ood_score > limit:
                 session.photos.deck.remove(known.sha256)
     taught.after.calibration_ = replace(taught.after.calibration_, threshold=limit, note=note)
-    session.training._keep(taught)  # answers again
+    session.training._set_taught(taught)  # answers again
     odd = limit is not None and found.ood_score > limit
     said = f"nearest: {found.label}" if doubt else f"none of these (nearest: {found.label})" if odd else found.label
     assert grid(fine(at.run()), "photo strip")["tiles"][0]["verdict"] == said

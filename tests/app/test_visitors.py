@@ -11,11 +11,11 @@ from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD, Card
 from app.visitor import registry
 from app.visitor.registry import (
     GRACE_SECONDS,
-    OWN_MACHINE_SECONDS,
+    LOCAL_SECONDS,
     SETTLING_SECONDS,
     TooManyVisitors,
     Visitors,
-    kept_seconds,
+    session_seconds,
 )
 from gallop import Photo, load_image
 from tests import tiny
@@ -268,11 +268,11 @@ def test_everything_is_removed_at_once_when_that_is_said() -> None:
 
 
 def test_hours_are_for_ones_own_machine_unless_something_else_was_said(request: pytest.FixtureRequest) -> None:
-    assert kept_seconds("127.0.0.1") == kept_seconds("localhost") == OWN_MACHINE_SECONDS == 8 * HOUR
-    assert kept_seconds("0.0.0.0") == kept_seconds("192.168.1.5") == kept_seconds(None) == GRACE_SECONDS
+    assert session_seconds("127.0.0.1") == session_seconds("localhost") == LOCAL_SECONDS == 8 * HOUR
+    assert session_seconds("0.0.0.0") == session_seconds("192.168.1.5") == session_seconds(None) == GRACE_SECONDS
     request.addfinalizer(lambda: start_with(Options()))
     start_with(Options(keep=HOUR))
-    assert kept_seconds("127.0.0.1") == kept_seconds(None) == HOUR
+    assert session_seconds("127.0.0.1") == session_seconds(None) == HOUR
     assert Visitors(Open().__contains__, keep=1.0).keep == GRACE_SECONDS, "a reload takes its time"
 
 
@@ -290,4 +290,6 @@ def test_what_undo_brings_back_is_bounded_too() -> None:
     deck.undo()
     assert (deck.cards[0].shots[0].sha256, deck.last_change) == ("3 0", None)
     shelves = 4 * MAX_PHOTOS * (SHOWN_SIDE**2 + SHOT_SIDE**2)
-    assert 4 * MOST_HELD * SHOT_SIDE**2 + shelves < registry.MOST_KEPT_BYTES, "nobody's photos go for their size alone"
+    assert 4 * MOST_HELD * SHOT_SIDE**2 + shelves < registry.MOST_RESTING_BYTES, (
+        "nobody's photos go for their size alone"
+    )

@@ -230,7 +230,7 @@ def versus(a: Run, b: Run) -> None:
 def _metric(label: str, name: str, run: Run, other: Run) -> None:
     called = f"{label}: {text.markdown(name)}"
     photos = of.fair(run, other)
-    accuracy, reference = of.share(run, photos), of.share(other, photos)
+    accuracy, reference = of.proportion_right(run, photos), of.proportion_right(other, photos)
     if accuracy is None or reference is None:
         st.metric(called, "-")
         return

@@ -35,7 +35,7 @@ def explained_now(session: Session, photo: Photo, question: Question) -> tuple[E
     """
     with st.spinner("Looking at the photo …", show_time=False):
         frozen, asked = backbone(session.training.backbone_name), Question(question.names, like_taught=True)
-        explain, _ = session.answers.ways(frozen, photo, question, finer=bool(session.explore.finer))
+        explain, _ = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
         return explain(frozen, photo, question), explain(frozen, photo, asked) if question.taught else None
 
 
@@ -44,10 +44,10 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
 
     Raises as ``explained_now``.
     """
-    if not (session.explore.finer or question.taught):  # only taught prompts take a second look by default
+    if not (session.explore.second_look or question.taught):  # only taught prompts take a second look by default
         return False
     frozen = backbone(session.training.backbone_name)
-    _, missing = session.answers.ways(frozen, photo, question, finer=bool(session.explore.finer))
+    _, missing = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
     if missing is None:
         return False
     asked = [Question(question.names, like_taught=True), question] if question.taught else [question]
@@ -60,7 +60,7 @@ def explained_at_current_k(session: Session, photo: Photo, question: Question) -
     """Return a photo explained at the current k. Raises as ``explained_now``."""
     explanation, _ = explained_now(session, photo, question)
     return (
-        explanation.with_topk(session.explore.stands(photo.sha256, explanation.grid).of(explanation).topk)
+        explanation.with_topk(session.explore.explainer_state(photo.sha256, explanation.grid).of(explanation).topk)
         if explanation.topk
         else explanation
     )
@@ -136,7 +136,7 @@ def tryout(session: Session) -> None:
     with st.container(horizontal=True, vertical_alignment="top"):
         with st.container(width=_UPLOADER):
             uploader("Photos to try", "try", lambda files: _take(session, files), label_visibility="collapsed")
-        photos = session.photos.own
+        photos = session.photos.uploaded
         if not photos:
             return
         last, seen = next(reversed(photos)), {"label_visibility": "collapsed"}

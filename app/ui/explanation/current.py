@@ -18,7 +18,7 @@ from app.ui.widgets.backbones import ask_for, choose
 from app.ui.widgets.remembered import one_of, put
 from app.views import compare, explore_as_text
 from app.views.project import Opened, opening
-from app.visitor.page_state import TAUGHT, ExploreState, TunedScales, said
+from app.visitor.page_state import TAUGHT, ExploreState, TunedScales, remembered_values
 from app.visitor.session import Session, Where
 from gallop import Photo
 
@@ -34,7 +34,7 @@ def current_photo(session: Session) -> Photo | None:
 
 def set_explore_widgets(state: ExploreState) -> None:
     """Set the widgets of Explore to a state, before any is drawn; what it does not name is unchanged."""
-    for place, value in said(state):
+    for place, value in remembered_values(state):
         put(place, value)
 
 
@@ -122,7 +122,7 @@ def adopt(session: Session, opened: Opened) -> None:
     source = " from the page Compare." if opened.source == "run" else "."
     session.training.end_with("success", f"Opened {name}{source}")
     if opened.source == "file" and ledger is not None:
-        ledger.keep(taught, f"from {text.shorten(name, 60)}")
+        ledger.save(taught, f"from {text.shorten(name, 60)}")
     if opened.source == "project":  # Explore is in the state that was saved with the project
         choose(session, taught.backbone_name)
         session.limit.set_to(opened.limit)

@@ -121,7 +121,7 @@ def _two(session: Session, pair: Twins, more: int) -> None:
             key = f"twins {tested.sha256} {learned.sha256} {label}"
             st.button(label, key=key, on_click=_remove, args=(session, photo))
         key = f"twins {tested.sha256} {learned.sha256} keep"
-        st.button("Keep both", key=key, type="tertiary", on_click=session.photos.both_kept.add, args=(pair.key,))
+        st.button("Keep both", key=key, type="tertiary", on_click=session.photos.accepted_twins.add, args=(pair.key,))
 
 
 def _remove(session: Session, photo: Photo) -> None:

@@ -51,14 +51,14 @@ with explained:
                 question.suggestions(photo, class_names)
             answer.unnamed(photo)
     elif (known := exploring.answer_at_hand(session, photo, asked)) is not None and not (
-        session.explore.finer and session.answers.closer(photo, asked)
+        session.explore.second_look and session.answers.has_second_look(photo, asked)
     ):
         explainer_beforehand(known)
         find = partial(answer.explained_at_current_k, session, photo, asked)
         with problems_shown():
             ahead = answer.follow_up(session, photo, asked)
     else:
-        uploaded = photo.sha256 in session.photos.own
+        uploaded = photo.sha256 in session.photos.uploaded
         with problems_shown():
             explanation, before = answer.explained_now(session, photo, asked)
             backbones.describe(session, chosen_backbone)

@@ -140,7 +140,7 @@ def folded_settings() -> tuple[DeltaGenerator, tuple[str, ...] | None]:
 
 
 def _finer() -> None:
-    place = ExploreState.finer
+    place = ExploreState.second_look
     shown = bool(recall(place, False))
     finer = st.toggle(
         "Finer maps",

@@ -62,7 +62,7 @@ class Tile {
     this.away.addEventListener("click", () => this.send("away", this.key));
   }
 
-  show({ key, name, url, verdict, own, about }, chosen, send) {
+  show({ key, name, url, verdict, removable, about }, chosen, send) {
     [this.key, this.send] = [key, send];
     if (this.picture.src !== url) this.picture.src = url;
     say(this.name, name);
@@ -71,7 +71,7 @@ class Tile {
     this.choose.setAttribute("aria-description", [verdict, about].filter(Boolean).join(". "));
     this.choose.setAttribute("aria-pressed", String(key === chosen));
     this.choose.title = [name, [verdict, about].filter(Boolean).join(". ")].filter(Boolean).join(": ");
-    this.away.hidden = !own;
+    this.away.hidden = !removable;
     this.away.setAttribute("aria-label", `Take ${name} away`);
     this.away.title = `Take ${name} away`;
   }

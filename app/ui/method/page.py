@@ -20,7 +20,7 @@ session = resources.session()
 
 
 def _beforehand(answer: SampleAnswer, question: Question) -> dict[str, Any]:
-    state = session.explore.stands(answer.sha256, answer.grid).of(answer)
+    state = session.explore.explainer_state(answer.sha256, answer.grid).of(answer)
     return steps_data(
         answer.shown | {"state": state.as_dict()}, answer.image.size, answer.crop, method.origins_beforehand(question)
     )
@@ -30,7 +30,7 @@ def _explained(photo: Photo, question: Question) -> dict[str, Any]:
     backbone = resources.backbone(session.training.backbone_name)
     classifier = session.answers.classifier(backbone, question)
     look = session.answers.explain(backbone, photo, question).looks[0]
-    state = session.explore.stands(photo.sha256, look.grid).of(look)
+    state = session.explore.explainer_state(photo.sha256, look.grid).of(look)
     shown = explainer_data(look, state=state, photo=session_photo_url(session, look), asks=False)
     taught = session.training.taught if question.taught else None
     origins = method.origins(backbone, classifier.model_.config, question, taught)

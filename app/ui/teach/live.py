@@ -129,7 +129,7 @@ def _running(session: Session) -> None:
         snapshot = job.snapshot()
         if session.training.has_news(snapshot):
             st.rerun()
-        st.progress(getattr(snapshot.progress, "share", 0.0), text=_words(snapshot, stopping=job.stopping))
+        st.progress(getattr(snapshot.progress, "fraction", 0.0), text=_words(snapshot, stopping=job.stopping))
         st.button(
             "Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping, key=f"cancel {job.number}"
         )

@@ -52,7 +52,7 @@ def choose(session: Session, heart: DeltaGenerator) -> None:
 
 
 def _choose(session: Session, heart: DeltaGenerator) -> None:
-    known = backbones().standing(session.training.backbone_name).known
+    known = backbones().status(session.training.backbone_name).known
     if session.teach.backbone_name != session.training.backbone_name:
         _put_settings_of(session, known)
     before = session.teach.way

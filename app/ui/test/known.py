@@ -86,7 +86,7 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
         st.markdown(f"On photos like these: **{100 * low:.0f} to {100 * high:.0f} %**")
     with right:
         words = "; ".join(
-            f"{text.shorten(name)}: {charts.share_in_words(accuracy)}"
+            f"{text.shorten(name)}: {charts.proportion_in_words(accuracy)}"
             for name, accuracy in evaluation.per_class.items()
         )
         chart(charts.classes(evaluation.per_class, evaluation.accuracy), key="classes", alt=f"Right by class. {words}.")
@@ -125,7 +125,7 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
         )
     with right:
         words = "; ".join(
-            f"{each.confidence:.0%} sure, {charts.share_in_words(each.right)}" for each in evaluation.bins
+            f"{each.confidence:.0%} sure, {charts.proportion_in_words(each.right)}" for each in evaluation.bins
         )
         chart(charts.reliability(evaluation.bins), key="reliability", alt=f"Reliability diagram. {words}.")
 
@@ -147,11 +147,11 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
         # If k was not moved it continues to be that of Teach.
         session.test = replace(
             session.test,
-            stands=replace(state, topk=() if state.topk == usual else state.topk),
-            stands_of=photo.sha256,
+            explainer_state=replace(state, topk=() if state.topk == usual else state.topk),
+            explainer_photo=photo.sha256,
         )
 
-    state = session.test.stands_for(photo.sha256)
+    state = session.test.explainer_state_for(photo.sha256)
     photo_explained(explanation, picture=session_photo_url(session, explanation), state=state, moved=moved)
 
 
@@ -291,7 +291,7 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
             f"{text.percent(doubt.of_given)}. Photos of {likely} average {text.percent(doubt.usual)}. This is the only "
             "evidence, so look at the photo."
         )
-        confirmed = session.photos.labels_kept
+        confirmed = session.photos.confirmed_labels
         st.button(f"No, it is {given}", key=f"keep {key}", on_click=confirmed.add, args=(doubt.label,))
         st.button(f"Yes, move it to {likely}", key=f"relabel {key}", on_click=_relabel, args=(session, doubt))
     Labels(session, doubt.photo, Where.CORRECTION, "doubt").menu()

@@ -148,14 +148,14 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
 def _doubt(session: Session) -> str:
     """Return why the limit in force decides nothing; empty where it does."""
     taught = session.training.taught_model
-    set_by_visitor = session.limit.own is not None
+    set_by_visitor = session.limit.custom is not None
     return "" if set_by_visitor else session.answers.doubt(taught.after, taught, session.training.version)
 
 
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
     taught = session.training.taught_model
     calibration, doubt = taught.after.calibration_, _doubt(session)
-    if session.limit.own is not None:
+    if session.limit.custom is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
         st.button(
             "Remove this limit" if calibration.threshold is None else "Back to the limit set during training",
@@ -184,7 +184,7 @@ def _origin(session: Session, known: NDArray[np.float32]) -> None:
 
 
 def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
-    separation = known.against(other.kept)
+    separation = known.against(other.for_evaluation)
     left, right = st.columns([1, 1], gap="large")
     with left:
         words = "; ".join(

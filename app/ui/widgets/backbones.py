@@ -80,7 +80,7 @@ def _kind(known: KnownBackbone) -> str:
 
 def describe(session: Session, place: DeltaGenerator) -> None:
     """Describe the chosen backbone; once it is loaded, also where and how it computes."""
-    state = backbones().standing(session.training.backbone_name)
+    state = backbones().status(session.training.backbone_name)
     known = state.known
     words = [f"computes on {state.device}, {state.precision}"] if state.device else []
     words += [f"{known.input} pixels"] if known.input else []

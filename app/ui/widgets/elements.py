@@ -106,7 +106,7 @@ def _watched(name: str) -> None:
     def look() -> None:
         if not backbones().busy(name):
             st.rerun()
-        state = backbones().standing(name)
+        state = backbones().status(name)
         seconds = state.seconds or 0.0
         st.progress(seconds / (seconds + _HALF_WAY), text=text.markdown(state.sentence))
 
@@ -165,7 +165,10 @@ def watch_job(page_jobs: PageJobs) -> None:
         snapshot = running.job.snapshot()
         if not snapshot.active:
             st.rerun()
-        fraction, words = getattr(snapshot.progress, "share", 0.0), getattr(snapshot.progress, "sentence", "Starting")
+        fraction, words = (
+            getattr(snapshot.progress, "fraction", 0.0),
+            getattr(snapshot.progress, "sentence", "Starting"),
+        )
         if snapshot.state is State.QUEUED:
             words = "Waiting for another job to end" if snapshot.ahead else "Starting"
         if running.job.stopping:

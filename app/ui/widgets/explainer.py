@@ -72,10 +72,10 @@ def _drawn(extent: Extent, photo: str, content: Callable[[ExplainerState], tuple
             look_at(session(), photo)  # the first sample: a photo that the visitor has touched is chosen
         state = ExplainerState.from_browser(_reported("state")).of(extent)
         if _reported("state").get("of", name) != name:  # another photo came in between
-            state = replace(state, region=session().explore.stands(photo, extent.grid).region)
-        session().explore = session().explore.told(state, photo, extent.grid)
+            state = replace(state, region=session().explore.explainer_state(photo, extent.grid).region)
+        session().explore = session().explore.with_explainer_state(state, photo, extent.grid)
 
-    state = session().explore.stands(photo, extent.grid).of(extent)
+    state = session().explore.explainer_state(photo, extent.grid).of(extent)
     state = _answered(KEY, state)
     name, data = content(state)
     holds = _reported("state").get("holds")
