@@ -289,7 +289,7 @@ MISUSES: list[Misuse] = [
     ("shots in a text", lambda p: fit(p.root, shots="3"), "'3' shots", "whole number"),
     ("k of 0", lambda p: fit(p.root, topk=(0,)), "topk", "1 or more|from 1|at least 1|positive"),
     ("less than no prompts", lambda p: fit(p.root, topk=None, local_prompts=-1), "-1", "0|whole number"),
-    ("half a prompt", lambda p: fit(p.root, topk=None, local_prompts=2.5), r"2\.5", "whole number"),
+    ("half a prompt", lambda p: fit(p.root, topk=None, local_prompts=2.5), r"2\.5", "integer"),
     ("one number for topk", lambda p: fit(p.root, topk=5), "topk is 5", "such as|list|numbers"),
     ("a text for topk", lambda p: fit(p.root, topk="5, 10"), "topk", "such as|list|numbers"),
     ("a share above 1", lambda p: fit(p.root, dropout=1.5), "dropout is 1.5", "less than 1|below 1|to 1|< 1"),

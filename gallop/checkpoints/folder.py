@@ -41,7 +41,7 @@ from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS
 from gallop.model.branches.mix import Mix
-from gallop.model.branches.sums import KeptShots, ShotSums
+from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.prompted import Prompts
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import read_tensor_file
@@ -108,7 +108,7 @@ def learned_tensors(checkpoint: Checkpoint, prompts: Prompts, branches: Sequence
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
     for i, (branch, settings) in enumerate(zip(branches, checkpoint.branches, strict=True)):
         parts = dict(zip(_SUMS, (branch.sums.counts, branch.sums.sums, branch.sums.scatter), strict=True))
-        if branch.how.keeps_form:
+        if branch.how.stores_form:
             parts |= zip(_FORM, (branch.form.weights, branch.form.bias), strict=True)
         if settings.shots and branch.shots is not None:
             parts |= zip(_SHOTS, (branch.shots.features, branch.shots.labels), strict=True)
@@ -279,7 +279,7 @@ def _branch(
     how, mix, classes = KINDS[kind], Mix(settings.weight, settings.temperature), len(checkpoint.class_names)
     if settings.names and not how.names:
         raise ValueError(f"the settings say that its head uses the class names, which a {kind} head does not")
-    wanted = {*_SUMS, *(_FORM if how.keeps_form else ()), *(_SHOTS if settings.shots else ())}
+    wanted = {*_SUMS, *(_FORM if how.stores_form else ()), *(_SHOTS if settings.shots else ())}
     wanted |= {_TEXTS} if settings.names else set()
     if wanted != set(tensors):
         raise ValueError(f"it contains {sorted(tensors)} of the head, but {sorted(wanted)} are needed")
@@ -295,7 +295,7 @@ def _branch(
     texts = numbers[_TEXTS].float() if settings.names else None
     if texts is not None and texts.shape != (classes, width):
         raise ValueError(f"the text features of the head do not fit {classes} classes and {width} features")
-    if not how.keeps_form:
+    if not how.stores_form:
         return Branch(kind, of_shots, how.fit(of_shots, None, texts), mix, shots, texts)
     form = LinearForm(*(numbers[name].double() for name in _FORM))
     known = int(of_shots.known.sum())
@@ -304,11 +304,11 @@ def _branch(
     return Branch(kind, of_shots, form, mix, shots)
 
 
-def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int) -> KeptShots:
+def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int) -> ShotFeatures:
     features, labels = (tensors[name] for name in _SHOTS)
     fits = features.ndim == 3 and features.shape[1] > 0 and (len(features), features.shape[-1]) == (count, width)
     if not fits or labels.dtype != torch.int64 or labels.shape != (count,):
         raise ValueError(f"the head must contain {count} shots with {width} features and a class each")
     if int(labels.min()) < 0 or not torch.equal(labels.bincount(minlength=len(counts)).double(), counts):
         raise ValueError("the classes of the head's shots do not match its counts")
-    return KeptShots(features.float(), labels)
+    return ShotFeatures(features.float(), labels)

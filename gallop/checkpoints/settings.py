@@ -19,7 +19,7 @@ from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
 from gallop.runtime.reading import parse_json
-from gallop.setting import recorded, whole_between
+from gallop.setting import integer_between, recorded
 from gallop.wording import quoted
 
 FORMAT = 3
@@ -54,7 +54,7 @@ class BranchSettings:
 
     def __post_init__(self) -> None:
         Mix(self.weight, self.temperature)  # refuses what these cannot be
-        whole_between("shots", self.shots, 0, 10**9)
+        integer_between("shots", self.shots, 0, 10**9)
         if not isinstance(self.names, bool):
             raise ValueError(f"names is {quoted(self.names)}; it must be true or false")
 

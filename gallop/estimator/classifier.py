@@ -24,7 +24,7 @@ from gallop.backbones.weights import known_elsewhere
 from gallop.checkpoints.folder import checkpoint_bytes, load_learned, read_model, save_checkpoint
 from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_model
 from gallop.checkpoints.settings import Checkpoint
-from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_preset, train_preset
+from gallop.config import BackbonePreset, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
 from gallop.errors import suggesting, warn_caller
 from gallop.estimator.prompts import LearnedPrompts
@@ -590,14 +590,14 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def _seed(self) -> int:
         return self._train_config("paper").seed
 
-    def _train_config(self, own: OwnPreset) -> TrainConfig:
+    def _train_config(self, own: BackbonePreset) -> TrainConfig:
         changes = {name: getattr(self, name) for name in _TRAIN_SETTINGS} | self._parts_of(TrainConfig)
         return train_preset(self.preset, own, **changes)
 
     def _parts_of(self, kind: type[MethodConfig | TrainConfig]) -> dict[str, str]:
         return {part: name for part, name in self._parts.items() if part in kind.__dataclass_fields__}
 
-    def _method_config(self, own: OwnPreset) -> MethodConfig:
+    def _method_config(self, own: BackbonePreset) -> MethodConfig:
         whole, named = self.method, self.preset if isinstance(self.preset, str) else "backbone"
         require(whole is None or isinstance(whole, MethodConfig), f"method is {whole!r}; it must be a MethodConfig.")
         changes = {name: getattr(self, name) for name in _METHOD_SETTINGS} | self._parts_of(MethodConfig)

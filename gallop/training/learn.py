@@ -27,7 +27,7 @@ from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, Trainin
 from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model.branches.kinds import sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
-from gallop.model.branches.sums import KeptShots, balanced_weights
+from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts
 from gallop.model.scores import VERDICT
@@ -39,7 +39,7 @@ from gallop.training.steps import Learner, Objective, Steps
 RELIABLE_SHOTS = 8
 """Fewer shots a class than this, and the threshold is called unreliable."""
 
-Shots: TypeAlias = dict[str, KeptShots]
+Shots: TypeAlias = dict[str, ShotFeatures]
 """All shots, by the name of the features that branches are linear in."""
 
 
@@ -210,7 +210,7 @@ def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) ->
 
 def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int]) -> Shots:
     given = torch.tensor(labels, dtype=torch.long)
-    return {name: KeptShots(torch.cat([part[name] for part in parts])[:, None].cpu(), given) for name in parts[0]}
+    return {name: ShotFeatures(torch.cat([part[name] for part in parts])[:, None].cpu(), given) for name in parts[0]}
 
 
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:

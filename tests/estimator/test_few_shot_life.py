@@ -80,7 +80,7 @@ def test_a_class_that_is_removed_and_added_again_changes_nothing() -> None:
 
 def test_after_loading_a_class_that_goes_voids_the_limit(loaded: Callable[[], GalLoPClassifier]) -> None:
     model = loaded()
-    with pytest.warns(UserWarning, match="void: the class 'red' was removed after the threshold was found"):
+    with pytest.warns(UserWarning, match="void: the class 'red' was removed after the threshold was computed"):
         model.remove_class("red")
     assert (model.calibration_.threshold, model.calibration_.held_out) == (None, ())
     assert model.is_ood(ASKED) is None
@@ -269,7 +269,7 @@ def test_the_command_line_sets_a_limit_at_training_and_later(
         kept.append(sum(not row["is_ood"] for row in rows))
     assert kept[0] < kept[1]
     assert main(["predict", photos, "--classes", "red, green", "--backbone", backbone, "--tpr", "0.9"]) == 2
-    assert "gallop: error: A threshold that keeps 90% of the known photos" in capsys.readouterr().err
+    assert "gallop: error: A threshold that accepts 90% of the known photos" in capsys.readouterr().err
     assert main(["predict", photos, "--model", model, "--tpr", "95"]) == 2
     assert "'95' is not a share above 0 and at most 1, such as 0.9" in capsys.readouterr().err
 

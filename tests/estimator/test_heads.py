@@ -182,7 +182,7 @@ def test_it_comes_back(kind: str, keep: bool, tmp_path: Path) -> None:
     there = "head.shots" in load_file(tmp_path / "model" / TENSORS)
     assert (there, loaded.keep_shots, head_of(loaded).shots is not None) == (keep,) * 3
     if kind == "logistic" and not keep:
-        with pytest.raises(ConfigError, match="were not kept"):
+        with pytest.raises(ConfigError, match="were not saved"):
             loaded.add_shots(PHOTOS, list(SHOTS))
         return
     more = [each.add_shots(PHOTOS, list(SHOTS)).predict_all(PHOTOS).probabilities for each in (found, loaded)]
