@@ -52,7 +52,7 @@ class Batcher:
         most: of one batch.
         wait: seconds for what is on its way.
         room: places.
-        heard: told of each batch: photos, seconds.
+        heard: called for each batch: photos, seconds.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Batcher:
         """Hold places for the photos of a request.
 
         Raises:
-            Refusal: there are not so many (429).
+            Refusal: there are not enough (429).
         """
         with self._changed:
             if self._taken + photos > self._room:
