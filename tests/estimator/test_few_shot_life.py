@@ -100,7 +100,7 @@ def test_a_head_forgets_the_shots_of_a_class_that_goes(kind: Any, tmp_path: Path
     assert np.isfinite(model.predict_proba(ASKED)).all()
     assert len(model.calibration_.held_out) == 12
     again = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
-    with pytest.raises(ConfigError, match=r"only keeps sums of its shots.*recall_shots"):
+    with pytest.raises(ConfigError, match=r"only stores sums of its shots.*recall_shots"):
         again.remove_class("green")
     assert again.classes_.tolist() == list(COUNTS), "nothing has changed"
     again.add_class("yellow")
