@@ -45,7 +45,7 @@ class TemplateError(GallopError, ValueError):
 
 
 class ImageError(GallopError, ValueError):
-    """A picture that is not taken; the message names it and the way out."""
+    """A picture that is not accepted; the message names it and the way out."""
 
 
 class ImageTooLarge(ImageError):
@@ -85,7 +85,7 @@ class KeysRefused(DataError):
 
 
 class BackboneError(GallopError, RuntimeError):
-    """Weights that are missing, do not fit or cannot be had, or another wrong wish; the message says what to do."""
+    """Weights that are missing, do not fit or cannot be downloaded, or a wrong option; the message says what to do."""
 
 
 class UnsupportedBackbone(GallopError, ValueError):
@@ -117,7 +117,7 @@ class PageError(GallopError, RuntimeError):
 
 
 class BenchError(GallopError, ValueError):
-    """A benchmark that cannot be run as it was asked for; the message names what is wrong and the way out."""
+    """A benchmark that cannot be run as specified; the message names what is wrong and the way out."""
 
 
 class CommandError(GallopError):

@@ -1,7 +1,7 @@
-"""A setting is a field of a frozen dataclass that says what it does, what it may be and how it is asked for.
+"""A setting is a field of a frozen dataclass with its description, its valid values and its option.
 
-All that ask for settings read it from there: the object itself, which refuses what is out of range, the command line,
-the app's form, the model card. Nothing here knows torch.
+Everything that uses settings reads these from there: the object itself, which refuses values out of range, the command
+line, the app's form, the model card. Nothing here knows torch.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def settings_of(kind: Any) -> dict[str, Setting]:
 def recorded(config: Any, first: Collection[str]) -> dict[str, Any]:
     """Return the fields of an object as a record has them: all of ``first``, and others that are not at their default.
 
-    So a setting that came later leaves no trace where it is not used, and older versions read what newer ones write.
+    So a setting that was added later is left out where it is not used, and older versions read what newer ones write.
     """
     values = {each.name: (getattr(config, each.name), each.default) for each in fields(config)}
     return {name: value for name, (value, default) in values.items() if name in first or value != default}

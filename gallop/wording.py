@@ -73,10 +73,10 @@ def counted(number: int, what: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
-    """Return a sentence that offers the known words that are most like a wrong one; empty where none is.
+    """Return a sentence that offers the known words that are most like a wrong one; empty where none is similar.
 
     Args:
-        shown: what is offered in a known word's place.
+        shown: the text that is offered for each known word.
 
     >>> did_you_mean("vit-b-16", ["ViT-B-16", "ViT-B-32", "RN50"])
     ' Did you mean ViT-B-16 or ViT-B-32?'

@@ -348,7 +348,7 @@ class PromptModel:
         """Return each look alone. Raises ValueError where its widths are not the backbone's."""
         for look in features.looks:
             if look.sizes[1:] != self.backbone.feature_sizes[1:]:
-                widths = "{} for regions and {} for whole photos".format
+                widths = "{} for regions and {} for photos".format
                 raise ValueError(
                     f"These features have the widths {widths(*look.sizes[1:])}, but {self.backbone.name} gives "
                     f"{widths(*self.backbone.feature_sizes[1:])}. Encode the photos with the model's backbone."

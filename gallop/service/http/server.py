@@ -302,11 +302,11 @@ class _Protocol(H11Protocol):
         self._say(Refusal("This is not a valid HTTP request.", 400, "bad_http"))
 
     def _drop_one(self) -> None:
-        """Close the oldest connection that was never let in, else the oldest between two requests, else this one."""
+        """Close the oldest connection that was never admitted, else the oldest between two requests, else this one."""
         others: Any = self.connections - {self}
         free = [each for each in others if each._between_requests() or not each._let_in]
         dropped = min(free, key=lambda each: (each._let_in, each._since), default=self)
-        self.connections.discard(dropped)  # its end is heard of later
+        self.connections.discard(dropped)  # connection_lost is called later
         dropped.transport.abort()
 
     @property
@@ -333,7 +333,7 @@ class _Protocol(H11Protocol):
             self._say(Refusal(sentence, 408, "too_slow"))
 
     def _say(self, refusal: Refusal) -> None:
-        """An answer where there is no request to answer; written plainly, since h11 may have given up."""
+        """Answer without a request; written to the transport directly, since h11 may be in an error state."""
         body = json.dumps(refusal.body).encode()
         reason = "Bad Request" if refusal.status == 400 else "Request Timeout"
         head = [f"HTTP/1.1 {refusal.status} {reason}", "content-type: application/json", "connection: close"]
