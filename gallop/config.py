@@ -1,8 +1,8 @@
 """The settings of the method and of its training, as frozen and validated dataclasses, and presets of them by name.
 
 A wrong value is refused when the object is made, with a sentence that names it. Command line, app and model card take
-what they say of a setting from its field here, so a new one is asked for everywhere. A setting that came later is left
-out of checkpoints and keys where it stands at its field's default: that is what its absence means, so the default of a
+the description of a setting from its field here, so a new one is offered everywhere. A setting that was added later is
+left out of checkpoints and keys where it has its field's default: that is what its absence means, so the default of a
 field never changes, while a preset may. Nothing here knows torch.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from gallop.errors import suggesting
 from gallop.parts import part_setting
-from gallop.setting import check_settings, require, setting, whole_between, whole_number
+from gallop.setting import check_settings, integer, integer_between, require, setting
 from gallop.wording import quoted
 
 RegionKind = Literal["value", "tokens", "value-value", "query-query"]
@@ -24,7 +24,7 @@ REGION_KINDS: tuple[RegionKind, ...] = get_args(RegionKind)
 
 REGION_RULES: dict[str, str] = {
     "value": "each region's own value, which is the paper's",
-    "tokens": "the image encoder's own output tokens",
+    "tokens": "the output tokens of the image encoder",
     "value-value": "attention of values to values (CLIP Surgery, arXiv 2304.05653)",
     "query-query": "attention of queries to queries and nothing else of the last block (ClearCLIP, arXiv 2407.12442)",
 }
@@ -61,7 +61,7 @@ CONTEXT_INIT = "A photo of a"
 
 def default_topk(local_prompts: int) -> tuple[int, ...]:
     """Return the paper's scales for N local prompts: k = 5, 10, 15, ... one per prompt."""
-    return tuple(5 * (n + 1) for n in range(whole_between("local_prompts", local_prompts, 0, 64)))
+    return tuple(5 * (n + 1) for n in range(integer_between("local_prompts", local_prompts, 0, 64)))
 
 
 @suggesting
@@ -75,11 +75,12 @@ class MethodConfig:
         dropout: p of prompt dropout in [0, 1); ``max(M - int(p * M), 1)`` global prompts are kept per image.
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
         head: its kind, or "none".
-        detail: a photo is looked at once more at so many times the backbone's input size. Regions of both sizes are
-            pooled by themselves, and the logits of each branch are the mean over both.
+        detail: a photo gets a second look at so many times the backbone's input size. Regions of both looks are
+            pooled separately, and the logits of each branch are the mean over both.
         detail_in: what the second look is for: "training" (and answers, and maps), "answers" (and maps) or "maps".
-        class_weight: "balanced": in the prompts' loss and in the head each class weighs alike.
-        global_projection: whether a projection (D, D) of the photo's own feature is learned, as one of the regions is.
+        class_weight: "balanced": each class has the same weight in the prompts' loss and in the head.
+        global_projection: whether a projection (D, D) of the photo's global feature is learned, as one of the regions
+            is.
         pooling, keep_rule: names of ``gallop.parts``: how regions are pooled, and which global prompts dropout keeps.
     """
 
@@ -103,10 +104,10 @@ class MethodConfig:
     dropout: float = setting(
         0.75,
         "prompt dropout",
-        "Share of the global prompts left out for each photo, so that the prompts learn to differ.",
+        "Fraction of the global prompts left out for each photo, so that the prompts learn to differ.",
         high=1,
         below=True,
-        said="dropout {}",
+        card_template="dropout {}",
         metavar="P",
         form=(0.0, 0.9, 0.05),
     )
@@ -136,10 +137,10 @@ class MethodConfig:
         "use of the second look",
         "What the second look is used for: training (and answers and maps), answers (and maps), or maps only.",
         choices=get_args(DetailUse),
-        said="second look in {}",
+        card_template="second look in {}",
     )
     global_projection: bool = setting(
-        False, "projection of the whole photo", "Also learn a projection of the whole photo's feature."
+        False, "projection of the whole photo", "Also learn a projection of the photo's global feature."
     )
     class_weight: str = setting(
         "none",
@@ -155,10 +156,10 @@ class MethodConfig:
         topk: Any = self.topk  # whatever was given
         several = isinstance(topk, Iterable) and not isinstance(topk, str)
         require(several, f"topk is {quoted(self.topk)}; it must be a list, one k per local prompt.")
-        object.__setattr__(self, "topk", tuple(whole_number("topk", k) for k in self.topk))
+        object.__setattr__(self, "topk", tuple(integer("topk", k) for k in self.topk))
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were requested; the maximum is 64.")
         for k in self.topk:
-            require(k >= 1, f"topk contains {k}; each k must be a whole number of 1 or more.")
+            require(k >= 1, f"topk contains {k}; each k must be an integer of 1 or more.")
 
     @property
     def local_prompts(self) -> int:
@@ -167,7 +168,7 @@ class MethodConfig:
 
     @property
     def balanced(self) -> bool:
-        """Return whether each class weighs alike."""
+        """Return whether each class has the same weight."""
         return self.class_weight == "balanced"
 
     @property
@@ -181,10 +182,10 @@ class MethodConfig:
         return self.global_prompts, self.local_prompts
 
     def looks(self, use: DetailUse) -> tuple[float, ...]:
-        """Return how many times the input size a photo is looked at in training, for answers or for maps: 1, and
-        ``detail`` where a second look is for that.
+        """Return the sizes of the looks at a photo, in multiples of the input size, in training, for answers or for
+        maps: 1, and ``detail`` where the second look is for that.
         """
-        uses = get_args(DetailUse)  # each is for what comes behind it, too
+        uses = get_args(DetailUse)  # each includes those that follow it
         twice = self.detail != 1 and uses.index(self.detail_in) <= uses.index(use)
         return (1.0, self.detail) if twice else (1.0,)
 
@@ -202,10 +203,11 @@ class TrainConfig:
     Attributes:
         epochs: passes over the shots.
         lr: start of the cosine, which falls by epoch to zero.
-        batch_size: images in a step. An epoch's last step takes those that are left, so every image counts in every
-            epoch, and in a short batch more. The paper's own code leaves a short batch out: it takes a step less an
-            epoch where the images are no multiple of the batch size, and none where they are fewer than it.
-        views: augmented views kept per image; 0 draws a fresh view each time an image is used (the paper's way).
+        batch_size: images in a step. An epoch's last step takes the remaining ones, so every image counts in every
+            epoch, and in a short batch more. The code of the paper's authors leaves a short batch out: it takes one
+            step less in an epoch where the number of images is not a multiple of the batch size, and none where it is
+            smaller than the batch size.
+        views: augmented views stored per image; 0 draws a fresh view each time an image is used (the paper's way).
         calibration_folds: folds of the cross-fit that gives the temperature and the OOD threshold; 0 leaves them out.
         seed: of views, shuffling and prompt dropout. The same seed gives the same prompts on a CPU.
         extra_loss, optimizer, scheduler: names of ``gallop.parts``: a term beside the paper's loss, what steps, and how
@@ -219,7 +221,7 @@ class TrainConfig:
         symbol="epochs",
         low=1,
         high=10_000,
-        said="{} epochs",
+        card_template="{} epochs",
         metavar="N",
         form=(1, 500, 1),
     )
@@ -241,7 +243,7 @@ class TrainConfig:
         metavar="B",
     )
     momentum: float = setting(
-        0.9, "momentum", "Share of each step that carries over into the next.", high=1, below=True, option=""
+        0.9, "momentum", "Fraction of each step that carries over into the next.", high=1, below=True, option=""
     )
     weight_decay: float = setting(
         0.01, "weight decay", "How strongly each step pulls the prompts towards zero.", option=""
@@ -249,11 +251,11 @@ class TrainConfig:
     views: int = setting(
         4,
         "views of each photo",
-        "Random crops kept of each photo. With 0, a new one is made every time, which is slow.",
+        "Random crops stored of each photo. With 0, a new one is made every time, which is slow.",
         high=1000,
         zero="fresh",
         range="between 0 (fresh ones) and 1000",
-        said="{} views of each",
+        card_template="{} views of each",
         metavar="V",
         form=(0, 32, 1),
     )
@@ -271,7 +273,7 @@ class TrainConfig:
         "seed",
         "Seed of the draw, the views and prompt dropout. The same seed and the same photos give the same prompts.",
         high=2**63 - 1,
-        range="a whole number from 0 to 2**63 - 1",
+        range="an integer from 0 to 2**63 - 1",
         metavar="N",
         form=(0, 10_000, 1),
     )
@@ -283,11 +285,11 @@ class TrainConfig:
         check_settings(self)
 
 
-OwnPreset = Literal["default", "paper"]
+BackbonePreset = Literal["default", "paper"]
 """Settings of method and training that go with a backbone: "default" was chosen by measurement on ``mini`` alone."""
 
 Preset = Literal["backbone", "default", "paper"]
-"""The same by name, or those of the backbone that is taught: ``mini``'s own, and the paper's for every other."""
+"""The same by name, or those of the backbone in use: "default" for ``mini``, and "paper" for every other."""
 
 PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
     # Chosen by cross-validation inside train folders, on mini: benchmarks/choose_settings.py and benchmarks/choosing
@@ -298,30 +300,30 @@ PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
 }
 
 
-def method_preset(name: str | MethodConfig, own: OwnPreset | None = None, **changes: Any) -> MethodConfig:
+def method_preset(name: str | MethodConfig, of_backbone: BackbonePreset | None = None, **changes: Any) -> MethodConfig:
     """Return the method's settings of a preset, with the given fields replaced (``None`` keeps the preset's value).
 
     Args:
-        name: of a preset; or settings that stand in its place.
-        own: what "backbone" means: the preset of the backbone that is taught. None where no backbone is.
+        name: of a preset; or settings in its place.
+        of_backbone: what "backbone" means: the preset of the backbone in use. None where there is no backbone.
 
     Raises:
         ConfigError: unknown preset, unknown field or a value out of range.
     """
-    base = name if isinstance(name, MethodConfig) else _preset(name, own)[0]
+    base = name if isinstance(name, MethodConfig) else _preset(name, of_backbone)[0]
     return replace(base, **_given(changes, MethodConfig, "method setting"))
 
 
-def train_preset(name: str | TrainConfig, own: OwnPreset | None = None, **changes: Any) -> TrainConfig:
+def train_preset(name: str | TrainConfig, of_backbone: BackbonePreset | None = None, **changes: Any) -> TrainConfig:
     """Return the training settings of a preset, as ``method_preset`` does those of the method."""
-    base = name if isinstance(name, TrainConfig) else _preset(name, own)[1]
+    base = name if isinstance(name, TrainConfig) else _preset(name, of_backbone)[1]
     return replace(base, **_given(changes, TrainConfig, "training setting"))
 
 
-def _preset(name: str, own: OwnPreset | None) -> tuple[MethodConfig, TrainConfig]:
+def _preset(name: str, of_backbone: BackbonePreset | None) -> tuple[MethodConfig, TrainConfig]:
     presets = dict(PRESETS)
-    if own is not None:
-        presets["backbone"] = presets[own]
+    if of_backbone is not None:
+        presets["backbone"] = presets[of_backbone]
     require(name in presets, f"There is no preset {name!r}; choose one of {', '.join(sorted(presets))}.")
     return presets[name]
 

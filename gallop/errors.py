@@ -1,7 +1,7 @@
-"""Every kind of failure that a person is told of, under one base: in goes an error, out comes a sentence.
+"""Every kind of failure that is reported to a person, under one base: an error goes in, a sentence comes out.
 
 Imports nothing heavy, so that the command line and the app can catch :class:`GallopError` before torch is loaded. Each
-kind has Python's own kind (``ValueError``, ``RuntimeError``) as a second base, for those who catch that.
+kind has a built-in exception (``ValueError``, ``RuntimeError``) as a second base, for those who catch that.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TemplateError(GallopError, ValueError):
 
 
 class ImageError(GallopError, ValueError):
-    """A picture that is not taken; the message names it and the way out."""
+    """A picture that is not accepted; the message names it and the way out."""
 
 
 class ImageTooLarge(ImageError):
@@ -77,7 +77,7 @@ class DataError(GallopError, ValueError):
 
 
 class Unreachable(DataError):
-    """A bucket, a server or a network that has stopped answering; the same call goes on when it answers again."""
+    """A bucket, a server or a network that has stopped answering; the same call continues when it answers again."""
 
 
 class KeysRefused(DataError):
@@ -85,7 +85,7 @@ class KeysRefused(DataError):
 
 
 class BackboneError(GallopError, RuntimeError):
-    """Weights that are missing, do not fit or cannot be had, or another wrong wish; the message says what to do."""
+    """Weights that are missing, do not fit or cannot be downloaded, or a wrong option; the message says what to do."""
 
 
 class UnsupportedBackbone(GallopError, ValueError):
@@ -109,7 +109,7 @@ class HubError(GallopError, RuntimeError):
 
 
 class OnnxError(GallopError, RuntimeError):
-    """No file was made, or it is not handed out; the message says why and what to do."""
+    """No file was made, or it is withheld; the message says why and what to do."""
 
 
 class PageError(GallopError, RuntimeError):
@@ -117,7 +117,7 @@ class PageError(GallopError, RuntimeError):
 
 
 class BenchError(GallopError, ValueError):
-    """A benchmark that cannot be run as it was asked for; the message names what is wrong and the way out."""
+    """A benchmark that cannot be run as specified; the message names what is wrong and the way out."""
 
 
 class CommandError(GallopError):
@@ -125,7 +125,7 @@ class CommandError(GallopError):
 
 
 def sentence_of(error: BaseException) -> str | None:
-    """Return what a person is to be told of an error, or None where it is a mistake of ours.
+    """Return the message for a person about an error, or None where it is a bug of ours.
 
     A :class:`GallopError` speaks for itself; what the system and the processor refuse (a file, memory, a GPU) is put
     into words here, alike for command line, app and benchmarks.
@@ -182,7 +182,7 @@ def first_line(error: BaseException) -> str:
 def suggesting(called: Called) -> Called:
     """Have a function, or a class with its methods, answer a misspelled keyword with the argument that is most like it.
 
-    Python does so from 3.13 on, but names the module's own parts of a class, which nobody outside knows.
+    Python does so from 3.13 on, but names the module's internal parts of a class, which are not public.
     """
     if not isinstance(called, type):
         return cast(Called, _suggesting(called, called.__module__, called.__qualname__))
@@ -213,7 +213,7 @@ def _suggesting(function: Any, module: str, name: str) -> Any:
 
     checked.__module__ = module
     if function.__name__ != "__init__":
-        checked.__qualname__ = name  # where it can be found, as pickles ask for
+        checked.__qualname__ = name  # the public name, by which pickle looks it up
     return checked
 
 

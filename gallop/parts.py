@@ -1,7 +1,7 @@
 """Parts of the method that a program may replace: a function each, under a name that the program registers.
 
-A saved model holds the name alone. Whoever loads it needs a program that has registered the part: a file never imports
-or runs anything. Knows no torch.
+A saved model holds the name alone. To load it, a program must have registered the part: a file never imports or runs
+anything. Nothing here knows torch.
 
 Shapes: B images, K classes, R regions, N local prompts, D joint width, V region width.
 """
@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Function)
 
 
 class About(NamedTuple):
-    """The method's own choice of a part, and the arguments and the result of a function in its place."""
+    """The built-in choice of a part, and the arguments and the result of a function in its place."""
 
     usual: str
     call: str
@@ -41,7 +41,7 @@ _REGISTERED: dict[str, dict[str, Function]] = {part: {} for part in PARTS}
 
 
 def register(part: str, name: object, function: F) -> F:
-    """Let a part of the method have a name, by which ``fit`` takes it and ``load`` finds it. Returns the function.
+    """Register a function as a part of the method, under a name for ``fit`` and ``load``. Returns the function.
 
     Registering a name again replaces its function, as when a notebook's cell runs twice.
 
@@ -49,7 +49,7 @@ def register(part: str, name: object, function: F) -> F:
         part: one of ``PARTS``, which says what each is called with.
 
     Raises:
-        ConfigError: no such part, a name that is the method's own or no identifier, or nothing that can be called.
+        ConfigError: no such part, a name that is built in or not an identifier, or an object that cannot be called.
 
     >>> def soft(region_cosines, topk):
     ...     return ((100 * region_cosines).softmax(dim=1) * region_cosines).sum(dim=1)
@@ -69,24 +69,24 @@ def register(part: str, name: object, function: F) -> F:
 
 
 def registered(part: str, name: object) -> Function | None:
-    """Return what is registered under a name; None for the method's own choice.
+    """Return what is registered under a name; None for the built-in choice.
 
     Raises:
         UnknownPart: this program has registered nothing under it.
     """
     if name == PARTS[part].usual:
         return None
-    found = _REGISTERED[part].get(name) if isinstance(name, str) else None
-    if found is None:
+    function = _REGISTERED[part].get(name) if isinstance(name, str) else None
+    if function is None:
         near = did_you_mean(str(name), _REGISTERED[part])
         raise UnknownPart(
             f"There is no {part} {quoted(name)} in this program{near}. Register it with gallop.register({part!r}, ...)."
         )
-    return found
+    return function
 
 
 def named(part: str, given: str | Function) -> str:
-    """Return the name of a part that was given by it, or as a function, which is registered under its own name.
+    """Return the name of a part that was given by name, or as a function, which is registered under its ``__name__``.
 
     Raises:
         ConfigError: as ``register`` and ``registered``.
@@ -105,6 +105,6 @@ def require_topk(pooling: str, what: str) -> None:
 
 
 def part_setting(part: str, help: str) -> str:
-    """Return the dataclass field of a part: the name of the method's own, or of a registered one."""
+    """Return the dataclass field of a part: the name of the built-in choice, or of a registered function."""
     words, check = part.replace("_", " "), partial(registered, part)
     return setting(PARTS[part].usual, words, help, option="", range="the name of a registered part", check=check)

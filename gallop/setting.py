@@ -1,7 +1,7 @@
-"""A setting is a field of a frozen dataclass that says what it does, what it may be and how it is asked for.
+"""A setting is a field of a frozen dataclass with its description, its valid values and its option.
 
-All that ask for settings read it from there: the object itself, which refuses what is out of range, the command line,
-the app's form, the model card. Nothing here knows torch.
+Everything that uses settings reads these from there: the object itself, which refuses values out of range, the command
+line, the app's form, the model card. Nothing here knows torch.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _ABOUT = "setting"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of a setting beside its name, kind and default.
+    """The description of a setting, beside its name, type and default.
 
     Attributes:
-        words: what it is called in a sentence; on its own, with a capital.
+        words: what it is called in a sentence; as a label, with a capital.
         help: what it does, in one sentence.
         symbol: what the paper, or the command line, calls it.
         low, high: the least and the most; ``above`` and ``below`` leave these themselves out.
@@ -34,11 +34,11 @@ class Setting:
         range: in words, where ``low`` and ``high`` are hard to read.
         choices: the texts it may be; empty for a number.
         among: the only numbers it may be; empty for all of the range.
-        said: how a model card says it, with {} for the value; empty for its words and the value.
+        card_template: its text in a model card, with {} for the value; empty for its words and the value.
         option: on the command line; None is made from the field's name, empty is none.
-        metavar: what stands there for the value.
+        metavar: the placeholder of the value in the command line's help.
         form: least, most and step that the app offers; None where it does not ask.
-        check: raises ConfigError for a value that it cannot be, where no other attribute tells.
+        check: raises ConfigError for a value that it cannot be, where no other attribute excludes that value.
     """
 
     words: str
@@ -52,7 +52,7 @@ class Setting:
     range: str = ""
     choices: Collection[str] = ()
     among: tuple[float, ...] = ()
-    said: str = ""
+    card_template: str = ""
     option: str | None = None
     metavar: str | None = None
     form: tuple[float, float, float] | None = None
@@ -60,7 +60,7 @@ class Setting:
 
     @property
     def label(self) -> str:
-        """Return what stands beside a widget."""
+        """Return the label of a widget."""
         return self.words[:1].upper() + self.words[1:] + (f" ({self.symbol})" if self.symbol else "")
 
     def allows(self, number: float) -> bool:
@@ -101,16 +101,16 @@ class Setting:
         return f"--{name.replace('_', '-')}" if self.option is None else self.option
 
     def opposite_of(self, name: str) -> str:
-        """Return the option that says a flag as it is by default, where a preset says otherwise."""
+        """Return the option that sets a flag back to its default, where a preset changes it."""
         option = self.option_of(name)
         return (
             f"--{option.removeprefix('--no-')}" if option.startswith("--no-") else f"--no-{option.removeprefix('--')}"
         )
 
     def phrase(self, value: object) -> str:
-        """Return a value as a model card says it."""
+        """Return a value as a model card states it."""
         shown = f"{value:g}" if isinstance(value, float) else self.zero if self.zero and value == 0 else str(value)
-        return (self.said or f"{self.words} {{}}").format(shown)
+        return (self.card_template or f"{self.words} {{}}").format(shown)
 
 
 def setting(default: T, words: str, help: str, **more: Any) -> T:
@@ -127,17 +127,17 @@ def settings_of(kind: Any) -> dict[str, Setting]:
 def recorded(config: Any, first: Collection[str]) -> dict[str, Any]:
     """Return the fields of an object as a record has them: all of ``first``, and others that are not at their default.
 
-    So a setting that came later leaves no trace where it is not used, and older versions read what newer ones write.
+    So a setting that was added later is left out where it is not used, and older versions read what newer ones write.
     """
     values = {each.name: (getattr(config, each.name), each.default) for each in fields(config)}
     return {name: value for name, (value, default) in values.items() if name in first or value != default}
 
 
 def check_settings(config: Any) -> None:
-    """Put each setting of a frozen object in its own kind of value. A list is left to the object.
+    """Convert each setting of a frozen object to the type of its default. A list is left to the object.
 
     Raises:
-        ConfigError: a value of another kind, or out of range.
+        ConfigError: a value of another type, or out of range.
     """
     for each in fields(config):
         if _ABOUT in each.metadata and not isinstance(each.default, tuple):
@@ -157,7 +157,7 @@ def _checked(each: Field[Any], about: Setting, value: object) -> object:
     if about.check is not None:
         about.check(value)
         return value
-    number = whole_number(each.name, value) if isinstance(each.default, int) else finite_number(each.name, value)
+    number = integer(each.name, value) if isinstance(each.default, int) else finite_number(each.name, value)
     require(about.allows(number), f"{each.name} is {quoted(number)}; it must {about.must}.")
     return number
 
@@ -168,18 +168,18 @@ def require(condition: bool, sentence: str) -> None:
         raise ConfigError(sentence)
 
 
-def whole_number(name: str, value: object) -> int:
-    """Return Python's own whole number: numpy's would not go into a checkpoint's JSON.
+def integer(name: str, value: object) -> int:
+    """Return a setting as Python's int: numpy's integers cannot be written to a checkpoint's JSON.
 
     Raises:
-        ConfigError: it is not a whole number.
+        ConfigError: it is not an integer.
     """
     if type(value) is int:  # nearly always, and a protocol takes long to ask: a slider waits for it
         return value
     if isinstance(value, SupportsIndex):
         return value.__index__()
     number = _as_float(value)
-    require(number.is_integer(), f"{name} is {quoted(value)}; it must be a whole number.")
+    require(number.is_integer(), f"{name} is {quoted(value)}; it must be an integer.")
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
@@ -206,27 +206,27 @@ def number_between(name: str, value: object, least: float, most: float) -> float
     """Return a setting as a number.
 
     Raises:
-        ConfigError: it is none, or not between ``least`` and ``most``.
+        ConfigError: it is not a finite number, or not between ``least`` and ``most``.
     """
     number = finite_number(name, value)
     require(least <= number <= most, f"{name} is {number:g}; it must be between {least:g} and {most:g}.")
     return number
 
 
-def whole_between(name: str, value: object, least: int, most: int) -> int:
-    """Return a setting as a whole number.
+def integer_between(name: str, value: object, least: int, most: int) -> int:
+    """Return a setting as an integer.
 
     Raises:
-        ConfigError: it is none, or not between ``least`` and ``most``.
+        ConfigError: it is not an integer, or not between ``least`` and ``most``.
     """
-    number = whole_number(name, value)
+    number = integer(name, value)
     require(least <= number <= most, f"{name} is {quoted(number)}; it must be between {least} and {most}.")
     return number
 
 
 def _flag(name: str, value: object) -> bool:
-    """Return Python's own truth value; numpy's is one too, but neither 1 nor "yes" is."""
+    """Return a setting as Python's bool; numpy's are accepted too, but neither 1 nor "yes"."""
     kind = type(value)
-    numpy_own = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
-    require(isinstance(value, bool) or numpy_own, f"{name} is {quoted(value)}; it must be True or False.")
+    numpy_bool = kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_")
+    require(isinstance(value, bool) or numpy_bool, f"{name} is {quoted(value)}; it must be True or False.")
     return bool(value)

@@ -35,7 +35,7 @@ def shortened(text: str, most: int = LONGEST_SENTENCE) -> str:
 
 
 def as_drawn(text: str) -> str:
-    """Return text that matplotlib draws as it stands: a dollar sign begins no formula."""
+    """Return text that matplotlib draws unchanged: a dollar sign begins no formula."""
     return text.replace("$", r"\$")
 
 
@@ -73,10 +73,10 @@ def counted(number: int, what: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
-    """Return a sentence that offers the known words that are most like a wrong one; empty where none is.
+    """Return a sentence that offers the known words that are most like a wrong one; empty where none is similar.
 
     Args:
-        shown: what is offered in a known word's place.
+        shown: the text that is offered for each known word.
 
     >>> did_you_mean("vit-b-16", ["ViT-B-16", "ViT-B-32", "RN50"])
     ' Did you mean ViT-B-16 or ViT-B-32?'
@@ -88,7 +88,7 @@ def did_you_mean(word: str, known: Iterable[str], shown: Mapping[str, str] | Non
 
 
 def answer_in_words(label: str, is_ood: bool | None, doubt: str = "") -> str:
-    """Return an answer as it is told everywhere.
+    """Return an answer in the words that are used everywhere.
 
     >>> answer_in_words("lemon", True), answer_in_words("lemon", False), answer_in_words("lemon", None)
     ('none of these (nearest: lemon)', 'lemon', 'lemon')
@@ -127,7 +127,7 @@ def strange_in_words(strange: float) -> str:
 
 
 def named_kind(value: object) -> str:
-    """Return words for what somebody gave, such as "a DataLoader"."""
+    """Return words for the type of a value that was given, such as "a DataLoader"."""
     name = type(value).__name__
     return "nothing (None)" if value is None else f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 

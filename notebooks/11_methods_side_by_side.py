@@ -38,7 +38,7 @@ from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.model.branches.forms import discriminant
 from gallop.model.branches.kinds import REGIONS, shot_features
-from gallop.model.branches.sums import KeptShots, ShotSums
+from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.sample import sample_photos
 
 BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what then changes
@@ -291,7 +291,7 @@ def known_of(parts):
     return torch.cat([shot_features(part, 1, REGIONS, projection) for part in parts])
 
 
-form = discriminant(ShotSums.of(KeptShots(known_of(centre)[:, None], labels), K), 0.5)
+form = discriminant(ShotSums.of(ShotFeatures(known_of(centre)[:, None], labels), K), 0.5)
 theirs = form(known_of(asked_features).double())
 spread = fisher_scores.std()
 torch.testing.assert_close(fisher_scores / spread, theirs / spread, atol=1e-3, rtol=1e-3)

@@ -159,9 +159,9 @@ def test_a_training_that_makes_no_sense_is_refused_by_name(field: str, value: An
     ("kind", "values", "sentence"),
     [
         (MethodConfig, {"global_prompts": 65}, "global_prompts is 65; it must be between 1 and 64."),
-        (MethodConfig, {"global_prompts": 2.5}, "global_prompts is 2.5; it must be a whole number."),
+        (MethodConfig, {"global_prompts": 2.5}, "global_prompts is 2.5; it must be an integer."),
         (MethodConfig, {"topk": 5}, "topk is 5; it must be a list, one k per local prompt."),
-        (MethodConfig, {"topk": (5, 0)}, "topk contains 0; each k must be a whole number of 1 or more."),
+        (MethodConfig, {"topk": (5, 0)}, "topk contains 0; each k must be an integer of 1 or more."),
         (MethodConfig, {"topk": (5,) * 65}, "65 local prompts were requested; the maximum is 64."),
         (MethodConfig, {"dropout": 1}, "dropout is 1.0; it must be at least 0 and below 1."),
         (MethodConfig, {"dropout": NAN}, "dropout is nan; it must be a finite number."),
@@ -175,7 +175,7 @@ def test_a_training_that_makes_no_sense_is_refused_by_name(field: str, value: An
         (TrainConfig, {"weight_decay": -1}, "weight_decay is -1.0; it must not be negative."),
         (TrainConfig, {"views": -1}, "views is -1; it must be between 0 (fresh ones) and 1000."),
         (TrainConfig, {"calibration_folds": 1}, "calibration_folds is 1; it must be 0 (none) or between 2 and 10."),
-        (TrainConfig, {"seed": -1}, "seed is -1; it must be a whole number from 0 to 2**63 - 1."),
+        (TrainConfig, {"seed": -1}, "seed is -1; it must be an integer from 0 to 2**63 - 1."),
     ],
 )
 def test_what_is_refused_is_told_with_its_range(kind: type[Any], values: dict[str, Any], sentence: str) -> None:

@@ -24,7 +24,7 @@ from gallop.maps.explainer.data import explainer_data
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS, Kind, register
 from gallop.model.branches.mix import Mix
-from gallop.model.branches.sums import KeptShots, ShotSums
+from gallop.model.branches.sums import ShotFeatures, ShotSums
 from tests import tiny
 
 SHOTS = {"red": 4, "green": 4, "blue": 4}
@@ -32,7 +32,7 @@ IMAGES, LABELS = tiny.pictures(SHOTS)
 PHOTOS = [tiny.picture(50 + i, colour) for i, colour in enumerate(SHOTS)]
 
 
-def class_means(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
+def class_means(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> LinearForm:
     """The cosine with the mean of each class's shots."""
     means = F.normalize(sums.sums[sums.known], dim=-1)
     return LinearForm(means, means.new_zeros(len(means)))

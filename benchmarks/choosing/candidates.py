@@ -20,7 +20,7 @@ from benchmarks.choosing.kept import Run, Said
 from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, SHRINKAGE, STRENGTH, drawn_to
 from gallop.model.branches.mix import ENOUGH_SHOTS, Mix, choose_mixes, mixed
-from gallop.model.branches.sums import KeptShots, ShotSums
+from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.calibration import fit_temperature
 
 STRENGTHS: dict[str, float] = {
@@ -87,7 +87,7 @@ def features(looks: int, each: Tensor) -> Tensor:
     return F.normalize(each[:looks].double().mean(dim=0), dim=-1)
 
 
-def fitted(kind: str, shots: KeptShots, strength: float, towards: Tensor) -> LinearForm:
+def fitted(kind: str, shots: ShotFeatures, strength: float, towards: Tensor) -> LinearForm:
     """Return a linear form of a kind; every class has shots.
 
     Args:
@@ -110,7 +110,7 @@ def head_scores(candidate: Candidate, run: Run, asked: str) -> Tensor:
 
 @cache
 def _form(kind: str, looks: int, strength: float, names: float, halved: float, run: Run) -> LinearForm:
-    known = KeptShots(features(looks, run.features)[:, None], run.labels)
+    known = ShotFeatures(features(looks, run.features)[:, None], run.labels)
     towards = drawn_to(run.texts, run.labels.bincount(minlength=len(run.texts)), names, halved)
     return fitted(kind, known, strength, towards)
 

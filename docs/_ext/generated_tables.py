@@ -22,7 +22,7 @@ from gallop.export.formats import FORMATS
 from gallop.lab.bench.definition.spec import read_spec, shipped_specs
 from gallop.lab.methods import METHODS
 from gallop.lab.paper_sets import available_datasets
-from gallop.model.calibration import kept_range
+from gallop.model.calibration import accepted_range
 from gallop.model.scores import SCORES
 from gallop.parts import PARTS
 from gallop.sample import sample_folder
@@ -111,7 +111,7 @@ def _tensors() -> Table:
 def _promises() -> Table:
     rows = []
     for photos in (16, 32, 48, 160, 400):
-        low, high = kept_range(photos)
+        low, high = accepted_range(photos)
         rows.append((str(photos), f"{low:.0%} to {high:.0%}"))
     return ("held-out photos", "keeps, in 95 of 100 trainings"), rows
 

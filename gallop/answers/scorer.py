@@ -33,24 +33,24 @@ from gallop.predictions.predict import predictions_of, to_array
 from gallop.runtime.ahead import ahead
 
 Columns: TypeAlias = dict[str, list[Any]]
-"""By name, a value a photo; None where there is none."""
+"""By name, one value for each photo; None where there is none."""
 
 DRAFT_SIDES = 2
-"""A JPEG that is decoded smaller keeps a short side of at least so many times the backbone's. One would be faster, but
+"""A JPEG that is decoded smaller has a short side of at least so many times the backbone's. One would be faster, but
 answers would change twice as much."""
 
 FETCHERS = 16
-"""Photos that are asked of a bucket or of the web at a time: each answer takes long, and no work here."""
+"""Photos that are requested from a bucket or from the web at a time: each response takes long, but no work here."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """B photos, decoded and cropped; only the problem of those that cannot be read.
+    """B photos, decoded and cropped; of those that cannot be read only the problem.
 
     Attributes:
         problems: a sentence for each that is missing.
-        looks: pixels of the others, (n, 3, H, W) for each look; none where there are none.
-        crops: what was cropped of them.
+        looks: pixels of the others, (n, 3, H, W) for each look; empty where there are none.
+        crops: the parts of the others that were cropped.
     """
 
     keys: list[str]
@@ -58,10 +58,10 @@ class Prepared:
     looks: list[Tensor]
     crops: list[CropBox]
 
-    def spread(self, found: Sequence[Any]) -> list[Any]:
+    def spread(self, values: Sequence[Any]) -> list[Any]:
         """Return values of the photos that were read as values of all B, with None for the others."""
-        values = iter(found)
-        return [None if i in self.problems else next(values) for i in range(len(self.keys))]
+        remaining = iter(values)
+        return [None if i in self.problems else next(remaining) for i in range(len(self.keys))]
 
 
 def one_batch(parts: Sequence[Prepared]) -> Prepared:
@@ -88,8 +88,8 @@ def prepare_photos(
     """Read, decode and crop photos. Safe to call from several threads.
 
     Args:
-        draft: JPEGs that are larger than the backbone needs are decoded smaller: faster, and answers move a bit.
-        times: how many times the input size photos are prepared for, once for each look.
+        draft: JPEGs that are larger than the backbone needs are decoded smaller: faster, and answers change slightly.
+        times: sizes of the looks, in multiples of the input size.
     """
     short_side = DRAFT_SIDES * preprocess.side(times[-1]) if draft else None
     problems: dict[int, str] = {}
@@ -106,14 +106,14 @@ def prepare_photos(
         for look, size in zip(made, times, strict=True):
             pixels, crop = preprocess.centre(decoded.image, size)
             look.append(pixels)
-        across, down = (whole / part for whole, part in zip(decoded.size, decoded.image.size, strict=True))
+        across, down = (full / drafted for full, drafted in zip(decoded.size, decoded.image.size, strict=True))
         crops.append(crop.scaled(across, down))
     keys = [item.key for item in items]
     return Prepared(keys, problems, [torch.stack(look) for look in made] if crops else [], crops)
 
 
 def _contents(items: Sequence[SourceItem], opener: Opener) -> Iterator[bytes | ImageError]:
-    """The bytes of each, in order: several at a time where they come from afar."""
+    """The bytes of each, in order: several at a time where they come over a network."""
     beside = [item.place for item in items if item.place]
 
     def content(item: SourceItem) -> bytes | ImageError:
@@ -133,12 +133,12 @@ TOP_CLASSES = 5
 
 @dataclass(frozen=True)
 class Extras:
-    """What a table holds beside label, probability, best classes, OOD scores and verdict.
+    """The columns of a table beside label, probability, best classes, OOD scores and verdict.
 
     Attributes:
         probabilities: of all K classes.
         embedding: the photo's global feature, of length 1, in half precision.
-        regions: the boxes that the finest local prompt took for the label.
+        regions: the boxes that the local prompt with the smallest k chose for the label.
     """
 
     probabilities: bool = False
@@ -151,7 +151,7 @@ DISK = Opener()
 
 
 class _Worker(ABC):
-    """What answers and embeddings share: photos are read, cropped and encoded."""
+    """The common part of answers and embeddings: photos are read, cropped and encoded."""
 
     opener: Opener
     draft: bool
@@ -164,7 +164,7 @@ class _Worker(ABC):
     @property
     @abstractmethod
     def loaded_backbone(self) -> Backbone:
-        """The frozen backbone, which is loaded when it is asked for first."""
+        """The frozen backbone, which is loaded on first use."""
 
     @abstractmethod
     def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
@@ -177,20 +177,20 @@ class _Worker(ABC):
         )
 
     def finish(self, prepared: Prepared) -> Columns:
-        """Return the table's columns of photos that were prepared; B rows, whatever could be read."""
+        """Return the table's columns of photos that were prepared: B rows, also for photos that could not be read."""
         problems = prepared.problems
         columns: Columns = {"key": prepared.keys, "error": [problems.get(i) for i in range(len(prepared.keys))]}
         if prepared.looks:
             features = encode_looks(self.loaded_backbone, prepared.looks, self.sight)
-            found = self._columns(features, prepared.crops)
-            columns |= {name: prepared.spread(values) for name, values in found.items()}
+            of_read = self._columns(features, prepared.crops)
+            columns |= {name: prepared.spread(values) for name, values in of_read.items()}
         return columns
 
     def __call__(self, batch: Mapping[str, Any]) -> Columns:
         """Return the table's columns of a batch, as Ray's and Spark's batches are.
 
         Args:
-            batch: ``path`` (paths or addresses) or ``bytes``, B each, and ``key`` where photos have other names.
+            batch: ``path`` (paths or addresses) or ``bytes``, B of each, and ``key`` where photos have other names.
         """
         given = batch.get("bytes")
         places = batch.get("path", batch.get("key"))
@@ -235,11 +235,11 @@ class PhotoScorer(_Worker):
 
     @property
     def classifier(self) -> GalLoPClassifier:
-        """The classifier, which is loaded when it is asked for first.
+        """The classifier, which is loaded on first use.
 
         Raises:
-            BackboneError: its backbone is not here and cannot be had.
-            CheckpointError: it is no model, or the backbone that has its name here is another one.
+            BackboneError: its backbone is not on this machine and cannot be downloaded.
+            CheckpointError: it is not a model, or the backbone of its name on this machine is a different one.
         """
         if self._loaded is None:
             with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
@@ -270,24 +270,24 @@ class PhotoScorer(_Worker):
         model = self.classifier.model_
         with torch.no_grad():
             cosines = model.similarities(features, model.cached_text_features())
-        found = predictions_of(model, cosines, self.classifier.calibration_)
-        order = np.argsort(-found.probabilities, axis=1, kind="stable")
+        predictions = predictions_of(model, cosines, self.classifier.calibration_)
+        order = np.argsort(-predictions.probabilities, axis=1, kind="stable")
         columns: Columns = {
-            "label": [str(label) for label in found.labels],
-            "probability": found.probabilities.max(axis=1).tolist(),
+            "label": [str(label) for label in predictions.labels],
+            "probability": predictions.probabilities.max(axis=1).tolist(),
             "top": [
                 [{"label": model.class_names[k], "probability": float(row[k])} for k in best]
-                for row, best in zip(found.probabilities, order[:, :TOP_CLASSES], strict=True)
+                for row, best in zip(predictions.probabilities, order[:, :TOP_CLASSES], strict=True)
             ],
         }
-        columns |= {score: values.tolist() for score, values in found.ood.items()}
-        columns["is_ood"] = [None] * len(found.labels) if found.is_ood is None else found.is_ood.tolist()
+        columns |= {score: values.tolist() for score, values in predictions.ood.items()}
+        columns["is_ood"] = [None] * len(features) if predictions.is_ood is None else predictions.is_ood.tolist()
         if self.extras.probabilities:
-            columns["probabilities"] = found.probabilities.tolist()
+            columns["probabilities"] = predictions.probabilities.tolist()
         if self.extras.embedding:
             columns["embedding"] = _embeddings(features)
         if self.extras.regions:
-            best = found.probabilities.argmax(axis=1)
+            best = predictions.probabilities.argmax(axis=1)
             columns["regions"] = _regions(
                 model.config.topk, cosines, best, self.sight.grids(self.loaded_backbone), crops
             )
@@ -331,8 +331,8 @@ def _regions(
     grids: Sequence[tuple[int, int]],
     crops: Sequence[CropBox],
 ) -> list[Any]:
-    """Of each photo the regions that the local prompt with the smallest k took for its label, as boxes: of one look
-    after the other.
+    """Of each photo the regions that the local prompt with the smallest k chose for its label, as boxes, look by
+    look.
     """
     if not topk:
         return [[] for _ in crops]
@@ -360,9 +360,9 @@ GPU_BATCH = 128
 
 
 def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -> Iterator[Columns]:
-    """Yield the columns of photos, a batch after the other; the next ones are read while one is encoded.
+    """Yield the columns of photos, batch by batch; the next photos are read while a batch is encoded.
 
-    They are read some at a time, and as many of these pass the backbone together as are good where it is.
+    They are read a few at a time, and pass the backbone together in as many as suits its device.
     """
     device = worker.loaded_backbone.device
     coming = ahead(worker.prepare, bounded_batches(photos, BATCH), readers(device))
@@ -371,5 +371,5 @@ def answers(worker: PhotoScorer | PhotoEmbedder, photos: Iterable[SourceItem]) -
 
 
 def batch_for(device: torch.device) -> int:
-    """Return how many photos pass a backbone together where it is."""
+    """Return how many photos pass a backbone together on a device."""
     return BATCH if device.type == "cpu" else GPU_BATCH

@@ -18,7 +18,7 @@ from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text import TextEncoder, memory_budget, text_encoder
 from gallop.backbones.vision import GivenFeatures, ImageEncoder, encode_larger, image_encoder, scaled_grid
 from gallop.backbones.vision.timm_encoders import CNNEncoder
-from gallop.config import MethodConfig, OwnPreset, RegionKind
+from gallop.config import BackbonePreset, MethodConfig, RegionKind
 from gallop.errors import BackboneError
 
 CPU_BATCH = 4
@@ -87,7 +87,7 @@ class Backbone:
         preprocess: Preprocess,
         precision: Precision = "fp32",
         damping: Damping | None = None,
-        preset: OwnPreset = "paper",
+        preset: BackbonePreset = "paper",
     ) -> None:
         model.eval().requires_grad_(False)
         self._model: nn.Module = model
@@ -95,7 +95,7 @@ class Backbone:
         self.preprocess = preprocess
         self.precision = precision
         self.damping = damping or Damping()
-        self.preset: OwnPreset = preset
+        self.preset: BackbonePreset = preset
         self.again: Callable[..., Backbone] | None = None
         self.text: TextEncoder = text_encoder(getattr(model, "text", model), tokenizer)
         # Convolutions are faster where a pixel's channels lie side by side.

@@ -35,7 +35,7 @@ from gallop.backbones.weights import (
     offered_backbones,
     pair_settings,
 )
-from gallop.config import OwnPreset
+from gallop.config import BackbonePreset
 from gallop.errors import BackboneError, UnsupportedBackbone, first_line, suggesting
 from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
@@ -139,7 +139,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         )
         damping = Damping(**config.get("damping", {}))
         preset = config.get("preset", "paper")
-        if preset not in get_args(OwnPreset):
+        if preset not in get_args(BackbonePreset):
             raise ValueError(f"there is no preset {preset!r}")
         trunk = config.get("trunk") or {}
         model = built_in_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk)

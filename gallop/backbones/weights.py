@@ -21,7 +21,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from gallop.config import REGION_KINDS, OwnPreset, RegionKind
+from gallop.config import REGION_KINDS, BackbonePreset, RegionKind
 from gallop.errors import BackboneError
 from gallop.runtime.reading import read_text
 
@@ -100,7 +100,7 @@ class KnownBackbone:
     input: int | None = None
     grid: tuple[int, int] | None = None
     needs: str = ""
-    preset: OwnPreset = "paper"
+    preset: BackbonePreset = "paper"
     kinds: tuple[RegionKind, ...] = ("value",)
 
     @property
@@ -268,7 +268,7 @@ def _of_folder(name: str, source: str, folder: Path, licence: str = "") -> Known
     known = KnownBackbone(name, source, size, memory, licence)
     try:
         config = json.loads(read_text(folder / CONFIG, LARGEST_CONFIG))
-        preset: OwnPreset = "default" if config.get("preset") == "default" else "paper"
+        preset: BackbonePreset = "default" if config.get("preset") == "default" else "paper"
         return replace(known.with_settings(config["model_cfg"], config.get("trunk")), preset=preset)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return known  # loading it will raise an error that says why

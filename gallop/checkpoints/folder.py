@@ -1,13 +1,14 @@
 """A checkpoint is a folder: ``gallop.json`` (settings, readable) and ``prompts.safetensors`` (what was learned).
 
 The backbone's weights are not in it, only its name and fingerprint. No photo, no path and no name of a file is ever in
-it. Of a branch it holds class sums and one matrix, and features of single shots where that is asked for. Everything
-read from disk is checked: tensor names, shapes, number format and finiteness, because safetensors itself accepts
-anything. A setting (``gallop.checkpoints.settings``) or a tensor that is not known here is refused by name: it means
-something that this version would not do.
+it. Of a branch it holds class sums and one matrix, and features of single shots where that is wanted. Everything read
+from disk is checked: tensor names, shapes, number format and finiteness, because safetensors itself accepts anything. A
+setting (``gallop.checkpoints.settings``) or a tensor that is not known here is refused by name: its meaning is unknown
+to this version, which would ignore it.
 
 A save ends when the prompts' file is renamed. The settings are beside it by then, in ``gallop.next.json``, and become
-``gallop.json`` last: whoever finds both takes those that name the prompts' hash, so at every moment one model is whole.
+``gallop.json`` last: where both exist, a reader takes the one with the prompts' hash, so at every moment one model is
+complete.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS
 from gallop.model.branches.mix import Mix
-from gallop.model.branches.sums import KeptShots, ShotSums
+from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.prompted import Prompts
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import read_tensor_file
@@ -50,21 +51,21 @@ from gallop.wording import listed, printable, quoted
 
 SETTINGS, TENSORS = "gallop.json", "prompts.safetensors"
 NEXT, LOCK = "gallop.next.json", ".gallop-lock"
-"""There while a checkpoint is saved: settings of the prompts that come, and what keeps others from saving, too."""
+"""Present while a checkpoint is saved: settings of the new prompts, and a lock against others that save."""
 LARGEST_SETTINGS, LARGEST_TENSORS = 16 * 2**20, 512 * 2**20
 """Bytes of these files: ten times what a hundred thousand classes, and the most and longest prompts, need."""
 _TRIES = 5
-"""At a checkpoint that others may be saving, before it is called damaged."""
+"""To read a checkpoint that others may be saving, before it is called damaged."""
 _PROMPTS = {"global_contexts", "local_contexts", "local_projection", "global_projection"}
 _SUMS, _FORM, _SHOTS, _TEXTS = ("counts", "sums", "scatter"), ("weights", "bias"), ("shots", "labels"), "texts"
-"""A branch's tensors. The form is there where the sums do not give it, the texts where it is drawn to them."""
+"""A branch's tensors. The form is there where it does not follow from the sums, the texts where it is drawn to them."""
 _BRANCH_TENSOR = re.compile(rf"head\d*\.({'|'.join((*_SUMS, *_FORM, *_SHOTS, _TEXTS))})")
 
 
 def save_checkpoint(
     folder: str | Path, checkpoint: Checkpoint, prompts: Prompts, branches: Sequence[Branch] = ()
 ) -> None:
-    """Write a checkpoint folder and read it back. Failed or killed, it leaves the old one or the new one, never a half.
+    """Write a checkpoint folder and read it back. Failed or killed, it leaves the old one or the new one, never a part.
 
     Args:
         branches: the model's, where it has some.
@@ -92,7 +93,7 @@ def save_checkpoint(
 
 
 def checkpoint_bytes(checkpoint: Checkpoint, prompts: Prompts, branches: Sequence[Branch] = ()) -> dict[str, bytes]:
-    """Return the files that ``save_checkpoint`` writes, by their names, to be sent to another machine or to the Hub.
+    """Return the files that ``save_checkpoint`` writes, by their names, to send to another machine or to the Hub.
 
     Raises:
         OSError: the folder for temporary files has no room for them.
@@ -108,7 +109,7 @@ def learned_tensors(checkpoint: Checkpoint, prompts: Prompts, branches: Sequence
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
     for i, (branch, settings) in enumerate(zip(branches, checkpoint.branches, strict=True)):
         parts = dict(zip(_SUMS, (branch.sums.counts, branch.sums.sums, branch.sums.scatter), strict=True))
-        if branch.how.keeps_form:
+        if branch.how.stores_form:
             parts |= zip(_FORM, (branch.form.weights, branch.form.bias), strict=True)
         if settings.shots and branch.shots is not None:
             parts |= zip(_SHOTS, (branch.shots.features, branch.shots.labels), strict=True)
@@ -123,7 +124,7 @@ def _prefix(branch: int) -> str:
 
 
 def settle(folder: Path) -> None:
-    """End a save, of a killed process too: settings that describe the prompts become those of the folder, others go."""
+    """End a save, of a killed process too: settings that match the prompts become those of the folder, others go."""
     if _coming(folder) is not None:
         os.replace(folder / NEXT, folder / SETTINGS)
     else:
@@ -131,11 +132,11 @@ def settle(folder: Path) -> None:
 
 
 def _coming(folder: Path) -> str | None:
-    """The text of settings that have not got their name yet, although the prompts that they describe are there."""
+    """The text of settings that are not renamed yet, although the prompts that they describe are there."""
     try:
         text = read_text(folder / NEXT, LARGEST_SETTINGS)
-        found = hashlib.sha256(read_bytes(folder / TENSORS, LARGEST_TENSORS)).hexdigest()
-        return text if json.loads(text)["prompts_sha256"] == found else None
+        digest = hashlib.sha256(read_bytes(folder / TENSORS, LARGEST_TENSORS)).hexdigest()
+        return text if json.loads(text)["prompts_sha256"] == digest else None
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, RecursionError):
         return None  # no other OSError: what cannot be read now may be the only settings that fit
 
@@ -179,7 +180,7 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
 
 
 def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tensor]]:
-    """Return the settings of a checkpoint and what was learned, of one save; it looks again while another is made.
+    """Return the settings and the tensors of a checkpoint, of one save; it reads again while another save runs.
 
     Raises:
         CheckpointError: as ``read_checkpoint``; prompts that are missing, damaged, or of another save.
@@ -206,10 +207,10 @@ def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tenso
 def load_learned(
     folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone
 ) -> tuple[Prompts, tuple[Branch, ...]]:
-    """Return the prompts, on the backbone's device, and the branches that ``read_model`` found in a folder.
+    """Return the prompts, on the backbone's device, and the branches from the tensors that ``read_model`` returned.
 
     Raises:
-        CheckpointError: another backbone, or other region features, than those trained with; tensors that do not fit.
+        CheckpointError: another backbone, or other region features, than in training; tensors that do not fit.
     """
     if checkpoint.regions != backbone.region_kind:
         raise CheckpointError(
@@ -241,9 +242,9 @@ def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Ba
         global_width=backbone.feature_sizes[-1] if method.global_projection else None,
     )
     wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in tensors.items()}
-    if wanted != found:
-        raise ValueError(f"it contains {found}, but {wanted} is needed")
+    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+    if wanted != shapes:
+        raise ValueError(f"it contains {shapes}, but {wanted} is needed")
     for key in tensors:
         _finite(tensors, key, f"{key} holds")
     projection = tensors["local_projection"]
@@ -279,7 +280,7 @@ def _branch(
     how, mix, classes = KINDS[kind], Mix(settings.weight, settings.temperature), len(checkpoint.class_names)
     if settings.names and not how.names:
         raise ValueError(f"the settings say that its head uses the class names, which a {kind} head does not")
-    wanted = {*_SUMS, *(_FORM if how.keeps_form else ()), *(_SHOTS if settings.shots else ())}
+    wanted = {*_SUMS, *(_FORM if how.stores_form else ()), *(_SHOTS if settings.shots else ())}
     wanted |= {_TEXTS} if settings.names else set()
     if wanted != set(tensors):
         raise ValueError(f"it contains {sorted(tensors)} of the head, but {sorted(wanted)} are needed")
@@ -289,13 +290,13 @@ def _branch(
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
         raise ValueError(f"the head's sums do not fit {classes} classes and {width} features")
     if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
-        raise ValueError("the head's counts must be whole numbers, above 0 for two or more classes")
+        raise ValueError("the head's counts must be integers, above 0 for two or more classes")
     of_shots = ShotSums(counts, sums, scatter, checkpoint.method.balanced)
     shots = _shots(tensors, settings.shots, counts, width) if settings.shots else None
     texts = numbers[_TEXTS].float() if settings.names else None
     if texts is not None and texts.shape != (classes, width):
         raise ValueError(f"the text features of the head do not fit {classes} classes and {width} features")
-    if not how.keeps_form:
+    if not how.stores_form:
         return Branch(kind, of_shots, how.fit(of_shots, None, texts), mix, shots, texts)
     form = LinearForm(*(numbers[name].double() for name in _FORM))
     known = int(of_shots.known.sum())
@@ -304,11 +305,11 @@ def _branch(
     return Branch(kind, of_shots, form, mix, shots)
 
 
-def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int) -> KeptShots:
+def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int) -> ShotFeatures:
     features, labels = (tensors[name] for name in _SHOTS)
     fits = features.ndim == 3 and features.shape[1] > 0 and (len(features), features.shape[-1]) == (count, width)
     if not fits or labels.dtype != torch.int64 or labels.shape != (count,):
         raise ValueError(f"the head must contain {count} shots with {width} features and a class each")
     if int(labels.min()) < 0 or not torch.equal(labels.bincount(minlength=len(counts)).double(), counts):
         raise ValueError("the classes of the head's shots do not match its counts")
-    return KeptShots(features.float(), labels)
+    return ShotFeatures(features.float(), labels)

@@ -1,8 +1,8 @@
 """Models on the Hugging Face Hub: an address in, a checkpoint folder out; a checkpoint's files, the other way.
 
-Of a repository no other files are fetched than a checkpoint's two, which are JSON and safetensors, into the cache of
+Of a repository no other files are downloaded than a checkpoint's two, which are JSON and safetensors, into the cache of
 the hub's client, and a commit writes all files of a model at once. Tokens are the client's: ``hf auth login``, or
-``HF_TOKEN``. It is loaded when it is asked for, and so is torch.
+``HF_TOKEN``. The client is loaded when it is needed, and so is torch.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ HUB = "hf://"
 """How the address of a model on the Hub begins."""
 CARD_FILE = "README.md"
 LIBRARY = "gallop"
-"""What the Hub is told that a model is for, and who asks."""
+"""The library of a model in its card on the Hub, and the client's name in requests to the Hub."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _NO_ANSWER = frozenset(
-    # Kinds of the hub's client, and of the two libraries that it has asked with: httpx (2) and requests.
+    # Kinds of the hub's client, and of the two libraries that it makes requests with: httpx (2) and requests.
     ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "TransportError", "ConnectionError", "Timeout", "ProxyError")
 )
 
@@ -56,7 +56,7 @@ class HubAddress:
             revision: where the text names none.
 
         Raises:
-            HubError: it is none.
+            HubError: it is not an address.
         """
         repository, at, named = text.removeprefix(HUB).strip("/").partition("@")
         if at and not named:
@@ -75,10 +75,10 @@ class HubAddress:
 
 
 def model_folder(name: str | PathLike[str]) -> Path:
-    """Return the folder of a model: the one that is named, or where a model of the Hub lies once it is fetched.
+    """Return the folder of a model: the given one, or the downloaded copy of a model on the Hub.
 
     Raises:
-        HubError: no such model, none that may be read, or no network and nothing in the cache.
+        HubError: no such model, no permission to read it, or no network and nothing in the cache.
     """
     text = fspath(name)
     if not text.startswith(HUB):
@@ -89,12 +89,12 @@ def model_folder(name: str | PathLike[str]) -> Path:
     from gallop.checkpoints.folder import SETTINGS, TENSORS
 
     with _quietly(address, writes=False):
-        found = snapshot_download(
+        folder = snapshot_download(
             address.repository, revision=address.revision, allow_patterns=[SETTINGS, TENSORS], **_asker()
         )
-    if not (Path(found) / SETTINGS).exists():
+    if not (Path(folder) / SETTINGS).exists():
         raise HubError(f"{address} does not contain a gallop model: {SETTINGS} is missing.")
-    return Path(found)
+    return Path(folder)
 
 
 def upload_model(files: Mapping[str, bytes], address: HubAddress, *, private: bool, message: str) -> str:
@@ -102,12 +102,12 @@ def upload_model(files: Mapping[str, bytes], address: HubAddress, *, private: bo
 
     Args:
         files: content by name.
-        address: the repository is made where there is none, and so is the branch that is its revision.
-        private: make it a private one. One that is public stays so, and is refused.
+        address: the repository is created where there is none, and so is the branch that is its revision.
+        private: create a private one. A public one that exists is refused.
         message: of the commit.
 
     Raises:
-        HubError: no network, no right to write there, or a repository that others see and should not.
+        HubError: no network, no permission to write there, or a repository that is public and should not be.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
 
@@ -134,7 +134,7 @@ def _asker() -> dict[str, Any]:
 
 @contextmanager
 def _quietly(address: HubAddress, *, writes: bool) -> Iterator[None]:
-    """Ask the hub's client, without bars and lines of its own, and with sentences for whatever it raises."""
+    """Use the hub's client without its progress bars and log lines, and with sentences for its exceptions."""
     from huggingface_hub import utils
 
     client: Any = utils  # which has no types for these
@@ -145,7 +145,7 @@ def _quietly(address: HubAddress, *, writes: bool) -> Iterator[None]:
         yield
     except HubError:
         raise
-    except Exception as error:  # the client's kinds, and those of what it asks with
+    except Exception as error:  # the client's kinds, and those of its HTTP library
         raise hub_problem(address, error, writes=writes) from error
     finally:
         client.logging.set_verbosity(level)
@@ -178,9 +178,9 @@ def hub_problem(address: HubAddress, error: BaseException, *, writes: bool) -> H
             "a private model, log in with `hf auth login` or set HF_TOKEN to your token."
         )
     if kinds & _NO_ANSWER:
-        kept = "Nothing was written" if writes else "It is not in this machine's cache either"
+        state = "Nothing was written" if writes else "It is not in this machine's cache either"
         return HubError(
-            f"The Hub did not answer for {address} ({_reason(error)}). {kept}. Try again with a network, or give the "
+            f"The Hub did not answer for {address} ({_reason(error)}). {state}. Try again with a network, or give the "
             "folder of a model."
         )
     did = "written to" if writes else "read from"
@@ -188,6 +188,6 @@ def hub_problem(address: HubAddress, error: BaseException, *, writes: bool) -> H
 
 
 def _reason(error: BaseException) -> str:
-    """Its kind, and what the other side said in a line."""
-    said = next((line for line in map(str.strip, str(error).splitlines()) if line), "")
-    return shortened(printable(f"{type(error).__name__}: {said.rstrip('.')}" if said else first_line(error)), 200)
+    """The kind of an error, and the first line of its message."""
+    line = next((line for line in map(str.strip, str(error).splitlines()) if line), "")
+    return shortened(printable(f"{type(error).__name__}: {line.rstrip('.')}" if line else first_line(error)), 200)

@@ -1,6 +1,6 @@
-"""The settings file of a checkpoint, and how it is read: nothing in it is taken on trust.
+"""The settings file of a checkpoint, and how it is read: nothing in it is trusted.
 
-A setting that is not known here is refused by name: it means something that this version would not do.
+A setting that is not known here is refused by name: its meaning is unknown to this version, which would ignore it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_names
 from gallop.names.templates import clean_templates
 from gallop.runtime.reading import parse_json
-from gallop.setting import recorded, whole_between
+from gallop.setting import integer_between, recorded
 from gallop.wording import quoted
 
 FORMAT = 3
-"""The newest one. A checkpoint is of the oldest that can say what it says: 3 where its head is drawn to class names, 2
-where the method has another head, looks twice at a photo or projects it, else 1."""
+"""The newest one. A checkpoint has the oldest format that can express it: 3 where its head is drawn to class names, 2
+where the method has another head, a second look at a photo or a projection of it, else 1."""
 
 _FIRST = {
     "method": ("global_prompts", "topk", "dropout", "local_projection"),
     "training": ("epochs", "lr", "batch_size", "momentum", "weight_decay", "views", "calibration_folds", "seed"),
     "calibration": ("temperature", "threshold", "note"),
 }
-"""Settings that stand in every checkpoint, as they did in the first ones. Nothing is ever added here."""
+"""Settings that are in every checkpoint, as they were in the first ones. Nothing is ever added here."""
 
 _DATA_FINGERPRINT = re.compile("|(listed )?[0-9a-f]{64}")
 """Of photos by their content or of a list of files, as ``gallop.data`` makes them; empty where nothing was learned."""
@@ -43,7 +43,7 @@ class BranchSettings:
 
     Attributes:
         weight, temperature: of ``Mix``.
-        shots: how many single shots have their features in the file; 0 where only their sums are kept.
+        shots: how many single shots have their features in the file; 0 where only their sums are saved.
         names: whether the text features of the names, to which ridge regression draws its weights, are in the file.
     """
 
@@ -54,7 +54,7 @@ class BranchSettings:
 
     def __post_init__(self) -> None:
         Mix(self.weight, self.temperature)  # refuses what these cannot be
-        whole_between("shots", self.shots, 0, 10**9)
+        integer_between("shots", self.shots, 0, 10**9)
         if not isinstance(self.names, bool):
             raise ValueError(f"names is {quoted(self.names)}; it must be true or false")
 
@@ -69,9 +69,9 @@ class BranchSettings:
 class Checkpoint:
     """The content of ``gallop.json``; ``prompts_sha256``, of the file beside it, is filled in by ``save_checkpoint``.
 
-    ``templates`` are there where nothing was learned and sentences stand in the prompts' place. ``regions`` is the kind
-    of the backbone's region features. ``branches`` are those that have learned from shots, in the method's order;
-    the file calls a single one ``head``.
+    ``templates`` are there where nothing was learned and sentences replace the prompts. ``regions`` is the kind of the
+    backbone's region features. ``branches`` are those that have learned from shots, in the method's order; the file
+    calls a single one ``head``.
     """
 
     backbone: str
@@ -115,7 +115,7 @@ class Checkpoint:
         )
 
     def record(self) -> dict[str, Any]:
-        """Return the settings as the file has them; one that came later leaves no trace where it is not used."""
+        """Return the settings as the file has them; those added in later versions are left out where not used."""
         parts = {name: getattr(self, name) for name in _FIRST}
         record = asdict(self) | {name: recorded(part, _FIRST[name]) for name, part in parts.items() if part is not None}
         branches = [{k: v for k, v in each.items() if k != "names" or v} for each in record.pop("branches")]
@@ -127,20 +127,20 @@ class Checkpoint:
 
 
 def parse_settings(text: str) -> Mapping[str, Any]:
-    """Return what is written there; whoever reads on asks for its format first.
+    """Return the parsed file; its format has to be checked before the other settings are read.
 
     Raises:
-        ValueError: it is no JSON, or no object of settings.
+        ValueError: it is not JSON, or not an object of settings.
     """
     return _settings("the file", parse_json(text))
 
 
-def _settings(what: str, found: Any, *needed: str) -> Mapping[str, Any]:
-    if not isinstance(found, dict):
-        raise ValueError(f"{what} must be a mapping of setting names to values, but it is {quoted(found)}")
+def _settings(what: str, parsed: Any, *needed: str) -> Mapping[str, Any]:
+    if not isinstance(parsed, dict):
+        raise ValueError(f"{what} must be a mapping of setting names to values, but it is {quoted(parsed)}")
     for name in needed:
-        found[name]  # raises KeyError where it is missing
-    return found
+        parsed[name]  # raises KeyError where it is missing
+    return parsed
 
 
 def unknown_settings(raw: Mapping[str, Any]) -> list[str]:
@@ -156,8 +156,8 @@ def unknown_settings(raw: Mapping[str, Any]) -> list[str]:
     return unknown
 
 
-def _listed(found: Any) -> list[Any]:
-    return [] if found is None else found if isinstance(found, list) else [found]
+def _listed(heads: Any) -> list[Any]:
+    return [] if heads is None else heads if isinstance(heads, list) else [heads]
 
 
 def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 def norms(vectors: Tensor, damping: float = 0.0) -> Tensor:
     """Return norms (...) of vectors (..., D), or ``damping`` where that is more."""
-    found: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
-    return found.clamp_min(max(damping, 1e-12))
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+    return lengths.clamp_min(max(damping, 1e-12))
 
 
 def global_cosines(images: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
@@ -33,7 +33,7 @@ def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: f
 
     Args:
         regions: (B, R, V), in any precision.
-        projection: (V, D), what takes a region to the joint space.
+        projection: (V, D), of regions to the joint space.
         text: (K, N, D).
         damping: the least that a projected region's product is divided by, as in ``global_cosines``.
     """
@@ -72,10 +72,10 @@ def mean_of_first(ranked: Tensor, topk: Sequence[int]) -> Tensor:
         raise ValueError(f"{ranked.shape[2]} local prompts need one k each, but {len(topk)} were given.")
     if not topk:
         return ranked.new_zeros(*ranked.shape[:2], 0)  # no len: it would fix a shape that is free
-    kept = [min(k, ranked.shape[-1]) for k in topk]
-    counts, most = torch.tensor(kept, device=ranked.device), max(kept)
-    shares = (torch.arange(most, device=ranked.device) < counts[:, None]) / counts[:, None]
-    return (ranked[..., :most] * shares).sum(dim=-1)
+    clamped = [min(k, ranked.shape[-1]) for k in topk]
+    counts, most = torch.tensor(clamped, device=ranked.device), max(clamped)
+    weights = (torch.arange(most, device=ranked.device) < counts[:, None]) / counts[:, None]
+    return (ranked[..., :most] * weights).sum(dim=-1)
 
 
 def ensemble(global_: Tensor, local: Tensor) -> Tensor:

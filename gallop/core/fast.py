@@ -2,9 +2,9 @@
 
 Regions are frozen here: no gradient reaches them. ``pooled_cosines`` never holds the cosines of a training step, but
 works from what the top-k chooses. Cosines are computed a block of regions and classes at a time, small enough for the
-processor's cache; of each class and prompt the k largest are kept, and which regions they are. With 21,841 classes, 4
-local prompts, 32 images and 196 regions the cosines would be 2.2 GB and their gradients as much again; what is kept is
-0.2 GB.
+processor's cache; of each class and prompt the k largest are stored, and which regions they are. With 21,841 classes, 4
+local prompts, 32 images and 196 regions the cosines would be 2.2 GB and their gradients as much again; what is stored
+takes 0.2 GB.
 
 With regions x (V,), unit vectors t (K, N, D), norms n = |x A| or the damping, cosines c = x A t / n, and g the gradient
 of a prompt's mean divided by its k:
@@ -12,10 +12,10 @@ of a prompt's mean divided by its k:
     P = sum of g x / n over the chosen regions (K, N, V)        dt = P A
     dA = P' t - sum of w x (x A)' / n^2 over the regions        w = sum of g c over all that chose the region
 
-the last sum over regions whose n is a norm. Where the projection learns and nothing is damped, x A / n is kept for it,
-(B, R, D); with damping few regions are that long, and theirs is computed again. P gathers the chosen regions where they
-are few, and is a product with a sparse matrix's zeros where they are many. Regions are read as they are and no copy of
-them is divided by n: the weights are.
+the last sum over regions whose n is a norm. Where the projection learns and nothing is damped, x A / n is stored for
+it, (B, R, D); with damping few regions are that long, and theirs is computed again. P gathers the chosen regions where
+they are few, and is a product with a sparse matrix's zeros where they are many. Regions are read as they are and no
+copy of them is divided by n: the weights are.
 
 Shapes: B images, R regions, K classes, N local prompts, D joint width, V region width.
 """
@@ -48,8 +48,8 @@ GPU_BYTES_AT_ONCE = 2**28
 """On a GPU, which would wait for the calls of many small blocks."""
 
 GATHERED = 5
-"""As one in so many regions is chosen, gathering them takes a processor as long as a product with all; a GPU multiplies
-zeros faster than it gathers."""
+"""Where one in so many regions is chosen, gathering them takes a processor as long as a product with all; a GPU
+multiplies zeros faster than it gathers."""
 
 SORTED = 2**9
 """Regions that numpy sorts in less time than it takes to find the k-th of them alone."""
@@ -59,11 +59,11 @@ Chosen = tuple[Tensor, Tensor]
 
 
 def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: float = 0.0) -> Tensor:
-    """Return ``gallop.core.cosines.region_cosines``; where gradients are asked for, by that function itself.
+    """Return ``gallop.core.cosines.region_cosines``; where gradients are needed, that function computes them.
 
     A product x A t is x (A t), so projecting a region costs V x Q for Q = K x N vectors. Its norm n = |x A| costs V x D
     and is computed only where it may exceed the damping, by a bound on |x A| / |x|; elsewhere n is the damping itself.
-    Regions are read in their own precision, a few images at a time, and computed in fp32.
+    Regions are read in their stored precision, a few images at a time, and computed in fp32.
     """
     if torch.is_grad_enabled() and (projection.requires_grad or text.requires_grad):
         return plain.region_cosines(regions, projection, text, damping)
@@ -72,13 +72,13 @@ def region_cosines(regions: Tensor, projection: Tensor, text: Tensor, damping: f
     cosines = projection.new_empty(images, len(pulled), count)
     stretch = most_stretch(projection) if damping else 1.0
 
-    def fill(share: list[slice]) -> None:
-        for some in share:
+    def fill(slices: list[slice]) -> None:
+        for some in slices:
             x = regions[some].to(projection.dtype)
             lengths = damped_norms(x, projection, damping, stretch)
             torch.matmul(pulled, x.transpose(1, 2), out=cosines[some]).div_(lengths.unsqueeze(1))
 
-    threads.each(fill, shares(regions))
+    threads.each(fill, slices_by_thread(regions))
     return cosines.unflatten(1, sizes).movedim(-1, 1)  # type: ignore[no-untyped-call, no-any-return]
 
 
@@ -100,8 +100,8 @@ class _PooledCosines(torch.autograd.Function):
     ) -> Tensor:
         (images, count), (classes, prompts) = regions.shape[:2], text.shape[:2]
         norms = projection.new_full((images, count), damping)
-        keep = ctx.needs_input_grad[1] and not damping
-        units = projection.new_empty(images, count, projection.shape[1]) if keep else None
+        store_units = ctx.needs_input_grad[1] and not damping
+        units = projection.new_empty(images, count, projection.shape[1]) if store_units else None
         pooled = text.new_empty(images, classes, prompts)
         small = torch.int16 if count <= 2**15 else torch.int32
         sizes = [(classes, images, min(k, count)) for k in topk]
@@ -111,8 +111,8 @@ class _PooledCosines(torch.autograd.Function):
         targets = targets @ projection.T if damping else targets  # (N, K, V or D)
         stretch = most_stretch(projection) if damping else 1.0
 
-        def fill(share: list[slice]) -> None:
-            for some in share:
+        def fill(slices: list[slice]) -> None:
+            for some in slices:
                 x = regions[some].to(projection.dtype).flatten(0, 1)
                 if damping:
                     lengths = damped_norms(x, projection, damping, stretch)
@@ -129,7 +129,7 @@ class _PooledCosines(torch.autograd.Function):
                         largest[part, some], which[part, some] = best, places
                         pooled[some, part, n] = best.mean(dim=-1).T
 
-        threads.each(fill, shares(regions))
+        threads.each(fill, slices_by_thread(regions))
         ctx.save_for_backward(regions, projection, text, norms, units, *(tensor for both in chosen for tensor in both))
         ctx.damping = damping
         return pooled
@@ -161,31 +161,31 @@ class _Gathering:
     ) -> None:
         self._regions, self._projection, self._norms, self._units = regions, projection, norms, units
         self._chosen, self._gradient, self._damping, self._learns = chosen, gradient, damping, learns
-        self._shares = shares(regions)
+        self._slices = slices_by_thread(regions)
 
     def sums(self) -> tuple[Tensor, Tensor | None]:
         """P (K, N, V) of the formula above, and what dA loses through the norms (V, D), where the projection learns.
 
-        Threads share the images, or the classes where a sum of each thread's own would be the larger thing.
+        Threads divide the images among them, or the classes where a separate sum for each thread would be larger.
         """
         (images, count), classes = self._regions.shape[:2], self._gradient.shape[1]
         if classes * len(self._chosen) <= images * count:
-            pulled, through = map(_sum, zip(*threads.each(self._of_images, self._shares), strict=True))
+            pulled, through = map(_sum, zip(*threads.each(self._of_images, self._slices), strict=True))
             return pulled, through if self._learns else None
-        shares = min(threads.threads_to_share(self._regions.device), classes)
-        ends = [classes * i // shares for i in range(shares + 1)]
+        count_of_parts = min(threads.threads_to_share(self._regions.device), classes)
+        ends = [classes * i // count_of_parts for i in range(count_of_parts + 1)]
         parts, weights = zip(*threads.each(self._of_classes, [slice(*both) for both in pairwise(ends)]), strict=True)
         if not self._learns:
             return torch.cat(parts), None
         of_all = _sum(weights)
-        return torch.cat(parts), _sum(threads.each(lambda share: self._through_norms(share, of_all), self._shares))
+        return torch.cat(parts), _sum(threads.each(lambda slices: self._through_norms(slices, of_all), self._slices))
 
-    def _of_images(self, share: Sequence[slice]) -> tuple[Tensor, Tensor]:
+    def _of_images(self, slices: Sequence[slice]) -> tuple[Tensor, Tensor]:
         """Of some images and every class: P (K, N, V) and what dA loses (V, D)."""
         classes = self._gradient.shape[1]
         pulled, weights = self._nothing(classes)
         through = torch.zeros_like(self._projection)
-        for some in share:
+        for some in slices:
             x = self._rows(some)
             self._add_chosen(x, some, slice(0, classes), pulled, weights)
             if self._learns:
@@ -195,14 +195,14 @@ class _Gathering:
     def _of_classes(self, classes: slice) -> tuple[Tensor, Tensor]:
         """Of every image and some classes: P (so many K, N, V) and the sum of g c for each region (B, R)."""
         pulled, weights = self._nothing(classes.stop - classes.start)
-        for some in (some for share in self._shares for some in share):
+        for some in (some for slices in self._slices for some in slices):
             self._add_chosen(self._rows(some), some, classes, pulled, weights)
         return pulled, weights
 
-    def _through_norms(self, share: Sequence[slice], weights: Tensor) -> Tensor:
+    def _through_norms(self, slices: Sequence[slice], weights: Tensor) -> Tensor:
         """What dA loses (V, D) to some images, with the sum of g c of every class for each region (B, R)."""
         through = torch.zeros_like(self._projection)
-        for some in share:
+        for some in slices:
             self._add_through_norms(self._rows(some), some, weights, through)
         return through
 
@@ -267,7 +267,7 @@ def k_largest(cosines: Tensor, k: int) -> Chosen:
 
 
 def _at(places: Tensor, rows: Tensor) -> Tensor:
-    """Rows at some places, in order; where these are all of them, as they are: a copy of every region takes a while."""
+    """Rows at some places, in order; where these are all rows, without a copy, which takes a while for all regions."""
     return rows if len(places) == len(rows) else rows[places]
 
 
@@ -293,8 +293,8 @@ def most_stretch(matrix: Tensor) -> float:
     return 1.001 * float((size * (gram @ gram).norm().sqrt()).sqrt())
 
 
-def shares(regions: Tensor) -> list[list[slice]]:
-    """Return images of (B, R, V) by thread, a few at a time."""
+def slices_by_thread(regions: Tensor) -> list[list[slice]]:
+    """Return slices of the images of (B, R, V) for each thread, a few images at a time."""
     images, count = regions.shape[:2]
     at_once = REGIONS_AT_ONCE if regions.device.type == "cpu" else GPU_REGIONS_AT_ONCE
     parts = max(min(threads.threads_to_share(regions.device), images, images * count // at_once), 1)
@@ -307,9 +307,9 @@ def damped_norms(vectors: Tensor, projection: Tensor, damping: float, stretch: f
 
     Args:
         projection: (V, D).
-        stretch: what ``most_stretch`` gives for it.
+        stretch: what ``most_stretch`` returns for it.
     """
-    found = vectors.new_full(vectors.shape[:-1], damping)
+    norms = vectors.new_full(vectors.shape[:-1], damping)
     long = torch.linalg.vector_norm(vectors, dim=-1) * stretch >= damping
-    found[long] = plain.norms(vectors[long] @ projection, damping)
-    return found
+    norms[long] = plain.norms(vectors[long] @ projection, damping)
+    return norms

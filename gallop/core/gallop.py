@@ -46,8 +46,8 @@ class Prompts(nn.Module):
         return torch.cat([self.global_contexts, self.local_contexts])
 
     def projection(self, visual_projection: Tensor | None) -> Tensor:
-        """Return what takes a region to the joint space, (V, D): the learned projection, then the backbone's own where
-        it has one. The two are multiplied first: one product over all regions instead of two.
+        """Return the projection of regions to the joint space, (V, D): the learned one, then the backbone's where it
+        has one. The two are multiplied first: one product over all regions instead of two.
         """
         weight = self.local_projection.T
         return weight if visual_projection is None else weight @ visual_projection.float()
@@ -70,7 +70,7 @@ class GalLoP(nn.Module):
         topk: one k a local prompt.
         kept: global prompts that prompt dropout keeps for an image: max(M - int(p M), 1) in the paper, whose p is 0.75.
         scale: exp of the encoders' logit scale.
-        visual_projection: the backbone's own, (V, D), after the learned projection of the regions; None without one.
+        visual_projection: the backbone's, (V, D), after the learned projection of the regions; None without one.
     """
 
     visual_projection: Tensor | None
@@ -106,8 +106,8 @@ class GalLoP(nn.Module):
         topk, width = settings.setdefault("topk", (5, 10, 15, 20)), encoders.vision.region_width
         sizes = {"global_prompts": global_prompts, "local_prompts": len(topk), "region_width": width}
         prompts = Prompts(context, **sizes).to(context.device)
-        own = {"scale": encoders.logit_scale, "visual_projection": encoders.vision.region_projection}
-        return cls(lambda contexts: encoders.text.encode(contexts, tokens), prompts, **own, **settings)
+        frozen = {"scale": encoders.logit_scale, "visual_projection": encoders.vision.region_projection}
+        return cls(lambda contexts: encoders.text.encode(contexts, tokens), prompts, **frozen, **settings)
 
     def text(self) -> TextFeatures:
         """Return the text features of every class after every context; gradients reach the contexts."""
@@ -119,7 +119,7 @@ class GalLoP(nn.Module):
         return cosines.global_cosines(global_.float(), text.global_)
 
     def region_projection(self) -> Tensor:
-        """Return what takes a region to the joint space, (V, D) (paper, section 3.2)."""
+        """Return the projection of regions to the joint space, (V, D) (paper, section 3.2)."""
         return self.prompts.projection(self.visual_projection)
 
     def region_cosines(self, regions: Tensor, text: TextFeatures) -> Tensor:
@@ -142,7 +142,7 @@ class GalLoP(nn.Module):
         """Return the cosines of images (B, D), (B, K, M), and of their regions (B, R, V), (B, R, K, N).
 
         Args:
-            text: features of the classes as the prompts are now, where they are known already.
+            text: features of the classes after the current prompts, where they are already computed.
         """
         text = self.text() if text is None else text
         return self.image_cosines(global_, text), self.region_cosines(regions, text)
@@ -165,7 +165,7 @@ class GalLoP(nn.Module):
         return scores.class_probabilities(mean, self.scale)
 
     def ood_score(self, global_: Tensor, regions: Tensor) -> Tensor:
-        """Return GL-MCM (B,), larger for images that are none of the classes (paper, section 4.3)."""
+        """Return GL-MCM (B,), larger for images of none of the classes (paper, section 4.3)."""
         images, places = self(global_, regions)
         return scores.gl_mcm(scores.Cosines(images.mean(dim=-1), places.mean(dim=-1)))
 
@@ -190,8 +190,8 @@ class Loss:
     def __add__(self, other: Loss) -> Loss:
         return Loss(self.total + other.total, self.global_ + other.global_, self.local + other.local)
 
-    def __mul__(self, share: float) -> Loss:
-        return Loss(self.total * share, self.global_ * share, self.local * share)
+    def __mul__(self, factor: float) -> Loss:
+        return Loss(self.total * factor, self.global_ * factor, self.local * factor)
 
 
 def gallop_loss(
@@ -208,7 +208,7 @@ def gallop_loss(
         weights: (K,) of each class's images in the mean over B; None, as in the paper, is the plain mean.
 
     Raises:
-        ValueError: ``kept`` is a mask, or holds no whole numbers.
+        ValueError: ``kept`` is a mask, or its values are not integers.
     """
     if kept.dtype not in (torch.int32, torch.int64):
         raise ValueError(

@@ -24,7 +24,7 @@ def class_probabilities(logits: Tensor, scale: float, temperature: float = 1.0) 
 
 @dataclass(frozen=True)
 class Cosines:
-    """What scores are taken of, and what several of them share.
+    """What scores are computed from, with the results that several of them share.
 
     Attributes:
         global_: cosines averaged over global prompts, (B, K).
@@ -35,24 +35,24 @@ class Cosines:
     regions: Tensor
 
     @cached_property
-    def largest_share(self) -> Tensor:
-        """Of the softmax of the whole photo, (B,)."""
+    def max_softmax(self) -> Tensor:
+        """The maximum over the classes of the photo's softmax, (B,)."""
         return self.global_.softmax(dim=-1).amax(dim=-1)
 
     @cached_property
-    def largest_region_share(self) -> Tensor:
-        """Of the softmax of any region, (B,)."""
+    def max_region_softmax(self) -> Tensor:
+        """The maximum over the regions and the classes of each region's softmax, (B,)."""
         return self.regions.softmax(dim=-1).amax(dim=(1, 2))
 
 
 def mcm(cosines: Cosines) -> Tensor:
-    """Return minus the largest share of the whole photo, (B,)."""
-    return -cosines.largest_share
+    """Return minus the maximum softmax of the photo, (B,)."""
+    return -cosines.max_softmax
 
 
 def l_mcm(cosines: Cosines) -> Tensor:
-    """Return minus the largest share of any region, (B,)."""
-    return -cosines.largest_region_share
+    """Return minus the maximum softmax of any region, (B,)."""
+    return -cosines.max_region_softmax
 
 
 def gl_mcm(cosines: Cosines) -> Tensor:

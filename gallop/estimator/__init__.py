@@ -1,4 +1,4 @@
-"""``GalLoPClassifier``, GalLoP with scikit-learn's manners: photos and class names in, names and reasons out."""
+"""``GalLoPClassifier``, GalLoP as a scikit-learn estimator: photos and class names in, names and reasons out."""
 
 from gallop.estimator.classifier import FitEvent, GalLoPClassifier
 

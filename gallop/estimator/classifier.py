@@ -1,6 +1,6 @@
 """``GalLoPClassifier``: GalLoP as an estimator of scikit-learn's.
 
-It holds its arguments and what was learned; what a method does is in the rooms below and in the modules beside this.
+It holds its arguments and what was learned; its methods call the packages below and the modules beside this.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gallop.backbones.weights import known_elsewhere
 from gallop.checkpoints.folder import checkpoint_bytes, load_learned, read_model, save_checkpoint
 from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_model
 from gallop.checkpoints.settings import Checkpoint
-from gallop.config import MethodConfig, OwnPreset, TrainConfig, default_topk, method_preset, train_preset
+from gallop.config import BackbonePreset, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
 from gallop.errors import suggesting, warn_caller
 from gallop.estimator.prompts import LearnedPrompts
@@ -73,36 +73,36 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     Args:
         backbone: name for ``load_backbone``, or a ``Backbone`` (frozen, so several classifiers may share it).
         preset: of method and training: "default", chosen by measurement on ``mini``; "paper"; "backbone", which is the
-            first for ``mini`` and the second for every other backbone; or a ``TrainConfig`` beside the method of
-            "backbone". What is not None below replaces its values.
+            first for ``mini`` and the second for every other backbone; or a ``TrainConfig``, with the method of
+            "backbone". Arguments below that are not None replace its values.
         global_prompts: M, how many there are.
         topk: one k a local prompt.
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.
         dropout: p of prompt dropout.
         local_projection: learn the projection of the regions; without, it stays the identity.
         head: kind of the head beside the prompts, or "none".
-        detail: how many times as large a photo is looked at once more; 1: it is not.
-        class_weight: "balanced": each class weighs alike in learning, whatever its number of photos; or "none".
+        detail: size of the second look, in multiples of the input size; 1: there is none.
+        class_weight: "balanced": each class has the same weight in training, whatever its number of photos; or "none".
         seed: of the draw, the views and prompt dropout.
         shot_seed: of the draw alone, where it is to be another one.
-        method: a ``MethodConfig`` in place of the preset's method, with further settings; arguments go before it.
-        shots: images a class drawn by ``fit``, by the seed and what is on them; None takes all.
-        allow_fewer: take what there is where a class has fewer than ``shots``.
-        cache: folder of the feature cache; None is the user's, False keeps nothing; or a cache, such as a MemoryCache.
+        method: a ``MethodConfig`` in place of the preset's method, with further settings; arguments override it.
+        shots: images a class drawn by ``fit``, by the seed and their content; None takes all.
+        allow_fewer: take all there are where a class has fewer than ``shots``.
+        cache: folder of the feature cache; None is the user's, False stores nothing; or a cache, such as a MemoryCache.
             ``FeatureCache(folder, dtype=torch.float32)`` rounds no feature to half precision, as the others do.
-        warm_start: ``fit`` goes on from the prompts there are, as when classes were added or photos corrected.
+        warm_start: ``fit`` continues from the current prompts, as when classes were added or photos corrected.
         device: "auto", "cpu" or "cuda"; it and ``regions`` are for a backbone given by its name.
         regions: kind of a ViT's region features: "value" or another of ``REGION_KINDS``, as for ``load_backbone``.
-        keep_shots: ``save`` writes the features of single shots too, where there is a head: a ridge regression
-            then tells which of them voted, and logistic regression learns from more. Never photos or paths.
+        keep_shots: ``save`` writes the features of single shots too, where there is a head: a ridge regression can
+            then tell which of them voted, and logistic regression can learn from more. Never photos or paths.
 
     After fitting: ``classes_`` (K names), ``model_`` (backbone, prompts and head), ``calibration_`` (temperature,
     threshold, note), ``history_`` (each step), ``training_`` (its settings), ``cross_fit_`` (held-out shots and prompts
     that never saw them; None after ``load``), ``skipped_`` (files, or rows of a table, that could not be read, with the
     reason).
 
-    OOD scores depend on the class list: where it changes, temperature and threshold are found again on the held-out
-    shots; after ``load`` these are not in memory, and the threshold becomes void, with a warning.
+    OOD scores depend on the class list: where it changes, temperature and threshold are computed again from the
+    held-out shots; after ``load`` these are not in memory, and the threshold becomes void, with a warning.
 
     >>> clf = GalLoPClassifier().fit("photos/train")  # doctest: +SKIP
     >>> clf.predict("photos/test/cat/001.jpg")  # doctest: +SKIP
@@ -110,7 +110,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     """
 
     _ways_to_start = "fit, zero_shot or load"
-    # No argument of it is metadata of scikit-learn's, which then makes no ``set_partial_fit_request``.
+    # No argument of it is metadata for scikit-learn, which then creates no ``set_partial_fit_request``.
     __metadata_request__partial_fit = dict.fromkeys(("images", "labels", "classes", "verbose"), UNUSED)
     model_: PromptModel
     calibration_: Calibration
@@ -119,9 +119,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     training_: TrainConfig | None
     skipped_: tuple[tuple[Path | int, str], ...]
     _data_fingerprint: str
-    _shots: LabelledPhotos | None = None  # what was learned from, where it is in memory or in files that are there
-    _kept: Path | None = None  # where a training that is finished waits for ``save``
-    _parts: Mapping[str, str] = MappingProxyType({})  # names of those that the last ``fit`` was given
+    _shots: LabelledPhotos | None = None  # the training photos, where they are in memory or their files exist
+    _unsaved_training: Path | None = None  # the folder of a finished training until ``save``
+    _parts: Mapping[str, str] = MappingProxyType({})  # names of those that were passed to the last ``fit``
 
     def __init__(
         self,
@@ -185,17 +185,17 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 a dict of class names and their images, or what ``read_folder``, ``from_csv`` and others return. With
                 ``labels``: images alone, as ``predict`` takes them.
             labels: class names, or numbers that count in ``class_names`` from 0.
-            class_names: K names in their order; by default that in which they first come.
-            verbose: show how far it is, a bar in a terminal or a notebook, plain lines elsewhere; and what is to be
-                looked at in the photos, such as labels in doubt.
-            drop_classes: with ``warm_start``, classes of before that none of the images shows may go; else they are
-                named, and nothing is learned.
+            class_names: K names in their order; by default that in which they first occur.
+            verbose: show progress, a bar in a terminal or a notebook, plain lines elsewhere; and what to check in the
+                photos, such as doubtful labels.
+            drop_classes: with ``warm_start``, known classes without images are removed; otherwise this is an error that
+                names them, and nothing is learned.
             callback: called with each event of ``fit_steps``.
-            pooling, keep_rule, extra_loss, optimizer, scheduler: functions in place of the method's own parts, or names
-                that ``gallop.register`` knows; ``gallop.parts.PARTS`` says how each is called.
+            pooling, keep_rule, extra_loss, optimizer, scheduler: functions in place of the built-in parts, or names of
+                functions registered with ``gallop.register``; ``gallop.parts.PARTS`` has their arguments.
 
-        Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, in a sentence, and
-        TrainingDiverged when the loss stops being a number.
+        Raises DataError, ClassNameError, ImageError or ConfigError for input that cannot be used, and TrainingDiverged
+        when the loss stops being a number.
         """
         parts: Any = {"pooling": pooling, "keep_rule": keep_rule, "extra_loss": extra_loss}
         parts |= {"optimizer": optimizer, "scheduler": scheduler}
@@ -216,17 +216,17 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         optimizer: str | Function | None = None,
         scheduler: str | Function | None = None,
     ) -> Iterator[FitEvent]:
-        """Yield the events of ``fit``. Stop whenever you like: the classifier keeps what it has learned so far.
+        """Yield the events of ``fit``. It can be stopped at any time: the classifier has what it has learned so far.
 
         Args:
             images, labels, class_names, drop_classes: as for ``fit``.
             pooling, keep_rule, extra_loss, optimizer, scheduler: as for ``fit``.
-            work: folder where the training is kept at every epoch's end, until ``save`` has written the model; one that
-                was cut off goes on from there.
+            work: folder where the training is saved at every epoch's end, until ``save`` has written the model; an
+                interrupted training continues from there.
         """
         parts = {"pooling": pooling, "keep_rule": keep_rule, "extra_loss": extra_loss}
         parts |= {"optimizer": optimizer, "scheduler": scheduler}
-        self._parts = {part: named(part, own) for part, own in parts.items() if own is not None}
+        self._parts = {part: named(part, custom) for part, custom in parts.items() if custom is not None}
         seed = self._seed if self.shot_seed is None else self.shot_seed
         draw: dict[str, Any] = {"shots": self.shots, "seed": seed, "allow_fewer": self.allow_fewer}
         data = shots_to_learn(given(images), labels, open_cache(self.cache), class_names=class_names, **draw)
@@ -250,25 +250,25 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         *,
         verbose: bool | int = False,
     ) -> Self:
-        """Go on learning with more photos, of known classes or of new ones. Returns self.
+        """Continue training with more photos, of known classes or of new ones. Returns self.
 
-        It is a whole training, of as many epochs as ``fit`` has, that starts from the prompts there are. It learns from
-        the photos of before and the new ones together, so nothing is forgotten; features that a cache has are not
-        encoded again. The photos of before are those of the last ``fit`` or ``partial_fit`` of this object: after
-        ``load`` they are not known, and it learns from the new ones alone, with a warning. The class list is that of
-        before, then ``classes``, then what is new in ``labels``; no class goes. Temperature and threshold are found
-        again, by cross-fits that start from nothing. All photos that are given are taken, whatever ``shots`` is, and a
-        picture that was there before counts once. The first call of all is a ``fit``.
+        It is a full training, of as many epochs as ``fit``, that starts from the current prompts. It learns from the
+        previous photos and the new ones together, so nothing is forgotten; features that a cache has are not encoded
+        again. The previous photos are those of the last ``fit`` or ``partial_fit`` of this object: after ``load`` they
+        are not known, and it learns from the new ones alone, with a warning. The class list is the previous one, then
+        ``classes``, then new names in ``labels``; no class is removed. Temperature and threshold are computed again, by
+        cross-fits that start from untrained prompts. All given photos are taken, whatever ``shots`` is, and a picture
+        that was among the previous ones counts once. The very first call is a ``fit``.
 
         Args:
-            images, labels: as for ``fit``; one class is enough where others are known. Numbers count in the class list
-                of before and ``classes``.
+            images, labels: as for ``fit``; one class is enough where others are known. Numbers count in the previous
+                class list and ``classes``.
             classes: further names, also of classes whose photos come later: until then they are known by their names.
             verbose: as for ``fit``.
 
         Raises:
-            DataError: as ``fit``, or a picture that was there before with another class name.
-            ConfigError: settings that are others than those of the prompts there are.
+            DataError: as ``fit``, or a picture that was given before with another class name.
+            ConfigError: settings that differ from those of the current prompts.
         """
         known = self.model_.class_names if hasattr(self, "model_") else ()
         how: dict[str, Any] = {"seed": self._seed, "cache": open_cache(self.cache)}
@@ -283,12 +283,12 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def zero_shot(self, class_names: Sequence[str], templates: Sequence[str] | None = None) -> Self:
         """Take a class list without learning anything: every prompt is "A photo of a". Returns self.
 
-        What is not set is as in the paper: a backbone's own settings were measured on trainings. One class is allowed,
-        with a warning: probabilities compare classes, so every photo is it with p = 1, and there is no limit for "none
-        of these".
+        Settings without a value are the paper's: a backbone's preset was measured on trainings. One class is allowed,
+        with a warning: probabilities compare classes, so every photo belongs to it with p = 1, and there is no limit
+        for "none of these".
 
         Args:
-            templates: sentences such as "a sketch of a {}"; prompt m is then template m, counted round.
+            templates: sentences such as "a sketch of a {}"; prompt m is then template m, repeated from the first.
 
         Raises:
             ClassNameError, TemplateError: names or templates that cannot be used.
@@ -313,11 +313,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Return whether each image is "none of these", (B,); None without a threshold (see ``calibration_.note``).
 
         Args:
-            tpr: for this once, the share of known photos that are to pass, by the held-out shots; None takes the
-                threshold that there is.
+            tpr: for this call, the fraction of known photos that are to pass, by the held-out shots; None uses the
+                current threshold.
 
         Raises:
-            ConfigError: a share that is none, no held-out shots to find its limit on, or one class alone.
+            ConfigError: not a fraction, no held-out shots to compute its limit from, or one class alone.
         """
         if tpr is None:
             return self.predict_all(images).is_ood
@@ -325,32 +325,33 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return predict(model, self.calibration_.at(tpr), as_features(images)).is_ood
 
     def set_threshold(self, tpr: float = PROMISED, photos: Any = None) -> Self:
-        """Find the threshold of "none of these" that lets a share of the known photos pass. Returns self.
+        """Set the threshold of "none of these" so that a fraction of the known photos passes. Returns self.
 
-        It is found on the held-out shots, whose scores a checkpoint keeps; after a change of the class list there are
-        none when the shots themselves are not in memory.
+        It is computed from the held-out shots, whose scores a checkpoint stores; after a change of the class list there
+        are none when the shots themselves are not in memory.
 
         Args:
-            tpr: the share, above 0 and at most 1: a lower one notices more unknown things, and refuses more known ones.
-            photos: of known things that were not learned from, to find it on instead, as ``predict`` takes them.
+            tpr: the fraction, above 0 and at most 1: a lower one detects more unknown things, and rejects more known
+                ones.
+            photos: of known things that were not trained on, to compute it from instead, as ``predict`` takes them.
 
         Raises:
-            ConfigError: a share that is none, no held-out shots and no photos, or one class alone.
+            ConfigError: not a fraction, no held-out shots and no photos, or one class alone.
             DataError, ImageError: photos that cannot be used.
         """
         self._with_several_classes()
         if photos is None:
             self.calibration_ = self.calibration_.at(tpr)
             return self
-        share, scores = checked_tpr(tpr), self.ood_score(photos)
-        note = f"found on {len(scores)} of your photos, to keep {share:.0%} of them"
+        fraction, scores = checked_tpr(tpr), self.ood_score(photos)
+        note = f"computed from {len(scores)} of your photos, to accept {fraction:.0%} of them"
         temperature = self.calibration_.temperature
-        self.calibration_ = Calibration.on(scores, len(scores), temperature=temperature, note=note, tpr=share)
+        self.calibration_ = Calibration.on(scores, len(scores), temperature=temperature, note=note, tpr=fraction)
         return self
 
     @property
     def prompts(self) -> LearnedPrompts:
-        """Return the learned prompts, which tell whether they differ, where each looks and what it is worth."""
+        """Return the learned prompts, with measures of how they differ, where each looks and what it is worth."""
         return LearnedPrompts(self._fitted(), partial(self._labelled, class_names=None))
 
     @overload
@@ -360,7 +361,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def explain(
         self, image: ImageSource | list[Any] | tuple[Any, ...] | ImageFeatures
     ) -> Explanation | list[Explanation]:
-        """Return every prompt's score for one image, and where each local prompt looked; of a list a list.
+        """Return every prompt's score for one image, and where each local prompt looked; for a list, a list.
 
         A list passes the backbone in batches. Each explanation holds R x K x N cosines: 0.8 MB with 196 regions, 250
         classes and 4 local prompts. Features are explained on their grid, or on photos: ``encoded_photos(features,
@@ -369,30 +370,30 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         model, images = self._fitted(), many(given(image))
         photos = [load_image(each) for each in images]
         alike = self.prompts.diversity().words
-        found = [replace(each, alike=alike) for each in explain_photos(model, photos, self.calibration_)]
-        return found[0] if len(images) == 1 and images[0] is image else found
+        explanations = [replace(each, alike=alike) for each in explain_photos(model, photos, self.calibration_)]
+        return explanations[0] if len(images) == 1 and images[0] is image else explanations
 
     def add_class(self, name: str) -> Self:
         """Add one more class with the learned prompts, without retraining. Returns self.
 
-        A head, which knows classes by their shots, goes by the direction of this one's text until ``add_shots``.
+        A head, which knows classes by their shots, uses the direction of the class name's text until ``add_shots``.
 
         Raises:
-            ClassNameError: a name that cannot be used, or equal to one that is there.
+            ClassNameError: a name that cannot be used, or that exists already.
         """
         model = self._fitted().with_class(name)
         return self._change_classes(model, f"{model.class_names[-1]!r} was added")
 
     def remove_class(self, name: str) -> Self:
-        """Take a class away, without retraining: what is left answers as if it had never been known. Returns self.
+        """Remove a class, without retraining: the classifier answers as if it had never been known. Returns self.
 
-        The prompts stay as they are, though they were learned with its photos as well. After ``load`` a model with a
-        head, which a default one of ``mini`` has, needs its shots back first: by ``recall_shots``, where
-        ``keep_shots=True`` has not saved their features with it.
+        The prompts stay unchanged, though they were trained on its photos as well. After ``load`` a model with a head,
+        which a default one of ``mini`` has, needs its shots back first: by ``recall_shots``, where ``keep_shots=True``
+        has not saved their features with it.
 
         Raises:
             ClassNameError: no such class, or the last one there is.
-            ConfigError: the head has not kept its shots, as above.
+            ConfigError: the head no longer has its shots, as above.
         """
         before = self._fitted()
         model = before.without_class(name)
@@ -400,16 +401,16 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self._change_classes(model, f"{gone!r} was removed")
 
     def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
-        """Let the head learn from further photos of its classes: no prompt moves, and no training runs. Returns self.
+        """Train the head on further photos of its classes: no prompt changes, and no training runs. Returns self.
 
-        Beside encoding the photos this takes milliseconds. Temperature, threshold and the head's weight stay as they
-        are. A classifier that has learned nothing, after ``zero_shot``, gets its head so.
+        Apart from encoding the photos this takes milliseconds. Temperature, threshold and the head's weight stay
+        unchanged. A classifier that has learned nothing, after ``zero_shot``, gets its head this way.
 
         Args:
             images, labels: as for ``fit``.
 
         Raises:
-            ConfigError: it has no head (``head=...``), or logistic regression whose earlier shots were not kept: these
+            ConfigError: it has no head (``head=...``), or logistic regression whose earlier shots were not saved: these
                 come back with ``recall_shots``.
             DataError: a class that it does not have, or first shots of one class alone.
             ImageError: a photo that cannot be read; nothing is learned then.
@@ -419,18 +420,18 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     def recall_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
-        """Give the head the photos that it has learned from, of which a saved model knows sums alone. Returns self.
+        """Give the head the photos that it was trained on, of which a saved model has only the sums. Returns self.
 
-        No answer changes. Explanations tell again which shots voted, classes can be removed, and logistic regression
+        No answer changes. Explanations show again which shots voted, classes can be removed, and logistic regression
         can learn further shots, as before it was saved.
 
         Args:
-            images, labels: as for ``fit``; all photos that it has learned from, those of ``add_shots`` with them, and
-                no others.
+            images, labels: as for ``fit``; all photos that it was trained on, including those of ``add_shots``, and no
+                others.
 
         Raises:
-            ConfigError: it has no head that has learned.
-            DataError: they are others than it has learned from.
+            ConfigError: it has no trained head.
+            DataError: they are not the photos that it was trained on.
             ImageError: a photo that cannot be read.
         """
         model = self._fitted()
@@ -442,15 +443,15 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def set_detail(self, detail: float, detail_in: str = "answers") -> Self:
         """Add a second look at that many times the size, for answers and maps or maps alone. Returns self.
 
-        No prompt learns again. Scores are of other regions then, so where answers change, the threshold becomes void,
-        with a warning. A head learns again, from the same shots as photos are looked at now; its share in the answer
+        No prompt is trained again. Scores are then of other regions, so where answers change, the threshold becomes
+        void, with a warning. A head is trained again, on the same shots with the new looks; its weight in the answer
         stays. Settings are those of ``MethodConfig``.
 
         Raises:
             ConfigError: another detail than 1, 1.5 and 2, ``detail_in`` is "training", which takes ``fit``, or answers
                 would change of a head whose photos are not in memory.
             BackboneError: its regions do not fit into the backbone's grid.
-            ImageError: a photo that the head has learned from, and that cannot be read any more.
+            ImageError: a photo that the head was trained on can no longer be read.
         """
         model = self._fitted()
         require(
@@ -466,17 +467,17 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.model_ = other
         self.detail, self.method = config.detail, config
         if answers_change:
-            self.cross_fit_, found = None, self.calibration_
-            if found.threshold is not None:
-                note = f"void: it was found with detail={before[-1]:g}; train again for a new one"
-                self._recalibrate(Calibration(found.temperature, None, note))
+            self.cross_fit_, previous = None, self.calibration_
+            if previous.threshold is not None:
+                note = f"void: it was computed with detail={before[-1]:g}; train again for a new one"
+                self._recalibrate(Calibration(previous.temperature, None, note))
         return self
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint.
 
-        Of shots a head keeps sums alone, unless ``keep_shots`` is set. What ``fit_steps`` has kept of the training goes
-        when this has been read back.
+        Of shots a head stores only sums, unless ``keep_shots`` is set. The training that ``fit_steps`` has saved is
+        deleted when the checkpoint has been read back.
         """
         model = self._fitted()
         save_checkpoint(Path(folder), self._checkpoint(), model.prompts, model.branches)
@@ -485,25 +486,25 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 f"The backbone {model.backbone.name} cannot be loaded by its name. Load {folder} with "
                 "load(..., backbone=...)."
             )
-        if self._kept is not None:
-            drop_training(self._kept)
-            self._kept = None
+        if self._unsaved_training is not None:
+            drop_training(self._unsaved_training)
+            self._unsaved_training = None
 
     @classmethod
     def load(cls, folder: str | PathLike[str], *, backbone: str | Backbone | None = None, device: str = "auto") -> Self:
         """Return a classifier from a checkpoint folder, or from a model on the Hugging Face Hub.
 
-        Of a model on the Hub a checkpoint's two files are fetched, once, and nothing else: JSON and safetensors. What
-        is in the cache of the Hub's client is used without a network.
+        From the Hub only the two files of a checkpoint are downloaded, once: JSON and safetensors. Files in the cache
+        of the Hub's client are used without a network.
 
         Args:
-            folder: its path, or ``hf://USER/NAME`` with perhaps ``@REVISION`` behind it.
+            folder: its path, or ``hf://USER/NAME``, optionally followed by ``@REVISION``.
             backbone: where its weights are now; None uses the name it was trained with.
 
         Raises:
             CheckpointError: damaged, of a newer format, or trained with other weights or other region features.
             BackboneError: its backbone cannot be loaded.
-            HubError: there is no such model on the Hub, or it cannot be had.
+            HubError: there is no such model on the Hub, or it cannot be downloaded.
 
         >>> GalLoPClassifier.load("hf://user/flowers").predict("photo.jpg")  # doctest: +SKIP
         """
@@ -535,18 +536,18 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     ) -> str:
         """Write the checkpoint and a model card into a repository of the Hub, in one commit. Returns its address.
 
-        The card says what the classifier knows, how it was taught and what it cannot do, and tells the Hub its library,
-        task, backbone, data set, accuracy and licence. No photo leaves this machine. A token is that of
+        The card describes what the classifier knows, how it was trained and what it cannot do, and has the Hub's fields
+        for library, task, backbone, data set, accuracy and licence. No photo leaves this machine. The token is that of
         ``hf auth login`` or of ``HF_TOKEN``.
 
         Args:
-            repository: USER/NAME; it is made where there is none.
-            revision: a branch, which is made where there is none; None is the main one.
-            private: make a private repository. One that everybody sees is refused.
-            test: photos that were kept for testing, as ``score`` takes them, with their ``labels``: the accuracy on
-                them goes into the card. None is made up.
+            repository: USER/NAME; it is created where there is none.
+            revision: a branch, which is created where there is none; None is the main one.
+            private: create a private repository. A public one that exists is refused.
+            test: photos held out for testing, as ``score`` takes them, with their ``labels``: the accuracy on them goes
+                into the card. Without them the card has none.
             data_set: what the photos are called, such as the name of a data set on the Hub.
-            licence: of what was learned, as the Hub writes them, such as "mit"; the backbone's own is in the card.
+            licence: of what was learned, as the Hub writes them, such as "mit"; that of the backbone is in the card.
             message: of the commit.
 
         Raises:
@@ -578,8 +579,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the photos. ``PromptModel`` and ``Backbone`` say how they travel: a backbone that ``load_backbone``
-        has by a name known to other machines goes as that name, any other whole.
+        """All but the photos. ``PromptModel`` and ``Backbone`` pickle themselves: a backbone that ``load_backbone``
+        knows by a name that other machines know is pickled as that name, any other with its weights.
         """
         return {**super().__getstate__(), "_shots": None}
 
@@ -591,41 +592,41 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def _seed(self) -> int:
         return self._train_config("paper").seed
 
-    def _train_config(self, own: OwnPreset) -> TrainConfig:
+    def _train_config(self, of_backbone: BackbonePreset) -> TrainConfig:
         changes = {name: getattr(self, name) for name in _TRAIN_SETTINGS} | self._parts_of(TrainConfig)
-        return train_preset(self.preset, own, **changes)
+        return train_preset(self.preset, of_backbone, **changes)
 
     def _parts_of(self, kind: type[MethodConfig | TrainConfig]) -> dict[str, str]:
         return {part: name for part, name in self._parts.items() if part in kind.__dataclass_fields__}
 
-    def _method_config(self, own: OwnPreset) -> MethodConfig:
-        whole, named = self.method, self.preset if isinstance(self.preset, str) else "backbone"
-        require(whole is None or isinstance(whole, MethodConfig), f"method is {whole!r}; it must be a MethodConfig.")
+    def _method_config(self, of_backbone: BackbonePreset) -> MethodConfig:
+        method, preset = self.method, self.preset if isinstance(self.preset, str) else "backbone"
+        require(method is None or isinstance(method, MethodConfig), f"method is {method!r}; it must be a MethodConfig.")
         changes = {name: getattr(self, name) for name in _METHOD_SETTINGS} | self._parts_of(MethodConfig)
         if self.topk is None and self.local_prompts is not None:
             changes["topk"] = default_topk(self.local_prompts)
-        return method_preset(named if whole is None else whole, own, **changes)
+        return method_preset(preset if method is None else method, of_backbone, **changes)
 
     def _start(self, model: PromptModel) -> None:
-        """A new model, with nothing left of an earlier one."""
+        """A new model, with nothing remaining of an earlier one."""
         self.model_, self.classes_ = model, np.array(model.class_names)
         self.calibration_ = Calibration(note=NOT_HELD_OUT).for_classes(len(model.class_names))
         self.history_, self.cross_fit_, self.training_, self.skipped_ = [], None, None, ()
-        self._data_fingerprint, self._numbered, self._shots, self._kept = "", False, None, None
+        self._data_fingerprint, self._numbered, self._shots, self._unsaved_training = "", False, None, None
 
     def _learn(
         self, data: LabelledPhotos, *, warm: bool, numbered: bool, work: Path | None = None
     ) -> Iterator[FitEvent]:
-        """Learn from photos whose content is known, with the prompts there are (``warm``) or from the beginning.
+        """Learn from photos whose content is known, with the current prompts (``warm``) or from the beginning.
 
-        ``numbered``: labels may be numbers, from now on.
+        ``numbered``: labels may be numbers from now on.
         """
         self._method_config("paper"), self._train_config("paper")  # refused before a backbone is loaded
         backbone = self._load_backbone()
         method, config = self._method_config(backbone.preset), self._train_config(backbone.preset)
         prompts = learned_before(self.model_, backbone, method) if warm else None
-        if work is not None and work == self._kept:
-            drop_training(work)  # whoever trains the same classifier again does not want it
+        if work is not None and work == self._unsaved_training:
+            drop_training(work)  # training the same classifier again replaces it
         learner = PromptModel(backbone, data.class_names, method, prompts)
         self._start(learner)
         _warn_of_scales(learner)
@@ -641,7 +642,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 if learner.branches and not self.model_.branches:  # a class was added meanwhile
                     self.model_ = self.model_.with_branches(learner.for_classes(self.model_.class_names).branches)
             yield event
-        self._kept = work
+        self._unsaved_training = work
 
     def _follow(
         self,
@@ -650,7 +651,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         verbose: bool | int,
         callback: Callable[[FitEvent], object] | None = None,
     ) -> Self:
-        """Learn to the end, saying how far it is where that is wanted."""
+        """Learn to the end, showing progress where that is wanted."""
         with ProgressDisplay(wanted=bool(verbose)) as progress:
             for event in events:
                 progress.show(event.stage, event.done, event.total, event.note)
@@ -661,25 +662,25 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     def _change_classes(self, model: PromptModel, change: str) -> Self:
-        """Another class list on the same prompts, and what becomes of the calibration."""
-        before, found = self.model_.class_names, self.calibration_
+        """Another class list on the same prompts, and the calibration that follows."""
+        before, calibration = self.model_.class_names, self.calibration_
         self.model_, self.classes_ = model, np.array(model.class_names)
         if self.cross_fit_ is None:
-            found = found.after_change(len(before), len(model.class_names), change)
+            calibration = calibration.after_change(len(before), len(model.class_names), change)
         else:
-            self.model_, found = self.cross_fit_.calibrate(model, found.tpr)
-        return self._recalibrate(found)
+            self.model_, calibration = self.cross_fit_.calibrate(model, calibration.tpr)
+        return self._recalibrate(calibration)
 
-    def _recalibrate(self, found: Calibration) -> Self:
-        """Take another calibration, with a warning where the threshold goes."""
-        had, self.calibration_ = self.calibration_.threshold, found
-        if had is not None and found.threshold is None:
-            warn_caller(f"The threshold is {found.note}.")
+    def _recalibrate(self, calibration: Calibration) -> Self:
+        """Take another calibration, with a warning where the threshold is lost."""
+        before, self.calibration_ = self.calibration_.threshold, calibration
+        if before is not None and calibration.threshold is None:
+            warn_caller(f"The threshold is {calibration.note}.")
         return self
 
     def _checkpoint(self) -> Checkpoint:
-        said = self.training_, self.calibration_, self._data_fingerprint
-        return Checkpoint.of(self._fitted(), *said, keep_shots=self.keep_shots)
+        facts = self.training_, self.calibration_, self._data_fingerprint
+        return Checkpoint.of(self._fitted(), *facts, keep_shots=self.keep_shots)
 
     def _fitted(self) -> PromptModel:
         self._require_classes()
@@ -696,7 +697,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
 
 def _warn_of_scales(model: PromptModel) -> None:
-    """A k above the number of regions means all of them, as any other such k does."""
+    """Warn of each k above the number of regions, which means all of them, like any other such k."""
     rows, columns = model.backbone.vision.grid
     large = [str(k) for k in model.config.topk if k > rows * columns]
     if large:

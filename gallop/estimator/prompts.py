@@ -18,11 +18,11 @@ from gallop.parts import require_topk
 from gallop.predictions.predict import similarities
 
 ReadLabelled = Callable[[GivenPhotos, GivenLabels | None], tuple[Any, list[str]]]
-"""What holds photos and labels -> photos, and their class names as the classifier spells them."""
+"""Any form of photos and labels -> photos, and their class names as the classifier spells them."""
 
 
 class LearnedPrompts:
-    """The M global and N local prompts of a classifier as they are now; global ones first wherever both are listed.
+    """The current M global and N local prompts of a classifier; global ones first wherever both are listed.
 
     Args:
         model: whose prompts they are.
@@ -53,17 +53,17 @@ class LearnedPrompts:
 
         Raises DataError and ImageError as ``score`` does.
         """
-        found, truth = self._asked(images, labels)
-        return measures.worths(found, self._model.config.topk, truth)
+        similar, truth = self._measured(images, labels)
+        return measures.worths(similar, self._model.config.topk, truth)
 
     def overlap(self, images: GivenPhotos, labels: GivenLabels | None = None) -> NDArray[np.float64]:
-        """Return (N, N): of the regions that either of two local prompts chose for the true class, the share that both
-        did, averaged over labelled photos.
+        """Return (N, N): of the regions that either of two local prompts chose for the true class, the fraction that
+        both chose, averaged over labelled photos.
 
         Raises DataError and ImageError as ``score`` does.
         """
         require_topk(self._model.config.pooling, "The overlap of regions")
-        return measures.overlaps(measures.chosen_regions(*self._asked(images, labels), self._model.config.topk))
+        return measures.overlaps(measures.chosen_regions(*self._measured(images, labels), self._model.config.topk))
 
     def words(self, most: int = 3) -> list[list[list[Nearest]]]:
         """Return for each prompt and context token the nearest words of the backbone's vocabulary, by distance."""
@@ -73,7 +73,7 @@ class LearnedPrompts:
     def __repr__(self) -> str:
         return f"LearnedPrompts({', '.join(self.names)}: {self.diversity().words})"
 
-    def _asked(self, images: GivenPhotos, labels: GivenLabels | None) -> tuple[Similarities, list[int]]:
+    def _measured(self, images: GivenPhotos, labels: GivenLabels | None) -> tuple[Similarities, list[int]]:
         photos, names = self._read(images, labels)
-        found = similarities(self._model, encode_sources(self._model.backbone, photos, self._model.sight))
-        return found, [self._model.class_names.index(name) for name in names]
+        similar = similarities(self._model, encode_sources(self._model.backbone, photos, self._model.sight))
+        return similar, [self._model.class_names.index(name) for name in names]

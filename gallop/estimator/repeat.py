@@ -50,7 +50,7 @@ def repeat(
             low, high = figures["interval"]
             row = {"shots": count, "seed": seed, "accuracy": figures["accuracy"], "low": low, "high": high}
             row |= {key: figures[key] for key in ("accuracy_global", "accuracy_local", "calibration_error", "n")}
-            for found in figures["ood"].values():
-                row |= {key: found[VERDICT][key] for key in ("fpr95", "auroc")}
+            for by_score in figures["ood"].values():
+                row |= {key: by_score[VERDICT][key] for key in ("fpr95", "auroc")}
             rows.append(row)
     return pd.DataFrame(rows)

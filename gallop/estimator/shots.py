@@ -1,4 +1,4 @@
-"""Photos to learn from, with those of before where a classifier goes on, and what branches learn beside a training."""
+"""Photos to train on, with the previous ones where a classifier continues; how branches learn outside a training."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def with_shots_of_before(
     seed: int,
     cache: Cache | None,
 ) -> LabelledPhotos:
-    """Return the photos of before and more, of the classes that are known, then ``classes``, then what is new.
+    """Return the previous photos and new ones, of the known classes, then ``classes``, then those that are new.
 
     Args:
-        before: None where there are none, or they are not in memory.
-        images, labels: more photos, all of which are taken.
+        before: the previous photos; None where there are none, or they are not in memory.
+        images, labels: new photos, all of which are taken.
 
     Raises:
-        DataError: what cannot be used, one class in all, or a picture of before with another class name.
+        DataError: photos that cannot be used, one class in all, or a previous picture with another class name.
     """
     more = spelled_as(clean_names(classes) if classes is not None and len(classes) else (), known)
     if labels is not None and (known or more):
@@ -56,12 +56,12 @@ def with_shots_of_before(
         raise DataError(
             f"{names[0]!r} is the only class. Training needs two or more. Name the others in classes=[...]."
         )
-    kept = [] if before is None else [before.take([i for i, name in enumerate(before.names) if name in known])]
-    return photos_together([*kept, new], names)
+    previous = [] if before is None else [before.take([i for i, name in enumerate(before.names) if name in known])]
+    return photos_together([*previous, new], names)
 
 
 def _in_words(labels: Any, class_names: Sequence[str]) -> Any:
-    """Labels that are all numbers as the names that they stand for."""
+    """Labels that are all numbers as the names that they number."""
     if isinstance(labels, str):
         return labels
     values = [plain(label) for label in as_list(labels)]
@@ -69,10 +69,10 @@ def _in_words(labels: Any, class_names: Sequence[str]) -> Any:
 
 
 def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> tuple[Branch, ...]:
-    """Return the model's branches when they have learned from further photos.
+    """Return the model's branches, trained on further photos as well.
 
     Raises:
-        ConfigError: its settings have no head, or its earlier shots are needed and were not kept.
+        ConfigError: its settings have no head, or its earlier shots are needed and were not saved.
         DataError: a class that it does not have, or first shots of one class alone.
         ImageError: a photo that cannot be read.
     """
@@ -87,34 +87,33 @@ def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cach
     taught = model.taught(shots)
     if not taught:
         raise DataError(
-            "The first shots of a head must be of two or more classes, because it learns to tell them apart."
+            "The first shots of a head must be of two or more classes, because it learns to distinguish them."
         )
     return taught
 
 
 def branches_with_their_shots(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> tuple[Branch, ...]:
-    """Return the model's branches with the single photos that they have learned from, of which they may know sums
-    alone.
+    """Return the model's branches with the single photos that they were trained on, of which they may have only sums.
 
     Raises:
-        ConfigError: it has no head that has learned.
-        DataError: they are others than it has learned from.
+        ConfigError: it has no trained head.
+        DataError: they are not the photos that it was trained on.
         ImageError: a photo that cannot be read.
     """
     require(bool(model.branches), "No shots can be recalled: this classifier has no trained head.")
     shots = _encoded(model, images, labels, cache, "leave their photos out")
     for branch in model.branches:
-        own = shots[branch.how.space]
-        if not branch.learned_from(own):
+        known = shots[branch.how.space]
+        if not branch.learned_from(known):
             raise DataError(
-                f"These {len(own)} photos are not the {int(branch.sums.counts.sum())} that the head was trained on, "
+                f"These {len(known)} photos are not the {int(branch.sums.counts.sum())} that the head was trained on, "
                 "or their classes or the precision differ. Give all of those photos, and no others."
             )
     return tuple(replace(branch, shots=shots[branch.how.space]) for branch in model.branches)
 
 
 def _encoded(model: PromptModel, images: Any, labels: Any, cache: Cache | None, way_out: str) -> Shots:
-    """What branches know of photos. ``way_out`` is said where a class is none of the model's."""
+    """The features of photos for branches. ``way_out`` ends the message where the model does not know a class."""
     photos, given = labelled_photos(images, labels, split="train")
     names = spelled_as(given, model.class_names)
     unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
@@ -127,21 +126,21 @@ def _encoded(model: PromptModel, images: Any, labels: Any, cache: Cache | None, 
 def branches_at_detail(
     model: PromptModel, config: MethodConfig, data: LabelledPhotos | None, cache: Cache | None
 ) -> tuple[Branch, ...]:
-    """Return the model's branches when they have learned their shots as other settings look at them.
+    """Return the model's branches, trained again on their shots with the looks of other settings.
 
     Args:
         data: the photos of the last training, where they are in memory.
 
     Raises:
         ConfigError: not all shots of the branches are among them.
-        ImageError: a photo that cannot be read any more.
+        ImageError: a photo that can no longer be read.
     """
     if not model.branches:
         return ()
     shots = None if data is None else _shots_of(model, data)
     if shots is None:
         ways = f"Train again with head={config.head!r} and detail={config.detail:g}"
-        ways += ", or use detail_in='maps' for finer maps only" if config.detail != 1 else ""
+        ways += ", or use detail_in='maps' for a second look in maps only" if config.detail != 1 else ""
         raise ConfigError(
             f"The head was trained with detail={model.sight.times[-1]:g}, and not all of its photos are in memory, as "
             f"after load or add_shots, so it cannot be trained again. {ways}."
@@ -154,7 +153,7 @@ def branches_at_detail(
 
 
 def _shots_of(model: PromptModel, data: LabelledPhotos) -> LabelledPhotos | None:
-    """The photos that branches have learned from; None where they are not all of them."""
+    """The photos that branches were trained on; None where these are not all of them."""
     there = data.take([i for i, name in enumerate(data.names) if name in model.class_names])
     there = replace(there, labels=tuple(map(model.class_names.index, there.names)), class_names=model.class_names)
     labels = torch.tensor(there.labels)

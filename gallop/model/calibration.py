@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gallop.errors import ConfigError
-from gallop.setting import finite_number, require, whole_between
+from gallop.setting import finite_number, integer_between, require
 from gallop.wording import quoted
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ else:
     Tensor = Any  # hints are worked out (typing.get_type_hints) without loading torch
 
 PROMISED = 0.95
-"""Share of the known photos that a threshold is found to keep, unless another is asked for."""
+"""Fraction of the known photos that a threshold is to accept, unless another is given."""
 NOT_HELD_OUT = "none: no photos were held out to find it"
 ONE_CLASS = "none: with one class every photo has the same score; add the other classes that may be seen"
 UNRELIABLE = "unreliable: "
-"""How the note of a threshold begins that was found on too few photos."""
+"""How the note of a threshold begins that was computed from too few photos."""
 MOST_SCORES = 10_000
-"""Of held-out shots that a calibration keeps; of more, as many quantiles."""
+"""Of held-out shots that a calibration stores; of more, as many quantiles."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Calibration:
 
     Attributes:
         temperature: divides the logits in probabilities; 1 is the paper's.
-        threshold: GL-MCM above it means "none of these"; None when it could not be found or is void.
+        threshold: GL-MCM above it means "none of these"; None when it could not be computed or is void.
         note: why there is no threshold, why it is unreliable, or where else it came from; empty when it is sound.
-        photos: how many held-out photos the threshold was found on, those that are nearly the same counted once; 0
-            where it was not found so, or nobody has counted them.
-        tpr: share of the held-out photos that the threshold keeps.
-        held_out: GL-MCM of the held-out photos, ascending, from which a threshold for another share follows; empty
-            where nothing was held out, or the class list is another by now.
+        photos: how many held-out photos the threshold was computed from, those that are nearly the same counted once;
+            0 where it was not computed so, or their number is unknown.
+        tpr: fraction of the held-out photos that the threshold accepts.
+        held_out: GL-MCM of the held-out photos, ascending, from which a threshold for another fraction follows; empty
+            where nothing was held out, or the class list has changed since.
     """
 
     temperature: float = 1.0
@@ -59,7 +59,7 @@ class Calibration:
         require(temperature > 0, f"temperature is {temperature:g}; it must be above 0.")
         if self.threshold is not None:
             finite_number("threshold", self.threshold)
-        whole_between("photos", self.photos, 0, 2**53)
+        integer_between("photos", self.photos, 0, 2**53)
         checked_tpr(self.tpr)
         given: Any = self.held_out  # JSON has lists, or anything
         held_out = tuple(given) if isinstance(given, Iterable) else (None,)
@@ -71,32 +71,32 @@ class Calibration:
     def on(
         scores: ArrayLike, photos: int, *, temperature: float = 1.0, note: str = "", tpr: float = PROMISED
     ) -> Calibration:
-        """Return the calibration that follows from the scores of known photos that were not learned from.
+        """Return the calibration that follows from the scores of known photos that were not trained on.
 
         Args:
             photos: how many they are, those that are nearly the same counted once.
         """
         ordered = np.sort(finite_scores(scores, "inlier"))
-        kept = ordered if len(ordered) <= MOST_SCORES else np.quantile(ordered, np.linspace(0, 1, MOST_SCORES))
-        return Calibration(temperature, threshold_at_tpr(ordered, tpr), note, photos, tpr, tuple(kept.tolist()))
+        stored = ordered if len(ordered) <= MOST_SCORES else np.quantile(ordered, np.linspace(0, 1, MOST_SCORES))
+        return Calibration(temperature, threshold_at_tpr(ordered, tpr), note, photos, tpr, tuple(stored.tolist()))
 
     def at(self, tpr: float) -> Calibration:
-        """Return it with the threshold that keeps another share of the held-out photos.
+        """Return it with the threshold that accepts another fraction of the held-out photos.
 
         Raises:
-            ConfigError: a share that is not above 0 and at most 1, or no held-out photos are known.
+            ConfigError: a fraction that is not above 0 and at most 1, or no held-out photos are known.
         """
-        share = checked_tpr(tpr)
+        fraction = checked_tpr(tpr)
         require(
             bool(self.held_out),
-            f"A threshold that keeps {share:.0%} of the known photos needs held-out shots, but this model has "
+            f"A threshold that accepts {fraction:.0%} of the known photos needs held-out shots, but this model has "
             f"none{f' (the threshold is {self.note})' if self.note else ''}. Train with calibration_folds of 2 or "
-            "more and at least two photos per class, or find it on your own known photos: set_threshold(tpr, photos).",
+            "more and at least two photos per class, or compute it from your known photos: set_threshold(tpr, photos).",
         )
-        return replace(self, threshold=threshold_at_tpr(self.held_out, share), tpr=share)
+        return replace(self, threshold=threshold_at_tpr(self.held_out, fraction), tpr=fraction)
 
     def after_change(self, before: int, now: int, change: str) -> Calibration:
-        """Return what is left after a change of the class list, where no held-out shots are in memory.
+        """Return what remains after a change of the class list, where no held-out shots are in memory.
 
         Args:
             before, now: numbers of classes.
@@ -104,12 +104,12 @@ class Calibration:
         """
         if self.threshold is None and 1 not in (before, now):
             return self
-        void = f"void: the class {change} after the threshold was found; train again for a new one"
+        void = f"void: the class {change} after the threshold was computed; train again for a new one"
         note = NOT_HELD_OUT if self.threshold is None else void
         return Calibration(self.temperature, None, note).for_classes(now)
 
     def for_classes(self, count: int) -> Calibration:
-        """Return what holds for so many classes: for one alone no threshold, since scores compare classes."""
+        """Return the calibration for so many classes: for one alone no threshold, since scores compare classes."""
         return Calibration(note=ONE_CLASS, tpr=self.tpr) if count == 1 else self
 
     @property
@@ -121,8 +121,8 @@ class Calibration:
 
     @property
     def expected(self) -> tuple[float, float] | None:
-        """Return the range for the share of new known photos that the threshold keeps: ``kept_range`` of its photos."""
-        return None if self.threshold is None or not self.photos else kept_range(self.photos, self.tpr)
+        """Return the range of the fraction of new known photos that the threshold accepts: ``accepted_range``."""
+        return None if self.threshold is None or not self.photos else accepted_range(self.photos, self.tpr)
 
     @property
     def promise(self) -> str:
@@ -131,29 +131,30 @@ class Calibration:
         """
         if self.expected is None:
             return ""
-        low, high = (round(100 * share) for share in self.expected)
-        found = f"95 % interval, from {self.photos} held-out photos"
-        return f"of new photos of the classes, {low} to {high} % are expected to pass ({found})"
+        low, high = (round(100 * fraction) for fraction in self.expected)
+        basis = f"95 % interval, from {self.photos} held-out photos"
+        return f"of new photos of the classes, {low} to {high} % are expected to pass ({basis})"
 
 
 def unreliable(why: str) -> str:
-    """Return the sentence that leads an answer where its threshold is not to be relied on."""
+    """Return the sentence that precedes an answer whose threshold is unreliable."""
     return f"This limit is unreliable here: {why}."
 
 
 def checked_tpr(tpr: object) -> float:
-    """Return a share of known photos that a limit is to keep. Raises ConfigError where it is none above 0."""
+    """Return a fraction of known photos that a limit is to accept. Raises ConfigError unless it is in (0, 1]."""
     if isinstance(tpr, bool) or not isinstance(tpr, int | float | np.floating) or not 0 < tpr <= 1:
-        raise ConfigError(f"tpr is {quoted(tpr)}; it is the share of known photos to keep, above 0 and at most 1.")
+        raise ConfigError(f"tpr is {quoted(tpr)}; it is the fraction of known photos to accept, above 0 and at most 1.")
     return float(tpr)
 
 
-def kept_range(photos: int, tpr: float = PROMISED) -> tuple[float, float]:
-    """Return the 95% interval of the share of new known photos that a threshold keeps which was found on so many.
+def accepted_range(photos: int, tpr: float = PROMISED) -> tuple[float, float]:
+    """Return the 95% interval of the fraction of new known photos that a threshold accepts, computed from so many
+    photos.
 
-    The threshold is the m-th smallest of n scores. Where known photos' scores are drawn independently, from whatever
-    continuous distribution, the share of them below it is Beta(m, n + 1 - m) (order statistics; Wilks 1941): its mean
-    is m / (n + 1). New photos that are unlike the shots are another distribution, of which this knows nothing.
+    The threshold is the m-th smallest of n scores. Where known photos' scores are drawn independently, from any
+    continuous distribution, the fraction of them below it is Beta(m, n + 1 - m) (order statistics; Wilks 1941): its
+    mean is m / (n + 1). New photos that are unlike the shots have another distribution, which this does not cover.
     """
     from scipy.stats import beta
 
@@ -163,7 +164,7 @@ def kept_range(photos: int, tpr: float = PROMISED) -> tuple[float, float]:
 
 
 def finite_scores(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    """Return scores as one flat array, at least one. Raises ValueError where there is none, or one is not finite."""
+    """Return scores as one flat array. Raises ValueError where there are none, or one is not finite."""
     array = np.asarray(values, dtype=np.float64).ravel()
     if array.size == 0:
         raise ValueError(f"There are no {what} scores to measure.")
@@ -188,7 +189,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """Return the temperature T in [0.05, 20] under which softmax(logits / T) makes the labels most probable (Guo et al.
     2017).
 
-    A prior, log T ~ N(0, 1), holds it near the paper's 1 where there are few images: when all of them are right, the
+    A prior, log T ~ N(0, 1), pulls it towards the paper's 1 where there are few images: when all of them are right, the
     likelihood alone has no maximum, and every answer would be given at 100%.
 
     Args:
@@ -203,5 +204,5 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     def loss(log_t: float) -> float:
         return float(F.cross_entropy(logits / math.exp(log_t), labels, reduction="sum")) + log_t**2 / 2
 
-    found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
-    return math.exp(float(found.x))
+    minimum = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20.0)), method="bounded")
+    return math.exp(float(minimum.x))

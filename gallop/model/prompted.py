@@ -1,4 +1,4 @@
-"""The paper's method on a backbone, with what is ours: class names, looks, templates and branches.
+"""The paper's method on a backbone, with what this project adds: class names, looks, templates and branches.
 
 Shapes: B images, K classes, R regions, M global prompts, N local prompts, D joint width, V region width.
 """
@@ -25,7 +25,7 @@ from gallop.errors import ClassNameError, TemplateError
 from gallop.features.encoding import ImageFeatures
 from gallop.model.branches.branch import Branch, ShotVotes
 from gallop.model.branches.kinds import KINDS, shot_features, sight_of
-from gallop.model.branches.sums import KeptShots
+from gallop.model.branches.sums import ShotFeatures
 from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name, clean_names, spelled_as
 from gallop.names.templates import clean_templates, fill
@@ -37,13 +37,13 @@ _PROMPT_SIZES = "{} global and {} local ones with contexts of width {} and regio
 
 
 class Prompts(paper.Prompts):
-    """The paper's prompts, and a projection of the photo's own feature where a setting asks for it.
+    """The paper's prompts, and a projection of the photo's global feature where a setting asks for it.
 
     Args:
         context: token embeddings (C, T) of "A photo of a", from which every context starts.
-        local_projection: False leaves the projection of the regions out of what is learned: it stays the identity.
-        global_width: D, where a projection (D, D) of the photo's own feature is learned, which starts as the identity,
-            too; None learns none.
+        local_projection: whether the projection of the regions is learned; without, it stays the identity.
+        global_width: D, where a projection (D, D) of the photo's global feature is learned, which starts as the
+            identity, too; None learns none.
         sizes: ``global_prompts``, ``local_prompts`` and ``region_width``, as in ``gallop.core.Prompts``.
     """
 
@@ -54,8 +54,8 @@ class Prompts(paper.Prompts):
     ) -> None:
         super().__init__(context, **sizes)
         self.local_projection.requires_grad_(local_projection)
-        whole = None if global_width is None else nn.Parameter(torch.eye(global_width))
-        self.register_parameter("global_projection", whole)  # (D, D); no tensor of a model that has none
+        projection = None if global_width is None else nn.Parameter(torch.eye(global_width))
+        self.register_parameter("global_projection", projection)  # (D, D); no tensor of a model that has none
 
     def learned(self) -> list[nn.Parameter]:
         """Return the tensors that a training changes: all of them, or all but the projection of the regions."""
@@ -71,8 +71,8 @@ class Prompts(paper.Prompts):
 
 
 class FastGalLoP(GalLoP):
-    """The paper's method by the fast kernels, with a backbone's damping and, where one is learned, a projection of the
-    whole photo's feature.
+    """The paper's method with the fast kernels, a backbone's damping and, where one is learned, a projection of the
+    photo's global feature.
     """
 
     prompts: Prompts
@@ -80,9 +80,9 @@ class FastGalLoP(GalLoP):
     def __init__(self, backbone: Backbone, names: NameTokens, config: MethodConfig, prompts: Prompts) -> None:
         encode, scale = partial(_encoded, backbone, names), backbone.logit_scale
         super().__init__(encode, prompts, topk=config.topk, kept=config.kept_prompts, scale=scale)
-        self.damping, self.own_pool = backbone.damping.of(config), registered("pooling", config.pooling)
-        self.own_draw = registered("keep_rule", config.keep_rule)
-        self._vision = partial(getattr, backbone, "vision")  # asked again each time: backbones move, and weights go
+        self.damping, self.custom_pool = backbone.damping.of(config), registered("pooling", config.pooling)
+        self.custom_draw = registered("keep_rule", config.keep_rule)
+        self._vision = partial(getattr, backbone, "vision")  # read each time: backbones move, and weights are unloaded
         self._projects = bool(config.topk) and config.local_projection
 
     def image_cosines(self, global_: Tensor, text: TextFeatures) -> Tensor:
@@ -91,16 +91,16 @@ class FastGalLoP(GalLoP):
         return global_cosines(images, text.global_, self.damping.image)
 
     def region_projection(self) -> Tensor:
-        """Return what takes a region to the joint space, (V, D); the learned projection comes first where there is one.
+        """Return the projection of regions to the joint space, (V, D); the learned one comes first where there is one.
 
-        Without local prompts, regions are asked about by the global ones, and go where the whole photo goes.
+        Without local prompts, regions are compared with the global ones, and projected as the photo's global feature.
         """
-        own, whole = self._vision().region_projection, self.prompts.global_projection
+        frozen, of_global = self._vision().region_projection, self.prompts.global_projection
         if self._projects:
-            return self.prompts.projection(own)
+            return self.prompts.projection(frozen)
         plain = torch.eye(self._vision().region_width, device=self.prompts.global_contexts.device)
-        plain = plain if own is None else own.float()
-        return plain if self.topk or whole is None else plain @ whole.T
+        plain = plain if frozen is None else frozen.float()
+        return plain if self.topk or of_global is None else plain @ of_global.T
 
     def region_cosines(self, regions: Tensor, text: TextFeatures) -> Tensor:
         if text.local.shape[1] == 0:
@@ -110,32 +110,32 @@ class FastGalLoP(GalLoP):
     def local_logits(self, regions: Tensor, text: TextFeatures) -> Tensor:
         if text.local.shape[1] == 0:
             return text.local.new_zeros(len(regions), len(text.local), 0)
-        if self.own_pool is not None:
+        if self.custom_pool is not None:
             return self.pool(self.region_cosines(regions, text))
         return fast.pooled_cosines(regions, self.region_projection(), text.local, self.topk, self.damping.region)
 
     def draw(self, images: int, generator: torch.Generator | None = None) -> Tensor:
         prompts = len(self.prompts.global_contexts)
-        return (self.own_draw or paper.draw_kept_prompts)(images, prompts, self.kept, generator)
+        return (self.custom_draw or paper.draw_kept_prompts)(images, prompts, self.kept, generator)
 
     def pool(self, region_cosines: Tensor) -> Tensor:
-        return super().pool(region_cosines) if self.own_pool is None else self.own_pool(region_cosines, self.topk)
+        return super().pool(region_cosines) if self.custom_pool is None else self.custom_pool(region_cosines, self.topk)
 
 
 class PromptModel:
-    """A frozen backbone, learned prompts, a class list and perhaps branches: what a classifier answers from.
+    """A frozen backbone, learned prompts, a class list and perhaps branches: the model of a classifier.
 
     ``paper`` is the method itself, a module; ``sight`` is what is encoded of a photo for answers, ``map_sight`` for
-    maps. ``class_weights`` (K,) is what a photo of each class weighs in the loss; None: all weigh alike.
+    maps. ``class_weights`` (K,) are the weights of each class's photos in the loss; None: all have the same weight.
 
     Args:
         backbone: frozen, not changed here.
-        class_names: K names; cleaned here, order kept.
+        class_names: K names; cleaned here, their order is preserved.
         config: sizes and scales.
         prompts: learned ones; None starts from "A photo of a".
-        templates: sentences with ``{}`` for the class name, which then stand in the prompts' place (zero-shot only):
-            prompt m is template m, counted round where there are fewer of them. None means the prompts themselves.
-        branches: what answers beside the prompts, where shots have taught some.
+        templates: sentences with ``{}`` for the class name, which then replace the prompts (zero-shot only): prompt m
+            is template m, repeated from the first where there are fewer of them. None uses the prompts.
+        branches: what answers beside the prompts, where some were trained on shots.
 
     Raises:
         ClassNameError: names that cannot be used.
@@ -154,7 +154,7 @@ class PromptModel:
         branches: Sequence[Branch] = (),
     ) -> None:
         self.sight, self.map_sight = sight_of(config, "answers"), sight_of(config, "maps")
-        self.map_sight.grids(backbone)  # refused now, and not when the first map is asked for
+        self.map_sight.grids(backbone)  # refused now, and not when the first map is computed
         self.backbone, self.config, self.branches = backbone, config, tuple(branches)
         prompts = prompts if prompts is not None else initial_prompts(backbone, config)
         sizes = *prompts.sizes, prompts.global_contexts.shape[2], len(prompts.local_projection)
@@ -178,7 +178,7 @@ class PromptModel:
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """What it is made of, with prompts that any machine can read; of the backbone its name, where that tells."""
+        """Its parts, with prompts on the CPU, which any machine can read; the backbone as its name where it has one."""
         prompts = copy.deepcopy(self.prompts).cpu()
         made_of = {"backbone": self.backbone, "class_names": self.class_names, "config": self.config}
         return made_of | {"prompts": prompts, "templates": self.templates, "branches": self.branches}
@@ -209,7 +209,7 @@ class PromptModel:
         return other
 
     def with_config(self, config: MethodConfig) -> PromptModel:
-        """Return a model of the same prompts, classes and branches that looks at photos as other settings say.
+        """Return a model of the same prompts, classes and branches that looks at photos according to other settings.
 
         Raises:
             BackboneError, ConfigError: as in the constructor.
@@ -219,10 +219,10 @@ class PromptModel:
         return other
 
     def for_classes(self, class_names: Sequence[str], text: TextFeatures | None = None) -> PromptModel:
-        """Return a model of the same prompts for other classes, of which its branches keep what they have learned.
+        """Return a model of the same prompts for other classes; its branches preserve what they learned about these.
 
         Args:
-            text: text features of these classes, where they are known.
+            text: text features of these classes, where they are computed already.
 
         Raises:
             ClassNameError: names that cannot be used.
@@ -238,7 +238,7 @@ class PromptModel:
         """Return a model that knows one more class; no other class is encoded again.
 
         Raises:
-            ClassNameError: a name that cannot be used, or equal to one that is there.
+            ClassNameError: a name that cannot be used, or that exists already.
         """
         names, known = clean_names([*self.class_names, name]), self.cached_text_features()
         with torch.no_grad():
@@ -251,7 +251,7 @@ class PromptModel:
 
         Raises:
             ClassNameError: no such class, or the last one there is.
-            ConfigError: a branch has not kept its shots.
+            ConfigError: a branch no longer has its shots.
         """
         (wanted,) = spelled_as([clean_name(name)], self.class_names)
         if wanted not in self.class_names:
@@ -263,9 +263,9 @@ class PromptModel:
         names = [self.class_names[k] for k in left]
         return self.for_classes(names, TextFeatures(text.global_[left], text.local[left]))
 
-    def taught(self, shots: Mapping[str, KeptShots]) -> tuple[Branch, ...]:
-        """Return the branches that its settings ask for, of shots by the features that they are linear in; none as in
-        ``Branch.of``.
+    def taught(self, shots: Mapping[str, ShotFeatures]) -> tuple[Branch, ...]:
+        """Return the branches of its settings, trained on shots given by the features that they are linear in; without
+        those for which ``Branch.of`` returns None.
         """
         kinds = [KINDS[name] for name in self.config.branches]
         texts = self.name_features(self.class_names) if any(kind.names for kind in kinds) else None
@@ -274,7 +274,7 @@ class PromptModel:
         return tuple(branch for branch in made if branch is not None)
 
     def shot_features(self, features: ImageFeatures) -> dict[str, Tensor]:
-        """Return what its branches know of photos, (B, D) of length 1, by the features that they are linear in."""
+        """Return the features of photos that its branches are linear in, (B, D) of length 1, by their names."""
         projection, looks = self.backbone.vision.region_projection, len(self.sight.times)
         spaces = dict.fromkeys(KINDS[name].space for name in self.config.branches)
         return {space: shot_features(features, looks, space, projection) for space in spaces}
@@ -284,7 +284,7 @@ class PromptModel:
         contexts.
 
         Args:
-            class_names: in place of the model's own, so that adding a class encodes nothing else.
+            class_names: in place of the model's, so that adding a class encodes nothing else.
         """
         text = self.backbone.text
         if self.templates is None:
@@ -298,7 +298,7 @@ class PromptModel:
         return TextFeatures(stacked[:, :m], stacked[:, m:])
 
     def cached_text_features(self) -> TextFeatures:
-        """Return ``text_features`` without gradients, computed once for the prompts as they are: again where these were
+        """Return ``text_features`` without gradients, computed once for the current prompts: again where these were
         changed, also in place.
         """
         made_of = self._made_of()
@@ -334,31 +334,31 @@ class PromptModel:
         return self.maps(features, text)
 
     def maps(self, features: ImageFeatures, text: TextFeatures) -> Similarities:
-        """Return the same for as many looks as there are, where a further one may be there for its maps alone."""
+        """Return the same for all looks that there are, where a further one may be there for its maps alone."""
         looks, counted = self._looks(features.to(self.backbone.device)), len(self.sight.times)
         branches = {each.kind: each.on(self.backbone, text.global_)(looks, counted) for each in self.branches}
-        found = tuple(
+        made = tuple(
             self._look(look, text, {name: maps[i] for name, maps in branches.items()}) for i, look in enumerate(looks)
         )
-        weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(found)))
+        weights = tuple(1 / counted if i < counted else 0.0 for i in range(len(made)))
         branch_weights = {each.kind: each.mix.weight for each in self.branches}
-        return Similarities(found, weights, branch_weights, self.config.pooling)
+        return Similarities(made, weights, branch_weights, self.config.pooling)
 
     def _looks(self, features: ImageFeatures) -> tuple[ImageFeatures, ...]:
         """Return each look alone. Raises ValueError where its widths are not the backbone's."""
         for look in features.looks:
             if look.sizes[1:] != self.backbone.feature_sizes[1:]:
-                widths = "{} for regions and {} for whole photos".format
+                widths = "{} for regions and {} for photos".format
                 raise ValueError(
                     f"These features have the widths {widths(*look.sizes[1:])}, but {self.backbone.name} gives "
-                    f"{widths(*self.backbone.feature_sizes[1:])}. Encode the photos with the model's own backbone."
+                    f"{widths(*self.backbone.feature_sizes[1:])}. Encode the photos with the model's backbone."
                 )
         return features.looks
 
     def _look(self, features: ImageFeatures, text: TextFeatures, branches: Mapping[str, Tensor]) -> Look:
         images = self.paper.image_cosines(features.global_, text)
         regions = alone = self.paper.region_cosines(features.regions, text)
-        if text.local.shape[1] == 0:  # regions are asked about by the global prompts
+        if text.local.shape[1] == 0:  # regions are compared with the global prompts
             alone = self.paper.region_cosines(features.regions, TextFeatures(text.global_, text.global_))
         return Look(images, regions, alone.mean(dim=-1), branches)
 
@@ -377,13 +377,13 @@ class PromptModel:
         return self.paper.damping
 
     def votes(self, features: ImageFeatures, text: TextFeatures) -> dict[str, ShotVotes]:
-        """Return what each shot adds to the scores of one image (B = 1), by branch, where that can be told."""
-        photo, found = self.shot_features(features), {}
+        """Return the contribution of each shot to the scores of one image (B = 1), by branch, where it is known."""
+        photo, votes = self.shot_features(features), {}
         for branch in self.branches:
             voted = branch.votes(photo[branch.how.space][0], text.global_, self.backbone.logit_scale)
             if voted is not None:
-                found[branch.kind] = voted
-        return found
+                votes[branch.kind] = voted
+        return votes
 
     def loss(
         self, features: ImageFeatures, labels: Tensor, kept: Tensor, text: TextFeatures | None = None
@@ -393,7 +393,7 @@ class PromptModel:
         Of features with a second look these are the means over both, as in an answer.
 
         Args:
-            text: features of the classes as the prompts are now, where they are known already.
+            text: features of the classes after the current prompts, where they are already computed.
         """
         text = self.text_features() if text is None else text
         looks = [look.to(self.backbone.device) for look in self._looks(features)]

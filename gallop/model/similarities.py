@@ -1,4 +1,4 @@
-"""What is known of images once the backbone has run, look by look and branch by branch, and every score of it.
+"""The cosines of images with classes and prompts, by look and branch, and every score computed from them.
 
 Shapes: B images, K classes, R regions, M global prompts, N local prompts.
 """
@@ -20,15 +20,15 @@ from gallop.parts import PARTS, registered
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at B images says.
+    """The cosines of one look at B images.
 
     Attributes:
         image_cosines: (B, K, M) of the global prompts.
         region_cosines: (B, R, K, N) of the local prompts.
         region_scores: (B, R, K) of each region alone, averaged over local prompts; where N = 0 those of the global
-            prompts with the unprojected regions, as GL-MCM does for prompts without regions of their own.
+            prompts with the unprojected regions, as GL-MCM does for prompts that learn nothing of regions.
         branches: of each branch beside the prompts its map (B, R, K), whose mean over the regions is its score, in the
-            unit of cosines: times the logit scale it is a logit beside the prompts'.
+            unit of cosines: times the logit scale it is a logit, like the prompts'.
     """
 
     image_cosines: Tensor
@@ -48,12 +48,12 @@ class Look:
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Look:
         """Return the same with every tensor changed, such as moved or in another order."""
-        branches = {name: change(found) for name, found in self.branches.items()}
+        branches = {name: change(branch_map) for name, branch_map in self.branches.items()}
         return Look(change(self.image_cosines), change(self.region_cosines), change(self.region_scores), branches)
 
     def of_classes(self, chosen: list[int]) -> Look:
         """Return those of some classes, by index, in this order."""
-        branches = {name: found[:, :, chosen] for name, found in self.branches.items()}
+        branches = {name: branch_map[:, :, chosen] for name, branch_map in self.branches.items()}
         regions = self.region_cosines[:, :, chosen], self.region_scores[:, :, chosen]
         return Look(self.image_cosines[:, chosen], *regions, branches)
 
@@ -66,10 +66,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Similarities:
-    """Everything that is known of images once the backbone has run; nothing after this needs it again.
+    """The cosines of images in all looks; nothing that is computed from these needs the backbone again.
 
     Attributes:
-        looks: one or several, the finest regions last.
+        looks: one or several, that with the smallest regions last.
         look_weights: of each look in every score; 0 where it is there for its maps alone.
         branch_weights: of each branch in the answer; the rest is the prompts'.
         pooling: of the regions, by its name in ``gallop.parts``.
@@ -99,7 +99,7 @@ class Similarities:
         return tuple(replace(self, looks=(look,), look_weights=(1.0,)) for look in self.looks)
 
     def mean(self, of_look: Callable[[Look], Tensor]) -> Tensor:
-        """Return what is worked out of each look, as a mean over the looks by their weights."""
+        """Return the mean over the looks, by their weights, of what is computed from each."""
         pairs = [(look, weight) for look, weight in zip(self.looks, self.look_weights, strict=True) if weight]
         parts = [of_look(look) if weight == 1 else weight * of_look(look) for look, weight in pairs]
         return parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
@@ -134,7 +134,7 @@ class Similarities:
 
     def joined(self, prompts: Tensor) -> Tensor:
         """Return scores of the prompts (B, K), in which every branch has its weight."""
-        parts = [self.branch_weights[name] * found for name, found in self.branch_scores.items()]
+        parts = [self.branch_weights[name] * of_branch for name, of_branch in self.branch_scores.items()]
         return prompts if not parts else torch.stack([self.prompts_weight * prompts, *parts]).sum(dim=0)
 
     @cached_property
@@ -149,5 +149,5 @@ class Similarities:
         """Return the OOD scores by name, each (B,), the mean over the looks."""
         each = [scores.ood_scores(Cosines(look.image_cosines.mean(dim=-1), look.region_scores)) for look in self.looks]
         weights = zip(self.look_weights, each, strict=True)
-        parts = [{name: weight * score for name, score in found.items()} for weight, found in weights if weight]
+        parts = [{name: weight * score for name, score in by_name.items()} for weight, by_name in weights if weight]
         return {name: torch.stack([part[name] for part in parts]).sum(dim=0) for name in parts[0]}

@@ -27,7 +27,7 @@ from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, Trainin
 from gallop.features.near_duplicates import alike_groups, tells_copies
 from gallop.model.branches.kinds import sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
-from gallop.model.branches.sums import KeptShots, balanced_weights
+from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts
 from gallop.model.scores import VERDICT
@@ -37,14 +37,14 @@ from gallop.training.loop import Counted, StepEvent, load_training, save_trainin
 from gallop.training.steps import Learner, Objective, Steps
 
 RELIABLE_SHOTS = 8
-"""Fewer shots a class than this, and the threshold is called unreliable."""
+"""With fewer shots a class, the threshold is called unreliable."""
 
-Shots: TypeAlias = dict[str, KeptShots]
+Shots: TypeAlias = dict[str, ShotFeatures]
 """All shots, by the name of the features that branches are linear in."""
 
 
 NO_METRICS: Mapping[str, float] = MappingProxyType({})
-"""Of an event in which the model's prompts learn nothing."""
+"""Of an event in which the model's prompts do not change."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ class CalibrationEvent(Counted):
 
 
 def learned_before(model: PromptModel, backbone: Backbone, method: MethodConfig) -> Prompts | None:
-    """Return a copy of the prompts of an earlier training, for another to go on from; None where they are others than
-    it asks for and have learned nothing, as after ``zero_shot``.
+    """Return a copy of the prompts of an earlier training, for another to continue from; None where they do not fit its
+    settings and have learned nothing, as after ``zero_shot``.
 
     Raises:
-        ConfigError: they have learned something, and that for another backbone, in another number, or with another
+        ConfigError: they have learned something, but for another backbone, in another number, or with another
             projection.
     """
 
@@ -99,12 +99,12 @@ def encode_ahead(
     cache: Cache,
     method: MethodConfig | None = None,
 ) -> Iterator[EncodeEvent]:
-    """Encode photos into a cache as they come in, so that ``learn`` with this seed and these views encodes nothing.
+    """Encode photos into a cache as they arrive, so that ``learn`` with this seed and these views encodes nothing.
 
-    Their centre crops are among them: held-out shots are scored on those, and ``encode_centres`` finds them there.
+    Their centre crops are included: held-out shots are scored on those, and ``encode_centres`` reads them from there.
 
     Args:
-        method: whose looks are taken; None is one look.
+        method: its looks are encoded; None is one look.
     """
     method = method or MethodConfig()
     total = len(photos) * (config.views + 1)
@@ -113,13 +113,13 @@ def encode_ahead(
         done += len(part)
         yield EncodeEvent(done, total)
     sight = Sight(method.looks("training"))
-    kept = TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache, sight=sight)
-    for views in kept.encode():
-        yield EncodeEvent(done + views, total)
+    views = TrainingViews(backbone, photos, views=config.views, seed=config.seed, cache=cache, sight=sight)
+    for encoded in views.encode():
+        yield EncodeEvent(done + encoded, total)
 
 
 def shots_to_learn(images: Any, labels: Any, cache: Cache | None, **draw: Any) -> LabelledPhotos:
-    """Return what ``training_set`` gives, with contents that a cache remembers, warning of what was skipped."""
+    """Return the result of ``training_set``, with contents that a cache remembers, warning of what was skipped."""
     data = training_set(images, labels, content=contents_beside(cache), **draw)
     warn_of_skipped(data)
     return data
@@ -134,16 +134,16 @@ def learn(
     work: Path | None = None,
     objective: Objective = PromptModel.loss,
 ) -> Iterator[EncodeEvent | StepEvent | CalibrationEvent | CrossFit]:
-    """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding everything that happens.
+    """Encode the shots, train ``model.prompts`` in place and cross-fit, yielding an event for every step.
 
-    Branches, where some are wanted, are ``model.branches`` before the first step.
+    Branches, where some are wanted, are in ``model.branches`` before the first step.
 
     Args:
-        cache: of features, on disk or in memory; None keeps nothing beyond this training.
-        work: folder in which the training is kept at every epoch's end, and from which it goes on if it was cut off,
-            where shots, settings and backbone are the same. Whoever has saved what was learned drops it
-            (``drop_training``).
-        objective: what is minimised instead of GalLoP's own loss, as other prompt learners do.
+        cache: of features, on disk or in memory; None stores nothing beyond this training.
+        work: folder in which the training is saved at every epoch's end, and from which an interrupted one continues,
+            where shots, settings and backbone are the same. The caller deletes it (``drop_training``) when the model is
+            saved.
+        objective: what is minimised instead of GalLoP's loss, as other prompt learners do.
     """
     views = TrainingViews(
         model.backbone,
@@ -177,17 +177,17 @@ def _balance(model: PromptModel, labels: Tensor) -> None:
 def _encode(
     model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, *, keep: bool
 ) -> Generator[EncodeEvent, None, tuple[Shots, ImageFeatures | None]]:
-    """What is kept of the views, then the centre crops: returns what branches learn from, and with ``keep`` all of the
-    crops' features.
+    """Encode the stored views, then the centre crops; return the features that branches learn from, and with ``keep``
+    all features of the crops.
     """
     wanted, total, done = keep or bool(model.config.branches), len(views) * views.count, 0
     for done in views.encode():
         yield EncodeEvent(done, total + len(views) * wanted)
     if not wanted:
         return {}, None
-    total, centres, found = done + len(views), list[ImageFeatures](), list[dict[str, Tensor]]()
+    total, centres, parts = done + len(views), list[ImageFeatures](), list[dict[str, Tensor]]()
     for some in _centres(model, shots, cache):
-        found.append(model.shot_features(some))
+        parts.append(model.shot_features(some))
         done += len(some)
         if keep:
             centres.append(some)
@@ -195,22 +195,21 @@ def _encode(
             yield EncodeEvent(done, total)
     together = ImageFeatures.cat(centres) if keep else None
     yield EncodeEvent(total, total, None if together is None else (shots, together))
-    return _shots_of(found, shots.labels), together
+    return _shots_of(parts, shots.labels), together
 
 
 def all_shots(model: PromptModel, shots: LabelledPhotos, cache: Cache | None) -> Shots:
     """Return the features of all shots.
 
-    Of each its centre crop, on which photos are answered, at every size at which the model looks: heads that learned
-    from augmented views as well were less sure of photos that they had not seen, and less often right
-    (benchmarks/settings.md).
+    Of each shot its centre crop, which answers are computed from, in every look of the model: heads that were trained
+    on augmented views as well were less confident about unseen photos, and less often right (benchmarks/settings.md).
     """
     return _shots_of([model.shot_features(some) for some in _centres(model, shots, cache)], shots.labels)
 
 
 def _shots_of(parts: Sequence[dict[str, Tensor]], labels: Sequence[int]) -> Shots:
     given = torch.tensor(labels, dtype=torch.long)
-    return {name: KeptShots(torch.cat([part[name] for part in parts])[:, None].cpu(), given) for name in parts[0]}
+    return {name: ShotFeatures(torch.cat([part[name] for part in parts])[:, None].cpu(), given) for name in parts[0]}
 
 
 def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Iterator[StepEvent]:
@@ -226,15 +225,15 @@ def _train(model: PromptModel, steps: Steps, work: Path | None, key: str) -> Ite
             trainer.restore(state)
     for event in trainer.run():
         if work is not None and event.end_of_epoch and event.step < event.steps:
-            # Not after the last one: a calibration that was cut off repeats it, so that its events are seen again.
+            # Not after the last one: resuming an interrupted calibration repeats it, so that its events come again.
             save_training(work, trainer.state(), key)
         yield event
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What is said of shots that were not learned from: cosines of the prompts' ensemble (m, K), the scores of each
-    branch (m, K), and GL-MCM (m,).
+    """The scores of shots that were not trained on: cosines of the prompts' ensemble (m, K), the scores of each branch
+    (m, K), and GL-MCM (m,).
     """
 
     cosines: Tensor
@@ -263,7 +262,7 @@ class CrossFit:
         features: the fold's held-out photos.
         index: which of the n training photos they are.
         labels: class indices of the training photos (n,).
-        pictures: of each training photo, a number that it shares with those that are nearly the same picture (n,).
+        pictures: of each training photo, a number that is the same for those that are nearly the same picture (n,).
     """
 
     models: tuple[PromptModel, ...]
@@ -273,11 +272,11 @@ class CrossFit:
     pictures: Tensor
 
     def calibrate(self, model: PromptModel, tpr: float) -> tuple[PromptModel, Calibration]:
-        """Return temperature and threshold for a model's classes, on the shots of those that were trained on, and the
-        model with its branches' weights for them, where there are shots enough to tell.
+        """Return temperature and threshold for a model's classes, from the shots of those that were trained on, and the
+        model with its branches' weights for them, where there are enough shots to choose these.
 
         Args:
-            tpr: share of these shots that the threshold keeps.
+            tpr: fraction of these shots that the threshold accepts.
         """
         class_names = model.class_names
         number, photos = {name: k for k, name in enumerate(class_names)}, torch.cat(self.index)
@@ -299,29 +298,30 @@ class CrossFit:
         if fewest < RELIABLE_SHOTS:
             note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
             note += "threshold"
-        found = Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=note, tpr=tpr)
+        calibration = Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=note, tpr=tpr)
         if len(mixes) != len(model.branches):
-            return model, found
+            return model, calibration
         branches = zip(model.branches, mixes, strict=True)
-        return model.with_branches([replace(branch, mix=mix) for branch, mix in branches]), found
+        return model.with_branches([replace(branch, mix=mix) for branch, mix in branches]), calibration
 
     def probabilities(
         self, class_names: Sequence[str], temperature: float, mixes: Sequence[Mix] = ()
     ) -> tuple[Tensor, Tensor]:
-        """Return what prompts that never saw them say of the shots: which photos (m,), ascending, and (m, K).
+        """Return the probabilities of the shots by prompts that never saw them: which photos (m,), ascending, and
+        (m, K).
 
         A class with a single photo is never held out, so m may be less than n.
 
         Args:
-            mixes: of the branches with them, where there are some.
+            mixes: of the branches and the prompts, where there are branches.
         """
         held, scale = self._answers(class_names), self.models[0].backbone.logit_scale
         cosines = held.cosines
         if mixes:
             cosines = mixed(cosines * scale, held.branches, mixes) / scale
-        found = class_probabilities(cosines, scale, temperature)
+        probabilities = class_probabilities(cosines, scale, temperature)
         index, order = torch.cat(self.index).sort()
-        return index, found[order]
+        return index, probabilities[order]
 
     def _answers(self, class_names: Sequence[str]) -> HeldOut:
         """Of all held-out shots, fold by fold."""
@@ -333,10 +333,10 @@ class CrossFit:
                 text = current.text_features()
                 # A batch at a time: cosines take B x R x K x N numbers.
                 for part in features.split(BATCH):
-                    found = current.similarities(part, text)
-                    cosines = ensemble(found.image_cosines, found.local(current.config.topk)).cpu()
-                    scores = (score.cpu() * current.backbone.logit_scale for score in found.branch_scores.values())
-                    parts.append(HeldOut(cosines, tuple(scores), found.ood()[VERDICT].cpu()))
+                    similar = current.similarities(part, text)
+                    cosines = ensemble(similar.image_cosines, similar.local(current.config.topk)).cpu()
+                    scores = (score.cpu() * current.backbone.logit_scale for score in similar.branch_scores.values())
+                    parts.append(HeldOut(cosines, tuple(scores), similar.ood()[VERDICT].cpu()))
         return HeldOut.cat(parts)
 
 
@@ -348,8 +348,8 @@ def _cross_fit(
     The folds are trained side by side: on a few classes that takes little more than half the time. There is no
     ``CrossFit`` when no class has two images. Every fold starts from prompts that have learned nothing, after a warm
     start too: those of an earlier training may have seen the photos that are held out now. Photos that are nearly the
-    same picture are held out together: of one whose copy was learned from, nothing new is heard. Where a class has no
-    other photos, its limit is of little worth, and ``pictures`` says so.
+    same picture are held out together: one whose copy was trained on is no independent test. Where a class has no other
+    photos, its limit is of little worth, and ``pictures`` shows it.
     """
     labels, config = steps.labels, steps.config
     alike = tells_copies(model.backbone)

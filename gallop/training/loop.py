@@ -1,8 +1,8 @@
 """The training loop: it knows no CLIP, yields after every step, and can be stopped at any of them.
 
-SGD with momentum and a cosine that falls by epoch (paper, section 4); a short last batch is used, where the paper's own
-code drops it (``TrainConfig.batch_size`` says what follows). Parameters are changed in place, so whoever stops
-listening keeps what has been learned so far.
+SGD with momentum and a cosine that falls by epoch (paper, section 4); a short last batch is used, where the code of the
+paper's authors drops it (``TrainConfig.batch_size`` describes the consequences). Parameters are changed in place, so a
+caller that stops early has what was learned so far.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gallop.runtime.tensor_file import read_tensor_file
 from gallop.runtime.writing import write_file
 
 TRAINING = "training.safetensors"
-"""In a folder, a training that is under way, kept at the end of every epoch."""
+"""The file of an unfinished training in its folder, written at the end of every epoch."""
 LARGEST_TRAINING = 2**30
 """Bytes: twice the largest prompts."""
 
@@ -49,13 +49,13 @@ class StepResult:
         """Return the objective of models that learn side by side: losses added, answers one after the other."""
         if len(results) == 1:
             return results[0]
-        local = [found.correct_local for found in results if found.correct_local is not None]
+        local = [result.correct_local for result in results if result.correct_local is not None]
         return StepResult(
-            loss=reduce(add, (found.loss for found in results)),
-            correct=torch.cat([found.correct for found in results]),
-            correct_global=torch.cat([found.correct_global for found in results]),
+            loss=reduce(add, (result.loss for result in results)),
+            correct=torch.cat([result.correct for result in results]),
+            correct_global=torch.cat([result.correct_global for result in results]),
             correct_local=torch.cat(local) if local else None,
-            kept=torch.cat([found.kept for found in results]),
+            kept=torch.cat([result.kept for result in results]),
         )
 
 
@@ -79,10 +79,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class StepEvent(Counted):
-    """One step. ``step`` counts from 1 to ``steps``; accuracies are shares of the batch, in [0, 1].
+    """One step. ``step`` counts from 1 to ``steps``; accuracies are fractions of the batch, in [0, 1].
 
-    ``kept`` (B, kept) are the global prompts that prompt dropout left for each image of the batch, and ``images`` (B,)
-    which images those were.
+    ``kept`` (B, kept) are the global prompts that prompt dropout kept for each image of the batch, and ``images`` (B,)
+    are the indices of these images.
     """
 
     epoch: int
@@ -100,20 +100,20 @@ class StepEvent(Counted):
 
     @property
     def note(self) -> str:
-        """How it goes, for a progress line."""
+        """Loss and accuracy, for a progress line."""
         return f"epoch {self.epoch + 1}, loss {self.loss:.3f}, accuracy {self.accuracy:.1%}"
 
     @property
     def metrics(self) -> dict[str, float]:
         """lr, losses and accuracies by name, as loggers take them."""
         names = ("lr", "loss", "loss_global", "loss_local", "accuracy", "accuracy_global", "accuracy_local")
-        found = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class TrainState:
-    """Where a training stands between two epochs: with it, it goes on as if it had never stopped."""
+    """The state of a training between two epochs: with it, the training continues as if it had never stopped."""
 
     epoch: int
     parameters: list[Tensor]
@@ -122,7 +122,7 @@ class TrainState:
 
 
 def save_training(folder: str | Path, state: TrainState, key: str) -> None:
-    """Keep a training that is under way, atomically. ``key`` names settings and data, so that no other resumes it."""
+    """Save an unfinished training, atomically. ``key`` names settings and data: only a training with it resumes it."""
     tensors = {"generators": state.generators}
     for i, (parameter, momentum) in enumerate(zip(state.parameters, state.momentum, strict=True)):
         tensors[f"parameter.{i}"], tensors[f"momentum.{i}"] = parameter.contiguous(), momentum.contiguous()
@@ -130,7 +130,7 @@ def save_training(folder: str | Path, state: TrainState, key: str) -> None:
 
 
 def load_training(folder: str | Path, key: str) -> TrainState | None:
-    """Return the training kept in ``folder``, or None when there is none.
+    """Return the training saved in ``folder``, or None when there is none.
 
     Raises:
         CheckpointError: it is damaged, or belongs to other settings or other data.
@@ -159,7 +159,7 @@ def load_training(folder: str | Path, key: str) -> TrainState | None:
 
 
 def drop_training(folder: str | Path) -> None:
-    """Forget the training kept in ``folder``."""
+    """Delete the training saved in ``folder``."""
     (Path(folder) / TRAINING).unlink(missing_ok=True)
 
 
@@ -179,11 +179,11 @@ LossFunction = Callable[[Sequence[Batch], int], StepResult]
 class Trainer:
     """Runs ``config.epochs`` passes over the images of one learner, or of several that learn side by side.
 
-    Each has an order of its own and draws of its own, so that it learns what it would alone.
+    Each has a separate order and separate draws, so that it learns what it would learn alone.
 
     Args:
         parameters: the tensors to learn, of all learners; changed in place.
-        compute: the sum of the losses of some batches.
+        compute: returns the sum of the losses of some batches.
         counts: n, how many images each learner has.
         config: learning rate, batch size and the like.
     """
@@ -195,8 +195,8 @@ class Trainer:
         self._compute = compute
         self._counts = tuple(counts)
         self._config = config
-        own = registered("optimizer", config.optimizer) or _sgd
-        self._optimizer: torch.optim.Optimizer = own(self._parameters, config)
+        make_optimizer = registered("optimizer", config.optimizer) or _sgd
+        self._optimizer: torch.optim.Optimizer = make_optimizer(self._parameters, config)
         self._schedule = registered("scheduler", config.scheduler) or _cosine
         self._generators = [torch.Generator().manual_seed(config.seed) for _ in counts]
         self._epoch = 0
@@ -235,7 +235,7 @@ class Trainer:
 
     def _batches(self) -> Iterator[list[Batch]]:
         """An epoch in a new order; the short last batch too, and none of a learner whose images are over."""
-        orders = [torch.randperm(n, generator=own) for n, own in zip(self._counts, self._generators, strict=True)]
+        orders = [torch.randperm(n, generator=each) for n, each in zip(self._counts, self._generators, strict=True)]
         for start in range(0, max(self._counts), self._config.batch_size):
             parts = [order[start : start + self._config.batch_size] for order in orders]
             yield [Batch(i, part, self._generators[i]) for i, part in enumerate(parts) if len(part)]
@@ -274,11 +274,11 @@ class Trainer:
             epoch=self._epoch,
             parameters=[p.detach().cpu().clone() for p in self._parameters],
             momentum=[m.detach().cpu().clone() for m in momentum],
-            generators=torch.stack([own.get_state() for own in self._generators]),
+            generators=torch.stack([generator.get_state() for generator in self._generators]),
         )
 
     def restore(self, state: TrainState) -> None:
-        """Go on from ``state``.
+        """Continue from ``state``.
 
         Raises:
             ValueError: a state of another training (sizes or number of tensors differ).
@@ -292,8 +292,8 @@ class Trainer:
             with torch.no_grad():
                 parameter.copy_(value)
             self._optimizer.state[parameter]["momentum_buffer"] = momentum.to(parameter.device).clone()
-        for own, kept in zip(self._generators, state.generators, strict=True):
-            own.set_state(kept)
+        for generator, saved in zip(self._generators, state.generators, strict=True):
+            generator.set_state(saved)
         self._epoch = state.epoch
 
 

@@ -1,6 +1,6 @@
-"""What one step of a training computes: the losses of some models, each for a batch of its own photos.
+"""The computation of one step of a training: the losses of some models, each for a batch of its photos.
 
-This joins the trainer (which knows no CLIP) to the model and its features.
+This connects the trainer (which does not know CLIP) to the model and its features.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from gallop.parts import registered
 from gallop.training.loop import Batch, StepResult, Trainer
 
 Objective = Callable[[PromptModel, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
-"""(model, features, labels, kept prompts, text) -> what a step minimises, and the cosines that it was made of: global
-(B, K, M) and top-k local (B, K, N). ``PromptModel.loss`` is the paper's."""
+"""(model, features, labels, kept prompts, text) -> what a step minimises, and the cosines that it was computed from:
+global (B, K, M) and top-k local (B, K, N). ``PromptModel.loss`` is the paper's."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Steps:
     objective: Objective
 
     def trainer(self, learners: Sequence[Learner]) -> Trainer:
-        """Return a trainer for models that learn side by side, each from photos of its own.
+        """Return a trainer for models that learn side by side, each from its photos.
 
-        They share the pass of the text encoder and nothing else: their losses are added, so every gradient is the
-        model's own.
+        They share the pass of the text encoder and nothing else: their losses are added, so every model gets the
+        gradient that it would get alone.
         """
 
         def compute(batches: Sequence[Batch], epoch: int) -> StepResult:

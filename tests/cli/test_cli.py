@@ -31,7 +31,7 @@ from gallop.checkpoints.folder import TENSORS
 from gallop.cli import main
 from gallop.cli.commands import train
 from gallop.cli.console import Console, plain_line
-from gallop.model.calibration import kept_range
+from gallop.model.calibration import accepted_range
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.tiny import backbone_folder, edit_settings, vit, write_images
@@ -134,7 +134,7 @@ def test_train_tells_what_it_did(photos: Path, model: Path, backbone: Path) -> N
     assert told["steps"] == 3 * 3, "3 epochs of 12 images in batches of 4"
     assert told["seconds"] > 0
     assert told["threshold_note"].startswith("unreliable: the smallest class has 4 shots")
-    assert (told["threshold_photos"], told["threshold_keeps"]) == (12, list(kept_range(12)))
+    assert (told["threshold_photos"], told["threshold_keeps"]) == (12, list(accepted_range(12)))
     assert settings["class_names"] == NAMES
     kept = {"threshold": told["threshold"], "temperature": told["temperature"], "photos": 12}
     assert settings["calibration"] | kept == settings["calibration"]
@@ -153,7 +153,7 @@ def test_the_same_call_gives_the_same_model(photos: Path, model: Path, backbone:
     assert re.fullmatch(
         r"loss \d+\.\d{3}, accuracy on the shots \d+\.\d%, OOD threshold -?\d\.\d{4}", again.out.splitlines()[1]
     )
-    low, high = (round(100 * share) for share in kept_range(12))
+    low, high = (round(100 * share) for share in accepted_range(12))
     assert again.out.splitlines()[2].startswith(f"Of new photos of the classes, {low} to {high} % are expected to pass")
 
 

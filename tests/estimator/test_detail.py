@@ -100,7 +100,7 @@ def test_a_taught_classifier_may_look_closer_without_training() -> None:
     threshold = there(found.calibration_.threshold)
     found.set_detail(2, "maps")
     assert (found.calibration_.threshold, found.explain(TESTS[0]).grid) == (threshold, (8, 8))
-    with pytest.warns(UserWarning, match="threshold is void: it was found with detail=1; train again"):
+    with pytest.warns(UserWarning, match="threshold is void: it was computed with detail=1; train again"):
         assert found.set_detail(2) is found
     assert found.calibration_.threshold is None
     assert wanted.calibration_.temperature == 1

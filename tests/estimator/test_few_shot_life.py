@@ -80,7 +80,7 @@ def test_a_class_that_is_removed_and_added_again_changes_nothing() -> None:
 
 def test_after_loading_a_class_that_goes_voids_the_limit(loaded: Callable[[], GalLoPClassifier]) -> None:
     model = loaded()
-    with pytest.warns(UserWarning, match="void: the class 'red' was removed after the threshold was found"):
+    with pytest.warns(UserWarning, match="void: the class 'red' was removed after the threshold was computed"):
         model.remove_class("red")
     assert (model.calibration_.threshold, model.calibration_.held_out) == (None, ())
     assert model.is_ood(ASKED) is None
@@ -100,7 +100,7 @@ def test_a_head_forgets_the_shots_of_a_class_that_goes(kind: Any, tmp_path: Path
     assert np.isfinite(model.predict_proba(ASKED)).all()
     assert len(model.calibration_.held_out) == 12
     again = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
-    with pytest.raises(ConfigError, match=r"only keeps sums of its shots.*recall_shots"):
+    with pytest.raises(ConfigError, match=r"only stores sums of its shots.*recall_shots"):
         again.remove_class("green")
     assert again.classes_.tolist() == list(COUNTS), "nothing has changed"
     again.add_class("yellow")
@@ -153,7 +153,7 @@ def test_where_nothing_was_held_out_it_is_said_and_photos_do_instead() -> None:
             ask()
     model.set_threshold(0.75, ASKED)
     assert np.count_nonzero(model.is_ood(ASKED)) == 1
-    assert model.calibration_.note == "found on 4 of your photos, to keep 75% of them"
+    assert model.calibration_.note == "computed from 4 of your photos, to accept 75% of them"
 
 
 def test_a_limit_of_another_share_survives_a_save_and_a_new_class(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_the_command_line_sets_a_limit_at_training_and_later(
         kept.append(sum(not row["is_ood"] for row in rows))
     assert kept[0] < kept[1]
     assert main(["predict", photos, "--classes", "red, green", "--backbone", backbone, "--tpr", "0.9"]) == 2
-    assert "gallop: error: A threshold that keeps 90% of the known photos" in capsys.readouterr().err
+    assert "gallop: error: A threshold that accepts 90% of the known photos" in capsys.readouterr().err
     assert main(["predict", photos, "--model", model, "--tpr", "95"]) == 2
     assert "'95' is not a share above 0 and at most 1, such as 0.9" in capsys.readouterr().err
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gallop.evaluation.limits import REWORKED, SURE, AtLimit, at_limit, cuts, limit_of_tests
-from gallop.model.calibration import Calibration, kept_range, threshold_at_tpr
+from gallop.model.calibration import Calibration, accepted_range, threshold_at_tpr
 
 
 def test_outcomes_are_told_in_photos() -> None:
@@ -61,7 +61,7 @@ def test_the_expected_range_is_where_most_limits_fall(photos: int) -> None:
         (4000, photos)
     )  # of uniform scores the share below a limit is the limit
     kept = np.array([threshold_at_tpr(row) for row in shots])
-    low, high = kept_range(photos)
+    low, high = accepted_range(photos)
     assert np.mean(kept < low) == pytest.approx(0.025, abs=0.01)
     assert np.mean(kept > high) == pytest.approx(0.025, abs=0.01)
     found = Calibration(threshold=-1.0, photos=photos)

@@ -118,5 +118,5 @@ def test_widths_that_do_not_fit_are_named() -> None:
     with pytest.raises(BackboneError, match=r"need a projection \(48, \d+\)"):
         tiny.new_vit().with_features(grid=(5, 5), region_width=48)
     wrong = np.random.default_rng(0).normal(size=(4, 5)), np.random.default_rng(1).normal(size=(4, 16, 7))
-    with pytest.raises(ValueError, match="widths 7 for regions and 5 for whole photos"):
+    with pytest.raises(ValueError, match="widths 7 for regions and 5 for photos"):
         tiny.classifier().fit(wrong, ["red", "green"] * 2)

@@ -348,7 +348,7 @@ def test_what_learns_knows_colours_after_a_few_shots(name: str) -> None:
         ("Tip-Adapter", {"views": 0}, "views is 0"),
         ("Tip-Adapter", {"sharpness": -1}, "sharpness is -1"),
         ("Tip-Adapter", {"folds": 1}, "folds is 1; it must be 0, or 2 or more"),
-        ("Tip-Adapter-F", {"epochs": 2.5}, "epochs is 2.5; it must be a whole number"),
+        ("Tip-Adapter-F", {"epochs": 2.5}, "epochs is 2.5; it must be an integer"),
         ("zero-shot", {"templates": "best"}, "templates is 'best'; choose one or ensemble"),
         ("zero-shot", {"templates": ["a {}"]}, "templates is"),
     ],

@@ -22,19 +22,19 @@ from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, REGIONS, drawn_to, shot_features
 from gallop.model.branches.mix import SPREAD, Mix, choose_mixes, mixed
-from gallop.model.branches.sums import KeptShots, ShotSums
+from gallop.model.branches.sums import ShotFeatures, ShotSums
 from gallop.model.prompted import PromptModel
 from tests import tiny
 from tests.reference import backbone
 
 
-def shots(*counts: int, views: int = 1, width: int = 6, seed: int = 0) -> KeptShots:
+def shots(*counts: int, views: int = 1, width: int = 6, seed: int = 0) -> ShotFeatures:
     """Drawn around a mean for each class, of length 1."""
     drawn = torch.Generator().manual_seed(seed)
     labels = torch.cat([torch.full((count,), k) for k, count in enumerate(counts)])
     means = torch.randn(len(counts), 1, width, generator=drawn)
     features = means[labels] + 0.7 * torch.randn(len(labels), views, width, generator=drawn)
-    return KeptShots(F.normalize(features, dim=-1), labels)
+    return ShotFeatures(F.normalize(features, dim=-1), labels)
 
 
 def drawn_texts(classes: int, width: int = 6) -> Tensor:
@@ -42,13 +42,13 @@ def drawn_texts(classes: int, width: int = 6) -> Tensor:
     return F.normalize(torch.randn(classes, width, generator=torch.Generator().manual_seed(8)), dim=-1)
 
 
-def rows(known: KeptShots) -> tuple[Any, Any]:
+def rows(known: ShotFeatures) -> tuple[Any, Any]:
     """Every view as a row, for scikit-learn."""
     views = known.features.shape[1]
     return known.features.double().flatten(0, 1).numpy(), known.labels.repeat_interleave(views).numpy()
 
 
-def head_of(kind: str, known: KeptShots, classes: int, **more: Any) -> Branch:
+def head_of(kind: str, known: ShotFeatures, classes: int, **more: Any) -> Branch:
     found = Branch.of(kind, known, classes, **more)
     assert found is not None
     return found
@@ -206,7 +206,7 @@ def test_without_its_shots_only_what_needs_sums_alone_learns_more() -> None:
         assert torch.allclose(found.form.weights, whole.form.weights, atol=1e-9)
         assert found.shots is None
     head = head_of("logistic", known, 2)
-    with pytest.raises(ConfigError, match="were not kept with this model"):
+    with pytest.raises(ConfigError, match="were not saved with this model"):
         replace(head, shots=None).learned(more)
 
 
@@ -280,7 +280,7 @@ def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptMode
     regions, width, joint = frozen.feature_sizes
     photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
     known = known_of(frozen, photos)[2:, None]
-    head = head_of(kind, KeptShots(known, torch.arange(12) % 3 % classes), classes)
+    head = head_of(kind, ShotFeatures(known, torch.arange(12) % 3 % classes), classes)
     model = PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), branches=[head])
     return model, photos[:2]
 
@@ -324,7 +324,7 @@ def test_votes_of_shots_add_up_to_the_score_of_ridge_regression() -> None:
     assert other.votes(photos[:1], text) == {}
 
 
-def ridge_of(known: KeptShots | None, photos: ImageFeatures) -> Tensor:
+def ridge_of(known: ShotFeatures | None, photos: ImageFeatures) -> Tensor:
     """Votes by the textbook's dual form: (K + p I)^-1 Y, each row times its kernel with the photo."""
     assert known is not None
     x = known.features[:, 0].double()

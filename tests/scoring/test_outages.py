@@ -37,7 +37,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Nobody waits, and nobody has answered yet; what would have been waited."""
     waited: list[float] = []
     monkeypatch.setattr(outages, "_answered", {})
-    monkeypatch.setattr(outages, "_told", set())
+    monkeypatch.setattr(outages, "_reported", set())
     monkeypatch.setattr(outages, "_lost", {})
     monkeypatch.setattr(outages, "pause", waited.append)
     return waited
@@ -87,7 +87,7 @@ def test_a_first_photo_that_cannot_be_read_is_a_row_where_others_can(
             Opener().read(str(tmp_path / "bad.png"), beside)
     monkeypatch.setattr("gallop.answers.sources.opening.os.listdir", lambda path: opened("bad.png", 0))
     for beside in ([str(tmp_path / "bad.png")], [str(tmp_path / "too" / "bad.png")]):
-        monkeypatch.setattr(outages, "_told", set())
+        monkeypatch.setattr(outages, "_reported", set())
         with pytest.warns(UserWarning, match="Trying again"), pytest.raises(Unreachable, match="The disk"):
             Opener().read(str(tmp_path / "bad.png"), beside)
 

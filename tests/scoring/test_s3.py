@@ -85,7 +85,7 @@ def started() -> Iterator[Service]:
 @pytest.fixture
 def service(started: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     monkeypatch.setattr(outages, "_answered", {})
-    monkeypatch.setattr(outages, "_told", set())
+    monkeypatch.setattr(outages, "_reported", set())
     monkeypatch.setattr(outages, "WAITS", (0.01,) * len(outages.WAITS))
     started.reset()
     return started

@@ -135,7 +135,7 @@ def test_a_source_that_is_silent_stops_the_call(how: str, server: Web, monkeypat
     monkeypatch.setattr(public_web, "SECONDS", 0.2)
     monkeypatch.setattr(outages, "WAITS", (0.01,) * 4)
     monkeypatch.setattr(outages, "_answered", {})
-    monkeypatch.setattr(outages, "_told", set())
+    monkeypatch.setattr(outages, "_reported", set())
     server.stops(how, at="list.txt")
     with (
         pytest.warns(UserWarning, match="The web does not respond"),

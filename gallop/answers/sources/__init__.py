@@ -24,11 +24,11 @@ def open_source(name: str, opener: Opener, column: str | None = None) -> Iterato
 
     Args:
         name: a path, an address that fsspec knows (``s3://bucket/photos``), or a pattern with ``*`` for tar archives.
-        opener: opens it, wherever it lies; of other buckets none, unless its ``home`` is None.
-        column: of a table, that holds paths, addresses or bytes; None finds it by its name.
+        opener: opens it, from any place; from other buckets nothing, unless its ``home`` is None.
+        column: of a table, that holds paths, addresses or bytes; None chooses it by its name.
 
     Raises:
-        DataError: it is not there, or is none of these.
+        DataError: it does not exist, or is none of these.
     """
     if opener.home is not None:
         opener = replace(opener, home=name)

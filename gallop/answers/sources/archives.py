@@ -19,7 +19,7 @@ from gallop.images.photo import is_photo_name
 MOST_HEADER = 2**20
 """Bytes that name and attributes of a member may take, before they are read."""
 _SKIPPED = 2**16
-"""Bytes that are read at once where nothing is kept of them."""
+"""Bytes that are read at once where they are only skipped."""
 
 
 def archive_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
@@ -43,8 +43,8 @@ def _archives(name: str, opener: Opener) -> list[str]:
     if path is not None:
         return sorted(glob.glob(path))
     system, pattern = opener.system(name)
-    found = asked(lambda: system.glob(pattern), name, "listed")
-    return sorted(f"{protocol_of(name)}://{archive}" for archive in found)
+    archives = asked(lambda: system.glob(pattern), name, "listed")
+    return sorted(f"{protocol_of(name)}://{archive}" for archive in archives)
 
 
 def _photos_of(archive: str, opener: Opener) -> Iterator[SourceItem]:
@@ -61,15 +61,15 @@ def _photos_of(archive: str, opener: Opener) -> Iterator[SourceItem]:
             stream.check_end()
     except DataError:
         raise
-    except Exception as error:  # tarfile, zlib and every service have errors of their own
+    except Exception as error:  # tarfile, zlib and every service raise different exceptions
         problem = f"The archive {printable_name(short)} cannot be read to its end: {reason(error)}."
         yield SourceItem(short, problem=problem)
 
 
 def _photo(stream: _Forward, member: tarfile.TarInfo, key: str, limits: ImageLimits) -> SourceItem:
     if not member.isreg() or member.issparse():
-        said = f"{printable_name(key)} is a link or another special entry: put the photo itself into the archive."
-        return SourceItem(key, problem=said)
+        problem = f"{printable_name(key)} is a link or another special entry: put the photo itself into the archive."
+        return SourceItem(key, problem=problem)
     if member.size > limits.max_bytes:
         return SourceItem(key, problem=str(too_large(printable_name(key), limits)))
     stream.left = member.size
@@ -86,10 +86,10 @@ def _unpacked(file: BinaryIO) -> Any:
 
 
 class _Forward:
-    """The bytes of an archive from its start to its end, as ``tarfile`` asks for them.
+    """The bytes of an archive from its start to its end, as ``tarfile`` reads them.
 
-    It reads a header of any size into memory, and takes a damaged header for the end. So what is read is limited here,
-    and the end is checked here.
+    It reads a header of any size into memory, and takes a damaged header for the end. So reads are limited here, and
+    the end is checked here.
 
     Attributes:
         left: bytes that may be read before this is set again.
@@ -120,10 +120,10 @@ class _Forward:
         return self._last
 
     def check_end(self) -> None:
-        """Make sure that what was read last is the first of the two empty blocks that end an archive.
+        """Check that the last block read is the first of the two empty blocks that end an archive.
 
         Raises:
-            ReadError: it was not, or something follows these blocks.
+            ReadError: it is not, or data follows these blocks.
         """
         if self._last + self._file.read(tarfile.BLOCKSIZE) != bytes(2 * tarfile.BLOCKSIZE):
             raise tarfile.ReadError(f"it is damaged or truncated at byte {self._at}")

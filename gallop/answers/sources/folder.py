@@ -34,15 +34,15 @@ def _walk_bucket(name: str, opener: Opener) -> Iterator[tuple[str, FolderEntry]]
     def listed(folder: str, *passed: type[Exception]) -> list[dict[str, Any]]:
         return list(asked(lambda: system.ls(folder, detail=True), name, "listed", *passed))
 
-    found: list[dict[str, Any]] = []
+    in_root: list[dict[str, Any]] = []
     with suppress(*missing):
-        found = listed(root, *missing)
-    if not any(entry["type"] == "directory" or entry["name"].rstrip("/") != root for entry in found):
+        in_root = listed(root, *missing)
+    if not any(entry["type"] == "directory" or entry["name"].rstrip("/") != root for entry in in_root):
         raise DataError(f"{printable_name(name)} is not a folder, or it is empty: check the address.")
 
     def entries(folder: FolderEntry) -> list[FolderEntry]:
         path = root + folder.place[len(start) :]
-        there = found if path == root else listed(path, *missing, PermissionError)
+        there = in_root if path == root else listed(path, *missing, PermissionError)
         kinds = {entry["name"].rstrip("/"): entry["type"] == "directory" for entry in there}
         kinds.pop(path, None)
         names = {inner.rpartition("/")[2]: is_folder for inner, is_folder in kinds.items()}

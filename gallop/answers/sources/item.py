@@ -1,4 +1,4 @@
-"""What a source gives: a photo's key, and where its bytes are."""
+"""The items of a source: a photo's key, and where its bytes are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 BATCH_BYTES = 64 * 2**20
-"""Bytes of photos that a source hands on together, at most one photo more."""
+"""Bytes of photos that a source yields together, at most one photo more."""
 LONGEST_KEY = 8192
 """Characters of a key: every row of a shard is in memory before the shard is written."""
 
@@ -16,9 +16,9 @@ class SourceItem:
     """A photo that has not been read yet.
 
     Attributes:
-        key: what the answer is found by: a path below the source's folder, an address, a name in an archive. One that
-            is longer than ``LONGEST_KEY`` is cut.
-        place: the path or address to read it from; empty where the source has the bytes itself.
+        key: the key of the answer: a path below the source's folder, an address, a name in an archive. One that is
+            longer than ``LONGEST_KEY`` is cut.
+        place: the path or address to read it from; empty where the source contains the bytes.
         data: those bytes.
         problem: why there is no photo, in a sentence: an archive that ends early, an empty cell.
     """

@@ -1,4 +1,4 @@
-"""Files of any place that fsspec knows, opened with the limits that photos have; what may be asked of the network."""
+"""Files of any place that fsspec knows, opened with the limits that photos have; what may be read over the network."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ T = TypeVar("T")
 
 _WEB = ("http", "https")
 BUCKETS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory")
-"""Places that are asked with the keys of whoever makes the call."""
+"""Places that are accessed with the user's credentials."""
 _LOCAL = ("file", "local")
 ANY_SIZE = 2**62
 """Bytes: more than a file has."""
 _KINDS_OF_REPOSITORIES = ("datasets", "models", "spaces", "kernels", "buckets")
-"""What may stand before a repository's name in an address of the Hub."""
+"""What may precede a repository's name in an address of the Hub."""
 
 
 @dataclass(frozen=True)
 class Opener:
-    """Opens what a source names. It is sent to other processes, so it holds no connection.
+    """Opens the files that a source names. It is sent to other processes, so it holds no connection.
 
     Attributes:
-        web: whether public addresses of the web may be asked.
+        web: whether public addresses of the web may be fetched.
         private: whether addresses of the web that are not public may be, too.
-        home: the source. Of all buckets, only the one that it lies in is asked, since a list or a table may be a
-            stranger's, and the keys go along; None asks any bucket.
+        home: the source. Of all buckets, only the one that it is in is read, since a list or a table may be a
+            stranger's, and the credentials are sent along; None reads any bucket.
         limits: on the bytes of a photo.
-        allow: how a caller allows what is not allowed here, in messages, with {} for its name.
+        allow: the option with which a caller allows more, in messages, with {} for its name.
     """
 
     web: bool = False
@@ -65,10 +65,10 @@ class Opener:
         import fsspec
 
         try:
-            found, path = fsspec.core.url_to_fs(place)
+            system, path = fsspec.core.url_to_fs(place)
         except ImportError as error:  # its sentence says which package to install
             raise DataError(f"{printable_name(place)} cannot be opened: {error}") from error
-        return found, str(path)
+        return system, str(path)
 
     def read(self, place: str, beside: Sequence[str] = ()) -> bytes:
         """Return the bytes of a photo, at most as many as a photo may have.
@@ -79,7 +79,7 @@ class Opener:
 
         Raises:
             ImageError: it is not there, cannot be read, or is larger.
-            Unreachable, KeysRefused: nothing can be read from where it lies.
+            Unreachable, KeysRefused: nothing can be read from its place.
         """
         label, most = printable_name(os.path.basename(place) or place), self.limits.max_bytes
         try:
@@ -95,7 +95,7 @@ class Opener:
             raise
         except (ImageError, DataError) as error:
             raise NotAnImage(str(error)) from error
-        except Exception as error:  # every service has errors of its own
+        except Exception as error:  # every service raises different exceptions
             why = reason(silence_in(error) or error)
             kind = "address" if local_path(place) is None else "path"
             raise NotAnImage(f"{printable_name(place)} cannot be opened ({why}): check the {kind}.") from error
@@ -121,7 +121,7 @@ class Opener:
             )
 
     def _others(self, place: str, beside: Sequence[str]) -> Iterator[Callable[[], object]]:
-        """What else to ask where a photo comes from: for other photos, or for the folder of one that is alone."""
+        """Other requests to the place of a photo: for other photos, or for the folder of one that is alone."""
         here = service_of(place), bucket_of(place)
         same = [other for other in beside if other != place and (service_of(other), bucket_of(other)) == here]
         for other in same:
@@ -153,7 +153,7 @@ class Opener:
 
         Raises:
             DataError: as ``system``.
-            Unreachable, KeysRefused: nothing can be read from where it lies, or no longer.
+            Unreachable, KeysRefused: nothing can be read from its place, or no longer.
             OSError: it cannot be opened.
         """
         self.check(place)
@@ -169,7 +169,7 @@ class Opener:
 
 
 def asked(ask: Callable[[], T], place: str, done: str, *passed: type[Exception]) -> T:
-    """Return what is asked of the service of a place, with patience.
+    """Return the result of a request to the service of a place, with patience.
 
     Args:
         done: what failed, as a message puts it after "cannot be".
@@ -184,13 +184,13 @@ def asked(ask: Callable[[], T], place: str, done: str, *passed: type[Exception])
         return patiently(ask, service_of(place))
     except as_they_are:
         raise
-    except Exception as error:  # every service has errors of its own
+    except Exception as error:  # every service raises different exceptions
         shown, why = printable_name(place), reason(error)
         raise DataError(f"{shown} cannot be {done} ({why}): check the address and your permissions.") from error
 
 
 def protocol_of(place: str) -> str:
-    """Return what stands before ``://``, in small letters; empty for a path.
+    """Return the part before ``://``, in small letters; empty for a path.
 
     >>> protocol_of("S3://photos/1.jpg"), protocol_of("C:/photos"), protocol_of("photos")
     ('s3', '', '')
@@ -208,7 +208,7 @@ def local_path(place: str) -> str | None:
 
 
 def service_of(place: str) -> str:
-    """Return who answers for a place, as messages call it: a bucket, the web as a whole, or the disk.
+    """Return the service of a place, as messages call it: a bucket, the web as one, or the disk.
 
     >>> service_of("s3://photos/1.jpg"), service_of("https://a.org/1.jpg"), service_of("photos/1.jpg")
     ('s3://photos', 'The web', 'The disk')
@@ -220,10 +220,10 @@ def service_of(place: str) -> str:
 
 
 def bucket_of(place: str) -> str:
-    """Return what has keys of its own and holds a place: a bucket, a repository of the Hub, a share of Windows.
+    """Return what contains a place and has separate credentials: a bucket, a repository of the Hub, a Windows share.
 
     Empty for other places on this machine and for the web. A place with ``..`` could lead into another bucket, so it is
-    taken for one of its own.
+    treated as a separate one.
 
     >>> bucket_of("S3://photos/new/1.jpg"), bucket_of("hf://datasets/ann/cats@v1/1.jpg"), bucket_of("photos/1.jpg")
     ('s3://photos', 'hf://datasets/ann/cats', '')
@@ -241,7 +241,7 @@ def bucket_of(place: str) -> str:
 
 
 def below(folder: str, path: str) -> str:
-    """Return a path or address as it is meant by a list that lies in ``folder``."""
+    """Return a path or address in a list, resolved against the list's ``folder``."""
     if protocol_of(path) or os.path.isabs(path):
         return path
     return f"{folder.rstrip('/')}/{path}" if folder else path

@@ -1,8 +1,8 @@
-"""Places that stop answering. A photo that is broken or gone is a row; a bucket, a server or a network that is silent
-is none, or an outage would become millions of rows that no later call looks at again: it is asked again, and then the
-call stops.
+"""Places that stop answering. A photo that is broken or gone becomes a row with its problem; a bucket, a server or a
+network that is silent does not, or an outage would become millions of rows that no later call looks at again: the
+request is repeated, and then the call stops.
 
-Which of the two it is, another photo tells: where the last one that was read from the same service can be read again,
+Which of the two it is, another photo shows: where the last one that was read from the same service can be read again,
 the service answers, and the photo at hand is to blame. All servers of the web vouch for each other, since lists of
 addresses are full of those that are gone. But a source in which one photo after the other is to blame has stalled.
 """
@@ -23,43 +23,44 @@ from gallop.wording import printable
 T = TypeVar("T")
 
 WAITS = (1.0, 3.0, 10.0, 30.0)
-"""Seconds before a place is asked again, beside what the package that opens it does of its own accord."""
+"""Seconds before a request is repeated, beside the retries of the package that opens the place."""
 SHORT = 2
-"""Waits after which another photo is asked for, and this one given up if that comes; who asks to be left alone is given
-all."""
+"""Waits after which another photo is requested, and this one given up if that one arrives; a service that answers that
+it is busy is given all waits."""
 
 STALL_SECONDS = 4 * 3600.0
-"""Seconds that photos in a row which do not come may take, added up over those asked for at the same time. After that
+"""Seconds that photos in a row which do not arrive may take, added up over those requested at the same time. After that
 no other photo is proof that their service answers."""
 
 _answered: dict[str, Callable[[], object] | None] = {}
-"""Of each service that has answered, what reads the last photo again; None where it has given something else."""
+"""For each service that has answered, a function that reads the last photo again; None where that was no photo."""
 _lost: dict[str, float] = {}
-"""Of each service, those seconds."""
-_told: set[str] = set()
-"""Services of which it was said that they are silent, and that have not answered since."""
+"""For each service, those seconds."""
+_reported: set[str] = set()
+"""Services that were reported as silent, and have not answered since."""
 
 
 def patiently(
     ask: Callable[[], T], service: str, *, vouches: bool = False, others: Iterable[Callable[[], object]] = ()
 ) -> T:
-    """Return what is asked of a service, with patience where it does not answer. Safe to call from several threads.
+    """Return the result of a request to a service, with patience where it does not answer. Safe to call from several
+    threads.
 
     Args:
-        service: who answers; services are told apart by it, and messages call it so.
-        vouches: whether ``ask`` goes to the service each time, so that it may tell later whether that answers.
-        others: what else may be asked of the service where nothing has been answered yet, as at a call's first photo.
+        service: its name in messages, which identifies it.
+        vouches: whether ``ask`` reaches the service each time, so that it can later test whether the service answers.
+        others: other requests to the service, for when nothing has been answered yet, as at a call's first photo.
 
     Raises:
         Unreachable: the service does not answer at all.
-        KeysRefused: it would give nothing to these keys.
+        KeysRefused: it rejects these credentials.
         Exception: what ``ask`` raises, where the service answers others.
     """
     tries, alone, began = 0, False, time.monotonic()
     while True:
         try:
-            found = ask()
-        except Exception as error:  # every service has errors of its own
+            result = ask()
+        except Exception as error:  # every service raises different exceptions
             if _code(error) in _KEYS or _code(error.__cause__) in _KEYS:
                 raise KeysRefused(
                     f"{service} rejects the credentials ({reason(error)}): use different credentials."
@@ -73,19 +74,19 @@ def patiently(
             alone = enough and _lost.get(service, 0.0) < STALL_SECONDS and _answers_others(service, others)
             if not alone:
                 if tries == len(WAITS):
-                    said = f"{service} does not respond ({reason(silence)}) after {tries + 1} attempts."
-                    raise Unreachable(said) from error
-                if tries == SHORT and service not in _told:
-                    _told.add(service)
+                    sentence = f"{service} does not respond ({reason(silence)}) after {tries + 1} attempts."
+                    raise Unreachable(sentence) from error
+                if tries == SHORT and service not in _reported:
+                    _reported.add(service)
                     warnings.warn(f"{service} does not respond ({reason(silence)}). Trying again.", stacklevel=2)
                 pause(WAITS[tries])
             tries += 1
         else:
-            _told.discard(service)
+            _reported.discard(service)
             _lost.pop(service, None)
             if vouches or service not in _answered:
                 _answered[service] = ask if vouches else None
-            return found
+            return result
 
 
 def _answers_others(service: str, others: Iterable[Callable[[], object]]) -> bool:
@@ -119,15 +120,15 @@ _KEYS = {
     *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "InvalidToken"),
     *("InvalidAccessKeyId", "RequestTimeTooSkewed"),
 }
-"""What S3 says to keys that it does not take, or no longer: no other photo would be given either."""
+"""Codes of S3 for credentials that it rejects, or no longer accepts: no other photo could be read either."""
 _BUSY = (429, 503)
 
 
 def silence_in(error: BaseException) -> BaseException | None:
-    """Return which of an error and its causes says that a service does not answer; None where it did.
+    """Return which of an error and its causes means that a service does not answer; None where it did.
 
-    Refused, broken off or late connections and errors of the server's own are silence; that something is not there, or
-    is not for us, is an answer.
+    Refused, interrupted or late connections and errors within the server are silence; that something is not there, or
+    that access is denied, is an answer.
     """
     for at in _chain(error):
         status = _status(at)
@@ -140,7 +141,7 @@ def silence_in(error: BaseException) -> BaseException | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from."""
+    """An error and its causes."""
     seen: set[int] = set()
     at: BaseException | None = error
     while at is not None and id(at) not in seen:
@@ -155,13 +156,13 @@ def says_no_why(error: BaseException) -> bool:
 
 
 def _status(error: BaseException) -> int | None:
-    """The answer's status in HTTP, wherever the error keeps it."""
+    """The HTTP status of the answer, in whichever attribute the error has it."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore's
-        kept: Iterable[object] = [response.get("ResponseMetadata", {}).get("HTTPStatusCode")]
-    else:  # one after the other: aiohttp warns whoever asks for its ``code``
-        kept = (getattr(at, name, None) for at in (error, response) for name in ("status", "status_code", "code"))
-    return next((status for status in kept if isinstance(status, int) and 100 <= status < 600), None)
+        candidates: Iterable[object] = [response.get("ResponseMetadata", {}).get("HTTPStatusCode")]
+    else:  # one after the other: aiohttp warns where its ``code`` is read
+        candidates = (getattr(at, name, None) for at in (error, response) for name in ("status", "status_code", "code"))
+    return next((status for status in candidates if isinstance(status, int) and 100 <= status < 600), None)
 
 
 def _code(error: BaseException | None) -> str | None:
@@ -172,12 +173,12 @@ def _code(error: BaseException | None) -> str | None:
 
 def reason(error: BaseException) -> str:
     """Return why something failed, on one line that may be shown."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(said.splitlines()[0] if said.strip() else type(error).__name__)
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(message.splitlines()[0] if message.strip() else type(error).__name__)
 
 
 class PatientFile(io.RawIOBase):
-    """A file far away, read with patience: what was read stays read.
+    """A remote file, read with patience: a failed read is repeated from the same position.
 
     Args:
         file: as fsspec opens it.

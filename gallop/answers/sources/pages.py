@@ -1,8 +1,7 @@
-"""What the pages of a Parquet file take in memory, read from their headers before any of them is decompressed.
+"""The sizes of a Parquet file's pages in memory, read from their headers before any of them is decompressed.
 
-A few kilobytes of a file may become gigabytes, and its footer need not be true: a page is decompressed to the size that
-its own header says. The footer is read here, too, since pyarrow ends the process when it is asked for some that are
-damaged.
+A few kilobytes of a file may become gigabytes, and its footer need not be true: a page is decompressed to the size in
+the page's header. The footer is read here, too, since pyarrow ends the process for some damaged ones.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ def _chunk(column: _Struct) -> _Chunk:
 
 
 def _widest(file: BinaryIO, name: str, at: int, end: int) -> int:
-    """Return the bytes of a cell, on an average of the page where they are most; all of a page whose cells share it."""
+    """Return the bytes of a cell, on average in the page where they are most; a full page where its cells share it."""
     widest = 0
     while at < end:
         try:
@@ -96,15 +95,15 @@ def _widest(file: BinaryIO, name: str, at: int, end: int) -> int:
 
 def _struct(file: BinaryIO) -> _Struct:
     """Read a struct in Thrift's compact protocol. Raises LookupError if it ends early or is not one."""
-    found: _Struct = {}
+    fields: _Struct = {}
     field = 0
     while head := file.read(1)[0]:
         field = field + (head >> 4) if head >> 4 else _signed(file)
-        if any(field == known for known, _ in found):  # pyarrow might take the other one
+        if any(field == known for known, _ in fields):  # pyarrow might take the other one
             raise LookupError
         kind = head & 15
-        found[field, kind] = kind == _TRUE if kind in (_TRUE, _FALSE) else _value(file, kind)
-    return found
+        fields[field, kind] = kind == _TRUE if kind in (_TRUE, _FALSE) else _value(file, kind)
+    return fields
 
 
 def _value(file: BinaryIO, kind: int) -> Any:

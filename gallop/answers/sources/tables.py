@@ -20,11 +20,11 @@ LONGEST_LINE = 2**16
 """Characters of a line of a list: paths have 4,096 at most, signed addresses some thousand."""
 _Cell: TypeAlias = bytes | str | None
 PHOTO_COLUMNS = ("image", "path", "file", "filename", "file_name", "url", "bytes", "jpg", "png")
-"""How the column with the photos may be called, the first that is there."""
+"""Names of the column with the photos; the first that exists is used."""
 KEY_COLUMNS = ("key", "__key__", "id", "name")
-"""How the column may be called that names photos which are given as bytes."""
+"""Names of the column with the keys of photos that are given as bytes."""
 PAIR = ("bytes", "path")
-"""What Hugging Face's columns of images hold for each."""
+"""The fields of an image in Hugging Face's columns."""
 ROWS_AT_ONCE = 256
 """Of a Parquet table, in memory at a time; fewer where they might take more than ``BATCH_BYTES``."""
 LONGEST_CSV_LINE = 2**20
@@ -32,7 +32,7 @@ LONGEST_CSV_LINE = 2**20
 
 
 def listed_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
-    """Yield what a list names: paths or addresses, UTF-8; those that are not absolute lie beside the list.
+    """Yield the photos of a list: paths or addresses, UTF-8; those that are not absolute are relative to the list.
 
     Empty lines are ignored.
     """
@@ -47,7 +47,7 @@ def listed_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
 
 
 def table_photos(name: str, opener: Opener, column: str | None) -> Iterator[SourceItem]:
-    """Yield what a table names, whose column holds paths, addresses, bytes, or Hugging Face's pairs of both."""
+    """Yield the photos of a table, whose column holds paths, addresses, bytes, or Hugging Face's pairs of both."""
     is_csv = name.lower().endswith(".csv")
     rows = _csv_rows(name, opener, column) if is_csv else _parquet_rows(name, opener, column)
     for number, (cell, key) in enumerate(rows, start=1):
@@ -62,7 +62,7 @@ def table_photos(name: str, opener: Opener, column: str | None) -> Iterator[Sour
 
 
 def _csv_rows(name: str, opener: Opener, column: str | None) -> Iterator[tuple[_Cell, _Cell]]:
-    """The cells of photos and keys, as text: a name like 001 or 2020-01-01 is one."""
+    """The cells of photos and keys, as text: a name like 001 or 2020-01-01 stays text."""
     with opened_text(opener, name) as file:
         rows = csv.reader(_csv_lines(file, name), strict=True)
         try:
@@ -110,7 +110,7 @@ def _parquet_rows(name: str, opener: Opener, column: str | None) -> Iterator[tup
 
 
 def _leaves(table: str, field: Any) -> list[str]:
-    """The names of what a Parquet file has for one of our columns, which may be Hugging Face's pair.
+    """The paths of a Parquet file's columns for one of ours, which may be Hugging Face's pair.
 
     Raises:
         DataError: a cell may hold any number of values.
@@ -147,10 +147,10 @@ def _columns(name: str, names: Sequence[str], column: str | None) -> tuple[str, 
 
 
 def _content(cell: Any, limits: ImageLimits) -> _Cell:
-    """What a cell of a Parquet table holds, as bytes or as text. Of what is larger than any photo, or longer than any
-    name, as much as shows that.
+    """The content of a cell of a Parquet table, as bytes or as text. Of one that is larger than any photo, or longer
+    than any name, as much as shows that.
     """
-    while hasattr(cell, "value"):  # of a dictionary, or of a type of the writer's own
+    while hasattr(cell, "value"):  # of a dictionary, or of the writer's extension type
         cell = cell.value
     if hasattr(cell, "keys"):
         pair = (_content(cell[name], limits) for name in PAIR if cell.is_valid and name in cell)
@@ -190,8 +190,8 @@ def lines_of(file: TextIO, longest: int) -> Iterator[str | None]:
     while line := file.readline(longest):
         if "\0" in line:
             raise UnicodeDecodeError("utf-8", b"\0", 0, 1, "a null character")
-        whole = len(line) < longest or line.endswith("\n")
+        complete = len(line) < longest or line.endswith("\n")
         piece = line
         while not piece.endswith("\n") and len(piece) == longest:
             piece = file.readline(longest)
-        yield line if whole else None
+        yield line if complete else None

@@ -1,4 +1,4 @@
-"""Files of public addresses of the web: photos whole; lists, tables and archives a part at a time."""
+"""Files of public addresses of the web: photos at once; lists, tables and archives a part at a time."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from gallop.answers.sources.outages import patiently
 from gallop.runtime.public_web import NotFetched, PublicOnly, fetch
 
 PART_BYTES = 2**20
-"""Bytes of a file that are asked for at a time; each part has the time that a photo has."""
+"""Bytes of a file that are requested at a time; each part has the same time limit as a photo."""
 _AS_IT_IS = "%/:?#[]@!$&'()*+,;=~"
 
 
 def web_file(url: str, most: int, *, private: bool = False, start: int | None = None) -> tuple[bytes, int | None]:
-    """Return what is at an address, as ``fetch``; spaces and letters that are not ASCII may stand in it.
+    """Return the content of an address, as ``fetch``; it may contain spaces and letters that are not ASCII.
 
     Args:
-        private: whether addresses of private networks may be asked, too.
+        private: whether addresses of private networks may be fetched, too.
     """
     backend = PublicOnly(lambda _: True) if private else PublicOnly()
     asked = fetch(quote(url.strip(), safe=_AS_IT_IS), most, backend, start=start)
@@ -38,8 +38,8 @@ def open_web_file(url: str, service: str, small: int, *, private: bool = False) 
         small: bytes that a file may have whose server sends no parts of it.
 
     Raises:
-        NotFetched: the address gives nothing, or it is larger and its server sends no parts.
-        Unreachable: nobody answers; reading on raises the same.
+        NotFetched: the address cannot be fetched, or the file is larger and its server sends no parts.
+        Unreachable: the server does not answer; further reads raise the same.
     """
 
     def part(start: int, most: int) -> tuple[bytes, int | None]:
@@ -65,7 +65,7 @@ class _InParts(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no typ
         super().__init__(None, url, size=size, block_size=PART_BYTES)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
-        found = [self._part(at, min(PART_BYTES, end - at)) for at in range(start, end, PART_BYTES)]
-        if any(size != self.size for _, size in found):
+        parts = [self._part(at, min(PART_BYTES, end - at)) for at in range(start, end, PART_BYTES)]
+        if any(size != self.size for _, size in parts):
             raise NotFetched("it changed while it was being read")
-        return b"".join(data for data, _ in found)
+        return b"".join(data for data, _ in parts)

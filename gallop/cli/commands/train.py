@@ -18,7 +18,7 @@ from gallop.checkpoints.folder import LOCK, SETTINGS
 from gallop.cli.console import Console, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, has_test, labelled_images
 from gallop.cli.shared_options import given
-from gallop.config import OwnPreset, default_topk, method_preset, train_preset
+from gallop.config import BackbonePreset, default_topk, method_preset, train_preset
 from gallop.data import LabelledPhotos, duplicates, resolve_split
 from gallop.errors import CommandError, DataError, sentence_of
 from gallop.evaluation.health import data_in_words
@@ -105,7 +105,7 @@ def _check_out(out: Path, options: Namespace) -> None:
         )
 
 
-def method_of(options: Namespace, own: OwnPreset) -> MethodConfig:
+def method_of(options: Namespace, own: BackbonePreset) -> MethodConfig:
     """Return what the options say of the method, and for the rest what the preset says."""
     settings = given(options, MethodConfig)
     if options.topk is None:
@@ -119,7 +119,7 @@ def method_of(options: Namespace, own: OwnPreset) -> MethodConfig:
     return method_preset(options.preset, own, **settings)
 
 
-def training_of(options: Namespace, own: OwnPreset) -> TrainConfig:
+def training_of(options: Namespace, own: BackbonePreset) -> TrainConfig:
     """Return what the options say of the training, and for the rest what the preset says."""
     return train_preset(options.preset, own, **given(options, TrainConfig))
 

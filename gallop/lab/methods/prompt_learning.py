@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gallop.config import MethodConfig, OwnPreset, TrainConfig, train_preset
+from gallop.config import BackbonePreset, MethodConfig, TrainConfig, train_preset
 from gallop.core.gallop import Loss, TextFeatures
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import ImageFeatures, Sight
@@ -55,7 +55,7 @@ class PromptLearner:
 
     learns: ClassVar[bool] = True
 
-    preset: OwnPreset | TrainConfig = USUAL_TRAINING
+    preset: BackbonePreset | TrainConfig = USUAL_TRAINING
     epochs: int | None = None
     lr: float | None = None
     batch_size: int | None = None

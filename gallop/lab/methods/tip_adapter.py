@@ -33,7 +33,7 @@ from gallop.features.encoding import ImageFeatures, TrainingViews
 from gallop.lab.methods.interface import Setup, centres, from_probabilities
 from gallop.lab.methods.zero_shot import TEMPLATES, template_features
 from gallop.predictions.predict import Predictions, to_array
-from gallop.setting import number_between, require, whole_between
+from gallop.setting import integer_between, number_between, require
 
 _BATCH = 256  # images of a step of Tip-Adapter-F, as in the authors' code
 WEIGHTS = tuple(2.0**power for power in range(-3, 10))
@@ -182,8 +182,8 @@ class TipAdapter:
     def __post_init__(self) -> None:
         number_between("weight", self.weight, 0, 1000)
         number_between("sharpness", self.sharpness, 0, 1000)
-        whole_between("views", self.views, 1, 1000)
-        whole_between("folds", self.folds, 0, 100)
+        integer_between("views", self.views, 1, 1000)
+        integer_between("folds", self.folds, 0, 100)
         require(
             self.folds != 1,
             "folds is 1; it must be 0, or 2 or more. With one fold, no photos are left to fill a cache.",
@@ -241,7 +241,7 @@ class TipAdapterF(TipAdapter):
     def __post_init__(self) -> None:
         super().__post_init__()
         number_between("lr", self.lr, 1e-9, 100)
-        whole_between("epochs", self.epochs, 1, 10_000)
+        integer_between("epochs", self.epochs, 1, 10_000)
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
         text = class_weights(setup.backbone, shots.class_names)

@@ -1,1 +1,1 @@
-"""What answers beside the prompts: shots in; a linear form of what is known of a photo, and its exact map, out."""
+"""What answers beside the prompts: shots in; a linear form of a photo's features, and its exact map, out."""

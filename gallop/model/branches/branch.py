@@ -1,8 +1,8 @@
-"""What answers beside the prompts: a linear form of the mean region, taught by shots in milliseconds.
+"""What answers beside the prompts: a linear form of the mean region, trained on shots in milliseconds.
 
-Where a photo is looked at twice, the form is of the mean over the looks of each look's mean region, so that its score
-is the mean of both looks' maps. That was as good as any other way on the train folders of eight sets; a form that was
-learned from one look and is asked with both loses two to three points at 12 and 8 shots, so it is learned from both.
+Where a photo has a second look, the form is of the mean over the looks of each look's mean region, so that its score
+is the mean of both looks' maps. That was as good as any other way on the train folders of eight sets; a form that is
+trained on one look and evaluated on both loses two to three points at 12 and 8 shots, so it is trained on both.
 
 Shapes: B images, K classes, R regions, M global prompts, n shots, S views of each, V region width, D joint width.
 """
@@ -23,12 +23,12 @@ from gallop.features.cache import ImageFeatures
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS, PENALTY, Kind, region_features
 from gallop.model.branches.mix import Mix
-from gallop.model.branches.sums import KeptShots, ShotSums, mean_region
+from gallop.model.branches.sums import ShotFeatures, ShotSums, mean_region
 from gallop.setting import require
 
-# How far the sums of one class may be from themselves, and further with each shot. Kept in half precision a feature of
-# length 1 is moved by 6e-5; the rest is room for other machines. The nearest two of 1,408 photos that were of one class
-# were 0.34 apart (both on ``mini``).
+# How far sums of the same shots of one class may be apart, and further with each shot. Stored in half precision a
+# feature of length 1 is moved by 6e-5; the rest is tolerance for other machines. The nearest two of 1,408 photos of one
+# class were 0.34 apart (both on ``mini``).
 _NEAR, _ROUNDED = 0.02, 0.001
 
 TextsOf: TypeAlias = Callable[[Sequence[str]], Tensor]
@@ -40,11 +40,11 @@ class ShotVotes:
     """A branch's scores of one photo, (K,), in the unit of cosines: ``shots`` summed over the shots, plus ``rest``.
 
     Attributes:
-        shots: (n, K) what each shot adds to the score of each class: much where it is unlike what the others say of it
-            and like the photo.
-        rest: (K,) what no shot says: the share of each class among them, and the text features of the names.
+        shots: (n, K) the contribution of each shot to the score of each class: large where the other shots predict it
+            badly and it is like the photo.
+        rest: (K,) the part of no shot: from the fraction of each class among them, and the text features of the names.
         labels: (n,) class indices of the shots.
-        named: whether all names say something; where weights are drawn to zero only those of classes without shots do.
+        named: whether all names contribute; where weights are drawn to zero only those of classes without shots do.
     """
 
     shots: Tensor
@@ -53,21 +53,21 @@ class ShotVotes:
     named: bool
 
     def strongest(self, class_index: int, count: int) -> list[int]:
-        """Return the shots that say most for or against a class, the strongest first."""
+        """Return the shots with the largest contributions for or against a class, the largest first."""
         return self.shots[:, class_index].abs().argsort(descending=True, stable=True)[:count].tolist()
 
 
 @dataclass(frozen=True)
 class Branch:
-    """What was learned from the shots of K classes, two of which have some.
+    """What was learned from the shots of K classes, at least two of which have some.
 
     Attributes:
-        kind: a name of ``KINDS``, which is its own name, too.
+        kind: a name of ``KINDS``, which is the name of the branch, too.
         sums: of all shots.
         form: of the classes that have shots, in their order.
         mix: with the prompts.
-        shots: features of single shots, while they are kept: logistic regression learns more from these alone, and
-            ridge regression tells which of them voted.
+        shots: features of single shots, while they are stored: without them logistic regression cannot learn more, and
+            ridge regression cannot tell which of them voted.
         texts: (K, D) features of the names, of length 1, to whose directions ridge regression draws its weights; None
             of other kinds, and of models from before it did.
     """
@@ -76,7 +76,7 @@ class Branch:
     sums: ShotSums
     form: LinearForm
     mix: Mix
-    shots: KeptShots | None = None
+    shots: ShotFeatures | None = None
     texts: Tensor | None = None
 
     @property
@@ -87,20 +87,20 @@ class Branch:
     @staticmethod
     def of(
         kind: str,
-        shots: KeptShots,
+        shots: ShotFeatures,
         classes: int,
         mix: Mix | None = None,
         texts: Tensor | None = None,
         *,
         balanced: bool = False,
     ) -> Branch | None:
-        """Return the branch of some shots; None where fewer than two of the classes have any, so that nothing differs.
+        """Return the branch of some shots; None where fewer than two of the classes have any, so that it cannot learn.
 
         Args:
             classes: K.
             mix: the usual one where it is None.
             texts: features of the names, (K, D) of length 1.
-            balanced: each class weighs alike, whatever its number of shots.
+            balanced: each class has the same weight, whatever its number of shots.
         """
         how, sums = KINDS[kind], ShotSums.of(shots, classes, balanced=balanced)
         texts = texts if how.names else None
@@ -108,33 +108,33 @@ class Branch:
             return None
         return Branch(kind, sums, how.fit(sums, shots, texts), mix or how.usual, shots, texts)
 
-    def relearned(self, shots: KeptShots, classes: int, mix: Mix | None = None) -> Branch | None:
+    def relearned(self, shots: ShotFeatures, classes: int, mix: Mix | None = None) -> Branch | None:
         """Return the same of other shots of its classes, as ``of`` does."""
         return Branch.of(self.kind, shots, classes, mix, self.texts, balanced=self.sums.balanced)
 
-    def learned(self, shots: KeptShots) -> Branch:
+    def learned(self, shots: ShotFeatures) -> Branch:
         """Return it with further shots of its classes.
 
         Raises:
-            ConfigError: logistic regression, or balanced classes, whose earlier shots were not kept.
+            ConfigError: logistic regression, or balanced classes, whose earlier shots were not saved.
         """
-        kept = None if self.shots is None else self.shots.append(shots)
+        together = None if self.shots is None else self.shots.append(shots)
         require(
-            kept is not None or not (self.how.keeps_form or self.sums.balanced),
+            together is not None or not (self.how.stores_form or self.sums.balanced),
             "Logistic regression and a head with balanced classes are trained on all shots together, and the earlier "
-            "ones were not kept with this model. Call recall_shots with their photos. A ridge or discriminant head "
+            "ones were not saved with this model. Call recall_shots with their photos. A ridge or discriminant head "
             "without balanced classes does not need them.",
         )
         classes = len(self.sums.counts)
-        if kept is not None and self.sums.balanced:
-            sums = ShotSums.of(kept, classes, balanced=True)
+        if together is not None and self.sums.balanced:
+            sums = ShotSums.of(together, classes, balanced=True)
         else:
             sums = self.sums + ShotSums.of(shots, classes)
-        return replace(self, sums=sums, form=self.how.fit(sums, kept, self.texts), shots=kept)
+        return replace(self, sums=sums, form=self.how.fit(sums, together, self.texts), shots=together)
 
-    def learned_from(self, shots: KeptShots) -> bool:
-        """Return whether these are the shots that it has learned from: as many of each class, and the same sums but for
-        what another machine or format rounds.
+    def learned_from(self, shots: ShotFeatures) -> bool:
+        """Return whether these are the shots that it has learned from: as many of each class, and the same sums except
+        for rounding by another machine or format.
         """
         sums = ShotSums.of(shots, len(self.sums.counts))
         if not torch.equal(sums.counts, self.sums.counts):
@@ -143,22 +143,22 @@ class Branch:
         return bool((apart <= _NEAR + _ROUNDED * self.sums.counts).all())
 
     def for_classes(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Branch | None:
-        """Return it for another class list: names that it knows keep their shots, others have none.
+        """Return it for another class list: classes that it knows still have their shots, others have none.
 
         None where fewer than two of the classes have any.
 
         Args:
-            texts_of: asked for the features of names that are new, where weights are drawn to them.
+            texts_of: returns the features of names that are new, where weights are drawn to them.
 
         Raises:
-            ConfigError: names went or moved, and the shots, without which sums cannot be parted, were not kept.
+            ConfigError: names were removed or moved, and the shots, without which sums cannot be split, were not saved.
         """
         texts = self._texts(before, after, texts_of)
         if tuple(after[: len(before)]) == tuple(before):
             return replace(self, sums=self.sums.with_classes(len(after)), texts=texts)
         if self.shots is None:
             raise ConfigError(
-                "A head only keeps sums of its shots, and a class cannot be removed from these. Call recall_shots "
+                "A head only stores sums of its shots, and a class cannot be removed from these. Call recall_shots "
                 "with the photos that it was trained on, or train again without the class. To avoid this, save models "
                 "with keep_shots=True."
             )
@@ -171,18 +171,18 @@ class Branch:
     def _texts(self, before: Sequence[str], after: Sequence[str], texts_of: TextsOf) -> Tensor | None:
         if self.texts is None:
             return None
-        found = dict(zip(before, self.texts, strict=True))
-        new = [name for name in after if name not in found]
+        by_name = dict(zip(before, self.texts, strict=True))
+        new = [name for name in after if name not in by_name]
         if new:
-            found |= zip(new, texts_of(new), strict=True)
-        return torch.stack([found[name] for name in after])
+            by_name |= zip(new, texts_of(new), strict=True)
+        return torch.stack([by_name[name] for name in after])
 
     def complete(self, text: Tensor) -> LinearForm:
         """Return the form of all K classes, centred.
 
-        A class without shots has the mean of the others' weights and, as far from it as theirs are, the direction of
-        its text, where texts and weights go together in the others at all. On the mean of the shots its score is
-        theirs. Of the classes of eight sets, one at a time without shots, the head alone then found more than half the
+        A class without shots gets the mean of the others' weights plus the direction of its text, as far from the mean
+        as theirs are, where texts and weights agree in the others at all. On the mean of the shots its score is theirs.
+        Of the classes of eight sets, one at a time without shots, the head alone then recognised more than half of the
         photos (ridge, with 12 shots or 1 of each other class).
 
         Args:
@@ -216,11 +216,11 @@ class Branch:
         return FittedBranch(weights, bias, projection, self.how.space)
 
     def votes(self, photo: Tensor, text: Tensor, scale: float) -> ShotVotes | None:
-        """Return the votes of one photo; None where this is no ridge regression, or its shots were not kept.
+        """Return the votes of one photo; None where this is not ridge regression, or its shots were not saved.
 
         With weights W that minimise the squared error of centred features x and targets y plus p |W - T|^2, p (W - T)
-        is the sum of (y - W x) x' over all views, each with its share and weight: so a score W f is that of the names'
-        text features T, and a sum over shots of what is left of their own targets, times their product with f, over p.
+        is the sum of (y - W x) x' over all views, each with its fraction and weight: so a score W f is that of the
+        names' text features T, plus a sum over shots of their residual y - W x, times their product with f, over p.
 
         Args:
             photo: its feature (D,), of length 1.
@@ -233,9 +233,9 @@ class Branch:
         target = F.one_hot(labels, len(known)).double()[:, None, known]  # (n, 1, classes with shots)
         left = (target - self.form(x)) * self.sums.weights[labels, None, None] / x.shape[1]
         near = (x - self.sums.mean) @ (photo.cpu().double() - self.sums.mean)  # (n, S)
-        found = torch.einsum("ns,nsk->nk", near, left) / PENALTY
-        every = found.mean(dim=1, keepdim=True).repeat(1, len(known))  # of classes without shots, as their weights are
-        every[:, known] = found
+        of_known = torch.einsum("ns,nsk->nk", near, left) / PENALTY
+        every = of_known.mean(dim=1, keepdim=True).repeat(1, len(known))  # of classes without shots, as their weights
+        every[:, known] = of_known
         every -= every.mean(dim=1, keepdim=True)
         unit = scale * self.mix.temperature
         scores = self.complete(text)(photo.cpu().double()) / unit
@@ -246,8 +246,8 @@ class Branch:
 
 @dataclass(frozen=True)
 class FittedBranch:
-    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's own ``projection`` (V, D), and
-    the name of the features that it is linear in.
+    """A branch in the unit of cosines: ``weights`` (K, D), ``bias`` (K,), the backbone's ``projection`` (V, D), and the
+    name of the features that it is linear in.
     """
 
     weights: Tensor
@@ -256,12 +256,12 @@ class FittedBranch:
     space: str
 
     def __call__(self, looks: Sequence[ImageFeatures], counted: int = 1) -> list[Tensor]:
-        """Return its map (B, R, K) of each look at images: what each region says, the bias shared out evenly.
+        """Return its map (B, R, K) of each look at images: each region's contribution, with the bias divided evenly.
 
         The mean of a map is its score of that look; learned projections have no part in it.
 
         Args:
-            counted: looks that its score is the mean of, which have one length; a further one is there for its map.
+            counted: looks that its score is the mean of, which have one length; a further one only gets its map.
         """
         regions = [region_features(look, self.space) for look in looks]
         pulled = self.weights.T if self.projection is None else self.projection.float() @ self.weights.T

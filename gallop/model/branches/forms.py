@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gallop.model.branches.sums import KeptShots, ShotSums
+from gallop.model.branches.sums import ShotFeatures, ShotSums
 
 
 @dataclass(frozen=True)
@@ -25,21 +25,21 @@ class LinearForm:
         return features @ self.weights.T + self.bias
 
     def centred(self) -> LinearForm:
-        """Return it less its mean over the classes: no probability moves, and what speaks for a class is positive."""
+        """Return it less its mean over the classes: no probability changes, and evidence for a class is positive."""
         return LinearForm(self.weights - self.weights.mean(dim=0), self.bias - self.bias.mean())
 
 
 def discriminant(sums: ShotSums, shrinkage: float) -> LinearForm:
     """Return Fisher's linear discriminant: each class a normal distribution around its mean, all of one covariance.
 
-    The covariance is drawn towards a sphere, (1 - s) C + s tr(C) / D, which is what few shots in many dimensions ask
-    for (arXiv 2402.04087 has it for CLIP); scores are log-probabilities but for what is equal for all classes. Where
-    the shots of every class are equal, C is zero, and the sphere is that of all shots.
+    The covariance is drawn towards a sphere, (1 - s) C + s tr(C) / D, as few shots in many dimensions need it (arXiv
+    2402.04087 does so for CLIP); scores are log-probabilities up to a constant that is equal for all classes. Where the
+    shots of every class are equal, C is zero, and the sphere is that of all shots.
     """
-    counts, own = sums.weighted
+    counts, class_sums = sums.weighted
     n, width = counts.sum(), len(sums.scatter)
-    means = own / counts[:, None]
-    within = (sums.scatter - means.T @ own) / n
+    means = class_sums / counts[:, None]
+    within = (sums.scatter - means.T @ class_sums) / n
     size = within.trace()
     if size <= 1e-12 * sums.scatter.trace() / n:
         within, size = torch.zeros_like(within), sums.scatter.trace() / n - sums.mean.square().sum()
@@ -53,25 +53,25 @@ def ridge(sums: ShotSums, penalty: float, towards: Tensor | None = None) -> Line
     """Return ridge regression onto one column a class, 1 for its shots and 0 for others, with an intercept.
 
     Minimises the squared error, summed over shots, plus ``penalty`` times the squared distance of the weights from
-    ``towards`` (K, D), which is zero where it is None: the more shots there are, the less that says.
+    ``towards`` (K, D), which is zero where it is None: the more shots there are, the less the penalty matters.
     """
-    counts, own = sums.weighted
+    counts, class_sums = sums.weighted
     n, mean = counts.sum(), sums.mean
     scatter = sums.scatter - n * torch.outer(mean, mean)
     scatter.diagonal().add_(penalty)
-    wanted = own - torch.outer(counts, mean)
+    wanted = class_sums - torch.outer(counts, mean)
     if towards is not None:
         wanted = wanted + penalty * towards.double()
     weights = torch.linalg.solve(scatter, wanted.T).T
     return LinearForm(weights, counts / n - weights @ mean)
 
 
-def logistic(shots: KeptShots, strength: float, *, balanced: bool = False) -> LinearForm:
+def logistic(shots: ShotFeatures, strength: float, *, balanced: bool = False) -> LinearForm:
     """Return multinomial logistic regression, fitted with L-BFGS by scikit-learn; of two classes the binary one.
 
     Args:
-        strength: C, what the loss, summed over shots, is weighted by against half the squared weights.
-        balanced: each class weighs alike in the loss.
+        strength: C, the weight of the loss, summed over shots, against half the squared weights.
+        balanced: each class has the same weight in the loss.
     """
     from sklearn.linear_model import LogisticRegression
 

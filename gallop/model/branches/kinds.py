@@ -1,4 +1,4 @@
-"""How branches learn: each kind a linear form of shots, its strength, and what there is to say of it.
+"""How branches learn: each kind with its linear form, its strength, and its words.
 
 Shapes: n shots, K classes, R regions, D joint width, E width of other features.
 """
@@ -16,21 +16,21 @@ from gallop.config import HEADS, DetailUse, HeadWords, MethodConfig
 from gallop.features.encoding import Extra, ImageFeatures, Sight
 from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.branches.mix import Mix
-from gallop.model.branches.sums import KeptShots, ShotSums, mean_region
+from gallop.model.branches.sums import ShotFeatures, ShotSums, mean_region
 
 SHRINKAGE, PENALTY, STRENGTH = 0.5, 0.1, 100.0
 """Of discriminant, ridge and logistic regression. Chosen by cross-validation inside train folders, on ``mini``:
 benchmarks/choosing prints the figures."""
 NAMES, HALVED = 4.0, 3.0
 """How long the text features are to which ridge regression draws the weights of a class without shots, and by how many
-shots of a class that is halved. Chosen as the strengths were: what names say helps where shots are few, and misleads
-about photos of another domain."""
+shots of a class that is halved. Chosen as the strengths were: names help where shots are few, and mislead about photos
+of another domain."""
 
 REGIONS = "regions"
-"""The backbone's own features of regions, in the joint space."""
+"""The backbone's features of regions, in the joint space."""
 
-Fit: TypeAlias = Callable[[ShotSums, KeptShots | None, Tensor | None], LinearForm]
-"""The sums of shots, their single features where they are kept, and text features of the names -> the form of the
+Fit: TypeAlias = Callable[[ShotSums, ShotFeatures | None, Tensor | None], LinearForm]
+"""The sums of shots, their single features where they are stored, and text features of the names -> the form of the
 classes that have shots."""
 
 
@@ -39,21 +39,21 @@ class Kind:
     """A kind of branch: a linear form of photos' mean regions.
 
     Attributes:
-        name: what the setting ``head`` calls it.
-        words: what people are told of it.
+        name: its value of the setting ``head``.
+        words: its words in sentences and titles.
         fit: how it learns.
         usual: its mix with the prompts where no shots are held out.
-        keeps_form: it needs single shots to learn, so a saved model has the form itself.
+        stores_form: it needs single shots to learn, so a saved model contains the form.
         names: its weights are drawn to the names of the classes.
         votes: its score is a sum over shots, as that of ridge regression is.
-        extra: the features of regions that it is linear in, where these are not the backbone's.
+        extra: the features of regions that it is linear in; None for the backbone's.
     """
 
     name: str
     words: HeadWords
     fit: Fit
     usual: Mix
-    keeps_form: bool = False
+    stores_form: bool = False
     names: bool = False
     votes: bool = False
     extra: Extra | None = None
@@ -65,17 +65,17 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {}
-"""By name. A new one is registered where it is written, and then known to everything that asks for a head."""
+"""By name. A new one is registered where it is defined, and can then be chosen wherever there is a choice of heads."""
 
 
 def register(kind: Kind) -> Kind:
-    """Make a kind known; returns it."""
+    """Register a kind; returns it."""
     KINDS[kind.name], HEADS[kind.name] = kind, kind.words
     return kind
 
 
 def usual_mixes(names: Sequence[str]) -> list[Mix]:
-    """Return the mixes of branches beside each other where no shots are held out: together they weigh what one does."""
+    """Return the mixes of several branches where no shots are held out: together they have the weight of one."""
     usual = [KINDS[name].usual for name in names]
     return [replace(mix, weight=mix.weight / len(usual)) for mix in usual]
 
@@ -87,10 +87,11 @@ def sight_of(config: MethodConfig, use: DetailUse) -> Sight:
 
 
 def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float = HALVED) -> Tensor:
-    """Return to what ridge regression draws the weights of classes (K, D): the fewer shots one has, the longer its own.
+    """Return the targets (K, D) to which ridge regression draws the weights of classes: the fewer shots a class has,
+    the longer its target.
 
-    Each class by its own shots: one that was added with a single shot, beside others with twelve, is then found in four
-    photos of ten in place of one in four, and the others no worse.
+    The length follows from the shots of each class alone: one that was added with a single shot, beside others with
+    twelve, is then recognised in four photos of ten in place of one in four, and the others no worse.
 
     Args:
         texts: (K, D) of length 1.
@@ -99,15 +100,15 @@ def drawn_to(texts: Tensor, counts: Tensor, names: float = NAMES, halved: float 
     return names * 2.0 ** (-counts.double() / halved)[:, None] * texts.double()
 
 
-def _discriminant(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
+def _discriminant(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> LinearForm:
     return discriminant(sums, SHRINKAGE)
 
 
-def _ridge(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
+def _ridge(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> LinearForm:
     return ridge(sums, PENALTY, None if texts is None else drawn_to(texts, sums.counts)[sums.known])
 
 
-def _logistic(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> LinearForm:
+def _logistic(sums: ShotSums, shots: ShotFeatures | None, texts: Tensor | None) -> LinearForm:
     assert shots is not None
     return logistic(shots, STRENGTH, balanced=sums.balanced)
 
@@ -115,20 +116,21 @@ def _logistic(sums: ShotSums, shots: KeptShots | None, texts: Tensor | None) -> 
 # The mixes were chosen by cross-validation inside train folders, on ``mini``: benchmarks/choosing prints the figures.
 register(Kind("discriminant", HEADS["discriminant"], _discriminant, Mix(0.5, 50.0)))
 register(Kind("ridge", HEADS["ridge"], _ridge, Mix(0.5, 0.08), names=True, votes=True))
-register(Kind("logistic", HEADS["logistic"], _logistic, Mix(0.5, 0.4), keeps_form=True))
+register(Kind("logistic", HEADS["logistic"], _logistic, Mix(0.5, 0.4), stores_form=True))
 
 
 def region_features(look: ImageFeatures, space: str) -> Tensor:
-    """Return features of the regions of one look: the backbone's own (B, R, V), or others (B, R, E)."""
+    """Return features of the regions of one look: the backbone's (B, R, V), or others (B, R, E)."""
     return look.regions if space == REGIONS else look.extras[space]
 
 
 def shot_features(features: ImageFeatures, looks: int, space: str, projection: Tensor | None) -> Tensor:
-    """Return what a branch knows of photos, (B, D) of length 1 on the CPU: linear in the regions, but for that length.
+    """Return the features of photos for a branch, (B, D) of length 1 on the CPU: linear in the regions, apart from the
+    normalisation.
 
     Args:
-        looks: how many of them answers are made from.
-        projection: the backbone's own (V, D), where there is one.
+        looks: how many of them answers are computed from.
+        projection: the backbone's (V, D), where there is one.
     """
     regions = [region_features(look, space) for look in features.looks[:looks]]
     if projection is not None:

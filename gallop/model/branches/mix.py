@@ -18,15 +18,15 @@ from gallop.model.calibration import fit_temperature
 from gallop.setting import number_between
 
 ENOUGH_SHOTS = 4
-"""Of every class, for a weight and a temperature to be chosen on held-out ones; the usual ones stand in for them."""
+"""Of every class, for a weight and a temperature to be chosen on held-out ones; otherwise the usual ones are used."""
 
 SPREAD = 0.2
-"""How far from the usual weight a chosen one lies, as a standard deviation: few held-out shots say little about it."""
+"""How far a chosen weight is from the usual one, as a standard deviation: few held-out shots determine it poorly."""
 
 
 @dataclass(frozen=True)
 class Mix:
-    """What a branch's scores h do beside the prompts' scaled cosines z: ``(1 - weight) z + weight h / temperature``.
+    """How a branch's scores h and the prompts' scaled cosines z are mixed: ``(1 - weight) z + weight h / temperature``.
 
     Attributes:
         weight: of the branch, from 0 to 1; one half is the plain mean of log-probabilities.
@@ -42,7 +42,7 @@ class Mix:
 
 
 UNMIXED = Mix(0.5, 1.0)
-"""With which a branch's scores stay as its form has them."""
+"""The mix that leaves a branch's scores as its form computes them."""
 
 
 def mixed(prompts: Tensor, branches: Sequence[Tensor], mixes: Sequence[Mix]) -> Tensor:
@@ -59,14 +59,14 @@ def choose_mixes(
     """Return the mixes for held-out shots, and the temperature of the logits that they give.
 
     A branch's temperature is the one that makes it as sharp as the prompts, each alone as probable as it can be. The
-    weights and the temperature of all together then make the labels most probable. Priors hold all of them near what is
-    usual, as in ``fit_temperature``.
+    weights and the temperature of all together then make the labels most probable. Priors pull all of them towards the
+    usual values, as in ``fit_temperature``.
 
     Args:
         prompts: scale x cosines (m, K) of shots that were not trained on.
         branches: scores (m, K) of at least one that did not see them.
         labels: class indices (m,).
-        usual: what holds where nothing is known.
+        usual: the mixes to which the priors pull.
     """
     prompts, branches = prompts.double(), [scores.double() for scores in branches]
     sharpness = fit_temperature(prompts, labels)
@@ -97,5 +97,5 @@ def _weights_and_temperature(
         return float(value.detach()), gradient.numpy()
 
     bounds = [*[(0.0, 1 / len(usual))] * len(usual), (math.log(0.05), math.log(20.0))]
-    found = minimize(loss, np.array([*usual, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
-    return [float(weight) for weight in found.x[:-1]], math.exp(float(found.x[-1]))
+    minimum = minimize(loss, np.array([*usual, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    return [float(weight) for weight in minimum.x[:-1]], math.exp(float(minimum.x[-1]))

@@ -1,4 +1,5 @@
-"""What shots are to a closed form: how many each class has, their sums, and one matrix. No shot can be taken out of it.
+"""The sums of shots that a closed form needs: how many each class has, their sums, and one matrix. A single shot cannot
+be recovered from them.
 
 Shapes: n shots, S views of each, K classes, R regions, V region width, D joint width.
 """
@@ -18,7 +19,7 @@ def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
 
     Args:
         looks: the regions (B, R, V) of each look at the images.
-        projection: the backbone's own (V, D); None where regions are in the joint space already.
+        projection: the backbone's (V, D); None where regions are in the joint space already.
     """
     first, *more = (regions.float().mean(dim=1) for regions in looks)
     mean = torch.stack([first, *more]).mean(dim=0) if more else first
@@ -26,7 +27,7 @@ def mean_region(looks: Sequence[Tensor], projection: Tensor | None) -> Tensor:
 
 
 @dataclass(frozen=True)
-class KeptShots:
+class ShotFeatures:
     """Features of single shots.
 
     Attributes:
@@ -40,12 +41,12 @@ class KeptShots:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, chosen: Tensor) -> KeptShots:
+    def take(self, chosen: Tensor) -> ShotFeatures:
         """Return some of them: indices or truth values (n,)."""
         return replace(self, features=self.features[chosen], labels=self.labels[chosen])
 
-    def append(self, other: KeptShots) -> KeptShots:
-        """Return these shots, then the others, of which there is one view or as many: it stands for all of them."""
+    def append(self, other: ShotFeatures) -> ShotFeatures:
+        """Return these shots, then the others, which have as many views, or one that is repeated as often."""
         views = other.features.expand(-1, self.features.shape[1], -1)
         return replace(self, features=torch.cat([self.features, views]), labels=torch.cat([self.labels, other.labels]))
 
@@ -56,9 +57,9 @@ class ShotSums:
 
     Attributes:
         counts: (K,) shots of each class.
-        sums: (K, D) of their features, each view with its share.
+        sums: (K, D) of their features; a view counts as the S-th part of a shot.
         scatter: (D, D), the sum of x x' over all shots, each times the weight of its class.
-        balanced: each class weighs alike, whatever its number of shots.
+        balanced: each class has the same weight, whatever its number of shots.
     """
 
     counts: Tensor
@@ -67,7 +68,7 @@ class ShotSums:
     balanced: bool = False
 
     @staticmethod
-    def of(shots: KeptShots, classes: int, *, balanced: bool = False) -> ShotSums:
+    def of(shots: ShotFeatures, classes: int, *, balanced: bool = False) -> ShotSums:
         """Return those of shots of K classes; a class may have none."""
         x = shots.features.double()
         sums = x.new_zeros(classes, x.shape[-1]).index_add(0, shots.labels, x.mean(dim=1))
@@ -92,23 +93,23 @@ class ShotSums:
 
     @property
     def weights(self) -> Tensor:
-        """(K,) what a shot of each class weighs."""
+        """(K,) the weight of a shot of each class."""
         return balanced_weights(self.counts) if self.balanced else torch.ones_like(self.counts)
 
     @property
     def weighted(self) -> tuple[Tensor, Tensor]:
-        """Counts (K,) and sums (K, D) of the classes that have shots, as these weigh."""
+        """Counts (K,) and sums (K, D) of the classes that have shots, weighted."""
         weights = self.weights[self.known]
         return weights * self.counts[self.known], weights[:, None] * self.sums[self.known]
 
     @property
     def mean(self) -> Tensor:
-        """(D,) of all shots, as they weigh."""
+        """(D,) of all shots, weighted."""
         return (self.weights[:, None] * self.sums).sum(dim=0) / self.counts.sum()
 
 
 def balanced_weights(counts: Tensor) -> Tensor:
-    """Return n / (K n_c), (K,): with it each class weighs alike, and n images weigh n in all.
+    """Return n / (K n_c), (K,): with it each class has the same weight, and the weights of n images sum to n.
 
     Args:
         counts: (K,) images of each class; one that has none has no weight, and does not count in K.

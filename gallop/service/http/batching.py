@@ -1,7 +1,7 @@
 """Answer photos that arrive together in one batch: a bounded queue, and the one thread that owns the backbones.
 
 A photo has its place from when its request was read until its answer is sent. A batch is closed when it is full, when
-nothing more is on its way, or after a few milliseconds.
+no more photos are expected, or after a few milliseconds.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class Batcher:
     Args:
         work: answers some questions, each by its future; it raises nothing.
         most: of one batch.
-        wait: seconds for what is on its way.
+        wait: seconds for photos that are expected.
         room: places.
-        heard: told of each batch: photos, seconds.
+        heard: called for each batch: photos, seconds.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Batcher:
         """Hold places for the photos of a request.
 
         Raises:
-            Refusal: there are not so many (429).
+            Refusal: there are not enough (429).
         """
         with self._changed:
             if self._taken + photos > self._room:
@@ -105,7 +105,7 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Photos that are here and not yet answered."""
+        """Photos that are not yet answered."""
         return self._taken
 
     @property
@@ -113,7 +113,7 @@ class Batcher:
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """Answer what is in the queue, and end."""
+        """Answer the photos in the queue, and end."""
         with self._changed:
             self._ending = True
             self._changed.notify_all()
@@ -138,7 +138,7 @@ class Batcher:
                 return
 
     def _gathered(self) -> list[PhotoQuestion]:
-        """What waits, and what comes within a moment; none where all that waited was cancelled."""
+        """The waiting photos, and those that arrive within a moment; none where all waiting ones were cancelled."""
         batch: list[PhotoQuestion] = []
         with self._changed:
             self._take(batch)

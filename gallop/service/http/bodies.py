@@ -1,4 +1,4 @@
-"""A request's form, read as it comes: no more than is allowed, no longer than is sensible, and never on a disk."""
+"""A request's form, read as it arrives: within limits of size and time, and never on a disk."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from gallop.wording import one_line, shortened
 T = TypeVar("T")
 
 PHOTO, URL = "photo", "url"
-"""The fields of a form; both may be there several times."""
+"""The fields of a form; both may occur several times."""
 SILENCE, PATIENCE, LEAST_RATE = 10.0, 30.0, 64 * 1024
-"""Seconds in which a sender has to send something; in which a request may come at any pace, and the bytes a second that
-it must come with from then on."""
+"""Seconds in which a sender has to send something; seconds in which a request may arrive at any rate, and the bytes a
+second that it must arrive at from then on."""
 BODIES = 4
 """So many of the largest requests may be held at a time."""
 _LONGEST_URL = 2000
@@ -45,34 +45,34 @@ class Sent:
 
 
 class HeldBytes:
-    """How many bytes of requests are here, all senders together. For the loop's own thread."""
+    """How many bytes of requests are in memory, of all senders together. For the event loop's thread."""
 
     def __init__(self, most: int) -> None:
         self.now, self._most = 0, most
 
     @contextlib.contextmanager
     def of_one(self) -> Iterator[Callable[[int], None]]:
-        """Count bytes of one request by the function that this yields; they are given back at the end."""
-        mine = 0
+        """Count bytes of one request with the function that this yields; they are released at the end."""
+        of_request = 0
 
         def more(count: int) -> None:
-            nonlocal mine
+            nonlocal of_request
             if self.now + count > self._most:
                 raise busy("its memory for photos is full")
-            mine += count
+            of_request += count
             self.now += count
 
         try:
             yield more
         finally:
-            self.now -= mine
+            self.now -= of_request
 
 
 async def read_form(receive: Receive, headers: Headers, options: ServeOptions, more: Callable[[int], None]) -> Sent:
     """Read a request to its end.
 
     Args:
-        more: is told of each byte, and raises where there is no room for it.
+        more: is called with each number of bytes, and raises where there is no room for them.
 
     Raises:
         Refusal: it is not such a form, too large, or too slow; SenderGone if it ended in the middle.
@@ -101,7 +101,7 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
     )
     try:
         form = await parser.parse()
-    except (MultiPartException, FormParserError) as error:  # older versions of starlette let the parser's own through
+    except (MultiPartException, FormParserError) as error:  # older versions of starlette pass on the parser's error
         if str(error).startswith("Too many"):
             raise _too_many(options) from error
         if str(error).startswith("Part exceeded"):
@@ -109,8 +109,8 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
         raise Refusal(
             "The body is not a complete multipart form: use a library or curl -F to write it.", 400, "bad_form"
         ) from error
-    if not parser.whole:
-        raise Refusal("The form is truncated (no closing boundary): send the whole form again.", 400, "bad_form")
+    if not parser.complete:
+        raise Refusal("The form is truncated (no closing boundary): send the entire form again.", 400, "bad_form")
     try:
         return _sent(form, options)
     finally:
@@ -181,29 +181,29 @@ class _InMemory(MultiPartParser):
     """Starlette's parser, which would write photos of more than a megabyte into a file."""
 
     spool_max_size = 2**62
-    whole = False
-    """Whether the closing boundary came."""
+    complete = False
+    """Whether the closing boundary has arrived."""
 
     def on_end(self) -> None:
-        self.whole = True
+        self.complete = True
 
     def on_headers_finished(self) -> None:
-        """Take a part for a file that has its name in the extended form alone, as some clients send it."""
+        """Treat a part as a file if it has its name in the extended form alone, as some clients send it."""
         part = self._current_part
-        said = part.content_disposition or b""
-        if b"filename" not in parse_options_header(said)[1]:
-            part.content_disposition = re.sub(rb"(?i);\s*filename\*=", b"; filename=", said)
+        header = part.content_disposition or b""
+        if b"filename" not in parse_options_header(header)[1]:
+            part.content_disposition = re.sub(rb"(?i);\s*filename\*=", b"; filename=", header)
         super().on_headers_finished()
 
 
 async def while_wanted(receive: Receive, work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """Return what the work gives; stop it if nobody waits for it any more, or after so many seconds.
+    """Return the result of the work; stop it if the sender disconnects, or after so many seconds.
 
     Args:
         receive: of a request that was read to its end.
 
     Raises:
-        SenderGone: nobody does.
+        SenderGone: the sender has disconnected.
         Refusal: it took too long.
     """
     working, watching = asyncio.ensure_future(work), asyncio.ensure_future(_until_gone(receive))

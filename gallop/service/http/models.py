@@ -1,4 +1,4 @@
-"""The models of a service, loaded when it starts; those of one backbone share it."""
+"""The models of a service, loaded when it starts; models with the same backbone share it."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ class ServedModels:
         looks = zip(*(question.pixels for question in questions), strict=True)
         features = encode_pixels(model.backbone, [torch.stack(look) for look in looks], model.sight)
         for name in dict.fromkeys(question.model for question in questions):
-            own = [i for i, question in enumerate(questions) if question.model == name]
-            found = features if len(own) == len(questions) else features[torch.tensor(own)]
-            _answer_of_model(self.classifiers[name], found, [questions[i] for i in own])
-            self._metrics.photos.labels(name).inc(len(own))
+            chosen = [i for i, question in enumerate(questions) if question.model == name]
+            of_model = features if len(chosen) == len(questions) else features[torch.tensor(chosen)]
+            _answer_of_model(self.classifiers[name], of_model, [questions[i] for i in chosen])
+            self._metrics.photos.labels(name).inc(len(chosen))
 
 
 def _answer_of_model(classifier: GalLoPClassifier, features: ImageFeatures, questions: Sequence[PhotoQuestion]) -> None:
     model, calibration = classifier.model_, classifier.calibration_
     with torch.no_grad():
-        found = model.similarities(features, model.cached_text_features())
-    answers: Any = predictions_of(model, found, calibration)
+        similar = model.similarities(features, model.cached_text_features())
+    answers: Any = predictions_of(model, similar, calibration)
     for i, question in enumerate(questions):
         if question.image is not None and question.crop is not None:
-            one = found.each(itemgetter(slice(i, i + 1)))
+            one = similar.each(itemgetter(slice(i, i + 1)))
             question.answer.set_result(explanation_of(model, one, question.image, question.crop, calibration))
         else:
             question.answer.set_result(answer_of(answers, i, model.class_names))

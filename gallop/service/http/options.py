@@ -12,13 +12,13 @@ from gallop.errors import CommandError
 from gallop.runtime.reading import read_text
 
 KEY_VARIABLE = "GALLOP_API_KEY"
-"""Of the environment: a key where no file is named. On the command line everybody could read it."""
+"""Of the environment: a key where no file is named. On the command line every user could read it."""
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
-"""What programs of this machine call it."""
+"""The names of this machine for its programs."""
 _LARGEST_KEY_FILE = 2**16
 _SHORTEST_KEY = 16
-"""Characters: shorter ones are found by trying."""
+"""Characters: shorter ones can be guessed."""
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,20 @@ class ServeOptions:
     """As given on the command line.
 
     Attributes:
-        models: folders by the name that a request gives; the first answers those that give none.
-        keys: SHA-256 of each key that lets in; none lets everybody in.
-        names: by which the service may be called where there is no key: a page of another site could give a name of
-            its own this machine's address, and send photos here or read answers from a visitor's browser.
+        models: folders by the model's name in requests; the first answers those without a name.
+        keys: SHA-256 of each valid key; without any, no request needs one.
+        names: host names that the service accepts where there is no key: another site could give one of its names this
+            machine's address, and send photos here or read answers from a visitor's browser.
         allow_urls: whether photos may be fetched from public addresses.
         batch: most photos that pass the backbone together.
-        wait: seconds that a batch waits for photos which are on their way.
-        queue: most photos that are here at once; one more is refused.
+        wait: seconds that a batch waits for photos that are being received.
+        queue: most photos that wait at once; one more is refused.
         photos: most of one request.
         body: most bytes of one request.
         megapixels: most of all photos of one request together.
         answer_within: seconds that a request may take from when it was read; then it is refused.
         device, backbone: as ``GalLoPClassifier.load`` takes them.
-        stop_within: seconds in which what was accepted is answered after the service was told to stop.
+        stop_within: seconds in which accepted requests are answered after the signal to stop.
     """
 
     models: Mapping[str, str]
@@ -79,16 +79,16 @@ def read_keys(file: str | None, environment: Mapping[str, str]) -> tuple[bytes, 
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not text"
             raise CommandError(f"{where} cannot be read ({why}).") from error
-    found = [line.strip() for line in lines if line.strip()]
-    if file is not None and not found:
+    keys = [line.strip() for line in lines if line.strip()]
+    if file is not None and not keys:
         raise CommandError(f"{where} contains no keys: put one on each line.")
-    for key in found:
+    for key in keys:
         if len(key) < _SHORTEST_KEY or not (key.isascii() and key.isprintable()) or " " in key:
             raise CommandError(
                 f"{where} contains an invalid key: a key must have at least {_SHORTEST_KEY} ASCII characters and no "
                 "spaces. Make one with: python -c 'import secrets; print(secrets.token_urlsafe())'"
             )
-    return tuple(_hashed(key) for key in found)
+    return tuple(_hashed(key) for key in keys)
 
 
 def key_is_known(given: str, keys: tuple[bytes, ...]) -> bool:

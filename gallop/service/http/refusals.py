@@ -1,4 +1,4 @@
-"""Answers to requests that are refused: one shape, with a word for programs and a sentence for people."""
+"""Answers to refused requests: one format, with a code for programs and a sentence for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from gallop.errors import GallopError, ImageError, ImageTooLarge, is_gpu_trouble
 
 GONE = 499
-"""Status of a request whose sender did not wait, as logs and figures have it; nobody is sent it."""
+"""Status of a request whose sender has disconnected, in logs and metrics; it is never sent."""
 
 
 class Refusal(GallopError):
@@ -33,12 +33,12 @@ class Refusal(GallopError):
 
     @property
     def headers(self) -> dict[str, str]:
-        found = {"retry-after": str(self.retry_after)} if self.retry_after is not None else {}
-        return found | ({"www-authenticate": "Bearer"} if self.status == 401 else {})
+        headers = {"retry-after": str(self.retry_after)} if self.retry_after is not None else {}
+        return headers | ({"www-authenticate": "Bearer"} if self.status == 401 else {})
 
 
 class SenderGone(Refusal):
-    """Nobody waits for the answer any more."""
+    """The sender no longer waits for the answer."""
 
     def __init__(self, sentence: str = "The client has disconnected.") -> None:
         super().__init__(sentence, GONE, "gone")
@@ -47,8 +47,8 @@ class SenderGone(Refusal):
 def refusal_of(error: BaseException) -> Refusal | None:
     """Return the refusal for an error, or None if it is a mistake of ours.
 
-    What the library says of photos and class names is about what was sent; all else it says is of this machine, and
-    stays in its log.
+    The library's messages about photos and class names are about the request; all others are about this machine, and
+    stay in its log.
     """
     if isinstance(error, Refusal):
         return error
@@ -69,7 +69,7 @@ def busy(why: str) -> Refusal:
 def mistake() -> Refusal:
     """Return the refusal for a mistake of ours."""
     return Refusal(
-        "Something went wrong in the service, and its log says what. Ask whoever runs it, and quote the x-request-id "
+        "Something went wrong in the service; the details are in its log. Ask its operator, and quote the x-request-id "
         "of this response.",
         500,
         "internal",

@@ -20,9 +20,9 @@ from gallop.service.http.service import Service, explained
 from gallop.service.http.watching import METRICS_TYPE
 
 STATE = ("/health", "/health/live", "/health/ready", "/metrics")
-"""What is answered while the service stops, too."""
+"""Paths that are answered while the service stops, too."""
 OPEN = ("/openapi.json", "/health", "/health/live", "/health/ready")
-"""What needs no key: nothing of it is about a photo or a model."""
+"""Paths that need no key: their answers are not about a photo or a model."""
 
 ClassName = Annotated[
     str | None, Query(alias="class", max_length=200, description="the class to explain; by default the predicted one")
@@ -79,11 +79,11 @@ _state: Any = {
 @_router.post("/models/{name}/predict", openapi_extra=_SEVERAL | _NAME, **_predicted)
 @_router.post("/predict", openapi_extra=_SEVERAL, **_predicted)
 async def _predict(request: Request) -> Response:
-    name, found = await _answered(request, _service(request).predict)
-    refused = [one for one in found if isinstance(one, Refusal)]
-    if len(refused) == len(found):
+    name, answers = await _answered(request, _service(request).predict)
+    refused = [one for one in answers if isinstance(one, Refusal)]
+    if len(refused) == len(answers):
         raise refused[0]
-    photos = [one.body if isinstance(one, Refusal) else one for one in found]
+    photos = [one.body if isinstance(one, Refusal) else one for one in answers]
     return JSONResponse({"model": name, "photos": photos})
 
 
@@ -93,12 +93,12 @@ async def _explain(request: Request, shown: ClassName = None, form: Format = Non
     accepted = request.headers.get("accept", "")
     as_picture = form == "png" or (form is None and "image/png" in accepted and "json" not in accepted)
     present = explanation_png if as_picture else explained
-    name, found = await _answered(request, _service(request).explain, shown, present)
-    return Response(found, media_type="image/png") if as_picture else JSONResponse({"model": name, **found})
+    name, made = await _answered(request, _service(request).explain, shown, present)
+    return Response(made, media_type="image/png") if as_picture else JSONResponse({"model": name, **made})
 
 
 async def _answered(request: Request, ask: Callable[..., Coroutine[Any, Any, Any]], *more: Any) -> tuple[str, Any]:
-    """The model that is asked, and what it answers to the form that is sent."""
+    """The name of the requested model, and its answer to the form that was sent."""
     service, name = _service(request), _model_asked(request)
     with service.bodies.of_one() as count:
         sent = await read_form(request.receive, request.headers, service.options, count)
@@ -112,13 +112,13 @@ async def _answered(request: Request, ask: Callable[..., Coroutine[Any, Any, Any
 async def _class_list(request: Request) -> schemas.ClassesAnswer:
     name = _model_asked(request)
     classifier = _service(request).classifier(name)
-    model, found = classifier.model_, classifier.calibration_
+    model, calibration = classifier.model_, classifier.calibration_
     return schemas.ClassesAnswer(
         model=name,
         classes=list(model.class_names),
         backbone=model.backbone.name,
-        threshold=found.threshold,
-        temperature=found.temperature,
+        threshold=calibration.threshold,
+        temperature=calibration.temperature,
     )
 
 
@@ -151,7 +151,7 @@ def make_app(service: Service) -> FastAPI:
         title="GalLoP Explorer",
         version=__version__,
         summary="Classifies photos, and shows which prompts and regions decided.",
-        docs_url=None,  # FastAPI's own pages load their scripts from another server
+        docs_url=None,  # FastAPI's pages load their scripts from another server
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -195,7 +195,7 @@ def _service(request: Request) -> Service:
 
 
 def _model_asked(request: Request) -> str:
-    """The name of the model that is asked; raises Refusal where there is none."""
+    """The name of the requested model; raises Refusal where there is none."""
     service = _service(request)
     name: str = request.path_params.get("name", service.options.first)
     service.classifier(name)

@@ -1,4 +1,4 @@
-"""The shapes of answers, for the description of the interface (OpenAPI). What is sent is made by ``predictions``."""
+"""The format of answers, for the description of the interface (OpenAPI). ``predictions`` makes their content."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Run the server of a service: its socket, access, slow clients, and how it stops.
 
-A body that nobody has read to its end is read on for a moment and forgotten: a sender that is cut off while it sends
-would not see the answer that says why.
+A body that was not read to its end is read for a moment longer and discarded: a sender that is cut off while it sends
+would not see the answer with the reason.
 
-Told to stop, it takes nothing new and says so (503) on the connections that there are, answers what it has accepted,
-and closes its socket when that is done.
+After a signal to stop, it refuses new requests (503) on the open connections, answers those that it has accepted, and
+closes its socket when that is done.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from gallop.service.http.watching import log, log_as_json, log_failure
 from gallop.wording import listed
 
 MOST_REQUESTS = 512
-"""That are admitted at a time: those that wait for their turn, and those that are still coming."""
+"""That are admitted at a time: those that wait for their turn, and those that are still arriving."""
 LINGER = 5.0
 """Seconds in which the rest of a body is read after its answer."""
 ADMITTED = "admitted"
-"""In a request's scope: whether it counts. What is refused does not, nor what needs no key: strangers could otherwise
-keep out those who have one."""
+"""In a request's scope: whether it counts. Refused requests do not, nor those that need no key: strangers could
+otherwise keep out users who have one."""
 
 
 class Door:
@@ -85,7 +85,7 @@ class Door:
 
     def _of_a_stranger(self, path: str, headers: Headers) -> Refusal | None:
         """Without a key, a page of another site could send photos here from a browser of this machine, or read answers
-        after it has given its own name this machine's address.
+        after it has given its host name this machine's address.
         """
         options = self._service.options
         if options.keys:
@@ -113,14 +113,14 @@ class Door:
 
 
 class _Visit:
-    """One request: what came, what went, how long it took."""
+    """One request: what was received, what was sent, how long it took."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, service: Service) -> None:
         self._scope, self._receive, self._send, self._service = scope, receive, send, service
         headers = Headers(scope=scope)
         self.id = secrets.token_hex(8)
         self.status = 0
-        self._whole = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        self._complete = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
         self._gone = False
         self._bytes = 0
         self._start = time.monotonic()
@@ -129,7 +129,7 @@ class _Visit:
         message = await self._receive()
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))
-            self._whole = not message.get("more_body", False)
+            self._complete = not message.get("more_body", False)
         else:
             self._gone = True
         return message
@@ -141,9 +141,9 @@ class _Visit:
             headers["x-request-id"] = self.id
             headers["x-content-type-options"] = "nosniff"
             headers["cache-control"] = "no-store"
-            if not self._whole or self._service.stopping:
+            if not self._complete or self._service.stopping:
                 headers["connection"] = "close"
-        elif not message.get("more_body", False) and not self._whole and not self._gone:
+        elif not message.get("more_body", False) and not self._complete and not self._gone:
             await self._send({**message, "more_body": True})
             await self._linger()
             message = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -151,7 +151,7 @@ class _Visit:
 
     async def _linger(self) -> None:
         async def rest() -> None:
-            while not (self._whole or self._gone):
+            while not (self._complete or self._gone):
                 await self.receive()
 
         with suppress(asyncio.TimeoutError):
@@ -171,19 +171,19 @@ class _Visit:
 
 
 HEAD_SECONDS = 10.0
-"""In which a request's head has to be there once its first byte is, or the connection."""
+"""In which a request's head has to arrive, counted from its first byte or from the connection."""
 READ_SECONDS = 30.0
-"""In which who asked has to take some of the answer."""
+"""In which the client has to read some of the answer."""
 IDLE_SECONDS = 30
-"""That a connection is kept for the next request."""
+"""In which a connection stays open for the next request."""
 MOST_CONNECTIONS = 900
-"""One more takes the place of one that has no request which counts: systems allow a process some 1,000 open files."""
+"""One more takes the place of one without a request that counts: systems allow a process some 1,000 open files."""
 SETTLE = 0.5
-"""Seconds after the word to stop in which requests that were on their way are still told."""
+"""Seconds after the signal to stop in which requests that were already sent still get an answer."""
 
 
 def bound_socket(host: str, port: int) -> socket.socket:
-    """Return a socket of this machine's address, on which nobody listens yet.
+    """Return a socket bound to this machine's address, not yet listening.
 
     Raises:
         CommandError: the address is not this machine's, or the port is taken or not allowed.
@@ -192,22 +192,22 @@ def bound_socket(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise CommandError(f"The address {host!r} cannot be found ({error.strerror}).") from error
-    # Its protocol is named: asyncio sends small answers at once on those alone.
-    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # Its protocol is named: only on such sockets does asyncio send small answers at once.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
-        found.close()
+        bound.close()
         raise CommandError(
             f"The service cannot listen on {host}, port {port} ({error.strerror}): use another --port, or an address "
             "of this machine as --host."
         ) from error
-    return found
+    return bound
 
 
 def is_this_machine(host: str) -> bool:
-    """Return whether only programs of this machine reach what listens there.
+    """Return whether only programs of this machine can reach a host.
 
     >>> [is_this_machine(host) for host in ("localhost", "127.0.0.1", "::1", "0.0.0.0", "lab-pc")]
     [True, True, True, False, False]
@@ -219,7 +219,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def serve(service: Service, listening: socket.socket) -> None:
-    """Serve until the process is told to stop (SIGTERM, Ctrl-C), and then to the end of what was accepted."""
+    """Serve until the process gets a signal to stop (SIGTERM, Ctrl-C), and then finish the accepted requests."""
     log_as_json()
     log("start", models=list(service.options.models), port=listening.getsockname()[1])
     try:
@@ -248,14 +248,14 @@ def make_server(service: Service) -> ServiceServer:
 
 
 class ServiceServer(uvicorn.Server):
-    """uvicorn's server, which closes connections when it is told to stop; this one answers first."""
+    """uvicorn's server, which closes connections at a signal to stop; this one answers first."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop taking, answer, then stop listening."""
+        """Refuse new requests, answer the accepted ones, then stop listening."""
         self._service.stopping = True
         log("stopping", requests=self._service.here)
         end = time.monotonic() + self._service.options.stop_within
@@ -266,8 +266,8 @@ class ServiceServer(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """With a time in which a request's head has to come and an answer has to be taken, and our shape of errors where
-    there is no request.
+    """Adds a time limit for the arrival of a request's head and for the reading of an answer, and our format of errors
+    where there is no request.
     """
 
     def connection_made(self, transport: Any) -> None:
@@ -302,11 +302,11 @@ class _Protocol(H11Protocol):
         self._say(Refusal("This is not a valid HTTP request.", 400, "bad_http"))
 
     def _drop_one(self) -> None:
-        """Close the oldest connection that was never let in, else the oldest between two requests, else this one."""
+        """Close the oldest connection that was never admitted, else the oldest between two requests, else this one."""
         others: Any = self.connections - {self}
         free = [each for each in others if each._between_requests() or not each._let_in]
         dropped = min(free, key=lambda each: (each._let_in, each._since), default=self)
-        self.connections.discard(dropped)  # its end is heard of later
+        self.connections.discard(dropped)  # connection_lost is called later
         dropped.transport.abort()
 
     @property
@@ -333,7 +333,7 @@ class _Protocol(H11Protocol):
             self._say(Refusal(sentence, 408, "too_slow"))
 
     def _say(self, refusal: Refusal) -> None:
-        """An answer where there is no request to answer; written plainly, since h11 may have given up."""
+        """Answer without a request; written to the transport directly, since h11 may be in an error state."""
         body = json.dumps(refusal.body).encode()
         reason = "Bad Request" if refusal.status == 400 else "Request Timeout"
         head = [f"HTTP/1.1 {refusal.status} {reason}", "content-type: application/json", "connection: close"]

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 _BESIDE = 2_000_000  # pixels that take about as long to decode as all else that a photo costs
 EXPLAINED_AT_ONCE = 2
-"""Photos that are kept whole, with up to 120 MB of pixels each, while they are explained."""
+"""Photos that are held in memory in full size, with up to 120 MB of pixels each, while they are explained."""
 
 
 class Service:
@@ -46,8 +46,8 @@ class Service:
         backend: what connects where photos are fetched.
 
     Attributes:
-        metrics: its figures.
-        bodies: how much of requests is held.
+        metrics: its metrics.
+        bodies: the bytes of requests in memory.
         here: requests that are being answered.
         stopping: whether new ones are refused.
 
@@ -60,7 +60,7 @@ class Service:
         self.bodies = HeldBytes(BODIES * options.body)
         self.here, self.stopping = 0, False
         self._backend = backend or PublicOnly()
-        # On this thread, before there are others: a process that is told to stop while one is inside torch would abort.
+        # On this thread, before there are others: a signal to stop while one is inside torch would abort the process.
         self._models = ServedModels(options, self.metrics)
         self._batcher = Batcher(
             self._models.answer, most=options.batch, wait=options.wait, room=options.queue, heard=self.metrics.batch
@@ -71,7 +71,7 @@ class Service:
         self._explained = asyncio.Semaphore(EXPLAINED_AT_ONCE)
 
     def close(self) -> None:
-        """Answer what was asked, and end the threads."""
+        """Answer the waiting requests, and end the threads."""
         self.stopping = True
         self._batcher.close()
         for pool in (self._readers, self._painter):
@@ -85,7 +85,7 @@ class Service:
         """Return a model.
 
         Raises:
-            Refusal: there is none of this name.
+            Refusal: there is no model of this name.
         """
         if name not in self._models.classifiers:
             known = listed(list(self.options.models))
@@ -101,10 +101,10 @@ class Service:
         """Return an answer for each photo of a request, or why there is none.
 
         Args:
-            more: is told of each byte that is fetched.
+            more: is called with each number of bytes that is fetched.
 
         Raises:
-            Refusal: there is no room for them, they have too many pixels, or there are addresses and none are fetched.
+            Refusal: there is no room for them, they have too many pixels, or addresses are not allowed.
         """
         self._check(sent)
         with self._batcher.places(sent.count):
@@ -115,8 +115,8 @@ class Service:
                 return await self._asked(PhotoQuestion(name, pixels))
 
             answers = map(answer, itertools.count(1), photos, self._pixels(photos))
-            found = await asyncio.gather(*answers, return_exceptions=True)
-        return [one if isinstance(one, dict) else _refused(one) for one in found]
+            results = await asyncio.gather(*answers, return_exceptions=True)
+        return [one if isinstance(one, dict) else _refused(one) for one in results]
 
     async def explain(
         self, name: str, sent: Sent, more: Callable[[int], None], shown: str | None, present: Callable[..., T]
@@ -124,7 +124,7 @@ class Service:
         """Return why the one photo of a request got its answer, by the scores of one class, or of the predicted one.
 
         Args:
-            present: what is made of the explanation and the name of that class.
+            present: makes the response from the explanation and the name of that class.
 
         Raises:
             Refusal, ImageError: as ``predict``; there is no such class, or not one photo.
@@ -155,11 +155,11 @@ class Service:
             )
 
     async def _photos(self, sent: Sent, more: Callable[[int], None]) -> list[bytes | Refusal]:
-        """The bytes of all photos; those of addresses are fetched, all at the same time."""
+        """The bytes of all photos; those at addresses are fetched, all at the same time."""
         first = len(sent.photos) + 1
         fetching = [fetch_photo(url, number, more, self._backend) for number, url in enumerate(sent.urls, first)]
         fetched = await asyncio.gather(*fetching, return_exceptions=True)
-        return [*sent.photos, *(found if isinstance(found, bytes) else _refused(found) for found in fetched)]
+        return [*sent.photos, *(photo if isinstance(photo, bytes) else _refused(photo) for photo in fetched)]
 
     def _pixels(self, photos: Sequence[bytes | Refusal]) -> list[int]:
         """How many pixels each has by its header.
@@ -190,7 +190,7 @@ class Service:
 
 
 _Prepared: TypeAlias = tuple[tuple[Tensor, ...], CropBox, Image.Image]
-"""The pixels of each look, the part of the photo that they are of, and the photo."""
+"""The pixels of each look, the part of the photo that they show, and the photo."""
 
 
 def _prepared(photo: bytes, number: int, count: int, preprocess: Preprocess, looks: Sequence[float]) -> _Prepared:
@@ -217,19 +217,19 @@ def explained(why: Explanation, shown: str) -> dict[str, Any]:
 
 
 def _refused(error: BaseException) -> Refusal:
-    """Return the refusal of one photo; a mistake of ours is raised, and fails the whole request."""
-    told = refusal_of(error)
-    if told is None:
+    """Return the refusal of one photo; a mistake of ours is raised, and fails the entire request."""
+    refusal = refusal_of(error)
+    if refusal is None:
         raise error
-    return told
+    return refusal
 
 
 async def fetch_photo(url: str, number: int, more: Callable[[int], None], backend: AsyncNetworkBackend) -> bytes:
-    """Return what is at an address of the web, with the limits that photos have.
+    """Return the content of an address of the web, with the limits that photos have.
 
     Args:
         number: which photo of the request it is.
-        more: is told of each byte.
+        more: is called with each number of bytes.
 
     Raises:
         Refusal: the address is of another kind or not public, does not answer in time, or not with a picture.
@@ -250,7 +250,7 @@ async def fetch_photo(url: str, number: int, more: Callable[[int], None], backen
 
 
 def _why(error: OSError) -> str:
-    """One reason for all where nobody answers: what is there in a private network is nobody's business."""
+    """One reason for all failed connections, so that it reveals nothing about a private network."""
     if isinstance(error, NotPublic) or not isinstance(error, (NotFetched, TimeoutError)):
         return "it does not lead to a public server that responds"
     return str(error)

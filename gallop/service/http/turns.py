@@ -1,4 +1,4 @@
-"""Whose photo is decoded next: every request has its turn, however many large photos another has sent."""
+"""The order in which photos are decoded: every request has its turn, however many large photos another has sent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ T = TypeVar("T")
 class Turns(Generic[T]):
     """A queue of pieces of work, each of a request, in the order of weighted fair queueing.
 
-    A piece is due when it would be done if all requests had the same share of the work at all times: its cost after the
-    piece that its request added before, or after now. So who adds one small piece goes before those who have many or
-    large ones waiting, and yet everyone's turn comes. Not safe to use from several threads.
+    A piece is due when it would be done if all requests had the same fraction of the work at all times: its cost after
+    the piece that its request added before, or after now. So a request with one small piece goes before those with many
+    or large ones waiting, and yet every request gets its turn. Not safe to use from several threads.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Turns(Generic[T]):
 
 
 class Slots:
-    """So many may work at once; the others wait for their turn. For the loop's own thread."""
+    """A number of pieces that may run at once; the others wait for their turn. For the event loop's thread."""
 
     def __init__(self, free: int) -> None:
         self._free = free

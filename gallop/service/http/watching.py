@@ -20,7 +20,7 @@ from gallop.wording import one_line
 METRICS_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 _log = logging.getLogger("gallop.service.http")
-_log.addHandler(logging.NullHandler())  # before the service runs, the command line says what there is to say
+_log.addHandler(logging.NullHandler())  # before the service runs, the command line reports errors
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _PHOTOS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -60,7 +60,7 @@ def log(event: str, level: int = logging.INFO, **facts: Any) -> None:
 
 
 def log_failure(event: str, error: BaseException, **facts: Any) -> None:
-    """Log what went wrong: the sentence if there is one, else where in the code it was.
+    """Log a failure: its sentence if there is one, else the place in the code.
 
     The message of an error without a sentence may quote anything, so it is left out.
     """
@@ -93,17 +93,17 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        said: dict[str, Any] = {"time": f"{at}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}
+        fields: dict[str, Any] = {"time": f"{at}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}
         facts = getattr(record, "facts", None)
         if facts is not None:
-            return json.dumps(said | {"event": record.getMessage()} | facts, default=str)
-        said |= {"event": "server", "message": one_line(record.getMessage())}
+            return json.dumps(fields | {"event": record.getMessage()} | facts, default=str)
+        fields |= {"event": "server", "message": one_line(record.getMessage())}
         if record.exc_info and record.exc_info[1] is not None:
-            said |= {"error": type(record.exc_info[1]).__name__, "at": _frames(record.exc_info[1])}
-        return json.dumps(said)
+            fields |= {"error": type(record.exc_info[1]).__name__, "at": _frames(record.exc_info[1])}
+        return json.dumps(fields)
 
 
 def _frames(error: BaseException) -> list[str]:
-    """Where it was, the innermost last: modules, lines and functions."""
-    found = traceback.extract_tb(error.__traceback__)[-12:]
-    return [f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}" for frame in found]
+    """Where an error was raised, the innermost last: modules, lines and functions."""
+    frames = traceback.extract_tb(error.__traceback__)[-12:]
+    return [f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno} {frame.name}" for frame in frames]

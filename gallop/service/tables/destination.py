@@ -1,4 +1,4 @@
-"""Where tables go, a folder on disk or in a bucket: a file is found there complete or not at all."""
+"""The destination of tables, a folder on disk or in a bucket: a file appears there complete or not at all."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class Destination:
     name: str
 
     def has(self, file: str) -> bool:
-        """Return whether a file is there, and so is complete."""
+        """Return whether a file exists, and so is complete."""
         return self._path(file).exists()
 
     def read(self, file: str, most: int = ANY_SIZE) -> bytes:
-        """Return what is in a file.
+        """Return the content of a file.
 
         Raises:
-            DataError, OSError: it is not there, cannot be read, or has more than ``most`` bytes.
+            DataError, OSError: it does not exist, cannot be read, or has more than ``most`` bytes.
         """
         with open_file(self._path(file), most) as opened:
             return opened.read()
 
     def write(self, file: str, data: bytes) -> None:
-        """Write a file, and the folders that it lies in; one that is there is replaced.
+        """Write a file, and the folders that contain it; an existing one is replaced.
 
         Raises:
             DataError, OSError: it cannot be written.
@@ -52,11 +52,11 @@ class Destination:
         write_file(self._path(file), data)
 
     def alone(self, file: str) -> AbstractContextManager[None]:
-        """Keep others out of a file, as far as the place knows locks."""
+        """Lock a file against other writers, where the place supports locks."""
         return locked(self._path(f"{file}.lock"))
 
     def label(self, file: str) -> str:
-        """Return what messages call a file of it."""
+        """Return the name of one of its files in messages."""
         return f"{printable_name(self.name.rstrip('/'))}/{file}"
 
     def _path(self, file: str) -> Path:
@@ -64,7 +64,7 @@ class Destination:
 
 
 class Bucket(Destination):
-    """A folder in a bucket. An object is put there in one piece, and services show it when all of it has come."""
+    """A folder in a bucket. An object is uploaded in one piece, and services show it once it is complete."""
 
     def has(self, file: str) -> bool:
         try:
@@ -99,7 +99,7 @@ class Bucket(Destination):
 
 
 def open_destination(name: str) -> Destination:
-    """Return the folder of a path or of an address that fsspec knows (``s3://bucket/answers``); nothing is made yet.
+    """Return the folder of a path or of an address that fsspec knows (``s3://bucket/answers``); nothing is created yet.
 
     Raises:
         DataError: it is a file, or a place where nothing can be written.

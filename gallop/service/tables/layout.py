@@ -1,4 +1,4 @@
-"""What the tables of answers and of features look like: columns, their types, and a shard of them as a file."""
+"""The format of the tables of answers and of features: columns, their types, and a shard of them as a file."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ else:
 
 
 KEYS_HASH = b"gallop_keys_sha256"
-"""In a shard's metadata: of the keys of its photos, by which a later call knows that they are the same."""
+"""In a shard's metadata: of the keys of its photos, by which a later call recognises that they are the same."""
 ERRORS = b"gallop_errors"
 """How many of its photos have no answer."""
 FILE_HASH = b"gallop_file_sha256"
-"""Of the file itself, with ``_unset`` in the place of this hash."""
+"""Of the file itself, with ``_unset`` in place of this hash."""
 
 
 def schema_of(worker: PhotoScorer | PhotoEmbedder) -> Schema:
@@ -72,7 +72,7 @@ def table_of(parts: Sequence[Columns], schema: Schema) -> Table:
 
 
 def shard_file(number: int) -> str:
-    """Return the file of a shard, counted from 0; where it is, the shard is complete."""
+    """Return the file of a shard, counted from 0; where it exists, the shard is complete."""
     return f"part-{number:06d}.parquet"
 
 
@@ -104,7 +104,7 @@ def read_shard(place: Destination, number: int) -> tuple[str, int] | None:
 
     data = place.read(shard_file(number))
     try:
-        # Not the schema's, which pyarrow keeps a second time, encoded, with the hash unset.
+        # Not the schema's, which pyarrow stores a second time, encoded, with the hash unset.
         metadata = parquet.read_metadata(io.BytesIO(data)).metadata or {}
         unset = data.replace(metadata[FILE_HASH], _unset(metadata[KEYS_HASH]), 1)
         facts = metadata[KEYS_HASH].decode(), int(metadata[ERRORS])
@@ -118,12 +118,12 @@ def _sha256(data: bytes) -> bytes:
 
 
 def _unset(keys_hash: bytes) -> bytes:
-    """What a file has in the place of its own hash while that is computed: found nowhere else in it."""
+    """The placeholder of a file's hash while that is computed: it occurs nowhere else in the file."""
     return _sha256(b"unset " + keys_hash)
 
 
 MANIFEST = "_manifest.json"
-"""Readers of a folder of tables pass over names that begin so."""
+"""Readers of a folder of tables skip names that begin with an underscore."""
 MANIFEST_FORMAT = 2
 _MOST_BYTES = 2**20
 _WORDS = {
@@ -135,37 +135,37 @@ _WORDS = {
     "column": "another column of the table",
     "shard_size": "shards of another size",
 }
-"""What it means that an entry differs."""
+"""The words for an entry that differs."""
 
 
 def fingerprint(classifier: GalLoPClassifier) -> str:
     """Return a hash of everything that answers depend on: prompts, classes, settings, calibration, backbone."""
     model = classifier.model_
     checkpoint = Checkpoint.of(model, None, classifier.calibration_)
-    said = checkpoint.record()
-    del said["backbone"]  # a path may change
-    for name in ("photos", "tpr", "held_out"):  # they say where the threshold came from, and change no answer
-        said["calibration"].pop(name, None)
+    record = checkpoint.record()
+    del record["backbone"]  # a path may change
+    for name in ("photos", "tpr", "held_out"):  # they describe how the threshold was computed, and change no answer
+        record["calibration"].pop(name, None)
     tensors = learned_tensors(checkpoint, model.prompts, model.branches)
-    text = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False).encode()
     return hashlib.sha256(text + hashlib.sha256(save(tensors)).digest()).hexdigest()
 
 
 def manifest_of(worker: PhotoScorer | PhotoEmbedder, **asked: Any) -> dict[str, Any]:
     """Return the description of a worker's answers: ``asked`` are source, column and shard_size."""
-    said: dict[str, Any] = {"format": MANIFEST_FORMAT}
+    manifest: dict[str, Any] = {"format": MANIFEST_FORMAT}
     if isinstance(worker, PhotoScorer):
-        said |= {"model": fingerprint(worker.classifier), "columns": asdict(worker.extras)}
-    if worker.draft:  # its absence is what was done before there was another way
-        said["draft"] = True
-    return said | {"backbone": worker.loaded_backbone.fingerprint} | asked
+        manifest |= {"model": fingerprint(worker.classifier), "columns": asdict(worker.extras)}
+    if worker.draft:  # its absence means full decoding, which was the only way in older versions
+        manifest["draft"] = True
+    return manifest | {"backbone": worker.loaded_backbone.fingerprint} | asked
 
 
-def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
+def settle_manifest(place: Destination, manifest: Mapping[str, Any]) -> None:
     """Write the manifest of a folder, or compare it with the one that is there.
 
-    Where a place knows no locks, as buckets do, what was written is read again: of two calls that begin there at one
-    moment with different wishes, the one that lost finds out.
+    Where a place has no locks, such as a bucket, the manifest is read again after it was written: of two calls that
+    begin there at the same moment with different arguments, the one whose manifest was replaced then fails.
 
     Raises:
         DataError: the folder holds results that were made differently, or other files, or cannot be written.
@@ -177,11 +177,11 @@ def settle_manifest(place: Destination, said: Mapping[str, Any]) -> None:
                 raise DataError(
                     f"{place.name} contains tables, but no {MANIFEST} that describes them: use an empty folder."
                 )
-            written = dict(said) | {"gallop": __version__}
+            written = dict(manifest) | {"gallop": __version__}
             place.write(MANIFEST, json.dumps(written, indent=2, ensure_ascii=False).encode())
     try:
-        found = json.loads(place.read(MANIFEST, _MOST_BYTES))
-        differs = [name for name in ("format", *_WORDS) if found.get(name) != said.get(name)]
+        stored = json.loads(place.read(MANIFEST, _MOST_BYTES))
+        differs = [name for name in ("format", *_WORDS) if stored.get(name) != manifest.get(name)]
     except GallopError:
         raise
     except (ValueError, AttributeError, RecursionError) as error:

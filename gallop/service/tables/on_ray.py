@@ -1,9 +1,9 @@
 """The same folder of shards as ``run`` beside this writes, answered by many machines through Ray (extra ``ray``).
 
-This process lists the source, gives it away in pieces, and writes the shards; the workers read and answer photos; Ray
-starts and restarts them, and gives lost work again. So a piece that is given again holds the same photos, whatever has
-come or gone in the source since; a shard's hash is of the photos that were answered; the folder has one writer, on one
-machine; and either engine goes on after the other. Ray Data's ``map_batches`` suits programs of one's own
+This process lists the source, distributes it in pieces, and writes the shards; the workers read and answer photos; Ray
+starts and restarts them, and repeats lost work. So a piece that is repeated holds the same photos, whatever was added
+to or removed from the source since; a shard's hash is of the photos that were answered; the folder has one writer, on
+one machine; and either engine continues after the other. Ray Data's ``map_batches`` suits custom programs
 (``docs/howto/many_photos.md``), but not this: it cuts a stream into blocks by their bytes, where shards are counted in
 photos, and when a machine is lost it would list again.
 """
@@ -48,12 +48,12 @@ PIECE_BYTES = 2 * BATCH_BYTES
 WORKERS_A_GPU = 2
 """While one waits for its first photos to be decoded, the other computes."""
 AHEAD = 2
-"""Pieces that a worker has at most, the one that it answers counted: it never waits for the listing, and what is listed
-but not answered stays small."""
+"""Pieces that a worker has at most, including the one that it answers: it never waits for the listing, and only few
+photos are listed but not answered."""
 TRIES = 3
-"""Times that a piece is given again when its worker is lost: a photo that ends every worker must not do so forever."""
-NOBODY_YET = 60.0
-"""Seconds without any worker until a call says so."""
+"""Times that a piece is repeated when its worker is lost: a photo that ends every worker must not do so forever."""
+NO_WORKER_SECONDS = 60.0
+"""After which a call warns that no worker has started."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class PoolSize:
         """Return the size for a cluster: as many workers on each GPU, none on two.
 
         Raises:
-            ParallelError: a GPU is asked for, and there is none.
+            ParallelError: a GPU is required, and there is none.
         """
         if device.startswith("cuda") and gpus < 1:
             raise ParallelError("No machine in the cluster has a GPU: leave out device='cuda', or use device='cpu'.")
@@ -93,7 +93,7 @@ def joined_to(address: str | None, workers: int | None) -> Iterator[None]:
         ParallelError: it cannot be joined or started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # it would put a print of its own in the place of Python's
+    os.environ.setdefault("RAY_TQDM_PATCH_PRINT", "0")  # it would replace Python's print
     if address is None:  # else Ray takes 127.0.0.1 for what others call this machine
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
@@ -105,7 +105,7 @@ def joined_to(address: str | None, workers: int | None) -> Iterator[None]:
         else:
             how |= {"include_dashboard": False, "num_cpus": max(workers or 1, os.cpu_count() or 1)}
             ray.init("local", _node_ip_address="127.0.0.1", **how)
-    except Exception as error:  # it has no kind of its own for this
+    except Exception as error:  # Ray has no specific exception for this
         ray.shutdown()
         where = "on this machine" if address is None else f"at {address}"
         raise ParallelError(f"Ray cannot be used {where} ({first_line(error)}).") from error
@@ -116,8 +116,8 @@ def joined_to(address: str | None, workers: int | None) -> Iterator[None]:
 
 
 def packed(worker: Worker, device: str) -> Worker:
-    """Return a worker as it is sent, some megabytes: what was learned as bytes, and its backbone by a name that all
-    machines know. It computes on ``device`` where it arrives.
+    """Return a worker to send to other machines, some megabytes: what was learned as bytes, and its backbone by a name
+    that all machines know. It computes on ``device`` where it arrives.
     """
     sent = copy(worker)
     sent.device = device
@@ -130,7 +130,7 @@ def packed(worker: Worker, device: str) -> Worker:
 
 
 class ScoringActor:
-    """What one process of the cluster holds: the worker that it was asked with first, restarted or not."""
+    """One process of the cluster, which holds the worker of its first call, restarted or not."""
 
     def __init__(self) -> None:
         prepare()
@@ -146,12 +146,12 @@ class ScoringActor:
 
 
 class ActorPool:
-    """Workers that answer pieces of a listing, each piece once, in whatever order they are done.
+    """Workers that answer pieces of a listing, each piece once, in any order.
 
     Args:
-        worker: what each of them holds, as ``packed`` makes it.
-        size: how many there are. Those that the cluster has no room for come when it has.
-        take: told of the rows of a piece, by the piece's name.
+        worker: a copy for each of them, as ``packed`` makes it.
+        size: how many there are. Those that the cluster has no room for start when it has.
+        take: called with the name and the rows of each piece.
     """
 
     def __init__(self, worker: Worker, size: PoolSize, take: Callable[[Any, Table], None]) -> None:
@@ -167,11 +167,11 @@ class ActorPool:
         self._busy: dict[Any, tuple[Any, Any, Sequence[SourceItem]]] = {}
 
     def give(self, name: Any, items: Sequence[SourceItem]) -> None:
-        """Have a piece answered; wait until a worker has room for it, and take what is done meanwhile.
+        """Have a piece answered; wait until a worker has room for it, and take finished pieces meanwhile.
 
         Raises:
             ParallelError: a worker was lost again and again.
-            GallopError: what a worker says of its model or backbone.
+            GallopError: a worker's problem with its model or backbone.
         """
         while not self._free:
             self._wait()
@@ -192,9 +192,9 @@ class ActorPool:
     def _wait(self) -> None:
         import ray
 
-        done, _ = ray.wait([*self._busy, *self._coming], timeout=None if self._busy else NOBODY_YET)
+        done, _ = ray.wait([*self._busy, *self._coming], timeout=None if self._busy else NO_WORKER_SECONDS)
         if not done:
-            warnings.warn(self._nobody(), stacklevel=4)
+            warnings.warn(self._no_worker(), stacklevel=4)
         for ref in done:
             if ref in self._coming:
                 actor = self._coming.pop(ref)
@@ -210,8 +210,8 @@ class ActorPool:
                 self._take(name, rows)
 
     def _alone(self, actor: Any, items: Sequence[SourceItem]) -> Table:
-        """Return the rows of a piece whose worker was lost. Others were with it, and one of those may have ended it: so
-        it is asked again with nothing beside it. Raises ParallelError where it is this one.
+        """Return the rows of a piece whose worker was lost. Another piece of the same worker may have ended it: so this
+        one is answered again, alone. Raises ParallelError where it was this one.
         """
         import ray
 
@@ -221,9 +221,9 @@ class ActorPool:
         rows: Table = self._result(actor.answer.remote(self._worker_ref, items), _lost(items))
         return rows
 
-    def _nobody(self) -> str:
+    def _no_worker(self) -> str:
         gpu = f" and {self._size.gpu:g} of a GPU" if self._size.gpu else ""
-        return f"No worker has started in {NOBODY_YET:g} seconds: each needs a CPU core{gpu}. Still waiting."
+        return f"No worker has started in {NO_WORKER_SECONDS:g} seconds: each needs a CPU core{gpu}. Still waiting."
 
     @staticmethod
     def _result(ref: Any, otherwise: str) -> Any:
@@ -284,7 +284,7 @@ def score_on_ray(
 
     Args:
         address: of the cluster, as ``ray.init`` takes it; None starts Ray on this machine for the time of the call.
-        workers: how many; None takes one a processor, or two a GPU where there are GPUs.
+        workers: how many; None takes one for each processor, or two for each GPU where there are GPUs.
 
     Raises:
         ParallelError: the cluster cannot be used, or a worker was lost again and again.
@@ -308,13 +308,13 @@ def score_on_ray(
             pool.finish()
             writer.count_others()
         except DataError:
-            pool.finish_what_can_be()  # shards that are complete are kept
+            pool.finish_what_can_be()  # complete shards are still written
             raise
         return writer.progress
 
 
 def _pieces(photos: ShardPhotos) -> Iterator[list[SourceItem]]:
-    """Whole batches, so that a worker makes the same ones of them; fewer where photos travel in them."""
+    """Full batches, so that a worker makes the same ones of them; fewer where they contain the bytes of photos."""
     piece: list[SourceItem] = []
     for batch in bounded_batches(map(_absolute, photos), BATCH):
         piece += batch
@@ -326,7 +326,7 @@ def _pieces(photos: ShardPhotos) -> Iterator[list[SourceItem]]:
 
 
 def _absolute(item: SourceItem) -> SourceItem:
-    """A worker's working folder may be another."""
+    """An item with an absolute path, since a worker's working folder may differ."""
     path = local_path(item.place) if item.place else None
     return item if path is None else replace(item, place=os.path.abspath(path))
 

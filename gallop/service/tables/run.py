@@ -25,7 +25,7 @@ else:
 
 @dataclass(frozen=True)
 class ScoringProgress:
-    """How far a call is.
+    """The progress of a call.
 
     Attributes:
         done: photos answered by this call, those without an answer counted.
@@ -57,19 +57,19 @@ def score_source(
     part: tuple[int, int] = (1, 1),
     heard: Callable[[ScoringProgress], None] = lambda _: None,
 ) -> ScoringProgress:
-    """Answer the photos of a source, a file of ``shard_size`` rows after the other; files that are there are kept.
+    """Answer the photos of a source, in files of ``shard_size`` rows; existing files stay unchanged.
 
     A file that is damaged is replaced, with a warning.
 
-    Memory does not grow with the number of photos: a batch of them and the answers of one shard are held.
+    Memory does not grow with the number of photos: a batch of them and the answers of one shard are held in memory.
 
     Args:
-        shard_size: what a killed call loses at most.
+        shard_size: photos in a file; a killed call loses at most so many answers.
         part: (i, n): of n calls that share the work, this one is the i-th and writes every n-th shard.
-        heard: told of the progress after each batch and each shard that is skipped.
+        heard: called with the progress after each batch and each shard that is skipped.
 
     Raises:
-        DataError: the source cannot be read on, or it is not the one that the files are of.
+        DataError: the source cannot be read further, or it is not the one that the files are of.
         DataError, OSError: a shard cannot be written.
     """
     shards, schema = Shards(place, heard), schema_of(worker)
@@ -85,26 +85,26 @@ def score_source(
 
 
 class ShardPhotos:
-    """The photos of one shard, which are handed on once, and the hash of the keys of those that were."""
+    """The photos of one shard, which can be iterated once, and the hash of the keys of those yielded so far."""
 
     def __init__(self, items: Iterator[SourceItem]) -> None:
-        self._items, self._found = items, hashlib.sha256()
+        self._items, self._digest = items, hashlib.sha256()
 
     def __iter__(self) -> Iterator[SourceItem]:
         for item in self._items:
-            self._found.update(item.key.encode("utf-8", "surrogateescape") + b"\0")
+            self._digest.update(item.key.encode("utf-8", "surrogateescape") + b"\0")
             yield item
 
     @property
     def hash(self) -> str:
-        return self._found.hexdigest()
+        return self._digest.hexdigest()
 
 
 class Shards:
-    """The shards that a call finds, writes, or leaves to other calls, and how far it is.
+    """The shards that exist, that a call writes, or that it leaves to other calls, and its progress.
 
     Args:
-        heard: told of the progress whenever something is counted.
+        heard: called with the progress whenever something is counted.
     """
 
     def __init__(self, place: Destination, heard: Callable[[ScoringProgress], None]) -> None:
@@ -121,13 +121,13 @@ class Shards:
     def due(
         self, source: Iterable[SourceItem], shard_size: int, part: tuple[int, int]
     ) -> Iterator[tuple[int, ShardPhotos]]:
-        """Yield number and photos of each shard to be written: those of a part that are not there, and damaged ones.
+        """Yield number and photos of each shard to be written: those of a part that do not exist, and damaged ones.
 
-        The photos of one must have been taken before the next is asked for.
+        The photos of one must be consumed before the next is requested.
 
         Raises:
-            DataError: the source cannot be read on, or it is not the one that the files are of.
-            DataError, OSError: a shard that is there cannot be read.
+            DataError: the source cannot be read further, or it is not the one that the files are of.
+            DataError, OSError: an existing shard cannot be read.
         """
         items = iter(source)
         for number, first in enumerate(items):
