@@ -542,9 +542,9 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** With the sample, what decides is a *part* of the thing. On mugs and teapots lie about
-# nine in ten of the 5 regions of local prompt 1. On a candle lies hardly a third, on a vase nearly half: a
-# region sees further than its border, so those beside a narrow thing see it too.
+# **What you should see.** With the sample, what decides is a *part* of the thing. With mugs and teapots,
+# about nine in ten of the 5 regions of local prompt 1 lie on the thing. With candles it is hardly a third, with vases
+# nearly half: a region sees further than its border, so those beside a narrow thing see it too.
 #
 # Read downwards, from a small $k$ to a large one: of a mug and a teapot before training the fraction falls at every
 # step, for the best regions come first and the next ones lie further out. This is what a scale is: $k = 5$ asks one

@@ -499,7 +499,7 @@ print(f"the threshold is {limit:.4f}")
 # "mug", the shining metal of the bell "teapot". The cell of the dice lies beside them, on the table. A cell sees
 # further than its border, so an edge of the dice may count there, but this picture does not prove it.
 #
-# The more regions there are, the more chances there are for such a spot. What helps is another class for what
+# The more regions there are, the more chances there are for such a spot. What helps is an extra class for what
 # slips through again and again ("bowl"), with a few shots.
 #
 # Here is the first of these photos to walk through (this needs a running kernel). Choose another class or another

@@ -473,8 +473,8 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** On mugs and teapots lie 92% and 84% of the regions that decided. On candles
-# lie 28%, on vases 45%, and the others lie beside them: a region sees further than its border (notebook 07), and a
+# **What you should see.** With mugs, 92% of the regions that decided lie on the thing, with teapots 84%. With candles
+# it is only 28%, with vases 45%. The others lie beside it: a region sees further than its border (notebook 07), and a
 # candle is narrower than what a region sees. Even that is more than twice what chance would give. And a *part* of the
 # thing decides: of a candle never the lower third, though more than half of it is there. Its flame and what is below it
 # say more than its foot. The smaller the $k$, the more of its regions lie on the thing. (The red line is the mask.)
