@@ -20,7 +20,7 @@ RUN pip install '.[app,serve]' && python -m compileall -q /opt/gallop/lib
 
 FROM python:${PYTHON}-slim-bookworm
 COPY --from=installed /opt/gallop /opt/gallop
-# What is kept lies in /data, what can be made again in /cache; all else may be read-only.
+# Saved data is in /data, what can be made again in /cache; all else may be read-only.
 RUN groupadd --gid 10001 gallop \
     && useradd --uid 10001 --gid gallop --no-create-home --home-dir /cache --shell /usr/sbin/nologin gallop \
     && mkdir /cache /data /model \

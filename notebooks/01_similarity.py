@@ -37,7 +37,7 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 # A classifier usually has its classes built in. CLIP does not. It takes a photo and **any** list of names, and says
 # which name fits best. Nothing is trained for that: this is called *zero-shot*.
 #
-# The sample photos come with scikit-image and scikit-learn. For photos of your own, set the environment variable
+# The sample photos come with scikit-image and scikit-learn. For your photos, set the environment variable
 # `GALLOP_PHOTOS` to a folder with one folder of photos for each of 2 to 40 classes, split into `train/` and `test/` or
 # not: before Jupyter starts, or by `%env GALLOP_PHOTOS=my/photos` in a cell above this one. (Where the code asks for
 # `photos.FAST`: that is true when `FAST=1` is set, and makes everything short, for the tests.) What the text says about
@@ -69,7 +69,7 @@ show_figure(
 # Both live in the same space. A photo of a cat and the words "A photo of a cat" are meant to point in nearly the same
 # direction. Such a sentence is called a **prompt**; the class name is put into it.
 #
-# We use `mini`, a small model that comes with this project. Its encoders are *frozen*: nobody changes them, in this
+# We use `mini`, a small model that comes with this project. Its encoders are *frozen*: nothing changes them, in this
 # notebook or in any other.
 #
 # **Another backbone.** `BACKBONE`, above, is the one place that says which. With `BACKBONE = "ViT-B-16/openai"` it is
@@ -99,7 +99,7 @@ print(f"length of the photo's row {image[0].norm():.1f}, delta {delta:.0f}, s {s
 # %% [markdown]
 # **What you should see.** Two tables of numbers with the same width $D$: one row for the photo, one row for each name.
 # Below them the length of the photo's row, and two numbers that come with `mini`: the next section needs them. (CLIP's
-# own $s$ is 100, and its $\delta$ is 0.)
+# $s$ is 100, and its $\delta$ is 0.)
 
 # %% [markdown]
 # ## From scratch: cosine, then softmax
@@ -119,7 +119,7 @@ print(f"length of the photo's row {image[0].norm():.1f}, delta {delta:.0f}, s {s
 # From then on it is frozen like them: GalLoP does not learn it either.
 #
 # One thing is special about `mini`: its cosine divides by the norm $\lVert\mathbf z\rVert$ or by a constant $\delta$,
-# whichever is more. So a photo that holds little gets small cosines. In CLIP's own models $\delta = 0$, which is the
+# whichever is more. So a photo that holds little gets small cosines. In CLIP's models $\delta = 0$, which is the
 # plain cosine. The code calls $\delta$ the **damping**. The photos of these notebooks all have a norm far below it. So
 # before training, a cosine of `mini` is the dot product with $\mathbf t_c / \lVert\mathbf t_c\rVert$, divided by one
 # and the same constant.
@@ -145,7 +145,7 @@ for name, cosine, probability in zip(names, my_cosines, my_probabilities, strict
 # ## The library does exactly this
 #
 # `GalLoPClassifier(...).zero_shot(names)` takes a list of names without learning anything. `explain` then gives
-# everything that is known about one photo. Its `global_scores` are the cosines of the whole photo, shape $(K, M)$:
+# everything that is known about one photo. Its `global_scores` are the cosines of the entire photo, shape $(K, M)$:
 # one column for each of $M$ prompts. As long as nothing is learned, all $M$ prompts are "A photo of a", so all
 # columns are equal.
 
@@ -212,7 +212,7 @@ show_figure(
         scales,
         dict(zip(top_names, curves.T, strict=True)),
         log=True,
-        dotted={"the backbone's own s": clip.logit_scale},
+        dotted={"the backbone's s": clip.logit_scale},
         level={"1 / K": 1 / K},
         labels=("logit scale s = 1 / temperature", "probability"),
         legend="beside",
@@ -228,7 +228,7 @@ show_figure(
 # ## All photos, all names
 #
 # Now every photo against every name, by the library's `predict_proba`. It takes the mean of two scores: this one of the
-# whole photo, and one of its best regions, which notebooks 02 and 03 explain. Each row is a photo, each column a name;
+# entire photo, and one of its best regions, which notebooks 02 and 03 explain. Each row is a photo, each column a name;
 # a row adds up to one.
 
 # %%
@@ -247,7 +247,7 @@ show_figure(
         bar="probability",
     ),
 )
-print(f"{right} of {K} photos get their own name; chance is 1 of {K}.")
+print(f"{right} of {K} photos get the right name; chance is 1 of {K}.")
 
 # %% [markdown]
 # **What you should see.** A bright diagonal, as far as `mini` knows the names. With the sample photos one row goes
@@ -280,7 +280,7 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** A row for each template, a column for each of the best names. The rows are not the same:
-# each template moves the cosines, some hardly, some more. Nobody knows beforehand which words suit a task.
+# each template moves the cosines, some hardly, some more. It is not known in advance which words suit a task.
 
 # %%
 # From scratch: the ensemble is a mean over templates, taken before the softmax
@@ -298,7 +298,7 @@ print("The ensemble of", len(templates), "templates says:", names[int(my_ensembl
 # **What you should see.** No error: the library's ensemble is that mean.
 #
 # This is where GalLoP starts. It does not search for better *words*. It replaces the words "A photo of a" by vectors
-# and learns those: several of them for the whole photo (*global prompts*, as here) and several for its parts (*local
+# and learns those: several of them for the entire photo (*global prompts*, as here) and several for its parts (*local
 # prompts*, from the next notebook on).
 
 # %% [markdown]
@@ -317,9 +317,9 @@ answer = widgets.Label()
 def ask(change=None):
     try:
         asked = GalLoPClassifier(clip, method=METHOD).zero_shot(parse_names(name_box.value))
-        found = asked.explain(photo)
+        explanation = asked.explain(photo)
         answer.value = " · ".join(
-            f"{name}: {share:.0%}" for name, share in found.global_probabilities.items()
+            f"{name}: {p:.0%}" for name, p in explanation.global_probabilities.items()
         )
     except ValueError as error:  # no name, or one that cannot be used
         answer.value = str(error)
@@ -338,7 +338,7 @@ without = (
 left = sorted(without.global_probabilities.items(), key=lambda pair: -pair[1])[:8]
 show_figure(
     f"Bars of probability without {names[0]}: "
-    + ", ".join(f"{name} {share:.0%}" for name, share in left[:4]),
+    + ", ".join(f"{name} {p:.0%}" for name, p in left[:4]),
     bar_chart(
         dict(left),
         limits=(0, 1),
@@ -349,8 +349,8 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** The right name is gone, and the others share what it had: the bars still add up to one. A
-# softmax cannot say "none of these". Notebook 07 is about that.
+# **What you should see.** The right name is gone, and its probability goes to the others: the bars still add up to
+# one. A softmax cannot say "none of these". Notebook 07 is about that.
 
 # %% [markdown]
 # ## Quiz

@@ -39,7 +39,7 @@ from gallop.maps.pictures import map_picture
 # %% [markdown]
 # ## A photo, cut into regions
 #
-# Notebook 01 compared the *whole* photo with a name. GalLoP's local prompts look at its **regions**: the cells of a
+# Notebook 01 compared the *entire* photo with a name. GalLoP's local prompts look at its **regions**: the cells of a
 # grid. For each region the image encoder gives a vector, the **region feature** (the paper says *local feature*).
 #
 # Sizes: $R$ regions (rows times columns of the grid), $V$ numbers for each, $D$ numbers in the space shared with text,
@@ -124,7 +124,7 @@ print(
 # %% [markdown]
 # **What you should see.** No error. The third comparison is worth a thought: mean and matrix are both linear, so
 # their order does not matter. The image feature *is* the mean of the region features. So regions and text are
-# comparable: nobody had to train that. How well they compare is another matter, which notebook 03 takes up. (In `mini`,
+# comparable without any training. How well they compare is another matter, which notebook 03 takes up. (In `mini`,
 # $V = D$.)
 
 # %% [markdown]
@@ -171,7 +171,7 @@ print(f"cosines of regions with '{best}': {map_of_best.min():.3f} to {map_of_bes
 
 # %% [markdown]
 # **What you should see.** Bright where the photo looks like the name to the model; with the sample photo, on the
-# cat's face. Weak regions fade, and the photo behind the map is nearly grey, so that its own colours do not mix with
+# cat's face. Weak regions fade, and the photo behind the map is nearly grey, so that its colours do not mix with
 # the map's. Colours say which region fits *better than others*, not whether it fits. The outlined regions are the best
 # ones: notebook 03 tells what they are for.
 
@@ -208,7 +208,7 @@ last = vit.visual.transformer.resblocks[-1]
 caught = {}
 hook = last.register_forward_pre_hook(lambda module, inputs: caught.update(tokens=inputs[0]))
 vit_image, vit_regions = library_vit.encode_image(vit_pixels[None])  # (1, D), (1, R, V)
-vit.encode_image(vit_pixels[None])  # the network's own way, for the hook
+vit.encode_image(vit_pixels[None])  # the network's forward pass, for the hook
 hook.remove()
 # (1 + R, V): what enters the last block; the class token comes first
 tokens = caught["tokens"][0]
@@ -270,7 +270,7 @@ print("The library: image feature by the full block, region features by the valu
 
 # %% [markdown]
 # **What you should see.** No error. (`ln_post` is one more layer norm, which a ViT has after its last block.) After
-# this, GalLoP's *local projection* acts on the $V$ numbers of a region (notebook 03), and only then the encoder's own
+# this, GalLoP's *local projection* acts on the $V$ numbers of a region (notebook 03), and only then the encoder's
 # matrix, $V \to D$.
 
 # %% [markdown]
@@ -309,14 +309,14 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** With attention every region moves, the changed one furthest. With the value path exactly one
-# does; cells that do not move are white. Both pictures share one scale of colours, a logarithm. So after attention, the
-# feature of one region also tells of all other places. The value path keeps the last block's mixing out: each region
-# stays with its place.
+# does; cells that do not move are white. Both pictures have the same colour scale, a logarithm. So after attention, the
+# feature of one region also holds something of all other places. The value path leaves out the last block's mixing:
+# each region stays with its place.
 #
 # The blocks *before* the last one still mix. That cannot be avoided: without them a token would know nothing.
 #
 # What does mixing do to a *map*? Our ViT cannot say, since it knows no names; `mini` does, but has no attention. So
-# we lend it one, without weights of its own: regions attend to those that are like them, and add what they find
+# we lend it one, without learned weights: regions attend to those that are like them, and add what they find
 # there.
 
 # %%
@@ -333,8 +333,8 @@ winner = names.index(best)
 before, after = (some[:, winner].reshape(rows, columns) for some in (my_maps, mixed_maps))
 limits = float(min(before.min(), after.min())), float(max(before.max(), after.max()))
 titles = [
-    f"{when}: '{best}'\nlowest {found.min():.3f}, mean {found.mean():.3f}"
-    for when, found in {"regions": before, "after the lent attention": after}.items()
+    f"{when}: '{best}'\nlowest {heatmap.min():.3f}, mean {heatmap.mean():.3f}"
+    for when, heatmap in {"regions": before, "after the lent attention": after}.items()
 ]
 show_figure(
     f"Two maps of '{best}'. Before the lent attention the lowest value is {before.min():.3f} and "
@@ -347,9 +347,9 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** The shape stays, since a region keeps itself, but the map comes up as a whole, the background
-# with it: compare the lowest values, and the means. (Both maps have the same colours.) Every region has now been told
-# what the photo is about. CLIP's own attention was trained
+# **What you should see.** The shape stays, since a region attends to itself too, but all values of the map rise, those
+# of the background with them: compare the lowest values, and the means. (Both maps have the same colours.) Every region
+# now holds something of what the photo is about. CLIP's attention was trained
 # to gather, so there the effect is stronger. The value path comes from MaskCLIP (Zhou et al., 2022), which needed
 # maps with clear edges.
 
@@ -430,10 +430,10 @@ def at_cell(size):
 
 seen = photo.image.crop((crop.left, crop.top, crop.right, crop.bottom))
 row = [Panel(seen, "what the encoders see")]
-row += [Panel(found, title, (-1, 1)) for found, title in zip(maps, encoders, strict=True)]
+row += [Panel(cosines, title, (-1, 1)) for cosines, title in zip(maps, encoders, strict=True)]
 figure = panels([row], size=(13, 3), bar="cosine")
-for axis, found in zip(figure.axes, (maps[0], *maps), strict=False):
-    down, across = at_cell(found.shape)
+for axis, cosines in zip(figure.axes, (maps[0], *maps), strict=False):
+    down, across = at_cell(cosines.shape)
     for colour, side, width in (("black", 16, 5.0), ("white", 14, 2.5)):
         cross = {"color": colour, "markersize": side, "markeredgewidth": width}
         axis.plot(across, 1 - down, "+", transform=axis.transAxes, **cross)
@@ -445,7 +445,7 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** On the left the part of the photo that all four encoders got. Each map is brightest at the
-# white cross, which stands in the middle of the chosen region: a region is most like itself. Even a random encoder
+# white cross, in the middle of the chosen region: a region is most like itself. Even a random encoder
 # finds places that look similar, because similar pixels give similar numbers; what it lacks is meaning. The two maps of
 # the ViT are nearly the same here: with random weights, attention adds little, and about the same everywhere.
 #
@@ -512,7 +512,7 @@ quiz(2, 3)
 #
 # <details><summary>Answer</summary>
 #
-# Two: each output depends on its own input alone. (One, if you replace the upper left region by itself.)
+# Two: each output depends on one input alone. (One, if you replace the upper left region by itself.)
 #
 # </details>
 #
@@ -521,7 +521,7 @@ quiz(2, 3)
 # <details><summary>Answer</summary>
 #
 # `GalLoPClassifier("ViT-B-16/openai").zero_shot(names).explain(photo)`. The weights are some 350 MB and are
-# kept for the next time. Without a network you get a sentence that says so.
+# cached for the next time. Without a network you get a sentence that says so.
 #
 # </details>
 #

@@ -4,7 +4,7 @@
 # **Goals.** After this notebook you can turn a region map into one score; say what a small and what a large $k$ sees;
 # and show what the local projection learns.
 #
-# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU. With photos of your own section "The
+# **Time.** About a minute of computing, 25 minutes of reading. No network, no GPU. With your photos section "The
 # local projection" says how long the longest part will be. (What the text says of results is about the full run on the
 # sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
@@ -51,8 +51,8 @@ s = mini.logit_scale
 #
 # $$\ell_{c,n} = \frac{1}{k_n} \sum_{i \,\in\, \text{top-}k_n} \cos(\mathbf r_i, \mathbf t_{c,n}).$$
 #
-# Each class chooses *its own* best regions. $k_n$ is called a **scale** (which has nothing to do with the logit scale
-# $s$); each of the $N$ local prompts has its own. The paper uses $N = 4$ and $k = 5, 10, 15, 20$.
+# Each class has *different* best regions. $k_n$ is called a **scale** (which has nothing to do with the logit scale
+# $s$); each of the $N$ local prompts has one. The paper uses $N = 4$ and $k = 5, 10, 15, 20$.
 
 # %%
 # (R, K) for local prompt 1
@@ -86,10 +86,10 @@ probability_by_k = (s * my_scores).softmax(dim=1)  # (R, K)
 top = my_scores[9].argsort(descending=True)[:6].tolist()  # the best names at k = 10
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained")
 curves = {"score": my_scores, "probability": probability_by_k}
-for axis, (what, found) in zip(axes, curves.items(), strict=True):
+for axis, (what, curve) in zip(axes, curves.items(), strict=True):
     line_chart(
         range(1, R + 1),
-        {names[c]: found[:, c] for c in top},
+        {names[c]: curve[:, c] for c in top},
         log=True,
         dotted={"": METHOD.topk},
         labels=("k, logarithmic", what),
@@ -104,7 +104,7 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** On the left every line falls: a mean of the best few can only shrink when worse ones come
-# in. With $k = R$, at the right end, the score is the mean over the whole map, background included, and the lead of
+# in. With $k = R$, at the right end, the score is the mean over the entire map, background included, and the lead of
 # the winner usually gets smaller there (right picture). The dotted lines are the paper's four scales: a small part of
 # all regions. That is why the paper calls the score **sparse**.
 
@@ -147,7 +147,7 @@ for c, name in enumerate(names):
     print(f"{name:20} {len(touched)} regions, each {leaves.grad[:, c].sum() / k:+.1e}")
 
 # %% [markdown]
-# **What you should see.** $k$ regions for each name. The sign is negative for the photo's own name: a step downhill
+# **What you should see.** $k$ regions for each name. The sign is negative for the photo's class: a step downhill
 # raises the cosines of its regions. It is positive for every other name: those regions are pushed away from it, the
 # more so the more probable that name was. So a photo of a cat on a sofa teaches what "cat" means by the cat's regions.
 # The sofa's have a say only where they are among the best $k$ of some other name, and what they say there is: not this
@@ -181,8 +181,8 @@ explainer
 # %% [markdown]
 # ## Small things need a small k
 #
-# We make the object smaller: each photo is shrunk and pasted on gravel. How probable is its own name, by the global
-# prompt (whole photo) and by local prompts of different $k$?
+# We make the object smaller: each photo is shrunk and pasted on gravel. How probable is its class, by the global
+# prompt (entire photo) and by local prompts of different $k$?
 
 # %%
 SIDE = 448
@@ -199,9 +199,9 @@ for i, size in enumerate(sizes):
         picture.paste(
             ImageOps.fit(collection[name][0].image, (side, side)), (SIDE // 8, SIDE // 8)
         )
-        found = classifier.explain(picture)
-        row = [found.global_probabilities[name]]
-        row += [found.with_topk([k] * 4).local_probabilities[name] for k in ks]
+        why = classifier.explain(picture)
+        row = [why.global_probabilities[name]]
+        row += [why.with_topk([k] * 4).local_probabilities[name] for k in ks]
         table[i] += np.array(row) / len(things)
 
 # %%
@@ -230,27 +230,27 @@ show_figure(
 # the object fills about three by three cells, and a small $k$ asks those and hardly any gravel. There a $k$ of 20 or
 # less does better than the global prompt in every row. The last column has the lowest numbers, but mind why: for `mini`
 # the mean over *all* regions is the global score again, times a constant below one (exercise 1), so the softmax is
-# flatter. (With photos of your own that `mini` knows less well, a row may be so low that there is nothing to compare.)
+# flatter. (With your photos, which `mini` may know less well, a row may be so low that there is nothing to compare.)
 #
 # With the sample the columns $k$ = 1, 5 and 20 hardly differ. So this table says that a few regions are better than the
-# whole photo, and not that several scales are better than one. Notebook 09 has the other case: with a second, smaller
-# thing in a corner, a large $k$ is better than the paper's small ones. Nobody knows beforehand which case a
+# entire photo, and not that several scales are better than one. Notebook 09 has the other case: with a second, smaller
+# thing in a corner, a large $k$ is better than the paper's small ones. It is not known in advance which case a
 # photo is. So GalLoP takes several scales at once.
 
 # %% [markdown]
 # ## The local projection
 #
-# In CLIP, region features were never trained to be compared with text; only the whole photo was. So GalLoP learns one
+# In CLIP, region features were never trained to be compared with text; only the entire photo was. So GalLoP learns one
 # linear map for regions, the **local projection** $P$, of shape $(V, V)$ and without a bias:
 #
 # $$\mathbf r'_i = P \, \mathbf r_i, \qquad P = I \text{ at the start.}$$
 #
-# (In a ViT the image encoder's own matrix $V \to D$ follows; in `mini` $V = D$ and nothing follows.) It is shared by
+# (In a ViT the image encoder's matrix $V \to D$ follows; in `mini` $V = D$ and nothing follows.) It is shared by
 # all classes and all local prompts, and starts as the identity: before training nothing changes.
 #
 # To learn it, we need a few labelled photos. One such photo is called a **shot**; `few(shots=4)` gives four of
-# each class, and others to test on. They are your own, or crops of brick, grass and gravel: train crops come from the
-# left half of each picture and test crops from the right. (`calibration_folds=0` leaves out a step that notebook 07
+# each class, and others to test on. They are your photos, or crops of brick, grass and gravel: train crops come from
+# the left half of each picture and test crops from the right. (`calibration_folds=0` leaves out a step that notebook 07
 # explains.)
 
 # %%
@@ -287,8 +287,8 @@ print(
 # %% [markdown]
 # ### Before and after, on a photo of two things
 #
-# We put two test photos side by side. A good map of a class is bright on its own half only. We look at local prompt 2,
-# since its $k$ is 10, which we need below. (In the code it is `prompt=1`, counted from 0. Before training all local
+# We put two test photos side by side. A good map of a class is bright on the half of that class only. We look at prompt
+# 2, since its $k$ is 10, which we need below. (In the code it is `prompt=1`, counted from 0. Before training all local
 # prompts are equal; now they are not.)
 
 
@@ -314,18 +314,18 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** With the sample photos, *after* the full training: the brightest cells of each map lie on its
-# own half. From there the map fades gradually, without an edge where the photos meet: the image encoder lets
+# **What you should see.** With the sample photos, *after* the full training: the brightest cells of each map lie on the
+# half of its class. From there the map fades gradually, without an edge where the photos meet: the image encoder lets
 # neighbouring regions see much of each other. *Before* it this is not so for brick: its map is brighter on the grass.
-# Each map has colours of its own, from its lowest value to its highest: compare places, not colours. With photos of
-# your own the maps may be clear before any training, where `mini` knows the names well; or stay unclear after it, where
-# `mini` can hardly see the difference: line drawings, for one, with four shots.
+# The colours of each map run from its lowest value to its highest: compare places, not colours. With
+# your photos the maps may be clear before any training, where `mini` knows the names well; or stay unclear after it,
+# where `mini` can hardly see the difference: line drawings, for one, with four shots.
 
 # %% [markdown]
 # ### Was it the prompts or the projection?
 #
-# For the maps training changed two things: $P$, and the local *contexts*. Those are the vectors that stand where the
-# words "A photo of a" stood (notebook 04), so the text vectors changed too. We take them apart: old or new text, with
+# For the maps training changed two things: $P$, and the local *contexts*. Those are the vectors that replace the
+# words "A photo of a" (notebook 04), so the text vectors changed too. We take them apart: old or new text, with
 # $I$ or with $P$. First the map with both, from scratch.
 
 # %%
@@ -342,7 +342,7 @@ W = torch.eye(len(P)) if of_encoder is None else of_encoder.detach().cpu()
 # %%
 # From scratch: project the regions, then cosines with the text
 def region_maps(regions, P, text):  # (R, V), (V, V), (K, D) -> (R, K)
-    projected = regions @ P.T @ W  # W: the encoder's own, after P
+    projected = regions @ P.T @ W  # W: the encoder's matrix, after P
     lengths = projected.square().sum(dim=1, keepdim=True).sqrt().clamp(min=delta)
     return projected / lengths @ (text / text.norm(dim=1, keepdim=True)).T
 
@@ -372,7 +372,7 @@ columns = mini.vision.grid[1]
 
 
 def on_its_half(P, text):
-    """Share of the 10 best regions of the left photo's class that lie on the left."""
+    """Return which fraction of the 10 best regions of the left photo's class lies on the left."""
     hits = []
     for features, (left, _, _) in zip(encoded, pairs, strict=True):
         chosen = region_maps(features, P, text)[:, classes.index(left)].topk(10).indices
@@ -380,7 +380,7 @@ def on_its_half(P, text):
     return float(torch.stack(hits).mean())
 
 
-found = {
+on_half = {
     "nothing learned": on_its_half(identity, old_text),
     "contexts only": on_its_half(identity, new_text),
     "projection only": on_its_half(P, old_text),
@@ -389,13 +389,16 @@ found = {
 
 # %%
 show_figure(
-    "Bars: share of the best regions on their own half. "
-    + ", ".join(f"{what} {value:.0%}" for what, value in found.items()),
+    "Bars: fraction of the best regions on the half of their class. "
+    + ", ".join(f"{what} {value:.0%}" for what, value in on_half.items()),
     number_bars(
-        found,
+        on_half,
         "{:.0%}",
         dotted={"": 0.5},
-        labels=(f"share of the 10 best regions on their own half, {len(pairs)} pairs", ""),
+        labels=(
+            f"fraction of the 10 best regions on the half of their class, {len(pairs)} pairs",
+            "",
+        ),
         size=(7, 2.4),
     ),
 )
@@ -404,7 +407,7 @@ show_figure(
 # **What you should see.** With the sample textures, after the full training, "both" is far above "nothing learned", and
 # the projection does it: the new contexts alone change little or nothing here, the new projection alone brings about as
 # much as both. So it is the regions that had to be turned, more than the words. (The dotted line is chance.) With other
-# photos the shares differ: where `mini` knows the names, all four bars may stand near 100%, and where it sees little
+# photos the fractions differ: where `mini` knows the names, all four bars may be near 100%, and where it sees little
 # (line drawings), near chance. Contexts and projection were trained together, and belong together.
 
 # %% [markdown]
@@ -433,7 +436,7 @@ quiz(3, 3)
 # regions. Check: `explanation.with_topk([R] * 4).local_scores[:, 0] / explanation.global_scores[:, 0]` is the same
 # number for every name. The winner is the same, but all differences are smaller, so it sounds less sure.
 #
-# With a plain cosine each region would be divided by its own length first, and the two would only be similar.
+# With a plain cosine each region would first be divided by its length, and the two would only be similar.
 #
 # </details>
 #

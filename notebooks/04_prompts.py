@@ -129,8 +129,8 @@ def block(x, number, past=None):  # (B, L, T) -> (B, L, T), keys and values
     q, k, v = (part.unflatten(2, (HEADS, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=2))
     if past is not None:
         k, v = (
-            torch.cat([p.expand(len(x), -1, -1, -1), own], dim=2)
-            for p, own in zip(past, (k, v), strict=True)
+            torch.cat([p.expand(len(x), -1, -1, -1), new], dim=2)
+            for p, new in zip(past, (k, v), strict=True)
         )
     # causal
     allowed = torch.ones(q.shape[2], k.shape[2]).tril(diagonal=k.shape[2] - q.shape[2]).bool()
@@ -150,12 +150,12 @@ def block(x, number, past=None):  # (B, L, T) -> (B, L, T), keys and values
 # vectors (B, L, T) at places start, start + 1, ...
 def run(x, start=0, past=(None,) * BLOCKS):
     x = x + w["positional_embedding"][start : start + x.shape[1]]
-    states, kept = [], []
+    states, every_keys_values = [], []
     for number in range(BLOCKS):
         x, keys_values = block(x, number, past[number])
         states.append(x)
-        kept.append(keys_values)
-    return states, kept  # each block's output, and its keys and values
+        every_keys_values.append(keys_values)
+    return states, every_keys_values  # each block's output, and its keys and values
 
 
 def feature(last):  # (B, T) at EOT -> (B, D)
@@ -191,7 +191,7 @@ print(
 #
 # We leave the words: once by a step at random, and once by a step that *helps*. A photo tells which step that is. We
 # want its class to become more probable, so we take the derivative of the log-probability by the context. Nothing
-# else changes: the backbone is frozen. We choose the photo whose own name fits worst so far.
+# else changes: the backbone is frozen. We choose the photo whose class name fits worst so far.
 
 # %%
 # (K, 3, H, W)
@@ -199,22 +199,22 @@ pixels = torch.stack([mini.preprocess.centre(collection[name][0].image)[0] for n
 every, _ = mini.encode_image(pixels)  # (K, D): one photo of each class
 delta, s = mini.damping.image, mini.logit_scale
 every = every / every.square().sum(dim=1, keepdim=True).sqrt().clamp(min=delta)  # notebook 01
-# each photo with its own name
-own = (s * every @ F.normalize(my_text, dim=1).T).softmax(dim=1).diagonal()
-worst = int(own.argmin())
+# each photo with its class name
+right_p = (s * every @ F.normalize(my_text, dim=1).T).softmax(dim=1).diagonal()
+worst = int(right_p.argmin())
 unit_image = every[worst]
-seen = Panel(collection[names[worst]][0], f"p({names[worst]}) = {own[worst]:.0%}")
+seen = Panel(collection[names[worst]][0], f"p({names[worst]}) = {right_p[worst]:.0%}")
 show_figure(
-    f"The photo of {names[worst]}, whose own name has a probability of {own[worst]:.0%}.",
+    f"The photo of {names[worst]}, whose class name has a probability of {right_p[worst]:.0%}.",
     panels([[seen]], size=(2, 2.2)),
 )
 
 # %% [markdown]
-# **What you should see.** The photo, and how probable its own name is with "A photo of a".
+# **What you should see.** The photo, and how probable its class name is with "A photo of a".
 
 
 # %%
-# From scratch: the probability of a photo's own class, as a function of the context
+# From scratch: the probability of a photo's class, as a function of the context
 def log_probability(context):  # (C, T) -> log p of the right class
     # (K, D)
     text = torch.cat(
@@ -251,8 +251,8 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** Both lines start where "A photo of a" is. Along the derivative the line rises from the
-# first step on; far from its start it may turn, for a derivative only knows what is near. At random, nobody knows where
-# it goes; with the sample it hardly moves. What lies along the way are no words any more, and the encoder does not
+# first step on; far from its start it may turn, for a derivative only knows what is near. In a random direction it may
+# go anywhere; with the sample it hardly moves. What lies along the way are no words any more, and the encoder does not
 # mind.
 
 
@@ -332,11 +332,11 @@ print(f"largest difference before the name: {difference[:, : 1 + C].max():.1e}")
 #
 # 1. **What comes after EOT never matters.** CLIP pads each text to a fixed length (77 tokens) with zeros after EOT. We
 #    may cut that off.
-# 2. **The prefix can be shared.** `[SOS] context` stands before every class name, and in each block a later token takes
+# 2. **The prefix can be shared.** `[SOS] context` comes before every class name, and in each block a later token takes
 #    nothing from an earlier one but its key and its value. With these at hand, the name and EOT compute the very sums
 #    of the full prompt. So keys and values of the prefix need computing once for each prompt, not once for each prompt
 #    and class. The name must keep its place for that: its first token
-#    still stands at place $1 + C$, behind `SOS` and the context, and gets the positional embedding of that place
+#    is still at place $1 + C$, after `SOS` and the context, and gets the positional embedding of that place
 #    (`start=1 + C` below).
 
 # %%
@@ -392,8 +392,8 @@ with torch.no_grad():
             features[label] = way()  # (K, M + N, D)
             tries.append(time.perf_counter() - start)
         seconds[label] = min(tries)
-for found in features.values():
-    torch.testing.assert_close(found, features["the library"], atol=1e-4, rtol=1e-4)
+for text_features in features.values():
+    torch.testing.assert_close(text_features, features["the library"], atol=1e-4, rtol=1e-4)
 print(f"{len(many)} names x {len(contexts)} prompts: all four ways give the same features.")
 
 # %% [markdown]
@@ -420,9 +420,9 @@ show_figure(
 # %% [markdown]
 # **What you should see.** Fewer tokens from top to bottom, and less time. The times depend on your machine and on
 # what else it does; the order is what counts. The library also packs several names into one row, with a mask that
-# keeps them apart, so that a long name pads no other (its count here leaves the packing's own gaps out).
+# keeps them apart, so that a long name pads no other (its count here leaves out the gaps of the packing).
 #
-# In training this is the main cost: photos are encoded once and kept, but every step sends *all* names and
+# In training this is the main cost: photos are encoded once and cached, but every step sends *all* names and
 # *all* prompts through the text encoder, forwards and backwards. CLIP pads to 77 tokens, and there the gain is larger
 # still.
 

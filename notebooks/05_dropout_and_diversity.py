@@ -4,7 +4,7 @@
 # **Goals.** After this notebook you can say what prompt dropout does; show why several prompts learn nothing new
 # without it; and measure their overlap and what the ensemble gains.
 #
-# **Time.** About half a minute of computing, 25 minutes of reading. No network, no GPU. With photos of your own a cell
+# **Time.** About half a minute of computing, 25 minutes of reading. No network, no GPU. With your photos a cell
 # below measures how long it will be. (What the text says of results is about the full run on the sample; with `FAST=1`
 # trainings are cut short, and end elsewhere.)
 #
@@ -44,7 +44,7 @@ EPOCHS = 10 if photos.FAST else 30
 # %% [markdown]
 # ## The task
 #
-# Candles, mugs, teapots and vases: the project's own sample, rendered photos of one thing each (or your own photos,
+# Candles, mugs, teapots and vases: the project's sample, rendered photos of one thing each (or your photos,
 # with `GALLOP_PHOTOS`). Two photos a class to learn from. `mini` knows the sample's words, so its test photos are
 # nearly all right from the start and could tell nothing. So each test photo is asked about four times: as it is, out
 # of focus, as a pencil drawing, and at dusk (`KINDS`; notebook 08 is about these *domains*). Nothing of that is ever
@@ -180,7 +180,7 @@ display(widgets.VBox([p_slider, drawn]))
 # %% [markdown]
 # ### With or without replacement
 #
-# The paper's text speaks of a *subset* of the prompts, and a subset has each of them once. The paper's own code draws
+# The paper's text speaks of a *subset* of the prompts, and a subset has each of them once. The paper's code draws
 # **with** replacement: a prompt may be drawn twice, and then counts twice in the mean of the next section. Where one
 # prompt is kept, as with the paper's $p = 0.75$ and $M = 4$, there is nothing to draw twice, and both are one. We draw
 # for 10,000 photos in both ways.
@@ -193,9 +193,9 @@ for p in (0.25, 0.5, 0.75):
         "without": draw_kept_prompts(many, M, count, generator),
         "with": torch.randint(M, (many, count), generator=generator),
     }
-    for way, found in draws.items():
-        different = torch.zeros(many, M).scatter(1, found, 1.0).sum(dim=1)
-        each = torch.bincount(found.flatten(), minlength=M) / many
+    for way, prompts in draws.items():
+        different = torch.zeros(many, M).scatter(1, prompts, 1.0).sum(dim=1)
+        each = torch.bincount(prompts.flatten(), minlength=M) / many
         print(
             f"p = {p:4}, {way:>7} replacement: {different.mean():.2f} different prompts a photo, "
             f"each prompt {each.min():.2f} to {each.max():.2f} times"
@@ -307,8 +307,8 @@ for p in (0.0, 0.75):
 
 # %%
 ends = {p: [curves[p, seed][-1] for seed in range(SEEDS)] for p in (0.0, 0.75)}
-for p, found in ends.items():
-    print(f"p = {p:4}  overlap at the end: {min(found):.3f} to {max(found):.3f}")
+for p, overlaps in ends.items():
+    print(f"p = {p:4}  overlap at the end: {min(overlaps):.3f} to {max(overlaps):.3f}")
 show_figure(
     "Overlap of the prompts over the epochs, a line for each seed: "
     f"1 without dropout, falling to {np.mean(ends[0.75]):.3f} with p = 0.75.",
@@ -330,8 +330,8 @@ with torch.no_grad():
 limits = float(tables[1].min()), 1
 figure, axes = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 titles = "p = 0.0: cosine between prompts", "p = 0.75"
-for axis, title, found in zip(axes, titles, tables, strict=True):
-    number_table(found, numbers[:M], numbers[:M], limits=limits, title=title, axis=axis)
+for axis, title, table in zip(axes, titles, tables, strict=True):
+    number_table(table, numbers[:M], numbers[:M], limits=limits, title=title, axis=axis)
 figure.colorbar(axes[-1].images[0], ax=axes, label="cosine")
 show_figure(
     "Cosines between four prompts. Without dropout all are 1. With it they are 1 on the diagonal "
@@ -360,8 +360,8 @@ show_figure(
 def measure(model, kind):
     """Accuracy and loss on the test photos: (one prompt, ensemble) each."""
     with torch.no_grad():
-        found = model.similarities(test_features[kind], model.text_features())
-        cosines = found.image_cosines.cpu()  # (B, K, M)
+        similarities = model.similarities(test_features[kind], model.text_features())
+        cosines = similarities.image_cosines.cpu()  # (B, K, M)
     single, together = cosines.unbind(dim=2), cosines.mean(dim=2)
     right = [
         float((c.argmax(dim=1) == test_targets).float().mean()) for c in (*single, together)
@@ -375,10 +375,11 @@ results = {
     p: np.array([[measure(models[p, seed], k) for k in KINDS] for seed in range(SEEDS)])
     for p in (0.0, 0.75)
 }
-for p, found in results.items():
-    assert (found[..., 2] - found[..., 3] > -1e-5).all()  # Jensen, for every seed and domain
+for p, measures in results.items():
+    # Jensen, for every seed and domain
+    assert (measures[..., 2] - measures[..., 3] > -1e-5).all()
     for kind, line in zip(
-        ("all", *KINDS), (found.mean(axis=(0, 1)), *found.mean(axis=0)), strict=True
+        ("all", *KINDS), (measures.mean(axis=(0, 1)), *measures.mean(axis=0)), strict=True
     ):
         one, both, one_loss, both_loss = line
         print(
@@ -389,13 +390,14 @@ better = (results[0.75].mean(axis=1)[:, 3] < results[0.0].mean(axis=1)[:, 3]).su
 print(f"with dropout the ensemble's loss is the lower one for {better} of {SEEDS} seeds")
 
 # %%
-over_domains = {f"p = {p}": found.mean(axis=1) for p, found in results.items()}  # (seeds, 4)
+# (seeds, 4)
+over_domains = {f"p = {p}": measures.mean(axis=1) for p, measures in results.items()}
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
 for axis, what, column in zip(axes, ("accuracy", "loss"), (0, 2), strict=True):
-    for at, found, colour in zip(
+    for at, measures, colour in zip(
         (0, 2), over_domains.values(), ("#4477aa", "#cc6677"), strict=True
     ):
-        axis.plot([at, at + 0.8], found[:, column : column + 2].T, "o-", color=colour)
+        axis.plot([at, at + 0.8], measures[:, column : column + 2].T, "o-", color=colour)
     ticks = [f"{end}\n{p}" for p in over_domains for end in ("one", "ensemble")]
     axis.set_xticks([0, 0.8, 2, 2.8], ticks)
     axis.set_ylabel(what)
@@ -422,10 +424,10 @@ show_figure(
 # %% [markdown]
 # ## Which part of a thing does each prompt look at?
 #
-# A global prompt sees the photo as a whole. But one can ask every region how like it is to the prompt's text; with
+# A global prompt sees the entire photo. But one can ask every region how like it is to the prompt's text; with
 # `mini` the mean over the regions is the global score, up to a constant factor (notebook 03, exercise 1). So such a map
-# says which part of the thing a global prompt stands on. Where do four prompts that were trained with dropout differ?
-# We take the test photos in turn, and of each the map of its own class.
+# shows which part of the thing a global prompt relies on. Where do four prompts that were trained with dropout differ?
+# We take the test photos in turn, and for each the map of its class.
 
 # %%
 chosen_model = models[0.75, 0]
@@ -470,7 +472,7 @@ show_figure(
 
 # %%
 def on_thing(weights, photo):
-    """Share of the weights (R,) that lies on the thing, and the share of its area."""
+    """Return the fraction of the weights (R,) on the thing, and the fraction of the area that it fills."""
     mask, crop = photos.thing_mask(photo), mini.preprocess.centre(photo.image)[1]
     if mask is None:
         return None
@@ -481,18 +483,18 @@ def on_thing(weights, photo):
     return float((weights * inside).sum() / weights.sum()), inside.mean()
 
 
-found = [on_thing(d.square().numpy(), p) for d, p in zip(disagree, test_images, strict=True)]
-if None not in found:  # masks are known of the sample's photos alone
-    there, area = np.mean(found, axis=0)
+pairs = [on_thing(d.square().numpy(), p) for d, p in zip(disagree, test_images, strict=True)]
+if None not in pairs:  # only the sample's photos have masks
+    there, area = np.mean(pairs, axis=0)
     print(
         f"{there:.0%} of the prompts' disagreement lies on the thing, "
         f"which fills {area:.0%} of what the model sees"
     )
 else:
-    print("Of your photos nobody knows where the thing is.")
+    print("For your photos there is no mask of the thing.")
 
 # %% [markdown]
-# **What you should see.** Four maps of each photo that look nearly alike: all four prompts stand for the same class.
+# **What you should see.** Four maps of each photo that look nearly alike: all four prompts are those of the same class.
 # What differs is little, but with the sample it does not lie just anywhere. Of the prompts' disagreement (the squared
 # spread of their four cosines) 38% lies on the thing, which fills 15% of what the model sees. So the prompts differ
 # above all in how much each *part of the thing* counts, the flame and the stick of a candle, the neck and the belly of
@@ -509,16 +511,18 @@ with torch.no_grad():
     # (B, K, M) of all domains, one after the other
     votes = torch.cat(
         [
-            chosen_model.similarities(found, chosen_model.text_features()).image_cosines.cpu()
-            for found in test_features.values()
+            chosen_model.similarities(
+                encoded, chosen_model.text_features()
+            ).image_cosines.cpu()
+            for encoded in test_features.values()
         ]
     )
 truth = test_targets.repeat(len(KINDS))
 
 
 def accuracy_of(members):
-    said = votes[:, :, list(members)].mean(dim=2).argmax(dim=1)
-    return float((said == truth).float().mean())
+    answers = votes[:, :, list(members)].mean(dim=2).argmax(dim=1)
+    return float((answers == truth).float().mean())
 
 
 # %%
@@ -544,8 +548,8 @@ display(widgets.HBox([members, verdict]))
 by_size = {
     n: [accuracy_of(some) for some in combinations(range(M), n)] for n in range(1, M + 1)
 }
-for n, found in by_size.items():
-    print(f"{n} voting: {min(found):.1%} to {max(found):.1%}, mean {np.mean(found):.1%}")
+for n, right in by_size.items():
+    print(f"{n} voting: {min(right):.1%} to {max(right):.1%}, mean {np.mean(right):.1%}")
 show_figure(
     "Accuracy of every choice of voters, a mark each over their number, with the mean as a line.",
     tries_chart(
@@ -598,7 +602,7 @@ quiz(5, 3)
 #
 # <details><summary>Answer</summary>
 #
-# Local prompts are different already: each has a scale $k$ of its own, and so a score of its own (notebook 03), and the
+# Local prompts are different already: each has a different scale $k$, and so a different score (notebook 03), and the
 # loss has a cross-entropy for each of them. Nothing makes them equal.
 #
 # </details>

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 06 · Training on a few shots
 #
-# **Goals.** After this notebook you can write GalLoP's loss down term by term; train the prompts with a loop of your
-# own; read the curves of a training while it runs; and say how much a few more photos help, and how sure that is.
+# **Goals.** After this notebook you can write GalLoP's loss down term by term; write the loop that trains the
+# prompts; read the curves of a training while it runs; and say how much a few more photos help, and how sure that is.
 #
-# **Time.** About a minute and a half of computing, 30 minutes of reading. No network, no GPU. With photos of your own a
+# **Time.** About a minute and a half of computing, 30 minutes of reading. No network, no GPU. With your photos a
 # cell below measures how long the longest part will be. (What the text says of results is about the full run on the
 # sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
@@ -47,9 +47,9 @@ BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what th
 #
 # A *shot* is one labelled photo to learn from. With 4 shots there are 4 photos of each class and no more.
 #
-# They are of the project's own sample: candles, mugs, teapots and vases, one thing on each photo. Of the sample it is
+# They are of the project's sample: candles, mugs, teapots and vases, one thing on each photo. For the sample it is
 # known where the thing is (no training ever sees that), so in the end we can ask whether what was learned looks at it.
-# With `GALLOP_PHOTOS` they are your own photos instead.
+# With `GALLOP_PHOTOS` they are your photos instead.
 
 # %%
 train, test = photos.few_shots(shots=4, seed=0)
@@ -76,8 +76,8 @@ print(f"{K} classes, {B} photos to learn from")
 # %% [markdown]
 # ## What is learned, and what is not
 #
-# Both encoders are frozen. So the photos need to pass the image encoder **once**; what comes out is kept. Learned are
-# three things only, and nothing else, not even the logit scale $s$:
+# Both encoders are frozen. So the photos need to pass the image encoder **once**; what comes out is cached. Only
+# three things are learned, and nothing else, not even the logit scale $s$:
 #
 # | what | shape | starts as |
 # |---|---|---|
@@ -125,7 +125,7 @@ text_global, text_local = text[:, :M], text[:, M:]  # (K, M, D), (K, N, D)
 # $$g_{c,m} = \cos(\mathbf z, \mathbf t_{c,m}), \qquad
 # \ell_{c,n} = \frac{1}{k_n} \sum_{i \,\in\, \text{top-}k_n} \cos(P \mathbf r_i, \mathbf t_{c,n}) .$$
 #
-# In `mini` a region $\mathbf r_i$ lies in the joint space already, so $V = D$. (In CLIP's ViT the encoder's own frozen
+# In `mini` a region $\mathbf r_i$ lies in the joint space already, so $V = D$. (In CLIP's ViT the encoder's frozen
 # projection comes after $P$; in the code it is $W$, which for `mini` is the identity.) $\delta$ is the damping: the
 # constant of notebook 01 for photos, that of notebook 02 for regions.
 
@@ -162,7 +162,7 @@ print("local scores ", tuple(local.shape), "= (B, K, N)")
 #
 # $$L_\text{global} = \mathrm{CE}\Big(s \cdot \frac{1}{|S_b|} \sum_{m \in S_b} g_{\cdot,m},\; y\Big).$$
 #
-# **The local terms.** Each local prompt gets a cross-entropy of its **own**, and these are averaged:
+# **The local terms.** Each local prompt gets a **separate** cross-entropy, and these are averaged:
 #
 # $$L_\text{local} = \frac{1}{N} \sum_{n=1}^{N} \mathrm{CE}\big(s \, \ell_{\cdot,n},\; y\big).$$
 #
@@ -227,17 +227,17 @@ print(f"ours {my_total:.5f}, the library's {from_features.total:.5f}")
 # %% [markdown]
 # ## From scratch: the training loop
 #
-# Plain SGD with momentum $\mu = 0.9$ and weight decay $\lambda = 0.01$. $\boldsymbol\theta$ stands for all learned
-# numbers, $\eta_0 = 0.1$ is the learning rate, and $\mathbf v$ the running sum of gradients. The step size falls along
-# a cosine, epoch by epoch ($e$ of $E$):
+# Plain SGD with momentum $\mu = 0.9$ and weight decay $\lambda = 0.01$. $\boldsymbol\theta$ is the vector of all
+# learned numbers, $\eta_0 = 0.1$ is the learning rate, and $\mathbf v$ the running sum of gradients. The step size
+# falls along a cosine, epoch by epoch ($e$ of $E$):
 #
 # $$\eta_e = \tfrac12\, \eta_0 \left(1 + \cos \tfrac{\pi e}{E}\right), \quad
 # \mathbf v \leftarrow \mu \mathbf v + (\nabla L + \lambda \boldsymbol\theta), \quad
 # \boldsymbol\theta \leftarrow \boldsymbol\theta - \eta_e \mathbf v .$$
 #
 # Each epoch looks at an *augmented view* of each photo: a random crop, perhaps mirrored. A few views are made, used in
-# turn, encoded once and kept too, in half precision (16 bits a number, half the memory). Only the text encoder runs in
-# the loop: the contexts go in, and gradients come back through it.
+# turn, encoded once and cached too, in half precision (16 bits a number, half the memory). Only the text encoder runs
+# in the loop: the contexts go in, and gradients come back through it.
 
 # %%
 EPOCHS = 3 if photos.FAST else 10
@@ -489,15 +489,15 @@ show_figure(
 # is true of the sample.) Every term falls on the training photos, the local ones to nearly nothing: they have the
 # projection $P$ to learn with as well, while the global term has the contexts alone. On the *test* photos only the
 # global term falls, and the local ones even rise a little, since 16 photos can be learned by heart: what was learned
-# beyond the contexts was in part true of these photos only. Compare how far the bars fall and not how high they stand:
+# beyond the contexts was in part true of these photos only. Compare how far the bars fall and not how high they are:
 # the two sets of photos were not equally hard to begin with.
 
 # %% [markdown]
 # ## What the training did to the maps
 #
 # Which part of the photo do the $k_n$ best regions of a local prompt lie on? Of the sample's photos a **mask** says
-# which pixels are the thing. For each local prompt: the share of its regions' area that lies on the thing, before and
-# after, on the test photos. No label said *where* anything is.
+# which pixels are the thing. For each local prompt: the fraction of its regions' area that is on the thing, before and
+# after, on the test photos. No label says *where* anything is.
 
 # %%
 zero_shot = GalLoPClassifier(clip, method=settings).zero_shot(names)
@@ -506,13 +506,13 @@ kinds = [name for photo, name in zip(test_photos, test_names, strict=True) if ph
 
 
 def on_thing(classifier, n, kind):
-    shares = []
+    covered = []
     for photo, name in zip(looked, kinds, strict=True):
         if name == kind:
             for box in classifier.explain(photo).regions(name, n):
                 left, top, right, bottom = box.rounded()
-                shares.append(photos.thing_mask(photo)[top:bottom, left:right].mean())
-    return np.mean(shares)
+                covered.append(photos.thing_mask(photo)[top:bottom, left:right].mean())
+    return np.mean(covered)
 
 
 if looked:
@@ -524,7 +524,7 @@ if looked:
         ]
         print(f"prompt {n + 1}, k = {k:2}   ", *(f"{words:>14}" for words in line))
 else:
-    print("Of your photos nobody knows where the thing is.")
+    print("For your photos there is no mask of the thing.")
 
 # %%
 maps = [
@@ -542,15 +542,15 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** With the sample, what decides is a *part* of the thing. Mugs and teapots are found: about
-# nine in ten of the 5 regions of local prompt 1 lie on them. Of a candle hardly a third does, of a vase nearly half: a
-# region sees further than its own border, so those beside a narrow thing see it too.
+# **What you should see.** With the sample, what decides is a *part* of the thing. With mugs and teapots,
+# about nine in ten of the 5 regions of local prompt 1 lie on the thing. With candles it is hardly a third, with vases
+# nearly half: a region sees further than its border, so those beside a narrow thing see it too.
 #
-# Read downwards, from a small $k$ to a large one: of a mug and a teapot before training the share falls at every step,
-# for the best regions come first and the next ones lie further out. This is what a scale is: $k = 5$ asks one spot, $k
-# = 20$ asks the thing and what is around it. Read across: training moved the shares, up for teapots at every scale and
-# not up for candles, and no label had said where. With this few photos a prompt also learns what happens to be *beside*
-# the things: of the candle, regions next to the flame.
+# Read downwards, from a small $k$ to a large one: of a mug and a teapot before training the fraction falls at every
+# step, for the best regions come first and the next ones lie further out. This is what a scale is: $k = 5$ asks one
+# spot, $k = 20$ asks the thing and what is around it. Read across: training moved the fractions, up for teapots at
+# every scale and not up for candles, and no label says where. With this few photos a prompt also learns what
+# happens to be *beside* the things: of the candle, regions next to the flame.
 
 # %% [markdown]
 # ## From 1 shot on, with seeds and intervals
@@ -628,11 +628,11 @@ for task in SHOTS:
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True, layout="constrained")
-for axis, (task, found) in zip(axes, results.items(), strict=True):
+for axis, (task, by_shots) in zip(axes, results.items(), strict=True):
     tries_chart(
-        found,
+        by_shots,
         each="one seed",
-        halves=[interval(values)[1] for values in found.values()],
+        halves=[interval(values)[1] for values in by_shots.values()],
         log=True,
         level={"zero-shot": from_words[task]},
         labels=("shots", "accuracy on test photos" if task == "photos" else ""),
@@ -646,8 +646,8 @@ show_figure(
     "Accuracy over the number of shots, with the interval over seeds and a line for zero-shot: "
     + "; ".join(
         f"{task} zero-shot {from_words[task]:.0%}, "
-        + ", ".join(f"{np.mean(values):.0%} with {n}" for n, values in found.items())
-        for task, found in results.items()
+        + ", ".join(f"{np.mean(values):.0%} with {n}" for n, values in by_shots.items())
+        for task, by_shots in results.items()
     ),
     figure,
 )
@@ -656,11 +656,11 @@ show_figure(
 # **What you should see.** On the left, with the sample, things whose names `mini` knows. Zero-shot has 91.7% there, and
 # one or two shots do no better than that in the mean; a single draw of one shot may do much worse. From 4 shots on the
 # mean lies above the line, with 8 at 98.3%. But single seeds lie photos apart, and a band that is wider than the gain
-# says that two methods tried with one seed each cannot be told apart here. On the right textures, for which it has
+# says that two methods tried with one seed each cannot be distinguished here. On the right textures, for which it has
 # hardly any words: zero-shot is at chance, one shot is far better, and every doubling of the shots adds to the mean.
 #
-# So what a few photos are worth depends on what the names were worth before. The interval tells how much *draws*
-# differ. It says nothing about the test photos, which are few as well: they would need an interval of their own
+# So what a few photos are worth depends on what the names were worth before. The interval shows how much *draws*
+# differ. It says nothing about the test photos, which are few as well: they would need another interval
 # (exercise 3).
 
 # %% [markdown]
@@ -692,7 +692,7 @@ quiz(6, 3)
 #
 # <details><summary>Answer</summary>
 #
-# The features could not be kept: every step changes the encoder, so every view would have to pass it again, forwards
+# The features could not be cached: every step changes the encoder, so every view would have to pass it again, forwards
 # and backwards. And a dozen photos would be far too few: instead of some 270,000 numbers there would be millions to
 # learn. That is the point of learning prompts only.
 #
@@ -702,9 +702,9 @@ quiz(6, 3)
 #
 # <details><summary>Answer</summary>
 #
-# The standard error of a share is $\sqrt{a(1-a)/n} = \sqrt{0.9 \cdot 0.1 / 60} \approx 0.039$, so about $\pm 8$ points.
-# That is often wider than the interval over seeds. Comparing two methods on the *same* test photos cancels a good part
-# of it.
+# The standard error of a fraction is $\sqrt{a(1-a)/n} = \sqrt{0.9 \cdot 0.1 / 60} \approx 0.039$, so about $\pm 8$
+# points. That is often wider than the interval over seeds. Comparing two methods on the *same* test photos cancels a
+# good part of it.
 #
 # </details>
 #
@@ -712,8 +712,8 @@ quiz(6, 3)
 #
 # <details><summary>Answer</summary>
 #
-# One local prompt could lean on the others: the mean could be right while a single prompt is useless. With a term of
-# its own, each must be right alone, at its own scale. Change `my_loss` to `cross_entropy(s * local.mean(dim=-1),
+# One local prompt could lean on the others: the mean could be right while a single prompt is useless. With a separate
+# term, each must be right alone, at its scale. Change `my_loss` to `cross_entropy(s * local.mean(dim=-1),
 # labels)` and compare the accuracy of single local prompts.
 #
 # </details>

@@ -5,7 +5,7 @@
 # GL-MCM); set a threshold and say what it costs; and say when each score fails, and what a new class does to a
 # threshold.
 #
-# **Time.** About half a minute of computing, 30 minutes of reading. No network, no GPU. With photos of your own a cell
+# **Time.** About half a minute of computing, 30 minutes of reading. No network, no GPU. With your photos a cell
 # below measures how long it will be. (What the text says of results is about the full run on the sample; with `FAST=1`
 # trainings are cut short, and end elsewhere.)
 #
@@ -55,7 +55,7 @@ BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what th
 # The unknown ones are of two sorts. The **near** ones are other things, rendered by the same program on the same
 # tables: a bell, a bowl, chess pawns and so on. The **far** ones come with scikit-image and scikit-learn: a cat, a
 # rocket, galaxies. The cup of coffee among these is left out, for it is a mug, and so is what has the name of one of
-# your own classes. If another of them shows what one of your classes is, take it off the list too: a class called
+# your classes. If another of them shows what one of your classes is, take it off the list too: a class called
 # *scenes* has a temple.
 
 # %%
@@ -125,14 +125,14 @@ show_figure(
 # %%
 answers = classifier.predict_all(unknown)
 confidence = answers.probabilities.max(axis=1)
-for photo, label, share in zip(unknown, answers.labels, confidence, strict=True):
-    print(f"{photo.name:11} is called {label:20} with {share:6.1%}")
+for photo, label, p in zip(unknown, answers.labels, confidence, strict=True):
+    print(f"{photo.name:11} is called {label:20} with {p:6.1%}")
 print(
     f"\nOf all unknown photos, {(confidence > 0.5).mean():.0%} get a name with more than 50%."
 )
 
 # %% [markdown]
-# **What you should see.** A name for every photo. (The percentages are probabilities of the whole classifier, both
+# **What you should see.** A name for every photo. (The percentages are probabilities of the complete classifier, both
 # branches together.) With few classes, many a wrong name gets a high probability. With more classes the probability is
 # spread over more names, but some name still comes first. No number here says "I do not know this".
 
@@ -145,7 +145,7 @@ print(
 #
 # 1. The softmax has temperature 1 and **no** logit scale. With $s$ one gets the usual confidence, which, as above, is
 #    high for many an unknown photo too.
-# 2. The cosines are first averaged over prompts: $\bar g_c$ for the whole photo, $\bar r_{i,c}$ for region $i$.
+# 2. The cosines are first averaged over prompts: $\bar g_c$ for the entire photo, $\bar r_{i,c}$ for region $i$.
 # 3. There is a minus in front, so that **larger means more unknown**.
 #
 # $$\text{MCM} = -\max_c \frac{e^{\bar g_c}}{\sum_j e^{\bar g_j}}, \qquad
@@ -161,7 +161,7 @@ with torch.no_grad():
     cosines = classifier.model_.similarities(features, text)
 global_cosines = cosines.image_cosines.cpu()
 region_cosines = cosines.looks[0].region_cosines.cpu()
-print("whole photos", tuple(global_cosines.shape), "= (B, K, M)")
+print("photos      ", tuple(global_cosines.shape), "= (B, K, M)")
 print("regions     ", tuple(region_cosines.shape), "= (B, R, K, N)")
 
 # %%
@@ -206,8 +206,8 @@ print(f"-1/K = {-1 / K:.4f}")
 # ## From scratch: a threshold, and what it costs
 #
 # Call a photo unknown when its score is **above** a threshold $\theta$. A common choice: the smallest $\theta$ that
-# keeps at least 95% of the known photos. What this costs is called FPR95: the share of unknown photos that slip
-# through, at that same threshold. (A photo called known is a *positive*. Keeping 95% of the known ones is a true
+# accepts at least 95% of the known photos. What this costs is called FPR95: the fraction of unknown photos that slip
+# through, at that same threshold. (A photo called known is a *positive*. Accepting 95% of the known ones is a true
 # positive rate, TPR, of 95%; the unknown ones that slip through are the false positive rate, FPR.) AUROC needs no
 # threshold: it is the chance that an unknown photo scores above a known one, ties counting half. 1 is perfect, 0.5 is a
 # coin.
@@ -312,34 +312,34 @@ display(widgets.VBox([controls, bars.widget, verdict]))
 move_threshold()
 
 # %% [markdown]
-# The same as a still picture: for every share of known photos that is kept, the share of unknown ones that slip
-# through.
+# The same as a still picture: for every fraction of known photos that is accepted, the fraction of unknown ones that
+# slip through.
 
 # %%
 # lines that coincide stay visible
 STYLES = {"MCM": {}, "L-MCM": {"linewidth": 5, "alpha": 0.5}, "GL-MCM": {"linestyle": "--"}}
 COLOURS = ("#4477aa", "#228833", "#222222")
-shares = np.arange(1, 101) / 100
+accepted = np.arange(1, 101) / 100
 through = {
     name: [
-        (score[~is_known] <= my_threshold(score[is_known], share)).mean() for share in shares
+        (score[~is_known] <= my_threshold(score[is_known], part)).mean() for part in accepted
     ]
     for name, score in scores.items()
 }
 show_figure(
-    "Share of unknown photos let through over the share of known ones kept: no line falls; "
+    "Fraction of unknown photos let through over the fraction of known ones accepted: no line falls; "
     + ", ".join(
-        f"{name} reaches {my_fpr(score[is_known], score[~is_known]):.0%} at 95% kept"
+        f"{name} reaches {my_fpr(score[is_known], score[~is_known]):.0%} at 95% accepted"
         for name, score in scores.items()
     ),
     line_chart(
-        shares,
+        accepted,
         through,
         colours=COLOURS,
         styles=STYLES,
         dotted={"": 0.95},
         limits=(-0.03, 1.03),
-        labels=("known photos kept", "unknown photos let through"),
+        labels=("known photos accepted", "unknown photos let through"),
         size=(6, 3.2),
     ),
 )
@@ -352,7 +352,7 @@ show_figure(
 # %% [markdown]
 # ## The threshold that comes with a classifier
 #
-# Above, the threshold was found on test photos. In real life there are none: there are shots, and nothing unknown. But
+# Above, the threshold was chosen on test photos. In real life there are none: there are shots, and nothing unknown. But
 # the shots the prompts were trained on will not do either. The prompts know them too well.
 #
 # So `fit` makes a *cross-fit*: it trains again without a third of the shots, scores that third, and does so three
@@ -379,16 +379,16 @@ print(f"known photos refused:       {classifier.is_ood(known).mean():6.1%}   (ai
 print(f"unknown photos let through: {1 - classifier.is_ood(unknown).mean():6.1%}")
 
 # %% [markdown]
-# **What you should see.** A temperature, a threshold, and a share of refused photos somewhere near 5%. It is found on
-# few shots, so it may well be 0% or three times 5%.
+# **What you should see.** A temperature, a threshold, and a fraction of refused photos somewhere near 5%. It is
+# measured on few shots, so it may well be 0% or three times 5%.
 
 # %% [markdown]
 # ## When each one fails: a known thing in a strange place
 #
-# MCM looks at the photo as a whole. L-MCM looks at the one best region. So one expects them to part ways where only a
+# MCM looks at the entire photo. L-MCM looks at the one best region. So one expects them to part ways where only a
 # *part* of the photo is known: L-MCM should be content with a small known thing, MCM should want more. Let us see
-# whether that is so. We cut the thing out of a known photo (the sample's masks say where it is; of your own photos it
-# is their middle), put it into an unknown one, and let it grow.
+# whether that is so. We cut the thing out of a known photo (the sample's masks show where it is; of your photos we take
+# the middle), put it into an unknown one, and let it grow.
 #
 # Such a photo is neither wholly known nor wholly unknown. What the right answer is depends on you: "is there a mug in
 # it?" or "is this a photo of a mug?".
@@ -409,11 +409,11 @@ mixed_scores = [classifier.predict_all(pictures).ood for pictures in mixed]
 
 # %%
 refused = {
-    name: [(found[name] > my_threshold(score[is_known])).mean() for found in mixed_scores]
+    name: [(mix[name] > my_threshold(score[is_known])).mean() for mix in mixed_scores]
     for name, score in scores.items()
 }
-for name, found in refused.items():
-    print(f"{name:7} called unknown:", " ".join(f"{share:4.0%}" for share in found))
+for name, by_size in refused.items():
+    print(f"{name:7} called unknown:", " ".join(f"{part:4.0%}" for part in by_size))
 print(f"{'side':7} of the thing:  ", " ".join(f"{size:4.0%}" for size in SIZES))
 
 figure, axes = plt.subplots(
@@ -432,14 +432,14 @@ line_chart(
     axis=axes[3],
 )
 show_figure(
-    "A known thing that grows in a strange photo, and for each score the share of such photos "
+    "A known thing that grows in a strange photo, and for each score the fraction of such photos "
     "that it calls unknown.",
     figure,
 )
 
 # %% [markdown]
 # **What you should see.** With the sample: on the right, where the known thing fills the photo, few photos are refused.
-# On the way there the lines mostly fall; each point stands for two dozen photos. Read them in three places:
+# On the way there the lines mostly fall; each point is the result of two dozen photos. Read them in three places:
 #
 # * **No thing.** A line below 1 here takes photos of something else for known ones. That is MCM, for half of these
 #   photos. L-MCM and GL-MCM refuse them all.
@@ -451,13 +451,13 @@ show_figure(
 #
 # With the sample MCM lets more through at every size. So the expectation, that MCM wants more of the photo to be
 # known than L-MCM, was wrong there. What a score looks at does not tell where it fails: the threshold has as much to
-# say. Draw this figure for your own photos before you choose.
+# say. Draw this figure for your photos before you choose.
 
 # %% [markdown]
 # ## When each one fails: the region to blame
 #
-# L-MCM stands on one region. So when an unknown photo looks known to it, one can point at the cause. Here are the three
-# unknown photos that look most known to L-MCM, whether they are let through or not.
+# L-MCM depends on one region. So when an unknown photo looks known to it, one can point at the cause. Here are the
+# three unknown photos that look most known to L-MCM, whether they are let through or not.
 
 # %%
 most_known = np.argsort(scores["L-MCM"][~is_known])[:3]
@@ -493,14 +493,14 @@ for i in most_known:
 print(f"the threshold is {limit:.4f}")
 
 # %% [markdown]
-# **What you should see.** One cell in each photo, and the class it stands for. (What follows is true of the sample.)
-# All three are of the *near* photos, and all three are let through: this is where L-MCM fails. Two of the cells show
-# what is to blame, a *part* that the unknown thing has in common with a known one: the wall of the bowl says "mug", the
-# shining metal of the bell "teapot". The cell of the dice lies beside them, on the table. A cell sees further than its
-# own border, so an edge of the dice may count there, but this picture does not prove it.
+# **What you should see.** One cell in each photo, and the class that it looks like. (What follows is true of the
+# sample.) All three are of the *near* photos, and all three are let through: this is where L-MCM fails. Two of the
+# cells show what is to blame, a *part* that the unknown thing has in common with a known one: the wall of the bowl says
+# "mug", the shining metal of the bell "teapot". The cell of the dice lies beside them, on the table. A cell sees
+# further than its border, so an edge of the dice may count there, but this picture does not prove it.
 #
-# The more regions there are, the more chances there are for such a spot. What helps is a class of its own for what
-# keeps slipping through ("bowl"), with a few shots.
+# The more regions there are, the more chances there are for such a spot. What helps is an extra class for what
+# slips through again and again ("bowl"), with a few shots.
 #
 # Here is the first of these photos to walk through (this needs a running kernel). Choose another class or another
 # prompt; click a cell or use the arrow keys.
@@ -524,17 +524,17 @@ show_figure(
 # %% [markdown]
 # ## When each one fails: the same things in the dark
 #
-# A photo can be unusual and still show a known thing. It should be kept. Which score keeps it?
+# A photo can be unusual and still show a known thing. It should be accepted. Which score accepts it?
 
 # %%
 some = known[:: 3 if photos.FAST else 1]
-print("share called unknown, at the threshold that keeps 95% of the photos as they are")
+print("called unknown, at the threshold that accepts 95% of the photos as they are")
 for kind in photos.DOMAINS:
     changed = classifier.predict_all([photos.domain(photo, kind) for photo in some]).ood
     refused = {
         name: (changed[name] > my_threshold(scores[name][is_known])).mean() for name in scores
     }
-    print(f"{kind:7}", "   ".join(f"{name} {share:5.0%}" for name, share in refused.items()))
+    print(f"{kind:7}", "   ".join(f"{name} {part:5.0%}" for name, part in refused.items()))
 
 # %% [markdown]
 # **What you should see.** With the sample, more refusals than the 5% of photos as they are, for most kinds and scores,
@@ -545,7 +545,7 @@ for kind in photos.DOMAINS:
 #
 # | score | sees | can take unknown for known | can take known for unknown |
 # |---|---|---|---|
-# | MCM | the whole photo | when its look leads to one class (seen) | when the look of the whole changes (seen) |
+# | MCM | the entire photo | when its look leads to one class (seen) | when the look of the photo changes (seen) |
 # | L-MCM | the best region | when one spot looks familiar (seen: bowl) | when no spot is good enough (seen) |
 # | GL-MCM | both | when both are fooled, or one by far (seen) | when both are a little odd (seen) |
 #
@@ -555,7 +555,7 @@ for kind in photos.DOMAINS:
 # ## What a new class does to a threshold
 #
 # All three scores hang on $K$: with one more class, $-1/K$ moves up to $-1/(K+1)$, and every score with it. A threshold
-# that was found for $K$ classes means nothing for $K+1$.
+# that was chosen for $K$ classes means nothing for $K+1$.
 
 # %%
 new_name = "coral reef" if "coral reef" not in names else "volcano"
@@ -600,7 +600,7 @@ show_figure(
 # list. A classifier that comes from a file has no shots any more. It would rather have *no* threshold than a wrong one:
 
 # %%
-with warnings.catch_warnings(record=True) as said:
+with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     loaded.add_class(new_name)
 print("is_ood:", loaded.is_ood(known[0]))
@@ -637,11 +637,11 @@ quiz(7, 3)
 #
 # </details>
 #
-# 2. Why is the threshold put where 95% of *known* photos are kept, and not where most unknown ones are caught?
+# 2. Why is the threshold put where 95% of *known* photos are accepted, and not where most unknown ones are caught?
 #
 # <details><summary>Answer</summary>
 #
-# Because known photos are what one has. What will be unknown tomorrow, nobody can collect today. A threshold tuned on
+# Because known photos are what one has. What will be unknown tomorrow cannot be collected today. A threshold tuned on
 # the cat and the rocket would be tuned to the cat and the rocket.
 #
 # </details>
@@ -650,8 +650,8 @@ quiz(7, 3)
 #
 # <details><summary>Answer</summary>
 #
-# A softmax over one class is 1, so both are $-1$ for every photo. Nothing can be told apart. These scores need at least
-# two classes: they measure a lead, and there is none to measure.
+# A softmax over one class is 1, so both are $-1$ for every photo. No photo differs from another. These scores need at
+# least two classes: they measure a lead, and there is none to measure.
 #
 # </details>
 #

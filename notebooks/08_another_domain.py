@@ -4,7 +4,7 @@
 # **Goals.** After this notebook you can say what a *domain* is; measure what is lost when photos come from another one;
 # take the answer apart to see which branch and which scale holds; and judge what helps.
 #
-# **Time.** About half a minute of computing, 25 minutes of reading. No network, no GPU. With photos of your own the
+# **Time.** About half a minute of computing, 25 minutes of reading. No network, no GPU. With your photos the
 # first line below "What the image encoder makes of it" says how long it will be. (What the text says of results is
 # about the full run on the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
@@ -49,7 +49,7 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 # at dusk. The classes stay. This is called a *domain shift*. The paper trains on ImageNet and tests on its sketches,
 # paintings and re-taken photos; we make three domains with image filters.
 #
-# What we want: a classifier taught on **clear photos only** that also works in the other domains. Nobody shows it those
+# What we want: a classifier taught on **clear photos only** that also works in the other domains. It never sees those
 # while it learns.
 
 # %%
@@ -112,8 +112,8 @@ print("global features of one domain:", tuple(features["clear"].global_.shape), 
 # %%
 # From scratch: principal components of the real photos' features
 unit = {
-    kind: torch.nn.functional.normalize(found.global_.float(), dim=1)
-    for kind, found in features.items()
+    kind: torch.nn.functional.normalize(encoded.global_.float(), dim=1)
+    for kind, encoded in features.items()
 }
 centre = unit["clear"].mean(dim=0)
 _, _, directions = torch.linalg.svd(
@@ -130,13 +130,13 @@ COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "navy", "C8", "C9")
 figure, axes = plt.subplots(
     1, len(flat), figsize=(13, 3), sharex=True, sharey=True, layout="constrained"
 )
-for axis, (kind, found) in zip(axes, flat.items(), strict=True):
+for axis, (kind, points) in zip(axes, flat.items(), strict=True):
     axis.plot(*flat["clear"].T, ".", color="lightgrey")
     for number, name in enumerate(names):
         style = {"color": "black", "alpha": 0.3, "label": "others" if number == 10 else None}
         if number < len(COLOURS):
             style = {"color": COLOURS[number], "label": as_written(name), "zorder": 2.1}
-        axis.plot(*found[truth == name].T, "o", markersize=4, **style)
+        axis.plot(*points[truth == name].T, "o", markersize=4, **style)
     axis.set_title(f"{kind}: cosine {same_photo[kind]:.2f}", fontsize=9)
     axis.set_xlabel("component 1", fontsize=8)
 axes[0].set_ylabel("component 2", fontsize=8)
@@ -151,8 +151,8 @@ show_figure(
 # **What you should see.** Grey: where the clear photos lie. (Of more than ten classes the first ten have colours, the
 # others are black.) In another domain the clouds *move*, and not all in the same direction: with the sample blurred
 # things all go to the right, and sketched candles come down to where the other things are. Between mug, teapot and
-# vase there is less room than before. The printed cosine is that of a photo's features with those of its own clear
-# version: it says how far the photos have come from themselves: least in the dark, with the sample. (Classes that
+# vase there is less room than before. The printed cosine is that of a photo's features with those of its clear
+# version. It shows how far the photos have moved: least in the dark, with the sample. (Classes that
 # overlap in these two dimensions may still be apart in the other $D - 2$.)
 
 # %% [markdown]
@@ -248,9 +248,9 @@ cosines = {}
 with torch.no_grad():
     text = gallop.model_.text_features()
     for kind in KINDS:
-        (found,) = gallop.model_.similarities(features[kind], text).looks
+        (of_look,) = gallop.model_.similarities(features[kind], text).looks
         # (B, K, M), (B, R, K, N)
-        cosines[kind] = found.image_cosines.cpu(), found.region_cosines.cpu()
+        cosines[kind] = of_look.image_cosines.cpu(), of_look.region_cosines.cpu()
 
 
 # %%
@@ -281,20 +281,20 @@ for kind in KINDS:  # the library does exactly this
 
 right = torch.tensor([names.index(name) for name in test_names])
 # %%
-shares = np.array(
+accuracy_table = np.array(
     [
         [float((part.argmax(1) == right).float().mean()) for part in mine[k].values()]
         for k in KINDS
     ]
 )
 print(f"{'':7}", *(f"{part:>7}" for part in mine["clear"]))
-for kind, row in zip(KINDS, shares, strict=True):
-    print(f"{kind:7}", *(f"{share:7.0%}" for share in row))
+for kind, row in zip(KINDS, accuracy_table, strict=True):
+    print(f"{kind:7}", *(f"{accuracy:7.0%}" for accuracy in row))
 show_figure(
     "Accuracy of the global and the local half, of both, and of each scale alone (columns), by "
     "domain (rows); the numbers are printed beside it.",
     number_table(
-        shares,
+        accuracy_table,
         KINDS,
         list(mine["clear"]),
         form="{:.0%}",
@@ -307,10 +307,10 @@ show_figure(
 # %% [markdown]
 # **What you should see.** No error, and a table: a row for each domain, a column for each part. With the sample the
 # parts are alike on clear photos. In the dark the local half holds and the global one loses. In the sketches it is
-# the global half that holds, 88% against 67%: a drawing has the outline of the whole, while a *spot* of it, a few
+# the global half that holds, 88% against 67%: a drawing has the outline of the thing, while a *spot* of it, a few
 # lines on white, looks like no spot of a photo. The four scales fail and hold together there. "Both" is in no domain
-# the worst part, and with blur it is better than either half. That is the point of an ensemble: nobody knows
-# beforehand which half will hold.
+# the worst part, and with blur it is better than either half. That is the point of an ensemble: it is not known in
+# advance which half will hold.
 
 # %% [markdown]
 # ## How far is too far?
@@ -329,9 +329,9 @@ chances = live_bars(names, height=240, width=420)
 
 
 # %%
-def mixed(photo, kind, share):
+def mixed(photo, kind, amount):
     return load_image(
-        Image.blend(photo.image, photos.domain(photo, kind).image, share), name=photo.name
+        Image.blend(photo.image, photos.domain(photo, kind).image, amount), name=photo.name
     )
 
 
@@ -357,12 +357,12 @@ STRENGTHS = (0, 1) if photos.FAST else (0, 0.25, 0.5, 0.75, 1)
 some = range(0, len(test_photos), 2)  # every other photo is enough for a curve
 
 
-def accuracy_at(kind, share):
-    pictures = [mixed(test_photos[i], kind, share) for i in some]
+def accuracy_at(kind, amount):
+    pictures = [mixed(test_photos[i], kind, amount) for i in some]
     return (gallop.predict_all(encode(pictures)).labels == truth[list(some)]).mean()
 
 
-curves = {kind: [accuracy_at(kind, share) for share in STRENGTHS] for kind in photos.DOMAINS}
+curves = {kind: [accuracy_at(kind, amount) for amount in STRENGTHS] for kind in photos.DOMAINS}
 apart = {"linewidth": 5, "alpha": 0.6}, {"linewidth": 2}, {"linestyle": "--"}  # may coincide
 show_figure(
     "Accuracy over the strength of blur, sketch and dark: one line each, from one point.",
@@ -445,10 +445,10 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** Some of the outlined regions stay and others move when the domain changes, and their mean,
-# the number above, changes with them. Each picture has colours of its own: compare places, not colours.
+# the number above, changes with them. Each picture has a different colour scale: compare places, not colours.
 #
-# Is it still the thing that decides? Of the sample's photos a mask says where it is: the share of the regions' area
-# that lies on the thing, for local prompt 1 and the right class.
+# Is it still the thing that decides? For the sample's photos a mask shows where it is. The next cell prints the
+# fraction of the regions' area that lies on the thing, for local prompt 1 and the right class.
 
 # %%
 inside = {kind: [] for kind in KINDS}
@@ -458,16 +458,16 @@ for photo, name in list(zip(test_photos, test_names, strict=True))[:: 3 if photo
         boxes = gallop.explain(seen_as(photo, kind)).regions(name, 0)
         edges = [box.rounded() for box in boxes]
         inside[kind].append(np.mean([mask[y0:y1, x0:x1].mean() for x0, y0, x1, y1 in edges]))
-for kind, found in inside.items():
-    if found:
-        print(f"{kind:7} {np.mean(found):.0%} on the thing")
+for kind, fractions in inside.items():
+    if fractions:
+        print(f"{kind:7} {np.mean(fractions):.0%} on the thing")
 if not any(inside.values()):
-    print("Of your photos nobody knows where the thing is.")
+    print("For your photos there is no mask of the thing.")
 
 # %% [markdown]
-# **What you should see.** With the sample the share hardly changes, not even in the sketches: the regions that decide
-# still lie on the thing, or beside it as before. What fails is not *where* it looks but what it makes of what is there:
-# the mean above the sketch's map is far below the others.
+# **What you should see.** With the sample the fraction hardly changes, not even in the sketches: the regions that
+# decide still lie on the thing, or beside it as before. What fails is not *where* it looks but what it makes of what is
+# there: the mean above the sketch's map is far below the others.
 
 # %% [markdown]
 # ## What helps: a few shots of the new domain
@@ -527,17 +527,18 @@ quiz(8, 3)
 #
 # <details><summary>Answer</summary>
 #
-# Yes. The frozen backbone has a domain of its own: what it was trained on. The features move (second picture of
-# this notebook), whoever reads them afterwards. But nothing in the *prompts* was fitted to the clear photos.
+# Yes. The frozen backbone has a domain too: what it was trained on. The features move (second picture of
+# this notebook), whichever classifier reads them afterwards. But nothing in the *prompts* was fitted to the clear
+# photos.
 #
 # </details>
 #
-# 3. Normalise away the move: subtract from the features of each domain their own mean, and add the mean of the clear
+# 3. Normalise away the move: subtract from the features of each domain their mean, and add the mean of the clear
 #    ones. Does accuracy come back?
 #
 # <details><summary>Answer</summary>
 #
-# Try it with `ImageFeatures(found.global_ - found.global_.mean(0) + features["clear"].global_.mean(0), ...)`, and the
+# Try it with `ImageFeatures(dark.global_ - dark.global_.mean(0) + features["clear"].global_.mean(0), ...)`, and the
 # same for `regions`. Look at the second picture of this notebook first: the classes did not all move together, and a
 # mean can only take away what is common to all.
 #

@@ -2,10 +2,10 @@
 # # 09 · Debugging alignment
 #
 # **Goals.** After this notebook you can take a wrong answer apart: how much each prompt added to it, and which regions
-# stood behind that prompt. You can test whether those regions really are the cause. And you can choose what to change,
+# decided for that prompt. You can test whether those regions really are the cause. And you can choose what to change,
 # and check that the change repairs more than it breaks.
 #
-# **Time.** About a minute of computing, 30 minutes of reading. No network, no GPU. With photos of your own the first
+# **Time.** About a minute of computing, 30 minutes of reading. No network, no GPU. With your photos the first
 # line of section "Wrong predictions" says how long it will be. (What the text says of results is about the full run on
 # the sample; with `FAST=1` trainings are cut short, and end elsewhere.)
 #
@@ -49,11 +49,11 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 # class we put a **thing of another class**, cut out by its mask, in a lower corner. The label stays what the photo is
 # of.
 #
-# (With `GALLOP_PHOTOS` the photos are yours. Nobody knows where the things on them are, so the middle of another photo
+# (With `GALLOP_PHOTOS` the photos are yours. Where the things on them are is not known, so the middle of another photo
 # is what intrudes.)
 
 # %%
-SHARE = 0.5  # of the photo's side: the longer side of the intruder
+SIZE = 0.5  # the longer side of the intruder, as a fraction of the photo's side
 
 train, test = photos.few_shots(shots=8, seed=0)
 names = list(train)  # K names
@@ -64,7 +64,7 @@ for c, name in enumerate(names):
         for step in range(min(K - 1, 3)):
             other = names[(c + 1 + (i + step) % (K - 1)) % K]
             piece = test[other][(i + step) % len(test[other])]
-            scene, place = photos.with_thing(photo, piece, SHARE, right=bool((i + step) % 2))
+            scene, place = photos.with_thing(photo, piece, SIZE, right=bool((i + step) % 2))
             scenes.append(scene)
             places.append(place)  # (height, width) of the scene: where the intruder is
             truth.append(name)
@@ -108,20 +108,21 @@ settings = {
 classifier = GalLoPClassifier(clip, **settings).fit(shots, shot_names)
 
 plain, plain_names = photos.with_names(test)
-found = classifier.predict_all(scenes)
-said = found.labels
-wrong = np.flatnonzero(said != truth)
+predictions = classifier.predict_all(scenes)
+answers = predictions.labels
+wrong = np.flatnonzero(answers != truth)
 print(f"right without an intruder: {classifier.score(plain, plain_names):.0%}")
 print(
-    f"right with an intruder:    {np.mean(np.array(said) == np.array(truth)):.0%}", end="   "
+    f"right with an intruder:    {np.mean(np.array(answers) == np.array(truth)):.0%}",
+    end="   ",
 )
 print(f"({len(wrong)} of {len(scenes)} are wrong)")
-by_intruder = np.mean(said[wrong] == np.array(intruders)[wrong])
+by_intruder = np.mean(answers[wrong] == np.array(intruders)[wrong])
 print(f"of the wrong answers, {by_intruder:.0%} name the intruder")
 
 # %%
 confusion = np.zeros((K, K), int)
-np.add.at(confusion, ([names.index(t) for t in truth], [names.index(s) for s in said]), 1)
+np.add.at(confusion, ([names.index(t) for t in truth], [names.index(a) for a in answers]), 1)
 show_figure(
     f"Table of labels by answers: {int(confusion.trace())} of {len(scenes)} are on the diagonal.",
     confusion_table(confusion, names),
@@ -129,29 +130,29 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** Fewer right answers with intruders than without. In the table, everything off the diagonal
-# is wrong. A whole column that is too full means that one class "wins" too easily. With the sample nearly all wrong
+# is wrong. A column with too many answers means that one class "wins" too easily. With the sample nearly all wrong
 # answers name the intruder: the classifier sees it well, and takes it for what the photo is of.
 #
 # We take the wrong answer that was given with the highest probability: a sure mistake teaches most. (If nothing is
 # wrong, we take the photo with the least sure answer and its second-best class.)
 
 # %%
-sureness = found.probabilities.max(axis=1)
+sureness = predictions.probabilities.max(axis=1)
 case = int(wrong[sureness[wrong].argmax()]) if len(wrong) else int(sureness.argmin())
 why = classifier.explain(scenes[case])
 label = str(truth[case])
 rival = (
-    str(said[case])
+    str(answers[case])
     if len(wrong)
     else max((n for n in names if n != label), key=why.probabilities.get)
 )
-print(f"Label {label}, intruder {intruders[case]}: the answer is {said[case]}.")
-for branch, shares in (
+print(f"Label {label}, intruder {intruders[case]}: the answer is {answers[case]}.")
+for branch, p in (
     ("both", why.probabilities),
     ("global", why.global_probabilities),
     ("local", why.local_probabilities),
 ):
-    print(f"{branch:7} {label}: {shares[label]:6.1%}   {rival}: {shares[rival]:6.1%}")
+    print(f"{branch:7} {label}: {p[label]:6.1%}   {rival}: {p[rival]:6.1%}")
 show_figure(
     f"The photo, the global scores of '{rival}', and a map of '{rival}' for each local prompt with "
     "its best regions outlined.",
@@ -232,8 +233,8 @@ print(
 # %% [markdown]
 # ## Which region misled?
 #
-# For each of the two classes, the local score is a mean over **its own** $k$ best regions. So we ask: where do the
-# wrong class's regions lie? We know where the intruder is.
+# For each of the two classes, the local score is a mean over the $k$ best regions **of that class**. So we ask: where
+# do the wrong class's regions lie? We know where the intruder is.
 
 # %%
 rows, columns = why.grid
@@ -241,7 +242,7 @@ everywhere = why.with_topk([rows * columns] * N).regions(
     rival, 0
 )  # the boxes of all R regions
 ys, xs = np.nonzero(places[case])
-reach = 2 * places[case].shape[0] / rows  # two regions: each sees further than its own border
+reach = 2 * places[case].shape[0] / rows  # two regions: each sees further than its border
 in_corner = torch.zeros(rows * columns, dtype=torch.bool)
 for box in everywhere:
     left, top, right, bottom = box.rounded()
@@ -254,12 +255,12 @@ print(
     f"{rows * columns} regions ({in_corner.float().mean():.0%})"
 )
 for n, k in enumerate(topk):
-    share = {
+    in_intruder = {
         name: in_corner[[box.region for box in why.regions(name, n)]].float().mean()
         for name in (rival, label)
     }
-    print(f"local prompt {n + 1}: there lie {share[rival]:4.0%} of the {k} regions for")
-    print(f"    {rival}, {share[label]:4.0%} of those for {label}")
+    print(f"local prompt {n + 1}: there lie {in_intruder[rival]:4.0%} of the {k} regions for")
+    print(f"    {rival}, {in_intruder[label]:4.0%} of those for {label}")
 
 
 # %%
@@ -286,9 +287,9 @@ show_figure(
 # **What you should see.** On the left the regions that spoke for the wrong class, outlined on its map, in the middle
 # those for the right one, on the right the difference: orange speaks for the wrong class, violet for the right one, and
 # the right one's best regions have a dot. The red line is the intruder. With the sample the regions for the wrong class
-# lie beside the candle more than on it: it is narrow, and a region sees further than its own border. So the printed
+# lie beside the candle more than on it: it is narrow, and a region sees further than its border. So the printed
 # lines count what is up to two regions beside it, too, and there nearly all of them lie. Where the wrong class's
-# regions lie inside it, the map has found the fault that we made. Where they lie outside, the prompt mistakes the photo
+# regions lie inside it, the map shows the fault that we made. Where they lie outside, the prompt mistakes the photo
 # itself.
 
 # %% [markdown]
@@ -313,12 +314,12 @@ print(
 # **What you should see.** A smaller number without the intruder if it misled; about the same if it did not. With the
 # sample it misled: without these regions the local prompts pull to the right class.
 #
-# The global prompts see the photo as a whole and cannot be asked this way. So, second, change the **photo**: the
+# The global prompts see the entire photo and cannot be asked this way. So, second, change the **photo**: the
 # library blurs regions away, those first that the map holds for most important, and encodes the photo again. This is
-# `deletion`. The score is that of the wrong class in the whole answer: the mean of its global and its local scores, a
-# cosine. The map is that class's map, averaged over the local prompts. If the score falls faster than in a random
-# order, then the map has found what the score stands on. (`deletion` reports on its way how many pictures are done;
-# `*_, curve` keeps the last thing only, the result.)
+# `deletion`. The score is that of the wrong class in the complete answer: the mean of its global and its local scores,
+# a cosine. The map is that class's map, averaged over the local prompts. If the score falls faster than in a random
+# order, then the map shows what the score depends on. (`deletion` also reports how many pictures are done;
+# `*_, curve` takes the last thing only, the result.)
 
 # %%
 *_, curve = deletion(classifier.model_, why, rival)
@@ -332,7 +333,7 @@ show_figure(
         {at_random: curve.at_random.T, in_order: curve.by_map},
         colours=("grey", "#ee6677"),
         styles={at_random: {"linewidth": 0.8}, in_order: {"marker": "o"}},
-        labels=("share of the regions blurred away", f"score of {rival}"),
+        labels=("fraction of the regions blurred away", f"score of {rival}"),
         size=(6, 2.8),
     ),
 )
@@ -340,8 +341,8 @@ print(f"area below (smaller = faithful): {curve.area_by_map:.4f} by the map, ", 
 print(f"{np.mean(curve.areas_at_random):.4f} at random")
 
 # %% [markdown]
-# **What you should see.** A red line and five grey ones. If the red one falls first, the map has found what the score
-# stands on. If it does not, the score stands on something else, and the map is no evidence.
+# **What you should see.** A red line and five grey ones. If the red one falls first, the map shows what the score
+# depends on. If it does not, the score depends on something else, and the map is no evidence.
 
 # %% [markdown]
 # ## Look for yourself
@@ -367,13 +368,13 @@ answer, box = widgets.HTML(), widgets.VBox()
 def show_case(change=None):
     if change is None or change["owner"] is case_choice:
         i = case_choice.value
-        other = str(said[i]) if said[i] != truth[i] else rival
-        stands = ExplainerState(other, str(truth[i]), prompt=culprit)
-        box.children = [Explainer(classifier.explain(scenes[i]), state=stands)]
+        other = str(answers[i]) if answers[i] != truth[i] else rival
+        shown = ExplainerState(other, str(truth[i]), prompt=culprit)
+        box.children = [Explainer(classifier.explain(scenes[i]), state=shown)]
     explainer = box.children[0]
     explainer.show(replace(explainer.state, topk=(k_choice.value,) * N))
-    said_now = f"With k = {k_choice.value} everywhere: {explainer.explained.label}."
-    answer.value = escape(f"{said_now} The label is {truth[case_choice.value]}.")
+    with_k = f"With k = {k_choice.value} everywhere: {explainer.explained.label}."
+    answer.value = escape(f"{with_k} The label is {truth[case_choice.value]}.")
 
 
 for control in (case_choice, k_choice):
@@ -387,7 +388,7 @@ display(widgets.VBox([widgets.HBox([case_choice, k_choice]), answer, box]))
 # %%
 row = []
 for i in cases[:: max(len(cases) // 4, 1)][:4]:
-    other = str(said[i]) if said[i] != truth[i] else rival
+    other = str(answers[i]) if answers[i] != truth[i] else rival
     title = f"{other} minus {truth[i]}"
     row.append(map_of(classifier.explain(scenes[i]), other, str(truth[i]), places[i], title))
 show_figure(
@@ -472,13 +473,13 @@ show_figure(
 )
 
 # %% [markdown]
-# **What you should see.** Mugs and teapots are found: 92% and 84% of the regions that decided lie on them. Of candles
-# 28% do, of vases 45%, and the others lie beside them: a region sees further than its own border (notebook 07), and a
+# **What you should see.** With mugs, 92% of the regions that decided lie on the thing, with teapots 84%. With candles
+# it is only 28%, with vases 45%. The others lie beside it: a region sees further than its border (notebook 07), and a
 # candle is narrower than what a region sees. Even that is more than twice what chance would give. And a *part* of the
 # thing decides: of a candle never the lower third, though more than half of it is there. Its flame and what is below it
 # say more than its foot. The smaller the $k$, the more of its regions lie on the thing. (The red line is the mask.)
 #
-# None of this was taught: the labels said what is on the photo, not where.
+# None of this was taught: the labels give what is on the photo, not where.
 
 # %% [markdown]
 # ## What to change? First: the scale
@@ -506,11 +507,11 @@ best = int(right[:, choose].mean(axis=1).argmax())
 # %%
 halves = {"half to choose on": choose, "half to report": report}
 for part, some in halves.items():
-    share = " ".join(f"{share:5.0%}" for share in right[:, some].mean(axis=1))
-    print(f"{part.removeprefix('half to '):9} {share}")
+    accuracies = " ".join(f"{accuracy:5.0%}" for accuracy in right[:, some].mean(axis=1))
+    print(f"{part.removeprefix('half to '):9} {accuracies}")
 print(f"{'k':9}", *(f"{k:5}" for k in SCALES))
 show_figure(
-    "Share of right answers over k for both halves of the scenes; a dotted line marks the k that "
+    "Fraction of right answers over k for both halves of the scenes; a dotted line marks the k that "
     "was chosen.",
     line_chart(
         SCALES,
@@ -524,7 +525,7 @@ show_figure(
         size=(6, 2.8),
     ),
 )
-before, after = (said == truth)[report].mean(), right[best, report].mean()
+before, after = (answers == truth)[report].mean(), right[best, report].mean()
 print(f"chosen: k = {SCALES[best]}; on the other half {before:.0%} before, {after:.0%} after")
 
 # %% [markdown]
@@ -540,7 +541,7 @@ print(f"chosen: k = {SCALES[best]}; on the other half {before:.0%} before, {afte
 # ## What to change? Second: the shots
 #
 # The classifier never saw a photo with an intruder. Show it some: half of the scenes become shots, with their right
-# labels. `warm_start` goes on from the prompts there are instead of starting again. Beside it we print what the other
+# labels. `warm_start` continues from the present prompts instead of starting again. Beside it we print what the other
 # scale did, and what each change costs on photos without intruders.
 
 # %%
@@ -551,7 +552,7 @@ later = learner.predict_all(scenes).labels
 
 
 def changed(now, part):
-    was_right, is_right = (said == truth)[part], (now == truth)[part]
+    was_right, is_right = (answers == truth)[part], (now == truth)[part]
     repaired, broken = (is_right & ~was_right).sum(), (was_right & ~is_right).sum()
     return f"{is_right.mean():4.0%} right, {repaired} repaired, {broken} broken"
 
@@ -559,7 +560,7 @@ def changed(now, part):
 larger = np.array([one.with_topk([SCALES[best]] * N).label for one in explained])
 at_best = [classifier.explain(photo).with_topk([SCALES[best]] * N).label for photo in plain]
 rows_of_table = {
-    "as it was:": (said, classifier.score(plain, plain_names)),
+    "as it was:": (answers, classifier.score(plain, plain_names)),
     "another scale:": (larger, float(np.mean(np.array(at_best) == np.array(plain_names)))),
     "more shots:": (later, learner.score(plain, plain_names)),
 }
@@ -576,8 +577,8 @@ for change, (now, without_intruder) in rows_of_table.items():
 # %% [markdown]
 # ## What to change? Third: the name
 #
-# Sometimes the words are to blame. If two names lie close together in the text space, no photo can be told apart by
-# them *before* training. Cosines between the text features of all names:
+# Sometimes the words are to blame. If two names lie close together in the text space, they separate no photos
+# *before* training. Cosines between the text features of all names:
 
 # %%
 with torch.no_grad():
@@ -615,7 +616,7 @@ for some in (list(RENAMED), list(RENAMED.values())):
 
 # %% [markdown]
 # **What you should see.** Two accuracies. The second is far higher, though the photos and the model are the same: the
-# words were to blame. But we found these names by trying eight lists on these very photos, so the number is optimistic.
+# words were to blame. But we chose these names by trying eight lists on these very photos, so the number is optimistic.
 # Choose names on your shots, and report on other photos.
 #
 # ## A list to go through
@@ -623,12 +624,12 @@ for some in (list(RENAMED), list(RENAMED.values())):
 # | what you see | likely cause | what to change |
 # |---|---|---|
 # | the wrong class's regions lie on another thing | two things in one photo | crop; a larger k (for shots see above) |
-# | they lie on the background | shots of that class share a background | shots with other backgrounds |
+# | they lie on the background | shots of that class have the same background | shots with other backgrounds |
 # | they lie on the thing itself | classes look alike, or the names are close | more shots of both; better names |
 # | only small scales are wrong | a few cells are misleading | a larger k |
 # | only large scales are wrong | the thing is small | a smaller k; crop |
-# | only the global prompts are wrong | the look of the whole photo: light, style | shots of that domain (notebook 08) |
-# | everybody is wrong, and sure | the label is wrong | look at the photo |
+# | only the global prompts are wrong | the look of the photo: light, style | shots of that domain (notebook 08) |
+# | all prompts are wrong, and sure | the label is wrong | look at the photo |
 # | everybody is unsure | none of the classes | the threshold (notebook 07) |
 
 # %% [markdown]
@@ -657,7 +658,7 @@ quiz(9, 3)
 #
 # </details>
 #
-# 2. Set `SHARE = 0.3`, then `0.6`. What happens to the right answers, and to what a larger $k$ can repair?
+# 2. Set `SIZE = 0.3`, then `0.6`. What happens to the right answers, and to what a larger $k$ can repair?
 #
 # <details><summary>Answer</summary>
 #

@@ -5,7 +5,7 @@
 # checked it: read and check the folder, draw shots, train, judge it with an interval, look at its mistakes, let it say
 # "none of these", keep it, and load it again.
 #
-# **Time.** About half a minute of computing, 25 minutes of reading. No network, no GPU. With photos of your own section
+# **Time.** About half a minute of computing, 25 minutes of reading. No network, no GPU. With your photos section
 # 4 says how long the rest will be. (What the text says of results is about the full run on the sample; with `FAST=1`
 # trainings are cut short, and end elsewhere.)
 #
@@ -52,8 +52,8 @@ METHOD = MethodConfig()  # GalLoP as the paper has it, and nothing beside it
 # %% [markdown]
 # ## 1. A folder
 #
-# One folder for each class; its name is the class name, `_` stands for a space. It is best to have one part to learn
-# from and another to judge by; the two must never mix:
+# One folder for each class; its name is the class name, where `_` is read as a space. It is best to have one part to
+# learn from and another to judge by; the two must never mix:
 #
 # ```
 # my photos/
@@ -105,7 +105,7 @@ show_tree(root)
 
 # %% [markdown]
 # **What you should see.** The folder's tree, with the number of files of each class; of many the first five. (In the
-# sample there are also photos of `other` things and a `model` that learned the `train` photos. We train our own.)
+# sample there are also photos of `other` things and a `model` that learned the `train` photos. We train a new one.)
 
 # %% [markdown]
 # ## 2. Read it, and read what was left out
@@ -210,7 +210,7 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** Up to eight shots of up to six classes. Take a minute and look: is every label right? Do all
-# photos of a class share a background? With few shots, one wrong label is a large part of a class.
+# photos of a class have the same background? With few shots, one wrong label is a large part of a class.
 
 # %% [markdown]
 # ## 4. Before any training: zero-shot
@@ -242,7 +242,7 @@ print(ahead)
 #
 # The defaults, but fewer epochs and views, so that it does not take long; and held-out shots for the threshold and
 # for the calibration temperature, one number that makes the answers less sure or surer after training (notebook 07).
-# A seed, so that it can be done again. The image features are kept on disk, in your cache folder: a second run is
+# A seed, so that it can be done again. The image features are cached on disk, in your cache folder: a second run is
 # quicker.
 
 # %%
@@ -279,7 +279,7 @@ show_figure(
 # %% [markdown]
 # ## 6. From scratch: how good is it, and how sure is that?
 #
-# Accuracy $a$ is the share of right answers among $n$ test photos. With few photos it is a rough number. *Wilson's
+# Accuracy $a$ is the fraction of right answers among $n$ test photos. With few photos it is a rough number. *Wilson's
 # interval* says how rough, and unlike $\pm$ it never leaves $[0, 1]$; $z = 1.96$ for 95%:
 #
 # $$\frac{a + \frac{z^2}{2n} \pm z \sqrt{\frac{a(1-a)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}} .$$
@@ -292,17 +292,17 @@ probabilities, truth = answers.probabilities, np.array(test.labels)  # (n, K), (
 # %%
 # From scratch: nothing but numpy, and the probabilities of real photos
 def wilson(right, n, z=1.96):
-    share = right / n
+    accuracy = right / n
     middle, half = (
-        share + z**2 / (2 * n),
-        z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)),
+        accuracy + z**2 / (2 * n),
+        z * np.sqrt(accuracy * (1 - accuracy) / n + z**2 / (4 * n**2)),
     )
     return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
 
 
-said = probabilities.argmax(axis=1)
+predicted = probabilities.argmax(axis=1)
 confusion = np.zeros((K, K), int)
-np.add.at(confusion, (truth, said), 1)
+np.add.at(confusion, (truth, predicted), 1)
 right, n = int(np.trace(confusion)), len(truth)
 low, high = wilson(right, n)
 print(
@@ -329,8 +329,8 @@ axis.axvline(1 / K, color="black", linestyle=":", linewidth=1, label="chance")
 axis.set(xlim=(0, 1.02), ylim=(K - 0.5, -0.5), xlabel="right, with 95% interval")
 axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 show_figure(
-    "The share that is right of each class, with its interval: "
-    + ", ".join(f"{name} {share:.0%}" for name, share in zip(names, each, strict=True)),
+    "The accuracy of each class, with its interval: "
+    + ", ".join(f"{name} {accuracy:.0%}" for name, accuracy in zip(names, each, strict=True)),
     figure,
 )
 print(f"zero-shot {start:.0%} -> trained {right / n:.0%}")
@@ -349,24 +349,30 @@ print(f"zero-shot {start:.0%} -> trained {right / n:.0%}")
 # %%
 sure = probabilities.max(axis=1)
 order = sorted(
-    range(n), key=lambda i: (said[i] == truth[i], -sure[i] if said[i] != truth[i] else sure[i])
+    range(n),
+    key=lambda i: (
+        predicted[i] == truth[i],
+        -sure[i] if predicted[i] != truth[i] else sure[i],
+    ),
 )
 row = []
 for i in order[:6]:
-    verdict = "wrong" if said[i] != truth[i] else "right"
-    title = f"{names[truth[i]]}\nsaid {names[said[i]]}, {sure[i]:.0%}\n{verdict}"
+    verdict = "wrong" if predicted[i] != truth[i] else "right"
+    title = f"{names[truth[i]]}\nanswer {names[predicted[i]]}, {sure[i]:.0%}\n{verdict}"
     row.append(Panel(load_image(test.paths[i]), title))
-worst = [f"{names[truth[i]]} said to be {names[said[i]]} ({sure[i]:.0%})" for i in order[:6]]
+worst = [
+    f"{names[truth[i]]} predicted as {names[predicted[i]]} ({sure[i]:.0%})" for i in order[:6]
+]
 show_figure(f"Up to six photos: {', '.join(worst)}.", panels([row], size=(12, 2.6)))
 
 # %% [markdown]
 # **What you should see.** The six photos that are worth a look before all others. Where there are few mistakes, the row
-# is filled up with right answers; if even the least sure of these stand near 100%, there is nothing more to be found.
-# Of the wrong ones some are hard for you, too; some may have a wrong label. Notebook 09 shows how to find out who
+# is filled up with right answers; if even the least sure of these are near 100%, there is nothing more to look for.
+# Of the wrong ones some are hard for you, too; some may have a wrong label. Notebook 09 shows how to find out which
 # misled.
 
 # %% [markdown]
-# ## 8. Ask it, also about photos of your own
+# ## 8. Ask it, also about your photos
 #
 # Choose a test photo or upload a picture (this needs a running kernel). Every file is read by the same careful reader,
 # whatever it claims to be; what cannot be read is refused with a sentence. A name that is clicked is explained.
@@ -407,7 +413,7 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** With a running kernel, the answer, whether it may be none of these, and the map, whose scales
-# you can move. The still picture shows the photo, the scores of the global prompts for the name that was said, and its
+# you can move. The still picture shows the photo, the scores of the global prompts for the predicted name, and its
 # map at all scales. With the sample this is the vase that is taken for a candle: the
 # regions that speak for it lie on the foot of the vase and beside it.
 
@@ -415,28 +421,28 @@ show_figure(
 # ### Does it look at the thing?
 #
 # A right answer for a wrong reason, the table or the wall, will not last. Look at the maps. Of the sample's photos one
-# can even count: the share of the regions that decided, for the right class, that lies on the thing.
+# can even count: which fraction of the regions that decided, for the right class, lies on the thing.
 
 # %%
 of_sample = {load_image(one.path).sha256: one for one in sample_photos()}
 for k, name in enumerate(names):
-    shares = []
+    covered = []
     for i in np.flatnonzero(truth == k):
         if test.hashes[i] in of_sample:
             mask = sample_mask(of_sample[test.hashes[i]])
             why = classifier.explain(test.paths[i])
             for part in (part for n in range(len(why.topk)) for part in why.regions(name, n)):
                 left, top, right, bottom = part.rounded()
-                shares.append(mask[top:bottom, left:right].mean())
-    if shares:
-        print(f"{name:7} {np.mean(shares):.0%} of the regions that decided lie on the thing")
-if not shares:
-    print("Of your photos nobody knows where the thing is: look at the maps above.")
+                covered.append(mask[top:bottom, left:right].mean())
+    if covered:
+        print(f"{name:7} {np.mean(covered):.0%} of the regions that decided lie on the thing")
+if not covered:
+    print("For your photos there is no mask of the thing: look at the maps above.")
 
 # %% [markdown]
 # **What you should see.** With the sample: of mugs and teapots nearly all the regions lie on the thing. Of candles
-# and vases fewer do, and the others lie beside them: these things are narrow, and a region sees further than its own
-# border (notebook 09 asks which part of the thing it is). A share far below that of the thing's own area would be the
+# and vases fewer do, and the others lie beside them: these things are narrow, and a region sees further than its
+# border (notebook 09 asks which part of the thing it is). A fraction far below that of the thing's area would be the
 # alarm.
 
 # %% [markdown]
@@ -495,7 +501,7 @@ print("Loaded: the same probabilities, the same threshold.")
 # %% [markdown]
 # ## What to write down
 #
-# When you tell somebody how good your classifier is, say all of this:
+# When you report how good your classifier is, give all of this:
 #
 # * the classes, by the exact names that were used,
 # * how many shots, drawn how, with which seeds, and that no test photo is among them,

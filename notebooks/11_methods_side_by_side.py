@@ -4,7 +4,7 @@
 # **Goals.** After this notebook you can say what five few-shot methods learn from the same photos, write each of them
 # in thirty lines, compare them fairly, and name what each of them cannot do.
 #
-# **Time.** Half a minute of computing, 25 minutes of reading. No network, no GPU. With photos of your own the first
+# **Time.** Half a minute of computing, 25 minutes of reading. No network, no GPU. With your photos the first
 # cell that computes says how long it will be. (What the text says of results is about the full run on the sample; with
 # `FAST=1` trainings are cut short, and end elsewhere.)
 #
@@ -47,7 +47,7 @@ BACKBONE = "mini"  # or CLIP itself, "ViT-B-16/openai": notebook 01 says what th
 # ## The same photos, the same features
 #
 # Candles, mugs, teapots and vases: eight photos of each to learn from, six to test with; and nine photos of other
-# things, which a good method notices. (With `GALLOP_PHOTOS`, your own folder; the other things stay those of the
+# things, which a good method notices. (With `GALLOP_PHOTOS`, your folder; the other things stay those of the
 # sample.)
 #
 # The backbone is frozen and runs once. All methods get the same numbers of each photo, so what differs afterwards is
@@ -98,8 +98,11 @@ shot_regions = torch.cat([part.regions for part in centre]).float()  # (n, R, V)
 asked = torch.cat([part.global_ for part in (*known, *unknown)]).float()  # (B, D)
 asked_regions = torch.cat([part.regions for part in (*known, *unknown)]).float()  # (B, R, V)
 asked_features = [*known, *unknown]
-own = mini.vision.region_projection  # what takes a region to the joint space; mini's are there
-to_joint = torch.eye(asked_regions.shape[-1]) if own is None else own.float().cpu()  # (V, D)
+# what takes a region to the joint space; mini's are there
+of_encoder = mini.vision.region_projection
+to_joint = (  # (V, D)
+    torch.eye(asked_regions.shape[-1]) if of_encoder is None else of_encoder.float().cpu()
+)
 
 text = class_weights(mini, shots.class_names)  # (K, D): the names alone, in seven templates
 words = mini.text.embed("A photo of a")  # (C, T), where every context starts
@@ -116,9 +119,9 @@ answers, learned, seconds, unlike = {}, {}, {}, {}  # by method, for the table a
 
 def timed(name, learn):
     start = time.process_time()
-    found = learn()
+    fitted = learn()
     seconds[name] = time.process_time() - start
-    return found
+    return fitted
 
 
 def same(name, mine, fitted, tolerance=1e-4):
@@ -136,7 +139,7 @@ def same(name, mine, fitted, tolerance=1e-4):
 # %% [markdown]
 # ## 0. Zero-shot: nothing is learned
 #
-# The base that all others stand on: the class is the text that is nearest. (`mini` divides an image's vector by its
+# The base of all other methods: the class is the text that is nearest. (`mini` divides an image's vector by its
 # norm or by a constant, whichever is more: notebook 01.)
 
 # %%
@@ -163,7 +166,7 @@ unlike["zero-shot"] = mcm(Cosines(zero_cosines, zero_cosines[:, None])).numpy()
 # %% [markdown]
 # ## 1. Tip-Adapter: the shots vote
 #
-# [Zhang et al., 2022](https://arxiv.org/abs/2207.09519). Nothing is trained. The shots' features are kept as *keys*
+# [Zhang et al., 2022](https://arxiv.org/abs/2207.09519). Nothing is trained. The shots' features are stored as *keys*
 # $F$ ($n \times D$), their labels as *values* $L$ ($n \times K$). A photo $\mathbf f$ asks each key how near it is, and
 # near keys vote for their class, beside the text $W$:
 #
@@ -191,7 +194,7 @@ tip = tip_logits(asked).softmax(dim=-1)
 # %%
 same("Tip-Adapter", tip, TipAdapter(weight=1.0, sharpness=5.5, views=VIEWS).fit(shots, setup))
 learned["Tip-Adapter"], unlike["Tip-Adapter"] = 0, -tip.amax(dim=-1).numpy()
-print(f"kept: {keys.numel():,} numbers of {n} shots; each further shot adds {keys.shape[1]}")
+print(f"stored: {keys.numel():,} numbers of {n} shots; each further shot adds {keys.shape[1]}")
 
 # %% [markdown]
 # **What you should see.** No error. It has learned nothing and *keeps* everything: what it is grows with the shots.
@@ -245,7 +248,7 @@ learned["linear probe"] = probe_w.numel() + probe_b.numel()
 unlike["linear probe"] = -probe.amax(dim=-1).numpy()
 
 # %% [markdown]
-# **What you should see.** No error. The problem is convex: whoever solves it finds the same answer.
+# **What you should see.** No error. The problem is convex: every solver gets the same answer.
 
 # %% [markdown]
 # ## 3. Discriminant: no step at all
@@ -272,13 +275,13 @@ def mean_region(regions):
 def fisher(shrinkage=0.5):
     x = mean_region(shot_regions).double()
     mean = torch.stack([x[labels == c].mean(dim=0) for c in range(K)])  # (K, D)
-    share = torch.stack([(labels == c).double().mean() for c in range(K)])
+    prior = torch.stack([(labels == c).double().mean() for c in range(K)])
     apart = x - mean[labels]
     sigma = apart.T @ apart / n  # (D, D)
     sphere = sigma.trace() / len(sigma) * torch.eye(len(sigma), dtype=torch.double)
     sigma = (1 - shrinkage) * sigma + shrinkage * sphere
     weights = torch.linalg.solve(sigma, mean.T).T
-    return weights, share.log() - (mean * weights).sum(dim=1) / 2
+    return weights, prior.log() - (mean * weights).sum(dim=1) / 2
 
 
 fisher_w, fisher_b = timed("discriminant", fisher)
@@ -295,11 +298,11 @@ form = discriminant(ShotSums.of(ShotFeatures(known_of(centre)[:, None], labels),
 theirs = form(known_of(asked_features).double())
 spread = fisher_scores.std()
 torch.testing.assert_close(fisher_scores / spread, theirs / spread, atol=1e-3, rtol=1e-3)
-found = (fisher_scores / 50).softmax(dim=-1).float()
-answers["discriminant"] = found.numpy()
+fisher_p = (fisher_scores / 50).softmax(dim=-1).float()
+answers["discriminant"] = fisher_p.numpy()
 learned["discriminant"] = fisher_w.numel() + fisher_b.numel()
-unlike["discriminant"] = -found.amax(dim=-1).numpy()
-right = int((found.numpy()[: len(truth)].argmax(axis=1) == truth).sum())
+unlike["discriminant"] = -fisher_p.amax(dim=-1).numpy()
+right = int((fisher_p.numpy()[: len(truth)].argmax(axis=1) == truth).sum())
 print(f"discriminant: {right} of {len(truth)} are right; the library's scores are the same")
 
 # %% [markdown]
@@ -363,7 +366,7 @@ unlike["CoOp"] = mcm(Cosines(coop_cosines, coop_cosines[:, None])).numpy()
 # ## 5. GalLoP: several prompts, some of them for regions
 #
 # [Lafon et al., 2024](https://arxiv.org/abs/2407.01400). $M = 4$ global prompts, of which dropout keeps one for each
-# photo; $N = 4$ local prompts, each with a scale $k$ of its own; and a matrix $P$ that moves the regions before they
+# photo; $N = 4$ local prompts, each with a different scale $k$; and a matrix $P$ that moves the regions before they
 # are compared. The loss is the sum of two cross-entropies (notebook 06), the answer the mean of both branches.
 #
 # This is the paper's method and nothing beside it: no head (`head="none"`) and one look at the photo
@@ -391,12 +394,12 @@ def gallop():
     def loss(some, view, generator):
         kept = torch.rand(len(some), M, generator=generator).argsort(dim=1)[:, :KEPT]
         sentences = F.normalize(text_encoder(contexts), dim=-1)  # (K, M + N, D)
-        whole = unit(view_global[view][some], delta)
-        whole = torch.einsum("bd,kmd->bkm", whole, sentences[:, :M])
-        whole = whole.gather(2, kept[:, None].expand(-1, K, -1)).mean(dim=2)  # (B, K)
+        image = unit(view_global[view][some], delta)
+        global_ = torch.einsum("bd,kmd->bkm", image, sentences[:, :M])
+        global_ = global_.gather(2, kept[:, None].expand(-1, K, -1)).mean(dim=2)  # (B, K)
         local = local_scores(view_regions[view][some], sentences[:, M:], P)
         each = [F.cross_entropy(s * part, labels[some]) for part in local.unbind(dim=-1)]
-        return F.cross_entropy(s * whole, labels[some]) + sum(each) / len(each)
+        return F.cross_entropy(s * global_, labels[some]) + sum(each) / len(each)
 
     train([contexts, P], loss)
     return contexts.detach(), P.detach()
@@ -408,9 +411,9 @@ contexts, P = timed("GalLoP", gallop)
 # From scratch: and its answer, the mean of both branches
 with torch.no_grad():
     sentences = F.normalize(text_encoder(contexts), dim=-1)
-    whole = torch.einsum("bd,kmd->bkm", unit(asked, delta), sentences[:, :M]).mean(dim=2)
+    global_ = torch.einsum("bd,kmd->bkm", unit(asked, delta), sentences[:, :M]).mean(dim=2)
     local = local_scores(asked_regions, sentences[:, M:], P).mean(dim=2)
-    gallop_cosines = (whole + local) / 2  # (B, K)
+    gallop_cosines = (global_ + local) / 2  # (B, K)
     places = (
         unit(asked_regions @ P.T @ to_joint, region_delta) @ sentences[:, M:].mean(dim=1).T
     )
@@ -421,14 +424,14 @@ method = GalLoPMethod(preset=recipe, head="none", detail=1.0, global_prompts=M, 
 fitted = method.fit(shots, setup)
 same("GalLoP", my_gallop, fitted, 1e-3)
 learned["GalLoP"] = contexts.numel() + P.numel()
-unlike["GalLoP"] = gl_mcm(Cosines(whole, places)).numpy()  # (B, R, K): no top-k in this score
+unlike["GalLoP"] = gl_mcm(Cosines(global_, places)).numpy()  # no top-k: all of (B, R, K)
 theirs = np.concatenate([fitted.predict(part).ood["GL-MCM"] for part in asked_features])
 np.testing.assert_allclose(unlike["GalLoP"], theirs, atol=1e-3)
 print(f"of its numbers {P.numel():,} are the matrix P, {contexts.numel():,} are prompts")
 
 # %% [markdown]
 # **What you should see.** No error. Most of what GalLoP learns is the matrix $P$; it starts as the identity, so it
-# begins where zero-shot stands.
+# begins with the answers of zero-shot.
 
 # %% [markdown]
 # ## Side by side
@@ -469,7 +472,7 @@ for name in answers:
 # %% [markdown]
 # ## The picture
 #
-# For each method every photo is a dot: how probable the name is that the photo got. Test photos that are right stand
+# For each method every photo is a dot: how probable the name is that the photo got. Test photos that are right are
 # on top, wrong ones in the middle, photos of other things below.
 
 # %%
@@ -504,11 +507,11 @@ show_figure(
 # classes fits best, never whether any does.
 
 # %% [markdown]
-# ## What stood behind an answer
+# ## What decided an answer
 #
 # The methods differ most in what they can *show*. Tip-Adapter can name the shots that voted. The two linear methods
 # are sums over regions: $\mathbf w_c$ times the mean of the regions is the mean of $\mathbf w_c$ times each region, so
-# their score can be taken apart exactly, region by region. CoOp has one cosine of the whole photo, and no map. GalLoP
+# their score can be taken apart exactly, region by region. CoOp has one cosine of the entire photo, and no map. GalLoP
 # has compared the regions themselves, and only its best $k$ entered the score.
 
 # %%
@@ -538,10 +541,10 @@ for voter in voters:
 row += [Panel(square, f"{name}:\nfor {names[c]}") for name in maps]
 figure = panels([row], size=(11, 2.3))
 width, height = square.size
-for axis, (name, found) in zip(figure.axes[-len(maps) :], maps.items(), strict=True):
+for axis, (name, heatmap) in zip(figure.axes[-len(maps) :], maps.items(), strict=True):
     place = (-0.5, width - 0.5, height - 0.5, -0.5)
-    axis.imshow(found, cmap="magma", alpha=0.65, extent=place)
-    best = np.argsort(-np.asarray(found), axis=None, kind="stable")[:10]
+    axis.imshow(heatmap, cmap="magma", alpha=0.65, extent=place)
+    best = np.argsort(-np.asarray(heatmap), axis=None, kind="stable")[:10]
     for cell in best if name == "GalLoP" else ():  # these enter its score with k = 10
         cell_width, cell_height = width / grid[1], height / grid[0]
         corner = cell % grid[1] * cell_width - 0.5, cell // grid[1] * cell_height - 0.5
@@ -557,7 +560,7 @@ for name, p in answers.items():
 
 # %% [markdown]
 # **What you should see.** The photo about which the methods disagree most, the shots that are most like it to
-# Tip-Adapter, and maps. Those of the two linear methods show how much each region speaks for the photo's own name
+# Tip-Adapter, and maps. Those of the two linear methods show how much each region speaks for the photo's class
 # (bright) or against it, and add up to the score. With the sample the photo is of a vase: Tip-Adapter says so, and
 # both linear methods say teapot. In GalLoP's map the outlined regions are the ten best, and only these count in the
 # score with $k = 10$.
@@ -565,9 +568,9 @@ for name, p in answers.items():
 # %% [markdown]
 # ## What each cannot do
 #
-# A class of which there is a name and no photo tells the methods apart. We give them the names of the other things,
-# beside the classes, and ask for the photos of these. A method whose classes are texts needs only the text encoder; a
-# probe or a discriminant has no vector for such a class and no way to get one.
+# A class of which there is a name and no photo shows how the methods differ. We give them the names of the other
+# things, beside the classes, and ask for the photos of these. A method whose classes are texts needs only the text
+# encoder; a probe or a discriminant has no vector for such a class and no way to get one.
 
 # %%
 more = [p.path.stem for p in other]  # named after what is on them
@@ -579,11 +582,11 @@ with torch.no_grad():
     strange, strange_regions = asked[known_count:], asked_regions[known_count:]
     each = {"zero-shot": unit(strange, delta) @ start_text.T}
     each["CoOp"] = unit(strange, delta) @ coop_text.T
-    wholes = torch.einsum("bd,kmd->bkm", unit(strange, delta), sentences_all[:, :M]).mean(
-        dim=2
-    )
+    global_cosines = torch.einsum(
+        "bd,kmd->bkm", unit(strange, delta), sentences_all[:, :M]
+    ).mean(dim=2)
     locals_ = local_scores(strange_regions, sentences_all[:, M:], P).mean(dim=2)
-    each["GalLoP"] = (wholes + locals_) / 2
+    each["GalLoP"] = (global_cosines + locals_) / 2
 wanted = torch.arange(len(more)) + K
 for name, cosines in each.items():
     hits = int((cosines.argmax(dim=1) == wanted).sum())

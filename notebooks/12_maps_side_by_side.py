@@ -48,15 +48,15 @@ from gallop.sample import sample_folder, sample_mask, sample_photos
 # %% [markdown]
 # ## A test that a map can fail
 #
-# A map is a claim: *here is what speaks for this name*. The sample project tells where each thing is, to a pixel or
-# two, so the claim can be checked. But look at the photos: one thing each, near the middle. Whoever always points to
+# A map is a claim: *here is what speaks for this name*. The sample project states where each thing is, to a pixel or
+# two, so the claim can be checked. But look at the photos: one thing each, near the middle. A map that always points to
 # the middle does well, whatever is asked. Such a test cannot be failed, so it says nothing.
 #
 # So we put **four photos into one picture**, one of each class, in a random order, and ask for each of the four names
 # (the *grid pointing game*, [Böhle et al., 2021](https://arxiv.org/abs/2104.00032)). A map that does not listen to the
 # name points to the same place four times, and is right exactly once.
 #
-# (This test needs to know where things are, so it is played on the sample, with `GALLOP_PHOTOS` too. Your own photos
+# (This test needs to know where things are, so it is played on the sample, with `GALLOP_PHOTOS` too. Your photos
 # come at the end.)
 
 # %%
@@ -106,11 +106,11 @@ classifier.fit(read_folder(sample_folder(), split="train"))
 model, text = classifier.model_, classifier.model_.cached_text_features()
 names = list(model.class_names)
 K, grid, R = len(names), mini.vision.grid, int(np.prod(mini.vision.grid))
-# (V, D): the local projection, then the encoder's own
+# (V, D): the local projection, then the encoder's matrix
 projection = model.paper.region_projection().detach()
 # (K, D) each: the mean local and the mean global prompt of a name
 local = F.normalize(text.local.detach(), dim=-1).mean(dim=1)
-whole = F.normalize(text.global_.detach(), dim=-1).mean(dim=1)
+global_ = F.normalize(text.global_.detach(), dim=-1).mean(dim=1)
 delta, region_delta = mini.damping.image, mini.damping.region
 
 # %% [markdown]
@@ -127,7 +127,7 @@ delta, region_delta = mini.damping.image, mini.damping.region
 #    gradient of the score by the last layer, averaged over places, says which channels matter; their weighted sum,
 #    without what is negative, is the map.
 # 5. **Lent attention.** Each region becomes a mean of the regions that are like it, then the cosine. This is what
-#    query-query attention does in a ViT, on an encoder that has no attention of its own.
+#    query-query attention does in a ViT, on an encoder that has no attention.
 # 6. **Random.** Any order is as good as another.
 
 
@@ -163,7 +163,7 @@ def at_random(regions):
 def grad_cam(regions):
     layer = regions.clone().requires_grad_()  # (B, R, D)
     mean = layer.mean(dim=1)
-    scores = mean @ whole.T / mean.norm(dim=-1, keepdim=True).clamp(min=delta)  # (B, K)
+    scores = mean @ global_.T / mean.norm(dim=-1, keepdim=True).clamp(min=delta)  # (B, K)
     maps = []
     for k in range(scores.shape[1]):
         (gradient,) = torch.autograd.grad(scores[:, k].sum(), layer, retain_graph=True)
@@ -221,13 +221,13 @@ def all_maps(some):
         regions = mini.encode_image(torch.stack([mini.preprocess.centre(p)[0] for p in some]))[
             1
         ]
-    found = {way: draw(regions) for way, draw in LISTEN.items()}
-    return found | {way: for_all_names(draw, some) for way, draw in BLIND.items()}
+    maps = {way: draw(regions) for way, draw in LISTEN.items()}
+    return maps | {way: for_all_names(draw, some) for way, draw in BLIND.items()}
 
 
 ways = all_maps(pictures)
 explained = [classifier.explain(picture) for picture in pictures]
-for i, why in enumerate(explained):  # the library's own map is the first
+for i, why in enumerate(explained):  # the library's map is the first
     for k, name in enumerate(names):
         mean = np.mean([why.region_scores(name, n) for n in range(len(why.topk))], axis=0)
         np.testing.assert_allclose(ways["GalLoP"][i, :, k].reshape(grid), mean, atol=1e-5)
@@ -252,8 +252,8 @@ def map_grid(pictures, maps, titles, outlines=()):
         axes[0].imshow(pictures[row])
         axes[0].set_title(titles[row].replace("$", r"\$"), fontsize=8)
         width, height = pictures[row].size
-        for axis, (way, found) in zip(axes[1:], maps.items(), strict=True):
-            values = np.asarray(found[row], dtype=np.float64)
+        for axis, (way, heatmaps) in zip(axes[1:], maps.items(), strict=True):
+            values = np.asarray(heatmaps[row], dtype=np.float64)
             axis.imshow(ImageEnhance.Color(pictures[row]).enhance(1 - GREYED))
             over = {"extent": (0, width, height, 0), "interpolation": "nearest"}
             axis.imshow(values, cmap=COLOURS[0], alpha=0.7, **over)
@@ -289,7 +289,7 @@ show_figure(
 
 # %% [markdown]
 # **What you should see.** Asked for the candle, the mug and the teapot, the first four maps go to the photo of that
-# thing, though the best region often lies beside the thing itself: a region sees further than its own border. Asked
+# thing, though the best region often lies beside the thing itself: a region sees further than its border. Asked
 # for the vase, all four go to the *candle*. They listen, and are wrong all the same (of the four names, vase and candle
 # are the second most alike, notebook 09). The two columns on the right show one map four times. They never heard the
 # question.
@@ -301,19 +301,19 @@ show_figure(
 #
 # * **photo**: does the best region lie in the photo of the named thing? Chance is 25%.
 # * **thing**: does it lie on the thing itself, with half of its area or more? (*pointing game*)
-# * **top**: which share of the ten best regions does?
+# * **top**: which fraction of the ten best regions does?
 # * **alike**: how alike are the maps of two names, as a correlation? A map that does not listen has 1.
 # * **alone**: as *thing*, on the 24 test photos as they are, with one thing on each.
 
 
 # %%
 # From scratch: pointing
-def on_thing(found, mask):  # (R,), (H, W) -> of the first ten regions, best first
-    return (in_cells(mask) >= 0.5)[found.argsort(descending=True, stable=True)[:10]].float()
+def on_thing(scores, mask):  # (R,), (H, W) -> of the first ten regions, best first
+    return (in_cells(mask) >= 0.5)[scores.argsort(descending=True, stable=True)[:10]].float()
 
 
-def in_photo(found, mask):
-    row, column = divmod(int(found.argmax()), grid[1])
+def in_photo(scores, mask):
+    row, column = divmod(int(scores.argmax()), grid[1])
     middle = [
         places.mean() / side for places, side in zip(np.nonzero(mask), mask.shape, strict=True)
     ]
@@ -353,12 +353,12 @@ for way, maps in ways.items():
 
 # %% [markdown]
 # **What you should see.** Look at the last column first. On photos of one thing, the middle of the photo wins with
-# 83%, and even edges (75%) are on the thing more often than GalLoP's map (67%). Whoever tests maps on such photos
-# tests where things stand.
+# 83%, and even edges (75%) are on the thing more often than GalLoP's map (67%). A test of maps on such photos
+# tests where things are placed.
 #
 # With four photos it turns round. The blind maps find the right photo 25% of the time, as they must, and their *alike*
 # is 1. The maps that listen find it in 67% to 92% of the cases. That much is certain. But which of them is best, 24
-# questions cannot tell: between 83% and 92% lie two questions. GalLoP's own map is not the best one here, and dividing
+# questions cannot tell: between 83% and 92% lie two questions. GalLoP's map is not the best one here, and dividing
 # by $\delta$, which keeps empty regions dark, has not helped it to find the photo. (The activation map is GalLoP's:
 # all regions of `mini` are shorter than $\delta$, so both divide by a constant or by nothing, and the order is the
 # same.)
@@ -369,12 +369,12 @@ for way, maps in ways.items():
 # %% [markdown]
 # ## Deletion
 #
-# Pointing asks where *we* see the thing. Deletion asks what the *model's score* stands on: take the best regions of a
+# Pointing asks where *we* see the thing. Deletion asks what the *model's score* depends on: take the best regions of a
 # map away first, and watch the score of the name fall. A good map makes it fall early
 # ([Petsiuk et al., 2018](https://arxiv.org/abs/1806.07421)). Taken away means: blurred until nothing that is smaller
 # than a region is left.
 #
-# $$\text{area} = \int_0^1 \text{score}(\text{share removed}) \; d\,\text{share}, \qquad \text{less is better.}$$
+# $$\text{area} = \int_0^1 \text{score}(\text{fraction removed}) \; d\,\text{fraction}, \qquad \text{less is better.}$$
 
 # %%
 pixels = [mini.preprocess.centre(picture)[0] for picture in pictures]  # (3, H, W) each
@@ -402,17 +402,18 @@ def area(curve):  # by the trapezoidal rule, (..., S) -> (...)
 
 
 # %%
-kept = {}  # maps that are blind have one order for all names, which is encoded once
+encoded_scores = {}  # blind maps have one order for all names, which is encoded once
 
 
 def curve_of(i, name, order):
     """The score of a name, a cosine of the ensemble, as the regions go in this order."""
     key = i, order.numpy().tobytes()
-    if key not in kept:
+    if key not in encoded_scores:
         with torch.no_grad():
             encoded = ImageFeatures(*mini.encode_image(without(i, order)))
-            kept[key] = model.similarities(encoded, text).logits(method.topk).numpy()  # (S, K)
-    return kept[key][:, names.index(name)]
+            # (S, K)
+            encoded_scores[key] = model.similarities(encoded, text).logits(method.topk).numpy()
+    return encoded_scores[key][:, names.index(name)]
 
 
 played = [(i, name) for i, name in questions if i < (1 if photos.FAST else 3)]
@@ -439,10 +440,10 @@ print(
 print("at random", ", ".join(f"{each:.4f}" for each in library.areas_at_random))
 
 # %%
-# the share of the score that is there on average: 1 with all of the picture, 0 with nothing of it
+# the fraction of the score that is there on average: 1 with all of the picture, 0 with nothing of it
 left, FEW = {}, 4
-for way, found in curves.items():
-    curve = found.mean(axis=0)
+for way, by_question in curves.items():
+    curve = by_question.mean(axis=0)
     left[way] = (area(curve) - curve[-1]) / (curve[0] - curve[-1])
     early = (curve[FEW] - curve[-1]) / (curve[0] - curve[-1])
     print(f"{way:20} {left[way]:>4.0%} of the score left on average,", end=" ")
@@ -451,13 +452,13 @@ for way, found in curves.items():
 # %%
 drawn = ("GalLoP", "Grad-CAM", "edges (blind)", "random")
 show_figure(
-    "Score of the name over the share of regions that are gone: GalLoP and Grad-CAM fall at once, "
+    "Score of the name over the fraction of regions that are gone: GalLoP and Grad-CAM fall at once, "
     "the edges catch up after a quarter of the regions, a random order falls last.",
     line_chart(
         counts / R,
         {way: curves[way].mean(axis=0) for way in drawn},
         marker="o",
-        labels=("share of the regions that are gone", "score of the name"),
+        labels=("fraction of the regions that are gone", "score of the name"),
         size=(7, 3),
     ),
 )
@@ -465,7 +466,7 @@ show_figure(
 # %% [markdown]
 # **What you should see.** The library's areas are ours. The maps that listen leave 27% to 29% of the score on average,
 # a random order 50%. The middle (55%) and the odd colour (56%) are no better than chance: what they take away first is
-# not what the score of *this* name stands on. (These are three pictures with four names each; 27% and 29% are the
+# not what the score of *this* name depends on. (These are three pictures with four names each; 27% and 29% are the
 # same.)
 #
 # But edges come near with 31%, and they never heard the name. Why? They take away all four things, and the named one is
@@ -475,7 +476,7 @@ show_figure(
 # %% [markdown]
 # ## In a transformer: query-query attention and rollout
 #
-# Two more ways need attention, and `mini` has none. Which rules for regions a backbone knows, it tells itself.
+# Two more ways need attention, and `mini` has none. Each backbone knows which rules for regions it supports.
 
 # %%
 refused = {}
@@ -485,20 +486,20 @@ for kind in REGION_KINDS:
         print(f"{kind}: mini has it, {REGION_RULES[kind]}")
     except BackboneError as error:
         refused[kind] = str(error)
-print(f"{', '.join(refused)}: refused. What is said of the last one:")
+print(f"{', '.join(refused)}: refused. The message for the last one:")
 print(refused[kind].replace(". ", ".\n"))
 
 # %% [markdown]
 # **What you should see.** `mini` has the value path alone. So we take a small ViT with **random weights**, as in
 # notebook 02 (CLIP's take a download). What can it show? How a way is *computed*, and *who listens to whom*. What can
-# it not show? Where a name is: this network knows none, and no map of it hits or misses anything. Whoever ranks ways by
-# pictures of a random network ranks noise.
+# it not show? Where a name is: this network knows none, and no map of it hits or misses anything. To rank ways by
+# pictures of a random network is to rank noise.
 #
 # * **Query-query** ([ClearCLIP, 2024](https://arxiv.org/abs/2407.12442)): in the last block a region listens to those
-#   whose *queries* are like its own, and what came before the block, and its MLP, are left out:
+#   whose *queries* are like its query, and what came before the block, and its MLP, are left out:
 #   $\text{out}\big(\text{softmax}(q q^\top / \sqrt{d}) \, v\big)$.
 # * **Attention rollout** ([Abnar and Zuidema, 2020](https://arxiv.org/abs/2005.00928)): the attention matrices $A_l$ of
-#   all blocks, averaged over heads, half of each token kept by the residual, multiplied:
+#   all blocks, averaged over heads, half of each token passed on by the residual, multiplied:
 #   $\prod_l \tfrac12 (A_l + I)$. The row of the class token is the map.
 
 # %%
@@ -586,8 +587,8 @@ show_figure(
 # %% [markdown]
 # **What you should see.** On the value path a region listens to itself alone: that is built in. With query-query
 # attention it listens to about half of all tokens, those whose patches have much the same light. (To itself it does
-# not even listen most: a query that is longer than its own gives a larger product.) With full attention it is nearly
-# all of them. In the rollout a token keeps a share for itself, which the residual leaves it in each block, and the
+# not even listen most: another query that is longer gives a larger product.) With full attention it is nearly
+# all of them. In the rollout a token keeps a fraction for itself, which the residual leaves it in each block, and the
 # rest is spread over all. Mind the colours of the class token's map: they run from 0.4% to 0.6%. It looks like a map,
 # and is all but even; nothing was learned that could make it otherwise.
 #
@@ -610,17 +611,17 @@ else:
     collection = photos.by_class(most=1)
     mine = {name: some[0] for name, some in list(collection.items())[:5]}
     asked_of = GalLoPClassifier(mini, method=method).zero_shot(list(collection))
-squares, found = [], {"GalLoP": [], "edges (blind)": []}
+squares, heatmaps = [], {"GalLoP": [], "edges (blind)": []}
 for name, photo in mine.items():
     why = asked_of.explain(photo)
     box = why.crop
     square = photo.image.crop((box.left, box.top, box.right, box.bottom)).resize((SIDE, SIDE))
     squares.append(square)
-    found["GalLoP"].append(np.mean([why.region_scores(name, n) for n in range(4)], axis=0))
-    found["edges (blind)"].append(edges(square).reshape(grid).numpy())
+    heatmaps["GalLoP"].append(np.mean([why.region_scores(name, n) for n in range(4)], axis=0))
+    heatmaps["edges (blind)"].append(edges(square).reshape(grid).numpy())
 show_figure(
     f"Photos of {', '.join(mine)}, and for each the map of GalLoP and that of the edges.",
-    map_grid(squares, found, [f"{name}?" for name in mine]),
+    map_grid(squares, heatmaps, [f"{name}?" for name in mine]),
 )
 
 # %% [markdown]
@@ -636,7 +637,7 @@ show_figure(
 #   deletion edges were nearly as good.
 # * **Two dozen questions do not rank ways.** They tell listening from not listening. For an order of those that listen
 #   take hundreds of photos and a trained transformer: `python -m benchmarks.maps` plays these games on both.
-# * **Pointing and deletion are different questions**: where the thing is, and what the score stands on. A model may be
+# * **Pointing and deletion are different questions**: where the thing is, and what the score depends on. A model may be
 #   right about a vase because of the table. Then a true map points beside the vase.
 # * **A map of another score explains another score.** Grad-CAM and rollout are of the global feature. GalLoP's map is
 #   of the local prompts, and is no explanation *of* the score but a part of it: its best $k$ cells are the local score.

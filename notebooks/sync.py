@@ -2,12 +2,12 @@
 
 A notebook is stored with what it printed and drew, so that it can be read on a code host; what only lives in a kernel
 (widgets, the explainer) is left out, and has a picture beside it. Running takes a minute or two each, so only the
-notebooks whose code or outputs have changed since are run again: a digest of both is kept in each. The library is not
-in it, which changes with nearly every commit: that all still run, the slow tests ask. What a quiz asks is none of it:
-the questions lie in a file of their own, and are stored as they are there now.
+notebooks whose code or outputs have changed since are run again: each stores a digest of both. The library is not in
+the digest, since it changes with nearly every commit: the slow tests check that all notebooks still run. The questions
+of a quiz are not in it either: they are in a separate file, and are stored as they are there now.
 
-Each also gets a badge that opens it in Colab, and a first cell that installs the package where it is missing. Where
-from is said once, in ``pyproject.toml``: a release that has an address writes it under ``[project.urls]`` as
+Each notebook also gets a badge that opens it in Colab, and a first cell that installs the package where it is missing.
+The address to install from is in ``pyproject.toml``: a release that has one writes it under ``[project.urls]`` as
 ``Repository``.
 """
 
@@ -57,7 +57,7 @@ FULL = 110_000
 PYTHON = (sys.executable,)
 """The words that start the process in which a notebook is run."""
 LOOK_AGAIN = 0.2
-"""Seconds after which the end of a cell is looked for again: see ``EXECUTE``."""
+"""Seconds after which the end of a cell is checked again: see ``EXECUTE``."""
 EXECUTE = f"""
 import sys
 import time
@@ -93,8 +93,8 @@ nbformat.write(notebook, path)
 """
 """Run the notebook at a path, in place.
 
-nbclient answers the messages of widgets on the socket on which it waits for the end of a cell. ZeroMQ tells of a
-message once, and what is told while something is sent goes under: the end of the cell is there, and nobody looks.
+nbclient answers the messages of widgets on the socket on which it waits for the end of a cell. ZeroMQ signals a message
+once, and a signal that comes during a send is lost: the message that ends the cell has arrived, and nbclient waits on.
 """
 
 
@@ -146,27 +146,27 @@ def blank(script: Path) -> Any:
 
 
 def stills(outputs: list[Any]) -> list[Any]:
-    """Of a cell's outputs, what shows without a kernel: text as it was printed, and pictures, made small, each with the
-    text that stands for it.
+    """Return those outputs of a cell that show without a kernel: text as it was printed, and pictures, made small, each
+    with its alternative text.
     """
-    kept = []
+    static = []
     for output in outputs:
         if output.output_type == "stream":
-            kept.append(nbformat.v4.new_output("stream", name=output.name, text=output.text))
+            static.append(nbformat.v4.new_output("stream", name=output.name, text=output.text))
         elif "image/png" in output.data:
             data = {
                 "image/png": smaller(output.data["image/png"]),
                 "text/plain": output.data["text/plain"],
             }
-            kept.append(nbformat.v4.new_output("display_data", data, metadata=output.metadata))
-    return kept
+            static.append(nbformat.v4.new_output("display_data", data, metadata=output.metadata))
+    return static
 
 
 def smaller(png: str) -> str:
-    """A picture (base64) without the name of the program that drew it, in few colours where those of all are too many.
+    """Return a picture (base64) without the name of the program that drew it, in few colours where that saves much.
 
-    What has few colours by itself, lines and bars, keeps them exactly or nearly so; a photo is kept in full colour
-    while that is small, and otherwise gets the palette that fits it best, dithered, so that no bands show.
+    Lines and bars have few colours, and keep them exactly or nearly so; a photo stays in full colour while that is
+    small, and otherwise gets the palette that fits it best, dithered, so that no bands show.
     """
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
     full, few = io.BytesIO(), io.BytesIO()
@@ -215,11 +215,11 @@ def question(cell: Any) -> Any:
 
 
 def run(notebook: Any, timeout: float) -> Any:
-    """The notebook with its outputs, run by a process of its own, whatever this one has loaded or left running. It is
-    alone in its folder, as where somebody opens it elsewhere.
+    """Return the notebook with its outputs, run by a separate process, whatever this one has loaded or left running.
+    It is alone in its folder, as when it is opened elsewhere.
 
     Raises:
-        RuntimeError: a cell failed, or took more than ``timeout`` seconds; the message is what was said.
+        RuntimeError: a cell failed, or took more than ``timeout`` seconds; the message is the end of the error output.
     """
     # Streamlit, where it was imported, has set a backend under which no picture is shown.
     environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}

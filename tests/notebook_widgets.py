@@ -30,7 +30,7 @@ for k in (3, R):
     "04_prompts": """
 assert nearest.value.endswith("a photo of a")
 before = chart.figure.data[0].y[worst]
-assert abs(before - float(own[worst])) < 1e-4
+assert abs(before - float(right_p[worst])) < 1e-4
 step_slider.value = 0.1
 assert chart.figure.data[0].y[worst] > before and abs(sum(chart.figure.data[0].y) - 1) < 1e-4
 """,
@@ -110,7 +110,7 @@ for i in cases[:2]:
 import datetime, io
 for i in order[:3]:
     test_choice.value = i
-    assert not reply.value and box.children[0].explained.label == names[said[i]]
+    assert not reply.value and box.children[0].explained.label == names[predicted[i]]
 
 def put(content):
     upload.value = [dict(name="x", type="", size=len(content), content=content, last_modified=datetime.datetime.now())]

@@ -1,8 +1,8 @@
 """Every link of the built pages leads somewhere, and none loads anything from another machine.
 
 Sphinx checks what it resolves itself; this reads the pages that came out, so that a link of a theme, of raw HTML or of
-a notebook counts as well. A picture that lies elsewhere (the badge of Colab in the notebooks) becomes the text that
-stands for it. Links to other machines are not followed: ``external-links.txt`` beside the pages lists them.
+a notebook counts as well. A picture that lies elsewhere (the badge of Colab in the notebooks) becomes its
+alternative text. Links to other machines are not followed: ``external-links.txt`` beside the pages lists them.
 """
 
 from __future__ import annotations

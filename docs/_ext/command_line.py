@@ -1,4 +1,4 @@
-"""The command line's reference, from its own parsers: ``{command-line}`` stands where every command is described."""
+"""The command line's reference, from its parsers: ``{command-line}`` inserts a section for every command."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class CommandLine(SphinxDirective):
         """Return the sections."""
         parser = build_parser(known_commands())
         (subparsers,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
-        told = {choice.dest: choice.help or "" for choice in subparsers._choices_actions}
-        found: list[Node] = [*map(_paragraph, DESCRIPTION.split("\n\n"))]
-        found += [self._shared(next(iter(subparsers.choices.values())), told)]
-        found += [self._command(name, command, told[name]) for name, command in subparsers.choices.items()]
-        return found
+        summaries = {choice.dest: choice.help or "" for choice in subparsers._choices_actions}
+        sections: list[Node] = [*map(_paragraph, DESCRIPTION.split("\n\n"))]
+        sections += [self._all_commands(next(iter(subparsers.choices.values())), summaries)]
+        sections += [self._command(name, command, summaries[name]) for name, command in subparsers.choices.items()]
+        return sections
 
-    def _shared(self, command: argparse.ArgumentParser, told: dict[str, str]) -> Node:
+    def _all_commands(self, command: argparse.ArgumentParser, summaries: dict[str, str]) -> Node:
         section = _section("commands", "All commands")
-        rows = [(nodes.reference("", name, refid=_id(name)), help_) for name, help_ in told.items()]
+        rows = [(nodes.reference("", name, refid=_id(name)), help_) for name, help_ in summaries.items()]
         section += _definitions([(reference, help_) for reference, help_ in rows])
         parser = build_parser(["train"])
         (train,) = (each for each in parser._actions if isinstance(each, argparse._SubParsersAction))
@@ -43,9 +43,9 @@ class CommandLine(SphinxDirective):
         section += _options(group._group_actions, train.choices["train"])
         return section
 
-    def _command(self, name: str, command: argparse.ArgumentParser, told: str) -> Node:
+    def _command(self, name: str, command: argparse.ArgumentParser, summary: str) -> Node:
         section = _section(_id(name), f"gallop {name}")
-        section += _paragraph(command.description or f"{told[:1].upper()}{told[1:]}.")
+        section += _paragraph(command.description or f"{summary[:1].upper()}{summary[1:]}.")
         section += _code(command.format_usage().removeprefix("usage: ").strip())
         for title, actions in _groups(command):
             if title:
@@ -60,7 +60,7 @@ class CommandLine(SphinxDirective):
 
 
 def _groups(command: argparse.ArgumentParser) -> Iterator[tuple[str, list[argparse.Action]]]:
-    """Title and options of each group that is the command's own; argparse's two usual groups have none."""
+    """Return title and options of each group that the command adds; argparse's two usual groups have no title."""
     for group in command._action_groups:
         actions = [each for each in group._group_actions if each.dest not in _HELP]
         actions = [each for each in actions if not isinstance(each, argparse._SubParsersAction)]

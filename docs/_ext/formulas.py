@@ -29,7 +29,7 @@ def _block(writer: Any, node: nodes.math_block) -> None:
 
 
 def _mathml(node: nodes.Element, *, as_block: bool) -> str:
-    # Of large delimiters docutils knows those that say on which side they stand, and dots by their own name.
+    # docutils knows only the large delimiters that state their side (``\bigl``), and ``\ldots`` instead of ``\dots``.
     formula = re.sub(r"\\([bB]igg?)(?![A-Za-z])", r"\\\1l", node.astext()).replace(r"\dots", r"\ldots")
     try:
         return str(tex2mathml(formula, as_block=as_block))

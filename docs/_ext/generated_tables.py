@@ -1,7 +1,7 @@
-"""Tables that say what the code says: ``{generated} NAME`` stands where one of ``TABLES`` is drawn.
+"""Tables made from the code: ``{generated} NAME`` inserts one of ``TABLES``.
 
-A table that is typed is wrong one day. Each function here gives a heading and rows of Markdown, from the place that the
-library itself reads.
+A table that is typed by hand becomes wrong some day. Each function here returns a heading and rows of Markdown, from
+the place that the library itself reads.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _datasets() -> Table:
 
 def _parts() -> Table:
     rows = [(f"`{name}`", f"`{about.usual}`", f"`{about.call}`") for name, about in PARTS.items()]
-    return ("part", "the method's own", "what a function of yours is called with, and what it returns"), rows
+    return ("part", "built in", "what a custom function is called with, and what it returns"), rows
 
 
 def _public_names() -> Table:
@@ -144,7 +144,7 @@ def _first_sentence(text: str | None) -> str:
 
 
 class Generated(SphinxDirective):
-    """One of the tables, as a page's own Markdown would draw it."""
+    """One of the tables, as if it were written in the Markdown of the page."""
 
     required_arguments: ClassVar[int] = 1
 

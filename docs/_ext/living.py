@@ -1,6 +1,6 @@
-"""What a model says of a photo, in a page: the explainer, alive as in the HTML report, and its maps as pictures.
+"""What a model says of a photo, in a page: the interactive explainer of the HTML report, and its maps as pictures.
 
-Both are of the sample's own photos and model, worked out while the pages are built; nothing of it is stored.
+Both show the sample's photos and model. They are computed while the pages are built; nothing is stored.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class LivingExplainer(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {"class": directives.unchanged, "compact": directives.flag}
 
     def run(self) -> list[Node]:
-        """Return its block of data, what stands for it until it runs, and once a page its script."""
+        """Return its block of data, the pictures shown until it runs, and once a page its script."""
         why = _explained(self.arguments[0])
         name = self.options.get("class")
         data = explainer_data(why, state=ExplainerState(name), asks=False, compact="compact" in self.options)
@@ -74,7 +74,7 @@ class MapPictures(SphinxDirective):
     option_spec: ClassVar[dict[str, Any]] = {"class": directives.unchanged}
 
     def run(self) -> list[Node]:
-        """Return them side by side, each with the text that stands for it."""
+        """Return them side by side, each with its alternative text."""
         why = _explained(self.arguments[0])
         row = nodes.container(classes=["map-pictures"])
         for picture, words in _maps(why, self.options.get("class", why.label)):

@@ -22,14 +22,14 @@ def _of_others(app: Sphinx, what: str, name: str, member: Any, skip: bool, optio
 def _error(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> nodes.reference | None:
-    """Docstrings name errors as code does that has imported them."""
+    """Resolve the name of an error: docstrings write it without the module."""
     target = str(node.get("reftarget", ""))
     if node.get("refdomain") != "py" or not hasattr(errors, target):
         return None
-    found = env.get_domain("py").resolve_xref(
+    reference = env.get_domain("py").resolve_xref(
         env, node["refdoc"], app.builder, "exc", f"{errors.__name__}.{target}", node, content
     )
-    return found if isinstance(found, nodes.reference) else None
+    return reference if isinstance(reference, nodes.reference) else None
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Rooms(SphinxDirective):
-    """The floors of a package, the highest first, each room with the first sentence of what it says of itself."""
+    """The floors of a package, the highest first, each room with the first sentence of its docstring."""
 
     required_arguments: ClassVar[int] = 1
 
@@ -48,8 +48,8 @@ def _floors(package: str) -> list[list[str]]:
 def _room(package: str, room: str) -> str:
     place = ROOT / package / room
     source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    said = (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").split("\n\n")[0]
-    sentence = " ".join(said.split()).split(". ")[0].rstrip(".").replace("``", "")
+    summary = (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").split("\n\n")[0]
+    sentence = " ".join(summary.split()).split(". ")[0].rstrip(".").replace("``", "")
     return f'<div class="room"><b>{html.escape(room)}</b> <span>{html.escape(sentence)}</span></div>'
 
 

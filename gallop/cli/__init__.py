@@ -28,13 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         the exit status: 0 if all went well, 2 for bad input, 75 where a bucket or server has stopped answering and the
-        same call goes on later, 130 after Ctrl-C, 141 where nobody reads standard output any more. Where it was closed
+        same call continues later, 130 after Ctrl-C, 141 where standard output is no longer read. Where it was closed
         before the start, the result is dropped.
     """
     fill_closed_streams()
     try:
         return _status(argv)
-    except BrokenPipeError:  # whoever read our output has gone, as in `gallop ... | head`
+    except BrokenPipeError:  # the process that read our output has ended, as in `gallop ... | head`
         return CLOSED_PIPE
     finally:
         drop_unwritten()

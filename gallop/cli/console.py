@@ -101,7 +101,7 @@ class Console:
 
 
 def plain_line(value: Any) -> Any:
-    """Return JSON's own types: numpy's numbers become Python's, and a number that is not finite becomes None."""
+    """Return the types that JSON has: numpy's numbers become Python's, and a number that is not finite becomes None."""
     if isinstance(value, dict):
         return {str(key): plain_line(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -113,9 +113,9 @@ def plain_line(value: Any) -> Any:
     return value
 
 
-def percentage(share: float | None) -> str:
-    """Return a fraction for people; a dash where there is none."""
-    return "-" if share is None else f"{100 * share:.1f}%"
+def percentage(fraction: float | None) -> str:
+    """Return a fraction as text for people; a dash where there is none."""
+    return "-" if fraction is None else f"{100 * fraction:.1f}%"
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether photos are fit to learn from, as ``gallop data check`` says it."""
+"""Check whether photos are fit to learn from, for ``gallop data check``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
 
 
 def check_photos(options: Namespace, console: Console) -> int:
-    """Say what is to be looked at in photos, and return the exit status: 0 where it is nothing, else 2."""
+    """Report problems of photos, and return the exit status: 0 where there are none, else 2."""
     if not Path(options.name).exists():
         raise CommandError(
             f"There is no folder {options.name}. Give a folder of photos in class folders, or the name of a data set "
@@ -28,18 +28,18 @@ def check_photos(options: Namespace, console: Console) -> int:
     sets = [labelled_images(options.name, split=split) for split in ("train", "test")[: 1 + has_test(options.name)]]
     backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
     train, *test = [(photos, _encoded(photos, backbone, console)) for photos in sets]
-    found = check_data(*train, backbone, *test)
-    skipped = [{"image": in_words(place), "error": reason} for place, reason in found.skipped]
-    pairs = {"copies": found.within, "leaks": found.across}
-    result: dict[str, Any] = {"folder": options.name, "backbone": backbone.name, "classes": found.counts}
+    report = check_data(*train, backbone, *test)
+    skipped = [{"image": in_words(place), "error": reason} for place, reason in report.skipped]
+    pairs = {"copies": report.within, "leaks": report.across}
+    result: dict[str, Any] = {"folder": options.name, "backbone": backbone.name, "classes": report.counts}
     result |= {name: [[str(one), str(other)] for one, other in some] for name, some in pairs.items()}
-    result["doubted"] = [{"image": str(photo), "label": was, "likely": likely} for photo, was, likely in found.doubted]
-    console.result(result | {"skipped": skipped, "near": found.near}, lambda: _table(result, skipped, found.words))
-    return 2 if found.words else 0
+    result["doubted"] = [{"image": str(photo), "label": was, "likely": likely} for photo, was, likely in report.doubted]
+    console.result(result | {"skipped": skipped, "near": report.near}, lambda: _table(result, skipped, report.words))
+    return 2 if report.words else 0
 
 
 def _encoded(photos: LabelledPhotos, backbone: Backbone, console: Console) -> ImageFeatures:
-    """Features of centre crops, through the cache, where a training finds them."""
+    """Return features of centre crops, and cache them, so that a training does not encode the photos again."""
     parts, done = [], 0
     for some in encode_centres(backbone, photos.photos, open_cache(None), photos.hashes):
         parts.append(some)

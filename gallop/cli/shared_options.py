@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options of several commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from gallop.checkpoints.hub import HUB
 from gallop.cli import values
-from gallop.cli.values import part, share_kept, some
+from gallop.cli.values import fraction, part, some
 from gallop.config import MethodConfig
 from gallop.setting import settings_of
 from gallop.wording import one_line
@@ -52,7 +52,7 @@ def add_detail(parser: Parser) -> None:
         "--detail",
         type=float,
         metavar=about.metavar,
-        help=f"instead of the model's own value, and drops the threshold that goes with it: {about.help}",
+        help=f"instead of the model's value, and drops the threshold that goes with it: {about.help}",
     )
     parser.add_argument(
         "--detail-in",
@@ -71,13 +71,13 @@ def add_model_or_classes(parser: Parser) -> None:
 
 
 def add_tpr(parser: Parser) -> None:
-    """Add the share of known photos that the "none of these" threshold accepts."""
+    """Add the fraction of known photos that the "none of these" threshold accepts."""
     parser.add_argument(
         "--tpr",
-        type=share_kept,
-        metavar="SHARE",
-        help='share of known photos that the "none of these" threshold accepts, estimated on shots held out in '
-        "training; a lower share detects more unknown things (0.95)",
+        type=fraction,
+        metavar="FRACTION",
+        help='fraction of known photos that the "none of these" threshold accepts, estimated on shots held out in '
+        "training; a lower fraction detects more unknown things (0.95)",
     )
 
 
@@ -129,7 +129,7 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None
 
     Args:
         usual: the config whose values hold for what is not given.
-        paper: the paper's, whose values the help tells where they differ.
+        paper: the paper's, whose values the help gives where they differ.
     """
     settings = settings_of(usual)
     for each in fields(usual):
@@ -137,13 +137,13 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None
         name = about.option_of(each.name)
         if not name:
             continue
-        told = [_shown(getattr(usual, each.name))]
-        if (of_paper := _shown(getattr(paper, each.name))) != told[0]:
-            told.append(f"paper {of_paper}")
+        defaults = [_shown(getattr(usual, each.name))]
+        if (of_paper := _shown(getattr(paper, each.name))) != defaults[0]:
+            defaults.append(f"paper {of_paper}")
         words = about.help[0].lower() + about.help[1:].rstrip(".")
         if isinstance(each.default, bool):
             group.add_argument(name, dest=each.name, action="store_const", const=not each.default, help=words)
-            if len(told) > 1 or getattr(usual, each.name) != each.default:
+            if len(defaults) > 1 or getattr(usual, each.name) != each.default:
                 opposite = about.opposite_of(each.name)
                 group.add_argument(
                     opposite, dest=each.name, action="store_const", const=each.default, help=f"the opposite of {name}"
@@ -152,14 +152,14 @@ def add_settings(group: argparse._ArgumentGroup, usual: Any, paper: Any) -> None
         wanted: dict[str, Any] = {"choices": about.choices} if about.choices else {"metavar": about.metavar}
         kind: Any = str if about.choices else values.topk if isinstance(each.default, tuple) else type(each.default)
         group.add_argument(
-            name, dest=each.name, type=kind, help=f"{words} ({'; '.join(told)})".replace("%", "%%"), **wanted
+            name, dest=each.name, type=kind, help=f"{words} ({'; '.join(defaults)})".replace("%", "%%"), **wanted
         )
 
 
 def given(options: Namespace, kind: type[Any]) -> dict[str, Any]:
     """Return the settings of a dataclass that were given."""
-    found = {name: getattr(options, name, None) for name in settings_of(kind)}
-    return {name: value for name, value in found.items() if value is not None}
+    values_or_none = {name: getattr(options, name, None) for name in settings_of(kind)}
+    return {name: value for name, value in values_or_none.items() if value is not None}
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Values of the command line's options, read from text: argparse tells what is wrong with one."""
+"""Values of the command line's options, read from text: argparse reports what is wrong with one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _number(kind: str, least: float, most: float = math.inf, unit: float = 0.0) 
 
     Args:
         kind: what it is, for messages.
-        unit: the number is multiplied by it, and may have decimals; 0 is for whole numbers.
+        unit: the number is multiplied by it, and may have decimals; 0 is for integers.
     """
 
     def read(text: str) -> Any:
@@ -31,27 +31,27 @@ def _number(kind: str, least: float, most: float = math.inf, unit: float = 0.0) 
     return read
 
 
-count = _number("a whole number of 0 or more", 0)
-some = _number("a whole number of 1 or more", 1)
+count = _number("an integer of 0 or more", 0)
+some = _number("an integer of 1 or more", 1)
 port = _number("a port from 1 to 65535", 1, 65535)
 milliseconds = _number("a number of milliseconds from 0 to 1000", 0, 1000, unit=1e-3)
 """In seconds."""
 megabytes = _number("a number of MB from 0.1 to 4096", 0.1, 4096, unit=2**20)
 gigabytes = _number("a number of GB such as 4 or 1.5", 0.001, unit=1e9)
 """Both in bytes."""
-share_kept = _number("a share above 0 and at most 1, such as 0.9", 1e-9, 1, unit=1)
+fraction = _number("a fraction above 0 and at most 1, such as 0.9", 1e-9, 1, unit=1)
 
 
 def duration(text: str) -> float:
     """Return seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
-    if found is None:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m or 2h")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def hours_kept(text: str) -> float:
-    """Return the seconds that the app keeps photos."""
+def retention_time(text: str) -> float:
+    """Return for how many seconds the app keeps photos."""
     seconds = duration(text)
     if not 120 <= seconds <= 24 * 3600:
         raise argparse.ArgumentTypeError(f"{text} is not a time from 2m to 24h")
@@ -81,7 +81,7 @@ def host(text: str) -> str:
 
 
 def named_model(text: str) -> tuple[str, str]:
-    """Return (name, model) of NAME=MODEL; a folder, or a model of the Hub, has its own name alone."""
+    """Return (name, model) of NAME=MODEL; without NAME= it is the name of the folder or of the Hub's model."""
     name, separator, folder = text.partition("=")
     if not separator or "/" in name:  # a folder may have = in its name
         place = text.partition("@")[0] if text.startswith(HUB) else os.path.abspath(text)
@@ -95,10 +95,10 @@ def named_model(text: str) -> tuple[str, str]:
 
 def part(text: str) -> tuple[int, int]:
     """Return (I, N) of I/N."""
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def backbone(text: str) -> str:
@@ -114,5 +114,5 @@ def topk(text: str) -> tuple[int, ...]:
     """Return one k a local prompt."""
     pieces = [piece.strip() for piece in text.split(",")]
     if not all(piece.isdecimal() for piece in pieces):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers such as 5,10,15,20")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of integers such as 5,10,15,20")
     return tuple(int(piece) for piece in pieces)

@@ -320,7 +320,7 @@ def test_pictures_in_train_and_test_are_told(backbone: Path, tmp_path: Path) -> 
             write_images(data / split / name, [draw(name, start + i) for i in range(2)])
     outcome = call("train", data, "--out", tmp_path / "m", "--backbone", backbone, *QUICK, "--shots", "2")
     assert outcome.code == 0
-    warning = next(line for line in outcome.err.splitlines() if "share images" in line)
+    warning = next(line for line in outcome.err.splitlines() if "contain the same images" in line)
     learned, tested = (data / split / "red_disc" / "0.png" for split in ("train", "test"))
     assert warning.endswith(f"{learned} is the same as {tested}, and 1 more.")
 
@@ -620,8 +620,8 @@ REFUSED = [
     (f"{TRAIN} --batch-size 0", "batch_size is 0"),
     (f"{TRAIN} --dropout 1", "dropout is 1.0"),
     (f"{TRAIN} --global-prompts 0", "global_prompts is 0"),
-    (f"{TRAIN} --local-prompts -1", "'-1' is not a whole number of 0 or more"),
-    (f"{TRAIN} --topk 5,x", "'5,x' is not a list of whole numbers"),
+    (f"{TRAIN} --local-prompts -1", "'-1' is not an integer of 0 or more"),
+    (f"{TRAIN} --topk 5,x", "'5,x' is not a list of integers"),
     (f"{TRAIN} --topk 5,0", "topk contains 0"),
     (f"{TRAIN} --topk 5,10 --local-prompts 3", "--topk has 2 values but --local-prompts is 3"),
     (f"{TRAIN} --preset best", "invalid choice: 'best'"),

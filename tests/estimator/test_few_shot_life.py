@@ -271,7 +271,7 @@ def test_the_command_line_sets_a_limit_at_training_and_later(
     assert main(["predict", photos, "--classes", "red, green", "--backbone", backbone, "--tpr", "0.9"]) == 2
     assert "gallop: error: A threshold that accepts 90% of the known photos" in capsys.readouterr().err
     assert main(["predict", photos, "--model", model, "--tpr", "95"]) == 2
-    assert "'95' is not a share above 0 and at most 1, such as 0.9" in capsys.readouterr().err
+    assert "'95' is not a fraction above 0 and at most 1, such as 0.9" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------ prompts that somebody else changes

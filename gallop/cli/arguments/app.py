@@ -17,7 +17,7 @@ examples:
   gallop app --backbones ViT-B-16=ViT-B-16.pt            # offer another backbone besides mini
   gallop app --host lab-pc.example --host lab-pc         # for other machines too, at http://lab-pc:8501
 
-With --host, anyone who can reach this machine can use the app; each visitor has their own photos and runs. With a
+With --host, anyone who can reach this machine can use the app; each visitor has separate photos and runs. With a
 name, the app listens on every address of this machine; with a single address, only on that one. Requests that use any
 other name are refused. Needs the extra app: pip install 'gallop-explorer[app]'"""
 
@@ -51,10 +51,10 @@ def add_app_words(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--keep",
-        type=values.hours_kept,
+        type=values.retention_time,
         metavar="TIME",
         help="how long photos and trained models stay in memory after the page is closed, such as 30m (8h; 2m with "
-        "--host, where visitors share the memory)",
+        "--host, where all visitors use the same memory)",
     )
     parser.add_argument(
         "--visitor-memory",
@@ -74,7 +74,7 @@ def _add_backbones(backbones: argparse._ArgumentGroup) -> None:
         type=values.backbone,
         metavar="BACKBONE",
         help="more backbones to choose from: a folder with the layout of checkpoints/mini, or ARCH=FILE with an "
-        "open_clip architecture; those in the caches of open_clip and Hugging Face are found automatically",
+        "open_clip architecture; those in the caches of open_clip and Hugging Face are listed automatically",
     )
     backbones.add_argument(
         "--allow-downloads", action="store_true", help="let visitors download a few open_clip backbones"

@@ -10,7 +10,7 @@ examples:
   gallop bench --list                                    # the benchmarks that come with gallop
   gallop bench photos-mini sets --dry-run                # check everything, count the runs, train nothing
   gallop bench photos-mini sets --out results --time 2h  # run it again to continue where it stopped
-  gallop bench photos-mini sets --out results --part 1/2 # one of two processes (or machines) that share results
+  gallop bench photos-mini sets --out results --part 1/2 # one of two processes (or machines) that write into results
   gallop bench mine.yaml sets --out results --only GalLoP CoOp --sets pacs/photo --shots 16 --seeds 0
 
 DATA holds data sets, SET/{train,test}/CLASS/*.jpg or those of `gallop data list`, and groups of unknown photos, as the

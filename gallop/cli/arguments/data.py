@@ -7,7 +7,7 @@ from gallop.cli.shared_options import Commands, add_common
 DATA_EPILOG = """\
 examples:
   gallop data list
-  gallop data check photos                               # your own: copies, imbalance, labels in doubt
+  gallop data check photos                               # your photos: copies, imbalance, labels in doubt
   gallop data check oxford_pets data                     # data/oxford_pets, data/oxford-iiit-pet, or the set itself
   gallop data check imagenet_r data --json
 

@@ -19,7 +19,7 @@ def add_embed(commands: Commands) -> None:
         "embed",
         help="compute features of many photos",
         epilog=_EXAMPLES,
-        description="Write the global features of photos, for search, clustering and your own programs.",
+        description="Write the global features of photos, for search, clustering and other programs.",
     )
     parser.add_argument(
         "source", metavar="SOURCE", help="a folder, a .txt list, a .csv or .parquet table, .tar archives, or an address"

@@ -16,8 +16,8 @@ MODEL is a folder that `train` wrote (./zero-shot for a folder of that name). Al
  per_class {name: accuracy}, tpr,
  ood {NAME: {SCORE: {fpr95, fpr95_authors, auroc}}}, n_ood {NAME: photos}, skipped [{image, error}, ...]},
 and the accuracy of other branches, such as accuracy_head.
-FPR95 is the share of unknown photos that pass at the tightest threshold that keeps at least 95% of the known ones.
-fpr95_authors follows the paper's own code: the loosest threshold that keeps the share nearest to 95%.
+FPR95 is the fraction of unknown photos that pass at the tightest threshold that accepts at least 95% of the known ones.
+fpr95_authors follows the paper's code: the loosest threshold that accepts the fraction nearest to 95%.
 SCORE, where larger means more of an outlier, is one of:"""
 
 

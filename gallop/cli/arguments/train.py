@@ -19,8 +19,8 @@ examples:
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
 
 JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, threshold_photos, threshold_keeps,
- temperature, skipped}. threshold_keeps is the 95% interval of the share of new known photos that the threshold keeps;
-threshold_photos is the number of photos it is estimated from."""
+ temperature, skipped}. threshold_keeps is the 95% interval of the fraction of new known photos that the threshold
+accepts; threshold_photos is the number of photos it is estimated from."""
 
 
 def add_train(commands: Commands) -> None:

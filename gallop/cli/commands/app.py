@@ -75,12 +75,12 @@ def server_command(options: Namespace) -> list[str]:
         words += ["--server.address", _listening_address(options.host), "--browser.serverAddress", shown]
         for name in dict.fromkeys([*THIS_MACHINE, *options.host]):
             words += ["--server.allowedHosts", name]
-    own = app_words(options)
-    return [*words, "--", *own] if own else words
+    for_app = app_words(options)
+    return [*words, "--", *for_app] if for_app else words
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """The server, deaf to the terminal's Ctrl-C while it loads, which would end in a traceback: we tell it to end."""
+    """Start the server. It ignores the terminal's Ctrl-C while it loads, which would end in a traceback: we end it."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return subprocess.Popen(command, env={**ONE_HEAP, **os.environ})
@@ -89,7 +89,7 @@ def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def _listening_address(hosts: Sequence[str]) -> str:
-    """One address alone is listened on; a name may stand for any of this machine's, and several for all."""
+    """Return a single address as it is; a name may mean any address of this machine, so it listens on all of them."""
     if all(name in THIS_MACHINE for name in hosts):
         return "127.0.0.1"
     if len(hosts) == 1:

@@ -46,7 +46,7 @@ def run(options: Namespace, console: Console) -> int:
     console.progress(f"reading the photos of {options.data}")
     content = content_hash if options.dry_run else KnownContents(default_cache_folder()).sha256
     photos = read_photos(spec, Path(options.data), options.sets, content)
-    parts = [name for name, found in photos.asked.items() if found.incomplete]
+    parts = [name for name, data in photos.asked.items() if data.incomplete]
     if parts:
         spec = spec.apart(f"Incomplete data sets: {', '.join(parts)}.")
     console.progress("loading the backbone")
@@ -56,7 +56,7 @@ def run(options: Namespace, console: Console) -> int:
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
     if not runs and part == (1, 1):
         raise CommandError(
-            "No run of the benchmark matches these options together: each method has its own shots and data sets. "
+            "No run of the benchmark matches these options together: methods differ in their shots and data sets. "
             "Leave out some of --only, --sets, --shots and --seeds."
         )
     store = RecordStore(out) if out is not None else None
@@ -76,7 +76,7 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _checked(options: Namespace) -> Path | None:
-    """OUT, if the call can be carried out; None for a dry run without one."""
+    """Return OUT, if the call can be carried out; None for a dry run without one."""
     if options.spec is None or options.data is None:
         raise CommandError("bench needs a benchmark and DATA: `gallop bench --list` shows the built-in benchmarks.")
     if options.out is None:
@@ -91,8 +91,8 @@ def _checked(options: Namespace) -> Path | None:
 
 def _list(console: Console) -> int:
     specs = {name: read_spec(name) for name in shipped_specs()}
-    found = [{"name": name, "about": spec.about} for name, spec in specs.items()]
-    console.result(found, lambda: columns([["name", "about"], *([f["name"], f["about"]] for f in found)]))
+    listed = [{"name": name, "about": spec.about} for name, spec in specs.items()]
+    console.result(listed, lambda: columns([["name", "about"], *([one["name"], one["about"]] for one in listed)]))
     return 0
 
 
@@ -105,9 +105,9 @@ def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, consol
             if record.failed:
                 console.warn(f"{_name(record)} has no results: {record.failed}")
             value = record.value(record.set, "accuracy")
-            told = "failed" if value is None else f"accuracy {100 * value:.1f}%"
+            outcome = "failed" if value is None else f"accuracy {100 * value:.1f}%"
             seconds = record.seconds["fit"] + record.seconds["predict"]
-            console.progress("running", event.number, event.total, f"{_name(record)}: {told} in {seconds:.0f} s")
+            console.progress("running", event.number, event.total, f"{_name(record)}: {outcome} in {seconds:.0f} s")
         elif end is not None and time.monotonic() >= end:
             console.note("The time limit is reached. No more runs are started.")
             return
@@ -127,7 +127,7 @@ def _name(run: BenchRun | Record) -> str:
 def _finish(
     plan: Plan, runs: Sequence[BenchRun], store: RecordStore, out: Path, console: Console, *, tell: bool = False
 ) -> int:
-    """Write everything from the records that there are now, and say what is left; how many runs that is."""
+    """Write all outputs from the records that exist now, and return how many runs are left."""
     console.progress("writing tables")
     results = Results(plan, store.read_all([run.key for run in plan.runs]))
     files = write_outcome(results, out)
@@ -159,8 +159,8 @@ def _table(results: Results, result: Mapping[str, Any]) -> list[str]:
     of = f"average of {counted(len(results.plan.sets), 'set')}"
     rows = [["method", f"accuracy at {counted(shots, 'shot')}, {of} (%)"]]
     for label in results.spec.methods:
-        found = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
-        rows.append([label, cell_text(found) or "-"])
+        accuracy = cell([results.sample(label, "accuracy", shots, name) for name in results.plan.sets])
+        rows.append([label, cell_text(accuracy) or "-"])
     claims = [f"{verdict.claim.claim} {sentence(verdict)}" for verdict in judge(results) if verdict.mean is not None]
     where = f"{result['done']} of {result['runs']} runs are done. Tables and charts are in {result['out']} ({TABLES})."
     return [*columns(rows), "", *([*claims, ""] if claims else []), where]

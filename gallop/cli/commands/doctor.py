@@ -16,7 +16,7 @@ from gallop.cli.console import Console, columns
 from gallop.features.encoding import default_cache_folder, encode_photos
 from gallop.runtime.machine import devices, versions
 
-TOLD = ("name", "source", "bytes", "memory", "licence", "input", "grid", "needs")
+SHOWN = ("name", "source", "bytes", "memory", "licence", "input", "grid", "needs")
 """What is shown of a backbone that is on this machine."""
 
 
@@ -26,7 +26,7 @@ def run(options: Namespace, console: Console) -> int:
         "versions": versions(),
         "device": str(pick_device(options.device)),
         "devices": devices(),
-        "backbones": [{name: getattr(known, name) for name in TOLD} for known in backbones_here(options.backbones)],
+        "backbones": [{name: getattr(known, name) for name in SHOWN} for known in backbones_here(options.backbones)],
         "models": {name: str(folder) for name, folder in available_models().items()},
         "cache": str(default_cache_folder()),
         "app": not missing_for_app(),
@@ -52,7 +52,7 @@ def _backbone(options: Namespace) -> dict[str, Any]:
 
 
 def _table(result: dict[str, Any]) -> list[str]:
-    rows = [["what", "found"], *([name, found or "not installed"] for name, found in result["versions"].items())]
+    rows = [["what", "value"], *([name, one or "not installed"] for name, one in result["versions"].items())]
     rows.append(["extra app", "installed" if result["app"] else "not installed"])
     rows += [["device", result["device"]], ["devices", ", ".join(result["devices"])]]
     rows += [[f"model {name}", folder] for name, folder in result["models"].items()]

@@ -58,7 +58,7 @@ def run(options: Namespace, console: Console) -> int:
 
 
 class _Photos:
-    """Photos that a model is measured on. Each is decoded once at most, and not at all where its features are kept.
+    """Photos that a model is measured on. Each is decoded once at most, and not at all where its features are cached.
 
     Attributes:
         skipped: those that cannot be read, for the JSON.
@@ -97,7 +97,7 @@ class _Photos:
     def answers(
         self, classifier: GalLoPClassifier, paths: Sequence[Path], hashes: Sequence[str], what: str
     ) -> AnswerSummary:
-        """Return what is kept of the answers for photos that were read before."""
+        """Return the answers, reduced to what the figures need, for photos that were read before."""
         self._contents.finish()
         parts = []
         for start in range(0, len(paths), BATCH):
@@ -115,7 +115,7 @@ def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
         if not name.strip() or not folder:
             raise CommandError(f"--ood needs NAME=DIR, such as --ood scenes=photos/scenes; got {pair!r}.")
         if name in groups:
-            raise CommandError(f"The OOD group {name!r} is given twice: give each group its own name.")
+            raise CommandError(f"The OOD group {name!r} is given twice: give each group a different name.")
         paths = list_images(folder, recursive=True)
         if not paths:
             raise CommandError(f"{folder} (OOD group {name}) contains no images.")
@@ -147,7 +147,7 @@ def _table(result: dict[str, Any]) -> list[str]:
         + ")",
         *([f"accepted as known: {percentage(result['tpr'])}"] if result["tpr"] is not None else []),
         "",
-        *columns([["class", "accuracy"], *([name, percentage(share)] for name, share in result["per_class"].items())]),
+        *columns([["class", "accuracy"], *([name, percentage(one)] for name, one in result["per_class"].items())]),
     ]
     if result["ood"]:
         rows = [

@@ -40,7 +40,7 @@ def run(options: Namespace, console: Console) -> int:
 def _table(result: dict[str, Any], explanation: Explanation, out: Path) -> list[str]:
     shown, probabilities = result["class"], explanation.probabilities
     rows = [["prompt", "score", "where it looked"]]
-    rows += [[f"global {i}", f"{score:.3f}", "the whole image"] for i, score in enumerate(result["global_scores"], 1)]
+    rows += [[f"global {i}", f"{score:.3f}", "the entire image"] for i, score in enumerate(result["global_scores"], 1)]
     rows += [
         [f"local {i + 1}, k = {explanation.topk[i]}", f"{score:.3f}", explanation.describe(shown, i)]
         for i, score in enumerate(result["local_scores"])

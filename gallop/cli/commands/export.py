@@ -83,9 +83,9 @@ def _subject(
         return PhotoToExport(classifier.explain(load_image(path)), photo_name=path.name)
     photos: list[Path] = []
     if options.photos is not None:
-        found = list_images(options.photos, recursive=True)
+        paths = list_images(options.photos, recursive=True)
         most = _MOST_TO_QUANTIZE if options.quantize else _MOST_PHOTOS
-        photos = found[:: max(-(-len(found) // most), 1)]  # from all of the folder
+        photos = paths[:: max(-(-len(paths) // most), 1)]  # from all of the folder
         if not photos:
             raise CommandError(f"--photos {options.photos} contains no images: give a folder that does.")
     return ModelToExport(classifier, photos, quantize=options.quantize, precision=options.precision or "fp32")

@@ -1,4 +1,4 @@
-"""``gallop sample``: the sample project in a folder of one's own."""
+"""``gallop sample``: write the sample project into a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gallop serve``: models as a service over HTTP, until the process is told to stop."""
+"""``gallop serve``: serve models over HTTP, until the process gets a signal to stop."""
 
 from __future__ import annotations
 

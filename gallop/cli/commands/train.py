@@ -29,7 +29,7 @@ from gallop.training.learn import EncodeEvent
 from gallop.training.loop import TRAINING, drop_training
 
 WORK = "training"
-"""Folder inside OUT where a training that is under way is kept."""
+"""Folder inside OUT where an unfinished training is saved."""
 
 _FORMATS = {"fp16": torch.float16, "fp32": torch.float32}
 
@@ -47,12 +47,12 @@ def run(options: Namespace, console: Console) -> int:
     cache = FeatureCache(default_cache_folder(), dtype=_FORMATS[options.cache_precision])
     classifier = GalLoPClassifier(backbone, method=method, preset=training, cache=cache, keep_shots=options.keep_shots)
     started = time.monotonic()
-    with _keeping(out, overwrite=options.overwrite):
+    with _work_folder(out, overwrite=options.overwrite):
         for event in classifier.fit_steps(shots, work=out / WORK):
             console.progress(event.stage, event.done, event.total, event.note)
             if isinstance(event, EncodeEvent) and event.encoded and (words := data_in_words(*event.encoded, backbone)):
                 console.note(words)
-        if options.tpr is not None and classifier.calibration_.held_out:  # else it is told why there is no limit
+        if options.tpr is not None and classifier.calibration_.held_out:  # else the note states why there is no limit
             classifier.set_threshold(options.tpr)
         classifier.save(out)
     result = _result(classifier, training) | {"out": str(out), "seconds": round(time.monotonic() - started, 3)}
@@ -97,7 +97,7 @@ def _check_out(out: Path, options: Namespace) -> None:
         )
     if (out / SETTINGS).exists() and not (out / WORK / TRAINING).exists():
         if (out / WORK).exists():
-            with _keeping(out, overwrite=False):  # what a killed call left goes; one that lives is told
+            with _work_folder(out, overwrite=False):  # removes what a killed call left, refuses while one still runs
                 pass
         raise CommandError(
             f"The training in {out} is finished, so there is nothing to resume. Use the model, or train a new one with "
@@ -105,8 +105,12 @@ def _check_out(out: Path, options: Namespace) -> None:
         )
 
 
-def method_of(options: Namespace, own: BackbonePreset) -> MethodConfig:
-    """Return what the options say of the method, and for the rest what the preset says."""
+def method_of(options: Namespace, of_backbone: BackbonePreset) -> MethodConfig:
+    """Return the method with the settings that the options give, the others from the preset.
+
+    Args:
+        of_backbone: the preset that ``--preset backbone`` means, which the backbone names.
+    """
     settings = given(options, MethodConfig)
     if options.topk is None:
         if options.local_prompts is not None:
@@ -116,12 +120,12 @@ def method_of(options: Namespace, own: BackbonePreset) -> MethodConfig:
             f"--topk has {len(options.topk)} values but --local-prompts is {options.local_prompts}: give one k "
             "for each local prompt, or leave one of the two out."
         )
-    return method_preset(options.preset, own, **settings)
+    return method_preset(options.preset, of_backbone, **settings)
 
 
-def training_of(options: Namespace, own: BackbonePreset) -> TrainConfig:
-    """Return what the options say of the training, and for the rest what the preset says."""
-    return train_preset(options.preset, own, **given(options, TrainConfig))
+def training_of(options: Namespace, of_backbone: BackbonePreset) -> TrainConfig:
+    """Return the training with the settings that the options give, the others from the preset (see ``method_of``)."""
+    return train_preset(options.preset, of_backbone, **given(options, TrainConfig))
 
 
 def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
@@ -131,21 +135,21 @@ def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
     try:
         pairs = duplicates(shots, labelled_images(data, split="test"))
     except DataError as error:
-        console.warn(f"Could not check whether train and test share images: {error}")
+        console.warn(f"Could not check whether train and test contain the same images: {error}")
         return
     if pairs:
         more = f", and {len(pairs) - 1} more" if len(pairs) > 1 else ""
         console.warn(
-            f"{train_part} and {test_part} share images, so the accuracy on {test_part} will be too high: "
+            f"{train_part} and {test_part} contain the same images, so the accuracy on {test_part} will be too high: "
             f"{pairs[0][0]} is the same as {pairs[0][1]}{more}."
         )
 
 
 @contextlib.contextmanager
-def _keeping(out: Path, *, overwrite: bool) -> Iterator[None]:
-    """A folder for the training while it is under way. Stopped by Ctrl-C or the disk, the last epoch stays in OUT."""
+def _work_folder(out: Path, *, overwrite: bool) -> Iterator[None]:
+    """Hold a folder for the training until it ends. After Ctrl-C or a disk error, the last epoch stays in OUT."""
     work, is_new = out / WORK, not out.exists()
-    kept = f"The training up to the last epoch is saved in {out}. Add --resume to the same command to continue."
+    saved = f"The training up to the last epoch is saved in {out}. Add --resume to the same command to continue."
     try:
         with locked(work / LOCK, wait=False):
             if overwrite:
@@ -155,11 +159,11 @@ def _keeping(out: Path, *, overwrite: bool) -> Iterator[None]:
         raise CommandError(f"Another process is training into {out}: wait, or choose another folder.") from None
     except KeyboardInterrupt:
         if (work / TRAINING).exists():
-            raise KeyboardInterrupt(f"Stopped. {kept}") from None
+            raise KeyboardInterrupt(f"Stopped. {saved}") from None
         raise KeyboardInterrupt("Stopped before the end of the first epoch. Nothing was saved.") from None
     except OSError as error:
         if (work / TRAINING).exists() and not isinstance(error, BrokenPipeError):
-            raise CommandError(f"{sentence_of(error)} {kept}") from error
+            raise CommandError(f"{sentence_of(error)} {saved}") from error
         raise
     finally:
         for folder in (work, out) if is_new else (work,):
@@ -185,14 +189,14 @@ def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, An
 
 
 def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, cache: FeatureCache, console: Console) -> float:
-    """Of the final prompts, on the centres of the shots, which the calibration has encoded for its held-out ones."""
-    found: list[str] = []
+    """Return the accuracy of the final prompts on the centres of the shots, which the calibration has cached."""
+    labels: list[str] = []
     for features in encode_centres(
         classifier.model_.backbone, shots.photos, cache, shots.hashes, classifier.model_.sight
     ):
-        found.extend(classifier.predict_all(features).labels.tolist())
-        console.progress("checking the shots", len(found), len(shots))
-    return Proportion(sum(said == name for said, name in zip(found, shots.names, strict=True)), len(shots)).value
+        labels.extend(classifier.predict_all(features).labels.tolist())
+        console.progress("checking the shots", len(labels), len(shots))
+    return Proportion(sum(label == name for label, name in zip(labels, shots.names, strict=True)), len(shots)).value
 
 
 def _table(result: dict[str, Any], shots: LabelledPhotos, promise: str) -> list[str]:
