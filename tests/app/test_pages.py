@@ -43,7 +43,7 @@ def test_an_empty_page_says_what_to_do_has_one_coloured_button_and_leads_on(tiny
         (TEACH, "name two or more classes", "Add class"),
         (TEST, "teach some classes first", "On to teaching"),
         (PROMPTS, "teach some classes", "On to teaching"),
-        (COMPARE, "teach some classes", "Teach classes of your own"),
+        (COMPARE, "teach some classes", "Teach your own classes"),
         (EXPORT, "look at a photo or teach", "Look at a photo"),
     ):
         assert words in go(at, page).info[0].value

@@ -124,7 +124,7 @@ def test_prompts_of_one_wait_while_the_other_answers(two: Open) -> None:
     go(at, TEST)
     assert any("Accuracy on 4 test photos" in metric.label for metric in at.metric)
     assert session_of(choose(at, "other")).training.taught is None
-    assert "Prompts trained on mini are kept" in everything(at)
+    assert "Prompts trained on mini are still available" in everything(at)
     assert "Start here" in at.info[0].value
     mine = taught_of(train(at))
     assert mine.backbone_name == "other"
