@@ -119,7 +119,7 @@ KINDS: dict[str, Callable[[Photos], Given]] = {
     "`from_csv(table)`": lambda p: ((from_csv(csv(p)),), {}),
     "`read_folder(folder)`": lambda p: ((read_folder(p.root),), {}),
     "`open_dataset(name, folder)`": lambda p: ((PhotoSet("mine", read_folder(p.root), read_folder(p.root)),), {}),
-    "a part of it that nobody has opened": lambda p: ((_listing(p),), {}),
+    "a part of it that was not opened yet": lambda p: ((_listing(p),), {}),
     "lists of images and class names": lambda p: ((p.images, p.names), {}),
     "arrays of paths and class names": lambda p: ((np.array([str(q) for q in p.paths]), np.array(p.names)), {}),
     "an array (B, H, W, 3) and class names": lambda p: ((np.stack([np.array(i) for i in p.images]), p.names), {}),
