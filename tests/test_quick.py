@@ -9,7 +9,7 @@ import pytest
 from tests import quick
 
 BUDGET = 700
-"""Processor seconds of the first tier, which two cores do in eight to ten minutes with lint."""
+"""Processor seconds of the first tier, which two cores do in eight minutes with lint."""
 
 
 def test_the_first_tier_is_recorded_and_within_its_budget(request: pytest.FixtureRequest) -> None:

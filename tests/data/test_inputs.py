@@ -124,7 +124,7 @@ KINDS: dict[str, Callable[[Photos], Given]] = {
     "arrays of paths and class names": lambda p: ((np.array([str(q) for q in p.paths]), np.array(p.names)), {}),
     "an array (B, H, W, 3) and class names": lambda p: ((np.stack([np.array(i) for i in p.images]), p.names), {}),
     "a tensor (B, 3, H, W) and class names": lambda p: ((torch.stack(tensors(p)), p.names), {}),
-    "a list of images and whole numbers": lambda p: ((p.paths, p.numbers), NUMBERED),
+    "a list of images and integers": lambda p: ((p.paths, p.numbers), NUMBERED),
     "an array of images and an array of numbers": lambda p: ((np.array(p.paths), np.array(p.numbers)), NUMBERED),
     "pandas Series of paths and of labels": lambda p: (
         (series([str(q) for q in p.paths]), series(p.names, dtype="category")),
