@@ -83,11 +83,11 @@ def attributed(nouns: Sequence[str], count: int, seed: int) -> list[tuple[str, s
     """Pairs of a phrase such as *striped shirt* and its noun, every kind of attribute equally often."""
     draw = random.Random(seed)
     kinds = [words.split() for words in _ATTRIBUTES.values()]
-    found = {}
-    while len(found) < count:
+    noun_of = {}
+    while len(noun_of) < count:
         noun = draw.choice(nouns)
-        found[f"{draw.choice(draw.choice(kinds))} {noun}"] = noun
-    return list(found.items())
+        noun_of[f"{draw.choice(draw.choice(kinds))} {noun}"] = noun
+    return list(noun_of.items())
 
 
 def attributes() -> list[str]:
@@ -101,31 +101,31 @@ def attributes() -> list[str]:
 def pairs(nouns: Sequence[str], count: int, seed: int) -> list[str]:
     """Two nouns side by side, such as *glass waste*."""
     draw = random.Random(seed)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[" ".join(draw.sample(nouns, 2))] = None
-    return list(found)
+    drawn: dict[str, None] = {}
+    while len(drawn) < count:
+        drawn[" ".join(draw.sample(nouns, 2))] = None
+    return list(drawn)
 
 
 def scenes(nouns: Sequence[str], count: int, seed: int) -> list[str]:
     """Nouns in a place or a view, such as *aerial view of a harbour*."""
     draw = random.Random(seed)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[draw.choice(_SCENES).format(draw.choice(nouns))] = None
-    return list(found)
+    drawn: dict[str, None] = {}
+    while len(drawn) < count:
+        drawn[draw.choice(_SCENES).format(draw.choice(nouns))] = None
+    return list(drawn)
 
 
 def deeds(verbs: Sequence[str], nouns: Sequence[str], count: int, seed: int) -> list[str]:
     """Activities: *running*, *a person running*, *riding a horse*."""
     draw = random.Random(seed)
-    found: dict[str, None] = {}
+    activities: dict[str, None] = {}
     for verb in verbs:
-        found[_gerund(verb)] = None
-        found[f"person {_gerund(verb)}"] = None
-    while len(found) < count:
-        found[f"{_gerund(draw.choice(verbs))} a {draw.choice(nouns)}"] = None
-    return list(found)
+        activities[_gerund(verb)] = None
+        activities[f"person {_gerund(verb)}"] = None
+    while len(activities) < count:
+        activities[f"{_gerund(draw.choice(verbs))} a {draw.choice(nouns)}"] = None
+    return list(activities)
 
 
 def _gerund(verb: str) -> str:
