@@ -51,8 +51,8 @@ def main(data: Path) -> None:
                 features = ImageFeatures.cat(list(parts))
                 rows[shots].append(figures(features, list(drawn.labels), len(drawn.class_names), seed))
     print("| shots | wrong ones doubted | doubted ones wrong | doubted where none is wrong |\n|---:|---:|---:|---:|")
-    for shots, drawn in rows.items():
-        print(f"| {shots} | {' | '.join(f'{statistics.mean(column):.0f}' for column in zip(*drawn, strict=True))} |")
+    for shots, each in rows.items():
+        print(f"| {shots} | {' | '.join(f'{statistics.mean(column):.0f}' for column in zip(*each, strict=True))} |")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def as_unknown(similarities: Similarities, labels: torch.Tensor) -> dict[str, fl
     each = []
     for one in range(similarities.image_cosines.shape[1]):
         others = [k for k in range(similarities.image_cosines.shape[1]) if k != one]
-        scores = ood_of(similarities.minees(others))
+        scores = ood_of(similarities.of_classes(others))
         mine = (labels == one).numpy()
         each.append(
             noticed({name: s[~mine] for name, s in scores.items()}, {name: s[mine] for name, s in scores.items()})

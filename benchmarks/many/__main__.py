@@ -128,7 +128,8 @@ def table(report: Report) -> str:
         lines += [
             "",
             f"Killed (-9) {killed.kills} times at random moments and called again: {killed.rows:,} rows, "
-            f"{killed.twice} twice, {killed.missing} missing, {killed.different} different from those of an undisturbed call.",
+            f"{killed.twice} twice, {killed.missing} missing, {killed.different} different from "
+            f"those of an undisturbed call.",
         ]
     if report.listing:
         names, seconds, megabytes = (report.listing[name] for name in ("names", "seconds", "megabytes"))

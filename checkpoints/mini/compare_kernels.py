@@ -41,7 +41,7 @@ KERNELS: dict[str, Kernel] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--wordnet", type=Path, default=Path("/usr/accuracy/wordnet"))
+    parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"))
     options = parser.parse_args()
     network = classifier()
     _, _, directions = joint_space(network.get_classifier().weight.detach(), implied_mean(network.bn2), 512)

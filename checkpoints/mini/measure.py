@@ -3,7 +3,7 @@
     python measure.py [FOLDER]
 
 A class fits if one of the listed WordNet nouns names it or a term above it. None of this is shown in training as such,
-but nouns, plurals and attributes of the training may occur in it. Chance is the share of the classes that fit.
+but nouns, plurals and attributes of the training may occur in it. Chance is the fraction of the classes that fit.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import inflect
 
-__all__ = ["FORMS", "FULL_STOP_SHARE", "attributed", "attributes", "deeds", "pairs", "plural", "scenes"]
+__all__ = ["FORMS", "FULL_STOP_FRACTION", "attributed", "attributes", "deeds", "pairs", "plural", "scenes"]
 
 FORMS: dict[str, float] = {
     "A photo of a {}": 0.40,
@@ -32,7 +32,7 @@ FORMS: dict[str, float] = {
 }
 """Forms of speech that leave the meaning as it is, and how often each is shown. The tokenizer lowers every letter."""
 
-FULL_STOP_SHARE = 0.2
+FULL_STOP_FRACTION = 0.2
 
 _ATTRIBUTES: dict[str, str] = {
     "colours": "red orange yellow green blue purple pink brown black white grey golden silver dark bright colorful",
