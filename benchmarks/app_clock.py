@@ -43,15 +43,15 @@ PATIENCE = 120_000
 
 
 class Clock:
-    """Seconds of each thing done, and how often a hand did something for it."""
+    """Seconds of each action, and how many clicks and keys it took."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}
-        self.hands: dict[str, int] = {}
+        self.inputs: dict[str, int] = {}
 
     def take(self, what: str, deed: Callable[[], int]) -> None:
         start = time.perf_counter()
-        self.hands[what] = deed()
+        self.inputs[what] = deed()
         self.seconds.setdefault(what, []).append(time.perf_counter() - start)
 
 
@@ -194,9 +194,9 @@ def report(clock: Clock) -> None:
         )
         if (picture := f"{app}, picture") in middle:
             print(f"{f'{when}: its picture':45} {middle[picture]:5.2f} s ({min(clock.seconds[picture]):.2f})")
-    for what, hands in clock.hands.items():
+    for what, inputs in clock.inputs.items():
         if not what.startswith(("the app", "one word")):
-            print(f"{what:45} {middle[what]:5.2f} s ({min(clock.seconds[what]):.2f}), {hands} clicks or keys")
+            print(f"{what:45} {middle[what]:5.2f} s ({min(clock.seconds[what]):.2f}), {inputs} clicks or keys")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a run of the page Explore takes: when a hand lets go of the explainer, and after each kind of widget.
+"""What a run of the page Explore takes: when the k slider is released, and after each kind of widget.
 
     python benchmarks/app_latency.py
 

@@ -189,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", nargs="*", metavar="ARCH", help=f"compare features; by default of {CHECKED}")
     options = parser.parse_args()
-    logging.disable(logging.WARNING)  # open_clip's, that there are no weights
+    logging.disable(logging.WARNING)  # open_clip warns that there are no weights
     if options.check is None:
         write_file(TABLE, table().encode())
         print(f"{TABLE} is written.")

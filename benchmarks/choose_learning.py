@@ -47,7 +47,7 @@ COLUMNS = (
 
 
 class Judge:
-    """Trains a method without two folds of each set in turn, on so many shots a class, and measures it on these."""
+    """Trains a method without two folds of each set in turn, on so many shots a class, and measures it on the folds."""
 
     def __init__(self, backbone: Backbone, drawn: dict[str, LabelledPhotos], shots: int) -> None:
         self._backbone, self._drawn, self._shots = backbone, drawn, shots
@@ -84,7 +84,7 @@ class Judge:
 
 
 def _first(shots: LabelledPhotos, fold: Sequence[int], count: int) -> LabelledPhotos:
-    """Without the fold, the first so many of each class."""
+    """Take the first ``count`` shots of each class, without the fold."""
     held, chosen, seen = set(fold), list[int](), Counter[int]()
     for i, label in enumerate(shots.labels):
         if i not in held:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.costs [--backbone NAME] [--write]
 
-Of every ``detail`` with every ``head``: encoding photos; a training on features that are there, the head with it; an
-answer from features, and one from a photo's pixels. Whatever is compared is called in turn, so that all of it meets
-what else the machine does. Memory is by how much the process grows at its largest, batches of sixteen photos being
+Of every ``detail`` with every ``head``: encoding photos; a training on encoded features, including the head; an
+answer from features, and one from a photo's pixels. Whatever is compared is called in turn, so that other work of
+the machine affects all of it. Memory is by how much the process grows at its largest, batches of sixteen photos being
 encoded and answered, and a training with its views; *features* are those stored of a photo.
 """
 
@@ -74,7 +74,7 @@ class Bill:
         return encode_photos(self.backbone, _photos(), self.sight)[0]
 
     def train(self) -> None:
-        """Learn from features that are there."""
+        """Learn from encoded features."""
         cache = self.fitted.cache
         assert isinstance(cache, MemoryCache)
         self.taught(cache)
@@ -88,7 +88,7 @@ class Bill:
         self.fitted.predict_all(encode_photos(self.backbone, _photos()[:1], self.sight)[0])
 
     def memory(self) -> int:
-        """Bytes by which the process grows at its largest; 0 where nothing tells."""
+        """Bytes by which the process grows at its largest; 0 where it cannot be measured."""
         fresh = Bill(self.backbone, self.config)
         return peak_bytes(lambda: fresh.fitted.predict_all(fresh.encode()))
 

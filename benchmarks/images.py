@@ -1,4 +1,4 @@
-"""The image side: regions beside the plain pass, decoding meanwhile, cached features, and the way of the k slider."""
+"""The image side: regions against the plain pass, decoding in parallel, cached features, and the k slider."""
 
 from __future__ import annotations
 

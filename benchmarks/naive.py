@@ -110,7 +110,7 @@ OTHER_KINDS: dict[RegionKind, Callable[[Any, Tensor], Tensor]] = {
     "value-value": naive_vit_value_value,
     "query-query": naive_vit_query_query,
 }
-"""What a ViT's regions are beside the paper's, by the kind's name."""
+"""The regions of a ViT other than the paper's, by the name of their kind."""
 
 
 def naive_loss(model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:

@@ -1,7 +1,7 @@
 """``python -m benchmarks.publish DATA OUT``: a run of photos-mini becomes what is published of it.
 
 OUT is what ``gallop bench photos-mini DATA --out OUT`` has written. Its tables and pictures go into
-``benchmarks/photos-mini``, every figure in gzip beside them, and the marked tables of both READMEs and of
+``benchmarks/photos-mini``, with every figure in gzip, and the marked tables of both READMEs and of
 the documentation's ``docs/benchmarks.md`` are filled.
 """
 
@@ -100,8 +100,8 @@ def by_shots(results: Results) -> str:
     return markdown_table(["accuracy, mean of the sets", *heads, "FPR95, best score"], rows)
 
 
-def beside_ours(results: Results) -> str:
-    """What ours is above everything else, in points, by the claims of the benchmark."""
+def lead_of_ours(results: Results) -> str:
+    """The lead of ours over every other method, in points, by the claims of the benchmark."""
     cells: dict[str, dict[int, str]] = {}
     for verdict in judge(results):
         claim = verdict.claim
@@ -135,7 +135,7 @@ def marked(results: Results) -> Mapping[tuple[Path, str], str]:
         (FRONT, "photos-mini"): front(results),
         (SITE, "photos-mini"): sets,
         (README, "photos-mini"): by_shots(results),
-        (README, "photos-mini ours"): beside_ours(results),
+        (README, "photos-mini ours"): lead_of_ours(results),
     }
 
 

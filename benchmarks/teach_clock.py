@@ -1,4 +1,4 @@
-"""A training on the page Teach by the clock, in a browser, beside the same learning without a page.
+"""A training on the page Teach by the clock, in a browser, compared with the same learning without a page.
 
     python -m benchmarks.teach_clock [RUNS]
 

@@ -8,7 +8,7 @@ For every score: FPR95 / AUROC of test photos against each group, of the untrain
 seeds) and after a class was added without retraining.
 
 ``--choose`` reads train folders alone. Of each set every third class is left out, as what is unknown. On the others a
-score is chosen as one could be chosen for a user: every class in turn counts as unknown beside the rest, on shots that
+score is chosen as one could be chosen for a user: every class in turn counts as unknown to the rest, on shots that
 were held out, and the score that notices most of them at the limit that accepts 95 % is taken. Then the classes left
 out are asked: how many of their photos are noticed with that score, with the verdict's, and with each.
 """
@@ -121,7 +121,7 @@ def held_out(classifier: GalLoPClassifier) -> tuple[Similarities, torch.Tensor]:
 
 
 def as_unknown(similarities: Similarities, labels: torch.Tensor) -> dict[str, float]:
-    """Return by score what is noticed where every class in turn is unknown beside the others: the mean over classes."""
+    """Return by score what is noticed where every class in turn is unknown to the others: the mean over classes."""
     each = []
     for one in range(similarities.image_cosines.shape[1]):
         others = [k for k in range(similarities.image_cosines.shape[1]) if k != one]

@@ -1,4 +1,4 @@
-"""The page for browsers beside the library: how often answers differ, and how long a visitor waits, in Chromium.
+"""The page for browsers compared with the library: how often answers differ, and how long a visitor waits, in Chromium.
 
     python -m benchmarks.web DATA [--photos 200] [--write]     # DATA: folder of photo sets; test folders are read
 
@@ -98,7 +98,7 @@ async (given) => {
   return took;
 }
 """
-"""From what a hand does to the picture that shows it."""
+"""Measure from an action of the visitor to the picture that shows it."""
 
 
 @dataclass(frozen=True)

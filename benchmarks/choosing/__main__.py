@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--shots", nargs="+", type=int, choices=COUNTS, default=COUNTS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--heads", metavar="VARIANT", choices=VARIANTS, help="what the prompts learned beside them")
+    parser.add_argument("--heads", metavar="VARIANT", choices=VARIANTS, help="the prompts that they are mixed with")
     parser.add_argument("--pairs", action="store_true")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ class Candidate:
         name: for people.
         variant: what is trained, by its name in ``VARIANTS``.
         looks: at each photo, when prompts answer.
-        head: kind of the branch beside the prompts.
+        head: kind of the branch that is mixed with the prompts.
         head_looks: whose mean features it learns from and is asked with.
         strength: of the head; None takes the library's.
         names, halved: of ``drawn_to``, for ridge regression of mean regions.

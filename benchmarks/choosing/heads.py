@@ -31,7 +31,7 @@ WEIGHTS = (0.25, 0.5, 0.6, 0.75, 1.0)
 
 
 def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
-    """Yield the lines of a table of one number of shots: accuracy (%) of every head beside the prompts, by weight."""
+    """Yield the lines of a table of one number of shots: accuracy (%) of heads mixed with the prompts, by weight."""
     weights = " | ".join(f"w {weight:g}" for weight in WEIGHTS)
     yield f"| {count} shots: head | looks | strength | temperature | {weights} | chosen |"
     yield "|---" * (len(WEIGHTS) + 5) + "|"
@@ -49,7 +49,7 @@ def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
 
 
 def over_names(judged: Judged, variant: str, counts: Sequence[int]) -> Iterator[str]:
-    """Yield the lines of a table: accuracy (%) of ridge regression beside the prompts, the library's mix, by what its
+    """Yield the lines of a table: accuracy (%) of ridge regression in the library's mix with the prompts, by what its
     weights are drawn to, and of photos asked about another domain.
     """
     sets = list(judged.trainings.sets)

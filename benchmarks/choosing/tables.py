@@ -14,7 +14,7 @@ from benchmarks.choosing.trainings import Trainings
 
 @dataclass
 class Judged:
-    """Figures of candidates on the folds of every set, each worked out once."""
+    """Figures of candidates on the folds of every set, each computed once."""
 
     trainings: Trainings
     seeds: Sequence[int] = (0,)

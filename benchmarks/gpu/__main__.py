@@ -6,8 +6,8 @@
     python -m benchmarks.gpu --device cpu     the same at small sizes: whether the command itself is sound
 
 Photos are made on the spot and backbones have random weights at their true sizes, but for ``mini``. What does not fit
-the card, or comes after ``SECONDS``, is a word in the table and ends nothing else. Where torch sees no GPU, a sentence
-says so and the exit status is 2; it is 1 where a test fails.
+the card, or comes after ``SECONDS``, is a word in the table and ends nothing else. Where torch sees no GPU, it prints
+a message and the exit status is 2; it is 1 where a test fails.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from pyarrow import Table, concat_tables, parquet
 
 @dataclass(frozen=True)
 class Answered:
-    """What some processes did beside each other.
+    """What some processes did in parallel.
 
     Attributes:
         photos: answered by all.

@@ -121,8 +121,8 @@ def write(curve: Curve) -> None:
 def crowd_table(seen: Seen, visitors: int, trainings: int, files: int) -> str:
     """Markdown of what a crowd has met with."""
     lines = ["| pages of the others, seconds | p50 | p95 | longest | pages |", "|---|---|---|---|---|"]
-    beside = f"during {trainings} trainings and an upload of {files} photos"
-    for words, times in (("without trainings and uploads", seen.quiet), (beside, seen.busy)):
+    during = f"during {trainings} trainings and an upload of {files} photos"
+    for words, times in (("without trainings and uploads", seen.quiet), (during, seen.busy)):
         if len(times) > 1:
             ends = (percentile(times, 50), percentile(times, 95), max(times))
             lines.append(f"| {words} | {' | '.join(f'{seconds:.2f}' for seconds in ends)} | {len(times)} |")

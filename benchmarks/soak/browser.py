@@ -20,7 +20,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tests.raw_sockets import Page
 
 PATIENCE = 600.0
-"""Seconds: beside trainings of others a page may take long, and how long is what is measured."""
+"""Seconds: during other visitors' trainings a page may take long, and how long is what is measured."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Browser:
         self._run([], "")
 
     def set(self, drawn: Drawn, state: dict[str, Any]) -> None:
-        """Leave a widget in this state, and have the page drawn. What is a click is none the next time."""
+        """Leave a widget in this state, and have the page drawn. A click is sent once."""
         state = {"id": drawn.message.id} | state
         if not any(value.endswith("trigger_value") for value in state):
             self._states[state["id"]] = state

@@ -58,7 +58,7 @@ class Seen:
     """What a crowd has met with.
 
     Attributes:
-        quiet, busy: seconds of each page of those who look around, before the others begin, and beside them.
+        quiet, busy: seconds of each page of those who look around, before the others begin, and while they work.
         problems: failures that a page has shown, answers that were another visitor's, and waits that were not true.
     """
 

@@ -1,4 +1,4 @@
-"""What a hand may do with a widget of the app: its state, as a browser would send it."""
+"""What a visitor may do with a widget of the app: its state, as a browser would send it."""
 
 from __future__ import annotations
 

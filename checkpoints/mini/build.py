@@ -4,9 +4,9 @@
     python build.py --work /some/scratch/folder
 
 Writes ``config.json`` and ``mini.safetensors`` beside this file (or to ``--out``). The steps: a trained classifier
-gives the image encoder and the joint space (joint.py); WordNet and a sentence encoder say where names and phrases lie
-in that space (wordnet.py, phrases.py, sentences.py, targets.py, vocabulary.py); a small CLIP text encoder learns to go
-there from the words alone (text_encoder.py). measure.py says what it understands.
+gives the image encoder and the joint space (joint.py); WordNet and a sentence encoder give the places of names and
+phrases in that space (wordnet.py, phrases.py, sentences.py, targets.py, vocabulary.py); a small CLIP text encoder
+learns to go there from the words alone (text_encoder.py). measure.py measures what it understands.
 """
 
 from __future__ import annotations

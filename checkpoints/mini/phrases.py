@@ -1,4 +1,4 @@
-"""What people type about photos beside the nouns of a dictionary: plurals, colours, stuffs, scenes, deeds."""
+"""What people type about photos besides the nouns of a dictionary: plurals, colours, stuffs, scenes, deeds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORMS: dict[str, float] = {
     "a sketch of a {}": 0.02,
     "a painting of a {}": 0.02,
 }
-"""Forms of speech that leave the meaning as it is, and how often each is shown. The tokenizer lowers every letter."""
+"""Forms of speech that do not change the meaning, and how often each is shown. The tokenizer lowers every letter."""
 
 FULL_STOP_FRACTION = 0.2
 
@@ -73,7 +73,7 @@ _ENGLISH = inflect.engine()
 
 
 def plural(name: str) -> str:
-    """*sea horses* for *sea horse*; a name that ends like a plural stays as it is."""
+    """*sea horses* for *sea horse*; a name that ends like a plural is unchanged."""
     if name.endswith("s") and not name.endswith("ss"):
         return name
     return str(_ENGLISH.plural_noun(name) or name)

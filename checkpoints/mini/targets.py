@@ -23,7 +23,7 @@ def exponential(sharpness: float) -> Kernel:
 
 
 KERNEL = exponential(6.0)
-"""What the shipped model was built with; ``compare_kernels.py`` tells how others do."""
+"""What the shipped model was built with; ``compare_kernels.py`` compares it with others."""
 
 
 class Regression:
