@@ -35,14 +35,14 @@ MEASUREMENTS = {
 
 
 def everything() -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    rows: dict[str, Any] = {}
     for backbone in ("mini", "ViT-B-16"):
         for classes in (10, 100, 1000):
             print(f"text {backbone} {classes} ...", flush=True)
-            found[f"text {backbone} {classes}"] = text.run(backbone, classes, repeats=3, naive=classes < 1000)
+            rows[f"text {backbone} {classes}"] = text.run(backbone, classes, repeats=3, naive=classes < 1000)
     for backbone in ("mini", "ViT-B-16"):
-        found[f"vision {backbone}"] = images.vision(backbone)
-        found[f"after the backbone {backbone}"] = training.after_encoders(backbone)
+        rows[f"vision {backbone}"] = images.vision(backbone)
+        rows[f"after the backbone {backbone}"] = training.after_encoders(backbone)
     for name, measure in (
         ("layout", images.layout),
         ("pipeline", images.pipeline),
@@ -55,8 +55,8 @@ def everything() -> dict[str, Any]:
         ("large", training.large),
     ):
         print(f"{name} ...", flush=True)
-        found[name] = measure()
-    return found
+        rows[name] = measure()
+    return rows
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--backbone", default="ViT-B-16", help="mini, or an architecture of open_clip")
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--prompts", type=int, default=text.PROMPTS)
-    parser.add_argument("--no-naive", action="store_true", help="only our own time, memory and share of the floor")
+    parser.add_argument("--no-naive", action="store_true", help="only our time, memory and fraction of the floor")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the backbone, for step")
     parser.add_argument("--data", help="folder of photo sets, for bf16")
     parser.add_argument("--json", action="store_true")
@@ -73,13 +73,13 @@ def main() -> None:
     options = parser.parse_args()
     if options.name == "bf16" and not options.data:
         parser.error("bf16 measures accuracies: give --data, a folder of sets laid out as SET/{train,test}/CLASS/*.jpg")
-    found = MEASUREMENTS[options.name](options) if options.name else everything()
+    rows = MEASUREMENTS[options.name](options) if options.name else everything()
     if options.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(rows, indent=1))
     else:
-        print(report.table(found) if not options.name else json.dumps(found, indent=1))
+        print(report.table(rows) if not options.name else json.dumps(rows, indent=1))
     if options.write and not options.name:
-        report.write(found)
+        report.write(rows)
 
 
 if __name__ == "__main__":

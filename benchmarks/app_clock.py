@@ -1,12 +1,12 @@
-"""How long a new user of the app waits, in seconds and clicks, beside a Streamlit app that says one word.
+"""How long a new user of the app waits, in seconds and clicks, compared with a Streamlit app that shows one word.
 
     python -m benchmarks.app_clock [--rounds N]
 
 In each round two servers are started, this app's and the other's, and a browser opens them in turn: for the server's
-first visitor, with an empty cache, and again. Of this app it is told when its picture is there (the browser's own mark
-of the first content that it painted) and when the living page has taken that place and answers. Then somebody gets a
-first answer, has a photo of their own explained, and asks why it is this and not that. What is compared stood under the
-same load; the ratio says more than the seconds.
+first visitor, with an empty cache, and again. Of this app two times are measured: until its picture is there (the
+browser's mark of the first content that it painted), and until the living page has replaced it and answers. Then a
+visitor gets a first answer, has an uploaded photo explained, and asks why it is this and not that. Both apps ran under
+the same load; the ratio says more than the seconds.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ PATIENCE = 120_000
 
 
 class Clock:
-    """Seconds of each thing done, and how often a hand did something for it."""
+    """Seconds of each action, and how many clicks and keys it took."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, list[float]] = {}
-        self.hands: dict[str, int] = {}
+        self.inputs: dict[str, int] = {}
 
     def take(self, what: str, deed: Callable[[], int]) -> None:
         start = time.perf_counter()
-        self.hands[what] = deed()
+        self.inputs[what] = deed()
         self.seconds.setdefault(what, []).append(time.perf_counter() - start)
 
 
@@ -62,12 +62,12 @@ def server(script: Path) -> Iterator[tuple[str, float]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         free.close()
-        kept = {"HOME": home, "GALLOP_CACHE": f"{home}/cache", "GALLOP_DATA": f"{home}/data", "PYTHONPATH": str(ROOT)}
+        places = {"HOME": home, "GALLOP_CACHE": f"{home}/cache", "GALLOP_DATA": f"{home}/data", "PYTHONPATH": str(ROOT)}
         words = ["--server.headless", "true", "--browser.gatherUsageStats", "false", "--server.port", str(port)]
         start = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", str(script), *words],
-            env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"} | kept,
+            env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"} | places,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -92,7 +92,7 @@ def answers(address: str) -> bool:
 
 @contextmanager
 def visitor(browser: Browser) -> Iterator[Page]:
-    """Somebody whose browser has kept nothing."""
+    """A visitor whose browser has nothing stored."""
     context = browser.new_context(viewport=WINDOW, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
@@ -101,9 +101,9 @@ def visitor(browser: Browser) -> Iterator[Page]:
 
 
 def opened(browser: Browser, address: str, seen: str, clock: Clock, who: str) -> None:
-    """Until what is looked for stands, thrice; and where a picture stands until then, when that was painted."""
+    """Time three visits until ``seen`` is displayed; where a picture is shown before it, also until that is painted."""
 
-    def stands(when: str, come: Callable[..., Any], *where: str) -> None:
+    def visit(when: str, come: Callable[..., Any], *where: str) -> None:
         def deed() -> int:
             nonlocal sent
             sent = come(*where, wait_until="commit")
@@ -118,21 +118,21 @@ def opened(browser: Browser, address: str, seen: str, clock: Clock, who: str) ->
 
     for when in OPENED[:2]:
         with visitor(browser) as page:
-            stands(when, page.goto, address)
+            visit(when, page.goto, address)
             settled(page)
             if when == OPENED[1]:
-                stands(OPENED[2], page.reload)
+                visit(OPENED[2], page.reload)
 
 
 def tried(browser: Browser, address: str, clock: Clock) -> None:
-    """As somebody who has never been here."""
+    """Use the app as a first-time visitor does."""
 
     def first_answer() -> int:
         page.goto(address, wait_until="commit")
         expect(answer(page)).to_contain_text("%")
         return 0
 
-    def own_photo() -> int:
+    def uploaded_photo() -> int:
         files_into(page, "Upload photos", [upload("holiday.jpg", photo("Coffee").crop((40, 20, 560, 380)))])
         page.get_by_role("button", name="All of these").click()
         expect(answer(page)).to_contain_text("%")
@@ -157,9 +157,9 @@ def tried(browser: Browser, address: str, clock: Clock) -> None:
     with visitor(browser) as page:
         clock.take("open to a first answer", first_answer)
         settled(page)
-        clock.take("own photo, named by suggestions, explained", own_photo)
+        clock.take("uploaded photo, named by suggestions, explained", uploaded_photo)
         settled(page)
-        clock.take("a name of one's own beside them", named)
+        clock.take("a typed name beside them", named)
         clock.take("why this and not that", why_not)
 
 
@@ -194,9 +194,9 @@ def report(clock: Clock) -> None:
         )
         if (picture := f"{app}, picture") in middle:
             print(f"{f'{when}: its picture':45} {middle[picture]:5.2f} s ({min(clock.seconds[picture]):.2f})")
-    for what, hands in clock.hands.items():
+    for what, inputs in clock.inputs.items():
         if not what.startswith(("the app", "one word")):
-            print(f"{what:45} {middle[what]:5.2f} s ({min(clock.seconds[what]):.2f}), {hands} clicks or keys")
+            print(f"{what:45} {middle[what]:5.2f} s ({min(clock.seconds[what]):.2f}), {inputs} clicks or keys")
 
 
 if __name__ == "__main__":

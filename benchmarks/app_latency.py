@@ -1,9 +1,9 @@
-"""What a run of the page Explore takes: when a hand lets go of the explainer, and after each kind of widget.
+"""What a run of the page Explore takes: when the k slider is released, and after each kind of widget.
 
     python benchmarks/app_latency.py
 
-Each figure is a whole run of the page in this process, alone and beside a training, with the shipped model and a sample
-photo. The time of the browser and of the network is not in it: what moves in the explainer needs no run at all.
+Each figure is one complete run of the page in this process, alone and during a training, with the shipped model and a
+sample photo. The time of the browser and of the network is not in it: what moves in the explainer needs no run at all.
 Processor time, of all threads, is what counts on a machine that others use too.
 """
 
@@ -37,16 +37,16 @@ def main() -> None:
     start, busy = time.perf_counter(), time.process_time()
     page = AppTest.from_file(str(ROOT / "app" / "navigation.py"), default_timeout=120).run()
     print(f"the first page: {time.perf_counter() - start:.1f} s, processor time {time.process_time() - busy:.1f} s")
-    for kind in ("sample", "own photo"):
-        if kind == "own photo":
-            look_at_own(page)
+    for kind in ("sample", "uploaded photo"):
+        if kind == "uploaded photo":
+            look_at_upload(page)
         print(f"{kind}, alone")
         measure(page)
     stop = threading.Event()
     training = threading.Thread(target=train, args=(stop,))
     training.start()
     time.sleep(5)  # past the encoding of its photos
-    print("own photo, beside a training")
+    print("uploaded photo, during a training")
     measure(page)
     stop.set()
     training.join()
@@ -58,8 +58,8 @@ def session_of(page: Any) -> Any:
     return resources.visitors().find(page.session_state[resources.STATE])
 
 
-def look_at_own(page: Any) -> None:
-    """A photo of the visitor's, with names of its own."""
+def look_at_upload(page: Any) -> None:
+    """Look at a photo that the visitor uploads, with names typed for it."""
     from app.photos import sample_answers
 
     photo = load_image(sample_answers.available_samples()["Coffee"]).image.crop((50, 50, 550, 390))
@@ -73,11 +73,11 @@ def look_at_own(page: Any) -> None:
 
 
 def let_go(page: Any, turn: int) -> None:
-    """Of k; what the browser tells, a callback takes over before the run."""
+    """Release the k slider: a callback stores the state that the browser sends before the run."""
     session = session_of(page)
-    stands = session.explore.explainer_state(session.explore.photo or "", (14, 14))
+    state = session.explore.explainer_state(session.explore.photo or "", (14, 14))
     session.explore = session.explore.with_explainer_state(
-        replace(stands, topk=(20 + turn, 10, 15, 20)), session.explore.photo or "", (14, 14)
+        replace(state, topk=(20 + turn, 10, 15, 20)), session.explore.photo or "", (14, 14)
     )
 
 
@@ -111,7 +111,7 @@ def measure(page: Any) -> None:
 
 
 def train(stop: threading.Event) -> None:
-    """Learn ten classes of sixteen crops until told to stop, as the app's worker does."""
+    """Learn ten classes of sixteen crops until ``stop`` is set, as the app's worker does."""
     from app.photos import sample_answers
 
     photo = load_image(sample_answers.available_samples()["Cat"]).image

@@ -1,9 +1,9 @@
-"""Which pairs of open_clip are read, and whether our features are open_clip's own at true sizes.
+"""Which pairs of open_clip are read, and whether our features equal open_clip's at true sizes.
 
     python -m benchmarks.backbones                          the table of all pairs, into docs/reference/backbones.md
     python -m benchmarks.backbones --check [ARCH ...]       features of true backbones with random weights
 
-The table is told from settings alone: nothing is downloaded, no weights are made. A check makes a backbone's weights,
+The table is made from settings alone: nothing is downloaded, no weights are made. A check makes a backbone's weights,
 with norms, biases and scales drawn at random too, and compares both features with ``encode_image`` and ``encode_text``.
 """
 
@@ -48,13 +48,13 @@ def table() -> str:
         f"{len(rows) - refused} of the {len(rows)} pairs that open_clip {open_clip.__version__} lists are "
         "read here. Written by `python -m benchmarks.backbones`, from settings alone: no weights were downloaded.",
         "",
-        f"- {refused} are not: their text encoders are Hugging Face's; prompts can only be learned with open_clip's "
-        "own text transformers.",
+        f"- {refused} are not: their text encoders are Hugging Face's; prompts can only be learned with "
+        "open_clip's text transformers.",
         "",
-        "*fast*: a causal text encoder, whose prompts are computed from what is needed alone; *plain*: one that runs "
-        "at its whole length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "
-        "`tokenizers`; none: CLIP's own. How regions are made of each kind of backbone stands in "
-        "`gallop/backbones/vision/__init__.py`.",
+        "*fast*: a causal text encoder, which computes only the tokens that are needed; *plain*: one that runs "
+        "at its full length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "
+        "`tokenizers`; none: CLIP's. `gallop/backbones/vision/__init__.py` describes how regions are made of each "
+        "kind of backbone.",
         "",
         HEAD,
         "|" + "---|" * HEAD.count(" | ") + "---|",
@@ -81,7 +81,7 @@ def _built(arch: str) -> tuple[TextEncoder, ImageEncoder, int, int]:
     """Both encoders, side of the input and parameters, without numbers: on torch's device for shapes alone."""
     with torch.device("meta"), torch.no_grad():
         model: Any = open_clip_model(arch, device="meta").eval()
-        # Where a tokenizer is the Hub's, CLIP's stands for it: which path an encoder takes does not depend on it.
+        # Where a tokenizer is the Hub's, CLIP's is used instead: which path an encoder takes does not depend on it.
         text, vision = text_encoder(getattr(model, "text", model), clip_tokenizer()), image_encoder(model.visual)
         size = model.visual.image_size
         side = size[0] if isinstance(size, tuple) else size
@@ -92,7 +92,7 @@ def _built(arch: str) -> tuple[TextEncoder, ImageEncoder, int, int]:
 
 
 class RandomIds:
-    """Stands for a tokenizer where none is to be downloaded: a text is so many tokens as it has words."""
+    """Replaces a tokenizer where none is to be downloaded: a text has as many tokens as words."""
 
     def __init__(self, rule: TokenRule) -> None:
         self.rule = rule
@@ -135,7 +135,7 @@ def draw(model: nn.Module) -> None:
 
 
 def check(arch: str) -> Checked:
-    """Both features of a true backbone against open_clip's own, in single precision."""
+    """Compare both features of a true backbone with open_clip's, in single precision."""
     model: Any = open_clip_model(arch).eval().requires_grad_(False)
     draw(model)
     vision, size = image_encoder(model.visual), model.visual.image_size
@@ -145,24 +145,24 @@ def check(arch: str) -> Checked:
     names = ["cat", "golden retriever", "double decker bus"]
     with torch.no_grad():
         start = perf_counter()
-        whole, regions = vision(pixels)
+        global_, regions = vision(pixels)
         photo = perf_counter() - start
         tokenizer, ids = _tokenizer(arch, names)
         text = text_encoder(getattr(model, "text", model), tokenizer)
         start = perf_counter()
         context = text.embed("a photo of")
-        found = text.encode(context[None], text.tokenize(names, context_tokens=len(context)))[:, 0]
+        encoded = text.encode(context[None], text.tokenize(names, context_tokens=len(context)))[:, 0]
         prompts = perf_counter() - start
         mean = regions.mean(dim=1)
         if vision.region_projection is not None:
             mean = mean @ vision.region_projection
         coca = {"normalize": False}  # CoCa's default is another than CLIP's
         return Checked(
-            error(whole, model.encode_image(pixels, **coca)),
-            error(found, model.encode_text(ids, **coca)),
-            (error(whole[:1], whole[1:]), error(found[:1], found[1:2])),
+            error(global_, model.encode_image(pixels, **coca)),
+            error(encoded, model.encode_text(ids, **coca)),
+            (error(global_[:1], global_[1:]), error(encoded[:1], encoded[1:2])),
             regions.shape[1],
-            error(mean, whole) if vision.mean_is_global else None,
+            error(mean, global_) if vision.mean_is_global else None,
             photo,
             prompts,
         )
@@ -176,31 +176,31 @@ def _tokenizer(arch: str, names: list[str]) -> tuple[Any, Tensor]:
         tokenizer = open_clip.get_tokenizer(arch)
         return tokenizer, tokenizer(texts, length)
     end = settings.get("eos_id", 1)
-    stands = RandomIds(TokenRule((), (end,), 0, frozenset({0, end})))
-    rows = [[*stands.encode(text), end] for text in texts]
-    return stands, torch.tensor([[*row, *[0] * (length - len(row))] for row in rows])
+    random_ids = RandomIds(TokenRule((), (end,), 0, frozenset({0, end})))
+    rows = [[*random_ids.encode(text), end] for text in texts]
+    return random_ids, torch.tensor([[*row, *[0] * (length - len(row))] for row in rows])
 
 
-def error(found: Tensor, wanted: Tensor) -> float:
-    return float((found.double() - wanted.double()).norm() / wanted.double().norm())
+def error(features: Tensor, wanted: Tensor) -> float:
+    return float((features.double() - wanted.double()).norm() / wanted.double().norm())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", nargs="*", metavar="ARCH", help=f"compare features; by default of {CHECKED}")
     options = parser.parse_args()
-    logging.disable(logging.WARNING)  # open_clip's, that there are no weights
+    logging.disable(logging.WARNING)  # open_clip warns that there are no weights
     if options.check is None:
         write_file(TABLE, table().encode())
         print(f"{TABLE} is written.")
         return
     for arch in options.check or CHECKED:
-        found = check(arch)
-        mean = "" if found.mean_is_global is None else f", mean of regions {found.mean_is_global:.1e}"
+        checked = check(arch)
+        mean = "" if checked.mean_is_global is None else f", mean of regions {checked.mean_is_global:.1e}"
         print(
-            f"{arch}: image {found.image:.1e}, text {found.text:.1e} (two photos are {found.apart[0]:.2f} apart, texts "
-            f"{found.apart[1]:.2f}), {found.regions} regions{mean}; "
-            f"{found.seconds_image:.1f} s two photos, {found.seconds_text:.1f} s three prompts",
+            f"{arch}: image {checked.image:.1e}, text {checked.text:.1e} (two photos are {checked.apart[0]:.2f} apart, "
+            f"texts {checked.apart[1]:.2f}), {checked.regions} regions{mean}; "
+            f"{checked.seconds_image:.1f} s two photos, {checked.seconds_text:.1f} s three prompts",
             flush=True,
         )
 

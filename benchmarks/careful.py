@@ -1,8 +1,8 @@
 """What a careful peer would write with open_clip and ordinary autograd: the second rival that we are measured against.
 
 All that needs no look inside an encoder. Names are embedded once; prompts are as long as the longest name asks, and all
-of them pass together; where autograd would keep too much, torch computes each block again. Regions are projected by one
-matrix, and one top-k serves all prompts.
+of them pass together; where autograd would store too much, torch computes each block again. Regions are projected by
+one matrix, and one top-k serves all prompts.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from gallop.core.gallop import Loss, gallop_loss
 from gallop.features.encoding import ImageFeatures
 from gallop.model.prompted import PromptModel
 
-KEPT = 4 * 2**30
-"""Bytes that autograd may keep, by the estimate below; what would be more is computed again block by block."""
+AUTOGRAD_BYTES = 4 * 2**30
+"""Bytes that autograd may store, by the estimate below; beyond them each block is computed again."""
 
-_KEPT_WIDTHS = 22
-"""Numbers of width T that a block of open_clip keeps for a token: 2 norms and their inputs, 3 query, key and value, 3
+_STORED_WIDTHS = 22
+"""Numbers of width T that a block of open_clip stores for a token: 2 norms and their inputs, 3 query, key and value, 3
 of attention and its output, 12 of the MLP, whose activation is computed in three operations."""
 
 
@@ -44,7 +44,7 @@ class CarefulText:
         self._names = module.token_embedding(torch.tensor(rows))
         self._length = 1 + context + longest + 1
         numbers = len(names) * prompts * self._length * self._names.shape[-1]
-        self.again = 4 * numbers * _KEPT_WIDTHS * len(self._blocks) > KEPT
+        self.again = 4 * numbers * _STORED_WIDTHS * len(self._blocks) > AUTOGRAD_BYTES
 
     def __call__(self, contexts: Tensor) -> Tensor:
         module, (prompts, count, width), names = self._module, contexts.shape, len(self._names)

@@ -6,9 +6,9 @@
 Sets, shots and folds are those of ``benchmarks.choose_settings``, and so are the lists of settings; test folders are
 never read. With fewer shots than twelve, the first of each class are learned from. A line has, as means over the sets:
 accuracy on held-out shots, of both branches and of each alone; AUROC and FPR95 of GL-MCM and of MCM, against training
-photos of the next set in the list; the share of held-out shots that are kept at the limit which keeps 95% of the other
-fold's, and the share of the unknown that is noticed there; and the accuracy of the models that learned from photos of
-PACS on the training sketches of it, another domain.
+photos of the next set in the list; the percentage of held-out shots that are accepted at the limit which accepts 95% of
+the other fold's, and of unknown photos that are noticed there; and the accuracy of the models that learned from photos
+of PACS on its training sketches, another domain.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score
 
-from benchmarks.choose_settings import FOLDS, HELD_OUT, SETTINGS, drawn_sets, said
+from benchmarks.choose_settings import FOLDS, HELD_OUT, SETTINGS, drawn_sets, settings_text
 from gallop import load_backbone
 from gallop.backbones import Backbone
 from gallop.data import LabelledPhotos, stratified_folds
@@ -42,12 +42,12 @@ LISTS = [name for name in SETTINGS if name.startswith("GalLoP, ")]
 LEARNED, OTHER_DOMAIN = "pacs/photo", "pacs/sketch"
 COLUMNS = (
     *("accuracy", "global alone", "local alone"),
-    *("AUROC GL-MCM", "FPR95", "AUROC MCM", "FPR95 of it", "kept", "noticed", "photo to sketch"),
+    *("AUROC GL-MCM", "FPR95", "AUROC MCM", "FPR95 of it", "accepted", "noticed", "photo to sketch"),
 )
 
 
 class Judge:
-    """Trains a method without two folds of each set in turn, on so many shots a class, and measures it on these."""
+    """Trains a method without two folds of each set in turn, on so many shots a class, and measures it on the folds."""
 
     def __init__(self, backbone: Backbone, drawn: dict[str, LabelledPhotos], shots: int) -> None:
         self._backbone, self._drawn, self._shots = backbone, drawn, shots
@@ -69,12 +69,12 @@ class Judge:
             row = _accuracies(known[-1], [shots.names[i] for i in fold], shots.class_names)
             if name == LEARNED:
                 sketches = self._drawn[OTHER_DOMAIN]
-                found = fitted.predict(self._features(method, sketches.paths))
-                row["photo to sketch"] = 100 * accuracy_score(found.labels, sketches.names)
+                on_sketches = fitted.predict(self._features(method, sketches.paths))
+                row["photo to sketch"] = 100 * accuracy_score(on_sketches.labels, sketches.names)
             rows.append(row | _unknown(known[-1], others[-1]))
         for i, row in enumerate(rows):
             limit = threshold_at_tpr(known[1 - i].ood["GL-MCM"])
-            row["kept"] = 100 * float((known[i].ood["GL-MCM"] <= limit).mean())
+            row["accepted"] = 100 * float((known[i].ood["GL-MCM"] <= limit).mean())
             row["noticed"] = 100 * float((others[i].ood["GL-MCM"] > limit).mean())
         return {column: statistics.mean(row[column] for row in rows) for column in rows[0]}
 
@@ -84,7 +84,7 @@ class Judge:
 
 
 def _first(shots: LabelledPhotos, fold: Sequence[int], count: int) -> LabelledPhotos:
-    """Without the fold, the first so many of each class."""
+    """Take the first ``count`` shots of each class, without the fold."""
     held, chosen, seen = set(fold), list[int](), Counter[int]()
     for i, label in enumerate(shots.labels):
         if i not in held:
@@ -93,11 +93,13 @@ def _first(shots: LabelledPhotos, fold: Sequence[int], count: int) -> LabelledPh
     return shots.take(chosen)
 
 
-def _accuracies(found: Predictions, truth: Sequence[str], class_names: Sequence[str]) -> dict[str, float]:
+def _accuracies(predictions: Predictions, truth: Sequence[str], class_names: Sequence[str]) -> dict[str, float]:
     names = np.array(class_names)
-    branches = {"global alone": found.probabilities_global, "local alone": found.probabilities_local}
+    branches = {"global alone": predictions.probabilities_global, "local alone": predictions.probabilities_local}
     alone = {name: accuracy_score(names[p.argmax(axis=1)], truth) for name, p in branches.items() if p is not None}
-    return {name: 100 * share for name, share in ({"accuracy": accuracy_score(found.labels, truth)} | alone).items()}
+    return {
+        name: 100 * right for name, right in ({"accuracy": accuracy_score(predictions.labels, truth)} | alone).items()
+    }
 
 
 def _unknown(known: Predictions, others: Predictions) -> dict[str, float]:
@@ -120,7 +122,7 @@ def main() -> None:
         for settings in SETTINGS[name]:
             figures = Judge(backbone, drawn, shots).line(make_method("GalLoP", dict[str, Any](settings)))
             cells = [f"{x:{'.3f' if 'AUROC' in c else '.1f'}}" for c, x in zip(COLUMNS, figures, strict=True)]
-            print(f"| {shots} | {name} | {said(settings)} | {' | '.join(cells)} |", flush=True)
+            print(f"| {shots} | {name} | {settings_text(settings)} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 
 Test folders are never read. For each set the 16 shots of seed 0 are cut into four stratified folds; two of them are
 held out in turn. To keep it short, sets with many classes take part with their first ten. Every method gets the same
-budget of six settings, around those of its paper. Beside the accuracy on held-out shots stands the AUROC of the
-method's last outlier score (GL-MCM or MSP), held-out shots against training photos of the next set in the list: a
+budget of six settings, around those of its paper. Beside the accuracy on held-out shots, each cell gives the AUROC of
+the method's last outlier score (GL-MCM or MSP), held-out shots against training photos of the next set in the list: a
 setting may be as accurate as another and ruin "none of these".
 """
 
@@ -69,20 +69,20 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         )
     ],
 }
-"""By method; what stands behind a comma tells two lists of one method apart."""
+"""By method; the words after a comma distinguish two lists of one method."""
 
 
 def first_classes(dataset: LabelledPhotos) -> LabelledPhotos:
-    kept = dataset.class_names[:CLASSES]
-    chosen = dataset.take([i for i, label in enumerate(dataset.labels) if label < len(kept)])
-    return replace(chosen, class_names=kept)
+    names = dataset.class_names[:CLASSES]
+    chosen = dataset.take([i for i, label in enumerate(dataset.labels) if label < len(names)])
+    return replace(chosen, class_names=names)
 
 
 def drawn_sets(data: Path) -> dict[str, LabelledPhotos]:
     return {name: draw_shots(first_classes(read_folder(root)), 16, seed=0) for name, root in set_folders(data).items()}
 
 
-def said(settings: Mapping[str, Any]) -> str:
+def settings_text(settings: Mapping[str, Any]) -> str:
     return ", ".join(f"{k} {f'{v:g}' if isinstance(v, float) else v}" for k, v in settings.items()) or "as usual"
 
 
@@ -116,10 +116,10 @@ def main() -> None:
     for name in options.only:
         for settings in SETTINGS[name]:
             method = make_method(name.partition(",")[0], settings)
-            row = [held_out(backbone, shots, unknown[own], method) for own, shots in drawn.items()]
+            row = [held_out(backbone, shots, unknown[each], method) for each, shots in drawn.items()]
             means = [statistics.mean(values) for values in zip(*row, strict=True)]
             cells = " | ".join(f"{percent:.1f} ({area:.2f})" for percent, area in [*row, means])
-            print(f"| {name} | {said(settings)} | {cells} |", flush=True)
+            print(f"| {name} | {settings_text(settings)} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python -m benchmarks.costs [--backbone NAME] [--write]
 
-Of every ``detail`` with every ``head``: encoding photos; a training on features that are there, the head with it; an
-answer from features, and one from a photo's pixels. Whatever is compared is called in turn, so that all of it meets
-what else the machine does. Memory is by how much the process grows at its largest, batches of sixteen photos being
-encoded and answered, and a training with its views; *features* are those kept of a photo.
+Of every ``detail`` with every ``head``: encoding photos; a training on encoded features, including the head; an
+answer from features, and one from a photo's pixels. Whatever is compared is called in turn, so that other work of
+the machine affects all of it. Memory is by how much the process grows at its largest, batches of sixteen photos being
+encoded and answered, and a training with its views; *features* are those stored of a photo.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Bill:
         return encode_photos(self.backbone, _photos(), self.sight)[0]
 
     def train(self) -> None:
-        """Learn from features that are there."""
+        """Learn from encoded features."""
         cache = self.fitted.cache
         assert isinstance(cache, MemoryCache)
         self.taught(cache)
@@ -88,9 +88,9 @@ class Bill:
         self.fitted.predict_all(encode_photos(self.backbone, _photos()[:1], self.sight)[0])
 
     def memory(self) -> int:
-        """Bytes by which the process grows at its largest; 0 where nothing tells."""
-        own = Bill(self.backbone, self.config)
-        return peak_bytes(lambda: own.fitted.predict_all(own.encode()))
+        """Bytes by which the process grows at its largest; 0 where it cannot be measured."""
+        fresh = Bill(self.backbone, self.config)
+        return peak_bytes(lambda: fresh.fitted.predict_all(fresh.encode()))
 
 
 def _photos() -> list[Photo]:
@@ -100,7 +100,7 @@ def _photos() -> list[Photo]:
 def _shots() -> list[tuple[Photo, str]]:
     """Of every class of the sample its first photos to learn from."""
     known = [(photo, photo.class_name) for photo in sample_photos() if photo.class_name and photo.part == "train"]
-    by_name = {name: [photo for photo, own in known if own == name] for _, name in known}
+    by_name = {name: [photo for photo, label in known if label == name] for _, name in known}
     return [(load_image(photo.path), name) for name, photos in by_name.items() for photo in photos[:SHOTS]]
 
 
@@ -124,18 +124,18 @@ def table(backbone: Backbone, repeats: int) -> str:
         seconds(*(getattr(bill, what) for bill in every), repeats=repeats)
         for what in ("encode", "train", "answer", "answer_photo")
     ]
-    kept = [bill.features.bytes / len(bill.features) for bill in every]
+    stored = [bill.features.bytes / len(bill.features) for bill in every]
     lines = [f"| detail | head | {' | '.join(COLUMNS)} |", f"|---|---|{'---:|' * len(COLUMNS)}"]
-    for bill, *found in zip(every, *times, memory, kept, strict=True):
-        first = [column[0] for column in (*times, memory, kept)]
-        ratios = [f"{now / then:.2f}" if then else "" for now, then in zip(found, first, strict=True)]
+    for bill, *measured in zip(every, *times, memory, stored, strict=True):
+        first = [column[0] for column in (*times, memory, stored)]
+        ratios = [f"{now / then:.2f}" if then else "" for now, then in zip(measured, first, strict=True)]
         lines.append(f"| {bill.config.detail:g} | {bill.config.head} | {' | '.join(ratios)} |")
     encode, train, answer, photo = (each[0] for each in times)
     took = (
         f"The first line took {1000 * encode / BATCH:.0f} ms to encode a photo, {train:.1f} s for {EPOCHS} epochs on "
         f"{len(_shots())} photos, {1000 * answer / len(every[0].features):.2f} ms to answer a photo of a batch of "
         f"{len(every[0].features)} from features, {1000 * photo:.0f} ms from a photo, {memory[0] / 2**20:.0f} MB, and "
-        f"{kept[0] / 2**10:.0f} KB in fp32 for a photo's features."
+        f"{stored[0] / 2**10:.0f} KB in fp32 for a photo's features."
     )
     return "\n".join([*lines, "", took])
 
@@ -146,8 +146,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="of each time, of which the median counts")
     parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
-    found = table(load_vision(options.backbone), options.repeats)
-    text = f"{datetime.date.today().isoformat()}, {machine()}; `{options.backbone}`.\n\n{found}"
+    lines = table(load_vision(options.backbone), options.repeats)
+    text = f"{datetime.date.today().isoformat()}, {machine()}; `{options.backbone}`.\n\n{lines}"
     print(text)
     if options.write:
         replace_between(README, BEGIN, END, text)

@@ -2,11 +2,11 @@
 
     python -m benchmarks.detail DATA [SET ...]
 
-What it costs is told by ``benchmarks.costs``, what else could be done at the larger size by ``benchmarks.closer``.
+``benchmarks.costs`` measures what it costs, ``benchmarks.larger`` what else could be done at the larger size.
 Test folders are never read. Folds, shots and unknown photos are those of ``benchmarks.choose_settings``. Prompts are
 learned from one look and from both, and asked with either look alone and with the mean of both; the second look's k is
-that of the first ("same k"), or as large a share of its regions ("same area"). Beside the accuracy in percent stands
-the AUROC of GL-MCM: of two looks that of the mean of their scores, and that of the best region of either ("best").
+that of the first ("same k"), or the same fraction of its regions ("same area"). Each cell gives the accuracy in percent
+and the AUROC of GL-MCM: of two looks that of the mean of their scores, and that of the best region of either ("best").
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ DETAIL = 2.0
 RULES = ("first look", "second look", "both, same k", "both, same area", "both, same k, best")
 
 
-def logits(found: Similarities, topk: tuple[int, ...], rule: str) -> Tensor:
+def logits(similarities: Similarities, topk: tuple[int, ...], rule: str) -> Tensor:
     """(B, K) of one of ``RULES``."""
-    first, second = found.each_look()
+    first, second = similarities.each_look()
     if rule == "first look":
         return first.logits(topk)
     if rule == "second look":
         return second.logits(topk)
     if rule == "both, same area":
-        few, many = (look.region_cosines.shape[1] for look in found.looks)
+        few, many = (look.region_cosines.shape[1] for look in similarities.looks)
         return (first.logits(topk) + second.logits([round(k * many / few) for k in topk])) / 2
-    return found.logits(topk)
+    return similarities.logits(topk)
 
 
-def outlier(found: Similarities, rule: str) -> Tensor:
+def outlier(similarities: Similarities, rule: str) -> Tensor:
     """GL-MCM (B,) of one of ``RULES``."""
     if rule == "first look":
-        return found.each_look()[0].ood()[scores.VERDICT]
+        return similarities.each_look()[0].ood()[scores.VERDICT]
     if rule == "second look":
-        return found.each_look()[1].ood()[scores.VERDICT]
+        return similarities.each_look()[1].ood()[scores.VERDICT]
     if rule.endswith("best"):
-        regions = torch.cat([look.region_scores for look in found.looks], dim=1)
-        return gl_mcm(Cosines(found.image_cosines.mean(dim=-1), regions))
-    return found.ood()[scores.VERDICT]
+        regions = torch.cat([look.region_scores for look in similarities.looks], dim=1)
+        return gl_mcm(Cosines(similarities.image_cosines.mean(dim=-1), regions))
+    return similarities.ood()[scores.VERDICT]
 
 
 def held_out(
@@ -70,7 +70,7 @@ def held_out(
     """On photos that were not trained on, the mean over the folds."""
     cache, sight = open_cache(None), Sight((1.0, DETAIL))
     others = ImageFeatures.cat(list(encode_centres(backbone, unknown, cache, sight=sight)))
-    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    figures: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for fold in stratified_folds(shots.labels, FOLDS, seed=0)[:HELD_OUT]:
         rest = sorted(set(range(len(shots))) - set(fold))
         asked = [shots.paths[i] for i in fold]
@@ -83,9 +83,9 @@ def held_out(
             for rule in RULES:
                 right = logits(known, method.topk, rule).argmax(dim=1) == labels
                 area = auroc(outlier(known, rule).numpy(), outlier(odd, rule).numpy())
-                found.setdefault((learned, rule), []).append((100 * float(right.float().mean()), area))
+                figures.setdefault((learned, rule), []).append((100 * float(right.float().mean()), area))
     return {
-        key: (statistics.mean(a for a, _ in each), statistics.mean(b for _, b in each)) for key, each in found.items()
+        key: (statistics.mean(a for a, _ in each), statistics.mean(b for _, b in each)) for key, each in figures.items()
     }
 
 

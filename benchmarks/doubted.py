@@ -18,25 +18,25 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from gallop.bench.running.photos import set_folders
 
 from gallop import load_backbone, read_folder
 from gallop.evaluation.health import doubted_labels
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
+from gallop.lab.bench.running.photos import set_folders
 
-SHOTS, SEEDS, SHARE = (16, 8, 4), (0, 1, 2), 0.1
+SHOTS, SEEDS, WRONG_FRACTION = (16, 8, 4), (0, 1, 2), 0.1
 
 
 def figures(features: ImageFeatures, labels: list[int], classes: int, seed: int) -> tuple[float, float, float]:
-    """Return the three percentages of some shots, of which a share gets another label by chance."""
+    """Return the three percentages of some shots, a fraction of which gets another label by chance."""
     rng, given = np.random.default_rng(seed), list(labels)
-    wrong = set(rng.permutation(len(labels))[: round(SHARE * len(labels))].tolist())
+    wrong = set(rng.permutation(len(labels))[: round(WRONG_FRACTION * len(labels))].tolist())
     for i in wrong:
         given[i] = int(rng.choice([k for k in range(classes) if k != labels[i]]))
-    found = {suspect.photo for suspect in doubted_labels(features, given)}
-    right = len(found & wrong)
+    doubted = {suspect.photo for suspect in doubted_labels(features, given)}
+    right = len(doubted & wrong)
     sound = len(doubted_labels(features, labels)) / len(labels)
-    return 100 * right / len(wrong), 100 * right / max(len(found), 1), 100 * sound
+    return 100 * right / len(wrong), 100 * right / max(len(doubted), 1), 100 * sound
 
 
 def main(data: Path) -> None:
@@ -51,8 +51,8 @@ def main(data: Path) -> None:
                 features = ImageFeatures.cat(list(parts))
                 rows[shots].append(figures(features, list(drawn.labels), len(drawn.class_names), seed))
     print("| shots | wrong ones doubted | doubted ones wrong | doubted where none is wrong |\n|---:|---:|---:|---:|")
-    for shots, found in rows.items():
-        print(f"| {shots} | {' | '.join(f'{statistics.mean(column):.0f}' for column in zip(*found, strict=True))} |")
+    for shots, each in rows.items():
+        print(f"| {shots} | {' | '.join(f'{statistics.mean(column):.0f}' for column in zip(*each, strict=True))} |")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The image side: regions beside the plain pass, decoding meanwhile, kept features, and the way of the k slider."""
+"""The image side: regions against the plain pass, decoding in parallel, cached features, and the k slider."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from gallop.features.encoding import BATCH, Cache, FeatureCache, MemoryCache, en
 
 def pictures(count: int, size: tuple[int, int] = (640, 480)) -> list[Image.Image]:
     """Pictures with structure at every scale, so that JPEG has the work that photos give it."""
-    found = []
+    made = []
     for seed in range(count):
         rng = np.random.default_rng(seed)
         coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
         smooth = np.array(coarse.resize(size, Image.Resampling.BICUBIC))
         noise = rng.integers(-12, 13, (size[1], size[0], 3))
-        found.append(Image.fromarray(np.clip(smooth + noise, 0, 255).astype(np.uint8)))
-    return found
+        made.append(Image.fromarray(np.clip(smooth + noise, 0, 255).astype(np.uint8)))
+    return made
 
 
 def load_vision(name: str) -> Backbone:
@@ -73,7 +73,7 @@ def pipeline(count: int = 4 * BATCH) -> dict[str, Any]:
         for path, picture in zip(paths, pictures(count), strict=True):
             picture.save(path, quality=90)
         pixels = torch.randn(count, 3, 224, 224)
-        whole, decode, encode = seconds(
+        together, decode, encode = seconds(
             lambda: list(encode_sources(backbone, paths)),
             lambda: [backbone.preprocess.centre(load_image(path).image) for path in paths],
             lambda: backbone.encode_image(pixels),
@@ -81,23 +81,23 @@ def pipeline(count: int = 4 * BATCH) -> dict[str, Any]:
         )
     each = 1e3 / count
     return {
-        "milliseconds": whole * each,
+        "milliseconds": together * each,
         "milliseconds_decode": decode * each,
         "milliseconds_encode": encode * each,
-        "ratio_time": (decode + encode) / whole,
+        "ratio_time": (decode + encode) / together,
     }
 
 
 def cache(count: int = 4 * BATCH) -> dict[str, Any]:
-    """Features of photos that were kept, on disk and in memory, against encoding them."""
+    """Cached features of photos, from disk and from memory, against encoding them."""
     backbone = load_backbone("mini", device="cpu")
     photos = [load_image(picture) for picture in pictures(count)]
     with tempfile.TemporaryDirectory() as folder:
         disk, memory = FeatureCache(Path(folder)), MemoryCache()
-        for kept in (disk, memory):
-            list(encode_centres(backbone, photos, kept))
-        found = [partial(_all, backbone, photos, kept) for kept in (None, disk, memory)]
-        encode, from_disk, from_memory = seconds(*found, repeats=3)
+        for store in (disk, memory):
+            list(encode_centres(backbone, photos, store))
+        calls = [partial(_all, backbone, photos, store) for store in (None, disk, memory)]
+        encode, from_disk, from_memory = seconds(*calls, repeats=3)
     each = 1e3 / count
     return {
         "milliseconds": encode * each,
@@ -108,8 +108,8 @@ def cache(count: int = 4 * BATCH) -> dict[str, Any]:
     }
 
 
-def _all(backbone: Backbone, photos: list[Photo], kept: Cache | None) -> None:
-    list(encode_centres(backbone, photos, kept))
+def _all(backbone: Backbone, photos: list[Photo], store: Cache | None) -> None:
+    list(encode_centres(backbone, photos, store))
 
 
 def slider() -> dict[str, Any]:

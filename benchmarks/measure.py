@@ -22,9 +22,9 @@ def seconds(*functions: Function, repeats: int = 5) -> list[float]:
         function()  # first calls allocate and choose kernels
     times: list[list[float]] = [[] for _ in functions]
     for _ in range(repeats):
-        for function, own in zip(functions, times, strict=True):
-            own.append(once(function))
-    return [statistics.median(own) for own in times]
+        for function, taken in zip(functions, times, strict=True):
+            taken.append(once(function))
+    return [statistics.median(taken) for taken in times]
 
 
 def once(function: Function) -> float:

@@ -1,4 +1,4 @@
-"""The plain way through open_clip's own modules: what the fast paths must equal (tests) and are measured against."""
+"""The plain way through open_clip's modules: what the fast paths must equal (tests) and are measured against."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from open_clip.transformer import Transformer
 from torch import Tensor, nn
 
-from gallop.backbones.built_in import Transformer as OwnTransformer
+from gallop.backbones.built_in import Transformer as BuiltInTransformer
 from gallop.config import RegionKind
 from gallop.core.gallop import Loss, gallop_loss
 from gallop.features.encoding import ImageFeatures
@@ -20,8 +20,8 @@ from gallop.model.prompted import PromptModel
 
 @cache
 def open_clips(transformer: nn.Module) -> nn.Module:
-    """open_clip's transformer with the weights of the one that `mini` is built with; any other is open_clip's own."""
-    if not isinstance(transformer, OwnTransformer):
+    """open_clip's transformer with the weights of the one that `mini` is built with; any other is open_clip's."""
+    if not isinstance(transformer, BuiltInTransformer):
         return transformer
     blocks = transformer.resblocks
     width, heads = blocks[0].attn.embed_dim, blocks[0].attn.num_heads
@@ -65,7 +65,7 @@ def naive_vit_regions(visual: Any, pixels: Tensor) -> Tensor:
 
 
 def naive_vit_tokens(visual: Any, pixels: Tensor) -> Tensor:
-    """(B, R, V): the backbone's own output tokens, all blocks as open_clip runs them."""
+    """(B, R, V): the backbone's output tokens, all blocks as open_clip runs them."""
     return visual.ln_post(visual.transformer(visual._embeds(pixels)))[:, 1:]
 
 
@@ -110,11 +110,11 @@ OTHER_KINDS: dict[RegionKind, Callable[[Any, Tensor], Tensor]] = {
     "value-value": naive_vit_value_value,
     "query-query": naive_vit_query_query,
 }
-"""What a ViT's regions are beside the paper's, by the kind's name."""
+"""The regions of a ViT other than the paper's, by the name of their kind."""
 
 
 def naive_loss(model: PromptModel, features: ImageFeatures, labels: Tensor, kept: Tensor) -> Loss:
-    """A whole training step's loss as the paper writes it: naive text, every region projected, one top-k a prompt."""
+    """The loss of a training step as the paper writes it: naive text, every region projected, one top-k a prompt."""
     encoder = model.backbone.text
     text = naive_text(encoder._module, encoder._tokenizer, model.prompts.contexts(), list(model.class_names))
     return naive_loss_after_encoders(model, features, labels, kept, text)

@@ -1,7 +1,7 @@
 """``python -m benchmarks.publish DATA OUT``: a run of photos-mini becomes what is published of it.
 
 OUT is what ``gallop bench photos-mini DATA --out OUT`` has written. Its tables and pictures go into
-``benchmarks/photos-mini``, every figure in gzip beside them, and the marked tables of both READMEs and of
+``benchmarks/photos-mini``, with every figure in gzip, and the marked tables of both READMEs and of
 the documentation's ``docs/benchmarks.md`` are filled.
 """
 
@@ -40,16 +40,16 @@ LINES = {
 }
 """Of the table of sets, and what they are called everywhere."""
 FRONT_LINES = ("Tip-Adapter-F", "linear probe", "GalLoP", OURS)
-"""Of the table of the project's own page: the best that learns on features, the paper, and ours."""
+"""Of the table of the project's front page: the best that learns on features, the paper, and ours."""
 
 
-def text_of(found: MeanCell) -> str:
+def text_of(mean: MeanCell) -> str:
     """A cell without the spread of what is the same for every seed."""
-    return cell_text(found).removesuffix(" ± 0.0")
+    return cell_text(mean).removesuffix(" ± 0.0")
 
 
 def front(results: Results) -> str:
-    """The table of the project's own page: a few lines at all shots, and the unknown photos that pass at the most."""
+    """The table of the project's front page: a few lines at all shots, and the unknown photos that pass at the most."""
     shots = results.spec.shots
     rows = []
     for label in FRONT_LINES:
@@ -77,10 +77,10 @@ def by_set(results: Results, shots: int) -> str:
 
 def unknown_in_words(results: Results, shots: int) -> str:
     """How many unknown photos pass, line by line, in a sentence."""
-    found = {name: _best_score(results, label, shots) for label, name in LINES.items()}
-    shares = [f"{each[0]:.0f}% with {name} ({each[1]})" for name, each in found.items() if each is not None]
-    ours = f"{OURS} is what this library teaches `mini` with unless it is told otherwise."
-    return f"At 95% of known photos kept, of unknown ones pass {', '.join(shares)}. {ours}"
+    best_scores = {name: _best_score(results, label, shots) for label, name in LINES.items()}
+    rates = [f"{each[0]:.0f}% with {name} ({each[1]})" for name, each in best_scores.items() if each is not None]
+    ours = f"{OURS} is how this library teaches `mini` by default."
+    return f"Where 95% of known photos are accepted, of unknown ones pass {', '.join(rates)}. {ours}"
 
 
 def by_shots(results: Results) -> str:
@@ -100,18 +100,18 @@ def by_shots(results: Results) -> str:
     return markdown_table(["accuracy, mean of the sets", *heads, "FPR95, best score"], rows)
 
 
-def beside_ours(results: Results) -> str:
-    """What ours is above everything else, in points, by the claims of the benchmark."""
+def lead_of_ours(results: Results) -> str:
+    """The lead of ours over every other method, in points, by the claims of the benchmark."""
     cells: dict[str, dict[int, str]] = {}
     for verdict in judge(results):
         claim = verdict.claim
         asked = (claim.better.label, claim.better.metric, claim.than.metric, claim.test)
         if asked == (OURS, "accuracy", "accuracy", "") and verdict.mean is not None:
             low, high = verdict.interval or (verdict.mean, verdict.mean)
-            said = f"{points(verdict.mean)} ({points(low)} to {points(high)})"
-            cells.setdefault(claim.than.label, {})[claim.shots] = f"**{said}**" if low > 0 else said
-    shots = sorted({n for found in cells.values() for n in found})
-    rows = [[f"above {label}", *(found.get(n, "") for n in shots)] for label, found in cells.items()]
+            text = f"{points(verdict.mean)} ({points(low)} to {points(high)})"
+            cells.setdefault(claim.than.label, {})[claim.shots] = f"**{text}**" if low > 0 else text
+    shots = sorted({n for differences in cells.values() for n in differences})
+    rows = [[f"above {label}", *(differences.get(n, "") for n in shots)] for label, differences in cells.items()]
     return markdown_table([OURS, *(counted(n, "shot") for n in shots)], rows)
 
 
@@ -122,20 +122,20 @@ def _mean(results: Results, label: str, metric: str, shots: int, sets: Iterable[
 def _best_score(results: Results, label: str, shots: int) -> tuple[float, str] | None:
     """FPR95 in percent of the score of a line that lets the fewest unknown photos pass, and its name."""
     sets = sets_asked(results, "")
-    found = {score: _mean(results, label, f"fpr95/{score}", shots, sets).mean for score in results.scores(label)}
-    there = [(100 * mean, score) for score, mean in found.items() if mean is not None]
+    means = {score: _mean(results, label, f"fpr95/{score}", shots, sets).mean for score in results.scores(label)}
+    there = [(100 * mean, score) for score, mean in means.items() if mean is not None]
     return min(there) if there else None
 
 
 def marked(results: Results) -> Mapping[tuple[Path, str], str]:
-    """What stands between the marks of a page, by the page and the name of the marks."""
+    """What is written between the marks of a page, by the page and the name of the marks."""
     shots = max(results.spec.shots)
     sets = f"{by_set(results, shots)}\n\n{unknown_in_words(results, shots)}"
     return {
         (FRONT, "photos-mini"): front(results),
         (SITE, "photos-mini"): sets,
         (README, "photos-mini"): by_shots(results),
-        (README, "photos-mini ours"): beside_ours(results),
+        (README, "photos-mini ours"): lead_of_ours(results),
     }
 
 

@@ -13,12 +13,12 @@ PLOT = README.with_name("speed.svg")
 BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 
 
-def table(found: dict[str, Any]) -> str:
+def table(measured: dict[str, Any]) -> str:
     """Markdown of everything that ``python -m benchmarks`` measured."""
-    return "\n\n".join([_text(found), _rest(found), _growth(found["growth"])])
+    return "\n\n".join([_text(measured), _rest(measured), _growth(measured["growth"])])
 
 
-def _text(found: dict[str, Any]) -> str:
+def _text(measured: dict[str, Any]) -> str:
     heads = [
         "text encoder, 8 prompts",
         "ours",
@@ -26,14 +26,14 @@ def _text(found: dict[str, Any]) -> str:
         "times careful",
         "naive",
         "times naive",
-        "share of the floor",
+        "fraction of the floor",
         "our memory",
         "careful's",
         "naive's, a prompt at a time",
         "gradient error",
     ]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for row in (row for name, row in found.items() if name.startswith("text ")):
+    for row in (row for name, row in measured.items() if name.startswith("text ")):
         against = "ratio_naive" in row
         cells = [
             f"{row['backbone']}, K = {row['classes']}",
@@ -52,9 +52,9 @@ def _text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _rest(found: dict[str, Any]) -> str:
-    layout, pipe, cache, slider = (found[name] for name in ("layout", "pipeline", "cache", "slider"))
-    step, bf16, live, large = found["step"], found["step bf16"], found["live"], found["large"]
+def _rest(measured: dict[str, Any]) -> str:
+    layout, pipe, cache, slider = (measured[name] for name in ("layout", "pipeline", "cache", "slider"))
+    step, bf16, live, large = measured["step"], measured["step bf16"], measured["live"], measured["large"]
 
     def photo(row: dict[str, float], key: str = "milliseconds") -> str:
         return f"{row[key]:.1f} ms a photo"
@@ -62,19 +62,19 @@ def _rest(found: dict[str, Any]) -> str:
     rows = [
         *(
             (f"regions beside `encode_image`, {backbone}", photo(row), f"{row['overhead']:+.1%}")
-            for backbone, row in ((backbone, found[f"vision {backbone}"]) for backbone in ("mini", "ViT-B-16"))
+            for backbone, row in ((backbone, measured[f"vision {backbone}"]) for backbone in ("mini", "ViT-B-16"))
         ),
         ("channels last, four photos at a time", photo(layout), f"{layout['ratio_time']:.2f}x"),
         ("JPEG to features, decoding meanwhile", photo(pipe), f"{pipe['ratio_time']:.2f}x one after the other"),
-        ("kept features from disk", photo(cache, "milliseconds_disk"), f"{cache['ratio_disk']:.0f}x"),
-        ("kept features from memory", photo(cache, "milliseconds_memory"), f"{cache['ratio_memory']:.0f}x"),
+        ("cached features from disk", photo(cache, "milliseconds_disk"), f"{cache['ratio_disk']:.0f}x"),
+        ("cached features from memory", photo(cache, "milliseconds_memory"), f"{cache['ratio_memory']:.0f}x"),
         ("k slider to the map", f"{slider['milliseconds']:.2f} ms", f"1/{slider['ratio_time']:.0f} of encoding"),
         ("training step, 10 classes", f"{step['milliseconds']:.0f} ms", _rivals(step)),
         ("the same, the backbone in bf16", f"{bf16['milliseconds']:.0f} ms", f"{_rivals(bf16)}, both in fp32"),
         *(
             (f"of a step, after the backbone, {backbone}, 100 classes", f"{row['milliseconds']:.0f} ms", _rivals(row))
             for backbone, row in (
-                (backbone, found[f"after the backbone {backbone}"]) for backbone in ("mini", "ViT-B-16")
+                (backbone, measured[f"after the backbone {backbone}"]) for backbone in ("mini", "ViT-B-16")
             )
         ),
         (
@@ -102,37 +102,37 @@ def _growth(growth: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def write(found: dict[str, Any]) -> None:
-    """Replace what stands between the marks in the README, and draw the plot."""
-    _draw(found)
+def write(measured: dict[str, Any]) -> None:
+    """Replace what is between the marks in the README, and draw the plot."""
+    _draw(measured)
     today = datetime.date.today().isoformat()
-    rate = found["text ViT-B-16 100"]["gigaflops"]
+    rate = measured["text ViT-B-16 100"]["gigaflops"]
     head = f"{today}, {machine()}; matrix products at {rate:.0f} GFLOP/s in fp32."
-    plot = f"![Times faster than a careful and a naive text encoder, and share of the floor]({PLOT.name})"
-    replace_between(README, BEGIN, END, f"{head}\n\n{table(found)}\n\n{plot}")
+    plot = f"![Times faster than a careful and a naive text encoder, and fraction of the floor]({PLOT.name})"
+    replace_between(README, BEGIN, END, f"{head}\n\n{table(measured)}\n\n{plot}")
 
 
 def replace_between(file: Path, begin: str, end: str, text: str) -> None:
-    """Put a text between two marks of a file, in place of what stands there."""
+    """Put a text between two marks of a file, in place of what is there."""
     before, _, rest = file.read_text(encoding="utf-8").partition(begin)
     _, _, after = rest.partition(end)
     file.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
-def _draw(found: dict[str, Any]) -> None:
+def _draw(measured: dict[str, Any]) -> None:
     from matplotlib.figure import Figure
 
-    rows = [row for name, row in found.items() if name.startswith("text ")]
+    rows = [row for name, row in measured.items() if name.startswith("text ")]
     labels = [f"{row['backbone']}\nK = {row['classes']}" for row in rows]
     figure = Figure(figsize=(12, 3.4), layout="constrained")
     for axes, key, title in zip(
         figure.subplots(1, 3),
         ("ratio_careful", "ratio_naive", "floor_share"),
-        ("times faster than a careful text encoder", "times faster than a naive one", "share of the floor"),
+        ("times faster than a careful text encoder", "times faster than a naive one", "fraction of the floor"),
         strict=True,
     ):
-        kept = [(label, row[key]) for label, row in zip(labels, rows, strict=True) if key in row]
-        bars = axes.bar([label for label, _ in kept], [value for _, value in kept], color="#3b6ea8")
+        shown = [(label, row[key]) for label, row in zip(labels, rows, strict=True) if key in row]
+        bars = axes.bar([label for label, _ in shown], [value for _, value in shown], color="#3b6ea8")
         axes.bar_label(bars, fmt="{:.0%}" if key == "floor_share" else "{:.1f}")
         axes.set_title(title, fontsize=10)
         axes.tick_params(axis="x", labelsize=6)

@@ -1,12 +1,12 @@
-"""A training on the page Teach by the clock, in a browser, beside the same learning without a page.
+"""A training on the page Teach by the clock, in a browser, compared with the same learning without a page.
 
     python -m benchmarks.teach_clock [RUNS]
 
-Three classes of the sample with eight photos each, in the settings that stand there. Told are the seconds from the
-click to the first step that is seen, to where it can be tried, and to the end; what ``fit`` takes for the same learning
-from features that are kept, as the page has encoded its photos when they came; and the share of the server's processor
-time that is not learning: drawing, answers and maps. The two take turns. That both learn the same to the last digit is
-a test (``tests/app/test_teaching.py``). It says nothing on a machine that others use.
+Three classes of the sample with eight photos each, in the settings that the page begins with. It prints the seconds
+from the click to the first step that is seen, to where it can be tried, and to the end; what ``fit`` takes for the same
+learning from cached features, as the page has encoded its photos when they came; and the fraction of the server's
+processor time that is not learning: drawing, answers and maps. The two take turns. A test checks that both learn the
+same to the last digit (``tests/app/test_teaching.py``). On a machine that others use, the times mean nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.conftest import ROOT, launched, serving
 
 CLASSES = ("candle", "mug", "teapot")
 QUIET = 0.1
-"""Share of a processor below which the server is taken to have encoded what came in."""
+"""Fraction of a processor below which the server is taken to have encoded what came in."""
 
 
 def main(runs: int) -> None:
@@ -63,10 +63,10 @@ def main(runs: int) -> None:
             wait_until_quiet(server.pid)
             plain_times.append(learn.once())
             if turn == 0:  # both have loaded what they need by now
-                print(f"the first: {told(page_times.pop())}")
+                print(f"the first: {times_text(page_times.pop())}")
                 plain_times.pop()
     for times in page_times:
-        print(told(times))
+        print(times_text(times))
     first, ready, done, work = (statistics.median(each) for each in zip(*page_times, strict=True))
     seconds, plain_work = (statistics.median(each) for each in zip(*plain_times, strict=True))
     print(f"medians: first step seen {first:.2f} s, ready to try {ready:.2f} s, trained {done:.2f} s")
@@ -74,7 +74,7 @@ def main(runs: int) -> None:
     print(f"processor: page {work:.2f} s, fit {plain_work:.2f} s; {1 - plain_work / work:.0%} is not learning")
 
 
-def told(times: tuple[float, ...]) -> str:
+def times_text(times: tuple[float, ...]) -> str:
     first, ready, done, work = times
     return f"first step {first:.2f} s, ready {ready:.2f} s, trained {done:.2f} s, processor {work:.2f} s"
 
@@ -85,11 +85,11 @@ def taught(page: Any, server: int) -> tuple[float, float, float, float]:
     expect(begin).to_be_enabled()
     start, busy = time.perf_counter(), processor(server)
     begin.click()
-    found = []
+    taken = []
     for words in ("Training, step", "Ready to try", "Done:"):
         page.get_by_text(words).wait_for()
-        found.append(time.perf_counter() - start)
-    return found[0], found[1], found[2], processor(server) - busy
+        taken.append(time.perf_counter() - start)
+    return taken[0], taken[1], taken[2], processor(server) - busy
 
 
 def processor(process: int) -> float:

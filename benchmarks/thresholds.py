@@ -8,9 +8,9 @@ For every score: FPR95 / AUROC of test photos against each group, of the untrain
 seeds) and after a class was added without retraining.
 
 ``--choose`` reads train folders alone. Of each set every third class is left out, as what is unknown. On the others a
-score is chosen as one could be chosen for a user: every class in turn counts as unknown beside the rest, on shots that
-were held out, and the score that notices most of them at the limit that keeps 95 % is taken. Then the classes left out
-are asked: how many of their photos are noticed with that score, with the verdict's, and with each.
+score is chosen as one could be chosen for a user: every class in turn counts as unknown to the rest, on shots that
+were held out, and the score that notices most of them at the limit that accepts 95 % is taken. Then the classes left
+out are asked: how many of their photos are noticed with that score, with the verdict's, and with each.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def separations(known: Predictions, unknown: dict[str, Predictions]) -> tuple[Fi
     return fpr, {(g, s): 100 * auroc(known.ood[s], unknown[g].ood[s]) for g, s in pairs}
 
 
-def let_through(found: Predictions) -> float:
-    assert found.is_ood is not None
-    return 100 * float((~found.is_ood).mean())
+def let_through(predictions: Predictions) -> float:
+    assert predictions.is_ood is not None
+    return 100 * float((~predictions.is_ood).mean())
 
 
 def report(
@@ -78,9 +78,9 @@ def report(
     for seed in SEEDS:
         classifier = GalLoPClassifier(backbone, seed=seed).fit(train, labels)
         for column in ("GalLoP", "after `add_class`"):
-            found, others = asked(classifier)
-            columns.setdefault(column, []).append(separations(found, others))
-            passed.setdefault(column, []).append(let_through(found))
+            predictions, others = asked(classifier)
+            columns.setdefault(column, []).append(separations(predictions, others))
+            passed.setdefault(column, []).append(let_through(predictions))
             for group, one in others.items():
                 passed.setdefault(f"{column}, {group}", []).append(let_through(one))
             if column == "GalLoP":
@@ -93,44 +93,42 @@ def report(
         ]
         print(f"| {group} | {score} | {' | '.join(cells)} |")
     print()
-    for what, shares in passed.items():
-        print(
-            f"- let through, {what}: {statistics.mean(shares):.0f}% ({', '.join(f'{s:.0f}' for s in shares)} by seed)"
-        )
+    for what, rates in passed.items():
+        print(f"- let through, {what}: {statistics.mean(rates):.0f}% ({', '.join(f'{s:.0f}' for s in rates)} by seed)")
 
 
-def ood_of(found: Similarities) -> Scores:
+def ood_of(similarities: Similarities) -> Scores:
     """Return every score (B,) of photos."""
-    return {name: score.double().numpy() for name, score in found.ood().items()}
+    return {name: score.double().numpy() for name, score in similarities.ood().items()}
 
 
 def noticed(known: Scores, unknown: Scores) -> dict[str, float]:
-    """Return by score the percentage of unknown photos above the limit that keeps 95 % of the known ones."""
+    """Return by score the percentage of unknown photos above the limit that accepts 95 % of the known ones."""
     return {name: 100 * float((unknown[name] > threshold_at_tpr(known[name])).mean()) for name in known}
 
 
 @torch.no_grad()
 def held_out(classifier: GalLoPClassifier) -> tuple[Similarities, torch.Tensor]:
-    """Return what prompts that never saw them find of the shots, and their labels."""
+    """Return the similarities of the shots to prompts that never saw them, and the shots' labels."""
     folds = classifier.cross_fit_
     assert folds is not None
-    found = [
+    parts = [
         model.similarities(part, model.text_features()).each(torch.Tensor.cpu)
         for model, features in zip(folds.models, folds.features, strict=True)
         for part in features.split(BATCH)
     ]
-    return Similarities.cat(found), folds.labels[torch.cat(folds.index)]
+    return Similarities.cat(parts), folds.labels[torch.cat(folds.index)]
 
 
-def as_unknown(found: Similarities, labels: torch.Tensor) -> dict[str, float]:
-    """Return by score what is noticed where every class in turn is unknown beside the others: the mean over classes."""
+def as_unknown(similarities: Similarities, labels: torch.Tensor) -> dict[str, float]:
+    """Return by score what is noticed where every class in turn is unknown to the others: the mean over classes."""
     each = []
-    for one in range(found.image_cosines.shape[1]):
-        others = [k for k in range(found.image_cosines.shape[1]) if k != one]
-        scores = ood_of(found.of_classes(others))
-        own = (labels == one).numpy()
+    for one in range(similarities.image_cosines.shape[1]):
+        others = [k for k in range(similarities.image_cosines.shape[1]) if k != one]
+        scores = ood_of(similarities.of_classes(others))
+        mine = (labels == one).numpy()
         each.append(
-            noticed({name: s[~own] for name, s in scores.items()}, {name: s[own] for name, s in scores.items()})
+            noticed({name: s[~mine] for name, s in scores.items()}, {name: s[mine] for name, s in scores.items()})
         )
     return {name: statistics.mean(row[name] for row in each) for name in each[0]}
 
@@ -145,14 +143,14 @@ def choice(data: Path) -> Iterator[str]:
         away = [label % 3 == 2 for label in shots.labels]
         learned = shots.take([i for i, gone in enumerate(away) if not gone])
         classifier = GalLoPClassifier(backbone, seed=0).fit(learned.paths, learned.names)
-        found, labels = held_out(classifier)
-        beforehand = as_unknown(found, labels)
+        known, labels = held_out(classifier)
+        beforehand = as_unknown(known, labels)
         others = [path for path, gone in zip(shots.paths, away, strict=True) if gone]
         model = classifier.model_
         features = ImageFeatures.cat(list(encode_centres(model.backbone, others, cache, sight=model.sight)))
         with torch.no_grad():
             asked = model.similarities(features, model.cached_text_features()).each(torch.Tensor.cpu)
-        really = noticed(ood_of(found), ood_of(asked))
+        really = noticed(ood_of(known), ood_of(asked))
         chosen = max(beforehand, key=beforehand.__getitem__)
         if not rows:
             cells = ("set", "unknown photos", "chosen", "noticed with it", *really)

@@ -1,4 +1,4 @@
-"""Learning: a whole step, live retraining from click to result, and growth with the sizes of the task."""
+"""Learning: a complete step, live retraining from click to result, and growth with the sizes of the task."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def steps(backbone: Backbone, **sizes: int) -> tuple[Step, Step, Step, Callable[
 
 
 def step(precision: str = "fp32") -> dict[str, Any]:
-    """A whole step, text and regions, of `mini` with 10 classes."""
+    """A complete step, text and regions, of `mini` with 10 classes."""
     backbone = load_backbone("mini", device="cpu", precision=precision)
     ours, careful, naive, error = steps(backbone)
     taken, carefully = seconds(ours, careful, repeats=9)
@@ -119,16 +119,16 @@ def after_encoders(name: str, classes: int = 100) -> dict[str, Any]:
 
 
 def large(classes: int = 21_841) -> dict[str, Any]:
-    """A step of `mini` with as many classes as the whole of ImageNet has, and the most that its process ever held.
+    """A step of `mini` with as many classes as all of ImageNet has, and the most memory that its process ever held.
 
-    In a process of its own: what others have left would count.
+    It runs in a separate process: memory that earlier measurements left would count.
     """
     code = (
         f"from gallop.runtime.process import prepare; prepare(); import benchmarks.training as t; t._large({classes})"
     )
     command = [sys.executable, "-c", code]
-    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return found
+    row: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return row
 
 
 def _large(classes: int) -> None:
@@ -158,14 +158,14 @@ def live(classes: int = 10, shots: int = 16) -> dict[str, Any]:
 
     first = once(first_step)
     prompts = once(lambda: GalLoPClassifier(backbone, cache=cache, calibration_folds=0).fit(photos, labels))
-    whole = once(lambda: GalLoPClassifier(backbone, cache=cache).fit(photos, labels))
+    calibrated = once(lambda: GalLoPClassifier(backbone, cache=cache).fit(photos, labels))
     return {
         "seconds_encoding": encoding,
         "seconds_first_step": first,
         "seconds_a_step": _longest_step(classifier, photos, labels),
         "seconds_prompts": prompts,
-        "seconds": whole,
-        "encodings": whole / encoding,
+        "seconds": calibrated,
+        "encodings": calibrated / encoding,
     }
 
 
@@ -185,24 +185,24 @@ def growth() -> dict[str, dict[str, float]]:
         "regions": (49, 196, 784),
         "images": (8, 32, 128),
     }
-    found: dict[str, dict[str, float]] = {}
+    milliseconds: dict[str, dict[str, float]] = {}
     for name, values in sizes.items():
         ours = [steps(backbone, **{name: value})[0] for value in values]
         taken = seconds(*ours, repeats=3)
-        found[name] = {str(value): 1e3 * t for value, t in zip(values, taken, strict=True)}
-    return found
+        milliseconds[name] = {str(value): 1e3 * t for value, t in zip(values, taken, strict=True)}
+    return milliseconds
 
 
 def bf16(data: str, sets: tuple[str, ...] = ("clothing10", "intel_scenes", "pacs/photo")) -> dict[str, Any]:
     """Accuracy on test photos after training with the backbone in fp32 and in bf16: same shots, seeds and settings."""
-    found: dict[str, Any] = {}
+    accuracies: dict[str, Any] = {}
     for name in sets:
-        found[name] = {}
+        accuracies[name] = {}
         for precision in ("fp32", "bf16"):
             backbone = load_backbone("mini", device="cpu", precision=precision)
             scores = []
             for seed in (0, 1):
                 classifier = GalLoPClassifier(backbone, shots=16, seed=seed, calibration_folds=0)
                 scores.append(classifier.fit(f"{data}/{name}").score(f"{data}/{name}"))
-            found[name][precision] = statistics.mean(scores)
-    return found
+            accuracies[name][precision] = statistics.mean(scores)
+    return accuracies

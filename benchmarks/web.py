@@ -1,4 +1,4 @@
-"""The page for browsers beside the library: how often answers differ, and how long a visitor waits, in Chromium.
+"""The page for browsers compared with the library: how often answers differ, and how long a visitor waits, in Chromium.
 
     python -m benchmarks.web DATA [--photos 200] [--write]     # DATA: folder of photo sets; test folders are read
 
@@ -98,7 +98,7 @@ async (given) => {
   return took;
 }
 """
-"""From what a hand does to the picture that shows it."""
+"""Measure from an action of the visitor to the picture that shows it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Apart:
 def answers(page: Page, data: Path, count: int) -> dict[str, Apart]:
     """By what the page was given: photos spread over the test folders of all sets."""
     sets = set_folders(data)
-    found: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {kind: [] for kind in _KINDS}
+    answer_pairs: dict[str, list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {kind: [] for kind in _KINDS}
     for folder in sets.values():
         there, each = list_images(folder / "test", recursive=True), max(count // len(sets), 1)
         paths = there[:: max(len(there) // each, 1)][:each]
@@ -128,16 +128,16 @@ def answers(page: Page, data: Path, count: int) -> dict[str, Apart]:
             file = path.read_bytes()
             for kind, given in zip(_KINDS, (file, file, _enlarged(file)), strict=True):
                 image = load_image(given).image
-                own = np.array(list(classifier.explain(image).probabilities.values()))
-                said = page.evaluate(*(_by_pixels(image) if kind == _KINDS[0] else _by_file(given)))
-                found[kind].append((own, np.array(said)))
+                ours = np.array(list(classifier.explain(image).probabilities.values()))
+                theirs = page.evaluate(*(_by_pixels(image) if kind == _KINDS[0] else _by_file(given)))
+                answer_pairs[kind].append((ours, np.array(theirs)))
     return {
         what: Apart(
-            sum(int(own.argmax() != theirs.argmax()) for own, theirs in pairs),
-            max(float(np.abs(own - theirs).max()) for own, theirs in pairs),
+            sum(int(ours.argmax() != theirs.argmax()) for ours, theirs in pairs),
+            max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs),
             len(pairs),
         )
-        for what, pairs in found.items()
+        for what, pairs in answer_pairs.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""The choice of a configuration: what is worked out from kept trainings."""
+"""The choice of a configuration: what is computed from saved trainings."""
 
 from collections.abc import Sequence
 from pathlib import Path

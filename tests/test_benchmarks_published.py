@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.publish import OURS, beside_ours, by_set, by_shots, front
+from benchmarks.publish import OURS, by_set, by_shots, front, lead_of_ours
 from gallop.lab.bench.reporting.results import Results
 from tests.bench_things import plan_of, results_of, spec
 
@@ -58,7 +58,7 @@ def test_the_tables_that_are_published() -> None:
     assert shots[0] == "| accuracy, mean of the sets | 1 shot | 16 shots | first to third | FPR95, best score |"
     assert shots[3] == "| CoOp | 55.0 | 60.0 | 30.0 | 20.0 (L-MCM) |"
     assert shots[-1].startswith(f"| **{OURS}** | 76.0 | 81.0 | 40.0 |")
-    assert beside_ours(results()).splitlines()[2:] == [
+    assert lead_of_ours(results()).splitlines()[2:] == [
         "| above CoOp | **+21.0 (+18.5 to +23.5)** | **+21.0 (+18.5 to +23.5)** |",
         "| above GalLoP |  | **+11.0 (+8.5 to +13.5)** |",
     ]

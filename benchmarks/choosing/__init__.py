@@ -1,1 +1,1 @@
-"""Choosing one configuration for ``mini``: train folders in, tables of candidates out; what was trained is kept."""
+"""Choosing one configuration for ``mini``: train folders in, tables of candidates out; what was trained is saved."""

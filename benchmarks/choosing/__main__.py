@@ -2,10 +2,10 @@
 
     python -m benchmarks.choosing DATA RUNS            # trains what RUNS has not, and prints the candidates
     python -m benchmarks.choosing DATA RUNS --heads usual    # looks, strengths, weights and temperatures of heads
-    python -m benchmarks.choosing DATA RUNS --pairs    # each two sets held out: chosen on six, told on two
+    python -m benchmarks.choosing DATA RUNS --pairs    # each two sets held out: chosen on six, tested on two
 
-No test folder is read but by --pairs, and there a set's test photos are answered by what the others chose. All goes on
-where it was cut off: what was trained is kept in the folder RUNS.
+Only --pairs reads test folders, and there a set's test photos are answered by what the others chose. An interrupted
+call continues where it was cut off: trainings are saved in the folder RUNS.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 
 from benchmarks.choosing.candidates import CANDIDATES
 from benchmarks.choosing.heads import over_names, over_strengths
-from benchmarks.choosing.kept import VARIANTS
 from benchmarks.choosing.pairs import pairs
+from benchmarks.choosing.runs import VARIANTS
 from benchmarks.choosing.tables import Judged, over_sets, over_shots
 from benchmarks.choosing.trainings import COUNTS, Trainings
 
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--shots", nargs="+", type=int, choices=COUNTS, default=COUNTS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--heads", metavar="VARIANT", choices=VARIANTS, help="what the prompts learned beside them")
+    parser.add_argument("--heads", metavar="VARIANT", choices=VARIANTS, help="the prompts that they are mixed with")
     parser.add_argument("--pairs", action="store_true")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Configurations, and what each would have answered: worked out from kept trainings, nothing is trained here.
+"""Configurations, and what each would have answered: computed from saved trainings, nothing is trained here.
 
 A weight, a temperature and the sharpness of a head come from held-out shots, as in the library (``choose_mixes``): in a
-fold of a train folder those of the three other folds stand for them, which other prompts and heads answered.
+fold of a train folder, those of the three other folds take their place, which other prompts and heads answered.
 
 Shapes: m photos, K classes.
 """
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmarks.choosing.kept import Run, Said
+from benchmarks.choosing.runs import PhotoScores, Run
 from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, SHRINKAGE, STRENGTH, drawn_to
 from gallop.model.branches.mix import ENOUGH_SHOTS, Mix, choose_mixes, mixed
@@ -38,7 +38,7 @@ class Candidate:
         name: for people.
         variant: what is trained, by its name in ``VARIANTS``.
         looks: at each photo, when prompts answer.
-        head: kind of the branch beside the prompts.
+        head: kind of the branch that is mixed with the prompts.
         head_looks: whose mean features it learns from and is asked with.
         strength: of the head; None takes the library's.
         names, halved: of ``drawn_to``, for ridge regression of mean regions.
@@ -76,9 +76,9 @@ class Answers:
         return (self.logits.argmax(dim=-1) == self.labels).double()
 
 
-def prompts(candidate: Candidate, said: Said, scale: float) -> Tensor:
+def prompts(candidate: Candidate, photos: PhotoScores, scale: float) -> Tensor:
     """Return the prompts' logits (m, K), the mean over the looks."""
-    cosines = (said.whole + said.local) / 2
+    cosines = (photos.global_ + photos.local) / 2
     return cosines[: candidate.looks].mean(dim=0).double() * scale
 
 
@@ -91,7 +91,7 @@ def fitted(kind: str, shots: ShotFeatures, strength: float, towards: Tensor) -> 
     """Return a linear form of a kind; every class has shots.
 
     Args:
-        towards: (K, D), to which ridge regression of mean regions draws its weights; no name says what varies together.
+        towards: (K, D), to which ridge regression of mean regions draws its weights.
     """
     if kind == "logistic":
         return logistic(shots, strength)
@@ -102,7 +102,7 @@ def fitted(kind: str, shots: ShotFeatures, strength: float, towards: Tensor) -> 
 
 
 def head_scores(candidate: Candidate, run: Run, asked: str) -> Tensor:
-    """Return what the head of a training says of photos (m, K)."""
+    """Return the scores that the head of a training gives photos (m, K)."""
     strength = STRENGTHS[candidate.head] if candidate.strength is None else candidate.strength
     form = _form(candidate.head, candidate.head_looks, strength, candidate.names, candidate.halved, run)
     return form(features(candidate.head_looks, run.asked[asked].features))
@@ -127,8 +127,8 @@ def answers(candidate: Candidate, run: Run, others: Sequence[Run], asked: str) -
     if not others:
         return Answers(logits if scores is None else mixed(logits, [scores], [candidate.usual]), mine.labels)
     held = [other.asked["held out"] for other in others]
-    truth = torch.cat([said.labels for said in held])
-    before = torch.cat([prompts(candidate, said, run.scale) for said in held])
+    truth = torch.cat([photos.labels for photos in held])
+    before = torch.cat([prompts(candidate, photos, run.scale) for photos in held])
     if scores is None:
         return Answers(logits / fit_temperature(before, truth), mine.labels)
     mixes, heads = [candidate.usual], torch.cat([head_scores(candidate, other, "held out") for other in others])
@@ -139,9 +139,9 @@ def answers(candidate: Candidate, run: Run, others: Sequence[Run], asked: str) -
     return Answers(mixed(logits, [scores], mixes) / temperature, mine.labels)
 
 
-def outlier(looks: int, said: Said) -> dict[str, Tensor]:
+def outlier(looks: int, photos: PhotoScores) -> dict[str, Tensor]:
     """Return the outlier scores of photos (m,) by name, the mean over the looks."""
-    mcm, l_mcm = (each[:looks].mean(dim=0) for each in (said.mcm, said.l_mcm))
+    mcm, l_mcm = (each[:looks].mean(dim=0) for each in (photos.mcm, photos.l_mcm))
     return {"MCM": mcm, "L-MCM": l_mcm, "GL-MCM": mcm + l_mcm}
 
 

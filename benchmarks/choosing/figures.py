@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.choosing.candidates import Answers, Candidate, answers, outlier
-from benchmarks.choosing.kept import Run
+from benchmarks.choosing.runs import Run
 from gallop.evaluation.metrics import auroc, calibration_error, fpr_at_tpr
 from gallop.model import scores
 
@@ -48,9 +48,9 @@ class SetFigures:
 
 def figures(candidate: Candidate, runs: Sequence[Run]) -> SetFigures:
     """Return them of the folds of a set."""
-    found = of_folds(candidate, runs)
-    sure = torch.cat([some.logits.softmax(dim=-1).amax(dim=-1) for some in found])
-    right = torch.cat([some.right for some in found])
+    folds = of_folds(candidate, runs)
+    sure = torch.cat([some.logits.softmax(dim=-1).amax(dim=-1) for some in folds])
+    right = torch.cat([some.right for some in folds])
     known, other = (
         [outlier(candidate.looks, run.asked[name])[scores.VERDICT].numpy() for run in runs]
         for name in ("held out", "unknown")

@@ -1,4 +1,4 @@
-"""How a head was chosen: its strength, and the weight and temperature with which it stands beside the prompts.
+"""How a head was chosen: its strength, and the weight and temperature with which it is mixed with the prompts.
 
 A temperature makes a head as sharp as the prompts, each alone as probable as it can be on what is held out: the
 geometric mean over all sets and folds.
@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 
 from benchmarks.choosing.candidates import Candidate, head_scores, prompts
-from benchmarks.choosing.kept import Run
+from benchmarks.choosing.runs import Run
 from benchmarks.choosing.tables import Judged
 from gallop.model.branches.kinds import KINDS
 from gallop.model.branches.mix import Mix
@@ -31,7 +31,7 @@ WEIGHTS = (0.25, 0.5, 0.6, 0.75, 1.0)
 
 
 def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
-    """Yield the lines of a table of one number of shots: accuracy (%) of every head beside the prompts, by weight."""
+    """Yield the lines of a table of one number of shots: accuracy (%) of heads mixed with the prompts, by weight."""
     weights = " | ".join(f"w {weight:g}" for weight in WEIGHTS)
     yield f"| {count} shots: head | looks | strength | temperature | {weights} | chosen |"
     yield "|---" * (len(WEIGHTS) + 5) + "|"
@@ -49,7 +49,7 @@ def over_strengths(judged: Judged, variant: str, count: int) -> Iterator[str]:
 
 
 def over_names(judged: Judged, variant: str, counts: Sequence[int]) -> Iterator[str]:
-    """Yield the lines of a table: accuracy (%) of ridge regression beside the prompts, the library's mix, by what its
+    """Yield the lines of a table: accuracy (%) of ridge regression in the library's mix with the prompts, by what its
     weights are drawn to, and of photos asked about another domain.
     """
     sets = list(judged.trainings.sets)
@@ -58,19 +58,19 @@ def over_names(judged: Judged, variant: str, counts: Sequence[int]) -> Iterator[
     yield "|---" * (2 * len(counts) + 3) + "|"
     for names, halved in DRAWN:
         one = Candidate("ridge", variant, head="ridge", names=names, halved=halved, chosen=False)
-        found = [judged.accuracy(one, count, sets) for count in counts]
+        accuracies = [judged.accuracy(one, count, sets) for count in counts]
         shifts = [[some.shift for some in judged.of(one, count, sets) if some.shift is not None] for count in counts]
-        cells = [*found, statistics.mean(found), *map(statistics.mean, shifts)]
+        cells = [*accuracies, statistics.mean(accuracies), *map(statistics.mean, shifts)]
         yield f"| {names:g} | {halved:g} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |"
 
 
 def temperature(candidate: Candidate, every: list[list[Run]]) -> float:
     """Return the temperature of a head, over the folds of all sets."""
-    found = []
+    temperatures = []
     for runs in every:
         heads = [head_scores(candidate, run, "held out") for run in runs]
         start = statistics.mean(float(head.std(dim=-1).mean()) for head in heads)  # the fit has bounds and a prior
         truth = torch.cat([run.asked["held out"].labels for run in runs])
-        own = torch.cat([prompts(candidate, run.asked["held out"], run.scale) for run in runs])
-        found.append(fit_temperature(torch.cat(heads) / start, truth) * start / fit_temperature(own, truth))
-    return math.exp(statistics.mean(map(math.log, found)))
+        logits = torch.cat([prompts(candidate, run.asked["held out"], run.scale) for run in runs])
+        temperatures.append(fit_temperature(torch.cat(heads) / start, truth) * start / fit_temperature(logits, truth))
+    return math.exp(statistics.mean(map(math.log, temperatures)))

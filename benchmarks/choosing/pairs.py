@@ -33,10 +33,10 @@ PROBE = LinearProbe(strength=1000)
 
 def chosen(judged: Judged, candidates: Sequence[Candidate], counts: Sequence[int], sets: Sequence[str]) -> Candidate:
     """Return what the rule chooses on some sets; the first of equal ones."""
-    every = {one: [found for count in counts for found in judged.of(one, count, sets)] for one in candidates}
-    accuracy = {one: statistics.mean(found.accuracy for found in every[one]) for one in candidates}
+    every = {one: [figures for count in counts for figures in judged.of(one, count, sets)] for one in candidates}
+    accuracy = {one: statistics.mean(figures.accuracy for figures in every[one]) for one in candidates}
     near = [one for one in candidates if accuracy[one] >= max(accuracy.values()) - MARGIN]
-    return min(near, key=lambda one: (statistics.mean(found.passed for found in every[one]), -accuracy[one]))
+    return min(near, key=lambda one: (statistics.mean(figures.passed for figures in every[one]), -accuracy[one]))
 
 
 @dataclass(frozen=True)
@@ -107,5 +107,7 @@ def _probe(trainings: Trainings, name: str, seed: int) -> Tensor:
     cache, backbone = trainings.cache, trainings.backbone
     photos = trainings.test_photos(name)
     features = ImageFeatures.cat(list(encode_centres(backbone, photos.photos, cache, photos.hashes)))
-    found = PROBE.fit(trainings.shots(name, seed), Setup(backbone, cache=cache)).predict(features)
-    return torch.tensor([float(said == true) for said, true in zip(found.labels, photos.names, strict=True)])
+    predictions = PROBE.fit(trainings.shots(name, seed), Setup(backbone, cache=cache)).predict(features)
+    return torch.tensor(
+        [float(answered == true) for answered, true in zip(predictions.labels, photos.names, strict=True)]
+    )

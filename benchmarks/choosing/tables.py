@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from benchmarks.choosing.candidates import Candidate
 from benchmarks.choosing.figures import SetFigures, difference, figures
-from benchmarks.choosing.kept import Run
+from benchmarks.choosing.runs import Run
 from benchmarks.choosing.trainings import Trainings
 
 
 @dataclass
 class Judged:
-    """Figures of candidates on the folds of every set, each worked out once."""
+    """Figures of candidates on the folds of every set, each computed once."""
 
     trainings: Trainings
     seeds: Sequence[int] = (0,)
@@ -43,7 +43,7 @@ class Judged:
 
     def accuracy(self, candidate: Candidate, count: int, sets: Sequence[str]) -> float:
         """Return the mean over sets (and seeds), in percent."""
-        return statistics.mean(found.accuracy for found in self.of(candidate, count, sets))
+        return statistics.mean(each.accuracy for each in self.of(candidate, count, sets))
 
 
 def over_shots(judged: Judged, candidates: Sequence[Candidate], counts: Sequence[int]) -> Iterator[str]:
@@ -54,10 +54,10 @@ def over_shots(judged: Judged, candidates: Sequence[Candidate], counts: Sequence
     for candidate in candidates:
         cells = []
         for count in counts:
-            own, first = judged.of(candidate, count, sets), judged.of(candidates[0], count, sets)
-            gap, error = difference(own, first)
+            these, first = judged.of(candidate, count, sets), judged.of(candidates[0], count, sets)
+            gap, error = difference(these, first)
             more = "" if candidate == candidates[0] else f" ({gap:+.1f} ± {error:.1f})"
-            cells.append(f"{statistics.mean(found.accuracy for found in own):.1f}{more}")
+            cells.append(f"{statistics.mean(each.accuracy for each in these):.1f}{more}")
         mean = statistics.mean(judged.accuracy(candidate, count, sets) for count in counts)
         yield f"| {candidate.name} | " + " | ".join(cells) + f" | {mean:.1f} |"
 
@@ -69,10 +69,10 @@ def over_sets(judged: Judged, candidates: Sequence[Candidate], count: int) -> It
     yield "|---" * (len(sets) + 6) + "|"
     for candidate in candidates:
         by_set = [judged.of(candidate, count, [name]) for name in sets]
-        every = [found for some in by_set for found in some]
-        cells = [f"{statistics.mean(found.accuracy for found in some):.1f}" for some in by_set]
+        every = [each for some in by_set for each in some]
+        cells = [f"{statistics.mean(each.accuracy for each in some):.1f}" for some in by_set]
         cells += [f"{statistics.mean(getattr(f, what) for f in every):.1f}" for what in ("accuracy", "error")]
-        cells += [f"{statistics.mean(found.area for found in every):.3f}"]
-        cells += [f"{statistics.mean(found.passed for found in every):.1f}"]
-        cells += [f"{statistics.mean(found.shift for found in every if found.shift is not None):.1f}"]
+        cells += [f"{statistics.mean(each.area for each in every):.3f}"]
+        cells += [f"{statistics.mean(each.passed for each in every):.1f}"]
+        cells += [f"{statistics.mean(each.shift for each in every if each.shift is not None):.1f}"]
         yield f"| {candidate.name} | " + " | ".join(cells) + " |"

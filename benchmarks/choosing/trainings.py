@@ -1,7 +1,7 @@
 """Which trainings the choice rests on: those inside train folders, and one of all shots for each set's test photos.
 
 Photos are cut as ``benchmarks.choose_settings`` does it: the first ten classes of a set, 16 shots, four folds; of the
-other three folds 12, 8, 4, 2 and 1 of each class are learned from. The prompts of a fold are asked about its own
+other three folds 12, 8, 4, 2 and 1 of each class are learned from. The prompts of a fold are asked about its
 photos, about photos of the next set, which are unknown, and those of pacs/photo about the sketches of its classes.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from torch import Tensor
 
 from benchmarks.choose_settings import FOLDS, first_classes
-from benchmarks.choosing.kept import DETAIL, VARIANTS, Lesson, Run, load, save, train
+from benchmarks.choosing.runs import DETAIL, VARIANTS, Lesson, Run, load, save, train
 from gallop import draw_shots, load_backbone, read_folder
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
@@ -38,16 +38,16 @@ ROOM = 2**35
 def fewer(labels: Sequence[int], rest: Sequence[int], count: int) -> list[int]:
     """Return the first photos of each class, which were drawn in no order."""
     seen: dict[int, int] = {}
-    kept = []
+    first = []
     for i in rest:
         seen[labels[i]] = seen.get(labels[i], 0) + 1
-        kept += [i] if seen[labels[i]] <= count else []
-    return kept
+        first += [i] if seen[labels[i]] <= count else []
+    return first
 
 
 @dataclass(frozen=True)
 class Trainings:
-    """What is there below DATA, and what was trained on it, kept in the folder RUNS."""
+    """What is there below DATA, and what was trained on it, saved in the folder RUNS."""
 
     data: Path
     runs: Path
@@ -63,14 +63,14 @@ class Trainings:
         return FeatureCache(self.runs / "features", ROOM)
 
     @cached_property
-    def whole(self) -> dict[str, LabelledPhotos]:
+    def train_photos(self) -> dict[str, LabelledPhotos]:
         """All train photos of each set, by its name."""
         return {name: read_folder(root) for name, root in self.folders.items()}
 
     @cached_property
     def sets(self) -> dict[str, LabelledPhotos]:
         """The shots of the first classes of each set."""
-        return {name: draw_shots(first_classes(photos), SHOTS, seed=0) for name, photos in self.whole.items()}
+        return {name: draw_shots(first_classes(photos), SHOTS, seed=0) for name, photos in self.train_photos.items()}
 
     @cached_property
     def folders(self) -> dict[str, Path]:
@@ -84,7 +84,7 @@ class Trainings:
         return other.take(range(0, len(other), 2))
 
     def path(self, name: str, variant: str, count: int, seed: int) -> Path:
-        """Of what is kept of one set's folds."""
+        """Return the file of the trainings of one set's folds."""
         return self.runs / f"{name.replace('/', '-')}.{variant}.{count}.{seed}.pt"
 
     def inside(self, name: str, variant: str, count: int, seed: int = 0) -> list[Run]:
@@ -109,7 +109,7 @@ class Trainings:
         return train(self.backbone, VARIANTS[variant], shots, lessons, self.cache, seed)
 
     def tested(self, name: str, variant: str, seed: int, *, looks: int, calibrated: bool = True) -> list[Run]:
-        """Return a training on all shots of all classes of a set, asked about its test photos, and those of its own
+        """Return a training on all shots of all classes of a set, asked about its test photos, and those of its
         folds: prompts that never saw the shots that they are asked about, for its calibration.
 
         Args:
@@ -126,15 +126,15 @@ class Trainings:
             lessons = [Lesson(range(len(shots)), {"test": self.test_photos(name)}), *lessons]
             detail = DETAIL if looks > 1 else 1.0
             save(train(self.backbone, VARIANTS[variant], shots, lessons, self.cache, seed, detail), path)
-        return load(path, self._texts(self.whole[name]))
+        return load(path, self._texts(self.train_photos[name]))
 
     def size(self, name: str) -> int:
         """Return how many classes a set has."""
-        return len(self.whole[name].class_names)
+        return len(self.train_photos[name].class_names)
 
     def shots(self, name: str, seed: int) -> LabelledPhotos:
         """Return the shots of all classes of a set."""
-        return draw_shots(self.whole[name], SHOTS, seed=seed)
+        return draw_shots(self.train_photos[name], SHOTS, seed=seed)
 
     def test_photos(self, name: str) -> LabelledPhotos:
         """Return a set's test photos."""

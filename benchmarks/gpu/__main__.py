@@ -5,9 +5,9 @@
     python -m benchmarks.gpu --device cuda:1  on another card
     python -m benchmarks.gpu --device cpu     the same at small sizes: whether the command itself is sound
 
-Photos are made on the spot and backbones have random weights at their true sizes, ``mini`` its own. What does not fit
-the card, or comes after ``SECONDS``, is a word in the table and ends nothing else. Where torch sees no GPU, a sentence
-says so and the exit status is 2; it is 1 where a test fails.
+Photos are made on the spot and backbones have random weights at their true sizes, but for ``mini``. What does not fit
+the card, or comes after ``SECONDS``, is a word in the table and ends nothing else. Where torch sees no GPU, it prints
+a message and the exit status is 2; it is 1 where a test fails.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SECONDS = 510
 
 
 def agreement(device: torch.device) -> table.Tests:
-    """The tests of ``tests/gpu`` on a device, in a process of their own."""
+    """The tests of ``tests/gpu`` on a device, in a separate process."""
     asked = "not gpu" if device.type == "cpu" else "gpu"
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")

@@ -70,7 +70,7 @@ class ClassRates:
     Attributes:
         text: of all prompts, for answers, in fp32.
         text_step: forward and backward through the text encoder.
-        step: of a whole training step.
+        step: of a complete training step.
         scoring: photos a second.
         bytes_step, bytes_scoring: how much memory was taken at most.
     """
@@ -101,8 +101,8 @@ class Measuring:
 
     def rate(self, count: int, function: Callable[[], object]) -> Figure:
         """Of so many things a call, those a second."""
-        found = self.seconds(function)
-        return found if isinstance(found, str) else count / found
+        taken = self.seconds(function)
+        return taken if isinstance(taken, str) else count / taken
 
     def bytes(self, function: Callable[[], object]) -> Figure:
         """Memory of a call at its largest."""

@@ -1,1 +1,1 @@
-"""How fast many photos are answered, beside the backbone alone, and whether the work survives being killed."""
+"""How fast many photos are answered, compared with the backbone alone, and whether the work survives being killed."""

@@ -1,9 +1,10 @@
-"""Many photos on this machine, measured: rate against the backbone's own, memory, growth, kills, listing, ``--draft``.
+"""Many photos on this machine: rate against that of the backbone alone, memory, growth, kills, listing, ``--draft``.
 
     python -m benchmarks.many WORK PHOTOS [--sizes 1000 10000 100000] [--workers 2] [--kills 5] [--names 1000000]
 
 PHOTOS is any folder of JPEGs; sources of the sizes are made of them in WORK (some ten kilobytes a photo). The
-backbone's own rate is taken before and after each size, in as many processes with the same threads, photos and batches.
+rate of the backbone alone is taken before and after each size, in as many processes with the same threads, photos and
+batches.
 """
 
 from __future__ import annotations
@@ -84,11 +85,11 @@ def measure(options: argparse.Namespace) -> Report:
         answered = job.finish()
         after = backbone_rate(source, options.workers, options.seconds)
         sizes.append(Size(answered, (before + after) / 2))
-        _say(f"{count} photos", {**asdict(answered), "alone": [before, after], "ratio": sizes[-1].ratio})
+        _log(f"{count} photos", {**asdict(answered), "alone": [before, after], "ratio": sizes[-1].ratio})
         if options.kills and survived is None:
             again = _job(source, model, work / f"killed-{count}", options)
             survived = survive(again, job.rows(), options.kills, answered.seconds)
-            _say("kills", asdict(survived))
+            _log("kills", asdict(survived))
     listing = _listing(make_names(work / f"names-{options.names}", options.names)) if options.names else None
     draft = moved(photos[:: max(len(photos) // options.draft, 1)], CLASS_NAMES) if options.draft else None
     return Report(options.workers, sizes, survived, listing, draft)
@@ -101,39 +102,40 @@ def _job(source: Path, model: Path, out: Path, options: argparse.Namespace) -> J
 
 def _listing(source: Path) -> dict[str, float]:
     words = [sys.executable, "-m", "benchmarks.many.listing", str(source)]
-    found: dict[str, float] = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
-    return found
+    facts: dict[str, float] = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    return facts
 
 
-def _say(what: str, facts: dict[str, Any]) -> None:
+def _log(what: str, facts: dict[str, Any]) -> None:
     print(f"{what}: {json.dumps(facts)}", file=sys.stderr, flush=True)
 
 
-def table(found: Report) -> str:
+def table(report: Report) -> str:
     """As Markdown, with the machine."""
     lines = [
-        f"{datetime.date.today().isoformat()}, {machine()}; `mini`, {found.workers} processes that share the cores.",
+        f"{datetime.date.today().isoformat()}, {machine()}; `mini`, {report.workers} processes that share the cores.",
         "",
         "| photos | a second | the backbone alone | ratio | peak memory of a process |",
         "|---|---|---|---|---|",
     ]
-    for size in sorted(found.sizes, key=lambda size: size.answered.photos):
+    for size in sorted(report.sizes, key=lambda size: size.answered.photos):
         done = size.answered
         lines.append(
             f"| {done.photos:,} | {done.rate:.1f} | {size.alone:.1f} | {size.ratio:.2f} | {done.peak / 1e6:.0f} MB |"
         )
-    if found.survived:
-        kept = found.survived
+    if report.survived:
+        killed = report.survived
         lines += [
             "",
-            f"Killed (-9) {kept.kills} times at random moments and called again: {kept.rows:,} rows, {kept.twice} "
-            f"twice, {kept.missing} missing, {kept.different} different from those of an undisturbed call.",
+            f"Killed (-9) {killed.kills} times at random moments and called again: {killed.rows:,} rows, "
+            f"{killed.twice} twice, {killed.missing} missing, {killed.different} different from "
+            f"those of an undisturbed call.",
         ]
-    if found.listing:
-        names, seconds, megabytes = (found.listing[name] for name in ("names", "seconds", "megabytes"))
+    if report.listing:
+        names, seconds, megabytes = (report.listing[name] for name in ("names", "seconds", "megabytes"))
         lines += ["", f"Listing {names:,.0f} names: {seconds:.1f} s, {megabytes:.0f} MB."]
-    if found.draft:
-        draft = found.draft
+    if report.draft:
+        draft = report.draft
         lines += [
             "",
             f"`--draft` on {draft.photos} photos of four times the backbone's side: {draft.times:.1f} times as fast to "
@@ -151,7 +153,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--shard-size", type=int, default=500, help="photos of a table: a killed process loses fewer")
     parser.add_argument(
-        "--seconds", type=float, default=RATE_SECONDS, help="that the backbone's own rate is taken over"
+        "--seconds", type=float, default=RATE_SECONDS, help="that the rate of the backbone alone is taken over"
     )
     parser.add_argument("--kills", type=int, default=5, help="of a job on the first size; 0 leaves it out")
     parser.add_argument("--names", type=int, default=1_000_000, help="to list; 0 leaves it out")

@@ -2,7 +2,7 @@
 
     python -m benchmarks.many.backbone SOURCE SECONDS
 
-It says when it is ready, waits for a line, and encodes for so long.
+It prints a line when it is ready, waits for one, and encodes for that time.
 """
 
 from __future__ import annotations

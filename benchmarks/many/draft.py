@@ -1,7 +1,8 @@
 """How far answers move where JPEGs are decoded smaller (``--draft``), and how much less time that takes.
 
-Shared photos are no larger than the backbone's input. So the backbone is shown them at a quarter of its side, which is
-for the decoder what a photo of 896 pixels is for the whole side: decoded at a half, it keeps twice what is needed.
+Photos of public sets are often no larger than the backbone's input. So the backbone is shown them at a quarter of its
+side, which is for the decoder what a photo of 896 pixels is for the full side: decoded at a half, it has twice the
+pixels that are needed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Moved:
 
     Attributes:
         mean, most: of the largest change of a photo's probabilities.
-        labels: share of photos with another label.
+        labels: fraction of photos with another label.
         times: as fast, decoding and resizing.
     """
 
@@ -38,19 +39,19 @@ class Moved:
 
 
 def moved(paths: Sequence[Path], class_names: Sequence[str]) -> Moved:
-    """Zero-shot answers of ``mini`` to photos of at least a quarter of its input, decoded whole and smaller."""
+    """Zero-shot answers of ``mini`` to photos of at least a quarter of its input, decoded in full and smaller."""
     classifier = GalLoPClassifier("mini", cache=False, device="cpu").zero_shot(class_names)
     small = replace(classifier.model_.backbone.preprocess, size=classifier.model_.backbone.preprocess.size // 4)
     contents = [path.read_bytes() for path in paths]
-    found, seconds = [], []
+    probabilities, seconds = [], []
     for short_side in (None, DRAFT_SIDES * small.size):
         began = time.process_time()
         pixels = [small.centre(decode_image(data, "a photo", short_side=short_side).image)[0] for data in contents]
         seconds.append(time.process_time() - began)
-        found.append(_probabilities(classifier, torch.stack(pixels)))
-    whole, drafted = found
-    change = np.abs(drafted - whole).max(axis=1)
-    labels = float((drafted.argmax(axis=1) != whole.argmax(axis=1)).mean())
+        probabilities.append(_probabilities(classifier, torch.stack(pixels)))
+    full, drafted = probabilities
+    change = np.abs(drafted - full).max(axis=1)
+    labels = float((drafted.argmax(axis=1) != full.argmax(axis=1)).mean())
     return Moved(len(paths), float(change.mean()), float(change.max()), labels, seconds[0] / seconds[1])
 
 

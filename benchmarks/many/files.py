@@ -1,4 +1,4 @@
-"""Sources of any size from a few thousand photos: each file has bytes of its own."""
+"""Sources of any size from a few thousand photos: no two files have the same bytes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ A_FOLDER = 1000
 
 def distinct_photos(folder: Path) -> list[Path]:
     """The first JPEGs of a folder and of all below it, evenly spread over them where there are more."""
-    found = [path for path in list_images(folder, recursive=True) if path.suffix.lower() in (".jpg", ".jpeg")]
-    if not found:
+    jpegs = [path for path in list_images(folder, recursive=True) if path.suffix.lower() in (".jpg", ".jpeg")]
+    if not jpegs:
         raise SystemExit(f"{folder} holds no JPEGs.")
-    return found[:: max(len(found) // DISTINCT, 1)][:DISTINCT]
+    return jpegs[:: max(len(jpegs) // DISTINCT, 1)][:DISTINCT]
 
 
 def make_source(folder: Path, photos: Sequence[Path], count: int) -> Path:
-    """A folder of so many files, photo after photo, each with a comment that no other has; kept where it is there."""
+    """A folder of so many files, photo after photo, each with a comment that no other has; reused where it exists."""
     done = folder / ".done"
     if done.exists():
         return folder

@@ -19,7 +19,7 @@ from pyarrow import Table, concat_tables, parquet
 
 @dataclass(frozen=True)
 class Answered:
-    """What some processes did beside each other.
+    """What some processes did in parallel.
 
     Attributes:
         photos: answered by all.
@@ -38,7 +38,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Job:
-    """One call of ``gallop predict`` in so many processes, each with its share of the cores."""
+    """One call of ``gallop predict`` in so many processes, each on its part of the cores."""
 
     source: Path
     model: Path
@@ -55,17 +55,17 @@ class Job:
 
     def finish(self) -> Answered:
         started = self.start()
-        told, peaks = [], []
+        facts, peaks = [], []
         for process in started:
             assert process.stdout is not None
-            told.append(json.loads(process.stdout.read()))
+            facts.append(json.loads(process.stdout.read()))
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode or told[-1]["errors"]:
-                raise SystemExit(f"A process ended with {process.returncode}: {told[-1]}")
+            if process.returncode or facts[-1]["errors"]:
+                raise SystemExit(f"A process ended with {process.returncode}: {facts[-1]}")
             peaks.append(used.ru_maxrss * 1024)
-        photos = sum(each["answered"] for each in told)
-        return Answered(photos, max(each["seconds"] for each in told), max(peaks))
+        photos = sum(each["answered"] for each in facts)
+        return Answered(photos, max(each["seconds"] for each in facts), max(peaks))
 
     def killed(self, after: float) -> None:
         """Start, and kill -9 all of it after so many seconds."""
@@ -102,7 +102,7 @@ def backbone_rate(source: Path, workers: int, seconds: float) -> float:
 
 @dataclass(frozen=True)
 class Survived:
-    """What was found after so many kills, against a run that nobody disturbed."""
+    """The rows after so many kills, compared with those of an undisturbed run."""
 
     kills: int
     rows: int
@@ -112,14 +112,14 @@ class Survived:
 
 
 def survive(job: Job, undisturbed: Table, kills: int, expected: float, seed: int = 0) -> Survived:
-    """Kill a job at random moments, complete it, and compare its rows; ``expected`` are seconds of the whole."""
+    """Kill a job at random moments, complete it, and compare its rows; ``expected``: its seconds if undisturbed."""
     rng = random.Random(seed)
     for _ in range(kills):
         job.killed(rng.uniform(0.3, 1.0) * expected / kills + rng.uniform(0, 8))
     job.finish()
-    mine, whole = job.rows(), undisturbed
+    mine, wanted = job.rows(), undisturbed
     counted = Counter(mine["key"].to_pylist())
-    missing = set(whole["key"].to_pylist()) - set(counted)
-    found = {row["key"]: row for row in mine.to_pylist()}
-    different = sum(found.get(row["key"]) != row for row in whole.to_pylist())
+    missing = set(wanted["key"].to_pylist()) - set(counted)
+    by_key = {row["key"]: row for row in mine.to_pylist()}
+    different = sum(by_key.get(row["key"]) != row for row in wanted.to_pylist())
     return Survived(kills, mine.num_rows, sum(count > 1 for count in counted.values()), len(missing), different)

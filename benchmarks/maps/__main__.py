@@ -59,14 +59,14 @@ def variants(backbone: Backbone) -> Iterator[tuple[str, Backbone]]:
 
 def details_of(backbone: Backbone, details: Sequence[float]) -> list[float]:
     """Return those of a second look whose regions have a place in the backbone's grid."""
-    found = []
+    possible = []
     for detail in details:
         try:
             backbone.grid_at(detail)
         except BackboneError:
             continue
-        found.append(detail)
-    return found
+        possible.append(detail)
+    return possible
 
 
 def classifiers(corpus: Corpus, backbone: Backbone) -> dict[str, GalLoPClassifier]:
@@ -112,7 +112,7 @@ def _of_classifiers(
     """Yield the tables of a corpus."""
     columns = [(percent, second) for percent in options.sizes for second in (False, True)]
     by_column = {column: hits(made, drawn(*column), details) for column in columns}
-    found: dict[str, dict[Column, dict[str, Hits]]] = {
+    by_classifier: dict[str, dict[Column, dict[str, Hits]]] = {
         how: {column: each[how] for column, each in by_column.items()} for how in made
     }
     for how, classifier in made.items():
@@ -120,8 +120,8 @@ def _of_classifiers(
         if options.games:
             played = games(classifier, islice(drawn(AT, True), options.games), details)
         yield f"**{title}, {how}**\n"
-        yield table(found[how], played) + "\n"
-    gained = gains(found, details)
+        yield table(by_classifier[how], played) + "\n"
+    gained = gains(by_classifier, details)
     if gained:
         yield f"**{title}: what is gained at {AT} %**\n"
         yield gained + "\n"
@@ -145,12 +145,12 @@ def main() -> None:
     for part in report(options):
         print(part, flush=True)
         parts.append(part)
-        if options.write:  # what was found stands there, if the rest is cut off
+        if options.write:  # so that an interrupted call leaves what it has measured
             write(parts, options.backbone)
 
 
 def write(parts: Sequence[str], backbone: str) -> None:
-    """Put what was found so far into ``benchmarks/README.md``."""
+    """Put what was measured so far into ``benchmarks/README.md``."""
     head = f"{datetime.date.today().isoformat()}, {machine()}; `{backbone}`. In %: best / top {TOP}."
     plot = f"![Pictures with the named thing outlined, and maps of its name; the dot is the best region]({PLOT.name})"
     replace_between(README, BEGIN, END, "\n".join([head, "", *parts, plot]))

@@ -23,19 +23,19 @@ def draw(
     Args:
         detail: of the second look, which some of the maps are of; 1 for none.
     """
-    finer, end = ("", "") if detail == 1 else (f", detail {detail:g}", f",\ndetail {detail:g}")
+    suffix, end = ("", "") if detail == 1 else (f", detail {detail:g}", f",\ndetail {detail:g}")
     columns = {"": None, "edges (blind)": (before, EDGES), "zero-shot": (before, OURS)}
-    if finer:
-        columns[f"zero-shot{end}"] = (before, OURS + finer)
+    if suffix:
+        columns[f"zero-shot{end}"] = (before, OURS + suffix)
     if after is not None:
-        columns |= {f"taught{end}": (after, OURS + finer), "Grad-CAM, taught": (after, GRAD_CAM)}
+        columns |= {f"taught{end}": (after, OURS + suffix), "Grad-CAM, taught": (after, GRAD_CAM)}
     size = 1.55
     figure = Figure(figsize=(size * len(columns), size * len(pictures) + 0.3), layout="constrained", dpi=110)
     every = figure.subplots(len(pictures), len(columns), squeeze=False)
     for axes, picture in zip(every, pictures, strict=True):
         looks = looks_at(before.model_.backbone, picture, [detail])
         blind = dict(blind_maps(picture, looks))
-        found = {id(each): {**dict(maps_of(each, picture, looks)), **blind} for each in (before, after) if each}
+        maps = {id(each): {**dict(maps_of(each, picture, looks)), **blind} for each in (before, after) if each}
         for place, (title, what) in zip(axes, columns.items(), strict=True):
             place.imshow(picture.image)
             place.contour(picture.cover, [0.5], colors="white", linewidths=1)
@@ -45,7 +45,7 @@ def draw(
             if what is None:
                 place.text(12, SIDE - 16, picture.name, color="white", fontsize=8, bbox={"color": "#0008", "pad": 1.5})
                 continue
-            shown = found[id(what[0])].get(what[1])
+            shown = maps[id(what[0])].get(what[1])
             if shown is None:
                 continue
             place.imshow(shown, extent=(0, SIDE, SIDE, 0), cmap="magma", alpha=0.65, interpolation="nearest")

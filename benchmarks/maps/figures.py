@@ -1,4 +1,4 @@
-"""How well a map hits: the pointing game, and the share of its first regions.
+"""How well a map hits: the pointing game, and the fraction of its first regions.
 
 Shapes: T things.
 """
@@ -18,7 +18,7 @@ from benchmarks.maps.ways import Map, blind_maps, cells, looks_at, maps_of
 from gallop import GalLoPClassifier
 
 TOP = 10
-"""Regions of a map whose share on the thing is counted."""
+"""Regions of a map of which those on the thing are counted."""
 CHANCE = "chance"
 
 
@@ -28,7 +28,7 @@ class Hit:
 
     Attributes:
         best: whether the best region lies on the thing, with half of its area or more (pointing game).
-        top: share of the first ``TOP`` regions that do.
+        top: fraction of the first ``TOP`` regions that do.
         other: whether the best region lies on the second thing.
     """
 
@@ -62,8 +62,8 @@ class Figure:
 
 @dataclass(frozen=True)
 class Hits:
-    """Of one way: of every thing (T, 3) the means of best, top and other over its scenes, since these are no chance of
-    their own.
+    """Of one way: of every thing (T, 3) the means of best, top and other over its scenes, since these are not
+    independent.
     """
 
     each: NDArray[np.float64]
@@ -84,12 +84,12 @@ def hits(
 ) -> dict[str, dict[str, Hits]]:
     """Return of each classifier for each way, and for chance, how well it hits.
 
-    A map that is finer than the backbone's grid is counted twice: as it is, and pooled to the grid.
+    A map with more cells than the backbone's grid is counted twice: in its resolution, and pooled to the grid.
 
     Args:
         asked: of one backbone, which sees each picture once for all of them.
     """
-    found: dict[str, dict[str, list[Hit]]] = {name: {} for name in asked}
+    by_name: dict[str, dict[str, list[Hit]]] = {name: {} for name in asked}
     things: list[str] = []
     backbone = next(iter(asked.values())).model_.backbone
     grid = backbone.vision.grid
@@ -102,21 +102,21 @@ def hits(
         without = {CHANCE: Hit(on, on, beside), **{way: hit_of(scores, picture) for way, scores in blind.items()}}
         for name, classifier in asked.items():
             for way, scores in maps_of(classifier, picture, looks):
-                found[name].setdefault(way, []).append(hit_of(scores, picture))
+                by_name[name].setdefault(way, []).append(hit_of(scores, picture))
                 if scores.shape != grid:
-                    found[name].setdefault(f"{way}, pooled", []).append(hit_of(pooled(scores, grid), picture))
+                    by_name[name].setdefault(f"{way}, pooled", []).append(hit_of(pooled(scores, grid), picture))
             for way, hit in without.items():
-                found[name].setdefault(way, []).append(hit)
-    return {name: {way: _by_thing(each, things) for way, each in ways.items()} for name, ways in found.items()}
+                by_name[name].setdefault(way, []).append(hit)
+    return {name: {way: _by_thing(each, things) for way, each in ways.items()} for name, ways in by_name.items()}
 
 
-def _by_thing(found: Sequence[Hit], things: Sequence[str]) -> Hits:
-    rows = np.array([(hit.best, hit.top, hit.other) for hit in found])
+def _by_thing(each: Sequence[Hit], things: Sequence[str]) -> Hits:
+    rows = np.array([(hit.best, hit.top, hit.other) for hit in each])
     which = np.array(things)
     return Hits(np.stack([rows[which == thing].mean(axis=0) for thing in dict.fromkeys(things)]))
 
 
 def pooled(scores: Map, grid: tuple[int, int]) -> Map:
-    """Return means of a finer map over the cells of a grid."""
-    found = torch.from_numpy(np.ascontiguousarray(scores, dtype=np.float64))
-    return np.asarray(F.adaptive_avg_pool2d(found[None], grid)[0])
+    """Return means of a map with more cells over the cells of a grid."""
+    values = torch.from_numpy(np.ascontiguousarray(scores, dtype=np.float64))
+    return np.asarray(F.adaptive_avg_pool2d(values[None], grid)[0])

@@ -29,7 +29,7 @@ POINTS = 10
 
 @dataclass(frozen=True)
 class Games:
-    """Shares of the name's score that are there on average while regions go (``deletion``, less is better) or come
+    """Fractions of the name's score that are there on average while regions go (``deletion``, less is better) or come
     (``insertion``, more is better): 0 with nothing of the picture, 1 with all of it.
     """
 
@@ -52,14 +52,14 @@ class Board:
         wide = F.interpolate(there.reshape(-1, 1, *grid).float(), size=pixels.shape[-2:], mode="nearest")
         with torch.no_grad():
             features = ImageFeatures(*model.backbone.encode_image(blurred + wide * (pixels - blurred)))
-            found = model.similarities(features, model.cached_text_features()).logits(model.config.topk)
-        return np.asarray(found[:, model.class_names.index(self.picture.name)].double().cpu())
+            logits = model.similarities(features, model.cached_text_features()).logits(model.config.topk)
+        return np.asarray(logits[:, model.class_names.index(self.picture.name)].double().cpu())
 
 
 def games(
     classifier: GalLoPClassifier, pictures: Iterable[Picture], details: Sequence[float] = (1,)
 ) -> dict[str, Games]:
-    """Play both with every way's order of the backbone's regions, and with a random one; finer maps are pooled to them.
+    """Play both with every way's order of the backbone's regions, and a random one; maps with more cells are pooled.
 
     Areas are averaged over pictures before they are put between nothing and all.
     """
@@ -72,20 +72,20 @@ def games(
         ends.append(end)
         looks = looks_at(classifier.model_.backbone, picture, details)
         orders = {CHANCE: draw.permutation(count)}
-        for way, found in (*maps_of(classifier, picture, looks), *blind_maps(picture, looks[:1])):
-            name = way if found.shape == grid else f"{way}, pooled"
-            orders[name] = np.argsort(-pooled(found, grid).ravel(), kind="stable")
+        for way, scores in (*maps_of(classifier, picture, looks), *blind_maps(picture, looks[:1])):
+            name = way if scores.shape == grid else f"{way}, pooled"
+            orders[name] = np.argsort(-pooled(scores, grid).ravel(), kind="stable")
         known: dict[bytes, tuple[float, float]] = {}  # ways that agree are played once
         for way, order in orders.items():
             key = order.tobytes()
             known[key] = known.get(key) or played(board, order, *end.tolist())
             areas.setdefault(way, []).append(known[key])
-    nothing, whole = np.mean(ends, axis=0)
-    means = {way: (np.mean(each, axis=0) - nothing) / (whole - nothing) for way, each in areas.items()}
+    nothing, complete = np.mean(ends, axis=0)
+    means = {way: (np.mean(each, axis=0) - nothing) / (complete - nothing) for way, each in areas.items()}
     return {way: Games(float(deletion), float(insertion)) for way, (deletion, insertion) in means.items()}
 
 
-def played(board: Board, order: NDArray[np.intp], nothing: float, whole: float) -> tuple[float, float]:
+def played(board: Board, order: NDArray[np.intp], nothing: float, complete: float) -> tuple[float, float]:
     """Return the areas under both curves of an order (R,), whose ends are known."""
     steps = points(len(order))
     left = torch.ones(len(steps) - 2, len(order))
@@ -93,7 +93,7 @@ def played(board: Board, order: NDArray[np.intp], nothing: float, whole: float) 
         left[row, torch.from_numpy(order[:gone].copy())] = 0
     between = board.scores(torch.cat([left, 1 - left])).tolist()
     at = steps / len(order)
-    return area([whole, *between[: len(left)], nothing], at), area([nothing, *between[len(left) :], whole], at)
+    return area([complete, *between[: len(left)], nothing], at), area([nothing, *between[len(left) :], complete], at)
 
 
 def points(count: int) -> NDArray[np.int_]:
@@ -113,5 +113,5 @@ def blur(pixels: Tensor, grid: tuple[int, int]) -> Tensor:
 
     side = pixels.shape[-1] // min(grid)
     radius = min(2 * side, pixels.shape[-1] - 1)
-    found: Tensor = TF.gaussian_blur(pixels, [2 * radius + 1] * 2, [float(side)] * 2)
-    return found
+    blurred: Tensor = TF.gaussian_blur(pixels, [2 * radius + 1] * 2, [float(side)] * 2)
+    return blurred

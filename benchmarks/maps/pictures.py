@@ -1,6 +1,6 @@
 """Pictures whose truth is known: things cut out and pasted on scenes, alone or beside a thing of another name.
 
-Things come from the sample project, whose masks say where they are, or from photos that stand on an even background.
+Things come from the sample project, whose masks give their places, or from photos with an even background.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SCENES = (
 
 
 _Layer = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Pixels (SIDE, SIDE, 3), and the share (SIDE, SIDE) of each that is covered."""
+"""Pixels (SIDE, SIDE, 3), and the fraction (SIDE, SIDE) of each that is covered."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Picture:
 
     Attributes:
         image: SIDE x SIDE.
-        cover: share (SIDE, SIDE) of each pixel that the named thing covers.
+        cover: fraction (SIDE, SIDE) of each pixel that the named thing covers.
         other: the same of the second thing; None where there is none.
         name: of the first.
         cut_from: the photo it comes from.
@@ -105,9 +105,9 @@ def sample_corpus() -> Corpus:
 def folder_corpus(root: Path) -> Corpus:
     """Return the things of a folder of class folders that could be cut out; of its test/, where it has one."""
     shown = read_folder(root, split="test")
-    found = (cut_out(path, name) for path, name in zip(shown.paths, shown.names, strict=True))
+    cut_outs = (cut_out(path, name) for path, name in zip(shown.paths, shown.names, strict=True))
     has_train = resolve_split(root, "test") != root
-    things = tuple(thing for thing in found if thing is not None)
+    things = tuple(thing for thing in cut_outs if thing is not None)
     return Corpus(root.name, things, read_folder(root, split="train") if has_train else None)
 
 
@@ -119,8 +119,8 @@ def scenes(folder: Path | None) -> list[Path]:
 
 
 def _inside(package: str, file: str) -> Path | None:
-    found = find_spec(package)
-    places = found.submodule_search_locations if found else None
+    spec = find_spec(package)
+    places = spec.submodule_search_locations if spec else None
     path = Path(places[0], file) if places else None
     return path if path is not None and path.is_file() else None
 
@@ -145,7 +145,7 @@ def cut_out(path: Path, name: str, tolerance: int = 24) -> CutOut | None:
 
 
 def boxed(pixels: NDArray[np.uint8], mask: NDArray[np.bool_], name: str, cut_from: Path) -> CutOut:
-    """Return what a mask (height, width) says of a photo (height, width, 3)."""
+    """Return the thing that a mask (height, width) marks in a photo (height, width, 3)."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     return CutOut(pixels[box], mask[box], name, cut_from)
@@ -158,8 +158,8 @@ def pictures(
     whether or not there is a second thing.
 
     Args:
-        cover: share of the picture that each thing covers.
-        second: whether a thing of another name stands beside it.
+        cover: fraction of the picture that each thing covers.
+        second: whether a thing of another name is beside it.
     """
     for number, thing in enumerate(corpus.things):
         for again in range(draws):
@@ -176,35 +176,35 @@ def _composed(
     thing: CutOut,
     first: _Layer,
     other: CutOut | None,
-    share: float,
+    cover: float,
     draw: np.random.Generator,
 ) -> Picture:
     beside = None
     if other is not None:
-        beside = _beside(other, first, share, draw)
+        beside = _beside(other, first, cover, draw)
         canvas = _pasted(canvas, beside)
         beside = beside[0], beside[1] * (1 - first[1])
     image = Image.fromarray(_pasted(canvas, first).round().astype(np.uint8))
     return Picture(image, first[1], None if beside is None else beside[1], thing.name, thing.cut_from)
 
 
-def _beside(other: CutOut, first: _Layer, share: float, draw: np.random.Generator) -> _Layer:
+def _beside(other: CutOut, first: _Layer, cover: float, draw: np.random.Generator) -> _Layer:
     """The second thing where it is free; where no place is, it lies behind the first, as far as it has to."""
-    found, least = _placed(other, share, draw), np.inf
+    layer, least = _placed(other, cover, draw), np.inf
     for _ in range(_PLACES):
-        covered = float((found[1] * first[1]).sum())
+        covered = float((layer[1] * first[1]).sum())
         if covered < least:
-            best, least = found, covered
+            best, least = layer, covered
         if covered == 0:
             break
-        found = _placed(other, share, draw)
+        layer = _placed(other, cover, draw)
     return best
 
 
-def _placed(thing: CutOut, share: float, draw: np.random.Generator) -> _Layer:
+def _placed(thing: CutOut, fraction: float, draw: np.random.Generator) -> _Layer:
     """A thing of a size, somewhere; one that is too long for its size covers less."""
     height, width = thing.mask.shape
-    scale = min(SIDE * np.sqrt(share / thing.mask.sum()), SIDE / height, SIDE / width)
+    scale = min(SIDE * np.sqrt(fraction / thing.mask.sum()), SIDE / height, SIDE / width)
     size = max(int(width * scale), 1), max(int(height * scale), 1)
     pixels = np.asarray(Image.fromarray(thing.pixels).resize(size, Image.Resampling.BICUBIC), dtype=np.float64)
     alpha = np.asarray(Image.fromarray(thing.mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR))

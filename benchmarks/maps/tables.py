@@ -1,4 +1,4 @@
-"""What was found, as tables: a line a way, and what second looks and training gain."""
+"""The figures as tables: a line a way, and what second looks and training gain."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from benchmarks.maps.games import Games
 from benchmarks.maps.ways import OURS
 
 AT = 8
-"""Percent of the picture that a thing covers where games are played and gains are told."""
+"""Percent of the picture that a thing covers where games are played and gains are computed."""
 
 Column = tuple[int, bool]
-"""Percent that a thing covers, and whether another stands beside it."""
-Found = Mapping[Column, Mapping[str, Hits]]
-"""Of a classifier, by way."""
+"""Percent that a thing covers, and whether another is beside it."""
+ColumnHits = Mapping[Column, Mapping[str, Hits]]
+"""Hits of a classifier, by column and way."""
 
 
-def table(found: Found, played: Mapping[str, Games]) -> str:
-    """Return the lines of a classifier, in percent, and how sure they are."""
-    ways = list(dict.fromkeys(way for each in found.values() for way in each))
-    lines = [row(way, {column: each[way] for column, each in found.items()}, played.get(way)) for way in ways]
-    errors = [hits.figures for each in found.values() for hits in each.values()]
+def table(by_column: ColumnHits, played: Mapping[str, Games]) -> str:
+    """Return the lines of a classifier, in percent, and their standard errors."""
+    ways = list(dict.fromkeys(way for each in by_column.values() for way in each))
+    lines = [row(way, {column: each[way] for column, each in by_column.items()}, played.get(way)) for way in ways]
+    errors = [hits.figures for each in by_column.values() for hits in each.values()]
     best, top = (100 * max(figures[place].error for figures in errors) for place in (0, 1))
     sure = f"Standard errors over things: at most {best:.0f} (best) and {top:.0f} (top) points."
-    return "\n".join([heading(list(found)), *lines, "", sure])
+    return "\n".join([heading(list(by_column)), *lines, "", sure])
 
 
 def heading(columns: Sequence[Column]) -> str:
@@ -37,31 +37,31 @@ def _words(percent: int, second: bool) -> str:
     return f"{percent} %{', beside another' if second else ''}"
 
 
-def row(way: str, found: Mapping[Column, Hits], played: Games | None) -> str:
+def row(way: str, hits: Mapping[Column, Hits], played: Games | None) -> str:
     """Return a line of a table, in percent."""
-    figures = {column: each.figures for column, each in found.items()}
+    figures = {column: each.figures for column, each in hits.items()}
     texts = [f"{100 * best.mean:.0f} / {100 * top.mean:.0f}" for best, top, _ in figures.values()]
     texts.append(f"{100 * figures[AT, True][2].mean:.0f}" if (AT, True) in figures else "")
     texts += [f"{100 * played.deletion:.0f}", f"{100 * played.insertion:.0f}"] if played else ["", ""]
     return f"| {' | '.join([way, *texts])} |"
 
 
-def gains(found: Mapping[str, Found], details: Sequence[float]) -> str:
+def gains(by_classifier: Mapping[str, ColumnHits], details: Sequence[float]) -> str:
     """Return what second looks add to one look's map, and training to the map of names alone, thing by thing, each with
     its standard error; empty where nothing is compared.
     """
-    columns = [column for column in ((AT, False), (AT, True)) if all(column in each for each in found.values())]
-    finer = [f"{OURS}, detail {detail:g}" for detail in details if detail != 1]
+    columns = [column for column in ((AT, False), (AT, True)) if all(column in each for each in by_classifier.values())]
+    second_looks = [f"{OURS}, detail {detail:g}" for detail in details if detail != 1]
     pairs = [
         (f"{how}: {way.removeprefix(f'{OURS}, ')} over one look", (how, way), (how, OURS))
-        for how in found
-        for one in finer
+        for how in by_classifier
+        for one in second_looks
         for way in (one, f"{one}, pooled")
     ]
-    if "taught" in found:
+    if "taught" in by_classifier:
         pairs += [
             (f"taught over zero-shot: {way.removeprefix(f'{OURS}, ') if way != OURS else 'one look'}", *both)
-            for way in (OURS, *finer)
+            for way in (OURS, *second_looks)
             for both in [(("taught", way), ("zero-shot", way))]
         ]
     if not columns or not pairs:
@@ -69,7 +69,10 @@ def gains(found: Mapping[str, Found], details: Sequence[float]) -> str:
     cells = ["points", *(f"{what}, {_words(*column)}" for column in columns for what in ("best", "top"))]
     lines = [f"| {' | '.join(cells)} |", f"|---|{'---:|' * (len(cells) - 1)}"]
     for words, now, before in pairs:
-        gained = [found[now[0]][column][now[1]].over(found[before[0]][column][before[1]]) for column in columns]
+        gained = [
+            by_classifier[now[0]][column][now[1]].over(by_classifier[before[0]][column][before[1]])
+            for column in columns
+        ]
         texts = [f"{100 * f.mean:+.0f} ± {100 * f.error:.0f}" for each in gained for f in each.figures[:2]]
         lines.append(f"| {' | '.join([words, *texts])} |")
     return "\n".join(lines)

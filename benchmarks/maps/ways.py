@@ -1,5 +1,5 @@
-"""Ways to say where on a picture a name is: the model's own maps, others made of the same backbone, and none of the
-name.
+"""Ways to locate a name on a picture: the model's maps, others made of the same backbone, and maps that do not know
+the name.
 
 Shapes: R regions, K classes, M global prompts, V region width, D joint width.
 """
@@ -42,12 +42,12 @@ class Look:
 
 
 def looks_at(backbone: Backbone, picture: Picture, details: Iterable[float]) -> tuple[Look, ...]:
-    """Return one look, and one more for each other ``detail``: whoever is asked for maps of it needs no other."""
-    found = []
+    """Return one look, and one more for each other ``detail``: maps at that detail need no other."""
+    looks = []
     for times in (1.0, *(detail for detail in details if detail != 1)):
         pixels = backbone.preprocess.centre(picture.image, times)[0][None]
-        found.append(Look(times, backbone.grid_at(times), pixels, ImageFeatures(*backbone.encode_image(pixels))))
-    return tuple(found)
+        looks.append(Look(times, backbone.grid_at(times), pixels, ImageFeatures(*backbone.encode_image(pixels))))
+    return tuple(looks)
 
 
 def called(way: str, look: Look) -> str:
@@ -60,7 +60,7 @@ def maps_of(classifier: GalLoPClassifier, picture: Picture, looks: Iterable[Look
 
     The model's is the mean over local prompts, as the app shows it. Plain cosine is the same without damping, the class
     activation map without any norm. Grad-CAM is that of the score of the global prompts (Selvaraju et al., ICCV 2017).
-    Of closer looks there are the model's own and Grad-CAM's.
+    Second looks have the model's map and Grad-CAM's alone.
     """
     model, text = classifier.model_, classifier.model_.cached_text_features()
     row = model.class_names.index(picture.name)
@@ -78,36 +78,36 @@ def _of_look(model: PromptModel, text: TextFeatures, look: Look, row: int) -> It
             products = regions @ F.normalize(text.local[row], dim=-1).mean(dim=0)
             yield PLAIN, products / regions.norm(dim=1)
             yield CAM, products
-    found = grad_cam(model, text, look, row)
-    if found is not None:
-        yield GRAD_CAM, found
+    cam = grad_cam(model, text, look, row)
+    if cam is not None:
+        yield GRAD_CAM, cam
 
 
 def grad_cam(model: PromptModel, text: TextFeatures, look: Look, row: int) -> Tensor | None:
-    """Return the map (R,) of the global prompts' score of a class; None for backbones whose last layer is none of
-    regions, and of looks by windows, which have a layer each.
+    """Return the map (R,) of the global prompts' score of a class; None for backbones whose last layer has no
+    regions, and for looks by windows, which have a layer each.
 
-    Where the global feature is the mean of the regions, these stand for the last layer: what follows is linear.
+    Where the global feature is the mean of the regions, these are taken as the last layer: what follows is linear.
     """
     vision: Any = model.backbone.vision
 
-    def score(whole: Tensor) -> Tensor:
-        found = model.similarities(ImageFeatures(whole, whole.new_zeros(1, 1, vision.region_width)), text)
-        return found.image_cosines[0, row].mean()
+    def score(global_: Tensor) -> Tensor:
+        similarities = model.similarities(ImageFeatures(global_, global_.new_zeros(1, 1, vision.region_width)), text)
+        return similarities.image_cosines[0, row].mean()
 
     with torch.enable_grad():
         if vision.mean_is_global:
             layer = look.features.regions.detach().clone().requires_grad_()
-            whole = layer.mean(dim=1)
+            global_ = layer.mean(dim=1)
         else:
-            kept, last = list[Tensor](), _last_layer(vision)
+            layers, last = list[Tensor](), _last_layer(vision)
             if last is None or look.times != 1:
                 return None
-            hook = last.register_forward_hook(lambda module, given, made: kept.append(made))
-            whole, _ = vision(look.pixels.to(model.backbone.device).requires_grad_())
+            hook = last.register_forward_hook(lambda module, given, made: layers.append(made))
+            global_, _ = vision(look.pixels.to(model.backbone.device).requires_grad_())
             hook.remove()
-            layer = kept[0]
-        (gradient,) = torch.autograd.grad(score(whole), layer)
+            layer = layers[0]
+        (gradient,) = torch.autograd.grad(score(global_), layer)
     if layer.ndim == 4:  # (1, V, rows, columns)
         layer, gradient = (each.flatten(2).transpose(1, 2) for each in (layer, gradient))
     rows, columns = look.grid
@@ -126,7 +126,7 @@ def _last_layer(vision: Any) -> torch.nn.Module | None:
 def blind_maps(picture: Picture, looks: Iterable[Look]) -> Iterator[tuple[str, Map]]:
     """Yield maps of a picture alone, whatever it is asked for: the least that a map of a name has to be better than.
 
-    Of closer looks there is that of the edges.
+    Second looks have the map of the edges alone.
     """
     pixels = np.asarray(picture.image, dtype=np.float64)
     grey = pixels.mean(axis=2)
@@ -143,5 +143,5 @@ def blind_maps(picture: Picture, looks: Iterable[Look]) -> Iterator[tuple[str, M
 def cells(values: NDArray[np.float64], grid: tuple[int, int]) -> Map:
     """Return means of pixels (SIDE, SIDE) over the cells of a grid."""
     assert values.shape == (SIDE, SIDE)
-    found = F.adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(values))[None], grid)[0]
-    return np.asarray(found)
+    means = F.adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(values))[None], grid)[0]
+    return np.asarray(means)

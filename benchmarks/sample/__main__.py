@@ -1,6 +1,6 @@
 """Render the sample's photos again: ``python -m benchmarks.sample OUT`` with bpy (Blender) and pillow installed.
 
-Every photo has a chance of its own, drawn from its name, so one can be made again without the others.
+Every photo has its random seed, made of its name, so one can be made again without the others.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the sample's model gets right, and whether its maps lie on the things: ``python -m benchmarks.sample.figures``.
 
-Before and after training, on the test photos and the true class of each. Of a local prompt's k regions, the share of
-their area that lies on the thing is what *the k regions* says, the mean over prompts and photos; *the best region*
-is how often the best of all lies on it with at least half of its area. Chance is the share of the photo it covers.
+Before and after training, on the test photos and the true class of each. *The k regions* is the fraction of the area of
+a local prompt's k regions that lies on the thing, the mean over prompts and photos; *the best region* is how often the
+best of all lies on it with at least half of its area. Chance is the fraction of the photo that the thing covers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gallop.sample import SamplePhoto, sample_folder, sample_mask, sample_photos
 
 @dataclass(frozen=True)
 class Hits:
-    """Of one photo, means over its local prompts: shares in [0, 1]."""
+    """Of one photo, means over its local prompts: fractions in [0, 1]."""
 
     regions: float
     best: float
@@ -33,12 +33,12 @@ class Hits:
 
 def hits(explanation: Explanation, mask: NDArray[np.bool_], class_name: str) -> Hits:
     """How far the regions that entered the scores of a class lie on the thing."""
-    found = []
+    by_prompt = []
     for prompt in range(len(explanation.topk)):
         boxes = explanation.regions(class_name, prompt)
         cover = [mask[top:bottom, left:right].mean() for left, top, right, bottom in (box.rounded() for box in boxes)]
-        found.append((np.mean(cover), cover[0] >= 0.5))
-    regions, best = np.mean(found, axis=0)
+        by_prompt.append((np.mean(cover), cover[0] >= 0.5))
+    regions, best = np.mean(by_prompt, axis=0)
     return Hits(float(regions), float(best), float(mask.mean()))
 
 
@@ -49,7 +49,7 @@ class Figures:
     right: int
     photos: int
     auroc: float
-    kept: float | None
+    accepted: float | None
     refused: float | None
     hits: Hits
 
@@ -58,15 +58,15 @@ def figures(classifier: GalLoPClassifier) -> Figures:
     """Measure one."""
     tests, others = ([photo for photo in sample_photos() if photo.part == part] for part in ("test", "other"))
     known, unknown = (classifier.predict_all([photo.path for photo in some]) for some in (tests, others))
-    found = [_hits_of(classifier, photo) for photo in tests]
+    each_photo = [_hits_of(classifier, photo) for photo in tests]
     names = [photo.class_name for photo in tests]
     return Figures(
-        sum(said == name for said, name in zip(known.labels.tolist(), names, strict=True)),
+        sum(label == name for label, name in zip(known.labels.tolist(), names, strict=True)),
         len(tests),
         separation(known.ood[VERDICT], unknown.ood[VERDICT]).auroc,
         None if known.is_ood is None else 1 - float(known.is_ood.mean()),
         None if unknown.is_ood is None else float(unknown.is_ood.mean()),
-        Hits(*(float(np.mean([getattr(hit, key) for hit in found])) for key in ("regions", "best", "chance"))),
+        Hits(*(float(np.mean([getattr(hit, key) for hit in each_photo])) for key in ("regions", "best", "chance"))),
     )
 
 

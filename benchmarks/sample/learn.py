@@ -1,7 +1,7 @@
 """Teach the sample's model again, from the photos that are there: ``python -m benchmarks.sample.learn``.
 
 As the app does it, with the settings of its *Quick* and the seed 0; ``gallop train photos --shots 8`` gives the same
-prompts. Beside the model it keeps how the training went, as the app keeps a run.
+prompts. It saves the record of the training beside the model, as the app saves a run.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from gallop.sample import sample_folder, sample_photos
 
 
 def piles(part: str) -> dict[str, list[Photo]]:
-    """The photos of a part by class, as the app's cards keep them."""
-    found: dict[str, list[Photo]] = {}
+    """The photos of a part by class, as the app's cards store them."""
+    by_class: dict[str, list[Photo]] = {}
     for photo in sample_photos():
         if photo.part == part and photo.class_name is not None:
-            found.setdefault(photo.class_name, []).append(small(photo.path, SHOT_SIDE))
-    return found
+            by_class.setdefault(photo.class_name, []).append(small(photo.path, SHOT_SIDE))
+    return by_class
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What things are made of: glazes, wood, metal, wax, glass, cloth. Each is a new material with its own chance."""
+"""What things are made of: glazes, wood, metal, wax, glass, cloth. Each call makes a new material, varied by chance."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def glass(rng: Random, tint: str | None = None) -> bpy.types.Material:
 
 
 def flame() -> bpy.types.Material:
-    """Burning: a light of its own."""
+    """A flame, which emits light."""
     glow = (1.0, 0.5, 0.12, 1)
     return plain("flame", (1.0, 0.6, 0.2), 1.0, Emission_Color=glow, Emission_Strength=14.0)
 

@@ -116,7 +116,7 @@ def drawn(
 
 
 def box(name: str, size: Point, material: bpy.types.Material, round_by: float = 0.02) -> bpy.types.Object:
-    """A box that stands on the ground, its edges rounded."""
+    """A box on the ground, its edges rounded."""
     x, y, z = size[0] / 2, size[1] / 2, size[2]
     points = [(sx * x, sy * y, sz) for sz in (0.0, z) for sy in (-1, 1) for sx in (-1, 1)]
     faces = [(0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5)]
@@ -127,7 +127,7 @@ def box(name: str, size: Point, material: bpy.types.Material, round_by: float = 
 
 
 def ball(name: str, radius: float, material: bpy.types.Material, stretch: Point = (1.0, 1.0, 1.0)) -> bpy.types.Object:
-    """An ellipsoid that stands on the ground."""
+    """An ellipsoid on the ground."""
     steps = 24
     profile = [
         (radius * math.sin(math.pi * i / steps), radius * (1 - math.cos(math.pi * i / steps))) for i in range(steps + 1)

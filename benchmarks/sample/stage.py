@@ -93,7 +93,7 @@ def _lamp(place: Vector, towards: Vector, size: float, watts: float, tint: made_
 
 
 def illuminate(rng: Random, middle: Vector, dusk: bool) -> None:
-    """A window at one side, and the room's own light."""
+    """A window at one side, and the room's light."""
     side = rng.choice([-1, 1])
     warm = rng.choice([(1.0, 0.82, 0.62), (1.0, 0.93, 0.84), (0.86, 0.93, 1.0)])
     key = Vector((side * rng.uniform(2.5, 4.5), rng.uniform(-3.5, 1.0), rng.uniform(2.5, 4.5)))
@@ -106,16 +106,16 @@ def illuminate(rng: Random, middle: Vector, dusk: bool) -> None:
     room.inputs["Strength"].default_value = rng.uniform(0.06, 0.14) if dusk else rng.uniform(0.25, 0.55)
 
 
-def look(rng: Random, middle: Vector, half: float, share: float) -> bpy.types.Object:
-    """A camera with the thing sharp, somewhat beside the middle, filling about that share of the picture."""
+def look(rng: Random, middle: Vector, half: float, fraction: float) -> bpy.types.Object:
+    """A camera with the thing sharp, somewhat beside the middle, filling about that fraction of the picture."""
     data = bpy.data.cameras.new("camera")
     data.lens = rng.uniform(45, 70)
     camera = bpy.data.objects.new("camera", data)
-    away = half / (share * math.tan(data.angle / 2))
+    away = half / (fraction * math.tan(data.angle / 2))
     rise, round_ = math.radians(rng.uniform(9, 38)), math.radians(rng.uniform(-22, 22))
     direction = Vector((math.sin(round_) * math.cos(rise), -math.cos(round_) * math.cos(rise), math.sin(rise)))
     camera.location = middle + direction * away
-    slip = half * (1 / share - 1) * 0.55
+    slip = half * (1 / fraction - 1) * 0.55
     aim = middle + Vector((rng.uniform(-slip, slip), 0, rng.uniform(-slip, slip) * 0.6))
     camera.rotation_euler = (aim - camera.location).to_track_quat("-Z", "Y").to_euler()
     data.dof.use_dof, data.dof.focus_distance = True, away - half * 0.5

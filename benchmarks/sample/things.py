@@ -1,4 +1,4 @@
-"""The four kinds of things of the sample, each one of its own; objects that stand on the ground about the origin."""
+"""The four kinds of things of the sample, each thing different; objects on the ground about the origin."""
 
 from __future__ import annotations
 

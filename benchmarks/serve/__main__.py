@@ -5,8 +5,7 @@
 The service answers the sample's photos with the sample's model. As many clients as are named send one photo after the
 other for so long; what the backbone and a loop without a service do on the same photos, with nothing else running, is
 taken before and after each number of clients. Then come hostile photos, bodies of 200 MB, senders that stop, senders
-that hang up; at last the service is told to stop while eight clients send. Clients are a process of their own, on the
-same cores.
+that hang up; at last the service is stopped while eight clients send. Clients are a separate process on the same cores.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ MOST_SECONDS, MOST_CLIENTS = 600, 256
 
 def measure(clients: Sequence[int], seconds: float) -> dict[str, Any]:
     """Everything, one after the other."""
-    found: dict[str, Any] = {"seconds": seconds, "loads": [], "rough": []}
+    measured: dict[str, Any] = {"seconds": seconds, "loads": [], "rough": []}
     earlier = rates()
     with served() as (port, process):
         load(port, 8, 2.0)  # the first photos take longer
@@ -52,32 +51,32 @@ def measure(clients: Sequence[int], seconds: float) -> dict[str, Any]:
             after, later = resident(process.pid), rates()
             alone, direct = (sum(pair) / 2 for pair in zip(earlier, later, strict=True))
             facts = {"alone": alone, "direct": direct, "before": before, "largest": largest, "after": after}
-            found["loads"].append(Load(**(asdict(one) | facts)))
+            measured["loads"].append(Load(**(asdict(one) | facts)))
             earlier = later
-            print(found["loads"][-1], flush=True)
-        found["rough"] = [rough(port, process.pid, kind) for kind in ROUGH]
-        for row in found["rough"]:
+            print(measured["loads"][-1], flush=True)
+        measured["rough"] = [rough(port, process.pid, kind) for kind in ROUGH]
+        for row in measured["rough"]:
             print(row, flush=True)
-        found["stop"] = stop(port, process)
-    print(found["stop"], flush=True)
-    return found
+        measured["stop"] = stop(port, process)
+    print(measured["stop"], flush=True)
+    return measured
 
 
 def stop(port: int, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """Tell the service to stop while eight clients send: what each request got, and how long the end took."""
+    """Stop the service while eight clients send: what each request got, and how long the end took."""
     clients = start(port, 8, 30)
     time.sleep(5)
-    told = time.monotonic()
+    stopped = time.monotonic()
     process.send_signal(signal.SIGTERM)
     process.wait(60)
-    seconds = time.monotonic() - told
+    seconds = time.monotonic() - stopped
     return {"statuses": seen(clients).statuses, "seconds": seconds}
 
 
-def write(found: dict[str, Any]) -> None:
+def write(measured: dict[str, Any]) -> None:
     """Put the table into the README."""
-    head = f"{datetime.date.today().isoformat()}, {machine()}; `mini`, {found['seconds']:g} s each."
-    replace_between(README, BEGIN, END, f"{head}\n\n{table(found)}")
+    head = f"{datetime.date.today().isoformat()}, {machine()}; `mini`, {measured['seconds']:g} s each."
+    replace_between(README, BEGIN, END, f"{head}\n\n{table(measured)}")
 
 
 def main() -> None:
@@ -88,10 +87,10 @@ def main() -> None:
     options = parser.parse_args()
     if not 0 < options.seconds <= MOST_SECONDS or not all(0 < count <= MOST_CLIENTS for count in options.clients):
         parser.error(f"at most {MOST_SECONDS} seconds and {MOST_CLIENTS} clients")
-    found = measure(options.clients, options.seconds)
-    print(table(found))
+    measured = measure(options.clients, options.seconds)
+    print(table(measured))
     if options.write:
-        write(found)
+        write(measured)
 
 
 if __name__ == "__main__":

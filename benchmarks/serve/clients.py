@@ -1,4 +1,4 @@
-"""Clients that send one photo after the other, in a process of their own, and what they see.
+"""Clients that send one photo after the other, in a separate process, and what they see.
 
 python -m benchmarks.serve.clients PORT CLIENTS SECONDS
 """
@@ -62,8 +62,8 @@ def start(port: int, clients: int, seconds: float) -> subprocess.Popen[str]:
 
 def seen(clients: subprocess.Popen[str]) -> Load:
     """What they saw, when they have ended."""
-    said, _ = clients.communicate()
-    return Load(**json.loads(said))
+    output, _ = clients.communicate()
+    return Load(**json.loads(output))
 
 
 def load(port: int, clients: int, seconds: float) -> Load:
@@ -79,12 +79,12 @@ async def _load(port: int, clients: int, seconds: float) -> Load:
     await asyncio.gather(*(_client(port, requests[i % 7 :], end, statuses, taken) for i in range(clients)))
     lasted = time.monotonic() - began
     ordered = sorted(taken) or [math.nan]
-    p50, p95 = (1000 * ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.95))
+    p50, p95 = (1000 * ordered[int(rank * (len(ordered) - 1))] for rank in (0.5, 0.95))
     return Load(clients, dict(statuses), statuses["200"] / lasted, p50, p95)
 
 
 async def _client(port: int, requests: list[bytes], end: float, statuses: Counter[str], taken: list[float]) -> None:
-    """One after the other on one connection, as long as there is time; and until the service says that it stops."""
+    """One after the other on one connection, as long as there is time; and until the service answers that it stops."""
     stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     for data in cycle(requests):
         if time.monotonic() > end or sum(statuses.values()) > MOST_REQUESTS:
@@ -124,7 +124,7 @@ async def answered(reader: asyncio.StreamReader) -> tuple[str, bool, float]:
 
 
 def request(*photos: bytes, length: int | None = None, path: str = "/predict") -> bytes:
-    """A whole request; ``length`` is what it claims."""
+    """A complete request; ``length`` is what it claims."""
     part = 'content-disposition: form-data; name="photo"; filename="photo"\r\n\r\n'
     body = b"".join(f"--part\r\n{part}".encode() + photo + b"\r\n" for photo in photos) + b"--part--\r\n"
     lines = [f"POST {path} HTTP/1.1", f"host: {HERE}", "content-type: multipart/form-data; boundary=part"]

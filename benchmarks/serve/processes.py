@@ -1,4 +1,4 @@
-"""The service as a process of its own, and the memory that it holds."""
+"""The service as a separate process, and the memory that it holds."""
 
 from __future__ import annotations
 

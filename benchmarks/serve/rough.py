@@ -1,4 +1,4 @@
-"""Senders that mean no good, or have bad luck: what they are told, and whether memory comes back."""
+"""Hostile and unlucky senders: how they are answered, and whether memory comes back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _hostile(port: int) -> Counter[str]:
         for path in ("/predict", "/explain"):
             with socket.create_connection((HERE, port), 60) as connection:
                 connection.sendall(request(data, path=path))
-                statuses[_told(connection)] += 1
+                statuses[_status(connection)] += 1
     return statuses
 
 
@@ -35,18 +35,18 @@ def _large(port: int) -> Counter[str]:
         for connection in connections:
             connection.sendall(bytes(2**20))
     for connection in connections:
-        statuses[_told(connection)] += 1
+        statuses[_status(connection)] += 1
         connection.close()
     return statuses
 
 
 def _slow(port: int) -> Counter[str]:
     """Fifty senders that stop in the middle."""
-    whole = request(sample_photos()[0].path.read_bytes())
+    data = request(sample_photos()[0].path.read_bytes())
     connections = [socket.create_connection((HERE, port), 60) for _ in range(50)]
     for i, connection in enumerate(connections):
-        connection.sendall(whole[: 20 if i % 2 else len(whole) // 2])
-    statuses = Counter(_told(connection) for connection in connections)
+        connection.sendall(data[: 20 if i % 2 else len(data) // 2])
+    statuses = Counter(_status(connection) for connection in connections)
     for connection in connections:
         connection.close()
     return statuses
@@ -54,10 +54,10 @@ def _slow(port: int) -> Counter[str]:
 
 def _gone(port: int) -> Counter[str]:
     """Two hundred that hang up: in the middle of what they send, or before they are answered."""
-    whole = request(sample_photos()[0].path.read_bytes())
+    data = request(sample_photos()[0].path.read_bytes())
     for i in range(200):
         with socket.create_connection((HERE, port), 60) as connection:
-            connection.sendall(whole[: len(whole) // 2 if i % 2 else len(whole)])
+            connection.sendall(data[: len(data) // 2 if i % 2 else len(data)])
     return Counter({"hung up": 200})
 
 
@@ -65,7 +65,7 @@ ROUGH = {"hostile photos": _hostile, "bodies of 200 MB": _large, "senders that s
 
 
 def rough(port: int, pid: int, kind: str) -> dict[str, Any]:
-    """What a rough kind of sender is told, and the service's memory before, at its largest and after."""
+    """How a rough kind of sender is answered, and the service's memory before, at its largest and after."""
     time.sleep(REST)
     before = resident(pid)
     forget_largest(pid)
@@ -78,7 +78,7 @@ def rough(port: int, pid: int, kind: str) -> dict[str, Any]:
     return {"kind": kind, "statuses": dict(statuses), **facts}
 
 
-def _told(connection: socket.socket) -> str:
+def _status(connection: socket.socket) -> str:
     """The status of an answer that has a sentence; the connection's end otherwise."""
     data = b""
     try:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 
-def table(found: dict[str, Any]) -> str:
+def table(measured: dict[str, Any]) -> str:
     """Markdown of all of it."""
     heads = ["clients", "errors", "p50", "p95", "photos a second", "the backbone alone", "ratio"]
     heads += ["a direct loop", "ratio"]
     heads += ["memory before", "at its largest", "after"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
-    for one in found["loads"]:
+    for one in measured["loads"]:
         cells = [
             str(one.clients),
             f"{one.errors} of {sum(one.statuses.values()):,}",
@@ -22,15 +22,15 @@ def table(found: dict[str, Any]) -> str:
         cells += [f"{one.direct:.1f}", f"{one.rate / one.direct:.2f}"]
         cells += [f"{size:.0f} MB" for size in (one.before, one.largest, one.after)]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| rough senders | told | memory before | at its largest | after | errors of a good one after |"]
+    lines += ["", "| rough senders | answered | memory before | at its largest | after | errors of a good one after |"]
     lines.append("|---" * 6 + "|")
-    for row in found["rough"]:
+    for row in measured["rough"]:
         sizes = [f"{row[key]:.0f} MB" for key in ("before", "largest", "after")]
         lines.append(f"| {row['kind']} | {_counted(row['statuses'])} | {' | '.join(sizes)} | {row['errors after']} |")
-    stopped = found["stop"]
+    stopped = measured["stop"]
     lost = stopped["statuses"].get("lost", 0)
-    told = f"Told to stop while eight clients sent: {_counted(stopped['statuses'])}; {lost} of the accepted lost"
-    return "\n".join([*lines, "", f"{told}; ended after {stopped['seconds']:.1f} s."])
+    stop = f"Stopped while eight clients sent: {_counted(stopped['statuses'])}; {lost} of the accepted lost"
+    return "\n".join([*lines, "", f"{stop}; ended after {stopped['seconds']:.1f} s."])
 
 
 def _counted(statuses: dict[str, int]) -> str:

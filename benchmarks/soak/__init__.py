@@ -1,1 +1,1 @@
-"""What the app's memory does while somebody clicks thousands of times."""
+"""What the app's memory does while a visitor clicks thousands of times."""

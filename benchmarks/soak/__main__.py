@@ -1,12 +1,12 @@
-"""The app under load, by its own messages: one visitor's thousands of clicks, or many visitors at once.
+"""The app under load, through its messages: one visitor's thousands of clicks, or many visitors at once.
 
     python -m benchmarks.soak [--actions 5000] [--seed 0] [--write]
     python -m benchmarks.soak --visitors 20 [--trainings 3] [--files 2000] [--write]
 
 The first goes from page to page, types, chooses, moves, uploads the sample's photos, trains and cancels, by chance but
 the same each time; the server's resident memory is taken every few actions, and again after the visitor has left. Of
-many, some train, one sends photos and the others look at pages: how long these take, and whether each was told his own
-answers and how many trainings were really ahead of his.
+many, some train, one sends photos and the others look at pages. Measured is how long these take; checked is that each
+visitor sees his answers alone, and the true number of trainings ahead of his.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CROWD = "<!-- crowd: begin -->", "<!-- crowd: end -->"
 EVERY = 25
 """Actions between two looks at the memory."""
 QUIET = 30.0
-"""Seconds in which nobody trains or uploads."""
+"""Seconds without trainings and uploads."""
 
 
 @dataclass
@@ -58,15 +58,15 @@ class Curve:
 
 @contextmanager
 def app_server() -> Iterator[tuple[str, int]]:
-    """The address and the process of a server of its own; what it tells of errors is printed when it ends."""
+    """The address and the process of a separate server; the errors that it logs are printed when it ends."""
     command = [sys.executable, "-m", "gallop", "app", "--no-browser", "--keep", "2m", "--port"]
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), command, ROOT) as (address, process):
         # `gallop app` starts it
         (server,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield address, int(server)
-        told = Path(folder, "log.txt").read_text(encoding="utf-8", errors="replace")
-        if "Traceback" in told:
-            print(told, file=sys.stderr)
+        log = Path(folder, "log.txt").read_text(encoding="utf-8", errors="replace")
+        if "Traceback" in log:
+            print(log, file=sys.stderr)
 
 
 def soak(actions: int, seed: int, rest: float) -> Curve:
@@ -98,7 +98,7 @@ def table(curve: Curve) -> str:
     shown = [point for point in curve.points if point[0] in (0, 100, 250, 500, last) or point[0] % 1000 == 0]
     done = ", ".join(f"{count} x {kind}" for kind, count in sorted(curve.done.items()))
     return (
-        f"| actions | {' | '.join(str(number) for number, _ in shown)} | he has left |\n"
+        f"| actions | {' | '.join(str(number) for number, _ in shown)} | the visitor has left |\n"
         + "|---" * (len(shown) + 2)
         + f"|\n| MB | {' | '.join(f'{size:.0f}' for _, size in shown)} | {curve.left:.0f} |\n\n"
         f"{datetime.date.today()}, {machine()}; {curve.seconds / 60:.0f} minutes. {done}; "
@@ -121,17 +121,17 @@ def write(curve: Curve) -> None:
 def crowd_table(seen: Seen, visitors: int, trainings: int, files: int) -> str:
     """Markdown of what a crowd has met with."""
     lines = ["| pages of the others, seconds | p50 | p95 | longest | pages |", "|---|---|---|---|---|"]
-    beside = f"beside {trainings} trainings and {files} photos that are sent"
-    for words, found in (("nobody trains or sends", seen.quiet), (beside, seen.busy)):
-        if len(found) > 1:
-            ends = (percentile(found, 50), percentile(found, 95), max(found))
-            lines.append(f"| {words} | {' | '.join(f'{seconds:.2f}' for seconds in ends)} | {len(found)} |")
+    during = f"during {trainings} trainings and an upload of {files} photos"
+    for words, times in (("without trainings and uploads", seen.quiet), (during, seen.busy)):
+        if len(times) > 1:
+            ends = (percentile(times, 50), percentile(times, 95), max(times))
+            lines.append(f"| {words} | {' | '.join(f'{seconds:.2f}' for seconds in ends)} | {len(times)} |")
     waited = ", ".join(f"{trainer.ended - trainer.asked:.0f} s" for trainer in seen.trainers)
-    told = "; ".join(seen.problems) or "each was told his own answers, and truly how many trainings were ahead of his"
+    checks = "; ".join(seen.problems) or "each saw his answers alone, and the true number of trainings ahead of his"
     return "\n".join(lines) + (
-        f"\n\n{datetime.date.today()}, {machine()}, {os.cpu_count()} cores with {visitors} visitors' own work on them. "
+        f"\n\n{datetime.date.today()}, {machine()}, {os.cpu_count()} cores that the {visitors} visitors use too. "
         f"The photos were sent in {seen.sending:.0f} s and read in {seen.reading:.0f} s ({seen.taken}); from click to "
-        f"end the trainings took {waited}. Of all: {told}."
+        f"end the trainings took {waited}. Of all visitors: {checks}."
     )
 
 
@@ -148,10 +148,10 @@ def main() -> None:
     if options.visitors:
         with app_server() as (address, _):
             seen = crowd(address, options.visitors, options.trainings, photos(options.files), QUIET)
-        found = crowd_table(seen, options.visitors, options.trainings, options.files)
-        print(found)
+        text = crowd_table(seen, options.visitors, options.trainings, options.files)
+        print(text)
         if options.write:
-            replace_between(README, *CROWD, found)
+            replace_between(README, *CROWD, text)
         return
     curve = soak(options.actions, options.seed, options.rest)
     print(table(curve), *curve.problems[:20], sep="\n")

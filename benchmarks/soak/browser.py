@@ -1,7 +1,7 @@
 """A page of the app as its scripts see it: what is drawn, the states of its widgets, uploads and downloads.
 
-It speaks the app's own messages and draws nothing, so that thousands of actions take minutes, and the memory and the
-times are the server's alone.
+It uses the app's messages and draws nothing, so that thousands of actions take minutes, and memory and times are the
+server's alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from tests.raw_sockets import Page
 
 PATIENCE = 600.0
-"""Seconds: beside trainings of others a page may take long, and how long is what is measured."""
+"""Seconds: during other visitors' trainings a page may take long, and how long is what is measured."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Browser:
     def __init__(self, address: str) -> None:
         self._address = address
         self._cookies = _cookies(address)
-        said = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        self._page = Page(address, urlsplit(address).netloc, None, said)
+        header = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        self._page = Page(address, urlsplit(address).netloc, None, header)
         self._name, self._query, self._id = "", "", ""
         self._states: dict[str, dict[str, Any]] = {}
         self.elements: list[Drawn] = []
@@ -58,7 +58,7 @@ class Browser:
         self._run([], "")
 
     def set(self, drawn: Drawn, state: dict[str, Any]) -> None:
-        """Leave a widget in this state, and have the page drawn. What is a click is none the next time."""
+        """Leave a widget in this state, and have the page drawn. A click is sent once."""
         state = {"id": drawn.message.id} | state
         if not any(value.endswith("trigger_value") for value in state):
             self._states[state["id"]] = state
@@ -71,23 +71,23 @@ class Browser:
     def find(self, kind: str, label: str) -> Drawn:
         """Return the first widget with this in its label."""
         named = (each for each in self.elements if each.kind == kind and label in getattr(each.message, "label", ""))
-        found = next(named, None)
-        assert found is not None, f"There is no {kind} {label!r} on the page {self._name!r}."
-        return found
+        widget = next(named, None)
+        assert widget is not None, f"There is no {kind} {label!r} on the page {self._name!r}."
+        return widget
 
     def texts(self) -> str:
-        """Return all that the page says in its texts, notes and bars."""
+        """Return all texts, notes and bars of the page."""
         kinds = {"markdown": "body", "alert": "body", "progress": "text", "heading": "body", "spinner": "text"}
-        said = [getattr(each.message, kinds[each.kind]) for each in self.elements if each.kind in kinds]
-        return "\n".join(said)
+        texts = [getattr(each.message, kinds[each.kind]) for each in self.elements if each.kind in kinds]
+        return "\n".join(texts)
 
     def upload(self, drawn: Drawn, files: Sequence[tuple[str, bytes]]) -> None:
         """Let an uploader take files, by name."""
-        told = [self.put(name, data) for name, data in files]
-        self.set(drawn, {"file_uploader_state_value": {"uploaded_file_info": told}})
+        uploaded = [self.put(name, data) for name, data in files]
+        self.set(drawn, {"file_uploader_state_value": {"uploaded_file_info": uploaded}})
 
     def put(self, name: str, data: bytes) -> dict[str, Any]:
-        """Send a file, without telling any uploader; what is told to one."""
+        """Send a file to no uploader yet; return the facts that an uploader is given."""
         self._page.send(file_urls_request={"request_id": uuid4().hex, "file_names": [name], "session_id": self._id})
         (urls,) = self._answer("file_urls_response").file_urls
         border = uuid4().hex
@@ -114,7 +114,7 @@ class Browser:
         return self._asked(url, {}, "GET", None)
 
     def close(self) -> None:
-        """As when somebody closes the page."""
+        """Close the page, as a visitor does."""
         self._page.close()
 
     def _answer(self, kind: str) -> Any:
@@ -127,8 +127,8 @@ class Browser:
         }
         url = self._address + place if place.startswith("/") else place
         with urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method)) as answer:
-            found: bytes = answer.read()
-        return found
+            data: bytes = answer.read()
+        return data
 
     def _run(self, states: list[dict[str, Any]], fragment: str, again: bool = False) -> None:
         widgets = {state["id"]: state for state in [*self._states.values(), *states]}
@@ -140,12 +140,12 @@ class Browser:
 
     def _read(self, fragment: str) -> bool:
         """Take what is sent until a run, of the page or of this part of it, ends; whether another one follows."""
-        found: list[Drawn] = []
+        drawn: list[Drawn] = []
         repeated, stopped = set[str](), set[str]()
         for message in self._messages():
             kind = message.WhichOneof("type")
             if kind == "new_session":
-                self._id, found = message.new_session.initialize.session_id or self._id, []
+                self._id, drawn = message.new_session.initialize.session_id or self._id, []
             elif kind == "page_info_changed":
                 self._query = message.page_info_changed.query_string
             elif kind == "auto_rerun":
@@ -153,15 +153,15 @@ class Browser:
             elif kind == "stop_auto_rerun":
                 stopped |= set(message.stop_auto_rerun.fragment_ids)
             elif kind == "delta":
-                found += self._element(message)
+                drawn += self._element(message)
             elif kind == "script_finished":
                 break
         if message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
             return True
         part = message.script_finished == ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
-        # After a run of the whole page, who asks for a part that it did not draw gets no answer.
+        # After a run of the full page, a request for a part that it did not draw gets no answer.
         self.repeated = (self.repeated - stopped if part else set()) | repeated
-        self.elements = [each for each in self.elements if part and each.fragment != fragment] + found
+        self.elements = [each for each in self.elements if part and each.fragment != fragment] + drawn
         here = {getattr(each.message, "id", "") for each in self.elements}
         self._states = {key: state for key, state in self._states.items() if key in here}
         return False
@@ -184,9 +184,9 @@ class Browser:
 
 
 def _cookies(address: str) -> dict[str, str]:
-    found = SimpleCookie()
+    cookies = SimpleCookie()
     for path in ("/", "/_stcore/health"):
         with urllib.request.urlopen(address + path) as answer:
             for line in answer.headers.get_all("set-cookie", []):
-                found.load(line)
-    return {name: morsel.value for name, morsel in found.items()}
+                cookies.load(line)
+    return {name: morsel.value for name, morsel in cookies.items()}

@@ -1,4 +1,4 @@
-"""Many visitors at once: some train, one sends thousands of photos, the others look at pages; what they are told."""
+"""Many visitors at once: some train, one sends thousands of photos, the others look at pages; and what they see."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from gallop.sample import sample_photos
 
 PAGES = ("", "teach", "test", "prompts", "compare", "export", "method")
 LOOKS_EVERY = 0.5
-"""Seconds between two looks of somebody who waits at a training; and between two pages of who looks around."""
+"""Seconds between two looks at a training that is waited for, and between two pages of a visitor who looks around."""
 _CARDS = 20
 SIDE = 160
 
 
 @dataclass
-class Told:
-    """What a page said of a training, and when."""
+class Notice:
+    """A page's text about a training, and when it was read."""
 
     at: float
     words: str
 
     @property
     def ahead(self) -> int | None:
-        """How many jobs are ahead, by the page's words; 0 for one that has begun, None where it says nothing."""
-        found = re.search(r"Waiting: (\d+) job", self.words)
-        if found:
-            return int(found[1])
+        """How many jobs are ahead, by the page's words; 0 for one that has begun, None where they say nothing."""
+        waiting = re.search(r"Waiting: (\d+) job", self.words)
+        if waiting:
+            return int(waiting[1])
         return 0 if re.search(r"Encoding|Training, step|Asking it|Calibrating", self.words) else None
 
 
 @dataclass
 class Trainer:
-    """Somebody who trains.
+    """A visitor who trains.
 
     Attributes:
         asked, ended: when.
     """
 
     asked: float
-    told: list[Told] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     ended: float = 0.0
 
 
@@ -58,7 +58,7 @@ class Seen:
     """What a crowd has met with.
 
     Attributes:
-        quiet, busy: seconds of each page of those who look around, before the others begin, and beside them.
+        quiet, busy: seconds of each page of those who look around, before the others begin, and while they work.
         problems: failures that a page has shown, answers that were another visitor's, and waits that were not true.
     """
 
@@ -74,10 +74,10 @@ class Seen:
 def photos(count: int) -> list[tuple[str, bytes]]:
     """So many different photos in folders of classes, as files."""
     made = []
-    whole = [Image.open(photo.path).convert("RGB") for photo in sample_photos()]
+    originals = [Image.open(photo.path).convert("RGB") for photo in sample_photos()]
     for number in range(count):
         left, top = number % 37, number // 37 % 31
-        part = whole[number % len(whole)].crop((left, top, left + SIDE, top + SIDE))
+        part = originals[number % len(originals)].crop((left, top, left + SIDE, top + SIDE))
         data = io.BytesIO()
         part.save(data, "JPEG", quality=90)
         made.append((f"class {number % _CARDS}/{number}.jpg", data.getvalue()))
@@ -117,12 +117,12 @@ def crowd(address: str, visitors: int, trainings: int, files: Sequence[tuple[str
 def _caught(seen: Seen, deed: Callable[[], None]) -> None:
     try:
         deed()
-    except Exception as error:  # one of many: the others go on, and it is told
+    except Exception as error:  # one of many: the others continue, and it is reported
         seen.problems.append(f"{type(error).__name__}: {error}")
 
 
 class _Around:
-    """Somebody with names of his own, who goes from page to page."""
+    """A visitor with unique names, who goes from page to page."""
 
     def __init__(
         self, address: str, number: int, seen: Seen, lock: Any, busy: threading.Event, over: threading.Event
@@ -151,30 +151,30 @@ class _Around:
         browser.close()
 
     def _asks(self, browser: Browser, turn: int) -> None:
-        """A question with names that nobody else has."""
+        """Ask with names that no other visitor has."""
         mine = f"visitor {self._number} turn {turn}"
         browser.go("")
         chips = browser.find("multiselect", "What might it be?")
         browser.set(chips, {"string_array_value": {"data": ["cat", mine]}})
         drawn = " ".join(str(each.message) for each in browser.elements if each.kind != "markdown")
-        others = {found for found in re.findall(r"visitor (\d+) turn", drawn) if int(found) != self._number}
+        others = {number for number in re.findall(r"visitor (\d+) turn", drawn) if int(number) != self._number}
         if others or mine not in drawn:
-            self._seen.problems.append(f"visitor {self._number} sees the names of {sorted(others) or 'nobody'}")
+            self._seen.problems.append(f"visitor {self._number} sees the names of {sorted(others) or 'no visitor'}")
 
 
 def _send(address: str, files: Sequence[tuple[str, bytes]], seen: Seen) -> None:
     browser = Browser(address)
     browser.go("teach")
     start = time.perf_counter()
-    told = [browser.put(name, data) for name, data in files]
+    uploaded = [browser.put(name, data) for name, data in files]
     middle = time.perf_counter()
     browser.set(
         browser.find("file_uploader", "A folder of class folders"),
-        {"file_uploader_state_value": {"uploaded_file_info": told}},
+        {"file_uploader_state_value": {"uploaded_file_info": uploaded}},
     )
     seen.sending, seen.reading = middle - start, time.perf_counter() - middle
-    found = re.search(r"\d+ added, \d+ not added|\d+ photos added", browser.texts())
-    seen.taken = found[0] if found else ""
+    added = re.search(r"\d+ added, \d+ not added|\d+ photos added", browser.texts())
+    seen.taken = added[0] if added else ""
     seen.problems += browser.problems
     browser.close()
 
@@ -191,7 +191,7 @@ def _train(address: str, seen: Seen, asking: Any) -> None:
         trainer = Trainer(time.perf_counter())
         seen.trainers.append(trainer)
     while any(each.kind == "button" and "Cancel, and keep" in each.message.label for each in browser.elements):
-        trainer.told.append(Told(time.perf_counter(), browser.texts()))
+        trainer.notices.append(Notice(time.perf_counter(), browser.texts()))
         time.sleep(LOOKS_EVERY)
         for part in sorted(browser.repeated):
             if part in browser.repeated:
@@ -202,20 +202,20 @@ def _train(address: str, seen: Seen, asking: Any) -> None:
 
 
 def untrue(trainers: Sequence[Trainer]) -> list[str]:
-    """Return what was told of waiting and was not so: it grows, another order than asked, or begun before its turn."""
-    found = []
+    """Return what was untrue of the waits shown: one grows, is more than were asked before, or ends before its turn."""
+    problems = []
     order = sorted(trainers, key=lambda trainer: trainer.asked)
     for place, trainer in enumerate(order):
-        ahead = [told.ahead for told in trainer.told if told.ahead is not None]
+        ahead = [notice.ahead for notice in trainer.notices if notice.ahead is not None]
         if any(later > earlier for earlier, later in itertools.pairwise(ahead)):
-            found.append(f"training {place + 1} was told {ahead}")
+            problems.append(f"training {place + 1} was shown {ahead}")
         if max(ahead, default=0) > place:
-            found.append(f"training {place + 1} was told of {max(ahead)} ahead")
+            problems.append(f"training {place + 1} was shown {max(ahead)} ahead")
     if sorted(order, key=lambda trainer: trainer.ended) != order:
-        found.append("trainings ended in another order than they were asked for")
-    return found
+        problems.append("trainings ended in another order than they were asked for")
+    return problems
 
 
-def percentile(seconds: Sequence[float], share: int) -> float:
+def percentile(seconds: Sequence[float], rank: int) -> float:
     """Return the value that so many of a hundred are below; two values at least."""
-    return statistics.quantiles(seconds, n=100)[share - 1]
+    return statistics.quantiles(seconds, n=100)[rank - 1]

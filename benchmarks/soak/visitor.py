@@ -1,4 +1,4 @@
-"""A visitor who does what comes to hand: by chance, and the same each time."""
+"""A visitor who does things by chance, and the same ones each time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Visitor:
     """One page of the app, and what was done with it.
 
     Args:
-        browser: a page that nobody has used yet.
+        browser: a page that has not been used yet.
         hand: chance; the same seed does the same as long as the app answers the same.
         photos: files to upload, by name.
     """

@@ -1,4 +1,4 @@
-"""What a hand may do with a widget of the app: its state, as a browser would send it."""
+"""What a visitor may do with a widget of the app: its state, as a browser would send it."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def _number(widget: Any, hand: random.Random) -> dict[str, Any] | None:
 
 
 def _component(widget: Any, hand: random.Random) -> dict[str, Any] | None:
-    """The app's own parts: the explainer, the photos side by side, the limit as a track."""
+    """The app's components: the explainer, the photos side by side, the limit as a track."""
     sent = json.loads(widget.mixed.json or widget.json or "{}")
     if widget.component_name.endswith("photo_strip"):
         if not sent["tiles"]:
             return None
         tile, away = hand.choice(sent["tiles"]), hand.random() < 0.1
-        told = [{"event": "away" if away else "chosen", "value": tile["key"]}]
-        return {"id": f"$$STREAMLIT_INTERNAL_KEY_{widget.id}__events", "json_trigger_value": json.dumps(told)}
+        events = [{"event": "away" if away else "chosen", "value": tile["key"]}]
+        return {"id": f"$$STREAMLIT_INTERNAL_KEY_{widget.id}__events", "json_trigger_value": json.dumps(events)}
     if widget.component_name.endswith("limit_track"):
         return {"json_value": json.dumps({"limit": hand.uniform(-1, 1)})}
     if widget.component_name.endswith("gallop_explainer"):
-        stands = {"topk": [hand.randint(1, 60) for _ in range(4)], "region": hand.randint(0, 195), "of": sent["id"]}
-        return {"json_value": json.dumps({"state": stands | {"holds": [sent["id"]], "turn": hand.randint(1, 999)}})}
+        state = {"topk": [hand.randint(1, 60) for _ in range(4)], "region": hand.randint(0, 195), "of": sent["id"]}
+        return {"json_value": json.dumps({"state": state | {"holds": [sent["id"]], "turn": hand.randint(1, 999)}})}
     return None
 
 

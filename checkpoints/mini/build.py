@@ -4,9 +4,9 @@
     python build.py --work /some/scratch/folder
 
 Writes ``config.json`` and ``mini.safetensors`` beside this file (or to ``--out``). The steps: a trained classifier
-gives the image encoder and the joint space (joint.py); WordNet and a sentence encoder say where names and phrases lie
-in that space (wordnet.py, phrases.py, sentences.py, targets.py, vocabulary.py); a small CLIP text encoder learns to go
-there from the words alone (text_encoder.py). measure.py says what it understands.
+gives the image encoder and the joint space (joint.py); WordNet and a sentence encoder give the places of names and
+phrases in that space (wordnet.py, phrases.py, sentences.py, targets.py, vocabulary.py); a small CLIP text encoder
+learns to go there from the words alone (text_encoder.py). measure.py measures what it understands.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from torch.nn import functional as F
 from vocabulary import Vocabulary, collect
 
 SCALE = 82.0
-SHARES = {
+FRACTIONS = {
     "classes": 0.20,
     "synonyms": 0.06,
     "common": 0.16,
@@ -52,7 +52,7 @@ SHARES = {
     "adj": 0.04,
     "verb": 0.03,
 }
-"""Shares of the kinds of phrases in every batch of the text encoder's training."""
+"""Fractions of the kinds of phrases in every batch of the text encoder's training."""
 CONFIG: dict[str, Any] = {
     "format": 1,
     "name": "mini",
@@ -92,7 +92,7 @@ def assemble(seed: int) -> tuple[CLIP, Tensor]:
 def vocabulary(wordnet: Path, work: Path, directions: Tensor) -> Vocabulary:
     """All phrases with their targets."""
     leaves = ImageNetInfo().label_names()
-    words = collect(wordnet, list(IMAGENET_CLASSNAMES), leaves, directions, partial(embed, cache=work), SHARES)
+    words = collect(wordnet, list(IMAGENET_CLASSNAMES), leaves, directions, partial(embed, cache=work), FRACTIONS)
     print(f"phrases: { {kind: len(group.names) for kind, group in words.groups.items()} }", flush=True)
     return words
 
@@ -110,16 +110,16 @@ def save(model: CLIP, folder: Path) -> None:
 
 
 @torch.no_grad()
-def nearest_share(model: CLIP, directions: Tensor, tokenizer: SimpleTokenizer) -> float:
-    """Share of the 1000 class names whose text feature is nearest to their own class direction."""
+def nearest_fraction(model: CLIP, directions: Tensor, tokenizer: SimpleTokenizer) -> float:
+    """Fraction of the 1000 class names whose text feature is nearest to the direction of their class."""
     tokens = tokenizer([f"A photo of a {name}" for name in IMAGENET_CLASSNAMES])
-    found = (encode(model, tokens) @ directions.T).argmax(dim=1)
-    return float((found == torch.arange(len(found))).float().mean())
+    nearest = (encode(model, tokens) @ directions.T).argmax(dim=1)
+    return float((nearest == torch.arange(len(nearest))).float().mean())
 
 
 @torch.no_grad()
 def check(model: CLIP, tokenizer: SimpleTokenizer) -> None:
-    """The two shortcuts of this build against open_clip's own way: text cut to length, pooling before projecting."""
+    """The two shortcuts of this build against open_clip's way: text cut to length, pooling before projecting."""
     model.eval()
     tokens = tokenizer(["A photo of a dog", "tea"])
     torch.testing.assert_close(encode(model, tokens), model.encode_text(tokens, normalize=True), atol=1e-4, rtol=0)
@@ -161,7 +161,10 @@ def main() -> None:
         if step % options.save_every == 0:
             save(model, options.out)
     save(model, options.out)
-    print(f"names nearest to their own direction: {nearest_share(model, directions, tokenizer):.1%}", flush=True)
+    print(
+        f"names nearest to the direction of their class: {nearest_fraction(model, directions, tokenizer):.1%}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

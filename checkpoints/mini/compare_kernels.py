@@ -2,8 +2,9 @@
 
     python compare_kernels.py --work /tmp/mini-build
 
-Prints a table: share of the classes left out, a fifth at a time, that are nearest to themselves among those left out,
-over three ways of dividing them. Takes a few minutes; sentence embeddings are kept in the work folder, as by build.py.
+Prints a table: fraction of the classes left out, a fifth at a time, that are nearest to themselves among those left
+out, over three ways of dividing them. Takes a few minutes; sentence embeddings are saved in the work folder, as by
+build.py.
 """
 
 from __future__ import annotations
@@ -51,11 +52,11 @@ def main() -> None:
     names = embed(list(IMAGENET_CLASSNAMES), options.work)
     print(f"| kernel | {' | '.join(f'ridge {ridge}' for ridge in RIDGES)} |\n|---|{'---|' * len(RIDGES)}")
     for label, kernel in KERNELS.items():
-        shares = [
+        accuracies = [
             fmean(held_out_accuracy(names, descriptions, directions, kernel, ridge, seed=seed) for seed in range(3))
             for ridge in RIDGES
         ]
-        print(f"| {label} | {' | '.join(f'{share:.1%}' for share in shares)} |", flush=True)
+        print(f"| {label} | {' | '.join(f'{accuracy:.1%}' for accuracy in accuracies)} |", flush=True)
 
 
 if __name__ == "__main__":

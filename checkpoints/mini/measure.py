@@ -3,7 +3,7 @@
     python measure.py [FOLDER]
 
 A class fits if one of the listed WordNet nouns names it or a term above it. None of this is shown in training as such,
-but nouns, plurals and attributes of the training may occur in it. Chance is the share of the classes that fit.
+but nouns, plurals and attributes of the training may occur in it. Chance is the fraction of the classes that fit.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def load(folder: Path) -> CLIP:
 
 @torch.no_grad()
 def directions(model: CLIP) -> Tensor:
-    """The classes (1000, D) in the model's own joint space."""
+    """The classes (1000, D) in the model's joint space."""
     weight = classifier().get_classifier().weight
     return F.normalize((weight - weight.mean(dim=0)) @ model.visual.head.proj.weight.T, dim=1)
 
@@ -61,10 +61,10 @@ def text_features(model: CLIP, texts: list[str]) -> Tensor:
 def fitting(wordnet: Path) -> list[set[str]]:
     """For each class all nouns that name it or a term above it."""
     synsets = read_synsets(wordnet, "noun")
-    found = []
+    nouns = []
     for leaf in ImageNetInfo().label_names():
-        found.append({name.lower() for wnid in {leaf, *wider(leaf, synsets)} for name in synsets[wnid].names})
-    return found
+        nouns.append({name.lower() for wnid in {leaf, *wider(leaf, synsets)} for name in synsets[wnid].names})
+    return nouns
 
 
 def main() -> None:
@@ -76,11 +76,11 @@ def main() -> None:
     model, names = load(options.folder), fitting(options.wordnet)
     classes = directions(model)
 
-    print("| class names in the form | nearest to their own class | mean cosine with it |\n|---|---|---|")
+    print("| class names in the form | nearest to their class | mean cosine with it |\n|---|---|---|")
     for form, label in TEMPLATES.items():
         cosines = text_features(model, [form.format(name) for name in IMAGENET_CLASSNAMES]) @ classes.T
-        own = (cosines.argmax(dim=1) == torch.arange(len(cosines))).float().mean()
-        print(f"| {label} | {own:.1%} | {cosines.diagonal().mean():.2f} |")
+        nearest = (cosines.argmax(dim=1) == torch.arange(len(cosines))).float().mean()
+        print(f"| {label} | {nearest:.1%} | {cosines.diagonal().mean():.2f} |")
     print("\n| group | phrases | right | chance |\n|---|---|---|---|")
     for group, phrases in GROUPS.items():
         fits = torch.tensor(

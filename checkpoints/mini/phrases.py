@@ -1,4 +1,4 @@
-"""What people type about photos beside the nouns of a dictionary: plurals, colours, stuffs, scenes, deeds."""
+"""What people type about photos besides the nouns of a dictionary: plurals, colours, stuffs, scenes, deeds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import inflect
 
-__all__ = ["FORMS", "FULL_STOP_SHARE", "attributed", "attributes", "deeds", "pairs", "plural", "scenes"]
+__all__ = ["FORMS", "FULL_STOP_FRACTION", "attributed", "attributes", "deeds", "pairs", "plural", "scenes"]
 
 FORMS: dict[str, float] = {
     "A photo of a {}": 0.40,
@@ -30,9 +30,9 @@ FORMS: dict[str, float] = {
     "a sketch of a {}": 0.02,
     "a painting of a {}": 0.02,
 }
-"""Forms of speech that leave the meaning as it is, and how often each is shown. The tokenizer lowers every letter."""
+"""Forms of speech that do not change the meaning, and how often each is shown. The tokenizer lowers every letter."""
 
-FULL_STOP_SHARE = 0.2
+FULL_STOP_FRACTION = 0.2
 
 _ATTRIBUTES: dict[str, str] = {
     "colours": "red orange yellow green blue purple pink brown black white grey golden silver dark bright colorful",
@@ -73,7 +73,7 @@ _ENGLISH = inflect.engine()
 
 
 def plural(name: str) -> str:
-    """*sea horses* for *sea horse*; a name that ends like a plural stays as it is."""
+    """*sea horses* for *sea horse*; a name that ends like a plural is unchanged."""
     if name.endswith("s") and not name.endswith("ss"):
         return name
     return str(_ENGLISH.plural_noun(name) or name)
@@ -83,11 +83,11 @@ def attributed(nouns: Sequence[str], count: int, seed: int) -> list[tuple[str, s
     """Pairs of a phrase such as *striped shirt* and its noun, every kind of attribute equally often."""
     draw = random.Random(seed)
     kinds = [words.split() for words in _ATTRIBUTES.values()]
-    found = {}
-    while len(found) < count:
+    noun_of = {}
+    while len(noun_of) < count:
         noun = draw.choice(nouns)
-        found[f"{draw.choice(draw.choice(kinds))} {noun}"] = noun
-    return list(found.items())
+        noun_of[f"{draw.choice(draw.choice(kinds))} {noun}"] = noun
+    return list(noun_of.items())
 
 
 def attributes() -> list[str]:
@@ -101,31 +101,31 @@ def attributes() -> list[str]:
 def pairs(nouns: Sequence[str], count: int, seed: int) -> list[str]:
     """Two nouns side by side, such as *glass waste*."""
     draw = random.Random(seed)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[" ".join(draw.sample(nouns, 2))] = None
-    return list(found)
+    drawn: dict[str, None] = {}
+    while len(drawn) < count:
+        drawn[" ".join(draw.sample(nouns, 2))] = None
+    return list(drawn)
 
 
 def scenes(nouns: Sequence[str], count: int, seed: int) -> list[str]:
     """Nouns in a place or a view, such as *aerial view of a harbour*."""
     draw = random.Random(seed)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[draw.choice(_SCENES).format(draw.choice(nouns))] = None
-    return list(found)
+    drawn: dict[str, None] = {}
+    while len(drawn) < count:
+        drawn[draw.choice(_SCENES).format(draw.choice(nouns))] = None
+    return list(drawn)
 
 
 def deeds(verbs: Sequence[str], nouns: Sequence[str], count: int, seed: int) -> list[str]:
     """Activities: *running*, *a person running*, *riding a horse*."""
     draw = random.Random(seed)
-    found: dict[str, None] = {}
+    activities: dict[str, None] = {}
     for verb in verbs:
-        found[_gerund(verb)] = None
-        found[f"person {_gerund(verb)}"] = None
-    while len(found) < count:
-        found[f"{_gerund(draw.choice(verbs))} a {draw.choice(nouns)}"] = None
-    return list(found)
+        activities[_gerund(verb)] = None
+        activities[f"person {_gerund(verb)}"] = None
+    while len(activities) < count:
+        activities[f"{_gerund(draw.choice(verbs))} a {draw.choice(nouns)}"] = None
+    return list(activities)
 
 
 def _gerund(verb: str) -> str:

@@ -18,7 +18,7 @@ _MAX_TOKENS = 96
 
 
 def embed(sentences: list[str], cache: Path) -> Tensor:
-    """Unit-norm embeddings, one row a sentence; kept in ``cache`` for the next build with the same sentences."""
+    """Unit-norm embeddings, one row a sentence; saved in ``cache`` for the next build with the same sentences."""
     digest = hashlib.sha256("\n".join(sentences).encode()).hexdigest()[:16]
     path = cache / f"sentences-{digest}.safetensors"
     if not path.is_file():

@@ -14,7 +14,7 @@ Kernel = Callable[[Tensor], Tensor]
 """Of two unit vectors, by their cosine."""
 RIDGE = 0.1
 _RANK_COST = 0.02
-"""Cosine that a meaning must gain for each place it stands behind another in WordNet's order of frequency."""
+"""Cosine that a meaning must gain for each place it is behind another in WordNet's order of frequency."""
 
 
 def exponential(sharpness: float) -> Kernel:
@@ -23,7 +23,7 @@ def exponential(sharpness: float) -> Kernel:
 
 
 KERNEL = exponential(6.0)
-"""What the shipped model was built with; ``compare_kernels.py`` tells how others do."""
+"""What the shipped model was built with; ``compare_kernels.py`` compares it with others."""
 
 
 class Regression:
@@ -66,7 +66,7 @@ def held_out_accuracy(
     folds: int = 5,
     seed: int = 0,
 ) -> float:
-    """Share of classes that the regression, fitted without them, puts nearest to themselves among those left out.
+    """Fraction of classes that the regression, fitted without them, puts nearest to themselves among those left out.
 
     Every class is left out once, a fifth at a time; its guess is that of its name and its description together.
     """

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from open_clip.model import CLIP
 from open_clip.tokenizer import SimpleTokenizer
-from phrases import FORMS, FULL_STOP_SHARE
+from phrases import FORMS, FULL_STOP_FRACTION
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -54,20 +54,20 @@ class _Codes:
 
 
 def _encode_group(names: Sequence[str], rows: Tensor, count: int, tokenizer: SimpleTokenizer, longest: int) -> _Codes:
-    """Tokenize once; phrases above ``longest`` tokens are dropped, for one of them makes a whole batch long."""
+    """Tokenize once; phrases above ``longest`` tokens are dropped, for one of them makes the entire batch long."""
     coded = [tokenizer.encode(name) for name in names]
-    kept = [number for number, code in enumerate(coded) if 0 < len(code) <= longest]
-    tokens = torch.zeros(len(kept), longest, dtype=torch.long)
-    for row, number in enumerate(kept):
+    short = [number for number, code in enumerate(coded) if 0 < len(code) <= longest]
+    tokens = torch.zeros(len(short), longest, dtype=torch.long)
+    for row, number in enumerate(short):
         tokens[row, : len(coded[number])] = torch.tensor(coded[number])
-    return _Codes(tokens, torch.tensor([len(coded[number]) for number in kept]), rows[kept], count)
+    return _Codes(tokens, torch.tensor([len(coded[number]) for number in short]), rows[short], count)
 
 
 def encode(model: CLIP, tokens: Tensor) -> Tensor:
     """Text features of token rows, each computed no further than its end.
 
     Equal to ``model.encode_text`` on the same rows padded to the context length: the text encoder is causal, so what
-    stands after the end never matters. Rows of like length go through together.
+    follows the end never matters. Rows of like length go through together.
     """
     # The end-of-text token has the largest number of all.
     ends = tokens.argmax(dim=1)
@@ -131,11 +131,11 @@ def _ridge(x: scipy.sparse.csr_matrix, y: NDArray[np.float32], strength: float) 
 def train(model: CLIP, vocabulary: Vocabulary, tokenizer: SimpleTokenizer, recipe: Recipe) -> Iterator[float]:
     """Train the text encoder in place; yields the loss after every step."""
     groups = [
-        _encode_group(group.names, group.rows, round(group.share * recipe.batch), tokenizer, recipe.longest_name)
+        _encode_group(group.names, group.rows, round(group.fraction * recipe.batch), tokenizer, recipe.longest_name)
         for group in vocabulary.groups.values()
     ]
     forms = [_form_tokens(form, tokenizer) for form in FORMS]
-    form_shares = torch.tensor(list(FORMS.values()))
+    form_fractions = torch.tensor(list(FORMS.values()))
     stop = tokenizer.encode(".")[0]
     draws = torch.Generator().manual_seed(recipe.seed)
     optimizer = _optimizer(model, recipe)
@@ -143,8 +143,8 @@ def train(model: CLIP, vocabulary: Vocabulary, tokenizer: SimpleTokenizer, recip
     model.train()
     for _ in range(recipe.steps):
         names, lengths, rows = _draw(groups, draws)
-        chosen = torch.multinomial(form_shares, len(rows), replacement=True, generator=draws)
-        stops = torch.rand(len(rows), generator=draws) < FULL_STOP_SHARE
+        chosen = torch.multinomial(form_fractions, len(rows), replacement=True, generator=draws)
+        stops = torch.rand(len(rows), generator=draws) < FULL_STOP_FRACTION
         tokens = _assemble(names, lengths, [forms[number] for number in chosen.tolist()], stops * stop)
         loss = _loss(encode(model, tokens), rows, vocabulary.targets, recipe)
         optimizer.zero_grad()
@@ -156,7 +156,7 @@ def train(model: CLIP, vocabulary: Vocabulary, tokenizer: SimpleTokenizer, recip
 
 
 def _form_tokens(form: str, tokenizer: SimpleTokenizer) -> tuple[list[int], list[int]]:
-    # CLIP's byte-pair code never joins two words, so a name can be coded apart from what stands before and after it.
+    # CLIP's byte-pair code never joins two words, so a name can be coded apart from what is before and after it.
     before, _, after = form.partition("{}")
     return tokenizer.encode(before), tokenizer.encode(after)
 
@@ -203,8 +203,8 @@ def _assemble(names: Tensor, lengths: Tensor, forms: list[tuple[list[int], list[
 
 
 def _loss(features: Tensor, rows: Tensor, targets: Tensor, recipe: Recipe) -> Tensor:
-    """1 - cosine with the own target, and a little of choosing it among all different targets of the batch."""
-    different, own = rows.unique(return_inverse=True)
+    """1 - cosine with the true target, and a little of choosing it among all different targets of the batch."""
+    different, true = rows.unique(return_inverse=True)
     cosines = features @ targets[different].T
-    distance = 1 - cosines.gather(1, own[:, None]).mean()
-    return distance + recipe.contrastive * F.cross_entropy(recipe.contrastive_scale * cosines, own)
+    distance = 1 - cosines.gather(1, true[:, None]).mean()
+    return distance + recipe.contrastive * F.cross_entropy(recipe.contrastive_scale * cosines, true)

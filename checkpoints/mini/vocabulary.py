@@ -26,11 +26,11 @@ Embed = Callable[[list[str]], Tensor]
 
 @dataclass(frozen=True)
 class Group:
-    """Phrases of one kind, the row of the target table of each, and the share of every batch that they get."""
+    """Phrases of one kind, the row of the target table of each, and the fraction of every batch that they get."""
 
     names: list[str]
     rows: Tensor
-    share: float
+    fraction: float
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Vocabulary:
 class _Builder:
     """Collects phrases with their targets; a phrase that has one already keeps it."""
 
-    def __init__(self, class_names: Sequence[str], directions: Tensor, shares: dict[str, float]) -> None:
+    def __init__(self, class_names: Sequence[str], directions: Tensor, fractions: dict[str, float]) -> None:
         self.row_of = {name.lower(): row for row, name in enumerate(class_names)}
         self._tables = [directions]
         self._size = len(directions)
-        self._shares = shares
-        self.groups = {"classes": Group(list(class_names), torch.arange(len(class_names)), shares["classes"])}
+        self._fractions = fractions
+        self.groups = {"classes": Group(list(class_names), torch.arange(len(class_names)), fractions["classes"])}
 
     def add(self, kind: str, names: Sequence[str], targets: Tensor) -> None:
         """New phrases with a target each (n, D)."""
@@ -62,7 +62,7 @@ class _Builder:
         """New phrases that share the targets of others."""
         new = {name: row for name, row in zip(names, rows, strict=True) if name not in self.row_of}
         self.row_of.update(new)
-        self.groups[kind] = Group(list(new), torch.tensor(list(new.values())), self._shares[kind])
+        self.groups[kind] = Group(list(new), torch.tensor(list(new.values())), self._fractions[kind])
 
     def targets(self, names: Sequence[str]) -> Tensor:
         """Targets (n, D) of phrases that are in."""
@@ -73,11 +73,16 @@ class _Builder:
 
 
 def collect(
-    wordnet: Path, class_names: list[str], leaves: list[str], directions: Tensor, embed: Embed, shares: dict[str, float]
+    wordnet: Path,
+    class_names: list[str],
+    leaves: list[str],
+    directions: Tensor,
+    embed: Embed,
+    fractions: dict[str, float],
 ) -> Vocabulary:
-    """The whole vocabulary.
+    """The complete vocabulary.
 
-    ``leaves`` are the WordNet ids of the classes; ``embed`` gives unit sentence embeddings (n, E); ``shares`` say how
+    ``leaves`` are the WordNet ids of the classes; ``embed`` gives unit sentence embeddings (n, E); ``fractions``: how
     much of every batch each group gets.
     """
     synsets = read_synsets(wordnet, "noun")
@@ -85,11 +90,11 @@ def collect(
     position = {wnid: row for row, wnid in enumerate(synsets)}
     class_rows = [position[wnid] for wnid in leaves]
     names, first = embed(class_names), embed([synsets[wnid].names[0] for wnid in leaves])
-    share = held_out_accuracy(names, described[class_rows], directions)
-    print(f"classes left out of the regression that it puts right among 200: {share:.1%}", flush=True)
+    accuracy = held_out_accuracy(names, described[class_rows], directions)
+    print(f"classes left out of the regression that it puts right among 200: {accuracy:.1%}", flush=True)
     regression = Regression([names, described[class_rows], first], directions)
 
-    builder = _Builder(class_names, directions, shares)
+    builder = _Builder(class_names, directions, fractions)
     words = read_words(wordnet, "noun")
     nouns = _Nouns(synsets, words, described, leaves, directions)
     senses = _add_nouns(builder, nouns, embed, regression)
@@ -115,13 +120,13 @@ class _Nouns:
 
     def spans(self) -> dict[str, Tensor]:
         """Mean direction (D) of the classes below each term that has many."""
-        found: dict[str, list[int]] = {}
+        below: dict[str, list[int]] = {}
         for row, leaf in enumerate(self.leaves):
             for wnid in wider(leaf, self.synsets):
-                found.setdefault(wnid, []).append(row)
+                below.setdefault(wnid, []).append(row)
         return {
             wnid: F.normalize(self.directions[rows].mean(dim=0), dim=0)
-            for wnid, rows in found.items()
+            for wnid, rows in below.items()
             if len(rows) >= _SPANNED
         }
 
@@ -178,7 +183,7 @@ def _common_nouns(words: dict[str, Word], senses: dict[str, str], synsets: dict[
 def _add_phrases(
     builder: _Builder, nouns: list[str], wordnet: Path, embed: Embed, regression: Regression, seed: int = 0
 ) -> None:
-    """Phrases of several words. An attribute leaves the noun's own target half of the say."""
+    """Phrases of several words. An attribute leaves the noun's target half of the weight."""
     attributed = phrases.attributed(nouns, 60_000, seed)
     texts = [text for text, _ in attributed]
     heads = builder.targets([noun for _, noun in attributed])

@@ -27,7 +27,7 @@ class Synset:
 
 @dataclass(frozen=True)
 class Word:
-    """The meanings of one word by id, the most frequent first, and how many of them occur in WordNet's own corpus."""
+    """The meanings of one word by id, the most frequent first, and how many of them occur in WordNet's corpus."""
 
     senses: tuple[str, ...]
     tagged: int
@@ -36,7 +36,7 @@ class Word:
 def read_synsets(folder: Path, part: str) -> dict[str, Synset]:
     """All synsets of a part of speech (``noun``, ``verb``, ``adj``) by id, a letter and eight digits as in ImageNet."""
     letter = _LETTER[part]
-    found = {}
+    synsets = {}
     for line in _lines(folder / f"data.{part}"):
         record, _, gloss = line.partition("|")
         fields = record.split()
@@ -51,8 +51,8 @@ def read_synsets(folder: Path, part: str) -> dict[str, Synset]:
             if symbol in _HYPERNYM
         )
         definition = gloss.split('; "')[0].strip()
-        found[f"{letter}{fields[0]}"] = Synset(f"{letter}{fields[0]}", names, parents, definition)
-    return found
+        synsets[f"{letter}{fields[0]}"] = Synset(f"{letter}{fields[0]}", names, parents, definition)
+    return synsets
 
 
 def read_words(folder: Path, part: str) -> dict[str, Word]:
@@ -67,7 +67,7 @@ def read_words(folder: Path, part: str) -> dict[str, Word]:
 
 
 def describe(wnid: str, synsets: dict[str, Synset]) -> str:
-    """The sentence that stands for a meaning: synonyms, definition, wider terms."""
+    """The sentence that describes a meaning: synonyms, definition, wider terms."""
     synset = synsets[wnid]
     chain = _hypernym_chain(wnid, synsets)
     kinds = f"; a kind of {', '.join(chain)}" if chain else ""
@@ -76,14 +76,14 @@ def describe(wnid: str, synsets: dict[str, Synset]) -> str:
 
 def wider(wnid: str, synsets: dict[str, Synset]) -> set[str]:
     """Ids of all terms above a meaning."""
-    found: set[str] = set()
+    ids: set[str] = set()
     queue = list(synsets[wnid].parents)
     while queue:
         above = queue.pop()
-        if above not in found:
-            found.add(above)
+        if above not in ids:
+            ids.add(above)
             queue.extend(synsets[above].parents)
-    return found
+    return ids
 
 
 def _hypernym_chain(wnid: str, synsets: dict[str, Synset], depth: int = 6) -> list[str]:
@@ -96,5 +96,5 @@ def _hypernym_chain(wnid: str, synsets: dict[str, Synset], depth: int = 6) -> li
 
 
 def _lines(path: Path) -> list[str]:
-    # The licence stands at the top of every file, on lines that begin with two spaces.
+    # The licence is at the top of every file, on lines that begin with two spaces.
     return [line for line in path.read_text(encoding="ascii").splitlines() if not line.startswith("  ")]

@@ -1,15 +1,15 @@
-"""Larger photos through an image encoder: in one pass, by windows of the encoder's own input, or with interpolated
+"""Larger photos through an image encoder: in one pass, by windows of the encoder's input size, or with interpolated
 positions.
 
-    python -m benchmarks.closer DATA [--write]     # DATA: folder of photo sets; their train folders alone are read
-    python -m benchmarks.closer DATA --backbone ViT-B-16/openai --vits
+    python -m benchmarks.larger DATA [--write]     # DATA: folder of photo sets; their train folders alone are read
+    python -m benchmarks.larger DATA --backbone ViT-B-16/openai --vits
 
-A CNN such as ``mini`` takes them in one pass; here it is shown windows too. For a ViT windows stand against one pass
-with its positional embeddings interpolated (bicubic, as open_clip's ``resize_pos_embed``). Both ways are asked zero-
-shot (accuracy of the second look alone, and of the mean with the first), and for maps (best region on the thing, and
-share of the first ten, pictures of ``benchmarks.maps`` at 8 %). ViTs of random weights tell what either takes in
-time, and how far regions and whole photo are from those of one look where both must see the same, in a photo that is
-repeated two by two; whether interpolated positions keep an encoder's answers takes a pretrained one.
+A CNN such as ``mini`` takes them in one pass; here it is shown windows too. For a ViT windows are compared with one
+pass with its positional embeddings interpolated (bicubic, as open_clip's ``resize_pos_embed``). Both ways are measured
+zero-shot (accuracy of the second look alone, and of the mean with the first), and for maps (best region on the thing,
+and fraction of the first ten, pictures of ``benchmarks.maps`` at 8 %). ViTs of random weights show what time either
+takes, and how far their features are from those of one look where both must see the same, in a photo that is repeated
+two by two. Whether interpolated positions preserve an encoder's answers needs a pretrained one.
 """
 
 from __future__ import annotations
@@ -45,26 +45,26 @@ from gallop.backbones.vision.clip_encoders import ViTEncoder
 from gallop.features.encoding import ImageFeatures
 from gallop.lab.bench.running.photos import set_folders
 
-BEGIN, END = "<!-- closer: begin -->", "<!-- closer: end -->"
+BEGIN, END = "<!-- larger: begin -->", "<!-- larger: end -->"
 TIMES = 2.0
 VITS = ("ViT-B-16", "ViT-B-32")
 
 
 def by_windows(vision: ImageEncoder) -> ImageEncoder:
-    """Return the same encoder as one that takes its own size alone."""
-    found = copy.copy(vision)
-    found.any_size = False
-    return found
+    """Return the same encoder as one that takes its input size alone."""
+    encoder = copy.copy(vision)
+    encoder.any_size = False
+    return encoder
 
 
 def with_positions(vision: ViTEncoder, times: float) -> ViTEncoder:
     """Return the same encoder with its positional embeddings interpolated for so many times the pixels a side."""
     encoder = copy.copy(vision.module)
-    encoder._parameters = dict(encoder._parameters)  # all but the positions are shared
-    own, (rows, columns) = encoder.positional_embedding.detach(), vision.grid
-    grid = own[1:].T.reshape(1, -1, rows, columns)
+    encoder._parameters = dict(encoder._parameters)  # all but the positions are the same tensors
+    positions, (rows, columns) = encoder.positional_embedding.detach(), vision.grid
+    grid = positions[1:].T.reshape(1, -1, rows, columns)
     larger = F.interpolate(grid, scaled_grid(vision.grid, times), mode="bicubic", antialias=True)
-    encoder.positional_embedding = nn.Parameter(torch.cat([own[:1], larger.flatten(2)[0].T]), requires_grad=False)
+    encoder.positional_embedding = nn.Parameter(torch.cat([positions[:1], larger.flatten(2)[0].T]), requires_grad=False)
     encoder.grid_size = scaled_grid(vision.grid, times)
     return ViTEncoder(encoder, vision.region_kind)
 
@@ -77,12 +77,12 @@ def ways(backbone: Backbone) -> dict[str, Way]:
     """Return the ways that an encoder has: two, but for those that windows alone are for."""
     vision, size = backbone.vision, backbone.preprocess.size
     cut = by_windows(vision)
-    found: dict[str, Way] = {"windows": lambda pixels: encode_larger(cut, size, pixels)}
+    choices: dict[str, Way] = {"windows": lambda pixels: encode_larger(cut, size, pixels)}
     if vision.any_size:
-        return {"one pass": lambda pixels: encode_larger(vision, size, pixels), **found}
+        return {"one pass": lambda pixels: encode_larger(vision, size, pixels), **choices}
     if isinstance(vision, ViTEncoder):
-        found["interpolated positions"] = with_positions(vision, TIMES)
-    return found
+        choices["interpolated positions"] = with_positions(vision, TIMES)
+    return choices
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ class Seen:
     """A photo at its usual size and, by each way, at ``TIMES`` the size; B = 1."""
 
     first: ImageFeatures
-    finer: dict[str, ImageFeatures]
+    larger: dict[str, ImageFeatures]
 
     @staticmethod
     def of(backbone: Backbone, photo: Photo) -> Seen:
-        usual, larger = (backbone.preprocess.centre(photo.image, times)[0][None] for times in (1.0, TIMES))
+        usual, enlarged = (backbone.preprocess.centre(photo.image, times)[0][None] for times in (1.0, TIMES))
         with torch.no_grad():
-            finer = {way: ImageFeatures(*look(larger)) for way, look in ways(backbone).items()}
-        return Seen(ImageFeatures(*backbone.encode_image(usual)), finer)
+            larger = {way: ImageFeatures(*look(enlarged)) for way, look in ways(backbone).items()}
+        return Seen(ImageFeatures(*backbone.encode_image(usual)), larger)
 
 
 def accuracies(backbone: Backbone, data: Path, count: int) -> Iterator[str]:
@@ -121,8 +121,8 @@ def accuracies(backbone: Backbone, data: Path, count: int) -> Iterator[str]:
 
 
 def _accuracy(name: str, photos: str, means: Sequence[float]) -> str:
-    *shares, cosine = means
-    return f"| {name} | {photos} | {' | '.join(f'{100 * share:.1f}' for share in shares)} | {cosine:.2f} |"
+    *fractions, cosine = means
+    return f"| {name} | {photos} | {' | '.join(f'{100 * fraction:.1f}' for fraction in fractions)} | {cosine:.2f} |"
 
 
 @torch.no_grad()
@@ -130,10 +130,10 @@ def _right(classifier: GalLoPClassifier, seen: Seen, label: int) -> list[float]:
     """Whether each answer is right, and the mean cosine of a region by one way with that by the other."""
     model, text = classifier.model_, classifier.model_.cached_text_features()
     one, *others = (
-        model.maps(features, text).logits(model.config.topk)[0] for features in (seen.first, *seen.finer.values())
+        model.maps(features, text).logits(model.config.topk)[0] for features in (seen.first, *seen.larger.values())
     )
     answers = [one, *chain.from_iterable((other, (one + other) / 2) for other in others)]
-    alike = F.cosine_similarity(*(features.regions[0] for features in seen.finer.values()), dim=-1)
+    alike = F.cosine_similarity(*(features.regions[0] for features in seen.larger.values()), dim=-1)
     return [*(float(answer.argmax() == label) for answer in answers), float(alike.mean())]
 
 
@@ -141,7 +141,7 @@ def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:
     """Yield a line a way: how its maps hit, zero-shot."""
     backgrounds = scenes(None)
     yield f"| things alone, then beside another, {AT} % | best | top | best | top |\n|---|---:|---:|---:|---:|"
-    found: dict[str, list[list[float]]] = {}
+    rows_by_way: dict[str, list[list[float]]] = {}
     for corpus in (sample_corpus(), folder_corpus(data / "caltech101")):
         model = GalLoPClassifier(backbone, cache=False).zero_shot(corpus.names).model_
         both = (pictures(corpus, backgrounds, AT / 100, second=second, draws=1) for second in (False, True))
@@ -150,7 +150,7 @@ def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:
             for picture in pair:
                 seen = Seen.of(backbone, load_image(picture.image))
                 row = corpus.names.index(picture.name)
-                for way, features in {"one look": seen.first, **seen.finer}.items():
+                for way, features in {"one look": seen.first, **seen.larger}.items():
                     with torch.no_grad():
                         (only,) = model.maps(features, model.cached_text_features()).looks
                     scores = only.region_cosines[0, :, row]
@@ -158,8 +158,8 @@ def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:
                     hit = hit_of(scores.mean(dim=-1).reshape(side, side).double().numpy(), picture)
                     rows.setdefault(way, []).extend((hit.best, hit.top))
             for way, row_ in rows.items():
-                found.setdefault(way, []).append(row_)
-    for way, each in found.items():
+                rows_by_way.setdefault(way, []).append(row_)
+    for way, each in rows_by_way.items():
         figures = [Figure.of(column) for column in torch.tensor(each).double().numpy().T]
         cells = " | ".join(f"{100 * figure.mean:.0f} ± {100 * figure.error:.0f}" for figure in figures)
         yield f"| {way} ({len(each)} pictures) | {cells} |"
@@ -168,7 +168,7 @@ def maps(backbone: Backbone, data: Path, most: int) -> Iterator[str]:
 def vits(names: Sequence[str], repeats: int) -> Iterator[str]:
     """Yield a line a ViT of random weights and way: its time over one look's, and what a repeated photo changes."""
     yield (
-        "| backbone | way | time over one look | cosine with one look, regions | whole photo |\n"
+        "| backbone | way | time over one look | cosine with one look, regions | global feature |\n"
         "|---|---|---:|---:|---:|"
     )
     for name in names:
@@ -181,15 +181,15 @@ def vits(names: Sequence[str], repeats: int) -> Iterator[str]:
             one, *taken = seconds(
                 partial(vision, usual), *(partial(look, larger) for look in looks.values()), repeats=repeats
             )
-            whole, regions = vision(usual)
+            global_, regions = vision(usual)
             wanted = regions.unflatten(1, vision.grid).repeat(1, 2, 2, 1).flatten(1, 2)
             for (way, look), time in zip(looks.items(), taken, strict=True):
-                yield _vit(name, way, time / one, look(larger), (whole, wanted))
+                yield _vit(name, way, time / one, look(larger), (global_, wanted))
 
 
-def _vit(name: str, way: str, times: float, found: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> str:
-    whole, regions = (float(F.cosine_similarity(a, b, dim=-1).mean()) for a, b in zip(found, wanted, strict=True))
-    return f"| {name} | {way} | {times:.1f} | {regions:.3f} | {whole:.3f} |"
+def _vit(name: str, way: str, times: float, features: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor]) -> str:
+    global_, regions = (float(F.cosine_similarity(a, b, dim=-1).mean()) for a, b in zip(features, wanted, strict=True))
+    return f"| {name} | {way} | {times:.1f} | {regions:.3f} | {global_:.3f} |"
 
 
 def main() -> None:
@@ -211,11 +211,11 @@ def main() -> None:
         maps(backbone, options.data, options.most),
         accuracies(backbone, options.data, options.shots),
     ):
-        found = []
+        written = []
         for line in lines:
             print(line, flush=True)
-            found.append(line)
-        parts.append("\n".join(found))
+            written.append(line)
+        parts.append("\n".join(written))
         if options.write:
             replace_between(README, BEGIN, END, "\n\n".join(parts))
 

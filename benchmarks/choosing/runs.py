@@ -1,8 +1,7 @@
-"""Trainings that are kept, so that any head, weight or use of a second look is worked out from them in seconds.
+"""Trainings that are saved, so that any head, weight or use of a second look is computed from them in seconds.
 
-Of a training nothing is kept but what its prompts say of photos, look by look, and what heads know of the photos: their
-mean regions. Whatever joins them is applied afterwards
-(``benchmarks.choosing.candidates``).
+Of a training only the scores that its prompts give photos are saved, look by look, and what heads know of the photos:
+their mean regions. ``benchmarks.choosing.candidates`` combines them afterwards.
 
 Shapes: L looks, m photos, n shots, K classes, D joint width.
 """
@@ -38,18 +37,18 @@ VARIANTS: dict[str, MethodConfig] = {
 
 
 @dataclass(frozen=True)
-class Said:
+class PhotoScores:
     """Of some photos.
 
     Attributes:
-        whole: cosines (L, m, K), the mean over global prompts.
+        global_: cosines (L, m, K), the mean over global prompts.
         local: top-k means (L, m, K), the mean over local prompts.
         mcm, l_mcm: outlier scores (L, m).
         features: mean regions (L, m, D) in the joint space, as long as they are.
         labels: (m,) class indices; of photos of other things they mean nothing.
     """
 
-    whole: Tensor
+    global_: Tensor
     local: Tensor
     mcm: Tensor
     l_mcm: Tensor
@@ -57,26 +56,26 @@ class Said:
     labels: Tensor
 
     @staticmethod
-    def cat(parts: Sequence[Said]) -> Said:
+    def cat(parts: Sequence[PhotoScores]) -> PhotoScores:
         """Return all photos of the parts, in order."""
         names = [name for name in vars(parts[0]) if name != "labels"]
         joined = {name: torch.cat([getattr(part, name) for part in parts], dim=1) for name in names}
-        return Said(**joined, labels=torch.cat([part.labels for part in parts]))
+        return PhotoScores(**joined, labels=torch.cat([part.labels for part in parts]))
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One training, itself and none like it.
+    """One training; two are never equal.
 
     Attributes:
-        asked: what is said of photos that it has not seen, by what they are.
-        features: (L, n, D) of the shots that it learned from, as in ``Said``.
+        asked: scores of photos that it has not seen, by what they are.
+        features: (L, n, D) of the shots that it learned from, as in ``PhotoScores``.
         labels: (n,) of the shots.
-        texts: features (K, D) of the class names, of length 1; not kept, for nothing that is trained changes them.
+        texts: features (K, D) of the class names, of length 1; not saved, for nothing that is trained changes them.
         scale: of the backbone's logits.
     """
 
-    asked: dict[str, Said]
+    asked: dict[str, PhotoScores]
     features: Tensor
     labels: Tensor
     texts: Tensor
@@ -84,8 +83,17 @@ class Run:
 
 
 def save(runs: Sequence[Run], path: Path) -> None:
-    """Write trainings, all or none."""
-    plain = [vars(run) | {"asked": {name: vars(said) for name, said in run.asked.items()}} for run in runs]
+    """Write trainings, all or none; files call the cosines of global prompts "whole"."""
+    plain = [
+        vars(run)
+        | {
+            "asked": {
+                name: {"whole" if key == "global_" else key: part for key, part in vars(photos).items()}
+                for name, photos in run.asked.items()
+            }
+        }
+        for run in runs
+    ]
     for run in plain:
         del run["texts"]
     draft = path.with_suffix(".draft")
@@ -100,7 +108,13 @@ def load(path: Path, texts: Tensor) -> list[Run]:
         texts: as in ``Run``.
     """
     plain: list[dict[str, Any]] = torch.load(path, weights_only=True)
-    asked = [{name: Said(**said) for name, said in run["asked"].items()} for run in plain]
+    asked = [
+        {
+            name: PhotoScores(**{"global_" if key == "whole" else key: part for key, part in photos.items()})
+            for name, photos in run["asked"].items()
+        }
+        for run in plain
+    ]
     return [Run(**run | {"asked": each, "texts": texts}) for run, each in zip(plain, asked, strict=True)]
 
 
@@ -139,9 +153,11 @@ def train(
     texts, runs = models[0].name_features(shots.class_names), []
     for model, one in zip(models, lessons, strict=True):
         learned = torch.tensor(one.learned)
-        own = every[learned]
-        asked = {name: said(model, _features(model, some, cache), some.labels) for name, some in one.asked.items()}
-        runs.append(Run(asked, _mean_features(own, backbone), labels[learned], texts, backbone.logit_scale))
+        learned_from = every[learned]
+        asked = {
+            name: score_photos(model, _features(model, some, cache), some.labels) for name, some in one.asked.items()
+        }
+        runs.append(Run(asked, _mean_features(learned_from, backbone), labels[learned], texts, backbone.logit_scale))
     return runs
 
 
@@ -155,14 +171,14 @@ def _mean_features(features: ImageFeatures, backbone: Backbone) -> Tensor:
 
 
 @torch.no_grad()
-def said(model: PromptModel, features: ImageFeatures, labels: Sequence[int]) -> Said:
-    """Return what prompts say of photos with both looks, and what heads know of them."""
+def score_photos(model: PromptModel, features: ImageFeatures, labels: Sequence[int]) -> PhotoScores:
+    """Return the scores that prompts give photos with both looks, and what heads know of the photos."""
     text, parts = model.text_features(), []
-    for some, own in zip(features.split(BATCH), torch.tensor(labels).split(BATCH), strict=True):
+    for some, true in zip(features.split(BATCH), torch.tensor(labels).split(BATCH), strict=True):
         each = [_of_look(look, model) for look in model.similarities(some, text).each_look()]
-        whole, local, mcm, l_mcm = (torch.stack(values) for values in zip(*each, strict=True))
-        parts.append(Said(whole, local, mcm, l_mcm, _mean_features(some, model.backbone), own))
-    return Said.cat(parts)
+        global_, local, mcm, l_mcm = (torch.stack(values) for values in zip(*each, strict=True))
+        parts.append(PhotoScores(global_, local, mcm, l_mcm, _mean_features(some, model.backbone), true))
+    return PhotoScores.cat(parts)
 
 
 def _of_look(look: Similarities, model: PromptModel) -> tuple[Tensor, Tensor, Tensor, Tensor]:
