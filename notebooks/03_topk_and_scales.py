@@ -25,7 +25,7 @@ from PIL import Image, ImageOps
 
 from gallop import GalLoPClassifier, MethodConfig, plot_explanation
 from gallop.lab.lessons import quiz
-from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.lab.tutorial.charts import line_chart, number_bars, number_table
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.state import ExplainerState
@@ -157,13 +157,13 @@ for c, name in enumerate(names):
 # ## What each scale sees
 #
 # The picture that the library draws: the photo, the global scores, and one map for each scale with exactly the regions
-# that entered its score. (`in_two_rows` only arranges it for this page.)
+# that entered its score.
 
 # %%
 show_figure(
     f"The photo, its global scores, and four maps of '{best}': 1, 5, 20 and {R // 2} regions are "
     "outlined, and the mean score falls.",
-    in_two_rows(plot_explanation(explanation.with_topk([1, 5, 20, R // 2]), best)),
+    plot_explanation(explanation.with_topk([1, 5, 20, R // 2]), best),
 )
 
 # %% [markdown]

@@ -33,7 +33,7 @@ from gallop import GalLoPClassifier, MethodConfig, load_image, plot_explanation
 from gallop.evaluation.metrics import auroc, fpr_at_tpr
 from gallop.features.encoding import encode_photos
 from gallop.lab.lessons import quiz
-from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.lab.tutorial.charts import line_chart
 from gallop.lab.tutorial.live import LiveChart
 from gallop.lab.tutorial.panels import Panel, draw_panel, panels
@@ -515,7 +515,7 @@ explainer
 show_figure(
     f"{unknown[most_known[0]].name}: the photo, the global scores of '{suspect.label}', and a map "
     "for each local prompt with its best regions outlined.",
-    in_two_rows(plot_explanation(suspect)),
+    plot_explanation(suspect),
 )
 
 # %% [markdown]

@@ -29,7 +29,7 @@ from IPython.display import display
 from gallop import GalLoPClassifier, MethodConfig, plot_explanation
 from gallop.features.encoding import MemoryCache
 from gallop.lab.lessons import quiz
-from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.lab.tutorial.charts import bar_chart, confusion_table, line_chart, number_table
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.state import ExplainerState
@@ -156,7 +156,7 @@ for branch, p in (
 show_figure(
     f"The photo, the global scores of '{rival}', and a map of '{rival}' for each local prompt with "
     "its best regions outlined.",
-    in_two_rows(plot_explanation(why, rival)),
+    plot_explanation(why, rival),
 )
 
 # %% [markdown]

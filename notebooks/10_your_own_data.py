@@ -38,7 +38,7 @@ from gallop import (
 from gallop.data import duplicates
 from gallop.errors import ImageError
 from gallop.lab.lessons import quiz
-from gallop.lab.tutorial import frozen_backbone, in_two_rows, photos, show_figure, time_ahead
+from gallop.lab.tutorial import frozen_backbone, photos, show_figure, time_ahead
 from gallop.lab.tutorial.charts import as_written, confusion_table, line_chart
 from gallop.lab.tutorial.panels import Panel, panels
 from gallop.maps.explainer.widget import Explainer
@@ -408,7 +408,7 @@ first = classifier.explain(test.paths[order[0]])
 show_figure(
     f"A {names[truth[order[0]]]}: the photo, the global scores of '{first.label}', and a map for "
     "each local prompt with its best regions outlined.",
-    in_two_rows(plot_explanation(first)),
+    plot_explanation(first),
 )
 
 # %% [markdown]

@@ -50,6 +50,9 @@ class Diversity:
     global_: float | None
     local: float | None
 
+    def __repr__(self) -> str:
+        return f"Diversity({self.words})"
+
     @property
     def words(self) -> str:
         """Return words such as "global prompts answer as one (mean cosine 0.999), local prompts differ (mean ...)"."""

@@ -157,9 +157,9 @@ class Evaluation:
 
     def plot(self) -> Any:
         """Return a figure of matplotlib: the confusion matrix, and how sure answers are against how often right."""
-        from matplotlib.figure import Figure
+        from gallop.runtime.figures import ShownFigure
 
-        figure = Figure(figsize=(10, 4.4), layout="constrained")
+        figure = ShownFigure(figsize=(10, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         shown = left.imshow(self.confusion, cmap="Blues")
         figure.colorbar(shown, ax=left, label="photos")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -178,9 +177,8 @@ class Explanation:
         """The figure of ``plot_explanation``, and the surest classes."""
         from gallop import plot_explanation
 
-        buffer, surest = io.BytesIO(), sorted(self.probabilities.items(), key=itemgetter(1), reverse=True)
-        plot_explanation(self).savefig(buffer, format="png", dpi=70)
-        picture = base64.b64encode(buffer.getvalue()).decode()
+        surest = sorted(self.probabilities.items(), key=itemgetter(1), reverse=True)
+        picture = base64.b64encode(plot_explanation(self).png(dpi=70)).decode()
         shown = html_table(("class", "probability"), [(name, f"{p:.1%}") for name, p in surest[:5]])
         alt = html.escape(f"{self.answer}: the photo, scores of the global prompts, and the local prompts' maps")
         return f'<img alt="{alt}" style="max-width: 100%" src="data:image/png;base64,{picture}">{shown}'

@@ -66,6 +66,7 @@ def test_what_a_notebook_shows_is_escaped_and_a_figure_is_drawn(tested: Evaluati
     named = Evaluation(("<b>", "green", "blue"), tested.truth, tested.answers)
     assert "<td>&lt;b&gt;</td>" in named._repr_html_()
     assert next(axes.get_title() for axes in tested.plot().axes) == f"{tested.accuracy.right} of 9 right"
+    assert tested.plot()._repr_png_().startswith(b"\x89PNG"), "a notebook shows it without pyplot"
 
 
 def test_an_unknown_class_is_named(fitted: GalLoPClassifier) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from gallop.lab.tutorial import in_two_rows, show_figure
+from gallop.lab.tutorial import show_figure
 
 pytest.importorskip("IPython", reason="needs the extra 'notebooks'")
 
@@ -39,12 +39,8 @@ def test_a_figure_is_shown_with_its_text_and_closed(shown: list[tuple[Any, Any]]
 def test_a_figure_that_is_given_is_the_one_that_is_shown(shown: list[tuple[Any, Any]]) -> None:
     import matplotlib.pyplot as plt
 
-    figure, _ = plt.subplots(1, 6, figsize=(18, 3))  # five panels, and one for the colours
-    other = plt.figure(figsize=(1, 1))
-    assert in_two_rows(figure) is figure
-    assert {panel.get_subplotspec().rowspan.start for panel in figure.axes[:-1]} == {0, 1}
-    show_figure("Two rows.", figure)
+    figure, other = plt.figure(figsize=(4, 2)), plt.figure(figsize=(1, 1))
+    show_figure("A figure.", figure)
     assert (plt.fignum_exists(other.number), plt.fignum_exists(figure.number)) == (True, False)
     plt.close(other)
-    width, height = Image.open(BytesIO(shown[0][0]["image/png"])).size
-    assert 0.4 < height / width < 0.8
+    assert shown[0][0]["text/plain"] == "A figure."

@@ -28,14 +28,3 @@ def show_figure(text: str, figure: Figure | None = None) -> None:
     words = " ".join(text.split())
     bundle = {"image/png": png.getvalue(), "text/plain": words}
     display(bundle, metadata={"image/png": {"alt": words}}, raw=True)  # type: ignore[no-untyped-call]
-
-
-def in_two_rows(figure: Figure) -> Figure:
-    """Return the library's picture of an explanation, which is one wide row, arranged for the page of a notebook."""
-    *panels, _ = figure.axes  # the last one holds the colours of all maps
-    columns = -(-len(panels) // 2)
-    grid = figure.add_gridspec(2, columns)
-    for i, panel in enumerate(panels):
-        panel.set_subplotspec(grid[i // columns, i % columns])
-    figure.set_size_inches(10, 6)
-    return figure
