@@ -248,7 +248,7 @@ class Separation:
 
     @cached_property
     def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the ROC curve: fractions of the known and of the unknown that are not above a limit, as it rises."""
+        """Return the ROC curve as fractions of the known and of the unknown that are not above a limit, as it rises."""
         is_known = np.concatenate([np.ones(self.known.size), np.zeros(self.unknown.size)])
         fpr, tpr, _ = roc_curve(is_known, -np.concatenate([self.known, self.unknown]))
         return tpr, fpr
