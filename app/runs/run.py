@@ -220,7 +220,7 @@ def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
     for key, about in settings_of(Settings).items():
         mine, other = (_value(run.settings, key) for run in (a, b))
         lines.append((about.words, mine, other))
-    lines.append(("photos learned from", str(a.shots), str(b.shots)))
+    lines.append(("training photos", str(a.shots), str(b.shots)))
     lines.append(("photos on the cards", a.data[:8], b.data[:8]))
     lines.append(("steps", _steps(a), _steps(b)))
     return [line for line in lines if line[1] != line[2]]
@@ -237,6 +237,39 @@ def before(run: Run, runs: Iterable[Run]) -> Run | None:
         and same_backbone(run, other)
     ]
     return max(earlier, key=lambda other: (other.made, other.id), default=None)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a training changed on test photos, compared with the run before it.
+
+    Attributes:
+        fixed, broken: content hashes of photos that only this run, or only the earlier one, gets right.
+        unchanged: photos on which both are right, or both wrong.
+        moved: test photos of the earlier run that this one was trained on, so they are left out.
+        may_be_chance: whether a split this uneven is not rare between equally good models (McNemar's exact test).
+    """
+
+    earlier: Run
+    fixed: tuple[str, ...]
+    broken: tuple[str, ...]
+    unchanged: int
+    moved: int
+    may_be_chance: bool
+
+
+def changes(run: Run, runs: Iterable[Run]) -> Changes | None:
+    """Return what changed since the run before; None where there is none, or no test photo in common."""
+    earlier = before(run, runs)
+    test = None if earlier is None else sign_test(run, earlier)
+    if earlier is None or test is None:
+        return None
+    photos = sorted(fair(run, earlier))
+    right = {digest: (run.answers[digest].right, earlier.answers[digest].right) for digest in photos}
+    fixed, broken = (tuple(d for d in photos if right[d] == split) for split in ((True, False), (False, True)))
+    moved = tests(earlier) & {digest for digest, answer in run.answers.items() if answer.seen}
+    unchanged = len(photos) - len(fixed) - len(broken)
+    return Changes(earlier, fixed, broken, unchanged, len(moved), test.p >= 0.05)
 
 
 def change_in_words(run: Run, other: Run) -> str:

@@ -299,7 +299,7 @@ def answers_by_photo(
     """Yield a classifier's answers to photos with their class, by content hash, a batch at a time.
 
     Args:
-        seen: whether it learned from them.
+        seen: whether it was trained on them.
     """
     from gallop.features.encoding import encode_centres
 

@@ -120,7 +120,7 @@ def version(session: Session, asked: Question, topk: Sequence[int]) -> Hashable:
 
 
 def measured(taught: Taught) -> list[str]:
-    scores = {"test photos, which it has not seen": taught.on_tests, "photos that it learned from": taught.on_shots}
+    scores = {"test photos, which it has not seen": taught.on_tests, "training photos": taught.on_shots}
     return [_right(score, which) for which, score in scores.items() if score.photos and score.after is not None]
 
 

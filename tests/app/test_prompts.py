@@ -55,7 +55,7 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     assert [int(cell.split()[0]) for cell in worth["right alone"]] == [each.alone for each in on_tests.worths]
     assert "The head also answers each time" in everything(at)
     before = numbers(at, "looks 1", "z")
-    assert "so the figures are optimistic" in everything(put(at, "prompts pile", "Photos it learned from"))
+    assert "so the figures are optimistic" in everything(put(at, "prompts pile", "Training photos"))
     assert (numbers(at, "looks 1", "z") != before).any()
 
 

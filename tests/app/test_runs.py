@@ -65,6 +65,17 @@ def test_photos_that_were_learned_from_test_nothing() -> None:
     assert (on_tests(replace(a, answers={})), sign_test(a, replace(b, answers={}))) == (None, None)
 
 
+def test_a_training_is_compared_with_the_run_before_it_on_photos_that_neither_was_trained_on() -> None:
+    earlier = run(1, answers=answers({"a": "xy", "b": "xx", "c": "yy", "d": "yx", "e": "xx"}))
+    other = run(2, settings=compare.coop_settings(preset(QUICK)))  # another method
+    later = run(3, answers=answers({"a": "xx", "b": "xy", "c": "yy", "d": "yx", "e": "xx"}, seen="e"))
+    found = there(run_module.changes(later, [later, other, earlier]))
+    assert (found.earlier, found.fixed, found.broken) == (earlier, ("a",), ("b",))
+    assert (found.unchanged, found.moved, found.may_be_chance) == (2, 1, True)
+    assert run_module.changes(earlier, [later, other, earlier]) is None
+    assert run_module.changes(replace(later, answers={}), [earlier]) is None
+
+
 def test_the_sign_test_is_mcnemars_exact_one() -> None:
     said = {f"p{i}": "xx" for i in range(10)} | {"q": "xy", "r": "xy"}
     other = {f"p{i}": "xy" for i in range(7)} | {f"p{i}": "xx" for i in range(7, 10)} | {"q": "xx", "r": "xy"}

@@ -37,6 +37,7 @@ from tests.app_pages import (
     learning,
     png,
     put,
+    runs_of,
     session_of,
     sums,
     taught_of,
@@ -373,7 +374,7 @@ def test_teaching_changes_the_answer_and_says_by_how_much(
     at = finish(train(teach(at, {"red": 4, "green": 4}, epochs=8, tests=2)))
     assert "Done: 8 steps on 8 photos of 2 classes" in at.success[0].value.replace("\\", "")
     labels = {metric.label: metric for metric in at.metric}
-    assert labels["Right on 8 learned from"].value.endswith("%")
+    assert labels["Right on 8 training photos"].value.endswith("%")
     assert labels["Right on 4 test photos"].delta.endswith("points vs zero-shot")
     assert explained(go(at, EXPLORE)).shares != pytest.approx(zero_shot, abs=1e-3)
     assert any("Accuracy on 4 test photos" in metric.label for metric in at.metric)
@@ -382,6 +383,24 @@ def test_teaching_changes_the_answer_and_says_by_how_much(
     assert [path.name for path in written] == ["runs.sqlite"], "the privacy line says that no photo is written to disk"
     # The frozen answer is still there, and the same.
     assert explained(put(at, "explore prompts", "Zero-shot")).shares == pytest.approx(zero_shot, abs=1e-5)
+
+
+def test_a_second_training_says_which_test_photos_it_fixed_and_broke(tiny_app: Open) -> None:
+    at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, tests=3)))
+    assert "Compared with" not in everything(at), "there is no run before it"
+    ledger = there(session_of(at).training.ledger)
+    (first,) = runs_of(at)
+    answers = {digest: replace(answer, label="red") for digest, answer in first.answers.items()}
+    earlier = replace(first, id=None, name="all red", made=first.made + 0.1, answers=answers)
+    ledger.add(earlier, ledger.files(there(first.id)))
+    at = finish(train(settings(at, epochs=8)))
+    right = [answer for answer in taught_of(at).answers.values() if not answer.seen and answer.right]
+    fixed, broken = (sum(answer.truth == name for answer in right) for name in ("green", "red"))
+    counts = f"{fixed} test photos fixed, {3 - broken} broken, {6 - fixed - (3 - broken)} unchanged."
+    assert f"**Compared with all red:** {counts}" in everything(at)
+    assert fixed, "it learned something"
+    assert "Fixed: " in everything(at)
+    assert "This may be chance." in everything(at)
 
 
 def test_photos_for_two_cards_that_come_at_once_are_all_taken(tiny_app: Open) -> None:

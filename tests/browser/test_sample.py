@@ -24,7 +24,7 @@ def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
             expect(page.get_by_text("Runs stay on this machine.")).to_be_visible()
     dashed = page.get_by_text("Dashed: with all prompts,")
     expect(dashed).to_contain_text("23 of 24 photos right")
-    pick(page, "Photos it learned from")
+    pick(page, "Training photos")
     expect(dashed).to_contain_text("of 32 photos right")
     go(page, "Method")
     page.get_by_role("tab", name="Softmax").click()

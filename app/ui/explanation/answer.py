@@ -109,7 +109,7 @@ def change(session: Session, photo: Photo, before: Explanation, after: Explanati
     unseen = bool(taught.on_tests.photos)
     score = taught.on_tests if unseen else taught.on_shots
     if score.before is not None and score.after is not None:
-        which = "test photos" if unseen else "photos it learned from"
+        which = "test photos" if unseen else "training photos"
         right.metric(
             f"Accuracy on {score.photos} {which}",
             f"{score.after:.0%}",

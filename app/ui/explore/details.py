@@ -38,7 +38,7 @@ def together(explanation: Explanation, class_name: str) -> None:
         for branch, branch_score in taught.items():
             weight = explanation.similarities.branch_weights[branch]
             score += weight * branch_score
-            words += f"; the {HEADS[branch].title}, learned from the photos themselves, has {branch_score:.4f} and a "
+            words += f"; the {HEADS[branch].title}, trained on the photos directly, has {branch_score:.4f} and a "
             words += f"weight of {weight:.2f}"
         st.markdown(
             f"Together: {words}. Overall, the score of {name} is **{score:.4f}**. "
@@ -205,7 +205,7 @@ def shots_that_voted(photo: Photo, question: Question, find: Find) -> None:
         with problems_shown():
             explanation, learned = find(), session().training.learned
             if not explanation.votes and learned:
-                with st.spinner("Looking at the photos that it learned from"):
+                with st.spinner("Looking at the training photos"):
                     explanation = replace(explanation, votes=session().answers.votes(photo, question))
             voted_shots(explanation, learned, _explained(explanation))
 

@@ -13,8 +13,8 @@ session = resources.session()
 taught = session.training.taught
 piles = {}
 if taught is not None:
-    # An opened model has the photos it learned from if they are on the cards.
-    both = {"Test photos": testing.labelled(session)[0], "Photos it learned from": list(session.training.learned)}
+    # An opened model has its training photos if they are on the cards.
+    both = {"Test photos": testing.labelled(session)[0], "Training photos": list(session.training.learned)}
     piles = {name: pairs for name, pairs in both.items() if pairs}
 
 st.title("Prompts", anchor=False)

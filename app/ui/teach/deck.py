@@ -176,7 +176,7 @@ def _more_ways(session: Session, card: Card, name: str) -> None:
         f"Test photos of {name}",
         f"tests {card.id}",
         _taking(session, card, "tests"),
-        help="Never learned from: they show how good it is on photos it has not seen.",
+        help="Never trained on: they show how good it is on photos it has not seen.",
     )
 
 

@@ -8,14 +8,17 @@ import streamlit as st
 
 from app import charts, text
 from app.jobs import Snapshot, State
+from app.photos import shelf
+from app.runs import run as of
 from app.teaching.cards import Card
 from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
 from app.ui.resources import backbone, backbones, jobs
-from app.ui.widgets.elements import chart, problems_shown
+from app.ui.widgets.elements import chart, image, problems_shown
 from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
+from app.views import compare
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session
 from gallop import Photo
@@ -24,6 +27,7 @@ from gallop.maps.look import Subject, scale_of
 
 # A line costs nothing; charts and a map slow down the training that they show.
 _STEP_SECONDS, _PICTURE_SECONDS = 0.3, 1.0
+_MOST_CHANGED = 8
 NOTHING_YET = Progress("encoding", 0, 0, [])
 
 
@@ -164,12 +168,14 @@ def _ended(session: Session) -> None:
     if taught is None:
         return
     _scores(session, taught)
+    with problems_shown():
+        _changes(session, taught)
     _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
 
 
 def _scores(session: Session, taught: Taught) -> None:
     """Draw the accuracy; on test photos only as long as the cards have the same photos and the same classes."""
-    scores, old = {"learned from": taught.on_shots}, session.training.tested_otherwise()
+    scores, old = {"training photos": taught.on_shots}, session.training.tested_otherwise()
     if taught.on_tests.photos and not old:
         scores = {"test photos": taught.on_tests} | scores
     for (which, score), column in zip(scores.items(), st.columns(2), strict=False):
@@ -181,6 +187,32 @@ def _scores(session: Session, taught: Taught) -> None:
         st.page_link("ui/test/page.py", label="Test it on the current photos", icon=":material/fact_check:")
     elif taught.on_shots.photos and (old or not taught.on_tests.photos):
         st.caption("The model has seen these photos: add test photos to the cards to see how good it is on new ones.")
+
+
+def _changes(session: Session, taught: Taught) -> None:
+    """Draw which test photos the training fixed and which it broke, compared with the run before it."""
+    ledger = session.training.ledger
+    runs = [] if ledger is None else session.answers.once(("runs", session.training.version), ledger.runs)
+    run = next((each for each in runs if each.answers == taught.answers), None)
+    changes = None if run is None else of.changes(run, runs)
+    if run is None or changes is None:
+        return
+    chance = "This may be chance." if changes.may_be_chance else "This is unlikely to be chance."
+    st.markdown(
+        f"**Compared with {text.markdown(text.shorten(changes.earlier.name))}:** {len(changes.fixed)} test photos "
+        f"fixed, {len(changes.broken)} broken, {changes.unchanged} unchanged. "
+        + (chance if changes.fixed or changes.broken else "")
+    )
+    photos = compare.photos(session)
+    for words, digests in (("Fixed", changes.fixed), ("Broken", changes.broken)):
+        if here := [photos[digest] for digest in digests if digest in photos][:_MOST_CHANGED]:
+            answers = "; ".join(f"{photo.name}: {run.answers[photo.sha256].label}" for photo in here)
+            image(shelf.strip(here, side=96), alt=f"{words}, from left to right, with the new answers: {answers}")
+            st.caption(f"{words}: {text.markdown(answers)}.")
+    if changes.moved:
+        st.caption(f"{changes.moved} earlier test photos are training photos now and are left out.")
+    if changes.fixed or changes.broken:
+        st.page_link("ui/compare/page.py", label="See their maps before and after", icon=":material/compare:")
 
 
 def _pictures(
