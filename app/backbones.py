@@ -446,7 +446,7 @@ def downloading(room: BackboneRoom, name: str) -> Steps[str]:
         PlainError: the app was started without downloads, or it is not on the list.
     """
     if not room.options.downloads:
-        raise PlainError("Downloads are off: the app was started without --allow-downloads.")
+        raise PlainError("Downloads are off because the app was started without --allow-downloads.")
     if name not in [known.name for known in offered_backbones()]:
         raise PlainError(f"{name!r} is not on the list of backbones that can be downloaded.")
 

@@ -177,7 +177,10 @@ class JobManager:
             there = [*queue, *([self._running] if self._running else [])]
             mine = [job for job in there if (job.visitor, job.urgent) == (visitor, urgent)]
             if len(mine) > self._waiting:
-                raise QueueFull(f"{len(mine)} of your jobs are still waiting or running. Try again in a minute.")
+                raise QueueFull(
+                    f"No new job was started: {len(mine)} of your jobs are still waiting or running. Try again in a "
+                    "minute."
+                )
             job = Job(
                 task,
                 self,

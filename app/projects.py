@@ -155,7 +155,7 @@ def project_file(project: Project) -> bytes:
     made = zipped(contents)
     if len(made) > MAX_ARCHIVE_BYTES or len(contents) > MAX_MEMBERS:
         raise ProjectProblem(
-            f"This project has {len(made) / 2**20:.0f} MB in {len(contents)} files. The limits are "
+            f"This project cannot be saved: it has {len(made) / 2**20:.0f} MB in {len(contents)} files. The limits are "
             f"{MAX_ARCHIVE_BYTES // 2**20} MB and {MAX_MEMBERS} files. Remove some photos, or delete runs on the page "
             "Compare."
         )
@@ -377,15 +377,17 @@ class _Opened:
     def __post_init__(self) -> None:
         members = [member for member in self.archive.infolist() if not member.is_dir()]
         if len(members) > MAX_MEMBERS:
-            raise ProjectProblem(f"{self.shown} contains {len(members)} files. The maximum is {MAX_MEMBERS}.")
+            raise ProjectProblem(
+                f"{self.shown} was not opened: it contains {len(members)} files, and the maximum is {MAX_MEMBERS}."
+            )
         for member in members:
             parts = member.filename.replace("\\", "/").split("/")
             if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
                 raise wrong(
-                    self.shown, f"has a path that points outside the archive, {printable_name(member.filename)}"
+                    self.shown, f"has a path that points outside the archive ({printable_name(member.filename)})"
                 )
             if stat.S_ISLNK(member.external_attr >> 16):
-                raise wrong(self.shown, f"contains a link, {printable_name(member.filename)}")
+                raise wrong(self.shown, f"contains a link ({printable_name(member.filename)})")
         self.members = {member.filename: member for member in members}
         if len(self.members) < len(members):
             raise wrong(self.shown, "contains two files with the same name")
@@ -402,7 +404,7 @@ class _Opened:
         self._check_version(manifest)
         runs = tuple(self._run(each) for each in manifest.objects("runs")[: MOST_RUNS + 1])
         if len(runs) > MOST_RUNS:
-            raise ProjectProblem(f"{self.shown} contains more than {MOST_RUNS} runs, which is the maximum.")
+            raise ProjectProblem(f"{self.shown} was not opened: it contains more than {MOST_RUNS} runs, the maximum.")
         return Project(
             self._cards(manifest),
             self._shelves(manifest.object("shelves")),
@@ -432,7 +434,9 @@ class _Opened:
     def _cards(self, manifest: CheckedJson) -> tuple[Card, ...]:
         listed_cards = manifest.objects("cards")
         if len(listed_cards) > MOST_CARDS:
-            raise ProjectProblem(f"{self.shown} contains {len(listed_cards)} classes. The maximum is {MOST_CARDS}.")
+            raise ProjectProblem(
+                f"{self.shown} was not opened: it has {len(listed_cards)} classes, and the maximum is {MOST_CARDS}."
+            )
         names = [each.text("name") for each in listed_cards]
         try:
             as_they_are = not names or clean_names(names) == tuple(names)
@@ -458,7 +462,8 @@ class _Opened:
         digests = [photo.sha256 for photo in photos]
         if len(digests) > MOST_ALTOGETHER:
             raise ProjectProblem(
-                f"{self.shown} contains {len(digests)} photos on cards. The maximum is {MOST_ALTOGETHER}."
+                f"{self.shown} was not opened: it contains {len(digests)} photos on class cards, and the maximum is "
+                f"{MOST_ALTOGETHER}."
             )
         if len(set(digests)) < len(digests):
             raise wrong(self.shown, "contains a photo twice")
@@ -466,7 +471,10 @@ class _Opened:
     def _pile(self, card_or_shelves: CheckedJson, pile: str, most: int, side: int) -> tuple[Photo, ...]:
         photos = card_or_shelves.objects(pile)
         if len(photos) > most:
-            raise ProjectProblem(f"{self.shown} contains {len(photos)} photos in one list. The maximum is {most}.")
+            raise ProjectProblem(
+                f"{self.shown} was not opened: one of its photo lists has {len(photos)} photos, and the maximum is "
+                f"{most}."
+            )
         return tuple(self._photo(each, side) for each in photos)
 
     def _photo(self, entry: CheckedJson, side: int) -> Photo:

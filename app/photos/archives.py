@@ -109,7 +109,7 @@ def place_of(path: str, class_name: str | None = None) -> CardPlace | None:
         raise ArchiveError(f"{shown} is not in a folder. Put it in a folder named after its class.")
     folder = parts[-2]
     if len(folder) > MAX_NAME_LENGTH:
-        raise ArchiveError(f"{shown}: the folder's name is too long for a class name.")
+        raise ArchiveError(f"{shown}: the folder's name is too long for a class name. Shorten it.")
     try:
         return CardPlace(folder_to_name(folder), test, parts[-1])
     except ClassNameError as error:
@@ -128,7 +128,10 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
             if len(members) > MAX_MEMBERS:
-                raise ArchiveError(f"{shown} contains {len(members)} files. The maximum is {MAX_MEMBERS}.")
+                raise ArchiveError(
+                    f"{shown} contains {len(members)} files, but a zip file may contain at most {MAX_MEMBERS}. Split "
+                    "it."
+                )
             if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
                 raise _too_much(shown)
             left = MAX_TOTAL_BYTES
@@ -172,7 +175,7 @@ def member_bytes(
     """
     shown = printable_name(member.filename)
     if member.flag_bits & 0x1:
-        raise ArchiveError(f"{shown} is encrypted. Create {archive_name} without a password.")
+        raise ArchiveError(f"{shown} is encrypted. Create {archive_name} again, without a password.")
     if member.file_size > most:
         raise too_large
     data = io.BytesIO()

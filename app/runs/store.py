@@ -129,7 +129,10 @@ def refuse_foreign(path: Path, *, reading_only: bool = False) -> None:
             "Update the app, or set GALLOP_DATA to a different folder."
         )
     if mark != MARK and tables:
-        raise RunsProblem(f"{path} was not written by this app, so it is left unchanged and runs are not saved.")
+        raise RunsProblem(
+            f"{path} was not written by this app, so it is left unchanged and runs are not saved. Set GALLOP_DATA to a "
+            "different folder."
+        )
 
 
 T = TypeVar("T")
@@ -224,8 +227,8 @@ class RunStore:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))  # class names are private
         except OSError as error:
             raise CannotWrite(
-                f"{folder} cannot be written ({error.strerror}), so runs are not saved. Set GALLOP_DATA to a different "
-                "folder."
+                f"{folder} cannot be written to ({error.strerror}), so runs are not saved. Set GALLOP_DATA to a "
+                "different folder."
             ) from error
         refuse_foreign(self.path)
         database = SqliteDatabase(

@@ -48,8 +48,8 @@ def offer_sample(session: Session) -> None:
             args=(session,),
         )
         st.caption(
-            "Candles, mugs, teapots and vases, and a model trained on them, so that every page has something to show. "
-            "You can remove it on *Teach*."
+            "Photos of candles, mugs, teapots and vases, and a model trained on them, so that every page has something "
+            "to show. You can remove the sample on *Teach*."
         )
     elif session.training.taught is None and is_there(session):
         show_notice(session, Where.CARDS)

@@ -96,8 +96,8 @@ def backbone_of_run(room: BackboneRoom, run: Run) -> str:
     if room.listing.seek(name) is None:
         raise BackboneProblem(
             f"{run.name} was trained on the backbone {listed([run.backbone_name])}, which is not available on this "
-            "machine. The run stays saved. To open it, name that backbone in --backbones when starting the app. It can "
-            "still be exported as a zip."
+            "machine. The run stays saved and can still be exported as a zip. To open the run, name that backbone in "
+            "--backbones when starting the app."
         )
     return name
 

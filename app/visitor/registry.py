@@ -119,7 +119,7 @@ class Visitors:
             session.close()
         if full:
             raise TooManyVisitors(
-                f"{self.most} people are using this app, which is its limit. Try again in a few minutes."
+                f"The app is full: {self.most} people are already using it. Try again in a few minutes."
             )
         return token
 

@@ -186,8 +186,8 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
         )
     if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
         raise UnsupportedBackbone(
-            f"The text encoder of {name} is {theirs} from Hugging Face. Prompts can only be learned with open_clip's "
-            "text transformers."
+            f"{name} cannot be used: its text encoder is {theirs} from Hugging Face, and prompts can only be learned "
+            "with open_clip's text transformers."
         )
     tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
     if tokenizer and find_spec("transformers") is None:
@@ -205,7 +205,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     else:
         known = open_clip.list_pretrained_tags_by_model(arch)
         tags, near = ", ".join(known) or "none", did_you_mean(source, known)
-        raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}; its tags are: {tags}.{near}")
+        raise BackboneError(f"{source!r} is neither a file nor a weights tag of {arch}, whose tags are: {tags}.{near}")
     state = read_state(str(path))
     quick = bool(tag.get("quick_gelu", False)) or any(key in state for key in _OPENAI_MARKERS)
     model = open_clip_model(arch, force_quick_gelu=quick)

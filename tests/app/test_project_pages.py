@@ -95,7 +95,7 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
     tests = frozenset(photo.sha256 for card in mine.photos.deck.cards for photo in card.tests)
     mine.test = replace(mine.test, tuned=TunedScales(mine.training.version, mine.training.scales(), tests))
     words = {page: everything(go(at, page)) for page in PAGES}
-    assert "Its k values were chosen on these photos" in words[TEST]
+    assert "The model's k values were chosen on these photos" in words[TEST]
     data, stale = saved(at), mine.training.stale()
     other = read(elsewhere(tiny_app, monkeypatch, tmp_path_factory), data)
     session = session_of(other)

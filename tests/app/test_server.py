@@ -135,9 +135,9 @@ def test_pages_of_a_program_without_cookies_refuse_no_newcomer(told_server: Told
     with ExitStack() as held:
         for _ in range(MOST_SESSIONS + 1):
             found = held.enter_context(opened(server)).run()
-        assert "which is its limit" in str(found)
+        assert "The app is full" in str(found)
         with opened(server, cookies=f"{BROWSER}={'a' * 32}") as page:
-            assert "which is its limit" not in str(page.run())
+            assert "The app is full" not in str(page.run())
 
 
 WATCHER = """

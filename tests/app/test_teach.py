@@ -351,7 +351,7 @@ def test_one_class_or_an_empty_one_cannot_be_taught(tiny_app: Open) -> None:
 
 def test_what_is_said_of_a_test_is_of_the_photos_and_classes_that_are_there_now(tiny_app: Open) -> None:
     at = go(run_training(cards(fine(tiny_app()), {"red": 2, "green": 2})), TEACH)
-    advice, since = "add test photos to the cards", "Test photos or classes have changed since the training."
+    advice, since = "Add test photos to the class cards", "Test photos or classes have changed since the training."
     assert advice in everything(at)
     at = go(cards(at, {"red": 0, "green": 0}, tests=1), TEACH)
     assert advice not in everything(at), "they were added"

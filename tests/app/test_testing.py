@@ -113,7 +113,7 @@ def test_one_test_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) 
     put(at, "what 1", "Test photos")
     at = go(finish(train(fine(uploader(at, "Test photos of red").upload("one.png", png(900)).run()))), TEST)
     assert metric(at, "Accuracy on 1 test photo").value in ("0 %", "100 %")
-    assert not unsaid(at, "Without test photos: green", "Compare only with thirty photos or more")
+    assert not unsaid(at, "Classes without test photos: green", "Compare only with thirty photos or more")
 
 
 def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> None:
@@ -408,7 +408,7 @@ def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Op
     right = now.evaluation.accuracy.right
     assert found.right > right
     words = ", ".join(map(str, found.best))
-    assert f"**k = {words}**: {found.right} of 24 right, now {right}." in everything(at)
+    assert f"**k = {words}**: {found.right} of 24 right, instead of {right} now." in everything(at)
     for k in range(1, found.sweep.together.size + 1):
         session.training.settings = replace(session.training.settings, topk=(k, 1))
         assert testing.measure(session, resources.backbone()).evaluation.accuracy.right == found.sweep.each[0, k - 1]  # type: ignore[union-attr]
@@ -416,7 +416,7 @@ def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Op
     at = fine(button(at, "Use these k").click().run())
     assert metric(at, "Accuracy on 24").value == f"{100 * found.right / 24:.0f} %"
     assert not unsaid(
-        at, "Its k values were chosen on these photos, so the figures are optimistic.", "No better k was found"
+        at, "The model's k values were chosen on these photos, so the figures are optimistic.", "No better k was found"
     )
     assert session.training.scales() == session.explore.scales == found.best
     assert (

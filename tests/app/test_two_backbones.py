@@ -236,7 +236,7 @@ def test_figures_of_two_backbones_are_never_beside_each_other_without_a_word(two
     assert "B: GalLoP 1 on mini, right on 4 test photos" in said
     assert "A answers with the backbone other, B with mini." in said or "None: A and B give the same answer" in said
     assert "**A: GalLoP 2 on other** says" in said
-    assert "scores of different backbones are not comparable" in said
+    assert "scores from different backbones are not comparable" in said
     assert {line["what"]: (line["A"], line["B"]) for line in table(at, "what")}["backbone"] == ("other", "mini")
     assert "A: GalLoP 2 on other: loss" in next(
         found.proto.alt for found in at.get("plotly_chart") if "losses" in found.proto.id
@@ -301,7 +301,7 @@ def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(two: Open, mon
     assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
     fine(button(at, "Open this run").click().run())
     told = " ".join(error.value.replace("\\", "") for error in at.error)
-    assert "was trained on the backbone other, which is not available on this machine. The run stays saved." in told
+    assert "was trained on the backbone other, which is not available on this machine. The run stays saved" in told
     assert session_of(at).training.taught is None
 
 

@@ -47,7 +47,7 @@ def test_after_teaching_explore_shows_what_was_taught_and_asks_no_sample_about_i
     assert not session.explore.question(session.training).taught
     assert len(grid(at, "explainer")["takes"]) == 1
     assert "What training changed" not in [header.value for header in at.header]
-    assert "comes with class names" in plain(at)
+    assert "comes with its own class names" in plain(at)
     assert not explaining(go(at, TEACH)), "nor is it tried there"
     assert set(chips(look(go(at, EXPLORE), test.name)).value) == {"red", "green"}
     assert session.explore.question(session.training).taught

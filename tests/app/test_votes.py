@@ -39,8 +39,8 @@ from tests.tiny import head_of, head_scores
 
 VOTE = re.compile(r"([+-]\d\.\d{4}), (red|green)")
 SUM = re.compile(
-    r"In addition, ([+-]\d\.\d{4}) (?:comes from the class names|does not come from any photo): "
-    r"together (-?\d\.\d{4}), the head's score\."
+    r"In addition, ([+-]\d\.\d{4}) (?:comes from the class names|does not come from any photo)\. "
+    r"Altogether, the head's score is (-?\d\.\d{4})\."
 )
 
 
@@ -103,7 +103,7 @@ def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
     said = VOTE.findall(everything(unfolded(at, "votes")))
     assert VOTE.findall(everything(unfolded(reopened(at), "votes"))) == said
     told = [info.value for info in go(at, PROMPTS).info]
-    assert told == ["There are no test photos. These are training photos, so the figures are optimistic."]
+    assert told == ["There are no test photos. The figures are from training photos, so they are optimistic."]
     assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
 
 

@@ -184,7 +184,7 @@ UNKNOWN = r"no backbone '{name}'.*'mini'.*ViT-B-16/openai.*folder"
         ("vit-b-16 /openai", "does not know the architecture"),
         ("ViT-B-32/openia", "'openia'.*ViT-B-32.*openai.*laion2b_s34b_b79k"),
         ("ViT-B-32/no/gone.pt", r"gone\.pt' is neither a file nor a weights tag of ViT-B-32"),
-        (f"{ARCH}/openai", "its tags are: none"),
+        (f"{ARCH}/openai", "whose tags are: none"),
     ],
 )
 def test_a_name_of_nothing_says_what_can_be_named(name: str | Path, sentence: str) -> None:

@@ -299,7 +299,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("damaged.txt", "save it as UTF-8"),
         ("nowhere-*.tar", "No archive matches"),
         ("https://example.org/photos", "nothing is fetched from the web by default. Use web=True"),
-        ("ftp://example.org/photos", "cannot be opened: give a path, or an address of"),
+        ("ftp://example.org/photos", "cannot be opened: give a path, or an address that starts with"),
         ("simplecache::https://example.org/photos", "cannot be opened"),
         ("memory://nothing-here", "is not a folder, or it is empty"),
     ],

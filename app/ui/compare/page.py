@@ -31,7 +31,7 @@ for sentence in (ledger.store.note, ledger.store.only_read, ledger.problem):
 
 if baseline is None:
     st.info(
-        "**Start here:** teach some classes. Each training appears here as a run.",
+        "**Start here:** teach some classes. Each time you train, a run appears here.",
         icon=":material/compare:",
     )
     onward("Teach your own classes", "ui/teach/page.py", ":material/school:")

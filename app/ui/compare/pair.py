@@ -245,16 +245,19 @@ def _metric(label: str, name: str, run: Run, other: Run) -> None:
 def _verdict(a: Run, b: Run) -> None:
     test = of.sign_test(a, b)
     if test is None:
-        st.markdown("A and B have no test photos in common. Add test photos to the cards of *Teach* and train again.")
+        st.markdown(
+            "A and B have no test photos in common. Add test photos to the class cards on *Teach*, then train again."
+        )
         return
     p = test.p
     if not test.only_first + test.only_second:
-        st.markdown("A and B are right and wrong on the same test photos.")
+        st.markdown("A and B get the same test photos right and the same ones wrong.")
         return
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
     chance = "is unlikely to be chance" if p < 0.05 else "may be chance"
     st.markdown(
-        f"A alone is right on **{test.only_first}**, B alone on **{test.only_second}**, which {chance}.",
+        f"A alone is right on **{test.only_first}** of the shared test photos, B alone on **{test.only_second}**. This "
+        f"split {chance}.",
         help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
         "More test photos or seeds would tell.",
     )
@@ -372,6 +375,6 @@ def _maps(
             st.caption(f"Score at {k}: {score:.4f}", help=f"Its best regions: {words}.")
     if len(drawn) == 2 and not alike:
         st.caption(
-            "Each map has a separate colour scale, from its lowest to its highest score: scores of different backbones "
-            "are not comparable."
+            "Each map has its own colour scale, from its lowest to its highest score, because scores from different "
+            "backbones are not comparable."
         )

@@ -67,8 +67,12 @@ def numbers(explanation: Explanation, *, alike: bool) -> None:
         table[f"local {n + 1}, k = {explanation.topk[n]}"] = column
     table |= {HEADS[branch].title: scores for branch, scores in explanation.branch_scores.items()}
     st.dataframe(pd.DataFrame(table).sort_values("probability", ascending=False), hide_index=True)
-    limit = "" if explanation.threshold is None else f", the limit for “none of these” {explanation.threshold:.4f}"
-    st.caption(f"Cosines, from -1 to 1. Outlier score ({VERDICT}) {explanation.ood_score:.4f}{limit}.")
+    limit = (
+        "" if explanation.threshold is None else f", and the limit for “none of these” is {explanation.threshold:.4f}"
+    )
+    st.caption(
+        f"Scores are cosines, from -1 to 1. The outlier score ({VERDICT}) is {explanation.ood_score:.4f}{limit}."
+    )
 
 
 @st.fragment
@@ -81,7 +85,7 @@ def faithful(
         key: identifies this photo and classifier.
     """
     st.markdown(
-        f"**Is the map of {text.markdown(name)} right?** Without its best regions the score should fall quickly."
+        f"**Is the map of {text.markdown(name)} right?** If so, removing its best regions makes the score drop fast."
     )
     key = (key, name, explanation.topk, explanation.grid, session.training.version)
     place = st.empty()
@@ -151,7 +155,7 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
 def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
     voted, row, title = explanation.votes[branch], explanation.class_names.index(class_name), HEADS[branch].title
     given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _SHOWN)
-    st.markdown(f"What each training photo adds to the {title}'s score of {text.markdown(class_name)}.")
+    st.markdown(f"What each training photo adds to the {title}'s score for {text.markdown(class_name)}.")
     with st.container(horizontal=True, gap="small"):
         for i in shown:
             photo, name = learned[i]
@@ -163,8 +167,8 @@ def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Pho
     rest = round(float(voted.rest[row]), 4) + 0.0  # no minus before a zero
     source = "comes from the class names" if voted.named else "does not come from any photo"
     st.caption(
-        f"In addition,{more} {rest:+.4f} {source}: together "
-        f"{float(explanation.branch_scores[branch][row]):.4f}, the {title}'s score."
+        f"In addition,{more} {rest:+.4f} {source}. Altogether, the {title}'s score is "
+        f"{float(explanation.branch_scores[branch][row]):.4f}."
     )
 
 

@@ -20,7 +20,7 @@ taught_before = bool(session.photos.deck.cards)
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.title("GalLoP Explorer", anchor=False, width="content")
-    st.markdown("Which words fit a photo, and which regions of it decide.", width="content")
+    st.markdown("See which words match a photo, and which of its regions decided that.", width="content")
     label = "Back to your classes" if taught_before else "Teach it your own classes"
     onward = st.button(label, type="primary", icon=":material/school:", key="onward")
 if onward:

@@ -183,7 +183,7 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
         return False
     if photo is not None and photo.sha256 in sample_answers() and session.explore.names is None:
         st.caption(
-            "This sample comes with class names and is answered by zero-shot. Your photos are compared with your "
+            "This sample comes with its own class names and is answered zero-shot. Your photos are compared with your "
             "classes."
         )
         return False

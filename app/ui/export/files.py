@@ -313,6 +313,6 @@ def _show(recipe: snippets.Snippet, way: str) -> None:
         st.code(recipe.shell, language="bash")
     elif way == snippets.LANGUAGES[2]:
         st.code(recipe.notebook, language="json", height=320)
-        st.caption("Save it as code.ipynb, or use the one in the zip.")
+        st.caption("Save this notebook as code.ipynb, or use the copy in the zip.")
     else:
         st.code(recipe.python, language="python")

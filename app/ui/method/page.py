@@ -40,7 +40,7 @@ def _explained(photo: Photo, question: Question) -> dict[str, Any]:
 st.title("Method", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     st.markdown(
-        "How a photo becomes an answer. Try each step: the other pages do not change.",
+        "How a photo becomes an answer. Try each step: nothing you change here affects the other pages.",
         help="The photo, its classes, k and limit are those of the other pages. GalLoP is by Lafon et al. (ECCV 2024, "
         "[arXiv 2407.01400](https://arxiv.org/abs/2407.01400)).",
     )

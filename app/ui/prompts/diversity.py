@@ -58,7 +58,7 @@ def show_overlap(figures: Figures, photos: int) -> None:
         return
     names, highest = numbered("local", len(figures.topk)), float(figures.looks.max())
     st.markdown(
-        f"Regions chosen in {_photos(photos)}, each in at most {highest:.0%} of them.",
+        f"Regions chosen in {_photos(photos)}. No prompt chooses a region in more than {highest:.0%} of them.",
         help="For the true class of each photo, each local prompt chooses its k best regions. Brighter regions are "
         "chosen more often.",
     )
@@ -75,7 +75,7 @@ def show_overlap(figures: Figures, photos: int) -> None:
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
                 st.caption(
-                    f"{names[n].capitalize()}, k = {k}: up to {figures.looks[n].max():.0%}.",
+                    f"{names[n].capitalize()}, k = {k}: top region in {figures.looks[n].max():.0%} of photos.",
                     help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
                 )
     if len(names) < 2:
@@ -129,7 +129,7 @@ def worth(figures: Figures, photos: int, *, learned: bool) -> None:
             st.caption("There is only one prompt, so it cannot be left out.")
     with right:
         st.markdown(
-            "Accuracy **without** each prompt. Left of the line: accuracy falls without it.",
+            "Accuracy **without** each prompt. Left of the line: leaving the prompt out lowers accuracy.",
             help="The mean of its branch is then taken over the other prompts. On the line: the others do as well "
             "without it, as an ensemble of prompts should. Influence: how much its scores separate the classes; 1 is "
             "the average of its branch.",
@@ -150,7 +150,7 @@ def show_words(nearest_words: Sequence[Sequence[Sequence[Nearest]]], global_prom
         "is mostly chance, as CoOp also reports (Zhou et al. 2022, table 4). All started as “A photo of a”, so those "
         "words are near.",
     )
-    st.markdown("The nearest words, with distance. **They mean little.**")
+    st.markdown("The words nearest to each prompt, with their distances. **They mean little.**")
     names = [*numbered("global", global_prompts), *numbered("local", len(nearest_words) - global_prompts)]
     table: dict[str, Any] = {"prompt": names}
     for c in range(len(nearest_words[0])):

@@ -29,8 +29,8 @@ if taught is None:
     projects.offer_sample(session)
 elif not piles:
     st.info(
-        "**No photos yet.** No photo here belongs to the classes of the model that was opened. Add some as *Test "
-        "photos* to cards with the names of its classes.",
+        "**No photos yet.** No photo here belongs to a class of the opened model. Add *Test photos* to cards named "
+        "after the model's classes.",
         icon=":material/add_photo_alternate:",
     )
     onward("Add test photos", "ui/teach/page.py", ":material/school:")
@@ -40,7 +40,7 @@ else:
         pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
     elif pile != "Test photos":
         st.info(
-            "There are no test photos. These are training photos, so the figures are optimistic.",
+            "There are no test photos. The figures are from training photos, so they are optimistic.",
             icon=":material/info:",
         )
     pairs = piles[pile]

@@ -100,8 +100,9 @@ def _new_class(session: Session) -> None:
 def _from_folders(session: Session) -> None:
     with st.expander("All classes at once", icon=":material/folder_zip:", key="bulk"):
         st.caption(
-            "The folder of a photo is its class: `ant/1.jpg`, `bee/7.jpg`. Photos below a folder named `test` become "
-            f"test photos. Up to {ZIP_MEGABYTES} MB per zip, {MOST_CARDS} classes, and {MOST_PHOTOS} photos per class."
+            "Name each folder after the class of its photos: `ant/1.jpg`, `bee/7.jpg`. Photos under a folder named "
+            f"`test` become test photos. Up to {ZIP_MEGABYTES} MB per zip, {MOST_CARDS} classes, and {MOST_PHOTOS} "
+            "photos per class."
         )
         bulk = partial(uploader, take=_taking(session, None, None), verdicts_here=False)
         bulk("A zip of class folders", _ZIP, megabytes=ZIP_MEGABYTES, type="zip")

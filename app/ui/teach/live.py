@@ -186,7 +186,9 @@ def _scores(session: Session, taught: Taught) -> None:
         st.caption("Test photos or classes have changed since the training.")
         st.page_link("ui/test/page.py", label="Test it on the current photos", icon=":material/fact_check:")
     elif taught.on_shots.photos and (old or not taught.on_tests.photos):
-        st.caption("The model has seen these photos: add test photos to the cards to see how good it is on new ones.")
+        st.caption(
+            "The model has seen these photos. Add test photos to the class cards to see how good it is on new ones."
+        )
 
 
 def _changes(session: Session, taught: Taught) -> None:
@@ -210,7 +212,7 @@ def _changes(session: Session, taught: Taught) -> None:
             image(shelf.strip(here, side=96), alt=f"{words}, from left to right, with the new answers: {answers}")
             st.caption(f"{words}: {text.markdown(answers)}.")
     if changes.moved:
-        st.caption(f"{changes.moved} earlier test photos are training photos now and are left out.")
+        st.caption(f"{changes.moved} earlier test photos are training photos now, so they are not compared.")
     if changes.fixed or changes.broken:
         st.page_link("ui/compare/page.py", label="See their maps before and after", icon=":material/compare:")
 

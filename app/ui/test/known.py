@@ -45,7 +45,8 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
             alt=f"Right at every k: {charts.k_sweep_in_words(swept.sweep, topk)}",
         )
         st.caption(
-            "One k changes while the others stay as set (rings). Dashed: the same k for all. Nothing is retrained."
+            "Each line changes one k and keeps the others as set; rings mark the current values. Dashed: the same k "
+            "for all. Nothing is retrained."
         )
         if swept.right == now.right:
             st.markdown(
@@ -53,7 +54,7 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
             )
             return
         words = ", ".join(map(str, swept.best))
-        st.markdown(f"**k = {words}**: {swept.right} of {now.of} right, now {now.right}.")
+        st.markdown(f"**k = {words}**: {swept.right} of {now.of} right, instead of {now.right} now.")
         can, key = testing.can_use_scales(session), f"use k {session.training.number} {words}"
         st.button(
             "Use these k", on_click=testing.use_scales, args=(session, swept.best, tested), key=key, disabled=not can
@@ -79,11 +80,13 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
         photos = f"{evaluation.accuracy.of} test photo{'s' * (evaluation.accuracy.of != 1)}"
         st.metric(f"Accuracy on {photos}", f"{100 * evaluation.accuracy.value:.0f} %", text.gain(points, "zero-shot"))
         if testing.are_tuned(session, tested):
-            st.caption(":material/warning: Its k values were chosen on these photos, so the figures are optimistic.")
+            st.caption(
+                ":material/warning: The model's k values were chosen on these photos, so the figures are optimistic."
+            )
         for sentence in testing.tests_changed(session):
             st.caption(f":material/info: {sentence}")
         low, high = evaluation.accuracy.interval
-        st.markdown(f"On photos like these: **{100 * low:.0f} to {100 * high:.0f} %**")
+        st.markdown(f"Likely accuracy on photos like these: **{100 * low:.0f} to {100 * high:.0f} %**")
     with right:
         words = "; ".join(
             f"{text.shorten(name)}: {charts.proportion_in_words(accuracy)}"
@@ -91,7 +94,7 @@ def show_accuracy(session: Session, tested: testing.Tested) -> None:
         )
         chart(charts.classes(evaluation.per_class, evaluation.accuracy), key="classes", alt=f"Right by class. {words}.")
         if untested := [name for name in evaluation.class_names if name not in evaluation.per_class]:
-            st.caption(f"Without test photos: {text.markdown(text.joined(untested))}.")
+            st.caption(f"Classes without test photos: {text.markdown(text.joined(untested))}.")
 
 
 def calibration(tested: testing.Tested, temperature: float) -> None:
@@ -113,14 +116,14 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
             "the photos.",
         )
         more = error > 1.5 * chance
-        verdict = " Do not rely on its percentages." if more else ""
+        verdict = " Do not rely on the model's percentages." if more else ""
         fitted = (
             f"Its logits were divided by {temperature:.2f}, a temperature fitted on held-out photos during training."
             if temperature != 1
             else "No temperature was fitted during training, so its probabilities are the paper's, uncalibrated."
         )
         st.markdown(
-            f"By chance alone: **{100 * chance:.1f}**.{verdict}",
+            f"Expected by chance alone: **{100 * chance:.1f}**.{verdict}",
             help="What perfectly calibrated answers would show with this many photos. " + fitted,
         )
     with right:
@@ -136,7 +139,7 @@ def show_opened(session: Session, photo: Photo, *, really: str) -> None:
     label, name = explanation.label, text.markdown(really)
     answer = f"It answered **{text.markdown(explanation.answer)}**, {text.percent(explanation.probabilities[label])}"
     if label != really:
-        st.markdown(f"{answer}; it is **{name}** ({text.percent(explanation.probabilities[really])}).")
+        st.markdown(f"{answer}; the right answer is **{name}** ({text.percent(explanation.probabilities[really])}).")
     elif explanation.answer == label:
         st.markdown(f"{answer}, and that is right.")
     else:
@@ -275,7 +278,7 @@ def hints(session: Session, tested: testing.Tested | None) -> None:
             with column:
                 _doubt(session, doubt)
     if len(remaining) > _MOST:
-        st.caption(f"And {len(remaining) - _MOST} more, less doubtful.")
+        st.caption(f"And {len(remaining) - _MOST} more, whose labels are less doubtful.")
 
 
 def _doubt(session: Session, doubt: testing.Doubt) -> None:

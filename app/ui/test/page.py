@@ -44,7 +44,7 @@ else:
             notes.info(" ".join(words), icon=":material/info:")
         if tested is None:
             st.info(
-                "**No test photos yet.** Choose *Test photos* on a card of *Teach*.",
+                "**No test photos yet.** On *Teach*, choose *Test photos* on a class card and add some.",
                 icon=":material/add_photo_alternate:",
             )
             onward("Add test photos", "ui/teach/page.py", ":material/school:")

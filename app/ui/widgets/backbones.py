@@ -67,8 +67,8 @@ def _notes(session: Session) -> None:
     elsewhere = session.training.elsewhere
     if session.training.taught is None and elsewhere:
         st.caption(
-            f"Prompts trained on {text.markdown(text.joined(elsewhere))} are still available, but do not work with "
-            "another backbone."
+            f"Prompts trained on {text.markdown(text.joined(elsewhere))} are still available, but they do not work "
+            "with the backbone chosen here."
         )
 
 
@@ -99,7 +99,9 @@ def _more(session: Session) -> None:
     if not offered:
         return
     with st.expander("More backbones", icon=":material/add:", key="more backbones"):
-        st.markdown("**Backbones that can be downloaded**, once, by the machine that runs this app")
+        st.markdown(
+            "**Backbones that can be downloaded.** The machine that runs this app downloads each one only once."
+        )
         for known in offered:
             st.markdown(f"**{text.markdown(known.name)}**: {text.markdown(_offered(known))}")
             if backbones().options.downloads:
@@ -111,7 +113,7 @@ def _more(session: Session) -> None:
                     disabled=session.downloads.running is not None,
                 )
         if not backbones().options.downloads:
-            st.caption("The app was started without --allow-downloads, so they cannot be downloaded here.")
+            st.caption("The app was started without --allow-downloads, so these backbones cannot be downloaded here.")
 
 
 def _offered(known: KnownBackbone) -> str:

@@ -108,7 +108,9 @@ class Opener:
         protocol = protocol_of(place)
         if "::" in place or (protocol and protocol not in (*_WEB, *BUCKETS, *_LOCAL)):
             known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *_WEB))
-            raise DataError(f"{printable_name(place)} cannot be opened: give a path, or an address of {known}.")
+            raise DataError(
+                f"{printable_name(place)} cannot be opened: give a path, or an address that starts with {known}."
+            )
         if protocol in _WEB and not self.web:
             raise DataError(
                 f"{printable_name(place)} is a web address, and nothing is fetched from the web by default. Use "

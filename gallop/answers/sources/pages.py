@@ -39,7 +39,7 @@ def row_groups(file: BinaryIO, name: str) -> list[Sequence[_Chunk]]:
     file.seek(-8, SEEK_END)
     size = int.from_bytes(file.read(4), "little")
     if size > LARGEST_FOOTER:
-        raise DataError(f"{name} has a footer larger than {LARGEST_FOOTER // 2**20} MB: split it into several tables.")
+        raise DataError(f"{name} has a footer larger than {LARGEST_FOOTER // 2**20} MB: split the file into several.")
     file.seek(-8 - size, SEEK_END)
     try:
         groups = _struct(BytesIO(file.read(size)))[4, _LIST]
@@ -86,8 +86,8 @@ def _widest(file: BinaryIO, name: str, at: int, end: int) -> int:
             raise DataError(f"{name} is damaged: there is no valid page at byte {at}.") from error
         if not 0 <= size <= LARGEST_PAGE or compressed < 0:
             raise DataError(
-                f"{name} has a page larger than {LARGEST_PAGE // 2**20} MB: write it with fewer rows per row group, or "
-                "use image files instead."
+                f"{name} has a page larger than {LARGEST_PAGE // 2**20} MB: write the file with fewer rows per row "
+                "group, or use image files instead."
             )
         at = file.tell() + compressed
     return widest

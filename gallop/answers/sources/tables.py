@@ -122,8 +122,8 @@ def _leaves(table: str, field: Any) -> list[str]:
     for part in pair.values() if pair else [kind]:
         if types.is_nested(part) or (types.is_fixed_size_binary(part) and part.byte_width > LONGEST_LINE):
             raise DataError(
-                f"The column {printable_name(field.name)!r} of {table} holds {printable_name(str(field.type))}: use "
-                "paths, addresses or bytes."
+                f"The column {printable_name(field.name)!r} of {table} holds values of type "
+                f"{printable_name(str(field.type))}: use paths, addresses or bytes."
             )
     return [f"{field.name}.{name}" for name in pair] or [field.name]
 
@@ -136,7 +136,7 @@ def _columns(name: str, names: Sequence[str], column: str | None) -> tuple[str, 
     photos = column or next((small[each] for each in PHOTO_COLUMNS if each in small), None)
     if photos is None:
         raise DataError(
-            f"No column of {printable_name(name)} is called {', '.join(PHOTO_COLUMNS)}. Its columns are "
+            f"{printable_name(name)} has none of the columns {', '.join(PHOTO_COLUMNS)}. Its columns are "
             f"{listed(names)}: use column=... to choose the one with the photos."
         )
     keys = next((small[each] for each in KEY_COLUMNS if each in small and small[each] != photos), None)

@@ -32,15 +32,17 @@ def text_encoder(module: Any, tokenizer: Any) -> TextEncoder:
     for attribute in ("transformer", "token_embedding", "positional_embedding", "ln_final"):
         if not hasattr(module, attribute):
             raise UnsupportedBackbone(
-                f"This text encoder is a {type(module).__name__}. Prompts can only be learned with open_clip's "
-                "text transformers."
+                f"This text encoder is not supported: it is a {type(module).__name__}, and prompts can only be learned "
+                "with open_clip's text transformers."
             )
     # Where the feature is read, in open_clip's words; a class embedding comes last.
     pool = str(getattr(module, "text_pool_type", getattr(module, "pool_type", None)))
     if getattr(module, "cls_emb", None) is not None:
         pool = "last"
     if pool not in ("argmax", "eos", "last", "first"):
-        raise UnsupportedBackbone(f"This text encoder pools by {pool!r}, so a text has no single feature.")
+        raise UnsupportedBackbone(
+            f"This text encoder is not supported: it pools by {pool!r}, so a text has no single feature."
+        )
     rule = token_rule(tokenizer)
     single = len(rule.before) == len(rule.after) == 1
     plain_blocks = all(
