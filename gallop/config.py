@@ -155,7 +155,7 @@ class MethodConfig:
         check_settings(self)
         topk: Any = self.topk  # whatever was given
         several = isinstance(topk, Iterable) and not isinstance(topk, str)
-        require(several, f"topk is {quoted(self.topk)}; it must be a list, one k per local prompt.")
+        require(several, f"topk is {quoted(self.topk)}; it must be a list with one k per local prompt.")
         object.__setattr__(self, "topk", tuple(integer("topk", k) for k in self.topk))
         require(len(self.topk) <= 64, f"{len(self.topk)} local prompts were requested; the maximum is 64.")
         for k in self.topk:

@@ -160,7 +160,7 @@ def test_a_training_that_makes_no_sense_is_refused_by_name(field: str, value: An
     [
         (MethodConfig, {"global_prompts": 65}, "global_prompts is 65; it must be between 1 and 64."),
         (MethodConfig, {"global_prompts": 2.5}, "global_prompts is 2.5; it must be an integer."),
-        (MethodConfig, {"topk": 5}, "topk is 5; it must be a list, one k per local prompt."),
+        (MethodConfig, {"topk": 5}, "topk is 5; it must be a list with one k per local prompt."),
         (MethodConfig, {"topk": (5, 0)}, "topk contains 0; each k must be an integer of 1 or more."),
         (MethodConfig, {"topk": (5,) * 65}, "65 local prompts were requested; the maximum is 64."),
         (MethodConfig, {"dropout": 1}, "dropout is 1.0; it must be at least 0 and below 1."),

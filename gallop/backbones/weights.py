@@ -360,7 +360,9 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
     """
     pair = pair_settings(name)
     if not pair:
-        raise BackboneError(f"open_clip does not list weights {name!r}.")
+        raise BackboneError(
+            f"open_clip lists no weights named {name!r}. Give a pair that it lists, such as ViT-B-16/openai."
+        )
     if cached_weights(pair) is not None:
         return
     from huggingface_hub import constants

@@ -162,8 +162,8 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
             )
         if unknown := unknown_settings(raw):
             raise CheckpointError(
-                f"{path} contains settings that this version of gallop does not know: {listed(unknown)}. They would "
-                "be ignored. Update gallop, or remove them."
+                f"{path} contains settings that this version of gallop does not know and would ignore: "
+                f"{listed(unknown)}. Update gallop, or remove these settings."
             )
         return checked_settings(raw)
     except CheckpointError:
@@ -201,7 +201,10 @@ def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tenso
             )
         if checkpoint.prompts_sha256 in ("", hashlib.sha256(file.data).hexdigest()):
             return checkpoint, tensors
-    raise CheckpointError(f"{path} and {SETTINGS} are from two different saves, or damaged. Save or train again.")
+    raise CheckpointError(
+        f"{path} and {SETTINGS} are from two different saves, or one of them is damaged. Save the model again, or "
+        "train it again."
+    )
 
 
 def load_learned(
@@ -215,7 +218,7 @@ def load_learned(
     if checkpoint.regions != backbone.region_kind:
         raise CheckpointError(
             f"{folder} was trained on region features of the kind {checkpoint.regions!r}, but this backbone gives "
-            f"{backbone.region_kind!r}. Load it with regions={checkpoint.regions!r}, or train again."
+            f"{backbone.region_kind!r}. Load the backbone with regions={checkpoint.regions!r}, or train again."
         )
     if checkpoint.fingerprint != backbone.fingerprint:
         raise CheckpointError(
@@ -244,7 +247,7 @@ def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Ba
     wanted = {key: tuple(value.shape) for key, value in prompts.state_dict().items()}
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     if wanted != shapes:
-        raise ValueError(f"it contains {shapes}, but {wanted} is needed")
+        raise ValueError(f"it contains tensors of the shapes {shapes} instead of {wanted}")
     for key in tensors:
         _finite(tensors, key, f"{key} holds")
     projection = tensors["local_projection"]
@@ -279,18 +282,18 @@ def _branch(
 ) -> Branch:
     how, mix, classes = KINDS[kind], Mix(settings.weight, settings.temperature), len(checkpoint.class_names)
     if settings.names and not how.names:
-        raise ValueError(f"the settings say that its head uses the class names, which a {kind} head does not")
+        raise ValueError(f"the settings say that its head uses the class names, but a {kind} head does not use them")
     wanted = {*_SUMS, *(_FORM if how.stores_form else ()), *(_SHOTS if settings.shots else ())}
     wanted |= {_TEXTS} if settings.names else set()
     if wanted != set(tensors):
-        raise ValueError(f"it contains {sorted(tensors)} of the head, but {sorted(wanted)} are needed")
+        raise ValueError(f"it contains the head's tensors {sorted(tensors)} instead of {sorted(wanted)}")
     numbers = {name: _finite(tensors, name, f"the head's {name} hold") for name in tensors if name != _SHOTS[1]}
     width = backbone.feature_sizes[-1] if how.extra is None else math.isqrt(tensors["scatter"].numel())
     counts, sums, scatter = (numbers[name].double() for name in _SUMS)
     if (counts.shape, sums.shape, scatter.shape) != ((classes,), (classes, width), (width, width)):
         raise ValueError(f"the head's sums do not fit {classes} classes and {width} features")
     if not torch.equal(counts, counts.round().clamp_min(0)) or int((counts > 0).sum()) < 2:
-        raise ValueError("the head's counts must be integers, above 0 for two or more classes")
+        raise ValueError("the head's counts must be integers, and at least two classes must have a count above 0")
     of_shots = ShotSums(counts, sums, scatter, checkpoint.method.balanced)
     shots = _shots(tensors, settings.shots, counts, width) if settings.shots else None
     texts = numbers[_TEXTS].float() if settings.names else None
@@ -309,7 +312,7 @@ def _shots(tensors: Mapping[str, Tensor], count: int, counts: Tensor, width: int
     features, labels = (tensors[name] for name in _SHOTS)
     fits = features.ndim == 3 and features.shape[1] > 0 and (len(features), features.shape[-1]) == (count, width)
     if not fits or labels.dtype != torch.int64 or labels.shape != (count,):
-        raise ValueError(f"the head must contain {count} shots with {width} features and a class each")
+        raise ValueError(f"the head must contain {count} shots, each with {width} features and a class")
     if int(labels.min()) < 0 or not torch.equal(labels.bincount(minlength=len(counts)).double(), counts):
         raise ValueError("the classes of the head's shots do not match its counts")
     return ShotFeatures(features.float(), labels)

@@ -45,7 +45,8 @@ class HubAddress:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.repository):
             raise HubError(
-                f"{quoted(self.repository)} is not a repository on the Hub. Write USER/NAME, as in {HUB}user/flowers."
+                f"{quoted(self.repository)} is not the name of a repository on the Hub. Write USER/NAME, as in "
+                f"{HUB}user/flowers."
             )
 
     @staticmethod

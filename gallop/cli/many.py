@@ -67,8 +67,8 @@ def answer_many(source: str, worker: PhotoScorer | PhotoEmbedder, options: Names
     if not (last.done or last.skipped):
         console.warn(
             f"Part {options.part[0]} of {options.part[1]} has no table to write: {source} fills fewer than "
-            f"{options.part[1]} tables of {options.shard_size} photos. Use fewer parts, or another folder and a "
-            "smaller --shard-size."
+            f"{options.part[1]} tables of {options.shard_size} photos. Use fewer parts, or a smaller "
+            "--shard-size with a new --out folder."
         )
     return _conclude(last, place.name, console)
 

@@ -135,12 +135,12 @@ def _refuse_streams(images: Any) -> None:
     """Raise DataError for what gives batches, or rows without end, and say what to give in its place."""
     if hasattr(images, "dataset") and hasattr(images, "batch_size"):
         raise DataError(
-            f"This is {named_kind(images)}, which gives batches. Give the data set that it reads: its .dataset."
+            f"Images came as {named_kind(images)}, which gives batches. Give the data set that it reads (its .dataset)."
         )
     if not hasattr(images, "__len__") and hasattr(images, "__iter__") and not isinstance(images, Iterator):
         raise DataError(
-            f"This is {named_kind(images)}, which does not say how many rows it has. Give a data set that is loaded "
-            "completely (streaming=False), or a list of its images."
+            f"Images came as {named_kind(images)}, which does not say how many rows it has. Give a data set that is "
+            "loaded completely (streaming=False), or a list of its images."
         )
 
 

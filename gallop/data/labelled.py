@@ -67,7 +67,7 @@ class Labelled:
             DataError: an invalid number of shots, or a class with too few photos.
         """
         if not isinstance(shots, SupportsIndex):
-            raise DataError(f"{shots!r} shots were requested; this must be an integer.")
+            raise DataError(f"shots is {shots!r}; it must be an integer.")
         if shots < 1:
             raise DataError(f"{shots} shots were requested; the minimum is 1.")
         members: list[list[int]] = [[] for _ in self.class_names]
@@ -240,7 +240,7 @@ def _gathered(
         if first_name != name:
             raise DataError(
                 f"{first_place} and {place} are the same picture, but they are labelled {first_name!r} and {name!r}. "
-                "Remove one."
+                "Remove one, or correct its label."
             )
     number = {name: k for k, name in enumerate(class_names)}
     return LabelledPhotos(

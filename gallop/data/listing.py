@@ -111,7 +111,7 @@ class Listing(Labelled):
             DataError: a class with fewer images (with ``allow_fewer`` what is there is taken), or one with none.
         """
         if not self.files:
-            raise DataError(f"There are no images to draw shots from in {self.root}.")
+            raise DataError(f"{self.root} contains no images to draw shots from.")
 
         def path(i: int) -> Path:
             return self.root / self.files[i]

@@ -275,8 +275,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         data = with_shots_of_before(self._shots if known else None, known, given(images), labels, classes, **how)
         if known and self._shots is None and self.training_ is not None:
             warn_caller(
-                "The photos that this classifier was trained on are not in memory, as after load. Training continues "
-                "with the new ones only, so the classifier may forget."
+                "The photos that this classifier was trained on are not in memory (load does not bring them back). "
+                "Training continues with the new photos only, so the classifier may forget what it learned before."
             )
         return self._follow(self._learn(data, warm=bool(known), numbered=self._numbered), verbose=verbose)
 
@@ -456,7 +456,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         model = self._fitted()
         require(
             detail_in != "training",
-            "detail_in='training' takes effect only in a new training. Set it in MethodConfig and fit again.",
+            "detail_in='training' takes effect only during training. Set it in MethodConfig, then fit again.",
         )
         changed: Any = {"detail": detail, "detail_in": detail_in}
         config, before = replace(model.config, **changed), model.sight.times

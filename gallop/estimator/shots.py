@@ -78,8 +78,8 @@ def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cach
     """
     require(
         bool(model.config.branches),
-        "Further shots train only the head, and this classifier has none. Fit one with head='ridge', or train again "
-        "with all photos.",
+        "No shots can be added: they would train only the head, and this classifier has none. Fit one with "
+        "head='ridge', or train again with all photos.",
     )
     shots = _encoded(model, images, labels, cache, "add them first (add_class)")
     if model.branches:
@@ -87,7 +87,7 @@ def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cach
     taught = model.taught(shots)
     if not taught:
         raise DataError(
-            "The first shots of a head must be of two or more classes, because it learns to distinguish them."
+            "The first shots of a head must come from two or more classes, because it learns to tell classes apart."
         )
     return taught
 
@@ -107,7 +107,8 @@ def branches_with_their_shots(model: PromptModel, images: Any, labels: Any, cach
         if not branch.learned_from(known):
             raise DataError(
                 f"These {len(known)} photos are not the {int(branch.sums.counts.sum())} that the head was trained on, "
-                "or their classes or the precision differ. Give all of those photos, and no others."
+                "or their classes or the precision differ. Give exactly the photos of that training, with the same "
+                "classes and precision."
             )
     return tuple(replace(branch, shots=shots[branch.how.space]) for branch in model.branches)
 
@@ -142,8 +143,8 @@ def branches_at_detail(
         ways = f"Train again with head={config.head!r} and detail={config.detail:g}"
         ways += ", or use detail_in='maps' for a second look in maps only" if config.detail != 1 else ""
         raise ConfigError(
-            f"The head was trained with detail={model.sight.times[-1]:g}, and not all of its photos are in memory, as "
-            f"after load or add_shots, so it cannot be trained again. {ways}."
+            f"The head was trained with detail={model.sight.times[-1]:g}. To change that, the head must be trained "
+            f"again, but not all of its photos are in memory (as after load or add_shots). {ways}."
         )
     known = all_shots(model.with_config(config), shots, cache)
     relearned = [

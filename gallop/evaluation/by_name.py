@@ -137,7 +137,9 @@ class AnswersByName(ClassifierMixin):
         names = spelled_as(words, self.classes_.tolist())
         unknown = missing_names(list(dict.fromkeys(names)), self.classes_.tolist())
         if unknown:
-            raise DataError(f"The model does not know the classes {listed(unknown)}; add them or leave them out.")
+            raise DataError(
+                f"The model does not know the classes {listed(unknown)}; add them or leave out their photos."
+            )
         return photos, list(names)
 
     def ood_score(self, images: AskedPhotos, score: str = VERDICT) -> NDArray[np.float32]:

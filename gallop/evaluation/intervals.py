@@ -24,8 +24,8 @@ class Proportion:
     def __post_init__(self) -> None:
         if not 0 <= self.right <= self.of or self.of == 0:
             raise ValueError(
-                "A proportion needs at least one photo, and the number right must be between 0 and the number of "
-                f"photos; got {self.right} of {self.of}."
+                "A proportion needs at least one photo, and the number of right answers must be between 0 and the "
+                f"number of photos; got {self.right} of {self.of}."
             )
 
     @property

@@ -60,8 +60,8 @@ class Evaluation:
     def __post_init__(self) -> None:
         if not len(self.truth) == len(self.answers) > 0:
             raise ValueError(
-                f"An evaluation needs at least one photo, and one label for each; got {len(self.truth)} labels and "
-                f"{len(self.answers)} answers."
+                "An evaluation needs at least one photo, and one label and one answer for each photo; got "
+                f"{len(self.truth)} labels and {len(self.answers)} answers."
             )
 
     @property

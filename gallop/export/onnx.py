@@ -116,14 +116,16 @@ def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
     """
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise OnnxError(f"{' and '.join(missing)} must be installed for this: pip install 'gallop-explorer[onnx]'.")
+        raise OnnxError(
+            f"{' and '.join(missing)} must be installed to write ONNX: pip install 'gallop-explorer[onnx]'."
+        )
     check_is_fitted(classifier, "model_")
     require_topk(classifier.model_.config.pooling, "ONNX export")
     backbone = classifier.model_.backbone
     if isinstance(backbone.vision, GivenFeatures):
-        raise OnnxError("An ONNX file takes pixels as input, but this model takes image features.")
+        raise OnnxError("This model cannot be written as ONNX: it takes image features, but an ONNX file takes pixels.")
     if backbone.precision != "fp32":
-        raise OnnxError("ONNX is checked against fp32. Load the model with precision='fp32'.")
+        raise OnnxError("Only a model in fp32 can be written as ONNX. Load the model with precision='fp32'.")
     if backbone.device.type == "cpu":
         return classifier
     copied = copy.copy(classifier)

@@ -235,7 +235,7 @@ def test_no_network_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caches: Path)
     ask_at(monkeypatch, "http://127.0.0.1:9")
     with pytest.raises(BackboneError, match="'mini' works without a network"):
         list(fetch_weights(NAME))
-    with pytest.raises(BackboneError, match="does not list weights 'ViT-B-32/nothing'"):
+    with pytest.raises(BackboneError, match="lists no weights named 'ViT-B-32/nothing'"):
         list(fetch_weights("ViT-B-32/nothing"))
     assert files(caches) == []
 

@@ -173,7 +173,7 @@ def test_a_run_that_diverges_is_noted_and_others_go_on(place: Place) -> None:
 def test_no_time_runs_nothing_and_says_what_is_left(place: Place) -> None:
     found = place.bench("--time", "0s", "--json")
     assert (found.code, found.json["left"], Fake.fitted, place.records()) == (0, RUNS, [], [])
-    assert "The time limit is reached. No more runs are started." in found.err
+    assert "The time limit was reached, so no more runs are started." in found.err
     assert f"{RUNS} runs are left. Run the same command again to continue." in found.err
 
 
@@ -290,7 +290,7 @@ REFUSED = [
     ("bench SPEC DATA --out OUT --backbone BACKBONE --only nobody", "no method, group or variant 'nobody'"),
     (
         "bench SPEC DATA --backbone BACKBONE --dry-run --only skill --shots 1",
-        "No run of the benchmark matches these options",
+        "No run of the benchmark matches all of these options",
     ),
 ]
 

@@ -167,7 +167,7 @@ def test_what_is_not_there_or_no_model(hub: FakeHub) -> None:
 
 @pytest.mark.parametrize("name", ["flowers", "a/b/c", "../etc", "a/..", "ann/flow ers", "https://x.y/a/b", ""])
 def test_a_name_that_is_no_repository_is_refused_before_anybody_is_asked(hub: FakeHub, name: str) -> None:
-    with pytest.raises(HubError, match=r"is not a repository on the Hub\. Write USER/NAME"):
+    with pytest.raises(HubError, match=r"is not the name of a repository on the Hub\. Write USER/NAME"):
         pull(name)
     assert hub.asked == []
 

@@ -201,7 +201,7 @@ def test_without_its_packages_it_says_what_to_install(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("embed PHOTOS", "Use --out to give the output folder for the features"),
+        ("embed PHOTOS", "embed needs --out DIR, the folder that the features"),
         ("embed ROOT/none --out ROOT/o", "is not a folder: give a folder, a .txt list"),
         ("embed ROOT/empty --out ROOT/o", "contains no photos"),
         ("embed PHOTOS --out ROOT/file", "is a file: give the name of a folder"),
@@ -210,7 +210,7 @@ def test_without_its_packages_it_says_what_to_install(
         ("embed https://example.org/x.txt --out ROOT/o", "Use --web"),
         (
             "predict PHOTOS --classes a,b --engine ray",
-            "--part and --engine divide the tables of a folder: add --out DIR",
+            "--part and --engine only apply to the tables that --out writes: add --out DIR",
         ),
         (
             "predict PHOTOS --classes a,b --out ROOT/o --workers 2",
@@ -219,7 +219,10 @@ def test_without_its_packages_it_says_what_to_install(
         ("embed PHOTOS --out ROOT/o --address auto", "--workers only apply to --engine ray: add --engine ray"),
         ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, give one source"),
         ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and leave out --csv"),
-        ("predict PHOTOS --classes a,b --with regions", "--with adds values to --json and to the tables of --out: add"),
+        (
+            "predict PHOTOS --classes a,b --with regions",
+            "--with only adds values to --json and to the tables that --out writes: add",
+        ),
         ("predict PHOTOS --classes a,b --out ROOT/o --with maps", "invalid choice: 'maps'"),
     ],
 )

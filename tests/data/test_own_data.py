@@ -228,7 +228,7 @@ def test_splits() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (table([0, -1]), "Row 1, column fine: the label is -1, which is not a class: this split is"),
+        (table([0, -1]), "Row 1, column fine: the label is -1, which is not a class, so this split is"),
         (table([0], Value()), r"No column has the type ClassLabel. Rename the right column to label .*img, fine"),
         (table([0], images=[b"x"]), "None of 1 images can be read"),
     ],

@@ -109,7 +109,7 @@ def test_a_taught_classifier_may_look_closer_without_training() -> None:
     found.set_detail(1)
     assert clone(found).zero_shot(["red"]).model_.config.detail == 1
     assert np.array_equal(found.predict(TESTS), taught(1).predict(TESTS))
-    with pytest.raises(ConfigError, match="only in a new training"):
+    with pytest.raises(ConfigError, match="only during training"):
         found.set_detail(2, "training")
     with pytest.raises(ConfigError, match="detail is 4"):
         found.set_detail(4)

@@ -153,7 +153,7 @@ def test_a_classifier_without_training_is_taught_by_shots_alone() -> None:
     assert found.model_.branches == ()
     plain = tiny.classifier().zero_shot(list(SHOTS)).predict_proba(PHOTOS)
     assert np.array_equal(found.predict_proba(PHOTOS), plain)
-    with pytest.raises(DataError, match="of two or more classes"):
+    with pytest.raises(DataError, match="from two or more classes"):
         found.add_shots(IMAGES[:2], LABELS[:2])
     found.add_shots(IMAGES, LABELS)
     assert found.score(PHOTOS, list(SHOTS)) == 1.0
@@ -229,13 +229,13 @@ def test_no_photo_or_path_is_kept(tmp_path: Path) -> None:
 
 METHOD = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
 DAMAGE: dict[str, Any] = {
-    "a part is missing": (lambda t: t.pop("head.sums"), "of the head, but"),
+    "a part is missing": (lambda t: t.pop("head.sums"), "the head's tensors"),
     "another number of classes": (lambda t: t.update({"head.counts": torch.ones(2).double()}), "do not fit 3 classes"),
     "no number": (lambda t: t["head.sums"].fill_(float("nan")), "head's sums hold values that are not finite"),
     "part of a shot": (lambda t: t["head.counts"].fill_(0.5), "counts must be integers"),
     "shots of one class": (
         lambda t: t["head.counts"].copy_(torch.tensor([3.0, 0, 0])),
-        "above 0 for two or more classes",
+        "at least two classes must have a count above 0",
     ),
     "other shots": (lambda t: t["head.labels"].fill_(0), "do not match its counts"),
     "shots cut short": (lambda t: t.update({"head.shots": t["head.shots"][:2].clone()}), "must contain 13 shots"),
@@ -267,7 +267,7 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
         ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know: head.sharpness"),
         ({"head": None}, "contains a head that the settings do not mention"),
         *(
-            ({"method": {**METHOD, "head": kind}}, f"which a {kind} head does not")
+            ({"method": {**METHOD, "head": kind}}, f"but a {kind} head does not use them")
             for kind in ("discriminant", "logistic")
         ),
     ],

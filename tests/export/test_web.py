@@ -150,7 +150,7 @@ def test_what_is_missing_is_told_with_the_way_out(tmp_path: Path, monkeypatch: p
         fetching.runtime_files(tmp_path)
     for name in fetching.FETCHED:
         (tmp_path / name).write_bytes(b"something else")
-    with pytest.raises(PageError, match="is not the file of onnxruntime-web"):
+    with pytest.raises(PageError, match="differs from the file in onnxruntime-web"):
         fetching.runtime_files(tmp_path)
     monkeypatch.setattr("gallop.export.web.folder.runtime_files", lambda: fetching.runtime_files(tmp_path))
     with pytest.raises(PageError):

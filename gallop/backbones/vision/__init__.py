@@ -77,6 +77,6 @@ def _encoder_for(module: Any) -> type[ImageEncoder]:
     if name == "ModifiedResNet":
         return ResNetEncoder
     raise UnsupportedBackbone(
-        "Region features are only defined for open_clip's VisionTransformer, ModifiedResNet and TimmModel; this "
+        "Region features are only supported for open_clip's VisionTransformer, ModifiedResNet and TimmModel, but this "
         f"image encoder is a {name}."
     )

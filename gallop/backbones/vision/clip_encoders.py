@@ -25,7 +25,10 @@ class ViTEncoder(ImageEncoder):
         super().__init__(module)
         block = module.transformer.resblocks[-1]
         if not isinstance(block.attn, nn.MultiheadAttention):
-            raise UnsupportedBackbone(f"This ViT is built from {type(block).__name__}, which has no plain value path.")
+            raise UnsupportedBackbone(
+                f"Region features are not supported for this ViT, because its last block, a {type(block).__name__}, "
+                "does not use nn.MultiheadAttention."
+            )
         self.region_kind = region_kind
         self.region_projection: Tensor = module.proj
         self.region_width = len(module.proj)
@@ -88,7 +91,10 @@ class PooledViTEncoder(ImageEncoder):
     def __init__(self, module: Any) -> None:
         super().__init__(module)
         if getattr(module, "attn_pool_contrastive", None) is not None or module.pool_type not in ("avg", "tok"):
-            raise UnsupportedBackbone("This ViT pools in more than one way, so a token alone has no single feature.")
+            raise UnsupportedBackbone(
+                "Region features are not supported for this ViT, because its pooling defines no single feature for one "
+                "token alone."
+            )
         self.region_projection: Tensor = module.proj
         self.region_width = len(module.proj)
         self.grid = tuple(module.grid_size)

@@ -67,8 +67,9 @@ class GivenFeatures(ImageEncoder):
         shape = (region_width, region_width) if projection is None else tuple(projection.shape)
         if shape != (region_width, joint_width):
             raise BackboneError(
-                f"Regions of width {region_width} need a projection ({region_width}, {joint_width}) into the space of "
-                f"the text features; {'none was given' if projection is None else f'got {shape}'}."
+                f"Region features of width {region_width} need a projection of shape ({region_width}, {joint_width}) "
+                "into the space of the text features, but "
+                f"{'none was given' if projection is None else f'its shape is {shape}'}."
             )
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,7 +79,10 @@ class GivenFeatures(ImageEncoder):
     def on(self, device: torch.device, kind: RegionKind) -> GivenFeatures:
         """Return the same on a device. Raises BackboneError for another kind of regions than those that are given."""
         if kind != self.region_kind:
-            raise BackboneError(f"This backbone's region features are given, so there are none of the kind {kind!r}.")
+            raise BackboneError(
+                f"This backbone is given its region features and does not compute them, so the kind {kind!r} is not "
+                "available."
+            )
         projection = self.region_projection
         moved = None if projection is None else projection.to(device)
         return GivenFeatures(self.grid, self.region_width, moved, self._joint_width)
@@ -100,8 +104,8 @@ def scaled_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
     rows, columns = (times * cells for cells in grid)
     if rows != int(rows) or columns != int(columns):
         raise BackboneError(
-            f"With detail={times:g}, a grid of {grid[0]} x {grid[1]} would cut through regions. Use detail=2 with "
-            "this backbone."
+            f"With detail={times:g}, this backbone's grid of {grid[0]} x {grid[1]} would not become a whole number of "
+            "regions a side. Use detail=2."
         )
     return int(rows), int(columns)
 
@@ -122,8 +126,8 @@ def encode_larger(vision: ImageEncoder, size: int, pixels: Tensor, at_once: int 
         global_, regions = vision(pixels)
         if regions.shape[1] != tall * wide:
             raise BackboneError(
-                f"This backbone gives {regions.shape[1]} regions for a photo of {pixels.shape[-1]} pixels a side, "
-                f"which do not form a grid of {tall} x {wide}. Use detail=1 with it."
+                f"For a photo of {pixels.shape[-1]} pixels a side, this backbone gives {regions.shape[1]} regions "
+                f"instead of a grid of {tall} x {wide}. Use detail=1 with this backbone."
             )
         return global_, regions
     globals_: list[Tensor] = []

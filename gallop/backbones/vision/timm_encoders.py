@@ -39,11 +39,12 @@ class TimmViTEncoder(ImageEncoder):
         self._pool: str = trunk.global_pool
         if self._pool not in ("token", "map", "avg"):
             raise UnsupportedBackbone(
-                f"This timm ViT pools by {self._pool!r}, for which region features are not supported."
+                f"Region features are not supported for a timm ViT with global_pool={self._pool!r}."
             )
         if self._pool == "map" and trunk.attn_pool.pos_embed is not None:
             raise UnsupportedBackbone(
-                "The pooling of this timm ViT depends on positions, so a token alone has no feature."
+                "Region features are not supported for this timm ViT: its pooling depends on positions, so one token "
+                "alone has no feature."
             )
         layers = _head_layers(module)
         plain = all(isinstance(layer, nn.Linear | nn.Identity) for layer in (*layers, trunk.head, trunk.fc_norm))
@@ -87,8 +88,8 @@ class CNNEncoder(ImageEncoder):
         layers = [type(layer).__name__ for layer in module.head.children()]
         if not {*layers} <= {"Dropout", "Linear", "Mlp"}:
             raise UnsupportedBackbone(
-                f"The head of this timm encoder pools with {layers[0]}. Region features are only supported for trunks "
-                "that pool their cells themselves."
+                f"The head of this timm encoder pools with {layers[0]}. Region features are only supported for "
+                "encoders whose trunk does the pooling."
             )
         self._trunk = _without_norms(module.trunk)
         probe = torch.randn(1, 3, *module.image_size, generator=torch.Generator().manual_seed(0))
@@ -97,7 +98,8 @@ class CNNEncoder(ImageEncoder):
             cells, plain = (trunk.forward_features(probe) for trunk in (self._trunk, module.trunk))
             if cells.ndim != 4:
                 raise UnsupportedBackbone(
-                    "This timm encoder does not give a feature map. Only CNN trunks are supported."
+                    "Region features are not supported for this timm encoder: its trunk is not a ViT, and it gives no "
+                    "feature map as a CNN does."
                 )
             if not _same(cells, plain):
                 self._trunk = module.trunk
@@ -126,8 +128,8 @@ class CNNEncoder(ImageEncoder):
         same = [(global_, self._head(cells)), (regions[:, 0], self._head(alone))]
         if not all(ours.shape == theirs.shape and _same(ours, theirs) for ours, theirs in same):
             raise UnsupportedBackbone(
-                "The head of this timm encoder gives a different feature for a map filled with one cell than for "
-                "that cell alone, so its cells have no features in the joint space."
+                "Region features are not supported for this timm encoder: its head gives one feature for a map filled "
+                "with one cell, and a different one for that cell alone."
             )
         self.region_width = regions.shape[-1]
         self.mean_is_global = self._linear is not None and _same(regions.mean(dim=1), global_)

@@ -56,8 +56,8 @@ def run(options: Namespace, console: Console) -> int:
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
     if not runs and part == (1, 1):
         raise CommandError(
-            "No run of the benchmark matches these options together: methods differ in their shots and data sets. "
-            "Leave out some of --only, --sets, --shots and --seeds."
+            "No run of the benchmark matches all of these options: each method has runs only for some shots and data "
+            "sets. Leave out some of --only, --sets, --shots and --seeds."
         )
     store = RecordStore(out) if out is not None else None
     if options.dry_run or store is None or out is None:
@@ -109,7 +109,7 @@ def _execute(runner: Runner, runs: Sequence[BenchRun], end: float | None, consol
             seconds = record.seconds["fit"] + record.seconds["predict"]
             console.progress("running", event.number, event.total, f"{_name(record)}: {outcome} in {seconds:.0f} s")
         elif end is not None and time.monotonic() >= end:
-            console.note("The time limit is reached. No more runs are started.")
+            console.note("The time limit was reached, so no more runs are started.")
             return
         else:
             console.progress("running", event.number - 1, event.total, _name(event.run))

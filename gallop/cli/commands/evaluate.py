@@ -131,7 +131,7 @@ def _check_names(names: Sequence[str], classifier: GalLoPClassifier, options: Na
     if unknown:
         raise CommandError(
             f"{options.model} does not know these classes of {options.data}: {listed(unknown)}. Remove "
-            "their images, or train with them."
+            "their images, or train with these classes."
         )
     return tuple(class_names)
 

@@ -57,9 +57,11 @@ def run(options: Namespace, console: Console) -> int:
 
 def _check(options: Namespace) -> None:
     if options.part != (1, 1) or options.engine != "here":
-        raise CommandError("--part and --engine divide the tables of a folder: add --out DIR.")
+        raise CommandError("--part and --engine only apply to the tables that --out writes: add --out DIR.")
     if options.extras and not options.json:
-        raise CommandError("--with adds values to --json and to the tables of --out: add one of them.")
+        raise CommandError(
+            "--with only adds values to --json and to the tables that --out writes: add --json or --out DIR."
+        )
     if options.web or options.buckets or any(_needs_many(source) for source in options.images):
         require_many("photos of the network and Parquet tables")
     if options.csv is not None:

@@ -135,12 +135,12 @@ def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
     try:
         pairs = duplicates(shots, labelled_images(data, split="test"))
     except DataError as error:
-        console.warn(f"Could not check whether train and test contain the same images: {error}")
+        console.warn(f"Could not check whether train and test have images in common: {error}")
         return
     if pairs:
         more = f", and {len(pairs) - 1} more" if len(pairs) > 1 else ""
         console.warn(
-            f"{train_part} and {test_part} contain the same images, so the accuracy on {test_part} will be too high: "
+            f"{train_part} and {test_part} have images in common, so the accuracy on {test_part} will be too high: "
             f"{pairs[0][0]} is the same as {pairs[0][1]}{more}."
         )
 

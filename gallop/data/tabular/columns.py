@@ -113,7 +113,10 @@ def only_column(table: Any) -> Any:
     """
     keys = _keys(table)
     if len(keys) != 1:
-        raise DataError(f"The {type(table).__name__} has the columns {listed(list(map(str, keys)))}. Give one of them.")
+        raise DataError(
+            f"The {type(table).__name__} must have one column, but it has the columns {listed(list(map(str, keys)))}. "
+            "Give one of them."
+        )
     return table[keys[0]]
 
 
@@ -181,7 +184,7 @@ def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
     if isinstance(value, bool) or not (isinstance(value, int) or integral):
         raise DataError(
             f"{place} is {one_line(repr(value))}, which is neither text nor an integer. Give class names, or "
-            "numbers from 0 and class_names=[...]."
+            "numbers from 0 together with class_names=[...]."
         )
     if known is None:
         raise DataError(
@@ -190,7 +193,8 @@ def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
         )
     if value < 0:
         raise DataError(
-            f"{place} is {value:g}, which is not a class: this split is not labelled, or only partly labelled."
+            f"{place} is {value:g}, which is not a class, so this split is not labelled, or only partly. Give another "
+            "split, or leave the image out."
         )
     if value >= len(known):
         raise DataError(

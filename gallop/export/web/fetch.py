@@ -56,7 +56,7 @@ def runtime_files(folder: Path = FETCHED_TO) -> dict[str, bytes]:
             ) from error
         if hashlib.sha256(files[name]).hexdigest() != digest:
             raise PageError(
-                f"{folder / name} is not the file of {NAME} {VERSION}. Download it again: python -m "
+                f"{folder / name} differs from the file in {NAME} {VERSION}. Download it again: python -m "
                 "gallop.export.web.fetch"
             )
     return files
