@@ -80,7 +80,7 @@ def registered(part: str, name: object) -> Function | None:
     if function is None:
         near = did_you_mean(str(name), _REGISTERED[part])
         raise UnknownPart(
-            f"There is no {part} {quoted(name)} in this program{near}. Register it with gallop.register({part!r}, ...)."
+            f"There is no {part} {quoted(name)} in this program.{near} Register it with gallop.register({part!r}, ...)."
         )
     return function
 
@@ -101,7 +101,7 @@ def named(part: str, given: str | Function) -> str:
 
 def require_topk(pooling: str, what: str) -> None:
     """Raise ConfigError where regions are pooled in another way than by the mean of the top-k."""
-    require(pooling == PARTS["pooling"].usual, f"{what} needs top-k pooling, and this model pools by {pooling!r}.")
+    require(pooling == PARTS["pooling"].usual, f"{what} needs top-k pooling, but this model pools by {pooling!r}.")
 
 
 def part_setting(part: str, help: str) -> str:

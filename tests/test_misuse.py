@@ -371,7 +371,12 @@ MISUSES: list[Misuse] = [
     ),
     ("a score that there is not", lambda p: p.model.ood_score(p.paths, "MSP"), "'MSP'", "choose one of MCM"),
     # --- class lists and files
-    ("one text for class names", lambda p: classifier().zero_shot("cat"), "must be a list of texts", "parse_names"),
+    (
+        "one text for class names",
+        lambda p: classifier().zero_shot("cat"),
+        "must be a list, not one text",
+        "parse_names",
+    ),
     ("no class names", lambda p: classifier().zero_shot([]), "No class names", "Give at least one"),
     ("a class name twice", lambda p: classifier().zero_shot(["cat", "cat"]), "'cat' and 'cat'", "Rename one"),
     ("a template without its gap", lambda p: classifier().zero_shot(["cat"], ["a photo"]), "'a photo'", "{}"),

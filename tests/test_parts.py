@@ -84,7 +84,7 @@ def test_what_needs_the_top_k_refuses_another_pooling() -> None:
         lambda: explainer_data(why),
         lambda: made.prompts.overlap(IMAGES, LABELS),
     ):
-        with pytest.raises(ConfigError, match="needs top-k pooling, and this model pools by 'soft'"):
+        with pytest.raises(ConfigError, match="needs top-k pooling, but this model pools by 'soft'"):
             ask()
     assert plot_explanation(why).axes
     assert why.to_dict()["regions"] == {}

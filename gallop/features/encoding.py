@@ -217,7 +217,10 @@ class ViewEncoder:
     def _given(self, photo: EncodedPhoto) -> Sequence[ImageFeatures]:
         looks = photo.features.looks
         if len(looks) != len(self.sight.times):
-            raise DataError(f"The model needs {len(self.sight.times)} looks, but the features have {len(looks)}.")
+            raise DataError(
+                f"The number of looks in the features is {len(looks)}, but the model needs {len(self.sight.times)}. "
+                "Encode the photos with the model's sight."
+            )
         return looks
 
     def _look_up(self, content: str, look: View) -> tuple[str, ImageFeatures | None]:

@@ -39,7 +39,7 @@ def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None
     """
     if photos is not None and len(photos) != len(features):
         raise DataError(
-            f"There are {len(photos)} photos, but features for {len(features)}. Give features for each photo."
+            f"There are {len(photos)} photos, but features for {len(features)} images. Give one photo for each image."
         )
     made = []
     for i, one in enumerate(features.split(1)):
@@ -64,7 +64,10 @@ def as_features(images: Any) -> Any:
         return images
     global_, regions = (torch.as_tensor(each).float() for each in images)
     if len(global_) != len(regions):
-        raise DataError(f"There are features for {len(global_)} images, but regions for {len(regions)}.")
+        raise DataError(
+            f"There are global features for {len(global_)} images, but region features for {len(regions)}. "
+            "Give both for the same images."
+        )
     return ImageFeatures(global_, regions)
 
 

@@ -91,7 +91,8 @@ class Calibration:
             bool(self.held_out),
             f"A threshold that accepts {fraction:.0%} of the known photos needs held-out shots, but this model has "
             f"none{f' (the threshold is {self.note})' if self.note else ''}. Train with calibration_folds of 2 or "
-            "more and at least two photos per class, or compute it from your known photos: set_threshold(tpr, photos).",
+            "more and at least two photos per class, or compute the threshold from your known photos: "
+            "set_threshold(tpr, photos).",
         )
         return replace(self, threshold=threshold_at_tpr(self.held_out, fraction), tpr=fraction)
 
@@ -144,7 +145,9 @@ def unreliable(why: str) -> str:
 def checked_tpr(tpr: object) -> float:
     """Return a fraction of known photos that a limit is to accept. Raises ConfigError unless it is in (0, 1]."""
     if isinstance(tpr, bool) or not isinstance(tpr, int | float | np.floating) or not 0 < tpr <= 1:
-        raise ConfigError(f"tpr is {quoted(tpr)}; it is the fraction of known photos to accept, above 0 and at most 1.")
+        raise ConfigError(
+            f"tpr is {quoted(tpr)}; as the fraction of known photos to accept, it must be above 0 and at most 1."
+        )
     return float(tpr)
 
 

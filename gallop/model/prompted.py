@@ -191,7 +191,7 @@ class PromptModel:
         if len(templates) > self.config.global_prompts:
             raise TemplateError(
                 f"{len(templates)} templates were given for {self.config.global_prompts} global prompts. Each prompt "
-                "uses one template, so remove some."
+                f"uses one template, so give at most {self.config.global_prompts}."
             )
         for template in templates:
             try:
@@ -258,7 +258,9 @@ class PromptModel:
             there, near = listed(self.class_names), did_you_mean(wanted, self.class_names)
             raise ClassNameError(f"There is no class {wanted!r} here; the classes are {there}.{near}")
         if len(self.class_names) == 1:
-            raise ClassNameError(f"{wanted!r} is the only class; a classifier needs at least one.")
+            raise ClassNameError(
+                f"{wanted!r} cannot be removed: it is the only class, and a classifier needs at least one."
+            )
         left, text = [k for k, name in enumerate(self.class_names) if name != wanted], self.cached_text_features()
         names = [self.class_names[k] for k in left]
         return self.for_classes(names, TextFeatures(text.global_[left], text.local[left]))

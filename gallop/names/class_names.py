@@ -58,7 +58,9 @@ def clean_names(names: Iterable[str], clean: Callable[[str], str] = clean_name) 
         ClassNameError: a bad name, two names equal after cleaning (both are named), or no name at all.
     """
     if isinstance(names, str):
-        raise ClassNameError("Class names must be a list of texts. Use parse_names to split one text at its commas.")
+        raise ClassNameError(
+            "Class names must be a list, not one text. Use parse_names to split a text at its commas and line breaks."
+        )
     seen: dict[str, str] = {}
     cleaned = []
     for name in names:
@@ -92,7 +94,7 @@ def folder_to_name(folder: str) -> str:
     name = folder.replace("_", " ")
     if not name.strip():
         raise ClassNameError(
-            f"The name of the folder {folder!r} has no visible characters, so its class has no name. Rename it."
+            f"The name of the folder {folder!r} has no visible characters, so its class has no name. Rename the folder."
         )
     return clean_name(name)
 

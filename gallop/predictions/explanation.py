@@ -219,7 +219,7 @@ class Explanation:
         """
         region_scores = self._finest.branches.get(branch)
         if region_scores is None:
-            there = f"; choose one of {listed(self.branches)}" if self.branches else ", or any other"
+            there = f"; choose one of {listed(self.branches)}" if self.branches else "; it has no branches at all"
             raise ValueError(f"This model has no branch {branch!r}{there}.")
         return to_array(region_scores[0, :, self.class_index(class_name)]).reshape(self.grid)
 

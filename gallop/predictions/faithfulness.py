@@ -79,7 +79,7 @@ def deletion(
             branches and so no map.
     """
     if explanation.class_names != model.class_names:
-        raise ValueError("This explanation is for a different class list. Explain the photo again.")
+        raise ValueError("This explanation has a different class list from the model's. Explain the photo again.")
     region_scores = _map(explanation, class_name)
     rng = np.random.default_rng(seed)
     orders = [np.argsort(-region_scores, kind="stable"), *(rng.permutation(region_scores.size) for _ in range(draws))]
@@ -103,7 +103,9 @@ def _map(explanation: Explanation, class_name: str) -> NDArray[np.float32]:
     """(R,) what orders the regions."""
     maps = [explanation.region_scores(class_name, prompt).ravel() for prompt in range(len(explanation.topk))]
     if not maps and not explanation.branches:
-        raise ValueError("Without local prompts there is no map, so there is no order in which to remove regions.")
+        raise ValueError(
+            "The model has neither local prompts nor branches, so no map says in which order to remove the regions."
+        )
     mean_map, weights = np.mean(maps, axis=0) if maps else 0.0, explanation.similarities.branch_weights
     branch_maps = [weight * explanation.branch_map(name, class_name).ravel() for name, weight in weights.items()]
     return np.asarray(sum(branch_maps, explanation.similarities.prompts_weight * mean_map), dtype=np.float32)

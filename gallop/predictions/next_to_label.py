@@ -53,7 +53,10 @@ def next_to_label(probabilities: ArrayLike, features: ArrayLike, labelled: Array
     by_class, unit = np.asarray(probabilities, dtype=np.float64), _unit(features)
     known = _unit(labelled)
     if len(by_class) != len(unit):
-        raise ValueError(f"There are probabilities for {len(by_class)} photos, but features for {len(unit)}.")
+        raise ValueError(
+            f"There are probabilities for {len(by_class)} photos, but features for {len(unit)}. Give both for the same "
+            "photos."
+        )
     if not len(by_class):
         return []
     order = np.argsort(-by_class, axis=1, kind="stable")

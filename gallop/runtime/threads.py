@@ -86,7 +86,9 @@ class _InParts(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
         parts, ctx.parts = ctx.parts, None
         if parts is None:
-            raise RuntimeError("The gradient of a computation in parts can be computed only once.")
+            raise RuntimeError(
+                "The gradient of a chunked computation can be computed only once: run the forward pass again."
+            )
         gradients = torch.split(gradient, [output.shape[ctx.dim] for output, _ in parts], ctx.dim)
 
         def back(part: int) -> Tensor:

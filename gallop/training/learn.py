@@ -85,9 +85,9 @@ def learned_before(model: PromptModel, backbone: Backbone, method: MethodConfig)
         if model.prompts.digest() == initial_prompts(model.backbone, model.config).digest():
             return None
         raise ConfigError(
-            "warm_start continues from the learned prompts, but the backbone (or the kind of its regions), "
-            "global_prompts, the number of scales, global_projection or local_projection has changed. Restore them, "
-            "or set warm_start=False to start again."
+            "warm_start continues from the learned prompts, but these no longer fit: the backbone (or the kind of its "
+            "regions), global_prompts, the length of topk, global_projection or local_projection has changed. Restore "
+            "the earlier values, or set warm_start=False to start again."
         )
     return copy.deepcopy(model.prompts).to(backbone.device)
 

@@ -260,8 +260,8 @@ class Trainer:
             for parameter, value in zip(self._parameters, before, strict=True):
                 parameter.copy_(value)
         raise TrainingDiverged(
-            f"The loss is {float(result.loss.total.detach())} in epoch {epoch + 1}, so the prompts of the previous "
-            "step were restored. Lower the learning rate."
+            f"Training diverged in epoch {epoch + 1} (loss {float(result.loss.total.detach())}), so the prompts of the "
+            "previous step were restored. Lower the learning rate."
         )
 
     def state(self) -> TrainState:

@@ -275,7 +275,7 @@ REFUSED = [
     ("bench photos-mini", "bench needs a benchmark and DATA"),
     ("bench SPEC DATA", "bench needs --out DIR"),
     ("bench SPEC DATA --out SPEC", "is a file: give a folder"),
-    ("bench photos-maxi DATA --out OUT", "There is no benchmark 'photos-maxi'. The shipped ones are paper-ablation"),
+    ("bench photos-maxi DATA --out OUT", "There is no benchmark 'photos-maxi'. Choose one of paper-ablation"),
     ("bench SPEC SPEC --out OUT --backbone BACKBONE", "is not a folder. Give the folder that contains the data sets"),
     ("bench SPEC BACKBONE --out OUT --backbone BACKBONE", "does not contain train/ and test/"),
     ("bench SPEC DATA --out OUT --backbone maxi", "There is no backbone 'maxi'"),
@@ -284,10 +284,16 @@ REFUSED = [
     ("bench SPEC DATA --out OUT --part 3/2", "'3/2' is not a part such as 1/2"),
     ("bench SPEC DATA --out OUT --part 0/2", "'0/2' is not a part such as 1/2"),
     ("bench SPEC DATA --out OUT --shots two", "invalid int value: 'two'"),
-    ("bench SPEC DATA --out OUT --backbone BACKBONE --shots 7", "no number of shots 7; it has 1, 2"),
-    ("bench SPEC DATA --out OUT --backbone BACKBONE --seeds 9", "no seed 9; it has 0, 1"),
+    (
+        "bench SPEC DATA --out OUT --backbone BACKBONE --shots 7",
+        "7 is not a number of shots of this benchmark; choose one of 1, 2",
+    ),
+    (
+        "bench SPEC DATA --out OUT --backbone BACKBONE --seeds 9",
+        "9 is not a seed of this benchmark; choose one of 0, 1",
+    ),
     ("bench SPEC DATA --out OUT --backbone BACKBONE --sets third", "has no set 'third'; its sets are first, second"),
-    ("bench SPEC DATA --out OUT --backbone BACKBONE --only nobody", "no method, group or variant 'nobody'"),
+    ("bench SPEC DATA --out OUT --backbone BACKBONE --only nobody", "'nobody' is not a method, group or variant of"),
     (
         "bench SPEC DATA --backbone BACKBONE --dry-run --only skill --shots 1",
         "No run of the benchmark matches all of these options",

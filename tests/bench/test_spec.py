@@ -88,7 +88,7 @@ REFUSED = [
     ("better: ours", "better: ours, metric: fpr95/GLMCM", "where SCORE is one of MCM, L-MCM, GL-MCM, MSP."),
     ("better: ours", "better: ours, relation: over", "is 'over'; choose one of above, not below, below"),
     ("better: ours", "better: ours, margin: 0.1", "is allowed only with the relation 'not below'"),
-    ("better: ours", "better: ours, margin: wide", "'margin' is 'wide'; it must be a number"),
+    ("better: ours", "better: ours, margin: wide", "'margin' is 'wide'; it must be a finite number"),
     ("better: ours", "better: ours, test: third", "'transfer' does not test anything on 'third'"),
     ("shots: 2}", "shots: 4}", "'ours' is not run with 4 shots"),
     ("shots: 2}", "shots: [1, 2]}", "'shots' must be one whole number"),
@@ -133,9 +133,9 @@ def test_published_figures_are_read_as_fractions() -> None:
     ("old", "new", "said"),
     [
         ("values: {first: 81.5, average: 80}", "value: 81.5", "has no key 'value'; its keys are method, metric"),
-        ("first: 81.5", "first: 181.5", "'values' must be percentages by set, such as imagenet: 75.1"),
-        ("first: 81.5", "first: high", "'first' is 'high'; it must be a number"),
-        ("{dots: 7}", "{}", "'values' must be percentages by set"),
+        ("first: 81.5", "first: 181.5", "'values' must give a percentage .* for each set, such as imagenet: 75.1"),
+        ("first: 81.5", "first: high", "'first' is 'high'; it must be a finite number"),
+        ("{dots: 7}", "{}", "'values' must give a percentage"),
         ("metric: fpr95/MCM", "metric: fpr", "'published' 2: there is no metric 'fpr'; the metrics are"),
         ("source: A paper., values: {dots", "values: {dots", "'published' 2 is missing the key 'source'"),
         ("shots: 2, source", "shots: [1, 2], source", "'shots' must be one whole number"),
@@ -154,7 +154,7 @@ def test_no_text_is_a_traceback(text: str) -> None:
 
 
 def test_a_benchmark_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"no benchmark 'photos-maxi'. The shipped ones are paper-ablation"):
+    with pytest.raises(BenchError, match=r"no benchmark 'photos-maxi'. Choose one of paper-ablation"):
         read_spec("photos-maxi")
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BenchError, match="Give a YAML file in UTF-8"):

@@ -57,11 +57,11 @@ def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> No
     counts = ("answered", "errors", "skipped", "skipped_errors")
     assert (again.code, [again.json[name] for name in counts]) == (2, [0, 0, 45, 1]), "as the rows say"
     other = predict(photos, tmp_path / "out", backbone, "--json")
-    assert "contains results from other columns. Use another folder" in other.err
+    assert "contains results made with other columns. Use another folder" in other.err
     old = tmp_path / "out" / MANIFEST
     old.write_text(old.read_text().replace('"format": 2', '"format": 1'))
     older = predict(photos, tmp_path / "out", backbone, "--json")
-    assert "contains results from another version of gallop" in older.err
+    assert "contains results made with another version of gallop" in older.err
     assert (other.code, older.code) == (2, 2)
 
 

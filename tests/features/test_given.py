@@ -105,7 +105,7 @@ def test_shots_are_drawn_and_added_and_classes_learned_further() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ((np.zeros((2, 3)), np.zeros((3, 4, 3))), "features for 2 images, but regions for 3"),
+        ((np.zeros((2, 3)), np.zeros((3, 4, 3))), "features for 2 images, but region features for 3"),
         (ImageFeatures(torch.full((2, 3), np.nan), torch.zeros(2, 4, 3)), "image 0 contain a value that is not finite"),
     ],
 )

@@ -53,7 +53,7 @@ def test_another_letter_is_refused_with_those_there_are(letter: Any) -> None:
 def test_another_notebook_or_question_is_refused_with_those_there_are(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=r"no questions for notebook .*; choose one of .*11"):
         quiz(wrong, 1)
-    with pytest.raises(ConfigError, match=r"no question .* for notebook 11; it has 1 to 3"):
+    with pytest.raises(ConfigError, match=r"Notebook 11 has no question .*; its questions are numbered 1 to 3"):
         quiz(11, wrong)
 
 

@@ -80,7 +80,7 @@ def test_a_bucket_holds_what_a_folder_does(tmp_path: Path, memory: Any) -> None:
     assert (again.done, again.shards, again.skipped) == (10, 1, 13)
     assert bucket.read("part-000001.parquet", 2**20) == disk.read("part-000001.parquet", 2**20)
     settle_manifest(bucket, manifest_of(worker, **ASKED))
-    with pytest.raises(DataError, match="memory://bucket/out already contains results from another source"):
+    with pytest.raises(DataError, match="memory://bucket/out already contains results made with another source"):
         settle_manifest(bucket, manifest_of(worker, **ASKED | {"source": "b"}))
 
 
@@ -97,7 +97,7 @@ def test_of_two_that_begin_in_a_bucket_at_one_moment_the_one_that_lost_finds_out
         return put(self, path, value.replace(b'"source": "a"', b'"source": "b"'), **named)
 
     monkeypatch.setattr(type(memory), "pipe_file", then_the_other)
-    with pytest.raises(DataError, match="contains results from another source"):
+    with pytest.raises(DataError, match="contains results made with another source"):
         settle_manifest(place, manifest_of(worker, **ASKED))
     assert names(place) == [MANIFEST]
 
@@ -129,7 +129,7 @@ def test_what_a_service_refuses_is_a_sentence(memory: Any, monkeypatch: pytest.M
         ("ROOT/file", "is a file: give the name of a folder"),
         (
             "https://example.org/out",
-            "https://example.org/out cannot be written to: give a path, or an address of s3://",
+            "https://example.org/out cannot be written to: give a path, or an address that begins with s3://",
         ),
         ("hf://datasets/me/out", "hf://datasets/me/out cannot be written to"),
         ("simplecache::s3://bucket/out", "simplecache::s3://bucket/out cannot be written to"),

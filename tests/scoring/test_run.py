@@ -262,7 +262,7 @@ def test_a_folder_takes_one_model_and_one_source(taught: GalLoPClassifier, tmp_p
         (manifest_of(worker, **asked | {"source": "b"}), "another source"),
         (manifest_of(worker, **asked | {"shard_size": 11}), "shards of another size"),
     ):
-        with pytest.raises(DataError, match=f"contains results from {why}. Use another folder"):
+        with pytest.raises(DataError, match=f"contains results made with {why}. Use another folder"):
             settle_manifest(open_destination(str(tmp_path)), changed)
 
 

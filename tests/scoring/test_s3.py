@@ -128,7 +128,7 @@ def test_from_a_bucket_into_a_bucket_it_is_what_it_is_on_disk(
     assert json.loads(mine[MANIFEST])["source"] == "s3://photos/new"
     other = predict("s3://photos/new/red", "s3://photos/out/", backbone)
     assert other.code == 2
-    assert "s3://photos/out/ already contains results from another source. Use another folder" in other.err
+    assert "s3://photos/out/ already contains results made with another source. Use another folder" in other.err
 
 
 def test_a_list_on_disk_that_names_a_bucket_is_told_so_and_read_where_that_is_allowed(

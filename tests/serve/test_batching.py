@@ -103,7 +103,10 @@ def test_a_full_batch_goes_at_once_and_the_rest_in_the_next() -> None:
 def test_there_are_so_many_places() -> None:
     with batcher(Work(), room=3) as queue, queue.places(2):
         assert queue.waiting == 2
-        with pytest.raises(Refusal, match="2 photos are waiting, and there is room for 3") as refused, queue.places(2):
+        with (
+            pytest.raises(Refusal, match="2 photos are waiting, and 2 more would exceed the limit of 3") as refused,
+            queue.places(2),
+        ):
             pass
         assert refused.value.status == 429
         assert refused.value.retry_after is not None

@@ -78,7 +78,7 @@ def questions_of(notebook: int) -> tuple[QuizQuestion, ...]:
     files = {int(file.stem): file for file in sorted(QUESTIONS.glob("*.yaml"))}
     if notebook not in files:
         known = listed([str(number) for number in files], most=len(files))
-        raise ConfigError(f"There are no questions for notebook {notebook!r}; choose one of {known}.")
+        raise ConfigError(f"There are no questions for notebook {notebook!r}; choose one of the notebooks {known}.")
     return tuple(_question(entry) for entry in yaml.safe_load(files[notebook].read_text(encoding="utf-8")))
 
 
@@ -109,7 +109,9 @@ def quiz(notebook: int, number: int, answer: str | None = None) -> None:
     """
     questions = questions_of(notebook)
     if number not in range(1, len(questions) + 1):
-        raise ConfigError(f"There is no question {number!r} for notebook {notebook}; it has 1 to {len(questions)}.")
+        raise ConfigError(
+            f"Notebook {notebook} has no question {number!r}; its questions are numbered 1 to {len(questions)}."
+        )
     question = questions[number - 1]
     if answer is not None:
         print(textwrap.fill(question.reply(answer), WIDTH))

@@ -71,7 +71,8 @@ def by_number(place: SetLocation) -> PhotoSet:
     beyond = [folder for folder in folders if int(folder) >= len(order)]
     if beyond:
         raise DataError(
-            f"{place.photos / beyond[0]} is not a class: the class folders are named 0 to {len(order) - 1}."
+            f"{place.photos / beyond[0]} is not a class folder, because those are named 0 to {len(order) - 1}. "
+            "Remove it."
         )
     return _test_alone(place, {order[int(folder)]: folder for folder in folders}, names)
 
@@ -89,8 +90,9 @@ def _class_folders(folder: Path) -> dict[str, str]:
     synsets = subfolders(folder, SYNSET)
     if not synsets:
         raise DataError(
-            f"{folder} contains no folders named by synset, such as n01440764. The validation images come as 50,000 "
-            f"files in one folder. Sort them with {_SORTER}, or with torchvision.datasets.ImageNet(root, 'val')."
+            f"{folder} contains no folders named after synsets, such as n01440764. ImageNet's validation images come "
+            f"as 50,000 files in one folder. Sort them into such folders with {_SORTER}, or with "
+            "torchvision.datasets.ImageNet(root, 'val')."
         )
     return {synset: synset for synset in synsets}
 

@@ -40,8 +40,8 @@ def divided(place: SetLocation, splits: Splits, origin: Path) -> PhotoSet:
     gone = absent(place.photos, files)
     if gone:
         raise DataError(
-            f"{origin} lists {len(files)} files, but {len(gone)} of them are not in {place.photos}, such as "
-            f"{gone[0]}. Extract the images again, or give the folder that contains them all."
+            f"{origin} lists {len(files)} files, but {len(gone)} of them, such as {gone[0]}, are not in "
+            f"{place.photos}. Extract the images again, or give the folder that contains all of them."
         )
     order = {label: i for i, label in enumerate(sorted(names))}
     class_names = clean_names((names[label] for label in order), clean=folder_to_name)
@@ -69,9 +69,7 @@ def absent(root: Path, files: Iterable[str]) -> list[str]:
         folder, _, name = file.rpartition("/")
         if folder not in there:
             if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(folder).parts:
-                raise DataError(
-                    f"{file!r} points outside {root}. A split may only list files inside the folder of the images."
-                )
+                raise DataError(f"{file!r} points outside {root}. A split may list only files inside the image folder.")
             try:
                 there[folder] = set(os.listdir(root / folder))
             except OSError:

@@ -70,7 +70,8 @@ def sample(name: str) -> Photo:
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ImportError(
-            f"The photo {name!r} is part of {package}. Install it: pip install 'gallop-explorer[notebooks]'."
+            f"The photo {name!r} comes with the package {package}, which is not installed. Run pip install "
+            "'gallop-explorer[notebooks]'."
         )
     return load_image(Path(spec.submodule_search_locations[0], file), name=name)
 
@@ -112,8 +113,8 @@ def custom_folder() -> Path | None:
         return None
     if not Path(chosen).is_dir():
         raise NotADirectoryError(
-            f"GALLOP_PHOTOS is {chosen!r}, which is not a folder. Give the full path of a folder that contains one "
-            "folder of photos for each class, or unset it to use the sample photos."
+            f"GALLOP_PHOTOS is {chosen!r}, which is not a folder. Set it to the full path of a folder that contains "
+            "one folder of photos for each class, or unset it to use the sample photos."
         )
     return Path(chosen)
 
@@ -183,8 +184,8 @@ def _parts(folder: Path) -> tuple[LabelledPhotos, LabelledPhotos]:
     train, test = same_classes(*parts)
     if len(train.class_names) < 2:
         raise DataError(
-            f"{folder} has {len(train.class_names)} classes with both training and test photos; at least two are "
-            "needed."
+            f"{folder} must contain at least two classes with both training and test photos; it contains "
+            f"{len(train.class_names)}."
         )
     return train, test
 
@@ -196,8 +197,8 @@ def _split(photos: LabelledPhotos) -> tuple[LabelledPhotos, LabelledPhotos]:
         members = sorted((i for i, other in enumerate(photos.labels) if other == label), key=photos.hashes.__getitem__)
         if len(members) < 2:
             raise DataError(
-                f"The class {name!r} has {len(members)} photos; at least one is needed for training and "
-                "one for testing."
+                f"The class {name!r} needs at least two photos, one for training and one for testing; it has "
+                f"{len(members)}."
             )
         held.update(members[: min(max(len(members) // 3, 1), _TESTS)])
     return photos.take([i for i in range(len(photos)) if i not in held]), photos.take(sorted(held))

@@ -121,9 +121,9 @@ class Branch:
         together = None if self.shots is None else self.shots.append(shots)
         require(
             together is not None or not (self.how.stores_form or self.sums.balanced),
-            "Logistic regression and a head with balanced classes are trained on all shots together, and the earlier "
-            "ones were not saved with this model. Call recall_shots with their photos. A ridge or discriminant head "
-            "without balanced classes does not need them.",
+            "This head cannot learn from more shots: logistic regression and heads with balanced classes are trained "
+            "on all shots together, and the earlier shots were not saved with this model. Call recall_shots with the "
+            "photos of the earlier shots. A ridge or discriminant head without balanced classes does not need them.",
         )
         classes = len(self.sums.counts)
         if together is not None and self.sums.balanced:
@@ -158,9 +158,9 @@ class Branch:
             return replace(self, sums=self.sums.with_classes(len(after)), texts=texts)
         if self.shots is None:
             raise ConfigError(
-                "A head only stores sums of its shots, and a class cannot be removed from these. Call recall_shots "
-                "with the photos that it was trained on, or train again without the class. To avoid this, save models "
-                "with keep_shots=True."
+                "Classes of this model cannot be removed or reordered, because its head only stores sums of its shots. "
+                "Call recall_shots with the photos that the head was trained on, or train again with the new class "
+                "list. To avoid this, save models with keep_shots=True."
             )
         number = {name: k for k, name in enumerate(after)}
         now = torch.tensor([number.get(name, -1) for name in before])[self.shots.labels]

@@ -81,7 +81,9 @@ class Batcher:
         """
         with self._changed:
             if self._taken + photos > self._room:
-                raise busy(f"{self._taken} photos are waiting, and there is room for {self._room}")
+                raise busy(
+                    f"{self._taken} photos are waiting, and {photos} more would exceed the limit of {self._room}"
+                )
             self._taken += photos
         try:
             yield

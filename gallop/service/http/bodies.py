@@ -105,9 +105,14 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
         if str(error).startswith("Too many"):
             raise _too_many(options) from error
         if str(error).startswith("Part exceeded"):
-            raise Refusal(f"A text field has more than {_LONGEST_URL} characters.", 413, "too_large") from error
+            raise Refusal(
+                f"A text field has more than {_LONGEST_URL} characters: send photos as files, or use "
+                "shorter addresses.",
+                413,
+                "too_large",
+            ) from error
         raise Refusal(
-            "The body is not a complete multipart form: use a library or curl -F to write it.", 400, "bad_form"
+            "The body is not a complete multipart form: use a library or curl -F to create it.", 400, "bad_form"
         ) from error
     if not parser.complete:
         raise Refusal("The form is truncated (no closing boundary): send the entire form again.", 400, "bad_form")

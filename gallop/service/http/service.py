@@ -148,8 +148,8 @@ class Service:
     def _check(self, sent: Sent) -> None:
         if sent.urls and not self.options.allow_urls:
             raise Refusal(
-                "This service does not fetch photos from addresses: send the file itself, or start the service with "
-                "--allow-urls.",
+                "This service does not fetch photos from addresses: send the file itself, or ask the operator to start "
+                "the service with --allow-urls.",
                 403,
                 "no_urls",
             )

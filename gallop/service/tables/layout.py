@@ -189,5 +189,6 @@ def settle_manifest(place: Destination, manifest: Mapping[str, Any]) -> None:
     if differs:
         why = ", ".join(_WORDS.get(name, "another version of gallop") for name in differs)
         raise DataError(
-            f"{place.name} already contains results from {why}. Use another folder, or the same arguments as before."
+            f"{place.name} already contains results made with {why}. Use another folder, or the same arguments as "
+            "before."
         )

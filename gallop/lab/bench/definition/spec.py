@@ -107,7 +107,7 @@ class Section(dict[str, Any]):
         """Return a finite number."""
         value = self.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or (key in self and not math.isfinite(value)):
-            raise BenchError(f"{self.place(key)} is {value!r}; it must be a number.")
+            raise BenchError(f"{self.place(key)} is {value!r}; it must be a finite number.")
         return float(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -151,8 +151,7 @@ def read_spec(name: str) -> Spec:
         text = read_text(path, LARGEST_SPEC)
     except FileNotFoundError as error:
         raise BenchError(
-            f"There is no benchmark {name!r}. The shipped ones are {', '.join(shipped)}. For another one, give a "
-            "YAML file."
+            f"There is no benchmark {name!r}. Choose one of {', '.join(shipped)}, or give the path of a YAML file."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} cannot be read ({error}). Give a YAML file in UTF-8.") from error
@@ -287,7 +286,9 @@ def _published(section: Section) -> Published:
     percent = {name: values.number(name, math.nan) for name in values}
     wrong = [name for name, value in percent.items() if not 0 <= value <= 100]
     if wrong or not percent:
-        raise BenchError(f"{section.place('values')} must be percentages by set, such as imagenet: 75.1.")
+        raise BenchError(
+            f"{section.place('values')} must give a percentage (0 to 100) for each set, such as imagenet: 75.1."
+        )
     return Published(
         method=section.text("method"),
         metric=metric,

@@ -42,7 +42,8 @@ def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
     for each, name in zip(asked, target.test.class_names, strict=True):
         if each not in known:
             raise BenchError(
-                f"'transfer' tests {source.name} on {target.name}, but {source.name} does not have the class {name!r}."
+                f"'transfer' tests models trained on {source.name} with the photos of {target.name}, but {source.name} "
+                f"does not have the class {name!r}."
             )
     return tuple(known[each] for each in asked)
 
@@ -149,7 +150,7 @@ def _folder_set(name: str, folder: Path, content: ContentHash) -> PhotoSet:
     strange = sorted(set(test.class_names) - set(train.class_names))
     if strange:
         raise BenchError(
-            f"{folder / 'test'} has the class {strange[0]!r}, but train/ does not. Add it there, or "
+            f"{folder / 'test'} has the class {strange[0]!r}, but train/ does not. Add it to train/, or "
             "remove it from test/."
         )
     pairs = duplicates(train, test)
@@ -169,7 +170,10 @@ def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tu
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     names = [name for name in names if not name.startswith((".", "__MACOSX"))] if spec.unknown.folder else []
     if spec.unknown.folder and not names:
-        raise BenchError(f"{folder} ('unknown') contains no folders of unknown photos. Add some, or remove 'unknown'.")
+        raise BenchError(
+            f"{folder} ('unknown') contains no folders of unknown photos. Add one, or remove 'unknown' from the "
+            "benchmark."
+        )
     twice = sorted(set(names) & set(spec.unknown.sets))
     if twice:
         raise BenchError(f"'unknown': {twice[0]!r} is both a folder in {folder} and a set. Rename the folder.")
@@ -178,7 +182,7 @@ def _unknown_groups(spec: Spec, root: Path, content: ContentHash) -> Iterator[tu
         strange = sorted(set(skipped) - set(everything))
         if strange:
             there = listed(everything, 20)
-            raise BenchError(f"'unknown', 'skip' of {name}: there is no group {strange[0]!r}; the groups are {there}.")
+            raise BenchError(f"'unknown', 'skip', {name!r}: there is no group {strange[0]!r}; the groups are {there}.")
     for name in names:
         yield name, _read_group(folder / name, content)
     for name in spec.unknown.sets:

@@ -151,7 +151,7 @@ def _must_have(what: str, asked: Collection[Any] | None, there: Collection[Any])
     for item in asked or ():
         if item not in there:
             known = listed([str(each) for each in sorted(there)], 20)
-            raise BenchError(f"The benchmark has no {what} {item!r}; it has {known}.")
+            raise BenchError(f"{item!r} is not a {what} of this benchmark; choose one of {known}.")
 
 
 def _dealt(runs: list[BenchRun], part: int, parts: int) -> Iterator[BenchRun]:
@@ -236,7 +236,7 @@ def _enough(source: PhotoSet, shots: int, asked: Collection[int] | None) -> bool
         return False
     raise BenchError(
         f"The set {source.name} has {fewest} training photos of {name!r}, but {shots} shots are needed. Add photos, "
-        "or leave out these shots with --shots, or this set with --sets."
+        f"or leave out the runs with {shots} shots (--shots), or this set (--sets)."
     )
 
 

@@ -53,7 +53,7 @@ def among(predictions: Predictions, classes: Sequence[int] | None) -> AnswerSumm
         TrainingDiverged: probabilities that are not numbers.
     """
     if not np.isfinite(predictions.probabilities).all():
-        raise TrainingDiverged("The answers are not finite numbers. Try a smaller learning rate.")
+        raise TrainingDiverged("Some predicted probabilities are not finite numbers. Try a smaller learning rate.")
     return AnswerSummary.of(predictions, classes)
 
 
