@@ -96,7 +96,9 @@ def badge(session: Session) -> None:
         snapshot = job.snapshot() if job is not None else None
         if job is None or snapshot is None or session.training.has_news(snapshot):
             st.rerun()
-        st.caption(f":material/model_training: {_words(snapshot, stopping=job.stopping)} (see the page *Teach*).")
+        st.caption(
+            f":material/model_training: {_words(snapshot, stopping=job.stopping).rstrip('.')}. See the page *Teach*."
+        )
 
     if session.training.job is not None:
         look()
