@@ -445,7 +445,7 @@ def test_cancel_keeps_the_best_so_far_and_the_page_stays_usable(
     zero_shot = explained(at).shares
     at = in_training(train(teach(at, {"red": 2, "green": 2}, epochs=6)))
     assert at.button(key="train").disabled
-    assert "see the page *Teach*" in everything(go(at, EXPLORE))
+    assert "See the page *Teach*" in everything(go(at, EXPLORE))
     assert sums(hand(at, k={1: 2}))[1].startswith("k = 2: ")
     taught = taught_of(finish(fine(button(go(at, TEACH), "Cancel").click().run())))
     assert taught.steps == 3 < taught.of_steps

@@ -84,7 +84,7 @@ def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page:
     tab = page.context.new_page()
     tab.goto(page.url)
     go(page, "Test")
-    running = page.get_by_text("(see the page Teach)")
+    running = page.get_by_text("See the page Teach.")
     expect(running).to_be_visible()
     settled(page)
     page.get_by_role("button", name="Remove everything").click()
