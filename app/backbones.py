@@ -309,8 +309,8 @@ class BackboneRoom:
         choice = self.listing.find(name)
         if choice is None:
             raise BackboneProblem(
-                f"The backbone {quoted(name)} is not on this machine, or the app was started without naming it in "
-                "--backbones."
+                f"The backbone {quoted(name)} is not available: it is not on this machine, or it was not named in "
+                "--backbones when the app was started."
             )
         return choice
 

@@ -155,9 +155,9 @@ def project_file(project: Project) -> bytes:
     made = zipped(contents)
     if len(made) > MAX_ARCHIVE_BYTES or len(contents) > MAX_MEMBERS:
         raise ProjectProblem(
-            f"This project cannot be saved: it has {len(made) / 2**20:.0f} MB in {len(contents)} files. The limits are "
-            f"{MAX_ARCHIVE_BYTES // 2**20} MB and {MAX_MEMBERS} files. Remove some photos, or delete runs on the page "
-            "Compare."
+            f"This project is too large to save: it has {len(made) / 2**20:.0f} MB in {len(contents)} files. The "
+            f"limits are {MAX_ARCHIVE_BYTES // 2**20} MB and {MAX_MEMBERS} files. Remove some photos, or delete runs "
+            "on Compare."
         )
     return made
 
@@ -361,7 +361,7 @@ def read_project(file: BinaryIO, name: str) -> Project:
     except ProjectProblem:
         raise
     except ArchiveError as error:
-        rest = "" if shown in str(error) else f" So {shown} was not opened."
+        rest = "" if shown in str(error) else f" Because of this, {shown} was not opened."
         raise ProjectProblem(f"{error}{rest}") from error
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
         raise ProjectProblem(f"{shown} cannot be read as a zip file: it is damaged or incomplete.") from error
@@ -383,9 +383,7 @@ class _Opened:
         for member in members:
             parts = member.filename.replace("\\", "/").split("/")
             if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
-                raise wrong(
-                    self.shown, f"has a path that points outside the archive ({printable_name(member.filename)})"
-                )
+                raise wrong(self.shown, f"contains a file with an unsafe path ({printable_name(member.filename)})")
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise wrong(self.shown, f"contains a link ({printable_name(member.filename)})")
         self.members = {member.filename: member for member in members}
@@ -397,8 +395,8 @@ class _Opened:
     def project(self) -> Project:
         if MANIFEST not in self.members:
             raise ProjectProblem(
-                f"{self.shown} is not a project: it does not contain {MANIFEST}. Open photos in class folders on "
-                "Teach, and a model's zip on Export."
+                f"{self.shown} is not a project: it does not contain {MANIFEST}. If it contains photos in class "
+                "folders, open it on Teach; if it is a model's zip, open it on Export."
             )
         manifest = CheckedJson.of_text(self._text(MANIFEST), f"{MANIFEST} in {self.shown}")
         self._check_version(manifest)
@@ -443,7 +441,7 @@ class _Opened:
         except GallopError:  # too long, invisible, or two that are the same
             as_they_are = False
         if not as_they_are:
-            raise wrong(manifest.where, f"has invalid class names ({listed(names)})")
+            raise wrong(manifest.where, f"has a class name that is invalid or used twice ({listed(names)})")
         cards = []
         for number, (name, each) in enumerate(zip(names, listed_cards, strict=True), 1):
             shots, tests = (self._pile(each, pile, MOST_PHOTOS, SHOT_SIDE) for pile in ("shots", "tests"))
@@ -485,7 +483,7 @@ class _Opened:
         except GallopError as error:
             if isinstance(error, ProjectProblem | ArchiveError):
                 raise
-            raise ProjectProblem(f"{error} So {self.shown} was not opened.") from error
+            raise ProjectProblem(f"{error} Because of this, {self.shown} was not opened.") from error
         if photo.sha256 != entry.sha256("sha256"):
             raise wrong(f"{printable_name(path)} in {self.shown}", "is not the photo that was saved")
         return in_memory_once(photo)

@@ -140,7 +140,7 @@ def go(page: Page, name: str) -> None:
     """To another page, until it is whole: every page ends with the privacy line."""
     page.get_by_role("link", name=name, exact=True).click()
     expect(page.get_by_role("heading", name=name, exact=True, level=1)).to_be_visible()
-    expect(page.get_by_text("not sent to another machine")).to_be_visible()
+    expect(page.get_by_text("not sent anywhere else")).to_be_visible()
     settled(page)
 
 

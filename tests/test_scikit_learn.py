@@ -361,7 +361,7 @@ def test_other_weights_of_that_name_are_refused(tmp_path: Path) -> None:
     assert len(packed) < 1000
     assert pickle.loads(packed).region_kind == "query-query"
     backbone_folder(tmp_path, patch_size=16)
-    with pytest.raises(BackboneError, match=r"made with other weights of .* than those on this machine"):
+    with pytest.raises(BackboneError, match=r"made with weights of .* that differ from those on this machine"):
         pickle.loads(packed)
 
 

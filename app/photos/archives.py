@@ -95,11 +95,13 @@ def place_of(path: str, class_name: str | None = None) -> CardPlace | None:
     if any(part.lower() in CLUTTER or part.startswith("._") for part in parts):
         return None
     if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
-        raise ArchiveError(f"{shown} has a path that points outside the archive.")
+        raise ArchiveError(f"{shown} is not a safe path: it is absolute or has '.', '..' or an empty part.")
     if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in path):
         raise ArchiveError(f"{shown} has invisible characters in its path.")
     if len(parts) > _DEEPEST:
-        raise ArchiveError(f"{shown} is nested too deeply. Use a folder per class, as in class/photo.jpg.")
+        raise ArchiveError(
+            f"{shown} is nested too deeply. Put photos directly in one folder per class, as in class/photo.jpg."
+        )
     test = any(part.lower() in TEST_FOLDERS for part in parts[:-1])
     if class_name is not None:
         return CardPlace(class_name, test, parts[-1])
@@ -130,7 +132,7 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
             if len(members) > MAX_MEMBERS:
                 raise ArchiveError(
                     f"{shown} contains {len(members)} files, but a zip file may contain at most {MAX_MEMBERS}. Split "
-                    "it."
+                    "it into several zip files."
                 )
             if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
                 raise _too_much(shown)
@@ -151,7 +153,9 @@ def read_zip(archive: BinaryIO, name: str, class_name: str | None = None) -> Ite
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
         if isinstance(error, ArchiveError):
             raise
-        raise ArchiveError(f"{shown} cannot be read as a zip file. Create it again.") from error
+        raise ArchiveError(
+            f"{shown} cannot be read as a zip file: it is damaged or incomplete. Create it again."
+        ) from error
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str) -> bytes:
@@ -203,7 +207,7 @@ def _too_large(shown: str, member: zipfile.ZipInfo) -> ArchiveError:
 
 def _too_much(shown: str) -> ArchiveError:
     return ArchiveError(
-        f"{shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, the limit for a zip file. Split it."
+        f"{shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, the limit for a zip file. Split it into several."
     )
 
 
@@ -216,7 +220,7 @@ def check_zip(archive: BinaryIO, shown: str) -> None:
     size = archive.seek(0, io.SEEK_END)
     if size > MAX_ARCHIVE_BYTES:
         raise ArchiveError(
-            f"{shown} is larger than {MAX_ARCHIVE_BYTES // 2**20} MB, the limit for a zip file. Split it."
+            f"{shown} is larger than {MAX_ARCHIVE_BYTES // 2**20} MB, the limit for a zip file. Split it into several."
         )
     archive.seek(max(size - 2**16 - 22, 0))
     tail = archive.read()
@@ -225,5 +229,8 @@ def check_zip(archive: BinaryIO, shown: str) -> None:
         raise ArchiveError(f"{shown} is not a zip file, or it is incomplete.")
     (directory,) = struct.unpack("<I", tail[at + 12 : at + 16])
     if tail[max(at - 20, 0) : at].startswith(b"PK\x06\x07") or directory > MAX_DIRECTORY_BYTES:
-        raise ArchiveError(f"{shown} lists too many files. The maximum is {MAX_MEMBERS}.")
+        raise ArchiveError(
+            f"{shown} lists too many files, or it is in the Zip64 format. Create it again with at most {MAX_MEMBERS} "
+            "files."
+        )
     archive.seek(0)

@@ -550,10 +550,12 @@ def unzipped(archive: BinaryIO, name: str) -> Files:
         raise ModelProblem(str(error)) from error
     except UnicodeDecodeError as error:
         raise ModelProblem(
-            f"{ZIP_SETTINGS} in {shown} is not text. Use a zip made by this app or by `gallop`."
+            f"{ZIP_SETTINGS} in {shown} is not UTF-8 text. Use a zip made by this app or by `gallop`."
         ) from error
     except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
-        raise ModelProblem(f"{shown} cannot be read as a zip file. Create it again.") from error
+        raise ModelProblem(
+            f"{shown} cannot be read as a zip file: it is damaged or incomplete. Create it again."
+        ) from error
     return Files(settings, members[ZIP_TENSORS])
 
 

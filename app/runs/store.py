@@ -332,7 +332,7 @@ class Ledger:
         """
         row = self.store.read(lambda rows: rows.get_or_none(self._mine(rows, run_id)))
         if row is None:
-            raise RunsProblem("This run no longer exists. It may have been deleted on another page.")
+            raise RunsProblem("This run no longer exists. It may have been deleted in another tab or browser.")
         return Files(row.checkpoint, bytes(row.prompts))
 
     def add(self, run: Run, files: Files) -> int:
@@ -348,8 +348,8 @@ class Ledger:
             count, total = mine.where(rows.owner == self.owner, ~rows.deleted).tuples().get()
             if count >= MOST_RUNS or total + size > MOST_BYTES:
                 raise RunsProblem(
-                    f"The last training was not saved as a run: the limit is {MOST_RUNS} runs and "
-                    f"{MOST_BYTES // 2**20} MB. Delete some runs on the page Compare."
+                    f"The last training was not saved as a run: your runs would exceed the limit of {MOST_RUNS} "
+                    f"runs or {MOST_BYTES // 2**20} MB. Delete some runs on Compare."
                 )
             row = rows.create(
                 owner=self.owner,

@@ -95,7 +95,7 @@ def backbone_of_run(room: BackboneRoom, run: Run) -> str:
     name = (room.named_by(run.fingerprint) if run.fingerprint else "") or run.backbone_name
     if room.listing.seek(name) is None:
         raise BackboneProblem(
-            f"{run.name} was trained on the backbone {listed([run.backbone_name])}, which is not available on this "
+            f"{run.name} was trained with the backbone {listed([run.backbone_name])}, which is not available on this "
             "machine. The run stays saved and can still be exported as a zip. To open the run, name that backbone in "
             "--backbones when starting the app."
         )

@@ -247,7 +247,7 @@ def _folder(name: str) -> str:
         fits = False
     if not fits or name.endswith((".", " ")) or len(name.encode()) > 200:
         raise SnippetProblem(
-            f"There is no code for these classes: it would read one folder per class, and a folder cannot be called "
-            f"{name!r}. Rename the class."
+            f"There is no code for these classes: it would read one folder per class, and the class name {name!r} "
+            "cannot be used as a folder name. Rename the class."
         )
     return name

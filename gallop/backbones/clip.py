@@ -42,7 +42,7 @@ class Damping:
     def __post_init__(self) -> None:
         for value in (self.image, self.region):
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"The damping is {value}; it must be a finite number of 0 or more.")
+                raise ValueError(f"The damping must be a finite number of 0 or more, but it is {value}.")
 
     def of(self, method: MethodConfig) -> Damping:
         """Return that of a model's cosines: with a global projection photos are damped as regions are, else the same.

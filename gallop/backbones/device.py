@@ -24,7 +24,7 @@ def pick_precision(precision: str = "auto") -> Precision:
     if precision in get_args(Precision):
         return cast(Precision, precision)
     if precision != "auto":
-        raise BackboneError(f"There is no precision {precision!r}; use 'fp32', 'bf16' or 'auto'.")
+        raise BackboneError(f"Unknown precision {precision!r}; use 'fp32', 'bf16' or 'auto'.")
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:  # not Linux
@@ -44,7 +44,7 @@ def pick_device(device: str = "auto") -> torch.device:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         near = did_you_mean(str(device), ("auto", "cpu", "cuda", "mps"))
-        raise BackboneError(f"There is no device {device!r}; use 'auto', 'cpu' or 'cuda'.{near}") from error
+        raise BackboneError(f"Unknown device {device!r}; use 'auto', 'cpu' or 'cuda'.{near}") from error
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     there = {"cpu": 1, "cuda": gpus, "mps": int(torch.backends.mps.is_available())}
     if chosen.type not in there:

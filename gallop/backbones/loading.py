@@ -90,7 +90,7 @@ def loaded_again(name: str, fingerprint: str, device: str, precision: str, regio
     backbone = load_backbone(name, device=device, precision=precision, regions=regions)
     if backbone.fingerprint != fingerprint:
         raise BackboneError(
-            f"The pickle was made with other weights of {name!r} than those on this machine (fingerprints "
+            f"The pickle was made with weights of {name!r} that differ from those on this machine (fingerprints "
             f"{fingerprint[:12]} and {backbone.fingerprint[:12]}). Use the same weights, or train again."
         )
     return backbone
@@ -145,7 +145,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         model = built_in_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise BackboneError(
-            f"{folder / CONFIG} is missing or does not contain the settings of a backbone ({error!r})."
+            f"{folder / CONFIG} is missing or does not contain valid backbone settings ({error!r})."
         ) from error
     files = sorted(folder.glob("*.safetensors"))
     if len(files) != 1:
@@ -182,7 +182,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     if settings is None:
         near = did_you_mean(arch, open_clip.list_models())
         raise BackboneError(
-            f"open_clip does not know the architecture {arch!r}. `open_clip.list_models()` lists all it knows.{near}"
+            f"open_clip does not know the architecture {arch!r}. `open_clip.list_models()` lists those it knows.{near}"
         )
     if theirs := settings["text_cfg"].get("hf_model_name"):  # refused before gigabytes are downloaded for nothing
         raise UnsupportedBackbone(
@@ -192,7 +192,7 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
     if tokenizer and find_spec("transformers") is None:
         raise BackboneError(
-            f"{name} uses a Hugging Face tokenizer, which needs the package transformers. Install it: pip install "
+            f"{name} uses a Hugging Face tokenizer, which needs the transformers package. Install it: pip install "
             "'gallop-explorer[tokenizers]'."
         )
     tag = pair_settings(f"{arch}/{source}")

@@ -51,7 +51,7 @@ def test_the_page_opens_on_a_sample_that_is_explained_already(tiny_app: Open, mo
     assert data["names"] == chips(at).value == ["cat", "dog", "rabbit", "fox", "teddy bear"]
     assert data["photo"].startswith("data:image/jpeg")
     assert answer(at).startswith("cat: ")
-    assert not unsaid(at, "not sent to another machine", "never writes them to disk")
+    assert not unsaid(at, "not sent anywhere else", "never writes them to disk")
     strip = grid(at, "photo strip")
     assert [tile["name"] for tile in strip["tiles"]] == ["Cat", "Coffee", "Rocket", "Astronaut", "Galaxies"]
     assert [tile["verdict"] for tile in strip["tiles"]][:3] == ["cat", "cup of coffee", "rocket"]
@@ -203,7 +203,7 @@ def test_a_name_too_long_for_the_model_is_told_in_a_sentence(tiny_app: Open) -> 
 def test_one_class_is_answered_with_a_hint(tiny_app: Open) -> None:
     at = with_photo(tiny_app, "red")
     assert answer(at).startswith("red: ")
-    assert "Enter a second one" in everything(at)
+    assert "Enter a second class" in everything(at)
 
 
 def test_k_changes_outlines_scores_and_probabilities_without_a_backbone(

@@ -307,7 +307,7 @@ def test_the_code_of_explore_names_the_taught_model(tiny_app: Open, handed: dict
 def test_a_class_that_no_folder_can_carry_is_told(tiny_app: Open) -> None:
     at = go(cards(fine(tiny_app()), {"a/b": 2, "green": 2}), EXPORT)
     fine(at.radio(key="export code_of").set_value("Teach").run())
-    assert "a folder cannot be called" in at.info[0].value
+    assert "cannot be used as a folder name" in at.info[0].value
 
 
 def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,4 +330,4 @@ def test_names_that_cannot_be_used_are_told_and_leave_a_way_to_open_a_model(tiny
     assert "Fix it on the page Explore" in at.error[0].value
     assert "Red" in at.error[0].value
     assert uploader(at, "A model's zip")
-    assert "not sent to another machine" in everything(at)
+    assert "not sent anywhere else" in everything(at)

@@ -71,7 +71,7 @@ def test_hostile_zips_are_refused_in_a_sentence(files: Files, monkeypatch: pytes
         "contains 2 files named gallop.json": two,
         "is encrypted": bytes(locked),
         "is damaged": bytes(damaged),
-        "is not text": zip_of({**good(files), "gallop.json": b"\xff\xfe\xfa"}).getvalue(),
+        "is not UTF-8 text": zip_of({**good(files), "gallop.json": b"\xff\xfe\xfa"}).getvalue(),
         "is larger than 4 MB": zip_of({**good(files), "gallop.json": b" " * (5 * 2**20)}).getvalue(),
     }
     for words, data in cases.items():

@@ -48,7 +48,7 @@ def test_an_empty_page_says_what_to_do_has_one_coloured_button_and_leads_on(tiny
     ):
         assert words in go(at, page).info[0].value
         assert (coloured(at), len(at.get("plotly_chart")), len(at.metric)) == ([leads], 0, 0), page
-        assert not unsaid(at, "not sent to another machine", "never writes them to disk")
+        assert not unsaid(at, "not sent anywhere else", "never writes them to disk")
     assert uploader(at, "A model's zip")
     assert go(at, TEACH).button(key="train").disabled
     fine(button(go(at, TEST), "On to teaching").click().run())

@@ -70,7 +70,7 @@ def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from
     session.photos.deck.delete(session.photos.deck.cards[0].id)
     session.photos.deck.delete(session.photos.deck.cards[0].id)
     fine(at.run())
-    assert "No photos yet" in at.info[0].value
+    assert "No matching photos yet" in at.info[0].value
     assert not at.get("plotly_chart")
 
 
@@ -129,4 +129,4 @@ def test_nearest_words_are_shown_for_every_token(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=1)
     words = table(at, "token 1")
     assert [words[f"token {i}"][0].split()[0] for i in (1, 2, 3, 4)] == ["a", "photo", "of", "a"], "hardly moved"
-    assert "They mean little" in everything(at)
+    assert "These words mean little" in everything(at)

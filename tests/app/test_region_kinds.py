@@ -108,7 +108,7 @@ def test_what_was_taught_on_one_kind_is_not_the_others(small: Open) -> None:
 
     choose(at, "small", "value")
     assert session.training.taught is None
-    assert "Prompts trained on small (query-query) are still available" in everything(at).replace("\\", "")
+    assert "Prompts trained with small (query-query) are still available" in everything(at).replace("\\", "")
     # By its weights where they were loaded, else by what the model says; and what it says opens nothing.
     assert backbone_of_files(resources.backbones(), files, "mini") == OTHER
     fresh = BackboneRoom(resources.backbones().options)

@@ -171,7 +171,7 @@ def test_a_zip_makes_the_cards_and_its_hostile_members_are_refused(tiny_app: Ope
     assert [photo.name for photo in card(at, "red").tests] == ["2.png"]
     (warning,) = at.warning
     assert "3 added, 3 not added" in warning.value
-    for words in ("points outside the archive", "100 times its size", "does not have an image file extension"):
+    for words in ("is not a safe path", "100 times its size", "does not have an image file extension"):
         assert words in warning.value
     assert names(fine(button(at, "Undo").click().run())) == []
 
@@ -423,10 +423,10 @@ def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off
     at = go(finish(train(teach(with_photo(tiny_app, "cat\ndog"), {"red": 2, "green": 2}))), EXPLORE)
     assert at.text_area(key="explore names").value == "green\nred"
     fine(at.text_area(key="explore names").set_value("red\ngreen\nyellow").run())
-    assert "Added without training again: yellow" in everything(at)
+    assert "Added without retraining: yellow" in everything(at)
     assert set(grid(at, "explainer")["names"]) == {"red", "green", "yellow"}
     fine(at.text_area(key="explore names").set_value("red\nyellow").run())
-    assert "Back to zero-shot" in at.info[0].value
+    assert "The answers are zero-shot" in at.info[0].value
     assert "green is missing" in at.info[0].value
     fine(at.text_area(key="explore names").set_value("red\ngreen").run())
     assert any(metric.label.startswith("This photo is") for metric in at.metric)

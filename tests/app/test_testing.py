@@ -316,8 +316,8 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     assert (doubt.given, doubt.likely, doubt.learned) == ("green", "red", True)
     shown = everything(at).replace("\\", "")
     assert "labelled **green**. Wrong label, or just hard?" in shown
-    rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos of red average "
-    assert f"Probabilities from prompts trained without it: {rests}{text.percent(doubt.usual)}." in shown
+    rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos labelled red average "
+    assert f"Probabilities from prompts trained without it: {rests}{text.percent(doubt.usual)} for it." in shown
     at.button(key=f"keep {wrong.sha256} red").click()
     assert not [found for found in fine(at.run()).button if found.key == f"relabel {wrong.sha256} red"]
     assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]
@@ -408,7 +408,7 @@ def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Op
     right = now.evaluation.accuracy.right
     assert found.right > right
     words = ", ".join(map(str, found.best))
-    assert f"**k = {words}**: {found.right} of 24 right, instead of {right} now." in everything(at)
+    assert f"**k = {words}**: {found.right} of 24 photos right, compared with {right} now." in everything(at)
     for k in range(1, found.sweep.together.size + 1):
         session.training.settings = replace(session.training.settings, topk=(k, 1))
         assert testing.measure(session, resources.backbone()).evaluation.accuracy.right == found.sweep.each[0, k - 1]  # type: ignore[union-attr]
@@ -416,7 +416,9 @@ def test_other_k_are_tried_without_learning_and_used_with_a_warning(tiny_app: Op
     at = fine(button(at, "Use these k").click().run())
     assert metric(at, "Accuracy on 24").value == f"{100 * found.right / 24:.0f} %"
     assert not unsaid(
-        at, "The model's k values were chosen on these photos, so the figures are optimistic.", "No better k was found"
+        at,
+        "The model's k values were chosen on these photos, so the figures are optimistic.",
+        "No better k values were found",
     )
     assert session.training.scales() == session.explore.scales == found.best
     assert (

@@ -124,7 +124,7 @@ def test_prompts_of_one_wait_while_the_other_answers(two: Open) -> None:
     go(at, TEST)
     assert any("Accuracy on 4 test photos" in metric.label for metric in at.metric)
     assert session_of(choose(at, "other")).training.taught is None
-    assert "Prompts trained on mini are still available" in everything(at)
+    assert "Prompts trained with mini are still available" in everything(at)
     assert "Start here" in at.info[0].value
     mine = taught_of(train(at))
     assert mine.backbone_name == "other"
@@ -301,7 +301,7 @@ def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(two: Open, mon
     assert len(table(at, "run")) == 3, "zero-shot, CoOp, and the run"
     fine(button(at, "Open this run").click().run())
     told = " ".join(error.value.replace("\\", "") for error in at.error)
-    assert "was trained on the backbone other, which is not available on this machine. The run stays saved" in told
+    assert "was trained with the backbone other, which is not available on this machine. The run stays saved" in told
     assert session_of(at).training.taught is None
 
 

@@ -113,7 +113,7 @@ def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
     card = session.photos.deck.in_use[0]
     session.photos.deck.take_away(card.id, "shots", card.shots[0])
     said = everything(unfolded(fine(at.run()), "votes"))
-    assert "only while all its training photos are on the cards of Teach" in said
+    assert "only while all its training photos are on the class cards on *Teach*" in said
     assert VOTE.findall(said) == []
 
 

@@ -447,7 +447,7 @@ def test_a_folder_needs_settings_and_exactly_one_weights_file(tmp_path: Path) ->
 
 @pytest.mark.parametrize("device", ["gpu", "", "cuda:x", "meta", None])
 def test_an_unknown_device_is_named(device: Any) -> None:
-    with pytest.raises(BackboneError, match=r"'meta' is not supported" if device == "meta" else "no device"):
+    with pytest.raises(BackboneError, match=r"'meta' is not supported" if device == "meta" else "Unknown device"):
         load_backbone(device=device)
 
 

@@ -173,14 +173,14 @@ def test_a_broken_tokenizer_beside_the_weights_is_a_sentence(tmp_path: Path) -> 
     train_tokenizer(tmp_path, "gallop-siglip")
     (tmp_path / "tokenizer.json").write_text("{")
     file = made("gallop-siglip", tmp_path)[1]
-    with pytest.raises(BackboneError, match=r"tokenizer of gallop-siglip.* could not be downloaded"):
+    with pytest.raises(BackboneError, match=r"tokenizer of gallop-siglip.* could not be loaded"):
         load_backbone(f"gallop-siglip/{file}", device="cpu")
 
 
 def test_without_the_package_the_sentence_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     file = made("gallop-siglip", tmp_path)[1]
-    with pytest.raises(BackboneError, match=r"needs the package transformers.*gallop-explorer\[tokenizers\]"):
+    with pytest.raises(BackboneError, match=r"needs the transformers package.*gallop-explorer\[tokenizers\]"):
         load_backbone(f"gallop-siglip/{file}", device="cpu")
 
 
@@ -188,7 +188,9 @@ def test_a_tokenizer_that_is_nowhere_is_a_sentence(tmp_path: Path, monkeypatch: 
     pytest.importorskip("transformers", reason="needs the extra tokenizers")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     file = made("gallop-siglip", tmp_path)[1]
-    with pytest.raises(BackboneError, match=r"nobody/nothing-of-this-name\) is not on this machine.*tokenizer\.json"):
+    with pytest.raises(
+        BackboneError, match=r"nobody/nothing-of-this-name\) could not be loaded from this machine.*tokenizer\.json"
+    ):
         load_pair("a siglip", "gallop-siglip", str(file), download=False)
 
 

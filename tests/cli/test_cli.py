@@ -627,7 +627,7 @@ REFUSED = [
     (f"{TRAIN} --preset best", "invalid choice: 'best'"),
     (f"{TRAIN} --regions values", "'value', 'tokens', 'value-value'"),
     ("train PHOTOS --out ROOT/out --backbone maxi", "There is no backbone 'maxi'"),
-    ("train PHOTOS --out ROOT/out --device toaster", "There is no device 'toaster'"),
+    ("train PHOTOS --out ROOT/out --device toaster", "Unknown device 'toaster'"),
     ("evaluate MODEL", "the following arguments are required: DATA"),
     ("evaluate ROOT/none PHOTOS", "is not a checkpoint: it does not contain gallop.json"),
     ("evaluate ROOT/damaged PHOTOS", "is damaged or was not written by gallop"),
@@ -656,7 +656,7 @@ REFUSED = [
     ("explain ROOT/absent --model MODEL --out ROOT/w.png", "absent"),
     ("explain ROOT/file.txt --model MODEL --out ROOT/w.png", "file.txt"),
     ("explain ROOT/none --model MODEL --out ROOT/w.png", "none"),
-    ("doctor --device toaster", "There is no device 'toaster'"),
+    ("doctor --device toaster", "Unknown device 'toaster'"),
     ("doctor --backbone maxi", "There is no backbone 'maxi'"),
     ("doctor --backbones ROOT/nowhere", "is not a backbone on this machine"),
 ]

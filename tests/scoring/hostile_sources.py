@@ -320,7 +320,7 @@ def parquet_list(at: Path) -> Path:
     return table(at, {"image": cells}, write_statistics=False)
 
 
-@hostile("a Parquet table with two columns of one name", 0, 1, says="two columns called 'path'")
+@hostile("a Parquet table with two columns of one name", 0, 1, says="more than one column called 'path'")
 def parquet_twice(at: Path) -> Path:
     made = pa.Table.from_arrays([pa.array(["a.png"]), pa.array(["b.png"])], names=["path", "path"])
     parquet.write_table(made, at / "t.parquet")
@@ -334,7 +334,7 @@ def csv(at: Path, text: str, encoding: str = "utf-8") -> Path:
     return at / "t.csv"
 
 
-@hostile("a CSV table with two columns of one name", 0, 1, says="two columns called 'path'")
+@hostile("a CSV table with two columns of one name", 0, 1, says="more than one column called 'path'")
 def csv_twice(at: Path) -> Path:
     return csv(at, "path,path\na.png,a.png\n")
 

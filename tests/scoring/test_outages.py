@@ -222,9 +222,7 @@ def test_keys_that_are_not_taken_stop_the_call_at_once(code: str, waits: list[fl
     service.ask("a")
     for error in (of_s3(code, 403), caused(PermissionError("The token has expired."), of_s3(code, 400))):
         service.fails = lambda _, error=error: error  # type: ignore[misc]
-        with pytest.raises(
-            KeysRefused, match=r"^s3://photos rejects the credentials \(.+\): use different credentials\.$"
-        ):
+        with pytest.raises(KeysRefused, match=r"^s3://photos rejects your credentials \(.+\): use different ones\.$"):
             service.ask("b")
     assert not waits
 

@@ -156,12 +156,12 @@ def test_without_rights_nothing_is_begun_and_nothing_is_lost(
         outcome = predict(source, out, backbone)
         assert (outcome.code, outcome.out) == (2, "")
         assert outcome.err.splitlines()[-1].startswith("gallop: error: s3://photos")
-        assert " cannot be " in outcome.err or " rejects the credentials (" in outcome.err
+        assert " cannot be " in outcome.err or " rejects your credentials (" in outcome.err
         assert "Traceback" not in outcome.err
     assert not (tmp_path / "o").exists()
     worker = scorer()
     with pytest.raises(
-        KeysRefused, match=r"s3://photos rejects the credentials \(.*Access Key.*\): use different credentials"
+        KeysRefused, match=r"s3://photos rejects your credentials \(.*Access Key.*\): use different ones"
     ):
         worker({"path": ["s3://photos/new/red/0.png"]})
     service.ask_for_no_rights()

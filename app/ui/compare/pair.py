@@ -239,14 +239,15 @@ def _metric(label: str, name: str, run: Run, other: Run) -> None:
     st.metric(
         f"{called}, right on {accuracy.of} test photos", f"{100 * accuracy.value:.1f} %", text.gain(points, "B", 1)
     )
-    st.caption(f"95 % interval: {100 * low:.0f} to {100 * high:.0f} %.")
+    st.caption(f"95 % confidence interval: {100 * low:.0f} to {100 * high:.0f} %.")
 
 
 def _verdict(a: Run, b: Run) -> None:
     test = of.sign_test(a, b)
     if test is None:
         st.markdown(
-            "A and B have no test photos in common. Add test photos to the class cards on *Teach*, then train again."
+            "A and B have no test photos in common. Add test photos to the class cards on *Teach*, then train both "
+            "again."
         )
         return
     p = test.p
@@ -272,7 +273,7 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         st.caption(text.markdown(f"A answers with the backbone {names[0]}, B with {names[1]}."))
     if not flips:
         both = set(a.answers) & set(b.answers)
-        st.caption(f"None: A and B give the same answer for all {len(both)} photos.")
+        st.caption(f"None: A and B give the same answers for all {len(both)} photos that they share.")
         return
     here = [flip for flip in flips if flip.digest in photos]
     if here:

@@ -77,7 +77,7 @@ def show_answer(session: Session, explanation: Explanation, before: Explanation 
     explainer(explanation, before, photo=photo, picture=session_photo_url(session, explanation))
     _limit(explanation, note)
     if len(explanation.class_names) == 1:
-        st.caption("With one class there is nothing to choose between. Enter a second one.")
+        st.caption("With only one class there is nothing to choose between. Enter a second class.")
 
 
 def session_photo_url(session: Session, explanation: Explanation) -> str:

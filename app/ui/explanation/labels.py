@@ -109,7 +109,7 @@ def _two(session: Session, pair: Twins, more: int) -> None:
     tested, learned = pair.tested, pair.learned
     names = f"{tested.name} ({pair.tested_of}) and {learned.name} ({pair.learned_of})"
     st.markdown(
-        ":material/warning: **The same picture in the training and test photos?**",
+        ":material/warning: **Is the same picture in both the training and the test photos?**",
         help="Testing on a training photo says nothing about new photos. These two look the same to the backbone: one "
         "may be a copy, slightly cropped, brighter or mirrored."
         + (f" There are {more} more such pairs." if more else ""),

@@ -42,16 +42,16 @@ def together(explanation: Explanation, class_name: str) -> None:
             words += f"weight of {weight:.2f}"
         st.markdown(
             f"Together: {words}. Overall, the score of {name} is **{score:.4f}**. "
-            "The probabilities compare the classes' scores."
+            "The probabilities are computed from the scores of all classes."
         )
         return
     if not explanation.topk:
-        st.markdown(f"Together: the score of {name} is the global prompts' mean, **{global_mean:.4f}**.")
+        st.markdown(f"Together: the score of {name} is the mean of the global prompts' scores, **{global_mean:.4f}**.")
         return
     st.markdown(
         f"Together: the global prompts' mean {global_mean:.4f} and the local prompts' mean {local_mean:.4f} average to "
         f"**{prompts:.4f}**, the score of {name}. "
-        "The probabilities compare the classes' scores."
+        "The probabilities are computed from the scores of all classes."
     )
 
 
@@ -93,7 +93,9 @@ def faithful(
     if curve is None:
         with place.container():
             clicked = st.button("Remove regions", icon=":material/blur_on:")
-            st.caption("This encodes the photo about fifty times with regions blurred, which takes a few seconds.")
+            st.caption(
+                "This encodes the photo about fifty times with different regions blurred, which takes a few seconds."
+            )
         if not clicked:
             return
         with problems_shown(), holding(session.training.backbone_name):
@@ -127,7 +129,7 @@ def _show(curve: Deletion) -> None:
     else:
         verdict = "Not smaller than at random: here the map does not show what the score depends on."
     st.markdown(
-        f"Area: **{by_map:.4f}** under the map's curve, **{fmean(others):.4f}** on average for random orders "
+        f"Area under the curve: **{by_map:.4f}** for the map, **{fmean(others):.4f}** on average for random orders "
         f"({min(others):.4f} to {max(others):.4f}). {verdict}"
     )
 
@@ -146,7 +148,7 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
     if not branches:
         st.caption(
             "Votes can only be shown for a model that was trained here, and only while all its training photos are on "
-            "the cards of Teach."
+            "the class cards on *Teach*."
         )
     for branch in branches:
         _votes_of(explanation, branch, learned, class_name)
@@ -155,7 +157,7 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
 def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
     voted, row, title = explanation.votes[branch], explanation.class_names.index(class_name), HEADS[branch].title
     given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _SHOWN)
-    st.markdown(f"What each training photo adds to the {title}'s score for {text.markdown(class_name)}.")
+    st.markdown(f"The training photos that raise or lower the {title}'s score for {text.markdown(class_name)} most.")
     with st.container(horizontal=True, gap="small"):
         for i in shown:
             photo, name = learned[i]

@@ -190,7 +190,7 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
     if not session.training.knows(names):
         missing = [name for name in session.training.taught.names if name not in names]
         st.info(
-            "Back to zero-shot: the taught prompts need all their classes on the list, and "
+            "The answers are zero-shot: the taught prompts need all their classes on the list, and "
             f"{text.markdown(text.joined(missing))} {'is' if len(missing) == 1 else 'are'} missing. "
             f"Add the missing name{'s' * (len(missing) > 1)} to use the taught prompts, or teach again.",
             icon=":material/info:",
@@ -200,7 +200,7 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
     added = [name for name in names if name not in session.training.taught.names]
     if chosen == TAUGHT and added:
         st.caption(
-            f"Added without training again: {text.markdown(text.joined(added))}. "
+            f"Added without retraining: {text.markdown(text.joined(added))}. "
             "The learned prompts are used for new names too."
         )
     return chosen == TAUGHT

@@ -291,7 +291,7 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
         on_click="ignore",
     )
     st.caption(
-        "The code gives the same numbers on any machine with gallop installed.",
+        "The code runs on any machine with gallop installed and, in the same precision, gives the same numbers.",
         help=f"In the zip: code.py, code.sh, code.ipynb and {'photo.png, model/' if page == 'Explore' else 'photos/'}. "
         "Photos are saved losslessly at the size this page keeps (at most 1024 or 512 pixels).",
     )

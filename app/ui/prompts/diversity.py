@@ -54,11 +54,11 @@ def says(figures: Figures) -> None:
 def show_overlap(figures: Figures, photos: int) -> None:
     st.header("Do they look at the same places?", anchor=False)
     if not figures.topk:
-        st.caption("This model has no local prompts, so it does not look at single regions.")
+        st.caption("This model has no local prompts, so it does not look at individual regions.")
         return
     names, highest = numbered("local", len(figures.topk)), float(figures.looks.max())
     st.markdown(
-        f"Regions chosen in {_photos(photos)}. No prompt chooses a region in more than {highest:.0%} of them.",
+        f"Regions chosen in {_photos(photos)}. No prompt chooses the same region in more than {highest:.0%} of them.",
         help="For the true class of each photo, each local prompt chooses its k best regions. Brighter regions are "
         "chosen more often.",
     )
@@ -75,7 +75,7 @@ def show_overlap(figures: Figures, photos: int) -> None:
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
                 st.caption(
-                    f"{names[n].capitalize()}, k = {k}: top region in {figures.looks[n].max():.0%} of photos.",
+                    f"{names[n].capitalize()}, k = {k}: most chosen region, in {figures.looks[n].max():.0%} of photos.",
                     help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
                 )
     if len(names) < 2:
@@ -95,7 +95,7 @@ def show_overlap(figures: Figures, photos: int) -> None:
         )
         i, j, value = pair(figures.overlap / figures.most)
         st.markdown(
-            f"Largest overlap: **{names[i]} and {names[j]}**, {value:.0%} of the maximum for their k values.",
+            f"Largest overlap: **{names[i]} and {names[j]}**, {value:.0%} of the maximum possible with their k values.",
             help=f"{figures.overlap[i, j]:.2f} of the {figures.most[i, j]:.2f} that k = {figures.topk[i]} and "
             f"{figures.topk[j]} allow. "
             + (
@@ -150,7 +150,7 @@ def show_words(nearest_words: Sequence[Sequence[Sequence[Nearest]]], global_prom
         "is mostly chance, as CoOp also reports (Zhou et al. 2022, table 4). All started as “A photo of a”, so those "
         "words are near.",
     )
-    st.markdown("The words nearest to each prompt, with their distances. **They mean little.**")
+    st.markdown("The words nearest to each prompt, with their distances. **These words mean little.**")
     names = [*numbered("global", global_prompts), *numbered("local", len(nearest_words) - global_prompts)]
     table: dict[str, Any] = {"prompt": names}
     for c in range(len(nearest_words[0])):
@@ -171,7 +171,8 @@ def _warning(figures: Figures) -> None:
         return
     described = "; ".join(f"**{name}** {_why(each)}" for name, each in dead)
     st.warning(
-        f"Dead prompts: {described}. More rounds, another seed, or fewer prompts may help.", icon=":material/warning:"
+        f"Dead prompts: {described}. More training rounds, another seed or fewer prompts may help.",
+        icon=":material/warning:",
     )
     st.caption("What dead means", help=meaning)
 

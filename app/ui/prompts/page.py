@@ -29,8 +29,8 @@ if taught is None:
     projects.offer_sample(session)
 elif not piles:
     st.info(
-        "**No photos yet.** No photo here belongs to a class of the opened model. Add *Test photos* to cards named "
-        "after the model's classes.",
+        "**No matching photos yet.** None of your photos belongs to a class of the opened model. Add *Test photos* to "
+        "cards named after the model's classes.",
         icon=":material/add_photo_alternate:",
     )
     onward("Add test photos", "ui/teach/page.py", ":material/school:")

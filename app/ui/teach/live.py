@@ -214,7 +214,7 @@ def _changes(session: Session, taught: Taught) -> None:
             image(shelf.strip(here, side=96), alt=f"{words}, from left to right, with the new answers: {answers}")
             st.caption(f"{words}: {text.markdown(answers)}.")
     if changes.moved:
-        st.caption(f"{changes.moved} earlier test photos are training photos now, so they are not compared.")
+        st.caption(f"Not compared, because they are training photos now: {changes.moved} of the earlier test photos.")
     if changes.fixed or changes.broken:
         st.page_link("ui/compare/page.py", label="See their maps before and after", icon=":material/compare:")
 

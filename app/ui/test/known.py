@@ -45,16 +45,17 @@ def other_scales(session: Session, tested: testing.Tested) -> None:
             alt=f"Right at every k: {charts.k_sweep_in_words(swept.sweep, topk)}",
         )
         st.caption(
-            "Each line changes one k and keeps the others as set; rings mark the current values. Dashed: the same k "
-            "for all. Nothing is retrained."
+            "Each line varies the k of one prompt and keeps the others as set; rings mark the current values. Dashed: "
+            "the same k for all. Nothing is retrained."
         )
         if swept.right == now.right:
             st.markdown(
-                f":material/check: No better k was found: {now.right} of {now.of} are right with the current k."
+                f":material/check: No better k values were found: {now.right} of {now.of} photos are right with the "
+                "current ones."
             )
             return
         words = ", ".join(map(str, swept.best))
-        st.markdown(f"**k = {words}**: {swept.right} of {now.of} right, instead of {now.right} now.")
+        st.markdown(f"**k = {words}**: {swept.right} of {now.of} photos right, compared with {now.right} now.")
         can, key = testing.can_use_scales(session), f"use k {session.training.number} {words}"
         st.button(
             "Use these k", on_click=testing.use_scales, args=(session, swept.best, tested), key=key, disabled=not can
@@ -291,8 +292,8 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
         by = "prompts trained without it" if doubt.learned else "the current prompts"
         st.markdown(
             f"Probabilities from {by}: {likely} {text.percent(doubt.of_likely)}, {given} "
-            f"{text.percent(doubt.of_given)}. Photos of {likely} average {text.percent(doubt.usual)}. This is the only "
-            "evidence, so look at the photo."
+            f"{text.percent(doubt.of_given)}. Photos labelled {likely} average {text.percent(doubt.usual)} for it. "
+            "This is the only evidence, so look at the photo."
         )
         confirmed = session.photos.confirmed_labels
         st.button(f"No, it is {given}", key=f"keep {key}", on_click=confirmed.add, args=(doubt.label,))

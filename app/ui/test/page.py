@@ -19,7 +19,7 @@ if backbones.is_choice() and (session.training.taught is not None or session.tra
 if session.training.taught is None:
     st.markdown("How good is it on new photos?")
     st.info(
-        "**Start here:** teach some classes first, and add test photos of each.",
+        "**Start here:** teach some classes first, and add test photos for each.",
         icon=":material/school:",
     )
     onward("On to teaching", "ui/teach/page.py", ":material/school:")

@@ -194,7 +194,7 @@ def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
         st.caption("Each curve covers all limits from strict to lenient. Dashed: 95 % of the known photos accepted.")
     with right:
         st.markdown(
-            "**How well each score separates known from unknown**",
+            "**How well each score separates known from unknown photos**",
             help="FPR95: the fraction of unknown photos accepted when 95 % of the known ones are; 0 % is best. AUROC: "
             f"how often an unknown photo scores above a known one; 1 is best, 0.5 is chance. {captions(separation)}",
         )

@@ -67,7 +67,7 @@ def _notes(session: Session) -> None:
     elsewhere = session.training.elsewhere
     if session.training.taught is None and elsewhere:
         st.caption(
-            f"Prompts trained on {text.markdown(text.joined(elsewhere))} are still available, but they do not work "
+            f"Prompts trained with {text.markdown(text.joined(elsewhere))} are still available, but they do not work "
             "with the backbone chosen here."
         )
 

@@ -124,7 +124,7 @@ def privacy_line() -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center", key="privacy"):  # what is above it differs by page
         st.caption(
-            f":material/lock: Photos stay in memory and are not sent to another machine.{until}",
+            f":material/lock: Photos stay in this app's memory and are not sent anywhere else.{until}",
             width="content",
             help=f"The program that serves this page keeps them until {text.roughly(keep)} after you close it, or "
             "until the program stops, and never writes them to disk. Another browser cannot see them at this address: "

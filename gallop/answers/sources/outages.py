@@ -63,7 +63,7 @@ def patiently(
         except Exception as error:  # every service raises different exceptions
             if _code(error) in _KEYS or _code(error.__cause__) in _KEYS:
                 raise KeysRefused(
-                    f"{service} rejects the credentials ({reason(error)}): use different credentials."
+                    f"{service} rejects your credentials ({reason(error)}): use different ones."
                 ) from error
             silence = silence_in(error)
             if alone:

@@ -72,7 +72,9 @@ def _csv_rows(name: str, opener: Opener, column: str | None) -> Iterator[tuple[_
                 cells = dict(zip(names, row, strict=True)) if len(row) == len(names) else {}
                 yield cells.get(photos), (cells.get(keys) or None) if keys else None
         except csv.Error as error:
-            raise DataError(f"{printable_name(name)}, line {rows.line_num}: {error}.") from error
+            raise DataError(
+                f"{printable_name(name)}, line {rows.line_num}: this is not valid CSV ({error})."
+            ) from error
 
 
 def _csv_lines(file: Any, name: str) -> Iterator[str]:
@@ -80,7 +82,7 @@ def _csv_lines(file: Any, name: str) -> Iterator[str]:
         if line is None:
             raise DataError(
                 f"{printable_name(name)}, line {number} has more than {LONGEST_CSV_LINE:,} characters: "
-                "are all quotes closed?"
+                "check that all quotes are closed."
             )
         yield line
 
@@ -104,9 +106,13 @@ def _parquet_rows(name: str, opener: Opener, column: str | None) -> Iterator[tup
                         number += 1
                         yield _content(cell, opener.limits), _content(key, opener.limits)
             if number != table.metadata.num_rows:
-                raise DataError(f"{shown} has {number} rows, but its footer says {table.metadata.num_rows}.")
+                raise DataError(
+                    f"{shown} is damaged: it has {number} rows, but its footer says {table.metadata.num_rows}."
+                )
     except (ArrowException, OSError) as error:
-        raise DataError(f"{shown} cannot be read after {number} rows ({reason(error)}): is it complete?") from error
+        raise DataError(
+            f"{shown} cannot be read after {number} rows ({reason(error)}): check that it is complete."
+        ) from error
 
 
 def _leaves(table: str, field: Any) -> list[str]:
@@ -142,7 +148,7 @@ def _columns(name: str, names: Sequence[str], column: str | None) -> tuple[str, 
     keys = next((small[each] for each in KEY_COLUMNS if each in small and small[each] != photos), None)
     for chosen in filter(None, (photos, keys)):
         if names.count(chosen) > 1:
-            raise DataError(f"{printable_name(name)} has two columns called {chosen!r}: rename one.")
+            raise DataError(f"{printable_name(name)} has more than one column called {chosen!r}: rename the others.")
     return photos, keys
 
 

@@ -41,7 +41,7 @@ def text_encoder(module: Any, tokenizer: Any) -> TextEncoder:
         pool = "last"
     if pool not in ("argmax", "eos", "last", "first"):
         raise UnsupportedBackbone(
-            f"This text encoder is not supported: it pools by {pool!r}, so a text has no single feature."
+            f"This text encoder is not supported: its pooling, {pool!r}, does not give one feature per text."
         )
     rule = token_rule(tokenizer)
     single = len(rule.before) == len(rule.after) == 1

@@ -82,12 +82,14 @@ class TextEncoder(ABC):
     def _name_ids(self, name: str, room: int) -> list[int]:
         tokens: list[int] = self._tokenizer.encode(name)
         if self._rule.special.intersection(tokens):
-            raise ClassNameError(f"The class name {name!r} contains a special token of the text encoder. Remove it.")
+            raise ClassNameError(
+                f"The class name {name!r} contains a special token of the text encoder. Remove that token."
+            )
         room -= len(self._rule.after)
         if len(tokens) > room:
             raise ClassNameError(
                 f"The class name {name[:60]!r} has {len(tokens)} tokens, but the text encoder has room for "
-                f"{max(room, 0)} after the context. Use a shorter name."
+                f"only {max(room, 0)} after the context. Use a shorter name."
             )
         return [*tokens, *self._rule.after]
 

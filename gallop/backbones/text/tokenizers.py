@@ -45,7 +45,7 @@ def token_rule(tokenizer: Any) -> TokenRule:
         return rule
     if not hasattr(tokenizer, "sot_token_id"):
         raise UnsupportedBackbone(
-            "Only CLIP's BPE tokenizer and tokenizers from the Hub are supported; this is a "
+            "Only CLIP's BPE tokenizer and tokenizers from the Hugging Face Hub are supported; this is a "
             f"{type(tokenizer).__name__}."
         )
     special = frozenset(tokenizer.all_special_ids)
@@ -140,7 +140,7 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
         return HubTokenizer(HFTokenizer(place, **options))
     except Exception as error:  # the hub's, those of transformers and of what it reads with
         raise BackboneError(
-            f"The tokenizer of {name} ({source}) is not on this machine and could not be downloaded "
+            f"The tokenizer of {name} ({source}) could not be loaded from this machine or downloaded "
             f"({first_line(error)}). Download {' and '.join(FILES)} from https://huggingface.co/{source} on a machine "
-            "with a network, and put them into the folder of the weights."
+            "with a network, and put them in the same folder as the weights."
         ) from error
