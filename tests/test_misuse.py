@@ -171,9 +171,9 @@ MISUSES: list[Misuse] = [
         "labels with fractions",
         lambda p: fit(p.paths, np.arange(6) / 4 + 0.5),
         "Label 1 of 6 is 0.5",
-        "Give class names",
+        "Use class names",
     ),
-    ("true and false for labels", lambda p: fit(p.paths, [True] * 6), "Label 1 of 6 is True", "Give class names"),
+    ("true and false for labels", lambda p: fit(p.paths, [True] * 6), "Label 1 of 6 is True", "Use class names"),
     ("labels in a dict", lambda p: fit(p.paths, {"a": 1}), "a dict", "a list of class names"),
     ("labels in a set", lambda p: fit(p.paths, set(p.names)), "A set has no order", "Give a list"),
     ("a number for labels", lambda p: fit(p.paths, 7), "an int", "a list of class names"),
@@ -192,7 +192,7 @@ MISUSES: list[Misuse] = [
     (
         "class_names without images",
         lambda p: fit(p.root, class_names=["red", "green", "blue"]),
-        "no images for blue",
+        "classes without images: blue",
         "Add images, or correct class_names",
     ),
     (
@@ -207,7 +207,7 @@ MISUSES: list[Misuse] = [
     (
         "a folder with labels beside it",
         lambda p: fit(p.root, p.names),
-        "A folder already has class names",
+        "A folder already contains class names",
         "Leave out labels",
     ),
     ("an empty dict", lambda p: fit({}), "dict is empty", "Give class names"),
@@ -229,7 +229,7 @@ MISUSES: list[Misuse] = [
         "a data set of images alone",
         lambda p: fit(Rows([picture(0)])),
         "Row 0 of the Rows",
-        r"must be \(image, label\)",
+        r"must be a pair \(image, label\)",
     ),
     (
         "a data set of unknown numbers",
@@ -239,12 +239,12 @@ MISUSES: list[Misuse] = [
     ),
     ("an empty data set", lambda p: fit(Rows([])), "The Rows has no rows", "one row for each image"),
     # --- tables
-    ("a DataFrame without labels", lambda p: fit(p.frame()[["path"]]), "no column of labels", "must be named label"),
+    ("a DataFrame without labels", lambda p: fit(p.frame()[["path"]]), "no column of labels", "Name that column label"),
     (
         "a DataFrame without images",
         lambda p: fit(p.frame()[["label"]]),
         "no column of images",
-        "must be named image or path",
+        "Name that column image or path",
     ),
     ("an empty DataFrame", lambda p: fit(p.frame()[:0]), "DataFrame has no rows", "one row for each image"),
     (

@@ -361,7 +361,8 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
     pair = pair_settings(name)
     if not pair:
         raise BackboneError(
-            f"open_clip lists no weights named {name!r}. Give a pair that it lists, such as ViT-B-16/openai."
+            f"open_clip lists no weights named {name!r}. Give an ARCHITECTURE/WEIGHTS pair that it lists, such as "
+            "ViT-B-16/openai."
         )
     if cached_weights(pair) is not None:
         return

@@ -88,7 +88,8 @@ def save_checkpoint(
         read_checkpoint(folder)
         if (read_bytes(folder / SETTINGS, len(settings)), read_bytes(folder / TENSORS, len(data))) != (settings, data):
             raise CheckpointError(
-                f"The files in {folder} are not those that were just saved. Save to a different folder."
+                f"The files in {folder} differ from what was just saved there: another process may have written to it. "
+                "Save to a different folder."
             )
 
 
@@ -158,7 +159,8 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
             raise ValueError(f"the format is {quoted(version)}")
         if version > FORMAT:
             raise CheckpointError(
-                f"{path} has format {version}, but this version of gallop reads up to {FORMAT}. Update gallop."
+                f"{path} has format {version}, but this version of gallop only reads formats up to {FORMAT}. "
+                "Update gallop."
             )
         if unknown := unknown_settings(raw):
             raise CheckpointError(
@@ -170,7 +172,8 @@ def read_checkpoint(folder: str | PathLike[str]) -> Checkpoint:
         raise
     except OSError as error:
         raise CheckpointError(
-            f"{error.filename or path} cannot be read ({error.strerror}). Copy the folder again."
+            f"{error.filename or path} cannot be read ({error.strerror}). Check its permissions, or copy the folder "
+            "again."
         ) from error
     except UnknownPart as error:
         raise CheckpointError(f"{path} cannot be used here. {error}") from error
@@ -197,7 +200,7 @@ def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tenso
             raise CheckpointError(f"{path} is missing or damaged ({why}).") from error
         if foreign:
             raise CheckpointError(
-                f"{path} does not match its settings: it contains {listed(foreign)}, which gallop does not know."
+                f"{path} does not match its settings: it contains tensors that gallop does not know: {listed(foreign)}."
             )
         if checkpoint.prompts_sha256 in ("", hashlib.sha256(file.data).hexdigest()):
             return checkpoint, tensors
@@ -286,7 +289,7 @@ def _branch(
     wanted = {*_SUMS, *(_FORM if how.stores_form else ()), *(_SHOTS if settings.shots else ())}
     wanted |= {_TEXTS} if settings.names else set()
     if wanted != set(tensors):
-        raise ValueError(f"it contains the head's tensors {sorted(tensors)} instead of {sorted(wanted)}")
+        raise ValueError(f"the head's tensors are {sorted(tensors)} instead of {sorted(wanted)}")
     numbers = {name: _finite(tensors, name, f"the head's {name} hold") for name in tensors if name != _SHOTS[1]}
     width = backbone.feature_sizes[-1] if how.extra is None else math.isqrt(tensors["scatter"].numel())
     counts, sums, scatter = (numbers[name].double() for name in _SUMS)

@@ -88,7 +88,8 @@ def named_model(text: str) -> tuple[str, str]:
         name, folder = os.path.basename(place), text
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or not folder:
         raise argparse.ArgumentTypeError(
-            f"{text!r} gives the model no usable name: write NAME=DIR, with only letters, digits, ., _ and - in NAME"
+            f"{text!r} gives the model no usable name: write NAME=DIR, where NAME starts with a letter or digit and "
+            "has at most 64 letters, digits, ., _ and -"
         )
     return name, folder
 

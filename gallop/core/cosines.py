@@ -69,7 +69,7 @@ def topk_mean(cosines: Tensor, topk: Sequence[int]) -> Tensor:
 def mean_of_first(ranked: Tensor, topk: Sequence[int]) -> Tensor:
     """Return what ``topk_mean`` does, from cosines (B, K, N, R or the largest k) that are sorted, the largest first."""
     if len(topk) != ranked.shape[2]:
-        raise ValueError(f"{ranked.shape[2]} local prompts need one k each, but topk contains {len(topk)}.")
+        raise ValueError(f"{ranked.shape[2]} local prompts need one k each, but topk has {len(topk)} values.")
     if not topk:
         return ranked.new_zeros(*ranked.shape[:2], 0)  # no len: it would fix a shape that is free
     clamped = [min(k, ranked.shape[-1]) for k in topk]

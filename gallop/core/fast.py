@@ -87,7 +87,7 @@ def pooled_cosines(
 ) -> Tensor:
     """Return ``gallop.core.cosines.pooled_cosines``, without gradients of ``regions``."""
     if len(topk) != text.shape[1]:
-        raise ValueError(f"{text.shape[1]} local prompts need one k each, but topk contains {len(topk)}.")
+        raise ValueError(f"{text.shape[1]} local prompts need one k each, but topk has {len(topk)} values.")
     unit = F.normalize(text, dim=-1)
     pooled: Tensor = _PooledCosines.apply(regions, projection, unit, tuple(topk), damping)  # type: ignore[no-untyped-call]
     return pooled

@@ -212,9 +212,9 @@ def gallop_loss(
     """
     if kept.dtype not in (torch.int32, torch.int64):
         raise ValueError(
-            f"kept is a tensor of {kept.dtype}; it must contain the indices (B, kept) of the global prompts kept, as "
-            "draw_kept_prompts returns them. To convert a mask that keeps the same number in each row, use "
-            "mask.nonzero()[:, 1].view(len(mask), -1)."
+            f"kept is a tensor of {kept.dtype}; it must contain integers: the indices of the global prompts to "
+            "keep, of shape (B, kept), as draw_kept_prompts returns them. To convert a mask that keeps the same "
+            "number in each row, use mask.nonzero()[:, 1].view(len(mask), -1)."
         )
     index = kept.to(global_.device)[:, None, :].expand(-1, global_.shape[1], -1)
     global_loss = F.cross_entropy(scale * global_.gather(-1, index).mean(dim=-1), labels, weights)

@@ -135,12 +135,13 @@ def _refuse_streams(images: Any) -> None:
     """Raise DataError for what gives batches, or rows without end, and say what to give in its place."""
     if hasattr(images, "dataset") and hasattr(images, "batch_size"):
         raise DataError(
-            f"Images came as {named_kind(images)}, which gives batches. Give the data set that it reads (its .dataset)."
+            f"Images cannot be taken from {named_kind(images)}, because it gives batches. Give the data set "
+            "that it reads (its .dataset)."
         )
     if not hasattr(images, "__len__") and hasattr(images, "__iter__") and not isinstance(images, Iterator):
         raise DataError(
-            f"Images came as {named_kind(images)}, which does not say how many rows it has. Give a data set that is "
-            "loaded completely (streaming=False), or a list of its images."
+            f"Images cannot be taken from {named_kind(images)} that does not say how many rows it has. Give a "
+            "data set that is loaded completely (streaming=False), or a list of its images."
         )
 
 
@@ -166,7 +167,10 @@ def labelled_photos(
         isinstance(images, str | PathLike) and os.path.isdir(images)
     ):
         what = "A folder" if isinstance(images, str | PathLike) else f"A {type(images).__name__}"
-        raise DataError(f"{what} already has class names. Leave out labels, or give the images as a list.")
+        raise DataError(
+            f"{what} already contains class names, so labels cannot be added. Leave out labels, or give "
+            "the images as a list."
+        )
     photos = many(images)
     if split == "train" or not isinstance(photos, LazyImages):
         photos = [Path(image) if isinstance(image, str | PathLike) else load_image(image) for image in photos]
@@ -284,10 +288,13 @@ def _check_all_there(names: Sequence[str], class_names: Sequence[str]) -> None:
     there = list(dict.fromkeys(names))
     empty, unknown = missing_names(class_names, there), missing_names(there, class_names)
     if empty:
-        raise DataError(f"There are no images for {listed(empty)} in class_names. Add images, or correct class_names.")
+        raise DataError(
+            f"class_names contains classes without images: {listed(empty)}. Add images, or correct class_names."
+        )
     if unknown:
         raise DataError(
-            f"Some images are labelled {listed(unknown)}, which class_names does not contain. Add the missing names."
+            f"Some images are labelled {listed(unknown)}, which class_names does not contain. Add the missing names, "
+            "or correct the labels."
         )
 
 

@@ -88,8 +88,8 @@ def check_enough(name: str, count: int, shots: int, allow_fewer: bool, place: st
     images = f"{'usable ' if why else ''}images{why}{place}"
     if not count:
         raise DataError(
-            f"The class {name!r} has no {images}. Its folder contains none that can be read, or all were drawn "
-            "before. Add some, or remove the class."
+            f"The class {name!r} has no {images}. There are none that can be read, or all were drawn before. Add "
+            "some, or remove the class."
         )
     if count < shots and not allow_fewer:
         raise DataError(
@@ -240,7 +240,7 @@ def _gathered(
         if first_name != name:
             raise DataError(
                 f"{first_place} and {place} are the same picture, but they are labelled {first_name!r} and {name!r}. "
-                "Remove one, or correct its label."
+                "Remove one of them, or correct the wrong label."
             )
     number = {name: k for k, name in enumerate(class_names)}
     return LabelledPhotos(

@@ -197,7 +197,7 @@ class Rows(Labelled):
                 skipped.append((self.numbers[i], str(error)))
         if not photos:
             why = skipped[0][1] if skipped else "no rows"
-            raise DataError(f"None of {len(self)} images can be read. The first: {why}")
+            raise DataError(f"None of the {len(self)} images could be read. First error: {why}")
         class_names = tuple(dict.fromkeys(names))
         hashes, labels = tuple(photo.sha256 for photo in photos), tuple(map(class_names.index, names))
         return LabelledPhotos(tuple(photos), hashes, labels, class_names, tuple(skipped))

@@ -298,7 +298,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         if len(model.class_names) == 1:
             warn_caller(
                 f"{model.class_names[0]!r} is the only class, so every photo gets it with probability 1, and no "
-                "threshold can be found. Add the other classes that may be seen."
+                "OOD threshold can be found. Add the other classes that photos may show."
             )
         self._start(model)
         _warn_of_scales(model)
@@ -483,8 +483,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         save_checkpoint(Path(folder), self._checkpoint(), model.prompts, model.branches)
         if model.backbone.again is None:
             warn_caller(
-                f"The backbone {model.backbone.name} cannot be loaded by its name. Load {folder} with "
-                "load(..., backbone=...)."
+                f"The backbone {model.backbone.name} cannot be loaded by its name. To load {folder}, give the backbone "
+                "as well: load(..., backbone=...)."
             )
         if self._unsaved_training is not None:
             drop_training(self._unsaved_training)
@@ -691,7 +691,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         require(
             len(model.class_names) > 1,
             f"{model.class_names[0]!r} is the only class. With one class every photo has the same score, so no "
-            "threshold can separate photos of other things. Add the other classes that may be seen (add_class).",
+            "threshold can separate photos of other things. Add the other classes that photos may show (add_class).",
         )
         return model
 
@@ -703,5 +703,5 @@ def _warn_of_scales(model: PromptModel) -> None:
     if large:
         warn_caller(
             f"topk contains {listed(large)}, but {model.backbone.name} has {rows * columns} regions ({rows} x "
-            f"{columns}), so each larger k uses all regions."
+            f"{columns}), so any k above that uses all regions."
         )

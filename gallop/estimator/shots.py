@@ -54,7 +54,7 @@ def with_shots_of_before(
     names = clean_names(dict.fromkeys([*known, *more, *new.class_names]))
     if len(names) < 2:
         raise DataError(
-            f"{names[0]!r} is the only class. Training needs two or more. Name the others in classes=[...]."
+            f"{names[0]!r} is the only class, but training needs two or more. Name the others in classes=[...]."
         )
     previous = [] if before is None else [before.take([i for i, name in enumerate(before.names) if name in known])]
     return photos_together([*previous, new], names)
@@ -78,8 +78,8 @@ def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cach
     """
     require(
         bool(model.config.branches),
-        "No shots can be added: they would train only the head, and this classifier has none. Fit one with "
-        "head='ridge', or train again with all photos.",
+        "No shots can be added: they would train only the head, and this classifier has none. Fit a "
+        "classifier with head='ridge', or train this one again with all photos.",
     )
     shots = _encoded(model, images, labels, cache, "add them first (add_class)")
     if model.branches:

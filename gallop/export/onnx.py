@@ -101,9 +101,9 @@ def export_onnx(classifier: GalLoPClassifier, photos: Sequence[Any] = ()) -> Onn
     parity = _compare(data, classifier, pixels)
     if parity.labels_differ or not parity.difference <= ALLOWED:
         raise OnnxError(
-            f"The file's answers differ by {parity.difference:.1e} (at most {ALLOWED:.0e} is allowed) and in "
-            f"{parity.labels_differ} of {parity.images} labels, so the file was discarded. Other versions of torch "
-            "and onnxruntime may work better."
+            f"The ONNX file's answers differ from the classifier's by {parity.difference:.1e} (at most {ALLOWED:.0e} "
+            f"is allowed) and in {parity.labels_differ} of {parity.images} labels, so the file was discarded. Other "
+            "versions of torch and onnxruntime may work better."
         )
     return OnnxFile(data, metadata, parity)
 
@@ -117,15 +117,18 @@ def ready_for_onnx(classifier: GalLoPClassifier) -> GalLoPClassifier:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise OnnxError(
-            f"{' and '.join(missing)} must be installed to write ONNX: pip install 'gallop-explorer[onnx]'."
+            f"{' and '.join(missing)} must be installed to export to ONNX: pip install 'gallop-explorer[onnx]'."
         )
     check_is_fitted(classifier, "model_")
     require_topk(classifier.model_.config.pooling, "ONNX export")
     backbone = classifier.model_.backbone
     if isinstance(backbone.vision, GivenFeatures):
-        raise OnnxError("This model cannot be written as ONNX: it takes image features, but an ONNX file takes pixels.")
+        raise OnnxError(
+            "This model cannot be exported to ONNX: it takes precomputed image features, and the export only supports "
+            "models that take pixels."
+        )
     if backbone.precision != "fp32":
-        raise OnnxError("Only a model in fp32 can be written as ONNX. Load the model with precision='fp32'.")
+        raise OnnxError("Only a model in fp32 can be exported to ONNX. Load the model with precision='fp32'.")
     if backbone.device.type == "cpu":
         return classifier
     copied = copy.copy(classifier)

@@ -77,7 +77,7 @@ def quantized(data: bytes, photos: Sequence[Inputs]) -> Quantized:
         raise
     except Exception as error:  # onnxruntime lets nearly anything through
         raise OnnxError(
-            f"The model cannot be written in 8 bits ({type(error).__name__}). Write it without quantization."
+            f"The model cannot be quantized to 8 bits ({type(error).__name__}). Export it without quantization."
         ) from error
     before, after = (_probabilities(each, compared) for each in (data, made))
     same = before.argmax(axis=1) == after.argmax(axis=1)

@@ -86,7 +86,7 @@ def followed(what: ToTrace) -> bytes:
         return bytes(program.model_proto.SerializeToString())
     except Exception as error:  # the exporter lets nearly anything through
         raise OnnxError(
-            f"This model cannot be written as ONNX with torch {torch.__version__} ({type(error).__name__}). Newer "
+            f"This model cannot be exported to ONNX with torch {torch.__version__} ({type(error).__name__}). Newer "
             "versions of torch and onnxscript may work."
         ) from error
 

@@ -200,7 +200,7 @@ def test_a_mean_without_a_norm_behind_it_averages_to_the_global_feature() -> Non
 def test_what_pools_in_more_ways_than_one_is_refused() -> None:
     torch.manual_seed(0)
     vision = {**TINY_VISION, "attentional_pool": "parallel", "attn_pooler_heads": 4}
-    with pytest.raises(UnsupportedBackbone, match="its pooling defines no single feature"):
+    with pytest.raises(UnsupportedBackbone, match="its pooling gives a single token no feature"):
         ours(CLIP(64, vision, TEXT))
     with pytest.raises(UnsupportedBackbone, match="timm ViT with global_pool='max'"):
         ours(timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="max"), 224)

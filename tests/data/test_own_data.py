@@ -82,7 +82,7 @@ def test_the_column_split(folder: Path) -> None:
         (["path,label"], "has no rows"),
         (["file,class", *ROWS], "line 1: the first line must name the columns path and label, but it is 'file, class'"),
         (["path,label,label", *ROWS], "line 1: the column label appears twice"),
-        (["path,label", ROWS[0], "photos/red/1.png"], "line 3: there are 1 cells, but 2 columns"),
+        (["path,label", ROWS[0], "photos/red/1.png"], "line 3: there are 1 cells, but the first line names 2 columns"),
         (["path,label", ROWS[0], "photos/red/1.png,a,b"], "line 3: there are 3 cells"),
         (["path,label", ROWS[0], "photos/red/1.png, "], "line 3: the label is empty"),
         (["path,label", ROWS[0], ",red"], "line 3: the path is empty"),
@@ -123,7 +123,7 @@ def test_unreadable_images_of_a_table_are_told_and_doubles_count_once(folder: Pa
     assert Counter(data.names) == {"red": 2, "green": 3}
     assert [path.name for path, _ in data.skipped] == ["0.png"]
     assert "(line 2 of data.csv)" in data.skipped[0][1]
-    with pytest.raises(DataError, match="None of 1 images"):
+    with pytest.raises(DataError, match="none of the 1 images"):
         from_csv(write(folder, "path,label", ROWS[0]))
 
 
@@ -228,9 +228,15 @@ def test_splits() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (table([0, -1]), "Row 1, column fine: the label is -1, which is not a class, so this split is"),
-        (table([0], Value()), r"No column has the type ClassLabel. Rename the right column to label .*img, fine"),
-        (table([0], images=[b"x"]), "None of 1 images can be read"),
+        (
+            table([0, -1]),
+            "Row 1, column fine: the label is -1, which is not the number of a class, so this split may be",
+        ),
+        (
+            table([0], Value()),
+            r"No column has the type ClassLabel. Rename the column of the labels to label .*img, fine",
+        ),
+        (table([0], images=[b"x"]), "None of the 1 images could be read"),
     ],
 )
 def test_what_cannot_be_used(data: Table, said: str) -> None:

@@ -327,7 +327,7 @@ def test_check_tells_what_is_missing_and_where_to_get_it(tmp_path: Path) -> None
     PETS(tmp_path)
     few = call("data", "check", "oxford_pets", tmp_path, "--json")
     assert (few.code, few.json["complete"]) == (2, False)
-    assert "There are 2 classes instead of 37" in few.err
+    assert "This data set has 2 classes instead of 37" in few.err
 
 
 @pytest.mark.parametrize(

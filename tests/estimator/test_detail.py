@@ -75,7 +75,7 @@ def test_it_is_saved_and_loaded_and_older_versions_refuse_it(tmp_path: Path, mon
     assert loaded.model_.config == found.model_.config
     assert np.array_equal(loaded.predict_proba(TESTS), found.predict_proba(TESTS))
     monkeypatch.setattr("gallop.checkpoints.folder.FORMAT", 1)  # as a version knows that has no detail
-    with pytest.raises(CheckpointError, match="has format 2, but this version of gallop reads up to 1"):
+    with pytest.raises(CheckpointError, match="has format 2, but this version of gallop only reads formats up to 1"):
         read_checkpoint(tmp_path / "model")
 
 

@@ -84,7 +84,7 @@ def test_ranges_come_from_all_photos_and_cosines_and_maps_stay_exact_behind_a_ba
 def test_too_few_photos_and_what_is_no_file_of_ours_are_told(made: OnnxFile, pixels: Any) -> None:
     with pytest.raises(OnnxError, match=f"^19 photos are too few .* Give {LEAST_PHOTOS} or more, of all classes"):
         quantized(made.data, pixels[:19])
-    with pytest.raises(OnnxError, match=r"cannot be written in 8 bits \(\w+\). Write it without"):
+    with pytest.raises(OnnxError, match=r"cannot be quantized to 8 bits \(\w+\). Export it without"):
         quantized(b"no file", pixels)
 
 

@@ -64,7 +64,7 @@ def test_features_of_another_model_are_learned_saved_loaded_and_explained(tmp_pa
     names = ["even", "odd"] * 6
     made = tiny.classifier(backbone=backbone, head="ridge", calibration_folds=2).fit(features, names)
     assert made.score(features, names) > 0.9
-    with pytest.warns(UserWarning, match=r"with load\(\.\.\., backbone=\.\.\.\)"):
+    with pytest.warns(UserWarning, match=r"as well: load\(\.\.\., backbone=\.\.\.\)"):
         made.save(tmp_path / "model")
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=backbone, device="cpu")
     assert np.allclose(loaded.predict_proba(features), made.predict_proba(features), atol=1e-5)
@@ -78,9 +78,9 @@ def test_features_of_another_model_are_learned_saved_loaded_and_explained(tmp_pa
 def test_what_needs_pixels_says_that_there_are_none() -> None:
     backbone, features = dino()
     made = tiny.classifier(backbone=backbone).fit(features, ["even", "odd"] * 6)
-    with pytest.raises(BackboneError, match=r"does not encode photos\. Give their features"):
+    with pytest.raises(BackboneError, match=r"cannot encode photos: it only takes precomputed features\. Give these"):
         made.predict(TESTS[0])
-    with pytest.raises(OnnxError, match="but an ONNX file takes pixels"):
+    with pytest.raises(OnnxError, match="the export only supports models that take pixels"):
         export_onnx(made)
 
 
@@ -90,7 +90,7 @@ def test_given_features_stay_given_where_the_backbone_moves() -> None:
     assert (moved.vision.grid, moved.vision.region_width) == ((5, 5), 48)
     assert moved.vision.region_projection is not None
     assert moved.vision.region_projection.device.type == "meta"
-    with pytest.raises(BackboneError, match="so the kind 'tokens' is not available"):
+    with pytest.raises(BackboneError, match="so it cannot compute those of the kind 'tokens'"):
         backbone.with_regions("tokens")
 
 

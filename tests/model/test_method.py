@@ -28,7 +28,7 @@ from tests.reference import backbone, golden, relative_error
 
 
 def test_one_k_for_each_local_prompt() -> None:
-    with pytest.raises(ValueError, match="2 local prompts need one k each, but topk contains 3"):
+    with pytest.raises(ValueError, match="2 local prompts need one k each, but topk has 3 values"):
         core_cosines.topk_mean(torch.randn(1, 4, 2, 2), (1, 2, 3))
 
 

@@ -221,7 +221,7 @@ def test_a_second_training_into_the_same_folder_is_refused_while_the_first_lives
         busy = call(*things.train(out, "--overwrite"))
     assert (busy.code, busy.out) == (2, "")
     assert busy.err.splitlines()[-1] == (
-        f"gallop: error: Another process is training into {out}: wait, or choose another folder."
+        f"gallop: error: Another training is running in {out}: wait until it ends, or choose another folder."
     )
     (out / WORK).mkdir(exist_ok=True)
     (out / WORK / LOCK).touch()  # of one that was killed

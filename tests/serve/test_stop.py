@@ -175,7 +175,10 @@ def free_port() -> int:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["{model}", "{model}"], "Two models have the same name (colours, colours): rename one of them with NAME=DIR"),
+        (
+            ["{model}", "{model}"],
+            "Each model needs a name of its own, but the names are colours, colours: rename one with NAME=DIR",
+        ),
         (["a b={model}"], "gives the model no usable name"),
         (["{model}", "--queue", "8"], "--queue 8 is less than --photos 32, the limit for one request"),
         (["{model}", "--host", "0.0.0.256!"], "nor an address such as 192.168.1.20"),

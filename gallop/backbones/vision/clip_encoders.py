@@ -92,8 +92,8 @@ class PooledViTEncoder(ImageEncoder):
         super().__init__(module)
         if getattr(module, "attn_pool_contrastive", None) is not None or module.pool_type not in ("avg", "tok"):
             raise UnsupportedBackbone(
-                "Region features are not supported for this ViT, because its pooling defines no single feature for one "
-                "token alone."
+                "Region features are not supported for this ViT, because its pooling gives a single token no "
+                "feature of its own."
             )
         self.region_projection: Tensor = module.proj
         self.region_width = len(module.proj)

@@ -74,14 +74,15 @@ class GivenFeatures(ImageEncoder):
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Raise BackboneError: nothing is encoded here."""
-        raise BackboneError("This backbone does not encode photos. Give their features as ImageFeatures.")
+        raise BackboneError(
+            "This backbone cannot encode photos: it only takes precomputed features. Give these as ImageFeatures."
+        )
 
     def on(self, device: torch.device, kind: RegionKind) -> GivenFeatures:
         """Return the same on a device. Raises BackboneError for another kind of regions than those that are given."""
         if kind != self.region_kind:
             raise BackboneError(
-                f"This backbone is given its region features and does not compute them, so the kind {kind!r} is not "
-                "available."
+                f"This backbone takes precomputed region features, so it cannot compute those of the kind {kind!r}."
             )
         projection = self.region_projection
         moved = None if projection is None else projection.to(device)
@@ -104,8 +105,8 @@ def scaled_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
     rows, columns = (times * cells for cells in grid)
     if rows != int(rows) or columns != int(columns):
         raise BackboneError(
-            f"With detail={times:g}, this backbone's grid of {grid[0]} x {grid[1]} would not become a whole number of "
-            "regions a side. Use detail=2."
+            f"detail={times:g} does not scale this backbone's grid of {grid[0]} x {grid[1]} regions to a whole number "
+            "of regions a side. Use detail=2."
         )
     return int(rows), int(columns)
 

@@ -43,8 +43,8 @@ class TimmViTEncoder(ImageEncoder):
             )
         if self._pool == "map" and trunk.attn_pool.pos_embed is not None:
             raise UnsupportedBackbone(
-                "Region features are not supported for this timm ViT: its pooling depends on positions, so one token "
-                "alone has no feature."
+                "Region features are not supported for this timm ViT: its pooling depends on the tokens' positions, so "
+                "a single token has no feature of its own."
             )
         layers = _head_layers(module)
         plain = all(isinstance(layer, nn.Linear | nn.Identity) for layer in (*layers, trunk.head, trunk.fc_norm))
@@ -98,8 +98,8 @@ class CNNEncoder(ImageEncoder):
             cells, plain = (trunk.forward_features(probe) for trunk in (self._trunk, module.trunk))
             if cells.ndim != 4:
                 raise UnsupportedBackbone(
-                    "Region features are not supported for this timm encoder: its trunk is not a ViT, and it gives no "
-                    "feature map as a CNN does."
+                    "Region features are not supported for this timm encoder: its trunk is not a ViT, and does not "
+                    "give a feature map as a CNN does."
                 )
             if not _same(cells, plain):
                 self._trunk = module.trunk
@@ -128,8 +128,8 @@ class CNNEncoder(ImageEncoder):
         same = [(global_, self._head(cells)), (regions[:, 0], self._head(alone))]
         if not all(ours.shape == theirs.shape and _same(ours, theirs) for ours, theirs in same):
             raise UnsupportedBackbone(
-                "Region features are not supported for this timm encoder: its head gives one feature for a map filled "
-                "with one cell, and a different one for that cell alone."
+                "Region features are not supported for this timm encoder: its head gives a map that repeats one cell "
+                "a different feature than it gives that cell alone."
             )
         self.region_width = regions.shape[-1]
         self.mean_is_global = self._linear is not None and _same(regions.mean(dim=1), global_)

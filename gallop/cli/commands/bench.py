@@ -56,8 +56,8 @@ def run(options: Namespace, console: Console) -> int:
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
     if not runs and part == (1, 1):
         raise CommandError(
-            "No run of the benchmark matches all of these options: each method has runs only for some shots and data "
-            "sets. Leave out some of --only, --sets, --shots and --seeds."
+            "No run of the benchmark matches all of these options, because each method only runs with some numbers of "
+            "shots and on some data sets. Leave out some of --only, --sets, --shots and --seeds."
         )
     store = RecordStore(out) if out is not None else None
     if options.dry_run or store is None or out is None:

@@ -56,7 +56,7 @@ def _check(options: Namespace, console: Console) -> int:
     }
     if not complete:
         console.warn(
-            f"There are {classes} classes instead of {known.classes}, so the data set is incomplete or a different one."
+            f"This data set has {classes} classes instead of {known.classes}, so it is incomplete, or not {known.name}."
         )
     console.result(result, lambda: columns([["what", "value"], *([key, str(value)] for key, value in result.items())]))
     return 0 if complete else 2

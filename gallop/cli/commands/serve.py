@@ -52,7 +52,9 @@ def _options_of(options: Namespace) -> ServeOptions:
 
     names = [name for name, _ in options.models]
     if len(set(names)) < len(names):
-        raise CommandError(f"Two models have the same name ({listed(names)}): rename one of them with NAME=DIR.")
+        raise CommandError(
+            f"Each model needs a name of its own, but the names are {listed(names)}: rename one with NAME=DIR."
+        )
     if options.photos > options.queue:
         raise CommandError(
             f"--queue {options.queue} is less than --photos {options.photos}, the limit for one request: "

@@ -118,7 +118,7 @@ def method_of(options: Namespace, of_backbone: BackbonePreset) -> MethodConfig:
     elif options.local_prompts not in (None, len(options.topk)):
         raise CommandError(
             f"--topk has {len(options.topk)} values but --local-prompts is {options.local_prompts}: give one k "
-            "for each local prompt, or leave one of the two out."
+            "for each local prompt, or leave out one of the two options."
         )
     return method_preset(options.preset, of_backbone, **settings)
 
@@ -156,7 +156,9 @@ def _work_folder(out: Path, *, overwrite: bool) -> Iterator[None]:
                 drop_training(work)
             yield
     except BlockingIOError:
-        raise CommandError(f"Another process is training into {out}: wait, or choose another folder.") from None
+        raise CommandError(
+            f"Another training is running in {out}: wait until it ends, or choose another folder."
+        ) from None
     except KeyboardInterrupt:
         if (work / TRAINING).exists():
             raise KeyboardInterrupt(f"Stopped. {saved}") from None

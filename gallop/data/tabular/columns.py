@@ -99,8 +99,8 @@ def needed_column(table: Any, wanted: Sequence[str], what: str) -> Any:
     if column is None:
         there = listed(list(map(str, _keys(table)))) or "none"
         raise DataError(
-            f"The {type(table).__name__} has no column of {what}. It must be named {' or '.join(wanted[:2])}, but "
-            f"the columns are {there}."
+            f"The {type(table).__name__} has no column of {what}. Name that column {' or '.join(wanted[:2])}; the "
+            f"present columns are {there}."
         )
     return column
 
@@ -183,18 +183,18 @@ def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
     integral = isinstance(value, float) and math.isfinite(value) and value.is_integer()
     if isinstance(value, bool) or not (isinstance(value, int) or integral):
         raise DataError(
-            f"{place} is {one_line(repr(value))}, which is neither text nor an integer. Give class names, or "
-            "numbers from 0 together with class_names=[...]."
+            f"{place} is {one_line(repr(value))}, which is neither text nor an integer. Use class names, or "
+            "integer labels starting at 0 together with class_names=[...]."
         )
     if known is None:
         raise DataError(
-            f"{place} is the number {value:g}. Name the numbers, from 0 upwards, with class_names=[...], or "
-            f"give class names as labels. In cross_val_score, pass params={{'class_names': [...]}}."
+            f"{place} is the number {value:g}, which needs a class name. Use class names as labels, or name the "
+            f"numbers 0, 1, ... with class_names=[...]. In cross_val_score, pass params={{'class_names': [...]}}."
         )
     if value < 0:
         raise DataError(
-            f"{place} is {value:g}, which is not a class, so this split is not labelled, or only partly. Give another "
-            "split, or leave the image out."
+            f"{place} is {value:g}, which is not the number of a class, so this split may be unlabelled or only partly "
+            "labelled. Use another split, or leave the image out."
         )
     if value >= len(known):
         raise DataError(

@@ -78,7 +78,7 @@ def _column(dataset: Any, kind: str, usual: str) -> str:
         return usual
     what = "No column" if not columns else f"More than one column ({listed(columns)})"
     raise DataError(
-        f"{what} has the type {kind}. Rename the right column to {usual} (rename_column). The columns "
+        f"{what} has the type {kind}. Rename the column of the {usual}s to {usual} (rename_column). The columns "
         f"are {listed(list(dataset.features))}."
     )
 
@@ -153,7 +153,7 @@ def _label(item: Any, row: int, root: Any) -> Any:
     if not isinstance(item, list | tuple) or len(item) < 2:
         raise DataError(
             f"Row {row} of the {type(root).__name__} is {named_kind(item)}. For training and scoring, each row must "
-            "be (image, label)."
+            "be a pair (image, label)."
         )
     return item[1]
 

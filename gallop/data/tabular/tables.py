@@ -217,7 +217,8 @@ def _read_rows(
     labelled = read_files(files, class_names, content)
     if not labelled.photos:
         raise DataError(
-            f"None of {len(labelled.skipped)} images of {table.name} can be read. The first: {labelled.skipped[0][1]}"
+            f"{table.name}: none of the {len(labelled.skipped)} images could be read. First error: "
+            f"{labelled.skipped[0][1]}"
         )
     return labelled
 
@@ -260,8 +261,8 @@ def _checked(path: Path, reader: Any, needed: Sequence[str]) -> Iterator[TableRo
         where = f"{path}, line {line}:"
         if len(cells) != len(columns):
             raise DataError(
-                f"{where} there are {len(cells)} cells, but {len(columns)} columns. Put quotation marks around text "
-                "that contains the separator."
+                f"{where} there are {len(cells)} cells, but the first line names {len(columns)} columns. Put "
+                "quotation marks around text that contains the separator."
             )
         values = dict(zip(columns, cells, strict=True))
         empty = [name for name in columns if name in checked and not values[name]]

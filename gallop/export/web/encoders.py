@@ -132,9 +132,9 @@ def check_encoders(
     allowed = PAGE_ALLOWED[precision]
     if not (difference <= allowed and apart <= allowed):
         raise OnnxError(
-            f"The page's probabilities differ by {difference:.1e} from the classifier's (at most {allowed:.0e} is "
-            "allowed), so the page was discarded. Store its numbers unchanged (fp32), or try other versions of torch "
-            "and onnxruntime."
+            f"The page's probabilities or text features differ from the classifier's by "
+            f"{max(difference, apart):.1e} (at most {allowed:.0e} is allowed), so the page was discarded. Store its "
+            "numbers unchanged (fp32), or try other versions of torch and onnxruntime."
         )
     return difference
 
