@@ -61,8 +61,8 @@ def register(part: str, name: object, function: F) -> F:
     fits = isinstance(name, str) and name.isidentifier() and name != PARTS[part].usual
     require(
         fits,
-        f"{quoted(name)} cannot be the name of a part. Use letters, digits and _, and a name other than "
-        f"{PARTS[part].usual!r}.",
+        f"{quoted(name)} cannot be the name of a part. Use letters, digits and _, without a digit at the start, and "
+        f"not the built-in name {PARTS[part].usual!r}.",
     )
     _REGISTERED[part][str(name)] = function
     return function
@@ -80,7 +80,8 @@ def registered(part: str, name: object) -> Function | None:
     if function is None:
         near = did_you_mean(str(name), _REGISTERED[part])
         raise UnknownPart(
-            f"There is no {part} {quoted(name)} in this program.{near} Register it with gallop.register({part!r}, ...)."
+            f"No {part} called {quoted(name)} is registered.{near} Register it first with "
+            f"gallop.register({part!r}, ...)."
         )
     return function
 
@@ -101,7 +102,7 @@ def named(part: str, given: str | Function) -> str:
 
 def require_topk(pooling: str, what: str) -> None:
     """Raise ConfigError where regions are pooled in another way than by the mean of the top-k."""
-    require(pooling == PARTS["pooling"].usual, f"{what} needs top-k pooling, but this model pools by {pooling!r}.")
+    require(pooling == PARTS["pooling"].usual, f"{what} needs top-k pooling, but this model uses {pooling!r} pooling.")
 
 
 def part_setting(part: str, help: str) -> str:

@@ -785,7 +785,7 @@ def test_scales_that_make_no_sense_are_refused(explanation: Explanation, topk: A
 
 def test_unknown_classes_and_prompts_are_refused_by_name(explanation: Explanation) -> None:
     for ask in (explanation.region_scores, explanation.map, explanation.regions, explanation.describe):
-        with pytest.raises(ValueError, match=r"no class 'purple' here; the classes are red, green, blue"):
+        with pytest.raises(ValueError, match=r"no class 'purple'; its classes are red, green, blue"):
             ask("purple", 0)
         for prompt in (-1, 2):
             with pytest.raises(ValueError, match=rf"no local prompt {prompt}; this model has 2"):

@@ -314,7 +314,7 @@ MISUSES: list[Misuse] = [
     ("no image", lambda p: p.model.predict([]), "No images", "at least one"),
     ("features of another backbone", lambda p: p.model.predict_all(narrow(p)), "widths 5 for regions", "the model's"),
     ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
-    ("prompts of another backbone", narrow_prompts, "regions of width 5", "Leave out prompts"),
+    ("prompts of another backbone", narrow_prompts, "regions of width 5", "Omit the argument 'prompts'"),
     ("numbers in cross_val_score", numbers_in_cross_val_score, "the number 0", r"params=\{'class_names'"),
     ("nothing for an image", lambda p: p.model.predict(None), "nothing", "give bytes, a path"),  # type: ignore[arg-type]
     ("a number for an image", lambda p: p.model.predict(3), "an? int", "give bytes, a path"),  # type: ignore[arg-type]
@@ -374,7 +374,7 @@ MISUSES: list[Misuse] = [
     (
         "one text for class names",
         lambda p: classifier().zero_shot("cat"),
-        "must be a list, not one text",
+        "must be a list, not a single string",
         "parse_names",
     ),
     ("no class names", lambda p: classifier().zero_shot([]), "No class names", "Give at least one"),

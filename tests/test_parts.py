@@ -66,7 +66,7 @@ def test_a_saved_model_causes_no_import(tmp_path: Path) -> None:
     code = f"from gallop import GalLoPClassifier\nGalLoPClassifier.load({str(tmp_path / 'model')!r})"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=_paths())
     assert done.returncode == 1
-    assert "There is no pooling 'soft' in this program" in done.stderr
+    assert "No pooling called 'soft' is registered" in done.stderr
     assert "imported" not in done.stderr
 
 
@@ -84,7 +84,7 @@ def test_what_needs_the_top_k_refuses_another_pooling() -> None:
         lambda: explainer_data(why),
         lambda: made.prompts.overlap(IMAGES, LABELS),
     ):
-        with pytest.raises(ConfigError, match="needs top-k pooling, but this model pools by 'soft'"):
+        with pytest.raises(ConfigError, match="needs top-k pooling, but this model uses 'soft' pooling"):
             ask()
     assert plot_explanation(why).axes
     assert why.to_dict()["regions"] == {}

@@ -218,8 +218,8 @@ class ViewEncoder:
         looks = photo.features.looks
         if len(looks) != len(self.sight.times):
             raise DataError(
-                f"The number of looks in the features is {len(looks)}, but the model needs {len(self.sight.times)}. "
-                "Encode the photos with the model's sight."
+                f"The number of looks per photo is {len(looks)} in these features, but the model needs "
+                f"{len(self.sight.times)}. Encode the photos with the model's sight."
             )
         return looks
 

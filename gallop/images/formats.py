@@ -88,12 +88,12 @@ def check_size(size: tuple[int, int], label: str, limits: ImageLimits) -> None:
     if width * height > limits.max_pixels:
         claimed, most = (round(count / 1e6, 2) for count in (width * height, limits.max_pixels))
         raise TooManyPixels(
-            f"{label} has {width} x {height} = {claimed:g} megapixels. The limit is {most:g}: make "
+            f"{label} has {claimed:g} megapixels ({width} x {height}). The limit is {most:g} megapixels: make "
             "the picture smaller first."
         )
     if max(size) > limits.max_side:
         raise TooManyPixels(
-            f"{label} has {width} x {height} pixels. The limit for a side is {limits.max_side}: make "
+            f"{label} has {width} x {height} pixels. The limit is {limits.max_side} pixels per side: make "
             "the picture smaller."
         )
 

@@ -218,7 +218,7 @@ def _read_path(path: str | os.PathLike[str], label: str, limits: ImageLimits) ->
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise too_large(label, limits) from error
-        web = ". Nothing is downloaded: save the picture and give its path" if "://" in str(path) else ""
+        web = ". Web addresses are not downloaded: save the picture and give its path" if "://" in str(path) else ""
         shown = printable_name(str(path))
         raise NotAnImage(f"{shown} cannot be opened ({error.strerror}){web or ': check the path'}.") from error
 
@@ -232,7 +232,7 @@ def _read_stream(stream: Any, label: str, limits: ImageLimits) -> bytes:
         while len(data) <= limits.max_bytes and (piece := stream.read(limits.max_bytes + 1 - len(data))):
             data += piece
     except TypeError as error:
-        raise NotAnImage(f"{label} is not opened in binary mode: open it with mode 'rb'.") from error
+        raise NotAnImage(f"{label} was not opened in binary mode: open it with mode 'rb'.") from error
     except Exception as error:  # a zip member, a socket: each raises different errors
         raise CorruptImage(f"{label} cannot be read ({printable_name(str(error))}): use another copy.") from error
     if len(data) > limits.max_bytes:

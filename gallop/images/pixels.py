@@ -114,13 +114,17 @@ def array_to_rgb(source: Any, label: str, limits: ImageLimits) -> Image.Image:
     if array.dtype.kind == "f":
         # Resizing in float32 oversteps by a rounding error; NaN fails the comparison too.
         if not (array.min() >= -1e-5 and array.max() <= 1 + 1e-5):
-            raise UnsupportedImage(f"{kind} with values outside [0, 1] or NaN: scale it to [0, 1], or give uint8.")
+            raise UnsupportedImage(
+                f"{kind} with NaN or values outside [0, 1]: scale the values to [0, 1], or give uint8."
+            )
         array = np.rint(array.clip(0, 1) * 255)
     elif array.dtype.str[1:] == "u2":  # in either byte order
         array = _from_16_bits(array)
     elif array.dtype == np.bool_:
         array = array * 255
     elif array.dtype != np.uint8:
-        raise UnsupportedImage(f"{kind}: give uint8 (0 to 255), uint16, bool, or floats in [0, 1].")
+        raise UnsupportedImage(
+            f"{kind}, which is not supported: give uint8 (0 to 255), uint16, bool, or floats in [0, 1]."
+        )
     array = np.ascontiguousarray(array[:, :, 0] if array.shape[2:] == (1,) else array, dtype=np.uint8)
     return to_rgb(Image.fromarray(array))

@@ -161,8 +161,8 @@ class PromptModel:
         wanted = *config.sizes, backbone.text.width, backbone.vision.region_width
         require(
             sizes == wanted,
-            f"These prompts are {_PROMPT_SIZES.format(*sizes)}, but the settings and {backbone.name} need "
-            f"{_PROMPT_SIZES.format(*wanted)}. Leave out prompts to start from new ones.",
+            f"These prompts do not fit: they are {_PROMPT_SIZES.format(*sizes)}, but the settings and {backbone.name} "
+            f"need {_PROMPT_SIZES.format(*wanted)}. Omit the argument 'prompts' to start from new ones.",
         )
         self._context_tokens = prompts.global_contexts.shape[1]
         self.class_names = clean_names(class_names)
@@ -256,7 +256,7 @@ class PromptModel:
         (wanted,) = spelled_as([clean_name(name)], self.class_names)
         if wanted not in self.class_names:
             there, near = listed(self.class_names), did_you_mean(wanted, self.class_names)
-            raise ClassNameError(f"There is no class {wanted!r} here; the classes are {there}.{near}")
+            raise ClassNameError(f"This model has no class {wanted!r}; its classes are {there}.{near}")
         if len(self.class_names) == 1:
             raise ClassNameError(
                 f"{wanted!r} cannot be removed: it is the only class, and a classifier needs at least one."
@@ -329,7 +329,7 @@ class PromptModel:
         """
         if len(features.looks) != len(self.sight.times):
             raise ValueError(
-                f"The number of looks in these features is {len(features.looks)}, but this model "
+                f"The number of looks per photo is {len(features.looks)} in these features, but this model "
                 f"(detail={self.sight.times[-1]:g}) needs {len(self.sight.times)}. Encode the photos with "
                 "sight=model.sight."
             )

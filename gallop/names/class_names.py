@@ -59,7 +59,8 @@ def clean_names(names: Iterable[str], clean: Callable[[str], str] = clean_name) 
     """
     if isinstance(names, str):
         raise ClassNameError(
-            "Class names must be a list, not one text. Use parse_names to split a text at its commas and line breaks."
+            "Class names must be a list, not a single string. Use parse_names to split a string at commas and line "
+            "breaks."
         )
     seen: dict[str, str] = {}
     cleaned = []
@@ -67,7 +68,10 @@ def clean_names(names: Iterable[str], clean: Callable[[str], str] = clean_name) 
         text = clean(name)
         key = text.casefold()
         if key in seen:
-            raise ClassNameError(f"The class names {seen[key]!r} and {name!r} are the same after cleaning. Rename one.")
+            raise ClassNameError(
+                f"The class names {seen[key]!r} and {name!r} are the same (case, spacing and invisible characters do "
+                "not count). Rename one."
+            )
         seen[key] = name
         cleaned.append(text)
     if not cleaned:

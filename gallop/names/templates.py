@@ -21,7 +21,9 @@ def clean_templates(templates: Iterable[str]) -> tuple[str, ...]:
     ('a sketch of a {}',)
     """
     if isinstance(templates, str):
-        raise TemplateError("Templates must be a list, not one text. Use parse_templates to split a text into lines.")
+        raise TemplateError(
+            "Templates must be a list, not a single string. Use parse_templates to split a string into lines."
+        )
     cleaned = tuple(_clean(template) for template in templates)
     if not cleaned:
         raise TemplateError(f"No template was given. Give at least one, such as 'A photo of a {PLACE}'.")

@@ -201,7 +201,7 @@ class Explanation:
         """
         name = clean_name(class_name)
         if name not in self.class_names:
-            raise ValueError(f"There is no class {name!r} here; the classes are {listed(self.class_names)}.")
+            raise ValueError(f"This explanation has no class {name!r}; its classes are {listed(self.class_names)}.")
         return self.class_names.index(name)
 
     def region_scores(self, class_name: str, prompt: int) -> FloatMap:

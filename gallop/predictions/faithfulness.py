@@ -79,7 +79,7 @@ def deletion(
             branches and so no map.
     """
     if explanation.class_names != model.class_names:
-        raise ValueError("This explanation has a different class list from the model's. Explain the photo again.")
+        raise ValueError("The class list of this explanation differs from the model's. Explain the photo again.")
     region_scores = _map(explanation, class_name)
     rng = np.random.default_rng(seed)
     orders = [np.argsort(-region_scores, kind="stable"), *(rng.permutation(region_scores.size) for _ in range(draws))]

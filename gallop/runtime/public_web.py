@@ -175,7 +175,7 @@ def _size(headers: dict[bytes, bytes], start: int | None, most: int, data: bytea
     """The size of the complete file, from the answer with a part, which must be the part that was requested."""
     match = _RANGE.fullmatch(headers.get(b"content-range", b""))
     if match is None or int(match[1]) != start or len(data) < min(most, int(match[2]) - start):
-        raise NotFetched("it sent a different part of the file from the one requested")
+        raise NotFetched("it did not send the requested part of the file")
     return int(match[2])
 
 
@@ -189,6 +189,8 @@ def _checked(base: str, url: str) -> tuple[str, httpcore.URL]:
     except ValueError:
         plain = False
     if not plain or "@" in parts.netloc or not url.isascii() or not url.isprintable() or " " in url:
-        raise BadAddress("an address must begin with http:// or https://, contain no user name, and be plain ASCII")
+        raise BadAddress(
+            "an address must begin with http:// or https://, contain no user name and no spaces, and be plain ASCII"
+        )
     target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
     return url, httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)

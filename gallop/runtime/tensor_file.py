@@ -75,8 +75,8 @@ def _header(file: BinaryIO) -> tuple[tuple[str, ...], dict[str, str]]:
     size = int.from_bytes(file.read(8), "little")
     if size > LARGEST_HEADER:
         raise ValueError(
-            f"its header claims {size} bytes, but names and shapes take at most {LARGEST_HEADER}: it is damaged or "
-            "malicious"
+            f"its header claims {size} bytes, but the limit for a header is {LARGEST_HEADER} bytes: the file is "
+            "damaged or malicious"
         )
     text = file.read(size)
     if not size or len(text) < size:

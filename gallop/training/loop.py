@@ -286,7 +286,7 @@ class Trainer:
         shapes = [p.shape for p in self._parameters]
         if [t.shape for t in state.parameters] != shapes or [t.shape for t in state.momentum] != shapes:
             raise ValueError(
-                "The saved training has prompts of different sizes, so it cannot be resumed with these settings."
+                "The saved training cannot be resumed with these settings: its prompts differ in size from the model's."
             )
         for parameter, value, momentum in zip(self._parameters, state.parameters, state.momentum, strict=True):
             with torch.no_grad():

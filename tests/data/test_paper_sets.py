@@ -293,13 +293,13 @@ def test_where_no_split_is_the_sentence_says_what_is_missing_and_where_it_is(tmp
     guide = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
     trees.eurosat(tmp_path)
     (tmp_path / "eurosat" / "split_zhou_EuroSAT.json").unlink()
-    with pytest.raises(DataError, match=f"Put split_zhou_EuroSAT.json there .*{guide}"):
+    with pytest.raises(DataError, match=f"put split_zhou_EuroSAT.json in .*{guide}"):
         open_dataset("eurosat", tmp_path)
     trees.aircraft("fgvc_aircraft")(tmp_path)
     for part in ("train", "val"):
         (tmp_path / "fgvc_aircraft" / f"images_variant_{part}.txt").unlink()
     with pytest.raises(
-        DataError, match=r"Put images_variant_train\.txt and images_variant_val\.txt there \(the official"
+        DataError, match=r"put images_variant_train\.txt and images_variant_val\.txt in .* \(the official"
     ):
         open_dataset("fgvc_aircraft", tmp_path)
 

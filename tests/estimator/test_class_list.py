@@ -31,7 +31,7 @@ def test_a_class_that_goes_leaves_the_others_as_they_were(model: PromptModel) ->
 
 
 def test_a_class_that_is_not_there_is_named_with_those_that_are(model: PromptModel) -> None:
-    with pytest.raises(ClassNameError, match=r"no class 'blue' here; the classes are red, green"):
+    with pytest.raises(ClassNameError, match=r"no class 'blue'; its classes are red, green"):
         model.without_class("blue")
 
 

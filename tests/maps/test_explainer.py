@@ -364,8 +364,8 @@ def test_beside_others_a_widget_is_compact_and_shares_their_colours_and_has_a_wi
 @pytest.mark.parametrize(
     ("stands", "words"),
     [
-        (ExplainerState("pink"), "There is no class 'pink' here; the classes are red, green, blue."),
-        (ExplainerState(against="<b>"), "There is no class '<b>' here"),
+        (ExplainerState("pink"), "This explanation has no class 'pink'; its classes are red, green, blue."),
+        (ExplainerState(against="<b>"), "has no class '<b>'; its classes"),
         (ExplainerState(prompt=4), "prompt is 4; it must be between 0 and 3"),
         (ExplainerState(prompt=-1), "prompt is -1"),
         (ExplainerState(topk=(5, 0)), r"each 1 or more; got \[5, 0\]"),

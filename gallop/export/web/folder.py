@@ -86,8 +86,8 @@ def page_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
     backbone, config = model.backbone, model.config
     if backbone.preprocess.interpolation != "bicubic":
         raise PageError(
-            f"The page resizes photos by bicubic interpolation, but {backbone.name} needs "
-            f"{backbone.preprocess.interpolation}. Use another backbone."
+            f"A model with {backbone.name} cannot be exported as a page: it needs {backbone.preprocess.interpolation} "
+            "interpolation, but the page resizes photos with bicubic interpolation. Use another backbone."
         )
     size = {"size": backbone.preprocess.size, "squash": backbone.preprocess.squash}
     return {

@@ -70,7 +70,9 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         TrainingDiverged when a loss stops being a number.
         """
         if isinstance(self.method, str | type):
-            raise ConfigError(f"method is {self.method!r}; it must be an instance of a method, such as TipAdapter().")
+            raise ConfigError(
+                f"method is {self.method!r}; it must be an instance of a method class, such as TipAdapter()."
+            )
         cache = open_cache(self.cache)
         data = shots_to_learn(
             images,

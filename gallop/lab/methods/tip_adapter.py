@@ -186,7 +186,7 @@ class TipAdapter:
         integer_between("folds", self.folds, 0, 100)
         require(
             self.folds != 1,
-            "folds is 1; it must be 0, or 2 or more. With one fold, no photos are left to fill a cache.",
+            "folds is 1; it must be 0, or 2 or more: a single fold would leave no photos to fill the cache.",
         )
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> KeyValueCache:
@@ -269,7 +269,7 @@ class TipAdapterF(TipAdapter):
                 loss = F.cross_entropy(logits, labels[some].to(logits.device))
                 if not torch.isfinite(loss):
                     raise TrainingDiverged(
-                        f"The loss is {float(loss.detach())} in epoch {epoch + 1}. Use a smaller lr."
+                        f"Training diverged in epoch {epoch + 1} (loss {float(loss.detach())}). Use a smaller lr."
                     )
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]

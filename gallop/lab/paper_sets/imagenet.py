@@ -71,7 +71,7 @@ def by_number(place: SetLocation) -> PhotoSet:
     beyond = [folder for folder in folders if int(folder) >= len(order)]
     if beyond:
         raise DataError(
-            f"{place.photos / beyond[0]} is not a class folder, because those are named 0 to {len(order) - 1}. "
+            f"{place.photos / beyond[0]} is not a class folder: class folders are named 0 to {len(order) - 1}. "
             "Remove it."
         )
     return _test_alone(place, {order[int(folder)]: folder for folder in folders}, names)

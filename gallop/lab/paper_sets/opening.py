@@ -48,8 +48,8 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     missing = [name for name, file in zip(known.needs, files, strict=True) if file is None]
     if missing:
         raise DataError(
-            f"{place.home} does not say which images of {known.title} are training images. Put {' and '.join(missing)} "
-            f"there ({known.split}: {known.guide})."
+            f"To split {known.title} into training and test images, put {' and '.join(missing)} in {place.home} "
+            f"({known.split}: {known.guide})."
         )
     photo_set = known.read(replace(place, files=tuple(filter(None, files))))
     if not (len(photo_set.train) or len(photo_set.test) or len(photo_set.photos)):

@@ -115,7 +115,8 @@ def _in_order_of(explanation: Explanation, before: Explanation) -> Explanation:
     frame, other = ((len(each.topk), each.grids) for each in (explanation, before))
     if {*before.class_names} != {*names} or frame != other:
         raise ValueError(
-            "Two explanations can be compared only if they have the same classes, grids and number of local prompts."
+            "Two explanations can be compared only if they have the same classes, the same grids and the same number "
+            "of local prompts."
         )
     order = [before.class_names.index(name) for name in names]
     return replace(before, class_names=names, similarities=before.similarities.of_classes(order))

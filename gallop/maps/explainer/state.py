@@ -91,7 +91,7 @@ class ExplainerState:
         for name in (self.class_name, self.against):
             if name is not None and name not in explanation.class_names:
                 known = listed(explanation.class_names)
-                raise ClassNameError(f"There is no class '{printable(name)}' here; the classes are {known}.")
+                raise ClassNameError(f"This explanation has no class '{printable(name)}'; its classes are {known}.")
         fits = len(self.topk) <= prompts and min(self.topk, default=1) >= 1
         require(fits, f"topk must contain at most {prompts} numbers, each 1 or more; got {list(self.topk)}.")
         maps = max(_maps(explanation), 1)

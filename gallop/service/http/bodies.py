@@ -112,7 +112,7 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
                 "too_large",
             ) from error
         raise Refusal(
-            "The body is not a complete multipart form: use a library or curl -F to create it.", 400, "bad_form"
+            "The body is not a valid multipart form: use a library or curl -F to create it.", 400, "bad_form"
         ) from error
     if not parser.complete:
         raise Refusal("The form is truncated (no closing boundary): send the entire form again.", 400, "bad_form")
@@ -136,7 +136,7 @@ def _sent(form: FormData, options: ServeOptions) -> Sent:
         else:
             raise Refusal(
                 f"The field {shortened(one_line(name), 80)!r} is unknown. Send photos as files in fields called "
-                f"{PHOTO!r}, and addresses as text in fields called {URL!r}.",
+                f"{PHOTO!r}, and web addresses of photos as text in fields called {URL!r}.",
                 422,
                 "bad_field",
             )
@@ -165,8 +165,8 @@ async def _pieces(receive: Receive, options: ServeOptions, more: Callable[[int],
             message = await asyncio.wait_for(receive(), max(min(SILENCE, left), 0.0))
         except asyncio.TimeoutError as error:
             raise Refusal(
-                f"The request arrived too slowly: it must send data every {SILENCE:g} s, and after {PATIENCE:g} s at "
-                f"least {LEAST_RATE // 1024} KB per second. Send it again, or send smaller photos.",
+                f"The request arrived too slowly: data must arrive at least every {SILENCE:g} s and, after the first "
+                f"{PATIENCE:g} s, at {LEAST_RATE // 1024} KB per second or more. Try again, or send smaller photos.",
                 408,
                 "too_slow",
             ) from error

@@ -191,7 +191,9 @@ def bound_socket(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
-        raise CommandError(f"The address {host!r} cannot be found ({error.strerror}).") from error
+        raise CommandError(
+            f"The address {host!r} cannot be found ({error.strerror}): use an address of this machine as --host."
+        ) from error
     # Its protocol is named: only on such sockets does asyncio send small answers at once.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

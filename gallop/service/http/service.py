@@ -170,8 +170,8 @@ class Service:
         pixels = [0 if isinstance(photo, Refusal) else declared_pixels(photo) for photo in photos]
         if sum(pixels) > self.options.megapixels * 1_000_000:
             raise Refusal(
-                f"The photos have {sum(pixels) / 1e6:.0f} megapixels in total, and the limit for a request is "
-                f"{self.options.megapixels}: send fewer at once, or make them smaller.",
+                f"The photos have {sum(pixels) / 1e6:.0f} megapixels in total, but the limit per request is "
+                f"{self.options.megapixels} megapixels: send fewer photos at once, or make them smaller.",
                 413,
                 "too_many_pixels",
             )

@@ -113,7 +113,7 @@ def open_destination(name: str) -> Destination:
     if "::" in name or protocol_of(name) not in writable:
         known = ", ".join(f"{kind}://" for kind in writable)
         raise DataError(
-            f"{printable_name(name)} cannot be written to: give a path, or an address that starts with {known}."
+            f"{printable_name(name)} cannot be written to: give a path, or an address that starts with one of {known}."
         )
     Opener(home=None).system(name)  # says which package opens it, where that is missing
     return Bucket(name)

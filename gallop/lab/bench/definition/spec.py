@@ -74,7 +74,7 @@ class Section(dict[str, Any]):
             if not isinstance(key, str):
                 raise BenchError(f"{where}: the key {key!r} must be text. Put it in quotes.")
             if keys is not None and key not in keys:
-                raise BenchError(f"{where} has no key {key!r}; its keys are {', '.join(keys)}.")
+                raise BenchError(f"{where} contains the unknown key {key!r}; the known keys are {', '.join(keys)}.")
         super().__init__(value)
         self.where = where
 
@@ -189,7 +189,7 @@ def parse_spec(text: str, source: str) -> Spec:
 def _folder(name: str, place: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise BenchError(f"{place}: {name!r} must be a folder inside DATA.")
+        raise BenchError(f"{place}: {name!r} must be the path of a folder relative to DATA, without '..'.")
     return path.as_posix()
 
 
@@ -327,7 +327,10 @@ def _check(spec: Spec, source: str) -> None:
                     f"{source}, claim {claim.claim!r}: {side.label!r} is not run with {claim.shots} shots."
                 )
         if claim.test and claim.test not in {t for targets in spec.transfer.values() for t in targets}:
-            raise BenchError(f"{source}, claim {claim.claim!r}: 'transfer' does not test anything on {claim.test!r}.")
+            raise BenchError(
+                f"{source}, claim {claim.claim!r}: 'test' is {claim.test!r}, but no model is tested on that set under "
+                "'transfer'."
+            )
 
 
 def _check_sets(spec: Spec, source: str) -> None:
@@ -345,5 +348,5 @@ def _check_sets(spec: Spec, source: str) -> None:
         foreign = [s for s in sets if spec.sets and s not in spec.sets]
         if foreign:
             raise BenchError(
-                f"{source}, {key!r} contains the set {foreign[0]!r}, but 'sets' only has {listed(spec.sets, 20)}."
+                f"{source}, {key!r} names the set {foreign[0]!r}, but 'sets' only lists {listed(spec.sets, 20)}."
             )

@@ -42,8 +42,8 @@ def class_numbers(source: PhotoSet, target: PhotoSet) -> tuple[int, ...]:
     for each, name in zip(asked, target.test.class_names, strict=True):
         if each not in known:
             raise BenchError(
-                f"'transfer' tests models trained on {source.name} with the photos of {target.name}, but {source.name} "
-                f"does not have the class {name!r}."
+                f"Models trained on {source.name} cannot be tested on {target.name} ('transfer'), because "
+                f"{source.name} does not have the class {name!r}."
             )
     return tuple(known[each] for each in asked)
 
@@ -98,7 +98,7 @@ def _sets(
                 photo_set = _named_set(root, name)
             except DataError as error:
                 if name in needed:
-                    raise DataError(f"{error} Or leave {name} out with --sets.") from error
+                    raise DataError(f"{error} Alternatively, leave {name} out with --sets.") from error
                 continue
             if not len(photo_set.train):
                 raise BenchError(
