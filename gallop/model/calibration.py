@@ -25,7 +25,7 @@ else:
 PROMISED = 0.95
 """Fraction of the known photos that a threshold is to accept, unless another is given."""
 NOT_HELD_OUT = "none: no photos were held out to find it"
-ONE_CLASS = "none: with one class every photo has the same score; add the other classes that may be seen"
+ONE_CLASS = "none: with one class every photo has the same score; add the other classes that photos may show"
 UNRELIABLE = "unreliable: "
 """How the note of a threshold begins that was computed from too few photos."""
 MOST_SCORES = 10_000

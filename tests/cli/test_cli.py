@@ -236,7 +236,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_resume_goes_on(
         assert not out.exists()
     else:
         assert last == (
-            f"gallop: Stopped. The training up to the last epoch is saved in {out}. Add --resume to "
+            f"gallop: Stopped. The training up to the last completed epoch is saved in {out}. Add --resume to "
             "the same command to continue."
         )
         assert [path.relative_to(out).as_posix() for path in out.rglob("*.*")] == [f"training/{TRAINING}"]

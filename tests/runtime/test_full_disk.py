@@ -161,7 +161,7 @@ def test_no_room_for_a_later_epoch_keeps_the_one_before(
         stopped = call(*things.train(out))
     refused(stopped, out / WORK / TRAINING)
     assert stopped.err.splitlines()[-1].endswith(
-        f"The training up to the last epoch is saved in {out}. Add --resume to the same command to continue."
+        f"The training up to the last completed epoch is saved in {out}. Add --resume to the same command to continue."
     )
     assert list(disk.files()) == [f"model/{WORK}/{TRAINING}"]
     disk.clear()

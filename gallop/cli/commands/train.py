@@ -149,7 +149,9 @@ def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
 def _work_folder(out: Path, *, overwrite: bool) -> Iterator[None]:
     """Hold a folder for the training until it ends. After Ctrl-C or a disk error, the last epoch stays in OUT."""
     work, is_new = out / WORK, not out.exists()
-    saved = f"The training up to the last epoch is saved in {out}. Add --resume to the same command to continue."
+    saved = (
+        f"The training up to the last completed epoch is saved in {out}. Add --resume to the same command to continue."
+    )
     try:
         with locked(work / LOCK, wait=False):
             if overwrite:
