@@ -40,7 +40,7 @@ from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.features.given import as_features, given
 from gallop.images import ImageSource, load_image
-from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
+from gallop.model.calibration import NEW_THRESHOLD, NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.parts import Function, named
@@ -327,8 +327,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def set_threshold(self, tpr: float = PROMISED, photos: Any = None) -> Self:
         """Set the threshold of "none of these" so that a fraction of the known photos passes. Returns self.
 
-        It is computed from the held-out shots, whose scores a checkpoint stores; after a change of the class list there
-        are none when the shots themselves are not in memory.
+        It is computed from the held-out shots, or from the photos given last, whose scores a checkpoint stores; after a
+        change of the class list there are none when the shots themselves are not in memory.
 
         Args:
             tpr: the fraction, above 0 and at most 1: a lower one detects more unknown things, and rejects more known
@@ -344,7 +344,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             self.calibration_ = self.calibration_.at(tpr)
             return self
         fraction, scores = checked_tpr(tpr), self.ood_score(photos)
-        note = f"computed from {len(scores)} of your photos, to accept {fraction:.0%} of them"
+        note = f"computed from {len(scores)} known photos given to set_threshold"
         temperature = self.calibration_.temperature
         self.calibration_ = Calibration.on(scores, len(scores), temperature=temperature, note=note, tpr=fraction)
         return self
@@ -469,7 +469,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         if answers_change:
             self.cross_fit_, previous = None, self.calibration_
             if previous.threshold is not None:
-                note = f"void: it was computed with detail={before[-1]:g}; train again for a new one"
+                note = f"void: it was computed with detail={before[-1]:g}; {NEW_THRESHOLD}"
                 self._recalibrate(Calibration(previous.temperature, None, note))
         return self
 

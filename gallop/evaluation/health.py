@@ -93,7 +93,7 @@ def check_data(
 def data_in_words(photos: LabelledPhotos, features: ImageFeatures, backbone: Backbone) -> str:
     """Return what ``check_data`` finds in the photos of a training as a line; empty where all is fine."""
     words = check_data(photos, features, backbone).words
-    return words and f"data: {words} (gallop data check shows which)"
+    return words and f"data: {words} (gallop data check, or check_data, shows which)"
 
 
 def doubted_labels(features: ImageFeatures, labels: Sequence[int]) -> list[Suspect]:

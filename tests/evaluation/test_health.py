@@ -93,4 +93,4 @@ def test_fit_says_it_where_it_tells_how_far_it_is(capsys: pytest.CaptureFixture[
         said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("data: ")]
         assert len(said) == verbose
     assert "8 photos of red and 2 of green" in said[0]
-    assert said[0].endswith("(gallop data check shows which)")
+    assert said[0].endswith("(gallop data check, or check_data, shows which)")

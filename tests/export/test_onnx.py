@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, load_image
 from gallop.cli import main
 from gallop.config import MethodConfig
 from gallop.errors import OnnxError
 from gallop.export.onnx import ALLOWED, OnnxFile, as_inputs, export_onnx
 from gallop.export.tracing import ToTrace, onnx_model
 from tests import tiny
+from tests.conftest import ROOT
 from tests.export.conftest import NAMES
 
 
@@ -67,6 +69,20 @@ def test_the_file_alone_gives_the_classifiers_numbers(taught: GalLoPClassifier, 
     assert [part.shape for part in alone] == [(1, 3), (1,)]
     assert (made.parity.images, made.parity.labels_differ) == (5, 0)
     assert made.parity.difference == max(made.parity.by_output.values()) <= ALLOWED
+
+
+def test_the_pages_recipe_gives_the_librarys_pixels(tmp_path: Path) -> None:
+    """At sizes whose margins are odd, where half a pixel decides."""
+    page = (ROOT / "docs" / "howto" / "share.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def pixels" in block)
+    backbone = tiny.vit()
+    size = backbone.preprocess.size
+    recipe = {"np": np, "how": {"size": size, "mean": backbone.preprocess.mean, "std": backbone.preprocess.std}}
+    exec("from PIL import Image, ImageOps\n" + code[code.index("def pixels") : code.index("batch =")], recipe)
+    for i, shape in enumerate([(47, 33), (33, 47), (101, 64), (32, 32), (640, 427)]):
+        tiny.picture(i, "red", shape).save(tmp_path / "photo.png")
+        wanted, _ = backbone.preprocess.centre(load_image(tmp_path / "photo.png").image)
+        assert np.abs(recipe["pixels"](tmp_path / "photo.png") - wanted.numpy()).max() < 1e-5  # type: ignore[operator]
 
 
 def test_a_file_whose_answers_differ_is_not_handed_out(taught: GalLoPClassifier, graph: Any) -> None:
