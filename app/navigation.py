@@ -42,7 +42,7 @@ if taught is not None:
 above = slot()  # no widget in it has a state: a click on a page's name is detected by that (streamlit_insides.py)
 if session.lost and not session.photos.deck.cards and not session.photos.shelf.photos:
     why = "has ended and its photos are gone, or it belongs to another browser"
-    above.info(f"The session at this address {why}. This is a new session.", icon=":material/info:")
+    above.info(f"The session at this URL {why}. This is a new session.", icon=":material/info:")
 remembered.run_begins()
 backbones.settle_download(session)
 current.settle_opening(session)

@@ -97,7 +97,7 @@ def place_of(path: str, class_name: str | None = None) -> CardPlace | None:
     if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
         raise ArchiveError(f"{shown} is not a safe path: it is absolute or has '.', '..' or an empty part.")
     if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in path):
-        raise ArchiveError(f"{shown} has invisible characters in its path.")
+        raise ArchiveError(f"{shown} has invisible characters in its path. Remove them.")
     if len(parts) > _DEEPEST:
         raise ArchiveError(
             f"{shown} is nested too deeply. Put photos directly in one folder per class, as in class/photo.jpg."

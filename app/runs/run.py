@@ -155,8 +155,8 @@ def backbones_in_words(a: Run, b: Run) -> str:
     if not mine:
         return ""
     return (
-        f"A uses the backbone {mine} and B uses {other}. Differences may come from the backbones rather than the "
-        "training, and their outlier scores, cosines and losses are not comparable."
+        f"A uses the backbone {mine} and B uses {other}. Differences may come from the backbones rather than "
+        "from training, and their outlier scores, cosines and losses are not comparable."
     )
 
 

@@ -265,7 +265,7 @@ class Deck:
     def _new(self, name: str) -> Card:
         cleaned = clean_names([*(card.name for card in self.cards), name])[-1]
         if len(self.cards) >= MOST_CARDS:
-            raise CardProblem(f"There is no room for the class {cleaned}: the limit is {MOST_CARDS} classes.")
+            raise CardProblem(f"The class {cleaned} cannot be added: the limit is {MOST_CARDS} classes.")
         self._next_id += 1
         return Card(self._next_id - 1, cleaned)
 

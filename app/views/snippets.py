@@ -247,7 +247,7 @@ def _folder(name: str) -> str:
         fits = False
     if not fits or name.endswith((".", " ")) or len(name.encode()) > 200:
         raise SnippetProblem(
-            f"There is no code for these classes: it would read one folder per class, and the class name {name!r} "
-            "cannot be used as a folder name. Rename the class."
+            f"Code cannot be generated for these classes: it would read one folder per class, and the class name "
+            f"{name!r} cannot be used as a folder name. Rename the class."
         )
     return name

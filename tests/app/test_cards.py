@@ -213,7 +213,7 @@ def test_limits_are_told_and_no_card_is_made_for_what_is_refused(monkeypatch: py
     assert (verdicts.left_out, verdicts.refused, deck.find("bee")) == (("bee",), (), None)
     for i in range(MOST_CARDS - 1):
         deck.add(f"class {i}")
-    with pytest.raises(CardProblem, match="no room for another one"):
+    with pytest.raises(CardProblem, match="another one cannot be added"):
         deck.add("another one")
 
 

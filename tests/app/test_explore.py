@@ -278,7 +278,7 @@ def test_templates_change_the_answer_and_make_prompts_differ(tiny_app: Open) -> 
     [
         ("a photo", "has 0 placeholders"),
         ("", "No template was given"),
-        ("a {}\n" * 5, "the most is 4"),
+        ("a {}\n" * 5, "the maximum is 4"),
         ("x " * 90 + "{}", "too little room"),
     ],
 )

@@ -24,7 +24,7 @@ from tests.app_pages import (
     train,
 )
 
-TOLD = re.compile(r"If you close the page now, this address brings them back until (\d\d:\d\d)\.")
+TOLD = re.compile(r"If you close the page now, this URL brings them back until (\d\d:\d\d)\.")
 
 
 def keeping(hours: float, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -238,12 +238,12 @@ def test_dropout_is_free_whatever_the_way_to_teach(tiny_app: Open) -> None:
 
 def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) -> None:
     at = finish(train(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})))
-    assert "Changed since the training" not in everything(at)
+    assert "Changed since training" not in everything(at)
     before = explained(at).shares
     assert explained(fine(at.number_input(key="teach scales 0").set_value(1).run())).shares != before
-    assert "Changed since the training" not in everything(at)
+    assert "Changed since training" not in everything(at)
     uploader(settings(at, epochs=9), "Photos of red").upload("new.png", png(77))
-    assert "Changed since the training: the photos and rounds" in everything(fine(at.run()))
+    assert "Changed since training: the photos and rounds" in everything(fine(at.run()))
 
 
 def test_what_is_beside_the_papers_method_can_be_switched_off_and_on(tiny_app: Open) -> None:
@@ -267,9 +267,9 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     before, version = there(session_of(at).training.taught), session_of(at).training.version
     assert not [found for found in at.button if found.key == "learn more"]
     fine(uploader(at, "Photos of red").upload("new.png", png(77)).run())
-    assert "Changed since the training: the photos" in everything(at)
+    assert "Changed since training: the photos" in everything(at)
     fine(at.button(key="learn more").click().run())
-    assert "Changed since the training" not in everything(at)
+    assert "Changed since training" not in everything(at)
     assert not [found for found in at.button if found.key == "learn more"]
     after = taught_of(at)
     assert (before.shots, after.shots) == (4, 5)
@@ -282,7 +282,7 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     deck = session_of(at).photos.deck
     deck.take_away(deck.in_use[0].id, "shots", deck.in_use[0].shots[0])
     fine(uploader(at, "Photos of red").upload("other.png", png(78)).run())
-    assert "Changed since the training: the photos" in everything(at)
+    assert "Changed since training: the photos" in everything(at)
     assert not [found for found in at.button if found.key == "learn more"], "a head cannot forget"
 
 
@@ -351,7 +351,7 @@ def test_one_class_or_an_empty_one_cannot_be_taught(tiny_app: Open) -> None:
 
 def test_what_is_said_of_a_test_is_of_the_photos_and_classes_that_are_there_now(tiny_app: Open) -> None:
     at = go(run_training(cards(fine(tiny_app()), {"red": 2, "green": 2})), TEACH)
-    advice, since = "Add test photos to the class cards", "Test photos or classes have changed since the training."
+    advice, since = "Add test photos to the class cards", "Test photos or classes have changed since training."
     assert advice in everything(at)
     at = go(cards(at, {"red": 0, "green": 0}, tests=1), TEACH)
     assert advice not in everything(at), "they were added"
@@ -553,6 +553,6 @@ def test_a_wrong_answer_becomes_a_shot_with_one_click(tiny_app: Open) -> None:
     fine(at.button(key=f"really {photo} green").click().run())
     assert "found.png is now a training photo of green" in at.success[-1].value.replace("\\", "")
     assert [photo.name for photo in card(at, "green").shots] == ["0.png", "1.png", "found.png"]
-    assert "Changed since the training: the photos" in everything(at)
+    assert "Changed since training: the photos" in everything(at)
     assert f"really {photo} green" not in [found.key for found in at.button], "it is one now"
     assert taught_of(finish(train(at))).shots == 5

@@ -350,7 +350,7 @@ def test_a_figure_stands_while_its_errors_are_to_be_learned_from_and_tells_what_
     assert "After that it can no longer be used for testing" in at.success[0].value
     assert metric(at, "Accuracy on 24 test photos").value == before
     assert "Now training photos: 1. They still count here until the next training." in everything(at)
-    assert "Changed since the training: the photos. This page tests the trained classes: blue" in at.info[0].value
+    assert "Changed since training: the photos. This page tests the trained classes: blue" in at.info[0].value
     session.photos.undo()
     session.photos.deck.remove(wrong[0])
     assert metric(fine(at.run()), "Accuracy on 23 test photos").value != before
@@ -367,7 +367,7 @@ def test_a_figure_stands_while_its_errors_are_to_be_learned_from_and_tells_what_
 
 def test_test_photos_of_a_class_that_was_not_taught_are_left_out_and_told(tiny_app: Open) -> None:
     at = add_classes(go(taught(tiny_app), TEACH), "blue")
-    changed = "Changed since the training: the classes. This page tests the trained classes: green and red."
+    changed = "Changed since training: the classes. This page tests the trained classes: green and red."
     assert [found.value for found in go(at, TEST).info] == [changed]
     put(go(at, TEACH), "what 3", "Test photos")
     at = go(fine(uploader(at, "Test photos of blue").upload("blue.png", png(1, "blue")).run()), TEST)

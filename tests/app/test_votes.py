@@ -103,7 +103,7 @@ def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
     said = VOTE.findall(everything(unfolded(at, "votes")))
     assert VOTE.findall(everything(unfolded(reopened(at), "votes"))) == said
     told = [info.value for info in go(at, PROMPTS).info]
-    assert told == ["There are no test photos. The figures are from training photos, so they are optimistic."]
+    assert told == ["No matching test photos. These figures are from training photos, so they are optimistic."]
     assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
 
 

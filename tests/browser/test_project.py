@@ -56,7 +56,7 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     expect(second.get_by_role("button", name="Cancel")).to_be_visible()
     second.keyboard.press("Escape")
     assert violations(second) == []
-    expect(second.get_by_text("this address brings them back until")).to_be_visible()
+    expect(second.get_by_text("this URL brings them back until")).to_be_visible()
     settled(second)
     second.get_by_role("button", name="Remove everything").click()
     second.get_by_role("button", name="Remove now").click()

@@ -118,7 +118,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     page.locator(".st-key-correction").get_by_role("button", name="tiger cat", exact=True).click()
     expect(card(page, "tiger cat").get_by_text("4 to learn from")).to_be_visible()
     expect(page.get_by_text("moved rocket.jpg to tiger cat")).to_be_visible()
-    expect(page.get_by_text("Changed since the training: the photos.")).to_be_visible()
+    expect(page.get_by_text("Changed since training: the photos.")).to_be_visible()
 
     page.get_by_role("link", name="Explore").click()
     expect(page.get_by_role("button", name="Take rocket.jpg away")).to_be_visible()

@@ -120,7 +120,7 @@ def test_what_a_service_refuses_is_a_sentence(memory: Any, monkeypatch: pytest.M
     }
     with pytest.raises(DataError) as refusal:
         calls[kind]()
-    assert str(refusal.value).endswith(f"cannot be {kind} (AccessDenied): check the address and your permissions.")
+    assert str(refusal.value).endswith(f"cannot be {kind} (AccessDenied): check the URL and your permissions.")
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_a_bucket_that_is_not_there(photos: Path, service: Service, backbone: Pa
     assert f"s3://no-such-bucket/out/{MANIFEST} cannot be written: the bucket does not exist." in outcome.err
     outcome = predict("s3://no-such-bucket/photos", tmp_path / "o", backbone)
     assert outcome.code == 2
-    assert "s3://no-such-bucket/photos is not a folder, or it is empty: check the address." in outcome.err
+    assert "s3://no-such-bucket/photos is not a folder, or it is empty: check the URL." in outcome.err
 
 
 def test_a_service_that_stops_answering_while_tables_are_written_keeps_the_finished_ones(

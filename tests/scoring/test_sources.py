@@ -209,9 +209,9 @@ def test_two_columns_of_one_name_are_refused_where_they_are_read(folder: Path) -
     parquet.write_table(two, folder / "t.parquet")
     (folder / "t.csv").write_text("path,other,path\nb.png,b.png,b.png\n")
     for table in ("t.parquet", "t.csv"):
-        with pytest.raises(DataError, match="has more than one column called 'path': rename the others"):
+        with pytest.raises(DataError, match="has more than one column called 'path': rename all but one"):
             items(folder / table)
-        with pytest.raises(DataError, match="has more than one column called 'path': rename the others"):
+        with pytest.raises(DataError, match="has more than one column called 'path': rename all but one"):
             items(folder / table, column="path")
     assert contents(items(folder / "t.csv", column="other")) == {"b.png": png(0)}
 
@@ -245,7 +245,7 @@ def test_cells_that_are_too_large_are_not_read_whole(tmp_path: Path) -> None:
 
 def test_a_tables_column_can_be_named(folder: Path) -> None:
     (folder / "t.csv").write_text("picture,weight\nb.png,3\n")
-    with pytest.raises(DataError, match=r"use column=\.\.\. to choose the one with the photos"):
+    with pytest.raises(DataError, match=r"use column=\.\.\. \(on the command line, --column\) to choose the one with"):
         items(folder / "t.csv")
     with pytest.raises(DataError, match=r"has no column 'photo'\. Its columns are picture, weight"):
         items(folder / "t.csv", column="photo")
@@ -293,13 +293,13 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("nowhere", "nowhere is not a folder: give a folder, a .txt list"),
+        ("nowhere", "nowhere is not a folder: use a folder, a .txt list"),
         ("nowhere.txt", "cannot be read"),
         *((f"{name}.parquet", "cannot be read after 0 rows") for name in ("nowhere", "damaged", "empty")),
         ("damaged.txt", "save it as UTF-8"),
         ("nowhere-*.tar", "No archive matches"),
         ("https://example.org/photos", "nothing is fetched from the web by default. Use web=True"),
-        ("ftp://example.org/photos", "cannot be opened: give a path, or an address that starts with"),
+        ("ftp://example.org/photos", "cannot be opened: use a path, or a URL that starts with one of"),
         ("simplecache::https://example.org/photos", "cannot be opened"),
         ("memory://nothing-here", "is not a folder, or it is empty"),
     ],

@@ -114,8 +114,8 @@ def test_what_cannot_be_read_as_a_source(server: Web, monkeypatch: pytest.Monkey
     server.files = {"list.txt": b"a.png\n" * 10_000, "a/list.txt": b"a.png\n" * 10}
     for place, sentence in {
         "none.txt": "cannot be read: it responded with status 404",
-        "photos": "is a web address, and web folders cannot be listed",
-        "s-*.tar": "is a web address, and web folders cannot be listed",
+        "photos": "is a web URL, and web folders cannot be listed",
+        "s-*.tar": "is a web URL, and web folders cannot be listed",
     }.items():
         with pytest.raises(DataError, match=sentence):
             list(open_source(f"{server.address}/{place}", OPENER))

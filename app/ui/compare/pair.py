@@ -257,7 +257,7 @@ def _verdict(a: Run, b: Run) -> None:
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
     chance = "is unlikely to be chance" if p < 0.05 else "may be chance"
     st.markdown(
-        f"A alone is right on **{test.only_first}** of the shared test photos, B alone on **{test.only_second}**. This "
+        f"Only A is right on **{test.only_first}** of the shared test photos, only B on **{test.only_second}**. This "
         f"split {chance}.",
         help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
         "More test photos or seeds would tell.",
@@ -291,7 +291,7 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
     if len(here) < len(flips):
         st.caption(
             f"{len(flips) - len(here)} of these {len(flips)} photos cannot be shown.",
-            help="A run stores no photos, only its answers. Put the photos on the cards of *Teach* to see them.",
+            help="A run stores no photos, only its answers. Add the photos to the class cards on *Teach* to see them.",
         )
 
 

@@ -157,7 +157,7 @@ def voted_shots(explanation: Explanation, learned: Sequence[tuple[Photo, str]], 
 def _votes_of(explanation: Explanation, branch: str, learned: Sequence[tuple[Photo, str]], class_name: str) -> None:
     voted, row, title = explanation.votes[branch], explanation.class_names.index(class_name), HEADS[branch].title
     given, shown = voted.shots[:, row].tolist(), voted.strongest(row, _SHOWN)
-    st.markdown(f"The training photos that raise or lower the {title}'s score for {text.markdown(class_name)} most.")
+    st.markdown(f"These training photos raise or lower the {title}'s score for {text.markdown(class_name)} most.")
     with st.container(horizontal=True, gap="small"):
         for i in shown:
             photo, name = learned[i]

@@ -173,7 +173,7 @@ def _templates() -> tuple[str, ...] | str:
     return (
         templates
         if len(templates) <= MOST_TEMPLATES
-        else f"These are {len(templates)} templates; the most is {MOST_TEMPLATES}."
+        else f"These are {len(templates)} templates; the maximum is {MOST_TEMPLATES}."
     )
 
 
@@ -183,8 +183,8 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
         return False
     if photo is not None and photo.sha256 in sample_answers() and session.explore.names is None:
         st.caption(
-            "This sample comes with its own class names and is answered zero-shot. Your photos are compared with your "
-            "classes."
+            "This sample photo comes with its own class names and is answered zero-shot. Your own photos are compared "
+            "with your classes."
         )
         return False
     if not session.training.knows(names):
@@ -192,7 +192,7 @@ def taught_prompts(session: Session, names: tuple[str, ...], photo: Photo | None
         st.info(
             "The answers are zero-shot: the taught prompts need all their classes on the list, and "
             f"{text.markdown(text.joined(missing))} {'is' if len(missing) == 1 else 'are'} missing. "
-            f"Add the missing name{'s' * (len(missing) > 1)} to use the taught prompts, or teach again.",
+            f"Add the missing name{'s' * (len(missing) > 1)} to use the taught prompts, or train again.",
             icon=":material/info:",
         )
         return False

@@ -35,7 +35,7 @@ else:
         left, right = st.columns([3, 2], gap="large")
         with left:
             if screen is None:
-                st.caption("There is no photo on *Explore*.")
+                st.caption("No photo is chosen on *Explore*.")
             else:
                 files.offer_pictures(session, screen)
         with right:

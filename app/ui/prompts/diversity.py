@@ -75,7 +75,7 @@ def show_overlap(figures: Figures, photos: int) -> None:
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
                 st.caption(
-                    f"{names[n].capitalize()}, k = {k}: most chosen region, in {figures.looks[n].max():.0%} of photos.",
+                    f"{names[n].capitalize()}, k = {k}: top region chosen in {figures.looks[n].max():.0%} of photos.",
                     help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
                 )
     if len(names) < 2:

@@ -40,7 +40,7 @@ else:
         pile = one_of_few("On which photos", piles, PromptsState.pile, pile)
     elif pile != "Test photos":
         st.info(
-            "There are no test photos. The figures are from training photos, so they are optimistic.",
+            "No matching test photos. These figures are from training photos, so they are optimistic.",
             icon=":material/info:",
         )
     pairs = piles[pile]

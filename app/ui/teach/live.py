@@ -62,7 +62,7 @@ def train_button(session: Session) -> None:
     if problem and session.photos.deck.cards:
         st.caption(text.markdown(problem))
     elif stale and not busy:
-        st.caption(f"Changed since the training: {text.markdown(text.joined(stale))}.")
+        st.caption(f"Changed since training: {text.markdown(text.joined(stale))}.")
         _learn_at_once(session)
 
 
@@ -71,7 +71,7 @@ def _learn_at_once(session: Session) -> None:
     if not count:
         return
     words = "Let the head learn the new photo" if count == 1 else f"Let the head learn the {count} new photos"
-    help_ = "At once: no training runs, and the prompts do not change. A training with all photos may do better."
+    help_ = "Immediate: no training runs, and the prompts do not change. Training with all photos may do better."
     if st.button(words, icon=":material/bolt:", width="stretch", key="learn more", help=help_):
         with problems_shown():
             backbone(session.training.backbone_name)  # nothing is encoded before it is loaded
@@ -185,7 +185,7 @@ def _scores(session: Session, taught: Taught) -> None:
             points = text.gain(100 * (score.after - score.before), "zero-shot")
             column.metric(f"Right on {score.photos} {which}", f"{score.after:.0%}", points)
     if old and any(session.photos.tests().values()):
-        st.caption("Test photos or classes have changed since the training.")
+        st.caption("Test photos or classes have changed since training.")
         st.page_link("ui/test/page.py", label="Test it on the current photos", icon=":material/fact_check:")
     elif taught.on_shots.photos and (old or not taught.on_tests.photos):
         st.caption(

@@ -124,7 +124,7 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
             else "No temperature was fitted during training, so its probabilities are the paper's, uncalibrated."
         )
         st.markdown(
-            f"Expected by chance alone: **{100 * chance:.1f}**.{verdict}",
+            f"Expected by chance alone: **{100 * chance:.1f} points**.{verdict}",
             help="What perfectly calibrated answers would show with this many photos. " + fitted,
         )
     with right:
@@ -292,8 +292,8 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
         by = "prompts trained without it" if doubt.learned else "the current prompts"
         st.markdown(
             f"Probabilities from {by}: {likely} {text.percent(doubt.of_likely)}, {given} "
-            f"{text.percent(doubt.of_given)}. Photos labelled {likely} average {text.percent(doubt.usual)} for it. "
-            "This is the only evidence, so look at the photo."
+            f"{text.percent(doubt.of_given)}. Photos labelled {likely} average {text.percent(doubt.usual)} for that "
+            "class. This is the only evidence, so look at the photo."
         )
         confirmed = session.photos.confirmed_labels
         st.button(f"No, it is {given}", key=f"keep {key}", on_click=confirmed.add, args=(doubt.label,))

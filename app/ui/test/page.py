@@ -33,11 +33,11 @@ else:
         words = []
         if changed:
             names = text.markdown(text.joined(session.training.taught.names))
-            words.append(f"Changed since the training: {changed}. This page tests the trained classes: {names}.")
+            words.append(f"Changed since training: {changed}. This page tests the trained classes: {names}.")
         if left_out:
             names = text.markdown(text.joined(left_out))
             words.append(
-                f"Left out: the test photos of {names}, which the model was not trained on. Teach again to test with "
+                f"Left out: the test photos of {names}, which the model was not trained on. Train again to test with "
                 "them."
             )
         if words:

@@ -161,5 +161,5 @@ def ask_for(session: Session, name: str) -> None:
     if backbones().listing.seek(name) is not None:
         choose(session, name)
         return
-    words = f"The address asks for the backbone {text.shorten(name, 60)!r}, which is not available here"
+    words = f"The URL names the backbone {text.shorten(name, 60)!r}, which is not available here"
     session.tell(Where.BACKBONES, f"{words}. {session.training.backbone_name} is still in use.", "info")

@@ -117,7 +117,7 @@ def privacy_line() -> None:
     """Draw the sentence, and the button that removes everything of this visit, after a second click."""
     keep = visitors().keep
     until = (
-        " If you close the page now, this address brings them back until "
+        " If you close the page now, this URL brings them back until "
         f"{text.time_of_day(time.time() + keep, st.context.timezone)}."
         if keep > GRACE_SECONDS
         else ""
@@ -127,7 +127,7 @@ def privacy_line() -> None:
             f":material/lock: Photos stay in this app's memory and are not sent anywhere else.{until}",
             width="content",
             help=f"The program that serves this page keeps them until {text.roughly(keep)} after you close it, or "
-            "until the program stops, and never writes them to disk. Another browser cannot see them at this address: "
+            "until the program stops, and never writes them to disk. Another browser cannot see them at this URL: "
             "a cookie with a random number tells browsers apart. Trained prompts and their class names are saved: "
             "see the page *Compare*.",
         )

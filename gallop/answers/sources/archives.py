@@ -130,6 +130,6 @@ class _Forward:
         while following := self._file.read(_SKIPPED):
             if following.count(0) < len(following):
                 raise tarfile.ReadError(
-                    "there is data after its end: it is damaged, or it consists of several joined archives. "
-                    "Give each archive as a separate file"
+                    "there is data after its end, so the archive is damaged or consists of several joined archives. "
+                    "Put each archive into a separate file"
                 )

@@ -21,7 +21,7 @@ def folder_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
     path = local_path(name)
     if path is not None and not os.path.isdir(path):
         raise DataError(
-            f"{printable_name(path)} is not a folder: give a folder, a .txt list, a .csv or .parquet table, or .tar "
+            f"{printable_name(path)} is not a folder: use a folder, a .txt list, a .csv or .parquet table, or .tar "
             "archives."
         )
     return starmap(_item, _walk_bucket(name, opener) if path is None else walk_photos(path))
@@ -38,7 +38,7 @@ def _walk_bucket(name: str, opener: Opener) -> Iterator[tuple[str, FolderEntry]]
     with suppress(*missing):
         in_root = listed(root, *missing)
     if not any(entry["type"] == "directory" or entry["name"].rstrip("/") != root for entry in in_root):
-        raise DataError(f"{printable_name(name)} is not a folder, or it is empty: check the address.")
+        raise DataError(f"{printable_name(name)} is not a folder, or it is empty: check the URL.")
 
     def entries(folder: FolderEntry) -> list[FolderEntry]:
         path = root + folder.place[len(start) :]

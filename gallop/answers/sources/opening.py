@@ -59,8 +59,8 @@ class Opener:
         self.check(place)
         if protocol_of(place) in _WEB:
             raise DataError(
-                f"{printable_name(place)} is a web address, and web folders cannot be listed: give the address of a "
-                "list, a table or an archive."
+                f"{printable_name(place)} is a web URL, and web folders cannot be listed: use the URL of a list, a "
+                "table or an archive."
             )
         import fsspec
 
@@ -97,7 +97,7 @@ class Opener:
             raise NotAnImage(str(error)) from error
         except Exception as error:  # every service raises different exceptions
             why = reason(silence_in(error) or error)
-            kind = "address" if local_path(place) is None else "path"
+            kind = "URL" if local_path(place) is None else "path"
             raise NotAnImage(f"{printable_name(place)} cannot be opened ({why}): check the {kind}.") from error
         if len(data) > most:
             raise too_large(label, self.limits)
@@ -109,11 +109,11 @@ class Opener:
         if "::" in place or (protocol and protocol not in (*_WEB, *BUCKETS, *_LOCAL)):
             known = ", ".join(f"{kind}://" for kind in ("file", *BUCKETS, *_WEB))
             raise DataError(
-                f"{printable_name(place)} cannot be opened: give a path, or an address that starts with {known}."
+                f"{printable_name(place)} cannot be opened: use a path, or a URL that starts with one of {known}."
             )
         if protocol in _WEB and not self.web:
             raise DataError(
-                f"{printable_name(place)} is a web address, and nothing is fetched from the web by default. Use "
+                f"{printable_name(place)} is a web URL, and nothing is fetched from the web by default. Use "
                 f"{self.allow.format('web')} to allow it."
             )
         if self.home is not None and bucket_of(place) not in ("", bucket_of(self.home)):
@@ -188,7 +188,7 @@ def asked(ask: Callable[[], T], place: str, done: str, *passed: type[Exception])
         raise
     except Exception as error:  # every service raises different exceptions
         shown, why = printable_name(place), reason(error)
-        raise DataError(f"{shown} cannot be {done} ({why}): check the address and your permissions.") from error
+        raise DataError(f"{shown} cannot be {done} ({why}): check the URL and your permissions.") from error
 
 
 def protocol_of(place: str) -> str:

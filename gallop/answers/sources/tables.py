@@ -129,7 +129,7 @@ def _leaves(table: str, field: Any) -> list[str]:
         if types.is_nested(part) or (types.is_fixed_size_binary(part) and part.byte_width > LONGEST_LINE):
             raise DataError(
                 f"The column {printable_name(field.name)!r} of {table} holds values of type "
-                f"{printable_name(str(field.type))}: use paths, addresses or bytes."
+                f"{printable_name(str(field.type))}, but must hold paths, URLs or bytes."
             )
     return [f"{field.name}.{name}" for name in pair] or [field.name]
 
@@ -143,12 +143,12 @@ def _columns(name: str, names: Sequence[str], column: str | None) -> tuple[str, 
     if photos is None:
         raise DataError(
             f"{printable_name(name)} has none of the columns {', '.join(PHOTO_COLUMNS)}. Its columns are "
-            f"{listed(names)}: use column=... to choose the one with the photos."
+            f"{listed(names)}: use column=... (on the command line, --column) to choose the one with the photos."
         )
     keys = next((small[each] for each in KEY_COLUMNS if each in small and small[each] != photos), None)
     for chosen in filter(None, (photos, keys)):
         if names.count(chosen) > 1:
-            raise DataError(f"{printable_name(name)} has more than one column called {chosen!r}: rename the others.")
+            raise DataError(f"{printable_name(name)} has more than one column called {chosen!r}: rename all but one.")
     return photos, keys
 
 

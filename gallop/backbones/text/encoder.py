@@ -89,7 +89,7 @@ class TextEncoder(ABC):
         if len(tokens) > room:
             raise ClassNameError(
                 f"The class name {name[:60]!r} has {len(tokens)} tokens, but the text encoder has room for "
-                f"only {max(room, 0)} after the context. Use a shorter name."
+                f"only {max(room, 0)} after the prompt's context. Use a shorter name."
             )
         return [*tokens, *self._rule.after]
 

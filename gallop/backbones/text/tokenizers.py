@@ -142,5 +142,5 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
         raise BackboneError(
             f"The tokenizer of {name} ({source}) could not be loaded from this machine or downloaded "
             f"({first_line(error)}). Download {' and '.join(FILES)} from https://huggingface.co/{source} on a machine "
-            "with a network, and put them in the same folder as the weights."
+            "with internet access, and put them in the same folder as the weights."
         ) from error
