@@ -316,14 +316,14 @@ MISUSES: list[Misuse] = [
     ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
     ("prompts of another backbone", narrow_prompts, "regions of width 5", "Omit the argument 'prompts'"),
     ("numbers in cross_val_score", numbers_in_cross_val_score, "the number 0", r"params=\{'class_names'"),
-    ("nothing for an image", lambda p: p.model.predict(None), "nothing", "give bytes, a path"),  # type: ignore[arg-type]
-    ("a number for an image", lambda p: p.model.predict(3), "an? int", "give bytes, a path"),  # type: ignore[arg-type]
+    ("nothing for an image", lambda p: p.model.predict(None), "nothing", "pass bytes, a path"),  # type: ignore[arg-type]
+    ("a number for an image", lambda p: p.model.predict(3), "an? int", "pass bytes, a path"),  # type: ignore[arg-type]
     ("a photo that is not there", lambda p: p.model.predict("gone.jpg"), r"gone\.jpg", "check the path"),
     (
         "an address of the web",
         lambda p: p.model.predict("https://a.b/c.jpg"),
         "c.jpg",
-        "save the picture and give its path",
+        "save the picture and use its path",
     ),
     (
         "a file that is no picture",

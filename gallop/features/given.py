@@ -39,7 +39,7 @@ def encoded_photos(features: ImageFeatures, photos: Sequence[ImageSource] | None
     """
     if photos is not None and len(photos) != len(features):
         raise DataError(
-            f"There are {len(photos)} photos, but features for {len(features)} images. Give one photo for each image."
+            f"There are {len(photos)} photos, but features for {len(features)} images. Pass one photo per image."
         )
     made = []
     for i, one in enumerate(features.split(1)):
@@ -66,7 +66,7 @@ def as_features(images: Any) -> Any:
     if len(global_) != len(regions):
         raise DataError(
             f"There are global features for {len(global_)} images, but region features for {len(regions)}. "
-            "Give both for the same images."
+            "Pass both for the same images."
         )
     return ImageFeatures(global_, regions)
 

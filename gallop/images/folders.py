@@ -45,7 +45,9 @@ def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list
         NotADirectoryError: ``folder`` is not a folder.
     """
     if not os.path.isdir(folder):
-        raise NotADirectoryError(f"{printable_name(str(folder))} is not a folder: give a folder that contains images.")
+        raise NotADirectoryError(
+            f"{printable_name(str(folder))} is not a folder: choose a folder that contains images."
+        )
     images: list[Path] = []
     for _, entry in walk_photos(os.fspath(folder), recursive=recursive):
         path = Path(entry.place)

@@ -77,7 +77,7 @@ def sniff(data: bytes, label: str) -> str:
         if re.match(magic, head, re.DOTALL):
             raise UnsupportedImage(f"{label} is {kind} file, which is not supported: save it as JPEG or PNG.")
     what = "a web page, not a picture" if re.match(_WEB_PAGE, head) else "not a picture"
-    raise NotAnImage(f"{label} is {what}: give a JPEG, PNG, WebP, GIF, BMP or TIFF file.")
+    raise NotAnImage(f"{label} is {what}: use a JPEG, PNG, WebP, GIF, BMP or TIFF file.")
 
 
 def check_size(size: tuple[int, int], label: str, limits: ImageLimits) -> None:

@@ -218,7 +218,7 @@ def _read_path(path: str | os.PathLike[str], label: str, limits: ImageLimits) ->
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise too_large(label, limits) from error
-        web = ". Web addresses are not downloaded: save the picture and give its path" if "://" in str(path) else ""
+        web = ". URLs are not downloaded: save the picture and use its path" if "://" in str(path) else ""
         shown = printable_name(str(path))
         raise NotAnImage(f"{shown} cannot be opened ({error.strerror}){web or ': check the path'}.") from error
 

@@ -97,9 +97,9 @@ def array_to_rgb(source: Any, label: str, limits: ImageLimits) -> Image.Image:
         UnsupportedImage, EmptyImage, TooManyPixels: naming shape and type, and what would do.
     """
     kind = f"{label} is {named_kind(source)}"
-    wanted = "give an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
+    wanted = "pass an array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
     if not hasattr(source, "__array__"):
-        raise UnsupportedImage(f"{kind}, which is not supported: give bytes, a path, a file, a PIL image or an array.")
+        raise UnsupportedImage(f"{kind}, which is not supported: pass bytes, a path, a file, a PIL image or an array.")
     try:
         array = np.asarray(_channels_last(source))
     except Exception as error:
@@ -109,13 +109,14 @@ def array_to_rgb(source: Any, label: str, limits: ImageLimits) -> Image.Image:
         raise EmptyImage(f"{kind}, so it has no pixels: {wanted}.")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         first = array.ndim == 3 and array.shape[0] in (1, 3, 4)
-        raise UnsupportedImage(f"{kind}: {wanted}{'; transpose(1, 2, 0) moves the channels last' if first else ''}.")
+        hint = "; transpose(1, 2, 0) moves the channels last" if first else ""
+        raise UnsupportedImage(f"{kind}, which is not supported: {wanted}{hint}.")
     check_size((array.shape[1], array.shape[0]), label, limits)
     if array.dtype.kind == "f":
         # Resizing in float32 oversteps by a rounding error; NaN fails the comparison too.
         if not (array.min() >= -1e-5 and array.max() <= 1 + 1e-5):
             raise UnsupportedImage(
-                f"{kind} with NaN or values outside [0, 1]: scale the values to [0, 1], or give uint8."
+                f"{kind} with NaN or values outside [0, 1]: scale the values to [0, 1], or pass uint8."
             )
         array = np.rint(array.clip(0, 1) * 255)
     elif array.dtype.str[1:] == "u2":  # in either byte order
@@ -124,7 +125,7 @@ def array_to_rgb(source: Any, label: str, limits: ImageLimits) -> Image.Image:
         array = array * 255
     elif array.dtype != np.uint8:
         raise UnsupportedImage(
-            f"{kind}, which is not supported: give uint8 (0 to 255), uint16, bool, or floats in [0, 1]."
+            f"{kind}, which is not supported: pass uint8 (0 to 255), uint16, bool, or floats in [0, 1]."
         )
     array = np.ascontiguousarray(array[:, :, 0] if array.shape[2:] == (1,) else array, dtype=np.uint8)
     return to_rgb(Image.fromarray(array))

@@ -84,8 +84,8 @@ def save_maps(
     names = [str(i) for i in range(len(explanations))] if names is None else [Path(name).stem for name in names]
     if len(set(names)) != len(explanations):
         raise ValueError(
-            f"{len(explanations)} photos need {len(explanations)} different names; got {len(set(names))}, compared "
-            "without folder and suffix."
+            f"{len(explanations)} photos need {len(explanations)} different names; got {len(set(names))} "
+            "(folders and suffixes are ignored)."
         )
     Path(folder).mkdir(parents=True, exist_ok=True)
     paths = []

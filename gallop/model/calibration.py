@@ -172,7 +172,7 @@ def finite_scores(values: ArrayLike, what: str) -> NDArray[np.float64]:
     """Return scores as one flat array. Raises ValueError where there are none, or one is not finite."""
     array = np.asarray(values, dtype=np.float64).ravel()
     if array.size == 0:
-        raise ValueError(f"There are no {what} scores to measure.")
+        raise ValueError(f"No {what} scores were given. Pass at least one.")
     if not np.isfinite(array).all():
         raise ValueError(f"Some {what} scores are not finite.")
     return array

@@ -191,7 +191,7 @@ class PromptModel:
         if len(templates) > self.config.global_prompts:
             raise TemplateError(
                 f"{len(templates)} templates were given for {self.config.global_prompts} global prompts. Each prompt "
-                f"uses one template, so give at most {self.config.global_prompts}."
+                f"uses one template, so pass at most {self.config.global_prompts}."
             )
         for template in templates:
             try:

@@ -104,7 +104,7 @@ def _map(explanation: Explanation, class_name: str) -> NDArray[np.float32]:
     maps = [explanation.region_scores(class_name, prompt).ravel() for prompt in range(len(explanation.topk))]
     if not maps and not explanation.branches:
         raise ValueError(
-            "The model has neither local prompts nor branches, so no map says in which order to remove the regions."
+            "The model has neither local prompts nor branches, so it has no map that ranks the regions for removal."
         )
     mean_map, weights = np.mean(maps, axis=0) if maps else 0.0, explanation.similarities.branch_weights
     branch_maps = [weight * explanation.branch_map(name, class_name).ravel() for name, weight in weights.items()]

@@ -54,7 +54,7 @@ def next_to_label(probabilities: ArrayLike, features: ArrayLike, labelled: Array
     known = _unit(labelled)
     if len(by_class) != len(unit):
         raise ValueError(
-            f"There are probabilities for {len(by_class)} photos, but features for {len(unit)}. Give both for the same "
+            f"There are probabilities for {len(by_class)} photos, but features for {len(unit)}. Pass both for the same "
             "photos."
         )
     if not len(by_class):

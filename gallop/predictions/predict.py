@@ -117,7 +117,7 @@ def predict(model: PromptModel, calibration: Calibration, images: Any, text: Tex
     with torch.no_grad():
         parts = [predictions_of(model, model.similarities(features, text), calibration) for features in encoded]
     if not parts:
-        raise DataError("No images were given. Give at least one.")
+        raise DataError("No images were given. Pass at least one.")
     return Predictions.cat(parts)
 
 
@@ -134,7 +134,7 @@ def similarities(model: PromptModel, images: Iterable[ImageFeatures]) -> Similar
     with torch.no_grad():
         parts = [model.similarities(features, text).each(Tensor.cpu) for features in images]
     if not parts:
-        raise DataError("No images were given. Give at least one.")
+        raise DataError("No images were given. Pass at least one.")
     return Similarities.cat(parts)
 
 

@@ -94,7 +94,7 @@ class PublicOnly(AsyncNetworkBackend):
         resolved = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = {ipaddress.ip_address(str(info[4][0]).partition("%")[0]): None for info in resolved}
         if not all(map(self._allowed, addresses)):
-            raise NotPublic("it resolves to an address that is not public")
+            raise NotPublic("it resolves to an IP address that is not public")
         failed: Exception = httpcore.ConnectError("its host name has no address")
         for address in addresses:
             try:  # each has a part of the time, so that a silent one does not take that of the others
@@ -190,7 +190,7 @@ def _checked(base: str, url: str) -> tuple[str, httpcore.URL]:
         plain = False
     if not plain or "@" in parts.netloc or not url.isascii() or not url.isprintable() or " " in url:
         raise BadAddress(
-            "an address must begin with http:// or https://, contain no user name and no spaces, and be plain ASCII"
+            "a URL must begin with http:// or https://, contain no user name and no spaces, and be plain ASCII"
         )
     target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
     return url, httpcore.URL(scheme=parts.scheme, host=host, port=parts.port, target=target)

@@ -81,7 +81,7 @@ def write_sample(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
     """
     target, source = Path(folder), sample_folder()
     if target.exists() and not target.is_dir():
-        raise DataError(f"{target} is a file; give the name of a folder for the sample.")
+        raise DataError(f"{target} is a file; choose a folder for the sample.")
     if target.exists() and any(target.iterdir()):
         raise DataError(f"{target} is not empty, so the sample is not written into it; choose another folder.")
     files = sorted(path for part in _COPIED for path in (source / part).rglob("*") if path.is_file())

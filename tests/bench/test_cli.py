@@ -276,7 +276,7 @@ REFUSED = [
     ("bench SPEC DATA", "bench needs --out DIR"),
     ("bench SPEC DATA --out SPEC", "is a file: give a folder"),
     ("bench photos-maxi DATA --out OUT", "There is no benchmark 'photos-maxi'. Choose one of paper-ablation"),
-    ("bench SPEC SPEC --out OUT --backbone BACKBONE", "is not a folder. Give the folder that contains the data sets"),
+    ("bench SPEC SPEC --out OUT --backbone BACKBONE", "is not a folder. Pass the folder that contains the data sets"),
     ("bench SPEC BACKBONE --out OUT --backbone BACKBONE", "does not contain train/ and test/"),
     ("bench SPEC DATA --out OUT --backbone maxi", "There is no backbone 'maxi'"),
     ("bench SPEC DATA --out OUT --time soon", "'soon' is not a time such as 90s, 30m or 2h"),

@@ -176,7 +176,7 @@ def test_without_a_list_every_folder_with_train_and_test_is_a_set(sets: Path, tm
     text = text.replace("transfer: {first: [second]}", "").replace("    sets: [first]\n", "")
     text = text.replace("skip: {second: [dots]}", "skip: {}")
     assert made(tmp_path, text).sets == ("deep/er/first", "deep/er/second")
-    with pytest.raises(BenchError, match=r"contains train/ and test/\. Give the folder"):
+    with pytest.raises(BenchError, match=r"contains train/ and test/\. Pass the folder"):
         made(sets / "first" / "train", text)
     with pytest.raises(BenchError, match="is not a folder"):
         made(sets / "absent", text)

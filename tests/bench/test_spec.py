@@ -137,9 +137,9 @@ def test_published_figures_are_read_as_fractions() -> None:
             "value: 81.5",
             "the unknown key 'value'; the known keys are method, metric",
         ),
-        ("first: 81.5", "first: 181.5", "'values' must give a percentage .* for each set, such as imagenet: 75.1"),
+        ("first: 81.5", "first: 181.5", "'values' must list a percentage .* for each set, such as imagenet: 75.1"),
         ("first: 81.5", "first: high", "'first' is 'high'; it must be a finite number"),
-        ("{dots: 7}", "{}", "'values' must give a percentage"),
+        ("{dots: 7}", "{}", "'values' must list a percentage"),
         ("metric: fpr95/MCM", "metric: fpr", "'published' 2: there is no metric 'fpr'; the metrics are"),
         ("source: A paper., values: {dots", "values: {dots", "'published' 2 is missing the key 'source'"),
         ("shots: 2, source", "shots: [1, 2], source", "'shots' must be one whole number"),
@@ -161,7 +161,7 @@ def test_a_benchmark_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match=r"no benchmark 'photos-maxi'. Choose one of paper-ablation"):
         read_spec("photos-maxi")
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BenchError, match="Give a YAML file in UTF-8"):
+    with pytest.raises(BenchError, match="Use a YAML file encoded as UTF-8"):
         read_spec(str(tmp_path / "b.yaml"))
     (tmp_path / "b.yaml").write_text(SPEC)
     assert read_spec(str(tmp_path / "b.yaml")) == spec()

@@ -204,7 +204,7 @@ def test_without_its_packages_it_says_what_to_install(
         ("embed PHOTOS", "embed needs --out DIR, the folder that the features"),
         ("embed ROOT/none --out ROOT/o", "is not a folder: use a folder, a .txt list"),
         ("embed ROOT/empty --out ROOT/o", "contains no photos"),
-        ("embed PHOTOS --out ROOT/file", "is a file: give the name of a folder"),
+        ("embed PHOTOS --out ROOT/file", "is a file: choose a folder"),
         ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part such as 1/2"),
         ("embed PHOTOS --out ROOT/o --shard-size 0", "is not an integer of 1 or more"),
         ("embed https://example.org/x.txt --out ROOT/o", "Use --web"),

@@ -435,7 +435,7 @@ BAD_ARRAYS = [
     (np.full((2, 2), np.inf), UnsupportedImage, "outside"),
     (np.full((2, 2), 255.0), UnsupportedImage, r"outside \[0, 1\]"),
     (np.full((2, 2), -0.1), UnsupportedImage, r"outside \[0, 1\]"),
-    (np.zeros((2, 2), np.int64), UnsupportedImage, "int64, which is not supported: give uint8"),
+    (np.zeros((2, 2), np.int64), UnsupportedImage, "int64, which is not supported: pass uint8"),
     (np.zeros((2, 2), complex), UnsupportedImage, "complex128"),
     (np.array([[None]]), UnsupportedImage, "object"),
     (np.array([["a"]]), UnsupportedImage, "<U1"),
@@ -462,7 +462,7 @@ REFUSED = [
     ("a.jpg", EPS, UnsupportedImage, "a.jpg is an EPS file, which is not supported: save it as JPEG or PNG."),
     ("dos.jpg", b"\xc5\xd0\xd3\xc6" + bytes(30), UnsupportedImage, "an EPS file"),
     ("b.png", b"\n<!DOCTYPE html><html>404", NotAnImage, "b.png is a web page, not a picture"),
-    ("c.png", b"just some text", NotAnImage, "c.png is not a picture: give a JPEG, PNG, WebP"),
+    ("c.png", b"just some text", NotAnImage, "c.png is not a picture: use a JPEG, PNG, WebP"),
     ("BM.bmp", b"BMW makes cars and more of them", NotAnImage, "not a picture"),  # two letters are not a magic number
     ("d.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", UnsupportedImage, "d.heic is a HEIC file"),
     ("e.jpg", b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", UnsupportedImage, "an AVIF file"),
@@ -568,7 +568,7 @@ def test_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
         ("nul\0l.jpg", "nul?l.jpg cannot be opened"),
         ("x" * 5000, "File name too long"),
         ("", "cannot be opened"),
-        ("https://example.org/cat.jpg", "Web addresses are not downloaded: save the picture and give its path"),
+        ("https://example.org/cat.jpg", "URLs are not downloaded: save the picture and use its path"),
     ]
     for source, words in rows:
         error = refusal(source)

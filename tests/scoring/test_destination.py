@@ -126,10 +126,10 @@ def test_what_a_service_refuses_is_a_sentence(memory: Any, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("ROOT/file", "is a file: give the name of a folder"),
+        ("ROOT/file", "is a file: choose a folder"),
         (
             "https://example.org/out",
-            "https://example.org/out cannot be written to: give a path, or an address that starts with one of s3://",
+            "https://example.org/out cannot be written to: use a path, or a URL that starts with one of s3://",
         ),
         ("hf://datasets/me/out", "hf://datasets/me/out cannot be written to"),
         ("simplecache::s3://bucket/out", "simplecache::s3://bucket/out cannot be written to"),

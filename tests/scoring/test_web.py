@@ -72,7 +72,7 @@ def test_a_list_leads_to_public_addresses_alone(server: Web, connected: list[str
     assert call("embed", tmp_path / "list.txt", "--web", *words).code == 2
     errors = parquet.read_table(tmp_path / "out")["error"].to_pylist()
     assert errors[:2] == [None, None]
-    not_public, malformed = "it resolves to an address that is not public", "an address must begin with http"
+    not_public, malformed = "it resolves to an IP address that is not public", "a URL must begin with http"
     said = [not_public] * 3 + [malformed] * 2 + [not_public] * 3 + [malformed]
     assert [words in error for words, error in zip(said, errors[2:], strict=True)] == [True] * len(bad), errors
     assert set(connected) == {PUBLIC}

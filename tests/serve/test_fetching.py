@@ -100,7 +100,7 @@ def test_a_photo_is_fetched_through_a_redirect(site: str) -> None:
 )
 def test_nothing_private_is_reached_and_the_answer_does_not_tell_what_is_there(site: str, url: str) -> None:
     Site.asked.clear()
-    with pytest.raises(Refusal, match="from its address: it does not lead to a public server") as refused:
+    with pytest.raises(Refusal, match="from its URL: it does not lead to a public server") as refused:
         fetch(url.format(site=site, port=site.rpartition(":")[2]), PublicOnly())
     assert (refused.value.status, refused.value.code) == (422, "not_fetched")
     assert Site.asked == []
@@ -151,10 +151,7 @@ def test_the_service_fetches_where_it_may(models: dict[str, Path], site: str) ->
     with running(models, allow_urls=True, backend=anywhere()) as service:
         said = service.post("/predict", photo(), urls=[f"http://{site}/a", f"http://{site}/none"]).json()["photos"]
         assert said[0] == said[1] or abs(said[0]["probability"] - said[1]["probability"]) < 1e-5
-        assert (
-            said[2]["error"]["message"]
-            == "Photo 3 could not be fetched from its address: it responded with status 404."
-        )
+        assert said[2]["error"]["message"] == "Photo 3 could not be fetched from its URL: it responded with status 404."
         malformed = service.post("/predict", photo(), urls=MALFORMED.split())
         assert malformed.status_code == 200, "the good photo has its answer"
         first, *others = malformed.json()["photos"]

@@ -102,5 +102,5 @@ class MethodClassifier(AnswersByName, BaseEstimator):
             self.fitted_.predict(part) for part in encode_sources(self._frozen, many(images), method_sight(self.method))
         ]
         if not parts:
-            raise DataError("No images were given. Give at least one.")
+            raise DataError("No images were given. Pass at least one.")
         return Predictions.cat(parts)

@@ -37,7 +37,7 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
     known, root = find_set(name), Path(root)
     if not root.is_dir():
         raise DataError(
-            f"{root} is not a folder. Give the folder that contains the data sets, or the folder of {known.title}."
+            f"{root} is not a folder. Pass the folder that contains the data sets, or the folder of {known.title}."
         )
     place = known.locate(root)
     if place is None:
@@ -53,7 +53,7 @@ def open_dataset(name: str, root: str | PathLike[str]) -> PhotoSet:
         )
     photo_set = known.read(replace(place, files=tuple(filter(None, files))))
     if not (len(photo_set.train) or len(photo_set.test) or len(photo_set.photos)):
-        raise DataError(f"{known.title} in {place.photos} contains no images. {_where_to_get(known)}")
+        raise DataError(f"No images of {known.title} were found in {place.photos}. {_where_to_get(known)}")
     return replace(photo_set, folder=place.photos, split=known.split, expected_classes=known.classes)
 
 

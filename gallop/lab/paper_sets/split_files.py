@@ -41,7 +41,7 @@ def divided(place: SetLocation, splits: Splits, origin: Path) -> PhotoSet:
     if gone:
         raise DataError(
             f"{origin} lists {len(files)} files, but {len(gone)} of them, such as {gone[0]}, are not in "
-            f"{place.photos}. Extract the images again, or give the folder that contains all of them."
+            f"{place.photos}. Extract the images again, or pass the folder that contains all of them."
         )
     order = {label: i for i, label in enumerate(sorted(names))}
     class_names = clean_names((names[label] for label in order), clean=folder_to_name)
@@ -87,7 +87,7 @@ def coop_split(place: SetLocation) -> PhotoSet:
         raise damaged(path, data)
     empty = [split for split in ("train", "test") if not data.get(split)]
     if empty:
-        raise DataError(f"{path} has no images under {' and '.join(map(repr, empty))}. Download the file again.")
+        raise DataError(f"{path} lists no images under {' and '.join(map(repr, empty))}. Download the file again.")
     splits: dict[str, list[ListedFile]] = {split: [] for split in _SPLITS}
     for split, entries in splits.items():
         for row in data.get(split, []):

@@ -100,7 +100,9 @@ def texture_crops(
 
 def _crops(image: Image.Image, name: str, count: int, size: int, rng: np.random.Generator) -> Iterable[Photo]:
     if size > min(image.size):
-        raise ValueError(f"Crops with a side of {size} pixels were requested; the maximum here is {min(image.size)}.")
+        raise ValueError(
+            f"Crops of {size} x {size} pixels do not fit: the photo's shorter side has {min(image.size)} pixels."
+        )
     for i in range(count):
         x, y = (int(rng.integers(0, side - size + 1)) for side in image.size)
         yield load_image(image.crop((x, y, x + size, y + size)), name=f"{name} {i + 1}")

@@ -100,7 +100,7 @@ class Batcher:
         """
         with self._changed:
             if self._ending:
-                raise Refusal("The service is stopping: send the request to another server.", 503, "stopping")
+                raise Refusal("The service is shutting down: try again soon, or use another server.", 503, "stopping")
             self._queue.append(question)
             self._changed.notify_all()
         return question.answer

@@ -106,8 +106,7 @@ async def read_form(receive: Receive, headers: Headers, options: ServeOptions, m
             raise _too_many(options) from error
         if str(error).startswith("Part exceeded"):
             raise Refusal(
-                f"A text field has more than {_LONGEST_URL} characters: send photos as files, or use "
-                "shorter addresses.",
+                f"A text field has more than {_LONGEST_URL} characters: send photos as files, or use shorter URLs.",
                 413,
                 "too_large",
             ) from error
@@ -136,7 +135,7 @@ def _sent(form: FormData, options: ServeOptions) -> Sent:
         else:
             raise Refusal(
                 f"The field {shortened(one_line(name), 80)!r} is unknown. Send photos as files in fields called "
-                f"{PHOTO!r}, and web addresses of photos as text in fields called {URL!r}.",
+                f"{PHOTO!r}, and URLs of photos as text in fields called {URL!r}.",
                 422,
                 "bad_field",
             )

@@ -76,7 +76,7 @@ class Door:
         service, path = self._service, scope["path"]
         if service.stopping and path not in STATE:
             return Refusal(
-                "The service is stopping: send the request to another server.", 503, "stopping", retry_after=5
+                "The service is shutting down: try again soon, or use another server.", 503, "stopping", retry_after=5
             )
         stranger = self._of_a_stranger(path, headers)
         if stranger is None and self._admitted >= MOST_REQUESTS and path not in STATE:
@@ -192,7 +192,7 @@ def bound_socket(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise CommandError(
-            f"The address {host!r} cannot be found ({error.strerror}): use an address of this machine as --host."
+            f"The address {host!r} cannot be found ({error.strerror}): set --host to an address of this machine."
         ) from error
     # Its protocol is named: only on such sockets does asyncio send small answers at once.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -202,8 +202,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise CommandError(
-            f"The service cannot listen on {host}, port {port} ({error.strerror}): use another --port, or an address "
-            "of this machine as --host."
+            f"The service cannot listen on {host}, port {port} ({error.strerror}): choose another --port, or set "
+            "--host to an address of this machine."
         ) from error
     return bound
 

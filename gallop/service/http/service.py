@@ -148,7 +148,7 @@ class Service:
     def _check(self, sent: Sent) -> None:
         if sent.urls and not self.options.allow_urls:
             raise Refusal(
-                "This service does not fetch photos from addresses: send the file itself, or ask the operator to start "
+                "This service does not fetch photos from URLs: send the file itself, or ask the operator to start "
                 "the service with --allow-urls.",
                 403,
                 "no_urls",
@@ -243,7 +243,7 @@ async def fetch_photo(url: str, number: int, more: Callable[[int], None], backen
         raise Refusal(sentence, error.status, error.code, error.retry_after) from None
     except OSError as error:
         code = "bad_url" if isinstance(error, BadAddress) else "not_fetched"
-        raise Refusal(f"Photo {number} could not be fetched from its address: {_why(error)}.", 422, code) from error
+        raise Refusal(f"Photo {number} could not be fetched from its URL: {_why(error)}.", 422, code) from error
     if len(data) > most:
         raise too_large(f"photo {number}", DEFAULT_LIMITS)
     return data

@@ -107,13 +107,13 @@ def open_destination(name: str) -> Destination:
     path = local_path(name)
     if path is not None:
         if Path(path).exists() and not Path(path).is_dir():
-            raise DataError(f"{printable_name(path)} is a file: give the name of a folder.")
+            raise DataError(f"{printable_name(path)} is a file: choose a folder.")
         return Destination(name)
     writable = [kind for kind in BUCKETS if kind not in _READ_ONLY]
     if "::" in name or protocol_of(name) not in writable:
         known = ", ".join(f"{kind}://" for kind in writable)
         raise DataError(
-            f"{printable_name(name)} cannot be written to: give a path, or an address that starts with one of {known}."
+            f"{printable_name(name)} cannot be written to: use a path, or a URL that starts with one of {known}."
         )
     Opener(home=None).system(name)  # says which package opens it, where that is missing
     return Bucket(name)

@@ -151,10 +151,10 @@ def read_spec(name: str) -> Spec:
         text = read_text(path, LARGEST_SPEC)
     except FileNotFoundError as error:
         raise BenchError(
-            f"There is no benchmark {name!r}. Choose one of {', '.join(shipped)}, or give the path of a YAML file."
+            f"There is no benchmark {name!r}. Choose one of {', '.join(shipped)}, or pass the path of a YAML file."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} cannot be read ({error}). Give a YAML file in UTF-8.") from error
+        raise BenchError(f"{path} cannot be read ({error}). Use a YAML file encoded as UTF-8.") from error
     return parse_spec(text, path.name)
 
 
@@ -287,7 +287,7 @@ def _published(section: Section) -> Published:
     wrong = [name for name, value in percent.items() if not 0 <= value <= 100]
     if wrong or not percent:
         raise BenchError(
-            f"{section.place('values')} must give a percentage (0 to 100) for each set, such as imagenet: 75.1."
+            f"{section.place('values')} must list a percentage (0 to 100) for each set, such as imagenet: 75.1."
         )
     return Published(
         method=section.text("method"),
@@ -309,10 +309,10 @@ def _side(section: Section, key: str, metric: str) -> Side:
 def _check(spec: Spec, source: str) -> None:
     """Check what depends on several entries."""
     if not spec.methods:
-        raise BenchError(f"{source}, 'methods' is empty. Give at least one method.")
+        raise BenchError(f"{source}, 'methods' is empty. Add at least one method.")
     for group, ablation in spec.ablations.items():
         if not ablation.variants:
-            raise BenchError(f"{source}, 'ablations', {group!r} has no variants. Give at least one.")
+            raise BenchError(f"{source}, 'ablations', {group!r} has no variants. Add at least one.")
         clash = [v for v in ablation.variants if label_of(v, group) in spec.methods]
         if clash:
             raise BenchError(f"{source}: {label_of(clash[0], group)!r} is both a method and a variant. Rename one.")

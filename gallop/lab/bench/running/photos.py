@@ -65,11 +65,11 @@ def read_photos(
         DataError: a folder that is no data set, or a set by name that is not there, not complete or damaged.
     """
     if not root.is_dir():
-        raise BenchError(f"{root} is not a folder. Give the folder that contains the data sets.")
+        raise BenchError(f"{root} is not a folder. Pass the folder that contains the data sets.")
     names = spec.sets or tuple(set_folders(root))
     if not names:
         raise BenchError(
-            f"No folder inside {root} contains train/ and test/. Give the folder that contains the data sets."
+            f"No folder inside {root} contains train/ and test/. Pass the folder that contains the data sets."
         )
     missing = [name for name in wanted or () if name not in names]
     if missing:
@@ -98,7 +98,9 @@ def _sets(
                 photo_set = _named_set(root, name)
             except DataError as error:
                 if name in needed:
-                    raise DataError(f"{error} Alternatively, leave {name} out with --sets.") from error
+                    raise DataError(
+                        f"{error} Alternatively, use --sets to list only the other sets, without {name}."
+                    ) from error
                 continue
             if not len(photo_set.train):
                 raise BenchError(
@@ -107,7 +109,8 @@ def _sets(
             yield name, photo_set
         elif name in needed:
             raise BenchError(
-                f"{root / name} does not contain train/ and test/. Add them, or leave the set out with --sets."
+                f"{root / name} does not contain train/ and test/. Add them, or use --sets to list only the other "
+                f"sets, without {name}."
             )
 
 

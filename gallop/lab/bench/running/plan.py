@@ -225,7 +225,9 @@ def _check_rules(spec: Spec) -> None:
             raise BenchError(f"'settings' names {strange[0]!r}, which is not a trained method of this benchmark.")
         for key in rule.settings:
             if not any(key in known[name] for name in rule.methods or known):
-                raise BenchError(f"'settings' has {key!r}, which is not a setting of any method it applies to.")
+                raise BenchError(
+                    f"'settings' has {key!r}, which is not a setting of any method that the entry applies to."
+                )
 
 
 def _enough(source: PhotoSet, shots: int, asked: Collection[int] | None) -> bool:
@@ -236,7 +238,7 @@ def _enough(source: PhotoSet, shots: int, asked: Collection[int] | None) -> bool
         return False
     raise BenchError(
         f"The set {source.name} has {fewest} training photos of {name!r}, but {shots} shots are needed. Add photos, "
-        f"or leave out the runs with {shots} shots (--shots), or this set (--sets)."
+        f"or run the benchmark without {shots} shots (--shots), or without this set (--sets)."
     )
 
 
