@@ -190,7 +190,8 @@ def test_the_order_of_a_folder_does_not_change_the_shots_or_the_prompts(tmp_path
 
 def test_one_class_can_be_predicted() -> None:
     with pytest.warns(
-        UserWarning, match=r"'red' is the only class, so every photo gets it with probability 1.*Add the other"
+        UserWarning,
+        match=r"'red' is the only class, so every photo is assigned to it with probability 1.*Add the other",
     ):
         alone = classifier().zero_shot(["red"])
     assert alone.predict_proba([picture(0), picture(1)]).tolist() == [[1.0], [1.0]]

@@ -128,10 +128,10 @@ def numbers_in_cross_val_score(p: Place) -> Any:
 Misuse = tuple[str, Callable[[Place], Any], str, str]
 MISUSES: list[Misuse] = [
     # --- what fit is given: what somebody does, the call, what the sentence names, the way out that it says
-    ("nothing", lambda p: fit(None), r"nothing \(None\)", "Give their class names"),
+    ("nothing", lambda p: fit(None), r"nothing \(None\)", "Pass their class names"),
     ("a number", lambda p: fit(3), "an int", "a folder of class folders"),
     ("a path that is not there", lambda p: fit("photoss"), "photoss is not a folder", "one folder of images for each"),
-    ("a photo for a folder", lambda p: fit(p.paths[0]), r"0\.png is not a folder", "Give a folder that contains"),
+    ("a photo for a folder", lambda p: fit(p.paths[0]), r"0\.png is not a folder", "Use a folder that contains"),
     ("an empty folder", lambda p: fit(p.folder("empty")), "empty contains no class folders", "a separate folder"),
     (
         "a folder without classes",
@@ -139,13 +139,13 @@ MISUSES: list[Misuse] = [
         "red contains no class folders",
         "a separate folder",
     ),
-    ("a folder above the right one", too_high, r"photos contains folders", r"Give the folder .*perhaps .*photos"),
-    ("a class without images", an_empty_class, "'blue' has no images", "Add some, or remove the class"),
+    ("a folder above the right one", too_high, r"photos contains folders", r"Use the folder .*perhaps .*photos"),
+    ("a class without images", an_empty_class, "'blue' has no images", "Add images, or remove the class"),
     (
         "none of its shots",
         lambda p: an_empty_class(p, shots=2),
         "'blue' has no images",
-        "Add some, or remove the class",
+        "Add images, or remove the class",
     ),
     ("one class", lambda p: fit({"red": p.paths[3:]}), "one class, 'red'", "use zero_shot"),
     ("images without labels", lambda p: fit(p.paths), "without labels", "class names too, or .*DataFrame"),
@@ -165,7 +165,7 @@ MISUSES: list[Misuse] = [
         "a number beyond the names",
         lambda p: fit(p.paths, [0, 0, 0, 1, 1, 2], class_names=["green", "red"]),
         "Label 6 of 6 is the number 2",
-        "Add its name",
+        "Add the missing name",
     ),
     (
         "labels with fractions",
@@ -175,7 +175,7 @@ MISUSES: list[Misuse] = [
     ),
     ("true and false for labels", lambda p: fit(p.paths, [True] * 6), "Label 1 of 6 is True", "Use class names"),
     ("labels in a dict", lambda p: fit(p.paths, {"a": 1}), "a dict", "a list of class names"),
-    ("labels in a set", lambda p: fit(p.paths, set(p.names)), "A set has no order", "Give a list"),
+    ("labels in a set", lambda p: fit(p.paths, set(p.names)), "A set has no order", "Pass a list"),
     ("a number for labels", lambda p: fit(p.paths, 7), "an int", "a list of class names"),
     (
         "one text for class_names",
@@ -208,9 +208,9 @@ MISUSES: list[Misuse] = [
         "a folder with labels beside it",
         lambda p: fit(p.root, p.names),
         "A folder already contains class names",
-        "Leave out labels",
+        "Leave out the labels argument",
     ),
-    ("an empty dict", lambda p: fit({}), "dict is empty", "Give class names"),
+    ("an empty dict", lambda p: fit({}), "dict is empty", "maps each class name"),
     (
         "a dict with an empty class",
         lambda p: fit({"a": p.paths, "b": []}),
@@ -239,12 +239,17 @@ MISUSES: list[Misuse] = [
     ),
     ("an empty data set", lambda p: fit(Rows([])), "The Rows has no rows", "one row for each image"),
     # --- tables
-    ("a DataFrame without labels", lambda p: fit(p.frame()[["path"]]), "no column of labels", "Name that column label"),
+    (
+        "a DataFrame without labels",
+        lambda p: fit(p.frame()[["path"]]),
+        "no column of labels",
+        "with the labels to label",
+    ),
     (
         "a DataFrame without images",
         lambda p: fit(p.frame()[["label"]]),
         "no column of images",
-        "Name that column image or path",
+        "with the images to image or path",
     ),
     ("an empty DataFrame", lambda p: fit(p.frame()[:0]), "DataFrame has no rows", "one row for each image"),
     (
@@ -269,7 +274,7 @@ MISUSES: list[Misuse] = [
         "a CSV table that is not there",
         lambda p: fit("gone.csv"),
         r"gone\.csv does not exist",
-        "Give the path of a table",
+        "Pass the path of a table",
     ),
     (
         "a CSV table of other columns",
@@ -355,7 +360,7 @@ MISUSES: list[Misuse] = [
         "a table of many columns",
         lambda p: p.model.predict(p.frame(x=1)[["label", "x"]]),
         "columns label, x",
-        "Give one of them",
+        "Pass one of them",
     ),
     (
         "a class that it does not know",

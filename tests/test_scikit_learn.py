@@ -213,7 +213,7 @@ def test_check_estimators_dtypes_and_readonly_and_y_2d(
         ("check_fit2d_1sample", r"All images are of one class, 'blue'. Training needs two"),
         ("check_classifiers_one_label", "Training needs two or more"),
         ("check_supervised_y_no_nan", r"Label 2 of 18 is missing \(nan\)"),
-        ("check_requires_y_none", "came without labels. Give their class names"),
+        ("check_requires_y_none", "came without labels. Pass their class names"),
         ("check_classifiers_regression_target", "Label 1 of 18 is 0.5, which is neither text nor an integer"),
         ("check_classifier_multioutput", "Label 1 of 18 is .*neither text nor an integer"),
     ],

@@ -246,7 +246,7 @@ def named_backbone(word: str) -> KnownBackbone:
     arch, _, file = word.partition("=") if "=" in word else word.partition("/")
     if not arch or not Path(file).is_file():
         raise BackboneError(
-            f"{word!r} is not a backbone on this machine. Give a folder laid out like checkpoints/mini, or an "
+            f"{word!r} is not a backbone on this machine. Use a folder laid out like checkpoints/mini, or an "
             "open_clip architecture and an existing weights file, such as ViT-B-16=weights.safetensors."
         )
     path = Path(file).resolve()
@@ -361,8 +361,8 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
     pair = pair_settings(name)
     if not pair:
         raise BackboneError(
-            f"open_clip lists no weights named {name!r}. Give an ARCHITECTURE/WEIGHTS pair that it lists, such as "
-            "ViT-B-16/openai."
+            f"open_clip lists no weights named {name!r}. Use an ARCHITECTURE/WEIGHTS pair that open_clip "
+            "lists, such as ViT-B-16/openai."
         )
     if cached_weights(pair) is not None:
         return

@@ -45,7 +45,7 @@ class HubAddress:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.repository):
             raise HubError(
-                f"{quoted(self.repository)} is not the name of a repository on the Hub. Write USER/NAME, as in "
+                f"{quoted(self.repository)} is not a valid name of a repository on the Hub. Use USER/NAME, as in "
                 f"{HUB}user/flowers."
             )
 
@@ -118,7 +118,7 @@ def upload_model(files: Mapping[str, bytes], address: HubAddress, *, private: bo
         if private and not hub.repo_info(address.repository).private:
             raise HubError(
                 f"{address.repository} already exists and is public. Make it private on {address.page}, choose "
-                "another name, or do not ask for a private repository. Nothing was written."
+                "another name, or do not request a private repository. Nothing was uploaded."
             )
         if address.revision is not None:
             hub.create_branch(address.repository, branch=address.revision, exist_ok=True)

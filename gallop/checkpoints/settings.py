@@ -196,5 +196,5 @@ def checked_settings(raw: Mapping[str, Any]) -> Checkpoint:
 def _branches(raw: Mapping[str, Any]) -> tuple[BranchSettings, ...]:
     heads = _listed(raw.get("head"))
     if heads and raw["method"].get("head", "none") == "none":
-        raise ValueError("it contains a learned head, but its method has no head")
+        raise ValueError("it contains a trained head, but its method is set to have none")
     return tuple(BranchSettings(**_settings("head", each, "weight", "temperature")) for each in heads)

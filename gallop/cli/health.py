@@ -21,8 +21,9 @@ def check_photos(options: Namespace, console: Console) -> int:
     """Report problems of photos, and return the exit status: 0 where there are none, else 2."""
     if not Path(options.name).exists():
         raise CommandError(
-            f"There is no folder {options.name}. Give a folder that contains one folder of photos for each class, or "
-            "the name of a data set and the folder that contains it, as in `gallop data check oxford_pets data`."
+            f"The folder {options.name} does not exist. Pass a folder that contains one folder of photos for each "
+            "class, or the name of a data set and the folder that contains it, as in "
+            "`gallop data check oxford_pets data`."
         )
     console.progress(f"reading {options.name}")
     sets = [labelled_images(options.name, split=split) for split in ("train", "test")[: 1 + has_test(options.name)]]

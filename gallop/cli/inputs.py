@@ -64,7 +64,7 @@ def check_output(path: Path, option: str, *others: Path) -> None:
     """Refuse a file that cannot be written, or that would replace one of ``others``, before any work is done."""
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a device or a pipe"
-        raise CommandError(f"{option} {path} is {kind}: give the name of a file.")
+        raise CommandError(f"{option} {path} is {kind}: choose the name of a file.")
     for other in others:
         if os.path.realpath(path) == os.path.realpath(other):
             raise CommandError(f"{option} {path} would replace {other}: choose another name.")
@@ -72,4 +72,4 @@ def check_output(path: Path, option: str, *others: Path) -> None:
     if not parent.is_dir():
         raise CommandError(f"{option} {path} cannot be written, because {parent} is not a folder.")
     if not os.access(parent, os.W_OK):
-        raise CommandError(f"{option} {path} cannot be written: there is no permission to write to {parent}.")
+        raise CommandError(f"{option} {path} cannot be written: you do not have permission to write to {parent}.")

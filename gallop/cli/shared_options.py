@@ -91,7 +91,7 @@ def add_many(parser: Parser, made: str) -> None:
         help="decode JPEGs whose short side is at least four times the backbone's input at a half, a quarter or an "
         "eighth of their size: two to three times faster, but probabilities change by 0.02 on average",
     )
-    group.add_argument("--web", action="store_true", help="also read photos from public web addresses")
+    group.add_argument("--web", action="store_true", help="also read photos from public web URLs")
     group.add_argument(
         "--buckets",
         action="store_true",
@@ -102,7 +102,7 @@ def add_many(parser: Parser, made: str) -> None:
     group.add_argument(
         "--out",
         metavar="DIR",
-        help=f"output folder for {made}, or an address such as s3://bucket/answers, in tables of thousands of photos; "
+        help=f"output folder for {made}, or a URL such as s3://bucket/answers, in tables of thousands of photos; "
         "run an interrupted command again to continue it",
     )
     group.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="do part I of N of the work")

@@ -46,7 +46,7 @@ def duration(text: str) -> float:
     """Return seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m or 2h")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 90s, 30m or 2h")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
@@ -54,7 +54,7 @@ def retention_time(text: str) -> float:
     """Return for how many seconds the app keeps photos."""
     seconds = duration(text)
     if not 120 <= seconds <= 24 * 3600:
-        raise argparse.ArgumentTypeError(f"{text} is not a time from 2m to 24h")
+        raise argparse.ArgumentTypeError(f"{text} is not a duration from 2m to 24h")
     return seconds
 
 
@@ -65,7 +65,7 @@ def listening(text: str) -> str:
     except ValueError:
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", text):
             raise argparse.ArgumentTypeError(
-                f"{text!r} is neither a name such as lab-pc.example nor an address such as 192.168.1.20"
+                f"{text!r} is neither a host name such as lab-pc.example nor an IP address such as 192.168.1.20"
             ) from None
     return text.lower()
 
@@ -75,7 +75,7 @@ def host(text: str) -> str:
     name = listening(text)
     if name in ("0.0.0.0", "::"):
         raise argparse.ArgumentTypeError(
-            f"{text} is not an address that others can use: give a host name or an address of this machine"
+            f"{text} is not an address that others can use: use a host name or an IP address of this machine"
         )
     return name
 
@@ -88,7 +88,7 @@ def named_model(text: str) -> tuple[str, str]:
         name, folder = os.path.basename(place), text
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or not folder:
         raise argparse.ArgumentTypeError(
-            f"{text!r} gives the model no usable name: write NAME=DIR, where NAME starts with a letter or digit and "
+            f"{text!r} gives the model no valid name: use NAME=MODEL, where NAME starts with a letter or digit and "
             "has at most 64 letters, digits, ., _ and -"
         )
     return name, folder
@@ -98,7 +98,7 @@ def part(text: str) -> tuple[int, int]:
     """Return (I, N) of I/N."""
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a part such as 1/2 or 2/2")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part I/N with I from 1 to N, such as 1/2")
     return int(match[1]), int(match[2])
 
 

@@ -47,7 +47,7 @@ def read_folder(root: str | Path, *, split: str = "train", content: ContentHash 
     for deeper in class_folders.values():
         if any(inside.is_dir() for inside in deeper.iterdir()):
             raise DataError(
-                f"{nothing}, but {deeper} contains folders. Give the folder that contains one folder of images for "
+                f"{nothing}, but {deeper} contains folders. Use the folder that contains one folder of images for "
                 f"each class (perhaps {deeper}), or a folder that contains train/ and test/."
             )
     raise DataError(f"{nothing}. Only files that end in {', '.join(IMAGE_SUFFIXES)} are read.")
@@ -64,7 +64,7 @@ def folder_class_names(root: str | Path, *, split: str = "train") -> tuple[str, 
 def _class_folders(root: Path, split: str) -> dict[str, Path]:
     """The folders of a split by the names of their classes."""
     if not root.is_dir():
-        raise DataError(f"{root} is not a folder. Give a folder that contains one folder of images for each class.")
+        raise DataError(f"{root} is not a folder. Use a folder that contains one folder of images for each class.")
     folder = resolve_split(root, split)
     folders = [f for f in sorted(folder.iterdir()) if f.is_dir() and not f.name.startswith((".", "__MACOSX"))]
     if not folders:

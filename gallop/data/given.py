@@ -54,7 +54,7 @@ alone, with labels beside them."""
 GivenLabels: TypeAlias = Iterable[str] | Iterable[int] | MapStyle
 """Class names, or numbers with ``class_names``: a list, an array, a Series or a column."""
 _WAYS = (
-    "Give their class names too, or images and labels together: the path of a folder of class folders or of a CSV "
+    "Pass their class names too, or images and labels together: the path of a folder of class folders or of a CSV "
     "table, a DataFrame with the columns image and label, a data set of (image, label), or a dict of class names and "
     "their images"
 )
@@ -135,13 +135,13 @@ def _refuse_streams(images: Any) -> None:
     """Raise DataError for what gives batches, or rows without end, and say what to give in its place."""
     if hasattr(images, "dataset") and hasattr(images, "batch_size"):
         raise DataError(
-            f"Images cannot be taken from {named_kind(images)}, because it gives batches. Give the data set "
-            "that it reads (its .dataset)."
+            f"Images cannot be taken from {named_kind(images)}, because it gives batches. Pass its data set "
+            "(.dataset) instead."
         )
     if not hasattr(images, "__len__") and hasattr(images, "__iter__") and not isinstance(images, Iterator):
         raise DataError(
-            f"Images cannot be taken from {named_kind(images)} that does not say how many rows it has. Give a "
-            "data set that is loaded completely (streaming=False), or a list of its images."
+            f"Images cannot be taken from {named_kind(images)} of unknown length. Pass a data set that is loaded "
+            "completely (streaming=False), or a list of its images."
         )
 
 
@@ -168,15 +168,15 @@ def labelled_photos(
     ):
         what = "A folder" if isinstance(images, str | PathLike) else f"A {type(images).__name__}"
         raise DataError(
-            f"{what} already contains class names, so labels cannot be added. Leave out labels, or give "
-            "the images as a list."
+            f"{what} already contains class names, so labels cannot be added. Leave out the labels "
+            "argument, or pass the images as a list."
         )
     photos = many(images)
     if split == "train" or not isinstance(photos, LazyImages):
         photos = [Path(image) if isinstance(image, str | PathLike) else load_image(image) for image in photos]
     names = label_names(labels, class_names)
     if len(photos) != len(names) or not photos:
-        raise DataError(f"There are {len(photos)} images and {len(names)} labels. Give one label for each image.")
+        raise DataError(f"There are {len(photos)} images and {len(names)} labels. Pass one label for each image.")
     return photos, names
 
 
@@ -219,7 +219,7 @@ def _source_of_dict(
     images: Mapping[Any, Any], split: str, class_names: Sequence[str] | None, content: ContentHash
 ) -> LabelledPhotos | Rows:
     if not images:
-        raise DataError("The dict is empty. Give class names and the images of each class.")
+        raise DataError("The dict is empty. Pass a dict that maps each class name to its images.")
     if any(map(is_hugging_face, images.values())):
         return hugging_face_rows(split_of(images, split), class_names=class_names)
     keys = clean_names(label_names(list(images), class_names, what="Key {row} of the dict"))

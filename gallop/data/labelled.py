@@ -88,8 +88,8 @@ def check_enough(name: str, count: int, shots: int, allow_fewer: bool, place: st
     images = f"{'usable ' if why else ''}images{why}{place}"
     if not count:
         raise DataError(
-            f"The class {name!r} has no {images}. There are none that can be read, or all were drawn before. Add "
-            "some, or remove the class."
+            f"The class {name!r} has no {images}: none can be read, or all have already been drawn. Add "
+            "images, or remove the class."
         )
     if count < shots and not allow_fewer:
         raise DataError(

@@ -237,7 +237,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             require(
                 not gone,
                 f"warm_start continues with a classifier that knows {listed(gone)}, but "
-                f"{'that class has' if len(gone) == 1 else 'those classes have'} no photos here. Give photos of every "
+                f"{'that class has' if len(gone) == 1 else 'those classes have'} no photos here. Pass photos of every "
                 "class, call remove_class for each class without photos, or set drop_classes=True.",
             )
         yield from self._learn(data, warm=warm, numbered=class_names is not None, work=work)
@@ -297,8 +297,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         model = PromptModel(self._load_backbone(), class_names, method, templates=templates)
         if len(model.class_names) == 1:
             warn_caller(
-                f"{model.class_names[0]!r} is the only class, so every photo gets it with probability 1, and no "
-                "OOD threshold can be found. Add the other classes that photos may show."
+                f"{model.class_names[0]!r} is the only class, so every photo is assigned to it with probability 1, and "
+                "no OOD threshold can be found. Add the other classes that photos may show."
             )
         self._start(model)
         _warn_of_scales(model)
@@ -483,7 +483,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         save_checkpoint(Path(folder), self._checkpoint(), model.prompts, model.branches)
         if model.backbone.again is None:
             warn_caller(
-                f"The backbone {model.backbone.name} cannot be loaded by its name. To load {folder}, give the backbone "
+                f"The backbone {model.backbone.name} cannot be loaded by its name. To load {folder}, pass the backbone "
                 "as well: load(..., backbone=...)."
             )
         if self._unsaved_training is not None:

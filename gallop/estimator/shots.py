@@ -107,8 +107,8 @@ def branches_with_their_shots(model: PromptModel, images: Any, labels: Any, cach
         if not branch.learned_from(known):
             raise DataError(
                 f"These {len(known)} photos are not the {int(branch.sums.counts.sum())} that the head was trained on, "
-                "or their classes or the precision differ. Give exactly the photos of that training, with the same "
-                "classes and precision."
+                "or their classes or the precision differ. Pass exactly the photos that it was trained on, with the "
+                "same classes and precision."
             )
     return tuple(replace(branch, shots=shots[branch.how.space]) for branch in model.branches)
 

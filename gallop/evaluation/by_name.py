@@ -159,11 +159,11 @@ def _weights(given: ArrayLike, count: int) -> NDArray[np.float64]:
         weights = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(
-            "sample_weight contains a value that is not a number. Give one number for each image."
+            "sample_weight contains a value that is not a number. Pass one number for each image."
         ) from error
     if weights.shape != (count,):
         raise DataError(
-            f"sample_weight has the shape {weights.shape} for {count} images. Give one number for each image."
+            f"sample_weight has the shape {weights.shape} for {count} images. Pass one number for each image."
         )
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise DataError("sample_weight must contain finite numbers of 0 or more, and at least one above 0.")

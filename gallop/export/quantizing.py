@@ -65,8 +65,8 @@ def quantized(data: bytes, photos: Sequence[Inputs]) -> Quantized:
     """
     if len(photos) < LEAST_PHOTOS:
         raise OnnxError(
-            f"{len(photos)} photos are too few to measure the effect of quantization to 8 bits. Give {LEAST_PHOTOS} or "
-            "more, of all classes."
+            f"{len(photos)} photos are too few to measure the effect of quantization to 8 bits. Use {LEAST_PHOTOS} or "
+            "more, from all classes."
         )
     step = max(2, -(-len(photos) // CALIBRATED_WITH))  # they may come class by class
     calibrating = photos[::step]

@@ -271,18 +271,18 @@ def test_a_dry_run_checks_counts_and_changes_nothing(place: Place) -> None:
 
 
 REFUSED = [
-    ("bench", "bench needs a benchmark and DATA: `gallop bench --list` shows"),
-    ("bench photos-mini", "bench needs a benchmark and DATA"),
+    ("bench", "bench needs BENCHMARK and DATA. `gallop bench --list` shows"),
+    ("bench photos-mini", "bench needs BENCHMARK and DATA"),
     ("bench SPEC DATA", "bench needs --out DIR"),
-    ("bench SPEC DATA --out SPEC", "is a file: give a folder"),
+    ("bench SPEC DATA --out SPEC", "is a file: choose a folder"),
     ("bench photos-maxi DATA --out OUT", "There is no benchmark 'photos-maxi'. Choose one of paper-ablation"),
     ("bench SPEC SPEC --out OUT --backbone BACKBONE", "is not a folder. Pass the folder that contains the data sets"),
     ("bench SPEC BACKBONE --out OUT --backbone BACKBONE", "does not contain train/ and test/"),
     ("bench SPEC DATA --out OUT --backbone maxi", "There is no backbone 'maxi'"),
-    ("bench SPEC DATA --out OUT --time soon", "'soon' is not a time such as 90s, 30m or 2h"),
+    ("bench SPEC DATA --out OUT --time soon", "'soon' is not a duration such as 90s, 30m or 2h"),
     ("bench SPEC DATA --out OUT --time -5m", "expected one argument"),
-    ("bench SPEC DATA --out OUT --part 3/2", "'3/2' is not a part such as 1/2"),
-    ("bench SPEC DATA --out OUT --part 0/2", "'0/2' is not a part such as 1/2"),
+    ("bench SPEC DATA --out OUT --part 3/2", "'3/2' is not a part I/N with I from 1 to N"),
+    ("bench SPEC DATA --out OUT --part 0/2", "'0/2' is not a part I/N with I from 1 to N"),
     ("bench SPEC DATA --out OUT --shots two", "invalid int value: 'two'"),
     (
         "bench SPEC DATA --out OUT --backbone BACKBONE --shots 7",

@@ -138,7 +138,7 @@ def test_a_private_model_is_for_those_who_are_known(
 def test_a_public_repository_does_not_take_what_is_private(hub: FakeHub, taught: GalLoPClassifier) -> None:
     push(taught)
     before = dict(hub.repositories["ann/flowers"].branches)
-    with pytest.raises(HubError, match=r"already exists and is public.*Nothing was written"):
+    with pytest.raises(HubError, match=r"already exists and is public.*Nothing was uploaded"):
         push(tiny.classifier().zero_shot(["secret"]), private=True)
     assert hub.repositories["ann/flowers"].branches == before
 
@@ -167,7 +167,7 @@ def test_what_is_not_there_or_no_model(hub: FakeHub) -> None:
 
 @pytest.mark.parametrize("name", ["flowers", "a/b/c", "../etc", "a/..", "ann/flow ers", "https://x.y/a/b", ""])
 def test_a_name_that_is_no_repository_is_refused_before_anybody_is_asked(hub: FakeHub, name: str) -> None:
-    with pytest.raises(HubError, match=r"is not the name of a repository on the Hub\. Write USER/NAME"):
+    with pytest.raises(HubError, match=r"is not a valid name of a repository on the Hub\. Use USER/NAME"):
         pull(name)
     assert hub.asked == []
 

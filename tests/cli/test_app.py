@@ -67,9 +67,9 @@ def test_a_host_is_let_in_beside_this_machines_own_names(hosts: list[str], addre
     [
         ("--host 0.0.0.0", "0.0.0.0 is not an address that others can use"),
         ("--host ::", ":: is not an address that others can use"),
-        ("--host *", "'*' is neither a name"),
-        ("--host http://lab-pc", "'http://lab-pc' is neither a name"),
-        ("--host lab-pc:8501", "'lab-pc:8501' is neither a name"),
+        ("--host *", "'*' is neither a host name"),
+        ("--host http://lab-pc", "'http://lab-pc' is neither a host name"),
+        ("--host lab-pc:8501", "'lab-pc:8501' is neither a host name"),
         ("--port 0", "'0' is not a port"),
         ("--port 65536", "'65536' is not a port"),
         ("--port http", "'http' is not a port"),
@@ -208,9 +208,9 @@ def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> Non
         ("--precision fp8", "invalid choice: 'fp8'"),
         ("--regions patches", "invalid choice: 'patches'"),
         ("--visitor-memory none", "'none' is not a number of GB"),
-        ("--keep long", "'long' is not a time such as 90s, 30m or 2h"),
-        ("--keep 5s", "5s is not a time from 2m to 24h"),
-        ("--keep 48h", "48h is not a time from 2m to 24h"),
+        ("--keep long", "'long' is not a duration such as 90s, 30m or 2h"),
+        ("--keep 5s", "5s is not a duration from 2m to 24h"),
+        ("--keep 48h", "48h is not a duration from 2m to 24h"),
     ],
 )
 def test_what_is_wrong_with_the_words_is_said_before_the_server_starts(

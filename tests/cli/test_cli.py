@@ -322,7 +322,7 @@ def test_pictures_in_train_and_test_are_told(backbone: Path, tmp_path: Path) -> 
     assert outcome.code == 0
     warning = next(line for line in outcome.err.splitlines() if "have images in common" in line)
     learned, tested = (data / split / "red_disc" / "0.png" for split in ("train", "test"))
-    assert warning.endswith(f"{learned} is the same as {tested}, and 1 more.")
+    assert warning.endswith(f"{learned} is the same image as {tested} (pair 1 of 2).")
 
 
 # ------------------------------------------------------------------ evaluate
@@ -600,11 +600,11 @@ REFUSED = [
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),
     ("train PHOTOS --out ROOT/out --epoch 3", "unrecognized arguments: --epoch 3"),
-    ("train PHOTOS --out ROOT/file.txt", "is a file: give a folder"),
+    ("train PHOTOS --out ROOT/file.txt", "is a file: choose a folder"),
     ("train PHOTOS --out PHOTOS/train/model", "where it would be read as a class"),
     ("train ROOT/one --out ROOT/one", "where it would be read as a class"),
     ("train PHOTOS --out MODEL --resume --overwrite", "not allowed with argument"),
-    ("train ROOT/absent --out ROOT/out --backbone BACKBONE", "is not a folder. Give a folder"),
+    ("train ROOT/absent --out ROOT/out --backbone BACKBONE", "is not a folder. Use a folder"),
     ("train ROOT/none --out ROOT/out --backbone BACKBONE", "contains no class folders"),
     ("train ROOT/hollow --out ROOT/out --backbone BACKBONE", "contain no readable images"),
     ("train ROOT/equal --out ROOT/out --backbone BACKBONE", "are the same (case"),
@@ -637,7 +637,7 @@ REFUSED = [
     ("evaluate MODEL PHOTOS --ood =ROOT/one", "--ood needs NAME=DIR"),
     ("evaluate MODEL PHOTOS --ood a=ROOT/absent", "absent is not a folder"),
     ("evaluate MODEL PHOTOS --ood a=ROOT/none", "(OOD group a) contains no images"),
-    ("evaluate MODEL PHOTOS --ood a=ROOT/one --ood a=ROOT/one", "The OOD group 'a' is given twice"),
+    ("evaluate MODEL PHOTOS --ood a=ROOT/one --ood a=ROOT/one", "The OOD group name 'a' is used twice"),
     ("predict PICTURE", "one of the arguments --model --classes is required"),
     ("predict --model MODEL", "the following arguments are required: IMAGE"),
     ("predict PICTURE --model MODEL --classes a,b", "not allowed with argument"),
@@ -645,14 +645,14 @@ REFUSED = [
     ("predict PICTURE --classes , --backbone BACKBONE", "No class names were given"),
     ("predict PICTURE --classes cat,Cat --backbone BACKBONE", "are the same (case"),
     ("predict PICTURE --classes --json", "expected one argument"),
-    ("predict PICTURE --model MODEL --csv ROOT/none", "is a folder: give the name of a file"),
-    ("predict PICTURE --model MODEL --csv ROOT/pipe", "is a device or a pipe: give the name of a file"),
+    ("predict PICTURE --model MODEL --csv ROOT/none", "is a folder: choose the name of a file"),
+    ("predict PICTURE --model MODEL --csv ROOT/pipe", "is a device or a pipe: choose the name of a file"),
     ("predict PICTURE --model MODEL --csv ROOT/file.txt/a.csv", "is not a folder"),
     ("predict PICTURE --model MODEL --csv PICTURE", "would replace"),
     ("explain PICTURE --model MODEL", "the following arguments are required: --out"),
     ("explain PICTURE --model MODEL --out ROOT/w.jpg", "must end in .png"),
     ("explain PICTURE --model MODEL --out PICTURE", "would replace"),
-    ("explain PICTURE --model MODEL --out ROOT/w.png --class cat", "There is no class 'cat'. The classes are"),
+    ("explain PICTURE --model MODEL --out ROOT/w.png --class cat", "The model has no class 'cat'. Its classes are"),
     ("explain ROOT/absent --model MODEL --out ROOT/w.png", "absent"),
     ("explain ROOT/file.txt --model MODEL --out ROOT/w.png", "file.txt"),
     ("explain ROOT/none --model MODEL --out ROOT/w.png", "none"),
@@ -720,7 +720,7 @@ def test_json_is_alone_on_standard_output(photos: Path, model: Path, tmp_path: P
     assert len(json.loads(done.stdout)) == 13
     assert done.stdout.isascii(), "whatever the encoding of the terminal"
     said = done.stderr.decode().splitlines()
-    assert said[0].startswith(f"gallop: warning: {tmp_path / 'gone.png'} has no answer: ")
+    assert said[0].startswith(f"gallop: warning: No answer for {tmp_path / 'gone.png'}: ")
     assert said[1] == "predicting 13/13"
     assert [line.split(":")[2] for line in said[2:]] == [" This limit is unreliable here"]
 

@@ -89,5 +89,5 @@ def test_a_training_finds_the_features_of_the_centre_crops(sound: Path, cache: P
 def test_one_word_that_is_no_folder_is_told_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", "oxford_pets"]) == 2
     said = capsys.readouterr().err
-    assert "There is no folder oxford_pets." in said
+    assert "The folder oxford_pets does not exist." in said
     assert "`gallop data check oxford_pets data`" in said

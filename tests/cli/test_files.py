@@ -124,7 +124,7 @@ def test_results_do_not_take_the_place_of_what_is_no_file(place: dict[str, str])
     for name in ("pipe.csv", "link.csv"):
         outcome = call("predict", place["PICTURE"], "--model", f"{place['ROOT']}/model", "--csv", pipe.with_name(name))
         assert outcome.code == 2
-        assert f"{name} is a device or a pipe: give the name of a file" in outcome.err
+        assert f"{name} is a device or a pipe: choose the name of a file" in outcome.err
     assert pipe.is_fifo()
 
 

@@ -205,7 +205,7 @@ def test_without_its_packages_it_says_what_to_install(
         ("embed ROOT/none --out ROOT/o", "is not a folder: use a folder, a .txt list"),
         ("embed ROOT/empty --out ROOT/o", "contains no photos"),
         ("embed PHOTOS --out ROOT/file", "is a file: choose a folder"),
-        ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part such as 1/2"),
+        ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part I/N with I from 1 to N"),
         ("embed PHOTOS --out ROOT/o --shard-size 0", "is not an integer of 1 or more"),
         ("embed https://example.org/x.txt --out ROOT/o", "Use --web"),
         (
@@ -217,7 +217,7 @@ def test_without_its_packages_it_says_what_to_install(
             "--workers only apply to --engine ray: add --engine ray",
         ),
         ("embed PHOTOS --out ROOT/o --address auto", "--workers only apply to --engine ray: add --engine ray"),
-        ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, give one source"),
+        ("predict PHOTOS PHOTOS --classes a,b --out ROOT/o", "With --out, pass one source"),
         ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and leave out --csv"),
         (
             "predict PHOTOS --classes a,b --with regions",

@@ -200,7 +200,7 @@ def test_an_empty_class_folder_is_named(tmp_path: Path, allow_fewer: bool) -> No
     (tmp_path / "empty_class").mkdir()
     dataset = read_folder(tmp_path)
     assert dataset.class_names == ("empty class", "green", "red")
-    with pytest.raises(DataError, match=r"'empty class' has no images\. There are none that can be read"):
+    with pytest.raises(DataError, match=r"'empty class' has no images: none can be read"):
         draw_shots(dataset, 1, allow_fewer=allow_fewer)
 
 

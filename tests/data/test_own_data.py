@@ -234,7 +234,7 @@ def test_splits() -> None:
         ),
         (
             table([0], Value()),
-            r"No column has the type ClassLabel. Rename the column of the labels to label .*img, fine",
+            r"No column has the type ClassLabel. Use rename_column to name the column of the labels 'label'.*img, fine",
         ),
         (table([0], images=[b"x"]), "None of the 1 images could be read"),
     ],

@@ -336,7 +336,7 @@ def test_check_tells_what_is_missing_and_where_to_get_it(tmp_path: Path) -> None
         ("check eurosat ROOT/absent", "is not a folder"),
         ("check eurosatt ROOT", "Did you mean eurosat?"),
         ("", "the following arguments are required"),
-        ("check eurosat", "There is no folder eurosat"),
+        ("check eurosat", "The folder eurosat does not exist"),
     ],
 )
 def test_what_cannot_be_checked_is_one_sentence(tmp_path: Path, words: str, said: str) -> None:

@@ -38,11 +38,11 @@ def test_card_and_report_of_the_command_line_are_the_librarys(
 
 REFUSED = {
     "--report OUT": "--report needs a photo to explain: add --photo IMAGE.",
-    "--card OUT --photo a.png": "--photo does not apply to --card: leave it out.",
-    "--card OUT --photos a": "--photos does not apply to --card: leave it out.",
+    "--card OUT --photo a.png": "--photo does not apply to --card: leave out --photo.",
+    "--card OUT --photos a": "--photos does not apply to --card: leave out --photos.",
     "--card OUT --onnx OUT": "argument --onnx: not allowed with argument --card",
     "": "one of the arguments --card --onnx --report --web is required",
-    "--card OUT --precision fp16": "--precision does not apply to --card: leave it out.",
+    "--card OUT --precision fp16": "--precision does not apply to --card: leave out --precision.",
     "--report OUT --photo nowhere.png": "nowhere.png",
 }
 

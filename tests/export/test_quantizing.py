@@ -82,7 +82,7 @@ def test_ranges_come_from_all_photos_and_cosines_and_maps_stay_exact_behind_a_ba
 
 
 def test_too_few_photos_and_what_is_no_file_of_ours_are_told(made: OnnxFile, pixels: Any) -> None:
-    with pytest.raises(OnnxError, match=f"^19 photos are too few .* Give {LEAST_PHOTOS} or more, of all classes"):
+    with pytest.raises(OnnxError, match=f"^19 photos are too few .* Use {LEAST_PHOTOS} or more, from all classes"):
         quantized(made.data, pixels[:19])
     with pytest.raises(OnnxError, match=r"cannot be quantized to 8 bits \(\w+\). Export it without"):
         quantized(b"no file", pixels)
@@ -105,9 +105,9 @@ def test_the_command_tells_what_it_changes(model: Path, tmp_path: Path, capsys: 
 
 REFUSED = {
     "--onnx OUT --quantize": "--quantize needs photos to measure its effect: add --photos DIR.",
-    "--card OUT --quantize": "--quantize does not apply to --card: leave it out.",
+    "--card OUT --quantize": "--quantize does not apply to --card: leave out --quantize.",
     "--onnx OUT --quantize --photos FEW": "3 photos are too few to measure the effect of quantization to 8 bits",
-    "--onnx FEW --quantize --photos FEW": "is a folder: give the name of a file.",
+    "--onnx FEW --quantize --photos FEW": "is a folder: choose the name of a file.",
 }
 
 

@@ -116,12 +116,12 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, capsys
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(
         PageError,
-        match=r"contains files that do not belong to an exported page\. Give a folder that is empty or does not",
+        match=r"contains files that do not belong to an exported page\. Choose a folder that is empty or does not",
     ):
         check_folder(tmp_path)
     assert main(["export", "--web", str(tmp_path)]) == 2
     assert "contains files that do not belong" in capsys.readouterr().err
-    with pytest.raises(PageError, match=r"letter\.txt is a file. Give a folder"):
+    with pytest.raises(PageError, match=r"letter\.txt is a file. Choose a folder"):
         check_folder(tmp_path / "letter.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
     check_folder(tmp_path / "new")
@@ -148,7 +148,7 @@ def test_the_command_line_writes_the_folder(
 
 def test_what_is_missing_is_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        PageError, match=r"which is not installed next to this package.*python -m gallop\.export\.web\.fetch"
+        PageError, match=r"which is not installed with this package.*python -m gallop\.export\.web\.fetch"
     ):
         fetching.runtime_files(tmp_path)
     for name in fetching.FETCHED:

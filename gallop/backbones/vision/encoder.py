@@ -75,14 +75,15 @@ class GivenFeatures(ImageEncoder):
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Raise BackboneError: nothing is encoded here."""
         raise BackboneError(
-            "This backbone cannot encode photos: it only takes precomputed features. Give these as ImageFeatures."
+            "This backbone cannot encode photos: it only takes precomputed features. Pass ImageFeatures instead of "
+            "photos."
         )
 
     def on(self, device: torch.device, kind: RegionKind) -> GivenFeatures:
         """Return the same on a device. Raises BackboneError for another kind of regions than those that are given."""
         if kind != self.region_kind:
             raise BackboneError(
-                f"This backbone takes precomputed region features, so it cannot compute those of the kind {kind!r}."
+                f"This backbone only takes precomputed region features, so it cannot compute any of the kind {kind!r}."
             )
         projection = self.region_projection
         moved = None if projection is None else projection.to(device)
@@ -106,7 +107,7 @@ def scaled_grid(grid: tuple[int, int], times: float) -> tuple[int, int]:
     if rows != int(rows) or columns != int(columns):
         raise BackboneError(
             f"detail={times:g} does not scale this backbone's grid of {grid[0]} x {grid[1]} regions to a whole number "
-            "of regions a side. Use detail=2."
+            "of regions per side. Use detail=2."
         )
     return int(rows), int(columns)
 
@@ -127,7 +128,7 @@ def encode_larger(vision: ImageEncoder, size: int, pixels: Tensor, at_once: int 
         global_, regions = vision(pixels)
         if regions.shape[1] != tall * wide:
             raise BackboneError(
-                f"For a photo of {pixels.shape[-1]} pixels a side, this backbone gives {regions.shape[1]} regions "
+                f"For a photo of {pixels.shape[-1]} pixels per side, this backbone gives {regions.shape[1]} regions "
                 f"instead of a grid of {tall} x {wide}. Use detail=1 with this backbone."
             )
         return global_, regions

@@ -128,8 +128,8 @@ class CNNEncoder(ImageEncoder):
         same = [(global_, self._head(cells)), (regions[:, 0], self._head(alone))]
         if not all(ours.shape == theirs.shape and _same(ours, theirs) for ours, theirs in same):
             raise UnsupportedBackbone(
-                "Region features are not supported for this timm encoder: its head gives a map that repeats one cell "
-                "a different feature than it gives that cell alone."
+                "Region features are not supported for this timm encoder: for a map that repeats one cell, "
+                "its head returns a different feature than for that cell alone."
             )
         self.region_width = regions.shape[-1]
         self.mean_is_global = self._linear is not None and _same(regions.mean(dim=1), global_)

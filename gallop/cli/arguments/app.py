@@ -13,7 +13,7 @@ examples:
   gallop app                                             # this machine only; Ctrl-C stops it
   gallop app --port 8600 --no-browser
   gallop app --data runs                                 # keep training runs in runs/, not in the user's data folder
-  gallop app --keep 24h                                  # keep photos until tomorrow, for the page's address
+  gallop app --keep 24h                                  # keep photos until tomorrow, for the page's URL
   gallop app --backbones ViT-B-16=ViT-B-16.pt            # offer another backbone besides mini
   gallop app --host lab-pc.example --host lab-pc         # for other machines too, at http://lab-pc:8501
 

@@ -22,7 +22,7 @@ def add_embed(commands: Commands) -> None:
         description="Write the global features of photos, for search, clustering and other programs.",
     )
     parser.add_argument(
-        "source", metavar="SOURCE", help="a folder, a .txt list, a .csv or .parquet table, .tar archives, or an address"
+        "source", metavar="SOURCE", help="a folder, a .txt list, a .csv or .parquet table, .tar archives, or a URL"
     )
     add_many(parser, "the features")
     add_common(parser)

@@ -68,7 +68,7 @@ def _add_door(parser: Parser) -> None:
     group.add_argument(
         "--allow-urls",
         action="store_true",
-        help="fetch photos from public web addresses that requests give",
+        help="fetch photos from public URLs that requests contain",
     )
 
 

@@ -56,8 +56,8 @@ def run(options: Namespace, console: Console) -> int:
     runs = plan.narrowed(only=options.only, sets=options.sets, shots=options.shots, seeds=options.seeds, part=part)
     if not runs and part == (1, 1):
         raise CommandError(
-            "No run of the benchmark matches all of these options, because each method only runs with some numbers of "
-            "shots and on some data sets. Leave out some of --only, --sets, --shots and --seeds."
+            "No run of the benchmark matches all of these options, because each method only runs with certain numbers "
+            "of shots and on certain data sets. Leave out one or more of --only, --sets, --shots and --seeds."
         )
     store = RecordStore(out) if out is not None else None
     if options.dry_run or store is None or out is None:
@@ -78,14 +78,14 @@ def run(options: Namespace, console: Console) -> int:
 def _checked(options: Namespace) -> Path | None:
     """Return OUT, if the call can be carried out; None for a dry run without one."""
     if options.spec is None or options.data is None:
-        raise CommandError("bench needs a benchmark and DATA: `gallop bench --list` shows the built-in benchmarks.")
+        raise CommandError("bench needs BENCHMARK and DATA. `gallop bench --list` shows the built-in benchmarks.")
     if options.out is None:
         if not options.dry_run:
             raise CommandError("bench needs --out DIR for its records and tables, or --dry-run to write nothing.")
         return None
     out = Path(options.out)
     if out.exists() and not out.is_dir():
-        raise CommandError(f"--out {out} is a file: give a folder.")
+        raise CommandError(f"--out {out} is a file: choose a folder.")
     return out
 
 

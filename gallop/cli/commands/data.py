@@ -56,7 +56,8 @@ def _check(options: Namespace, console: Console) -> int:
     }
     if not complete:
         console.warn(
-            f"This data set has {classes} classes instead of {known.classes}, so it is incomplete, or not {known.name}."
+            f"This data set has {classes} classes instead of {known.classes}, so it is either incomplete or not "
+            f"{known.name}."
         )
     console.result(result, lambda: columns([["what", "value"], *([key, str(value)] for key, value in result.items())]))
     return 0 if complete else 2

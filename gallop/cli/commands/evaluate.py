@@ -115,7 +115,7 @@ def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
         if not name.strip() or not folder:
             raise CommandError(f"--ood needs NAME=DIR, such as --ood scenes=photos/scenes; got {pair!r}.")
         if name in groups:
-            raise CommandError(f"The OOD group {name!r} is given twice: give each group a different name.")
+            raise CommandError(f"The OOD group name {name!r} is used twice: give each group a different name.")
         paths = list_images(folder, recursive=True)
         if not paths:
             raise CommandError(f"{folder} (OOD group {name}) contains no images.")
@@ -131,7 +131,7 @@ def _check_names(names: Sequence[str], classifier: GalLoPClassifier, options: Na
     if unknown:
         raise CommandError(
             f"{options.model} does not know these classes of {options.data}: {listed(unknown)}. Remove "
-            "their images, or train with these classes."
+            "their images, or train a model with these classes."
         )
     return tuple(class_names)
 

@@ -30,7 +30,7 @@ def run(options: Namespace, console: Console) -> int:
     explanation = classifier.explain(photo)
     shown = explanation.label if options.class_name is None else clean_name(options.class_name)
     if shown not in explanation.class_names:
-        raise CommandError(f"There is no class {shown!r}. The classes are {listed(explanation.class_names)}.")
+        raise CommandError(f"The model has no class {shown!r}. Its classes are {listed(explanation.class_names)}.")
     write_file(out, explanation_png(explanation, shown))
     result = {"image": options.image, **explained_row(explanation, shown)}
     console.result(result, lambda: _table(result, explanation, out))

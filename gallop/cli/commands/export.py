@@ -55,7 +55,7 @@ def _check_options(options: Namespace, key: str, format_: ExportFormat[Any]) -> 
     uses = {"photos": format_.checked, "quantize": key == "onnx", "precision": key == "web", "photo": explains}
     for name, used in uses.items():
         if getattr(options, name) and not used:
-            raise CommandError(f"--{name} does not apply to --{key}: leave it out.")
+            raise CommandError(f"--{name} does not apply to --{key}: leave out --{name}.")
     if options.quantize and options.photos is None:
         raise CommandError("--quantize needs photos to measure its effect: add --photos DIR.")
     if explains and options.photo is None:
@@ -87,5 +87,5 @@ def _subject(
         most = _MOST_TO_QUANTIZE if options.quantize else _MOST_PHOTOS
         photos = paths[:: max(-(-len(paths) // most), 1)]  # from all of the folder
         if not photos:
-            raise CommandError(f"--photos {options.photos} contains no images: give a folder that does.")
+            raise CommandError(f"--photos {options.photos} contains no images: choose a folder with images.")
     return ModelToExport(classifier, photos, quantize=options.quantize, precision=options.precision or "fp32")

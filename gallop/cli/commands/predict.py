@@ -37,7 +37,7 @@ def run(options: Namespace, console: Console) -> int:
             for i in range(len(columns["key"])):
                 rows.append(_row(names[len(rows)], columns, i, classes, options.extras))
                 if "error" in rows[-1]:
-                    console.warn(f"{rows[-1]['image']} has no answer: {rows[-1]['error']}")
+                    console.warn(f"No answer for {rows[-1]['image']}: {rows[-1]['error']}")
             console.progress("predicting", len(rows))
         console.progress("predicting", len(rows), len(rows))
     except (KeyboardInterrupt, Unreachable, KeysRefused) as stop:
@@ -63,7 +63,7 @@ def _check(options: Namespace) -> None:
             "--with only adds values to --json and to the tables that --out writes: add --json or --out DIR."
         )
     if options.web or options.buckets or any(_needs_many(source) for source in options.images):
-        require_many("photos of the network and Parquet tables")
+        require_many("photos from the network and Parquet tables")
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
 
@@ -119,7 +119,7 @@ def _row(name: str, columns: Columns, i: int, classes: Sequence[str], extras: Se
 
 def _many(options: Namespace, console: Console) -> int:
     if len(options.images) != 1 or options.csv is not None:
-        raise CommandError("With --out, give one source (a folder, a list, a table or archives) and leave out --csv.")
+        raise CommandError("With --out, pass one source (a folder, a list, a table or archives) and leave out --csv.")
     worker = PhotoScorer(
         model_or_classes(options),
         extras=Extras(**dict.fromkeys(options.extras, True)),

@@ -53,7 +53,7 @@ def _options_of(options: Namespace) -> ServeOptions:
     names = [name for name, _ in options.models]
     if len(set(names)) < len(names):
         raise CommandError(
-            f"Each model needs a name of its own, but the names are {listed(names)}: rename one with NAME=DIR."
+            f"Each model needs a different name, but the names are {listed(names)}: rename one with NAME=MODEL."
         )
     if options.photos > options.queue:
         raise CommandError(
@@ -66,8 +66,8 @@ def _options_of(options: Namespace) -> ServeOptions:
     every_address = options.host in ("0.0.0.0", "::")
     if every_address and not keys and not options.allowed_host:
         raise CommandError(
-            f"With --host {options.host}, this machine can be reached under any name. Add --key-file, or "
-            "--allowed-host NAME for each name in use, so that pages of other sites cannot reach the service."
+            f"With --host {options.host}, this machine can be reached under any host name. Add --key-file FILE, "
+            "or --allowed-host NAME for each host name in use, so that pages of other sites cannot reach the service."
         )
     called = (*LOCAL_NAMES, *[options.host] * (not every_address), *options.allowed_host)
     return ServeOptions(

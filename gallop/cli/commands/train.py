@@ -82,7 +82,7 @@ def _shots(options: Namespace, seed: int, console: Console) -> tuple[LabelledPho
 def _check_out(out: Path, options: Namespace) -> None:
     """Refuse an OUT that would be damaged or mistaken for data, before any work."""
     if out.exists() and not out.is_dir():
-        raise CommandError(f"--out {out} is a file: give a folder.")
+        raise CommandError(f"--out {out} is a file: choose a folder.")
     for folder in (resolve_split(Path(options.data), split) for split in ("train", "test")):
         if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(folder)):
             raise CommandError(
@@ -117,7 +117,7 @@ def method_of(options: Namespace, of_backbone: BackbonePreset) -> MethodConfig:
             settings["topk"] = default_topk(options.local_prompts)
     elif options.local_prompts not in (None, len(options.topk)):
         raise CommandError(
-            f"--topk has {len(options.topk)} values but --local-prompts is {options.local_prompts}: give one k "
+            f"--topk has {len(options.topk)} values but --local-prompts is {options.local_prompts}: pass one k "
             "for each local prompt, or leave out one of the two options."
         )
     return method_preset(options.preset, of_backbone, **settings)
@@ -138,10 +138,10 @@ def _warn_of_leaks(data: str, shots: LabelledPhotos, console: Console) -> None:
         console.warn(f"Could not check whether train and test have images in common: {error}")
         return
     if pairs:
-        more = f", and {len(pairs) - 1} more" if len(pairs) > 1 else ""
+        more = f" (pair 1 of {len(pairs)})" if len(pairs) > 1 else ""
         console.warn(
             f"{train_part} and {test_part} have images in common, so the accuracy on {test_part} will be too high: "
-            f"{pairs[0][0]} is the same as {pairs[0][1]}{more}."
+            f"{pairs[0][0]} is the same image as {pairs[0][1]}{more}."
         )
 
 

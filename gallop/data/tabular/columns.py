@@ -72,9 +72,11 @@ def as_list(values: Any) -> list[Any]:
         array = np.asarray(values.detach().cpu() if is_tensor(values) else values)
         return list(array.reshape(-1) if array.ndim == 0 or array.shape[1:] == (1,) else array)
     if isinstance(values, set | frozenset):
-        raise DataError("A set has no order, so it is unclear which label belongs to which image. Give a list.")
+        raise DataError("A set has no order, so it is unclear which label belongs to which image. Pass a list.")
     if isinstance(values, Mapping) or not (isinstance(values, Sequence | Iterator) or hasattr(values, "__iter__")):
-        raise DataError(f"Labels came as {named_kind(values)}. Give a list of class names, one for each image.")
+        raise DataError(
+            f"Labels cannot be read from {named_kind(values)}. Pass a list of class names, one for each image."
+        )
     return list(values)
 
 
@@ -99,8 +101,8 @@ def needed_column(table: Any, wanted: Sequence[str], what: str) -> Any:
     if column is None:
         there = listed(list(map(str, _keys(table)))) or "none"
         raise DataError(
-            f"The {type(table).__name__} has no column of {what}. Name that column {' or '.join(wanted[:2])}; the "
-            f"present columns are {there}."
+            f"The {type(table).__name__} has no column of {what}. Rename the column with the {what} to "
+            f"{' or '.join(wanted[:2])}; the existing columns are {there}."
         )
     return column
 
@@ -114,8 +116,8 @@ def only_column(table: Any) -> Any:
     keys = _keys(table)
     if len(keys) != 1:
         raise DataError(
-            f"The {type(table).__name__} must have one column, but it has the columns {listed(list(map(str, keys)))}. "
-            "Give one of them."
+            f"The {type(table).__name__} must have only one column, but it has the columns "
+            f"{listed(list(map(str, keys)))}. Pass one of them."
         )
     return table[keys[0]]
 
@@ -199,7 +201,7 @@ def _name_of_number(value: Any, known: Sequence[str] | None, place: str) -> str:
     if value >= len(known):
         raise DataError(
             f"{place} is the number {value:g}, but class_names has {len(known)} names, for the numbers 0 to "
-            f"{len(known) - 1}. Add its name, or leave the image out."
+            f"{len(known) - 1}. Add the missing name, or leave the image out."
         )
     return known[int(value)]
 

@@ -78,8 +78,8 @@ def _column(dataset: Any, kind: str, usual: str) -> str:
         return usual
     what = "No column" if not columns else f"More than one column ({listed(columns)})"
     raise DataError(
-        f"{what} has the type {kind}. Rename the column of the {usual}s to {usual} (rename_column). The columns "
-        f"are {listed(list(dataset.features))}."
+        f"{what} has the type {kind}. Use rename_column to name the column of the {usual}s {usual!r}. The "
+        f"columns are {listed(list(dataset.features))}."
     )
 
 
@@ -100,7 +100,7 @@ def labelled_dataset(
     root, numbers = _full_set(dataset)
     table = frame_names(root)
     if not numbers:
-        raise DataError(f"{table.name} has no rows. Give one row for each image.")
+        raise DataError(f"{table.name} has no rows. Add one row for each image.")
     known = _known_names(getattr(root, "classes", None) or getattr(root, "categories", None), class_names)
     where = f"{table.name}, row {{row}}: the label"
     if "DatasetFolder" in kinds(root):

@@ -124,14 +124,14 @@ def labelled_frame(
     images = as_list(needed_column(frame, IMAGE_COLUMNS, "images"))
     labels = needed_column(frame, LABEL_COLUMNS, "labels")
     if not images:
-        raise DataError(f"{table.name} has no rows. Give one row for each image.")
+        raise DataError(f"{table.name} has no rows. Add one row for each image.")
     where = f"{table.name}, row {{row}}: the "
     names = label_names(labels, class_names, what=f"{where}label", first=0, spelled=lambda text: text.replace("_", " "))
     column = find_column(frame, (_SPLIT,))
     splits = [""] * len(images) if column is None else label_names(column, what=f"{where}split", first=0)
     for i, image in enumerate(images):
         if is_missing(image) or (isinstance(image, str) and not image.strip()):
-            raise DataError(f"{table.name}, row {i}: the image is missing. Give its path, or leave the row out.")
+            raise DataError(f"{table.name}, row {i}: the image is missing. Add its path, or leave the row out.")
     return photos_of_rows(images, names, table, content=content, order=class_names, splits=splits, split=split)
 
 
@@ -236,7 +236,7 @@ def _csv_rows(path: Path, needed: Sequence[str] = _NEEDED) -> Iterator[TableRow]
             except csv.Error as error:
                 raise DataError(f"{path}, line {reader.line_num}: this is not valid CSV ({error}).") from error
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist. Give the path of a table with the columns path and label.") from error
+        raise DataError(f"{path} does not exist. Pass the path of a table with the columns path and label.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:

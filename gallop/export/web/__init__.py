@@ -64,9 +64,9 @@ def check_folder(folder: str | PathLike[str]) -> None:
     """
     path = Path(folder)
     if path.exists() and not path.is_dir():
-        raise PageError(f"{path} is a file. Give a folder for the page.")
+        raise PageError(f"{path} is a file. Choose a folder for the page.")
     if path.is_dir() and any(path.iterdir()) and not (path / FACTS).is_file():
         raise PageError(
-            f"{path} contains files that do not belong to an exported page. Give a folder that is empty or does "
+            f"{path} contains files that do not belong to an exported page. Choose a folder that is empty or does "
             "not exist yet."
         )

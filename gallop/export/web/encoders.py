@@ -133,8 +133,8 @@ def check_encoders(
     if not (difference <= allowed and apart <= allowed):
         raise OnnxError(
             f"The page's probabilities or text features differ from the classifier's by "
-            f"{max(difference, apart):.1e} (at most {allowed:.0e} is allowed), so the page was discarded. Store its "
-            "numbers unchanged (fp32), or try other versions of torch and onnxruntime."
+            f"{max(difference, apart):.1e} (at most {allowed:.0e} is allowed), so the page was discarded. Export it "
+            "with fp32 precision, or try other versions of torch and onnxruntime."
         )
     return difference
 

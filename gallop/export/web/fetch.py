@@ -51,7 +51,7 @@ def runtime_files(folder: Path = FETCHED_TO) -> dict[str, bytes]:
             files[name] = read_bytes(folder / name, _LARGEST_FILE)
         except OSError as error:
             raise PageError(
-                f"The page runs on {NAME} {VERSION}, which is not installed next to this package. Download it once "
+                f"The page needs {NAME} {VERSION}, which is not installed with this package. Download it once "
                 "with npm: python -m gallop.export.web.fetch (in a clone: make web)."
             ) from error
         if hashlib.sha256(files[name]).hexdigest() != digest:
