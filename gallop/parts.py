@@ -96,8 +96,20 @@ def named(part: str, given: str | Function) -> str:
         registered(part, given)
         return given
     name = getattr(given, "__name__", "")
+    require(
+        name.isidentifier() and not isinstance(given, type),
+        f"{part} cannot be {quoted(given)}: write a function with def, of the form {PARTS[part].call}, or register one "
+        f"under a name with gallop.register({part!r}, ...).",
+    )
     register(part, name, given)
     return str(name)
+
+
+def check_result(part: str, fits: bool, result: object) -> None:
+    """Raise ConfigError unless the result of a custom part fits its form."""
+    shape = getattr(result, "shape", None)
+    got = quoted(result) if shape is None else f"shape {tuple(shape)}"
+    require(fits, f"The custom {part} must have the form {PARTS[part].call}; its result was {got}.")
 
 
 def require_topk(pooling: str, what: str) -> None:

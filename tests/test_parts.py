@@ -55,7 +55,7 @@ def test_it_is_saved_by_its_name_and_found_again(tmp_path: Path) -> None:
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
     assert np.allclose(loaded.predict_proba(ASKED), made.predict_proba(ASKED), atol=1e-6)
     registry._REGISTERED["pooling"].clear()
-    sentence = r"cannot be used here\. There is no pooling 'soft'.*gallop\.register\('pooling'"
+    sentence = r"cannot be used here\. No pooling called 'soft' is registered.*gallop\.register\('pooling'"
     with pytest.raises(CheckpointError, match=sentence):
         GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
 
@@ -164,3 +164,44 @@ def test_a_training_with_an_own_optimizer_is_not_resumed(tmp_path: Path) -> None
     events = tiny.classifier().fit_steps(IMAGES, LABELS, work=tmp_path, optimizer=adamw)
     with pytest.raises(ConfigError, match="cannot be saved and resumed"):
         list(events)
+
+
+def past_the_last(images: int, prompts: int, kept: int, generator: torch.Generator) -> Tensor:
+    return torch.full((images, 1), prompts)
+
+
+def flat(images: int, prompts: int, kept: int, generator: torch.Generator) -> Tensor:
+    return torch.zeros(images, dtype=torch.long)
+
+
+def by_image(model: GalLoP, global_: Tensor, regions: Tensor, labels: Tensor) -> Tensor:
+    return global_.sum(dim=1)
+
+
+def a_number(model: GalLoP, global_: Tensor, regions: Tensor, labels: Tensor) -> float:
+    return 1.0
+
+
+def not_pooled(region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
+    return region_cosines
+
+
+@pytest.mark.parametrize(
+    ("part", "function", "sentence"),
+    [
+        ("keep_rule", past_the_last, r"\(images, kept\); its result was shape \(4, 1\)"),
+        ("keep_rule", flat, r"its result was shape \(4,\)"),
+        ("extra_loss", by_image, r"scalar, added to the loss; its result was shape \(4,\)"),
+        ("extra_loss", a_number, r"its result was 1\.0"),
+        ("pooling", not_pooled, r"local logits \(B, K, N\); its result was shape"),
+        (
+            "optimizer",
+            torch.optim.AdamW,
+            r"optimizer cannot be .*write a function with def, of the form \(parameters, config\)",
+        ),
+        ("pooling", lambda cosines, topk: cosines, "pooling cannot be .*write a function with def"),
+    ],
+)
+def test_a_part_of_another_form_is_a_sentence(part: str, function: Any, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        tiny.classifier().fit(IMAGES, LABELS, **{part: function})

@@ -146,8 +146,10 @@ class Evaluation:
     def compare(self, other: Evaluation) -> Paired:
         """Return how two models differ on the same photos, in the same order: McNemar's exact test.
 
+        Only labels are compared here: that the photos behind them are the same is for the caller to ensure.
+
         Raises:
-            ValueError: the other has other photos or classes.
+            ValueError: the other has other labels.
         """
         mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
         if mine != others:

@@ -9,7 +9,7 @@ import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +29,7 @@ from gallop.model.branches.sums import ShotFeatures
 from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name, clean_names, spelled_as
 from gallop.names.templates import clean_templates, fill
-from gallop.parts import registered
+from gallop.parts import check_result, registered
 from gallop.setting import require
 from gallop.wording import did_you_mean, listed
 
@@ -116,10 +116,21 @@ class FastGalLoP(GalLoP):
 
     def draw(self, images: int, generator: torch.Generator | None = None) -> Tensor:
         prompts = len(self.prompts.global_contexts)
-        return (self.custom_draw or paper.draw_kept_prompts)(images, prompts, self.kept, generator)
+        if self.custom_draw is None:
+            return paper.draw_kept_prompts(images, prompts, self.kept, generator)
+        kept = self.custom_draw(images, prompts, self.kept, generator)
+        fits = isinstance(kept, Tensor) and kept.ndim == 2 and len(kept) == images
+        fits = fits and bool(((kept >= 0) & (kept < prompts)).all())
+        check_result("keep_rule", fits, kept)
+        return cast(Tensor, kept)
 
     def pool(self, region_cosines: Tensor) -> Tensor:
-        return super().pool(region_cosines) if self.custom_pool is None else self.custom_pool(region_cosines, self.topk)
+        if self.custom_pool is None:
+            return super().pool(region_cosines)
+        pooled = self.custom_pool(region_cosines, self.topk)
+        batch, _, classes, prompts = region_cosines.shape
+        check_result("pooling", getattr(pooled, "shape", None) == (batch, classes, prompts), pooled)
+        return cast(Tensor, pooled)
 
 
 class PromptModel:

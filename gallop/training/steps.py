@@ -16,7 +16,7 @@ from gallop.core import cosines
 from gallop.core.gallop import Loss, TextFeatures
 from gallop.features.encoding import ImageFeatures, TrainingViews
 from gallop.model.prompted import PromptModel, text_features_together
-from gallop.parts import registered
+from gallop.parts import check_result, registered
 from gallop.training.loop import Batch, StepResult, Trainer
 
 Objective = Callable[[PromptModel, ImageFeatures, Tensor, Tensor, TextFeatures], tuple[Loss, Tensor, Tensor]]
@@ -69,6 +69,8 @@ class Steps:
         if extra is not None:
             looks = [look.to(model.backbone.device) for look in features.looks]
             terms = [extra(model.paper, look.global_.float(), look.regions.float(), labels) for look in looks]
+            for term in terms:
+                check_result("extra_loss", isinstance(term, Tensor) and term.ndim == 0, term)
             loss = replace(loss, total=loss.total + torch.stack(terms).mean())
 
         def right(logits: Tensor) -> Tensor:
