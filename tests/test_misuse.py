@@ -180,7 +180,7 @@ MISUSES: list[Misuse] = [
     (
         "one text for class_names",
         lambda p: fit(p.paths, p.names, class_names="green, red"),
-        "list of texts",
+        "must be a list",
         "parse_names",
     ),
     (
@@ -223,7 +223,12 @@ MISUSES: list[Misuse] = [
         r"broken\.png",
         "use another copy|again",
     ),
-    ("a DataLoader", lambda p: fit(torch.utils.data.DataLoader(Rows([1]))), "a DataLoader", r"its \.dataset"),
+    (
+        "a DataLoader",
+        lambda p: fit(torch.utils.data.DataLoader(Rows([1]))),
+        "a DataLoader",
+        r"its data set \(\.dataset\)",
+    ),
     ("a stream", lambda p: fit(Stream()), "a Stream", "loaded completely"),
     (
         "a data set of images alone",
@@ -291,7 +296,7 @@ MISUSES: list[Misuse] = [
     # --- settings
     ("more shots than there are", lambda p: fit(p.root, shots=4), "'green' has 3 images, but 4 shots", "allow fewer"),
     ("no shots", lambda p: fit(p.root, shots=0), "0 shots", "the minimum is 1"),
-    ("shots in a text", lambda p: fit(p.root, shots="3"), "'3' shots", "an integer"),
+    ("shots in a text", lambda p: fit(p.root, shots="3"), "shots is '3'", "an integer"),
     ("k of 0", lambda p: fit(p.root, topk=(0,)), "topk", "1 or more|from 1|at least 1|positive"),
     ("less than no prompts", lambda p: fit(p.root, topk=None, local_prompts=-1), "-1", "0|whole number"),
     ("half a prompt", lambda p: fit(p.root, topk=None, local_prompts=2.5), r"2\.5", "integer"),
@@ -392,7 +397,7 @@ MISUSES: list[Misuse] = [
         "a class that is not explained",
         lambda p: p.model.explain(p.paths[0]).regions("cat", 0),
         "'cat'",
-        "the classes are",
+        "its classes are",
     ),
 ]
 

@@ -113,7 +113,7 @@ def test_there_is_a_most_and_it_is_told(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(run_store, "MOST_RUNS", 2)
     for _ in range(2):
         Ledger(store, "me").add(run(0, **NOW), FILES)
-    with pytest.raises(RunsProblem, match=r"the limit is 2 runs and 1024 MB\. Delete some"):
+    with pytest.raises(RunsProblem, match=r"exceed the limit of 2 runs or 1024 MB\. Delete some"):
         Ledger(store, "me").add(run(0, **NOW), FILES)
     Ledger(store, "you").add(run(0, **NOW), FILES)
     monkeypatch.setattr(run_store, "MOST_RUNS", 200)

@@ -317,7 +317,7 @@ def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_i
     shown = everything(at).replace("\\", "")
     assert "labelled **green**. Wrong label, or just hard?" in shown
     rests = f"red {text.percent(doubt.of_likely)}, green {text.percent(doubt.of_given)}. Photos labelled red average "
-    assert f"Probabilities from prompts trained without it: {rests}{text.percent(doubt.usual)} for it." in shown
+    assert f"Probabilities from prompts trained without it: {rests}{text.percent(doubt.usual)} for that class." in shown
     at.button(key=f"keep {wrong.sha256} red").click()
     assert not [found for found in fine(at.run()).button if found.key == f"relabel {wrong.sha256} red"]
     assert wrong.sha256 in {photo.sha256 for photo in session.photos.deck.find("green").shots}  # type: ignore[union-attr]

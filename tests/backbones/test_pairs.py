@@ -105,7 +105,7 @@ def test_texts_are_framed_and_padded_as_the_backbone_was_trained(text: dict[str,
     assert relative_error(learned[0], wanted[1:2]) < 1e-5
     room = 24 - len(rule.before) - len(rule.after)
     assert len(encoder.tokenize([" ".join(["cat"] * room)], context_tokens=0)) == 1
-    with pytest.raises(ClassNameError, match=f"room for {room}"):
+    with pytest.raises(ClassNameError, match=f"room for only {room}"):
         encoder.tokenize([" ".join(["cat"] * (room + 1))], context_tokens=0)
 
 

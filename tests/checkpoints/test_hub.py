@@ -212,7 +212,7 @@ def test_what_comes_is_checked_as_any_folder(hub: FakeHub, taught: GalLoPClassif
     push(taught)
     files = hub.files("ann/flowers")
     files[SETTINGS] = json.dumps(json.loads(files[SETTINGS]) | {"surprise": 1}).encode()
-    with pytest.raises(CheckpointError, match="does not know: surprise"):
+    with pytest.raises(CheckpointError, match="does not know and would ignore: surprise"):
         pull()
 
 

@@ -167,7 +167,7 @@ def test_imagenet_with_one_half_and_with_a_flat_val(tmp_path: Path) -> None:
         data.train.draw(1)
     shutil.rmtree(folder / "val")
     trees.photos(folder, ["val/ILSVRC2012_val_00000001.JPEG"])
-    with pytest.raises(DataError, match=r"Sort them with https://.*valprep.sh"):
+    with pytest.raises(DataError, match=r"ort them .*with https://.*valprep.sh"):
         open_dataset("imagenet", tmp_path)
 
 

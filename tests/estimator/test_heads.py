@@ -264,7 +264,7 @@ def test_a_damaged_head_is_refused(case: str, tmp_path: Path) -> None:
         ({"head": {"weight": 2, "temperature": 1}}, "weight is 2"),
         ({"head": {"weight": 0.5, "temperature": 1, "shots": "all"}}, "shots is 'all'"),
         ({"head": {"weight": 0.5, "temperature": 1, "names": "no"}}, "names is 'no'"),
-        ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know: head.sharpness"),
+        ({"head": {"weight": 0.5, "temperature": 1, "sharpness": 1}}, "does not know and would ignore: head.sharpness"),
         ({"head": None}, "contains a head that the settings do not mention"),
         *(
             ({"method": {**METHOD, "head": kind}}, f"but a {kind} head does not use them")

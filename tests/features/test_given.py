@@ -78,7 +78,9 @@ def test_features_of_another_model_are_learned_saved_loaded_and_explained(tmp_pa
 def test_what_needs_pixels_says_that_there_are_none() -> None:
     backbone, features = dino()
     made = tiny.classifier(backbone=backbone).fit(features, ["even", "odd"] * 6)
-    with pytest.raises(BackboneError, match=r"cannot encode photos: it only takes precomputed features\. Give these"):
+    with pytest.raises(
+        BackboneError, match=r"cannot encode photos: it only takes precomputed features\. Pass ImageFeatures"
+    ):
         made.predict(TESTS[0])
     with pytest.raises(OnnxError, match="the export only supports models that take pixels"):
         export_onnx(made)

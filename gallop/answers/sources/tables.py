@@ -143,7 +143,7 @@ def _columns(name: str, names: Sequence[str], column: str | None) -> tuple[str, 
     if photos is None:
         raise DataError(
             f"{printable_name(name)} has none of the columns {', '.join(PHOTO_COLUMNS)}. Its columns are "
-            f"{listed(names)}: use column=... (on the command line, --column) to choose the one with the photos."
+            f"{listed(names)}: use column=... to choose the one with the photos."
         )
     keys = next((small[each] for each in KEY_COLUMNS if each in small and small[each] != photos), None)
     for chosen in filter(None, (photos, keys)):
