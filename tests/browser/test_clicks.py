@@ -92,6 +92,6 @@ def test_what_is_open_stays_open_when_something_above_it_comes_or_goes(new_page:
     expect(running).to_be_visible()
     tab.get_by_role("button", name=cancel).click()
     expect(running).to_have_count(0)
-    expect(page.get_by_text("Accuracy on")).to_be_visible()
+    expect(page.get_by_text(re.compile("^Accuracy on"))).to_be_visible()
     settled(page)
     expect(page.get_by_role("button", name="Remove now")).to_be_visible()
