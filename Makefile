@@ -27,7 +27,7 @@ help:
 	@echo "make lint    the checks alone: ruff, mypy and import-linter"
 	@echo "make format  let ruff put the code in order"
 	@echo "make notebooks  install into $(VENV) and open the tutorial notebooks in Jupyter"
-	@echo "make notebooks-sync  write the notebooks anew from their scripts"
+	@echo "make notebooks-sync  write the notebooks again from their scripts"
 	@echo "make docs    build the documentation into build/docs"
 	@echo "make screenshots  pictures of every page of the app, into test-results/screenshots"
 	@echo "make bench   measure how fast everything is here: about half an hour"
