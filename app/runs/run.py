@@ -204,13 +204,18 @@ def flips(a: Run, b: Run) -> list[Flip]:
     )
 
 
+def only_right(a: Run, b: Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the photos that compare them and only A, or only B, gets right, by content hash."""
+    right = [(digest, a.answers[digest].right, b.answers[digest].right) for digest in sorted(fair(a, b))]
+    return (
+        tuple(digest for digest, mine, other in right if mine and not other),
+        tuple(digest for digest, mine, other in right if other and not mine),
+    )
+
+
 def sign_test(a: Run, b: Run) -> Paired | None:
     """Return how many photos that compare them only A and only B gets right; None without such photos."""
-    photos = fair(a, b)
-    if not photos:
-        return None
-    right = [(a.answers[digest].right, b.answers[digest].right) for digest in photos]
-    return Paired(sum(mine and not other for mine, other in right), sum(other and not mine for mine, other in right))
+    return Paired(*map(len, only_right(a, b))) if fair(a, b) else None
 
 
 def differences(a: Run, b: Run) -> list[tuple[str, str, str]]:
@@ -247,7 +252,6 @@ class Changes:
         fixed, broken: content hashes of photos that only this run, or only the earlier one, gets right.
         unchanged: photos on which both are right, or both wrong.
         moved: test photos of the earlier run that this one was trained on, so they are left out.
-        may_be_chance: whether a split this uneven is not rare between equally good models (McNemar's exact test).
     """
 
     earlier: Run
@@ -255,21 +259,20 @@ class Changes:
     broken: tuple[str, ...]
     unchanged: int
     moved: int
-    may_be_chance: bool
+
+    @property
+    def split(self) -> Paired:
+        return Paired(len(self.fixed), len(self.broken))
 
 
 def changes(run: Run, runs: Iterable[Run]) -> Changes | None:
     """Return what changed since the run before; None where there is none, or no test photo in common."""
     earlier = before(run, runs)
-    test = None if earlier is None else sign_test(run, earlier)
-    if earlier is None or test is None:
+    if earlier is None or not fair(run, earlier):
         return None
-    photos = sorted(fair(run, earlier))
-    right = {digest: (run.answers[digest].right, earlier.answers[digest].right) for digest in photos}
-    fixed, broken = (tuple(d for d in photos if right[d] == split) for split in ((True, False), (False, True)))
-    moved = tests(earlier) & {digest for digest, answer in run.answers.items() if answer.seen}
-    unchanged = len(photos) - len(fixed) - len(broken)
-    return Changes(earlier, fixed, broken, unchanged, len(moved), test.p >= 0.05)
+    fixed, broken = only_right(run, earlier)
+    moved = tests(earlier) & (run.answers.keys() - tests(run))
+    return Changes(earlier, fixed, broken, len(fair(run, earlier)) - len(fixed) - len(broken), len(moved))
 
 
 def change_in_words(run: Run, other: Run) -> str:

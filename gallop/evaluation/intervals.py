@@ -56,3 +56,8 @@ class Paired:
 
         differ = self.only_first + self.only_second
         return float(binomtest(self.only_first, differ).pvalue) if differ else 1.0
+
+    @property
+    def chance(self) -> str:
+        """Return whether the difference "may be chance" or "is unlikely to be chance": below 5 %."""
+        return "is unlikely to be chance" if self.p < 0.05 else "may be chance"

@@ -255,10 +255,9 @@ def _verdict(a: Run, b: Run) -> None:
         st.markdown("A and B get the same test photos right and the same ones wrong.")
         return
     often = "fewer than 1 %" if p < 0.01 else f"{100 * p:.0f} %"
-    chance = "is unlikely to be chance" if p < 0.05 else "may be chance"
     st.markdown(
         f"Only A is right on **{test.only_first}** of the shared test photos, only B on **{test.only_second}**. This "
-        f"split {chance}.",
+        f"split {test.chance}.",
         help=f"If both were equally good, a split this uneven would occur in {often} of cases (McNemar's exact test). "
         "More test photos or seeds would tell.",
     )

@@ -201,11 +201,10 @@ def _changes(session: Session, taught: Taught) -> None:
     changes = None if run is None else of.changes(run, runs)
     if run is None or changes is None:
         return
-    chance = "This may be chance." if changes.may_be_chance else "This is unlikely to be chance."
     st.markdown(
         f"**Compared with {text.markdown(text.shorten(changes.earlier.name))}:** {len(changes.fixed)} test photos "
         f"fixed, {len(changes.broken)} broken, {changes.unchanged} unchanged. "
-        + (chance if changes.fixed or changes.broken else "")
+        + (f"This {changes.split.chance}." if changes.fixed or changes.broken else "")
     )
     photos = compare.photos(session)
     for words, digests in (("Fixed", changes.fixed), ("Broken", changes.broken)):
