@@ -24,12 +24,17 @@ from gallop.wording import answer_in_words
 
 def run(options: Namespace, console: Console) -> int:
     """Classify every image that can be read, and report the others."""
-    if options.out is not None:
-        return _many(options, console)
     _check(options)
-    extras = Extras(**dict.fromkeys(["probabilities", *options.extras], True))
-    opener = opener_of(options, None)
-    worker = PhotoScorer(model_or_classes(options), extras=extras, opener=opener, draft=options.draft)
+    tables = options.out is not None
+    extras = options.extras if tables else ["probabilities", *options.extras]
+    worker = PhotoScorer(
+        model_or_classes(options),
+        extras=Extras(**dict.fromkeys(extras, True)),
+        opener=opener_of(options, options.images[0] if tables else None),
+        draft=options.draft,
+    )
+    if tables:
+        return answer_many(options.images[0], worker, options, console)
     classes, rows = worker.classifier.classes_.tolist(), list[dict[str, Any]]()
     names: list[str] = []
     try:
@@ -56,30 +61,33 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def _check(options: Namespace) -> None:
+    if options.out is not None:
+        if len(options.images) != 1 or options.csv is not None:
+            raise CommandError(
+                "With --out, pass one source (a folder, a list, a table or archives) and leave out --csv."
+            )
+        return
     if options.part != (1, 1) or options.engine != "here":
         raise CommandError("--part and --engine only apply to the tables that --out writes: add --out DIR.")
     if options.extras and not options.json:
         raise CommandError(
             "--with only adds values to --json and to the tables that --out writes: add --json or --out DIR."
         )
-    if options.web or options.buckets or any(_needs_many(source) for source in options.images):
+    needs_more = any(protocol_of(name) in BUCKETS or name.lower().endswith(".parquet") for name in options.images)
+    if options.web or options.buckets or needs_more:
         require_many("photos from the network and Parquet tables")
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
 
 
-def _needs_many(source: str) -> bool:
-    return protocol_of(source) in BUCKETS or source.lower().endswith(".parquet")
-
-
 def _photos(options: Namespace, names: list[str]) -> Iterator[SourceItem]:
-    """Yield the photos of all sources, each once; appends what the rows call them to ``names``."""
+    """Yield the photos of all sources, each file once; appends what the rows call them to ``names``."""
     seen = set()
     for source in options.images:
         folder = folder_of(source) if source.lower().endswith(ARCHIVES) else source
         for item in _items(source, options):
             name = item.place or (source if item.key == source else below(folder, item.key))
-            if name not in seen or item.data is not None:
+            if not item.place or name not in seen:  # archives and tables may hold several photos of one name
                 seen.add(name)
                 names.append(name)
                 yield item
@@ -115,18 +123,6 @@ def _row(name: str, columns: Columns, i: int, classes: Sequence[str], extras: Se
     }
     more = {extra: columns[extra][i] for extra in extras if extra not in row}
     return row | {name: value.tolist() if name == "embedding" else value for name, value in more.items()}
-
-
-def _many(options: Namespace, console: Console) -> int:
-    if len(options.images) != 1 or options.csv is not None:
-        raise CommandError("With --out, pass one source (a folder, a list, a table or archives) and leave out --csv.")
-    worker = PhotoScorer(
-        model_or_classes(options),
-        extras=Extras(**dict.fromkeys(options.extras, True)),
-        opener=opener_of(options, options.images[0]),
-        draft=options.draft,
-    )
-    return answer_many(options.images[0], worker, options, console)
 
 
 def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:
