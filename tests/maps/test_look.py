@@ -135,6 +135,10 @@ def test_a_plot_lays_out_the_pictures_and_its_bar_has_their_colours() -> None:
         assert not axes.patches, "nothing is drawn over it"
     assert bar.get_ylim() == pytest.approx((scale.low, scale.high))
     figure.draw_without_rendering()
+    heights = [axes.get_position(original=False).transformed(axes.figure.transSubfigure).y1 for axes in maps]
+    top = photo.get_position(original=False).transformed(photo.figure.transSubfigure).y0
+    assert max(heights) < top, "one map a scale, below the photo"
+    assert max(heights) - min(heights) < 1, "side by side"
     (mesh,) = bar.collections[-1:]
     drawn = np.rint(255 * mesh.get_facecolors()[:, :3])
     assert (drawn == colour_table(Style().colours)).all()
