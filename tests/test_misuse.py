@@ -322,7 +322,12 @@ MISUSES: list[Misuse] = [
         "call fit, zero_shot",
     ),
     ("no image", lambda p: p.model.predict([]), "No images", "at least one"),
-    ("features of another backbone", lambda p: p.model.predict_all(narrow(p)), "widths 5 for regions", "the model's"),
+    (
+        "features of another backbone",
+        lambda p: p.model.predict_all(narrow(p)),
+        "widths 5 for regions",
+        "with the model's backbone",
+    ),
     ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
     ("prompts of another backbone", narrow_prompts, "regions of width 5", "Omit the argument 'prompts'"),
     ("numbers in cross_val_score", numbers_in_cross_val_score, "the number 0", r"params=\{'class_names'"),

@@ -114,7 +114,9 @@ def test_what_is_kept_stays_within_the_budget(budget: int) -> None:
 
 
 def test_backbones_of_another_make_are_refused() -> None:
-    with pytest.raises(UnsupportedBackbone, match=r"is a Linear, and prompts can only be learned with open_clip's"):
+    with pytest.raises(
+        UnsupportedBackbone, match=r"is a Linear, and prompts can only be learned with open_clip's text transformers"
+    ):
         text_encoder(nn.Linear(2, 2), open_clip.SimpleTokenizer())
     with pytest.raises(UnsupportedBackbone, match="its pooling, 'none', does not"):
         text_encoder(custom({"pool_type": "none"}).text, open_clip.SimpleTokenizer())

@@ -221,7 +221,7 @@ def test_without_its_packages_it_says_what_to_install(
         ("predict PHOTOS --classes a,b --out ROOT/o --csv ROOT/a.csv", "and leave out --csv"),
         (
             "predict PHOTOS --classes a,b --with regions",
-            "--with only adds values to --json and to the tables that --out writes: add",
+            "--with only adds values to --json and to the tables that --out writes: add --json or --out DIR",
         ),
         ("predict PHOTOS --classes a,b --out ROOT/o --with maps", "invalid choice: 'maps'"),
     ],

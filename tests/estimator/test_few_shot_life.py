@@ -154,6 +154,7 @@ def test_where_nothing_was_held_out_it_is_said_and_photos_do_instead() -> None:
     model.set_threshold(0.75, ASKED)
     assert np.count_nonzero(model.is_ood(ASKED)) == 1
     assert model.calibration_.note == "computed from 4 known photos given to set_threshold"
+    assert model.calibration_.tpr == 0.75
 
 
 def test_a_limit_of_another_share_survives_a_save_and_a_new_class(tmp_path: Path) -> None:

@@ -183,7 +183,8 @@ def test_answers_may_not_change_where_its_photos_are_gone(tmp_path: Path) -> Non
     shared(detail=1).save(tmp_path / "model")
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit())
     before = loaded.predict_proba(PHOTOS)
-    with pytest.raises(ConfigError, match=r"detail=1.* but not all .* detail=2, or .* detail_in='maps' for a second"):
+    sentence = r"detail=1\. To change that, the head must be trained again, but not all .* detail=2, or .*"
+    with pytest.raises(ConfigError, match=f"{sentence} detail_in='maps' for a second"):
         loaded.set_detail(2)
     assert loaded.model_.config.detail == 1
     assert head_map(loaded.set_detail(2, "maps").explain(PHOTOS[0]), "red").shape == (8, 8)

@@ -106,7 +106,8 @@ def test_the_command_tells_what_it_changes(model: Path, tmp_path: Path, capsys: 
 REFUSED = {
     "--onnx OUT --quantize": "--quantize needs photos to measure its effect: add --photos DIR.",
     "--card OUT --quantize": "--quantize does not apply to --card: leave out --quantize.",
-    "--onnx OUT --quantize --photos FEW": "3 photos are too few to measure the effect of quantization to 8 bits",
+    "--onnx OUT --quantize --photos FEW": "3 photos are too few to measure the effect of quantization to 8 bits. "
+    "Use 20 or more",
     "--onnx FEW --quantize --photos FEW": "is a folder: choose the name of a file.",
 }
 

@@ -62,9 +62,13 @@ def test_parts_and_changes_are_of_both_looks() -> None:
 def test_features_of_another_number_of_looks_are_refused() -> None:
     both, one = model(detail=2), model()
     text = one.text_features()
-    with pytest.raises(ValueError, match=r"is 1 in these features, but this model \(detail=2\) needs 2"):
+    with pytest.raises(
+        ValueError, match=r"number of looks per photo is 1 in these features, but this model \(detail=2\) needs 2"
+    ):
         both.similarities(features(1), text)
-    with pytest.raises(ValueError, match=r"is 2 in these features, but this model \(detail=1\) needs 1"):
+    with pytest.raises(
+        ValueError, match=r"number of looks per photo is 2 in these features, but this model \(detail=1\) needs 1"
+    ):
         one.similarities(features(2), text)
 
 

@@ -116,7 +116,7 @@ def test_what_has_no_map_or_another_class_list_is_refused() -> None:
     with pytest.raises(ValueError, match="no map"):
         next(deletion(coop.model_, coop.explain(photo()), "red"))
     other = GalLoPClassifier(backbone=tiny.vit(), cache=False).zero_shot(["red"])
-    with pytest.raises(ValueError, match="differs from the model's"):
+    with pytest.raises(ValueError, match="class list of this explanation differs from the model's"):
         next(deletion(other.model_, made().explain(photo()), "red"))
     with pytest.raises(ValueError, match="no class 'pink'"):
         next(deletion(made().model_, made().explain(photo()), "pink"))

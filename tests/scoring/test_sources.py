@@ -245,7 +245,7 @@ def test_cells_that_are_too_large_are_not_read_whole(tmp_path: Path) -> None:
 
 def test_a_tables_column_can_be_named(folder: Path) -> None:
     (folder / "t.csv").write_text("picture,weight\nb.png,3\n")
-    with pytest.raises(DataError, match=r"use column=\.\.\. to choose the one with"):
+    with pytest.raises(DataError, match=r"use column=\.\.\. to choose the one with the photos"):
         items(folder / "t.csv")
     with pytest.raises(DataError, match=r"has no column 'photo'\. Its columns are picture, weight"):
         items(folder / "t.csv", column="photo")

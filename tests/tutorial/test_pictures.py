@@ -44,3 +44,5 @@ def test_a_figure_that_is_given_is_the_one_that_is_shown(shown: list[tuple[Any, 
     assert (plt.fignum_exists(other.number), plt.fignum_exists(figure.number)) == (True, False)
     plt.close(other)
     assert shown[0][0]["text/plain"] == "A figure."
+    width, height = Image.open(BytesIO(shown[0][0]["image/png"])).size
+    assert 1.8 < width / height < 2.2, "of the figure that was given"
