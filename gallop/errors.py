@@ -207,7 +207,9 @@ def _suggesting(function: Any, module: str, name: str) -> Any:
     def checked(*given: Any, **named: Any) -> Any:
         wrong = next((key for key in named if key not in known), None)
         if wrong is not None:
-            near = did_you_mean(wrong, known) or f" Its arguments are {listed(known, len(known))}."
+            near = did_you_mean(wrong, known) or (
+                f" Its arguments are {listed(known, len(known))}." if known else " It takes none."
+            )
             raise TypeError(f"{name}() has no argument {wrong!r}.{near}")
         return function(*given, **named)
 

@@ -29,7 +29,9 @@ class About(NamedTuple):
 
 PARTS = {
     "pooling": About("topk", "(region_cosines (B, R, K, N), topk) -> local logits (B, K, N)"),
-    "keep_rule": About("random", "(images, prompts, kept, generator) -> indices of the kept prompts (images, kept)"),
+    "keep_rule": About(
+        "random", "(images, prompts, kept, generator) -> indices (images, kept) of the kept prompts, from 0"
+    ),
     "extra_loss": About("none", "(model, global_ (B, D), regions (B, R, V), labels (B,)) -> scalar, added to the loss"),
     "optimizer": About("sgd", "(parameters, config) -> torch.optim.Optimizer"),
     "scheduler": About("cosine", "(epoch, epochs) -> factor of the learning rate"),

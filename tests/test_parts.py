@@ -189,7 +189,11 @@ def not_pooled(region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
 @pytest.mark.parametrize(
     ("part", "function", "sentence"),
     [
-        ("keep_rule", past_the_last, r"\(images, kept\); its result was shape \(4, 1\)"),
+        (
+            "keep_rule",
+            past_the_last,
+            r"indices \(images, kept\) of the kept prompts, from 0; its result was shape \(4, 1\)",
+        ),
         ("keep_rule", flat, r"its result was shape \(4,\)"),
         ("extra_loss", by_image, r"scalar, added to the loss; its result was shape \(4,\)"),
         ("extra_loss", a_number, r"its result was 1\.0"),

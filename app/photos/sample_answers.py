@@ -167,18 +167,18 @@ def worked_out() -> list[dict[str, Any]]:
     classifier, answers = GalLoPClassifier("mini", device="cpu", cache=False), []
     for sample in SAMPLES:
         photo = load_image(available_samples()[sample.name], name=sample.name)
-        why = classifier.zero_shot(sample.names).explain(photo)
-        box = why.crop
+        explanation = classifier.zero_shot(sample.names).explain(photo)
+        box = explanation.crop
         answers.append(
             {
                 "name": sample.name,
                 "sha256": photo.sha256,
-                "topk": why.topk,
-                "grid": why.grid,
+                "topk": explanation.topk,
+                "grid": explanation.grid,
                 "crop": (box.left, box.top, box.right, box.bottom),
-                "label": why.label,
-                "share": why.probabilities[why.label],
-                "cosines": {key: held for key, held in explainer_data(why).items() if key not in _MADE_HERE},
+                "label": explanation.label,
+                "share": explanation.probabilities[explanation.label],
+                "cosines": {key: held for key, held in explainer_data(explanation).items() if key not in _MADE_HERE},
             }
         )
     return answers

@@ -277,22 +277,22 @@ def changes(run: Run, runs: Iterable[Run]) -> Changes | None:
 
 def change_in_words(run: Run, other: Run) -> str:
     """Return what distinguishes a run from another, such as "dropout 0.5, 16 photos"; empty for no difference."""
-    changes = []
+    parts = []
     for key, about in settings_of(Settings).items():
         value, words = getattr(run.settings, key), _value(run.settings, key)
         if key == "shots" or value == getattr(other.settings, key):  # the number of photos is added below
             continue
         if isinstance(value, bool):
-            changes.append(about.words if value else f"no {about.words}")
+            parts.append(about.words if value else f"no {about.words}")
         else:
-            changes.append(words if value == () else f"k {words}" if key == "topk" else about.phrase(words))
+            parts.append(words if value == () else f"k {words}" if key == "topk" else about.phrase(words))
     added, gone = (sorted({*a.class_names} - {*b.class_names}) for a, b in ((run, other), (other, run)))
-    changes += [f"{word} {joined(names)}" for word, names in (("with", added), ("without", gone)) if names]
+    parts += [f"{word} {joined(names)}" for word, names in (("with", added), ("without", gone)) if names]
     if run.shots != other.shots:
-        changes.append(photos_counted(run.shots))
+        parts.append(photos_counted(run.shots))
     elif run.content != other.content and not (added or gone):
-        changes.append("other photos")
-    return listed(changes, most=3)
+        parts.append("other photos")
+    return listed(parts, most=3)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -216,8 +216,14 @@ def _classifier(session: Session, backbone: Backbone, run: Run) -> GalLoPClassif
 def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Photo) -> Explanation:
     """Return a photo explained by a run. Raises as ``classifier_of_run``."""
     classifier, which = classifier_of_run(session, backbone, run), (run.id, run.backbone_name, run.class_names)
-    why: Explanation = session.answers.once(("explained", *which, photo.sha256), lambda: classifier.explain(photo))
-    return why if run.settings is None else replace(why, doubt=session.answers.doubt(classifier, run, which))
+    explained: Explanation = session.answers.once(
+        ("explained", *which, photo.sha256), lambda: classifier.explain(photo)
+    )
+    return (
+        explanation
+        if run.settings is None
+        else replace(explanation, doubt=session.answers.doubt(classifier, run, which))
+    )
 
 
 def taught_of_run(session: Session, backbone: Backbone, run: Run) -> Taught:

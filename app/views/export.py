@@ -43,8 +43,8 @@ class Screen:
     @property
     def detail(self) -> float:
         """The size of a second look for maps alone, relative to the first; 1 without one."""
-        why = self.explanation
-        return why.grid[0] / why.grids[0][0] if not why.look_weights[-1] else 1.0
+        explained = self.explanation
+        return explained.grid[0] / explained.grids[0][0] if not explained.look_weights[-1] else 1.0
 
     def picture(self, prompt: int) -> bytes:
         """Return the map of a local prompt (counted from 0) as a PNG file, coloured as on Explore."""

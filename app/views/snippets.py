@@ -99,8 +99,8 @@ class Snippet:
             for number, cell in enumerate(self.cells, 1)
         ]
         kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-        cells = {"cells": [first, *code], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-        return json.dumps(cells, indent=1, ensure_ascii=False) + "\n"
+        notebook = {"cells": [first, *code], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+        return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
     def files(self) -> dict[str, bytes]:
         words = {"code.py": self.python, "code.sh": self.shell, "code.ipynb": self.notebook}

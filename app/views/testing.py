@@ -20,8 +20,8 @@ from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import HEADS
 from gallop.core.scores import class_probabilities
-from gallop.evaluation.answer_summary import ENSEMBLE, AnswerSummary
 from gallop.evaluation.intervals import Proportion
+from gallop.evaluation.scored_answers import ENSEMBLE, ScoredAnswers
 from gallop.model.scores import VERDICT
 
 
@@ -45,9 +45,9 @@ class AnsweredPhotos:
         return self.ood[VERDICT]
 
     @property
-    def for_evaluation(self) -> AnswerSummary:
+    def for_evaluation(self) -> ScoredAnswers:
         predicted = self.probabilities.argmax(axis=1)
-        return AnswerSummary({ENSEMBLE: predicted}, self.probabilities.max(axis=1), self.ood)
+        return ScoredAnswers({ENSEMBLE: predicted}, self.probabilities.max(axis=1), self.ood)
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def hub_problem(address: HubAddress, error: BaseException, *, writes: bool) -> H
     if kinds & _NO_ANSWER:
         state = "Nothing was written" if writes else "It is not in this machine's cache either"
         return HubError(
-            f"The Hub did not answer for {address} ({_reason(error)}). {state}. Try again with a network, or give the "
+            f"The Hub did not answer for {address} ({_reason(error)}). {state}. Try again with a network, or use the "
             "folder of a model."
         )
     did = "written to" if writes else "read from"

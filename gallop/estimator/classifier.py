@@ -40,7 +40,7 @@ from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.features.given import as_features, given
 from gallop.images import ImageSource, load_image
-from gallop.model.calibration import NEW_THRESHOLD, NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
+from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.parts import Function, named
@@ -469,7 +469,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         if answers_change:
             self.cross_fit_, previous = None, self.calibration_
             if previous.threshold is not None:
-                note = f"void: it was computed with detail={before[-1]:g}; {NEW_THRESHOLD}"
+                note = f"void: it was computed with detail={before[-1]:g}; train again for a new one"
                 self._recalibrate(Calibration(previous.temperature, None, note))
         return self
 
@@ -675,7 +675,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Take another calibration, with a warning where the threshold is lost."""
         before, self.calibration_ = self.calibration_.threshold, calibration
         if before is not None and calibration.threshold is None:
-            warn_caller(f"The threshold is {calibration.note}.")
+            advice = ", or call set_threshold with known photos" if calibration.note.startswith("void") else ""
+            warn_caller(f"The threshold is {calibration.note}{advice}.")
         return self
 
     def _checkpoint(self) -> Checkpoint:

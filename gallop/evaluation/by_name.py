@@ -13,8 +13,8 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, labelled_photos
 from gallop.errors import DataError
-from gallop.evaluation.answer_summary import AnswerSummary
 from gallop.evaluation.measure import Evaluation
+from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.features.given import given
 from gallop.model.scores import VERDICT
 from gallop.names.class_names import missing_names, spelled_as
@@ -104,7 +104,7 @@ class AnswersByName(ClassifierMixin):
         class_names: Sequence[str] | None = None,
     ) -> Evaluation:
         """Return all figures of a test: accuracy with its interval, by class and by branch, calibration, and how well
-        unknown photos are noticed.
+        unknown photos are detected.
 
         Args:
             images, labels, class_names: as for ``score``.
@@ -122,8 +122,8 @@ class AnswersByName(ClassifierMixin):
         return Evaluation(
             tuple(number),
             np.array([number[name] for name in names]),
-            AnswerSummary.of(self.predict_all(photos)),
-            {group: AnswerSummary.of(self.predict_all(others)) for group, others in groups.items()},
+            ScoredAnswers.of(self.predict_all(photos)),
+            {group: ScoredAnswers.of(self.predict_all(others)) for group, others in groups.items()},
         )
 
     def _labelled(

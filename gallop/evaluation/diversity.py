@@ -25,7 +25,7 @@ SILENT = 0.1
 
 
 AS_ONE = 0.99
-"""Prompts whose text features have this mean cosine, or a higher one, are called alike: no answer tells them apart."""
+"""From this cosine of text features on, two prompts, or several by their mean, answer as one."""
 
 
 def text_cosines(text: Tensor) -> NDArray[np.float32]:

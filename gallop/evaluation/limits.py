@@ -25,19 +25,19 @@ class AtLimit:
 
     Attributes:
         accepted: known photos that pass; None without known photos.
-        noticed: unknown photos that do not; None without unknown photos.
+        detected: unknown photos that do not; None without unknown photos.
         promised: fraction of the known photos that the limit was chosen to accept.
     """
 
     accepted: Proportion | None
-    noticed: Proportion | None
+    detected: Proportion | None
     promised: float = PROMISED
 
     @property
     def words(self) -> str:
         """Return words such as "accepts 22 of 24 known, notices 7 of 9 unknown"."""
         parts = [f"accepts {self.accepted.right} of {self.accepted.of} known"] if self.accepted else []
-        parts += [f"notices {self.noticed.right} of {self.noticed.of} unknown"] if self.noticed else []
+        parts += [f"detects {self.detected.right} of {self.detected.of} unknown"] if self.detected else []
         return ", ".join(parts)
 
     @property
@@ -74,8 +74,8 @@ def at_limit(known: ArrayLike, unknown: ArrayLike, limit: float, promised: float
         promised: fraction of the known photos that it was chosen to accept.
     """
     passes, fails = _exact(known) <= limit, _exact(unknown) > limit
-    accepted, noticed = (Proportion(int(some.sum()), some.size) if some.size else None for some in (passes, fails))
-    return AtLimit(accepted, noticed, promised)
+    accepted, detected = (Proportion(int(some.sum()), some.size) if some.size else None for some in (passes, fails))
+    return AtLimit(accepted, detected, promised)
 
 
 def limit_of_tests(known: ArrayLike) -> float:

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix, roc_curve
 
 from gallop.evaluation import metrics
-from gallop.evaluation.answer_summary import ENSEMBLE, GLOBAL, LOCAL, AnswerSummary
 from gallop.evaluation.intervals import Paired, Proportion
+from gallop.evaluation.scored_answers import ENSEMBLE, GLOBAL, LOCAL, ScoredAnswers
 from gallop.model.calibration import finite_scores
 from gallop.wording import html_table
 
@@ -54,8 +54,8 @@ class Evaluation:
 
     class_names: tuple[str, ...]
     truth: NDArray[np.intp]
-    answers: AnswerSummary
-    unknown: Mapping[str, AnswerSummary] = field(default_factory=dict)
+    answers: ScoredAnswers
+    unknown: Mapping[str, ScoredAnswers] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not len(self.truth) == len(self.answers) > 0:
@@ -89,7 +89,7 @@ class Evaluation:
         """Group of unknown photos -> OOD score -> how well it separates them from these."""
         return {group: self.against(others) for group, others in self.unknown.items()}
 
-    def against(self, unknown: AnswerSummary) -> dict[str, Separation]:
+    def against(self, unknown: ScoredAnswers) -> dict[str, Separation]:
         """Return how well each OOD score separates photos of none of the classes from these."""
         return {name: separation(scores, unknown.ood[name]) for name, scores in self.answers.ood.items()}
 
@@ -153,7 +153,9 @@ class Evaluation:
         """
         mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
         if mine != others:
-            raise ValueError("Only evaluations of the same photos in the same order can be compared.")
+            raise ValueError(
+                "Only evaluations of the same photos in the same order can be compared; their labels differ."
+            )
         right = self.predicted == self.truth, other.predicted == other.truth
         return Paired(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))
 

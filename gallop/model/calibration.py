@@ -25,8 +25,6 @@ else:
 PROMISED = 0.95
 """Fraction of the known photos that a threshold is to accept, unless another is given."""
 NOT_HELD_OUT = "none: no photos were held out to find it"
-NEW_THRESHOLD = "train again, or call set_threshold with known photos"
-"""The ways to a threshold where the last one is void."""
 ONE_CLASS = "none: with one class every photo has the same score; add the other classes that photos may show"
 UNRELIABLE = "unreliable: "
 """How the note of a threshold begins that was computed from too few photos."""
@@ -107,7 +105,7 @@ class Calibration:
         """
         if self.threshold is None and 1 not in (before, now):
             return self
-        void = f"void: the class {change} after the threshold was computed; {NEW_THRESHOLD}"
+        void = f"void: the class {change} after the threshold was computed; train again for a new one"
         note = NOT_HELD_OUT if self.threshold is None else void
         return Calibration(self.temperature, None, note).for_classes(now)
 

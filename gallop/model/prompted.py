@@ -119,8 +119,13 @@ class FastGalLoP(GalLoP):
         if self.custom_draw is None:
             return paper.draw_kept_prompts(images, prompts, self.kept, generator)
         kept = self.custom_draw(images, prompts, self.kept, generator)
-        fits = isinstance(kept, Tensor) and kept.ndim == 2 and len(kept) == images
-        fits = fits and bool(((kept >= 0) & (kept < prompts)).all())
+        fits = (
+            isinstance(kept, Tensor)
+            and not kept.is_floating_point()
+            and (kept.ndim, len(kept)) == (2, images)
+            and kept.numel() > 0
+            and bool(((kept >= 0) & (kept < prompts)).all())
+        )
         check_result("keep_rule", fits, kept)
         return cast(Tensor, kept)
 
@@ -128,8 +133,8 @@ class FastGalLoP(GalLoP):
         if self.custom_pool is None:
             return super().pool(region_cosines)
         pooled = self.custom_pool(region_cosines, self.topk)
-        batch, _, classes, prompts = region_cosines.shape
-        check_result("pooling", getattr(pooled, "shape", None) == (batch, classes, prompts), pooled)
+        shape = (*region_cosines.shape[:1], *region_cosines.shape[2:])
+        check_result("pooling", isinstance(pooled, Tensor) and pooled.shape == shape, pooled)
         return cast(Tensor, pooled)
 
 

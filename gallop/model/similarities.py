@@ -107,7 +107,7 @@ class Similarities:
     @property
     def by_topk(self) -> bool:
         """Return whether a local score is the mean of its best regions, which can be listed."""
-        return registered("pooling", self.pooling) is None
+        return self.pooling == PARTS["pooling"].usual
 
     @property
     def prompts_weight(self) -> float:

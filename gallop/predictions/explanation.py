@@ -163,7 +163,7 @@ class Explanation:
         """
         checked = tuple(MethodConfig(topk=topk).topk)
         if len(checked) != len(self.topk):
-            raise ConfigError(f"topk needs {len(self.topk)} whole numbers, one per local prompt; got {topk}.")
+            raise ConfigError(f"topk needs {len(self.topk)} integers, one per local prompt; got {topk}.")
         return replace(self, topk=checked)
 
     def __repr__(self) -> str:

@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 class ShownFigure(Figure):
     """A figure that a notebook shows as a picture even if pyplot, which would show it, was never imported."""
 
-    def _repr_png_(self) -> bytes:
-        return self.png(dpi=72)
-
-    def png(self, dpi: int) -> bytes:
+    def png(self, dpi: int = 72) -> bytes:
         """Return the figure as a PNG file, of so many dots per inch."""
         content = io.BytesIO()
         self.savefig(content, format="png", dpi=dpi)
         return content.getvalue()
+
+    _repr_png_ = png

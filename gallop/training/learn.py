@@ -33,7 +33,7 @@ from gallop.model.prompted import PromptModel, Prompts, initial_prompts
 from gallop.model.scores import VERDICT
 from gallop.parts import registered
 from gallop.setting import require
-from gallop.training.loop import Counted, StepEvent, load_training, save_training
+from gallop.training.loop import StepCount, StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
 
 RELIABLE_SHOTS = 8
@@ -61,7 +61,7 @@ class EncodeEvent:
     metrics = NO_METRICS
 
 
-class CalibrationEvent(Counted):
+class CalibrationEvent(StepCount):
     """Prompts for held-out shots are being trained, all folds at once. Prompts are final."""
 
     stage = "calibrating on held-out shots"

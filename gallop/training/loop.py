@@ -60,7 +60,7 @@ class StepResult:
 
 
 @dataclass(frozen=True)
-class Counted:
+class StepCount:
     """``step`` of ``steps``, from 1, also called ``done`` of ``total``."""
 
     step: int
@@ -78,7 +78,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class StepEvent(Counted):
+class StepEvent(StepCount):
     """One step. ``step`` counts from 1 to ``steps``; accuracies are fractions of the batch, in [0, 1].
 
     ``kept`` (B, kept) are the global prompts that prompt dropout kept for each image of the batch, and ``images`` (B,)

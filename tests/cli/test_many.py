@@ -202,7 +202,7 @@ def test_without_its_packages_it_says_what_to_install(
     ("words", "sentence"),
     [
         ("embed PHOTOS", "embed needs --out DIR, the folder that the features"),
-        ("embed ROOT/none --out ROOT/o", "is not a folder: use a folder, a .txt list"),
+        ("embed ROOT/none --out ROOT/o", "is not a folder: use a folder, a photo, a .txt list"),
         ("embed ROOT/empty --out ROOT/o", "contains no photos"),
         ("embed PHOTOS --out ROOT/file", "is a file: choose a folder"),
         ("embed PHOTOS --out ROOT/o --part 3/2", "is not a part I/N with I from 1 to N"),

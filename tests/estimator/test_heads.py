@@ -19,7 +19,7 @@ from gallop.config import HEADS, MethodConfig
 from gallop.documents.model_card import model_card
 from gallop.errors import CheckpointError, ConfigError, DataError
 from gallop.estimator import GalLoPClassifier
-from gallop.evaluation.answer_summary import ENSEMBLE, GLOBAL, LOCAL, AnswerSummary, accuracy_of
+from gallop.evaluation.scored_answers import ENSEMBLE, GLOBAL, LOCAL, ScoredAnswers, accuracy_of
 from gallop.export.report import html_report
 from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.model.branches.branch import Branch
@@ -312,7 +312,7 @@ def test_the_report_tells_scores_and_votes(ridges: GalLoPClassifier) -> None:
 
 
 def test_evaluation_tells_how_good_it_is_alone(ridges: GalLoPClassifier) -> None:
-    with_it, without = (AnswerSummary.of(each.predict_all(PHOTOS)) for each in (ridges, taught("none")))
+    with_it, without = (ScoredAnswers.of(each.predict_all(PHOTOS)) for each in (ridges, taught("none")))
     assert (
         {*with_it.predicted} == {*without.predicted, accuracy_of("ridge")} == {ENSEMBLE, GLOBAL, LOCAL, "accuracy_head"}
     )

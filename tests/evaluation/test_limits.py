@@ -13,9 +13,9 @@ from gallop.model.calibration import Calibration, accepted_range, threshold_at_t
 
 def test_outcomes_are_told_in_photos() -> None:
     found = at_limit([-3.0, -2.0, -1.0], [-1.5, -0.5], -1.5)
-    assert found.words == "accepts 2 of 3 known, notices 1 of 2 unknown", "one at the limit is not above it"
+    assert found.words == "accepts 2 of 3 known, detects 1 of 2 unknown", "one at the limit is not above it"
     assert at_limit([-3.0, -2.0], [], -2.0).words == "accepts 2 of 2 known"
-    assert at_limit([], [-2.0], -3.0).words == "notices 1 of 1 unknown"
+    assert at_limit([], [-2.0], -3.0).words == "detects 1 of 1 unknown"
     assert at_limit([], [], 0.0) == AtLimit(None, None)
     assert not at_limit([], [1.0], 0.0).broken, "where nothing is known nothing was promised"
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import auc, roc_auc_score
 
 from gallop.evaluation import metrics
-from gallop.evaluation.answer_summary import AnswerSummary
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.measure import Evaluation, separation, suspects
+from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.lab.bench.running.runner import accuracy_figures, separation_figures
 from gallop.predictions.predict import Predictions
 from tests import tiny
@@ -45,9 +45,9 @@ def test_a_share_of_nothing_is_refused(right: int, of: int) -> None:
         Evaluation(("a", "b"), np.array([], dtype=int), kept(np.zeros((0, 2), dtype=np.float32)))
 
 
-def kept(shares: NDArray[np.float32], **ood: NDArray[np.float32]) -> AnswerSummary:
+def kept(shares: NDArray[np.float32], **ood: NDArray[np.float32]) -> ScoredAnswers:
     """Of probabilities of the ensemble alone."""
-    return AnswerSummary({"accuracy": shares.argmax(axis=1)}, shares.max(axis=1), ood)
+    return ScoredAnswers({"accuracy": shares.argmax(axis=1)}, shares.max(axis=1), ood)
 
 
 def example() -> Evaluation:
@@ -115,7 +115,7 @@ def answered(seed: int) -> Predictions:
 
 def test_command_and_benchmark_have_the_figures_of_one_evaluation() -> None:
     found, other, truth = answered(0), answered(1), np.arange(40) % 3
-    known, unknown = Evaluation(("a", "b", "c"), truth, AnswerSummary.of(found)), AnswerSummary.of(other)
+    known, unknown = Evaluation(("a", "b", "c"), truth, ScoredAnswers.of(found)), ScoredAnswers.of(other)
     told = replace(known, unknown={"odd": unknown}).figures()
     branches = {"": found.probabilities, "_global": found.probabilities_global, "_local": found.probabilities_local}
     for branch, shares in branches.items():
@@ -134,8 +134,8 @@ def test_command_and_benchmark_have_the_figures_of_one_evaluation() -> None:
 def test_answers_that_come_in_parts_are_those_that_come_at_once() -> None:
     parts = [answered(seed) for seed in (0, 1)]
     whole, pieces = (
-        AnswerSummary.of(Predictions.cat(parts)),
-        AnswerSummary.cat([AnswerSummary.of(part) for part in parts]),
+        ScoredAnswers.of(Predictions.cat(parts)),
+        ScoredAnswers.cat([ScoredAnswers.of(part) for part in parts]),
     )
     assert len(whole) == len(pieces) == 80
     for name in ("confidence", "is_ood"):

@@ -293,7 +293,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("nowhere", "nowhere is not a folder: use a folder, a .txt list"),
+        ("nowhere", "nowhere is not a folder: use a folder, a photo, a .txt list"),
         ("nowhere.txt", "cannot be read"),
         *((f"{name}.parquet", "cannot be read after 0 rows") for name in ("nowhere", "damaged", "empty")),
         ("damaged.txt", "save it as UTF-8"),

@@ -256,14 +256,14 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
         page = one_of_few("What", there, of, there[0])
     with right:
         way = one_of_few("As", snippets.LANGUAGES, language, snippets.LANGUAGES[0])
-    state = backbones().status(session.training.backbone_name)
-    used = snippets.UsedBackbone(state.known.name, state.precision or "fp32", state.regions)
+    status = backbones().status(session.training.backbone_name)
+    used = snippets.UsedBackbone(status.known.name, status.precision or "fp32", status.regions)
     beside: Callable[[], dict[str, bytes]]
     if page == "Explore" and screen is not None:
-        asked, topk, finer = screen.question, screen.explanation.topk, screen.detail
+        asked, topk, detail = screen.question, screen.explanation.topk, screen.detail
         classifier = export.exported_classifier(session, backbone, asked)
         recipe = snippets.explain_snippet(
-            asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, used=used, detail=finer
+            asked.names, asked.templates, topk, screen.class_name, taught=asked.taught, used=used, detail=detail
         )
         beside = partial(
             snippets.photo_beside,

@@ -24,7 +24,7 @@ ADVICE = {
 
 
 def says(figures: Figures) -> None:
-    from gallop.evaluation.diversity import AS_ONE  # with torch, once there are figures
+    from gallop.evaluation.diversity import AS_ONE  # loads torch
 
     st.header(
         "Do they say the same thing?",

@@ -136,9 +136,9 @@ def _taking(session: Session, card: Card | None, pile: Pile | None) -> Callable[
     """Return what takes an uploader's files: to the card, or sorted by their folders; then they are encoded ahead."""
 
     def take(files: list[Any]) -> Verdicts:
-        verdicts = session.photos.deck.add_photos(sorted_out(files, card.name if card else None), pile)
-        session.training.encode_ahead(jobs(), backbones(), verdicts.taken)  # if that fails, the training reports why
-        return verdicts
+        added = session.photos.deck.add_photos(sorted_out(files, card.name if card else None), pile)
+        session.training.encode_ahead(jobs(), backbones(), added.taken)  # if that fails, the training reports why
+        return added
 
     return take
 

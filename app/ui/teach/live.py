@@ -195,8 +195,7 @@ def _scores(session: Session, taught: Taught) -> None:
 
 def _changes(session: Session, taught: Taught) -> None:
     """Draw which test photos the training fixed and which it broke, compared with the run before it."""
-    ledger = session.training.ledger
-    runs = [] if ledger is None else session.answers.once(("runs", session.training.version), ledger.runs)
+    runs = [] if session.training.ledger is None else session.training.ledger.runs()
     run = next((each for each in runs if each.answers == taught.answers), None)
     changes = None if run is None else of.changes(run, runs)
     if run is None or changes is None:

@@ -113,7 +113,7 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
         st.metric(
             "Expected calibration error",
             f"{100 * error:.1f} points",
-            help="How far the probability of the answer is from the proportion of right answers, averaged over "
+            help="How far the probability of the answer is from the fraction of right answers, averaged over "
             "the photos.",
         )
         more = error > 1.5 * chance

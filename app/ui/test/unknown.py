@@ -116,7 +116,7 @@ def unknown(session: Session, tested: testing.Tested | None) -> None:
     with st.expander("Outlier scores", icon=":material/bar_chart:", key="outlier scores"):
         chart(charts.outliers(known, other, limit), key="outliers", alt=_alt(known, other, limit))
         does = at_limit(known, other, limit)  # both proportions, each with its interval
-        parts = {"Known photos accepted": does.accepted, "unknown photos detected": does.noticed}
+        parts = {"Known photos accepted": does.accepted, "unknown photos detected": does.detected}
         st.caption("; ".join(f"{words}: {charts.span(part)}" for words, part in parts.items() if part) + ".")
         if tested is not None and answered is not None:
             _separation(tested.evaluation, answered)

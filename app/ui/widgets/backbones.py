@@ -80,13 +80,13 @@ def _kind(known: KnownBackbone) -> str:
 
 def describe(session: Session, place: DeltaGenerator) -> None:
     """Describe the chosen backbone; once it is loaded, also where and how it computes."""
-    state = backbones().status(session.training.backbone_name)
-    known = state.known
-    words = [f"computes on {state.device}, {state.precision}"] if state.device else []
+    status = backbones().status(session.training.backbone_name)
+    known = status.known
+    words = [f"computes on {status.device}, {status.precision}"] if status.device else []
     words += [f"{known.input} pixels"] if known.input else []
     words += [f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else []
-    if state.regions != PAPERS_KIND:
-        words.append(f"region kind {state.regions}: {REGION_RULES[state.regions]}, instead of the paper's")
+    if status.regions != PAPERS_KIND:
+        words.append(f"region kind {status.regions}: {REGION_RULES[status.regions]}, instead of the paper's")
     elif len(known.kinds) > 1:
         words.append(f"region kind {PAPERS_KIND}: {REGION_RULES[PAPERS_KIND]}")
     words += [f"{known.memory / 1e6:.0f} MB"] if known.memory else []

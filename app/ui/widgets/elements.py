@@ -106,9 +106,9 @@ def _watched(name: str) -> None:
     def look() -> None:
         if not backbones().busy(name):
             st.rerun()
-        state = backbones().status(name)
-        seconds = state.seconds or 0.0
-        st.progress(seconds / (seconds + _HALF_WAY), text=text.markdown(state.sentence))
+        status = backbones().status(name)
+        seconds = status.seconds or 0.0
+        st.progress(seconds / (seconds + _HALF_WAY), text=text.markdown(status.sentence))
 
     look()
 

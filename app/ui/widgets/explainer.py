@@ -63,7 +63,7 @@ def explainer_beforehand(answer: SampleAnswer) -> None:
 
 
 def _drawn(extent: Extent, photo: str, content: Callable[[ExplainerState], tuple[str, dict[str, Any]]]) -> None:
-    """Send photo and cosines only once: of what the page reports to have, only the id is sent, and the state that it
+    """Send photo and cosines only once: of content that the page reports having, only the id is sent. The state that it
     reported last is not sent back.
     """
 

@@ -1,4 +1,4 @@
-"""Read photos from a folder, a list, a table or tar archives, one after the other, always in the same order."""
+"""Read photos from a folder, a list, a table or tar archives, or one photo, always in the same order."""
 
 from __future__ import annotations
 
@@ -13,10 +13,25 @@ from gallop.answers.sources.opening import Opener, local_path
 from gallop.answers.sources.tables import listed_photos, table_photos
 from gallop.images.photo import is_photo_name
 
-__all__ = ["ARCHIVES", "Opener", "SourceItem", "open_source"]
+__all__ = ["Opener", "SourceItem", "is_archive", "is_single", "open_source"]
 
-ARCHIVES = (".tar", ".tar.gz", ".tgz")
-"""How the name of an archive ends. The keys of its photos begin with that name."""
+_ARCHIVES, _TABLES, _LISTS = (".tar", ".tar.gz", ".tgz"), (".csv", ".parquet"), (".txt", ".lst")
+
+
+def is_archive(name: str) -> bool:
+    """Return whether a source is an archive, by its name. The keys of its photos begin with that name."""
+    return _ending(name).endswith(_ARCHIVES)
+
+
+def is_single(name: str) -> bool:
+    """Return whether a source is one photo: by its name, or a file on this machine that is no other source."""
+    if _ending(name).endswith((*_ARCHIVES, *_TABLES, *_LISTS)):
+        return False
+    return is_photo_name(_ending(name)) or os.path.isfile(local_path(name) or "")
+
+
+def _ending(name: str) -> str:
+    return name.lower().rsplit("?", 1)[0]  # without the query of a URL
 
 
 def open_source(name: str, opener: Opener, column: str | None = None) -> Iterator[SourceItem]:
@@ -32,13 +47,12 @@ def open_source(name: str, opener: Opener, column: str | None = None) -> Iterato
     """
     if opener.home is not None:
         opener = replace(opener, home=name)
-    end = name.lower().rsplit("?", 1)[0]
-    if end.endswith(ARCHIVES):
+    if is_archive(name):
         return archive_photos(name, opener)
-    if end.endswith((".csv", ".parquet")):
+    if _ending(name).endswith(_TABLES):
         return table_photos(name, opener, column)
-    if end.endswith((".txt", ".lst")):
+    if _ending(name).endswith(_LISTS):
         return listed_photos(name, opener)
-    if is_photo_name(end) or os.path.isfile(local_path(name) or ""):
+    if is_photo_name(_ending(name)):
         return iter([SourceItem(name, place=name)])
     return folder_photos(name, opener)

@@ -21,8 +21,8 @@ def folder_photos(name: str, opener: Opener) -> Iterator[SourceItem]:
     path = local_path(name)
     if path is not None and not os.path.isdir(path):
         raise DataError(
-            f"{printable_name(path)} is not a folder: use a folder, a .txt list, a .csv or .parquet table, or .tar "
-            "archives."
+            f"{printable_name(path)} is not a folder: use a folder, a photo, a .txt list, a .csv or .parquet table, or "
+            ".tar archives."
         )
     return starmap(_item, _walk_bucket(name, opener) if path is None else walk_photos(path))
 

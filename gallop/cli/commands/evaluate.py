@@ -17,8 +17,8 @@ from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images, trained_model
 from gallop.data import folder_class_names, is_csv
 from gallop.errors import CommandError, ImageError
-from gallop.evaluation.answer_summary import GLOBAL, LOCAL, AnswerSummary
 from gallop.evaluation.measure import Evaluation
+from gallop.evaluation.scored_answers import GLOBAL, LOCAL, ScoredAnswers
 from gallop.features.contents import EncodedContents
 from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, default_cache_folder, encode_centres
 from gallop.images import list_images
@@ -96,16 +96,16 @@ class _Photos:
 
     def answers(
         self, classifier: GalLoPClassifier, paths: Sequence[Path], hashes: Sequence[str], what: str
-    ) -> AnswerSummary:
+    ) -> ScoredAnswers:
         """Return the answers, reduced to what the figures need, for photos that were read before."""
         self._contents.finish()
         parts = []
         for start in range(0, len(paths), BATCH):
             some, sight = slice(start, start + BATCH), classifier.model_.sight
             encoded = encode_centres(self._backbone, paths[some], self._cache, hashes[some], sight)
-            parts.append(AnswerSummary.of(classifier.predict_all(ImageFeatures.cat(list(encoded)))))
+            parts.append(ScoredAnswers.of(classifier.predict_all(ImageFeatures.cat(list(encoded)))))
             self._console.progress(f"evaluating {what}", min(start + BATCH, len(paths)), len(paths))
-        return AnswerSummary.cat(parts)
+        return ScoredAnswers.cat(parts)
 
 
 def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:

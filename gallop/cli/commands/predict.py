@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from gallop.answers import Extras, PhotoScorer
 from gallop.answers.scorer import Columns, answers
-from gallop.answers.sources import ARCHIVES, SourceItem, open_source
+from gallop.answers.sources import SourceItem, is_archive, is_single, open_source
 from gallop.answers.sources.opening import BUCKETS, below, folder_of, protocol_of
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import check_output, model_or_classes
@@ -36,11 +37,10 @@ def run(options: Namespace, console: Console) -> int:
     if tables:
         return answer_many(options.images[0], worker, options, console)
     classes, rows = worker.classifier.classes_.tolist(), list[dict[str, Any]]()
-    names: list[str] = []
     try:
-        for columns in answers(worker, _photos(options, names)):
+        for columns in answers(worker, _photos(options)):
             for i in range(len(columns["key"])):
-                rows.append(_row(names[len(rows)], columns, i, classes, options.extras))
+                rows.append(_row(columns, i, classes, options.extras))
                 if "error" in rows[-1]:
                     console.warn(f"No answer for {rows[-1]['image']}: {rows[-1]['error']}")
             console.progress("predicting", len(rows))
@@ -73,48 +73,53 @@ def _check(options: Namespace) -> None:
         raise CommandError(
             "--with only adds values to --json and to the tables that --out writes: add --json or --out DIR."
         )
-    needs_more = any(protocol_of(name) in BUCKETS or name.lower().endswith(".parquet") for name in options.images)
-    if options.web or options.buckets or needs_more:
+    if (
+        options.web
+        or options.buckets
+        or any(protocol_of(name) in BUCKETS or name.lower().endswith(".parquet") for name in options.images)
+    ):
         require_many("photos from the network and Parquet tables")
     if options.csv is not None:
         check_output(Path(options.csv), "--csv", *(Path(image) for image in options.images))
 
 
-def _photos(options: Namespace, names: list[str]) -> Iterator[SourceItem]:
-    """Yield the photos of all sources, each file once; appends what the rows call them to ``names``."""
+def _photos(options: Namespace) -> Iterator[SourceItem]:
+    """Yield the photos of all sources, each path or URL once. Their keys are what the rows call them."""
     seen = set()
     for source in options.images:
-        folder = folder_of(source) if source.lower().endswith(ARCHIVES) else source
+        folder = folder_of(source) if is_archive(source) else source
         for item in _items(source, options):
             name = item.place or (source if item.key == source else below(folder, item.key))
             if not item.place or name not in seen:  # archives and tables may hold several photos of one name
                 seen.add(name)
-                names.append(name)
-                yield item
+                yield replace(item, key=name)
 
 
 def _items(source: str, options: Namespace) -> Iterator[SourceItem]:
+    if is_single(source):
+        yield SourceItem(source, place=source)
+        return
     opener, empty = opener_of(options, source), SourceItem(source, problem=f"{source} contains no photos.")
     try:
-        items = iter(open_source(source, opener, options.column))
+        items = open_source(source, opener, options.column)
         for item in chain([next(items, empty)], items):
             try:
                 opener.check(item.place)
                 yield item
-            except DataError as error:  # in another bucket than the source, whose keys it must not be sent
-                yield SourceItem(item.key, problem=str(error))
+            except DataError as error:  # in another bucket than the source, to which its credentials must not be sent
+                yield replace(item, problem=str(error))
     except (Unreachable, KeysRefused):
         raise
     except DataError as error:
         yield SourceItem(source, problem=str(error))
 
 
-def _row(name: str, columns: Columns, i: int, classes: Sequence[str], extras: Sequence[str]) -> dict[str, Any]:
+def _row(columns: Columns, i: int, classes: Sequence[str], extras: Sequence[str]) -> dict[str, Any]:
     """Return the answer to photo number ``i`` of a batch, or why there is none."""
     if columns["error"][i] is not None:
-        return {"image": name, "error": columns["error"][i]}
+        return {"image": columns["key"][i], "error": columns["error"][i]}
     row = {
-        "image": name,
+        "image": columns["key"][i],
         "label": columns["label"][i],
         "probability": columns["probability"][i],
         "probabilities": dict(zip(classes, columns["probabilities"][i], strict=True)),
@@ -122,7 +127,7 @@ def _row(name: str, columns: Columns, i: int, classes: Sequence[str], extras: Se
         "is_ood": columns["is_ood"][i],
     }
     more = {extra: columns[extra][i] for extra in extras if extra not in row}
-    return row | {name: value.tolist() if name == "embedding" else value for name, value in more.items()}
+    return row | {extra: value.tolist() if extra == "embedding" else value for extra, value in more.items()}
 
 
 def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:

@@ -3,6 +3,6 @@ numbers in, out come charts, tables and panels, each with a text for those who d
 """
 
 from gallop.lab.tutorial.backbone import TimeAhead, frozen_backbone, time_ahead
-from gallop.lab.tutorial.pictures import show_figure
+from gallop.lab.tutorial.charts import show_figure
 
 __all__ = ["TimeAhead", "frozen_backbone", "show_figure", "time_ahead"]

@@ -1,7 +1,8 @@
-"""Charts and tables of numbers: a cell gives numbers and names, and this module decides how they look."""
+"""Charts and tables of numbers, and how a notebook shows them: a cell gives numbers and names alone."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
@@ -263,3 +264,22 @@ def _room_of(names: Sequence[str]) -> float:
 def as_written(name: str) -> str:
     """Return a name as it is written beside a chart: without the middle of a line that is too long."""
     return as_drawn("\n".join(shortened(line, _LONGEST) for line in name.splitlines()))
+
+
+def show_figure(text: str, figure: Figure | None = None) -> None:
+    """Show a figure of matplotlib in a notebook, and close it.
+
+    Args:
+        text: what is to be seen, for those who do not see it. nbconvert's template ``classic`` makes it the picture's
+            alternative text, its template ``lab`` does not; where pictures cannot be shown at all, it is printed.
+        figure: None for the one that is being drawn.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.display import display
+
+    shown, png = plt.gcf() if figure is None else figure, io.BytesIO()
+    shown.savefig(png, format="png", bbox_inches="tight", dpi=shown.dpi)
+    plt.close(shown)
+    words = " ".join(text.split())
+    bundle = {"image/png": png.getvalue(), "text/plain": words}
+    display(bundle, metadata={"image/png": {"alt": words}}, raw=True)  # type: ignore[no-untyped-call]

@@ -33,7 +33,7 @@ class ServeOptions:
         allow_urls: whether photos may be fetched from public addresses.
         batch: most photos that pass the backbone together.
         wait: seconds that a batch waits for photos that are being received.
-        queue: most photos that wait at once; one more is refused.
+        queue: most photos without an answer at once; one more is refused.
         photos: most of one request.
         body: most bytes of one request.
         megapixels: most of all photos of one request together.

@@ -40,7 +40,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         404: "no such model",
         408: "the request arrived too slowly",
         413: "too large, or too many photos or pixels",
-        415: "not a multipart form",
+        415: "not a multipart form, or a compressed body",
         421: "a host name that the service does not accept",
         422: "no photo, or one that cannot be read",
         429: "too busy; see Retry-After",

@@ -31,7 +31,7 @@ class Turns(Generic[T]):
         return len(self._waiting)
 
     def add(self, request: object, cost: float, piece: T) -> None:
-        """Add a piece of a request's work; ``request`` may be anything that is itself alone and can be referenced."""
+        """Add a piece of a request's work; ``request`` is an object with a weak reference, told by identity."""
         self._due[request] = due = max(self._due.get(request, 0.0), self._now) + cost
         heappush(self._waiting, (due, next(self._numbers), cost, piece))
 

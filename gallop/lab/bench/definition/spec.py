@@ -117,7 +117,7 @@ class Section(dict[str, Any]):
 
     def integers(self, key: str, least: int) -> tuple[int, ...]:
         """Return different integers; a single one needs no list."""
-        what = f"a list of whole numbers of {least} or more, such as [1, 2, 4]"
+        what = f"a list of integers of {least} or more, such as [1, 2, 4]"
         return self._several(key, lambda value: type(value) is int and value >= least, what)
 
     def _several(self, key: str, fits: Callable[[Any], bool], what: str) -> tuple[Any, ...]:

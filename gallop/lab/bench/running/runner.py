@@ -18,8 +18,8 @@ import torch
 from gallop.backbones import Backbone
 from gallop.data import PhotoSet
 from gallop.errors import TrainingDiverged
-from gallop.evaluation.answer_summary import AnswerSummary
 from gallop.evaluation.measure import Evaluation
+from gallop.evaluation.scored_answers import ScoredAnswers
 from gallop.features.cache import STORED_DTYPE
 from gallop.features.encoding import ONCE, Cache, ImageFeatures, encode_centres
 from gallop.lab.bench.running.backbones import Backbones
@@ -46,15 +46,15 @@ class PhotosEncoding:
     total: int
 
 
-def among(predictions: Predictions, classes: Sequence[int] | None) -> AnswerSummary:
-    """Return the part of the answers that figures are computed from (``AnswerSummary.of``).
+def among(predictions: Predictions, classes: Sequence[int] | None) -> ScoredAnswers:
+    """Return the part of the answers that figures are computed from (``ScoredAnswers.of``).
 
     Raises:
         TrainingDiverged: probabilities that are not numbers.
     """
     if not np.isfinite(predictions.probabilities).all():
         raise TrainingDiverged("Some predicted probabilities are not finite numbers. Try a smaller learning rate.")
-    return AnswerSummary.of(predictions, classes)
+    return ScoredAnswers.of(predictions, classes)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Asker:
 
     def ask(
         self, fitted: Fitted, place: PhotoGroup, paths: Sequence[Path], classes: Sequence[int] | None = None
-    ) -> AnswerSummary:
+    ) -> ScoredAnswers:
         """Return answers for all photos of a place that was prepared, all at once or a batch at a time.
 
         Args:
@@ -129,7 +129,7 @@ class Asker:
             parts.append(among(fitted.predict(features), classes))
             done += len(features)
             self._report(PhotosEncoding(place[1], done, len(paths)))
-        return AnswerSummary.cat(parts)
+        return ScoredAnswers.cat(parts)
 
 
 class Runner:
@@ -249,7 +249,7 @@ def classes_of(source: PhotoSet, target: PhotoSet) -> tuple[int, ...] | None:
     return None if len(numbers) == len(source.class_names) else tuple(numbers)
 
 
-def _evaluation(answers: AnswerSummary, source: PhotoSet, target: PhotoSet) -> Evaluation:
+def _evaluation(answers: ScoredAnswers, source: PhotoSet, target: PhotoSet) -> Evaluation:
     truth = np.asarray(class_numbers(source, target))[list(target.test.labels)]
     return Evaluation(source.class_names, truth, answers)
 
@@ -259,7 +259,7 @@ def accuracy_figures(evaluation: Evaluation, name: str) -> list[Figure]:
     return [Figure(name, metric, accuracy.value, accuracy.of) for metric, accuracy in evaluation.accuracies.items()]
 
 
-def separation_figures(evaluation: Evaluation, unknown: AnswerSummary, name: str, group: str) -> list[Figure]:
+def separation_figures(evaluation: Evaluation, unknown: ScoredAnswers, name: str, group: str) -> list[Figure]:
     """Return FPR95 and AUROC of every score that the method has, a set's photos against a group of unknown ones."""
     figures, n = [], len(evaluation.answers) + len(unknown)
     for score, each in evaluation.against(unknown).items():

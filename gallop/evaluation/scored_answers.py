@@ -29,7 +29,7 @@ def accuracy_of(branch: str) -> str:
 
 
 @dataclass(frozen=True)
-class AnswerSummary:
+class ScoredAnswers:
     """The parts of the answers for B photos that figures are computed from.
 
     Attributes:
@@ -49,7 +49,7 @@ class AnswerSummary:
         return len(self.confidence)
 
     @staticmethod
-    def of(predictions: Predictions, classes: Sequence[int] | None = None) -> AnswerSummary:
+    def of(predictions: Predictions, classes: Sequence[int] | None = None) -> ScoredAnswers:
         """Return the most probable of some classes, by their numbers in ascending order; None is for all.
 
         That is the answer of a model built with these classes alone: a class's cosines depend on no other class.
@@ -66,13 +66,13 @@ class AnswerSummary:
             numbers = np.asarray(classes)
             predicted = {branch: numbers[p[:, numbers].argmax(axis=1)] for branch, p in branches.items()}
         confidence = np.take_along_axis(predictions.probabilities, predicted[ENSEMBLE][:, None], axis=1)[:, 0]
-        return AnswerSummary(predicted, confidence, predictions.ood, predictions.is_ood)
+        return ScoredAnswers(predicted, confidence, predictions.ood, predictions.is_ood)
 
     @staticmethod
-    def cat(parts: Sequence[AnswerSummary]) -> AnswerSummary:
+    def cat(parts: Sequence[ScoredAnswers]) -> ScoredAnswers:
         """Return all photos of the parts, in order; one classifier's, at least one part."""
         verdicts = [part.is_ood for part in parts if part.is_ood is not None]
-        return AnswerSummary(
+        return ScoredAnswers(
             {branch: np.concatenate([part.predicted[branch] for part in parts]) for branch in parts[0].predicted},
             np.concatenate([part.confidence for part in parts]),
             {score: np.concatenate([part.ood[score] for part in parts]) for score in parts[0].ood},
