@@ -220,9 +220,7 @@ def explain_with_run(session: Session, backbone: Backbone, run: Run, photo: Phot
         ("explained", *which, photo.sha256), lambda: classifier.explain(photo)
     )
     return (
-        explanation
-        if run.settings is None
-        else replace(explanation, doubt=session.answers.doubt(classifier, run, which))
+        explained if run.settings is None else replace(explained, doubt=session.answers.doubt(classifier, run, which))
     )
 
 
