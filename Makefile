@@ -10,6 +10,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check
 
 # Torch's idle threads sleep instead of spinning, which on shared cores would slow a small training step many times over.
 export OMP_WAIT_POLICY := PASSIVE
+# Compiled files are kept: where images forbid them, every test worker would rewrite all assertions, ten seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 # In CI a missing Chromium or Node is a failure; elsewhere the tests that need one are left out, and named.
 ifneq ($(CI),)
 export GALLOP_REQUIRE_TOOLS := 1

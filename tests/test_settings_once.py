@@ -15,6 +15,8 @@ import pytest
 from gallop.parts import PARTS
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 FIELDS = """
     warmup: int = setting(0, "warm-up", "Epochs in which the rate rises.", high=10, form=(0, 5, 1))
     schedule: str = setting("cosine", "schedule", "How the rate falls.", choices=("cosine", "line"))
@@ -130,7 +132,6 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
 def test_it_is_checked_and_taken_by_command_and_classifier(found: Any) -> None:
     refused = ["warmup is 11; it must be between 0 and 10.", "tilt is 2.0; it must be between 0 and 1."]
     assert [found["refused"], found["refused too"]] == refused
@@ -138,7 +139,6 @@ def test_it_is_checked_and_taken_by_command_and_classifier(found: Any) -> None:
     assert found["models"] == [0.0, 0.5, 0.25], "the classifier hands it on from a whole method"
 
 
-@pytest.mark.slow
 def test_the_form_of_the_app_asks_for_it(found: Any) -> None:
     assert found["form"] == [
         ["Warm-up", "Epochs in which the rate rises.", 0],

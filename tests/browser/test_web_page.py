@@ -138,6 +138,7 @@ def test_a_first_answer_stands_there_and_is_pythons_to_four_digits(of_mini: Path
     assert np.abs(np.array(found) - wanted).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_names_are_typed_and_k_asks_no_backbone(of_mini: Path, opened: Any) -> None:
     with served_folder(of_mini) as address:
         page = opened(address)
@@ -322,7 +323,9 @@ def test_files_of_every_kind_have_the_pixels_that_python_sees(of_taught: Path, o
 def test_what_keeps_the_page_from_starting_is_told(of_taught: Path, browser: Any, tmp_path: Path) -> None:
     page = browser.new_page()
     page.goto((of_taught / "index.html").as_uri())
-    expect(page.get_by_text("this page was opened as a file, from which browsers do not load its scripts")).to_be_visible()
+    expect(
+        page.get_by_text("this page was opened as a file, from which browsers do not load its scripts")
+    ).to_be_visible()
     expect(page.get_by_text("python -m http.server")).to_be_visible()
     folder = tmp_path / "page"
     shutil.copytree(of_taught, folder, ignore=shutil.ignore_patterns("vision.onnx.packed"))

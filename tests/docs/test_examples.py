@@ -24,10 +24,15 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text("utf-8"), re.S | re.M)
 
 
-WITH_PROMPTS = [page for page in PAGES if blocks(page, "pycon")]
+FIRST_TIER = {"README", "python"}
+WITH_PROMPTS = [
+    pytest.param(page, id=page.stem, marks=() if page.stem in FIRST_TIER else pytest.mark.slow)
+    for page in PAGES
+    if blocks(page, "pycon")
+]
 
 
-@pytest.mark.parametrize("page", WITH_PROMPTS, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", WITH_PROMPTS)
 def test_examples_say_what_comes_out(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page is one session from top to bottom, where ``gallop sample photos`` was called."""
     write_sample(tmp_path / "photos")
