@@ -88,6 +88,13 @@ def registered(part: str, name: object) -> Function | None:
     return function
 
 
+def check_registered(*configs: object) -> None:
+    """Raise UnknownPart where settings name a part that is not registered."""
+    for part in PARTS:
+        for config in configs:
+            registered(part, getattr(config, part, PARTS[part].usual))
+
+
 def named(part: str, given: str | Function) -> str:
     """Return the name of a part that was given by name, or as a function, which is registered under its ``__name__``.
 
@@ -119,7 +126,14 @@ def require_topk(pooling: str, what: str) -> None:
     require(pooling == PARTS["pooling"].usual, f"{what} needs top-k pooling, but this model uses {pooling!r} pooling.")
 
 
+def _check_name(part: str, name: object) -> None:
+    fits = isinstance(name, str) and name.isidentifier()
+    require(fits, f"{quoted(name)} cannot be the name of a part. Pass the name of a registered {part}.")
+
+
 def part_setting(part: str, help: str) -> str:
     """Return the dataclass field of a part: the name of the built-in choice, or of a registered function."""
-    words, check = part.replace("_", " "), partial(registered, part)
+    words = part.replace("_", " ")
+    # A program that only answers needs no part that only training calls, so a saved model names these unresolved.
+    check = partial(registered if part == "pooling" else _check_name, part)
     return setting(PARTS[part].usual, words, help, option="", range="the name of a registered part", check=check)

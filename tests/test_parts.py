@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gallop import GalLoP, GalLoPClassifier, MethodConfig, TrainConfig, register
 from gallop import parts as registry
-from gallop.errors import CheckpointError, ConfigError
+from gallop.errors import CheckpointError, ConfigError, UnknownPart
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.plots import plot_explanation
 from tests import tiny
@@ -58,6 +58,19 @@ def test_it_is_saved_by_its_name_and_found_again(tmp_path: Path) -> None:
     sentence = r"cannot be used here\. No pooling called 'soft' is registered.*gallop\.register\('pooling'"
     with pytest.raises(CheckpointError, match=sentence):
         GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
+
+
+def test_what_only_training_calls_is_missed_when_it_is_trained_again_and_not_before(tmp_path: Path) -> None:
+    def halved(parameters: Any, config: TrainConfig) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, lr=config.lr / 2)
+
+    made = tiny.classifier().fit(IMAGES, LABELS, optimizer=halved)
+    made.save(tmp_path / "model")
+    registry._REGISTERED["optimizer"].clear()
+    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=tiny.vit(), device="cpu")
+    assert np.allclose(loaded.predict_proba(ASKED), made.predict_proba(ASKED), atol=1e-6)
+    with pytest.raises(UnknownPart, match="No optimizer called 'halved' is registered"):
+        loaded.fit(IMAGES, LABELS)
 
 
 def test_a_saved_model_causes_no_import(tmp_path: Path) -> None:

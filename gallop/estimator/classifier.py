@@ -25,7 +25,7 @@ from gallop.checkpoints.folder import checkpoint_bytes, load_learned, read_model
 from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_model
 from gallop.checkpoints.settings import Checkpoint
 from gallop.config import BackbonePreset, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
-from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, labelled_photos, many
+from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, many
 from gallop.errors import suggesting, warn_caller
 from gallop.estimator.prompts import LearnedPrompts
 from gallop.estimator.shots import (
@@ -36,14 +36,13 @@ from gallop.estimator.shots import (
 )
 from gallop.evaluation.by_name import AnswersByName
 from gallop.evaluation.health import data_in_words
-from gallop.evaluation.intervals import Proportion
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.features.given import as_features, given
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import missing_names, spelled_as
-from gallop.parts import Function, named
+from gallop.parts import Function, check_registered, named
 from gallop.predictions.explanation import Explanation, explain_photos
 from gallop.predictions.predict import Predictions, predict
 from gallop.runtime.progress import ProgressDisplay
@@ -559,10 +558,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """
         from gallop.documents.model_card import hub_card  # with jinja2 and the Hub's client
 
-        model, address, tested = self._fitted(), HubAddress.read(repository, revision), None
-        if test is not None:
-            photos, names = labelled_photos(test, labels, split="test")
-            tested = Proportion(round(self.score(photos, names) * len(names)), len(names))
+        model, address = self._fitted(), HubAddress.read(repository, revision)
+        tested = None if test is None else self.evaluate(test, labels).accuracy
         if not known_elsewhere(model.backbone.name):
             warn_caller(
                 f"The backbone {model.backbone.name!r} is only known on this machine, and only its name is uploaded "
@@ -621,7 +618,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
         ``numbered``: labels may be numbers from now on.
         """
-        self._method_config("paper"), self._train_config("paper")  # refused before a backbone is loaded
+        check_registered(self._method_config("paper"), self._train_config("paper"))  # before a backbone is loaded
         backbone = self._load_backbone()
         method, config = self._method_config(backbone.preset), self._train_config(backbone.preset)
         prompts = learned_before(self.model_, backbone, method) if warm else None

@@ -81,7 +81,7 @@ class FastGalLoP(GalLoP):
         encode, scale = partial(_encoded, backbone, names), backbone.logit_scale
         super().__init__(encode, prompts, topk=config.topk, kept=config.kept_prompts, scale=scale)
         self.damping, self.custom_pool = backbone.damping.of(config), registered("pooling", config.pooling)
-        self.custom_draw = registered("keep_rule", config.keep_rule)
+        self._keep_rule = config.keep_rule
         self._vision = partial(getattr, backbone, "vision")  # read each time: backbones move, and weights are unloaded
         self._projects = bool(config.topk) and config.local_projection
 
@@ -116,9 +116,10 @@ class FastGalLoP(GalLoP):
 
     def draw(self, images: int, generator: torch.Generator | None = None) -> Tensor:
         prompts = len(self.prompts.global_contexts)
-        if self.custom_draw is None:
+        custom_draw = registered("keep_rule", self._keep_rule)
+        if custom_draw is None:
             return paper.draw_kept_prompts(images, prompts, self.kept, generator)
-        kept = self.custom_draw(images, prompts, self.kept, generator)
+        kept = custom_draw(images, prompts, self.kept, generator)
         fits = (
             isinstance(kept, Tensor)
             and not kept.is_floating_point()
@@ -369,7 +370,8 @@ class PromptModel:
                 widths = "{} for regions and {} for photos".format
                 raise ValueError(
                     f"These features have the widths {widths(*look.sizes[1:])}, but {self.backbone.name} gives "
-                    f"{widths(*self.backbone.feature_sizes[1:])}. Encode the photos with the model's backbone."
+                    f"{widths(*self.backbone.feature_sizes[1:])}. Encode the photos with that backbone, or fit on a "
+                    "backbone that gives such features."
                 )
         return features.looks
 
