@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gallop import GalLoPClassifier, parse_names
+from gallop.cli.console import Console
 from gallop.data import ContentHash, LabelledPhotos, csv_splits, is_csv, labelled_path
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
@@ -25,6 +26,15 @@ def labelled_images(data: str, *, split: str, content: ContentHash | None = None
     """
     content = KnownContents(default_cache_folder()).sha256 if content is None else content
     return labelled_path(data, split=split, content=content)
+
+
+def test_images(data: str, console: Console) -> LabelledPhotos:
+    """Return the images of DATA to test on, with a warning for each that cannot be read."""
+    console.progress(f"reading {data}")
+    test = labelled_images(data, split="test")
+    for path, reason in test.skipped:
+        console.warn(f"{path} is left out: {reason}")
+    return test
 
 
 def has_test(data: str) -> bool:

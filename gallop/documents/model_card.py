@@ -64,6 +64,13 @@ def model_card(
     )
 
 
+def accuracy_in_words(tested: Proportion, photos: str) -> str:
+    """Return a sentence for a card, such as "Accuracy on test photos: 15 of 16, 93.8% (95% interval ...)"."""
+    low, high = tested.interval
+    proportion = f"{tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
+    return f"Accuracy on {photos}: {tested.right} of {tested.of}, {proportion}"
+
+
 def _branch(classifier: Described, branch: Branch) -> dict[str, Any]:
     """The facts of a branch."""
     known = branch.sums.known.tolist()
@@ -104,9 +111,7 @@ def hub_card(
             metric_value=tested.value,
             metric_name="Accuracy (top-1)",
         )
-        low, high = tested.interval
-        proportion = f"{tested.value:.1%} (95% interval {low:.1%} to {high:.1%})"
-        results, measured = [result], [f"Accuracy on {photos}: {tested.right} of {tested.of}, {proportion}"]
+        results, measured = [result], [accuracy_in_words(tested, photos)]
     name = classifier.model_.backbone.name
     facts = ModelCardData(
         library_name=LIBRARY,

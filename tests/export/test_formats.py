@@ -36,9 +36,20 @@ def test_card_and_report_of_the_command_line_are_the_librarys(
     assert report.read_text(encoding="utf-8") == html_report(found.explain(photo), photo_name="a photo.png")
 
 
+def test_a_card_states_the_accuracy_on_test_photos(model: Path, tmp_path: Path) -> None:
+    photos, card = tmp_path / "photos", tmp_path / "model.md"
+    for colour in ("red", "green"):
+        (photos / colour).mkdir(parents=True)
+        tiny.picture(5, colour).save(photos / colour / "1.png")
+    assert main(["export", str(model), "--card", str(card), "--test", str(photos)]) == 0
+    right = GalLoPClassifier.load(model).evaluate(photos).accuracy
+    assert f"- Accuracy on test photos: {right.right} of 2, " in card.read_text(encoding="utf-8")
+
+
 REFUSED = {
     "--report OUT": "--report needs a photo to explain: add --photo IMAGE.",
     "--card OUT --photo a.png": "--photo does not apply to --card: leave out --photo.",
+    "--web OUT --test a": "--test does not apply to --web: leave out --test.",
     "--card OUT --photos a": "--photos does not apply to --card: leave out --photos.",
     "--card OUT --onnx OUT": "argument --onnx: not allowed with argument --card",
     "": "one of the arguments --card --onnx --report --web is required",

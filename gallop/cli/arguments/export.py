@@ -10,7 +10,7 @@ examples:
   gallop export model --onnx model.onnx
   gallop export model --onnx model.onnx --photos photos/test --json   # also check with these photos
   gallop export model --onnx small.onnx --quantize --photos photos/test   # in 8 bits, and what that changes
-  gallop export model --card model.md
+  gallop export model --card model.md --test photos     # with the accuracy on photos/test
   gallop export model --report why.html --photo cat.jpg
   gallop export model --web page                    # a page for browsers: python -m http.server -d page
   gallop export --web page                          # without a model: users type class names in the page
@@ -48,6 +48,11 @@ def add_export(commands: Commands) -> None:
     )
     parser.add_argument(
         "--precision", choices=("fp32", "fp16"), help="with --web: number format of the stored encoders (fp32)"
+    )
+    parser.add_argument(
+        "--test",
+        metavar="DATA",
+        help="with --card: test photos, as for `gallop evaluate`; the card states the accuracy",
     )
     parser.add_argument("--photo", metavar="IMAGE", help=f"with {explaining}: the photo to explain")
     add_common(parser)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gallop import GalLoPClassifier, load_image
 from gallop.cli.console import Console
-from gallop.cli.inputs import check_output, trained_model, zero_shot_classifier
+from gallop.cli.inputs import check_output, test_images, trained_model, zero_shot_classifier
 from gallop.errors import CommandError
 from gallop.export.formats import FORMATS, ExportFormat, ModelToExport, PhotoToExport
 from gallop.images import list_images
@@ -37,7 +37,7 @@ def run(options: Namespace, console: Console) -> int:
         classifier = trained_model(options.model, options)
     else:
         classifier = zero_shot_classifier(format_.without_model, options)
-    subject = _subject(format_, classifier, options)
+    subject = _subject(format_, classifier, options, console)
     console.progress(f"making the {format_.name}")
     with contextlib.redirect_stdout(sys.stderr):  # an exporter may print; standard output is for the result
         made = format_.make(subject)
@@ -53,6 +53,7 @@ def _check_options(options: Namespace, key: str, format_: ExportFormat[Any]) -> 
     """Refuse options that the format does not use, and a missing one, before a model is loaded."""
     explains = format_.of is PhotoToExport
     uses = {"photos": format_.checked, "quantize": key == "onnx", "precision": key == "web", "photo": explains}
+    uses["test"] = key == "card"
     for name, used in uses.items():
         if getattr(options, name) and not used:
             raise CommandError(f"--{name} does not apply to --{key}: leave out --{name}.")
@@ -76,7 +77,7 @@ def _write(out: Path, data: bytes, format_: ExportFormat[Any]) -> int:
 
 
 def _subject(
-    format_: ExportFormat[Any], classifier: GalLoPClassifier, options: Namespace
+    format_: ExportFormat[Any], classifier: GalLoPClassifier, options: Namespace, console: Console
 ) -> ModelToExport | PhotoToExport:
     if format_.of is PhotoToExport:
         path = Path(options.photo)
@@ -88,4 +89,12 @@ def _subject(
         photos = paths[:: max(-(-len(paths) // most), 1)]  # from all of the folder
         if not photos:
             raise CommandError(f"--photos {options.photos} contains no images: choose a folder with images.")
-    return ModelToExport(classifier, photos, quantize=options.quantize, precision=options.precision or "fp32")
+    measured = [_accuracy(classifier, options.test, console)] if options.test is not None else []
+    how: Any = {"quantize": options.quantize, "precision": options.precision or "fp32"}
+    return ModelToExport(classifier, photos, measured, **how)
+
+
+def _accuracy(classifier: GalLoPClassifier, test: str, console: Console) -> str:
+    from gallop.documents.model_card import accuracy_in_words  # with jinja2
+
+    return accuracy_in_words(classifier.evaluate(test_images(test, console)).accuracy, "test photos")

@@ -6,19 +6,14 @@ from argparse import Namespace
 
 from gallop.checkpoints.hub import HubAddress
 from gallop.cli.console import Console
-from gallop.cli.inputs import labelled_images, trained_model
+from gallop.cli.inputs import test_images, trained_model
 
 
 def run(options: Namespace, console: Console) -> int:
     """Load the model, test it if ``--test`` is given, upload it, and show where it is."""
     address = HubAddress.read(options.repository, options.revision)  # refused before a model is loaded
     classifier = trained_model(options.model, options)
-    test = None
-    if options.test is not None:
-        console.progress(f"reading {options.test}")
-        test = labelled_images(options.test, split="test")
-        for path, reason in test.skipped:
-            console.warn(f"{path} is left out: {reason}")
+    test = None if options.test is None else test_images(options.test, console)
     console.progress(f"uploading {address}")
     commit = classifier.push_to_hub(
         address.repository,
