@@ -7,16 +7,17 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# Where CommonMark, GitHub or Streamlit would take what follows for markup: some only at the beginning of a line.
+_MARKUP = re.compile(r"^\d*(?=[-+.)](?:\s|$))|^(?=#|=|-{2})|(?<=www)(?=\.)|(?=[\\`*_\[\]<>|~&$@])|(?=:\S)")
 
 
 def plain_markdown(text: str) -> str:
     r"""Return text inside Markdown: shown as it is, without any markup.
 
-    >>> print(plain_markdown("*a* [b]"))
-    \*a\* \[b\]
+    >>> print(plain_markdown("- *a* [b], 1.5 x c-d: www.e.org"))
+    \- \*a\* \[b\], 1.5 x c-d: www\.e.org
     """
-    return _PUNCTUATION.sub(r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\g<0>\\", " ".join(text.split()))
 
 
 def markdown_line(text: str) -> str:

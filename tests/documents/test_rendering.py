@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jinja2 import UndefinedError
+from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from gallop.documents.markdown import plain_markdown
 from gallop.documents.rendering import _environment, render
 from tests.conftest import ROOT
 
@@ -18,7 +23,7 @@ HOSTILE = '<b>&"x"</b> [a](b) | *c*\n# d'
     ("markdown", "shown"),
     [
         (False, "&lt;b&gt;&amp;&#34;x&#34;&lt;/b&gt; [a](b) | *c*\n# d, -0.50"),
-        (True, r"\<b\>\&\"x\"\<\/b\> \[a\]\(b\) \| \*c\* \# d, -0.50"),
+        (True, r"\<b\>\&" + '"x"' + r"\</b\> \[a\](b) \| \*c\* # d, -0.50"),
     ],
 )
 def test_what_is_printed_is_escaped_once_through_macros_and_joins_too(markdown: bool, shown: str) -> None:
@@ -33,9 +38,22 @@ def test_what_is_printed_is_escaped_once_through_macros_and_joins_too(markdown: 
     assert environment.from_string("{{ words }}").render(words=Markup("<b>*</b>")) == "<b>*</b>"
 
 
+@given(st.text(alphabet="ab 1-+.)(#=*_`~[]<>|&!\\\"':/@w\n", max_size=14))
+def test_any_text_in_markdown_is_one_paragraph_that_reads_as_typed(text: str) -> None:
+    renderer = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    words = " ".join(text.split())
+    shown = renderer.render(plain_markdown(text))
+    assert html.unescape(shown) == (f"<p>{words}</p>\n" if words else "")
+
+
+def test_a_sentence_is_left_as_it_is() -> None:
+    sentence = 'Few-shot (16 a class): 91.5 % right, +0.3; a/b, it\'s "x"!'
+    assert plain_markdown(sentence) == sentence
+
+
 def test_names_joined_in_markdown_are_escaped_each() -> None:
     line = _environment(markdown=True).from_string('{{ names|map("plain")|join(", ") }}')
-    assert line.render(names=["a, b", "*c*"]) == r"a\, b, \*c\*"
+    assert line.render(names=["a, b", "*c*"]) == r"a, b, \*c\*"
 
 
 def test_a_line_is_read_unrendered_too_and_holds_no_html_link_or_border() -> None:
