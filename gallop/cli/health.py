@@ -15,6 +15,7 @@ from gallop.data.labelled import in_words
 from gallop.errors import CommandError
 from gallop.evaluation.health import check_data
 from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
+from gallop.wording import listed
 
 
 def check_photos(options: Namespace, console: Console) -> int:
@@ -51,6 +52,12 @@ def _encoded(photos: LabelledPhotos, backbone: Backbone, console: Console) -> Im
 
 def _table(result: dict[str, Any], skipped: Sequence[dict[str, str]], words: str) -> list[str]:
     lines = columns([["class", "photos"], *([name, str(count)] for name, count in result["classes"].items())])
+    single = [name for name, count in result["classes"].items() if count == 1]
+    if single:
+        lines.append(
+            f"{listed(single)}: a single photo is never held out, so its label is not checked, and no threshold is "
+            "computed from it"
+        )
     lines += [f"{other} is {one}, or nearly" for one, other in [*result["copies"], *result["leaks"]]]
     lines += ["{image} is labelled {label} and looks like {likely}".format(**each) for each in result["doubted"]]
     lines += ["{image} cannot be read: {error}".format(**each) for each in skipped]

@@ -20,6 +20,7 @@ PhotoSource = Photo | Path
 
 ContentHash = Callable[[Path], str]
 """What gives the hash of a file's picture: ``content_hash``, or something that remembers its results."""
+_MOST_NAMED = 5
 
 
 def content_hash(path: Path) -> str:
@@ -233,15 +234,21 @@ def _gathered(
     """Photos, each with its class name, content hash and place; of equal pictures the first remains."""
     distinct: dict[str, tuple[PhotoSource, str, str]] = {}
     copies: list[tuple[PhotoSource, PhotoSource]] = []
+    contradictions: list[str] = []
     for photo, name, digest, place in photos:
         first, first_name, first_place = distinct.setdefault(digest, (photo, name, place))
         if isinstance(photo, Path) and photo != first:
             copies.append((first, photo))
         if first_name != name:
-            raise DataError(
-                f"{first_place} and {place} are the same picture, but they are labelled {first_name!r} and {name!r}. "
-                "Remove one of them, or correct the wrong label."
+            contradictions.append(
+                f"{first_place} and {place} are the same picture, but they are labelled {first_name!r} and {name!r}"
             )
+    if contradictions:
+        more = len(contradictions) - _MOST_NAMED
+        others = f"; and {more} more" if more > 0 else ""
+        raise DataError(
+            f"{'; '.join(contradictions[:_MOST_NAMED])}{others}. Remove one of each pair, or correct the wrong label."
+        )
     number = {name: k for k, name in enumerate(class_names)}
     return LabelledPhotos(
         photos=tuple(photo for photo, _, _ in distinct.values()),

@@ -55,6 +55,16 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def test_it_says_what_a_class_with_one_photo_does_without(
+    sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(sound, tmp_path / "photos")
+    for path in sorted((tmp_path / "photos" / "train" / "candle").iterdir())[1:]:
+        path.unlink()
+    main(["data", "check", str(tmp_path / "photos")])
+    assert "candle: a single photo is never held out, so its label is not checked" in capsys.readouterr().out
+
+
 def test_it_shows_all_that_is_wrong(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "check", str(broken), "--json"]) == 2
     found, mugs = json.loads(capsys.readouterr().out), broken / "train" / "mug"

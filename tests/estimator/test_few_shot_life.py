@@ -211,6 +211,13 @@ def test_one_class_is_enough_and_a_picture_counts_once() -> None:
         model.partial_fit([IMAGES[0]], ["blue"])
 
 
+def test_all_pictures_with_two_labels_are_named_at_once() -> None:
+    with pytest.raises(DataError) as told:
+        tiny.classifier().fit([*IMAGES[:7], *IMAGES[:7]], [*LABELS[:7], *["yellow"] * 7])
+    assert str(told.value).count("are the same picture") == 5
+    assert "; and 2 more. Remove one of each pair" in str(told.value)
+
+
 def test_classes_may_be_named_before_their_photos_come() -> None:
     model = tiny.classifier().partial_fit(IMAGES[:6], LABELS[:6], classes=["red", "yellow"])
     assert model.classes_.tolist() == ["red", "yellow"]
