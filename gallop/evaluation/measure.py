@@ -26,6 +26,8 @@ from gallop.wording import html_table
 
 BINS = 10
 """Of the reliability diagram, equally wide."""
+_MOST_WRITTEN = 20
+"""Classes of a confusion matrix that has room for its numbers."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,10 @@ class Evaluation:
         left, right = figure.subplots(1, 2)
         shown = left.imshow(self.confusion, cmap="Blues")
         figure.colorbar(shown, ax=left, label="photos")
+        if len(self.class_names) <= _MOST_WRITTEN:
+            for (really, answered), photos in np.ndenumerate(self.confusion):
+                dark = photos > self.confusion.max() / 2
+                left.text(answered, really, str(photos), ha="center", va="center", color="white" if dark else "black")
         ticks = range(len(self.class_names))
         left.set_xticks(ticks, self.class_names, rotation=45, ha="right")
         left.set_yticks(ticks, self.class_names)
