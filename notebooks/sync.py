@@ -142,6 +142,8 @@ def blank(script: Path) -> Any:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number:02}", {}
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        cell.execution_count = number  # as a run from top to bottom counts
     return notebook
 
 
