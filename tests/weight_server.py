@@ -63,7 +63,9 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
                 self.send_header("X-Error-Code", "EntryNotFound")
             else:
                 self.send_response(200)
-                self.send_header("X-Repo-Commit", COMMIT)
+                revision = self.path.partition("/resolve/")[2].partition("/")[0]
+                commit = COMMIT if revision in ("", "main") else hashlib.sha1(revision.encode()).hexdigest()
+                self.send_header("X-Repo-Commit", commit)
                 self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

@@ -1,4 +1,5 @@
-"""Load a frozen CLIP by name: from a folder, or open_clip's architecture with weights by tag or from a file.
+"""Load a frozen CLIP by name: from a folder or a repository of the Hub, or open_clip's architecture with weights by tag
+or from a file.
 
 Only this package imports open_clip and timm. They take longer to load than torch itself, so they are loaded with the
 first backbone that ``gallop.backbones.built_in`` does not build, and not with the library.
@@ -26,11 +27,15 @@ from gallop.backbones.text.tokenizers import clip_tokenizer, hub_tokenizer
 from gallop.backbones.vision import pick_regions
 from gallop.backbones.weights import (
     CONFIG,
+    HUB_FILES,
     LARGEST_CONFIG,
     LARGEST_WEIGHTS,
+    ON_HUB,
+    OPEN_CLIP_CONFIG,
     available_models,
     cached_weights,
     download_weights,
+    hub_folder,
     known_elsewhere,
     offered_backbones,
     pair_settings,
@@ -39,7 +44,7 @@ from gallop.config import BackbonePreset
 from gallop.errors import BackboneError, UnsupportedBackbone, first_line, suggesting
 from gallop.runtime.reading import check_file, read_text
 from gallop.runtime.tensor_file import check_tensor_file
-from gallop.wording import did_you_mean, listed
+from gallop.wording import did_you_mean, listed, quoted
 
 # Entries that only OpenAI's files have, all of which were trained with QuickGELU.
 _OPENAI_MARKERS = ("input_resolution", "context_length", "vocab_size")
@@ -58,8 +63,9 @@ def load_backbone(
 
     Args:
         name: ``mini`` (shipped); ``ARCH/TAG`` of open_clip, such as ``ViT-B-16/openai`` (downloaded once by open_clip);
-            ``ARCH/FILE`` with a local weights file; or a folder that holds ``config.json`` and one ``.safetensors``
-            file, laid out as ``checkpoints/mini`` is.
+            ``ARCH/FILE`` with a local weights file; a folder that holds ``config.json`` and one ``.safetensors`` file,
+            laid out as ``checkpoints/mini`` is; a folder in open_clip's format, with ``open_clip_config.json``; or
+            ``hf-hub:OWNER/NAME`` or ``hf-hub:OWNER/NAME@REVISION``, a repository of the Hub in that format.
         device: "auto" (a GPU when there is one), "cpu", "cuda", "cuda:1".
         precision: of the backbone on a CPU: "fp32", which gives the same prompts on every machine; "bf16"; or "auto",
             bf16 where the processor multiplies it faster.
@@ -74,9 +80,10 @@ def load_backbone(
             regions.
     """
     target, chosen, kind = pick_device(device), pick_precision(precision), pick_regions(regions)
-    backbone = moved(_load(os.fspath(name), download=download), target)
+    name = os.fspath(name).removeprefix("local-dir:")  # as open_clip writes a folder
+    backbone = moved(_load(name, download=download), target)
     backbone.precision = chosen
-    if known_elsewhere(os.fspath(name)):
+    if known_elsewhere(name):
         backbone.again = loaded_again
     return backbone.with_regions(kind)
 
@@ -113,16 +120,19 @@ def moved(backbone: Backbone, device: torch.device) -> Backbone:
 
 
 def _load(name: str, *, download: bool) -> Backbone:
+    if name.startswith(ON_HUB):
+        return _load_open_clip(name, hub_folder(name, download=download))
     folder = available_models().get(name, Path(name))
     if folder.is_dir():
-        return _load_folder(name, folder)
+        return (_load_open_clip if (folder / OPEN_CLIP_CONFIG).is_file() else _load_folder)(name, folder)
     arch, _, source = name.partition("/")
     if source:
         return load_pair(name, arch, source, download=download)
     pairs = {known.name.partition("/")[0]: known.name for known in reversed(offered_backbones())}
     near = did_you_mean(name, available_models()) or did_you_mean(name, pairs, shown=pairs)
     raise BackboneError(
-        f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', or a folder.{near}"
+        f"There is no backbone {name!r}. Use 'mini', an open_clip pair such as 'ViT-B-16/openai', a folder, or "
+        f"hf-hub:OWNER/NAME.{near}"
     )
 
 
@@ -142,7 +152,7 @@ def _load_folder(name: str, folder: Path) -> Backbone:
         if preset not in get_args(BackbonePreset):
             raise ValueError(f"there is no preset {preset!r}")
         trunk = config.get("trunk") or {}
-        model = built_in_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk)
+        model = built_in_model(model_cfg, trunk) or _open_clip_model(model_cfg, trunk=trunk)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise BackboneError(
             f"{folder / CONFIG} is missing or does not contain valid backbone settings ({error!r})."
@@ -156,17 +166,87 @@ def _load_folder(name: str, folder: Path) -> Backbone:
     return Backbone(name, model.float(), clip_tokenizer(), preprocess, damping=damping, preset=preset)
 
 
-def _open_clip_model(settings: dict[str, Any], trunk: dict[str, Any]) -> nn.Module:
-    from open_clip.model import CLIP
+def _open_clip_model(settings: dict[str, Any], *, trunk: Mapping[str, Any] | None = None, custom: bool = False) -> Any:
+    from open_clip.model import CLIP, CustomTextCLIP
 
-    model: nn.Module = CLIP(**settings)
+    model = (CustomTextCLIP if custom else CLIP)(**settings)
     if trunk:
         import timm
 
         # open_clip's settings cannot say a trunk's output stride, so the trunk is built again with it.
         architecture = settings["vision_cfg"]["timm_model_name"]
-        model.visual.trunk = timm.create_model(architecture, num_classes=0, **trunk)  # type: ignore[union-attr]
+        model.visual.trunk = timm.create_model(architecture, num_classes=0, **trunk)
     return model
+
+
+def _load_open_clip(name: str, folder: Path) -> Backbone:
+    """``open_clip_config.json`` and the weights beside it; nothing that the settings name is fetched or run."""
+    weights = next((folder / file for file in HUB_FILES if (folder / file).is_file()), None)
+    if weights is None:
+        raise BackboneError(f"{folder} contains {OPEN_CLIP_CONFIG}, but neither {' nor '.join(HUB_FILES)}.")
+    try:
+        config = json.loads(read_text(folder / OPEN_CLIP_CONFIG, LARGEST_CONFIG))
+        settings: dict[str, Any] = dict(config["model_cfg"])
+        vision, text = settings["vision_cfg"], settings["text_cfg"]
+        _check_open_clip(name, settings, weights.stat().st_size)
+        custom = settings.pop("custom_text", False)
+        model = _open_clip_model(settings | {"vision_cfg": vision | {"timm_model_pretrained": False}}, custom=custom)
+        preprocess = pair_preprocess(model.visual.image_size, config.get("preprocess_cfg") or {})
+    except UnsupportedBackbone:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, ArithmeticError) as error:
+        raise BackboneError(
+            f"{folder / OPEN_CLIP_CONFIG} does not contain valid settings of an open_clip model "
+            f"({first_line(error) or type(error).__name__})."
+        ) from error
+    load_strictly(model, _as_open_clip_writes(model, read_state(str(weights))), name)
+    if not text.get("hf_tokenizer_name"):
+        return Backbone(name, model.float(), clip_tokenizer(), preprocess)
+    _require_transformers(name)
+    return Backbone(name, model.float(), hub_tokenizer(name, text, folder, download=False), preprocess)
+
+
+def _check_open_clip(name: str, settings: Mapping[str, Any], bytes_there: int) -> None:
+    """Refuse settings that are not read here, would fetch or run something, or build more than the weights could fill.
+
+    Raises:
+        UnsupportedBackbone: the text encoder, trunk or tokenizer that they name.
+        ValueError: they describe more weights than there are.
+    """
+    vision, text = settings["vision_cfg"], settings["text_cfg"]
+    trunk, options = vision.get("timm_model_name"), text.get("tokenizer_kwargs") or {}
+    refused = None
+    if text.get("hf_model_name"):
+        refused = f"its text encoder is {quoted(text['hf_model_name'])} from Hugging Face, and prompts can only be "
+        refused += "learned with open_clip's text transformers"
+    elif "multimodal_cfg" in settings:
+        refused = "it has a decoder for captions (multimodal_cfg)"
+    elif unknown := options.keys() - {"clean", "strip_sep_token", "language"}:
+        refused = f"its tokenizer_kwargs contain {listed(sorted(unknown))}"
+    elif trunk:
+        import timm
+
+        if not timm.is_model(trunk):
+            refused = f"timm does not know its image encoder {quoted(trunk)}"
+    if refused is not None:
+        raise UnsupportedBackbone(f"{name} cannot be used: {refused}.")
+    described = _least_weights(vision, trunk) + _least_weights({"vocab_size": 49408, "context_length": 77} | text, None)
+    if 2 * described > 1.1 * bytes_there:  # in half precision
+        raise ValueError(f"it describes at least {described:,} weights, but their file has {bytes_there:,} bytes")
+
+
+def _least_weights(encoder: Mapping[str, Any], trunk: object) -> int:
+    """Return how many weights an encoder has at least, by its settings; those of a trunk of timm's are not in them."""
+    if trunk:
+        return 0
+    layers, width = encoder.get("layers", 12), int(encoder.get("width", 512))
+    deep = sum(layers) if isinstance(layers, list) else int(layers)
+    positions = int(encoder.get("context_length", 0))
+    if isinstance(layers, int) and "image_size" in encoder:
+        positions += (int(encoder["image_size"]) // int(encoder.get("patch_size", 16))) ** 2
+    hidden = 4 + 2 * float(encoder.get("mlp_ratio", 4.0))
+    per_layer = width**2 * hidden if isinstance(layers, int) else width**2
+    return int(deep * per_layer + (positions + int(encoder.get("vocab_size", 0))) * width)
 
 
 def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
@@ -190,11 +270,8 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
             "with open_clip's text transformers."
         )
     tokenizer = settings["text_cfg"].get("hf_tokenizer_name")
-    if tokenizer and find_spec("transformers") is None:
-        raise BackboneError(
-            f"{name} uses a Hugging Face tokenizer, which needs the transformers package. Install it: pip install "
-            "'gallop-explorer[tokenizers]'."
-        )
+    if tokenizer:
+        _require_transformers(name)
     tag = pair_settings(f"{arch}/{source}")
     if tag:
         path = cached_weights(tag) or (download_weights(name, tag) if download else None)
@@ -215,6 +292,14 @@ def load_pair(name: str, arch: str, source: str, *, download: bool) -> Backbone:
     if not tokenizer:
         return Backbone(name, model, open_clip.get_tokenizer(arch), preprocess)
     return Backbone(name, model, hub_tokenizer(name, settings["text_cfg"], path.parent, download=download), preprocess)
+
+
+def _require_transformers(name: str) -> None:
+    if find_spec("transformers") is None:
+        raise BackboneError(
+            f"{name} uses a Hugging Face tokenizer, which needs the transformers package. Install it: pip install "
+            "'gallop-explorer[tokenizers]'."
+        )
 
 
 def open_clip_model(arch: str, **settings: Any) -> Any:

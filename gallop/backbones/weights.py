@@ -26,8 +26,15 @@ from gallop.errors import BackboneError
 from gallop.runtime.reading import read_text
 
 CONFIG = "config.json"
+"""The settings of a folder that is laid out as ``checkpoints/mini``."""
+OPEN_CLIP_CONFIG = "open_clip_config.json"
+"""The settings of a folder, or of a repository of the Hub, in open_clip's format."""
+ON_HUB = "hf-hub:"
+"""Before OWNER/NAME of such a repository, and perhaps @REVISION, as open_clip writes it."""
 _LICENCE_OF_SHIPPED = "Apache-2.0"
 _QUICK = "-quickgelu"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+"""The files of a tokenizer; with both in the folder of the weights, the Hub is not asked."""
 HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """What open_clip looks for in a repository of the hub that names no file, in this order."""
 LARGEST_CONFIG, LARGEST_WEIGHTS = 2**20, 64 * 2**30
@@ -198,6 +205,57 @@ def backbones_here(named: Sequence[str] = (), *, seek: bool = True) -> list[Know
     return list({known.name: known for known in reversed(listed)}.values())[::-1]
 
 
+def hub_folder(name: str, *, download: bool) -> Path:
+    """Return the folder of a repository in open_clip's format, ``hf-hub:OWNER/NAME`` or ``hf-hub:OWNER/NAME@REVISION``.
+
+    A file that is in the Hub's cache is not asked for again.
+
+    Raises:
+        BackboneError: no such name, no settings or weights in it, or as ``download_weights``.
+    """
+    from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError
+
+    repository, revision = hub_address(name)
+
+    def fetched(file: str) -> Path | None:
+        cached = try_to_load_from_cache(repository, file, cache_dir=hub_cache(), revision=revision)
+        if cached is not None or not download:
+            return Path(cached) if isinstance(cached, str) else None
+        try:
+            if file == OPEN_CLIP_CONFIG:  # without a network this fails at once, where a download is tried for long
+                get_hf_file_metadata(hf_hub_url(repository, file, revision=revision), token=get_token())
+            return Path(hf_hub_download(repository, file, revision=revision))
+        except EntryNotFoundError:
+            return None
+        except Exception as error:  # the hub's client also raises errors of its HTTP library
+            raise _problem(name, repository, error) from error
+
+    config = fetched(OPEN_CLIP_CONFIG)
+    if config is None or not any(map(fetched, HUB_FILES)):
+        here = "" if download else " on this machine, and downloading is turned off"
+        raise BackboneError(
+            f"{repository} has no {OPEN_CLIP_CONFIG} with {' or '.join(HUB_FILES)}{here}. Use a repository that "
+            "open_clip can load."
+        )
+    if '"hf_tokenizer_name"' in read_text(config, LARGEST_CONFIG):
+        for file in TOKENIZER_FILES:
+            fetched(file)
+    return config.parent
+
+
+def hub_address(name: str) -> tuple[str, str | None]:
+    """Return repository and revision of ``hf-hub:OWNER/NAME[@REVISION]``.
+
+    Raises:
+        BackboneError: it has another form.
+    """
+    fits = re.fullmatch(rf"{ON_HUB}([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name)
+    if fits is None:
+        raise BackboneError(f"{name!r} is not {ON_HUB}OWNER/NAME or {ON_HUB}OWNER/NAME@REVISION.")
+    return fits[1], fits[2]
+
+
 def known_elsewhere(name: str) -> bool:
     """Return whether a name loads the same weights on other machines: those that ship, and open_clip's tags."""
     on_disk = Path(name).is_dir() or Path(name.partition("/")[2]).is_file()
@@ -208,11 +266,14 @@ def licence_by_name(name: str) -> str:
     """Return the licence of a backbone's weights by what ``load_backbone`` was given; empty where it is not known."""
     if name in available_models():
         return _LICENCE_OF_SHIPPED
-    return "" if Path(name).suffix else licence_of(name.partition("/")[2])  # a file may be anything
+    by_tag = not (name.startswith(ON_HUB) or Path(name).suffix or Path(name).is_dir())  # those may be anything
+    return licence_of(name.partition("/")[2]) if by_tag else ""
 
 
 def repository_of(name: str) -> str:
-    """Return the Hub's repository of the weights of a pair of open_clip; empty for any other backbone."""
+    """Return the Hub's repository of the weights of a backbone of open_clip; empty for any other backbone."""
+    if name.startswith(ON_HUB):
+        return hub_address(name)[0]
     if name in available_models() or "/" not in name:
         return ""
     return os.path.split(str(pair_settings(name).get("hf_hub", "")))[0]
@@ -228,18 +289,21 @@ def pair_settings(name: str) -> Mapping[str, Any]:
 
 
 def named_backbone(word: str) -> KnownBackbone:
-    """Return the backbone that is named on a command line: a folder, ``ARCH=FILE`` or ``ARCH/FILE``.
+    """Return the backbone that is named on a command line: a folder, ``hf-hub:OWNER/NAME``, ``ARCH=FILE`` or
+    ``ARCH/FILE``.
 
     Of a folder it has what its settings say; a file's architecture is not looked up here, which takes seconds.
 
     Raises:
-        BackboneError: there is no such file or folder.
+        BackboneError: there is no such file or folder, or the repository is not on this machine.
     """
+    if word.startswith(ON_HUB):
+        return _of_folder(word, word, hub_folder(word, download=False))
     path = Path(word)
     if path.is_dir():
-        if not (path / CONFIG).is_file():
+        if not any((path / config).is_file() for config in (CONFIG, OPEN_CLIP_CONFIG)):
             raise BackboneError(
-                f"{path} does not contain {CONFIG}, so it is not a backbone folder. See "
+                f"{path} contains neither {CONFIG} nor {OPEN_CLIP_CONFIG}, so it is not a backbone folder. See "
                 "checkpoints/mini for an example."
             )
         return _of_folder(path.resolve().name, str(path.resolve()), path)
@@ -267,7 +331,8 @@ def _of_folder(name: str, source: str, folder: Path, licence: str = "") -> Known
     size, memory = sum(file.stat().st_size for file in files), sum(map(memory_of, files))
     known = KnownBackbone(name, source, size, memory, licence)
     try:
-        config = json.loads(read_text(folder / CONFIG, LARGEST_CONFIG))
+        settings = OPEN_CLIP_CONFIG if (folder / OPEN_CLIP_CONFIG).is_file() else CONFIG
+        config = json.loads(read_text(folder / settings, LARGEST_CONFIG))
         preset: BackbonePreset = "default" if config.get("preset") == "default" else "paper"
         return replace(known.with_settings(config["model_cfg"], config.get("trunk")), preset=preset)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

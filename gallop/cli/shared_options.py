@@ -39,8 +39,8 @@ def add_common(parser: Parser) -> None:
     group.add_argument("--device", default="auto", help="auto (a GPU when there is one), cpu or cuda")
     group.add_argument(
         "--backbone",
-        help="mini (built in, the default), an open_clip model such as ViT-B-16/openai, ARCH/FILE or a folder; for a "
-        "trained model: where its backbone's weights are now",
+        help="mini (built in, the default), an open_clip model such as ViT-B-16/openai, ARCH/FILE, a folder, or "
+        "hf-hub:OWNER/NAME; for a trained model: where its backbone's weights are now",
     )
     group.add_argument("--json", action="store_true", help="write JSON, and nothing else, to standard output")
 

@@ -10,11 +10,10 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+from gallop.backbones.weights import TOKENIZER_FILES
 from gallop.errors import BackboneError, UnsupportedBackbone, first_line
 from gallop.runtime.reading import check_file
 
-FILES = ("tokenizer.json", "tokenizer_config.json")
-"""The files of a tokenizer; with both in the folder of the weights, the Hub is not asked."""
 _LARGEST = 2**28
 
 
@@ -123,11 +122,12 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     from open_clip.tokenizer import HFTokenizer
 
     source = str(settings["hf_tokenizer_name"])
-    beside = all((folder / file).is_file() for file in FILES)
+    beside = all((folder / file).is_file() for file in TOKENIZER_FILES)
     if beside:
-        for file in FILES:
+        for file in TOKENIZER_FILES:
             check_file(folder / file, _LARGEST)
-    options = {"context_length": settings.get("context_length"), **settings.get("tokenizer_kwargs", {})}
+    options: dict[str, Any] = {"trust_remote_code": False}  # a tokenizer's own settings may name code to run
+    options |= {"context_length": settings.get("context_length"), **settings.get("tokenizer_kwargs", {})}
     if settings.get("tokenizer_mode"):
         options["tokenizer_mode"] = settings["tokenizer_mode"]
     place = str(folder) if beside else source
@@ -141,6 +141,6 @@ def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, downl
     except Exception as error:  # the hub's, those of transformers and of what it reads with
         raise BackboneError(
             f"The tokenizer of {name} ({source}) could not be loaded from this machine or downloaded "
-            f"({first_line(error)}). Download {' and '.join(FILES)} from https://huggingface.co/{source} on a machine "
-            "with internet access, and put them in the same folder as the weights."
+            f"({first_line(error)}). Download {' and '.join(TOKENIZER_FILES)} from https://huggingface.co/{source} on "
+            "a machine with internet access, and put them in the same folder as the weights."
         ) from error

@@ -73,8 +73,9 @@ def _add_backbones(backbones: argparse._ArgumentGroup) -> None:
         default=[],
         type=values.backbone,
         metavar="BACKBONE",
-        help="more backbones to choose from: a folder with the layout of checkpoints/mini, or ARCH=FILE with an "
-        "open_clip architecture; those in the caches of open_clip and Hugging Face are listed automatically",
+        help="more backbones to choose from: a folder with the layout of checkpoints/mini or open_clip's, "
+        "hf-hub:OWNER/NAME once it was downloaded, or ARCH=FILE with an open_clip architecture; those in the caches of "
+        "open_clip and Hugging Face are listed automatically",
     )
     backbones.add_argument(
         "--allow-downloads", action="store_true", help="let visitors download a few open_clip backbones"

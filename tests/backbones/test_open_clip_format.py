@@ -1,0 +1,296 @@
+"""Folders and repositories in open_clip's format: read as open_clip reads them, with nothing fetched or run beside."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+from huggingface_hub import constants
+from open_clip.model import CLIP, CustomTextCLIP
+from PIL import Image
+from safetensors.torch import save_file
+
+from gallop import GalLoPClassifier
+from gallop.backbones import load_backbone
+from gallop.backbones.weights import backbones_here, licence_by_name, named_backbone, repository_of
+from gallop.errors import BackboneError, UnsupportedBackbone
+from tests import tiny
+from tests.backbones.test_encoders import TINY_VISION, draw_parameters
+from tests.backbones.test_pairs import BOTH_WAYS, train_tokenizer
+from tests.backbones.test_weights import ask_at
+from tests.reference import relative_error
+from tests.weight_server import Hub, weight_server
+
+TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2}
+SIGLIP = {
+    **TEXT,
+    **BOTH_WAYS,
+    "context_length": 24,
+    "vocab_size": 700,
+    "hf_tokenizer_name": "nobody/nothing",
+    "proj_bias": True,
+    "tokenizer_kwargs": {"clean": "canonicalize"},
+}
+PLAIN = {"embed_dim": 16, "vision_cfg": TINY_VISION, "text_cfg": TEXT, "quick_gelu": True}
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "ViT": PLAIN,
+    "TinyCLIP": {
+        "embed_dim": 512,
+        "vision_cfg": {"image_size": 224, "layers": 10, "width": 256, "patch_size": 16},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 256, "heads": 4, "layers": 3},
+    },
+    "timm": {
+        "embed_dim": 16,
+        "vision_cfg": {
+            "timm_model_name": "vit_tiny_patch16_224",
+            "timm_model_pretrained": True,
+            "timm_pool": "token",
+            "timm_proj": "linear",
+            "image_size": 224,
+        },
+        "text_cfg": TEXT,
+    },
+    "SigLIP": {
+        "embed_dim": 16,
+        "vision_cfg": TINY_VISION,
+        "text_cfg": SIGLIP,
+        "custom_text": True,
+        "init_logit_bias": -10,
+    },
+    "RN50": {
+        "embed_dim": 64,
+        "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None},
+        "text_cfg": TEXT,
+    },
+}
+PREPROCESS: dict[str, Any] = {
+    "mean": [0.4, 0.5, 0.6],
+    "std": [0.2, 0.25, 0.3],
+    "interpolation": "bilinear",
+    "resize_mode": "squash",
+}
+NAMES = ["cat", "golden retriever", "double decker bus"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty cache of the Hub, and nobody there."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    ask_at(monkeypatch, "http://127.0.0.1:1")
+
+
+def written(folder: Path, settings: dict[str, Any], weights: str = "open_clip_model.safetensors") -> Any:
+    """Write a folder in open_clip's format with everything drawn at random, and return the model."""
+    folder.mkdir(exist_ok=True)
+    torch.manual_seed(0)
+    config = deepcopy(settings)
+    custom = config.pop("custom_text", False)
+    config["vision_cfg"].pop("timm_model_pretrained", None)
+    model = (CustomTextCLIP if custom else CLIP)(**config).eval().requires_grad_(False)
+    draw_parameters(model)
+    state = {key: value.contiguous() for key, value in model.state_dict().items()}
+    if weights.endswith(".safetensors"):
+        save_file(state, folder / weights)
+    else:
+        torch.save(state, folder / weights)
+    write_settings(folder, settings)
+    return model
+
+
+def write_settings(folder: Path, settings: Any, preprocess: Any = PREPROCESS) -> None:
+    text = json.dumps({"model_cfg": settings, "preprocess_cfg": preprocess})
+    (folder / "open_clip_config.json").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_folder_is_read_as_open_clip_reads_it(layout: str, tmp_path: Path) -> None:
+    written(tmp_path / "model", LAYOUTS[layout])
+    if layout == "SigLIP":
+        train_tokenizer(tmp_path / "model", "gallop-siglip")
+    named = f"local-dir:{tmp_path / 'model'}"
+    theirs, _, transform = open_clip.create_model_and_transforms(named)
+    theirs.eval()
+    ours = load_backbone(named, device="cpu")
+    photo = Image.effect_noise((90, 60), 80).convert("RGB")
+    pixels = transform(photo)[None]
+    assert torch.allclose(ours.preprocess.centre(photo)[0], pixels[0], atol=1e-6)
+    with torch.no_grad():
+        assert relative_error(ours.encode_image(pixels)[0], theirs.encode_image(pixels)) < 1e-5
+        tokens = open_clip.get_tokenizer(named)([f"A photo of a {name}" for name in NAMES])
+        wanted = theirs.encode_text(tokens)
+    assert relative_error(ours.text.encode_texts([f"A photo of a {name}" for name in NAMES]), wanted) < 1e-5
+    assert ours.logit_scale == pytest.approx(theirs.logit_scale.exp().item())
+
+
+def test_safetensors_come_first_and_a_torch_file_is_read_where_there_are_none(tmp_path: Path) -> None:
+    model = written(tmp_path / "model", PLAIN, "open_clip_pytorch_model.bin")
+    pixels = torch.randn(1, 3, 32, 32)
+    assert relative_error(load_backbone(tmp_path / "model").encode_image(pixels)[0], model.encode_image(pixels)) < 1e-5
+    save_file({"no": torch.zeros(4_000_000)}, tmp_path / "model" / "open_clip_model.safetensors")
+    with pytest.raises(BackboneError, match="weights do not fit"):
+        load_backbone(tmp_path / "model")
+
+
+def changed(**parts: Any) -> dict[str, Any]:
+    settings = deepcopy(PLAIN)
+    for part, more in parts.items():
+        settings[part] = {**settings[part], **more} if isinstance(settings.get(part), dict) else more
+    return settings
+
+
+TIMM = {"timm_pool": "token", "timm_proj": "linear"}
+UNSUPPORTED = {
+    "text of another": (changed(text_cfg={"hf_model_name": "nobody/text"}), "text encoder is 'nobody/text'"),
+    "captions": (changed(multimodal_cfg={}), r"decoder for captions \(multimodal_cfg\)"),
+    "code of a tokenizer": (
+        changed(text_cfg={**SIGLIP, "tokenizer_kwargs": {"trust_remote_code": True}}),
+        "tokenizer_kwargs contain trust_remote_code",
+    ),
+    "a trunk of the Hub": (
+        changed(vision_cfg={"timm_model_name": "hf-hub:nobody/trunk", **TIMM}),
+        "timm does not know its image encoder 'hf-hub:nobody/trunk'",
+    ),
+    "no such trunk": (changed(vision_cfg={"timm_model_name": "../../x", **TIMM}), "timm does not know"),
+}
+INVALID: dict[str, Any] = {
+    "no settings": None,
+    "a list": [],
+    "a text": "model",
+    "no encoders": {"embed_dim": 16},
+    "encoders that are none": {"embed_dim": 16, "vision_cfg": 3, "text_cfg": []},
+    "a width of text": changed(vision_cfg={"width": "wide"}),
+    "a width of zero": changed(vision_cfg={"width": 0}),
+    "heads of no width": changed(vision_cfg={"head_width": 0}),
+    "patches of zero": changed(vision_cfg={"patch_size": 0}),
+    "no embedding": changed(embed_dim=None),
+    "an unknown setting": changed(vision_cfg={"run": "rm"}),
+    "an unknown setting of all": changed(shell="rm"),
+    "a million layers": changed(vision_cfg={"layers": 10**6}),
+    "a word for every star": changed(text_cfg={"vocab_size": 10**11}),
+    "a long text": changed(text_cfg={"context_length": 10**9}),
+    "a wide encoder": changed(vision_cfg={"width": 10**6}),
+    "a photo as large as a town": changed(vision_cfg={"image_size": 10**8}),
+    "a wide layer": changed(vision_cfg={"mlp_ratio": 10**9}),
+    "endless layers": changed(vision_cfg={"layers": [10**9, 1, 1, 1]}),
+}
+
+
+@pytest.mark.parametrize("case", UNSUPPORTED)
+def test_what_would_be_fetched_or_run_is_refused(case: str, tmp_path: Path) -> None:
+    written(tmp_path / "model", PLAIN)
+    settings, sentence = UNSUPPORTED[case]
+    write_settings(tmp_path / "model", settings)
+    with pytest.raises(UnsupportedBackbone, match=sentence):
+        load_backbone(tmp_path / "model")
+
+
+@pytest.mark.parametrize("case", INVALID)
+def test_settings_that_are_damaged_or_too_large_are_refused(case: str, tmp_path: Path) -> None:
+    written(tmp_path / "model", PLAIN)
+    write_settings(tmp_path / "model", INVALID[case])
+    with pytest.raises(BackboneError, match="does not contain valid settings of an open_clip model"):
+        load_backbone(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    [{"mean": 3}, {"mean": [0.1]}, {"std": [0, 0, 0]}, {"interpolation": "magic"}, {"resize_mode": "longest"}, 7],
+)
+def test_a_preprocessing_that_is_not_read_here_is_refused(preprocess: Any, tmp_path: Path) -> None:
+    written(tmp_path / "model", PLAIN)
+    write_settings(tmp_path / "model", PLAIN, preprocess)
+    with pytest.raises(BackboneError):
+        load_backbone(tmp_path / "model")
+
+
+def test_files_that_are_missing_or_no_json_are_sentences(tmp_path: Path) -> None:
+    written(tmp_path / "model", PLAIN)
+    (tmp_path / "model" / "open_clip_model.safetensors").rename(tmp_path / "gone")
+    with pytest.raises(BackboneError, match=r"but neither open_clip_model\.safetensors nor open_clip_pytorch_model"):
+        load_backbone(tmp_path / "model")
+    (tmp_path / "gone").rename(tmp_path / "model" / "open_clip_model.safetensors")
+    for text in ("{", "[" * 100_000):
+        (tmp_path / "model" / "open_clip_config.json").write_text(text)
+        with pytest.raises(BackboneError, match="valid settings"):
+            load_backbone(tmp_path / "model")
+
+
+def test_a_tokenizer_that_is_not_beside_the_weights_is_not_looked_for_elsewhere(tmp_path: Path) -> None:
+    written(tmp_path / "model", LAYOUTS["SigLIP"])
+    with pytest.raises(BackboneError, match=r"tokenizer of .* could not be loaded"):
+        load_backbone(tmp_path / "model")
+
+
+def test_a_model_on_it_is_saved_and_loaded_and_the_command_line_names_it(tmp_path: Path) -> None:
+    written(tmp_path / "model", PLAIN)
+    made = GalLoPClassifier(str(tmp_path / "model"), device="cpu").zero_shot(["red", "green"])
+    made.save(tmp_path / "saved")
+    photos = [tiny.picture(1, "red"), tiny.picture(2, "green")]
+    loaded = GalLoPClassifier.load(tmp_path / "saved", device="cpu")
+    assert (loaded.predict_proba(photos) == made.predict_proba(photos)).all()
+    known = named_backbone(str(tmp_path / "model"))
+    assert (known.name, known.grid, known.input) == ("model", (2, 2), 32)
+    assert [each.name for each in backbones_here([str(tmp_path / "model")], seek=False)][-1] == "model"
+    assert licence_by_name(str(tmp_path / "model")) == ""
+
+
+# --- A repository of the Hub -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """A repository with a model, whose branch v2 has another one."""
+    folder = tmp_path / "model"
+    files = {}
+    for prefix, settings in (("someone/clip", PLAIN), ("someone/clip/resolve/v2", changed(quick_gelu=False))):
+        written(folder, settings)
+        files |= {f"{prefix}/{path.name}": path.read_bytes() for path in folder.iterdir()}
+    with weight_server(Hub(files)) as found:
+        ask_at(monkeypatch, found.address)
+        yield found
+
+
+def test_a_repository_is_fetched_once_and_never_without_leave(hub: Hub) -> None:
+    with pytest.raises(BackboneError, match="on this machine, and downloading is turned off"):
+        load_backbone("hf-hub:someone/clip", download=False)
+    assert hub.asked == []
+    fetched = load_backbone("hf-hub:someone/clip", device="cpu")
+    assert {re.split(r"[ /]", line)[-1] for line in hub.asked} == {
+        "open_clip_config.json",
+        "open_clip_model.safetensors",
+    }
+    before = len(hub.asked)
+    again = load_backbone("hf-hub:someone/clip", device="cpu", download=False)
+    assert load_backbone("hf-hub:someone/clip", device="cpu").fingerprint == again.fingerprint == fetched.fingerprint
+    assert len(hub.asked) == before
+    assert named_backbone("hf-hub:someone/clip").source == "hf-hub:someone/clip"
+    assert repository_of("hf-hub:someone/clip@v2") == "someone/clip"
+
+
+def test_a_revision_is_another_model(hub: Hub) -> None:
+    pixels = torch.randn(1, 3, 32, 32)
+    main, other = (load_backbone(name, device="cpu") for name in ("hf-hub:someone/clip", "hf-hub:someone/clip@v2"))
+    assert not torch.allclose(main.encode_image(pixels)[0], other.encode_image(pixels)[0])
+
+
+@pytest.mark.parametrize(
+    "name", ["hf-hub:", "hf-hub:clip", "hf-hub:a/b/c", "hf-hub:a/b@", "hf-hub:../b c", "hf-hub:a/b?x"]
+)
+def test_another_form_of_address_is_a_sentence(name: str) -> None:
+    with pytest.raises(BackboneError, match="is not hf-hub:OWNER/NAME"):
+        load_backbone(name)
+
+
+def test_a_repository_without_the_files_is_a_sentence(hub: Hub) -> None:
+    with pytest.raises(BackboneError, match=r"someone/other has no open_clip_config\.json with open_clip_model"):
+        load_backbone("hf-hub:someone/other")
+    hub.leave()
+    with pytest.raises(BackboneError, match=r"not on this machine and could not be downloaded"):
+        load_backbone("hf-hub:someone/clip")
