@@ -300,6 +300,10 @@ PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
 }
 
 
+PAPER_EPOCHS = {1: 50, 2: 100, 8: 200}
+"""Of the preset "paper", by the least number of shots a class (authors' code, "Details for low-shot experiments")."""
+
+
 def method_preset(name: str | MethodConfig, of_backbone: BackbonePreset | None = None, **changes: Any) -> MethodConfig:
     """Return the method's settings of a preset, with the given fields replaced (``None`` keeps the preset's value).
 
@@ -314,9 +318,17 @@ def method_preset(name: str | MethodConfig, of_backbone: BackbonePreset | None =
     return replace(base, **_given(changes, MethodConfig, "method setting"))
 
 
-def train_preset(name: str | TrainConfig, of_backbone: BackbonePreset | None = None, **changes: Any) -> TrainConfig:
-    """Return the training settings of a preset, as ``method_preset`` does those of the method."""
+def train_preset(
+    name: str | TrainConfig, of_backbone: BackbonePreset | None = None, *, shots: float | None = None, **changes: Any
+) -> TrainConfig:
+    """Return the training settings of a preset, as ``method_preset`` does those of the method.
+
+    Args:
+        shots: photos a class, by which the paper's preset has ``PAPER_EPOCHS``; None takes those for many.
+    """
     base = name if isinstance(name, TrainConfig) else _preset(name, of_backbone)[1]
+    if shots is not None and base is PRESETS["paper"][1]:
+        base = replace(base, epochs=[epochs for least, epochs in PAPER_EPOCHS.items() if shots >= least][-1])
     return replace(base, **_given(changes, TrainConfig, "training setting"))
 
 

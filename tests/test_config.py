@@ -28,6 +28,15 @@ def test_method_and_paper_preset_are_the_papers() -> None:
     assert (training.epochs, training.batch_size, training.views) == (200, 32, 0), "a fresh view each time"
 
 
+@pytest.mark.parametrize(("shots", "epochs"), [(1, 50), (2, 100), (4, 100), (7.5, 100), (8, 200), (16, 200)])
+def test_the_papers_epochs_go_by_the_shots_unless_they_are_given(shots: float, epochs: int) -> None:
+    assert train_preset("paper", shots=shots).epochs == epochs
+    assert train_preset("backbone", "paper", shots=shots).epochs == epochs
+    assert train_preset("paper", shots=shots, epochs=7).epochs == 7
+    assert train_preset("default", shots=shots) == TrainConfig()
+    assert train_preset(train_preset("paper", lr=0.1), shots=shots).epochs == 200, "settings of a program's own"
+
+
 def test_the_default_preset_is_what_an_empty_config_is() -> None:
     assert train_preset("default") == TrainConfig()
     assert TrainConfig().views >= 4

@@ -163,6 +163,17 @@ def test_the_method_that_is_not_set_is_the_backbones_own(monkeypatch: pytest.Mon
     assert clone(made).zero_shot(["red"]).model_.config == MethodConfig()
 
 
+def test_the_papers_preset_trains_and_is_saved_with_the_epochs_for_its_shots(tmp_path: Path) -> None:
+    made = GalLoPClassifier(vit(), preset="paper", calibration_folds=0, cache=False)
+    made.fit(*pictures({"red": 1, "green": 1}))
+    assert made.training_ is not None
+    assert (made.training_.epochs, len(made.history_)) == (50, 50)
+    made.save(tmp_path / "model")
+    loaded = GalLoPClassifier.load(tmp_path / "model", backbone=vit()).training_
+    assert loaded is not None
+    assert loaded.epochs == 50
+
+
 # --- What can be fitted ------------------------------------------------------------------------------------------
 
 

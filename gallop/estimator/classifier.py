@@ -589,9 +589,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def _seed(self) -> int:
         return self._train_config("paper").seed
 
-    def _train_config(self, of_backbone: BackbonePreset) -> TrainConfig:
+    def _train_config(self, of_backbone: BackbonePreset, shots: float | None = None) -> TrainConfig:
         changes = {name: getattr(self, name) for name in _TRAIN_SETTINGS} | self._parts_of(TrainConfig)
-        return train_preset(self.preset, of_backbone, **changes)
+        return train_preset(self.preset, of_backbone, shots=shots, **changes)
 
     def _parts_of(self, kind: type[MethodConfig | TrainConfig]) -> dict[str, str]:
         return {part: name for part, name in self._parts.items() if part in kind.__dataclass_fields__}
@@ -620,7 +620,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """
         check_registered(self._method_config("paper"), self._train_config("paper"))  # before a backbone is loaded
         backbone = self._load_backbone()
-        method, config = self._method_config(backbone.preset), self._train_config(backbone.preset)
+        shots = max(len(data) / len(data.class_names), 1)
+        method, config = self._method_config(backbone.preset), self._train_config(backbone.preset, shots)
         prompts = learned_before(self.model_, backbone, method) if warm else None
         if work is not None and work == self._unsaved_training:
             drop_training(work)  # training the same classifier again replaces it
