@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -243,7 +244,8 @@ def _least_weights(encoder: Mapping[str, Any], trunk: object) -> int:
     deep = sum(layers) if isinstance(layers, list) else int(layers)
     positions = int(encoder.get("context_length", 0))
     if isinstance(layers, int) and "image_size" in encoder:
-        positions += (int(encoder["image_size"]) // int(encoder.get("patch_size", 16))) ** 2
+        side, patch = (np.max(encoder.get(key, 16)) for key in ("image_size", "patch_size"))  # a pair, or one for both
+        positions += (int(side) // int(patch)) ** 2
     hidden = 4 + 2 * float(encoder.get("mlp_ratio", 4.0))
     per_layer = width**2 * hidden if isinstance(layers, int) else width**2
     return int(deep * per_layer + (positions + int(encoder.get("vocab_size", 0))) * width)

@@ -40,7 +40,7 @@ SIGLIP = {
 }
 PLAIN = {"embed_dim": 16, "vision_cfg": TINY_VISION, "text_cfg": TEXT, "quick_gelu": True}
 LAYOUTS: dict[str, dict[str, Any]] = {
-    "ViT": PLAIN,
+    "ViT": PLAIN | {"vision_cfg": TINY_VISION | {"image_size": [32, 32], "patch_size": [16, 16]}},
     "TinyCLIP": {
         "embed_dim": 512,
         "vision_cfg": {"image_size": 224, "layers": 10, "width": 256, "patch_size": 16},
