@@ -31,11 +31,12 @@ from gallop.backbones.text import TextEncoder, text_encoder
 from gallop.backbones.text.causal import CausalTextEncoder
 from gallop.backbones.text.tokenizers import TokenRule, clip_tokenizer
 from gallop.backbones.vision import ImageEncoder, image_encoder
+from gallop.backbones.weights import licence_of
 from gallop.runtime.writing import write_file
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "backbones.md"
 CHECKED = ("ViT-B-16", "RN50", "ViT-L-14", "MobileCLIP2-S0", "ViT-B-16-SigLIP2", "convnext_base")
-HEAD = "| pair | read | text | tokens | input | grid | parameters, M | tokenizer |"
+HEAD = "| pair | read | text | tokens | input | grid | parameters, M | tokenizer | licence |"
 
 
 def table() -> str:
@@ -54,7 +55,8 @@ def table() -> str:
         "*fast*: a causal text encoder, which computes only the tokens that are needed; *plain*: one that runs "
         "at its full length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "
         "`tokenizers`; none: CLIP's. `gallop/backbones/vision/__init__.py` describes how regions are made of each "
-        "kind of backbone.",
+        "kind of backbone. *licence*: of the weights, as the pages of these models stated in 2025, by "
+        "the tag's name; look at the page before you use them, above all where it is not known.",
         "",
         HEAD,
         "|" + "---|" * HEAD.count(" | ") + "---|",
@@ -65,14 +67,14 @@ def table() -> str:
 
 def row(arch: str, tag: str) -> str:
     """A pair's line; "no" where its text encoder is Hugging Face's, which would be downloaded."""
-    text_cfg = open_clip.get_model_config(arch)["text_cfg"]
+    text_cfg, licence = open_clip.get_model_config(arch)["text_cfg"], licence_of(tag) or "not known"
     if text_cfg.get("hf_model_name"):
-        return f"| {arch}/{tag} | no | | | | | | |"
+        return f"| {arch}/{tag} | no | | | | | | | {licence} |"
     text, vision, side, parameters = _built(arch)
     pair_preprocess(side, open_clip.get_pretrained_cfg(arch, tag))
     path, (rows, columns) = "fast" if isinstance(text, CausalTextEncoder) else "plain", vision.grid
     tokenizer = text_cfg.get("hf_tokenizer_name") or ""
-    cells = (path, text.context_length, side, f"{rows} x {columns}", round(parameters / 1e6), tokenizer)
+    cells = (path, text.context_length, side, f"{rows} x {columns}", round(parameters / 1e6), tokenizer, licence)
     return f"| {arch}/{tag} | yes | {' | '.join(map(str, cells))} |"
 
 
