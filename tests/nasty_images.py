@@ -73,6 +73,32 @@ def webp_header(width: int, height: int, kind: str) -> bytes:
     return (head + body).ljust(60, b"\0")
 
 
+def avif_box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def avif(size: tuple[int, int], frames: Sequence[bytes], *, inside: bool = False, version: int = 1) -> bytes:
+    """An AVIF that declares a size, and whose items hold these units of AV1: no picture, but all that a reader asks."""
+    head = avif_box(b"ftyp", b"avif" + bytes(4) + b"avifmif1miaf")
+    places = struct.pack(">BBH", 0x44, 0, len(frames))
+    start = 0 if inside else len(head) + 8
+    for number, frame in enumerate(frames, 1):
+        places += struct.pack(">HHHHII", number, int(inside), 0, 1, start, len(frame))
+        start += len(frame)
+    listed = avif_box(b"iloc", struct.pack(">I", version << 24) + places)
+    extent = avif_box(b"ispe", bytes(4) + struct.pack(">II", *size))
+    held = b"".join(frames)
+    rest = listed + avif_box(b"iprp", avif_box(b"ipco", extent)) + (avif_box(b"idat", held) if inside else b"")
+    return head + (b"" if inside else avif_box(b"mdat", held)) + avif_box(b"meta", bytes(4) + rest)
+
+
+def av1_frame(width: int, height: int, *, still: bool = True) -> bytes:
+    """The units that a frame begins with: where it starts in time, and the header with its size; no pixels."""
+    bits = f"{0b00011 if still else 0:05b}{0:05b}{15:04b}{15:04b}{width - 1:016b}{height - 1:016b}".ljust(64, "0")
+    header = int(bits, 2).to_bytes(8, "big")
+    return b"\x12\0\x0a" + bytes([len(header)]) + header
+
+
 def gif_header(width: int, height: int) -> bytes:
     """A GIF of one black pixel on a screen of any size."""
     screen = struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes([0, 0, 0, 255, 255, 255])

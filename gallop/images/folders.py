@@ -35,7 +35,7 @@ class FolderEntry:
 def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
     """Return the image files of a folder, by their suffix, in natural order (``2.jpg`` before ``10.jpg``).
 
-    HEIC, AVIF and the like are among them, though ``load_image`` refuses them: they are photos, and must be reported.
+    HEIC and the like are among them, though ``load_image`` refuses them: they are photos, and must be reported.
 
     Hidden files and folders, ``__MACOSX`` and all that is not a regular file are skipped; nothing is opened. A link to
     nothing is listed too: it is a photo that was not fetched, and must be reported. So is a folder that cannot be read.

@@ -10,11 +10,13 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
-from PIL import Image
+from PIL import Image, features
 
 from gallop.errors import EmptyImage, ImageError, ImageTooLarge, NotAnImage, TooManyPixels, UnsupportedImage
+from gallop.images.avif import frame_sizes
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,9 @@ FORMATS = {
     "GIF": rb"GIF8[79]a",
     "BMP": rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0",
     "TIFF": rb"II[*+]\0|MM\0[*+]",
+    "AVIF": rb".{4}ftyp.{0,60}?avi[fs]",
 }
 _FOREIGN = {
-    "an AVIF": rb".{4}ftyp.{0,60}?avi[fs]",
     "a HEIC": rb".{4}ftyp(hei|hev|mif1|msf1)",
     "a video": rb".{4}ftyp|RIFF.{4}AVI |\x1aE\xdf\xa3",
     "a JPEG XL": rb"\xff\x0a|.{4}JXL ",
@@ -61,6 +63,11 @@ _FOREIGN = {
     "a Photoshop": rb"8BPS",
     "an icon": rb"\0\0[\1\2]\0",
     "a ZIP": rb"PK\x03\x04",
+}
+_SAVE = "save it as JPEG or PNG"
+_CONVERT = {
+    "a HEIC": "export it as JPEG in the photo app of the phone or computer (an iPhone takes JPEG with Settings, "
+    "Camera, Formats, Most Compatible)"
 }
 _WEB_PAGE = rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|body|\?xml)"
 
@@ -75,9 +82,9 @@ def sniff(data: bytes, label: str) -> str:
             return form
     for kind, magic in _FOREIGN.items():
         if re.match(magic, head, re.DOTALL):
-            raise UnsupportedImage(f"{label} is {kind} file, which is not supported: save it as JPEG or PNG.")
+            raise UnsupportedImage(f"{label} is {kind} file, which is not supported: {_CONVERT.get(kind, _SAVE)}.")
     what = "a web page, not a picture" if re.match(_WEB_PAGE, head) else "not a picture"
-    raise NotAnImage(f"{label} is {what}: use a JPEG, PNG, WebP, GIF, BMP or TIFF file.")
+    raise NotAnImage(f"{label} is {what}: use a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF file.")
 
 
 def check_size(size: tuple[int, int], label: str, limits: ImageLimits) -> None:
@@ -96,6 +103,19 @@ def check_size(size: tuple[int, int], label: str, limits: ImageLimits) -> None:
             f"{label} has {width} x {height} pixels. The limit is {limits.max_side} pixels per side: make "
             "the picture smaller."
         )
+
+
+def check_avif(data: bytes, label: str, limits: ImageLimits) -> None:
+    """Refuse an AVIF that cannot be read here, or whose decoder would work through more pixels than are allowed: those
+    of the photo and as many of its transparency.
+    """
+    if not features.check("avif"):
+        raise UnsupportedImage(f"{label} is an AVIF file, which the Pillow installed here cannot read: {_SAVE}.")
+    sizes = list(frame_sizes(data))
+    for size in sizes:
+        check_size(size, label, limits)
+    if not 0 < sum(map(prod, sizes)) <= 2 * limits.max_pixels:
+        raise ValueError(f"it has {len(sizes)} frames")
 
 
 def declared_size(form: str, data: bytes) -> tuple[int, int] | None:
@@ -158,8 +178,11 @@ def declared_pixels(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> int:
     except ImageError:
         return 0
     size: tuple[int, int] | None = None
-    with contextlib.suppress(struct.error, KeyError):
-        if form == "BMP":
+    with contextlib.suppress(struct.error, KeyError, ValueError):
+        if form == "AVIF":
+            check_avif(data, "", limits)
+            size = max(frame_sizes(data), key=prod)
+        elif form == "BMP":
             size = struct.unpack_from("<HH" if data[14] == 12 else "<ii", data, 18)
         else:
             size = _tiff_size(data) if form == "TIFF" else declared_size(form, data)

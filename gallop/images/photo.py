@@ -25,6 +25,7 @@ from gallop.images.formats import (
     DEFAULT_LIMITS,
     FORMATS,
     ImageLimits,
+    check_avif,
     check_size,
     declared_size,
     is_complete,
@@ -35,8 +36,8 @@ from gallop.images.formats import (
 from gallop.images.pixels import array_to_rgb, orientation, to_rgb
 from gallop.runtime.reading import open_file
 
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
-_UNREAD_SUFFIXES = (".avif", ".heic", ".heif", ".jp2", ".jxl")
+IMAGE_SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp")
+_UNREAD_SUFFIXES = (".heic", ".heif", ".jp2", ".jxl")
 """Photos of unsupported kinds. They are listed, so that they are reported."""
 
 
@@ -82,8 +83,8 @@ def load_image(source: ImageSource, *, name: str | None = None, limits: ImageLim
     profile where there is one; 16-bit values are divided by 257, 32-bit ones stretched from their range to 0..255.
 
     Args:
-        source: the bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file; its path (never a web address); a binary file
-            object, read from its start where it can seek; a PIL image; or an array of shape (H, W), (H, W, 1),
+        source: the bytes of a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF file; its path (never a web address); a binary
+            file object, read from its start where it can seek; a PIL image; or an array of shape (H, W), (H, W, 1),
             (H, W, 3) or (H, W, 4): uint8, uint16, bool, or floats in [0, 1]; a tensor of torch may have its channels
             first. A ``Photo`` comes back as it is.
         name: what messages call the picture; by default the file's name where there is one.
@@ -145,6 +146,8 @@ def decode_image(
             check_size(size, label, limits)
         elif form == "JPEG":
             raise UnidentifiedImageError
+        elif form == "AVIF":
+            check_avif(data, label, limits)
         with Image.open(io.BytesIO(data), formats=[form]) as opened:
             check_size(opened.size, label, limits)
             if not is_complete(opened, form, data):

@@ -44,6 +44,8 @@ from gallop.runtime.machine import peak_bytes
 from tests.conftest import ROOT
 from tests.nasty_images import (
     adam7_rows,
+    av1_frame,
+    avif,
     cmyk_profile,
     encode,
     gif_header,
@@ -118,7 +120,7 @@ def test_the_hash_is_of_the_content() -> None:
 @pytest.mark.parametrize(
     ("form", "options"),
     [
-        *((form, {}) for form in ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP")),
+        *((form, {}) for form in ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")),
         ("JPEG", {"progressive": True, "comment": b"x" * 60_000}),
         ("TIFF", {"compression": "tiff_lzw"}),
         ("WEBP", {"lossless": True}),
@@ -144,7 +146,7 @@ def test_what_a_glance_does_not_tell(data: bytes, pixels: int) -> None:
     assert declared_pixels(data) == pixels
 
 
-@pytest.mark.parametrize("form", ["JPEG", "MPO", "WEBP", "GIF"])
+@pytest.mark.parametrize("form", ["JPEG", "MPO", "WEBP", "GIF", "AVIF"])
 def test_lossy_formats_come_close(form: str) -> None:
     smooth = np.stack([PIXELS[..., 0], PIXELS[..., 1], PIXELS[..., 0]], axis=-1)
     several = {"save_all": True, "append_images": [Image.new("RGB", (WIDTH, HEIGHT))]} if form == "MPO" else {}
@@ -156,7 +158,7 @@ def test_lossy_formats_come_close(form: str) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
 def test_slivers_are_pictures_too(size: tuple[int, int]) -> None:
-    for form in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
+    for form in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"):
         photo = load_image(encode(Image.new("RGB", size, (0, 0, 255)), form))
         assert photo.image.size == size
         assert np.abs(pixels(photo).astype(int) - (0, 0, 255)).max() <= 3
@@ -237,7 +239,9 @@ TURNS = {
 
 
 @pytest.mark.parametrize("turn", TURNS)
-@pytest.mark.parametrize(("form", "options"), [("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True}), ("JPEG", {})])
+@pytest.mark.parametrize(
+    ("form", "options"), [("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True}), ("JPEG", {}), ("AVIF", {})]
+)
 def test_exif_orientation(turn: int, form: str, options: dict[str, Any]) -> None:
     exif = Image.Exif()
     exif[0x0112] = turn
@@ -341,6 +345,7 @@ def with_alpha(mode: str) -> Image.Image:
         (encode(with_alpha("RGBA"), "PNG"), (255, 0, 0)),
         (encode(with_alpha("RGBA"), "WEBP", lossless=True, exact=True), (255, 0, 0)),
         (encode(with_alpha("RGBA"), "TIFF"), (255, 0, 0)),
+        (encode(with_alpha("RGBA"), "AVIF", quality=100, subsampling="4:4:4"), (255, 0, 0)),
         (np.asarray(with_alpha("RGBA")), (255, 0, 0)),
         (np.asarray(with_alpha("RGBA")) / 255, (255, 0, 0)),
         (with_alpha("LA"), (76, 76, 76)),
@@ -456,6 +461,7 @@ def test_arrays_that_are_refused(array: Any, kind: type[ImageError], words: str)
 # ---------------------------------------------------------------- what is refused, and why
 
 JPEG = encode(PIXELS, "JPEG")
+SOLID = Image.new("RGB", (WIDTH, HEIGHT))
 RGB_TAGS = {256: [WIDTH], 257: [HEIGHT], 258: [8, 8, 8], 259: [1], 262: [2], 277: [3], 278: [HEIGHT]}
 REFUSED = [
     ("nothing.jpg", b"", EmptyImage, "nothing.jpg is empty"),
@@ -465,7 +471,16 @@ REFUSED = [
     ("c.png", b"just some text", NotAnImage, "c.png is not a picture: use a JPEG, PNG, WebP"),
     ("BM.bmp", b"BMW makes cars and more of them", NotAnImage, "not a picture"),  # two letters are not a magic number
     ("d.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", UnsupportedImage, "d.heic is a HEIC file"),
-    ("e.jpg", b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", UnsupportedImage, "an AVIF file"),
+    ("d.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", UnsupportedImage, "export it as JPEG in the photo app"),
+    ("e.avif", avif((100, 100), [av1_frame(9000, 9000)]), TooManyPixels, "9000 x 9000"),  # libavif: shown at 100 x 100
+    ("e.avif", avif((100, 100), [av1_frame(9000, 9000)], inside=True), TooManyPixels, "9000 x 9000"),
+    ("e.avif", avif((100, 100), [b"\x12\0" + av1_frame(9000, 9000)[2:]]), TooManyPixels, "9000 x 9000"),
+    ("e.avif", avif((100, 100), [av1_frame(99, 99) + av1_frame(9000, 9000)]), TooManyPixels, "9000 x 9000"),
+    ("e.avif", avif((100, 100), [av1_frame(6000, 6000)] * 3), CorruptImage, "it has 3 frames"),  # tiles without end
+    ("e.avif", avif((100, 100), [av1_frame(99, 99, still=False)]), CorruptImage, "larger frames than it says"),
+    ("e.avif", avif((100, 100), [b"\x12\0" * 501]), CorruptImage, "far too many parts"),
+    ("e.avif", avif((100, 100), [b""]), CorruptImage, "it has 0 frames"),
+    ("e.avif", encode(PIXELS, "AVIF", save_all=True, append_images=[SOLID]), CorruptImage, "animated"),
     ("f.jpg", b"\0\0\0\x18ftypmp42\0\0\0\0isom", UnsupportedImage, "a video file"),
     ("g.svg", b"<?xml version='1.0'?>\n<!-- drawn --><svg xmlns=''/>", UnsupportedImage, "an SVG file"),
     ("g.jpg", b"<!---->" * 140 + b"x", NotAnImage, "not a picture"),  # a careless pattern for SVG never ends here
@@ -512,6 +527,13 @@ def test_files_that_are_refused(name: str, data: bytes, kind: type[ImageError], 
         error = refusal(source, name=name)
         assert type(error) is kind, error
         assert words in str(error)
+
+
+def test_an_avif_is_refused_where_pillow_was_built_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(PIXELS, "AVIF")
+    monkeypatch.setattr("PIL.features.check", lambda what: what != "avif")
+    assert "the Pillow installed here cannot read: save it as JPEG" in str(refusal(data))
+    assert declared_pixels(data) == 0
 
 
 def test_ghostscript_is_never_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -634,6 +656,7 @@ WHOLE = {
     "webp, moving": encode(SMOOTH, "WEBP", **TWICE),
     "gif": encode(PIXELS, "GIF"),
     "gif, moving": encode(SMOOTH, "GIF", **TWICE),
+    "avif": encode(PIXELS, "AVIF"),
     "bmp": LOSSLESS["bmp"],
     "tiff": LOSSLESS["tiff"],
     "tiff, strips": LOSSLESS["tiff, strips"],
