@@ -122,6 +122,7 @@ def load_ahead() -> None:
     rest.wait(REST)
     with suppress(BackboneProblem):  # a page that needs it reports the problem
         resources.backbones().lease(DEFAULT_BACKBONE, patience=LOADED_WITHIN)
+    import_module("gallop.estimator")  # answers the first photo; loaded then, it would take as long as all the rest
     # What is loaded by now stays, so garbage collection need not scan torch and a backbone, which blocks the
     # interpreter for a quarter of a second.
     gc.collect()

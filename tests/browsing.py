@@ -132,7 +132,7 @@ def zipped(folders: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 def open_sample(page: Page) -> None:
     """Put the sample project in, on the page Test, until its model answers."""
     go(page, "Test")
-    page.get_by_role("button", name="Try it with a sample project").click()
+    page.get_by_role("button", name="Load a sample project").click()
     expect(metric(page, re.compile("Accuracy on"))).to_contain_text("%", timeout=4 * PATIENCE)  # torch and mini first
 
 

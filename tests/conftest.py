@@ -112,7 +112,13 @@ def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_componen
     monkeypatch.setattr(resources, "PAGE_PATIENCE", 60.0)  # a backbone is there in the first run
     monkeypatch.setattr(gallop.backbones, "load_backbone", lambda name, **_: tiny.new_vit())
     monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: installed_components)
-    yield lambda: AppTest.from_file(str(SCRIPT), default_timeout=60).run()
+
+    def opened() -> AppTest:
+        at = AppTest.from_file(str(SCRIPT), default_timeout=60)
+        at.session_state["settings"] = True  # unfolded on Teach, as long as no other page is opened after it
+        return at.run()
+
+    yield opened
     resources.visitors().close()
     resources.jobs().close()
     resources.downloads().close()

@@ -35,7 +35,7 @@ def frames(page: Any, server: str) -> Iterator[Frame]:
         return picture.resize(SIZE, Image.Resampling.LANCZOS), milliseconds
 
     page.goto(f"{server}/teach")
-    page.get_by_role("button", name="Try it with a sample project").click()
+    page.get_by_role("button", name="Load a sample project").click()
     expect(page.get_by_role("button", name="Remove the sample")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("link", name="Explore", exact=True).click()
     expect(answer(page)).to_contain_text("%")

@@ -63,7 +63,7 @@ def visit_with_sample(browser: Any, server: str) -> None:
     page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     page.set_default_timeout(2 * PATIENCE)
     page.goto(f"{server}/test")
-    page.get_by_role("button", name="Try it with a sample project").click()
+    page.get_by_role("button", name="Load a sample project").click()
     expect(limit_track(page)).to_be_visible()
     token = urlsplit(page.url).query
     for name in ("", "teach", "test", "prompts", "compare", "export", "method"):

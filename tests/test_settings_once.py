@@ -75,7 +75,7 @@ def script():
     choose(session(), st.container())
 
 at = AppTest.from_function(script, default_timeout=60)
-at.session_state["teach way"] = "Custom"
+at.session_state["teach way"], at.session_state["settings"] = "Custom", True
 at.run()
 assert not at.exception, at.exception
 widgets = [at.number_input(key="teach settings warmup"), at.selectbox(key="teach settings schedule")]

@@ -36,21 +36,30 @@ from app.visitor.page_state import CompareState, ExploreState, ExportState, Prom
 from app.visitor.session import Notice, Session, Where
 from gallop.errors import GallopError
 
+_SAMPLE = (
+    "Photos of candles, mugs, teapots and vases, and a model trained on them, so that every page has something to "
+    "show. You can remove the sample on *Teach*."
+)
 
-def offer_sample(session: Session) -> None:
-    """Draw the button while the visitor has nothing to mix it with; afterwards, what went wrong."""
+
+def offer_sample(session: Session, *, narrow: bool = False) -> None:
+    """Draw the button while the visitor has nothing to mix it with; afterwards, what went wrong.
+
+    Args:
+        narrow: whether what it brings is told only where the mouse rests on it.
+    """
     if is_offered(session):
         st.button(
-            "Try it with a sample project",
+            "Load a sample project",
             key="take sample",
             icon=":material/redeem:",
             on_click=_take,
             args=(session,),
+            width="stretch" if narrow else "content",
+            help=_SAMPLE if narrow else None,
         )
-        st.caption(
-            "Photos of candles, mugs, teapots and vases, and a model trained on them, so that every page has something "
-            "to show. You can remove the sample on *Teach*."
-        )
+        if not narrow:
+            st.caption(_SAMPLE)
     elif session.training.taught is None and is_there(session):
         show_notice(session, Where.CARDS)
 

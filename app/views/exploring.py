@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
@@ -130,7 +130,13 @@ def tiles(session: Session, shown: Photo | None, question: Question | None) -> l
     if shown is not None and shown.sha256 in samples and question is not None:  # it has other names
         asked = _question_for_uploaded(session, uploaded[0] if uploaded else on_card)
     photo_tiles = [
-        PhotoTile(photo.sha256, photo.name, _url(session, photo), _verdict(session, photo, asked), True)
+        PhotoTile(
+            photo.sha256,
+            photo.name,
+            _url(session, photo),
+            _verdict(session, photo, question_about(session, photo, asked)),
+            True,
+        )
         for photo in uploaded
     ]
     if on_card is not None:
@@ -150,22 +156,39 @@ def look_ahead(session: Session, backbone: Backbone, question: Question, seconds
     """Compute the answers to the visitor's other photos for so many seconds; return whether some are left."""
     end = time.monotonic() + seconds
     for photo in session.photos.uploaded.values():
-        if session.answers.verdict(photo, question) is not None:
+        asked = question_about(session, photo, question)
+        if asked is not None and session.answers.verdict(photo, asked) is not None:
             continue
         if time.monotonic() > end:
             return True
-        session.answers.explain(backbone, photo, question)
+        asked = asked or replace(question, names=suggested(session, backbone, photo))
+        session.answers.explain(backbone, photo, asked)
     return False
 
 
-def suggested(session: Session, backbone: Backbone, photo: Photo) -> list[str]:
-    """Return the likeliest everyday things for a photo, the likeliest first."""
+def names_are_suggested(session: Session) -> bool:
+    """Return whether each photo of the visitor has names of its own, since none were typed, and there are no cards."""
+    explore = session.explore
+    return explore.names is None and explore.typed_names is None and not session.photos.deck.cards
 
-    def likeliest() -> list[str]:
+
+def question_about(session: Session, photo: Photo, question: Question | None) -> Question | None:
+    """Return what is asked about one of the visitor's photos, where another is asked ``question``; None where it has no
+    names yet.
+    """
+    if question is None or not names_are_suggested(session):
+        return question
+    names = session.photos.suggested.get(photo.sha256)
+    return replace(question, names=names) if names else None
+
+
+def suggested(session: Session, backbone: Backbone, photo: Photo) -> tuple[str, ...]:
+    """Return the likeliest everyday things for a photo, the likeliest first; from now on they are its names."""
+    if photo.sha256 not in session.photos.suggested:
         probabilities = session.answers.explain(backbone, photo, Question(EVERYDAY)).probabilities
-        return sorted(probabilities, key=lambda name: -probabilities[name])[:MOST_SUGGESTED]
-
-    return session.answers.once(("suggested", photo.sha256, session.training.backbone_name), likeliest)
+        likeliest = sorted(probabilities, key=lambda name: -probabilities[name])[:MOST_SUGGESTED]
+        session.photos.suggested[photo.sha256] = tuple(likeliest)
+    return session.photos.suggested[photo.sha256]
 
 
 def _question_for_uploaded(session: Session, photo: Photo | None) -> Question | None:

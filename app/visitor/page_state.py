@@ -299,13 +299,14 @@ class ExploreState:
     def names_on(self, photos: VisitorPhotos) -> str:
         """Return the class names, one on each line: as they are typed, or those that go with the photo shown.
 
-        A sample has names; for a photo of the visitor these are the names of the cards, or none without cards.
+        A sample has names; for a photo of the visitor these are the names of the cards, or without cards the suggested
+        ones, as soon as there are any.
         """
         if self.names is not None:
             return self.names
         shown, samples = photos.shown(self.photo), sample_answers()
         if shown is not None and shown.sha256 not in samples:
-            return "\n".join(card.name for card in photos.deck.cards)
+            return "\n".join([card.name for card in photos.deck.cards] or photos.suggested.get(shown.sha256, ()))
         sample = next(iter(samples.values()), None) if shown is None else samples[shown.sha256]
         return "\n".join(DEFAULT_NAMES if sample is None else sample.class_names)
 

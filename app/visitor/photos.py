@@ -46,6 +46,8 @@ class VisitorPhotos:
     # Photos of none of the classes, used for testing.
     unknown: Shelf = field(default_factory=lambda: Shelf(SHOT_SIDE, MAX_PHOTOS))
     deck: Deck = field(default_factory=Deck)
+    # Names that the backbone suggests for photos, by content hash.
+    suggested: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # The verdicts on the last files of each uploader, by its name.
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     # Content hashes of a test photo and a training photo that look the same, both of which the visitor keeps.

@@ -182,7 +182,7 @@ def _send(address: str, files: Sequence[tuple[str, bytes]], seen: Seen) -> None:
 def _train(address: str, seen: Seen, asking: Any) -> None:
     browser = Browser(address)
     browser.go("teach")
-    browser.set(browser.find("button", "Try it with a sample project"), {"trigger_value": True})
+    browser.set(browser.find("button", "Load a sample project"), {"trigger_value": True})
     while not any(each.kind == "button" and each.message.label.startswith("Train") for each in browser.elements):
         time.sleep(LOOKS_EVERY)  # the model of the sample is being opened
         browser.go("teach")

@@ -72,25 +72,39 @@ def test_without_samples_the_page_says_what_to_do(tiny_app: Open, monkeypatch: p
     assert not explaining(at)
 
 
-def test_a_photo_of_ones_own_is_asked_what_it_might_be(tiny_app: Open) -> None:
+def test_a_first_photo_of_ones_own_is_answered_with_names_that_are_suggested(tiny_app: Open) -> None:
     """Never with the names of a sample: then a cup is a rocket."""
     at = fine(tiny_app())
-    assert chips(fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())).value == []
-    assert not explaining(at)
-    assert "Perhaps" in everything(at)
-    offered = [found.label for found in at.button if str(found.key).startswith("perhaps ")]
-    assert len(offered) == 7
-    button(at, "All of these").click()
-    assert (set(chips(fine(at.run())).value), set(explained(at).shares)) == (set(offered[:-1]), set(offered[:-1]))
+    suggested = chips(fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())).value
+    assert len(suggested) == 6
+    assert set(explained(at).shares) == set(suggested)
+    assert not unsaid(at, "These names are suggested")
     assert chips(look(at, "Coffee")).value[0] == "cup of coffee"
-    look(at, "mine.png")
-    assert set(chips(at).value) == set(offered[:-1]), "one's own photos go on with one's own names"
+    assert chips(look(at, "mine.png")).value == suggested
+    chips(at).set_value([*suggested[1:], "mine"])
+    fine(at.run())
+    assert "These names are suggested" not in everything(at)
+    look(at, "Coffee")
+    assert chips(look(at, "mine.png")).value == [*suggested[1:], "mine"], "one's own photos go on with one's own names"
+
+
+def test_each_photo_has_suggestions_of_its_own_and_the_answer_to_them(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    box = uploader(at, "Upload photos")
+    box.upload("red.png", png(1, "red"))
+    box.upload("blue.png", png(2, "blue"))
+    fine(at.run())
+    own = {tile["name"]: tile["verdict"] for tile in grid(at, "photo strip")["tiles"] if tile["removable"]}
+    names = {name: chips(look(at, name)).value for name in own}
+    assert names["red.png"] != names["blue.png"]
+    assert {name: answer(look(at, name)).split(":")[0] for name in own} == own
 
 
 def test_a_suggestion_is_taken_with_a_click_and_more_are_offered_until_there_are_three(tiny_app: Open) -> None:
     at = fine(tiny_app())
     fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())
-    taken = []
+    fine(chips(at).set_value([]).run())
+    taken: list[str] = []
     for _ in range(3):
         first = next(found for found in at.button if str(found.key).startswith("perhaps "))
         taken.append(first.label)
@@ -168,6 +182,8 @@ def test_bad_files_get_a_sentence_each_and_the_good_one_is_shown_and_kept_small(
     box.upload("huge.png", b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20))
     fine(at.run())
     (warning,) = at.warning
+    kinds = [getattr(part, "type", "") for part in at.main]
+    assert kinds.index("warning") < kinds.index("file_uploader"), "across the page, above the photos"
     for words in ("1 added, 2 not added", "\\!\\[x\\]", "20 MB"):
         assert words in warning.value
     assert "![x](" not in warning.value
@@ -371,7 +387,8 @@ def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) 
     assert (len(grid(at, "explainer")["takes"]), len(sums(at))) == (1, 4)
 
 
-def test_without_a_model_the_page_says_what_to_do(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def without_mini(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> Open:
     import gallop.backbones
     from gallop.errors import BackboneError
 
@@ -379,8 +396,18 @@ def test_without_a_model_the_page_says_what_to_do(tiny_app: Open, monkeypatch: p
         raise BackboneError("The weights of mini are missing; put them back.")
 
     monkeypatch.setattr(gallop.backbones, "load_backbone", missing)
-    at = with_photo(tiny_app)
+    return tiny_app
+
+
+def test_without_a_model_the_page_says_what_to_do(without_mini: Open) -> None:
+    at = with_photo(without_mini)
     assert "weights of mini are missing" in at.error[0].value
+
+
+def test_a_photo_stands_there_also_where_it_cannot_be_answered(without_mini: Open) -> None:
+    at = fine(without_mini())
+    fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())
+    assert (len(at.get("imgs")), len(at.error)) == (1, 1)
 
 
 def test_a_photo_chosen_as_another_is_corrected_leaves_both_as_they_are(tiny_app: Open) -> None:

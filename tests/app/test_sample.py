@@ -40,7 +40,7 @@ from tests.app_pages import (
 )
 from tests.conftest import ROOT
 
-OFFER, REMOVE = "Try it with a sample project", "Remove the sample"
+OFFER, REMOVE = "Load a sample project", "Remove the sample"
 
 needs_mini = pytest.mark.skipif(
     not (ROOT / "checkpoints" / "mini" / "mini.safetensors").is_file(), reason="the weights of mini are not here"

@@ -74,6 +74,7 @@ def teach(at: AppTest, counts: dict[str, int], epochs: int = 2, tests: int = 0) 
 
 
 def settings(at: AppTest, **values: Any) -> AppTest:
+    at.session_state["settings"] = True
     put(at, "teach way", "Custom")
     for name, value in values.items():
         key = f"teach {name}" if name == "local_prompts" else f"teach settings {name}"

@@ -139,6 +139,25 @@ def test_a_first_answer_stands_there_and_is_pythons_to_four_digits(of_mini: Path
 
 
 @pytest.mark.slow
+def test_the_picture_is_there_before_the_model_is(of_mini: Path, browser: Any) -> None:
+    """And k moves on it: the cosines of the first sample came with the page."""
+    with served_folder(of_mini) as address, browser.new_context() as context:
+        page, held = context.new_page(), []
+        page.route("**/*.packed", lambda route: held.append(route))
+        page.goto(address)
+        expect(best(page)).to_contain_text("teapot")
+        expect(page.get_by_role("progressbar")).to_be_visible()
+        page.get_by_label("Local prompt 1: its k best regions").fill("40")
+        expect(page.locator(".cell.outlined")).to_have_count(40)
+        words = best(page).inner_text()
+        for route in held:
+            route.continue_()
+        expect(page.locator("body")).to_have_attribute("data-ready", "yes")
+        expect(page.get_by_role("progressbar")).to_have_count(0)
+        expect(best(page)).to_have_text(words, use_inner_text=True)
+
+
+@pytest.mark.slow
 def test_names_are_typed_and_k_asks_no_backbone(of_mini: Path, opened: Any) -> None:
     with served_folder(of_mini) as address:
         page = opened(address)

@@ -13,6 +13,7 @@ from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
 
+MORE_WIDE = 210  # pixels
 LOOKING_AHEAD = 0.5  # seconds of a run for the answers to the other photos
 
 session = resources.session()
@@ -25,13 +26,23 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     onward = st.button(label, type="primary", icon=":material/school:", key="onward")
 if onward:
     st.switch_page("ui/teach/page.py")
+photos.refused()
 with st.container(horizontal=True):
     photos.upload()
-    photos.more_ways()
+    with st.container(width=MORE_WIDE):
+        photos.more_ways()
+        projects.offer_sample(session, narrow=True)
     strip = st.container()
 photo = exploring.photo_on_explore(session)
-class_names = question.choose_names()
-which_prompts, explained = st.container(), st.container()  # drawn after the settings, which are below them
+which_names, which_prompts, explained = (st.container() for _ in range(3))  # drawn after the settings, below them
+standing = explained.empty()
+if photo is not None and session.explore.names is None and not session.explore.names_on(session.photos):
+    with standing.container(), problems_shown():
+        answer.unnamed(photo)
+        question.suggested(photo)
+        standing.empty()
+with which_names:
+    class_names = question.choose_names()
 table = st.container()
 left, middle, right = st.columns(3)
 with right:
@@ -46,7 +57,7 @@ with explained:
     if photo is None:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
     elif asked is None:
-        if templates is not None:
+        if templates is not None and session.explore.names is not None:
             with problems_shown():
                 question.suggestions(photo, class_names)
             answer.unnamed(photo)
@@ -84,7 +95,6 @@ if find is not None and photo is not None and asked is not None:
         details.shots_that_voted(photo, asked, find)
 with strip:
     photos.choose_from(photo, asked)
-projects.offer_sample(session)
 privacy_line()
 if ahead:
     st.rerun()

@@ -68,6 +68,8 @@ def choose_names() -> tuple[str, ...]:
     if len(names) > _MOST_CLASSES:
         notes.append(f"These are {len(names)} names; the first {_MOST_CLASSES} are asked.")
     names = names[:_MOST_CLASSES]
+    if session().explore.names is None and names in session().photos.suggested.values():
+        notes.append("These names are suggested: remove what does not fit, and add your own.")
     _set(_CHIPS, list(names))
     st.multiselect(
         "What might it be?",
@@ -103,17 +105,22 @@ def _set(key: str, value: Any) -> None:
     set_widget(key, value)
 
 
+def suggested(photo: Photo) -> tuple[str, ...]:
+    """Return names for the visitor's photo: its class names, as long as none are given."""
+    with st.spinner("Looking at the photo …", show_time=False), holding(session().training.backbone_name) as backbone:
+        return exploring.suggested(session(), backbone, photo)
+
+
 def suggestions(photo: Photo, names: tuple[str, ...]) -> None:
     """Draw buttons with names for the visitor's photo, while it has few names."""
     if len(names) >= _SEVERAL:
         return
-    with st.spinner("Looking at the photo …", show_time=False), holding(session().training.backbone_name) as backbone:
-        suggested = [name for name in exploring.suggested(session(), backbone, photo) if name not in names]
+    others = [name for name in suggested(photo) if name not in names]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.caption("Perhaps", width="content")
-        for name in suggested:
+        for name in others:
             st.button(text.markdown(name), key=f"perhaps {name}", on_click=_put_names, args=((*names, name),))
-        st.button("All of these", key="perhaps all", type="tertiary", on_click=_put_names, args=((*names, *suggested),))
+        st.button("All of these", key="perhaps all", type="tertiary", on_click=_put_names, args=((*names, *others),))
 
 
 def _put_names(names: tuple[str, ...]) -> None:

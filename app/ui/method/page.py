@@ -45,6 +45,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         "[arXiv 2407.01400](https://arxiv.org/abs/2407.01400)).",
     )
 added = current.current_photo(session)
+if added is None:
+    projects.offer_sample(session)
 photo = added or exploring.photo_on_explore(session)
 if photo is None:
     st.info("**Start here:** choose a photo on *Explore*.", icon=":material/add_photo_alternate:")
@@ -53,8 +55,6 @@ else:
         question = session.explore.question(session.training)
         known = exploring.answer_at_hand(session, photo, question)
         steps(_explained(photo, question) if known is None else _beforehand(known, question))
-if added is None:
-    projects.offer_sample(session)
 with st.expander("Notebooks with code to edit", icon=":material/menu_book:"):
     st.markdown("\n".join(f"- `{stem}.ipynb`: {words}" for stem, words in method.NOTEBOOKS.items()))
     st.download_button(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -45,27 +46,30 @@ def choose(session: Session, heart: DeltaGenerator) -> None:
     if backbones_widget.is_choice():
         backbones_widget.choose_backbone(session)
     # Its label never changes: with another label it was another panel to a browser, and closed while it was in use.
-    with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun"):
-        if not backbones_widget.is_choice():
+    with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun") as fold:
+        if fold.open and not backbones_widget.is_choice():
             backbones_widget.choose_backbone(session)
-        _choose(session, heart)
+        _choose(session, heart, drawn=bool(fold.open))
 
 
-def _choose(session: Session, heart: DeltaGenerator) -> None:
+def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
+    """Draw what is always visible, and the others where they are ``drawn``: closed, they have the remembered values."""
     known = backbones().status(session.training.backbone_name).known
     if session.teach.backbone_name != session.training.backbone_name:
         _put_settings_of(session, known)
     before = session.teach.way
-    way = one_of_few("How to teach", WAYS, TeachState.way, usual_way(known.preset))
+    shown = usual_way(known.preset)
+    way = one_of_few("How to teach", WAYS, TeachState.way, shown) if drawn else recall(TeachState.way, shown, WAYS)
     usual = preset(way, known.preset, regions_of(known))
     if way not in (before, CUSTOM) and usual.topk != preset(before or way, known.preset, regions_of(known)).topk:
         _put_scales(usual.topk)
-    st.caption(text.markdown(way_in_words(way, known)))
+    if drawn:
+        st.caption(text.markdown(way_in_words(way, known)))
     asked = {name: about for name, about in settings_of(Settings).items() if _is_asked(name, about)}
     fixed = {"global_prompts": asked["global_prompts"], "local_prompts": LOCAL_PROMPTS}
     fixed |= {name: about for name, about in asked.items() if name not in FREE}
-    values = _asked(fixed, usual, disabled=way != CUSTOM)
-    values |= _asked({name: asked[name] for name in FREE if name != "dropout"}, usual)
+    values = _asked(fixed, usual, disabled=way != CUSTOM, drawn=drawn)
+    values |= _asked({name: asked[name] for name in FREE if name != "dropout"}, usual, drawn=drawn)
     with heart:
         values |= _dropout(asked["dropout"], usual)
         topk = _scales(session, known, int(values.pop("local_prompts")))
@@ -94,15 +98,17 @@ def _is_asked(name: str, about: Setting) -> bool:
     return bool(about.form or about.choices or about.among) or getattr(Settings(), name) is False
 
 
-def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool = False) -> dict[str, Any]:
+def _asked(settings: Mapping[str, Setting], usual: Settings, *, disabled: bool = False, drawn: bool) -> dict[str, Any]:
     """Draw a widget for each setting and return their values; ``disabled`` ones only show the usual values."""
     values: dict[str, Any] = {}
-    for (name, about), column in zip(settings.items(), _cells(len(settings)), strict=True):
+    for (name, about), column in zip(settings.items(), _cells(len(settings)) if drawn else cycle([None]), strict=False):
         place: Place[Any] = TeachState.local_prompts if name == "local_prompts" else TeachState.settings.at(name)
         value = getattr(usual, name)
         if disabled:
             put(place, value)
-        values[name] = keep(place, _widget(column, place.key, about, recall(place, value), disabled=disabled))
+        values[name] = shown = recall(place, value)
+        if drawn:
+            values[name] = keep(place, _widget(column, place.key, about, shown, disabled=disabled))
     return values
 
 

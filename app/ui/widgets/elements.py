@@ -252,10 +252,11 @@ def verdicts_of(*names: str) -> None:
             st.button("Hide this", key=f"hide {name}", type="tertiary", on_click=every.update, args=(hidden,))
 
 
-def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts]) -> None:
+def camera(label: str, name: str, take: Callable[[list[Any]], Verdicts], *, verdicts_here: bool = True) -> None:
     """Draw a webcam input, as ``uploader``. The browser asks whether the page may use it."""
     st.camera_input(label, key=listen(name, _judged(name, take)))
-    _verdicts(session().photos.verdicts.get(name))
+    if verdicts_here:
+        _verdicts(session().photos.verdicts.get(name))
 
 
 def _judged(name: str, take: Callable[[list[Any]], Verdicts]) -> Take:

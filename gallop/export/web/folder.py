@@ -26,7 +26,7 @@ from gallop.export.web import FACTS, FIRST_NAMES, SHOWN, PagePrecision
 from gallop.export.web.encoders import check_encoders, text_onnx, vision_onnx
 from gallop.export.web.fetch import SCRIPT_FILE, WASM_FILE, runtime_files
 from gallop.maps.explainer import STYLE_SHEET
-from gallop.maps.explainer.data import palettes
+from gallop.maps.explainer.data import explainer_data, palettes
 from gallop.model.prompted import PromptModel, initial_prompts
 from gallop.names.templates import PLACE
 from gallop.runtime.reading import read_bytes
@@ -69,6 +69,8 @@ def page_files(
         "large": {name: len(data) for name, data in files.items()},
         "samples": [f"samples/{path.name}" for path in shown],
     }
+    if shown:  # what it shows until the encoders are loaded
+        files["first.json"] = json.dumps(explainer_data(model.explain(shown[0]))).encode()
     files |= page_sources(shown) | {f"runtime/{SCRIPT_FILE}": runtime[SCRIPT_FILE]}
     facts["version"] = _digest(files | {FACTS: json.dumps(facts).encode()})
     files[FACTS] = json.dumps(facts, ensure_ascii=False).encode()

@@ -25,6 +25,14 @@ class Page {
     this.webcam = new Webcam((photo) => this.answer(photo));
   }
 
+  /* The answer to the first sample, which came with the page, until the model is loaded. */
+  async beginWith(name) {
+    const data = await (await fetch(name)).json();
+    this.explainer.show(data, () => {});
+    by("answer").prepend(this.explainer.root);
+    say(by("loading"), "Loading the model …");
+  }
+
   /* What is asked before the model is loaded waits for it. */
   begin() {
     this.begun = this.start();
@@ -83,7 +91,7 @@ class Page {
     if (!this.seen || !this.texts) return;
     const { looks, place } = this.seen;
     this.explainer.show(explained(this.model, this.names, looks, this.texts, place), () => {});
-    if (!this.explainer.root.isConnected) by("answer").replaceChildren(this.explainer.root);
+    if (by("loading")) by("answer").replaceChildren(this.explainer.root);
   }
 
   async open(file) {
@@ -171,6 +179,7 @@ async function begin() {
   introduce(model);
   const page = new Page(model);
   const act = listen(page);
+  if (model.samples.length) await act(() => page.beginWith("first.json"));
   await page.begin();
   by("ask").disabled = false;
   if (page.asked) say(by("loading"), "Looking at the photo …");
