@@ -161,34 +161,26 @@ def look_ahead(session: Session, backbone: Backbone, question: Question, seconds
             continue
         if time.monotonic() > end:
             return True
-        asked = asked or replace(question, names=suggested(session, backbone, photo))
+        asked = asked or replace(question, names=suggest(session, backbone, photo))
         session.answers.explain(backbone, photo, asked)
     return False
 
 
-def names_are_suggested(session: Session) -> bool:
-    """Return whether each photo of the visitor has names of its own, since none were typed, and there are no cards."""
-    explore = session.explore
-    return explore.names is None and explore.typed_names is None and not session.photos.deck.cards
-
-
 def question_about(session: Session, photo: Photo, question: Question | None) -> Question | None:
-    """Return what is asked about one of the visitor's photos, where another is asked ``question``; None where it has no
-    names yet.
+    """Return what is asked about one of the visitor's photos, where another is asked ``question``: each has its own
+    names as long as none were typed, and there are no cards; None before it has any.
     """
-    if question is None or not names_are_suggested(session):
+    explore, names = session.explore, session.photos.suggested.get(photo.sha256, ())
+    if question is None or explore.names or explore.typed_names or session.photos.deck.cards:
         return question
-    names = session.photos.suggested.get(photo.sha256)
     return replace(question, names=names) if names else None
 
 
-def suggested(session: Session, backbone: Backbone, photo: Photo) -> tuple[str, ...]:
-    """Return the likeliest everyday things for a photo, the likeliest first; from now on they are its names."""
-    if photo.sha256 not in session.photos.suggested:
-        probabilities = session.answers.explain(backbone, photo, Question(EVERYDAY)).probabilities
-        likeliest = sorted(probabilities, key=lambda name: -probabilities[name])[:MOST_SUGGESTED]
-        session.photos.suggested[photo.sha256] = tuple(likeliest)
-    return session.photos.suggested[photo.sha256]
+def suggest(session: Session, backbone: Backbone, photo: Photo) -> tuple[str, ...]:
+    """Return the likeliest everyday things for a photo, the likeliest first: its names as long as none are typed."""
+    probabilities = session.answers.explain(backbone, photo, Question(EVERYDAY)).probabilities
+    likeliest = sorted(probabilities, key=lambda name: -probabilities[name])[:MOST_SUGGESTED]
+    return session.photos.suggested.setdefault(photo.sha256, tuple(likeliest))
 
 
 def _question_for_uploaded(session: Session, photo: Photo | None) -> Question | None:

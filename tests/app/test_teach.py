@@ -321,6 +321,13 @@ def test_the_watched_map_is_one_of_a_fixed_scale_and_says_no_more(tiny_app: Open
     assert (shown["state"]["prompt"], shown["state"]["topk"]) == (0, [5, 10, 15, 16])
 
 
+def test_settings_that_are_folded_away_are_not_drawn_and_hold(tiny_app: Open) -> None:
+    at = put(settings(go(fine(tiny_app()), TEACH), epochs=7), "settings", False)
+    assert "teach settings epochs" not in [field.key for field in at.number_input]
+    assert session_of(at).training.settings.epochs == 7
+    assert put(at, "settings", True).number_input(key="teach settings epochs").value == 7
+
+
 def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
     deck = session_of(at).photos.deck

@@ -37,7 +37,7 @@ def page(new_page: Any) -> Page:
 def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
     """What moves with a hand needs no run of the page; what the page says in words follows when the hand lets go."""
     files_into(page, "Upload photos", [upload("my cat.jpg", photo("Cat"))])
-    expect(page.get_by_role("button", name="All of these")).to_be_visible()
+    expect(page.get_by_test_id("stMultiSelect").locator("[data-tag]")).to_have_count(6)
     name_classes(page, "tabby cat, tiger cat, Egyptian cat")  # three that are hard to tell apart
     expect(answer(page)).to_contain_text("%")
     page.get_by_text("All numbers in a table").click()
@@ -127,6 +127,7 @@ def test_the_first_screen_needs_no_scrolling(new_page: Any) -> None:
         "verdict": page.locator(".explainer .best"),
         "bars": page.locator(".explainer .bars"),
         "k": page.get_by_role("slider", name="k of local prompt 1"),
+        "sample": page.get_by_role("button", name="Load a sample project"),
         "way on": page.get_by_role("button", name="Teach it your own classes"),
     }
     for name, part in parts.items():
@@ -134,6 +135,15 @@ def test_the_first_screen_needs_no_scrolling(new_page: Any) -> None:
         box = part.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] <= 800, name
+
+
+def test_on_a_phone_the_answer_is_in_the_first_view_above_the_map(new_page: Any) -> None:
+    page = new_page(viewport={"width": 390, "height": 844})
+    settled(page)
+    parts = [page.get_by_role("button", name="Load a sample project"), answer(page), page.locator(".explainer .stage")]
+    tops = [part.bounding_box()["y"] for part in parts]
+    assert tops == sorted(tops)
+    assert tops[-1] < 844
 
 
 def test_a_local_prompts_dot_chooses_its_map_and_a_global_ones_is_marked(page: Page) -> None:

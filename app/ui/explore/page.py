@@ -8,7 +8,7 @@ from app.ui import projects, resources
 from app.ui.explanation import answer
 from app.ui.explore import details, photos, question
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import privacy_line, problems_shown
+from app.ui.widgets.elements import privacy_line, problems_shown, slot, verdicts_of
 from app.ui.widgets.explainer import explainer_beforehand
 from app.views import exploring
 from app.visitor.page_state import Question
@@ -26,7 +26,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     onward = st.button(label, type="primary", icon=":material/school:", key="onward")
 if onward:
     st.switch_page("ui/teach/page.py")
-photos.refused()
+with slot():
+    verdicts_of("photos", "folder", "webcam")
 with st.container(horizontal=True):
     photos.upload()
     with st.container(width=MORE_WIDE):
@@ -34,15 +35,16 @@ with st.container(horizontal=True):
         projects.offer_sample(session, narrow=True)
     strip = st.container()
 photo = exploring.photo_on_explore(session)
-which_names, which_prompts, explained = (st.container() for _ in range(3))  # drawn after the settings, below them
-standing = explained.empty()
+which_names = st.container()  # drawn when the photo has some
+which_prompts, explained = st.container(), st.container()  # drawn after the settings, which are below them
+standing, typed = explained.empty(), question.names_by_hand()
 if photo is not None and session.explore.names is None and not session.explore.names_on(session.photos):
     with standing.container(), problems_shown():
         answer.unnamed(photo)
-        question.suggested(photo)
+        question.suggest(photo)
         standing.empty()
 with which_names:
-    class_names = question.choose_names()
+    class_names = question.choose_names(typed)
 table = st.container()
 left, middle, right = st.columns(3)
 with right:
@@ -57,9 +59,7 @@ with explained:
     if photo is None:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
     elif asked is None:
-        if templates is not None and session.explore.names is not None:
-            with problems_shown():
-                question.suggestions(photo, class_names)
+        if session.explore.names is not None:
             answer.unnamed(photo)
     elif (known := exploring.answer_at_hand(session, photo, asked)) is not None and not (
         session.explore.second_look and session.answers.has_second_look(photo, asked)
@@ -69,7 +69,6 @@ with explained:
         with problems_shown():
             ahead = answer.follow_up(session, photo, asked)
     else:
-        uploaded = photo.sha256 in session.photos.uploaded
         with problems_shown():
             explanation, before = answer.explained_now(session, photo, asked)
             backbones.describe(session, chosen_backbone)
@@ -77,15 +76,14 @@ with explained:
             note = session.limit.note(asked, session.answers.classifier(backbone, asked))
             answer.show_answer(session, explanation, before, photo.sha256, note)
             ahead = answer.follow_up(session, photo, asked)
-            if uploaded:
-                question.suggestions(photo, class_names)
             find = partial(answer.explained_at_current_k, session, photo, asked)
             if taught:
                 current = find()
                 answer.correction(session, photo, current)
                 assert before is not None
                 answer.change(session, photo, before.with_topk(current.topk), current)
-            ahead = ahead or (uploaded and exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD))
+            if photo.sha256 in session.photos.uploaded:
+                ahead = ahead or exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD)
 if find is not None and photo is not None and asked is not None:
     with table:
         details.folded_numbers(asked, find)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.photos.shelf import Verdicts
 from app.ui.resources import session
-from app.ui.widgets.elements import camera, slot, uploader, verdicts_of
+from app.ui.widgets.elements import camera, uploader
 from app.ui.widgets.remembered import one_of_few, put, value_in_browser
 from app.views import exploring
 from app.visitor.page_state import ExploreState, Question
@@ -61,12 +61,6 @@ FOLDER, WEBCAM = "Folder", "Webcam"
 def upload() -> None:
     with st.container(width=180):
         uploader("Upload photos", "photos", _take, verdicts_here=False, label_visibility="collapsed")
-
-
-def refused() -> None:
-    """Draw why files were not taken, across the page."""
-    with slot():
-        verdicts_of("photos", "folder", "webcam")
 
 
 def choose_from(shown: Photo | None, question: Question | None) -> None:

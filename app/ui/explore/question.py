@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _MOST_CLASSES = 200
 _CHIPS, _LIST = "class name chips", ExploreState.names.key
-# With this many names or more nothing is suggested.
-_SEVERAL = 3
 
 
 @dataclass
@@ -53,18 +51,26 @@ class _Drawn:
         self.last = value
 
 
-def choose_names() -> tuple[str, ...]:
-    """Draw the class names as chips, and return them; there are none before any was entered for the photo."""
+def names_by_hand() -> list[str]:
+    """Take over what the visitor has made of the class names, and return it; empty where that is nothing new."""
     held = st.session_state.get(_CHIPS)
     if _drawn(_LIST).by_hand(st.session_state.get(_LIST)):
         session().explore = replace(session().explore, names=st.session_state[_LIST])
-        typed = [st.session_state[_LIST]]
-    elif _drawn(_CHIPS).by_hand(None if held is None else list(held)):
-        typed = list(held or ())
-        session().explore = replace(session().explore, names="\n".join(exploring.merged_names(typed)[0]))
-    else:
-        typed = [session().explore.names_on(session().photos)]
-    names, notes = exploring.merged_names(typed)
+        return [st.session_state[_LIST]]
+    if _drawn(_CHIPS).by_hand(None if held is None else list(held)):
+        names, _ = exploring.merged_names(held or ())
+        session().explore = replace(session().explore, names="\n".join(names))
+        return list(held or ())
+    return []
+
+
+def choose_names(typed: list[str]) -> tuple[str, ...]:
+    """Draw the class names as chips, and return them; there are none where the photo has none.
+
+    Args:
+        typed: ``names_by_hand``.
+    """
+    names, notes = exploring.merged_names(typed or [session().explore.names_on(session().photos)])
     if len(names) > _MOST_CLASSES:
         notes.append(f"These are {len(names)} names; the first {_MOST_CLASSES} are asked.")
     names = names[:_MOST_CLASSES]
@@ -105,26 +111,10 @@ def _set(key: str, value: Any) -> None:
     set_widget(key, value)
 
 
-def suggested(photo: Photo) -> tuple[str, ...]:
-    """Return names for the visitor's photo: its class names, as long as none are given."""
+def suggest(photo: Photo) -> None:
+    """Give the visitor's photo names, which are its class names as long as none are typed."""
     with st.spinner("Looking at the photo …", show_time=False), holding(session().training.backbone_name) as backbone:
-        return exploring.suggested(session(), backbone, photo)
-
-
-def suggestions(photo: Photo, names: tuple[str, ...]) -> None:
-    """Draw buttons with names for the visitor's photo, while it has few names."""
-    if len(names) >= _SEVERAL:
-        return
-    others = [name for name in suggested(photo) if name not in names]
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption("Perhaps", width="content")
-        for name in others:
-            st.button(text.markdown(name), key=f"perhaps {name}", on_click=_put_names, args=((*names, name),))
-        st.button("All of these", key="perhaps all", type="tertiary", on_click=_put_names, args=((*names, *others),))
-
-
-def _put_names(names: tuple[str, ...]) -> None:
-    session().explore = replace(session().explore, names="\n".join(names))
+        exploring.suggest(session(), backbone, photo)
 
 
 # As many as there are global prompts in zero-shot.
