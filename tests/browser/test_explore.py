@@ -137,6 +137,7 @@ def test_the_first_screen_needs_no_scrolling(new_page: Any) -> None:
         assert box["y"] + box["height"] <= 800, name
 
 
+@pytest.mark.slow
 def test_on_a_phone_the_answer_is_in_the_first_view_above_the_map(new_page: Any) -> None:
     page = new_page(viewport={"width": 390, "height": 844})
     settled(page)
