@@ -214,6 +214,7 @@ def test_why_this_class_and_not_that_one_and_what_teaching_changed(page: Page) -
         f"{row:.4f} minus {other:.4f} is {row - other:+.4f}".replace("-", "\u2212")
     )
     page.get_by_label("Compared with").select_option("Itself before teaching")
+    expect(page.locator(".about")).to_contain_text("Where it sees more or less of class 3 than before teaching")
     was = before.local_scores[3, 0]
     expect(page.locator(".sum")).to_have_text(f"{row:.4f} minus {was:.4f} is {row - was:+.4f}".replace("-", "\u2212"))
     page.locator("button.bar").first.click()
