@@ -130,6 +130,68 @@ def _squares(colours: NDArray[Any], values: NDArray[Any], names: Sequence[str], 
     )
 
 
+# Classes in a matrix of confusions.
+MOST_CONFUSED = 50
+# Wrong, none, right: distinguishable with any colour vision, and light enough for dark figures in both themes.
+_CONFUSIONS = [[0, "#ee9a55"], [0.4999, "#fbe3cf"], [0.5, PALE_GREY], [0.5001, "#d3ece8"], [1, "#57b0a5"]]
+_DARK = "#10181a"
+
+
+def confusions(
+    counts: NDArray[Any], names: Sequence[str], labels: Mapping[tuple[int, int], str], chosen: object
+) -> go.Figure:
+    """Draw how often each class (a row) got each answer (a column), the stronger the more of its row.
+
+    Of more than ``MOST_CONFUSED`` classes those that are confused most are drawn, the most confused first.
+
+    Args:
+        counts: (K, K).
+        labels: of the cells with photos; what is selected has the cell in ``customdata``.
+        chosen: the cell that is outlined, if it is one.
+    """
+    wrong = counts * ~np.eye(len(counts), dtype=bool)
+    often = wrong.sum(axis=0) + wrong.sum(axis=1) if len(counts) > MOST_CONFUSED else np.zeros(len(counts))
+    shown = np.argsort(-often, kind="stable")[:MOST_CONFUSED].tolist()
+    cells = {(i, j): (shown.index(i), shown.index(j)) for i, j in labels if i in shown and j in shown}
+    part = np.where(wrong > 0, -1, 1) * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side, letters = (44, 14) if len(shown) <= 12 else (18, 10)
+    level = len(shown) <= 4
+    squares = go.Heatmap(
+        z=part[np.ix_(shown, shown)].tolist(),
+        zmin=-1,
+        zmax=1,
+        colorscale=_CONFUSIONS,
+        xgap=1,
+        ygap=1,
+        hoverinfo="skip",
+    )
+    photos = go.Scatter(  # Streamlit hears nothing of a click on a heatmap
+        x=[column for _, column in cells.values()],
+        y=[row for row, _ in cells.values()],
+        mode="markers+text",
+        text=[str(counts[cell]) for cell in cells],
+        textfont={"size": letters, "color": _DARK},
+        marker={"symbol": "square", "size": side, "opacity": 0},
+        customdata=[f"{i} {j}" for i, j in cells],
+        hovertext=[text.plotly(labels[cell], 80) for cell in cells],
+        hoverinfo="text",
+    )
+    outlined = [
+        {"x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5, "line": {"dash": "solid"}}
+        for row, column in [cells[cell] for cell in cells if cell == chosen]
+    ]
+    rows = named_rows([text.shorten(names[k], 16) for k in shown]) | {"showgrid": False, "tickfont": {"size": letters}}
+    return new_chart(
+        [squares, photos],
+        height=side * len(shown) + (50 if level else 110),
+        xaxis=rows | {"range": rows["range"][::-1], "side": "top", "tickangle": 0 if level else -90},
+        yaxis=rows,
+        hovermode="closest",
+        hoverdistance=side,
+        shapes=outlined,
+    )
+
+
 def overlap_chart(frequencies: NDArray[np.float64], grid: tuple[int, int], highest: float) -> go.Figure:
     """Draw how often each region was among the k best of one prompt; the brightest colour means ``highest``."""
     cells = go.Heatmap(

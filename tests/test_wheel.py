@@ -111,14 +111,14 @@ def test_the_wheel_holds_the_library_the_model_and_the_licences(wheel: Path) -> 
         ".streamlit/config.toml",
         "icon.png",
         "photos/sample_answers.json",
-        "ui/explore/strip.css",
-        "ui/explore/strip.js",
         "ui/explore/waiting.css",
         "ui/explore/waiting.html",
         "ui/explore/waiting.js",
         "ui/explore/waiting_picture.html",
         "ui/test/limit_track.css",
         "ui/test/limit_track.js",
+        "ui/widgets/strip.css",
+        "ui/widgets/strip.js",
     )
     assert beside == {f"gallop/app/{name}" for name in held}
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"gallop"}

@@ -131,7 +131,7 @@ class SampleAnswer:
 
     @cached_property
     def thumbnail(self) -> str:
-        return thumbnail_url(self.photo)
+        return thumbnail_url(self.photo.image)
 
     @cached_property
     def shown(self) -> dict[str, Any]:

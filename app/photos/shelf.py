@@ -129,9 +129,9 @@ def strip(photos: Sequence[Photo], *, side: int = 64, most: int = 8) -> bytes:
     return buffer.getvalue()
 
 
-def thumbnail_url(photo: Photo, size: tuple[int, int] = (144, 96)) -> str:
-    """Return a photo, cropped to this shape, as a JPEG in a data URL."""
-    return picture_url(ImageOps.fit(photo.image, size, Image.Resampling.BILINEAR), "JPEG", quality=80)
+def thumbnail_url(picture: Image.Image, size: tuple[int, int] = (144, 96)) -> str:
+    """Return a picture, cropped to this shape, as a JPEG in a data URL."""
+    return picture_url(ImageOps.fit(picture, size, Image.Resampling.BILINEAR), "JPEG", quality=80)
 
 
 # Longest side, in pixels, of a photo on Explore.

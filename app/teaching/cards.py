@@ -6,6 +6,7 @@ A card is a value and a deck is a tuple of them, so a change is a new tuple, and
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -224,6 +225,16 @@ class Deck:
             card, pile = where
             self.take_away(card.id, pile, next(photo for photo in card.pile(pile) if photo.sha256 == digest))
 
+    @contextmanager
+    def one_change(self, words: str) -> Iterator[None]:
+        """Make what is changed inside one change, which ``words`` describe."""
+        before, past, self.past = self.cards, self.past, []
+        try:
+            yield
+        finally:
+            self.past = past
+            self._note(words, before)
+
     # Undoing ---------------------------------------------------------------------------------------------------------
 
     @property
@@ -333,7 +344,3 @@ class Deck:
                     "be a copy of it. It was added. If they are the same picture, remove one of them."
                 )
         return ""
-
-
-def other_pile(pile: Pile) -> Pile:
-    return "tests" if pile == "shots" else "shots"

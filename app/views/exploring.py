@@ -34,7 +34,7 @@ EVERYDAY = parse_names(
 
 @dataclass(frozen=True)
 class PhotoTile:
-    """A photo in the strip of photos.
+    """A photo in a strip of photos.
 
     Attributes:
         key: content hash.
@@ -42,6 +42,7 @@ class PhotoTile:
         verdict: the answer to it, where that is known.
         removable: whether it can be removed: it is the visitor's.
         about: where it comes from.
+        selected: whether it is selected, with others; None where it cannot be.
     """
 
     key: str
@@ -50,6 +51,7 @@ class PhotoTile:
     verdict: str = ""
     removable: bool = False
     about: str = ""
+    selected: bool | None = None
 
 
 def photo_on_explore(session: Session) -> Photo | None:
@@ -195,4 +197,4 @@ def _verdict(session: Session, photo: Photo, question: Question | None) -> str:
 
 
 def _url(session: Session, photo: Photo) -> str:
-    return session.answers.thumbnail(photo, lambda: thumbnail_url(photo))
+    return session.answers.thumbnail(photo, lambda: thumbnail_url(photo.image))

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
-from app.library import Backbone, Evaluation, ImageFeatures, KSweep, Nearest, Worth
-from app.visitor.page_state import Question, TunedScales
+from app.library import Backbone, Evaluation, Explanation, ImageFeatures, KSweep, Nearest, Worth
+from app.photos.shelf import thumbnail_url
+from app.views.exploring import PhotoTile
+from app.visitor.page_state import Group, Question, TunedScales
 from app.visitor.session import Session
 from gallop import Photo
 from gallop.config import HEADS
@@ -23,6 +26,7 @@ from gallop.core.scores import class_probabilities
 from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.scored_answers import ENSEMBLE, ScoredAnswers
 from gallop.model.scores import VERDICT
+from gallop.wording import NONE_OF_THESE
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,115 @@ def measure(session: Session, backbone: Backbone) -> Tested | None:
     return session.answers.figure(
         "tested", photos, (session.training.scales(), classes), lambda: _tested(session, backbone, answers, classes)
     )
+
+
+def limit_doubt(session: Session) -> str:
+    """Return why the limit in force decides nothing; empty where it does."""
+    taught = session.training.taught_model
+    set_by_visitor = session.limit.custom is not None
+    return "" if set_by_visitor else session.answers.doubt(taught.after, taught, session.training.version)
+
+
+MISTAKES, CALLED_NONE, CALLED_A_CLASS = "mistakes", "called none of these", "called a class"
+
+
+@dataclass(frozen=True)
+class TestedPhoto:
+    """A photo, its class and the answer (either may be ``NONE_OF_THESE``), and how sure and how strange the answer is.
+
+    Attributes:
+        probability: of the most probable class.
+    """
+
+    photo: Photo
+    really: str
+    answer: str
+    probability: float
+    outlier: float
+
+
+def groups(session: Session, backbone: Backbone, tested: Tested) -> dict[Group, list[TestedPhoto]]:
+    """Return the tested photos in groups that have some: of each kind, and of each pair of classes (true one, answer).
+
+    Mistakes and pairs begin with the surest answer, photos of a class that are called none of these with the strangest,
+    and photos of none that are called a class with the least strange. The pair most often confused is first.
+    """
+    evaluation, limit = tested.evaluation, None if limit_doubt(session) else session.limit.value
+    names, matrix = evaluation.class_names, evaluation.confusion
+    known = _tested_photos(tested.answers, names, [names[k] for k in evaluation.truth])
+    wrong = [photo for photo in known if photo.answer != photo.really]
+    found: dict[Group, list[TestedPhoto]] = {MISTAKES: sorted(wrong, key=lambda photo: -photo.probability)}
+    if limit is not None:
+        odd = [replace(photo, answer=NONE_OF_THESE) for photo in known if photo.outlier > limit]
+        found[CALLED_NONE] = sorted(odd, key=lambda photo: -photo.outlier)
+        other = answered(session, backbone, list(session.photos.unknown.photos.values()))
+        others = [] if other is None else _tested_photos(other, names, [NONE_OF_THESE] * len(other.photos))
+        accepted = [photo for photo in others if photo.outlier <= limit]
+        found[CALLED_A_CLASS] = sorted(accepted, key=lambda photo: photo.outlier)
+    pairs = [(int(i), int(j)) for i, j in np.argwhere(matrix)]
+    for pair in sorted(pairs, key=lambda pair: (pair[0] == pair[1], -matrix[pair])):
+        found[pair] = [known[i] for i in evaluation.cell(*pair)]
+    return {group: photos for group, photos in found.items() if photos}
+
+
+def _tested_photos(answers: AnsweredPhotos, names: Sequence[str], really: Sequence[str]) -> list[TestedPhoto]:
+    rows = zip(answers.photos, really, answers.probabilities, answers.outlier.tolist(), strict=True)
+    return [TestedPhoto(photo, name, names[row.argmax()], float(row.max()), odd) for photo, name, row, odd in rows]
+
+
+def tiles(
+    session: Session, backbone: Backbone, photos: Sequence[TestedPhoto], selected: Sequence[Photo]
+) -> list[PhotoTile]:
+    """Return the photos with their maps."""
+    shots = {photo.sha256 for some in session.photos.shots().values() for photo in some}
+    made = []
+    for tested in photos:
+        photo, sure = tested.photo, f", {text.percent(tested.probability)}"
+        words = "right" if tested.answer == tested.really else f"really {tested.really}"
+        made.append(
+            PhotoTile(
+                photo.sha256,
+                tested.answer + (sure if tested.answer != NONE_OF_THESE else ""),
+                _map_url(session, backbone, photo),
+                "to be learned" if photo.sha256 in shots else words,
+                about=photo.name,
+                selected=photo in selected,
+            )
+        )
+    return made
+
+
+# Pixels of a square with a map.
+_TILE = 160
+
+
+def _map_url(session: Session, backbone: Backbone, photo: Photo) -> str:
+    """Return a photo with the map of its answer, as the explainer shows it first, in a data URL."""
+    topk = session.training.scales()
+
+    def make() -> str:
+        from gallop.predictions.explanation import explanation_of
+
+        classifier = session.answers.classifier(backbone, taught_question(session))
+        similarities = session.answers.asked_of(classifier, [photo])  # no pass: its features are cached
+        crop = backbone.preprocess.centre(photo.image)[1]
+        explanation = explanation_of(classifier.model_, similarities, photo.image, crop, classifier.calibration_)
+        return thumbnail_url(_map_picture(explanation.with_topk(topk)), (_TILE, _TILE))
+
+    return session.answers.thumbnail(photo, make, of=(session.training.version, topk))
+
+
+def _map_picture(explanation: Explanation) -> Image.Image:
+    from gallop.maps.look import BranchSubject, Subject, branch_scale, shared_scale
+    from gallop.maps.pictures import map_picture, seen_picture
+
+    label, side = explanation.label, 2 * _TILE
+    if explanation.topk:
+        return map_picture(Subject(explanation, label), 0, scale=shared_scale(explanation), side=side)
+    for branch in explanation.branches:
+        subject = BranchSubject(explanation, label, branch=branch)
+        return map_picture(subject, 0, scale=branch_scale(explanation, branch), side=side)
+    return seen_picture(explanation, side=side)
 
 
 def doubts(session: Session, tested: Tested | None) -> tuple[list[Doubt], int]:

@@ -250,8 +250,9 @@ class VisitorAnswers:
         tests = () if taught is None else self.training.tested_with(taught.names, taught)
         return self.limit.custom_for(question), _shas([photo for photo, _ in tests])
 
-    def thumbnail(self, photo: Photo, make: Callable[[], str]) -> str:
-        return self._thumbnails.get_or(photo.sha256, make)
+    def thumbnail(self, photo: Photo, make: Callable[[], str], of: Hashable = None) -> str:
+        """Return a small picture of a photo, made once; ``of`` is what it shows beside the photo."""
+        return self._thumbnails.get_or((photo.sha256, of), make)
 
     def similarities(self, backbone: Backbone, photos: Sequence[Photo], question: Question) -> Similarities:
         """Return the similarities of at least one photo, each encoded once."""

@@ -174,18 +174,26 @@ class TunedScales:
     photos: frozenset[str]
 
 
+# Photos of the test: of a pair of classes, or of a kind.
+Group = tuple[int, int] | str
+
+
 @dataclass(frozen=True)
 class TestState:
     """Of the page Test.
 
     Attributes:
-        cell, photo: of the confusion matrix, and which of its photos is opened.
+        group, page: which photos are shown: those of a pair of classes (the true one and the answer, by index) or a
+            kind of ``testing.groups``, and so many pages further.
+        opened, selected: content hashes of photos.
         explainer_state, explainer_photo: the explainer as the visitor left it, and the content hash of its photo.
         tuned: the scales that were chosen here last.
     """
 
-    cell: Remembered[tuple[int, int] | None] = Remembered(None)
-    photo: Remembered[int | None] = Remembered(None)
+    group: Remembered[Group | None] = Remembered(None)
+    page: Remembered[int | None] = Remembered(None)
+    opened: str = ""
+    selected: frozenset[str] = frozenset()
     explainer_state: ExplainerState = ExplainerState()
     explainer_photo: str = ""
     tuned: TunedScales | None = None

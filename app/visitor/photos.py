@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from app.library import MemoryCache
 from app.photos.sample_answers import sample_answers
 from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, allowed, no_room, size_of, small
-from app.teaching.cards import Card, CardProblem, Deck, Pile
+from app.teaching.cards import Card, CardProblem, Deck, Pile, photos_counted
 from gallop import Photo
+from gallop.errors import GallopError
 
 T = TypeVar("T")
 
@@ -128,6 +129,24 @@ class VisitorPhotos:
         if (unknown := self.unknown.photos.pop(self.as_on_card(photo), None)) is not None:
             self._called_back[unknown.sha256] = unknown
         return words
+
+    def change(self, photos: Sequence[Photo], act: Callable[[Photo], str]) -> str:
+        """Do the same to several photos, as one change; return what was done, as a sentence.
+
+        Raises:
+            GallopError: as ``act``; nothing has changed then.
+        """
+        if len(photos) == 1:
+            return act(photos[0])
+        before = self.deck.changes
+        try:
+            with self.deck.one_change(f"changed {photos_counted(len(photos))}"):
+                words = [act(photo) for photo in photos]
+        except GallopError:
+            if self.deck.changes != before:
+                self.undo()
+            raise
+        return f"{words[0]} The same was done with {len(photos) - 1} other photo{'s' * (len(photos) > 2)}."
 
     def undo(self, change: int | None = None) -> None:
         """Undo the last change of the cards: a photo is on a card or of none of the classes, as before.

@@ -116,18 +116,129 @@ def test_one_test_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) 
     assert not unsaid(at, "Classes without test photos: green", "Compare only with thirty photos or more")
 
 
-def test_a_cell_of_the_grid_opens_its_photos_with_their_maps(tiny_app: Open) -> None:
+def mistaken(open_app: Open, count: int, **values: Any) -> tuple[AppTest, list[Photo]]:
+    """The page Test with so many photos on the card of green that are called red, the surest first."""
+    at = app_pages.cards(fine(open_app()), {"red": 3, "green": 3}, 3, **PAPERS | values)
+    red = [load_image(tiny.picture(seed, "red"), name=f"red {seed}.png") for seed in range(777, 777 + count)]
+    members = [Member(CardPlace("green", False, photo.name), photo) for photo in red]
+    assert not session_of(at).photos.deck.add_photos(members, "tests").refused
+    at = go(app_pages.train(at), TEST)
+    sure = {photo: app_pages.taught_of(at).after.explain(photo).probabilities["red"] for photo in red}
+    assert min(sure.values()) > 0.5
+    return at, sorted(red, key=lambda photo: -sure[photo])
+
+
+def tiles(at: AppTest) -> list[dict[str, Any]]:
+    return list(grid(at, "tested photos")["tiles"])
+
+
+def selecting(at: AppTest, *photos: Photo) -> AppTest:
+    """As a hand that marks the tiles of these photos."""
+    session = session_of(at)
+    session.test = replace(session.test, selected=frozenset(photo.sha256 for photo in photos))
+    return fine(at.run())
+
+
+def test_mistakes_are_shown_with_their_maps_the_surest_first_and_a_page_at_a_time(tiny_app: Open) -> None:
+    at, wrong = mistaken(tiny_app, 13)
+    shown = tiles(at)
+    found = testing.groups(
+        session_of(at), resources.backbone(), there(testing.measure(session_of(at), resources.backbone()))
+    )
+    every = [tested.photo.sha256 for tested in found[testing.MISTAKES]]
+    assert [sha for sha in every if sha in {photo.sha256 for photo in wrong}] == [photo.sha256 for photo in wrong]
+    assert [tile["key"] for tile in shown] == every[:12]
+    assert grid(at, "tested photos")["chosen"] == every[0], "the surest is opened"
+    assert all(tile["url"].startswith("data:image/jpeg") and tile["selected"] is False for tile in shown)
+    first = next(tile for tile in shown if tile["key"] == wrong[0].sha256)
+    sure = app_pages.taught_of(at).after.explain(wrong[0]).probabilities["red"]
+    assert (first["name"], first["verdict"], first["about"]) == (
+        f"red, {text.percent(sure)}",
+        "really green",
+        wrong[0].name,
+    )
+    assert [str(page) for page in at.selectbox(key="test page").options] == [
+        f"1 to 12 of {len(every)}",
+        f"13 to {len(every)} of {len(every)}",
+    ]
+    assert [tile["key"] for tile in tiles(put(at, "test page", 1))] == every[12:]
+
+
+def test_photos_that_are_selected_are_learned_from_at_once_and_one_undo_brings_them_back(tiny_app: Open) -> None:
+    at, wrong = mistaken(tiny_app, 3)
+    photos, before = session_of(at).photos, session_of(at).photos.deck.cards
+    at = selecting(at, *wrong[:2])
+    assert "**2 selected**" in everything(at)
+    at = fine(button(at, "Learn from these").click().run())
+    learned = {photo.sha256 for photo in photos.shots()["green"]}
+    assert [photo.sha256 in learned for photo in wrong] == [True, True, False]
+    assert "can no longer be used for testing. The same was done with 1 other photo." in app_pages.plain(at)
+    assert [tile["verdict"] for tile in tiles(at) if tile["key"] in learned] == ["to be learned"] * 2
+    assert not [found for found in at.button if found.label.startswith("Learn from")], "nothing is left to learn"
+    fine(at.button(key="undo OPENED").click().run())
+    assert photos.deck.cards == before
+
+
+def test_photos_that_are_selected_get_another_label_at_once_or_stay_where_one_cannot(tiny_app: Open) -> None:
+    at, wrong = mistaken(tiny_app, 2)
+    photos, before = session_of(at).photos, session_of(at).photos.deck.cards
+    at = selecting(at, *wrong)
+    key = " ".join(["opened", *(tested["key"] for tested in tiles(at) if tested["selected"])])
+    fine(at.button(key=f"{key} none of these").click().run())
+    assert {photo.sha256 for photo in wrong} <= set(photos.unknown.photos)
+    photos.undo()
+    assert (photos.deck.cards, len(photos.unknown.photos)) == (before, 0)
+    photos.unknown.most = 1
+    fine(put(at, "test group", testing.MISTAKES).button(key=f"{key} none of these").click().run())
+    assert "does not fit" in at.info[0].value
+    assert (photos.deck.cards, len(photos.unknown.photos)) == (before, 0)
+    fine(at.button(key=f"{key} red").click().run())
+    assert {photo.sha256 for photo in wrong} <= {photo.sha256 for photo in photos.tests()["red"]}
+
+
+def test_known_photos_called_none_of_these_and_unknown_ones_called_a_class_follow_the_limit(tiny_app: Open) -> None:
+    at = add_unknown(taught(tiny_app), 1, 2)
+
+    def shown(kind: str) -> list[tuple[str, str]]:
+        fine(at.selectbox(key="test group").set_value(kind).run())
+        return [(tile["name"].split(",")[0], tile["verdict"]) for tile in tiles(at)]
+
+    def offered() -> set[str]:
+        return {str(option).split(":")[0] for option in at.selectbox(key="test group").options}
+
+    assert not {"Called none of these", "Of none of these, called a class"} & offered(), "the limit is unreliable"
+    put_limit(at, 0)
+    assert {name for name, _ in shown(testing.CALLED_NONE)} == {"none of these"}
+    assert len(tiles(at)) == 6
+    assert "Of none of these, called a class" not in offered()
+    put_limit(at, -1)
+    assert {verdict for _, verdict in shown(testing.CALLED_A_CLASS)} == {"really none of these"}
+    assert "it belongs to none of the classes" in everything(at)
+    assert not [found for found in at.button if found.label.startswith("Learn from")], "it has no class to learn"
+    strange = dict(zip(session_of(at).photos.unknown.photos, track(at)["unknown"], strict=True))
+    assert len(tiles(at)) == len(strange) == 2
+
+
+def test_shots_that_voted_are_told_of_the_photo_that_is_opened(tiny_app: Open) -> None:
+    at, wrong = mistaken(tiny_app, 2, head="ridge")
+    session = session_of(at)
+    session.test = replace(session.test, opened=wrong[1].sha256)
+    at = put(fine(at.run()), "votes", True)
+    assert grid(at, "tested photos")["chosen"] == wrong[1].sha256
+    assert wrong[1].name.replace(".", "\\.") in everything(at)
+    assert "raise or lower the head's score for red most" in everything(at)
+
+
+def test_a_pair_of_classes_shows_its_photos(tiny_app: Open) -> None:
     at = taught(tiny_app)
     session, found = session_of(at), there(testing.measure(session_of(at), resources.backbone()))
-    matrix = found.evaluation.confusion
-    assert at.dataframe[0].value.to_numpy().tolist() == matrix.tolist()
-    cells = [tuple(map(int, cell)) for cell in np.argwhere(matrix)]
+    cells = [tuple(map(int, cell)) for cell in np.argwhere(found.evaluation.confusion)]
     shown = []
     for cell in cells:
-        fine(at.selectbox(key="test cell").set_value(cell).run())
+        fine(at.selectbox(key="test group").set_value(cell).run())
         photos = [found.answers.photos[i] for i in found.evaluation.cell(*cell)]
-        assert [str(o) for o in at.selectbox(key="test photo").options] == [photo.name for photo in photos]
-        said = session.training.taught.names[cell[1]]  # type: ignore[union-attr]
+        assert [tile["about"] for tile in tiles(at)] == [photo.name for photo in photos]
+        said = app_pages.taught_of(at).names[cell[1]]
         assert session.limit.value is not None
         # As Markdown: brackets are shown as typed.
         assert text.markdown(answer_in_words(said, None, UNRELIABLE)) in everything(at)
@@ -177,17 +288,17 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
     wrong = next(photo for photo in red if found.predict(photo)[0] == "red")
     session.photos.deck.add_photos([Member(CardPlace("green", False, "red.png"), wrong)], "tests")
     at = go(at, TEST)
-    cell = at.selectbox(key="test cell").value
-    assert cell[0] != cell[1], "a wrong answer is shown first"
+    assert at.selectbox(key="test group").value == testing.MISTAKES, "a wrong answer is shown first"
     measured = there(testing.measure(session, resources.backbone()))
-    opened = measured.answers.photos[measured.evaluation.cell(*cell)[0]]
+    surest = testing.groups(session, resources.backbone(), measured)[testing.MISTAKES][0]
+    opened = surest.photo
     data = grid(at, "explainer")
     assert data["names"] == list(session.training.taught.names)  # type: ignore[union-attr]
     assert explained(at).shares == pytest.approx(found.explain(opened).probabilities, abs=1e-5)
     assert data["state"]["class_name"] is None, "what it said is explained"
 
     # As a hand leaves it: why what it said, not what it is; k of one prompt moved, and opaque maps.
-    really = session.training.taught.names[cell[0]]  # type: ignore[union-attr]
+    really = surest.really
     usual = data["state"]["topk"]
     left = ExplainerState.from_browser(
         data["state"] | {"against": really, "topk": [1, *usual[1:]], "opacity": 1.0, "region": 3}
@@ -200,24 +311,21 @@ def test_a_wrong_answer_shows_what_spoke_for_it_and_against_the_truth(tiny_app: 
     assert (stands["against"], stands["topk"], stands["opacity"], stands["region"]) == (None, usual, 1.0, None)
 
 
-def test_what_the_browser_sends_for_a_cell_is_checked(tiny_app: Open) -> None:
+def test_a_click_in_the_matrix_shows_its_photos_and_what_the_browser_sends_is_checked(tiny_app: Open) -> None:
     at = taught(tiny_app)
-    before = session_of(at).test.cell
-    for cells in ([(99, "red")], [(0, "no such class")], [("0", "red")], [(1, "green")], []):
+    before = session_of(at).test.group
+    for sent in ("9 9", "0 1", "", 0, None, ["1 0"], "1 0"):
         script = AppTest.from_function(_send, default_timeout=60)
         script.session_state[resources.STATE] = at.session_state[resources.STATE]
-        script.session_state["confusion 1"] = {"selection": {"cells": cells}}
+        script.session_state["confusions"] = {"selection": {"points": [{"customdata": sent}]}}
         fine(script.run())
-        assert session_of(at).test.cell == before
-    script.session_state["confusion 1"] = {"selection": {"cells": [(1, "red")]}}
-    fine(script.run())
-    assert session_of(at).test.cell == (1, 0)
+        assert session_of(at).test.group == ((1, 0) if sent == "1 0" else before)
 
 
 def _send() -> None:
-    from app.ui.test import known
+    from app.ui.test import mistakes
 
-    known._choose("confusion 1", ("red", "green"), [(0, 0), (1, 0)])
+    mistakes.choose("confusions", {(0, 0): "", (1, 0): ""})
 
 
 def test_known_against_unknown_is_measured_and_the_unknown_are_let_go(tiny_app: Open) -> None:
@@ -449,5 +557,8 @@ def test_photos_are_encoded_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(type(backbone), "encode_image", lambda self, x: calls.append(len(x)) or encode(self, x))
     put_limit(fine(at.run()), 0)
     assert calls == []
+    fine(at.selectbox(key="test group").set_value(testing.CALLED_NONE).run())
+    assert sum(calls) <= 1, "maps need no pass, and the photo that is opened one"
+    calls.clear()
     add_unknown(at, 1, 2)
     assert sum(calls) == 2

@@ -158,7 +158,7 @@ def _take(session: Session, files: list[Any]) -> Verdicts:
 def correction(session: Session, photo: Photo, explanation: Explanation) -> None:
     """Draw buttons to correct a label: one click makes the photo a training photo or one of none of the classes."""
     st.markdown(f"Wrong? Then **{text.markdown(text.shorten(photo.name, 60))}** is really …")
-    labels = Labels(session, photo, Where.CORRECTION, "really", lambda name: _is_shown(session, photo, name))
+    labels = Labels(session, [photo], Where.CORRECTION, "really", lambda name: _is_shown(session, photo, name))
     with st.container(key="correction"):
         labels.offer(explanation.class_names)
     show_notice(session, Where.CORRECTION)

@@ -1,12 +1,12 @@
-"""Buttons for the label of a photo, wherever it is shown: another class, none of them, or remove the photo.
+"""Buttons for the label of photos, wherever they are shown: another class, none of them, or remove them.
 
 And for a test photo that is nearly the same picture as a training photo.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,80 +15,98 @@ import streamlit as st
 from app import text
 from app.backbones import BackboneLoading
 from app.photos import shelf
-from app.teaching.cards import other_pile
+from app.teaching.cards import Pile
 from app.ui.resources import backbones, holding, jobs
 from app.ui.widgets.elements import image
 from app.views.testing import Twins, twins
 from app.visitor.session import Session, Where
 from gallop import Photo
 
-# Changes something, and returns a sentence about it.
-Act = Callable[[], str]
+# Changes the label of a photo, and returns a sentence about it.
+Act = Callable[[Photo], str]
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The buttons of one photo at one place of the screen.
+    """The buttons of one or several photos at one place of the screen.
 
     Attributes:
         where: the place of the screen at which a notice reports what was done.
-        key: distinguishes these buttons from others of the same photo.
+        key: distinguishes these buttons from others of the same photos.
         allowed: called at the click, with what was clicked; returns whether it may act.
     """
 
     session: Session
-    photo: Photo
+    photos: Sequence[Photo]
     where: Where
     key: str
     allowed: Callable[[str], bool] = lambda _: True
 
-    def menu(self) -> None:
+    def menu(self, words: str = "Change the label") -> None:
         # No tertiary one: Streamlit writes its words nearly black on a dark page while it is open.
-        with st.popover("Change the label", icon=":material/sell:"):
+        with st.popover(words, icon=":material/sell:"):
             self.offer([card.name for card in self.session.photos.deck.cards])
 
     def offer(self, names: Iterable[str]) -> None:
-        """Draw a button for each class that the photo is not of, and for its other uses."""
-        photos, photo = self.session.photos, self.photo
-        place = photos.place_of(photo)
+        """Draw a button for each class that a photo is not of, and for their other uses."""
+        photos = self.session.photos
+        places = [(photo, photos.place_of(photo)) for photo in self.photos]
         with st.container(horizontal=True, gap="small"):
             for name in names:
-                if place is None or place[0].name != name:
-                    self._button(text.markdown(text.shorten(name)), name, partial(photos.relabel, photo, name))
-            self._button("None of these", "none of these", partial(photos.set_aside, photo), icon=":material/block:")
+                others = [photo for photo, place in places if place is None or place[0].name != name]
+                act = partial(photos.relabel, name=name)
+                self._button(text.markdown(text.shorten(name)), name, act, others)
+            self._button("None of these", "none of these", photos.set_aside, self.photos, icon=":material/block:")
         self._another()
-        if place is not None:
-            card, other = place[0], other_pile(place[1])
-            words = "Use for training" if other == "shots" else "Use for testing"
-            with st.container(horizontal=True, gap="small"):
-                self._button(words, f"to {other}", partial(photos.relabel, photo, card.name, other), type="tertiary")
-                self._button("Remove", "away", self._remove, type="tertiary")
+        with st.container(horizontal=True, gap="small"):
+            self.use_for("shots", "Use for training", type="tertiary")
+            self.use_for("tests", "Use for testing", type="tertiary")
+            on_cards = [photo for photo, place in places if place is not None]
+            self._button("Remove", "away", self._remove, on_cards, type="tertiary")
+
+    def use_for(self, pile: Pile, label: str, **drawn: Any) -> None:
+        """Draw a button that moves photos to the other pile of their class; nothing where none is to be moved."""
+        places = {photo: self.session.photos.place_of(photo) for photo in self.photos}
+        movable = [photo for photo, place in places.items() if place is not None and place[1] != pile]
+
+        def move(photo: Photo) -> str:
+            place = places[photo]
+            assert place is not None
+            return self.session.photos.relabel(photo, place[0].name, pile)
+
+        self._button(label, f"to {pile}", move, movable, **drawn)
 
     def _another(self) -> None:
-        mine = f"{self.key} {self.photo.sha256}"
-        with st.form(f"{mine} form", border=False):
+        with st.form(f"{self._mine} form", border=False):
             line = st.container(horizontal=True, vertical_alignment="bottom")
-            typed = line.text_input("New class", key=f"{mine} name").strip()
-            if line.form_submit_button("Add", key=f"{mine} add") and typed:
-                self.act(partial(self.session.photos.relabel, self.photo, typed), typed)
+            typed = line.text_input("New class", key=f"{self._mine} name").strip()
+            if line.form_submit_button("Add", key=f"{self._mine} add") and typed:
+                self.act(partial(self.session.photos.relabel, name=typed), typed)
                 st.rerun()
 
-    def _button(self, label: str, what: str, act: Act, **drawn: Any) -> None:
-        st.button(label, key=f"{self.key} {self.photo.sha256} {what}", on_click=self.act, args=(act, what), **drawn)
+    @property
+    def _mine(self) -> str:
+        return " ".join([self.key, *(photo.sha256 for photo in self.photos)])
 
-    def _remove(self) -> str:
-        self.session.photos.deck.remove(self.session.photos.as_on_card(self.photo))
-        return f"{self.photo.name} was removed. Undo restores it."
+    def _button(self, label: str, what: str, act: Act, photos: Sequence[Photo], **drawn: Any) -> None:
+        if photos:
+            acting = replace(self, photos=photos)
+            st.button(label, key=f"{self._mine} {what}", on_click=acting.act, args=(act, what), **drawn)
+
+    def _remove(self, photo: Photo) -> str:
+        self.session.photos.deck.remove(self.session.photos.as_on_card(photo))
+        return f"{photo.name} was removed. Undo restores it."
 
     def act(self, act: Act, what: str) -> None:
-        """Do it and report what was done, in a callback."""
+        """Do it with every photo and report what was done, in a callback."""
         if not self.allowed(what):
             return
+        photos = self.session.photos
         with self.session.telling(self.where, "info"):
-            self.session.tell(self.where, act())
-            if (place := self.session.photos.place_of(self.photo)) is not None:
-                card, pile = place
-                self.session.training.encode_ahead(jobs(), backbones(), card.pile(pile)[-1:])
+            self.session.tell(self.where, photos.change(self.photos, act))
+            hashes = {photos.as_on_card(photo) for photo in self.photos}
+            moved = [photo for card in photos.deck.cards for photo in card.all if photo.sha256 in hashes]
+            self.session.training.encode_ahead(jobs(), backbones(), moved)
 
 
 def point_out_twins(session: Session) -> None:

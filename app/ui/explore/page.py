@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from app.ui import projects, resources
-from app.ui.explanation import answer
+from app.ui.explanation import answer, votes
 from app.ui.explore import details, photos, question
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import privacy_line, problems_shown, slot, verdicts_of
@@ -90,7 +90,7 @@ if find is not None and photo is not None and asked is not None:
     with left:
         details.map_tested(photo, asked, find)
     with middle:
-        details.shots_that_voted(photo, asked, find)
+        votes.shots_that_voted(photo, asked, find, session.explore.class_name)
 with strip:
     photos.choose_from(photo, asked)
 privacy_line()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -13,47 +10,10 @@ from app.photos.shelf import Verdicts
 from app.ui.resources import session
 from app.ui.widgets.elements import camera, uploader
 from app.ui.widgets.remembered import one_of_few, put, value_in_browser
+from app.ui.widgets.strip import photo_strip
 from app.views import exploring
 from app.visitor.page_state import ExploreState, Question
 from gallop import Photo
-
-_KEY = "photo strip"
-_HERE = Path(__file__).with_name("strip.js")
-_draw = st.components.v2.component(
-    "gallop_photo_strip",
-    js=_HERE.read_text(encoding="utf-8"),
-    css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
-)
-
-
-def photo_strip(
-    tiles: Sequence[exploring.PhotoTile],
-    chosen: str | None,
-    choose: Callable[[str], None],
-    take_away: Callable[[str], None],
-) -> None:
-    """Draw the strip.
-
-    Args:
-        chosen: content hash of the photo that is shown.
-        choose, take_away: take a content hash, which may be of no photo: a client may send anything.
-    """
-
-    def on_change(name: str, act: Callable[[str], None]) -> Callable[[], None]:
-        def call() -> None:
-            value: Any = getattr(st.session_state.get(_KEY), name, None)
-            if isinstance(value, str):
-                act(value)
-
-        return call
-
-    _draw(
-        key=_KEY,
-        data={"tiles": [asdict(tile) for tile in tiles], "chosen": chosen},
-        on_chosen_change=on_change("chosen", choose),
-        on_away_change=on_change("away", take_away),
-    )
-
 
 FOLDER, WEBCAM = "Folder", "Webcam"
 
@@ -64,9 +24,8 @@ def upload() -> None:
 
 
 def choose_from(shown: Photo | None, question: Question | None) -> None:
-    photo_strip(
-        exploring.tiles(session(), shown, question), shown.sha256 if shown is not None else None, show_photo, take_away
-    )
+    tiles, chosen = exploring.tiles(session(), shown, question), shown.sha256 if shown is not None else None
+    photo_strip("photo strip", tiles, chosen, show_photo, take_away=take_away)
 
 
 def more_ways() -> None:

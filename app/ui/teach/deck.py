@@ -243,7 +243,7 @@ def _gallery(session: Session, card: Card) -> None:
 def _photo(session: Session, photo: Photo) -> None:
     image(shelf.strip([photo], side=144), width="stretch", alt=photo.name)
     st.caption(text.markdown(text.shorten(photo.name, 24)))
-    Labels(session, photo, Where.CARDS, "look").menu()
+    Labels(session, [photo], Where.CARDS, "look").menu()
 
 
 _SIDE = 144
@@ -268,4 +268,4 @@ def next_photo(session: Session) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         image(shelf.strip([first.photo], side=_SIDE), alt=first.photo.name, width=_SIDE)
         st.caption(first.why, width="stretch")
-    Labels(session, first.photo, Where.NEXT, "next").offer(taught.names)
+    Labels(session, [first.photo], Where.NEXT, "next").offer(taught.names)

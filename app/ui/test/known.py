@@ -1,29 +1,19 @@
-"""How photos of known classes are answered: accuracy, other k, confusions, calibration, labels in doubt."""
+"""How photos of known classes are answered: accuracy, other k, calibration, labels in doubt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from app import charts, text
 from app.photos import shelf
-from app.ui.explanation.answer import session_photo_url
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone
 from app.ui.widgets.elements import chart, image, show_notice
-from app.ui.widgets.explainer import photo_explained
-from app.ui.widgets.remembered import one_of, put
 from app.views import testing
-from app.visitor.page_state import TestState
 from app.visitor.session import Session, Where
 from gallop import Photo
-from gallop.maps.explainer.state import ExplainerState
 
 
 def other_scales(session: Session, tested: testing.Tested) -> None:
@@ -134,120 +124,6 @@ def calibration(tested: testing.Tested, temperature: float) -> None:
         chart(charts.reliability(evaluation.bins), key="reliability", alt=f"Reliability diagram. {words}.")
 
 
-def show_opened(session: Session, photo: Photo, *, really: str) -> None:
-    frozen, question = backbone(session.training.backbone_name), testing.taught_question(session)
-    explanation = session.answers.explain(frozen, photo, question).with_topk(session.training.scales())
-    label, name = explanation.label, text.markdown(really)
-    answer = f"It answered **{text.markdown(explanation.answer)}**, {text.percent(explanation.probabilities[label])}"
-    if label != really:
-        st.markdown(f"{answer}; the right answer is **{name}** ({text.percent(explanation.probabilities[really])}).")
-    elif explanation.answer == label:
-        st.markdown(f"{answer}, and that is right.")
-    else:
-        st.markdown(f"{answer}, but the nearest class is right: **{name}**.")
-    usual = tuple(explanation.topk)
-
-    def moved(state: ExplainerState) -> None:
-        # If k was not moved it continues to be that of Teach.
-        session.test = replace(
-            session.test,
-            explainer_state=replace(state, topk=() if state.topk == usual else state.topk),
-            explainer_photo=photo.sha256,
-        )
-
-    state = session.test.explainer_state_for(photo.sha256)
-    photo_explained(explanation, picture=session_photo_url(session, explanation), state=state, moved=moved)
-
-
-_Cell = tuple[int, int]
-# Colours of the cells, distinguishable with any colour vision.
-RIGHT, WRONG = "15, 133, 121", "213, 94, 0"
-# Opacity of the colour of a cell: one photo is visible, and text is readable in both themes.
-WEAKEST, STRONGEST = 0.12, 0.5
-
-
-def confusion(session: Session, tested: testing.Tested) -> None:
-    evaluation = tested.evaluation
-    st.header(
-        "Confusions",
-        anchor=False,
-        help="Rows: the true class. Columns: the answer. Green is right, orange is wrong. With the keyboard, press "
-        "Tab to reach the grid, then use the arrow keys.",
-    )
-    cells, key = _filled(tested), f"confusion {session.training.number}"
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.markdown("**Choose a cell:**")
-        st.dataframe(
-            _table(tested),
-            key=key,
-            on_select=lambda: _choose(key, evaluation.class_names, cells),
-            selection_mode="single-cell",
-            column_config={
-                "_index": st.column_config.TextColumn(
-                    "true class", width=min(24 + 8 * max(map(len, evaluation.class_names)), 200)
-                )
-            },
-            width="content",
-        )
-    with right:
-        cell = one_of("Photos of the cell", cells, TestState.cell, cells[0], _named(tested))
-        photos = [tested.answers.photos[i] for i in evaluation.cell(*cell)]
-        names = ", ".join(text.shorten(photo.name) for photo in photos)
-        image(shelf.strip(photos), alt=f"{_named(tested)(cell)}: {names}")
-        places = range(len(photos))
-        photo = photos[
-            one_of("Photo opened", places, TestState.photo, 0, lambda place: text.shorten(photos[place].name, 60))
-        ]
-        Labels(session, photo, Where.OPENED, "opened").menu()
-        show_notice(session, Where.OPENED, undo=True)
-    show_opened(session, photo, really=evaluation.class_names[cell[0]])
-
-
-def _filled(tested: testing.Tested) -> list[_Cell]:
-    """Return the cells that hold photos: wrong answers first, then by count."""
-    matrix = tested.evaluation.confusion
-    return sorted(
-        [(int(i), int(j)) for i, j in np.argwhere(matrix)], key=lambda cell: (cell[0] == cell[1], -matrix[cell])
-    )
-
-
-def _named(tested: testing.Tested) -> Callable[[_Cell], str]:
-    names, matrix = tested.evaluation.class_names, tested.evaluation.confusion
-
-    def words(cell: _Cell) -> str:
-        really, answered = (text.shorten(names[k]) for k in cell)
-        count = "1 photo" if matrix[cell] == 1 else f"{matrix[cell]} photos"
-        return f"{really}, answered {'correctly' if cell[0] == cell[1] else answered}: {count}"
-
-    return words
-
-
-def _table(tested: testing.Tested) -> Any:
-    """Return the counts, coloured by their fraction of the row; an empty cell stays empty."""
-    matrix, names = tested.evaluation.confusion, list(tested.evaluation.class_names)
-    fraction = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    strength = np.where(matrix > 0, WEAKEST + (STRONGEST - WEAKEST) * fraction, 0)
-    colours = [
-        [f"background-color: rgba({RIGHT if i == j else WRONG}, {value:.3f})" for j, value in enumerate(row)]
-        for i, row in enumerate(strength)
-    ]
-    table = pd.DataFrame(matrix, index=pd.Index(names, name="true class"), columns=names)
-    styles = pd.DataFrame(colours, index=table.index, columns=names)
-    # A fixed name: with a random one in every run the browser would draw the grid again and forget the cell.
-    styled = table.style.set_uuid("confusion").apply(lambda _: styles, axis=None)
-    return styled.format(lambda count: str(count) if count else "")
-
-
-def _choose(key: str, names: tuple[str, ...], cells: list[_Cell]) -> None:
-    """Select the cell chosen in the grid, if it holds photos. The browser may send anything."""
-    for row, column in st.session_state[key]["selection"]["cells"][:1]:
-        cell = (row, names.index(column)) if column in names else None
-        if cell in cells:
-            put(TestState.cell, cell)
-            put(TestState.photo, 0)
-
-
 _MOST = 8
 
 
@@ -298,7 +174,7 @@ def _doubt(session: Session, doubt: testing.Doubt) -> None:
         confirmed = session.photos.confirmed_labels
         st.button(f"No, it is {given}", key=f"keep {key}", on_click=confirmed.add, args=(doubt.label,))
         st.button(f"Yes, move it to {likely}", key=f"relabel {key}", on_click=_relabel, args=(session, doubt))
-    Labels(session, doubt.photo, Where.CORRECTION, "doubt").menu()
+    Labels(session, [doubt.photo], Where.CORRECTION, "doubt").menu()
 
 
 def _still_there(session: Session, doubt: testing.Doubt) -> bool:
@@ -310,6 +186,5 @@ def _still_there(session: Session, doubt: testing.Doubt) -> bool:
 
 def _relabel(session: Session, doubt: testing.Doubt) -> None:
     if _still_there(session, doubt):
-        Labels(session, doubt.photo, Where.CORRECTION, "doubt").act(
-            partial(session.photos.relabel, doubt.photo, doubt.likely), doubt.likely
-        )
+        move = partial(session.photos.relabel, name=doubt.likely)
+        Labels(session, [doubt.photo], Where.CORRECTION, "doubt").act(move, doubt.likely)

@@ -5,7 +5,7 @@ import streamlit as st
 from app import text
 from app.ui import projects, resources
 from app.ui.explanation.labels import point_out_twins
-from app.ui.test import known, unknown
+from app.ui.test import known, mistakes, unknown
 from app.ui.widgets import backbones
 from app.ui.widgets.elements import onward, privacy_line, problems_shown, slot
 from app.views import testing
@@ -53,7 +53,7 @@ else:
             with slot():
                 point_out_twins(session)
             known.other_scales(session, tested)
-            known.confusion(session, tested)
+            mistakes.mistakes(session, tested)
             known.calibration(tested, session.training.taught.after.calibration_.temperature)
         unknown.unknown(session, tested)
         known.hints(session, tested)

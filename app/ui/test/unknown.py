@@ -145,16 +145,9 @@ def _limit(session: Session, known: NDArray[np.float32], other: NDArray[np.float
     return limit
 
 
-def _doubt(session: Session) -> str:
-    """Return why the limit in force decides nothing; empty where it does."""
-    taught = session.training.taught_model
-    set_by_visitor = session.limit.custom is not None
-    return "" if set_by_visitor else session.answers.doubt(taught.after, taught, session.training.version)
-
-
 def _origin(session: Session, known: NDArray[np.float32]) -> None:
     taught = session.training.taught_model
-    calibration, doubt = taught.after.calibration_, _doubt(session)
+    calibration, doubt = taught.after.calibration_, testing.limit_doubt(session)
     if session.limit.custom is not None:
         st.caption(f"This limit was {session.limit.origin}.", help=_HOLDS)
         st.button(
@@ -210,7 +203,10 @@ def _separation(known: Evaluation, other: testing.AnsweredPhotos) -> None:
 
 def _answers(session: Session, answered: testing.AnsweredPhotos, limit: float) -> None:
     names, best = session.training.taught_model.names, answered.probabilities.argmax(axis=1)
-    odd, doubt = answered.outlier > limit if session.limit.value is not None else [None] * len(best), _doubt(session)
+    odd, doubt = (
+        answered.outlier > limit if session.limit.value is not None else [None] * len(best),
+        testing.limit_doubt(session),
+    )
     table = {
         "photo": [photo.name for photo in answered.photos],
         "answer": [answer_in_words(names[k], is_odd, doubt) for k, is_odd in zip(best, odd, strict=True)],

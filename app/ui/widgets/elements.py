@@ -44,8 +44,8 @@ def image(picture: bytes | NDArray[np.uint8], *, alt: str, **settings: Any) -> N
     st.image(picture, **settings, **_alternative(alt))
 
 
-def chart(figure: Any, *, key: str, alt: str) -> None:
-    st.plotly_chart(figure, key=key, config=charts.CONFIG, **_alternative(alt))
+def chart(figure: Any, *, key: str, alt: str, **settings: Any) -> None:
+    st.plotly_chart(figure, key=key, config=charts.CONFIG, **_alternative(alt), **settings)
 
 
 def _alternative(alt: str) -> dict[str, Any]:

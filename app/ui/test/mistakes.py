@@ -1,0 +1,160 @@
+"""The mistakes, looked through: a matrix of confusions, photos with their maps, what is done with them, one opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from app import charts, text
+from app.teaching.cards import photos_counted
+from app.ui.explanation.answer import session_photo_url
+from app.ui.explanation.labels import Labels
+from app.ui.explanation.votes import shots_that_voted
+from app.ui.resources import backbone
+from app.ui.widgets.elements import chart, show_notice
+from app.ui.widgets.explainer import photo_explained
+from app.ui.widgets.remembered import one_of, put
+from app.ui.widgets.strip import photo_strip
+from app.views import testing
+from app.visitor.page_state import Group, TestState
+from app.visitor.session import Session, Where
+from gallop.maps.explainer.state import ExplainerState
+from gallop.wording import NONE_OF_THESE
+
+# Classes of a matrix that has the photos beside it.
+_BESIDE = 12
+_PAGE = 12
+_MOST_IN_WORDS = 20
+_KINDS = {
+    testing.MISTAKES: "All mistakes",
+    testing.CALLED_NONE: "Called none of these",
+    testing.CALLED_A_CLASS: "Of none of these, called a class",
+}
+
+
+def mistakes(session: Session, tested: testing.Tested) -> None:
+    st.header(
+        "Mistakes",
+        anchor=False,
+        help="Rows: the true class. Columns: the answer. Green is right, orange is wrong. Click a square to see its "
+        "photos. “Called none of these” and photos of none of the classes follow the limit below.",
+    )
+    groups = testing.groups(session, backbone(session.training.backbone_name), tested)
+    few = len(tested.evaluation.class_names) <= _BESIDE
+    left, right = st.columns([2, 3], gap="large") if few else (st.container(), st.container())
+    words = _named(tested, groups)
+    with right:
+        usual = next(iter(groups))
+        group = one_of("Photos shown", groups, TestState.group, usual, words, on_change=put, args=(TestState.page, 0))
+        opened = _gallery(session, groups[group])
+    with left:
+        _matrix(session, tested, {pair: words(pair) for pair in groups if not isinstance(pair, str)}, group)
+    _show_opened(session, opened)
+
+
+def _named(tested: testing.Tested, groups: Mapping[Group, Sequence[object]]) -> Callable[[Group], str]:
+    names = tested.evaluation.class_names
+
+    def words(group: Group) -> str:
+        if isinstance(group, str):
+            name = _KINDS[group]
+        else:
+            really, answered = (text.shorten(names[k]) for k in group)
+            name = f"{really}, answered {'correctly' if group[0] == group[1] else answered}"
+        return f"{name}: {photos_counted(len(groups[group]))}"
+
+    return words
+
+
+def _matrix(session: Session, tested: testing.Tested, pairs: Mapping[tuple[int, int], str], chosen: Group) -> None:
+    evaluation = tested.evaluation
+    # In another key the browser has nothing selected, so that a second click on the same square is one too.
+    key = f"confusions {session.training.number} {chosen}"
+    chart(
+        charts.confusions(evaluation.confusion, evaluation.class_names, pairs, chosen),
+        key=key,
+        alt=f"Confusions. {'; '.join([*pairs.values()][:_MOST_IN_WORDS])}.",
+        on_select=lambda: choose(key, pairs),
+        selection_mode="points",
+    )
+    if len(evaluation.class_names) > charts.MOST_CONFUSED:
+        st.caption(
+            f"The {charts.MOST_CONFUSED} of {len(evaluation.class_names)} classes that are confused most often, the "
+            "most confused first."
+        )
+
+
+def choose(key: str, pairs: Mapping[tuple[int, int], str]) -> None:
+    """Show the photos of the square that was clicked, in a callback. The browser may send anything."""
+    for point in st.session_state[key]["selection"]["points"][:1]:
+        for pair in pairs:
+            if point.get("customdata") == f"{pair[0]} {pair[1]}":
+                put(TestState.group, pair)
+                put(TestState.page, 0)
+
+
+def _gallery(session: Session, photos: Sequence[testing.TestedPhoto]) -> testing.TestedPhoto:
+    """Draw the photos, a page at a time, and what can be done with them; return the one that is opened."""
+    starts = range(0, len(photos), _PAGE)
+    page = 0
+    if len(starts) > 1:
+        ends = [min(start + _PAGE, len(photos)) for start in starts]
+        words = [f"{start + 1} to {end} of {len(photos)}" for start, end in zip(starts, ends, strict=True)]
+        page = one_of("Page", range(len(starts)), TestState.page, 0, words.__getitem__)
+    shown = photos[starts[page] : starts[page] + _PAGE]
+    hashes = {tested.photo.sha256 for tested in shown}
+    opened = next((tested for tested in shown if tested.photo.sha256 == session.test.opened), shown[0])
+    selected = [tested.photo for tested in photos if tested.photo.sha256 in session.test.selected]
+
+    def select(chosen: set[str]) -> None:
+        session.test = replace(session.test, selected=session.test.selected - hashes | (chosen & hashes))
+
+    tiles = testing.tiles(session, backbone(session.training.backbone_name), shown, selected)
+    photo_strip("tested photos", tiles, opened.photo.sha256, lambda photo: _open(session, photo), select=select)
+    labels = Labels(session, selected or [opened.photo], Where.OPENED, "opened")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{len(selected)} selected**" if selected else "**The opened photo**", width="content")
+        words = "Learn from these" if len(selected) > 1 else "Learn from this"
+        replace(labels, key="learn").use_for("shots", words, icon=":material/school:")
+        labels.menu("Labelled wrongly")
+        every = not hashes <= session.test.selected
+        if len(shown) > 1:
+            words = f"Select all {len(shown)}" if every else "Select none"
+            st.button(words, key="select", type="tertiary", on_click=select, args=(hashes if every else set(),))
+    show_notice(session, Where.OPENED, undo=True)
+    return opened
+
+
+def _open(session: Session, photo: str) -> None:
+    session.test = replace(session.test, opened=photo)
+
+
+def _show_opened(session: Session, tested: testing.TestedPhoto) -> None:
+    frozen, question, photo = backbone(session.training.backbone_name), testing.taught_question(session), tested.photo
+    explanation = session.answers.explain(frozen, photo, question).with_topk(session.training.scales())
+    label, name = explanation.label, text.markdown(tested.really)
+    answer = f"answered **{text.markdown(explanation.answer)}**, {text.percent(explanation.probabilities[label])}"
+    if tested.really == NONE_OF_THESE:
+        verdict = "; it belongs to none of the classes."
+    elif label != tested.really:
+        verdict = f"; the right answer is **{name}** ({text.percent(explanation.probabilities[tested.really])})."
+    elif explanation.answer == label:
+        verdict = ", and that is right."
+    else:
+        verdict = f", but the nearest class is right: **{name}**."
+    st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}: {answer}{verdict}")
+    usual = tuple(explanation.topk)
+
+    def moved(state: ExplainerState) -> None:
+        # If k was not moved it continues to be that of Teach.
+        session.test = replace(
+            session.test,
+            explainer_state=replace(state, topk=() if state.topk == usual else state.topk),
+            explainer_photo=photo.sha256,
+        )
+
+    state = session.test.explainer_state_for(photo.sha256)
+    photo_explained(explanation, picture=session_photo_url(session, explanation), state=state, moved=moved)
+    shots_that_voted(photo, question, lambda: explanation, state.class_name)
