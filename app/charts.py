@@ -133,8 +133,13 @@ def _squares(colours: NDArray[Any], values: NDArray[Any], names: Sequence[str], 
 # Classes in a matrix of confusions.
 MOST_CONFUSED = 50
 # Wrong, none, right: distinguishable with any colour vision, and light enough for dark figures in both themes.
-_CONFUSIONS = [[0, "#ee9a55"], [0.4999, "#fbe3cf"], [0.5, PALE_GREY], [0.5001, "#d3ece8"], [1, "#57b0a5"]]
-_DARK = "#10181a"
+_CONFUSIONS = (
+    (0, "#ee9a55"),
+    (0.4999, "#fbe3cf"),
+    (0.5, "rgba(138, 150, 152, 0.12)"),
+    (0.5001, "#d3ece8"),
+    (1, "#57b0a5"),
+)
 
 
 def confusions(
@@ -170,7 +175,7 @@ def confusions(
         y=[row for row, _ in cells.values()],
         mode="markers+text",
         text=[str(counts[cell]) for cell in cells],
-        textfont={"size": letters, "color": _DARK},
+        textfont={"size": letters, "color": "#10181a"},
         marker={"symbol": "square", "size": side, "opacity": 0},
         customdata=[f"{i} {j}" for i, j in cells],
         hovertext=[text.plotly(labels[cell], 80) for cell in cells],

@@ -18,6 +18,7 @@ CURVE = np.linspace(0, 1, 5)
 CHARTS = {
     "matrix": lambda: charts.matrix(np.eye(2), ["prompt 1", "prompt 2"]),
     "cosines": lambda: charts.cosines(np.eye(2), ["prompt 1", "prompt 2"]),
+    "confusions": lambda: charts.confusions(np.eye(2), NAMES, {(0, 0): NAMES[0]}, (0, 0)),
     "overlap": lambda: charts.overlap_chart(np.ones(4), (2, 2), 1.0),
     "without": lambda: charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
     "seeds": lambda: charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
@@ -57,6 +58,24 @@ def test_cosines_are_coloured_by_themselves_whatever_stands_beside_them() -> Non
     assert [(found.zmin, found.zmax) for found in colours] == [(0, 1)] * 2
     assert [found.z[0] for found in colours] == [pytest.approx((1, 0.5)), pytest.approx((1, 0.024), abs=1e-3)]
     assert list(colours[0].text[0]) == ["1.000", "0.990"]
+
+
+def test_a_matrix_has_all_of_fifty_classes_and_of_more_those_that_are_confused_most() -> None:
+    counts = np.diag(np.full(60, 5))
+    counts[[58, 58, 7], [3, 4, 59]] = 2, 2, 1
+    labels = {(int(i), int(j)): f"{i} as {j}" for i, j in np.argwhere(counts)}
+    few = charts.confusions(counts[:50, :50], NAMES * 25, labels, (3, 3))
+    squares, photos = few.data
+    assert (len(squares.z), len(photos.x), photos.customdata[3]) == (50, 50, "3 3")
+    assert [(line.x0, line.x1, line.y0, line.y1) for line in few.layout.shapes] == [(2.5, 3.5, 2.5, 3.5)]
+    squares, photos = charts.confusions(counts, NAMES * 30, labels, "mistakes").data
+    assert len(squares.z) == charts.MOST_CONFUSED
+    places = {cell: (x, y) for cell, x, y in zip(photos.customdata, photos.x, photos.y, strict=True)}
+    assert [places[f"{k} {k}"] for k in (58, 3, 4, 7, 59, 0)] == [(place, place) for place in range(6)]
+    assert places["58 3"] == (1, 0), "a row is what it is, a column the answer"
+    assert [squares.z[0][column] < 0 for column in (1, 2)] == [True, True]
+    assert (squares.z[0][0] > 0, squares.z[3][0]) == (True, 0)
+    assert "49 49" not in places
 
 
 def test_dashed_lines_stand_at_their_figures() -> None:

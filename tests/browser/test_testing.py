@@ -1,4 +1,4 @@
-"""The page Test in a real browser: a cell opened, a limit moved, numbers followed."""
+"""The page Test in a real browser: mistakes looked through, a limit moved, numbers followed."""
 
 from __future__ import annotations
 
@@ -12,25 +12,55 @@ from tests.browsing import answer, choose, expect, go, limit_track, open_sample,
 pytestmark = pytest.mark.browser
 
 
+PLACES = """plot => {
+  const { data, _fullLayout: { xaxis, yaxis } } = plot, photos = data.find(({ customdata }) => customdata);
+  const place = (axis, value) => axis._offset + axis.l2p(value);
+  const places = photos.customdata.map((_, i) => [place(xaxis, photos.x[i]), place(yaxis, photos.y[i])]);
+  return Object.fromEntries(places.map((xy, i) => [photos.customdata[i], xy]));
+}"""
+"""In a chart of confusions: where each square with photos is."""
+
+
+def click_in_matrix(page: Any, cell: str) -> None:
+    plot = page.locator(".js-plotly-plot").filter(has=page.locator(".heatmaplayer")).first
+    plot.scroll_into_view_if_needed()
+    settled(page)
+    x, y = plot.evaluate(PLACES)[cell]
+    plot.click(position={"x": x, "y": y})
+
+
 @pytest.mark.slow
-def test_a_cell_is_opened_and_the_limit_moved_from_the_keyboard(new_page: Any) -> None:
+def test_mistakes_are_looked_through_and_the_limit_is_moved_from_the_keyboard(new_page: Any) -> None:
     """Of the sample project: 24 test photos in four classes, one vase called a teapot, and 9 photos of none."""
     page = new_page()
     open_sample(page)
-    cell = page.get_by_role("combobox", name="Photos of the cell")
-    expect(cell).to_have_value("vase, answered teapot: 1 photo")
+    shown = page.get_by_role("combobox", name="Photos shown")
+    expect(shown).to_have_value("All mistakes: 1 photo")
     opened = page.get_by_role("grid", name=re.compile("Map of local prompt 1. Where it sees teapot"))
     expect(opened.locator(".cell.outlined")).to_have_count(5)
-    table = page.get_by_test_id("stDataFrame").first
-    table.scroll_into_view_if_needed()
+    for _ in range(2):  # the same square once more, after another choice
+        click_in_matrix(page, "0 0")
+        expect(shown).to_have_value("candle, answered correctly: 6 photos")
+        expect(page.locator(".explainer .best")).to_contain_text("candle")
+        choose(page, "Photos shown", "vase, answered teapot: 1 photo")
+        expect(page.locator(".explainer .best")).to_contain_text("teapot")
+    click_in_matrix(page, "0 0")
+    photos = page.get_by_role("group", name="Photos")
+    third = photos.get_by_role("button").nth(2)
+    third.click()
+    expect(third).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_text(third.get_attribute("aria-description").split(". ")[1])).to_be_visible()
+    marks = photos.get_by_role("checkbox")
+    for mark in (0, 1, 3):  # faster than the page is drawn
+        marks.nth(mark).press("Space")
+    expect(page.get_by_text("3 selected")).to_be_visible()
     settled(page)
-    table.locator("canvas").first.focus()
-    page.keyboard.press("Home")
-    expect(table.locator("#glide-cell-0-0")).to_be_focused()
-    page.keyboard.press("ArrowRight")
-    expect(cell).to_have_value("candle, answered correctly: 6 photos")
-    expect(page.locator(".explainer .best")).to_contain_text("candle")
-    choose(page, "Photos of the cell", "vase, answered teapot: 1 photo")
+    assert [mark.is_checked() for mark in marks.all()] == [True, True, False, True, False, False]
+    page.get_by_role("button", name="Learn from these").click()
+    expect(photos.get_by_text("to be learned")).to_have_count(3)
+    page.get_by_role("button", name="Undo").click()
+    expect(photos.get_by_text("to be learned")).to_have_count(0)
+    choose(page, "Photos shown", "vase, answered teapot: 1 photo")
     compared = page.get_by_role("combobox", name="Compared with")
     compared.select_option("vase")
     expect(page.get_by_role("grid", name=re.compile("Map of local prompt 1. Why teapot, not vase"))).to_be_visible()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -24,9 +25,10 @@ from gallop.maps.explainer.state import ExplainerState
 from gallop.wording import NONE_OF_THESE
 
 # Classes of a matrix that has the photos beside it.
-_BESIDE = 12
+_BESIDE = 25
 _PAGE = 12
-_MOST_IN_WORDS = 20
+# Pixels.
+_PAGE_MENU = 160
 _KINDS = {
     testing.MISTAKES: "All mistakes",
     testing.CALLED_NONE: "Called none of these",
@@ -44,28 +46,27 @@ def mistakes(session: Session, tested: testing.Tested) -> None:
     groups = testing.groups(session, backbone(session.training.backbone_name), tested)
     few = len(tested.evaluation.class_names) <= _BESIDE
     left, right = st.columns([2, 3], gap="large") if few else (st.container(), st.container())
-    words = _named(tested, groups)
+    words = _in_words(tested, groups)
     with right:
-        usual = next(iter(groups))
-        group = one_of("Photos shown", groups, TestState.group, usual, words, on_change=put, args=(TestState.page, 0))
-        opened = _gallery(session, groups[group])
+        with st.container(horizontal=True):
+            usual, back = next(iter(groups)), {"on_change": put, "args": (TestState.page, 0)}
+            group = one_of("Photos shown", groups, TestState.group, usual, words.__getitem__, **back)
+            shown = _page_of(groups[group])
+        opened = _gallery(session, groups[group], shown)
     with left:
-        _matrix(session, tested, {pair: words(pair) for pair in groups if not isinstance(pair, str)}, group)
+        _matrix(session, tested, {pair: words[pair] for pair in groups if not isinstance(pair, str)}, group)
     _show_opened(session, opened)
 
 
-def _named(tested: testing.Tested, groups: Mapping[Group, Sequence[object]]) -> Callable[[Group], str]:
-    names = tested.evaluation.class_names
-
-    def words(group: Group) -> str:
-        if isinstance(group, str):
-            name = _KINDS[group]
-        else:
-            really, answered = (text.shorten(names[k]) for k in group)
-            name = f"{really}, answered {'correctly' if group[0] == group[1] else answered}"
-        return f"{name}: {photos_counted(len(groups[group]))}"
-
-    return words
+def _in_words(tested: testing.Tested, groups: Mapping[Group, Sequence[object]]) -> dict[Group, str]:
+    names = [text.shorten(name) for name in tested.evaluation.class_names]
+    called = {
+        group: _KINDS[group]
+        if isinstance(group, str)
+        else f"{names[group[0]]}, answered {'correctly' if group[0] == group[1] else names[group[1]]}"
+        for group in groups
+    }
+    return {group: f"{called[group]}: {photos_counted(len(photos))}" for group, photos in groups.items()}
 
 
 def _matrix(session: Session, tested: testing.Tested, pairs: Mapping[tuple[int, int], str], chosen: Group) -> None:
@@ -75,7 +76,7 @@ def _matrix(session: Session, tested: testing.Tested, pairs: Mapping[tuple[int, 
     chart(
         charts.confusions(evaluation.confusion, evaluation.class_names, pairs, chosen),
         key=key,
-        alt=f"Confusions. {'; '.join([*pairs.values()][:_MOST_IN_WORDS])}.",
+        alt=f"Confusions. {'; '.join([*pairs.values()][:20])}.",
         on_select=lambda: choose(key, pairs),
         selection_mode="points",
     )
@@ -86,7 +87,7 @@ def _matrix(session: Session, tested: testing.Tested, pairs: Mapping[tuple[int, 
         )
 
 
-def choose(key: str, pairs: Mapping[tuple[int, int], str]) -> None:
+def choose(key: str, pairs: Collection[Group]) -> None:
     """Show the photos of the square that was clicked, in a callback. The browser may send anything."""
     for point in st.session_state[key]["selection"]["points"][:1]:
         for pair in pairs:
@@ -95,15 +96,17 @@ def choose(key: str, pairs: Mapping[tuple[int, int], str]) -> None:
                 put(TestState.page, 0)
 
 
-def _gallery(session: Session, photos: Sequence[testing.TestedPhoto]) -> testing.TestedPhoto:
-    """Draw the photos, a page at a time, and what can be done with them; return the one that is opened."""
-    starts = range(0, len(photos), _PAGE)
-    page = 0
-    if len(starts) > 1:
-        ends = [min(start + _PAGE, len(photos)) for start in starts]
-        words = [f"{start + 1} to {end} of {len(photos)}" for start, end in zip(starts, ends, strict=True)]
-        page = one_of("Page", range(len(starts)), TestState.page, 0, words.__getitem__)
-    shown = photos[starts[page] : starts[page] + _PAGE]
+def _page_of(photos: Sequence[testing.TestedPhoto]) -> Sequence[testing.TestedPhoto]:
+    pages = range(math.ceil(len(photos) / _PAGE))
+    words = [f"{_PAGE * page + 1} to {min(_PAGE * (page + 1), len(photos))} of {len(photos)}" for page in pages]
+    page = one_of("Page", pages, TestState.page, 0, words.__getitem__, width=_PAGE_MENU) if len(pages) > 1 else 0
+    return photos[_PAGE * page : _PAGE * (page + 1)]
+
+
+def _gallery(
+    session: Session, photos: Sequence[testing.TestedPhoto], shown: Sequence[testing.TestedPhoto]
+) -> testing.TestedPhoto:
+    """Draw the photos shown, and what can be done with them or those selected; return the one that is opened."""
     hashes = {tested.photo.sha256 for tested in shown}
     opened = next((tested for tested in shown if tested.photo.sha256 == session.test.opened), shown[0])
     selected = [tested.photo for tested in photos if tested.photo.sha256 in session.test.selected]

@@ -47,7 +47,7 @@ class Strip {
   select() {
     this.turn += 1;
     const keys = [...this.tiles].filter(([, tile]) => tile.mark.checked).map(([key]) => key);
-    this.sendSelected({ keys, turn: this.turn });
+    this.sendSelected([this.turn, ...keys]);
   }
 
   /* Only the strip is scrolled, never the page. */

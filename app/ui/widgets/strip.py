@@ -40,26 +40,14 @@ def photo_strip(
         value: Any = getattr(st.session_state.get(key), name, None)
         return value if isinstance(value, kind) else kind()
 
-    def on_change(name: str, act: Callable[[str], None]) -> Callable[[], None]:
-        def call() -> None:
-            if value := sent(name, str):
-                act(value)
-
-        return call
-
-    def on_selected() -> None:
-        keys = sent("selected", dict).get("keys")
-        select({photo for photo in keys if isinstance(photo, str)} if isinstance(keys, list) else set())
-
-    turn = sent("selected", dict).get("turn")
     _draw(
         key=key,
         data={
             "tiles": [asdict(tile) for tile in tiles],
             "chosen": chosen,
-            "turn": turn if isinstance(turn, int) else 0,
+            "turn": max([0, *(turn for turn in sent("selected", list) if isinstance(turn, int))]),
         },
-        on_chosen_change=on_change("chosen", choose),
-        on_away_change=on_change("away", take_away),
-        on_selected_change=on_selected,
+        on_chosen_change=lambda: choose(sent("chosen", str)),
+        on_away_change=lambda: take_away(sent("away", str)),
+        on_selected_change=lambda: select({photo for photo in sent("selected", list) if isinstance(photo, str)}),
     )
