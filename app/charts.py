@@ -188,9 +188,9 @@ def confusions(
     rows = named_rows([text.shorten(names[k], 16) for k in shown]) | {"showgrid": False, "tickfont": {"size": letters}}
     return new_chart(
         [squares, photos],
-        height=side * len(shown) + (50 if level else 110),
-        xaxis=rows | {"range": rows["range"][::-1], "side": "top", "tickangle": 0 if level else -90},
-        yaxis=rows,
+        height=side * len(shown) + (70 if level else 130),
+        xaxis=rows | titled_axis("answer", range=rows["range"][::-1], side="top", tickangle=0 if level else -90),
+        yaxis=rows | titled_axis("true class"),
         hovermode="closest",
         hoverdistance=side,
         shapes=outlined,

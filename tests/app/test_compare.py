@@ -374,7 +374,7 @@ def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:
     fine(at.selectbox(key="compare photo").set_value(next(iter(session_of(at).photos.shelf.photos))).run())
     said = next(found.value for found in at.markdown if found.value.startswith("**A:"))
     go(at, EXPLORE)
-    assert said.split("says ")[1].split(",")[0] == f"nearest\\: {answer(at).split(':')[0]}"
+    assert said.split("says ")[1].split(",")[0] == f"nearest: {answer(at).split(':')[0]}"
 
 
 def test_a_ledger_that_cannot_keep_a_training_does_not_lose_it() -> None:

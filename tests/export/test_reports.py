@@ -153,7 +153,7 @@ def test_hostile_names_are_text_in_the_report_and_in_the_card() -> None:
     card = model_card(classifier, [HOSTILE[2]], HOSTILE[0])
     assert "<script>" not in card
     assert "](http://example" not in card
-    assert re.search(r"\\!\\\[x\\\]\\\(http", card)
+    assert r"!\[x\](http\:" in card
 
 
 def test_the_content_policy_admits_the_explainer_and_no_other_script(why: Explanation) -> None:
@@ -181,7 +181,7 @@ def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPCla
     temperature = f"{taught.calibration_.temperature:.3f} estimated on held-out photos"
     assert taught.calibration_.promise
     for words in (
-        *("of 2 classes", "red, green", "2 epochs, learning rate 0.05", "k = 2, 4", "Right on 90\\.0\\% of 10"),
+        *("of 2 classes", "red, green", "2 epochs, learning rate 0.05", "k = 2, 4", "Right on 90.0% of 10"),
         f"{taught.calibration_.threshold:.4f}",
         f"; {taught.calibration_.promise}\n",
         taught.model_.backbone.fingerprint[:16],
@@ -190,14 +190,14 @@ def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPCla
         assert words in card
     assert not re.search("Region features|no projection", card)
     other = tiny.classifier(backbone=tiny.vit().with_regions("value-value"), local_projection=False)
-    wanted = "regions, no projection of the regions learned\n- Region features of the kind value\\-value, not"
+    wanted = "regions, no projection of the regions learned\n- Region features of the kind value-value, not"
     assert wanted in model_card(other.zero_shot(["red"]))
     damped = tiny.new_vit()
     damped.damping = Damping(46, 120.5)
     wanted = f"{scale}; cosines divide by a norm of at least 46 for a photo and 120.5 for a region\n"
     assert wanted in model_card(tiny.classifier(backbone=damped).zero_shot(["red"]))
     plain = model_card(tiny.classifier().zero_shot(["red"], ["a {} thing"]))
-    for words in ("not tested", "Zero-shot, without training with a \\{\\} thing", "of 1 class\n"):
+    for words in ("not tested", "Zero-shot, without training with a {} thing", "of 1 class\n"):
         assert words in plain
 
 
