@@ -320,4 +320,4 @@ def grid(at: AppTest, key: str) -> dict[str, Any]:
     data: str = next(found.proto.json for found in at.get("bidi_component") if found.proto.id.endswith(f"-{key}"))
     shown: dict[str, Any] = json.loads(data)
     # A page that has photo and cosines goes on with them: no page of a test says so, and each is sent them.
-    return {**shown["content"], "state": shown["state"]} if "content" in shown else shown
+    return {**shown.pop("content", {}), **shown}

@@ -90,6 +90,10 @@ def visit(browser: Any, server: str) -> None:
     expect(answer(page)).to_contain_text("%")
     shoot(page, page.url, "explore, zero-shot")
     shoot(page, page.url, "explore, more backbones", opened=("Settings", "More backbones"))
+    page.get_by_role("button", name="Cover regions").click()
+    page.locator(".cell").nth(90).drag_to(page.locator(".cell").nth(95))
+    expect(page.locator("p.was")).to_contain_text("Before covering")
+    shoot(page, page.url, "explore, covered")
 
 
 def main() -> int:

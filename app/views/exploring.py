@@ -9,16 +9,18 @@ import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
-from app.library import Backbone
+from app.library import Backbone, Explanation
 from app.photos.sample_answers import SampleAnswer, sample_answers
 from app.photos.shelf import thumbnail_url
 from app.visitor.page_state import DEFAULT_TEMPLATES, Question
 from app.visitor.session import Session
-from gallop import Photo, parse_names
+from gallop import Photo, load_image, parse_names
 from gallop.errors import ClassNameError, GallopError
+from gallop.images import CropBox
 from gallop.maps.explainer.state import ExplainerState
 from gallop.names.class_names import clean_name
 
@@ -95,6 +97,31 @@ def merged_names(typed: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     return tuple(names.values()), list(dict.fromkeys(problems))
 
 
+def part_of(session: Session, photo: Photo, part: int) -> Photo:
+    """Return what is looked at of a photo, by ``PhotoEdit.part``: the photo itself, or the square at one end of it."""
+    if not part:
+        return photo
+    (left, top), side = _corner(photo, part), min(photo.width, photo.height)
+    end = partial(load_image, photo.image.crop((left, top, left + side, top + side)), name=photo.name)
+    return session.answers.once(("part", photo.sha256, part), end)
+
+
+def in_whole(photo: Photo, part: int, explanation: Explanation) -> Explanation:
+    """Return the explanation of a part of a photo as one of the photo, of which the model saw that part."""
+    if not part:
+        return explanation
+    (left, top), image, crop = _corner(photo, part), photo.image.copy(), explanation.crop
+    image.paste(explanation.image, (left, top))
+    crop = CropBox(crop.left + left, crop.top + top, crop.right + left, crop.bottom + top)
+    return replace(explanation, image=image, crop=crop)
+
+
+def _corner(photo: Photo, part: int) -> tuple[int, int]:
+    """Left and top of a square at one end of a photo."""
+    side = min(photo.width, photo.height)
+    return (photo.width - side, photo.height - side) if part > 0 else (0, 0)
+
+
 def answer_at_hand(session: Session, photo: Photo, question: Question) -> SampleAnswer | None:
     """Return the precomputed answer if it fits the question: a sample, its names, the default backbone."""
     answer = sample_answers().get(photo.sha256)
@@ -108,7 +135,14 @@ def opens_on_sample(session: Session) -> bool:
     answer, photo = next(iter(sample_answers().values()), None), photo_on_explore(session)
     if answer is None or photo is None or photo.sha256 != answer.sha256:
         return False
-    notes = session.lost or session.notices or session.asked or session.photos.verdicts or session.photos.deck.cards
+    notes = (
+        session.lost
+        or not session.edit.untouched
+        or session.notices
+        or session.asked
+        or session.photos.verdicts
+        or session.photos.deck.cards
+    )
     under_way = session.page_jobs.running or session.downloads.running
     if notes or under_way or session.training.taught is not None:
         return False

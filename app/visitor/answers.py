@@ -100,6 +100,7 @@ class VisitorAnswers:
     limit: VisitorLimit
     _classifiers: Bounded = field(default_factory=lambda: Bounded(6))
     _explanations: Bounded = field(default_factory=lambda: Bounded(24))
+    _covered: Bounded = field(default_factory=lambda: Bounded(8))
     deletions: Bounded = field(default_factory=lambda: Bounded(8))
     _pictures: Bounded = field(default_factory=lambda: Bounded(32))
     _similarities: Bounded = field(default_factory=lambda: Bounded(3))
@@ -233,6 +234,30 @@ class VisitorAnswers:
             return first
         second: Explanation = self._explanations.get_or(self._second_look_key(photo, question), compute)
         return replace(second, threshold=first.threshold, doubt=first.doubt)
+
+    def covered(
+        self,
+        backbone: Backbone,
+        photo: Photo,
+        question: Question,
+        explanation: Explanation,
+        regions: tuple[int, ...],
+        fill: str,
+    ) -> Explanation:
+        """Return an explanation of a photo with these regions of it covered; ``fill`` as for ``covering.cover``."""
+
+        def compute() -> Explanation:
+            from gallop.predictions.covering import covered  # with torch
+
+            model, looks = self.classifier(backbone, question).model_, len(explanation.grids)
+            if len(model.map_sight.times) != looks:
+                sight: Any = {"detail": SECOND_LOOK_DETAIL if looks > 1 else 1.0, "detail_in": "maps"}
+                model = model.with_config(replace(model.config, **sight))
+            return covered(model, explanation, regions, fill)
+
+        key = self._key(photo, question), explanation.grids, regions, fill
+        made = self._covered.get_or(key, compute)
+        return replace(explanation, similarities=made.similarities, image=made.image, votes={})
 
     def _second_look_key(self, photo: Photo, question: Question) -> Hashable:
         return self._key(photo, question), SECOND_LOOK_DETAIL

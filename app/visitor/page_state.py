@@ -7,7 +7,7 @@ pin is remembered, and the key of its widget follows from that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar, overload
 
@@ -137,6 +137,54 @@ class AskedRegion:
         row, column = divmod(self.region, self.grid[1])
         rows, columns = grid
         return (2 * row + 1) * rows // (2 * self.grid[0]) * columns + (2 * column + 1) * columns // (2 * self.grid[1])
+
+
+FILL_WORDS = {"blur": "a blur", "grey": "grey", "neighbours": "mean of neighbours"}
+"""What a covered region shows, by the name of ``gallop.predictions.covering.FILLS``."""
+
+
+@dataclass(frozen=True)
+class PhotoEdit:
+    """What a visitor changes of a photo that the model gets: which part of it, and which regions are covered.
+
+    Attributes:
+        photo: content hash.
+        grid: rows and columns of the regions.
+        part: 0 is the middle, which the model sees; -1 the left or upper end, 1 the right or lower one.
+        regions: the covered ones, by number.
+        fill: a key of ``FILL_WORDS``.
+    """
+
+    photo: str = ""
+    grid: tuple[int, int] = (0, 0)
+    part: int = 0
+    regions: tuple[int, ...] = ()
+    fill: str = "blur"
+
+    @property
+    def untouched(self) -> bool:
+        return not (self.part or self.regions)
+
+    def on(self, photo: str, grid: tuple[int, int] | None = None) -> PhotoEdit:
+        """Return what is tried on a photo, by content hash; regions of another grid are uncovered."""
+        if photo != self.photo:
+            return PhotoEdit(photo, grid or self.grid, fill=self.fill)
+        return self if grid in (None, self.grid) else replace(self, grid=grid, regions=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it in the form that the browser uses."""
+        shown = {"part": self.part, "regions": list(self.regions), "fill": self.fill}
+        return {**shown, "of": [self.photo, *self.grid], "fills": FILL_WORDS}
+
+    def told(self, sent: Mapping[str, Any]) -> PhotoEdit:
+        """Return it as a browser has changed it; unchanged by what is of another photo or grid, or invalid."""
+        given: dict[str, Any] = {name: sent.get(name) for name in ("part", "regions", "fill")}
+        known = given["part"] in (-1, 0, 1) and given["fill"] in list(FILL_WORDS) and isinstance(given["regions"], list)
+        if not known or sent.get("of") != [self.photo, *self.grid]:
+            return self
+        within = range(self.grid[0] * self.grid[1])
+        given["regions"] = tuple(each for each in given["regions"] if type(each) is int and each in within)
+        return replace(self, **given)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from app.visitor.page_state import (
     CompareState,
     ExploreState,
     ExportState,
+    PhotoEdit,
     PromptsState,
     TeachState,
     TestState,
@@ -121,6 +122,7 @@ class Session:
         downloads: downloads of backbones for this visitor.
         explore, teach, test, prompts, compare, export, backbones: the states of the pages.
         region, region_of: the region selected last on a single map, and the content hash of its photo.
+        edit: what is covered of the photo on Explore, and which part of it is looked at.
         notices: messages to show once.
         lost: whether the address led to a session that had ended.
         asked: a project that was read and the name of its file, while the visitor is asked whether to replace or add.
@@ -137,6 +139,7 @@ class Session:
         self.backbones = BackbonesState()
         self.region: AskedRegion | None = None
         self.region_of = ""
+        self.edit = PhotoEdit()
         self.notices: dict[Where, Notice] = {}
         self.lost = False
         self.asked: tuple[Project, str] | None = None

@@ -1,1 +1,1 @@
-"""A model and photos in, answers out: probabilities, rows of a table, an explanation, how faithful it is."""
+"""A model and photos in, answers out: probabilities, rows of a table, explanations, how faithful one is."""

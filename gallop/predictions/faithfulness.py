@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.features.encoding import encode_looks
 from gallop.model.prompted import PromptModel
+from gallop.predictions.covering import cover, looks_at
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.predict import to_array
 
@@ -78,8 +78,6 @@ def deletion(
         ValueError: the explanation is of another class list, has no such class, or neither local prompts nor
             branches and so no map.
     """
-    if explanation.class_names != model.class_names:
-        raise ValueError("The class list of this explanation differs from the model's. Explain the photo again.")
     region_scores = _map(explanation, class_name)
     rng = np.random.default_rng(seed)
     orders = [np.argsort(-region_scores, kind="stable"), *(rng.permutation(region_scores.size) for _ in range(draws))]
@@ -115,29 +113,14 @@ def _scores(
     model: PromptModel, explanation: Explanation, class_name: str, masks: Tensor
 ) -> Iterator[NDArray[np.float32]]:
     """The class's score without the regions of each mask (R,), a batch at a time."""
-    grid, centre = explanation.grid, model.backbone.preprocess.centre
-    looks = [centre(explanation.image, times)[0] for times in model.sight.times]
-    blurred = [_blur(pixels, grid) for pixels in looks]
+    looks = looks_at(model, explanation, model.sight.times)
     row, text = explanation.class_names.index(class_name), model.cached_text_features()
     for start in range(0, len(masks), DELETION_BATCH):
-        cells = masks[start : start + DELETION_BATCH].reshape(-1, 1, *grid).float()
-        seen = []
-        for pixels, blur in zip(looks, blurred, strict=True):
-            there = 1 - F.interpolate(cells, size=pixels.shape[-2:], mode="nearest")
-            seen.append(blur + there * (pixels - blur))
+        cells = masks[start : start + DELETION_BATCH].reshape(-1, *explanation.grid)
+        seen = [cover(pixels, cells, "blur") for pixels in looks]
         with torch.no_grad():
             logits = model.similarities(encode_looks(model.backbone, seen, model.sight), text).logits(explanation.topk)
         yield to_array(logits[:, row])
-
-
-def _blur(pixels: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Pixels (3, H, W) with nothing left that is smaller than a region: a Gaussian as wide as one."""
-    from torchvision.transforms import functional as TF  # here: it takes as long to load as torch
-
-    side = pixels.shape[-1] // min(grid)
-    radius = min(2 * side, pixels.shape[-1] - 1)
-    blurred: Tensor = TF.gaussian_blur(pixels, [2 * radius + 1] * 2, [float(side)] * 2)
-    return blurred
 
 
 def _area(curve: NDArray[np.float32], removed: NDArray[np.float32]) -> float:

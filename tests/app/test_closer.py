@@ -33,7 +33,7 @@ def test_a_model_that_looks_twice_answers_from_the_first_look_until_the_second_h
     shown: list[Any] = []
     show = answer.show_answer
 
-    def kept(session: Session, found: Any, before: Any, photo: str, note: str) -> None:
+    def kept(session: Session, found: Any, before: Any, photo: Any, note: str) -> None:
         shown.append((found, before))
         show(session, found, before, photo, note)
 

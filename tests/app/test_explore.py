@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from app.views.exploring import look_at
+from app.views.exploring import look_at, photo_on_explore
 from app.visitor import page_state
 from tests import tiny
 from tests.app_pages import (
@@ -32,6 +33,7 @@ from tests.app_pages import (
     score,
     session_of,
     sums,
+    there,
     unfolded,
     unsaid,
     uploader,
@@ -143,6 +145,50 @@ def test_names_that_a_browser_left_behind_are_not_taken_for_a_hands(tiny_app: Op
     fine(at.run())  # the browser has them
     chips(at).set_value(["red", "green", "blue"])
     assert chips(fine(at.run())).value == ["red", "green", "blue"]
+
+
+def edited(at: AppTest, **said: Any) -> dict[str, Any]:
+    """As a hand that covers regions or asks for another part of the photo; returns what the explainer is sent then."""
+    session = session_of(at)
+    session.edit = session.edit.on(there(photo_on_explore(session)).sha256, (4, 4))
+    session.edit = session.edit.told({**session.edit.as_dict(), **said})
+    return grid(fine(at.run()), "explainer")
+
+
+def test_covered_regions_are_answered_beside_the_untouched_photo(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    untouched, table = grid(at, "explainer"), score(at)
+    data = edited(at, regions=[5, 6], fill="grey")
+    assert [take["when"] for take in data["takes"]] == ["", "before covering"]
+    assert data["takes"][1]["branches"] == untouched["takes"][0]["branches"]
+    assert data["takes"][0]["branches"] != untouched["takes"][0]["branches"]
+    assert data["photo"] != untouched["photo"]
+    assert score(at) != table, "the table follows"
+    data = edited(at, regions=[])
+    assert (data["takes"], data["photo"], score(at)) == (untouched["takes"], untouched["photo"], table)
+
+
+def test_the_part_that_was_not_seen_is_looked_at(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    middle = grid(at, "explainer")
+    data = edited(at, part=1)
+    assert data["crop"] == pytest.approx([0.2, 0, 0.8, 1]), "40 x 32: the right square"
+    assert middle["crop"] == pytest.approx([0.1, 0, 0.8, 1])
+    assert data["takes"] != middle["takes"]
+    assert grid(at, "explainer")["edit"]["part"] == 1
+    covered = edited(at, part=1, regions=[3])
+    assert covered["takes"][1]["branches"] == data["takes"][0]["branches"]
+    assert edited(at, part=0, regions=[])["takes"] == middle["takes"]
+
+
+def test_an_edit_of_another_photo_or_made_up_is_not_taken(tiny_app: Open) -> None:
+    at = with_photo(tiny_app)
+    covered = edited(at, regions=[5])
+    assert edited(at, of=["another", 4, 4], regions=[])["takes"] == covered["takes"]
+    assert edited(at, fill=["x"])["takes"] == covered["takes"]
+    assert edited(at, regions=[5, 16, -1, True, "1"])["takes"] == covered["takes"]
+    fine(uploader(at, "Upload photos").upload("other.png", png(2, "green")).run())
+    assert len(grid(at, "explainer")["takes"]) == 1
 
 
 def test_photos_are_a_strip_with_their_answers(tiny_app: Open) -> None:

@@ -272,3 +272,57 @@ def test_another_page_asked_for_while_photos_are_read_is_reached(page: Page) -> 
     expect(page.get_by_role("heading", level=1)).to_have_text("Teach")
     page.get_by_role("link", name="Explore").click()
     expect(own(page)).to_have_count(len(pieces))
+
+
+@pytest.mark.slow
+def test_regions_are_covered_by_hand_and_by_key_and_uncovered(page: Page) -> None:
+    expect(answer(page)).to_contain_text("cat")
+    settled(page)
+    untouched = answer(page).inner_text()
+    covered, was = page.locator(".cell.covered"), page.locator("p.was")
+    page.get_by_role("button", name="Cover regions").click()
+    left, top, width, height = (page.locator(".cells").bounding_box() or {}).values()
+    with told(page):
+        page.mouse.move(left + 2, top + 0.55 * height)
+        page.mouse.down()
+        page.mouse.move(left + width - 2, top + 0.55 * height)
+        expect(covered).to_have_count(14)
+        page.mouse.up()
+    expect(was).to_have_text(re.compile("^Before covering: cat, "))
+    expect(answer(page)).not_to_have_text(untouched)
+    page.locator(".cell").nth(1).focus()
+    for key in ("Space", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    expect(covered).to_have_count(16)
+    settled(page)
+    seen = page.locator(".stage .photo")
+    blurred = seen.get_attribute("src") or ""
+    page.get_by_label("Covered with").select_option("grey")
+    expect(seen).not_to_have_attribute("src", blurred)
+    settled(page)
+    page.reload()
+    expect(covered).to_have_count(16)
+    expect(was).to_have_text(re.compile("^Before covering: cat, "))
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(covered).to_have_count(0)
+    expect(answer(page)).to_have_text(untouched)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(covered).to_have_count(16)
+    choose_photo(page, "Coffee")
+    expect(answer(page)).to_contain_text("cup of coffee")
+    expect(covered).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_a_strip_that_was_not_seen_is_looked_at(page: Page) -> None:
+    expect(answer(page)).to_contain_text("cat")
+    settled(page)
+    there = page.get_by_role("button", name="Not seen: look there")
+    expect(there).to_have_count(2)
+    expect(page.get_by_text("Not seen: the dark 33 % of this photo.")).to_be_visible()
+    with told(page):
+        there.last.click()
+    expect(there).to_have_count(1)
+    with told(page):
+        page.get_by_role("button", name="Back to the middle").click()
+    expect(there).to_have_count(2)

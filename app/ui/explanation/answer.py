@@ -15,7 +15,7 @@ from app.ui.resources import backbone
 from app.ui.widgets.elements import image, show_notice, uploader
 from app.ui.widgets.explainer import explainer
 from app.ui.widgets.remembered import one_of, put, value_in_browser
-from app.visitor.page_state import ExploreState, Question
+from app.visitor.page_state import ExploreState, PhotoEdit, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.maps.photo import photo_url
@@ -56,6 +56,16 @@ def follow_up(session: Session, photo: Photo, question: Question) -> bool:
     return True
 
 
+def covered_now(
+    session: Session, photo: Photo, question: Question, edit: PhotoEdit, explanation: Explanation
+) -> Explanation:
+    """Return the explanation with the regions covered that the visitor covered. Raises as ``explained_now``."""
+    if edit.grid != explanation.grid or not edit.regions:
+        return explanation
+    frozen = backbone(session.training.backbone_name)
+    return session.answers.covered(frozen, photo, question, explanation, edit.regions, edit.fill)
+
+
 def explained_at_current_k(session: Session, photo: Photo, question: Question) -> Explanation:
     """Return a photo explained at the current k. Raises as ``explained_now``."""
     explanation, _ = explained_now(session, photo, question)
@@ -66,15 +76,17 @@ def explained_at_current_k(session: Session, photo: Photo, question: Question) -
     )
 
 
-def show_answer(session: Session, explanation: Explanation, before: Explanation | None, photo: str, note: str) -> None:
+def show_answer(
+    session: Session, explanation: Explanation, before: Explanation | None, photo: Photo, note: str
+) -> None:
     """Draw the photo explained: its map, the most probable class and the probabilities.
 
     Args:
-        explanation: at the model's scales; so is ``before``, the same before teaching.
-        photo: content hash.
+        explanation: at the model's scales; so is ``before``, the same before teaching, or before regions were covered.
         note: the origin of the limit for none of these.
     """
-    explainer(explanation, before, photo=photo, picture=session_photo_url(session, explanation))
+    edit = session.edit.on(photo.sha256, explanation.grid)
+    explainer(explanation, before, photo=photo.sha256, picture=session_photo_url(session, explanation), edit=edit)
     _limit(explanation, note)
     if len(explanation.class_names) == 1:
         st.caption("With only one class there is nothing to choose between. Enter a second class.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -133,12 +133,13 @@ def _show(curve: Deletion) -> None:
     )
 
 
-def folded_numbers(question: Question, find: Find) -> None:
+def folded_numbers(question: Question, find: Find, cover: Callable[[Explanation], Explanation]) -> None:
+    """Draw the table; ``cover`` covers regions as the explainer shows them."""
     with st.expander("All numbers in a table", icon=":material/table:", key="numbers", on_change="rerun") as fold:
         if not fold.open:
             return
         with problems_shown():
-            explanation = find()
+            explanation = cover(find())
             together(explanation, _explained(explanation))
             numbers(explanation, alike=not question.taught and len(question.templates) == 1)
 

@@ -52,17 +52,19 @@ with right:
 with which_prompts:  # of the backbone that is chosen now
     taught = question.taught_prompts(session, class_names, photo)
 
+edit = session.edit.on("" if photo is None else photo.sha256)
+part = None if photo is None else exploring.part_of(session, photo, edit.part)
 asked = Question(class_names, taught, templates) if class_names and templates else None
 ahead = False
 find = None
 with explained:
-    if photo is None:
+    if photo is None or part is None:
         st.info("**Start here:** upload a photo.", icon=":material/add_photo_alternate:")
     elif asked is None:
         if session.explore.names is not None:
             answer.unnamed(photo)
     elif (known := exploring.answer_at_hand(session, photo, asked)) is not None and not (
-        session.explore.second_look and session.answers.has_second_look(photo, asked)
+        not edit.untouched or (session.explore.second_look and session.answers.has_second_look(photo, asked))
     ):
         explainer_beforehand(known)
         find = partial(answer.explained_at_current_k, session, photo, asked)
@@ -70,13 +72,15 @@ with explained:
             ahead = answer.follow_up(session, photo, asked)
     else:
         with problems_shown():
-            explanation, before = answer.explained_now(session, photo, asked)
+            explanation, before = answer.explained_now(session, part, asked)
+            covered = answer.covered_now(session, part, asked, edit, explanation)
             backbones.describe(session, chosen_backbone)
             backbone = resources.backbone(session.training.backbone_name)
             note = session.limit.note(asked, session.answers.classifier(backbone, asked))
-            answer.show_answer(session, explanation, before, photo.sha256, note)
-            ahead = answer.follow_up(session, photo, asked)
-            find = partial(answer.explained_at_current_k, session, photo, asked)
+            shown = exploring.in_whole(photo, edit.part, covered)
+            answer.show_answer(session, shown, before if covered is explanation else explanation, photo, note)
+            ahead = answer.follow_up(session, part, asked)
+            find = partial(answer.explained_at_current_k, session, part, asked)
             if taught:
                 current = find()
                 answer.correction(session, photo, current)
@@ -84,13 +88,13 @@ with explained:
                 answer.change(session, photo, before.with_topk(current.topk), current)
             if photo.sha256 in session.photos.uploaded:
                 ahead = ahead or exploring.look_ahead(session, backbone, asked, LOOKING_AHEAD)
-if find is not None and photo is not None and asked is not None:
+if find is not None and part is not None and asked is not None:
     with table:
-        details.folded_numbers(asked, find)
+        details.folded_numbers(asked, find, partial(answer.covered_now, session, part, asked, edit))
     with left:
-        details.map_tested(photo, asked, find)
+        details.map_tested(part, asked, find)
     with middle:
-        votes.shots_that_voted(photo, asked, find, session.explore.class_name)
+        votes.shots_that_voted(part, asked, find, session.explore.class_name)
 with strip:
     photos.choose_from(photo, asked)
 privacy_line()

@@ -14,10 +14,10 @@ from app.library import Explanation
 from app.photos.sample_answers import SampleAnswer
 from app.ui.resources import session
 from app.views.exploring import look_at
-from app.visitor.page_state import AskedRegion
+from app.visitor.page_state import AskedRegion, PhotoEdit
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import all_sent, explainer_data
-from gallop.maps.explainer.state import ExplainerState, Extent
+from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Scale
 
 KEY = "explainer"
@@ -26,20 +26,28 @@ _explainer_draw = st.components.v2.component(
 )
 
 
-def draw_explainer(key: str, sent: dict[str, Any], on_change: Callable[[], None]) -> None:
-    """Draw the component ``key``; ``on_change`` is called when the visitor lets go of it."""
-    _explainer_draw(key=key, data=sent, on_state_change=on_change, on_lacks_change=lambda: None)
+def draw_explainer(
+    key: str, sent: dict[str, Any], on_change: Callable[[], None], on_edit: Callable[[], None] = lambda: None
+) -> None:
+    """Draw the component ``key``; ``on_change`` is called when the visitor lets go of it, ``on_edit`` when regions
+    were covered or another part of the photo is asked for.
+    """
+    _explainer_draw(key=key, data=sent, on_state_change=on_change, on_edit_change=on_edit, on_lacks_change=lambda: None)
 
 
-def explainer(explanation: Explanation, before: Explanation | None, *, photo: str, picture: str) -> None:
+def explainer(
+    explanation: Explanation, before: Explanation | None, *, photo: str, picture: str, edit: PhotoEdit | None = None
+) -> None:
     """Draw the photo explained; its last state becomes that of Explore, and moving it needs no run.
 
     Args:
         explanation: at the model's scales.
-        before: the same before teaching.
+        before: the same before teaching, or before regions were covered.
         photo: content hash.
         picture: the photo in a data URL.
+        edit: on this photo and its grid, where regions may be covered.
     """
+    when = "before covering" if edit is not None and edit.regions else "before teaching"
 
     def content(state: ExplainerState) -> tuple[str, dict[str, Any]]:
         takes = 1 if before is None else 2
@@ -51,25 +59,39 @@ def explainer(explanation: Explanation, before: Explanation | None, *, photo: st
         )
 
     def make(state: ExplainerState) -> tuple[str, dict[str, Any]]:
-        data = explainer_data(explanation, before=before, state=state, photo=picture)
+        data = explainer_data(explanation, before=before, when=when, state=state, photo=picture)
         del data["state"]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest(), data
 
-    _drawn(explanation, photo, content)
+    _drawn(explanation, photo, content, edit)
 
 
 def explainer_beforehand(answer: SampleAnswer) -> None:
-    _drawn(answer, answer.sha256, lambda _: (answer.sha256, answer.shown))
+    edit = session().edit.on(answer.sha256, answer.grid)
+    _drawn(answer, answer.sha256, lambda _: (answer.sha256, answer.shown), edit)
 
 
-def _drawn(extent: Extent, photo: str, content: Callable[[ExplainerState], tuple[str, dict[str, Any]]]) -> None:
+def _drawn(
+    extent: Explanation | SampleAnswer,
+    photo: str,
+    content: Callable[[ExplainerState], tuple[str, dict[str, Any]]],
+    edit: PhotoEdit | None,
+) -> None:
     """Send photo and cosines only once: of content that the page reports having, only the id is sent. The state that it
     reported last is not sent back.
     """
 
-    def on_change() -> None:
+    def touched() -> None:
         if session().explore.photo is None:
             look_at(session(), photo)  # the first sample: a photo that the visitor has touched is chosen
+
+    def on_edit() -> None:
+        touched()
+        if edit is not None:
+            session().edit = edit.told(_reported("edit"))
+
+    def on_change() -> None:
+        touched()
         state = ExplainerState.from_browser(_reported("state")).of(extent)
         if _reported("state").get("of", name) != name:  # another photo came in between
             state = replace(state, region=session().explore.explainer_state(photo, extent.grid).region)
@@ -87,9 +109,19 @@ def _drawn(extent: Extent, photo: str, content: Callable[[ExplainerState], tuple
     )
     draw_explainer(
         KEY,
-        {"id": name} | ({} if echo else {"state": state.as_dict()}) | ({} if there else {"content": data}),
+        {"id": name}
+        | ({} if echo else {"state": state.as_dict()})
+        | ({} if there else {"content": data})
+        | ({} if edit is None else {"edit": edit.as_dict() | {"unseen": _unseen(extent)}}),
         on_change,
+        on_edit,
     )
+
+
+def _unseen(found: Explanation | SampleAnswer) -> float:
+    """Which part of the photo the model did not see, as a fraction of it."""
+    crop, (width, height) = found.crop, found.image.size
+    return 1 - (crop.right - crop.left) * (crop.bottom - crop.top) / (width * height)
 
 
 def _reported(what: str, key: str = KEY) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ const { floats, largest, softmax, Take } = await part("numerics");
 const { painted, place, strength, veil } = await part("colours");
 const { borders, drawOutlines, smoothed } = await part("map");
 const { kAt, stepOf } = await part("controls");
+const { Painting } = await part("cover");
 const { placed } = await part("sizes");
 const { axisOf, promptScores } = await part("prompts");
 const { recalled, remember } = await part("reload");
@@ -436,4 +437,28 @@ test("numbers and places in words", () => {
   assert.equal(where([0, 1, 15], { rows: 6, columns: 6 }), "upper left, 2 of 3 regions; centre, 1 of 3 regions");
   const takes = data().takes.map((take) => new Take(data(), take));
   assert.equal(sumLine(new Subject(takes, [0, 1], 0, null, false), 0, 2), "Mean of the 2 outlined regions: 0.3500, its score");
+});
+
+test("the first cell of a stroke says whether it covers or uncovers, and none on its way is left out", () => {
+  const grid = { rows: 4, columns: 4 };
+  const painting = new Painting(grid, [7]);
+  painting.begin(0, grid);
+  painting.move(15, grid); // along the diagonal
+  assert.deepEqual([...painting.regions].sort((a, b) => a - b), [0, 5, 7, 10, 15]);
+  painting.begin(5, grid);
+  painting.move(7, grid);
+  assert.deepEqual([...painting.regions].sort((a, b) => a - b), [0, 10, 15]);
+  painting.undo();
+  painting.undo();
+  assert.deepEqual([...painting.regions], [7]);
+  painting.undo(); // there is no stroke before
+  assert.deepEqual([...painting.regions], [7]);
+});
+
+test("a cell of a coarser grid covers the regions in it", () => {
+  const painting = new Painting({ rows: 4, columns: 4 });
+  const coarse = { rows: 2, columns: 2 };
+  painting.begin(1, coarse);
+  assert.deepEqual([...painting.regions].sort((a, b) => a - b), [2, 3, 6, 7]);
+  assert.deepEqual(painting.cells(coarse), [1]);
 });

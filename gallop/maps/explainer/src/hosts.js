@@ -20,7 +20,7 @@ export default function (component) {
    sent to the host last. So a page that is drawn again after an interaction has nothing to send. What is missing is
    requested. */
 function showInStreamlit({ data, parentElement, setStateValue }) {
-  const { id, content, state } = data;
+  const { id, content, state, edit } = data;
   if (content) store(id, content);
   if (!contents.has(id) || !(state ?? sentStates.has(id))) return setStateValue("lacks", { id, at: Date.now() });
   const explainer = explainerIn(parentElement);
@@ -29,7 +29,9 @@ function showInStreamlit({ data, parentElement, setStateValue }) {
     sentStates.set(id, sent);
     setStateValue("state", { ...sent, of: id, holds: [...contents.keys()] });
   };
-  explainer.show({ ...contents.get(id), state: state ?? sentStates.get(id) }, notify, (now) => remember(id, now));
+  const shown = { ...contents.get(id), edit, state: state ?? sentStates.get(id) };
+  const hosts = { remember: (now) => remember(id, now), tell: (changed) => setStateValue("edit", changed) };
+  explainer.show(shown, notify, hosts);
   if (fresh) explainer.resume(recalled(id));
 }
 

@@ -9,13 +9,16 @@ export class Cells {
     this.root = element("div", "cells", { role: "grid" });
     this.ring = element("span", "ring", { "aria-hidden": "true" }); // around the one that is asked
     this.ask = ask;
+    this.painted = false; // a pointer covers regions then, and chooses none
     this.cells = [];
     const at = (event) => {
       const region = event.target.dataset?.region;
       return region === undefined ? null : Number(region);
     };
     this.root.addEventListener("keydown", (event) => this.walk(event));
-    this.root.addEventListener("click", (event) => this.choose(at(event)));
+    this.root.addEventListener("click", (event) => {
+      if (!this.painted || !event.detail) this.choose(at(event));
+    });
     this.root.addEventListener("pointerover", (event) => point(at(event)));
     this.root.addEventListener("pointerleave", () => point(this.focused()));
     this.root.addEventListener("focusin", (event) => {
@@ -29,7 +32,7 @@ export class Cells {
     if (this.cells.length === rows * columns && this.columns === columns) return;
     [this.rows, this.columns] = [rows, columns];
     this.current = undefined;
-    [this.marked, this.selected] = [[], null];
+    [this.marked, this.covered, this.selected] = [[], [], null];
     this.root.style.gridTemplate = `repeat(${rows}, 1fr) / repeat(${columns}, 1fr)`;
     this.cells = Array.from({ length: rows * columns }, (_, region) =>
       element("div", "cell", { role: "gridcell", "data-region": region, "aria-selected": "false", tabindex: "-1" }),
@@ -54,6 +57,13 @@ export class Cells {
     const [row, column] = cell(selected ?? 0, this);
     lay(this.ring, [column / this.columns, row / this.rows, 1 / this.columns, 1 / this.rows]);
     this.cells[this.current].setAttribute("tabindex", "0");
+  }
+
+  /* Marks those that are covered. */
+  cover(regions) {
+    for (const region of this.covered) this.cells[region].classList.remove("covered");
+    for (const region of regions) this.cells[region].classList.add("covered");
+    this.covered = regions;
   }
 
   /* What a screen reader reads for the grid and for each region. */

@@ -3,6 +3,7 @@
 
 import { Asked, Bars } from "./bars.js";
 import { table } from "./colours.js";
+import { Cover } from "./cover.js";
 import { Classes, Options, Strip, Track } from "./controls.js";
 import { element, lay, put, say } from "./dom.js";
 import { onceAFrame } from "./frames.js";
@@ -16,9 +17,10 @@ import { placed, showAsked, Sizes } from "./sizes.js";
 import { State } from "./state.js";
 import { Strangeness } from "./strangeness.js";
 import { Subject } from "./subject.js";
-import { difference, faintLine, figure, headline, percent, regionLine, sumLine, where } from "./words.js";
+import { capital, difference, faintLine, figure, headline, percent, regionLine, sumLine, where } from "./words.js";
 
 const HINT = "Click a region to ask what it looks like.";
+const COVER_HINT = "Drag over the photo, or click; the arrow keys and space do it too.";
 const NOTIFIED_AFTER = 200; // ms: keys that are pressed repeatedly are one interaction
 
 export class Explainer {
@@ -37,10 +39,14 @@ export class Explainer {
     this.lines = element("canvas", "lines");
     this.cells = new Cells(
       (region) => this.pointAt(region),
-      (region) => set({ region: placed(region, this.grid, this.data.grids.at(-1)) }),
+      (region) => {
+        if (this.cover.on) this.cover.toggle(region);
+        else set({ region: placed(region, this.grid, this.data.grids.at(-1)) });
+      },
     );
+    this.cover = new Cover(this.cells, () => this.schedule());
     this.seen = element("div", "seen", {}, this.map, this.lines, this.cells.ring, this.cells.root);
-    this.stage = element("div", "stage", {}, this.photo, this.seen);
+    this.stage = element("div", "stage", {}, this.photo, this.seen, ...this.cover.strips);
     // The words are also the label of each cell, so a screen reader has them already.
     this.pointed = element("p", "pointed", { "aria-hidden": "true" });
     this.legend = new Legend();
@@ -54,6 +60,7 @@ export class Explainer {
       () => set({ topk: this.usual }),
     );
     this.best = element("p", "best");
+    this.was = element("p", "was");
     this.verdict = new Strangeness();
     this.stale = element("p", "stale", { role: "status" });
     this.faint = element("p", "faint", { role: "status" });
@@ -65,24 +72,28 @@ export class Explainer {
     this.options = new Options(move, settle);
     const head = element("div", "head", {}, element("span", "title", {}, "Scales"), this.all);
     this.maps = element("div", "maps", {}, head, this.sizes.root, this.strip.root, this.track.root);
-    const look = element("div", "look", {}, this.stage, this.pointed, this.faint, this.legend.root);
-    const answer = element("div", "answer", {}, this.best, this.verdict.root, this.bars.root, this.stale, this.dots.root);
+    const { cover, verdict } = this;
+    const by = [cover.root, this.pointed, this.faint, this.legend.root];
+    const look = element("div", "look", {}, this.stage, ...by);
+    const said = [this.best, this.was, verdict.root, this.bars.root, this.stale, this.dots.root];
+    const answer = element("div", "answer", {}, ...said);
     const rest = element("div", "rest", {}, this.classes.root, this.asked.root, this.options.root, this.spoken);
-    this.beside = [answer, this.maps, this.classes.root, this.options.root];
+    this.beside = [cover.root, answer, this.maps, this.classes.root, this.options.root];
     this.root = element("div", "explainer", {}, element("div", "columns", {}, look, answer, this.maps, rest));
     const resized = new ResizeObserver(() => (this.unmeasured(), this.schedule()));
     for (const part of [this.stage, this.strip.root]) resized.observe(part);
   }
 
   /* Args: data, as gallop/maps/explainer/data.py makes them; notify(state), called shortly after a control is released;
-     remember(state), called at once. */
-  show(data, notify, remember = () => {}) {
+     of hosts that can: remember(state), called at once; tell(edit), where the photo can be looked at again. */
+  show(data, notify, { remember = () => {}, tell = () => {} } = {}) {
     const text = JSON.stringify(data); // hosts send what is there already, too
     if (text !== this.text) {
       this.flush(); // an interaction until now refers to the data shown until now
       this.read(data);
     }
     [this.text, this.notify, this.remember] = [text, notify, remember];
+    this.cover.follow(data, tell);
     this.arranged = false;
     this.paint();
     this.rest();
@@ -92,7 +103,7 @@ export class Explainer {
     const cosines = JSON.stringify([data.takes, data.names, data.scale, data.temperature]);
     if (cosines !== this.cosines) {
       this.takes = data.takes.map((take) => new Take(data, take));
-      this.outlier = this.takes[0].outlierScores();
+      [this.outlier, this.outlierBefore] = this.takes.map((take) => take.outlierScores());
       this.cosines = cosines;
       this.subjects = new Map();
     }
@@ -155,7 +166,8 @@ export class Explainer {
     this.answer = this.takes[0].answer(now.topk);
     this.before = this.takes[1]?.answer(now.topk);
     this.label = largest(this.answer.probabilities, 1)[0];
-    this.odd = this.data.threshold !== null && this.outlier["GL-MCM"] > this.data.threshold;
+    this.covered = Boolean(this.data.edit?.regions.length) && this.takes.length > 1;
+    this.odd = this.isOdd(this.outlier["GL-MCM"]);
     this.explained = now.class_name === null ? this.label : this.data.names.indexOf(now.class_name);
     const against = now.against === null ? null : this.data.names.indexOf(now.against);
     this.against = against === this.explained ? null : against;
@@ -179,12 +191,18 @@ export class Explainer {
     this.ends = now.before ? ["less", "more"] : [this.otherName ?? "other classes", this.name];
   }
 
+  isOdd(outlier) {
+    return this.data.threshold !== null && outlier > this.data.threshold;
+  }
+
   paint() {
     this.work();
     const now = this.state.now;
     this.root.classList.toggle("all", now.all);
     this.cells.fill(this.grid);
     this.sizes.show(this.data.grids, now.look);
+    this.cover.show();
+    this.root.classList.toggle("covering", this.cover.on);
     this.here = placed(now.region, this.data.grids.at(-1), this.grid);
     if (!this.arranged) {
       this.bars.arrange(this.answer, [this.explained, this.against]);
@@ -219,30 +237,36 @@ export class Explainer {
       beforeWords: this.takes[1]?.when,
     });
     const limit = this.data.doubt ? null : this.data.threshold;
-    this.verdict.show(this.outlier["GL-MCM"], limit, this.data.names.length);
+    const before = this.covered ? this.outlierBefore["GL-MCM"] : null;
+    this.verdict.show(this.outlier["GL-MCM"], limit, this.data.names.length, before);
+    const [, ...was] = this.covered ? this.headlineParts(this.before, this.isOdd(before)) : [];
+    say(this.was, this.covered ? `${capital(this.takes[1].when)}: ${was.filter(Boolean).join(", ")}` : "");
     this.paintPrompts(now);
     this.best.classList.toggle("odd", this.odd && !doubt);
     const current = this.takes[0].isCurrent(now.topk);
-    this.root.classList.toggle("behind", !current);
+    this.root.classList.toggle("behind", !current || this.cover.pending);
     say(this.stale, current ? "" : `Probabilities are those of k = ${this.takes[0].local.last.topk.join(", ")}.`);
   }
 
   /* The axis changes when a control is released, as the classes that are shown do. */
   paintPrompts(now) {
-    const [take, other] = [this.takes[0], now.before ? this.takes[1] : this.takes[0]];
+    const itself = now.before || (this.covered && this.against === null); // as it was before
+    const [take, other] = [this.takes[0], itself ? this.takes[1] : this.takes[0]];
     this.axis ??= axisOf(this.bars.shown.flatMap((c) => promptScores(take, c, now.topk)));
     const scores = promptScores(take, this.explained, now.topk);
-    const against = now.before ? this.explained : this.against;
+    const against = itself ? this.explained : this.against;
     const others = against === null ? null : promptScores(other, against, now.topk);
+    const names = [this.name, itself ? other.when : this.otherName];
     this.dots.fill(take.global.prompts, take.local.usual.length);
-    this.dots.show(this.data.alike ?? "", scores, others, [this.name, this.otherName], this.axis, now.prompt);
+    this.dots.show(this.data.alike ?? "", scores, others, names, this.axis, now.prompt);
   }
 
   /* Why the limit decides nothing, if so; the answer; and its probability, which means nothing with one class. */
-  headlineParts() {
+  headlineParts({ probabilities } = this.answer, odd = this.odd) {
     const { doubt = "", names } = this.data;
-    const probability = names.length > 1 ? percent(this.answer.probabilities[this.label]) : "";
-    return [doubt, ...headline(names[this.label], probability, this.odd, doubt)];
+    const [label] = largest(probabilities, 1);
+    const probability = names.length > 1 ? percent(probabilities[label]) : "";
+    return [doubt, ...headline(names[label], probability, odd, doubt)];
   }
 
   paintMaps(now) {
@@ -294,12 +318,13 @@ export class Explainer {
     const subject = this.chosen ?? this.subject;
     const { prompt, topk } = this.state.now;
     const score = subject.prompts ? subject.maps[prompt][region] : null;
+    const covered = this.cells.covered.includes(region);
     const outlined = Boolean(score !== null && subject.topRegions?.(prompt, topk[prompt]).includes(region));
     const [c, probability] = this.takes[0].mostLike(region, this.subject.local);
     return regionLine(
       region,
       this.grid,
-      { score, signed: subject.scale.signed, outlined },
+      { score, signed: subject.scale.signed, outlined, covered },
       this.data.names[c],
       probability,
     );
@@ -307,7 +332,7 @@ export class Explainer {
 
   pointAt(region) {
     const here = region ?? this.here;
-    say(this.pointed, here === null ? HINT : this.regionWords(here));
+    say(this.pointed, here === null ? (this.cover.on ? COVER_HINT : HINT) : this.regionWords(here));
   }
 
   /* Sets what only screen readers read, while nothing moves. */

@@ -62,10 +62,11 @@ export function where(regions, grid) {
 }
 
 /* A region: its score where there is a map, and what it is most like. */
-export function regionLine(region, grid, { score, signed, outlined }, name, probability) {
+export function regionLine(region, grid, { score, signed, outlined, covered }, name, probability) {
   const parts = [
     ...(score === null ? [] : [signed ? difference(score) : figure(score)]),
     ...(outlined ? ["outlined"] : []),
+    ...(covered ? ["covered"] : []),
     `most like ${name}, ${percent(probability)}`,
   ];
   return `${placeOf(region, grid)}: ${parts.join(", ")}`;
