@@ -326,7 +326,7 @@ MISUSES: list[Misuse] = [
         "features of another backbone",
         lambda p: p.model.predict_all(narrow(p)),
         "widths 5 for regions",
-        "with the model's backbone",
+        "with that backbone",
     ),
     ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
     ("prompts of another backbone", narrow_prompts, "regions of width 5", "Omit the argument 'prompts'"),

@@ -41,7 +41,7 @@ def settings() -> Any:
 @cache
 def theirs() -> Backbone:
     """``mini`` as open_clip and timm build it."""
-    model = _open_clip_model(settings()["model_cfg"], settings()["trunk"])
+    model = _open_clip_model(settings()["model_cfg"], trunk=settings()["trunk"])
     (file,) = FOLDER.glob("*.safetensors")
     load_strictly(model, read_state(str(file)), "mini")
     ours = load_backbone("mini")
@@ -71,7 +71,7 @@ def test_images_have_the_same_features_bit_by_bit() -> None:
 def test_a_trunk_of_any_stride_is_timms(stride: int, size: int) -> None:
     """The plain trunk, batch norms and all, on random weights: what ``mini``'s own are does not matter."""
     model = built_in_model(settings()["model_cfg"], {"output_stride": stride})
-    other = _open_clip_model(settings()["model_cfg"], {"output_stride": stride})
+    other = _open_clip_model(settings()["model_cfg"], trunk={"output_stride": stride})
     assert model is not None
     noise = torch.Generator().manual_seed(0)
     state = {

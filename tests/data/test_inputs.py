@@ -286,7 +286,7 @@ def test_a_folder_is_asked_about_in_natural_order(tmp_path: Path, reference: Gal
     assert many(tmp_path) == many(str(tmp_path)) == wanted
     assert reference.predict_proba(tmp_path).tolist() == reference.predict_proba(wanted).tolist()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty contains no images. Only files that end in \.bmp"):
+    with pytest.raises(DataError, match=r"empty contains no images. Only files that end in \.avif"):
         reference.predict(tmp_path / "empty")
     write_folder(tmp_path / "split" / "train", {"red": 2})
     write_folder(tmp_path / "split" / "test", {"red": 1})
