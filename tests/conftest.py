@@ -76,6 +76,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 3 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits longest: at the end, the other workers would wait for it."""
+    items.sort(key=lambda item: item.path.name != "test_ray.py")
+
+
 def pytest_collection_finish() -> None:
     """What is there before the first test stays; nobody looks through it for garbage, as a run of a benchmark does."""
     gc.collect()
