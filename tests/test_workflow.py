@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+import pytest
 import yaml
 
 from tests.conftest import ROOT, leave_out_without
@@ -14,6 +15,7 @@ FILE = ROOT / ".github" / "workflows" / "ci.yml"
 WORKFLOW = yaml.safe_load(FILE.read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_by_its_schema() -> None:
     leave_out_without("" if find_spec("check_jsonschema") else "check-jsonschema is not installed")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]

@@ -171,6 +171,7 @@ def point_at(page: Page, cell: Any) -> None:
         page.wait_for_timeout(100)
 
 
+@pytest.mark.slow
 def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> None:
     choose_photo(page, "Coffee")
     expect(answer(page)).to_contain_text("cup of coffee")
@@ -205,6 +206,7 @@ def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> N
     expect(asked).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_hostile_names_are_shown_as_typed_and_ask_nothing(page: Page) -> None:
     name_classes(page, f"{HOSTILE}, <b>bold</b>, <img src=http://example.invalid/y.png>")
     expect(page.locator(".explainer .bar:visible")).to_have_count(3)

@@ -129,6 +129,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     expect(answer(page)).to_have_text(re.compile("^cat"))
 
 
+@pytest.mark.slow
 def test_hostile_names_and_files_are_told_in_words_and_ask_nothing(new_page: Any, tmp_path: Path) -> None:
     page = new_page("teach")
     names = [HOSTILE, "<b>bold</b>", "cat"]

@@ -24,9 +24,8 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^ *```{language}\n(.*?)^ *```", page.read_text("utf-8"), re.S | re.M)
 
 
-FIRST_TIER = {"README", "python"}
 WITH_PROMPTS = [
-    pytest.param(page, id=page.stem, marks=() if page.stem in FIRST_TIER else pytest.mark.slow)
+    pytest.param(page, id=page.stem, marks=() if page.stem == "README" else pytest.mark.slow)
     for page in PAGES
     if blocks(page, "pycon")
 ]
