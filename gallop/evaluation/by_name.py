@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,7 @@ class AnswersByName(ClassifierMixin):
             np.array([number[name] for name in names]),
             ScoredAnswers.of(self.predict_all(photos)),
             {group: ScoredAnswers.of(self.predict_all(others)) for group, others in groups.items()},
+            tuple(Path(photo).name for photo in photos if isinstance(photo, str | Path)),
         )
 
     def _labelled(

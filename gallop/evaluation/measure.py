@@ -49,6 +49,7 @@ class Evaluation:
         truth: (B,) class indices.
         answers: for them.
         unknown: answers for photos of none of the classes, by the name of their group.
+        files: file names of the photos, where they are files.
 
     Raises:
         ValueError: no photo, or not one label for each.
@@ -58,6 +59,7 @@ class Evaluation:
     truth: NDArray[np.intp]
     answers: ScoredAnswers
     unknown: Mapping[str, ScoredAnswers] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.truth) == len(self.answers) > 0:
@@ -148,15 +150,17 @@ class Evaluation:
     def compare(self, other: Evaluation) -> Paired:
         """Return how two models differ on the same photos, in the same order: McNemar's exact test.
 
-        Only labels are compared here: that the photos behind them are the same is for the caller to ensure.
+        Labels and file names are compared, since the folder may have moved; the pixels behind them are not.
 
         Raises:
-            ValueError: the other has other labels.
+            ValueError: the other has other labels or file names.
         """
         mine, others = [[evaluation.class_names[k] for k in evaluation.truth] for evaluation in (self, other)]
-        if mine != others:
+        other_files = self.files and other.files and self.files != other.files
+        if mine != others or other_files:
+            what = "labels" if mine != others else "file names"
             raise ValueError(
-                "Only evaluations of the same photos in the same order can be compared; their labels differ."
+                f"Only evaluations of the same photos in the same order can be compared; their {what} differ."
             )
         right = self.predicted == self.truth, other.predicted == other.truth
         return Paired(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum()))

@@ -61,6 +61,16 @@ def test_two_models_are_compared_photo_by_photo(fitted: GalLoPClassifier, tested
         tested.compare(fitted.evaluate(TESTS[1:], TRUTH[1:]))
 
 
+def test_photos_with_other_file_names_are_not_compared(fitted: GalLoPClassifier, tmp_path: Path) -> None:
+    for name in ("one.png", "moved/one.png", "two.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        tiny.picture(1, "red").save(tmp_path / name)
+    one, moved, two = (fitted.evaluate([tmp_path / name], ["red"]) for name in ("one.png", "moved/one.png", "two.png"))
+    assert one.compare(moved).p == 1
+    with pytest.raises(ValueError, match="their file names differ"):
+        one.compare(two)
+
+
 def test_what_a_notebook_shows_is_escaped_and_a_figure_is_drawn(tested: Evaluation) -> None:
     assert f"{tested.accuracy.right} of 9 right" in repr(tested)
     named = Evaluation(("<b>", "green", "blue"), tested.truth, tested.answers)
