@@ -35,6 +35,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_importing_gallop_is_cheap() -> None:
     """The backbones' libraries come with the first backbone, and take as long as all the rest."""
     libraries = {"torchvision", "open_clip", "timm", "matplotlib"}

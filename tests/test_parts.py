@@ -73,6 +73,7 @@ def test_what_only_training_calls_is_missed_when_it_is_trained_again_and_not_bef
         loaded.fit(IMAGES, LABELS)
 
 
+@pytest.mark.slow
 def test_a_saved_model_causes_no_import(tmp_path: Path) -> None:
     tiny.classifier().fit(IMAGES, LABELS, pooling=soft).save(tmp_path / "model")
     (tmp_path / "soft.py").write_text("raise SystemExit('imported')")

@@ -14,6 +14,7 @@ from benchmarks.soak.visitor import Visitor
 from gallop.sample import sample_photos
 
 
+@pytest.mark.slow
 def test_a_handful_of_actions_is_done_and_the_same_each_time(app_server: str) -> None:
     photos = [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:4]]
     done = []

@@ -86,6 +86,7 @@ def elsewhere(open_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path_factory:
     return fine(open_app())
 
 
+@pytest.mark.slow
 def test_another_browser_has_the_same_pages_and_saves_the_same_file(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -274,7 +274,14 @@ def with_value(held: Any, at: tuple[Any, ...], value: Any) -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:topk contains")
-@pytest.mark.parametrize("member", ["project.json", "runs/1/run.json", "runs/1/gallop.json"])
+@pytest.mark.parametrize(
+    "member",
+    [
+        "runs/1/run.json",
+        pytest.param("project.json", marks=pytest.mark.slow),
+        pytest.param("runs/1/gallop.json", marks=pytest.mark.slow),
+    ],
+)
 def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> None:
     """Whatever stands in whatever place: it is used, and saved again, or a person can read why not."""
     from app.projects import run_fingerprint

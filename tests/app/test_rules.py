@@ -25,6 +25,7 @@ def test_no_html_no_remote_icon() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_a_first_page_is_drawn_without_torch(tmp_path: Path) -> None:
     """Torch takes seconds to load; nobody waits for it before there is a photo of one's own to look at."""
     pages = [str(page.relative_to(APP)) for page in PAGES]

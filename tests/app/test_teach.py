@@ -393,6 +393,7 @@ def test_teaching_changes_the_answer_and_says_by_how_much(
     assert explained(put(at, "explore prompts", "Zero-shot")).shares == pytest.approx(zero_shot, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_second_training_says_which_test_photos_it_fixed_and_broke(tiny_app: Open) -> None:
     at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, tests=3)))
     assert "Compared with" not in everything(at), "there is no run before it"
@@ -496,6 +497,7 @@ def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(
     finish(fine(button(at, "Cancel").click().run()))
 
 
+@pytest.mark.slow
 def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_does_not(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -518,6 +520,7 @@ def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_doe
     finish(fine(button(reloaded, "Cancel").click().run()))
 
 
+@pytest.mark.slow
 def test_a_second_session_waits_and_is_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     hold(monkeypatch, learning)
     first = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6)))

@@ -117,6 +117,7 @@ def test_each_answers_for_itself_on_every_page(two: Open) -> None:
     assert (at.selectbox(key="backbones chosen").value, explained(choose(at, "mini")).shares) == ("other", mini)
 
 
+@pytest.mark.slow
 def test_prompts_of_one_wait_while_the_other_answers(two: Open) -> None:
     at = with_photo(two, "red\ngreen")
     taught = taught_of(train(cards(at, COLOURS, tests=2)))
@@ -187,6 +188,7 @@ def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page(two: Open)
     assert session_of(finish(at)).training.taught is not None
 
 
+@pytest.mark.slow
 def test_runs_know_their_backbone_and_open_with_it(two: Open) -> None:
     at = cards(fine(two()), COLOURS, tests=2)
     go(train(choose(go(train(at), TEACH), "other")), COMPARE)

@@ -128,6 +128,7 @@ def test_votes_of_a_run_that_is_opened_are_told_for_a_further_class_too(tiny_app
 
 
 @pytest.mark.parametrize("head", ["ridge", "logistic"])
+@pytest.mark.slow
 def test_a_run_that_is_opened_learns_more_beside_what_it_knew(
     tiny_app: Open, head: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

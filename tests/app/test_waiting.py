@@ -19,6 +19,7 @@ from tests.app.test_theme import colours
 CAT, COFFEE = list(sample_answers().values())[:2]
 
 
+@pytest.mark.slow
 def test_the_first_page_is_streamlits_with_the_picture_in_it(app_server: str) -> None:
     ((response, body, _),) = asked(app_server, "/")
     page, streamlits = body.decode(), (FOLDER / "index.html").read_text(encoding="utf-8")

@@ -126,6 +126,7 @@ def test_a_pair_in_open_clips_cache_is_found(caches: Path) -> None:
     assert found["RN50/openai"].grid == (7, 7)
 
 
+@pytest.mark.slow
 def test_a_pair_in_the_hubs_cache_is_found_and_loaded_without_a_network(
     caches: Path, monkeypatch: pytest.MonkeyPatch, hub: Hub
 ) -> None:
@@ -205,6 +206,7 @@ def test_pickled_weights_are_fetched_where_there_are_no_others(hub: Hub) -> None
     assert (path.name, path.read_bytes()) == ("open_clip_pytorch_model.bin", CONTENT)
 
 
+@pytest.mark.slow
 def test_a_download_that_is_cancelled_leaves_nothing(caches: Path, hub: Hub) -> None:
     reports = fetch_weights(NAME)
     assert any(0 < report.done < len(CONTENT) for report in reports)

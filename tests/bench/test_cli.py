@@ -146,6 +146,7 @@ def test_tables_are_written_from_all_records_however_narrow_the_call(place: Plac
     assert {(row["shots"], row["seed"]) for row in untaught} == {("0", "0")}
 
 
+@pytest.mark.slow
 def test_parts_share_a_folder(place: Place) -> None:
     place.bench("--part", "1/2")
     first = place.records()
@@ -186,6 +187,7 @@ def test_time_ends_between_two_runs(place: Place, monkeypatch: pytest.MonkeyPatc
     assert 0 < found.json["done"] < RUNS
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     fit = Fake.fit
 

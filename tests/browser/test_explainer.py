@@ -156,6 +156,7 @@ def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> 
     expect(page.locator(".cell.outlined")).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_by_keyboard_alone(page: Page) -> None:
     found = made_up(20, 7)
     show(page, explainer_data(found, state=ExplainerState("class 3")))
@@ -318,6 +319,7 @@ def test_cells_lie_on_what_the_model_saw_and_nothing_jumps(page: Page) -> None:
     [(Style(), None), (Style("inferno", 1.0, 0.3, drawn="Cells"), None), (Style(), "green")],
     ids=["as it is at first", "cells above a threshold", "a difference"],
 )
+@pytest.mark.slow
 def test_what_is_drawn_is_the_picture_that_python_draws(page: Page, style: Style, against: str | None) -> None:
     """Pixel by pixel at the photo's own size: 1 of 255 apart at the median, and 12 where no line's soft edge is.
 

@@ -119,6 +119,7 @@ def test_what_was_done_just_before_a_reload_or_another_photo_is_not_lost(page: P
     expect(page.locator(".asked .title")).to_contain_text("row 5, column 8")
 
 
+@pytest.mark.slow
 def test_the_first_screen_needs_no_scrolling(new_page: Any) -> None:
     page = new_page(viewport={"width": 1280, "height": 800})
     settled(page)
@@ -147,6 +148,7 @@ def test_on_a_phone_the_answer_is_in_the_first_view_above_the_map(new_page: Any)
     assert tops[-1] < 844
 
 
+@pytest.mark.slow
 def test_a_local_prompts_dot_chooses_its_map_and_a_global_ones_is_marked(page: Page) -> None:
     dots = page.get_by_role("group", name="Prompts by score")
     local, whole = (dots.get_by_role("button", name=re.compile(f"^{kind} prompt 2: ")) for kind in ("Local", "Global"))

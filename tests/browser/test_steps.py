@@ -61,6 +61,7 @@ def figure(score: float) -> str:
     return f"{score:.4f}".replace("-", "\u2212")
 
 
+@pytest.mark.slow
 def test_every_step_leads_to_its_notebook_where_there_are_any(page: Page) -> None:
     found, links = made_up(5, 7), method.notebook_links()
     assert list(links) == TITLES

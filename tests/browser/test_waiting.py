@@ -118,6 +118,7 @@ def test_a_theme_that_was_chosen_in_the_menu_is_that_of_the_picture(new_page: An
     expect(page.locator("#waiting")).to_have_css("background-color", "rgb(4, 6, 6)")
 
 
+@pytest.mark.slow
 def test_it_is_in_nobodys_way(held: Callable[..., Held]) -> None:
     page = held(viewport={"width": 1280, "height": 800}).page
     expect(page.locator("#waiting .best")).to_be_visible()
@@ -130,6 +131,7 @@ def test_it_is_in_nobodys_way(held: Callable[..., Held]) -> None:
     assert page.get_by_role("button").count() == page.get_by_role("slider").count() == 0, "for who listens"
 
 
+@pytest.mark.slow
 def test_it_goes_where_the_page_cannot_come(held: Callable[..., Held]) -> None:
     visit = held()
     expect(visit.page.locator("#waiting .best")).to_be_visible()
@@ -137,6 +139,7 @@ def test_it_goes_where_the_page_cannot_come(held: Callable[..., Held]) -> None:
     expect(visit.page.locator("#waiting")).to_have_count(0, timeout=5000)
 
 
+@pytest.mark.slow
 def test_it_goes_after_some_seconds_whatever_happens(held: Callable[..., Held]) -> None:
     page = held("2_000").page
     expect(page.locator("#waiting .best")).to_be_visible()

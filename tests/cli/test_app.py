@@ -98,6 +98,7 @@ def test_a_missing_extra_is_named_with_the_way_out(
     assert capsys.readouterr().err == f"gallop: error: {said}\n"
 
 
+@pytest.mark.slow
 def test_what_the_app_does_not_know_is_not_passed_over(tmp_path: Path) -> None:
     """After ``--`` it takes the options of ``gallop app`` that are not its server's."""
     pytest.importorskip("streamlit", reason="needs the extra 'app'")

@@ -214,6 +214,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, kind: type, number: int) -> None:
         (CalibrationEvent, 3, True),
     ],
 )
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_last_epoch_and_resume_goes_on(
     photos: Path,
     model: Path,

@@ -151,6 +151,7 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("flood", FLOODS)
+@pytest.mark.slow
 def test_a_flood_in_a_model_is_told_in_one_short_line(place: dict[str, str], flood: str) -> None:
     FLOODS[flood](Path(place["ROOT"], "model"))
     outcome = call("predict", place["PICTURE"], "--model", f"{place['ROOT']}/model")

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from gallop.cli.arguments import parse
@@ -25,6 +26,7 @@ def test_the_dockerfile_by_a_linter() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_compose_file_by_its_schema() -> None:
     leave_out_without("" if find_spec("check_jsonschema") else "check-jsonschema is not installed")
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]

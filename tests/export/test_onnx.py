@@ -272,6 +272,7 @@ def test_what_cannot_be_written_is_refused_in_a_sentence(on_a_thread: bool) -> N
         write(Stubborn(), on_a_thread)
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_says_how() -> None:
     with pytest.raises(OnnxError, match=r"ended with status 1: killed, as it were. If it ran out of memory"):
         write(Gone(), on_a_thread=True)

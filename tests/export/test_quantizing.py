@@ -52,6 +52,7 @@ def test_mini_with_its_convolutions_survives_and_static_keeps_its_answers(tmp_pa
     assert len(found.data) < len(made.data) / 2
 
 
+@pytest.mark.slow
 def test_what_it_changes_is_what_is_told(made: OnnxFile, pixels: Any) -> None:
     found = quantized(made.data, pixels)
     compared = pixels[1::2]

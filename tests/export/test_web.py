@@ -37,6 +37,7 @@ def taught(onnxruntime_web: None) -> tuple[GalLoPClassifier, dict[str, bytes], d
     return classifier, *page_files(classifier)
 
 
+@pytest.mark.slow
 def test_a_taught_models_page_holds_its_classes_and_answers_as_it_does(
     taught: tuple[GalLoPClassifier, dict[str, bytes], dict[str, Any]],
 ) -> None:

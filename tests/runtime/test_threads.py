@@ -159,6 +159,7 @@ def test_a_wait_policy_that_is_set_stays() -> None:
 
 
 @pytest.mark.parametrize("entry", ["import gallop.cli", "import runpy; runpy.run_path('app/navigation.py')"])
+@pytest.mark.slow
 def test_entries_prepare_before_torch_is_loaded(entry: str) -> None:
     """The wait policy is read once, when torch's threads start."""
     probe = f"""

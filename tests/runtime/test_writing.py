@@ -211,6 +211,7 @@ def test_a_kill_in_the_save_after_a_kill_harms_nothing(
         assert same(load(folder), old) or same(load(folder), new)
 
 
+@pytest.mark.slow
 def test_settings_that_cannot_be_read_now_are_not_thrown_away(
     tmp_path: Path, old: GalLoPClassifier, new: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:

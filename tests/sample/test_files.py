@@ -93,6 +93,7 @@ def test_its_model_answers_its_photos_as_was_kept(shipped: GalLoPClassifier) -> 
 
 
 @needs_mini
+@pytest.mark.slow
 def test_it_is_learned_and_its_maps_lie_on_the_things(mini: Backbone, shipped: GalLoPClassifier) -> None:
     """The figures of the README: a person tells these photos apart at a glance, zero-shot does not, training helps."""
     before = figures(GalLoPClassifier(backbone=mini, cache=False).zero_shot(CLASSES))

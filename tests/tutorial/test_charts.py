@@ -49,6 +49,7 @@ def overlapping(texts: list[Text]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("count", [2, 8, 25, 40])
+@pytest.mark.slow
 def test_a_table_of_many_long_names_can_be_read(count: int) -> None:
     values = np.random.default_rng(0).random((count, count))
     figure = number_table(values, LONG[:count], LONG[:count], bar="probability", labels=("name", "photo"))
@@ -63,6 +64,7 @@ def test_a_table_of_many_long_names_can_be_read(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", [2, 4, 40])
+@pytest.mark.slow
 def test_names_that_never_end_leave_a_table_its_room(count: int) -> None:
     names = [f"{number} " + "a name that goes on and on " * 4 + f"to {number}" for number in range(count)]
     figure = confusion_table(np.eye(count, dtype=int), names)
