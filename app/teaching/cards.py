@@ -53,15 +53,15 @@ def left_out(names: Sequence[str], photos: int, most: tuple[int, int]) -> str:
 
 MOST_UNDONE = 30
 # Photos on cards and in the undo history, so that all photos of the cards can be replaced and restored.
-MOST_HELD = 1200
+MOST_HELD = 3200
 
 
 # Training photos, and test photos, which are never used for training.
 Pile = Literal["shots", "tests"]
 
-MOST_CARDS = 20
+MOST_CARDS = 100
 # On one pile of one card, and on all: they are held in memory.
-MOST_PHOTOS, MOST_ALTOGETHER = 64, 600
+MOST_PHOTOS, MOST_ALTOGETHER = 64, 1600
 
 
 class CardProblem(PlainError):
@@ -145,14 +145,15 @@ class Deck:
         if old is not None and cleaned != old.name:
             self._replace(f"renamed {old.name} to {cleaned}", replace(old, name=cleaned))
 
-    def enable(self, card_id: int, enabled: bool) -> None:
-        card = self.get(card_id)
-        if card is not None and card.enabled != enabled:
-            self._replace(f"turned {card.name} {'on' if enabled else 'off'}", replace(card, enabled=enabled))
+    def enable(self, enabled: bool, *card_ids: int) -> None:
+        turned = [card.name for card in self.cards if card.id in card_ids and card.enabled != enabled]
+        cards = (replace(card, enabled=enabled) if card.id in card_ids else card for card in self.cards)
+        self._change(f"turned {joined(turned)} {'on' if enabled else 'off'}" if turned else "", tuple(cards))
 
-    def delete(self, card_id: int) -> None:
-        if (gone := self.get(card_id)) is not None:
-            self._change(f"deleted {gone.name}", tuple(card for card in self.cards if card.id != card_id))
+    def delete(self, *card_ids: int) -> None:
+        gone = [card.name for card in self.cards if card.id in card_ids]
+        left = tuple(card for card in self.cards if card.id not in card_ids)
+        self._change(f"deleted {joined(gone)}" if gone else "", left)
 
     def take_away(self, card_id: int, pile: Pile, photo: Photo) -> None:
         card = self.get(card_id)

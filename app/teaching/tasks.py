@@ -11,19 +11,34 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from app.jobs import Counted, PlainError
 from app.library import Backbone, GalLoPClassifier, MemoryCache
-from app.teaching.training import Answer, Course, Kept, Point, Progress, Settings, Sight, Taught, Watch, looks_of
+from app.teaching.training import (
+    Answer,
+    Course,
+    Kept,
+    Point,
+    Progress,
+    Settings,
+    Sight,
+    Taught,
+    Watch,
+    looks_of,
+    time_in_words,
+)
 from app.text import joined
 from gallop import Photo, TrainConfig
 
 # Cost of a step of one fold where several are trained at once, relative to a step of a single training.
 SIDE_BY_SIDE = 0.6
-# Cost of encoding a view of a photo, in steps: measured on ``mini``, and used only for the progress bar.
+# Of the features of a view: 14 x 14 regions of 1280 values in half precision, as ``mini`` has them.
+VIEW_BYTES = 2 * 196 * 1280
+# Cost of encoding a view of a photo, in steps with 10 classes: measured on ``mini``, and used only for estimates.
 VIEW = 0.15
 
 
@@ -50,6 +65,7 @@ class Pace:
         }
         self.fraction = 0.0
         self.left: float | None = None
+        self.steps = sum(self._sizes.values())
         self._phase, self._rate = "", 0.0
         self._since = 0.0, 0.0
 
@@ -60,7 +76,7 @@ class Pace:
         order = list(self._sizes)
         before = sum(self._sizes[name] for name in order[: order.index(phase)])
         after = sum(self._sizes[name] for name in order[order.index(phase) + 1 :])
-        self.fraction = max(self.fraction, min((before + made) / sum(self._sizes.values()), 1.0))
+        self.fraction = max(self.fraction, min((before + made) / self.steps, 1.0))
         if phase != self._phase:
             self._phase, self._since = phase, (now, made)
         elif phase != "encoding":
@@ -71,6 +87,8 @@ class Pace:
 
 # Photos encoded or classified between two checks for cancellation.
 _PHOTOS_AT_ONCE = 16
+# Seconds: a view that takes less was encoded before.
+_FROM_CACHE = 0.002
 MOST_SIGHTS = 60
 # Seconds between two updates of the watched map, each of which costs a pass of the image encoder.
 SIGHT_SECONDS = 0.7
@@ -86,20 +104,62 @@ def check_photos(photos: Mapping[str, Sequence[Photo]]) -> str:
     return ""
 
 
+def fitting_views(settings: Settings, photos: Mapping[str, Sequence[Photo]], memory: int) -> int:
+    """Return how many views of each photo are stored: as many as the settings say and the memory holds, at least one.
+
+    Args:
+        photos: by class.
+        memory: bytes.
+    """
+    return min(settings.views, max(memory // (VIEW_BYTES * max(_drawn(settings, photos), 1)), 1))
+
+
+def _drawn(settings: Settings, photos: Mapping[str, Sequence[Photo]]) -> int:
+    return sum(min(len(some), settings.shots or len(some)) for some in photos.values())
+
+
+def demand(photos: Mapping[str, Sequence[Photo]], settings: Settings, usual: int, a_view: float | None) -> str:
+    """Return what a training on these photos will take, in a sentence.
+
+    Args:
+        photos: by class.
+        usual: views of each photo where all of them fit.
+        a_view: the seconds that one takes to encode, where they are known.
+    """
+    count = _drawn(settings, photos)
+    size = f"{VIEW_BYTES * count * (settings.views + 1) / 1e6:.0f} MB"
+    few = "" if settings.views == usual else f" {settings.views} of {usual} views of each photo fit into the memory."
+    if a_view is None:
+        return f"{count} photos take about {size} while it trains.{few}"
+    head = "" if settings.head == "none" else f"the head after {time_in_words(count * a_view)}, "
+    everything = time_in_words(a_view / VIEW * Pace(count, settings.training()).steps)
+    return f"{count} photos: {head}all of it after {everything}, with about {size} in memory.{few}"
+
+
 def encoding_ahead(
-    backbone: Backbone, cache: MemoryCache, pending: deque[Photo], settings: Settings
+    backbone: Backbone,
+    cache: MemoryCache,
+    pending: deque[Photo],
+    settings: Settings,
+    takes: Callable[[float], None] = lambda seconds: None,
 ) -> Generator[int, None, None]:
     """Encode photos as they come in, so that a training need not; yield how many are still to do.
 
     Args:
         pending: photos still to encode; more may be added while this runs.
+        takes: called with the seconds that a view takes.
     """
     from gallop.training.learn import encode_ahead
 
     while pending:
         chunk = [pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(pending)))]
-        for _ in encode_ahead(backbone, chunk, settings.training(), cache, settings.method()):
+        began, seconds = time.monotonic(), 0.0
+        for event in encode_ahead(backbone, chunk, settings.training(), cache, settings.method()):
+            seconds += time.monotonic() - began
+            if seconds / event.done > _FROM_CACHE:
+                takes(seconds / event.done)
             yield len(pending) + len(chunk)
+            began = time.monotonic()  # other jobs may have had their turn
 
 
 class Teaching:
@@ -161,24 +221,50 @@ class Teaching:
             cache=False if self._cache is None else self._cache,
         )
         photos, labels = [photo for photo, _ in self._shots], [name for _, name in self._shots]
+        if settings.head != "none":
+            yield from self._head_first()
+        tried = False
         for event in after.fit_steps(photos, labels):
             yield self._after_event(event, after)
-            if self._complete and self._ready is None:
+            if self._complete and not tried:
                 # Measured after the training steps and before calibration, so that the model can be tried early.
-                yield from self._measure("before", self._before)
-                yield from self._measure("after", after)
-                self._ready = self._taught(_uncalibrated(after))
-                yield self._progress("measuring", len(self._answers["after"]), len(self._answers["after"]))
+                tried = True
+                yield from self._make_ready(after)
         yield from self._measure("after", after)
+
+    def _head_first(self) -> Iterator[Progress]:
+        """Train the head, which answers until the prompts do: it is in closed form, so encoding is all it takes."""
+        from gallop import GalLoPClassifier
+
+        settings, cache = self._settings.method(), False if self._cache is None else self._cache
+        first = GalLoPClassifier(self._backbone, method=settings, cache=cache).zero_shot(self.names)
+        # A photo of each class, then a second one: the first photos of a head are of several classes.
+        by_class = [[shot for shot in self._shots if shot[1] == name] for name in self.names]
+        rounds = [shot for each in zip_longest(*by_class) for shot in each if shot is not None]
+        size = max(_PHOTOS_AT_ONCE, len(self.names))
+        for start in range(0, len(rounds), size):
+            part = rounds[start : start + size]
+            first.add_shots([photo for photo, _ in part], [name for _, name in part])
+            yield self._progress("head", start + len(part), len(rounds))
+        yield from self._make_ready(first)
+
+    def _make_ready(self, classifier: GalLoPClassifier) -> Iterator[Progress]:
+        """Let a classifier be tried while the training goes on."""
+        assert self._before is not None
+        if "before" not in self._answers:
+            yield from self._measure("before", self._before)
+        yield from self._measure("after", classifier)
+        self._ready = self._taught(_uncalibrated(classifier))
+        yield self._progress("measuring", len(self._answers["after"]), len(self._answers["after"]))
 
     @property
     def _complete(self) -> bool:
         return 0 < self._of_steps == self._steps
 
     def result(self) -> Taught | None:
-        """Return the result so far; None before the first step."""
+        """Return the result so far; None before the first step, where there is no head that has learned."""
         if self._before is None or self._after is None:
-            return None
+            return self._ready
         if not self._complete:  # cancelled during the training steps
             self._best.restore(self._after)
         for when, classifier in (("before", self._before), ("after", self._after)):
@@ -228,7 +314,7 @@ class Teaching:
         return self._progress("training", event.step, event.steps)
 
     def _progress(self, phase: str, done: int, total: int) -> Progress:
-        if phase != "measuring":
+        if phase not in ("head", "measuring"):
             self._pace.note(phase, done, total)
         return Progress(
             phase,

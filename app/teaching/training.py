@@ -224,6 +224,7 @@ class Progress:
 
 
 _PHASES = {
+    "head": "Training the head, photo",
     "encoding": "Encoding views of the photos,",
     "training": "Training, step",
     "measuring": "Classifying the photos,",
@@ -349,6 +350,8 @@ def training_outcome(snapshot: Snapshot) -> tuple[str, str]:
         return "error", f"The training stopped: {snapshot.error}"
     if taught is None:
         return "info", "The training was cancelled before its first step, so nothing was learned."
+    if not taught.steps:
+        return "info", "Cancelled before the first step of the prompts: the head has learned, and answers with them."
     if taught.stopped_early:
         used = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
         return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {used} in use."

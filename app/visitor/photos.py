@@ -9,8 +9,19 @@ from typing import Any, TypeVar
 
 from app.library import MemoryCache
 from app.photos.sample_answers import sample_answers
-from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE, Shelf, Verdicts, allowed, no_room, size_of, small
-from app.teaching.cards import Card, CardProblem, Deck, Pile, photos_counted
+from app.photos.shelf import (
+    MAX_PHOTOS,
+    SHOT_SIDE,
+    SHOWN_SIDE,
+    Shelf,
+    Verdicts,
+    allowed,
+    no_room,
+    size_of,
+    small,
+    thumbnail_url,
+)
+from app.teaching.cards import MOST_CARDS, Card, CardProblem, Deck, Pile, photos_counted
 from gallop import Photo
 from gallop.errors import GallopError
 
@@ -35,10 +46,6 @@ class Bounded(OrderedDict[Hashable, Any]):
         return value
 
 
-# Bytes of the features of one visitor's photos: some two hundred photos in all views of a training.
-MOST_FEATURES = 512 * 2**20
-
-
 @dataclass
 class VisitorPhotos:
     """Photos, and the verdicts on the files that they came in."""
@@ -58,6 +65,7 @@ class VisitorPhotos:
     # Photos that were of none of the classes before they were moved to one.
     _called_back: dict[str, Photo] = field(default_factory=dict)
     _as_on_card: Bounded = field(default_factory=lambda: Bounded(4 * MAX_PHOTOS))
+    _thumbnails: Bounded = field(default_factory=lambda: Bounded(2 * MOST_CARDS))
     _features: MemoryCache | None = None
     # Bytes that are free at least: removals since the last count are not included.
     _left: int = 0
@@ -103,6 +111,13 @@ class VisitorPhotos:
     def as_on_card(self, photo: Photo) -> str:
         """Return the content hash of a photo on a card, where it is stored smaller."""
         return self._as_on_card.get_or(photo.sha256, lambda: small(photo, SHOT_SIDE).sha256)
+
+    def thumbnail(self, card: Card) -> str | None:
+        """Return the first photo of a card, small, as a data URL; None without one."""
+        if not card.all:
+            return None
+        first = card.all[0]
+        return self._thumbnails.get_or(first.sha256, lambda: thumbnail_url(first.image, (64, 64)))
 
     def place_of(self, photo: Photo) -> tuple[Card, Pile] | None:
         """Return the card and the pile where a photo is; None where it is on none."""
@@ -199,5 +214,5 @@ class VisitorPhotos:
         from gallop.features.encoding import MemoryCache
 
         if self._features is None:
-            self._features = MemoryCache(MOST_FEATURES)
+            self._features = MemoryCache(2 * allowed() // 3)
         return self._features

@@ -4,7 +4,7 @@ A reload ends the connection at once, so a session must not end with it. Each pa
 as it is connected, and only when no lease was held for the set time is the session closed, its training cancelled and
 its photos dropped. Leases are never returned, since a page could return that of another: the server checks repeatedly
 whether a page is connected. Results that can be computed again are dropped after a grace time, and where photos of
-sessions without a page fill the memory, the oldest of these sessions are closed early.
+sessions without a page fill the memory, those of the browser that has most are closed early.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from app.jobs import PlainError
@@ -161,11 +161,11 @@ class Visitors:
             over = [token for token, visitor in self._visitors.items() if self._away(visitor) > self.keep]
             gone = [self._visitors.pop(token).session for token in over]
             resting = self._resting()
-            held = sum(self._visitors[token].session.photos.size for token in resting)
-            for token in resting:
-                if held > self.most_bytes and (size := self._visitors[token].session.photos.size):
-                    held -= size
-                    gone.append(self._visitors.pop(token).session)
+            sizes = {token: size for token in resting if (size := self._visitors[token].session.photos.size)}
+            while sum(sizes.values()) > self.most_bytes:
+                largest = self._of_largest(sizes)
+                del sizes[largest]
+                gone.append(self._visitors.pop(largest).session)
             for visitor in (self._visitors[token] for token in resting if token in self._visitors):
                 if not visitor.rests:
                     visitor.rests = True
@@ -206,6 +206,17 @@ class Visitors:
         """Return sessions without a page beyond the grace time: first those without photos, then the oldest."""
         away = [(token, visitor) for token, visitor in self._visitors.items() if self._away(visitor) > self.grace]
         return [token for token, _ in sorted(away, key=lambda pair: (pair[1].session.photos.size > 0, pair[1].seen))]
+
+    def _of_largest(self, sizes: Mapping[str, int]) -> str:
+        """Return the oldest session of the browser whose sessions take the most bytes: none pushes others out.
+
+        Args:
+            sizes: bytes of sessions, the oldest first.
+        """
+        taken = Counter[str]()
+        for token, size in sizes.items():
+            taken[self._visitors[token].browser] += size
+        return next(token for token in sizes if self._visitors[token].browser == taken.most_common(1)[0][0])
 
     def _least_missed(self, browser: str) -> list[str]:
         """Return sessions that may be replaced by a new one, the least missed first.

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, replace
 from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone
 from app.jobs import Job, JobManager, PlainError, Snapshot, State, Steps, Task
 from app.library import Backbone
+from app.photos.shelf import allowed
 from app.runs.store import Ledger
 from app.teaching.tasks import (
     Teaching,
     check_photos,
     content,
+    demand,
     encoding_ahead,
+    fitting_views,
     learned_more,
     learned_on_cards,
     new_photos,
@@ -63,12 +66,15 @@ class VisitorTraining:
     _count: int = 0
     _pending: deque[Photo] = field(default_factory=deque)
     _encoding: Job | None = None
+    # As measured last; None before photos were encoded.
+    seconds_a_view: float | None = None
 
     @property
     def settings(self) -> Settings:
         """The settings of the next training, for the current backbone: backbones need different settings."""
         name = "default" if self.backbone_name == DEFAULT_BACKBONE else "paper"
-        return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name)
+        chosen = self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name)
+        return replace(chosen, views=fitting_views(chosen, self.photos.shots(), allowed()))
 
     @settings.setter
     def settings(self, chosen: Settings) -> None:
@@ -144,13 +150,26 @@ class VisitorTraining:
                 OnBackbone(
                     room,
                     self.backbone_name,
-                    lambda backbone: Steps(encoding_ahead(backbone, self.photos.features(), self._pending, settings)),
+                    lambda backbone: Steps(
+                        encoding_ahead(backbone, self.photos.features(), self._pending, settings, self._takes)
+                    ),
                 ),
                 urgent=False,
                 visitor=self.visitor,
             )
         except PlainError:
             self._pending.clear()  # no harm: the training encodes them itself
+
+    def expected(self) -> str:
+        """Return what a training will take, in a sentence; empty where the cards cannot be trained on."""
+        shots, settings = self.photos.shots(), self.settings
+        if check_photos(shots):
+            return ""
+        usual = self.settings_by_backbone.get(self.backbone_name, settings).views
+        return demand(shots, settings, usual, self.seconds_a_view)
+
+    def _takes(self, seconds: float) -> None:
+        self.seconds_a_view = seconds
 
     @property
     def has_encoded(self) -> bool:
@@ -168,9 +187,9 @@ class VisitorTraining:
             ready = _ready(snapshot)
             if ready is None or ready is self._tried:
                 return None
-            self._tried = ready
+            first, self._tried = self._tried is None, ready
             self._set_taught(ready)
-            return ready if name == self.backbone_name else None
+            return ready if first and name == self.backbone_name else None
         self.job, tried, self._tried = None, self._tried, None
         kind, sentence = training_outcome(snapshot)
         if snapshot.result is not None:

@@ -41,7 +41,7 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
         (lambda: deck.add("wasp"), "added the class wasp"),
         (lambda: deck.add("fly", "moth"), "added the classes fly and moth"),
         (lambda: deck.rename(ant.id, "fire ant"), "renamed ant to fire ant"),
-        (lambda: deck.enable(bee.id, False), "turned bee off"),
+        (lambda: deck.enable(False, bee.id), "turned bee off"),
         (lambda: deck.add_photos([member(9, "wasp")]), "added 1 photo to wasp"),
         (lambda: deck.take_away(ant.id, "shots", photo), "removed 1.jpg from fire ant"),
         (lambda: deck.relabel(ant.shots[1], "fire ant", "tests"), "moved 2.jpg to the tests of fire ant"),
@@ -63,13 +63,28 @@ def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
     assert (deck.cards, deck.last_change) == ((), None), "with nothing left it does nothing"
 
 
+def test_several_cards_are_changed_at_once_and_one_undo_brings_them_back(deck: Deck) -> None:
+    deck.add("wasp")
+    before, (ant, bee, wasp) = deck.cards, (card.id for card in deck.cards)
+    deck.enable(False, ant, wasp)
+    assert ([card.enabled for card in deck.cards], deck.last_change) == (
+        [False, True, False],
+        "turned ant and wasp off",
+    )
+    deck.delete(ant, bee)
+    assert ([card.name for card in deck.cards], deck.last_change) == (["wasp"], "deleted ant and bee")
+    deck.undo()
+    deck.undo()
+    assert deck.cards == before
+
+
 def test_a_change_of_a_card_that_is_gone_does_nothing(deck: Deck) -> None:
     """A second click comes late, or another tab shows what was."""
     ant = deck.cards[0]
     deck.delete(ant.id)
     state, last = deck.cards, deck.last_change
     deck.rename(ant.id, "fire ant")
-    deck.enable(ant.id, False)
+    deck.enable(False, ant.id)
     deck.delete(ant.id)
     deck.take_away(ant.id, "shots", ant.shots[0])
     deck.remove(ant.shots[0].sha256)
@@ -136,7 +151,7 @@ def test_where_there_is_no_room_for_a_photo_of_none_of_these_it_stays_on_its_car
 def test_what_changes_nothing_is_nothing_to_undo(deck: Deck) -> None:
     before = deck.last_change
     deck.rename(deck.cards[0].id, " ant ")
-    deck.enable(deck.cards[0].id, True)
+    deck.enable(True, deck.cards[0].id)
     deck.add_photos([member(1)])
     assert deck.last_change == before
 

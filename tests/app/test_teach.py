@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from app.jobs import QueueFull
 from app.teaching.cards import MOST_CARDS
 from app.ui import resources
+from app.ui.teach.deck import MOST_DRAWN
 from app.visitor.page_state import AskedRegion
 from gallop.config import train_preset
 from tests.app_pages import (
@@ -196,6 +197,20 @@ def test_all_classes_of_a_zip_that_find_no_room_are_named_above_the_columns(tiny
     assert not fine(button(at, "Hide this").click().run()).warning
 
 
+def test_many_classes_are_rows_that_are_found_by_a_part_of_their_name(tiny_app: Open) -> None:
+    at = add_classes(go(fine(tiny_app()), TEACH), ", ".join(f"thing {n}" for n in range(MOST_DRAWN)))
+    assert not at.dataframe
+    uploader(at, "Photos of thing 1").upload("1.png", png(1))
+    at = add_classes(fine(at.run()), "other")
+    (rows,) = at.dataframe
+    assert list(rows.value["Class"]) == [*(f"thing {n}" for n in range(MOST_DRAWN)), "other"]
+    assert (list(rows.value["Learn"])[:3], set(rows.value["In use"])) == ([0, 1, 0], {True})
+    fine(at.text_input(key="find a class").set_value("HING 1").run())
+    found = [name for name in names(at) if "hing 1" in name]
+    assert list(at.dataframe[0].value["Class"]) == found
+    assert f"{len(found)} of {MOST_DRAWN + 1} classes, 1 photo." in everything(at)
+
+
 def test_photos_are_looked_through_taken_away_and_kept_to_test(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red")
     for i in range(3):
@@ -334,7 +349,7 @@ def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> 
     deck.delete(card(at, "red").id)
     before = button(fine(at.run()), "Undo")
     assert "deleted red" in everything(at)
-    deck.enable(card(at, "green").id, False)  # by another tab, just before
+    deck.enable(False, card(at, "green").id)  # by another tab, just before
     before.click()
     fine(at.run())
     assert [found.name for found in deck.cards] == ["green"], "neither of the two was taken back"

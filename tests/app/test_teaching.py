@@ -11,10 +11,19 @@ from typing import Any
 import pytest
 import torch
 
-from app.jobs import PlainError
+from app.jobs import PlainError, Snapshot, State
 from app.teaching import tasks
-from app.teaching.tasks import Teaching, content, encoding_ahead
-from app.teaching.training import Progress, Settings, Taught, Watch, changed, time_in_words, with_prompts
+from app.teaching.tasks import VIEW_BYTES, Teaching, content, demand, encoding_ahead, fitting_views
+from app.teaching.training import (
+    Progress,
+    Settings,
+    Taught,
+    Watch,
+    changed,
+    time_in_words,
+    training_outcome,
+    with_prompts,
+)
 from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
 from gallop.features.encoding import MemoryCache
 from tests import tiny
@@ -112,6 +121,46 @@ def test_cancelled_before_its_first_step_it_leaves_nothing() -> None:
     next(steps)
     steps.close()  # type: ignore[attr-defined]
     assert teaching.result() is None
+
+
+WITH_HEAD = replace(SETTINGS, head="ridge")
+
+
+def test_a_head_answers_before_the_prompts_are_trained_and_then_they_do() -> None:
+    seen, taught = run(task(WITH_HEAD, red=photos("red", 2, 50)))
+    first, last = (there(progress.ready) for progress in (next(each for each in seen if each.ready), seen[-1]))
+    before = seen[: next(at for at, progress in enumerate(seen) if progress.phase == "training")]
+    assert (first.steps, first is before[-1].ready) == (0, True)
+    every = [(photo, name) for name, some in SHOTS.items() for photo in some]
+    names = first.names
+    alone = GalLoPClassifier(tiny.vit(), method=WITH_HEAD.method(), cache=False).zero_shot(names)
+    alone.add_shots([photo for photo, _ in every], [name for _, name in every])
+    asked = [*photos("red", 3, 70), *photos("green", 3, 80)]
+    answers = [each.predict_proba(asked) for each in (first.after, alone, taught.after)]
+    assert abs(answers[0] - answers[1]).max() < 1e-5, "in whatever order the photos come"
+    assert abs(answers[0] - answers[2]).max() > 1e-3
+    assert (last.steps, tiny.equal(tiny.learned(last.after), tiny.learned(taught.after))) == (18, True)
+
+
+def test_cancelled_before_the_first_step_of_the_prompts_the_head_stays() -> None:
+    _, taught = run(task(WITH_HEAD), until=lambda progress: progress.ready is not None)
+    assert (taught.steps, taught.stopped_early, len(taught.answers)) == (0, False, 6)
+    assert training_outcome(Snapshot(State.CANCELLED, 0, None, taught, "")) == (
+        "info",
+        "Cancelled before the first step of the prompts: the head has learned, and answers with them.",
+    )
+
+
+def test_as_many_views_are_stored_as_fit_into_the_memory() -> None:
+    settings = replace(SETTINGS, views=4, epochs=8)
+    shots = {"red": SHOTS["red"] * 10, "green": SHOTS["green"] * 10}  # 60 photos
+    sizes = {views: fitting_views(settings, shots, int(60 * VIEW_BYTES * views)) for views in (0.2, 1, 2.9, 4, 9)}
+    assert sizes == {0.2: 1, 1: 1, 2.9: 2, 4: 4, 9: 4}
+    assert fitting_views(replace(settings, shots=10), shots, 20 * VIEW_BYTES * 3) == 3
+    assert fitting_views(replace(settings, views=0), shots, VIEW_BYTES) == 0, "each is fresh"
+    assert demand(shots, replace(settings, views=2), 4, None) == (
+        "60 photos take about 90 MB while it trains. 2 of 4 views of each photo fit into the memory."
+    )
 
 
 def test_cancelled_while_it_calibrates_it_keeps_the_last_step() -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from app.jobs import State
 from app.options import Options, start_with
-from app.photos.shelf import MAX_PHOTOS, SHOT_SIDE, SHOWN_SIDE
 from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD, Card
 from app.visitor import registry
 from app.visitor.registry import (
@@ -190,6 +189,22 @@ def test_where_photos_without_a_page_find_no_room_those_left_first_go() -> None:
     assert all(visitors.find(token) is not None for token in (shown, empty, second, third))
 
 
+def test_one_visitors_many_photos_push_nobody_elses_out() -> None:
+    clock, size = Clock(), 4 * 32 * 32
+    visitors = Visitors(Open().__contains__, keep=8 * HOUR, most_bytes=6 * size, clock=clock)
+
+    def left(browser: str, *seeds: int) -> str:
+        token = visitors.new(browser)
+        there(visitors.find(token, browser)).photos.shelf.add(photo(seed, 32) for seed in seeds)
+        clock.after(10, visitors)
+        return token
+
+    small, large, later = left("small", 1, 2), left("large", *range(10, 15)), left("later", 3)
+    clock.after(GRACE_SECONDS + 20, visitors)
+    kept = [visitors.find(small, "small"), visitors.find(large, "large"), visitors.find(later, "later")]
+    assert [session is not None for session in kept] == [True, False, True], "the oldest is small"
+
+
 def test_a_new_visitor_has_the_place_of_one_who_has_left() -> None:
     pages, clock = Open({"open"}), Clock()
     visitors = Visitors(pages.__contains__, most=3, keep=8 * HOUR, clock=clock)
@@ -277,7 +292,7 @@ def test_hours_are_for_ones_own_machine_unless_something_else_was_said(request: 
 
 
 def test_what_undo_brings_back_is_bounded_too() -> None:
-    """Thirty times six hundred photos of 512 pixels would be fourteen gigabytes."""
+    """Thirty times 1,600 photos of 512 pixels would be forty gigabytes."""
     session = Visitors(Open().__contains__)
     found = there(session.find(session.new()))
     deck = found.photos.deck
@@ -289,7 +304,4 @@ def test_what_undo_brings_back_is_bounded_too() -> None:
     assert (found.photos.size, deck.last_change) == (MOST_HELD * 4 * 32 * 32, "turn 4")
     deck.undo()
     assert (deck.cards[0].shots[0].sha256, deck.last_change) == ("3 0", None)
-    shelves = 4 * MAX_PHOTOS * (SHOWN_SIDE**2 + SHOT_SIDE**2)
-    assert 4 * MOST_HELD * SHOT_SIDE**2 + shelves < registry.MOST_RESTING_BYTES, (
-        "nobody's photos go for their size alone"
-    )
+    assert Options().visitor_memory <= registry.MOST_RESTING_BYTES, "no visitor's photos go for their size alone"

@@ -13,7 +13,7 @@ from app import text
 from app.photos import shelf
 from app.photos.archives import MAX_ARCHIVE_BYTES, sorted_out
 from app.photos.shelf import Verdicts
-from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile
+from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile, photos_counted
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone, backbones, jobs
@@ -53,6 +53,9 @@ TRAIN_ANCHOR = "train"
 # Pixels: a button and what it takes.
 _UPLOADER = 180
 _BESIDE_UNDO = 200
+_LIST_HIGH = 420
+# Cards at a time: more classes are rows of a list.
+MOST_DRAWN = 12
 
 
 def cards(session: Session) -> None:
@@ -68,10 +71,44 @@ def cards(session: Session) -> None:
     _notices(session)
     with slot():
         point_out_twins(session)
-    for card in session.photos.deck.cards:
+    shown = session.photos.deck.cards
+    if len(shown) > MOST_DRAWN:
+        shown = _from_list(session)
+    for card in shown:
         with st.container(border=True, key=f"card {card.id}", gap="small"):
             _card(session, card)
     projects.offer_sample(session)
+
+
+def _from_list(session: Session) -> tuple[Card, ...]:
+    """Draw many classes as a list of rows; return the card of the selected row, none of several."""
+    deck = session.photos.deck
+    find = st.text_input("Find a class", key="find a class", placeholder="part of its name").strip()
+    found = [card for card in deck.cards if find.casefold() in card.name.casefold()]
+    table = {
+        "": [session.photos.thumbnail(card) for card in found],
+        "Class": [card.name for card in found],
+        "Learn": [len(card.shots) for card in found],
+        "Test": [len(card.tests) for card in found],
+        "In use": [card.enabled for card in found],
+    }
+    counts = f"{len(found)} of {len(deck.cards)} classes" if find else f"{len(found)} classes"
+    photos = photos_counted(sum(len(card.all) for card in found))
+    st.caption(f"{counts}, {photos}. Select one to see its card, or several to change them at once.")
+    # Rows are selected by their place: after a change it is another row's.
+    key = f"classes {deck.changes} {find}"
+    how: dict[str, Any] = {"on_select": "rerun", "selection_mode": "multi-row", "height": _LIST_HIGH}
+    drawn: Any = st.dataframe(table, key=key, column_config={"": st.column_config.ImageColumn(width=48)}, **how)
+    chosen = tuple(found[row] for row in drawn.selection.rows if row < len(found))
+    if len(chosen) < 2:
+        return chosen
+    ids = tuple(card.id for card in chosen)
+    st.caption(f"{len(chosen)} classes selected, with {photos_counted(sum(len(card.all) for card in chosen))}.")
+    with st.container(horizontal=True, gap="small"):
+        st.button("Leave out of training", key="turn off", on_click=deck.enable, args=(False, *ids))
+        st.button("Take into training", key="turn on", on_click=deck.enable, args=(True, *ids))
+        st.button("Delete", key="delete several", on_click=deck.delete, args=ids)
+    return ()
 
 
 def _new_class(session: Session) -> None:
@@ -199,7 +236,7 @@ def _changes(session: Session, card: Card) -> None:
             key=f"turn {card.id}",
             type="tertiary",
             on_click=deck.enable,
-            args=(card.id, not card.enabled),
+            args=(not card.enabled, card.id),
         )
         st.button("Delete", key=f"delete {card.id}", type="tertiary", on_click=deck.delete, args=(card.id,))
 

@@ -58,6 +58,8 @@ def train_button(session: Session) -> None:
         on_click=ask_to_train,
         args=(session,),
     )
+    if not busy and (words := session.training.expected()):
+        st.caption(words)
     stale = session.training.stale()
     if problem and session.photos.deck.cards:
         st.caption(text.markdown(problem))

@@ -1,0 +1,48 @@
+"""The first minutes in Firefox: an own photo is answered, three classes are taught."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gallop.sample import sample_photos
+from tests.browser.firefox import Firefox, firefox
+from tests.conftest import leave_out_without
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+CLASSES = ("candle", "mug", "teapot")
+
+
+@pytest.fixture
+def page(app_server: str, tmp_path: Path) -> Iterator[Firefox]:
+    program = shutil.which("firefox-esr") or shutil.which("firefox")
+    leave_out_without("" if program else "no Firefox was found; on Debian: apt install firefox-esr")
+    with firefox(str(program), tmp_path) as opened:
+        opened.size(1280, 800)
+        yield opened
+
+
+def test_an_own_photo_is_answered_and_classes_are_taught(page: Firefox, app_server: str) -> None:
+    photos = defaultdict(list)
+    for photo in sample_photos():
+        if photo.part == "train":
+            photos[photo.class_name].append(photo.path)
+    page.go(app_server)
+    page.wait_for("Nearest|%")
+    page.give("input[type=file]", [photos["mug"][0]])
+    page.wait_for(f"{photos['mug'][0].name}|Suggested")
+    page.click("link", "Teach")
+    page.click("textbox", "New class")
+    page.type(f"{', '.join(CLASSES)}\ue007")
+    page.wait_for("0 to learn from(.|\n)*0 to learn from(.|\n)*0 to learn from")
+    for number, name in enumerate(CLASSES, 1):
+        page.give(f".st-key-card-{number} input[type=file]", photos[name][:8])
+        page.wait_for(f"(8 to learn from(.|\\n)*){{{number}}}")
+    page.click("button", "Train")
+    page.wait_for("Done: [0-9]+ steps on 24 photos of 3 classes")
+    page.click("link", "Explore")
+    page.wait_for("candle(.|\n)*mug(.|\n)*teapot")
