@@ -95,3 +95,14 @@ def roughly(seconds: float) -> str:
     if seconds < 600:
         return "a few minutes"
     return f"{seconds / 60:.0f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:.3g} hours"
+
+
+def size_in_words(size: float) -> str:
+    """Return so many bytes in words.
+
+    >>> size_in_words(300_000), size_in_words(4.2e7), size_in_words(2.41e9)
+    ('0.3 MB', '42 MB', '2.4 GB')
+    """
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e6:.1f} MB"

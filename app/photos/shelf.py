@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from app.options import options
+from app.text import size_in_words
 from gallop import Photo, load_image
 from gallop.errors import ImageError
 from gallop.images.formats import printable_name
@@ -36,14 +37,10 @@ def no_room(name: str, size: int, held: int) -> str:
     if held + size <= allowed():
         return ""
     return (
-        f"{name} does not fit: it takes {_megabytes(size)}, you already use {_megabytes(held)}, and the limit for one "
-        f"visitor is {_megabytes(allowed())}. Remove photos first, or ask whoever started the app to raise "
+        f"{name} does not fit: it takes {size_in_words(size)}, you already use {size_in_words(held)}, and the limit "
+        f"for one visitor is {size_in_words(allowed())}. Remove photos first, or ask whoever started the app to raise "
         "--visitor-memory."
     )
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e6:.1f} MB"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from app.teaching.training import (
     looks_of,
     time_in_words,
 )
-from app.text import joined
+from app.text import joined, size_in_words
 from gallop import Photo, TrainConfig
 
 # Cost of a step of one fold where several are trained at once, relative to a step of a single training.
@@ -127,13 +127,13 @@ def demand(photos: Mapping[str, Sequence[Photo]], settings: Settings, usual: int
         a_view: the seconds that one takes to encode, where they are known.
     """
     count = _drawn(settings, photos)
-    size = f"{VIEW_BYTES * count * (settings.views + 1) / 1e6:.0f} MB"
+    size = size_in_words(VIEW_BYTES * count * (settings.views + 1))
     few = "" if settings.views == usual else f" {settings.views} of {usual} views of each photo fit into the memory."
     if a_view is None:
-        return f"{count} photos take about {size} while it trains.{few}"
+        return f"Training on {count} photos takes about {size} of memory.{few}"
     head = "" if settings.head == "none" else f"the head after {time_in_words(count * a_view)}, "
     everything = time_in_words(a_view / VIEW * Pace(count, settings.training()).steps)
-    return f"{count} photos: {head}all of it after {everything}, with about {size} in memory.{few}"
+    return f"{count} photos: {head}everything after {everything}, with about {size} of memory.{few}"
 
 
 def encoding_ahead(

@@ -159,7 +159,7 @@ def test_as_many_views_are_stored_as_fit_into_the_memory() -> None:
     assert fitting_views(replace(settings, shots=10), shots, 20 * VIEW_BYTES * 3) == 3
     assert fitting_views(replace(settings, views=0), shots, VIEW_BYTES) == 0, "each is fresh"
     assert demand(shots, replace(settings, views=2), 4, None) == (
-        "60 photos take about 90 MB while it trains. 2 of 4 views of each photo fit into the memory."
+        "Training on 60 photos takes about 90 MB of memory. 2 of 4 views of each photo fit into the memory."
     )
 
 
