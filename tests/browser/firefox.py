@@ -16,6 +16,16 @@ from websockets.sync.client import ClientConnection, connect
 
 PATIENCE = 60.0
 """Seconds until what is waited for must be there."""
+_TEXT = """
+(() => {
+  const text = (node) => [...node.childNodes].map((child) => {
+    if (child.nodeType === Node.TEXT_NODE) return child.data;
+    if (["STYLE", "SCRIPT", "NOSCRIPT"].includes(child.nodeName) || child.hidden) return "";
+    return (child.shadowRoot ? text(child.shadowRoot) : "") + text(child);
+  }).join("\\n");
+  return text(document.body);
+})()
+"""  # with what is in the shadow of an element, where Streamlit puts components
 
 
 class Firefox:
@@ -42,7 +52,7 @@ class Firefox:
         """Wait until the page shows words, a regular expression."""
         end, shown = time.monotonic() + PATIENCE, ""
         while time.monotonic() < end:
-            shown = self.evaluate("document.body.innerText")
+            shown = self.evaluate(_TEXT)
             if re.search(words, shown):
                 return
             time.sleep(0.1)
