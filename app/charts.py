@@ -101,18 +101,10 @@ def cosines(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
     Most cosines are just below 1, so colours follow the logarithm of 1 - cosine: 0.9, 0.99 and 0.999 are equally far
     apart.
     """
-    return _squares(-np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME, values, names, digits=3)
-
-
-def matrix(values: NDArray[Any], names: Sequence[str]) -> go.Figure:
-    """Draw a fraction from 0 to 1 for each pair of prompts: the brighter, the larger."""
-    return _squares(values, values, names, digits=2)
-
-
-def _squares(colours: NDArray[Any], values: NDArray[Any], names: Sequence[str], digits: int) -> go.Figure:
+    colours = -np.log10(np.clip(1 - values, 10.0**-SAME, 1)) / SAME
     cells = go.Heatmap(
         z=colours.tolist(),
-        text=[[f"{value:.{digits}f}" for value in row] for row in values.tolist()],
+        text=[[f"{value:.3f}" for value in row] for row in values.tolist()],
         x=list(names),
         y=list(names),
         zmin=0,
@@ -209,27 +201,6 @@ def overlap_chart(frequencies: NDArray[np.float64], grid: tuple[int, int], highe
     )
     hidden = {"visible": False, "constrain": "domain"}
     return new_chart(cells, height=240, xaxis=hidden, yaxis=hidden | {"autorange": "reversed", "scaleanchor": "x"})
-
-
-def without(names: Sequence[str], accuracies: Sequence[float | None], overall: float) -> go.Figure:
-    """Draw a point for each prompt: the accuracy without it. The dashed line is with all of them."""
-    there = [(name, accuracy) for name, accuracy in zip(names, accuracies, strict=True) if accuracy is not None]
-    points = go.Scatter(
-        x=[100 * accuracy for _, accuracy in there],
-        y=list(range(len(there))),
-        mode="markers",
-        customdata=[name for name, _ in there],
-        hovertemplate="without %{customdata}: %{x:.1f} %<extra></extra>",
-    )
-    values = [100 * overall, *(100 * accuracy for _, accuracy in there)]
-    room = max((max(values) - min(values)) / 8, 2.0)
-    return new_chart(
-        points,
-        height=rows_height(len(there)),
-        xaxis=percent_axis("right without it", range=[min(values) - room, max(values) + room]),
-        yaxis=named_rows([name for name, _ in there]),
-        shapes=[line_at(x=100 * overall)],
-    )
 
 
 def seeds_chart(spreads: Mapping[str, Spread]) -> go.Figure:

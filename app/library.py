@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from gallop import Explanation as Explanation
     from gallop import GalLoPClassifier as GalLoPClassifier
     from gallop.backbones import Backbone as Backbone
-    from gallop.evaluation.diversity import Ensembling as Ensembling
-    from gallop.evaluation.diversity import Nearest as Nearest
+    from gallop.evaluation.diversity import Diversity as Diversity
+    from gallop.evaluation.diversity import FoundRegion as FoundRegion
     from gallop.evaluation.diversity import Worth as Worth
     from gallop.evaluation.k_sweep import KSweep as KSweep
     from gallop.evaluation.measure import Bin as Bin
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gallop.features.cache import ImageFeatures as ImageFeatures
     from gallop.features.encoding import MemoryCache as MemoryCache
     from gallop.model.branches.branch import ShotVotes as ShotVotes
+    from gallop.model.in_words import InWords as InWords
+    from gallop.model.in_words import WordScores as WordScores
     from gallop.model.similarities import Similarities as Similarities
     from gallop.predictions.faithfulness import Deletion as Deletion
 else:

@@ -290,8 +290,9 @@ display(widgets.VBox([step_slider, nearest, chart.widget]))
 
 # %% [markdown]
 # **What you should see.** With a running kernel, the bars move with the slider while the nearest words stay "a photo of
-# a" all along. So do not try to *read* a learned context: the words next to it say little about what it does. The still
-# picture is above.
+# a" all along. So do not try to *read* a learned context: the words next to it say little about what it does. What it
+# does shows in the text feature that comes out; `classifier.prompts.in_words(name)` takes that apart into the features
+# of other sentences. The still picture is above.
 
 # %% [markdown]
 # ## Causal: what comes later changes nothing before

@@ -602,8 +602,10 @@ quiz(5, 3)
 #
 # <details><summary>Answer</summary>
 #
-# Local prompts are different already: each has a different scale $k$, and so a different score (notebook 03), and the
-# loss has a cross-entropy for each of them. Nothing makes them equal.
+# The loss has a cross-entropy for each local prompt, at its scale $k$, so each gets another derivative (notebook 06)
+# and none can lean on the others. That they *may* differ does not mean that they do: their texts can stay nearly the
+# same, and then $k$ is all that tells them apart. `classifier.prompts.diversity()` says what became of them; with
+# `mini` it is mostly that.
 #
 # </details>
 #

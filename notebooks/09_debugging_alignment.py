@@ -228,7 +228,8 @@ print(
 # the answer. Red bars pushed to the wrong class; a bar below zero, if there is one, is blue and pulled back. Look at
 # whether it is one branch, one scale, or everybody. With the sample it is everybody: all eight
 # prompts push to the wrong class, each local one more than any global one, and most of all the one with the smallest
-# $k$.
+# $k$. The four global bars are nearly equal, and so are the local ones but for their $k$: ask
+# `classifier.prompts.diversity()` before you blame a single prompt.
 
 # %% [markdown]
 # ## Which region misled?

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.backbones import BackboneProblem, BackboneRoom, OnBackbone, called
 from app.jobs import Steps
-from app.library import Backbone, Ensembling, Explanation, GalLoPClassifier
+from app.library import Backbone, Diversity, Explanation, GalLoPClassifier
 from app.runs.run import ZERO_SHOT, Run, classifier_of, same_backbone, siblings, tests, zero_shot_run
 from app.teaching.tasks import Teaching, answers_to, check_photos, content, in_series, opened
 from app.teaching.training import Answer, Settings, Taught, Watch
@@ -143,14 +143,14 @@ def dropouts_left(run: Run, runs: Sequence[Run]) -> list[Settings]:
 
 @dataclass(frozen=True)
 class GlobalPrompts:
-    """A run's global prompts: cosines (M, M) of their text features for the same class, and results on test photos.
+    """A run's global prompts: cosines (M, M) of their text features for the same class, and how alike they are.
 
     Attributes:
-        ensembling: None without test photos.
+        diversity: of all its prompts; without answers where there are no test photos.
     """
 
     says: NDArray[np.float32]
-    ensembling: Ensembling | None
+    diversity: Diversity
 
 
 def both_tested(runs: Sequence[Run], photos: Mapping[str, Photo]) -> list[tuple[Photo, str]]:
@@ -176,11 +176,11 @@ def _global_prompts(
 
     classifier = classifier_of_run(session, backbone, run)
     texts, names = classifier.model_.cached_text_features(), classifier.classes_.tolist()
+    says, truth = diversity.text_cosines(texts.global_), [names.index(name) for _, name in pairs]
     if not pairs:
-        return GlobalPrompts(diversity.text_cosines(texts.global_), None)
+        return GlobalPrompts(says, diversity.diversity_of(texts))
     similarities = session.answers.asked_of(classifier, [photo for photo, _ in pairs])
-    truth = [names.index(name) for _, name in pairs]
-    return GlobalPrompts(diversity.text_cosines(texts.global_), diversity.ensembling(similarities.image_cosines, truth))
+    return GlobalPrompts(says, diversity.diversity_of(texts, similarities, classifier.model_.config.topk, truth))
 
 
 def cannot_repeat(session: Session, run: Run) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE
-from app.library import Backbone, Evaluation, Explanation, ImageFeatures, KSweep, Nearest, Worth
+from app.library import Backbone, Diversity, Evaluation, Explanation, FoundRegion, ImageFeatures, InWords, KSweep, Worth
 from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
 from app.visitor.page_state import Group, Question, TunedScales
@@ -375,7 +375,9 @@ class Figures:
     Attributes:
         says_global, says_local: (M, M) and (N, N), cosines of the text features of two prompts for the same class.
         overlap, most: (N, N), how far two prompts choose the same regions, and how far their scales allow it.
-        looks: (N, R), fraction of the photos in which a region was chosen.
+        adds: (N, N), how many regions of a photo a prompt chose that another did not.
+        chosen: (B, N, R), whether a local prompt chose a region of a photo for its class.
+        diversity: how alike the prompts are, in the words that lead the page.
         accuracy: of all prompts and further branches together.
         worths: of each prompt, global ones first.
     """
@@ -384,7 +386,9 @@ class Figures:
     says_local: NDArray[np.float32]
     overlap: NDArray[np.float64]
     most: NDArray[np.float64]
-    looks: NDArray[np.float64]
+    adds: NDArray[np.float64]
+    chosen: NDArray[np.bool_]
+    diversity: Diversity
     topk: tuple[int, ...]
     grid: tuple[int, int]
     accuracy: Proportion
@@ -394,6 +398,12 @@ class Figures:
     @property
     def names(self) -> list[str]:
         return [*numbered("global", len(self.says_global)), *numbered("local", len(self.says_local))]
+
+    @property
+    def looks(self) -> NDArray[np.float64]:
+        """(N, R), fraction of the photos in which a region was chosen."""
+        often: NDArray[np.float64] = self.chosen.mean(axis=0)
+        return often
 
 
 def numbered(branch: str, count: int) -> list[str]:
@@ -422,7 +432,9 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
         says_local=diversity.text_cosines(texts.local),
         overlap=diversity.overlaps(chosen),
         most=diversity.most_overlap(topk, chosen.shape[-1]),
-        looks=chosen.mean(axis=0),
+        adds=diversity.additions(chosen),
+        chosen=chosen,
+        diversity=diversity.diversity_of(texts, similarities, topk, labels),
         topk=topk,
         grid=backbone.vision.grid,
         accuracy=Proportion(right, len(photos)),
@@ -431,12 +443,82 @@ def _figures(session: Session, backbone: Backbone, photos: Sequence[Photo], labe
     )
 
 
-def prompt_words(session: Session, backbone: Backbone) -> list[list[list[Nearest]]]:
-    """Return the nearest words of the vocabulary for each prompt and context token."""
-    from gallop.evaluation.diversity import nearest_words
+def prompt_words(session: Session, backbone: Backbone, class_name: str) -> list[InWords]:
+    """Return what each taught prompt says of a class in words."""
+    return session.answers.words(backbone, taught_question(session), class_name)
 
-    contexts = session.training.taught_model.after.model_.prompts.contexts().detach()
-    return session.answers.figure("words", (), None, lambda: nearest_words(contexts, *backbone.text.vocabulary()))
+
+# Cells beside a region, above and below and (as the tile is wider than high) left and right.
+_BESIDE = 1.5, 2.5
+_PATCH = (192, 128)  # pixels
+
+
+def patches(
+    session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]], class_name: str
+) -> list[list[PhotoTile]]:
+    """Return for each local prompt its best regions over all photos for a class, as tiles, best first.
+
+    The key of a tile is a photo's content hash, the prompt and the region.
+    """
+    photos, topk = [photo for photo, _ in pairs], session.training.scales()
+
+    def compute() -> list[list[PhotoTile]]:
+        from gallop.evaluation.diversity import best_regions
+
+        names = session.training.taught_model.names
+        similarities = session.answers.similarities(backbone, photos, taught_question(session))
+        found = [best_regions(similarities, names.index(class_name), n) for n in range(len(topk))]
+        return [[_patch(backbone, *pairs[at.photo], n, at) for at in regions] for n, regions in enumerate(found)]
+
+    return session.answers.figure("patches", photos, class_name, compute)
+
+
+def _patch(backbone: Backbone, photo: Photo, name: str, prompt: int, found: FoundRegion) -> PhotoTile:
+    from gallop.predictions.heatmaps import place_in_words, region_box
+
+    grid, crop = backbone.vision.grid, backbone.preprocess.centre(photo.image)[1]
+    box = region_box(found.region, found.score, grid, crop)
+    above, beside = _BESIDE[0] * (box.bottom - box.top), _BESIDE[1] * (box.right - box.left)
+    patch = photo.image.crop(
+        tuple(map(round, (box.left - beside, box.top - above, box.right + beside, box.bottom + above)))
+    )
+    about = f"{photo.name}, {place_in_words(found.region, grid)}"
+    key = f"{photo.sha256} {prompt} {found.region}"
+    return PhotoTile(key, f"{found.score:.3f}", thumbnail_url(patch, _PATCH), name, about=about)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The regions of one photo that two local prompts chose for its class, drawn, and how many.
+
+    Attributes:
+        only: regions that the first alone chose, and the second alone.
+    """
+
+    photo: Photo
+    picture: NDArray[np.uint8]
+    only: tuple[int, int]
+
+
+_MOST_CHOICES = 4
+
+
+def choices(
+    backbone: Backbone, pairs: Sequence[tuple[Photo, str]], figures: Figures, prompts: tuple[int, int]
+) -> list[Choices]:
+    """Return the photos in which two local prompts (counted from 0) chose most differently, those first."""
+    from gallop.maps.pictures import choices_picture
+
+    one, other = (figures.chosen[:, n] for n in prompts)
+    apart = np.minimum((one & ~other).sum(axis=1), (other & ~one).sum(axis=1))
+    order = np.lexsort((-(one ^ other).sum(axis=1), -apart))[:_MOST_CHOICES].tolist()
+    made = []
+    for i in order:
+        photo, regions = pairs[i][0], (np.flatnonzero(one[i]).tolist(), np.flatnonzero(other[i]).tolist())
+        crop = backbone.preprocess.centre(photo.image)[1]
+        picture = np.asarray(choices_picture(photo.image, crop, figures.grid, *regions))
+        made.append(Choices(photo, picture, (int((one & ~other)[i].sum()), int((other & ~one)[i].sum()))))
+    return made
 
 
 def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from app.library import Backbone, Explanation, GalLoPClassifier, ShotVotes, Similarities
+from app.library import Backbone, Explanation, GalLoPClassifier, InWords, ShotVotes, Similarities, WordScores
 from app.photos.shelf import MAX_PHOTOS
 from app.teaching.tasks import are_all, recalled
 from app.teaching.training import Course, looks_of
@@ -186,6 +186,31 @@ class VisitorAnswers:
         classifier: GalLoPClassifier = self._classifiers.get_or(("recalled", question, self.training.version), compute)
         return self.figure("votes", [photo], question, lambda: classifier.explain(photo).votes)
 
+    def words(self, backbone: Backbone, question: Question, class_name: str) -> list[InWords]:
+        """Return what each prompt of a question says of a class in words, from one pass of the text encoder."""
+        key = ("words", question, class_name, self.training.version)
+        return self.once(key, lambda: self.classifier(backbone, question).prompts.in_words(class_name))
+
+    def words_of(
+        self, backbone: Backbone, photo: Photo, question: Question, explanation: Explanation, class_name: str | None
+    ) -> Mapping[str, WordScores]:
+        """Return the scores of one class on a photo, taken apart into words, for ``Explanation.words``.
+
+        Args:
+            class_name: by default, and where the explanation does not have it, the most probable one.
+        """
+        name = class_name if class_name in explanation.class_names else explanation.label
+
+        def compute() -> WordScores:
+            from gallop.features.encoding import encode_photos
+            from gallop.model.in_words import word_scores
+
+            model = self.classifier(backbone, question).model_
+            features = encode_photos(backbone, [photo], model.map_sight)[0]
+            return word_scores(model, features, self.words(backbone, question, name))
+
+        return {name: self.once(("word scores", self._key(photo, question), name), compute)}
+
     def ways(
         self, backbone: Backbone, photo: Photo, question: Question, *, second_look: bool
     ) -> tuple[Explain, Explain | None]:
@@ -257,7 +282,7 @@ class VisitorAnswers:
 
         key = self._key(photo, question), explanation.grids, regions, fill
         made = self._covered.get_or(key, compute)
-        return replace(explanation, similarities=made.similarities, image=made.image, votes={})
+        return replace(explanation, similarities=made.similarities, image=made.image, votes={}, words={})
 
     def _second_look_key(self, photo: Photo, question: Question) -> Hashable:
         return self._key(photo, question), SECOND_LOOK_DETAIL

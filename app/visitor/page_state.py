@@ -259,9 +259,27 @@ class TestState:
 
 @dataclass(frozen=True)
 class PromptsState:
-    """Of the page Prompts: the photos that its figures are computed on."""
+    """Of the page Prompts.
+
+    Attributes:
+        pile: the photos that its figures are computed on.
+        class_name: whose words and regions are shown.
+        opened: the tile that is opened, as ``testing.patches`` names it.
+        explainer_state: of its photo, as the visitor left it.
+    """
 
     pile: Remembered[str | None] = Remembered(None)
+    class_name: Remembered[str | None] = Remembered(None)
+    opened: str = ""
+    explainer_state: ExplainerState = ExplainerState()
+
+    def opening(self, tile: str, class_name: str) -> PromptsState:
+        """Return it with a tile opened, at its region; unchanged by what is no tile: a client may send anything."""
+        _, *place = tile.split(" ")
+        if len(place) != 2 or not all(number.isdecimal() for number in place):
+            return self
+        prompt, region = map(int, place)
+        return replace(self, opened=tile, explainer_state=ExplainerState(class_name, prompt=prompt, region=region))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from gallop.backbones.weights import licence_by_name, repository_of
 from gallop.checkpoints.hub import HUB, LIBRARY, HubAddress
 from gallop.config import HEADS, MethodConfig, TrainConfig
 from gallop.documents.rendering import render
+from gallop.evaluation.diversity import diversity_of
 from gallop.evaluation.intervals import Proportion
 from gallop.model.branches.branch import Branch
 from gallop.model.calibration import Calibration
@@ -57,6 +58,7 @@ def model_card(
         branches=[_branch(classifier, branch) for branch in model.branches],
         damping=None if model.damping == Damping() else model.damping,
         measured=measured,
+        alike=diversity_of(model.cached_text_features()).words,
         learned_from=learned_from,
         licence=licence_by_name(model.backbone.name),
         place=place,

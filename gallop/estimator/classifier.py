@@ -354,22 +354,31 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return LearnedPrompts(self._fitted(), partial(self._labelled, class_names=None))
 
     @overload
-    def explain(self, image: ImageSource) -> Explanation: ...
+    def explain(self, image: ImageSource, words: Sequence[str] = ()) -> Explanation: ...
     @overload
-    def explain(self, image: list[Any] | tuple[Any, ...] | ImageFeatures) -> list[Explanation]: ...
     def explain(
-        self, image: ImageSource | list[Any] | tuple[Any, ...] | ImageFeatures
+        self, image: list[Any] | tuple[Any, ...] | ImageFeatures, words: Sequence[str] = ()
+    ) -> list[Explanation]: ...
+    def explain(
+        self, image: ImageSource | list[Any] | tuple[Any, ...] | ImageFeatures, words: Sequence[str] = ()
     ) -> Explanation | list[Explanation]:
         """Return every prompt's score for one image, and where each local prompt looked; for a list, a list.
 
         A list passes the backbone in batches. Each explanation holds R x K x N cosines: 0.8 MB with 196 regions, 250
         classes and 4 local prompts. Features are explained on their grid, or on photos: ``encoded_photos(features,
         photos)`` of ``gallop.features.given``.
+
+        Args:
+            words: classes whose scores are also taken apart into words, for ``Explanation.in_words``.
+
+        Raises:
+            ClassNameError: ``words`` names a class that it does not have.
         """
-        model, images = self._fitted(), many(given(image))
-        photos = [load_image(each) for each in images]
-        alike = self.prompts.diversity().words
-        explanations = [replace(each, alike=alike) for each in explain_photos(model, photos, self.calibration_)]
+        model, images, prompts = self._fitted(), many(given(image)), self.prompts
+        photos, alike = [load_image(each) for each in images], prompts.diversity().words
+        told = {name: prompts.in_words(name) for name in words}
+        explained = explain_photos(model, photos, self.calibration_, told)
+        explanations = [replace(each, alike=alike) for each in explained]
         return explanations[0] if len(images) == 1 and images[0] is image else explanations
 
     def add_class(self, name: str) -> Self:

@@ -1,4 +1,4 @@
-"""``clf.prompts``: whether the learned prompts differ, where each looks, what it is worth, and which words are near."""
+"""``clf.prompts``: whether learned prompts differ, where each looks, what it is worth, what it says in words."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from gallop.data import GivenLabels, GivenPhotos
 from gallop.evaluation import diversity as measures
-from gallop.evaluation.diversity import Diversity, Nearest, Worth
+from gallop.evaluation.diversity import Diversity, Worth, diversity_of
 from gallop.features.encoding import encode_sources
+from gallop.model.in_words import MOST_WORDS, InWords, told_in_words
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
 from gallop.parts import require_topk
@@ -44,9 +45,17 @@ class LearnedPrompts:
         text = self._model.cached_text_features()
         return measures.text_cosines(text.global_), measures.text_cosines(text.local)
 
-    def diversity(self) -> Diversity:
-        """Return how alike the prompts are on average, as figures and as a sentence."""
-        return Diversity(*map(measures.mean_of_pairs, self.cosines()))
+    def diversity(self, images: GivenPhotos | None = None, labels: GivenLabels | None = None) -> Diversity:
+        """Return how alike the prompts are on average, as figures and as a sentence, which every page leads with.
+
+        With labelled photos it also counts the answers of each prompt alone. Raises DataError and ImageError as
+        ``score`` does.
+        """
+        text = self._model.cached_text_features()
+        if images is None:
+            return diversity_of(text)
+        similar, truth = self._measured(images, labels)
+        return diversity_of(text, similar, self._model.config.topk, truth)
 
     def worth(self, images: GivenPhotos, labels: GivenLabels | None = None) -> list[Worth]:
         """Return what each of the M + N prompts does for the answers on labelled photos.
@@ -65,10 +74,18 @@ class LearnedPrompts:
         require_topk(self._model.config.pooling, "The overlap of regions")
         return measures.overlaps(measures.chosen_regions(*self._measured(images, labels), self._model.config.topk))
 
-    def words(self, most: int = 3) -> list[list[list[Nearest]]]:
-        """Return for each prompt and context token the nearest words of the backbone's vocabulary, by distance."""
-        contexts = self._model.prompts.contexts().detach()
-        return measures.nearest_words(contexts, *self._model.backbone.text.vocabulary(), most=most)
+    def in_words(self, class_name: str, most: int = MOST_WORDS) -> list[InWords]:
+        """Return what each of the M + N prompts says of a class: its text feature as a sum over words and a rest.
+
+        The text encoder runs once for every word of the dictionary, some hundreds.
+
+        Args:
+            most: words of each prompt, beside the class itself.
+
+        Raises:
+            ClassNameError: there is no such class.
+        """
+        return told_in_words(self._model, class_name, self.names, most)
 
     def __repr__(self) -> str:
         return f"LearnedPrompts({', '.join(self.names)}: {self.diversity().words})"

@@ -9,7 +9,8 @@ C context tokens, T text width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +18,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gallop.core.gallop import TextFeatures
 from gallop.model.similarities import Similarities
 from gallop.predictions.predict import to_array
+from gallop.wording import counted
 
 SILENT = 0.1
 """A prompt whose influence is below this fraction of its branch's average is called silent."""
@@ -26,6 +29,13 @@ SILENT = 0.1
 
 AS_ONE = 0.99
 """From this cosine of text features on, two prompts, or several by their mean, answer as one."""
+WHAT_TO_DO = {
+    (True, True): "One global prompt would do as well, and each local one adds its scale alone",
+    (True, False): "One global prompt would do as well",
+    (False, True): "Each local prompt adds its scale alone",
+    (False, False): "Their mean is the answer: leave one out only where the others do as well",
+}
+"""By whether global and local prompts answer as one."""
 
 
 def text_cosines(text: Tensor) -> NDArray[np.float32]:
@@ -43,27 +53,6 @@ def mean_of_pairs(matrix: NDArray[np.float32]) -> float | None:
     return float(pairs.mean()) if pairs.size else None
 
 
-@dataclass(frozen=True)
-class Diversity:
-    """Mean pairwise cosines of the global and of the local prompts; None of either where it has fewer than two."""
-
-    global_: float | None
-    local: float | None
-
-    def __repr__(self) -> str:
-        return f"Diversity({self.words})"
-
-    @property
-    def words(self) -> str:
-        """Return words such as "global prompts answer as one (mean cosine 0.999), local prompts differ (mean ...)"."""
-        parts = [
-            f"{kind} prompts {'answer as one' if cosine >= AS_ONE else 'differ'} (mean cosine {cosine:.3f})"
-            for kind, cosine in (("global", self.global_), ("local", self.local))
-            if cosine is not None
-        ]
-        return ", ".join(parts) or "one prompt of each kind"
-
-
 def chosen_regions(similarities: Similarities, classes: Sequence[int], topk: Sequence[int]) -> NDArray[np.bool_]:
     """Return (B, N, R): whether a region is among the top-k of a local prompt, for one class index of each
     of B photos.
@@ -74,6 +63,30 @@ def chosen_regions(similarities: Similarities, classes: Sequence[int], topk: Seq
         best = regions[:, :, n].topk(min(k, regions.shape[1]), dim=1).indices
         chosen[:, :, n].scatter_(1, best, torch.ones_like(best, dtype=torch.bool))
     return np.asarray(chosen.movedim(1, 2))
+
+
+def additions(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return (N, N): how many of the regions (B, N, R) that prompt n chose prompt m did not, averaged over photos."""
+    both = np.einsum("bnr,bmr->nm", chosen.astype(np.int64), chosen.astype(np.int64))
+    made: NDArray[np.float64] = (chosen.sum(axis=(0, 2))[:, None] - both) / len(chosen)
+    return made
+
+
+@dataclass(frozen=True)
+class FoundRegion:
+    """A region of one of B photos, by index, its number and its cosine."""
+
+    photo: int
+    region: int
+    score: float
+
+
+def best_regions(similarities: Similarities, class_index: int, prompt: int, most: int = 24) -> list[FoundRegion]:
+    """Return the regions of all photos that a local prompt (counted from 0) finds most like a class, best first."""
+    cosines = similarities.looks[0].region_cosines[:, :, class_index, prompt]  # (B, R)
+    best = cosines.flatten().sort(descending=True, stable=True)
+    places = (divmod(place, cosines.shape[1]) for place in best.indices[:most].tolist())
+    return [FoundRegion(*place, score) for place, score in zip(places, best.values[:most].tolist(), strict=True)]
 
 
 def overlaps(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -186,18 +199,22 @@ def _without(similarities: Similarities, local: Tensor, prompt: int) -> Tensor |
 
 @dataclass(frozen=True)
 class Ensembling:
-    """What M global prompts do together that one does not, on B photos.
+    """What the prompts of one branch do together that one does not, on B photos.
 
     Attributes:
+        photos: B.
         spread: how far apart the prompts' scores of the true class lie: their standard deviation in a photo, averaged.
         disagree: photos that are not the same class to all of them.
         alone: for each prompt the photos that are right by it alone.
+        only: for each prompt the photos that are right by it and by no other.
         together: photos that are right by the mean of all.
     """
 
+    photos: int
     spread: float
     disagree: int
     alone: tuple[int, ...]
+    only: tuple[int, ...]
     together: int
 
     @property
@@ -205,44 +222,81 @@ class Ensembling:
         """Of the best prompt alone; it was chosen on these photos, so the figure is optimistic."""
         return max(self.alone)
 
+    def in_words(self, kind: str) -> str:
+        """Return what sets the prompts of a ``kind`` apart, such as "only global 2 is right on 3 of 24 photos"."""
+        most = max(self.only, default=0)
+        if most:
+            return f"only {kind} {self.only.index(most) + 1} is right on {most} of {counted(self.photos, 'photo')}"
+        return f"all answer {self.photos - self.disagree} of {counted(self.photos, 'photo')} alike"
 
-def ensembling(global_: Tensor, truth: Sequence[int]) -> Ensembling:
-    """Return it from the cosines of the global prompts (B, K, M) and B class indices."""
+
+def ensembling(scores: Tensor, truth: Sequence[int]) -> Ensembling:
+    """Return it from the scores of one branch's prompts (B, K, P) and B class indices."""
     labels = torch.as_tensor(truth)
-    answers = global_.argmax(dim=1)  # (B, M)
-    mine = global_[torch.arange(len(labels)), labels]
+    answers = scores.argmax(dim=1)  # (B, P)
+    right = answers == labels[:, None]
+    mine = scores[torch.arange(len(labels)), labels]
     return Ensembling(
+        photos=len(labels),
         spread=float(mine.double().std(dim=-1, correction=0).mean()),
         disagree=int((answers != answers[:, :1]).any(dim=-1).sum()),
-        alone=tuple((answers == labels[:, None]).sum(dim=0).tolist()),
-        together=int((global_.mean(dim=-1).argmax(dim=-1) == labels).sum()),
+        alone=tuple(right.sum(dim=0).tolist()),
+        only=tuple(right[right.sum(dim=1) == 1].sum(dim=0).tolist()),
+        together=int((scores.mean(dim=-1).argmax(dim=-1) == labels).sum()),
     )
 
 
 @dataclass(frozen=True)
-class Nearest:
-    """A word of the vocabulary, and its distance to a learned token."""
+class Diversity:
+    """How alike the prompts of each branch are: what every page, document and notebook says of it is decided here.
 
-    word: str
-    distance: float
-
-
-def nearest_words(
-    contexts: Tensor, vocabulary: Sequence[str], embeddings: Tensor, most: int = 3
-) -> list[list[list[Nearest]]]:
-    """Return for each prompt and context token (P, C, T) the complete words whose embeddings (tokens, T) are nearest.
-
-    Euclidean, as in CoOp (Zhou et al. 2022, table 4). Left out is what is no word: pieces of words, signs, and tokens
-    that training never used, whose embedding is zero.
+    Attributes:
+        global_, local: mean pairwise cosines of the text features of a class; None with fewer than two prompts.
+        prompts: M and N.
+        answers: what global and local prompts answer to labelled photos, each alone; None where none were given.
     """
-    is_word = torch.tensor([word.endswith(" ") and word.strip().isalpha() and word.isascii() for word in vocabulary])
-    candidates = torch.nonzero(is_word & (embeddings.norm(dim=-1) > 0).cpu()).flatten()
-    exact = "donot_use_mm_for_euclid_dist"  # the faster way is off by a thousandth near zero
-    distances = torch.cdist(contexts.flatten(0, 1).float(), embeddings[candidates].float(), compute_mode=exact)
-    best = distances.topk(min(most, len(candidates)), largest=False)
-    words = [
-        [Nearest(vocabulary[int(candidates[i])].strip(), d) for i, d in zip(row.tolist(), near.tolist(), strict=True)]
-        for row, near in zip(best.indices, best.values, strict=True)
-    ]
-    c = contexts.shape[1]
-    return [words[start : start + c] for start in range(0, len(words), c)]
+
+    global_: float | None
+    local: float | None
+    prompts: tuple[int, int]
+    answers: tuple[Ensembling, Ensembling] | None = None
+
+    def __repr__(self) -> str:
+        return f"Diversity({self.words})"
+
+    @property
+    def words(self) -> str:
+        """Return what is so, and what to do, without the last full stop; it begins with a capital letter.
+
+        Such as "4 global prompts answer as one (0.999); 4 local prompts differ only in their k (1.000). One ..."
+        """
+        parts, one = [], {"global": False, "local": False}
+        for b, (kind, cosine, same) in enumerate(
+            (("global", self.global_, "answer as one"), ("local", self.local, "differ only in their k"))
+        ):
+            if cosine is not None:
+                one[kind] = cosine >= AS_ONE
+                told = f"{self.prompts[b]} {kind} prompts {same if one[kind] else 'differ'} ({cosine:.3f})"
+                parts.append(told if self.answers is None else f"{told}: {self.answers[b].in_words(kind)}")
+        if not parts:
+            return "No two prompts of a kind, so nothing to compare"
+        return f"{'; '.join(parts)}. {WHAT_TO_DO[one['global'], one['local']]}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values: the attributes, and ``words``."""
+        return asdict(self) | {"words": self.words}
+
+
+def diversity_of(
+    text: TextFeatures, similarities: Similarities | None = None, topk: Sequence[int] = (), truth: Sequence[int] = ()
+) -> Diversity:
+    """Return how alike prompts are by their text features and, where there are any, by their answers to photos.
+
+    Args:
+        similarities, topk, truth: of B photos; ``truth`` are B class indices.
+    """
+    cosines = (mean_of_pairs(text_cosines(features)) for features in (text.global_, text.local))
+    answers = None
+    if similarities is not None:
+        answers = tuple(ensembling(each, truth) for each in (similarities.image_cosines, similarities.local(topk)))
+    return Diversity(*cosines, (text.global_.shape[1], text.local.shape[1]), answers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
@@ -15,6 +16,9 @@ from gallop.maps.pictures import map_picture, seen_picture
 from gallop.predictions.explanation import Explanation
 from gallop.runtime.figures import ShownFigure
 from gallop.wording import as_drawn
+
+NEARLY_EQUAL = 0.02
+"""Scores of prompts that differ less are drawn by their differences from the mean, as in the explainer."""
 
 
 def plot_explanation(explanation: Explanation, class_name: str | None = None) -> ShownFigure:
@@ -86,10 +90,16 @@ def _show(axes: Axes, picture: Image.Image, title: str) -> None:
 
 def _draw_global(axes: Axes, explanation: Explanation, class_name: str) -> None:
     values = explanation.global_scores[explanation.class_index(class_name)]
-    axes.bar(range(1, len(values) + 1), values, color="#4477aa")
+    near = len(values) > 1 and np.ptp(values) < NEARLY_EQUAL  # equal bars would show nothing
+    shown = values - values.mean() if near else values
+    axes.bar(range(1, len(values) + 1), shown, color="#4477aa")
     axes.set_xticks(range(1, len(values) + 1))
     axes.set_title(f"global prompts, mean {values.mean():.3f}", fontsize=9)
-    axes.set_ylabel("cosine")
+    axes.set_ylabel("cosine, less the mean" if near else "cosine")
+    if near:
+        axes.axhline(0, color="#888888", linewidth=0.8)
+        wide = max(1.1 * np.abs(shown).max(), 0.0005)
+        axes.set_ylim(-wide, wide)
 
 
 def _colours(scale: Scale) -> ScalarMappable:

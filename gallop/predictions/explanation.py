@@ -29,6 +29,7 @@ from gallop.images import CropBox, Photo
 from gallop.model import scores
 from gallop.model.branches.branch import ShotVotes
 from gallop.model.calibration import Calibration
+from gallop.model.in_words import InWords, WordScores, word_scores
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Look, Similarities
 from gallop.names.class_names import clean_name
@@ -60,6 +61,7 @@ class Explanation:
         votes: of the single shots, by branch, for each ridge regression that stores its shots.
         doubt: why the threshold decides nothing here, as a sentence; empty where it does.
         alike: whether its prompts differ, in words (``Diversity.words``); empty if that was not computed.
+        words: scores taken apart into words, by class, where that was asked for.
     """
 
     image: Image.Image
@@ -74,6 +76,7 @@ class Explanation:
     votes: Mapping[str, ShotVotes] = field(default_factory=dict)
     doubt: str = ""
     alike: str = ""
+    words: Mapping[str, WordScores] = field(default_factory=dict)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -84,7 +87,7 @@ class Explanation:
     def looks(self) -> tuple[Explanation, ...]:
         """Return an explanation by each look alone, the finest last; scores here are means by ``look_weights``."""
         parts = zip(self.similarities.each_look(), self.grids, strict=True)
-        return tuple(replace(self, similarities=one, grids=(grid,)) for one, grid in parts)
+        return tuple(replace(self, similarities=one, grids=(grid,), words={}) for one, grid in parts)
 
     @property
     def look_weights(self) -> tuple[float, ...]:
@@ -252,6 +255,47 @@ class Explanation:
                 boxes += [replace(region_box(*region, grid, self.crop), look=number) for region in chosen]
         return tuple(boxes if len(self.grids) == 1 else sorted(boxes, key=lambda box: -box.score))
 
+    def in_words(self, class_name: str, prompt: int) -> dict[str, float]:
+        """Return a prompt's score of a class as a sum: what each word adds, and the rest. Their sum is the score.
+
+        Args:
+            prompt: of all M + N, counted from 0, global ones first.
+
+        Raises:
+            ValueError: the scores of this class were not taken apart, or there is no such prompt.
+            ConfigError: regions are pooled in another way than by their top-k mean.
+        """
+        taken, k = self._taken_apart(class_name), self.class_index(class_name)
+        m = self.global_scores.shape[1]
+        if 0 <= prompt < m:
+            parts = [image[:, prompt] for image, _ in taken.looks]
+        else:
+            require_topk(self.similarities.pooling, "The sum over words")
+            n = self._prompt(prompt - m)
+            chosen = [look.ranked[1][0, k, n, : self.topk[n]] for look in self.similarities.looks]
+            parts = [regions[at, :, n].mean(dim=0) for (_, regions), at in zip(taken.looks, chosen, strict=True)]
+        added = sum(weight * part for weight, part in zip(self.look_weights, parts, strict=True))
+        names = [part.word for part in taken.told[prompt].parts]
+        return dict(zip(names, to_array(torch.as_tensor(added)).tolist(), strict=False))
+
+    def word_maps(self, class_name: str, prompt: int) -> dict[str, FloatMap]:
+        """Return a map (rows, columns) for each word of a local prompt (counted from 0), and one of the rest; their
+        sum is ``region_scores``.
+
+        Raises:
+            ValueError: as ``in_words``.
+        """
+        taken = self._taken_apart(class_name)
+        told = taken.told[self.global_scores.shape[1] + self._prompt(prompt)]
+        maps = to_array(taken.looks[-1][1][:, :, prompt])
+        return {part.word: maps[:, w].reshape(self.grid) for w, part in enumerate(told.parts)}
+
+    def _taken_apart(self, class_name: str) -> WordScores:
+        name = self.class_names[self.class_index(class_name)]
+        if name not in self.words:
+            raise ValueError(f"The scores of {name!r} were not taken apart. Explain the photo with words=[{name!r}].")
+        return self.words[name]
+
     def describe(self, class_name: str, prompt: int) -> str:
         """Return the outlined regions of the map in words, such as "upper left, 3 of 5 regions"."""
         return where_in_words([box.region for box in self.looks[-1].regions(class_name, prompt)], self.grid)
@@ -317,8 +361,17 @@ class Explanation:
         return dict(zip(self.class_names, probabilities.tolist(), strict=True))
 
 
-def explain_photos(model: PromptModel, photos: Sequence[Photo], calibration: Calibration) -> list[Explanation]:
-    """Encode photos once, a batch at a time, and store everything that their explanations need."""
+def explain_photos(
+    model: PromptModel,
+    photos: Sequence[Photo],
+    calibration: Calibration,
+    told: Mapping[str, Sequence[InWords]] | None = None,
+) -> list[Explanation]:
+    """Encode photos once, a batch at a time, and store everything that their explanations need.
+
+    Args:
+        told: by class what its prompts say in words, for ``Explanation.words``.
+    """
     made = []
     for start in range(0, len(photos), BATCH):
         some = photos[start : start + BATCH]
@@ -328,8 +381,10 @@ def explain_photos(model: PromptModel, photos: Sequence[Photo], calibration: Cal
             similarities = model.maps(features, text).each(Tensor.cpu)
             votes = [model.votes(features[torch.tensor([i])], text) for i in range(len(some))]
         for i, (photo, crop, voted) in enumerate(zip(some, crops, votes, strict=True)):
-            one = similarities.each(itemgetter(slice(i, i + 1)))
-            made.append(replace(explanation_of(model, one, photo.image, crop, calibration), votes=voted))
+            one, alone = similarities.each(itemgetter(slice(i, i + 1))), features[torch.tensor([i])]
+            words = {name: word_scores(model, alone, each) for name, each in (told or {}).items()}
+            explained = explanation_of(model, one, photo.image, crop, calibration)
+            made.append(replace(explained, votes=voted, words=words))
     return made
 
 

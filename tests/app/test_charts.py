@@ -16,11 +16,9 @@ from gallop.predictions.faithfulness import Deletion
 NAMES = ["<b>red</b> $x$", "green"]
 CURVE = np.linspace(0, 1, 5)
 CHARTS = {
-    "matrix": lambda: charts.matrix(np.eye(2), ["prompt 1", "prompt 2"]),
     "cosines": lambda: charts.cosines(np.eye(2), ["prompt 1", "prompt 2"]),
     "confusions": lambda: charts.confusions(np.eye(2), NAMES, {(0, 0): NAMES[0]}, (0, 0)),
     "overlap": lambda: charts.overlap_chart(np.ones(4), (2, 2), 1.0),
-    "without": lambda: charts.without(["prompt 1", "prompt 2"], [0.5, 0.6], 0.7),
     "seeds": lambda: charts.seeds_chart({name: Spread((0.6, 0.7)) for name in NAMES}),
     "deletion": lambda: charts.deletion_curve(Deletion(CURVE, CURVE, np.stack([CURVE, CURVE]))),
     "classes": lambda: charts.classes({name: Proportion(1, 2) for name in NAMES}, Proportion(2, 4)),
@@ -79,7 +77,6 @@ def test_a_matrix_has_all_of_fifty_classes_and_of_more_those_that_are_confused_m
 
 
 def test_dashed_lines_stand_at_their_figures() -> None:
-    assert [(s.x0, s.x1) for s in CHARTS["without"]().layout.shapes] == [(70, 70)]
     assert [(s.x0, s.x1) for s in CHARTS["classes"]().layout.shapes] == [(50, 50)]
     assert [(s.y0, s.y1) for s in CHARTS["roc"]().layout.shapes] == [(95, 95)]
     limit = CHARTS["outliers"]().layout

@@ -131,6 +131,8 @@ def test_three_dropouts_are_one_errand_and_stand_beside_each_other(tiny_app: Ope
         spread = np.mean([found.global_scores[t].std() for found, t in zip(said, truth, strict=True)])
         assert float(line["spread"]) == pytest.approx(spread, abs=6e-5)
         assert bars(at, f"dropout {run.id}")
+        lead = classifier.prompts.diversity([photo for photo, _ in pairs], [name for _, name in pairs]).words
+        assert f"{lead}." in [caption.value for caption in at.caption]
     # The prompts stay where no photo is here.
     session.photos.deck.cards = ()
     session.photos.shelf.photos.clear()

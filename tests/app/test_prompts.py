@@ -14,7 +14,7 @@ from app.views import export, testing
 from gallop import GalLoPClassifier
 from gallop.evaluation.diversity import text_cosines
 from tests import app_pages
-from tests.app_pages import COMPARE, PAPERS, PROMPTS, TEACH, Open, bars, everything, fine, go, put, session_of
+from tests.app_pages import COMPARE, PAPERS, PROMPTS, TEACH, Open, bars, everything, fine, go, grid, put, session_of
 
 
 def taught(open_app: Open, tests: int = 3, counts: dict[str, int] | None = None, **values: Any) -> AppTest:
@@ -49,7 +49,12 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     )
     assert numbers(at, "looks 1", "z").ravel() == pytest.approx(100 * on_tests.looks[1])
     assert on_tests.looks.sum(axis=1) == pytest.approx([5, 10, 15, 16]), "k regions a photo; the grid has 16"
-    assert numbers(at, "overlap") == pytest.approx(on_tests.overlap, abs=6e-3)
+    added = f"Local 2, k = 10: {on_tests.adds[1, 0]:.1f} of its regions are not among those of k = 5."
+    assert added in everything(at)
+    classifier, tests = session.training.taught.after, session.photos.tests()
+    photos = [(photo, name) for name, some in tests.items() for photo in some]
+    lead = classifier.prompts.diversity([photo for photo, _ in photos], [name for _, name in photos]).words
+    assert at.markdown[1].value == f"**{lead}.**", "the sentence leads"
     worth = table(at, "right alone")
     assert list(worth["prompt"]) == [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
     assert [int(cell.split()[0]) for cell in worth["right alone"]] == [each.alone for each in on_tests.worths]
@@ -91,10 +96,10 @@ def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: O
         "There is only one, with nothing to compare",
         "There are none",
         "no local prompts",
-        "it cannot be left out",
+        "No two prompts of a kind, so nothing to compare.",
     ):
         assert words in shown
-    assert (list(table(at, "right alone")["right without it"]), len(table(at, "token 1"))) == ([""], 1)
+    assert list(table(at, "right alone")["right without it"]) == [""]
 
 
 def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> None:
@@ -125,8 +130,67 @@ def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> 
     assert model is session.training.taught.after.model_
 
 
-def test_nearest_words_are_shown_for_every_token(tiny_app: Open) -> None:
-    at = taught(tiny_app, epochs=1)
-    words = table(at, "token 1")
-    assert [words[f"token {i}"][0].split()[0] for i in (1, 2, 3, 4)] == ["a", "photo", "of", "a"], "hardly moved"
-    assert "These words mean little" in everything(at)
+def test_each_prompt_is_told_in_words_of_the_class_shown(tiny_app: Open) -> None:
+    at = put(taught(tiny_app, epochs=6, lr=0.5, dropout=0.5), "prompts class_name", "green")
+    told = session_of(at).training.taught_model.after.prompts.in_words("green")
+    words = table(at, "in no word")
+    assert list(words["prompt"]) == [each.prompt for each in told]
+    assert list(words["in no word"]) == [f"{each.rest.added:.0%}" for each in told]
+    first = told[0].parts[1]
+    assert words["words that training added"][0].startswith(f"{first.word} {first.added:.0%}")
+    rest = np.mean([each.rest.added for each in told])
+    lead = f"**Words say little here:** {rest:.0%}" if rest > 0.5 else f"Words say **{1 - rest:.0%}**"
+    assert lead in everything(at)
+
+
+def patches(at: AppTest, n: int) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = grid(at, f"patches {n}")["tiles"]
+    return shown
+
+
+def test_the_best_regions_of_a_local_prompt_are_a_gallery_by_class(tiny_app: Open) -> None:
+    at = put(taught(tiny_app, epochs=6, lr=0.5), "prompts class_name", "green")
+    session = session_of(at)
+    photos = [photo for some in session.photos.tests().values() for photo in some]
+    found = session.training.taught_model.after.explain(photos)
+    for n in range(4):
+        scores = np.concatenate([each.region_scores("green", n).ravel() for each in found])
+        assert [tile["name"] for tile in patches(at, n)] == [f"{score:.3f}" for score in np.sort(scores)[::-1][:24]]
+    assert {tile["verdict"] for tile in patches(at, 0)} <= {"red", "green"}
+    red = [tile["key"] for tile in patches(put(at, "prompts class_name", "red"), 0)]
+    assert red != [tile["key"] for tile in patches(put(at, "prompts class_name", "green"), 0)]
+
+
+def test_prompts_that_find_the_same_regions_best_have_one_gallery(tiny_app: Open) -> None:
+    at = taught(tiny_app, epochs=1, lr=0.0)
+    assert "All local prompts find these regions best, in this order" in everything(at)
+    assert len([found for found in at.get("bidi_component") if "patches" in found.proto.id]) == 1
+
+
+def test_a_click_on_a_region_opens_its_photo_there_with_the_sum_in_words(tiny_app: Open) -> None:
+    at = put(taught(tiny_app, epochs=6, lr=0.5), "prompts class_name", "green")
+    session, tile = session_of(at), patches(at, 2)[3]
+    session.prompts = session.prompts.opening(tile["key"], "green")
+    at = fine(at.run())
+    digest, prompt, region = tile["key"].split(" ")
+    assert tile["about"].partition(",")[0] in everything(at)
+    shown = grid(at, "explainer")
+    state = shown["state"]
+    assert (state["class_name"], state["prompt"], state["region"]) == ("green", int(prompt), int(region)), digest
+    assert [*shown["words"]] == [str(shown["names"].index("green"))]
+    before = session.prompts
+    assert before.opening("no tile", "green") == before.opening("a b c", "green") == before
+
+
+def test_one_photo_shows_what_two_prompts_chose(tiny_app: Open) -> None:
+    at = taught(tiny_app, topk=(2, 9))
+    session = session_of(at)
+    pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
+    found = testing.figures(session, resources.backbone(), pairs)
+    shown = testing.choices(resources.backbone(), pairs, found, (0, 1))
+    assert len(shown) == 4
+    for each in shown:
+        chosen = found.chosen[[photo.sha256 for photo, _ in pairs].index(each.photo.sha256)]
+        assert each.only == ((chosen[0] & ~chosen[1]).sum(), (chosen[1] & ~chosen[0]).sum())
+        assert each.picture.shape == (each.photo.height, each.photo.width, 3)
+        assert f"{each.only[0]} blue, {each.only[1]} orange" in everything(at)

@@ -89,7 +89,17 @@ def test_prompts_that_are_equal_answer_as_one() -> None:
     assert zero.prompts.names == ["global 1", "global 2", "local 1 (k = 2)", "local 2 (k = 4)"]
     found = zero.prompts.diversity()
     assert (found.global_, found.local) == (pytest.approx(1, abs=1e-6), pytest.approx(1, abs=1e-6))
-    assert found.words.count("answer as one") == 2
+    assert found.words.startswith(
+        "2 global prompts answer as one (1.000); 2 local prompts differ only in their k (1.000)"
+    )
+
+
+def test_labelled_photos_add_their_answers_to_the_sentence(fitted: GalLoPClassifier) -> None:
+    found, worths = fitted.prompts.diversity(TESTS, TRUTH), fitted.prompts.worth(TESTS, TRUTH)
+    assert found.answers is not None
+    assert [*found.answers[0].alone, *found.answers[1].alone] == [worth.alone for worth in worths]
+    assert f"of {len(TRUTH)} photos" in found.words
+    assert (found.global_, found.local) == (fitted.prompts.diversity().global_, fitted.prompts.diversity().local)
 
 
 def test_an_explanation_says_whether_the_prompts_answer_as_one(fitted: GalLoPClassifier) -> None:

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from gallop.core.gallop import TextFeatures
 from gallop.evaluation.diversity import (
+    additions,
+    best_regions,
     chosen_regions,
+    diversity_of,
     ensembling,
     most_overlap,
-    nearest_words,
     overlaps,
     text_cosines,
     worths,
@@ -110,16 +113,67 @@ def test_one_global_prompt_alone_cannot_be_taken_away() -> None:
     assert (only.without, only.gained, only.lost, only.influence) == (None, 0, 0, 1.0)
 
 
-def test_nearest_words_are_whole_used_words_by_distance() -> None:
-    vocabulary = ["cat ", "ca", "dog ", "!! ", "ghost "]
-    embeddings = torch.tensor([[1.0, 0.0], [0.9, 0.1], [0.0, 3.0], [0.8, 0.2], [0.0, 0.0]])
-    ((near,),) = nearest_words(torch.tensor([[[0.9, 0.1]]]), vocabulary, embeddings, 5)
-    assert [word.word for word in near] == ["cat", "dog"]
-    assert near[0].distance == pytest.approx(0.1 * 2**0.5)
+def test_the_best_regions_of_all_photos_are_a_local_prompts_highest_cosines() -> None:
+    found = random()
+    best = best_regions(found, class_index=1, prompt=2, most=7)
+    cosines = found.looks[0].region_cosines[:, :, 1, 2]
+    assert [each.score for each in best] == sorted(cosines.flatten().tolist(), reverse=True)[:7]
+    assert [float(cosines[each.photo, each.region]) for each in best] == [each.score for each in best]
 
 
-def test_untaught_context_is_a_photo_of_a() -> None:
-    model = tiny.classifier().zero_shot(["red"]).model_
-    words = nearest_words(model.prompts.contexts(), *model.backbone.text.vocabulary())
-    assert [[token[0].word for token in prompt] for prompt in words] == [["a", "photo", "of", "a"]] * 4
-    assert words[0][0][0].distance == pytest.approx(0, abs=1e-5)
+def test_a_scale_adds_what_the_smaller_one_has_not() -> None:
+    found, classes = random(n=2), [0, 1, 2, 0, 1]
+    same = made(found.image_cosines, found.looks[0].region_cosines[..., :1].expand(-1, -1, -1, 2))
+    chosen = chosen_regions(same, classes, (2, 6))
+    assert additions(chosen) == pytest.approx(np.array([[0, 0], [4, 0]])), "one prompt at two scales"
+    apart = chosen_regions(found, classes, (2, 6))
+    alone = [
+        [np.mean([(a & ~b).sum() for a, b in zip(apart[:, n], apart[:, m], strict=True)]) for m in (0, 1)]
+        for n in (0, 1)
+    ]
+    assert additions(apart) == pytest.approx(np.array(alone))
+
+
+def text_at(cosine: float, prompts: int) -> torch.Tensor:
+    """(K, P, D) of two classes: every two prompts have this cosine."""
+    gram = torch.full((prompts, prompts), cosine).fill_diagonal_(1).double()
+    root = torch.linalg.cholesky(gram).float()
+    return torch.stack([root, root.flip(-1)])
+
+
+@pytest.mark.parametrize(
+    ("cosines", "wanted"),
+    [
+        (
+            (0.999, 0.995),
+            "4 global prompts answer as one (0.999); 3 local prompts differ only in their k (0.995). One global prompt "
+            "would do as well, and each local one adds its scale alone",
+        ),
+        ((0.999, 0.5), "4 global prompts answer as one (0.999); 3 local prompts differ (0.500). One global"),
+        ((0.5, 0.999), "4 global prompts differ (0.500); 3 local prompts differ only in their k (0.999). Each local"),
+        ((0.5, 0.5), "4 global prompts differ (0.500); 3 local prompts differ (0.500). Their mean is the answer"),
+    ],
+)
+def test_one_sentence_says_whether_prompts_differ_and_what_to_do(cosines: tuple[float, float], wanted: str) -> None:
+    found = diversity_of(TextFeatures(text_at(cosines[0], 4), text_at(cosines[1], 3)))
+    assert found.words.startswith(wanted)
+    assert found.to_dict()["words"] == found.words
+
+
+def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:
+    """Global prompts answer 0, 1; 0, 0; 1, 0 to photos of class 0; the local ones always alike."""
+    answers = torch.tensor([[0, 1], [0, 0], [1, 0]])
+    global_ = torch.nn.functional.one_hot(answers, 2).movedim(-1, 1).float()
+    local = torch.tensor([[1.0, 1.0], [0.0, 0.0]]).expand(3, 1, 2, 2)
+    text = TextFeatures(text_at(0.5, 2), text_at(1 - 1e-4, 2))
+    found = diversity_of(text, made(global_, local), (1, 1), [0, 0, 0])
+    assert found.answers is not None
+    assert (found.answers[0].only, found.answers[0].alone, found.answers[0].disagree) == ((1, 1), (2, 2), 2)
+    assert "2 global prompts differ (0.500): only global 1 is right on 1 of 3 photos; " in found.words
+    assert "2 local prompts differ only in their k (1.000): all answer 3 of 3 photos alike. Each" in found.words
+
+
+def test_one_prompt_of_each_kind_has_nothing_to_be_compared_with() -> None:
+    found = diversity_of(TextFeatures(text_at(0.5, 1), text_at(0.5, 2)[:, :0]), random(m=1, n=0), (), [0, 1, 2, 0, 1])
+    assert (found.global_, found.local, found.prompts) == (None, None, (1, 0))
+    assert found.words == "No two prompts of a kind, so nothing to compare"

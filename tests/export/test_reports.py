@@ -123,6 +123,7 @@ def test_the_report_holds_the_numbers_and_asks_nothing_of_anybody(why: Explanati
         assert f"{100 * share:.2f} %" in reader.text
     for score in (*why.global_scores[1], *why.local_scores[1]):
         assert f"{score:.4f}" in reader.text
+    assert f"{why.alike}." in reader.text
     assert why.describe("green", 1) in reader.text
     assert f"above {why.threshold:.4f} it is none of these" in reader.text
 
@@ -184,6 +185,7 @@ def test_the_card_tells_how_it_was_taught_and_makes_nothing_up(taught: GalLoPCla
         *("of 2 classes", "red, green", "2 epochs, learning rate 0.05", "k = 2, 4", "Right on 90.0% of 10"),
         f"{taught.calibration_.threshold:.4f}",
         f"; {taught.calibration_.promise}\n",
+        f"\n- {taught.prompts.diversity().words}\n",
         taught.model_.backbone.fingerprint[:16],
         f"{scale}, divided by the temperature {temperature}\n",
     ):

@@ -224,6 +224,17 @@ def _difference_of_region(found: Explanation, said: dict[str, Any], region: int)
     return float(max(abs(share - wanted[c]) for c, share in alone))
 
 
+@pytest.mark.parametrize("detail", [1, 2])
+def test_a_score_in_words_is_the_same_sum_in_the_browser(detail: float, node: str) -> None:
+    classifier = tiny.classifier(lr=0.5, method=MethodConfig(detail=detail)).fit(*tiny.pictures({"red": 3, "blue": 3}))
+    found = classifier.explain(tiny.picture(3, "red"), words=["blue"])
+    topks = [[2, 4], [1, 7]]
+    (said,) = _said(node, explainer_data(found), topks, [0])["told"]
+    for topk, of_k in zip(topks, said, strict=True):
+        for prompt, parts in enumerate(of_k):
+            assert parts == pytest.approx([*found.with_topk(topk).in_words("blue", prompt).values()], abs=1e-6)
+
+
 def test_what_teaching_changed_is_the_difference_of_two_takes(node: str) -> None:
     after, before = made_up(5, 7), made_up(5, 7, seed=1)
     data = explainer_data(after, before=before)

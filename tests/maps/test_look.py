@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,7 +29,7 @@ from gallop.maps.look import (
     scale_of,
     shared_scale,
 )
-from gallop.maps.pictures import borders, map_picture, outlined, seen_picture
+from gallop.maps.pictures import CHOICE_COLOURS, borders, choices_picture, map_picture, outlined, seen_picture
 from gallop.maps.plots import plot_explanation
 from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, place_in_words
@@ -142,6 +144,31 @@ def test_a_plot_lays_out_the_pictures_and_its_bar_has_their_colours() -> None:
     (mesh,) = bar.collections[-1:]
     drawn = np.rint(255 * mesh.get_facecolors()[:, :3])
     assert (drawn == colour_table(Style().colours)).all()
+
+
+def test_bars_of_nearly_equal_scores_are_their_differences_from_the_mean() -> None:
+    found = explanation((400, 320))
+    scores = torch.tensor([0.07, 0.072, 0.3]).expand(1, len(found.class_names), -1)
+
+    def bars(*prompts: int) -> list[float]:
+        look = replace(found.similarities.looks[0], image_cosines=scores[..., list(prompts)])
+        drawn = replace(found, similarities=replace(found.similarities, looks=(look,)))
+        return [bar.get_height() for bar in plot_explanation(drawn, "red").axes[1].patches]
+
+    assert bars(0, 1) == pytest.approx([-0.001, 0.001], abs=1e-6)
+    assert bars(0, 1, 2) == pytest.approx([0.07, 0.072, 0.3])
+    assert bars(0) == pytest.approx([0.07])
+
+
+def test_two_prompts_choices_have_a_colour_each_and_a_third_for_both() -> None:
+    photo = Image.new("RGB", (80, 40), (0, 0, 0))
+    crop, grid = CropBox(20, 0, 60, 40), (2, 2)
+    drawn = np.asarray(choices_picture(photo, crop, grid, [0, 1], [1, 3]), dtype=float)
+    centres = {region: drawn[10 + 20 * (region // 2), 30 + 20 * (region % 2)] for region in range(4)}
+    for region, colour in zip((0, 3, 1), CHOICE_COLOURS, strict=True):
+        assert centres[region] == pytest.approx(np.array(colour) * 110 / 255, abs=1)
+    assert centres[2].max() == 0
+    assert drawn[20, 5].max() == drawn[20, 75].max() == 0, "nothing outside what the model saw"
 
 
 @pytest.mark.parametrize("signed", [False, True])

@@ -157,6 +157,7 @@ def _keeps(run: Run) -> str:
 def _matrix(run: Run, prompts: compare.GlobalPrompts) -> None:
     names = [str(m) for m in range(1, len(prompts.says) + 1)]
     st.markdown(f"**{name(run)}** keeps {_keeps(run)}")
+    st.caption(f"{prompts.diversity.words}.")
     i, j, value = pair(prompts.says)
     chart(
         charts.cosines(prompts.says, names),
@@ -173,9 +174,9 @@ def _dropout_line(run: Run, prompts: compare.GlobalPrompts, photos: int) -> dict
         "kept": _keeps(run),
         "closest two": f"{pair(prompts.says)[2]:.{_DIGITS}f}",
     }
-    if prompts.ensembling is None:
+    if prompts.diversity.answers is None:
         return line
-    each = prompts.ensembling
+    each = prompts.diversity.answers[0]
     return line | {
         "spread": f"{each.spread:.4f}",
         "disagree on": f"{each.disagree} of {photos}",

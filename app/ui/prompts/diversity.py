@@ -1,10 +1,9 @@
-"""Are the prompts different? What they say, where they look, what each is worth, and why their words mean little."""
+"""Are the prompts different? What they say, also in words, where they look, and what each is worth."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,20 +11,16 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from app import charts
-from app.library import Nearest, Worth
-from app.ui.widgets.elements import chart
-from app.views.testing import Figures, numbered, pair
+from app.library import InWords, Worth
+from app.ui.widgets.elements import chart, image
+from app.ui.widgets.strip import photo_strip
+from app.views.exploring import PhotoTile
+from app.views.testing import Choices, Figures, numbered, pair
+from app.visitor.session import Session
 from gallop.predictions.heatmaps import where_in_words
-
-ADVICE = {
-    "global": "One of them is redundant: more dropout, a larger learning rate or more rounds can make them differ.",
-    "local": "They differ only in their scale k. See below whether they look at different places.",
-}
 
 
 def says(figures: Figures) -> None:
-    from gallop.evaluation.diversity import AS_ONE  # loads torch
-
     st.header(
         "Do they say the same thing?",
         anchor=False,
@@ -46,9 +41,76 @@ def says(figures: Figures) -> None:
                 key=f"says {branch}",
                 alt=f"Cosines of the {branch} prompts' texts. {_pairs(cosines, names)}.",
             )
-            i, j, value = pair(cosines)
-            words, close = f"Closest: {names[i]} and {names[j]}, {value:.3f}", value >= AS_ONE
-            st.caption(f"{words}: nearly the same." if close else f"{words}.", help=ADVICE[branch] if close else None)
+
+
+def show_words(told: Sequence[InWords]) -> None:
+    st.header(
+        "What would they be in words?",
+        anchor=False,
+        help="A prompt's text feature of the class is a sum: the class as it was before training, “A photo of a …”, "
+        "plus a few words, each the feature of the same class in another sentence (“A sketch of a …”) times a weight, "
+        "plus a rest that no word tells. So every score is that sum, too. Percent: what a part adds to the difference "
+        "that training made, of which all parts together are 100 %. Last column: the rest as a part of the whole "
+        "feature.",
+    )
+    if not any(each.learned for each in told):
+        st.caption("Training has changed no prompt: each says what it said before.")
+        return
+    rest = float(np.mean([each.rest.added for each in told if each.learned]))
+    if rest > 0.5:
+        st.warning(
+            f"**Words say little here:** {rest:.0%} of what training changed is in none of them.",
+            icon=":material/warning:",
+        )
+    else:
+        st.markdown(f"Words say **{1 - rest:.0%}** of what training changed.")
+    lines = [
+        {
+            "prompt": each.prompt,
+            "in no word": f"{each.rest.added:.0%}",
+            "words that training added": ", ".join(f"{part.word} {part.added:.0%}" for part in each.parts[1:-1]),
+            "less of the plain name": f"{each.parts[0].added:.0%}",
+            "rest of the whole": f"{each.rest.share:.1%}",
+        }
+        for each in told
+    ]
+    st.dataframe(pd.DataFrame(lines), hide_index=True, key="words")
+
+
+_AS_ONE_GALLERY = "All local prompts find these regions best, in this order: they differ only in how many they take."
+
+
+def galleries(session: Session, rows: Sequence[Sequence[PhotoTile]], class_name: str, topk: Sequence[int]) -> None:
+    """Draw each local prompt's best regions over all photos; equal rows once."""
+    st.header(
+        "Which regions does each find best?",
+        anchor=False,
+        help="Over all photos, the regions with the highest cosines, each with what is around it. Beneath: its cosine "
+        "and the class of its photo. A click opens the photo at that region.",
+    )
+    places = [[tile.key.split(" ")[::2] for tile in tiles] for tiles in rows]
+    same = len(rows) > 1 and all(place == places[0] for place in places)
+    for n, tiles in enumerate(rows[:1] if same else rows):
+        st.caption(_AS_ONE_GALLERY if same else f"**Local {n + 1}**, k = {topk[n]}")
+        photo_strip(f"patches {n}", tiles, session.prompts.opened, lambda tile: _open(session, tile, class_name))
+
+
+def _open(session: Session, tile: str, class_name: str) -> None:
+    session.prompts = session.prompts.opening(tile, class_name)
+
+
+def show_choices(figures: Figures, found: Sequence[Choices], prompts: tuple[int, int]) -> None:
+    """Draw the photos in which two local prompts chose most differently."""
+    one, other = (f"local {n + 1} (k = {figures.topk[n]})" for n in prompts)
+    st.markdown(
+        f"**Where two choose differently:** :blue-background[blue] by {one} alone, :orange-background[orange] by "
+        f"{other} alone, white by both."
+    )
+    for each, column in zip(found, st.columns(4), strict=False):
+        with column:
+            words = f"{each.only[0]} by {one} alone, {each.only[1]} by {other} alone"
+            image(each.picture, width="stretch", alt=f"{each.photo.name}: {words}")
+            st.caption(f"{each.only[0]} blue, {each.only[1]} orange")
 
 
 def show_overlap(figures: Figures, photos: int) -> None:
@@ -75,89 +137,51 @@ def show_overlap(figures: Figures, photos: int) -> None:
                     alt=f"Where local prompt {n + 1} looks: its {k} most chosen regions lie {where}.",
                 )
                 st.caption(
-                    f"{names[n].capitalize()}, k = {k}: top region chosen in {figures.looks[n].max():.0%} of photos.",
+                    f"{names[n].capitalize()}, k = {k}{_adds(figures, n)}",
                     help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
                 )
     if len(names) < 2:
         return
-    left, right = st.columns(2, gap="large")
-    with left:
-        chart(
-            charts.matrix(figures.overlap, names),
-            key="overlap",
-            alt=f"Overlap of the chosen regions. {_pairs(figures.overlap, names)}.",
-        )
-    with right:
-        st.markdown(
-            "**Overlap** of what two prompts chose.",
-            help="Of the regions that either prompt chose, the fraction that both chose (Jaccard index), averaged "
-            "over the photos. Two prompts with different k cannot reach 1.",
-        )
-        i, j, value = pair(figures.overlap / figures.most)
-        st.markdown(
-            f"Largest overlap: **{names[i]} and {names[j]}**, {value:.0%} of the maximum possible with their k values.",
-            help=f"{figures.overlap[i, j]:.2f} of the {figures.most[i, j]:.2f} that k = {figures.topk[i]} and "
-            f"{figures.topk[j]} allow. "
-            + (
-                "One looks where the other does, so it adds a scale but not a place."
-                if value > 0.8
-                else "They overlap in part, and each also has other regions."
-            ),
-        )
+    i, j, value = pair(figures.overlap / figures.most)
+    both, most = figures.overlap[i, j], figures.most[i, j]
+    st.markdown(
+        f"Largest overlap: **{names[i]} and {names[j]}**, {value:.0%} of the maximum possible with their k values.",
+        help=f"Of the regions that either prompt chose, both chose {both:.0%} (Jaccard index, averaged over the "
+        f"photos), of the {most:.0%} that k = {figures.topk[i]} and {figures.topk[j]} allow. "
+        + (
+            "One looks where the other does, so it adds a scale but not a place."
+            if value > 0.8
+            else "They overlap in part, and each also has other regions."
+        ),
+    )
+
+
+def _adds(figures: Figures, n: int) -> str:
+    """What a scale adds to the next smaller one."""
+    smaller = [m for m, k in enumerate(figures.topk) if k < figures.topk[n]]
+    if not smaller:
+        return "."
+    below = max(smaller, key=lambda m: figures.topk[m])
+    return f": {figures.adds[n, below]:.1f} of its regions are not among those of k = {figures.topk[below]}."
 
 
 def worth(figures: Figures, photos: int, *, learned: bool) -> None:
     st.header("What is each worth?", anchor=False)
     names, overall = figures.names, figures.accuracy
     _warning(figures)
-    left, right = st.columns(2, gap="large")
-    without = [None if each.without is None else each.without / photos for each in figures.worths]
-    with left:
-        if any(accuracy is not None for accuracy in without):
-            listed = ", ".join(
-                f"{name} {accuracy:.0%}" for name, accuracy in zip(names, without, strict=True) if accuracy is not None
-            )
-            chart(
-                charts.without(names, without, overall.value),
-                key="without",
-                alt=f"Right with all prompts {overall.value:.0%}; without one: {listed}.",
-            )
-            beside = f" The {' and the '.join(figures.branches)} also answers each time, so little may change."
-            stays = beside if figures.branches else ""
-            st.caption(f"Dashed: with all prompts, {overall.right} of {_photos(photos)} right.{stays}")
-        else:
-            st.caption("There is only one prompt, so it cannot be left out.")
-    with right:
-        st.markdown(
-            "Accuracy **without** each prompt. Left of the line: leaving the prompt out lowers accuracy.",
-            help="The mean of its branch is then taken over the other prompts. On the line: the others do as well "
-            "without it, as an ensemble of prompts should. Influence: how much its scores separate the classes; 1 is "
-            "the average of its branch.",
-        )
-        low, high = overall.interval
-        st.caption(
-            f"95 % interval: {low:.0%} to {high:.0%}. A difference of one or two photos means nothing."
-            + (" These are training photos, so the figures are optimistic." if learned else "")
-        )
-    st.dataframe(_table(names, figures.worths, photos), hide_index=True, key="worth")
-
-
-def show_words(nearest_words: Sequence[Sequence[Sequence[Nearest]]], global_prompts: int) -> None:
-    st.header(
-        "What would they be in words?",
-        anchor=False,
-        help="A prompt is a few learned vectors. They are learned together and lie between words, so the nearest word "
-        "is mostly chance, as CoOp also reports (Zhou et al. 2022, table 4). All started as “A photo of a”, so those "
-        "words are near.",
+    low, high = overall.interval
+    beside = f" The {' and the '.join(figures.branches)} also answers each time, so little may change without one."
+    st.markdown(
+        f"With all prompts, {overall.right} of {_photos(photos)} right.{beside if figures.branches else ''}",
+        help="Right without it: the mean of its branch is then taken over the other prompts; where as many are right, "
+        "they do as well without it, as an ensemble of prompts should. Influence: how much its scores separate the "
+        "classes; 1 is the average of its branch.",
     )
-    st.markdown("The words nearest to each prompt, with their distances. **These words mean little.**")
-    names = [*numbered("global", global_prompts), *numbered("local", len(nearest_words) - global_prompts)]
-    table: dict[str, Any] = {"prompt": names}
-    for c in range(len(nearest_words[0])):
-        table[f"token {c + 1}"] = [
-            ", ".join(f"{near.word} {near.distance:.2f}" for near in prompt[c]) for prompt in nearest_words
-        ]
-    st.dataframe(pd.DataFrame(table), hide_index=True, key="words")
+    st.caption(
+        f"95 % interval: {low:.0%} to {high:.0%}. A difference of one or two photos means nothing."
+        + (" These are training photos, so the figures are optimistic." if learned else "")
+    )
+    st.dataframe(_table(names, figures.worths, photos), hide_index=True, key="worth")
 
 
 def _warning(figures: Figures) -> None:

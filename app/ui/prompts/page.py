@@ -3,9 +3,9 @@
 import streamlit as st
 
 from app.ui import projects, resources
-from app.ui.prompts import diversity
+from app.ui.prompts import diversity, opened
 from app.ui.widgets.elements import onward, privacy_line, problems_shown
-from app.ui.widgets.remembered import one_of_few
+from app.ui.widgets.remembered import one_of, one_of_few
 from app.views import testing
 from app.visitor.page_state import PromptsState
 
@@ -47,9 +47,21 @@ else:
     with problems_shown():
         with st.spinner("Looking at the photos …", show_time=True):
             figures = testing.figures(session, backbone := resources.backbone(session.training.backbone_name), pairs)
+        st.markdown(f"**{figures.diversity.words}.**")
         diversity.says(figures)
+        names = session.training.taught_model.names
+        class_name = one_of("Class shown", names, PromptsState.class_name, names[0])
+        with st.spinner("Reading the words …", show_time=True):
+            told = testing.prompt_words(session, backbone, class_name)
+        diversity.show_words(told)
+        if figures.topk:
+            rows = testing.patches(session, backbone, pairs, class_name)
+            diversity.galleries(session, rows, class_name, figures.topk)
+            opened.show(session, backbone, pairs)
         diversity.show_overlap(figures, len(pairs))
+        if len(figures.topk) > 1:
+            least = testing.pair(figures.overlap, closest=False)[:2]
+            diversity.show_choices(figures, testing.choices(backbone, pairs, figures, least), least)
         diversity.worth(figures, len(pairs), learned=pile != "Test photos")
-        diversity.show_words(testing.prompt_words(session, backbone), len(figures.says_global))
         st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")
 privacy_line()

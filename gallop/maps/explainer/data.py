@@ -78,6 +78,7 @@ def explainer_data(
         "threshold": explanation.threshold,
         **({"doubt": explanation.doubt} if explanation.doubt else {}),
         **({"alike": explanation.alike} if explanation.alike else {}),
+        **({"words": _words(explanation)} if explanation.words else {}),
         "grids": _grids(explanation),
         "takes": [_take(take, state, sent, when if i else "") for i, take in enumerate(takes)],
         "range": [scale.low, scale.high],
@@ -88,6 +89,23 @@ def explainer_data(
     if sent is not None and not asks:
         data["offered"] = sent
     return data
+
+
+def _words(explanation: Explanation) -> dict[int, dict[str, Any]]:
+    """Return the scores that were taken apart into words, by class index."""
+    names, weights, made = explanation.class_names, explanation.look_weights, {}
+    for name, taken in explanation.words.items():
+        whole = sum(w * np.asarray(images) for w, (images, _) in zip(weights, taken.looks, strict=True))
+        made[names.index(name)] = {
+            "prompts": [
+                {"words": [part.word for part in each.parts], "rest": each.rest.added, "learned": each.learned}
+                for each in taken.told
+            ],
+            "size": len(whole),
+            "global": _packed(whole),
+            "looks": [_packed(np.asarray(regions)) for _, regions in taken.looks],
+        }
+    return made
 
 
 def _grids(explanation: Explanation) -> list[dict[str, Any]]:

@@ -12,11 +12,12 @@ const { borders, drawOutlines, smoothed } = await part("map");
 const { kAt, stepOf } = await part("controls");
 const { Painting } = await part("cover");
 const { placed } = await part("sizes");
-const { axisOf, promptScores } = await part("prompts");
+const { axisOf, differences, promptScores } = await part("prompts");
 const { recalled, remember } = await part("reload");
 const { State } = await part("state");
 const { Subject } = await part("subject");
 const { BranchSubject } = await part("branch");
+const { Told } = await part("told");
 const { faintLine, headline, limitLine, linearLine, ninth, percent, strangeness, sumLine, where } = await part("words");
 
 const packed = (values) => Buffer.from(Float32Array.from(values).buffer).toString("base64");
@@ -245,6 +246,50 @@ test("the axis of the prompts' scores leaves room on both sides, and shows near 
   assert.ok(low < 0.1 && high > 0.2 && high - low < 0.12);
   const alike = axisOf([0.2, 0.2001]);
   close(alike.high - alike.low, 0.0216);
+});
+
+test("scores that are nearly equal are shown by their differences from the mean of their branch", () => {
+  const { from, means, axis } = differences([0.07, 0.072, 0.2, 0.21, 0.205], 2);
+  [-0.001, 0.001, -0.005, 0.005, 0].forEach((wanted, p) => close(from[p], wanted));
+  close(means[0], 0.071);
+  close(means[1], 0.205);
+  close(axis.high, 1.08 * 0.005);
+  close(axis.low, -axis.high);
+  close(differences([0.1, 0.10001], 2).axis.high, 0.0005);
+});
+
+test("scores that differ, or are not here, are shown as they are", () => {
+  assert.equal(differences([0.1, 0.13, 0.2], 2), null);
+  assert.equal(differences([0.1, 0.1, null], 2), null);
+});
+
+/* Of class 0: a global prompt of two parts and a local one of three, over the four regions of one look. */
+function words(more = {}) {
+  const prompts = [
+    { words: ["a", "rest"], rest: 0.2, learned: true },
+    { words: ["a", "sketch", "rest"], rest: 0.7, learned: true },
+    { words: ["a", "rest"], rest: 0, learned: false },
+  ];
+  const regions = [1, 2, 3, 4].flatMap((r) => [0.1 * r, 0, -0.01 * r, 0, 0.002 * r, 0]); // (R, W, N)
+  return { prompts, size: 3, global: packed([0.25, 0.05, 0]), looks: [packed(regions)], ...more };
+}
+
+test("a score in words is the mean over the regions that count, part by part", () => {
+  const made = data();
+  const told = new Told(words(), new Take(made, made.takes[0]), 0);
+  [0.25, 0.05].forEach((wanted, w) => close(told.parts(0, [2, 4])[w], wanted));
+  [0.2, -0.02, 0.004].forEach((wanted, w) => close(told.parts(1, [2, 4])[w], wanted)); // regions 0 and 2
+});
+
+test("a rest of more than half leads, and what has not learned says so", () => {
+  const made = data();
+  const told = new Told(words(), new Take(made, made.takes[0]), 0);
+  const few = "In words: 0.3000 = a 0.2500 + rest 0.0500 (20 % of what training changed is in no word).";
+  assert.equal(told.line(0, [2, 4], null, 0), few);
+  const mostly = "Mostly no word (70 % of what training changed is in no word): 0.1840 = a 0.2000 + sketch \u22120.0200";
+  assert.equal(told.line(1, [2, 4], null, 0), `${mostly} + rest 0.0040.`);
+  assert.match(told.line(1, [2, 4], 3, 0), /This region: 0\.3680 = a 0\.4000/);
+  assert.equal(told.line(2, [2, 4], null, 0), "In words: what it said before training.");
 });
 
 test("a region alone answers with the mean of its prompts", () => {

@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 const source = pathToFileURL(`${process.argv[2]}/`);
 const { Take } = await import(new URL("numerics.js", source));
 const { Subject } = await import(new URL("subject.js", source));
+const { Told } = await import(new URL("told.js", source));
 const words = await import(new URL("words.js", source));
 const { data, topks, regions } = JSON.parse(readFileSync(0, "utf8"));
 
@@ -47,4 +48,8 @@ if (take.local.usual.length) {
     found.before = subject.maps.map((map) => Array.from(map));
   }
 }
+found.told = Object.entries(data.words ?? {}).map(([c, words]) => {
+  const told = new Told(words, take, Number(c));
+  return topks.map((topk) => words.prompts.map((_, p) => told.parts(p, topk)));
+});
 process.stdout.write(JSON.stringify(found));

@@ -1,10 +1,12 @@
 /* The score of each prompt as a dot on one axis, global ones first: of the class explained and, in a second colour, of
-   what it is compared with. */
+   what it is compared with. Scores that are nearly equal are shown by how they differ from their mean. */
 
 import { element, put, say } from "./dom.js";
-import { capital, difference, figure } from "./words.js";
+import { mean } from "./numerics.js";
+import { difference, figure } from "./words.js";
 
-const NARROWEST = 0.02; // of an axis: scores that differ less are shown as one
+const NARROWEST = 0.02; // of an axis: scores that differ less are shown as one, or by their differences
+const SMALLEST = 0.0005; // half an axis of differences: smaller ones stay near the middle
 const KEYS = { ArrowUp: -1, ArrowLeft: -1, ArrowDown: 1, ArrowRight: 1 };
 
 /* Of a class; local ones are null where its regions are not here. */
@@ -21,6 +23,18 @@ export function axisOf(scores) {
   return { low: middle - half, high: middle + half };
 }
 
+/* Where the scores of global and of local prompts are nearly equal, each less the mean of its branch, an axis for
+   these, and the means; otherwise null. */
+export function differences(scores, globals) {
+  const branches = [scores.slice(0, globals), scores.slice(globals)];
+  const near = (branch) => Math.max(...branch) - Math.min(...branch) < NARROWEST;
+  if (scores.includes(null) || !branches.every((branch) => !branch.length || near(branch))) return null;
+  const means = branches.map((branch) => mean(branch));
+  const from = branches.flatMap((branch, b) => branch.map((score) => score - means[b]));
+  const half = Math.max(SMALLEST, ...from.map((score) => 1.08 * Math.abs(score)));
+  return { from, means, axis: { low: -half, high: half } };
+}
+
 export class PromptDots {
   /* Args: choose(n) where a local prompt is chosen, counted from 0. */
   constructor(choose) {
@@ -29,7 +43,9 @@ export class PromptDots {
     this.key = element("p", "key");
     this.list = element("div", "lanes", { role: "group", "aria-label": "Prompts by score" });
     const head = element("p", "", {}, element("span", "title", {}, "Prompts"), " ", this.words);
-    this.root = element("section", "prompts", {}, head, this.list, this.key);
+    this.told = element("p", "told"); // a score as a sum over words
+    this.tell = () => "";
+    this.root = element("section", "prompts", {}, head, this.list, this.key, this.told);
     this.lanes = [];
     this.list.addEventListener("keydown", (event) => {
       if (!KEYS[event.key]) return;
@@ -61,33 +77,41 @@ export class PromptDots {
   }
 
   /* Args: words, how alike the prompts are; scores of the class explained and of the other, or null; names of both;
-     axis; prompt, the local one whose map is shown. */
-  show(words, scores, others, [name, otherName], axis, prompt) {
-    say(this.words, words ? `${capital(words)}.` : "");
+     axis; prompt, the local one whose map is shown; tell(p), a prompt's score in words. */
+  show(words, scores, others, [name, otherName], axis, prompt, tell) {
+    say(this.words, words ? `${words}.` : "");
+    this.tell = tell;
+    const apart = others === null ? differences(scores, this.globals) : null;
+    if (apart) axis = apart.axis;
     const at = (score) => `${100 * Math.min(Math.max((score - axis.low) / (axis.high - axis.low), 0), 1)}%`;
     this.lanes.forEach((lane, p) => {
       const [, axisOfLane, value] = lane.children;
       const [other, dot] = axisOfLane.children;
       const both = others !== null && others[p] !== null && scores[p] !== null;
       [dot.hidden, other.hidden] = [scores[p] === null, !both];
-      if (scores[p] !== null) dot.style.left = at(scores[p]);
+      if (scores[p] !== null) dot.style.left = at(apart ? apart.from[p] : scores[p]);
       if (both) other.style.left = at(others[p]);
-      say(value, scores[p] === null ? "" : both ? difference(scores[p] - others[p]) : figure(scores[p]));
+      const shown = apart ? difference(apart.from[p]) : scores[p] === null ? "" : figure(scores[p]);
+      say(value, both ? difference(scores[p] - others[p]) : shown);
       const which = p < this.globals ? `Global prompt ${p + 1}` : `Local prompt ${p - this.globals + 1}`;
       const parts = [scores[p] !== null && `${name} ${figure(scores[p])}`, both && `${otherName} ${figure(others[p])}`];
       put(lane, "aria-label", `${which}: ${parts.filter(Boolean).join(", ")}`);
     });
     this.mark(prompt);
-    const key = others === null ? "" : [name, otherName].join();
+    const [global, local] = (apart?.means ?? []).map((one) => figure(one));
+    const means = [this.globals && `global ${global}`, scores.length > this.globals && `local ${local}`];
+    const from = apart ? `Differences from the mean: ${means.filter(Boolean).join(", ")}` : "";
+    const key = others === null ? from : [name, otherName].join();
     if (this.keyed === key) return;
     this.keyed = key;
     const entry = (kind, text) => element("span", "entry", {}, element("i", kind), text);
-    this.key.replaceChildren(...(key ? [entry("dot", name), entry("other", otherName)] : []));
+    this.key.replaceChildren(...(others === null ? [from] : [entry("dot", name), entry("other", otherName)]));
   }
 
   mark(prompt = this.prompt) {
     this.prompt = prompt;
     const chosen = this.globals + prompt;
+    say(this.told, this.tell(this.marked ?? Math.min(chosen, this.lanes.length - 1)));
     this.lanes.forEach((lane, p) => {
       put(lane, "aria-pressed", String(p === chosen || p === this.marked));
       put(lane, "tabindex", p === Math.min(chosen, this.lanes.length - 1) ? "0" : "-1"); // one takes part in tabbing

@@ -17,6 +17,7 @@ import { placed, showAsked, Sizes } from "./sizes.js";
 import { State } from "./state.js";
 import { Strangeness } from "./strangeness.js";
 import { Subject } from "./subject.js";
+import { Told } from "./told.js";
 import { capital, difference, faintLine, figure, headline, percent, regionLine, sumLine, where } from "./words.js";
 
 const HINT = "Click a region to ask what it looks like.";
@@ -258,7 +259,10 @@ export class Explainer {
     const others = against === null ? null : promptScores(other, against, now.topk);
     const names = [this.name, itself ? other.when : this.otherName];
     this.dots.fill(take.global.prompts, take.local.usual.length);
-    this.dots.show(this.data.alike ?? "", scores, others, names, this.axis, now.prompt);
+    const words = this.data.words?.[this.explained];
+    const told = words && take.local.has(this.explained) ? new Told(words, take, this.explained) : null;
+    const tell = (p) => told?.line(p, now.topk, this.here, now.look) ?? "";
+    this.dots.show(this.data.alike ?? "", scores, others, names, this.axis, now.prompt, tell);
   }
 
   /* Why the limit decides nothing, if so; the answer; and its probability, which means nothing with one class. */

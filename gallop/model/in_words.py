@@ -1,0 +1,229 @@
+"""Learned prompts in words, told in the space where they act: sums of a few texts' features and a rest.
+
+A prompt makes a text feature t of every class, and all its scores are products x . t with a photo or a region x. The
+same class's name in other sentences ("A sketch of a teapot") has features too, d_j, all of length 1. A few
+non-negative weights w_j make t = sum_j w_j d_j + r, so every score is the same sum, x . t = sum_j w_j x . d_j + x . r,
+whatever x is. Sums of text features in place of nearest tokens: Bhalla et al., NeurIPS 2024 (SpLiCE).
+
+Shapes: K classes, M global and N local prompts, P = M + N, W parts, D joint width, B photos, R regions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gallop.config import CONTEXT_INIT
+from gallop.core.gallop import TextFeatures
+from gallop.errors import ClassNameError
+from gallop.features.encoding import ImageFeatures
+from gallop.model.prompted import PromptModel
+from gallop.names.templates import PLACE, fill
+from gallop.wording import did_you_mean, listed
+
+MOST_WORDS = 6
+"""Of one prompt and class, beside the class itself."""
+REST = "rest"
+_LEAST = 0.01  # of what training changed, squared: a word that tells less of it is left out
+_UNCHANGED = 1e-4  # squared length of a change that is rounding
+
+SENTENCES = {
+    "A * of a {}": "sketch, drawing, painting, watercolour, cartoon, poster, sculpture, statue, toy, model, plush, "
+    "tattoo, mosaic, graffiti, stencil, silhouette, diagram, blueprint, logo, icon, stamp, collage, rendering, "
+    "screenshot, video still, mirror image, shadow, detail, close-up, fragment",
+    "A * photo of a {}": "blurry, sharp, dark, bright, black and white, sepia, faded, overexposed, pixelated, grainy, "
+    "cropped, close-up, distant, aerial, studio, vintage, colourful, low contrast, tilted, cluttered",
+    "A photo of a * {}": "red, orange, yellow, green, blue, purple, pink, brown, black, white, grey, golden, silver, "
+    "beige, turquoise, wooden, metal, glass, plastic, paper, stone, ceramic, leather, woollen, cotton, rubber, marble, "
+    "brick, concrete, steel, copper, straw, silk, wax, ice, clay, striped, dotted, checked, floral, plain, patterned, "
+    "woven, knitted, carved, painted, shiny, matt, rough, smooth, transparent, furry, spiky, wrinkled, wet, dirty, "
+    "clean, broken, rusty, old, new, small, large, tiny, huge, tall, short, wide, thin, thick, round, square, flat, "
+    "curved, pointed, hollow, empty, full, open, closed, folded, young, wild, hidden",
+    "A photo of the * of a {}": "handle, lid, rim, edge, top, bottom, side, front, back, base, body, neck, head, face, "
+    "eye, ear, nose, mouth, wing, tail, leg, foot, hand, fur, feather, skin, leaf, stem, petal, root, branch, wheel, "
+    "window, door, roof, wall, screen, button, cable, spout, blade, label, surface, inside, outline, centre, corner",
+    "A photo of a {} *": "on a table, on the ground, in the grass, in the snow, in water, in the sky, in a city, "
+    "in a forest, in a room, in a kitchen, in a shop, in a hand, in a box, on a shelf, on a wall, on a road, "
+    "at night, in the sun, in fog, in motion, from above, from below, from behind, from the side, far away, "
+    "among others, with a person, with text, on a white background, on a dark background",
+    "A photo of *{}": "several , many , two , a pile of , a group of , a row of , half of a , the inside of a ",
+}
+"""Words by the sentence that each stands in, at ``*``; the class name follows at ``{}``."""
+
+
+def dictionary() -> dict[str, str]:
+    """Return a sentence with ``{}`` for the class name for each word; the first of two equal words is kept."""
+    made: dict[str, str] = {}
+    for sentence, words in SENTENCES.items():
+        for word in words.split(", "):
+            made.setdefault(word.strip(), sentence.replace("*", word))
+    return made
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the sum that a prompt's text feature of a class is.
+
+    Attributes:
+        word: of the dictionary, or a class; ``REST`` is what no word tells.
+        weight: of the word's text feature; the length of the rest.
+        share: of the text feature t: what the part adds to t . t = 1. The shares of all parts add up to 1.
+        added: of what training changed, v = t less the feature before training: what the part adds to v . v, as a
+            fraction of it. They add up to 1, too; 0 each where training changed nothing.
+    """
+
+    word: str
+    weight: float
+    share: float
+    added: float
+
+
+@dataclass(frozen=True)
+class InWords:
+    """What a prompt says of a class, as a sum.
+
+    Attributes:
+        prompt: such as "global 1".
+        parts: W; the class before training first ("A photo of a ..."), then the words by what they added, then the
+            rest.
+        vectors: (W, D), the parts themselves: they add up to the prompt's text feature of length 1.
+    """
+
+    prompt: str
+    class_name: str
+    parts: tuple[Part, ...]
+    vectors: NDArray[np.float64] = field(repr=False, compare=False)
+
+    @property
+    def rest(self) -> Part:
+        """Return what no word tells."""
+        return self.parts[-1]
+
+    @property
+    def learned(self) -> bool:
+        """Return whether training changed the feature."""
+        return any(part.added for part in self.parts)
+
+    @property
+    def untold(self) -> bool:
+        """Return whether more than half of what training changed is in no word."""
+        return self.rest.added > 0.5
+
+    @property
+    def words(self) -> str:
+        """Return a sentence without its full stop; the rest leads where it is more than half."""
+        if not self.learned:
+            return f"{self.prompt} says of {self.class_name} what it said before training"
+        told = [f"{part.word} {part.added:.0%}" for part in self.parts[1:-1]]
+        told = [*told, f"less of the plain name {self.parts[0].added:.0%}"] if self.parts[0].added > 0.005 else told
+        rest = f"{self.rest.added:.0%} in no word"
+        added = f"what training changed of {self.class_name} in {self.prompt}"
+        return f"{added}: {', '.join([rest, *told] if self.untold else [*told, rest])}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values: ``prompt``, ``class_name`` and ``parts``, each ``Part`` as a dictionary."""
+        return {"prompt": self.prompt, "class_name": self.class_name, "parts": [asdict(part) for part in self.parts]}
+
+
+def told_in_words(model: PromptModel, class_name: str, names: Sequence[str], most: int = MOST_WORDS) -> list[InWords]:
+    """Return what each of the P prompts says of one class, by ``dictionary`` and the class list.
+
+    The text encoder runs once for every word.
+
+    Args:
+        names: of the P prompts.
+        most: words of each, beside the class itself.
+
+    Raises:
+        ClassNameError: there is no such class.
+    """
+    if class_name not in model.class_names:
+        there, near = listed(model.class_names), did_you_mean(class_name, model.class_names)
+        raise ClassNameError(f"This model has no class {class_name!r}; its classes are {there}.{near}")
+    k, text = model.class_names.index(class_name), model.cached_text_features()
+    features = _unit(torch.cat([text.global_[k], text.local[k]]))
+    others = [name for name in model.class_names if name != class_name]
+    sentences = {class_name: f"{CONTEXT_INIT} {PLACE}"} | dictionary()
+    texts = [fill(sentence, class_name) for sentence in sentences.values()]
+    texts += [f"{CONTEXT_INIT} {name}" for name in others]
+    with torch.no_grad(), model.backbone.autocast_text(learning=False):
+        atoms = _unit(model.backbone.text.encode_texts(texts))
+    words = [*sentences, *others]
+    return [
+        InWords(prompt, class_name, *_told(feature, atoms, words, most))
+        for prompt, feature in zip(names, features, strict=True)
+    ]
+
+
+def _unit(text: Tensor) -> NDArray[np.float64]:
+    return np.asarray(F.normalize(text.detach().cpu().double(), dim=-1))
+
+
+def _told(
+    feature: NDArray[np.float64], atoms: NDArray[np.float64], words: Sequence[str], most: int
+) -> tuple[tuple[Part, ...], NDArray[np.float64]]:
+    """Parts of a feature (D), and these as vectors (W, D); the first of the atoms (words, D) is the untrained one.
+
+    Greedy: each time the word that leaves the shortest rest, and then all weights anew (orthogonal least squares).
+    """
+    from scipy.optimize import nnls  # a quarter of a second, for what is asked rarely
+
+    change, chosen = feature - atoms[0], [0]
+    weights, moved = np.ones(1), float(change @ change)
+    while moved > _UNCHANGED:
+        weights = nnls(atoms[chosen].T, feature)[0]
+        rest = feature - weights @ atoms[chosen]
+        within = np.linalg.qr(atoms[chosen].T)[0]
+        beyond = np.linalg.norm(atoms - atoms @ within @ within.T, axis=1)
+        shorter = np.where(beyond > 1e-3, atoms @ rest / np.maximum(beyond, 1e-3), 0)  # the others are told already
+        best = int(shorter.argmax())
+        if len(chosen) > most or shorter[best] <= 0 or shorter[best] ** 2 < _LEAST * moved:
+            break
+        chosen.append(best)
+    used = [i for i, weight in enumerate(weights) if weight > 0 and i]
+    used.sort(key=lambda i: -weights[i] * (atoms[chosen[i]] @ change))
+    vectors = np.stack([weights[i] * atoms[chosen[i]] for i in (0, *used)])
+    vectors = np.vstack([vectors, feature - vectors.sum(axis=0)])
+    shares, added = vectors @ feature, vectors @ change
+    added[0] -= atoms[0] @ change  # of what was there before
+    added = added / moved if moved > _UNCHANGED else 0 * added
+    lengths = [*weights[[0, *used]].tolist(), float(np.linalg.norm(vectors[-1]))]
+    named = [words[chosen[i]] for i in (0, *used)] + [REST]
+    return tuple(map(Part, named, lengths, shares.tolist(), added.tolist())), vectors
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """A photo's scores of one class, part by part.
+
+    Attributes:
+        told: of the P prompts.
+        looks: of each look the whole photo's (W, M) and the regions' (R, W, N) products with every part; 0 where a
+            prompt has fewer parts. Their sums over W are the cosines with the prompts.
+    """
+
+    told: tuple[InWords, ...]
+    looks: tuple[tuple[Tensor, Tensor], ...]
+
+
+def word_scores(model: PromptModel, features: ImageFeatures, told: Sequence[InWords]) -> WordScores:
+    """Return them for the features of one photo (B = 1), of the looks that its maps have."""
+    size, (m, _) = max(len(each.parts) for each in told), model.prompts.sizes
+    vectors = torch.zeros(size, len(told), told[0].vectors.shape[1], device=model.backbone.device)
+    for p, each in enumerate(told):
+        vectors[: len(each.parts), p] = torch.from_numpy(each.vectors).to(vectors)
+    lengths = vectors.norm(dim=-1).cpu()  # cosines are of texts of length 1
+    with torch.no_grad():
+        similar = model.with_branches(()).maps(features, TextFeatures(vectors[:, :m], vectors[:, m:]))
+    looks = tuple(
+        (look.image_cosines[0].cpu() * lengths[:, :m], look.region_cosines[0].cpu() * lengths[:, m:])
+        for look in similar.looks
+    )
+    return WordScores(tuple(told), looks)
