@@ -48,7 +48,7 @@ def main(folders: list[str]) -> None:
         told = [each for name in prompts.classes_ for each in prompts.prompts.in_words(str(name)) if each.learned]
         of_change, of_all = ([getattr(each.rest, what) for each in told] for what in ("added", "share"))
         print(
-            f"{folder}, median of {len(told)} prompts and classes: in no word are {statistics.median(of_change):.0%} of "
+            f"{folder}, median of {len(told)} prompts and classes: in no word {statistics.median(of_change):.0%} of "
             f"what training changed and {statistics.median(of_all):.1%} of the whole feature"
         )
     if folders:

@@ -238,7 +238,7 @@ def ensembling(scores: Tensor, truth: Sequence[int]) -> Ensembling:
     mine = scores[torch.arange(len(labels)), labels]
     return Ensembling(
         photos=len(labels),
-        spread=float(mine.double().std(dim=-1, correction=0).mean()),
+        spread=float(mine.double().std(dim=-1, correction=0).mean()) if mine.numel() else 0.0,
         disagree=int((answers != answers[:, :1]).any(dim=-1).sum()),
         alone=tuple(right.sum(dim=0).tolist()),
         only=tuple(right[right.sum(dim=1) == 1].sum(dim=0).tolist()),

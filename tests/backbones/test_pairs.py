@@ -154,9 +154,6 @@ def test_a_tokenizer_beside_the_weights_is_read_as_open_clip_reads_it(arch: str,
     context = ours.text.embed("A photo of a")
     learned = ours.text.encode(context[None], ours.text.tokenize(WORDS, context_tokens=len(context)))
     assert relative_error(learned[:, 0], wanted) < 1e-5
-    words, embeddings = ours.text.vocabulary()
-    assert len(words) == len(embeddings) == 700
-    assert "cat " in words  # a whole word, as what an app shows of a context is made of
     pixels = torch.randn(2, 3, 32, 32)
     assert relative_error(ours.encode_image(pixels)[0], model.encode_image(pixels)) < 1e-5
 

@@ -15,7 +15,7 @@ from app.library import InWords, Worth
 from app.ui.widgets.elements import chart, image
 from app.ui.widgets.strip import photo_strip
 from app.views.exploring import PhotoTile
-from app.views.testing import Choices, Figures, numbered, pair
+from app.views.testing import Choices, Figures, numbered
 from app.visitor.session import Session
 from gallop.predictions.heatmaps import where_in_words
 
@@ -102,9 +102,13 @@ def _open(session: Session, tile: str, class_name: str) -> None:
 def show_choices(figures: Figures, found: Sequence[Choices], prompts: tuple[int, int]) -> None:
     """Draw the photos in which two local prompts chose most differently."""
     one, other = (f"local {n + 1} (k = {figures.topk[n]})" for n in prompts)
+    both, most = figures.overlap[prompts], figures.most[prompts]
     st.markdown(
         f"**Where two choose differently:** :blue-background[blue] by {one} alone, :orange-background[orange] by "
-        f"{other} alone, white by both."
+        f"{other} alone, white by both.",
+        help=f"The two local prompts that have least in common: of the regions that either chose, both chose "
+        f"{both:.0%} (Jaccard index, averaged over the photos), and their k allow {most:.0%} at most. Where that is "
+        "reached, the larger k adds a scale but not a place.",
     )
     for each, column in zip(found, st.columns(4), strict=False):
         with column:
@@ -140,20 +144,6 @@ def show_overlap(figures: Figures, photos: int) -> None:
                     f"{names[n].capitalize()}, k = {k}{_adds(figures, n)}",
                     help=f"{where.split(';')[0].capitalize()}. By chance, a region is chosen in {k / regions:.0%}.",
                 )
-    if len(names) < 2:
-        return
-    i, j, value = pair(figures.overlap / figures.most)
-    both, most = figures.overlap[i, j], figures.most[i, j]
-    st.markdown(
-        f"Largest overlap: **{names[i]} and {names[j]}**, {value:.0%} of the maximum possible with their k values.",
-        help=f"Of the regions that either prompt chose, both chose {both:.0%} (Jaccard index, averaged over the "
-        f"photos), of the {most:.0%} that k = {figures.topk[i]} and {figures.topk[j]} allow. "
-        + (
-            "One looks where the other does, so it adds a scale but not a place."
-            if value > 0.8
-            else "They overlap in part, and each also has other regions."
-        ),
-    )
 
 
 def _adds(figures: Figures, n: int) -> str:

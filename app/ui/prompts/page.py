@@ -60,7 +60,7 @@ else:
             opened.show(session, backbone, pairs)
         diversity.show_overlap(figures, len(pairs))
         if len(figures.topk) > 1:
-            least = testing.pair(figures.overlap, closest=False)[:2]
+            least = testing.pair(figures.overlap / figures.most, closest=False)[:2]
             diversity.show_choices(figures, testing.choices(backbone, pairs, figures, least), least)
         diversity.worth(figures, len(pairs), learned=pile != "Test photos")
         st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")

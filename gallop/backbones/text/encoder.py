@@ -99,11 +99,6 @@ class TextEncoder(ABC):
         weight: Tensor = self._module.token_embedding.weight
         return weight[ids.to(weight.device)].detach().clone()
 
-    def vocabulary(self) -> tuple[list[str], Tensor]:
-        """Return every token as text, a trailing space where a word ends with it, and their embeddings (tokens, T)."""
-        weight: Tensor = self._module.token_embedding.weight
-        return [self._tokenizer.decode([i]) for i in range(len(weight))], weight.detach()
-
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Return features (K, D), not normalised, of plain texts such as "A photo of a cat"."""
         no_context = self._module.positional_embedding.new_zeros(1, 0, self.width)
