@@ -74,8 +74,6 @@ class HubTokenizer:
     def __init__(self, wrapped: Any) -> None:
         self._wrapped, self._inner = wrapped, wrapped.tokenizer
         self.rule = self._find_rule()
-        # Whether it marks the beginning of a word, as SentencePiece does, or its continuation, as BERT's.
-        self._marks_begin = "▁" in str(self._inner.convert_ids_to_tokens(self.encode("a"))[0])
 
     def _find_rule(self) -> TokenRule:
         """Compare a text with and without its special tokens: no setting of a tokenizer gives them for all kinds."""
@@ -92,19 +90,6 @@ class HubTokenizer:
         """Return the token ids of a text, without the tokens that surround it."""
         ids: list[int] = self._inner(self._wrapped.clean_fn(text), add_special_tokens=False).input_ids
         return ids
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return token ids as text; a token that begins a word ends with a space, since it may be one."""
-        return "".join(self._shown(token) for token in self._inner.convert_ids_to_tokens(list(ids)))
-
-    def _shown(self, token: str | None) -> str:
-        if token is None:  # some encoders have room for more tokens than there are
-            return ""
-        pieces = str(token)
-        if pieces.startswith("##"):
-            return pieces[2:]
-        begins = pieces.startswith("▁") or not self._marks_begin
-        return f"{pieces.replace('▁', '')} " if begins else pieces
 
 
 def hub_tokenizer(name: str, settings: Mapping[str, Any], folder: Path, *, download: bool) -> HubTokenizer:
