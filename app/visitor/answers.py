@@ -192,24 +192,22 @@ class VisitorAnswers:
         return self.once(key, lambda: self.classifier(backbone, question).prompts.in_words(class_name))
 
     def words_of(
-        self, backbone: Backbone, photo: Photo, question: Question, explanation: Explanation, class_name: str | None
-    ) -> Mapping[str, WordScores]:
-        """Return the scores of one class on a photo, taken apart into words, for ``Explanation.words``.
+        self, backbone: Backbone, photo: Photo, question: Question, class_name: str | None = None
+    ) -> dict[str, WordScores]:
+        """Return the scores on a photo that are taken apart into words, by class, for ``Explanation.words``.
 
         Args:
-            class_name: by default, and where the explanation does not have it, the most probable one.
+            class_name: a class that is taken apart now, where it was not before.
         """
-        name = class_name if class_name in explanation.class_names else explanation.label
-
-        def compute() -> WordScores:
+        held: dict[str, WordScores] = self.once(("word scores", self._key(photo, question)), dict)
+        if class_name is not None and class_name not in held:
             from gallop.features.encoding import encode_photos
             from gallop.model.in_words import word_scores
 
             model = self.classifier(backbone, question).model_
             features = encode_photos(backbone, [photo], model.map_sight)[0]
-            return word_scores(model, features, self.words(backbone, question, name))
-
-        return {name: self.once(("word scores", self._key(photo, question), name), compute)}
+            held[class_name] = word_scores(model, features, self.words(backbone, question, class_name))
+        return dict(held)
 
     def ways(
         self, backbone: Backbone, photo: Photo, question: Question, *, second_look: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,20 +37,34 @@ def explained_now(session: Session, photo: Photo, question: Question) -> tuple[E
     with st.spinner("Looking at the photo …", show_time=False):
         frozen, asked = backbone(session.training.backbone_name), Question(question.names, like_taught=True)
         explain, _ = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
-        return explain(frozen, photo, question), explain(frozen, photo, asked) if question.taught else None
+        explanation = explain(frozen, photo, question)
+        if not question.taught:
+            return explanation, None
+        words = session.answers.words_of(frozen, photo, question)
+        if any(
+            len(each.looks) != len(explanation.grids) for each in words.values()
+        ):  # of a look for maps there are none
+            words = {}
+        return replace(explanation, words=words), explain(frozen, photo, asked)
 
 
 def follow_up(session: Session, photo: Photo, question: Question) -> bool:
-    """Take a second look at a photo if one is still missing, for answers or finer maps; return whether it did.
+    """Take a second look at a photo if one is still missing, for answers or finer maps, and then the taught prompts'
+    scores of the class shown apart into words; return whether anything was missing.
 
     Raises as ``explained_now``.
     """
     if not (session.explore.second_look or question.taught):  # only taught prompts take a second look by default
         return False
     frozen = backbone(session.training.backbone_name)
-    _, missing = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
+    explain, missing = session.answers.ways(frozen, photo, question, second_look=bool(session.explore.second_look))
     if missing is None:
-        return False
+        known, chosen = session.answers.words_of(frozen, photo, question), session.explore.class_name
+        shown = chosen if chosen in question.names else explain(frozen, photo, question).label
+        if not question.taught or shown in known:
+            return False
+        session.answers.words_of(frozen, photo, question, shown)
+        return True
     asked = [Question(question.names, like_taught=True), question] if question.taught else [question]
     for each in asked:
         missing(frozen, photo, each)

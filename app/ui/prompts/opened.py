@@ -31,6 +31,6 @@ def show(session: Session, backbone: Backbone, pairs: Sequence[tuple[Photo, str]
         session.prompts = replace(session.prompts, explainer_state=state)
 
     st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}, a photo of **{text.markdown(name)}**")
-    words = session.answers.words_of(backbone, photo, question, explanation, state.class_name)
+    words = session.answers.words_of(backbone, photo, question, state.of(explanation).class_name or explanation.label)
     picture = session_photo_url(session, explanation)
     photo_explained(replace(explanation, words=words), picture=picture, state=state, moved=moved)

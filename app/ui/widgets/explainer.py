@@ -54,7 +54,10 @@ def explainer(
         depends_on = None if all_sent(explanation, takes) else (state.class_name, state.against, state.topk)
         return session().answers.picture(
             explanation,
-            ("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt, depends_on),
+            (
+                *("explainer", before and id(before.similarities), explanation.threshold, explanation.doubt),
+                *(tuple(explanation.words), depends_on),
+            ),
             lambda: make(state),
         )
 
