@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gallop.core.gallop import TextFeatures
+from gallop.model.in_words import AS_ONE
 from gallop.model.similarities import Similarities
 from gallop.predictions.predict import to_array
 from gallop.wording import counted
@@ -27,8 +28,6 @@ SILENT = 0.1
 """A prompt whose influence is below this fraction of its branch's average is called silent."""
 
 
-AS_ONE = 0.99
-"""From this cosine of text features on, two prompts, or several by their mean, answer as one."""
 WHAT_TO_DO = {
     (True, True): "One global prompt would do as well, and each local one adds its scale alone",
     (True, False): "One global prompt would do as well",

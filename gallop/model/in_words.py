@@ -25,14 +25,16 @@ from gallop.core.gallop import TextFeatures
 from gallop.errors import ClassNameError
 from gallop.features.encoding import ImageFeatures
 from gallop.model.prompted import PromptModel
-from gallop.names.templates import PLACE, fill
+from gallop.names.templates import fill
 from gallop.wording import did_you_mean, listed
 
 MOST_WORDS = 6
 """Of one prompt and class, beside the class itself."""
 REST = "rest"
+AS_ONE = 0.99
+"""From this cosine of text features on, two prompts, or several by their mean, answer as one."""
 _LEAST = 0.01  # of what training changed, squared: a word that tells less of it is left out
-_UNCHANGED = 1e-4  # squared length of a change that is rounding
+_ROUNDING = 1e-6  # squared length of a change
 
 SENTENCES = {
     "A * of a {}": "sketch, drawing, painting, watercolour, cartoon, poster, sculpture, statue, toy, model, plush, "
@@ -75,8 +77,8 @@ class Part:
         word: of the dictionary, or a class; ``REST`` is what no word tells.
         weight: of the word's text feature; the length of the rest.
         share: of the text feature t: what the part adds to t . t = 1. The shares of all parts add up to 1.
-        added: of what training changed, v = t less the feature before training: what the part adds to v . v, as a
-            fraction of it. They add up to 1, too; 0 each where training changed nothing.
+        added: of what training put in, g = t less w_0 d_0 of the plain class: what a word or the rest adds to g . g, as
+            a fraction of it. They add up to 1, too; 0 for the plain class, and each where nothing was put in.
     """
 
     word: str
@@ -93,12 +95,14 @@ class InWords:
         prompt: such as "global 1".
         parts: W; the class before training first ("A photo of a ..."), then the words by what they added, then the
             rest.
+        before: the cosine of the text feature with that before training.
         vectors: (W, D), the parts themselves: they add up to the prompt's text feature of length 1.
     """
 
     prompt: str
     class_name: str
     parts: tuple[Part, ...]
+    before: float
     vectors: NDArray[np.float64] = field(repr=False, compare=False)
 
     @property
@@ -108,37 +112,39 @@ class InWords:
 
     @property
     def learned(self) -> bool:
-        """Return whether training changed the feature."""
-        return any(part.added for part in self.parts)
+        """Return whether training changed what is said: a change below ``AS_ONE`` is told, but means little."""
+        return self.before < AS_ONE
 
     @property
     def untold(self) -> bool:
-        """Return whether more than half of what training changed is in no word."""
-        return self.rest.added > 0.5
+        """Return whether more than half of what training put in is in no word."""
+        return self.learned and self.rest.added > 0.5
 
     @property
     def words(self) -> str:
         """Return a sentence without its full stop; the rest leads where it is more than half."""
         if not self.learned:
-            return f"{self.prompt} says of {self.class_name} what it said before training"
+            return f"{self.prompt} says of {self.class_name} what it said before training ({self.before:.3f})"
         told = [f"{part.word} {part.added:.0%}" for part in self.parts[1:-1]]
-        told = [*told, f"less of the plain name {self.parts[0].added:.0%}"] if self.parts[0].added > 0.005 else told
         rest = f"{self.rest.added:.0%} in no word"
-        added = f"what training changed of {self.class_name} in {self.prompt}"
-        return f"{added}: {', '.join([rest, *told] if self.untold else [*told, rest])}"
+        kept = f"{self.prompt} has {self.parts[0].weight:.2f} of the plain {self.class_name}, and training put in"
+        return f"{kept} {', '.join([rest, *told] if self.untold else [*told, rest])}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values: ``prompt``, ``class_name`` and ``parts``, each ``Part`` as a dictionary."""
-        return {"prompt": self.prompt, "class_name": self.class_name, "parts": [asdict(part) for part in self.parts]}
+        """Return it as plain values: the attributes without ``vectors``, each ``Part`` as a dictionary."""
+        made = asdict(self)
+        del made["vectors"]
+        return made
 
 
-def told_in_words(model: PromptModel, class_name: str, names: Sequence[str], most: int = MOST_WORDS) -> list[InWords]:
-    """Return what each of the P prompts says of one class, by ``dictionary`` and the class list.
+def told_in_words(model: PromptModel, class_name: str, prompts: Sequence[str], most: int = MOST_WORDS) -> list[InWords]:
+    """Return what each of the P prompts says of one class, by the class list and ``dictionary`` (without its words that
+    are classes).
 
     The text encoder runs once for every word.
 
     Args:
-        names: of the P prompts.
+        prompts: names of the P prompts.
         most: words of each, beside the class itself.
 
     Raises:
@@ -149,16 +155,14 @@ def told_in_words(model: PromptModel, class_name: str, names: Sequence[str], mos
         raise ClassNameError(f"This model has no class {class_name!r}; its classes are {there}.{near}")
     k, text = model.class_names.index(class_name), model.cached_text_features()
     features = _unit(torch.cat([text.global_[k], text.local[k]]))
-    others = [name for name in model.class_names if name != class_name]
-    sentences = {class_name: f"{CONTEXT_INIT} {PLACE}"} | dictionary()
-    texts = [fill(sentence, class_name) for sentence in sentences.values()]
-    texts += [f"{CONTEXT_INIT} {name}" for name in others]
+    names = [class_name, *(name for name in model.class_names if name != class_name)]
+    sentences = {word: fill(sentence, class_name) for word, sentence in dictionary().items() if word not in names}
+    sentences = {name: f"{CONTEXT_INIT} {name}" for name in names} | sentences
     with torch.no_grad(), model.backbone.autocast_text(learning=False):
-        atoms = _unit(model.backbone.text.encode_texts(texts))
-    words = [*sentences, *others]
+        atoms = _unit(model.backbone.text.encode_texts([*sentences.values()]))
     return [
-        InWords(prompt, class_name, *_told(feature, atoms, words, most))
-        for prompt, feature in zip(names, features, strict=True)
+        InWords(prompt, class_name, *_told(feature, atoms, [*sentences], most))
+        for prompt, feature in zip(prompts, features, strict=True)
     ]
 
 
@@ -168,21 +172,26 @@ def _unit(text: Tensor) -> NDArray[np.float64]:
 
 def _told(
     feature: NDArray[np.float64], atoms: NDArray[np.float64], words: Sequence[str], most: int
-) -> tuple[tuple[Part, ...], NDArray[np.float64]]:
-    """Parts of a feature (D), and these as vectors (W, D); the first of the atoms (words, D) is the untrained one.
+) -> tuple[tuple[Part, ...], float, NDArray[np.float64]]:
+    """Parts of a feature (D), its cosine with the first of the atoms (words, D), the untrained one, and the parts as
+    vectors (W, D).
 
-    Greedy: each time the word that leaves the shortest rest, and then all weights anew (orthogonal least squares).
+    Greedy: each time the word that leaves the shortest rest, of those that training moved the feature towards, and then
+    all weights anew (orthogonal least squares).
     """
     from scipy.optimize import nnls  # a quarter of a second, for what is asked rarely
 
     change, chosen = feature - atoms[0], [0]
     weights, moved = np.ones(1), float(change @ change)
-    while moved > _UNCHANGED:
+    towards = atoms @ change > 0
+    while moved > _ROUNDING:
         weights = nnls(atoms[chosen].T, feature)[0]
         rest = feature - weights @ atoms[chosen]
         within = np.linalg.qr(atoms[chosen].T)[0]
         beyond = np.linalg.norm(atoms - atoms @ within @ within.T, axis=1)
-        shorter = np.where(beyond > 1e-3, atoms @ rest / np.maximum(beyond, 1e-3), 0)  # the others are told already
+        shorter = np.where(
+            towards & (beyond > 1e-3), atoms @ rest / np.maximum(beyond, 1e-3), 0
+        )  # the others are told already
         best = int(shorter.argmax())
         if len(chosen) > most or shorter[best] <= 0 or shorter[best] ** 2 < _LEAST * moved:
             break
@@ -191,12 +200,11 @@ def _told(
     used.sort(key=lambda i: -weights[i] * (atoms[chosen[i]] @ change))
     vectors = np.stack([weights[i] * atoms[chosen[i]] for i in (0, *used)])
     vectors = np.vstack([vectors, feature - vectors.sum(axis=0)])
-    shares, added = vectors @ feature, vectors @ change
-    added[0] -= atoms[0] @ change  # of what was there before
-    added = added / moved if moved > _UNCHANGED else 0 * added
+    put_in = vectors[1:].sum(axis=0)
+    shares, added = vectors @ feature, np.append(0, vectors[1:] @ put_in / max(put_in @ put_in, _ROUNDING))
     lengths = [*weights[[0, *used]].tolist(), float(np.linalg.norm(vectors[-1]))]
     named = [words[chosen[i]] for i in (0, *used)] + [REST]
-    return tuple(map(Part, named, lengths, shares.tolist(), added.tolist())), vectors
+    return tuple(map(Part, named, lengths, shares.tolist(), added.tolist())), float(atoms[0] @ feature), vectors
 
 
 @dataclass(frozen=True)

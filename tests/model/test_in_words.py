@@ -44,14 +44,17 @@ def test_parts_and_rest_are_the_text_feature(fitted: GalLoPClassifier) -> None:
             assert told.vectors.sum(axis=0) == pytest.approx(feature.numpy(), abs=1e-9)
 
 
-def test_shares_add_up_to_one_in_the_feature_and_in_what_training_changed(fitted: GalLoPClassifier) -> None:
+def test_shares_add_up_to_one_in_the_feature_and_in_what_training_put_in(fitted: GalLoPClassifier) -> None:
     for told in fitted.prompts.in_words("red"):
         assert told.learned
+        assert all(part.added > 0 for part in told.parts[1:-1])
         assert sum(part.share for part in told.parts) == pytest.approx(1)
         assert sum(part.added for part in told.parts) == pytest.approx(1)
         assert told.rest.word == REST
         assert told.rest.weight == pytest.approx(np.linalg.norm(told.vectors[-1]))
         assert told.rest.share == pytest.approx(told.rest.weight**2), "the rest stands at right angles to the words"
+        put_in = told.vectors[1:].sum(axis=0)
+        assert told.rest.added == pytest.approx(told.rest.weight**2 / (put_in @ put_in))
 
 
 def test_weights_are_non_negative_and_words_few(fitted: GalLoPClassifier) -> None:
@@ -81,7 +84,8 @@ def test_a_planted_sentence_leaves_no_rest() -> None:
     assert [part.word for part in told.parts] == ["red", "sketch", REST]
     assert told.parts[1].weight == pytest.approx(1, abs=1e-4)
     assert told.rest.share == pytest.approx(0, abs=1e-6)
-    assert told.words.startswith("what training changed of red in global 1: sketch 50%")
+    assert told.parts[1].added == pytest.approx(1, abs=1e-4)
+    assert told.words == "global 1 has 0.00 of the plain red, and training put in sketch 100%, 0% in no word"
 
 
 def test_what_has_not_learned_says_what_it_said() -> None:
@@ -89,7 +93,7 @@ def test_what_has_not_learned_says_what_it_said() -> None:
     assert [[part.word for part in each.parts] for each in told] == [["blue", REST]] * 4
     assert not any(each.learned or each.untold for each in told)
     assert {each.words for each in told if each.prompt == "global 1"} == {
-        "global 1 says of blue what it said before training"
+        "global 1 says of blue what it said before training (1.000)"
     }
 
 
@@ -97,9 +101,9 @@ def test_a_rest_of_more_than_half_leads() -> None:
     """The change is at right angles to nearly every word: made of random contexts."""
     made = planted("A photo of a {}", noise=30)
     (told, *_) = made.prompts.in_words("red", most=1)
-    assert told.untold == (told.rest.added > 0.5)
+    assert told.rest.added > 0.5
     assert told.untold
-    assert told.words.startswith(f"what training changed of red in global 1: {told.rest.added:.0%} in no word")
+    assert f"and training put in {told.rest.added:.0%} in no word, " in told.words
 
 
 def test_every_score_is_the_sum_over_words(fitted: GalLoPClassifier) -> None:
@@ -141,6 +145,8 @@ def test_a_class_that_was_not_asked_for_or_is_not_there_is_named(fitted: GalLoPC
 def test_it_is_plain_values(fitted: GalLoPClassifier) -> None:
     told = fitted.prompts.in_words("red")[0].to_dict()
     assert (told["prompt"], told["class_name"]) == ("global 1", "red")
+    text = torch.nn.functional.normalize(fitted.model_.cached_text_features().global_[0, 0], dim=0)
+    assert told["before"] == pytest.approx(float(text @ fitted.model_.name_features(["red"])[0]), abs=1e-5)
     assert {*told["parts"][0]} == {"word", "weight", "share", "added"}
 
 

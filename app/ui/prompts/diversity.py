@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from app import charts
+from app import charts, text
 from app.library import InWords, Worth
 from app.ui.widgets.elements import chart, image
 from app.ui.widgets.strip import photo_strip
@@ -49,27 +49,32 @@ def show_words(told: Sequence[InWords]) -> None:
         anchor=False,
         help="A prompt's text feature of the class is a sum: the class as it was before training, “A photo of a …”, "
         "plus a few words, each the feature of the same class in another sentence (“A sketch of a …”) times a weight, "
-        "plus a rest that no word tells. So every score is that sum, too. Percent: what a part adds to the difference "
-        "that training made, of which all parts together are 100 %. Last column: the rest as a part of the whole "
-        "feature.",
+        "plus a rest that no word tells. So every score is that sum, too. Percent: the words and the rest as parts of "
+        "what training put in. Last columns: the weight of the plain class; the rest as a part of the whole feature.",
     )
-    if not any(each.learned for each in told):
-        st.caption("Training has changed no prompt: each says what it said before.")
+    nearest, name = min(each.before for each in told), text.markdown(told[0].class_name)
+    learned = [each.rest.added for each in told if each.learned]
+    if not learned:
+        st.markdown(
+            f"**Training has hardly changed what they say of {name}:** each has a cosine of {nearest:.3f} or more with "
+            "“A photo of a …”, so there is little to tell."
+        )
         return
-    rest = float(np.mean([each.rest.added for each in told if each.learned]))
+    rest = float(np.mean(learned))
     if rest > 0.5:
         st.warning(
-            f"**Words say little here:** {rest:.0%} of what training changed is in none of them.",
+            f"**Words say little of {name} here:** {rest:.0%} of what training put in is in none of them.",
             icon=":material/warning:",
         )
     else:
-        st.markdown(f"Words say **{1 - rest:.0%}** of what training changed.")
+        st.markdown(f"Words say **{1 - rest:.0%}** of what training put in for {name}.")
     lines = [
         {
             "prompt": each.prompt,
+            "cosine with before": f"{each.before:.3f}",
             "in no word": f"{each.rest.added:.0%}",
             "words that training added": ", ".join(f"{part.word} {part.added:.0%}" for part in each.parts[1:-1]),
-            "less of the plain name": f"{each.parts[0].added:.0%}",
+            "plain class": f"{each.parts[0].weight:.2f}",
             "rest of the whole": f"{each.rest.share:.1%}",
         }
         for each in told

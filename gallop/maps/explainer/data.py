@@ -98,7 +98,12 @@ def _words(explanation: Explanation) -> dict[int, dict[str, Any]]:
         whole = sum(w * np.asarray(images) for w, (images, _) in zip(weights, taken.looks, strict=True))
         made[names.index(name)] = {
             "prompts": [
-                {"words": [part.word for part in each.parts], "rest": each.rest.added, "learned": each.learned}
+                {
+                    "words": [part.word for part in each.parts],
+                    "rest": each.rest.added,
+                    "before": each.before,
+                    "learned": each.learned,
+                }
                 for each in taken.told
             ],
             "size": len(whole),

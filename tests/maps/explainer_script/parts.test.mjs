@@ -268,7 +268,7 @@ function words(more = {}) {
   const prompts = [
     { words: ["a", "rest"], rest: 0.2, learned: true },
     { words: ["a", "sketch", "rest"], rest: 0.7, learned: true },
-    { words: ["a", "rest"], rest: 0, learned: false },
+    { words: ["a", "rest"], rest: 0, before: 0.9951, learned: false },
   ];
   const regions = [1, 2, 3, 4].flatMap((r) => [0.1 * r, 0, -0.01 * r, 0, 0.002 * r, 0]); // (R, W, N)
   return { prompts, size: 3, global: packed([0.25, 0.05, 0]), looks: [packed(regions)], ...more };
@@ -284,12 +284,12 @@ test("a score in words is the mean over the regions that count, part by part", (
 test("a rest of more than half leads, and what has not learned says so", () => {
   const made = data();
   const told = new Told(words(), new Take(made, made.takes[0]), 0);
-  const few = "In words: 0.3000 = a 0.2500 + rest 0.0500 (20 % of what training changed is in no word).";
+  const few = "In words: 0.3000 = a 0.2500 + rest 0.0500 (20 % of what training put in is in no word).";
   assert.equal(told.line(0, [2, 4], null, 0), few);
-  const mostly = "Mostly no word (70 % of what training changed is in no word): 0.1840 = a 0.2000 + sketch \u22120.0200";
+  const mostly = "Mostly no word (70 % of what training put in is in no word): 0.1840 = a 0.2000 + sketch \u22120.0200";
   assert.equal(told.line(1, [2, 4], null, 0), `${mostly} + rest 0.0040.`);
   assert.match(told.line(1, [2, 4], 3, 0), /This region: 0\.3680 = a 0\.4000/);
-  assert.equal(told.line(2, [2, 4], null, 0), "In words: what it said before training.");
+  assert.equal(told.line(2, [2, 4], null, 0), "In words: what it said before training (cosine 0.995).");
 });
 
 test("a region alone answers with the mean of its prompts", () => {

@@ -35,9 +35,9 @@ export class Told {
 
   /* In words; the rest leads where it is more than half. Args: region of a look, or null. */
   line(p, topk, region, look) {
-    const { words, rest, learned } = this.prompts[p];
-    if (!learned) return "In words: what it said before training.";
-    const share = `${Math.round(100 * rest)} % of what training changed is in no word`;
+    const { words, rest, before, learned } = this.prompts[p];
+    if (!learned) return `In words: what it said before training (cosine ${before.toFixed(3)}).`;
+    const share = `${Math.round(100 * rest)} % of what training put in is in no word`;
     const sum = (values) => {
       const total = values.reduce((a, b) => a + b, 0);
       const parts = values.map((value, w) => `${words[w]} ${figure(value)}`);
