@@ -226,7 +226,9 @@ class Ensembling:
         most = max(self.only, default=0)
         if most:
             return f"only {kind} {self.only.index(most) + 1} is right on {most} of {counted(self.photos, 'photo')}"
-        return f"all answer {self.photos - self.disagree} of {counted(self.photos, 'photo')} alike"
+        if self.disagree:
+            return f"they answer {self.disagree} of {counted(self.photos, 'photo')} differently"
+        return f"each answers {counted(self.photos, 'photo')} alike"
 
 
 def ensembling(scores: Tensor, truth: Sequence[int]) -> Ensembling:
@@ -269,17 +271,19 @@ class Diversity:
 
         Such as "4 global prompts answer as one (0.999); 4 local prompts differ only in their k (1.000). One ..."
         """
-        parts, one = [], {"global": False, "local": False}
-        for b, (kind, cosine, same) in enumerate(
-            (("global", self.global_, "answer as one"), ("local", self.local, "differ only in their k"))
-        ):
+        parts, kinds = [], (("global", self.global_, "answer as one"), ("local", self.local, "differ only in their k"))
+        for b, (kind, cosine, same) in enumerate(kinds):
             if cosine is not None:
-                one[kind] = cosine >= AS_ONE
-                told = f"{self.prompts[b]} {kind} prompts {same if one[kind] else 'differ'} ({cosine:.3f})"
+                told = f"{self.prompts[b]} {kind} prompts {same if self.as_one[b] else 'differ'} ({cosine:.3f})"
                 parts.append(told if self.answers is None else f"{told}: {self.answers[b].in_words(kind)}")
         if not parts:
             return "No two prompts of a kind, so nothing to compare"
-        return f"{'; '.join(parts)}. {WHAT_TO_DO[one['global'], one['local']]}"
+        return f"{'; '.join(parts)}. {WHAT_TO_DO[self.as_one]}"
+
+    @property
+    def as_one(self) -> tuple[bool, bool]:
+        """Return whether the global prompts, and the local ones but for their k, answer as one."""
+        return (self.global_ or 0) >= AS_ONE, (self.local or 0) >= AS_ONE
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values: the attributes, and ``words``."""

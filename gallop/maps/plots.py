@@ -98,8 +98,7 @@ def _draw_global(axes: Axes, explanation: Explanation, class_name: str) -> None:
     axes.set_ylabel("cosine, less the mean" if near else "cosine")
     if near:
         axes.axhline(0, color="#888888", linewidth=0.8)
-        wide = max(1.1 * np.abs(shown).max(), 0.0005)
-        axes.set_ylim(-wide, wide)
+        axes.set_ylim(*(max(1.1 * np.abs(shown).max(), 0.0005) * np.array([-1, 1])))
 
 
 def _colours(scale: Scale) -> ScalarMappable:

@@ -181,29 +181,27 @@ def _told(
     """
     from scipy.optimize import nnls  # a quarter of a second, for what is asked rarely
 
-    change, chosen = feature - atoms[0], [0]
-    weights, moved = np.ones(1), float(change @ change)
-    towards = atoms @ change > 0
+    change, chosen, weights = feature - atoms[0], [0], np.ones(1)
+    moved, towards = float(change @ change), atoms @ change > 0
     while moved > _ROUNDING:
         weights = nnls(atoms[chosen].T, feature)[0]
         rest = feature - weights @ atoms[chosen]
         within = np.linalg.qr(atoms[chosen].T)[0]
         beyond = np.linalg.norm(atoms - atoms @ within @ within.T, axis=1)
-        shorter = np.where(
-            towards & (beyond > 1e-3), atoms @ rest / np.maximum(beyond, 1e-3), 0
-        )  # the others are told already
+        untold = towards & (beyond > 1e-3)
+        shorter = np.where(untold, atoms @ rest / np.maximum(beyond, 1e-3), 0)
         best = int(shorter.argmax())
         if len(chosen) > most or shorter[best] <= 0 or shorter[best] ** 2 < _LEAST * moved:
             break
         chosen.append(best)
-    used = [i for i, weight in enumerate(weights) if weight > 0 and i]
-    used.sort(key=lambda i: -weights[i] * (atoms[chosen[i]] @ change))
-    vectors = np.stack([weights[i] * atoms[chosen[i]] for i in (0, *used)])
+    put_in = feature - weights[0] * atoms[0]
+    told = [i for i, weight in enumerate(weights) if weight > 0 and i]
+    told = [0, *sorted(told, key=lambda i: -weights[i] * (atoms[chosen[i]] @ put_in))]
+    vectors = weights[told, None] * atoms[[chosen[i] for i in told]]
     vectors = np.vstack([vectors, feature - vectors.sum(axis=0)])
-    put_in = vectors[1:].sum(axis=0)
     shares, added = vectors @ feature, np.append(0, vectors[1:] @ put_in / max(put_in @ put_in, _ROUNDING))
-    lengths = [*weights[[0, *used]].tolist(), float(np.linalg.norm(vectors[-1]))]
-    named = [words[chosen[i]] for i in (0, *used)] + [REST]
+    lengths = [*weights[told].tolist(), float(np.linalg.norm(vectors[-1]))]
+    named = [*(words[chosen[i]] for i in told), REST]
     return tuple(map(Part, named, lengths, shares.tolist(), added.tolist())), float(atoms[0] @ feature), vectors
 
 

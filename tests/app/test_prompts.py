@@ -145,7 +145,7 @@ def test_each_prompt_is_told_in_words_of_the_class_shown(tiny_app: Open) -> None
 
 def test_prompts_that_training_hardly_changed_are_said_to_be_so(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=1, lr=1e-9)
-    assert "**Training has hardly changed what they say of red:** each has a cosine of 1.000" in everything(at)
+    assert "**Training has hardly changed what they say of red:** each has a cosine of 1.0000" in everything(at)
     assert not [found for found in at.dataframe if "in no word" in found.value]
 
 
@@ -170,7 +170,7 @@ def test_the_best_regions_of_a_local_prompt_are_a_gallery_by_class(tiny_app: Ope
 
 def test_prompts_that_find_the_same_regions_best_have_one_gallery(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=1, lr=1e-9)
-    assert "All local prompts find these regions best, in this order" in everything(at)
+    assert "The local prompts say the same, so all find these best" in everything(at)
     assert len([found for found in at.get("bidi_component") if "patches" in found.proto.id]) == 1
 
 

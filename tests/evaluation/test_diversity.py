@@ -170,10 +170,18 @@ def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:
     assert found.answers is not None
     assert (found.answers[0].only, found.answers[0].alone, found.answers[0].disagree) == ((1, 1), (2, 2), 2)
     assert "2 global prompts differ (0.500): only global 1 is right on 1 of 3 photos; " in found.words
-    assert "2 local prompts differ only in their k (1.000): all answer 3 of 3 photos alike. Each" in found.words
+    assert "2 local prompts differ only in their k (1.000): each answers 3 photos alike. Each" in found.words
+
+
+def test_prompts_that_disagree_and_are_wrong_where_they_do_are_counted() -> None:
+    answers = torch.tensor([[1, 2], [0, 0]])
+    global_ = torch.nn.functional.one_hot(answers, 3).movedim(-1, 1).float()
+    text = TextFeatures(text_at(0.5, 2), text_at(0.5, 1))
+    found = diversity_of(text, made(global_, global_[:, None, :, :1]), (1,), [0, 0])
+    assert found.words.startswith("2 global prompts differ (0.500): they answer 1 of 2 photos differently. Their mean")
 
 
 def test_one_prompt_of_each_kind_has_nothing_to_be_compared_with() -> None:
     found = diversity_of(TextFeatures(text_at(0.5, 1), text_at(0.5, 2)[:, :0]), random(m=1, n=0), (), [0, 1, 2, 0, 1])
-    assert (found.global_, found.local, found.prompts) == (None, None, (1, 0))
+    assert (found.global_, found.local, found.prompts, found.as_one) == (None, None, (1, 0), (False, False))
     assert found.words == "No two prompts of a kind, so nothing to compare"

@@ -56,7 +56,7 @@ def show_words(told: Sequence[InWords]) -> None:
     learned = [each.rest.added for each in told if each.learned]
     if not learned:
         st.markdown(
-            f"**Training has hardly changed what they say of {name}:** each has a cosine of {nearest:.3f} or more with "
+            f"**Training has hardly changed what they say of {name}:** each has a cosine of {nearest:.4f} or more with "
             "“A photo of a …”, so there is little to tell."
         )
         return
@@ -82,21 +82,20 @@ def show_words(told: Sequence[InWords]) -> None:
     st.dataframe(pd.DataFrame(lines), hide_index=True, key="words")
 
 
-_AS_ONE_GALLERY = "All local prompts find these regions best, in this order: they differ only in how many they take."
+_AS_ONE_GALLERY = "The local prompts say the same, so all find these best: they differ only in how many they take."
 
 
-def galleries(session: Session, rows: Sequence[Sequence[PhotoTile]], class_name: str, topk: Sequence[int]) -> None:
-    """Draw each local prompt's best regions over all photos; equal rows once."""
+def galleries(session: Session, figures: Figures, rows: Sequence[Sequence[PhotoTile]], class_name: str) -> None:
+    """Draw each local prompt's best regions over all photos, of prompts that say the same once."""
     st.header(
         "Which regions does each find best?",
         anchor=False,
         help="Over all photos, the regions with the highest cosines, each with what is around it. Beneath: its cosine "
         "and the class of its photo. A click opens the photo at that region.",
     )
-    places = [[tile.key.split(" ")[::2] for tile in tiles] for tiles in rows]
-    same = len(rows) > 1 and all(place == places[0] for place in places)
+    _, same = figures.diversity.as_one
     for n, tiles in enumerate(rows[:1] if same else rows):
-        st.caption(_AS_ONE_GALLERY if same else f"**Local {n + 1}**, k = {topk[n]}")
+        st.caption(_AS_ONE_GALLERY if same else f"**Local {n + 1}**, k = {figures.topk[n]}")
         photo_strip(f"patches {n}", tiles, session.prompts.opened, lambda tile: _open(session, tile, class_name))
 
 

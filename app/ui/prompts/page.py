@@ -1,5 +1,6 @@
 """Are the taught prompts diverse, and what is each worth?"""
 
+import numpy as np
 import streamlit as st
 
 from app.ui import projects, resources
@@ -56,11 +57,13 @@ else:
         diversity.show_words(told)
         if figures.topk:
             rows = testing.patches(session, backbone, pairs, class_name)
-            diversity.galleries(session, rows, class_name, figures.topk)
+            diversity.galleries(session, figures, rows, class_name)
             opened.show(session, backbone, pairs)
         diversity.show_overlap(figures, len(pairs))
         if len(figures.topk) > 1:
-            least = testing.pair(figures.overlap / figures.most, closest=False)[:2]
+            # Of pairs that have as much in common as their k allow, the one whose k are the furthest apart.
+            common = np.round(figures.overlap / figures.most, 2) + figures.most / 1000
+            least = testing.pair(common, closest=False)[:2]
             diversity.show_choices(figures, testing.choices(backbone, pairs, figures, least), least)
         diversity.worth(figures, len(pairs), learned=pile != "Test photos")
         st.page_link("ui/method/page.py", label="On to the method", icon=":material/functions:")

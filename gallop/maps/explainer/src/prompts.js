@@ -23,16 +23,15 @@ export function axisOf(scores) {
   return { low: middle - half, high: middle + half };
 }
 
-/* Where the scores of global and of local prompts are nearly equal, each less the mean of its branch, an axis for
-   these, and the means; otherwise null. */
-export function differences(scores, globals) {
-  const branches = [scores.slice(0, globals), scores.slice(globals)];
-  const near = (branch) => Math.max(...branch) - Math.min(...branch) < NARROWEST;
-  if (scores.includes(null) || !branches.every((branch) => !branch.length || near(branch))) return null;
-  const means = branches.map((branch) => mean(branch));
-  const from = branches.flatMap((branch, b) => branch.map((score) => score - means[b]));
+/* Where the scores of several prompts of a branch are nearly equal, each less their mean, an axis for these, and the
+   mean; otherwise null. */
+export function differences(scores) {
+  const wide = Math.max(...scores) - Math.min(...scores);
+  if (scores.length < 2 || scores.includes(null) || wide >= NARROWEST) return null;
+  const middle = mean(scores);
+  const from = scores.map((score) => score - middle);
   const half = Math.max(SMALLEST, ...from.map((score) => 1.08 * Math.abs(score)));
-  return { from, means, axis: { low: -half, high: half } };
+  return { from, mean: middle, axis: { low: -half, high: half } };
 }
 
 export class PromptDots {
@@ -81,26 +80,28 @@ export class PromptDots {
   show(words, scores, others, [name, otherName], axis, prompt, tell) {
     say(this.words, words ? `${words}.` : "");
     this.tell = tell;
-    const apart = others === null ? differences(scores, this.globals) : null;
-    if (apart) axis = apart.axis;
-    const at = (score) => `${100 * Math.min(Math.max((score - axis.low) / (axis.high - axis.low), 0), 1)}%`;
+    const branches = others === null ? [scores.slice(0, this.globals), scores.slice(this.globals)] : [[], []];
+    const apart = branches.map(differences); // of global and of local prompts
+    const at = (score, axis) => `${100 * Math.min(Math.max((score - axis.low) / (axis.high - axis.low), 0), 1)}%`;
     this.lanes.forEach((lane, p) => {
       const [, axisOfLane, value] = lane.children;
       const [other, dot] = axisOfLane.children;
       const both = others !== null && others[p] !== null && scores[p] !== null;
       [dot.hidden, other.hidden] = [scores[p] === null, !both];
-      if (scores[p] !== null) dot.style.left = at(apart ? apart.from[p] : scores[p]);
-      if (both) other.style.left = at(others[p]);
-      const shown = apart ? difference(apart.from[p]) : scores[p] === null ? "" : figure(scores[p]);
+      const near = apart[Number(p >= this.globals)];
+      const from = near?.from[p < this.globals ? p : p - this.globals];
+      if (near) dot.style.left = at(from, near.axis);
+      else if (scores[p] !== null) dot.style.left = at(scores[p], axis);
+      if (both) other.style.left = at(others[p], axis);
+      const shown = near ? difference(from) : scores[p] === null ? "" : figure(scores[p]);
       say(value, both ? difference(scores[p] - others[p]) : shown);
       const which = p < this.globals ? `Global prompt ${p + 1}` : `Local prompt ${p - this.globals + 1}`;
       const parts = [scores[p] !== null && `${name} ${figure(scores[p])}`, both && `${otherName} ${figure(others[p])}`];
       put(lane, "aria-label", `${which}: ${parts.filter(Boolean).join(", ")}`);
     });
     this.mark(prompt);
-    const [global, local] = (apart?.means ?? []).map((one) => figure(one));
-    const means = [this.globals && `global ${global}`, scores.length > this.globals && `local ${local}`];
-    const from = apart ? `Differences from the mean: ${means.filter(Boolean).join(", ")}` : "";
+    const means = apart.map((near, b) => near && `${["global", "local"][b]} ${figure(near.mean)}`).filter(Boolean);
+    const from = means.length ? `Differences from the mean: ${means.join(", ")}` : "";
     const key = others === null ? from : [name, otherName].join();
     if (this.keyed === key) return;
     this.keyed = key;
