@@ -509,15 +509,14 @@ def choices(
     """Return the photos in which two local prompts (counted from 0) chose most differently, those first."""
     from gallop.maps.pictures import choices_picture
 
-    one, other = (figures.chosen[:, n] for n in prompts)
-    apart = np.minimum((one & ~other).sum(axis=1), (other & ~one).sum(axis=1))
-    order = np.lexsort((-(one ^ other).sum(axis=1), -apart))[:_MOST_CHOICES].tolist()
+    both = [figures.chosen[:, n] for n in prompts]  # (B, R) each
+    only = np.stack([both[0] & ~both[1], both[1] & ~both[0]]).sum(axis=2)  # (2, B)
     made = []
-    for i in order:
-        photo, regions = pairs[i][0], (np.flatnonzero(one[i]).tolist(), np.flatnonzero(other[i]).tolist())
+    for i in np.lexsort((-only.sum(axis=0), -only.min(axis=0)))[:_MOST_CHOICES].tolist():
+        photo, regions = pairs[i][0], [np.flatnonzero(each[i]).tolist() for each in both]
         crop = backbone.preprocess.centre(photo.image)[1]
         picture = np.asarray(choices_picture(photo.image, crop, figures.grid, *regions))
-        made.append(Choices(photo, picture, (int((one & ~other)[i].sum()), int((other & ~one)[i].sum()))))
+        made.append(Choices(photo, picture, (int(only[0, i]), int(only[1, i]))))
     return made
 
 

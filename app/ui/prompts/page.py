@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app.ui import projects, resources
-from app.ui.prompts import diversity, opened
+from app.ui.prompts import diversity
 from app.ui.widgets.elements import onward, privacy_line, problems_shown
 from app.ui.widgets.remembered import one_of, one_of_few
 from app.views import testing
@@ -58,7 +58,7 @@ else:
         if figures.topk:
             rows = testing.patches(session, backbone, pairs, class_name)
             diversity.galleries(session, figures, rows, class_name)
-            opened.show(session, backbone, pairs)
+            diversity.show_opened(session, backbone, pairs)
         diversity.show_overlap(figures, len(pairs))
         if len(figures.topk) > 1:
             # Of pairs that have as much in common as their k allow, the one whose k are the furthest apart.
