@@ -228,7 +228,7 @@ class Ensembling:
             return f"only {kind} {self.only.index(most) + 1} is right on {most} of {counted(self.photos, 'photo')}"
         if self.disagree:
             return f"they answer {self.disagree} of {counted(self.photos, 'photo')} differently"
-        return f"each answers {counted(self.photos, 'photo')} alike"
+        return f"the same answers to {counted(self.photos, 'photo')}"
 
 
 def ensembling(scores: Tensor, truth: Sequence[int]) -> Ensembling:
@@ -298,8 +298,8 @@ def diversity_of(
     Args:
         similarities, topk, truth: of B photos; ``truth`` are B class indices.
     """
-    cosines = (mean_of_pairs(text_cosines(features)) for features in (text.global_, text.local))
+    cosines = [mean_of_pairs(text_cosines(features)) for features in (text.global_, text.local)]
     answers = None
     if similarities is not None:
-        answers = tuple(ensembling(each, truth) for each in (similarities.image_cosines, similarities.local(topk)))
-    return Diversity(*cosines, (text.global_.shape[1], text.local.shape[1]), answers)
+        answers = ensembling(similarities.image_cosines, truth), ensembling(similarities.local(topk), truth)
+    return Diversity(cosines[0], cosines[1], (text.global_.shape[1], text.local.shape[1]), answers)

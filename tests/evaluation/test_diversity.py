@@ -170,7 +170,7 @@ def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:
     assert found.answers is not None
     assert (found.answers[0].only, found.answers[0].alone, found.answers[0].disagree) == ((1, 1), (2, 2), 2)
     assert "2 global prompts differ (0.500): only global 1 is right on 1 of 3 photos; " in found.words
-    assert "2 local prompts differ only in their k (1.000): each answers 3 photos alike. Each" in found.words
+    assert "2 local prompts differ only in their k (1.000): the same answers to 3 photos. Each" in found.words
 
 
 def test_prompts_that_disagree_and_are_wrong_where_they_do_are_counted() -> None:

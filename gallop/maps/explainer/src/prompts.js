@@ -93,15 +93,15 @@ export class PromptDots {
       if (near) dot.style.left = at(from, near.axis);
       else if (scores[p] !== null) dot.style.left = at(scores[p], axis);
       if (both) other.style.left = at(others[p], axis);
-      const shown = near ? difference(from) : scores[p] === null ? "" : figure(scores[p]);
+      const shown = near ? difference(from, 5) : scores[p] === null ? "" : figure(scores[p]);
       say(value, both ? difference(scores[p] - others[p]) : shown);
       const which = p < this.globals ? `Global prompt ${p + 1}` : `Local prompt ${p - this.globals + 1}`;
       const parts = [scores[p] !== null && `${name} ${figure(scores[p])}`, both && `${otherName} ${figure(others[p])}`];
       put(lane, "aria-label", `${which}: ${parts.filter(Boolean).join(", ")}`);
     });
     this.mark(prompt);
-    const means = apart.map((near, b) => near && `${["global", "local"][b]} ${figure(near.mean)}`).filter(Boolean);
-    const from = means.length ? `Differences from the mean: ${means.join(", ")}` : "";
+    const means = apart.map((near, b) => near && `${["Global", "Local"][b]}: less their mean, ${figure(near.mean)}`);
+    const from = means.filter(Boolean).join(". ");
     const key = others === null ? from : [name, otherName].join();
     if (this.keyed === key) return;
     this.keyed = key;

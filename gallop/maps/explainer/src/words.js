@@ -4,8 +4,8 @@ export function figure(score) {
   return score.toFixed(4).replace("-", "\u2212");
 }
 
-export function difference(score) {
-  return (score < 0 ? "\u2212" : "+") + Math.abs(score).toFixed(4);
+export function difference(score, digits = 4) {
+  return (score < 0 ? "\u2212" : "+") + Math.abs(score).toFixed(digits);
 }
 
 /* A probability in words that never claims certainty, as app/text.py has it. */
