@@ -479,9 +479,7 @@ def _patch(backbone: Backbone, photo: Photo, name: str, prompt: int, found: Foun
     grid, crop = backbone.vision.grid, backbone.preprocess.centre(photo.image)[1]
     box = region_box(found.region, found.score, grid, crop)
     above, beside = _BESIDE[0] * (box.bottom - box.top), _BESIDE[1] * (box.right - box.left)
-    patch = photo.image.crop(
-        tuple(map(round, (box.left - beside, box.top - above, box.right + beside, box.bottom + above)))
-    )
+    patch = photo.image.crop((box.left - beside, box.top - above, box.right + beside, box.bottom + above))
     about = f"{photo.name}, {place_in_words(found.region, grid)}"
     key = f"{photo.sha256} {prompt} {found.region}"
     return PhotoTile(key, f"{found.score:.3f}", thumbnail_url(patch, _PATCH), name, about=about)

@@ -83,9 +83,9 @@ class FoundRegion:
 def best_regions(similarities: Similarities, class_index: int, prompt: int, most: int = 24) -> list[FoundRegion]:
     """Return the regions of all photos that a local prompt (counted from 0) finds most like a class, best first."""
     cosines = similarities.looks[0].region_cosines[:, :, class_index, prompt]  # (B, R)
-    best = cosines.flatten().sort(descending=True, stable=True)
-    places = (divmod(place, cosines.shape[1]) for place in best.indices[:most].tolist())
-    return [FoundRegion(*place, score) for place, score in zip(places, best.values[:most].tolist(), strict=True)]
+    best, regions = cosines.flatten().sort(descending=True, stable=True), cosines.shape[1]
+    found = zip(best.indices[:most].tolist(), best.values[:most].tolist(), strict=True)
+    return [FoundRegion(place // regions, place % regions, score) for place, score in found]
 
 
 def overlaps(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -95,7 +95,7 @@ def _words(explanation: Explanation) -> dict[int, dict[str, Any]]:
     """Return the scores that were taken apart into words, by class index."""
     names, weights, made = explanation.class_names, explanation.look_weights, {}
     for name, taken in explanation.words.items():
-        whole = sum(w * np.asarray(images) for w, (images, _) in zip(weights, taken.looks, strict=True))
+        whole = np.tensordot(weights, np.stack([np.asarray(images) for images, _ in taken.looks]), 1)
         made[names.index(name)] = {
             "prompts": [
                 {
