@@ -55,8 +55,9 @@ def table() -> str:
         "*fast*: a causal text encoder, which computes only the tokens that are needed; *plain*: one that runs "
         "at its full length for every prompt of every class. *tokenizer*: from the Hub, read with the extra "
         "`tokenizers`; none: CLIP's. `gallop/backbones/vision/__init__.py` describes how regions are made of each "
-        "kind of backbone. *licence*: of the weights, as the pages of these models stated in 2025, by "
-        "the tag's name; look at the page before you use them, above all where it is not known.",
+        "kind of backbone. *licence*: of the weights, by the tag's name; [where and when each was looked "
+        "up](../howto/clip_backbones.md#licences). Look at the page before you use them, above all where it is "
+        "not known.",
         "",
         HEAD,
         "|" + "---|" * HEAD.count(" | ") + "---|",
@@ -67,7 +68,7 @@ def table() -> str:
 
 def row(arch: str, tag: str) -> str:
     """A pair's line; "no" where its text encoder is Hugging Face's, which would be downloaded."""
-    text_cfg, licence = open_clip.get_model_config(arch)["text_cfg"], licence_of(tag) or "not known"
+    text_cfg, licence = open_clip.get_model_config(arch)["text_cfg"], str(licence_of(tag))
     if text_cfg.get("hf_model_name"):
         return f"| {arch}/{tag} | no | | | | | | | {licence} |"
     text, vision, side, parameters = _built(arch)

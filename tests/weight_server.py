@@ -18,9 +18,15 @@ class Hub:
     """What it has, and how it behaves.
 
     Attributes:
-        files: content by ``organisation/repository/file``.
+        files: content by ``organisation/repository/file``, on other branches ``.../resolve/BRANCH/file``.
         gated: whoever asks has to accept a licence first.
         pause: seconds between two pieces of a file.
+        breaks: after how many bytes each of the next answers with a file ends.
+        stalls: seconds before the first byte of a file.
+        longer: by how many bytes the file is longer than announced, by what is asked before it is fetched.
+        sends: is sent in place of a file, by the same name.
+        main: the commit of the main branch.
+        after: is called with each path once it was answered.
         asked: the method and path of each request.
         leave: let nobody be there any more: whoever connects is refused.
     """
@@ -28,22 +34,46 @@ class Hub:
     files: dict[str, bytes]
     gated: bool = False
     pause: float = 0.0
+    breaks: list[int] = field(default_factory=list)
+    stalls: float = 0.0
+    longer: int = 0
+    sends: dict[str, bytes] = field(default_factory=dict)
+    main: str = COMMIT
+    after: Callable[[str], object] = lambda path: None
     asked: list[str] = field(default_factory=list)
     address: str = ""
     leave: Callable[[], None] = lambda: None
+
+    def commit(self, branch: str) -> str:
+        """Return what a branch points to; a commit is its own name."""
+        return branch if len(branch) == len(COMMIT) else hashlib.sha1(branch.encode()).hexdigest()
+
+    def find(self, path: str) -> tuple[str, str]:
+        """Return the name of a file among ``files`` and its commit."""
+        repository, _, rest = path.lstrip("/").partition("/resolve/")
+        revision, _, file = rest.partition("/")
+        if revision in ("main", self.main):
+            return f"{repository}/{file}", self.main
+        branches = {name.partition("/resolve/")[2].partition("/")[0] for name in self.files}
+        branch = next((name for name in branches if self.commit(name) == revision), revision)
+        return f"{repository}/resolve/{branch}/{file}", self.commit(branch)
 
 
 @contextmanager
 def weight_server(hub: Hub) -> Iterator[Hub]:
     class Answer(Answers):
         def do_HEAD(self) -> None:
-            self._head()
+            self._head(longer=-hub.longer)
 
         def do_GET(self) -> None:
-            content = self._head()
+            begins = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
+            content = self._head(begins)
             if content is None:
                 return
-            for i in range(0, len(content), 2**16):
+            time.sleep(hub.stalls)
+            ends = begins + hub.breaks.pop(0) if hub.breaks else len(content)
+            content = hub.sends.get(hub.find(self.path)[0], content)[:ends]
+            for i in range(begins, len(content), 2**16):
                 try:
                     self.wfile.write(content[i : i + 2**16])
                     self.wfile.flush()
@@ -51,10 +81,12 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
                     break
                 time.sleep(hub.pause)
             self.close_connection = True
+            hub.after(self.path)
 
-        def _head(self) -> bytes | None:
+        def _head(self, begins: int = 0, longer: int = 0) -> bytes | None:
             hub.asked.append(f"{self.command} {self.path}")
-            content = hub.files.get(self.path.lstrip("/").replace("resolve/main/", ""))
+            name, commit = hub.find(self.path)
+            content = hub.files.get(name)
             if hub.gated:
                 self.send_response(401)
                 self.send_header("X-Error-Code", "GatedRepo")
@@ -62,12 +94,12 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
                 self.send_response(404)
                 self.send_header("X-Error-Code", "EntryNotFound")
             else:
-                self.send_response(200)
-                revision = self.path.partition("/resolve/")[2].partition("/")[0]
-                commit = COMMIT if revision in ("", "main") else hashlib.sha1(revision.encode()).hexdigest()
+                self.send_response(206 if begins else 200)
                 self.send_header("X-Repo-Commit", commit)
                 self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Content-Length", str(len(content) - begins + longer))
+                if begins:
+                    self.send_header("Content-Range", f"bytes {begins}-{len(content) - 1}/{len(content)}")
                 self.end_headers()
                 return content
             self.send_header("Content-Length", "0")

@@ -17,6 +17,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import gallop
+from gallop.backbones.weights import catalogue, offered_backbones
 from gallop.config import REGION_RULES, MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.export.formats import FORMATS
 from gallop.lab.bench.definition.spec import read_spec, shipped_specs
@@ -116,6 +117,28 @@ def _promises() -> Table:
     return ("held-out photos", "keeps, in 95 of 100 trainings"), rows
 
 
+def _offered() -> Table:
+    rows = [
+        (
+            f"`{known.name}`",
+            f"{known.bytes / 1e6:.0f}",
+            "{} x {}".format(*known.grid or ("-", "-")),
+            str(known.licence),
+            known.about or "-",
+        )
+        for known in offered_backbones()
+    ]
+    return ("name", "MB", "grid", "licence", ""), rows
+
+
+def _licences() -> Table:
+    rows = [
+        (", ".join(f"`{name}`" for name in each["weights"]), each["licence"], each["source"], each["date"])
+        for each in catalogue()["licences"]
+    ]
+    return ("weights", "licence", "page", "looked up"), rows
+
+
 TABLES: dict[str, Callable[[], Table]] = {
     "method-settings": _method_settings,
     "training-settings": _training_settings,
@@ -129,6 +152,8 @@ TABLES: dict[str, Callable[[], Table]] = {
     "public-names": _public_names,
     "promises": _promises,
     "sample-tensors": _tensors,
+    "offered-backbones": _offered,
+    "licences": _licences,
 }
 
 

@@ -8,6 +8,7 @@ Hub and into its cache.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
@@ -15,9 +16,10 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
@@ -31,7 +33,6 @@ OPEN_CLIP_CONFIG = "open_clip_config.json"
 """The settings of a folder, or of a repository of the Hub, in open_clip's format."""
 ON_HUB = "hf-hub:"
 """Before OWNER/NAME of such a repository, and perhaps @REVISION, as open_clip writes it."""
-_LICENCE_OF_SHIPPED = "Apache-2.0"
 _QUICK = "-quickgelu"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 """The files of a tokenizer; with both in the folder of the weights, the Hub is not asked."""
@@ -44,42 +45,28 @@ TOKENIZERS = "needs the extra tokenizers"
 _FP32 = 4
 # Seconds between two reports of a download.
 _STEP = 0.2
-# By the longest prefix that fits the tag of the weights: what the pages of these models stated in 2025. OpenAI was
-# asked and has not answered (its issues 203 and 241); of LAION's, open_clip says that MIT is the weights' too (its
-# issue 177); Apple's is called apple-amlr on the hub.
-_LICENCES = {
-    "openai": "MIT for the repository; none is given for the weights; the model card allows research only",
-    "laion": "MIT",
-    "datacomp_": "MIT",
-    "commonpool_": "MIT",
-    "metaclip": "CC BY-NC 4.0: no commercial use",
-    "dfn": "Apple's model licence, for research only",
-    "datacompdr": "Apple's model licence, for research only",
-    "webli": "Apache-2.0",
-}
+_CATALOGUE = Path(__file__).with_name("catalogue.json")
+"""What is offered to be downloaded, and licences of weights with the page that states each and the day of a look at it.
+They are listed by whole names of repositories, and by beginnings of open_clip's tags."""
 
-# Of an architecture: its weights, its input and, where its settings contain it, the grid of its regions; a test
-# compares them with open_clip.
-_SIZES: dict[str, tuple[int, int, tuple[int, int] | None]] = {
-    "ViT-B-16": (149_620_737, 224, (14, 14)),
-    "ViT-B-32": (151_277_313, 224, (7, 7)),
-    "ViT-L-14": (427_616_513, 224, (16, 16)),
-    "RN50": (102_060_440, 224, (7, 7)),
-    "MobileCLIP2-S0": (74_885_875, 256, None),
-}
-# The paper's first. Everything else that open_clip lists works by its name as well.
-_OFFERED = (
-    "ViT-B-16/openai",
-    "ViT-B-32/openai",
-    "RN50/openai",
-    "ViT-L-14/openai",
-    "ViT-B-32/laion2b_s34b_b79k",
-    "ViT-B-16/laion2b_s34b_b88k",
-    "ViT-B-16/datacomp_xl_s13b_b90k",
-    "ViT-L-14/laion2b_s32b_b82k",
-    "ViT-B-16/dfn2b",
-    "MobileCLIP2-S0/dfndr2b",
-)
+
+class Licence(NamedTuple):
+    """A licence of weights, the page that states it, and the day of the look at that page; empty where not known."""
+
+    words: str = ""
+    source: str = ""
+    date: str = ""
+
+    def __str__(self) -> str:
+        return self.words or "not known"
+
+    @property
+    def cited(self) -> str:
+        """Return it in words with its source and date."""
+        return f"{self} ({self.source}, {self.date})" if self.words else str(self)
+
+
+UNKNOWN = Licence()
 
 
 @dataclass(frozen=True)
@@ -91,24 +78,26 @@ class KnownBackbone:
         source: what ``load_backbone`` takes here; empty where its weights are not on this machine.
         bytes: of its weights, as a file; an estimate for one that is not here.
         memory: bytes that its weights take once they are loaded.
-        licence: of its weights, where it is known.
+        licence: of its weights.
         input: side of its square input in pixels; None where the settings do not contain it, as for ``grid``.
         grid: rows and columns of its regions.
         needs: what else must be installed for it, where something must.
         preset: settings of a training that go with it, as ``Backbone`` has them.
         kinds: of region features that it has, as far as its settings show.
+        about: what is worth knowing of one that can be downloaded, as a sentence; empty for others.
     """
 
     name: str
     source: str = ""
     bytes: int = 0
     memory: int = 0
-    licence: str = ""
+    licence: Licence = UNKNOWN
     input: int | None = None
     grid: tuple[int, int] | None = None
     needs: str = ""
     preset: BackbonePreset = "paper"
     kinds: tuple[RegionKind, ...] = ("value",)
+    about: str = ""
 
     @property
     def here(self) -> bool:
@@ -124,10 +113,21 @@ class KnownBackbone:
         return replace(self, input=side, grid=grid, needs=needs, kinds=kinds)
 
 
-def licence_of(tag: str) -> str:
-    """Return the licence of weights by open_clip's tag of them; empty where it is not known here."""
-    fits = [begins for begins in _LICENCES if tag.startswith(begins)]
-    return _LICENCES[max(fits, key=len)] if fits else ""
+@cache
+def catalogue() -> dict[str, Any]:
+    """Return the table of what is ``offered`` and of ``licences``, as it is written."""
+    read: dict[str, Any] = json.loads(_CATALOGUE.read_text(encoding="utf-8"))
+    return read
+
+
+def licence_of(weights: str) -> Licence:
+    """Return the licence of weights by open_clip's tag of them, or by OWNER/NAME of their repository."""
+    fitting: dict[str, Licence] = {}
+    for each in catalogue()["licences"]:
+        licence = Licence(each["licence"], each["source"], each["date"])
+        fits = weights.__eq__ if "/" in weights else weights.startswith
+        fitting |= {begins: licence for begins in each["weights"] if fits(begins)}
+    return fitting[max(fitting, key=len)] if fitting else UNKNOWN
 
 
 def memory_of(path: Path, *, halved: bool = False) -> int:
@@ -169,14 +169,22 @@ def _number(value: Any) -> int | None:
 
 
 def offered_backbones() -> list[KnownBackbone]:
-    """Return backbones worth a download, the paper's first; whether one is here already is not looked up."""
-    offered = []
-    for name in _OFFERED:
-        arch, _, tag = name.partition("/")
-        weights, side, grid = _SIZES[arch]
-        size, licence = _FP32 * weights, licence_of(tag)
-        offered.append(KnownBackbone(name, bytes=size, memory=size, licence=licence, input=side, grid=grid))
-    return offered
+    """Return backbones worth a download, the smallest of the usual kind first; whether one is here is not looked up.
+
+    Everything else that open_clip lists, and any repository of the Hub in its format, works by its name as well.
+    """
+    return [
+        KnownBackbone(
+            each["name"],
+            bytes=each["bytes"],
+            memory=_FP32 * each["parameters"],
+            licence=licence_by_name(each["name"]),
+            input=each["input"],
+            grid=tuple(each["grid"]),
+            about=each["about"],
+        )
+        for each in catalogue()["offered"]
+    ]
 
 
 def available_models() -> dict[str, Path]:
@@ -198,41 +206,37 @@ def backbones_here(named: Sequence[str] = (), *, seek: bool = True) -> list[Know
     Raises:
         BackboneError: a named one is not there.
     """
-    shipped = [_of_folder(name, name, folder, _LICENCE_OF_SHIPPED) for name, folder in available_models().items()]
+    shipped = [_of_folder(name, name, folder) for name, folder in available_models().items()]
     listed = [*shipped, *map(named_backbone, named)]
     if seek:
-        listed = [*map(_described, listed), *cached_backbones()]
+        listed = [*map(_described, listed), *cached_backbones(), *cached_repositories()]
     return list({known.name: known for known in reversed(listed)}.values())[::-1]
 
 
-def hub_folder(name: str, *, download: bool) -> Path:
+def hub_folder(name: str, *, download: bool, **options: Any) -> Path:
     """Return the folder of a repository in open_clip's format, ``hf-hub:OWNER/NAME`` or ``hf-hub:OWNER/NAME@REVISION``.
 
-    A file that is in the Hub's cache is not asked for again.
+    A file that is in the Hub's cache is not asked for again. All files are of one commit: that of the settings.
+
+    Args:
+        options: of ``hf_hub_download``.
 
     Raises:
         BackboneError: no such name, no settings or weights in it, or as ``download_weights``.
     """
-    from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_download, hf_hub_url, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub import try_to_load_from_cache
 
     repository, revision = hub_address(name)
 
-    def fetched(file: str) -> Path | None:
+    def file_of(file: str, revision: str | None) -> Path | None:
         cached = try_to_load_from_cache(repository, file, cache_dir=hub_cache(), revision=revision)
         if cached is not None or not download:
             return Path(cached) if isinstance(cached, str) else None
-        try:
-            if file == OPEN_CLIP_CONFIG:  # without a network this fails at once, where a download is tried for long
-                get_hf_file_metadata(hf_hub_url(repository, file, revision=revision), token=get_token())
-            return Path(hf_hub_download(repository, file, revision=revision))
-        except EntryNotFoundError:
-            return None
-        except Exception as error:  # the hub's client also raises errors of its HTTP library
-            raise _problem(name, repository, error) from error
+        return _downloaded(name, repository, file, revision, **options)
 
-    config = fetched(OPEN_CLIP_CONFIG)
-    if config is None or not any(map(fetched, HUB_FILES)):
+    config = file_of(OPEN_CLIP_CONFIG, revision)
+    commit = config and config.parent.name
+    if config is None or not any(file_of(file, commit) for file in HUB_FILES):
         here = "" if download else " on this machine, and downloading is turned off"
         raise BackboneError(
             f"{repository} has no {OPEN_CLIP_CONFIG} with {' or '.join(HUB_FILES)}{here}. Use a repository that "
@@ -240,7 +244,7 @@ def hub_folder(name: str, *, download: bool) -> Path:
         )
     if '"hf_tokenizer_name"' in read_text(config, LARGEST_CONFIG):
         for file in TOKENIZER_FILES:
-            fetched(file)
+            file_of(file, commit)
     return config.parent
 
 
@@ -262,12 +266,13 @@ def known_elsewhere(name: str) -> bool:
     return name in available_models() or not on_disk
 
 
-def licence_by_name(name: str) -> str:
-    """Return the licence of a backbone's weights by what ``load_backbone`` was given; empty where it is not known."""
-    if name in available_models():
-        return _LICENCE_OF_SHIPPED
-    by_tag = not (name.startswith(ON_HUB) or Path(name).suffix or Path(name).is_dir())  # those may be anything
-    return licence_of(name.partition("/")[2]) if by_tag else ""
+def licence_by_name(name: str) -> Licence:
+    """Return the licence of a backbone's weights by what ``load_backbone`` was given."""
+    if name.startswith(ON_HUB):
+        return licence_of(hub_address(name)[0])
+    if Path(name).suffix or Path(name).is_dir():  # it may be anything
+        return UNKNOWN
+    return licence_of(name if name in available_models() else name.partition("/")[2])
 
 
 def repository_of(name: str) -> str:
@@ -326,10 +331,10 @@ def _described(known: KnownBackbone) -> KnownBackbone:
     return known.with_settings(get_model_config(known.name.partition("/")[0]) or {})
 
 
-def _of_folder(name: str, source: str, folder: Path, licence: str = "") -> KnownBackbone:
+def _of_folder(name: str, source: str, folder: Path) -> KnownBackbone:
     files = sorted(folder.glob("*.safetensors"))
     size, memory = sum(file.stat().st_size for file in files), sum(map(memory_of, files))
-    known = KnownBackbone(name, source, size, memory, licence)
+    known = KnownBackbone(name, source, size, memory, licence_by_name(source))
     try:
         settings = OPEN_CLIP_CONFIG if (folder / OPEN_CLIP_CONFIG).is_file() else CONFIG
         config = json.loads(read_text(folder / settings, LARGEST_CONFIG))
@@ -357,6 +362,18 @@ def cached_backbones() -> list[KnownBackbone]:
             size = path.stat().st_size
             known = KnownBackbone(name, name, size, memory_of(path, halved=tag == "openai"), licence_of(tag))
             cached.append(known.with_settings(settings))
+    return cached
+
+
+def cached_repositories() -> list[KnownBackbone]:
+    """Return the repositories in open_clip's format that are in the hub's cache, by their main branch."""
+    cached = []
+    for folder in sorted(hub_cache().glob("models--*--*")):
+        name = ON_HUB + folder.name.removeprefix("models--").replace("--", "/")
+        with suppress(BackboneError, OSError, ValueError):
+            settings = read_text(hub_folder(name, download=False) / OPEN_CLIP_CONFIG, LARGEST_CONFIG)
+            if '"hf_model_name"' not in settings:  # Hugging Face's text encoders are not supported
+                cached.append(named_backbone(name))
     return cached
 
 
@@ -416,20 +433,24 @@ class Fetched:
 
 
 def fetch_weights(name: str) -> Iterator[Fetched]:
-    """Download the weights of a pair such as ``ViT-B-16/openai`` and report on it; nothing where they are here.
+    """Download the weights of a pair such as ``ViT-B-16/openai``, or a repository ``hf-hub:OWNER/NAME``, and report on
+    each file of it; nothing where they are here.
 
-    Closing the iterator ends the download; nothing of it is saved.
+    A connection that breaks is taken up where it broke. Closing the iterator ends the download; nothing of the file
+    that is being downloaded is saved.
 
     Raises:
         BackboneError: no such pair, or as ``download_weights``.
     """
-    pair = pair_settings(name)
-    if not pair:
+    on_hub, pair = name.startswith(ON_HUB), dict[str, Any]()
+    if on_hub:
+        hub_address(name)
+    elif not (pair := dict(pair_settings(name))):
         raise BackboneError(
             f"open_clip lists no weights named {name!r}. Use an ARCHITECTURE/WEIGHTS pair that open_clip "
-            "lists, such as ViT-B-16/openai."
+            "lists, such as ViT-B-16/openai, or a repository as hf-hub:OWNER/NAME."
         )
-    if cached_weights(pair) is not None:
+    elif cached_weights(pair) is not None:
         return
     from huggingface_hub import constants
     from tqdm import tqdm
@@ -442,15 +463,20 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
 
         def __init__(self, **settings: Any) -> None:
             super().__init__(**{**settings, "disable": True})
+            self.done = int(settings.get("initial") or 0)
 
         def update(self, more: float | None = 1) -> None:
             if cancelled.is_set():
                 raise InterruptedError("cancelled")
-            reports.append(Fetched(reports[-1].done + int(more or 0), int(self.total or 0)))
+            self.done += int(more or 0)
+            reports.append(Fetched(self.done, int(self.total or 0)))
 
     def download() -> None:
         try:
-            download_weights(name, pair, tqdm_class=Reported)
+            if on_hub:
+                hub_folder(name, download=True, tqdm_class=Reported)
+            else:
+                download_weights(name, pair, tqdm_class=Reported)
         except BackboneError as error:
             errors.append(error)
 
@@ -468,28 +494,94 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
 
 
 def download_weights(name: str, pair: Mapping[str, Any], **options: Any) -> Path:
-    """Return the file of a pair's weights, downloaded by the hub's client.
+    """Return the file of a pair's weights, downloaded by the hub's client and equal to the digest that the Hub gives.
 
     Args:
         pair: open_clip's settings of it.
         options: of ``hf_hub_download``.
 
     Raises:
-        BackboneError: no network, a licence that has to be accepted first, a full disk; with the way out.
+        BackboneError: no network, a licence that has to be accepted first, a full disk, another content than the Hub
+            announced; with the way out.
     """
-    from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError
 
     repository, file = os.path.split(str(pair.get("hf_hub", "")))
+    for candidate in hub_names(file):
+        if (found := _downloaded(name, repository, candidate, None, **options)) is not None:
+            return found
+    raise _problem(name, repository, EntryNotFoundError("none of the files that open_clip looks for"))
+
+
+def _downloaded(name: str, repository: str, file: str, revision: str | None, **options: Any) -> Path | None:
+    """Return a file of the Hub once it is in the cache of its client; None where the repository has no such file."""
+    from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
+
     try:
-        for candidate in hub_names(file):
-            with suppress(EntryNotFoundError):
-                # Without a network this fails at once, where a download is tried for 23 seconds.
-                get_hf_file_metadata(hf_hub_url(repository, candidate), token=get_token())
-                return Path(hf_hub_download(repository, candidate, **options))
-        raise EntryNotFoundError(f"{repository} has none of the files that open_clip looks for")
+        # Without a network this fails at once, where a download is tried for 23 seconds.
+        asked = get_hf_file_metadata(hf_hub_url(repository, file, revision=revision), token=get_token())
+        path = Path(hf_hub_download(repository, file, revision=revision, **options))
+    except EntryNotFoundError:
+        return None
     except Exception as error:  # the hub's client also raises errors of its HTTP library
         raise _problem(name, repository, error) from error
+    if not _has_digest(path, asked.etag or ""):
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise BackboneError(
+            f"What was downloaded as {file} of {repository} is not what the Hub announced (another SHA-256), so it was "
+            "deleted. Start again; if that does not help, the network or its proxy changes files."
+        )
+    return path
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+    """Whether a file has the SHA-256 that the Hub gives of large files, or git's SHA-1, which it gives of others.
+
+    Where the Hub gives neither, nothing can be compared.
+    """
+    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", digest):
+        return True
+    is_git = len(digest) == 40
+    hashed = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if is_git else hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(2**20):
+            hashed.update(piece)
+    return hashed.hexdigest() == digest
+
+
+def remove_weights(name: str) -> int:
+    """Remove the weights of a backbone from the caches of downloads, and return how many bytes that frees.
+
+    From the Hub's cache goes all that was downloaded of the repository, by other programs too.
+
+    Raises:
+        BackboneError: it is not in a cache: it ships with the package, is a file of the user's, or is not here.
+    """
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    if name in available_models() or Path(name).is_dir() or Path(name.partition("/")[2]).is_file():
+        raise BackboneError(f"{name} was not downloaded, so it is not removed. Remove its files yourself.")
+    by_hand = clip_cache() / str({} if name.startswith(ON_HUB) else pair_settings(name).get("url", "")).split("/")[-1]
+    freed = by_hand.stat().st_size if by_hand.is_file() else 0
+    if freed:
+        by_hand.unlink()
+    with suppress(CacheNotFound):
+        cache = scan_cache_dir(hub_cache())
+        revisions = [
+            revision.commit_hash
+            for repository in cache.repos
+            if (repository.repo_type, repository.repo_id) == ("model", repository_of(name))
+            for revision in repository.revisions
+        ]
+        deletion = cache.delete_revisions(*revisions)
+        freed += deletion.expected_freed_size
+        deletion.execute()
+    if not freed:
+        raise BackboneError(f"{name} is not in {hub_cache()}, so there is nothing to remove.")
+    return freed
 
 
 def _problem(name: str, repository: str, error: Exception) -> BackboneError:

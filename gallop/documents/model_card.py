@@ -60,7 +60,7 @@ def model_card(
         measured=measured,
         alike=diversity_of(model.cached_text_features()).words,
         learned_from=learned_from,
-        licence=licence_by_name(model.backbone.name),
+        licence=licence_by_name(model.backbone.name).cited,
         place=place,
         version=__version__,
     )

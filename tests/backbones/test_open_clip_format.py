@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -19,14 +23,24 @@ from safetensors.torch import save_file
 
 from gallop import GalLoPClassifier
 from gallop.backbones import load_backbone
-from gallop.backbones.weights import backbones_here, licence_by_name, named_backbone, repository_of
+from gallop.backbones.weights import (
+    backbones_here,
+    cached_repositories,
+    fetch_weights,
+    licence_by_name,
+    named_backbone,
+    remove_weights,
+    repository_of,
+)
 from gallop.errors import BackboneError, UnsupportedBackbone
 from tests import tiny
 from tests.backbones.test_encoders import TINY_VISION, draw_parameters
 from tests.backbones.test_pairs import BOTH_WAYS, train_tokenizer
 from tests.backbones.test_weights import ask_at
+from tests.conftest import ROOT
+from tests.connects import Connects
 from tests.reference import relative_error
-from tests.weight_server import Hub, weight_server
+from tests.weight_server import COMMIT, Hub, weight_server
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2}
 SIGLIP = {
@@ -238,10 +252,92 @@ def test_a_model_on_it_is_saved_and_loaded_and_the_command_line_names_it(tmp_pat
     known = named_backbone(str(tmp_path / "model"))
     assert (known.name, known.grid, known.input) == ("model", (2, 2), 32)
     assert [each.name for each in backbones_here([str(tmp_path / "model")], seek=False)][-1] == "model"
-    assert licence_by_name(str(tmp_path / "model")) == ""
+    assert str(licence_by_name(str(tmp_path / "model"))) == "not known"
 
 
 # --- A repository of the Hub -----------------------------------------------------------------------------------------
+
+
+class Runs:
+    """What a pickle calls: it would leave a file."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.trace,)
+
+
+def as_pickle(folder: Path, content: Any) -> None:
+    (folder / "open_clip_model.safetensors").unlink()
+    torch.save(content, folder / "open_clip_pytorch_model.bin")
+
+
+def cut(folder: Path) -> None:
+    path = folder / "open_clip_model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def piped(folder: Path) -> None:
+    (folder / "open_clip_model.safetensors").unlink()
+    os.mkfifo(folder / "open_clip_model.safetensors")
+
+
+DAMAGED: dict[str, Callable[[Path], object]] = {
+    "weights cut off": cut,
+    "a pickle that runs": lambda folder: as_pickle(folder, {"weight": Runs(folder.parent / "ran")}),
+    "a pickle of no weights": lambda folder: as_pickle(folder, [1, 2, 3]),
+    "a pipe for weights": piped,
+    "a header without an end": lambda folder: (folder / "open_clip_model.safetensors").write_bytes(b"\xff" * 4_000_000),
+    "weights of another": lambda folder: save_file(
+        {"x": torch.zeros(2_000_000)}, folder / "open_clip_model.safetensors"
+    ),
+    "settings without an end": lambda folder: (folder / "open_clip_config.json").write_bytes(b"[" * 900_000),
+    "settings of two megabytes": lambda folder: (folder / "open_clip_config.json").write_bytes(b" " * 2**21),
+    "settings that are none": lambda folder: (folder / "open_clip_config.json").write_bytes(b"\xff\xfe{"),
+}
+ASKED = """
+import json, sys
+from gallop.backbones import load_backbone
+from gallop.errors import BackboneError, UnsupportedBackbone
+
+said = {}
+for folder in sys.argv[1:]:
+    try:
+        said[folder] = load_backbone(folder, device="cpu").name
+    except (BackboneError, UnsupportedBackbone) as error:
+        said[folder] = f"refused: {error}"
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no pipes")
+def test_damaged_and_hostile_folders_are_refused_and_nothing_is_asked_of_a_network(tmp_path: Path) -> None:
+    written(tmp_path / "good", PLAIN)
+    cases: dict[str, Any] = {name: settings for name, (settings, _) in UNSUPPORTED.items()} | INVALID | DAMAGED
+    for name, case in cases.items():
+        shutil.copytree(tmp_path / "good", tmp_path / name)
+        if name in DAMAGED:
+            case(tmp_path / name)
+        else:
+            write_settings(tmp_path / name, case)
+    connects = Connects(tmp_path / "record")
+    folders = [str(tmp_path / name) for name in ("good", *cases)]
+    child = subprocess.run(
+        [sys.executable, "-c", ASKED, *folders],
+        env=connects.environment() | {"PYTHONPATH": f"{tmp_path / 'record' / 'recording'}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    good, *others = json.loads(child.stdout).values()
+    assert not good.startswith("refused")
+    assert len(others) == len(cases) >= 24
+    assert [said for said in others if not said.startswith("refused: ")] == []
+    assert connects.all() == []
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.fixture
@@ -278,6 +374,44 @@ def test_a_revision_is_another_model(hub: Hub) -> None:
     pixels = torch.randn(1, 3, 32, 32)
     main, other = (load_backbone(name, device="cpu") for name in ("hf-hub:someone/clip", "hf-hub:someone/clip@v2"))
     assert not torch.allclose(main.encode_image(pixels)[0], other.encode_image(pixels)[0])
+
+
+def test_a_repository_is_of_one_commit_even_where_the_branch_moves_meanwhile(hub: Hub) -> None:
+    wanted = load_backbone("hf-hub:someone/clip@v2", device="cpu")
+
+    def moved(path: str) -> None:
+        """The branch main gets v2's weights once its settings were sent."""
+        if path.endswith("main/open_clip_config.json"):
+            old = hub.files["someone/clip/open_clip_model.safetensors"]
+            hub.files[f"someone/clip/resolve/{COMMIT}/open_clip_model.safetensors"] = old
+            hub.files["someone/clip/open_clip_model.safetensors"] = b"other weights"
+            hub.main = "f" * 40
+
+    hub.after = moved
+    found = load_backbone("hf-hub:someone/clip", device="cpu")
+    assert found.fingerprint == wanted.fingerprint, "both were drawn with one seed"
+    assert hub.asked[-1].endswith(f"/someone/clip/resolve/{COMMIT}/open_clip_model.safetensors")
+
+
+def test_a_commit_that_has_gone_meanwhile_is_a_sentence(hub: Hub) -> None:
+    hub.after = lambda path: setattr(hub, "main", "f" * 40)
+    with pytest.raises(BackboneError, match=r"someone/clip has no open_clip_config\.json with open_clip_model"):
+        load_backbone("hf-hub:someone/clip")
+
+
+def test_a_downloaded_repository_is_listed_and_removed(hub: Hub) -> None:
+    assert [report.fraction for report in fetch_weights("hf-hub:someone/clip")][-1] == 1
+    assert [known.name for known in cached_repositories()] == ["hf-hub:someone/clip"]
+    assert remove_weights("hf-hub:someone/clip") > 0
+    assert cached_repositories() == []
+    assert load_backbone("hf-hub:someone/clip").name == "hf-hub:someone/clip", "it can be downloaded again"
+
+
+def test_a_repository_with_another_text_encoder_is_not_listed(hub: Hub) -> None:
+    text = json.dumps({"model_cfg": changed(text_cfg={"hf_model_name": "nobody/text"})})
+    hub.files["someone/clip/open_clip_config.json"] = text.encode()
+    list(fetch_weights("hf-hub:someone/clip"))
+    assert cached_repositories() == []
 
 
 @pytest.mark.parametrize(

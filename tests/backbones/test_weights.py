@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,11 +28,15 @@ from gallop.backbones.weights import (
     backbones_here,
     cached_backbones,
     cached_weights,
+    catalogue,
     fetch_weights,
+    licence_by_name,
     licence_of,
     memory_of,
     named_backbone,
     offered_backbones,
+    remove_weights,
+    repository_of,
 )
 from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError, UnsupportedBackbone
@@ -151,25 +157,47 @@ def test_a_cached_pair_says_what_it_needs_and_one_that_is_not_read_is_not_listed
         snapshot(caches, arch, tag).write_bytes(b"x" * 100)
     (backbone,) = cached_backbones()
     assert (backbone.name, backbone.needs) == ("ViT-B-16-SigLIP2/webli", "needs the extra tokenizers")
-    assert (backbone.grid, backbone.licence) == ((14, 14), "Apache-2.0")
+    assert (backbone.grid, str(backbone.licence)) == ((14, 14), "Apache-2.0")
 
 
-@pytest.mark.parametrize("known", offered_backbones(), ids=lambda known: known.name)
+PAIRS = [known for known in offered_backbones() if not known.name.startswith("hf-hub:")]
+
+
+@pytest.mark.parametrize("known", PAIRS, ids=lambda known: known.name)
 def test_what_is_offered_is_as_large_as_open_clip_makes_it(known: KnownBackbone) -> None:
     arch, _, tag = known.name.partition("/")
     assert (arch, tag) in list_pretrained()
     with torch.device("meta"):
-        state = open_clip.create_model(arch, pretrained=None, device="meta").state_dict()
-    assert known.bytes == known.memory == sum(4 * value.numel() for value in state.values())
-    looked_up = KnownBackbone("").with_settings(open_clip.get_model_config(arch))
-    assert (known.input, known.grid) == (looked_up.input, looked_up.grid)
-    assert known.licence == licence_of(tag) != ""
+        model = open_clip.create_model(arch, pretrained=None, device="meta")
+        vision = image_encoder(model.visual)
+    assert known.bytes == known.memory == sum(4 * value.numel() for value in model.state_dict().values())
+    assert (known.input, known.grid) == (open_clip.get_model_config(arch)["vision_cfg"]["image_size"], vision.grid)
+    assert known.licence == licence_of(tag)
     assert not known.here
 
 
+def test_the_catalogue_gives_the_repositories_that_open_clip_has() -> None:
+    offered = {each["name"]: each["repository"] for each in catalogue()["offered"]}
+    assert {name: repository_of(name) for name in offered} == offered
+
+
+def test_what_is_offered_has_a_licence_with_its_page_and_a_day() -> None:
+    for known in offered_backbones():
+        assert re.fullmatch(r"https://\S+", known.licence.source)
+        assert date.fromisoformat(known.licence.date) <= date.today()
+        assert f"{known.licence}" in known.licence.cited
+
+
 def test_the_longest_beginning_of_a_tag_tells_the_licence() -> None:
-    assert licence_of("datacompdr") != licence_of("datacomp_xl_s13b_b90k") == "MIT"
-    assert licence_of("yfcc15m") == ""
+    assert licence_of("datacompdr") != licence_of("datacomp_xl_s13b_b90k")
+    assert str(licence_of("datacomp_xl_s13b_b90k")) == "MIT"
+    assert str(licence_of("metaclip_400m")) != str(licence_of("meta")) == "Apache-2.0"
+    assert str(licence_of("yfcc15m")) == licence_of("yfcc15m").cited == "not known"
+
+
+def test_of_a_repository_the_whole_name_tells_the_licence() -> None:
+    assert str(licence_by_name("hf-hub:imageomics/bioclip@main")) == "MIT"
+    assert str(licence_by_name("hf-hub:imageomics/bioclip-of-another")) == "not known"
 
 
 def test_a_file_that_is_no_tensor_file_is_as_large_as_it_is(tmp_path: Path) -> None:
@@ -247,6 +275,72 @@ def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch, hub: Hub) ->
     monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
     with pytest.raises(BackboneError, match="no space left"):
         list(fetch_weights(NAME))
+
+
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(hub: Hub, caches: Path) -> None:
+    hub.breaks = [3 * 2**20]
+    assert list(fetch_weights(NAME))[-1] == Fetched(len(CONTENT), len(CONTENT))
+    assert sum(line.startswith("GET") for line in hub.asked) == 2
+    path = cached_weights(get_pretrained_cfg(*NAME.split("/")))
+    assert path is not None
+    assert path.read_bytes() == CONTENT
+
+
+MISBEHAVES: dict[str, tuple[dict[str, Any], str]] = {
+    "announces a smaller file": ({"longer": 100}, r"could not be downloaded \(OSError\)"),
+    "announces a larger file": ({"longer": -100}, r"could not be downloaded \(OSError\)"),
+    "sends another file": ({"sends": {SAFE: CONTENT[::-1]}}, "is not what the Hub announced"),
+    "sends a file with one other byte": ({"sends": {SAFE: b"x" + CONTENT[1:]}}, "is not what the Hub announced"),
+}
+
+
+@pytest.mark.parametrize("case", MISBEHAVES)
+def test_a_hub_that_sends_something_else_is_a_sentence_and_leaves_nothing(case: str, hub: Hub, caches: Path) -> None:
+    how, says = MISBEHAVES[case]
+    vars(hub).update({"pause": 0} | how)
+    with pytest.raises(BackboneError, match=says):
+        list(fetch_weights(NAME))
+    assert weights(caches) == []
+    assert cached_backbones() == []
+
+
+@pytest.mark.slow  # the hub's client tries five times, with a second between
+@pytest.mark.parametrize("how", [{"breaks": [0] * 20}, {"stalls": 3.0}])
+def test_a_hub_that_sends_nothing_is_given_up(
+    how: dict[str, Any], hub: Hub, caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    vars(hub).update(how)
+    with pytest.raises(BackboneError, match="could not be downloaded"):
+        list(fetch_weights(NAME))
+    assert weights(caches) == []
+
+
+# Removing ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_downloaded_is_removed(hub: Hub, caches: Path) -> None:
+    hub.pause = 0
+    list(fetch_weights(NAME))
+    assert remove_weights(NAME) == len(CONTENT)
+    assert weights(caches) == cached_backbones() == []
+    with pytest.raises(BackboneError, match="there is nothing to remove"):
+        remove_weights(NAME)
+
+
+def test_a_file_in_open_clips_cache_is_removed(caches: Path) -> None:
+    (caches / ".cache" / "clip").mkdir(parents=True)
+    (caches / ".cache" / "clip" / "RN50.pt").write_bytes(b"x" * 10)
+    assert remove_weights("RN50/openai") == 10
+    assert cached_backbones() == []
+
+
+def test_what_was_not_downloaded_is_not_removed(tmp_path: Path) -> None:
+    folder = tiny.backbone_folder(tmp_path)
+    for name in ("mini", str(folder), f"ViT-B-32/{folder / 'weights.safetensors'}"):
+        with pytest.raises(BackboneError, match="was not downloaded"):
+            remove_weights(name)
+    assert (folder / "weights.safetensors").is_file()
 
 
 @pytest.mark.parametrize(

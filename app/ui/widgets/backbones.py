@@ -90,7 +90,7 @@ def describe(session: Session, place: DeltaGenerator) -> None:
     elif len(known.kinds) > 1:
         words.append(f"region kind {PAPERS_KIND}: {REGION_RULES[PAPERS_KIND]}")
     words += [f"{known.memory / 1e6:.0f} MB"] if known.memory else []
-    words += [f"licence: {known.licence}"] if known.licence else []
+    words += [f"licence: {known.licence}"]
     place.caption(text.markdown("; ".join(words)))
 
 
@@ -119,8 +119,8 @@ def _more(session: Session) -> None:
 def _offered(known: KnownBackbone) -> str:
     words = [f"about {known.bytes / 1e6:.0f} MB", f"{known.input} pixels"]
     words += [f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else []
-    words += [f"licence: {known.licence}", *([known.needs] if known.needs else [])]
-    return ", ".join(words)
+    words += [known.needs] if known.needs else []
+    return f"{', '.join(words)}; licence: {known.licence.cited}" + (f". {known.about}" if known.about else "") + "."
 
 
 def _download(session: Session, name: str) -> None:

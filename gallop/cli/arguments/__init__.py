@@ -33,6 +33,8 @@ examples:
   gallop export model --onnx model.onnx
   gallop push model user/flowers
   gallop data check oxford_pets data
+  gallop backbones
+  gallop choose photos --backbone ViT-B-16/openai --minutes 10
   gallop bench photos-mini sets --out results --time 2h
   gallop serve model
   gallop app

@@ -22,7 +22,8 @@ def add_doctor(commands: Commands) -> None:
         help="show versions, devices and backbones",
         epilog=_EXAMPLES,
         description="Show versions, devices, the backbones on this machine and the cache, for a bug report. "
-        "With --backbone, also load one and measure how long that and a first photo take.",
+        "With --backbone, also load one and measure how long that and a first photo take. `gallop backbones` lists "
+        "what can be downloaded.",
     )
     parser.add_argument(
         "--backbones",

@@ -12,12 +12,10 @@ from gallop import available_models, load_backbone, load_image
 from gallop.backbones import pick_device
 from gallop.backbones.weights import backbones_here
 from gallop.cli.commands.app import missing_for_app
+from gallop.cli.commands.backbones import facts_of
 from gallop.cli.console import Console, columns
 from gallop.features.encoding import default_cache_folder, encode_photos
 from gallop.runtime.machine import devices, versions
-
-SHOWN = ("name", "source", "bytes", "memory", "licence", "input", "grid", "needs")
-"""What is shown of a backbone that is on this machine."""
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -26,7 +24,7 @@ def run(options: Namespace, console: Console) -> int:
         "versions": versions(),
         "device": str(pick_device(options.device)),
         "devices": devices(),
-        "backbones": [{name: getattr(known, name) for name in SHOWN} for known in backbones_here(options.backbones)],
+        "backbones": [facts_of(known) | {"source": known.source} for known in backbones_here(options.backbones)],
         "models": {name: str(folder) for name, folder in available_models().items()},
         "cache": str(default_cache_folder()),
         "app": not missing_for_app(),
