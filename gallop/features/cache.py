@@ -33,7 +33,9 @@ STORED_DTYPE = torch.float16
 
 It rounds a value by up to 5e-4 of it. That moves a step's gradients by 1e-4 of theirs, and those of local prompts by up
 to 6e-3, where regions are so alike that another one enters a top-k (with ``mini`` on 100 flowers, 0.2 to 0.5% of them).
-A cache that stores ``torch.float32`` rounds nothing and takes twice the room.
+In small batches that is more: with ViT-B/16, four photos a step, one such region moved the change of five steps by 13%.
+A cache that stores ``torch.float32`` rounds nothing and takes twice the room. Fresh views, with which the preset
+"paper" trains, are not stored and not rounded.
 """
 
 DEFAULT_CACHE_BYTES = 4 * 2**30

@@ -324,7 +324,7 @@ class TrainingViews:
         photos: n photos, or files that are read again whenever they are needed, so that a large folder fits.
         hashes: of their content, as for ``encode_centres``.
         views: stored per photo; 0 streams.
-        cache: of views; all are rounded to the format in which it stores them.
+        cache: of views; those that are stored are rounded to the format in which it stores them.
         memory_limit: bytes; stored views that would not fit are streamed too, from the cache where it has them.
         sight: what is encoded of each view.
 
@@ -332,7 +332,7 @@ class TrainingViews:
         backbone: whose features they are.
         count: views of each photo; 0 where every one is fresh.
         in_memory: whether its views are held in memory.
-        format: to which they are rounded.
+        format: to which they are rounded: single precision for fresh ones, which take no more memory than a batch.
     """
 
     def __init__(
@@ -351,8 +351,9 @@ class TrainingViews:
         if any(isinstance(photo, EncodedPhoto) for photo in photos):
             views = 1  # features cannot be augmented
         self._photos, self.count, self._seed = with_hashes(photos, hashes), views, seed
-        self.format = format_of(cache)
-        # Fresh views are used once each: storing them would only fill the cache.
+        # Fresh views, the paper's, are used once each: storing them would only fill the cache, and rounding them would
+        # save nothing.
+        self.format = format_of(cache) if views else torch.float32
         self._cache = cache if views else None
         values = len(photos) * views * sight.regions(backbone) * backbone.vision.region_width
         self.in_memory = 0 < values * self.format.itemsize <= memory_limit

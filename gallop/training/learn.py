@@ -154,7 +154,7 @@ def learn(
         cache=cache,
         sight=Sight(model.config.looks("training")),
     )
-    known, centres = yield from _encode(model, views, shots, cache, keep=bool(config.calibration_folds))
+    known, centres = yield from encode_shots(model, views, shots, cache, keep=bool(config.calibration_folds))
     steps = Steps(views, torch.tensor(shots.labels, dtype=torch.long), config, objective)
     model.branches = model.taught(known)
     _balance(model, steps.labels)
@@ -166,7 +166,7 @@ def learn(
         key += f"|{views.format}"
     yield from _train(model, steps, work, key)
     if centres is not None:
-        yield from _cross_fit(model, steps, known, centres)
+        yield from cross_fit(model, steps, known, centres)
 
 
 def _balance(model: PromptModel, labels: Tensor) -> None:
@@ -174,11 +174,11 @@ def _balance(model: PromptModel, labels: Tensor) -> None:
         model.class_weights = balanced_weights(labels.bincount(minlength=len(model.class_names)).float())
 
 
-def _encode(
+def encode_shots(
     model: PromptModel, views: TrainingViews, shots: LabelledPhotos, cache: Cache | None, *, keep: bool
 ) -> Generator[EncodeEvent, None, tuple[Shots, ImageFeatures | None]]:
-    """Encode the stored views, then the centre crops; return the features that branches learn from, and with ``keep``
-    all features of the crops.
+    """Encode the stored views, then the centre crops, yielding progress; return the features that branches learn from,
+    and with ``keep`` all features of the crops.
     """
     wanted, total, done = keep or bool(model.config.branches), len(views) * views.count, 0
     for done in views.encode():
@@ -340,7 +340,7 @@ class CrossFit:
         return HeldOut.cat(parts)
 
 
-def _cross_fit(
+def cross_fit(
     model: PromptModel, steps: Steps, known: Shots, centres: ImageFeatures
 ) -> Iterator[CalibrationEvent | CrossFit]:
     """Train once for each fold without its photos, then score those: progress and, at the end, the ``CrossFit``.

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
@@ -35,6 +37,7 @@ from gallop.model.calibration import accepted_range
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.tiny import backbone_folder, edit_settings, vit, write_images
+from tests.weight_server import Hub, weight_server
 
 CLASSES = {"red_disc": (200, 40, 30), "green_square": (40, 170, 60), "blue_disc": (30, 50, 210)}
 NAMES = ["blue disc", "green square", "red disc"]
@@ -528,6 +531,64 @@ def test_explain_agrees_with_its_maps(photos: Path, model: Path, tmp_path: Path,
     assert re.fullmatch(rf"local 1, k = 5 +{told['local_scores'][0]:.3f}  .+ of 5 regions", lines[8])
 
 
+# ------------------------------------------------------------------ choose
+
+
+def test_choose_writes_a_command_that_trains(backbone: Path, photos: Path, tmp_path: Path) -> None:
+    asked = ("choose", photos, "--shots", 3, "--minutes", 0.1, "--backbone", backbone)
+    first = call(*asked, "--json").json
+    assert first["tried"][0]["lr"] == 0.002, "the paper's, since nothing was measured for this backbone"
+    assert first["chosen"]["views"] == 4, "fresh ones cannot be stored"
+    assert first["photos"] > 0
+    again = call(*asked, "--json").json
+    assert again["tried"][: len(first["tried"])] == first["tried"], "what was tried is not tried again"
+    table = call(*asked)
+    assert re.search(r"the usual one|chosen", table.out)
+    command = shlex.split(table.out.splitlines()[-1])
+    assert command[:3] == ["gallop", "train", str(photos)]
+    command[command.index("--out") + 1] = str(tmp_path / "model")
+    command[command.index("--epochs") + 1] = "1"
+    assert call(*command[1:]).code == 0
+
+
+# ------------------------------------------------------------------ backbones
+
+
+def test_backbones_lists_what_is_here_and_what_can_be_had() -> None:
+    told = {each["name"]: each for each in call("backbones", "--json").json}
+    assert told["mini"]["here"]
+    small = told["hf-hub:timm/vit_xsmall_patch16_clip_224.tinyclip_yfcc15m"]
+    assert (small["here"], small["licence"], small["grid"]) == (False, "MIT", [14, 14])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", small["licence_date"])
+    line = next(line for line in call("backbones").out.splitlines() if line.startswith(small["name"]))
+    assert re.fullmatch(r"\S+ +no +47 +14 x 14 +- +MIT", line)
+
+
+def test_backbones_get_and_rm_say_what_they_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    folder = backbone_folder(tmp_path)
+    settings = json.loads((folder / "config.json").read_text())
+    config = {"model_cfg": settings["model_cfg"], "preprocess_cfg": {}}
+    files = {
+        "someone/clip/open_clip_config.json": json.dumps(config).encode(),
+        "someone/clip/open_clip_model.safetensors": (folder / "weights.safetensors").read_bytes(),
+    }
+    with weight_server(Hub(files)) as hub:
+        template = f"{hub.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        got = call("backbones", "get", "hf-hub:someone/clip")
+    assert got.code == 0
+    assert "The licence of hf-hub:someone/clip: not known." in got.err
+    assert "is here now" in got.out
+    assert call("backbones", "get", "hf-hub:someone/clip").out.startswith("hf-hub:someone/clip was here already")
+    assert {"name": "hf-hub:someone/clip", "here": True}.items() <= call("backbones", "--json").json[1].items()
+    assert call("backbones", "rm", "hf-hub:someone/clip").out.startswith("hf-hub:someone/clip is removed (")
+    gone = call("backbones", "rm", "hf-hub:someone/clip")
+    assert (gone.code, "there is nothing to remove" in gone.err) == (2, True)
+    nameless = call("backbones", "get")
+    assert (nameless.code, "needs the name of a backbone" in nameless.err) == (2, True)
+
+
 # ------------------------------------------------------------------ doctor
 
 
@@ -559,10 +620,10 @@ def test_doctor_tells_the_backbones_that_are_here_and_what_a_first_pass_costs(ba
     assert (folder["input"], folder["grid"]) == (32, [4, 4])
     assert (named["bytes"], named["input"], named["grid"]) == (folder["bytes"], 224, [7, 7])
     table = call("doctor", "--backbones", backbone, "--backbone", backbone).out
-    assert re.search(rf"backbone {backbone.name} +\d+ MB\n", table)
-    assert re.search(r"backbone mini +\d+ MB, Apache-2.0\n", table)
+    assert re.search(rf"backbone {backbone.name} +\d+ MB, licence not known\n", table)
+    assert re.search(r"backbone mini +\d+ MB, licence Apache-2.0\n", table)
     assert re.search(r"backbone .* loads in [\d.]+ s, a first photo takes [\d.]+ s, fingerprint \w{12}\n", table)
-    assert f" MB, {TOKENIZERS}\n" in call("doctor", "--backbones", f"ViT-B-16-SigLIP={file}").out
+    assert f" MB, licence not known, {TOKENIZERS}\n" in call("doctor", "--backbones", f"ViT-B-16-SigLIP={file}").out
     assert folder["needs"] == ""
 
 

@@ -58,7 +58,8 @@ def add_train(commands: Commands) -> None:
         "--cache-precision",
         choices=("fp16", "fp32"),
         default="fp16",
-        help="precision of cached image features; fp32 takes twice the space and does not round (%(default)s)",
+        help="precision of cached image features; fp32 takes twice the space and does not round (%(default)s); fresh "
+        "views, which --preset paper trains with, are never rounded",
     )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="continue an interrupted training in DIR")

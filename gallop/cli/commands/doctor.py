@@ -55,7 +55,7 @@ def _table(result: dict[str, Any]) -> list[str]:
     rows += [["device", result["device"]], ["devices", ", ".join(result["devices"])]]
     rows += [[f"model {name}", folder] for name, folder in result["models"].items()]
     for backbone in result["backbones"]:
-        words = [f"{backbone['bytes'] / 1e6:.0f} MB", backbone["licence"], backbone["needs"]]
+        words = [f"{backbone['bytes'] / 1e6:.0f} MB", f"licence {backbone['licence']}", backbone["needs"]]
         rows.append([f"backbone {backbone['name']}", ", ".join(filter(None, words))])
     rows.append(["cache", result["cache"]])
     if backbone := result["backbone"]:

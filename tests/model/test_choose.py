@@ -1,0 +1,177 @@
+"""The search for settings of a training: what is tried, what is chosen, and when it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gallop import read_folder
+from gallop.config import MethodConfig, TrainConfig, train_preset
+from gallop.data import LabelledPhotos
+from gallop.errors import ConfigError
+from gallop.features.encoding import MemoryCache
+from gallop.model.prompted import PromptModel
+from gallop.training.choose import (
+    RATES,
+    SearchEvent,
+    Tried,
+    chosen_of,
+    keep,
+    kept,
+    kept_at,
+    search_settings,
+    start_of_search,
+)
+from gallop.training.learn import CrossFit, learn
+from tests import tiny
+
+METHOD = MethodConfig(global_prompts=2, topk=(2, 4))
+CONFIG = TrainConfig(epochs=5, lr=0.002, batch_size=8, views=1, calibration_folds=2)
+LONG = 600.0
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> LabelledPhotos:
+    return read_folder(tiny.write_folder(tmp_path_factory.mktemp("photos"), {"red": 4, "green": 4, "blue": 4}))
+
+
+def searched(shots: LabelledPhotos, config: TrainConfig = CONFIG, seconds: float = LONG, **more: Any) -> list[Tried]:
+    *_, last = search_settings(tiny.vit(), shots, METHOD, config, seconds=seconds, **more)
+    assert isinstance(last, SearchEvent)
+    return list(last.tried)
+
+
+def answers(*right: int, of: int = 20, lr: float = 0.1, epochs: int = 10, loss: float = 1.0) -> Tried:
+    return Tried(lr, epochs, tuple(i in right for i in range(of)), loss)
+
+
+def same(some: Sequence[Tried]) -> list[Tried]:
+    """Without the time they took."""
+    return [replace(each, seconds=0.0) for each in some]
+
+
+@pytest.fixture(scope="module")
+def found(shots: LabelledPhotos) -> list[Tried]:
+    return searched(shots)
+
+
+def test_the_usual_settings_are_tried_first_then_every_rate(found: list[Tried]) -> None:
+    rates = [each.lr for each in found if each.epochs == CONFIG.epochs]
+    assert rates[0] == CONFIG.lr
+    assert set(rates) >= {*RATES}
+    assert len({(each.lr, each.epochs) for each in found}) == len(found), "nothing is tried twice"
+    assert {each.epochs for each in found} > {CONFIG.epochs}, "and other rounds"
+
+
+def test_each_held_out_shot_is_answered_once(found: list[Tried], shots: LabelledPhotos) -> None:
+    assert {len(each.right) for each in found} == {len(shots)}
+
+
+def test_an_answer_is_that_of_a_training_without_the_shot(shots: LabelledPhotos, found: list[Tried]) -> None:
+    """As a calibration of the same settings has it."""
+    best = chosen_of(found)
+    model = PromptModel(tiny.vit(), shots.class_names, METHOD)
+    *_, fit = learn(model, shots, replace(CONFIG, lr=best.lr, epochs=best.epochs))
+    assert isinstance(fit, CrossFit)
+    _, calibration = fit.calibrate(model, 0.95)
+    index, probabilities = fit.probabilities(model.class_names, calibration.temperature)
+    labels = torch.tensor(shots.labels)[index]
+    assert best.right == tuple((probabilities.argmax(dim=1) == labels).tolist())
+    assert best.loss == pytest.approx(-float(probabilities.gather(1, labels[:, None]).log().mean()), rel=1e-5)
+    assert best.temperature == pytest.approx(calibration.temperature)
+
+
+def test_a_seed_gives_the_same_outcome(shots: LabelledPhotos, found: list[Tried]) -> None:
+    assert same(searched(shots)) == same(found)
+
+
+def test_what_is_known_is_not_tried_again(shots: LabelledPhotos, found: list[Tried]) -> None:
+    began = time.process_time()
+    assert searched(shots, known=found) == found
+    assert time.process_time() - began < sum(each.seconds for each in found)
+
+
+def test_a_search_ends_with_its_time_and_goes_on_in_the_next_one(shots: LabelledPhotos, found: list[Tried]) -> None:
+    cache = MemoryCache()
+    searched(shots, cache=cache, known=found)  # encodes
+    short = searched(shots, cache=cache, seconds=2 * found[0].seconds + 0.5)
+    assert 1 <= len(short) < len(found)
+    assert same(short) == same(found[: len(short)])
+
+
+def test_a_time_that_is_too_short_is_a_sentence(shots: LabelledPhotos) -> None:
+    with pytest.raises(ConfigError, match="did not suffice to try one setting"):
+        searched(shots, seconds=0.0)
+
+
+def test_single_photos_cannot_be_held_out(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="at least one class needs two photos"):
+        searched(read_folder(tiny.write_folder(tmp_path, {"red": 1, "blue": 1})))
+
+
+def test_a_rate_at_which_a_training_diverges_is_the_worst(shots: LabelledPhotos) -> None:
+    tried = searched(shots, replace(CONFIG, lr=100.0, weight_decay=1e6))
+    assert (tried[0].right, tried[0].accuracy) == ((), 0)
+    assert chosen_of(tried).accuracy > 0
+
+
+# What is chosen ------------------------------------------------------------------------------------------------------
+
+
+def test_the_usual_settings_stay_unless_others_are_better_by_more_than_the_standard_error() -> None:
+    usual = answers(*range(10))
+    one_more, many_more = answers(*range(11), lr=0.5), answers(*range(16), lr=1.0)
+    gain, error = one_more.gain_over(usual)
+    assert (gain, error) == (pytest.approx(0.05), pytest.approx((0.05 * 0.95 / 20) ** 0.5))
+    assert gain > error
+    mixed = answers(*range(2, 13), lr=0.2)  # three gained, two lost
+    assert mixed.gain_over(usual)[0] < mixed.gain_over(usual)[1]
+    assert chosen_of([usual, mixed]) is usual
+    assert chosen_of([usual, mixed, one_more, many_more]) is many_more
+
+
+def test_of_equal_ones_rounds_and_then_the_loss_decide() -> None:
+    usual = answers(0)
+    longer, like_usual = answers(*range(9), epochs=40, loss=0.1), answers(*range(9), lr=0.3, loss=0.3)
+    shorter = answers(*range(9), epochs=5, lr=0.4, loss=0.2)
+    assert chosen_of([usual, longer, like_usual]) is like_usual
+    assert chosen_of([usual, longer, like_usual, shorter]) is shorter
+
+
+def test_a_search_has_stored_views_and_folds() -> None:
+    paper = start_of_search(train_preset("paper", shots=16))
+    assert (paper.views, paper.epochs, paper.lr) == (4, 50, 0.002)
+    assert start_of_search(train_preset("default")) == train_preset("default")
+    assert start_of_search(replace(CONFIG, calibration_folds=0)).calibration_folds == 3
+
+
+# What is kept --------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_tried_is_kept_for_these_shots_and_settings(
+    shots: LabelledPhotos, found: list[Tried], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path))
+    place = kept_at(tiny.vit(), shots, METHOD, CONFIG)
+    diverged = Tried(100.0, 5)
+    keep(place, [*found, diverged])
+    assert kept(place) == [*found, diverged]
+    others = {
+        kept_at(tiny.other_vit(), shots, METHOD, CONFIG),
+        kept_at(tiny.vit(), shots.take([0, 1, 4, 5, 8, 9]), METHOD, CONFIG),
+        kept_at(tiny.vit(), shots, MethodConfig(), CONFIG),
+        kept_at(tiny.vit(), shots, METHOD, replace(CONFIG, seed=1)),
+    }
+    assert len(others - {place}) == 4
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'[{"lr": 1}]', b"{}x", b"\xff"])
+def test_a_damaged_file_of_what_was_tried_is_ignored(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "tried.json").write_bytes(content)
+    assert kept(tmp_path / "tried.json") == []
