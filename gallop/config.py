@@ -303,6 +303,9 @@ PRESETS: dict[str, tuple[MethodConfig, TrainConfig]] = {
 PAPER_EPOCHS = {1: 50, 2: 100, 8: 200}
 """Of the preset "paper", by the least number of shots a class (authors' code, "Details for low-shot experiments")."""
 
+STORED_VIEWS, STORED_ROUNDS = 4, 50
+"""Of a training with the paper's other settings that encodes its views once: views of each photo, and most rounds."""
+
 
 def method_preset(name: str | MethodConfig, of_backbone: BackbonePreset | None = None, **changes: Any) -> MethodConfig:
     """Return the method's settings of a preset, with the given fields replaced (``None`` keeps the preset's value).

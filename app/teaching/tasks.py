@@ -21,6 +21,7 @@ from app.library import Backbone, GalLoPClassifier, MemoryCache
 from app.teaching.training import (
     Answer,
     Course,
+    Found,
     Kept,
     Point,
     Progress,
@@ -160,6 +161,37 @@ def encoding_ahead(
                 takes(seconds / event.done)
             yield len(pending) + len(chunk)
             began = time.monotonic()  # other jobs may have had their turn
+
+
+def searching(
+    backbone: Backbone,
+    cache: MemoryCache | None,
+    shots: Mapping[str, Sequence[Photo]],
+    settings: Settings,
+    seconds: float,
+) -> Generator[Counted, None, Found]:
+    """Search rate and rounds for so many seconds, on folds of the photos on the cards, with the other settings kept."""
+    from gallop.training.choose import chosen_of, search_settings, start_of_search
+    from gallop.training.learn import shots_to_learn
+
+    pairs = drawn_shots(shots, settings)
+    photos, names = [photo for photo, _ in pairs], [name for _, name in pairs]
+    data = shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
+    config, tried = start_of_search(settings.training()), ()
+    for event in search_settings(backbone, data, settings.method(), config, seconds=seconds, cache=cache):
+        if not hasattr(event, "tried"):
+            yield Counted(0.0, f"Encoding views of the photos, {event.done} of {event.total}")
+            continue
+        tried = event.tried
+        yield Counted(event.done / event.total, f"{len(tried)} settings tried{event.note and f'; now {event.note}'}")
+    best, first = chosen_of(tried), tried[0]
+    of = f"of {len(first.right)} photos that were held out"
+    sentence = f"Rate {best.lr:g} and {best.epochs} rounds: {best.accuracy:.0%} {of} were right"
+    if best is first:
+        sentence += f". None of the {len(tried)} settings tried was clearly better than these, the usual ones."
+    else:
+        sentence += f", {first.accuracy:.0%} with the usual {first.lr:g} and {first.epochs}. They are in use now."
+    return Found(replace(settings, lr=best.lr, epochs=best.epochs, views=config.views), sentence)
 
 
 class Teaching:

@@ -16,13 +16,11 @@ from app.library import Explanation, GalLoPClassifier
 from app.teaching.cards import MOST_PHOTOS
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.backbones.weights import KnownBackbone
-from gallop.config import default_topk, method_preset, train_preset
+from gallop.config import PAPER_EPOCHS, STORED_ROUNDS, STORED_VIEWS, default_topk, method_preset, train_preset
 from gallop.setting import Setting, setting, settings_of
 
 QUICK, PAPER, CUSTOM = "Quick", "As in the paper", "Custom"
 WAYS = (QUICK, PAPER, CUSTOM)
-# Of a quick training with the paper's other settings: as many rounds as the paper takes for ImageNet, in few views.
-_ROUNDS, _VIEWS = 50, 4
 # Regions of the paper's ViT-B/16, for which its scales were chosen.
 PAPERS_REGIONS = 14 * 14
 ALL_SHOTS = 0
@@ -77,7 +75,9 @@ def usual_way(backbone_preset: str) -> str:
     return QUICK if backbone_preset == "default" else PAPER
 
 
-def preset(way: str, backbone_preset: str = "default", regions: int = PAPERS_REGIONS) -> Settings:
+def preset(
+    way: str, backbone_preset: str = "default", regions: int = PAPERS_REGIONS, shots: float | None = None
+) -> Settings:
     """Return the settings of a way to teach; ``CUSTOM`` starts with those of ``QUICK``.
 
     Settings that were measured on one backbone are never used for another: there a quick training is a short one with
@@ -86,15 +86,17 @@ def preset(way: str, backbone_preset: str = "default", regions: int = PAPERS_REG
     Args:
         backbone_preset: the name of the backbone's preset.
         regions: R of the backbone; the scales of a quick training are the same fractions of R whatever the grid.
+        shots: photos a class, by which the paper's rounds go; None takes those for many.
     """
     if way != PAPER and backbone_preset == "default":
         method = method_preset("default")
         return Settings.of(replace(method, topk=_scaled(method.topk, regions)), train_preset("default"))
-    method, training = method_preset("paper"), train_preset("paper")
+    method, training = method_preset("paper"), train_preset("paper", shots=shots)
     if way == PAPER:
         return Settings.of(replace(method, topk=with_prompts(method.topk, method.local_prompts, regions)), training)
     return Settings.of(
-        replace(method, topk=scales_for(regions, method.local_prompts)), replace(training, epochs=_ROUNDS, views=_VIEWS)
+        replace(method, topk=scales_for(regions, method.local_prompts)),
+        replace(training, epochs=STORED_ROUNDS, views=STORED_VIEWS),
     )
 
 
@@ -103,6 +105,8 @@ def way_of(settings: Settings, backbone_preset: str, regions: int) -> str:
     for way in (QUICK, PAPER):
         usual = preset(way, backbone_preset, regions)
         free = {key: getattr(settings, key) for key in (*FREE, "topk")}
+        if way == PAPER and settings.epochs in PAPER_EPOCHS.values():  # with another number of photos
+            usual = replace(usual, epochs=settings.epochs)
         if settings.local_prompts == usual.local_prompts and replace(usual, **free) == settings:
             return way
     return CUSTOM
@@ -122,7 +126,8 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
             "" if known.preset == "default" else " Nothing was measured on this backbone, so these are the defaults."
         )
         return (
-            "The paper's settings: 200 rounds, each with a new view of every photo. Takes many times as long." + usual
+            "The paper's settings: 50 rounds with one photo of each class, 100 with fewer than 8, else 200, each with "
+            "a new view of every photo. Takes many times as long." + usual
         )
     if known.preset == "default":
         return (
@@ -131,8 +136,8 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
         )
     scaled = "" if regions_of(known) == PAPERS_REGIONS else f", k scaled to its {regions_of(known)} regions"
     return (
-        f"The paper's settings, shortened for a quick try: {_ROUNDS} rounds with {_VIEWS} views of each photo{scaled}. "
-        "Not measured on any backbone."
+        f"The paper's settings, shortened for a quick try: {STORED_ROUNDS} rounds with {STORED_VIEWS} views of each "
+        f"photo{scaled}. Not measured on any backbone."
     )
 
 
@@ -161,6 +166,14 @@ def changed(then: Settings, now: Settings) -> list[str]:
     if len(then.topk) == len(now.topk):
         then = replace(then, topk=now.topk)
     return [about.words for key, about in settings_of(now).items() if getattr(then, key) != getattr(now, key)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Settings that a search chose, and in a sentence how they compare with those it began with."""
+
+    settings: Settings
+    sentence: str
 
 
 @dataclass(frozen=True)

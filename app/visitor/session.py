@@ -40,6 +40,7 @@ class Where(Enum):
     MODELS = auto()
     BACKBONES = auto()
     PROJECT = auto()
+    SETTINGS = auto()
 
 
 @dataclass(frozen=True)

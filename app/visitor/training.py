@@ -21,6 +21,7 @@ from app.teaching.tasks import (
     learned_more,
     learned_on_cards,
     new_photos,
+    searching,
 )
 from app.teaching.training import (
     Course,
@@ -86,6 +87,12 @@ class VisitorTraining:
         return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name, regions)
 
     @property
+    def shots_per_class(self) -> float | None:
+        """The photos a class that the next training takes, on average; None without photos."""
+        counts = [min(len(photos), self.settings.shots or len(photos)) for photos in self.photos.shots().values()]
+        return sum(counts) / len(counts) if any(counts) else None
+
+    @property
     def taught(self) -> Taught | None:
         """The taught model of the current backbone: prompts of one backbone are meaningless for another."""
         return self._taught.get(self.backbone_name, (0, None))[1]
@@ -138,6 +145,21 @@ class VisitorTraining:
         job = manager.submit(OnBackbone(room, self.backbone_name, make), visitor=self.visitor)
         self.job, self._training_on = job, self.backbone_name
         self._outcomes.pop(self.backbone_name, None)
+
+    def search(self, room: BackboneRoom, seconds: float) -> Task:
+        """Return the task of a search for settings on the cards, with the backbone that is chosen.
+
+        Raises:
+            PlainError: these photos cannot be trained on.
+        """
+        photos, settings, shots = self.photos, self.settings, self.photos.shots()
+        if problem := check_photos(shots):
+            raise PlainError(problem)
+
+        def make(backbone: Backbone) -> Task:
+            return Steps(searching(backbone, photos.features(), shots, settings, seconds))
+
+        return OnBackbone(room, self.backbone_name, make)
 
     def encode_ahead(self, manager: JobManager, room: BackboneRoom, photos: Iterable[Photo]) -> None:
         """Encode photos in the background, so that a training with the current settings need not."""

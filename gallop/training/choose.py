@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 
 from gallop.backbones import Backbone
-from gallop.config import MethodConfig, TrainConfig
+from gallop.config import STORED_ROUNDS, STORED_VIEWS, MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos
 from gallop.errors import ConfigError, TrainingDiverged
 from gallop.features.encoding import Cache, ImageFeatures, Sight, TrainingViews, default_cache_folder
@@ -39,9 +39,6 @@ RATES = (0.02, 0.1, 0.005, 0.5, 0.05, 0.01, 0.2, 0.002)
 """The rates that are tried, the ones furthest apart first: a short time covers the range roughly."""
 LEAST_ROUNDS, MOST_ROUNDS = 5, 400
 """Rounds are doubled and halved between these."""
-STORED_VIEWS, ROUNDS_OF_STORED = 4, 50
-"""Of a search where the settings take fresh views, which cannot be stored: views of each photo, and the most rounds to
-begin with."""
 _LARGEST = 2**22
 
 E = TypeVar("E")
@@ -92,9 +89,11 @@ class SearchEvent:
 
 
 def start_of_search(config: TrainConfig) -> TrainConfig:
-    """Return the settings with which a search begins: with stored views and at least two folds."""
+    """Return the settings with which a search begins: with folds, and with stored views, since fresh ones would be
+    encoded at every step.
+    """
     if not config.views:
-        config = replace(config, views=STORED_VIEWS, epochs=min(config.epochs, ROUNDS_OF_STORED))
+        config = replace(config, views=STORED_VIEWS, epochs=min(config.epochs, STORED_ROUNDS))
     return replace(config, calibration_folds=config.calibration_folds or TrainConfig().calibration_folds)
 
 

@@ -103,6 +103,16 @@ def test_what_was_measured_on_mini_is_no_other_backbones() -> None:
     assert (usual_way("default"), usual_way("paper")) == (QUICK, PAPER)
 
 
+def test_the_papers_rounds_go_by_the_photos_of_a_class() -> None:
+    assert [preset(PAPER, shots=shots).epochs for shots in (1, 2, 7.5, 8, 16)] == [50, 100, 100, 200, 200]
+    assert preset(QUICK, "paper", shots=1).epochs == 50
+    assert [way_of(replace(preset(PAPER), epochs=epochs), "paper", 196) for epochs in (50, 100, 99)] == [
+        PAPER,
+        PAPER,
+        CUSTOM,
+    ]
+
+
 def test_the_way_that_settings_are_of_is_known_again() -> None:
     for own in ("default", "paper"):
         for way in (QUICK, PAPER):
@@ -167,7 +177,7 @@ def test_each_backbone_has_a_form_of_its_own(three: Open) -> None:
 
     choose(at, "seven")
     assert at.radio(key="teach way").value == PAPER, "what goes with it"
-    assert form(at, "lr", "epochs", "views") == [0.002, 200, 0]
+    assert form(at, "lr", "epochs", "views") == [0.002, 100, 0], "the paper's rounds for two photos a class"
     assert scales(at) == [(5, 49), (10, 49), (15, 49), (20, 49)]
     assert "the defaults" in everything(at)
     fine(at.radio(key="teach way").set_value(QUICK).run())

@@ -534,6 +534,7 @@ def test_explain_agrees_with_its_maps(photos: Path, model: Path, tmp_path: Path,
 # ------------------------------------------------------------------ choose
 
 
+@pytest.mark.slow
 def test_choose_writes_a_command_that_trains(backbone: Path, photos: Path, tmp_path: Path) -> None:
     asked = ("choose", photos, "--shots", 3, "--minutes", 0.1, "--backbone", backbone)
     first = call(*asked, "--json").json

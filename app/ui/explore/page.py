@@ -79,6 +79,8 @@ with explained:
             note = session.limit.note(asked, session.answers.classifier(backbone, asked))
             shown = exploring.in_whole(photo, edit.part, covered)
             answer.show_answer(session, shown, before if covered is explanation else explanation, photo, note)
+            if not taught:
+                backbones.offer_better(session, shown)
             ahead = answer.follow_up(session, part, asked)
             find = partial(answer.explained_at_current_k, session, part, asked)
             if taught:

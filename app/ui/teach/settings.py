@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import text
+from app.teaching.tasks import check_photos
 from app.teaching.training import (
     CUSTOM,
     FREE,
@@ -23,11 +24,12 @@ from app.teaching.training import (
     way_of,
     with_prompts,
 )
-from app.ui.resources import backbones
+from app.ui.resources import backbones, jobs
 from app.ui.widgets import backbones as backbones_widget
+from app.ui.widgets.elements import show_notice
 from app.ui.widgets.remembered import keep, one_of_few, put, recall
 from app.visitor.page_state import Place, TeachState
-from app.visitor.session import Session
+from app.visitor.session import Session, Where
 from gallop.backbones.weights import KnownBackbone
 from gallop.setting import Setting, settings_of
 
@@ -45,11 +47,55 @@ def choose(session: Session, heart: DeltaGenerator) -> None:
     """
     if backbones_widget.is_choice():
         backbones_widget.choose_backbone(session)
+    _take_found(session)
     # Its label never changes: with another label it was another panel to a browser, and closed while it was in use.
     with st.expander("All settings", icon=":material/tune:", key="settings", on_change="rerun") as fold:
         if fold.open and not backbones_widget.is_choice():
             backbones_widget.choose_backbone(session)
         _choose(session, heart, drawn=bool(fold.open))
+        if fold.open:
+            _search(session)
+    show_notice(session, Where.SETTINGS)
+
+
+_SEARCH = "search for settings"
+# Minutes.
+_TIMES = (1, 5, 15, 60)
+
+
+def _search(session: Session) -> None:
+    """Draw the button that searches rate and rounds for the photos on the cards."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        minutes = st.selectbox("Minutes for a search", _TIMES, 1, key="minutes", width=150)
+        st.button(
+            "Find settings for my photos",
+            icon=":material/search:",
+            disabled=bool(check_photos(session.photos.shots())) or session.page_jobs.running is not None,
+            key=_SEARCH,
+            on_click=_begin_search,
+            args=(session, 60 * minutes),
+            help="Compares learning rates and rounds on photos of your cards that are held out in turn. The other "
+            "settings stay. Test photos are not used.",
+        )
+
+
+def _begin_search(session: Session, seconds: float) -> None:
+    with session.telling(Where.SETTINGS):
+        task, name = session.training.search(backbones(), seconds), session.training.backbone_name
+        session.page_jobs.start(jobs(), task, f"{_SEARCH} {name}", "Searching settings")
+
+
+def _take_found(session: Session) -> None:
+    """Use the settings that a search with this backbone has found, or say why there are none."""
+    session.page_jobs.settle()
+    name = f"{_SEARCH} {session.training.backbone_name}"
+    problem, found = session.page_jobs.problem(name), session.page_jobs.take(name)
+    if found is not None:
+        session.training.settings = found.settings
+        session.teach = replace(session.teach, backbone_name=None)  # so that the form shows them
+        session.tell(Where.SETTINGS, found.sentence)
+    elif problem:
+        session.tell(Where.SETTINGS, problem, "info")
 
 
 def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
@@ -60,7 +106,7 @@ def _choose(session: Session, heart: DeltaGenerator, *, drawn: bool) -> None:
     before = session.teach.way
     shown = usual_way(known.preset)
     way = one_of_few("How to teach", WAYS, TeachState.way, shown) if drawn else recall(TeachState.way, shown, WAYS)
-    usual = preset(way, known.preset, regions_of(known))
+    usual = preset(way, known.preset, regions_of(known), session.training.shots_per_class)
     if way not in (before, CUSTOM) and usual.topk != preset(before or way, known.preset, regions_of(known)).topk:
         _put_scales(usual.topk)
     if drawn:

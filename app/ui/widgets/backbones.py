@@ -9,12 +9,13 @@ import streamlit as st
 
 from app import text
 from app.backbones import DEFAULT_BACKBONE, PAPERS_KIND, called, downloading, to_download
+from app.library import Explanation
 from app.ui.resources import backbones, downloads
 from app.ui.widgets.elements import show_notice, slot, watch_job
 from app.ui.widgets.remembered import one_of, put
 from app.visitor.page_state import BackbonesState
 from app.visitor.session import Session, Where
-from gallop.backbones.weights import KnownBackbone
+from gallop.backbones.weights import KnownBackbone, Licence
 from gallop.config import REGION_ADVICE, REGION_RULES
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _more(session: Session) -> None:
             "**Backbones that can be downloaded.** The machine that runs this app downloads each one only once."
         )
         for known in offered:
-            st.markdown(f"**{text.markdown(known.name)}**: {text.markdown(_offered(known))}")
+            st.markdown(f"**{text.markdown(known.name)}**: {_offered(known)}")
             if backbones().options.downloads:
                 st.button(
                     f"Download {text.markdown(known.name)}",
@@ -116,11 +117,41 @@ def _more(session: Session) -> None:
             st.caption("The app was started without --allow-downloads, so these backbones cannot be downloaded here.")
 
 
+# Below this probability of its best answer, mini is called unsure of the names.
+UNSURE = 0.5
+
+
+def offer_better(session: Session, explanation: Explanation) -> None:
+    """Draw a card with a better backbone, where ``mini``, untaught, is unsure of names and downloads are allowed."""
+    sure = explanation.probabilities[explanation.label]
+    asked = session.training.backbone_name == DEFAULT_BACKBONE and backbones().options.downloads
+    offered = to_download(backbones()) if asked and sure < UNSURE and session.downloads.running is None else []
+    if not offered:
+        return
+    known = min(offered, key=lambda each: each.bytes)
+    with st.container(border=True, key="better backbone"):
+        st.markdown(f"**A better model, {known.bytes / 1e6:.0f} MB, {text.markdown(str(known.licence))}**")
+        st.markdown(
+            f"The built-in model is unsure of these names: {text.markdown(explanation.label)} has only "
+            f"{text.percent(sure)}. It never saw a photo with a caption. {text.markdown(known.about)}."
+        )
+        st.button("Download it", icon=":material/download:", on_click=_download, args=(session, known.name))
+        name, licence = text.markdown(known.name), _licence(known.licence)
+        st.caption(f"{name}, once, to the machine that runs this app. Licence: {licence}.")
+
+
 def _offered(known: KnownBackbone) -> str:
     words = [f"about {known.bytes / 1e6:.0f} MB", f"{known.input} pixels"]
     words += [f"{known.grid[0]} x {known.grid[1]} regions"] if known.grid else []
     words += [known.needs] if known.needs else []
-    return f"{', '.join(words)}; licence: {known.licence.cited}" + (f". {known.about}" if known.about else "") + "."
+    about = f" {text.markdown(known.about)}." if known.about else ""
+    return f"{text.markdown(', '.join(words))}. Licence: {_licence(known.licence)}.{about}"
+
+
+def _licence(licence: Licence) -> str:
+    """Return it in Markdown, with a link to the page that states it."""
+    words = text.markdown(licence)
+    return f"[{words}]({licence.source}), as of {licence.date}" if licence.source.startswith("https://") else words
 
 
 def _download(session: Session, name: str) -> None:

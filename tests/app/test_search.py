@@ -1,0 +1,129 @@
+"""The search for settings on Teach, and the card that offers a better backbone on Explore."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from streamlit.testing.v1 import AppTest
+
+from app.backbones import BackboneRoom
+from app.jobs import Counted, PlainError
+from app.options import Options
+from app.projects import Project, project_file, read_project
+from app.teaching.tasks import searching
+from app.teaching.training import QUICK, Found, preset
+from app.ui import resources
+from app.visitor.photos import VisitorPhotos
+from app.visitor.training import VisitorTraining
+from gallop import load_image
+from gallop.features.encoding import MemoryCache
+from tests import tiny
+from tests.app_pages import TEACH, Open, button, cards, everything, fine, finish, go, plain, session_of, with_photo
+from tests.until import until
+
+SETTINGS = replace(preset(QUICK), epochs=2, lr=0.002, global_prompts=2, topk=(2, 4), views=1, head="none")
+
+
+def found_by() -> tuple[list[Counted], Found]:
+    photos = {name: [load_image(tiny.picture(i, name)) for i in range(4)] for name in ("red", "green", "blue")}
+    steps, seen = searching(tiny.vit(), MemoryCache(), photos, SETTINGS, 120.0), list[Counted]()
+    while True:
+        try:
+            seen.append(next(steps))
+        except StopIteration as end:
+            return seen, end.value
+
+
+@pytest.fixture(scope="module")
+def search() -> tuple[list[Counted], Found]:
+    return found_by()
+
+
+@pytest.mark.slow
+def test_a_search_changes_rate_and_rounds_alone(search: tuple[list[Counted], Found]) -> None:
+    _, found = search
+    assert replace(found.settings, lr=SETTINGS.lr, epochs=SETTINGS.epochs) == SETTINGS
+    assert f"Rate {found.settings.lr:g} and {found.settings.epochs} rounds" in found.sentence
+    assert "of 12 photos that were held out" in found.sentence
+
+
+@pytest.mark.slow
+def test_a_search_tells_how_far_it_is(search: tuple[list[Counted], Found]) -> None:
+    seen, _ = search
+    assert seen[0].sentence.startswith("Encoding views of the photos, ")
+    assert [step.fraction for step in seen] == sorted(step.fraction for step in seen)
+    assert any("settings tried; now rate" in step.sentence for step in seen)
+
+
+def test_without_photos_nothing_is_searched() -> None:
+    with pytest.raises(PlainError, match="at least two classes"):
+        VisitorTraining(VisitorPhotos()).search(BackboneRoom(), 60.0)
+
+
+def searched(at: AppTest) -> AppTest:
+    fine(button(at, "Find settings for my photos").click().run())
+    return finish(at, 120)
+
+
+@pytest.mark.slow
+def test_what_a_search_finds_is_in_the_form_and_in_the_project(tiny_app: Open) -> None:
+    at = go(cards(fine(tiny_app()), {"red": 4, "green": 4, "blue": 4}, lr=0.002, head="none"), TEACH)
+    searched(at)
+    session = session_of(at)
+    found = session.training.settings
+    assert f"Rate {found.lr:g} and {found.epochs} rounds" in plain(at)
+    assert at.number_input(key="teach settings lr").value == found.lr
+    project = project_file(Project(settings=session.training.settings_by_backbone))
+    assert read_project(io.BytesIO(project), "mine.gallop.zip").settings["mini"] == found
+
+
+def test_a_search_that_was_cancelled_changes_nothing(tiny_app: Open) -> None:
+    at = go(cards(fine(tiny_app()), {"red": 4, "green": 4}), TEACH)
+    before = session_of(at).training.settings
+    at.number_input(key="teach settings epochs").set_value(500)
+    fine(button(at, "Find settings for my photos").click().run())
+    session = session_of(at)
+    assert session.page_jobs.running is not None
+    session.page_jobs.cancel()
+    until(lambda: not session.page_jobs.running.job.snapshot().active, 60)
+    fine(at.run())
+    assert "Cancelled." in everything(at)
+    assert session.training.settings.lr == before.lr
+
+
+# The card ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def downloads(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """The app where downloads are allowed, and nothing was downloaded."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    room = BackboneRoom(Options(downloads=True))
+    monkeypatch.setattr(resources.shared, "backbones", room)
+    yield tiny_app
+    room.close()
+
+
+UNSURE = "\n".join(f"thing {i}" for i in range(40))
+
+
+def test_where_the_built_in_model_is_unsure_a_better_one_is_offered_with_its_licence(downloads: Open) -> None:
+    told = plain(with_photo(downloads, UNSURE))
+    assert "A better model, 47 MB, MIT" in told
+    assert "is unsure of these names" in told
+    assert "Licence: [MIT](https://huggingface.co/timm/" in told
+    assert "vit_xsmall_patch16_clip_224.tinyclip_yfcc15m, once" in told
+
+
+def test_where_it_is_sure_nothing_is_offered(downloads: Open) -> None:
+    assert "A better model" not in everything(with_photo(downloads, "red"))
+
+
+def test_where_downloads_are_not_allowed_nothing_is_offered(tiny_app: Open) -> None:
+    assert "A better model" not in everything(with_photo(tiny_app, UNSURE))
