@@ -13,10 +13,10 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -442,15 +442,8 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
     Raises:
         BackboneError: no such pair, or as ``download_weights``.
     """
-    on_hub, pair = name.startswith(ON_HUB), dict[str, Any]()
-    if on_hub:
-        hub_address(name)
-    elif not (pair := dict(pair_settings(name))):
-        raise BackboneError(
-            f"open_clip lists no weights named {name!r}. Use an ARCHITECTURE/WEIGHTS pair that open_clip "
-            "lists, such as ViT-B-16/openai, or a repository as hf-hub:OWNER/NAME."
-        )
-    elif cached_weights(pair) is not None:
+    fetching = _fetching(name)
+    if fetching is None:
         return
     from huggingface_hub import constants
     from tqdm import tqdm
@@ -473,10 +466,7 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
 
     def download() -> None:
         try:
-            if on_hub:
-                hub_folder(name, download=True, tqdm_class=Reported)
-            else:
-                download_weights(name, pair, tqdm_class=Reported)
+            fetching(tqdm_class=Reported)
         except BackboneError as error:
             errors.append(error)
 
@@ -491,6 +481,20 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
         thread.join()
     if errors:
         raise errors[0]
+
+
+def _fetching(name: str) -> Callable[..., Path] | None:
+    """Return what downloads a pair or a repository; None for a pair that is here."""
+    if name.startswith(ON_HUB):
+        hub_address(name)
+        return partial(hub_folder, name, download=True)
+    pair = pair_settings(name)
+    if not pair:
+        raise BackboneError(
+            f"open_clip lists no weights named {name!r}. Use an ARCHITECTURE/WEIGHTS pair that open_clip "
+            "lists, such as ViT-B-16/openai, or a repository as hf-hub:OWNER/NAME."
+        )
+    return None if cached_weights(pair) else partial(download_weights, name, pair)
 
 
 def download_weights(name: str, pair: Mapping[str, Any], **options: Any) -> Path:

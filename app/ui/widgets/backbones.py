@@ -135,9 +135,9 @@ def offer_better(session: Session, explanation: Explanation) -> None:
             f"The built-in model is unsure of these names: {text.markdown(explanation.label)} has only "
             f"{text.percent(sure)}. It never saw a photo with a caption. {text.markdown(known.about)}."
         )
-        st.button("Download it", icon=":material/download:", on_click=_download, args=(session, known.name))
         name, licence = text.markdown(known.name), _licence(known.licence)
-        st.caption(f"{name}, once, to the machine that runs this app. Licence: {licence}.")
+        st.markdown(f"Licence: {licence}. The machine that runs this app downloads it once, from {name}.")
+        st.button("Download it", icon=":material/download:", on_click=_download, args=(session, known.name))
 
 
 def _offered(known: KnownBackbone) -> str:
