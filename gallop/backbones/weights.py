@@ -235,7 +235,7 @@ def hub_folder(name: str, *, download: bool, **options: Any) -> Path:
         return _downloaded(name, repository, file, revision, **options)
 
     config = file_of(OPEN_CLIP_CONFIG, revision)
-    commit = config and config.parent.name
+    commit = None if config is None else config.parent.name
     if config is None or not any(file_of(file, commit) for file in HUB_FILES):
         here = "" if download else " on this machine, and downloading is turned off"
         raise BackboneError(

@@ -98,11 +98,11 @@ def start_of_search(config: TrainConfig) -> TrainConfig:
 
 
 def chosen_of(tried: Sequence[Tried]) -> Tried:
-    """Return the one to use: the first, with which the search began, unless others are more accurate by more than one
-    standard error of the difference (Breiman et al. 1984); of these the most accurate, of equal ones one that takes no
-    more rounds than the first, then the one with the smallest loss.
+    """Return the one to use: the first, with which the search began, unless others are more accurate by more than two
+    standard errors of the difference, since the best of many is so by luck in part. Of these it is the most accurate;
+    of equal ones one that takes no more rounds than the first, then the one with the smallest loss.
     """
-    better = [each for each in tried if (gain := each.gain_over(tried[0]))[0] > gain[1]]
+    better = [each for each in tried if (gain := each.gain_over(tried[0]))[0] > 2 * gain[1]]
     return _best(better, tried[0]) if better else tried[0]
 
 

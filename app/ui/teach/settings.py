@@ -77,6 +77,8 @@ def _search(session: Session) -> None:
             help="Compares learning rates and rounds on photos of your cards that are held out in turn. The other "
             "settings stay. Test photos are not used.",
         )
+    if session.page_jobs.running is not None:
+        st.caption("In progress: see the top of this page.")
 
 
 def _begin_search(session: Session, seconds: float) -> None:

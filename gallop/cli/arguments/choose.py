@@ -12,7 +12,7 @@ examples:
 
 For a backbone nobody measured: trainings with several rates and numbers of rounds are compared on photos of yours that
 they have not seen, and the command that trains with the best is written. What was tried is stored in $GALLOP_CACHE, so
-the same call later tries only what is left. The usual settings are replaced where the gain exceeds its standard error.
+the same call later tries only what is left. The usual settings are replaced where the gain exceeds two standard errors.
 Test photos are never read.
 
 JSON: {backbone, photos, folds, tried [{lr, epochs, accuracy, loss, temperature, seconds}], chosen {lr, epochs, views},

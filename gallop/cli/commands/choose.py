@@ -78,7 +78,7 @@ def _table(result: dict[str, Any], tried: Sequence[Tried]) -> list[str]:
         figures = [f"{each.loss:.3f}", f"{each.temperature:.2f}", f"{each.seconds:.0f}"]
         rows.append([f"{each.lr:g}", str(each.epochs), percentage(each.accuracy), *figures, mark])
     gain = f"{100 * result['gain']:+.1f} points (standard error {100 * result['gain_error']:.1f})"
-    kept = "No setting is better than the usual one by more than the standard error, so it is chosen."
+    kept = "No setting is better than the usual one by more than two standard errors, so it stays."
     return [
         *columns(rows),
         f"Of {result['photos']} photos held out in {result['folds']} folds. "
