@@ -15,7 +15,6 @@ from gallop import read_folder
 from gallop.config import MethodConfig, TrainConfig, train_preset
 from gallop.data import LabelledPhotos
 from gallop.errors import ConfigError
-from gallop.features.encoding import MemoryCache
 from gallop.model.prompted import PromptModel
 from gallop.training.choose import (
     RATES,
@@ -97,17 +96,19 @@ def test_what_is_known_is_not_tried_again(shots: LabelledPhotos, found: list[Tri
     assert time.process_time() - began < sum(each.seconds for each in found)
 
 
-def test_a_search_ends_with_its_time_and_goes_on_in_the_next_one(shots: LabelledPhotos, found: list[Tried]) -> None:
-    cache = MemoryCache()
-    searched(shots, cache=cache, known=found)  # encodes
-    short = searched(shots, cache=cache, seconds=2 * found[0].seconds + 0.5)
-    assert 1 <= len(short) < len(found)
-    assert same(short) == same(found[: len(short)])
+def test_nothing_is_begun_that_would_not_end_in_time(shots: LabelledPhotos, found: list[Tried]) -> None:
+    slow = [replace(each, seconds=100 * LONG) for each in found[:3]]
+    assert searched(shots, known=slow) == slow, "what is known takes no time"
 
 
-def test_a_time_that_is_too_short_is_a_sentence(shots: LabelledPhotos) -> None:
+def test_what_was_tried_before_is_where_a_search_goes_on(shots: LabelledPhotos, found: list[Tried]) -> None:
+    assert same(searched(shots, known=found[:4])) == same(found)
+
+
+@pytest.mark.parametrize(("epochs", "seconds"), [(CONFIG.epochs, 0.0), (10_000, 1.0)])
+def test_a_time_that_is_too_short_is_a_sentence(shots: LabelledPhotos, epochs: int, seconds: float) -> None:
     with pytest.raises(ConfigError, match="did not suffice to try one setting"):
-        searched(shots, seconds=0.0)
+        searched(shots, replace(CONFIG, epochs=epochs), seconds)
 
 
 def test_single_photos_cannot_be_held_out(tmp_path: Path) -> None:
