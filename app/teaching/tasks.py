@@ -171,15 +171,15 @@ def searching(
     seconds: float,
 ) -> Generator[Counted, None, Found]:
     """Search rate and rounds for so many seconds, on folds of the photos on the cards, with the other settings kept."""
-    from gallop.training.choose import chosen_of, search_settings, start_of_search
+    from gallop.training.choose import SearchEvent, chosen_of, search_settings, start_of_search
     from gallop.training.learn import shots_to_learn
 
     pairs = drawn_shots(shots, settings)
     photos, names = [photo for photo, _ in pairs], [name for _, name in pairs]
     data = shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
-    config, tried = start_of_search(settings.training()), ()
+    config, tried = start_of_search(settings.training()), tuple[Any, ...]()
     for event in search_settings(backbone, data, settings.method(), config, seconds=seconds, cache=cache):
-        if not hasattr(event, "tried"):
+        if not isinstance(event, SearchEvent):
             yield Counted(0.0, f"Encoding views of the photos, {event.done} of {event.total}")
             continue
         tried = event.tried
