@@ -67,11 +67,13 @@ def test_a_fact_that_is_missing_is_an_error() -> None:
 
 
 def test_no_template_prints_text_of_strangers_as_it_is() -> None:
-    """``|safe`` is for a string that stands in the template, our own version and words, numbers of checked settings,
-    and what ``load`` takes, which stands in code: a folder of ours or a repository whose name the Hub has checked.
+    """``|safe`` is for a string that stands in the template, our own version, words and catalogue, numbers of checked
+    settings, and what ``load`` takes, which stands in code: a folder of ours or a repository whose name the Hub has
+    checked.
     """
     for path in (ROOT / "gallop").rglob("*.j2"):
         text = path.read_text()
         assert "autoescape" not in text
-        ours = r"""('[^']*'|\bversion|\bbranch\.what|\bcalibration\.promise|\bplace|\btraining\|join\(", "\))$"""
+        words = r"\b(version|alike|licence|branch\.what|calibration\.promise|place)"
+        ours = rf"""('[^']*'|{words}|\btraining\|join\(", "\))$"""
         assert all(re.search(ours, before) for before in text.split("|safe")[:-1]), path
