@@ -169,7 +169,7 @@ def test_what_is_offered_is_as_large_as_open_clip_makes_it(known: KnownBackbone)
     assert (arch, tag) in list_pretrained()
     with torch.device("meta"):
         model = open_clip.create_model(arch, pretrained=None, device="meta")
-        vision = image_encoder(model.visual)
+        vision = image_encoder(model.visual.eval())
     assert known.bytes == known.memory == sum(4 * value.numel() for value in model.state_dict().values())
     assert (known.input, known.grid) == (open_clip.get_model_config(arch)["vision_cfg"]["image_size"], vision.grid)
     assert known.licence == licence_of(tag)
