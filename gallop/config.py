@@ -81,6 +81,10 @@ class MethodConfig:
         class_weight: "balanced": each class has the same weight in the prompts' loss and in the head.
         global_projection: whether a projection (D, D) of the photo's global feature is learned, as one of the regions
             is.
+        init: standard deviation of the noise on the contexts at a training's start, in those of the numbers of "A photo
+            of a"; 0, as in the paper, starts all from these words.
+        diversity: weight of the mean cosine of two prompts' text features of a class, added to the loss; 0 in the
+            paper.
         pooling, keep_rule: names of ``gallop.parts``: how regions are pooled, and which global prompts dropout keeps.
     """
 
@@ -147,6 +151,21 @@ class MethodConfig:
         "class weight",
         "With balanced, every class has the same weight in training, however many photos it has.",
         choices=("none", "balanced"),
+    )
+    init: float = setting(
+        0.0,
+        "starting noise",
+        "How far from each other prompts start, in standard deviations of the contexts' numbers. With 0, all start "
+        "from the same words.",
+        high=10,
+        metavar="X",
+    )
+    diversity: float = setting(
+        0.0,
+        "diversity",
+        "Weight of a penalty in training on prompts that are alike: the mean cosine of two prompts' text features.",
+        high=100,
+        metavar="X",
     )
     pooling: str = part_setting("pooling", "How region cosines become a local prompt's score.")
     keep_rule: str = part_setting("keep_rule", "Which global prompts are kept by prompt dropout.")

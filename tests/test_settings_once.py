@@ -166,6 +166,8 @@ def test_it_comes_back_and_leaves_no_trace_where_it_is_not_used(found: Any) -> N
     unused |= {
         "global_projection": False,
         "class_weight": "none",
+        "init": 0.0,
+        "diversity": 0.0,
         **{part: about.usual for part, about in PARTS.items()},
     }
     assert found["loaded"] == other | unused

@@ -8,6 +8,7 @@ Shapes: L looks, m photos, n shots, K classes, D joint width.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from gallop.config import MethodConfig, train_preset
 from gallop.data import LabelledPhotos
 from gallop.features.encoding import BATCH, Cache, ImageFeatures, TrainingViews, encode_centres
 from gallop.model.branches.sums import mean_region
-from gallop.model.prompted import PromptModel
+from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.model.similarities import Similarities
 from gallop.training.steps import Learner, Steps
 
@@ -144,7 +145,10 @@ def train(
     views = TrainingViews(backbone, shots.photos, shots.hashes, views=config.views, seed=seed, cache=cache)
     for _ in views.encode():
         pass
-    models = [PromptModel(backbone, shots.class_names, replace(method, detail=detail)) for _ in lessons]
+    start = starting_prompts(backbone, method)
+    models = [
+        PromptModel(backbone, shots.class_names, replace(method, detail=detail), copy.deepcopy(start)) for _ in lessons
+    ]
     learners = [Learner(model, torch.tensor(one.learned)) for model, one in zip(models, lessons, strict=True)]
     steps = Steps(views, torch.tensor(shots.labels), config, PromptModel.loss)
     for _ in steps.trainer(learners).run():

@@ -25,15 +25,15 @@ class Prompts(nn.Module):
     """What is learned: M global and N local contexts, and a projection of the regions (paper, section 3).
 
     Args:
-        context: token embeddings (C, T) that every context starts from.
+        context: token embeddings (C, T) that every context starts from, or (P, C, T), of each, global ones first.
         region_width: V; the projection (V, V) starts as the identity and has no bias.
     """
 
     def __init__(self, context: Tensor, *, global_prompts: int, local_prompts: int, region_width: int) -> None:
         super().__init__()
-        context = context.detach().float()
-        self.global_contexts = nn.Parameter(context.repeat(global_prompts, 1, 1))  # (M, C, T)
-        self.local_contexts = nn.Parameter(context.repeat(local_prompts, 1, 1))  # (N, C, T)
+        start = context.detach().float().expand(global_prompts + local_prompts, -1, -1)
+        self.global_contexts = nn.Parameter(start[:global_prompts].clone())  # (M, C, T)
+        self.local_contexts = nn.Parameter(start[global_prompts:].clone())  # (N, C, T)
         self.local_projection = nn.Parameter(torch.eye(region_width))  # (V, V)
 
     @property

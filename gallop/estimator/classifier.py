@@ -40,7 +40,7 @@ from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.features.given import as_features, given
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
-from gallop.model.prompted import PromptModel
+from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.names.class_names import missing_names, spelled_as
 from gallop.parts import Function, check_registered, named
 from gallop.predictions.explanation import Explanation, explain_photos
@@ -634,7 +634,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         prompts = learned_before(self.model_, backbone, method) if warm else None
         if work is not None and work == self._unsaved_training:
             drop_training(work)  # training the same classifier again replaces it
-        learner = PromptModel(backbone, data.class_names, method, prompts)
+        learner = PromptModel(backbone, data.class_names, method, prompts or starting_prompts(backbone, method))
         self._start(learner)
         _warn_of_scales(learner)
         self.training_, self._data_fingerprint = config, data.fingerprint

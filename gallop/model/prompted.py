@@ -40,7 +40,7 @@ class Prompts(paper.Prompts):
     """The paper's prompts, and a projection of the photo's global feature where a setting asks for it.
 
     Args:
-        context: token embeddings (C, T) of "A photo of a", from which every context starts.
+        context: token embeddings that contexts start from: (C, T) those of all, such as "A photo of a", or (P, C, T).
         local_projection: whether the projection of the regions is learned; without, it stays the identity.
         global_width: D, where a projection (D, D) of the photo's global feature is learned, which starts as the
             identity, too; None learns none.
@@ -449,11 +449,36 @@ def _encoded(backbone: Backbone, names: NameTokens, contexts: Tensor) -> Tensor:
 
 def initial_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
     """Return prompts that have learned nothing: every context is "A photo of a", the projection is the identity."""
+    return _prompts_from(backbone.text.embed(CONTEXT_INIT), backbone, config)
+
+
+def starting_prompts(backbone: Backbone, config: MethodConfig) -> Prompts:
+    """Return what a training starts from: ``initial_prompts``, whose contexts the setting ``init`` moves apart.
+
+    The noise of a prompt is the same in every training, whatever its seed: so is what it comes to see.
+    """
+    context = backbone.text.embed(CONTEXT_INIT).float()
+    noise = torch.randn(sum(config.sizes), *context.shape, generator=torch.Generator().manual_seed(0))
+    return _prompts_from(context + config.init * context.std() * noise.to(context), backbone, config)
+
+
+def _prompts_from(context: Tensor, backbone: Backbone, config: MethodConfig) -> Prompts:
     return Prompts(
-        backbone.text.embed(CONTEXT_INIT),
+        context,
         global_prompts=config.global_prompts,
         local_prompts=config.local_prompts,
         region_width=backbone.vision.region_width,
         local_projection=config.local_projection,
         global_width=backbone.feature_sizes[-1] if config.global_projection else None,
     ).to(backbone.device)
+
+
+def likeness(text: TextFeatures) -> Tensor:
+    """Return how alike the prompts of a branch are: the mean cosine of two prompts' features of one class, a scalar.
+
+    The mean over the branches that have two prompts or more; 0 where none has.
+    """
+    units = [F.normalize(part, dim=-1) for part in (text.global_, text.local) if part.shape[1] > 1]
+    # Of P unit vectors the squared length of the sum is P, and twice the cosine of each pair.
+    each = [(u.sum(dim=1).square().sum(dim=-1).mean() / u.shape[1] - 1) / (u.shape[1] - 1) for u in units]
+    return torch.stack(each).mean() if each else text.global_.new_zeros(())

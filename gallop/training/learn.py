@@ -29,7 +29,7 @@ from gallop.model.branches.kinds import sight_of, usual_mixes
 from gallop.model.branches.mix import ENOUGH_SHOTS, UNMIXED, Mix, choose_mixes, mixed
 from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
-from gallop.model.prompted import PromptModel, Prompts, initial_prompts
+from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
 from gallop.model.scores import VERDICT
 from gallop.parts import registered
 from gallop.setting import require
@@ -361,7 +361,8 @@ def cross_fit(
     for fold in folds:
         mask = torch.ones(len(labels), dtype=torch.bool)
         mask[fold] = False
-        fresh = PromptModel(model.backbone, model.class_names, model.config)
+        start = starting_prompts(model.backbone, model.config)
+        fresh = PromptModel(model.backbone, model.class_names, model.config, start)
         classes, shots_of = len(model.class_names), {space: known[space].take(mask) for space in known}
         relearned = (branch.relearned(shots_of[branch.how.space], classes) for branch in model.branches)
         fresh.branches = tuple(branch for branch in relearned if branch is not None)

@@ -15,7 +15,7 @@ from gallop.config import TrainConfig
 from gallop.core import cosines
 from gallop.core.gallop import Loss, TextFeatures
 from gallop.features.encoding import ImageFeatures, TrainingViews
-from gallop.model.prompted import PromptModel, text_features_together
+from gallop.model.prompted import PromptModel, likeness, text_features_together
 from gallop.parts import check_result, registered
 from gallop.training.loop import Batch, StepResult, Trainer
 
@@ -65,6 +65,8 @@ class Steps:
         features, labels = self.views.batch(photos, epoch), self.labels[photos]
         loss, global_, local = self.objective(model, features, labels, kept, text)
         labels = labels.to(global_.device)
+        if model.config.diversity:
+            loss = replace(loss, total=loss.total + model.config.diversity * likeness(text))
         extra = registered("extra_loss", self.config.extra_loss)
         if extra is not None:
             looks = [look.to(model.backbone.device) for look in features.looks]

@@ -15,7 +15,7 @@ from gallop.features.encoding import ImageFeatures, Sight
 from gallop.lab.methods.interface import Setup
 from gallop.model.branches.kinds import sight_of
 from gallop.model.calibration import Calibration
-from gallop.model.prompted import PromptModel
+from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.predictions.predict import Predictions, predict
 from gallop.setting import settings_of
 from gallop.training.learn import EncodeEvent, learn
@@ -81,7 +81,8 @@ class PromptLearner:
 
     def fit(self, shots: LabelledPhotos, setup: Setup) -> PromptedText:
         """Learn the prompts, and the projection of local ones."""
-        model, config = PromptModel(setup.backbone, shots.class_names, self.method), self.config(setup.seed)
+        start, config = starting_prompts(setup.backbone, self.method), self.config(setup.seed)
+        model = PromptModel(setup.backbone, shots.class_names, self.method, start)
         setup.encoded(0, len(shots) * config.views)
         for event in learn(model, shots, config, cache=setup.cache, objective=self.objective):
             if isinstance(event, EncodeEvent):
