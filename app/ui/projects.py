@@ -11,6 +11,7 @@ import streamlit as st
 from app import text
 from app.photos.archives import MAX_ARCHIVE_BYTES
 from app.projects import Project, project_file, read_project
+from app.teaching.tasks import check_photos
 from app.ui.explanation import current
 from app.ui.resources import backbones, jobs
 from app.ui.widgets.backbones import choose
@@ -108,7 +109,15 @@ def title_with_project(session: Session, title: str, words: str) -> None:
             _menu(session)
     with slot():
         _question(session)
+    notice = session.notices.get(Where.PROJECT)
     show_notice(session, Where.PROJECT)
+    if notice is not None and notice.trains:
+        words, icon = "Train on the project's photos", ":material/model_training:"
+        st.button(words, key="train project", type="primary", icon=icon, on_click=_train, args=(session,))
+
+
+def _train(session: Session) -> None:
+    session.training.asked = True
 
 
 def _menu(session: Session) -> None:
@@ -197,7 +206,8 @@ def _replace(session: Session, project: Project, name: str) -> None:
     if backbones().listing.seek(project.backbone_name) is not None:
         choose(session, project.backbone_name)
     problem = _model(session, project, name)
-    session.notices[Where.PROJECT] = Notice("error" if problem else "success", f"{done} {problem}".strip())
+    trains = bool(problem) and not check_photos(session.photos.shots())
+    session.notices[Where.PROJECT] = Notice("error" if problem else "success", f"{done} {problem}".strip(), trains)
     session.training.encode_ahead(jobs(), backbones(), _shots(project))
 
 

@@ -45,8 +45,11 @@ class Where(Enum):
 
 @dataclass(frozen=True)
 class Notice:
+    """What is told once; ``trains``: with a button that trains on the photos that are here."""
+
     kind: Literal["success", "info", "error"]
     words: str
+    trains: bool = False
 
 
 @dataclass(frozen=True)

@@ -226,8 +226,8 @@ def load_learned(
     if checkpoint.fingerprint != backbone.fingerprint:
         raise CheckpointError(
             f"{folder} was trained on different weights of {quoted(checkpoint.backbone)} than those loaded now "
-            f"(fingerprints {printable(checkpoint.fingerprint[:12])} and {backbone.fingerprint[:12]}). Load the same "
-            "weights, or train again."
+            f"(fingerprints {printable(checkpoint.fingerprint[:12])} and {backbone.fingerprint[:12]}). Train "
+            "again on its photos, or load the same weights (those of 'mini' come with each version of this package)."
         )
     of_branches = {name: tensor for name, tensor in tensors.items() if _BRANCH_TENSOR.fullmatch(name)}
     try:

@@ -206,6 +206,22 @@ def test_another_machine_without_the_backbone_has_all_but_the_model(tiny_app: Op
         go(at, page)
 
 
+def test_a_model_of_other_weights_is_trained_again_from_the_projects_photos(tiny_app: Open) -> None:
+    at = taught_app(tiny_app)
+    project = project_of(session_of(at))
+    (kept,) = project.runs
+    settings = json.dumps(json.loads(kept.files.settings) | {"fingerprint": "0" * 64})
+    older = replace(kept, run=replace(kept.run, fingerprint=""), files=replace(kept.files, settings=settings))
+    restart()
+    at = read(fine(tiny_app()), project_file(replace(project, runs=(older,))))
+    (error,) = at.error
+    assert "different weights" in plain(error)
+    session = session_of(at)
+    assert session.training.taught is None
+    finish(fine(button(at, "Train on the project's photos").click().run()))
+    assert there(session.training.taught).names == ("green", "red")
+
+
 def test_what_explore_stands_at_is_told_whole_and_nonsense_is_not_heard() -> None:
     state = ExploreState(
         photo="a" * 64, names="cat\ndog", templates="a {}", prompts=TAUGHT, class_name="cat", against="dog", before=True
