@@ -3,11 +3,11 @@
     python -m benchmarks.choose_prompts DATA CACHE
     python -m benchmarks.choose_prompts DATA CACHE --folds 4 --shots 12 4 --seeds 0 1
 
-Test folders are never read. Photos are cut as ``benchmarks.choosing.trainings`` does it: the first ten classes of a set,
-16 shots, four folds; from the others so many shots of each class are learned, and the fold is asked. Each line gives the
-accuracy of the answer (prompts and head), of the prompts alone, of a single global and a single local prompt (the mean
-over them), FPR95 of GL-MCM against photos of the next set, and the mean pairwise cosines of the prompts. Behind the
-accuracies are the differences to the first line with their standard errors over photos.
+Test folders are never read. Photos are cut as ``benchmarks.choosing.trainings`` does it: the first ten classes of a
+set, 16 shots, four folds; from the others so many shots of each class are learned, and the fold is asked. Each line
+gives the accuracy of the answer (prompts and head), of the prompts alone, of a single global and a single local prompt
+(the mean over them), FPR95 of GL-MCM against photos of the next set, and the mean pairwise cosines of the prompts.
+Behind the accuracies are the differences to the first line with their standard errors over photos.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from gallop.data import LabelledPhotos, stratified_folds
 from gallop.evaluation.diversity import mean_of_pairs, text_cosines
 from gallop.evaluation.metrics import fpr_at_tpr
 from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, TrainingViews, encode_centres
+from gallop.model.branches.kinds import usual_mixes
 from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.model.scores import VERDICT
 from gallop.training.learn import all_shots
 from gallop.training.steps import Learner, Steps
 
 SETTINGS: list[dict[str, Any]] = [
-    {},
-    {"init": 0.5},
-    {"init": 1.0},
-    {"init": 1.0, "dropout": 0.0},
+    {"init": 0.0, "diversity": 0.0},
+    {"init": 0.5, "diversity": 0.5},
+    {"init": 0.5, "diversity": 1.0},
     {"init": 1.0, "diversity": 1.0},
-    {"diversity": 1.0},
 ]
+"""The first is what the others are compared with."""
 FIGURES = ("answer", "prompts", "global", "local", "FPR95", "cosine, global", "cosine, local")
 _ACCURACIES = FIGURES[:4]
 
@@ -92,7 +92,9 @@ def trained(
     for fold in held:
         rest = fewer(shots.labels, sorted(set(range(len(shots))) - set(fold)), count)
         model = PromptModel(backbone, shots.class_names, method, copy.deepcopy(starting_prompts(backbone, method)))
-        model.branches = model.taught(all_shots(model, shots.take(rest), cache))
+        heads = model.taught(all_shots(model, shots.take(rest), cache))
+        mixes = zip(heads, usual_mixes(method.branches), strict=True)
+        model.branches = tuple(replace(head, mix=mix) for head, mix in mixes)
         learners.append(Learner(model, torch.tensor(rest)))
     for _ in Steps(views, labels, config, PromptModel.loss).trainer(learners).run():
         pass

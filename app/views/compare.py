@@ -83,7 +83,8 @@ def coop_run(of: Run, runs: Sequence[Run]) -> Run | None:
 
 def coop_settings(settings: Settings) -> Settings:
     """Return CoOp's settings: one global prompt, no local ones, no dropout, no later additions; all else as set."""
-    return replace(settings, global_prompts=1, topk=(), dropout=0.0, head="none", global_projection=False)
+    bare = replace(settings, head="none", global_projection=False, init=0.0, diversity=0.0)
+    return replace(bare, global_prompts=1, topk=(), dropout=0.0)
 
 
 def backbone_of_run(room: BackboneRoom, run: Run) -> str:
