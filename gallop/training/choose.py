@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from gallop.backbones import Backbone
 from gallop.config import STORED_ROUNDS, STORED_VIEWS, MethodConfig, TrainConfig
 from gallop.data import LabelledPhotos
-from gallop.errors import ConfigError, TrainingDiverged
+from gallop.errors import ConfigError, GallopError, TrainingDiverged
 from gallop.features.encoding import Cache, ImageFeatures, Sight, TrainingViews, default_cache_folder
 from gallop.model.calibration import PROMISED
 from gallop.model.prompted import PromptModel
@@ -157,7 +157,7 @@ def search_settings(
         )
 
 
-class _TimeUp(Exception):
+class _TimeUp(GallopError):
     """The time of a search is over."""
 
 

@@ -175,7 +175,7 @@ CHANGES: dict[str, tuple[str, Change]] = {
         lambda m: m["cards"][0].update(name="RED_ (2)"),
     ),
     "an invisible name": ("invalid or used twice", lambda m: m["cards"][0].update(name="re\u202ed")),
-    "too many classes": ("the maximum is 20", lambda m: m.update(cards=m["cards"] * 9)),
+    "too many classes": ("the maximum is 100", lambda m: m.update(cards=m["cards"] * 40)),
     "too many photos": ("the maximum is 64", lambda m: m["cards"][0].update(shots=m["cards"][0]["shots"] * 40)),
     "too many runs": ("more than 200 runs", lambda m: m.update(runs=m["runs"] * 150)),
     "neither on nor off": ("no true or false", lambda m: m["cards"][0].update(enabled="yes")),

@@ -22,10 +22,10 @@ def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
         expect(page.get_by_text("Start here")).to_have_count(0)
         if name == "Compare":  # as whoever starts the app at home finds it
             expect(page.get_by_text("Runs stay on this machine.")).to_be_visible()
-    dashed = page.get_by_text("Dashed: with all prompts,")
-    expect(dashed).to_contain_text("23 of 24 photos right")
+    together = page.get_by_text("With all prompts,")
+    expect(together).to_contain_text("23 of 24 photos right")
     pick(page, "Training photos")
-    expect(dashed).to_contain_text("of 32 photos right")
+    expect(together).to_contain_text("of 32 photos right")
     go(page, "Method")
     page.get_by_role("tab", name="Softmax").click()
     share = page.get_by_role("button").locator(".value").first
