@@ -23,7 +23,7 @@ endif
 
 help:
 	@echo "make app     install into $(VENV) and open the app in the browser"
-	@echo "make test    install into $(VENV) and run the checks and the fast tests: every room, in eight to nine minutes"
+	@echo "make test    install into $(VENV) and run the checks and the fast tests: every room, in seven to nine minutes"
 	@echo "make test-all  that, and then the slow tests"
 	@echo "make quick   the tests of what differs from main, in a minute and a half"
 	@echo "make lint    the checks alone: ruff, mypy and import-linter"
