@@ -112,7 +112,7 @@ class InWords:
 
     @property
     def learned(self) -> bool:
-        """Return whether training changed what is said: a change below ``AS_ONE`` is told, but means little."""
+        """Return whether training changed what is said; a smaller change than ``AS_ONE`` has a sum, which means little."""
         return self.before < AS_ONE
 
     @property

@@ -66,7 +66,6 @@ def test_what_is_no_script_of_the_first_page_is_streamlits_to_answer(app_server:
     assert b"<div id=" in other[1], "any other address is a page's"
 
 
-@pytest.mark.slow
 def test_no_answer_waits_until_its_head_is_confirmed(app_server: str) -> None:
     """The quickest of each kind: a busy machine may hold up some, the stall held up all."""
     for path in ("/_stcore/health", f"/{scripts_of(app_server)[0]}"):

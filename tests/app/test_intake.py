@@ -42,7 +42,6 @@ def photo_files(count: int) -> list[tuple[str, bytes]]:
     return [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:count]]
 
 
-@pytest.mark.slow
 def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(told_server: tuple[str, Path]) -> None:
     server, _ = told_server
     mine, other = Browser(server), Browser(server)

@@ -70,7 +70,6 @@ def open_clips_own(model: Any, contexts: Tensor, names: list[str]) -> Tensor:
 
 
 @pytest.mark.parametrize("text", KINDS.values(), ids=KINDS)
-@pytest.mark.slow
 def test_features_equal_open_clips_and_so_do_gradients(text: dict[str, Any]) -> None:
     model = custom(text)
     encoder = plain(model)
