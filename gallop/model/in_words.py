@@ -112,7 +112,7 @@ class InWords:
 
     @property
     def learned(self) -> bool:
-        """Return whether training changed what is said; a smaller change than ``AS_ONE`` has a sum, which means little."""
+        """Return whether training changed what is said, so that ``before`` is below ``AS_ONE``."""
         return self.before < AS_ONE
 
     @property
