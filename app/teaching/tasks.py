@@ -273,12 +273,13 @@ class Teaching:
         # A photo of each class, then a second one: the first photos of a head are of several classes.
         by_class = [[shot for shot in self._shots if shot[1] == name] for name in self.names]
         rounds = [shot for each in zip_longest(*by_class) for shot in each if shot is not None]
-        size = max(_PHOTOS_AT_ONCE, len(self.names))
+        size = _PHOTOS_AT_ONCE * math.ceil(len(self.names) / _PHOTOS_AT_ONCE)  # full batches, all classes in the first
         for start in range(0, len(rounds), size):
             part = rounds[start : start + size]
             first.add_shots([photo for photo, _ in part], [name for _, name in part])
             yield self._progress("head", start + len(part), len(rounds))
-        yield from self._make_ready(first)
+        self._ready = self._taught(_uncalibrated(first))
+        yield self._progress("head", len(rounds), len(rounds))
 
     def _make_ready(self, classifier: GalLoPClassifier) -> Iterator[Progress]:
         """Let a classifier be tried while the training goes on."""
@@ -296,6 +297,8 @@ class Teaching:
     def result(self) -> Taught | None:
         """Return the result so far; None before the first step, where there is no head that has learned."""
         if self._before is None or self._after is None:
+            for _ in self._make_ready(self._ready.after) if self._ready is not None else ():
+                pass
             return self._ready
         if not self._complete:  # cancelled during the training steps
             self._best.restore(self._after)
