@@ -72,14 +72,18 @@ class VisitorTraining:
 
     @property
     def settings(self) -> Settings:
-        """The settings of the next training, for the current backbone: backbones need different settings."""
+        """The settings that were chosen, for the current backbone: backbones need different settings."""
         name = "default" if self.backbone_name == DEFAULT_BACKBONE else "paper"
-        chosen = self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name)
-        return replace(chosen, views=fitting_views(chosen, self.photos.shots(), allowed()))
+        return self.settings_by_backbone.get(self.backbone_name) or preset(usual_way(name), name)
 
     @settings.setter
     def settings(self, chosen: Settings) -> None:
         self.settings_by_backbone[self.backbone_name] = chosen
+
+    @property
+    def fitting(self) -> Settings:
+        """The settings of the next training: those chosen, with as many views as the visitor's memory holds."""
+        return replace(self.settings, views=fitting_views(self.settings, self.photos.shots(), allowed()))
 
     def settings_on(self, known: KnownBackbone) -> Settings:
         """Return ``settings`` where more than the name of the current backbone is known."""
@@ -132,7 +136,7 @@ class VisitorTraining:
             PlainError: these photos cannot be trained on, or too many jobs are waiting.
         """
         photos, cards = self.photos, self.photos.deck.in_use
-        shots, tests, settings = photos.shots(), photos.tests(), self.settings
+        shots, tests, settings = photos.shots(), photos.tests(), self.fitting
         if problem := check_photos(shots):
             raise PlainError(problem)
         if self.watch.photo is None:
@@ -152,7 +156,7 @@ class VisitorTraining:
         Raises:
             PlainError: these photos cannot be trained on.
         """
-        photos, settings, shots = self.photos, self.settings, self.photos.shots()
+        photos, settings, shots = self.photos, self.fitting, self.photos.shots()
         if problem := check_photos(shots):
             raise PlainError(problem)
 
@@ -167,7 +171,7 @@ class VisitorTraining:
         if not self._pending or (self._encoding is not None and self._encoding.snapshot().active):
             return
         try:
-            settings = self.settings
+            settings = self.fitting
             self._encoding = manager.submit(
                 OnBackbone(
                     room,
@@ -184,11 +188,10 @@ class VisitorTraining:
 
     def expected(self) -> str:
         """Return what a training will take, in a sentence; empty where the cards cannot be trained on."""
-        shots, settings = self.photos.shots(), self.settings
+        shots = self.photos.shots()
         if check_photos(shots):
             return ""
-        usual = self.settings_by_backbone.get(self.backbone_name, settings).views
-        return demand(shots, settings, usual, self.seconds_a_view)
+        return demand(shots, self.fitting, self.settings.views, self.seconds_a_view)
 
     def _takes(self, seconds: float) -> None:
         self.seconds_a_view = seconds
@@ -267,7 +270,7 @@ class VisitorTraining:
         """Return what has changed since the training, in words; empty where nothing has, or without a taught model."""
         if self.taught is None:
             return []
-        return [*filter(None, [self.cards_changed()]), *changed(self.taught.settings, self.settings)]
+        return [*filter(None, [self.cards_changed()]), *changed(self.taught.settings, self.fitting)]
 
     def cards_changed(self) -> str:
         """Return what has changed on the cards since the training, in words; empty where nothing has."""
@@ -287,7 +290,7 @@ class VisitorTraining:
 
     def new_photos(self) -> list[tuple[Photo, str]]:
         """Return the photos on the cards that the model's head can learn without a training, with their class."""
-        if self.taught is None or changed(self.taught.settings, self.settings):
+        if self.taught is None or changed(self.taught.settings, self.fitting):
             return []
         return new_photos(self.taught, self.photos.shots())
 

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from app.jobs import PlainError, Snapshot, State
+from app.options import Options, start_with
 from app.teaching import tasks
+from app.teaching.cards import Card
 from app.teaching.tasks import VIEW_BYTES, Teaching, content, demand, encoding_ahead, fitting_views
 from app.teaching.training import (
     Progress,
@@ -24,6 +26,8 @@ from app.teaching.training import (
     training_outcome,
     with_prompts,
 )
+from app.visitor.photos import VisitorPhotos
+from app.visitor.training import VisitorTraining
 from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
 from gallop.features.encoding import MemoryCache
 from tests import tiny
@@ -161,6 +165,17 @@ def test_as_many_views_are_stored_as_fit_into_the_memory() -> None:
     assert demand(shots, replace(settings, views=2), 4, None) == (
         "Training on 60 photos takes about 90 MB of memory. 2 of 4 views of each photo fit into the memory."
     )
+
+
+def test_views_that_do_not_fit_now_are_still_the_ones_that_were_chosen(request: pytest.FixtureRequest) -> None:
+    request.addfinalizer(lambda: start_with(Options()))
+    start_with(Options(visitor_memory=6 * VIEW_BYTES))
+    training = VisitorTraining(VisitorPhotos())
+    training.settings = replace(SETTINGS, views=4)
+    training.photos.deck.lay_out([Card(0, "red", True, SHOTS["red"])], "")
+    assert (training.fitting.views, training.settings.views) == (2, 4)
+    training.photos.deck.undo()
+    assert training.fitting.views == 4
 
 
 def test_cancelled_while_it_calibrates_it_keeps_the_last_step() -> None:

@@ -97,7 +97,7 @@ def compare_with_coop(session: Session) -> None:
         start_job(
             session,
             compare.series(
-                session, backbones(), session.training.backbone_name, [compare.coop_settings(session.training.settings)]
+                session, backbones(), session.training.backbone_name, [compare.coop_settings(session.training.fitting)]
             ),
             "seeds",
             "CoOp on the cards",

@@ -273,7 +273,7 @@ def code(session: Session, backbone: Backbone, screen: export.Screen | None) -> 
     else:
         shots, tests = session.photos.shots(), session.photos.tests()
         try:
-            recipe = snippets.teach(shots, session.training.settings, tests=any(tests.values()), used=used)
+            recipe = snippets.teach(shots, session.training.fitting, tests=any(tests.values()), used=used)
         except snippets.SnippetProblem as error:
             st.info(text.markdown(error), icon=":material/info:")
             return
