@@ -45,7 +45,7 @@ class Where(Enum):
 
 @dataclass(frozen=True)
 class Notice:
-    """What is told once; ``trains``: with a button that trains on the photos that are here."""
+    """A message that is shown once; ``trains``: with a button that trains on the photos that are here."""
 
     kind: Literal["success", "info", "error"]
     words: str

@@ -1,4 +1,4 @@
-"""Learned prompts in words, told in the space where they act: sums of a few texts' features and a rest.
+"""Learned prompts in words, in the joint space where they act: sums of a few texts' features and a rest.
 
 A prompt makes a text feature t of every class, and all its scores are products x . t with a photo or a region x. The
 same class's name in other sentences ("A sketch of a teapot") has features too, d_j, all of length 1. A few

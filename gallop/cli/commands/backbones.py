@@ -17,7 +17,7 @@ from gallop.cli.console import Console, columns
 from gallop.errors import CommandError
 
 SHOWN = ("name", "bytes", "memory", "input", "grid", "needs")
-"""What is told of any backbone."""
+"""What is printed of any backbone."""
 
 
 def run(options: Namespace, console: Console) -> int:
@@ -37,7 +37,7 @@ def run(options: Namespace, console: Console) -> int:
 
 
 def facts_of(known: KnownBackbone) -> dict[str, Any]:
-    """Return what is told of a backbone."""
+    """Return what is printed of a backbone."""
     return {name: getattr(known, name) for name in SHOWN} | {"licence": str(known.licence)}
 
 

@@ -1,10 +1,10 @@
-"""How well words tell a prompt: planted kinds of picture that are named first, and the rest of trained prompts.
+"""How much of a prompt words explain: planted kinds of picture named first, and the rest of trained prompts.
 
-    python -m benchmarks.told                    on mini: every planted sentence, and the word that is told first
-    python -m benchmarks.told MODEL_FOLDER ...   of trained models: the median rest, over prompts and classes
+    python -m benchmarks.prompts_in_words              on mini: every planted sentence, and the word that comes first
+    python -m benchmarks.prompts_in_words FOLDER ...   of trained models: the median rest, over prompts and classes
 
 A planted prompt is a sentence's tokens in place of a learned context, once as they are and once with noise. On a text
-encoder that gives all kinds of picture one feature nothing can be told apart, and the lines say so.
+encoder that gives all kinds of picture one feature nothing can be distinguished, and the lines say so.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main(folders: list[str]) -> None:
     for noise in NOISE:
         right = 0
         print(
-            f"| planted, noise {noise:g} | told first | of {len(CLASSES)} classes | in no word |\n|---|---|---:|---:|"
+            f"| planted, noise {noise:g} | named first | of {len(CLASSES)} classes | in no word |\n|---|---|---:|---:|"
         )
         for word in PLANTED:
             made = planted(backbone, dictionary()[word], noise)
@@ -67,7 +67,7 @@ def main(folders: list[str]) -> None:
             right += often == word
             rest = statistics.median(each.rest.added for each in told)
             print(f"| {word} | {often} | {first.count(word)} | {rest:.0%} |")
-        print(f"{right} of {len(PLANTED)} told first in most classes\n")
+        print(f"{right} of {len(PLANTED)} named first in most classes\n")
 
 
 if __name__ == "__main__":
