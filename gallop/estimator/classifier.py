@@ -19,50 +19,41 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 from typing_extensions import Self
 
-from gallop.backbones import Backbone, load_backbone
-from gallop.backbones.weights import known_elsewhere
+from gallop.backbones import Backbone
+from gallop.backbones.weights import warn_of_weights_here_alone
 from gallop.checkpoints.folder import checkpoint_bytes, load_learned, read_model, save_checkpoint
 from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_model
 from gallop.checkpoints.settings import Checkpoint
-from gallop.config import BackbonePreset, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
+from gallop.config import MethodConfig, TrainConfig
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, LabelledPhotos, many
 from gallop.errors import suggesting, warn_caller
+from gallop.estimator.events import FitEvent, follow
 from gallop.estimator.prompts import LearnedPrompts
+from gallop.estimator.settings import Settings, warn_of_scales
 from gallop.estimator.shots import (
-    branches_at_detail,
+    at_detail,
     branches_with_more,
     branches_with_their_shots,
+    require_photos_of_all,
     with_shots_of_before,
 )
 from gallop.evaluation.by_name import AnswersByName
-from gallop.evaluation.health import data_in_words
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.features.given import as_features, given
 from gallop.images import ImageSource, load_image
 from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
 from gallop.model.prompted import PromptModel, starting_prompts
-from gallop.names.class_names import missing_names, spelled_as
-from gallop.parts import Function, check_registered, named
+from gallop.parts import Function, named
 from gallop.predictions.explanation import Explanation, explain_photos
 from gallop.predictions.predict import Predictions, predict
-from gallop.runtime.progress import ProgressDisplay
 from gallop.setting import require
 from gallop.training.learn import (
-    CalibrationEvent,
     CrossFit,
-    EncodeEvent,
     learn,
     learned_before,
     shots_to_learn,
 )
 from gallop.training.loop import StepEvent, drop_training
-from gallop.wording import listed
-
-FitEvent = EncodeEvent | StepEvent | CalibrationEvent
-"""What ``fit_steps`` yields: each has ``stage``, ``done`` of ``total``, a ``note`` in words and ``metrics`` by name."""
-_METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection", "head", "detail", "class_weight")
-_TRAIN_SETTINGS = ("epochs", "lr", "batch_size", "views", "calibration_folds", "seed")
-"""Constructor arguments that replace a preset's values where they are not None."""
 
 
 @suggesting
@@ -226,19 +217,11 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         parts = {"pooling": pooling, "keep_rule": keep_rule, "extra_loss": extra_loss}
         parts |= {"optimizer": optimizer, "scheduler": scheduler}
         self._parts = {part: named(part, custom) for part, custom in parts.items() if custom is not None}
-        seed = self._seed if self.shot_seed is None else self.shot_seed
-        draw: dict[str, Any] = {"shots": self.shots, "seed": seed, "allow_fewer": self.allow_fewer}
-        data = shots_to_learn(given(images), labels, open_cache(self.cache), class_names=class_names, **draw)
+        draw, cache = self._settings.draw, open_cache(self.cache)
+        data = shots_to_learn(given(images), labels, cache, class_names=class_names, **draw)
         warm = self.warm_start and hasattr(self, "model_")
         if warm and not drop_classes:
-            known = self.model_.class_names
-            gone = missing_names(known, spelled_as(data.class_names, known))
-            require(
-                not gone,
-                f"warm_start continues with a classifier that knows {listed(gone)}, but "
-                f"{'that class has' if len(gone) == 1 else 'those classes have'} no photos here. Pass photos of every "
-                "class, call remove_class for each class without photos, or set drop_classes=True.",
-            )
+            require_photos_of_all(self.model_.class_names, data)
         yield from self._learn(data, warm=warm, numbered=class_names is not None, work=work)
 
     def partial_fit(
@@ -270,7 +253,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             ConfigError: settings that differ from those of the current prompts.
         """
         known = self.model_.class_names if hasattr(self, "model_") else ()
-        how: dict[str, Any] = {"seed": self._seed, "cache": open_cache(self.cache)}
+        how: dict[str, Any] = {"seed": self._settings.seed, "cache": open_cache(self.cache)}
         data = with_shots_of_before(self._shots if known else None, known, given(images), labels, classes, **how)
         if known and self._shots is None and self.training_ is not None:
             warn_caller(
@@ -292,15 +275,15 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         Raises:
             ClassNameError, TemplateError: names or templates that cannot be used.
         """
-        method = self._method_config("paper")
-        model = PromptModel(self._load_backbone(), class_names, method, templates=templates)
+        settings = self._settings
+        model = PromptModel(settings.load_backbone(), class_names, settings.method("paper"), templates=templates)
         if len(model.class_names) == 1:
             warn_caller(
                 f"{model.class_names[0]!r} is the only class, so every photo is assigned to it with probability 1, and "
                 "no OOD threshold can be found. Add the other classes that photos may show."
             )
         self._start(model)
-        _warn_of_scales(model)
+        warn_of_scales(model)
         return self
 
     def predict_all(self, images: AskedPhotos | ImageFeatures) -> Predictions:
@@ -461,25 +444,15 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             BackboneError: its regions do not fit into the backbone's grid.
             ImageError: a photo that the head was trained on can no longer be read.
         """
-        model = self._fitted()
-        require(
-            detail_in != "training",
-            "detail_in='training' takes effect only during training. Set it in MethodConfig, then fit again.",
-        )
-        changed: Any = {"detail": detail, "detail_in": detail_in}
-        config, before = replace(model.config, **changed), model.sight.times
-        other = model.with_config(config)
-        answers_change = other.sight.times != before
-        if answers_change:
-            other = other.with_branches(branches_at_detail(model, config, self._shots, open_cache(self.cache)))
-        self.model_ = other
-        self.detail, self.method = config.detail, config
-        if answers_change:
-            self.cross_fit_, previous = None, self.calibration_
-            if previous.threshold is not None:
-                note = f"void: it was computed with detail={before[-1]:g}; train again for a new one"
-                self._recalibrate(Calibration(previous.temperature, None, note))
-        return self
+        model, calibration = self._fitted(), self.calibration_
+        self.model_ = at_detail(model, detail, detail_in, self._shots, open_cache(self.cache))
+        self.detail, self.method = self.model_.config.detail, self.model_.config
+        if self.model_.sight.times == model.sight.times:
+            return self
+        self.cross_fit_ = None
+        note = f"void: it was computed with detail={model.sight.times[-1]:g}; train again for a new one"
+        void = calibration.threshold is not None
+        return self._recalibrate(Calibration(calibration.temperature, None, note) if void else calibration)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint.
@@ -521,7 +494,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         preset = "backbone" if checkpoint.training is None else checkpoint.training
         how: dict[str, Any] = {"preset": preset, "method": checkpoint.method, "regions": checkpoint.regions}
         self = cls(backbone or checkpoint.backbone, device=device, **how)
-        frozen = self._load_backbone()
+        frozen = self._settings.load_backbone()
         prompts, branches = load_learned(place, checkpoint, tensors, frozen)
         self.keep_shots = any(branch.shots is not None for branch in branches)
         names, templates = checkpoint.class_names, checkpoint.templates
@@ -569,12 +542,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
         model, address = self._fitted(), HubAddress.read(repository, revision)
         tested = None if test is None else self.evaluate(test, labels).accuracy
-        if not known_elsewhere(model.backbone.name):
-            warn_caller(
-                f"The backbone {model.backbone.name!r} is only known on this machine, and only its name is uploaded "
-                "with the model. Others need the same weights and have to pass them: GalLoPClassifier.load(..., "
-                "backbone=...)."
-            )
+        warn_of_weights_here_alone(model.backbone.name)
         card = hub_card(self, address, tested=tested, data_set=data_set, licence=licence)
         files = checkpoint_bytes(self._checkpoint(), model.prompts, model.branches) | {CARD_FILE: card.encode()}
         return upload_model(files, address, private=private, message=message)
@@ -585,33 +553,15 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the photos. ``PromptModel`` and ``Backbone`` pickle themselves: a backbone that ``load_backbone``
-        knows by a name that other machines know is pickled as that name, any other with its weights.
+        """All but the photos and the answers about them. ``PromptModel`` and ``Backbone`` pickle themselves: a backbone
+        that ``load_backbone`` knows by a name that other machines know is pickled as that name, any other with its
+        weights.
         """
-        return {**super().__getstate__(), "_shots": None}
-
-    def _load_backbone(self) -> Backbone:
-        named, how = self.backbone, dict[str, Any](device=self.device, regions=self.regions)
-        return named if isinstance(named, Backbone) else load_backbone(named, **how)
+        return {**super().__getstate__(), "_shots": None, "_evaluated": None}
 
     @property
-    def _seed(self) -> int:
-        return self._train_config("paper").seed
-
-    def _train_config(self, of_backbone: BackbonePreset, shots: float | None = None) -> TrainConfig:
-        changes = {name: getattr(self, name) for name in _TRAIN_SETTINGS} | self._parts_of(TrainConfig)
-        return train_preset(self.preset, of_backbone, shots=shots, **changes)
-
-    def _parts_of(self, kind: type[MethodConfig | TrainConfig]) -> dict[str, str]:
-        return {part: name for part, name in self._parts.items() if part in kind.__dataclass_fields__}
-
-    def _method_config(self, of_backbone: BackbonePreset) -> MethodConfig:
-        method, preset = self.method, self.preset if isinstance(self.preset, str) else "backbone"
-        require(method is None or isinstance(method, MethodConfig), f"method is {method!r}; it must be a MethodConfig.")
-        changes = {name: getattr(self, name) for name in _METHOD_SETTINGS} | self._parts_of(MethodConfig)
-        if self.topk is None and self.local_prompts is not None:
-            changes["topk"] = default_topk(self.local_prompts)
-        return method_preset(preset if method is None else method, of_backbone, **changes)
+    def _settings(self) -> Settings:
+        return Settings(self.get_params(deep=False), self._parts)
 
     def _start(self, model: PromptModel) -> None:
         """A new model, with nothing remaining of an earlier one."""
@@ -619,6 +569,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.calibration_ = Calibration(note=NOT_HELD_OUT).for_classes(len(model.class_names))
         self.history_, self.cross_fit_, self.training_, self.skipped_ = [], None, None, ()
         self._data_fingerprint, self._numbered, self._shots, self._unsaved_training = "", False, None, None
+        self._evaluated = None
 
     def _learn(
         self, data: LabelledPhotos, *, warm: bool, numbered: bool, work: Path | None = None
@@ -627,16 +578,16 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
         ``numbered``: labels may be numbers from now on.
         """
-        check_registered(self._method_config("paper"), self._train_config("paper"))  # before a backbone is loaded
-        backbone = self._load_backbone()
-        shots = max(len(data) / len(data.class_names), 1)
-        method, config = self._method_config(backbone.preset), self._train_config(backbone.preset, shots)
+        settings, shots = self._settings, max(len(data) / len(data.class_names), 1)
+        settings.check()
+        backbone = settings.load_backbone()
+        method, config = settings.method(backbone.preset), settings.training(backbone.preset, shots)
         prompts = learned_before(self.model_, backbone, method) if warm else None
         if work is not None and work == self._unsaved_training:
             drop_training(work)  # training the same classifier again replaces it
         learner = PromptModel(backbone, data.class_names, method, prompts or starting_prompts(backbone, method))
         self._start(learner)
-        _warn_of_scales(learner)
+        warn_of_scales(learner)
         self.training_, self._data_fingerprint = config, data.fingerprint
         self._numbered, self._shots, self.skipped_ = numbered, data, data.skipped
         for event in learn(learner, data, config, cache=open_cache(self.cache), work=work):
@@ -651,21 +602,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             yield event
         self._unsaved_training = work
 
-    def _follow(
-        self,
-        events: Iterator[FitEvent],
-        *,
-        verbose: bool | int,
-        callback: Callable[[FitEvent], object] | None = None,
-    ) -> Self:
-        """Learn to the end, showing progress where that is wanted."""
-        with ProgressDisplay(wanted=bool(verbose)) as progress:
-            for event in events:
-                progress.show(event.stage, event.done, event.total, event.note)
-                if verbose and isinstance(event, EncodeEvent) and event.encoded:
-                    progress.say(data_in_words(*event.encoded, self.model_.backbone))
-                if callback is not None:
-                    callback(event)
+    def _follow(self, events: Iterator[FitEvent], **shown: Any) -> Self:
+        follow(events, lambda: self.model_.backbone, **shown)
         return self
 
     def _change_classes(self, model: PromptModel, change: str) -> Self:
@@ -702,14 +640,3 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             "threshold can separate photos of other things. Add the other classes that photos may show (add_class).",
         )
         return model
-
-
-def _warn_of_scales(model: PromptModel) -> None:
-    """Warn of each k above the number of regions, which means all of them, like any other such k."""
-    rows, columns = model.backbone.vision.grid
-    large = [str(k) for k in model.config.topk if k > rows * columns]
-    if large:
-        warn_caller(
-            f"topk contains {listed(large)}, but {model.backbone.name} has {rows * columns} regions ({rows} x "
-            f"{columns}), so any k above that uses all regions."
-        )

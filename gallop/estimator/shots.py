@@ -60,6 +60,17 @@ def with_shots_of_before(
     return photos_together([*previous, new], names)
 
 
+def require_photos_of_all(known: tuple[str, ...], data: LabelledPhotos) -> None:
+    """Raise ConfigError where a classifier that is to continue knows classes of which there are no photos."""
+    gone = missing_names(known, spelled_as(data.class_names, known))
+    require(
+        not gone,
+        f"warm_start continues with a classifier that knows {listed(gone)}, but "
+        f"{'that class has' if len(gone) == 1 else 'those classes have'} no photos here. Pass photos of every "
+        "class, call remove_class for each class without photos, or set drop_classes=True.",
+    )
+
+
 def _in_words(labels: Any, class_names: Sequence[str]) -> Any:
     """Labels that are all numbers as the names that they number."""
     if isinstance(labels, str):
@@ -124,20 +135,36 @@ def _encoded(model: PromptModel, images: Any, labels: Any, cache: Cache | None, 
     return all_shots(model, LabelledPhotos(tuple(photos), ("",) * len(names), numbers, model.class_names), cache)
 
 
-def branches_at_detail(
-    model: PromptModel, config: MethodConfig, data: LabelledPhotos | None, cache: Cache | None
-) -> tuple[Branch, ...]:
-    """Return the model's branches, trained again on their shots with the looks of other settings.
+def at_detail(
+    model: PromptModel, detail: float, detail_in: str, data: LabelledPhotos | None, cache: Cache | None
+) -> PromptModel:
+    """Return the model with another second look. Where answers change, branches are trained again on their shots.
 
     Args:
+        detail, detail_in: as ``GalLoPClassifier.set_detail``.
         data: the photos of the last training, where they are in memory.
 
     Raises:
-        ConfigError: not all shots of the branches are among them.
+        ConfigError: a second look that there is not, or only in training, or not all shots of the branches are known.
+        BackboneError: its regions do not fit into the backbone's grid.
         ImageError: a photo that can no longer be read.
     """
-    if not model.branches:
-        return ()
+    require(
+        detail_in != "training",
+        "detail_in='training' takes effect only during training. Set it in MethodConfig, then fit again.",
+    )
+    changed: Any = {"detail": detail, "detail_in": detail_in}
+    config = replace(model.config, **changed)
+    other = model.with_config(config)
+    if other.sight.times == model.sight.times:
+        return other
+    return other.with_branches(_branches_at(model, config, data, cache) if model.branches else ())
+
+
+def _branches_at(
+    model: PromptModel, config: MethodConfig, data: LabelledPhotos | None, cache: Cache | None
+) -> tuple[Branch, ...]:
+    """The model's branches, trained again on their shots with the looks of other settings."""
     shots = None if data is None else _shots_of(model, data)
     if shots is None:
         ways = f"Train again with head={config.head!r} and detail={config.detail:g}"

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gallop.config import HEADS, MethodConfig
+from gallop.config import HEADS, MethodConfig, TrainConfig
 from gallop.documents.model_card import model_card
 from gallop.errors import ConfigError
 from gallop.estimator import GalLoPClassifier
@@ -222,7 +222,9 @@ def test_the_figure_shows_its_map_at_both_sizes(ridges: GalLoPClassifier) -> Non
 def test_what_is_encoded_ahead_is_all_that_it_asks_for() -> None:
     cache, method = MemoryCache(), MethodConfig(head="ridge", detail=2)
     found = tiny.classifier(method=method, cache=cache, calibration_folds=2)
-    for _ in encode_ahead(tiny.vit(), list(map(load_image, IMAGES)), found._train_config("paper"), cache, method):
+    for _ in encode_ahead(
+        tiny.vit(), list(map(load_image, IMAGES)), TrainConfig(views=2, calibration_folds=2), cache, method
+    ):
         pass
     held = len(cache)
     found.fit(IMAGES, LABELS)
