@@ -88,6 +88,8 @@ class Pace:
 
 # Photos encoded or classified between two checks for cancellation.
 _PHOTOS_AT_ONCE = 16
+_FIRST_ANSWER = 4
+"""Photos of a class with which the head answers first, while the others are encoded."""
 # Seconds: a view that takes less was encoded before.
 _FROM_CACHE = 0.002
 MOST_SIGHTS = 60
@@ -277,9 +279,11 @@ class Teaching:
         for start in range(0, len(rounds), size):
             part = rounds[start : start + size]
             first.add_shots([photo for photo, _ in part], [name for _, name in part])
-            yield self._progress("head", start + len(part), len(rounds))
-        self._ready = self._taught(_uncalibrated(first))
-        yield self._progress("head", len(rounds), len(rounds))
+            learned = rounds[: start + len(part)]
+            # Usable with a few photos of each class, long before all of them are encoded; then again with all.
+            if len(learned) == len(rounds) or (self._ready is None and len(learned) >= _FIRST_ANSWER * len(self.names)):
+                self._ready = self._taught(_uncalibrated(first), learned)
+            yield self._progress("head", len(learned), len(rounds))
 
     def _make_ready(self, classifier: GalLoPClassifier) -> Iterator[Progress]:
         """Let a classifier be tried while the training goes on."""
@@ -311,7 +315,8 @@ class Teaching:
         self._save(taught)
         return taught
 
-    def _taught(self, after: GalLoPClassifier) -> Taught:
+    def _taught(self, after: GalLoPClassifier, learned: Sequence[tuple[Photo, str]] = ()) -> Taught:
+        """The result so far, of the photos that it has learned from: all of them by default."""
         assert self._before is not None
         return Taught(
             self._before,
@@ -319,8 +324,8 @@ class Teaching:
             self._settings,
             self._kept,
             tuple(self._sights),
-            tuple(self._shots),
-            shots=len(self._shots),
+            tuple(learned or self._shots),
+            shots=len(learned or self._shots),
             content=self._content,
             steps=self._steps,
             of_steps=self._of_steps,

@@ -146,6 +146,21 @@ def test_a_head_answers_before_the_prompts_are_trained_and_then_they_do() -> Non
     assert (last.steps, tiny.equal(tiny.learned(last.after), tiny.learned(taught.after))) == (18, True)
 
 
+def test_of_many_photos_a_head_answers_before_all_of_them_are_encoded() -> None:
+    many = {name: photos(name, 20, 100) for name in ("red", "green")}
+    steps = Teaching(tiny.vit(), MemoryCache(), many, {}, WITH_HEAD, Watch()).run()
+    ready: list[Taught] = []
+    for progress in steps:
+        if progress.ready is not None and progress.ready is not next(iter(ready[-1:]), None):
+            ready.append(progress.ready)
+        if progress.phase == "training":
+            break
+    assert [taught.shots for taught in ready] == [16, 40]
+    assert [sum(name == "red" for _, name in taught.learned) for taught in ready] == [8, 20]
+    heads = [taught.after.model_.branches[0].sums.counts.sum().item() for taught in ready]
+    assert heads == [16, 40], "the first stays as it was when it was shown"
+
+
 def test_cancelled_before_the_first_step_of_the_prompts_the_head_stays() -> None:
     _, taught = run(task(WITH_HEAD), until=lambda progress: progress.ready is not None)
     assert (taught.steps, taught.stopped_early, len(taught.answers)) == (0, False, 6)
