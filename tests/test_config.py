@@ -46,8 +46,13 @@ def test_what_the_backbones_own_preset_is_the_backbone_says() -> None:
     assert train_preset("backbone", "paper") == train_preset("paper")
     assert train_preset("backbone", "default", lr=0.5) == train_preset("default", lr=0.5)
     assert train_preset("default", "paper") == TrainConfig(), "what is named is taken, whatever the backbone"
-    with pytest.raises(ConfigError, match="no preset 'backbone'; choose one of default, paper"):
+    with pytest.raises(ConfigError, match="no preset 'backbone'; choose one of accurate, default, paper"):
         train_preset("backbone")  # where there is no backbone, as in a benchmark's line
+
+
+def test_the_accurate_preset_is_the_default_with_a_second_look() -> None:
+    assert method_preset("accurate") == method_preset("default", detail=2)
+    assert train_preset("accurate") == train_preset("default")
 
 
 def test_a_preset_takes_changes_and_none_keeps_its_value() -> None:

@@ -19,8 +19,8 @@ from gallop.backbones.weights import KnownBackbone
 from gallop.config import PAPER_EPOCHS, STORED_ROUNDS, STORED_VIEWS, default_topk, method_preset, train_preset
 from gallop.setting import Setting, setting, settings_of
 
-QUICK, PAPER, CUSTOM = "Quick", "As in the paper", "Custom"
-WAYS = (QUICK, PAPER, CUSTOM)
+QUICK, ACCURATE, PAPER, CUSTOM = "Quick", "Accurate", "As in the paper", "Custom"
+WAYS = (QUICK, ACCURATE, PAPER, CUSTOM)
 # Regions of the paper's ViT-B/16, for which its scales were chosen.
 PAPERS_REGIONS = 14 * 14
 ALL_SHOTS = 0
@@ -88,6 +88,9 @@ def preset(
         regions: R of the backbone; the scales of a quick training are the same fractions of R whatever the grid.
         shots: photos a class, by which the paper's rounds go; None takes those for many.
     """
+    if way == ACCURATE:
+        quick = preset(QUICK, backbone_preset, regions, shots)
+        return replace(quick, detail=method_preset("accurate").detail)
     if way != PAPER and backbone_preset == "default":
         method = method_preset("default")
         return Settings.of(replace(method, topk=_scaled(method.topk, regions)), train_preset("default"))
@@ -102,7 +105,7 @@ def preset(
 
 def way_of(settings: Settings, backbone_preset: str, regions: int) -> str:
     """Return the way to teach that settings belong to; k and the settings in ``FREE`` may have any value."""
-    for way in (QUICK, PAPER):
+    for way in (QUICK, ACCURATE, PAPER):
         usual = preset(way, backbone_preset, regions)
         free = {key: getattr(settings, key) for key in (*FREE, "topk")}
         if way == PAPER and settings.epochs in PAPER_EPOCHS.values():  # with another number of photos
@@ -128,6 +131,11 @@ def way_in_words(way: str, known: KnownBackbone) -> str:
         return (
             "The paper's settings: 50 rounds with one photo of each class, 100 with fewer than 8, else 200, each with "
             "a new view of every photo. Takes many times as long." + usual
+        )
+    if way == ACCURATE:
+        return (
+            f"{way_in_words(QUICK, known)} Each photo is looked at twice, the second time at twice the size. More "
+            "answers are right, and encoding takes five times as long."
         )
     if known.preset == "default":
         return (

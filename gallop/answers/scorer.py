@@ -29,7 +29,7 @@ from gallop.images.formats import printable_name
 from gallop.model.similarities import Similarities
 from gallop.parts import require_topk
 from gallop.predictions.heatmaps import region_box
-from gallop.predictions.predict import predictions_of, to_array
+from gallop.predictions.predict import embeddings, predictions_of
 from gallop.runtime.ahead import ahead
 
 Columns: TypeAlias = dict[str, list[Any]]
@@ -285,7 +285,7 @@ class PhotoScorer(_Worker):
         if self.extras.probabilities:
             columns["probabilities"] = predictions.probabilities.tolist()
         if self.extras.embedding:
-            columns["embedding"] = _embeddings(features)
+            columns["embedding"] = list(embeddings(features))
         if self.extras.regions:
             best = predictions.probabilities.argmax(axis=1)
             columns["regions"] = _regions(
@@ -317,11 +317,7 @@ class PhotoEmbedder(_Worker):
         return self._loaded
 
     def _columns(self, features: ImageFeatures, crops: Sequence[CropBox]) -> Columns:
-        return {"embedding": _embeddings(features)}
-
-
-def _embeddings(features: ImageFeatures) -> list[Any]:
-    return list(to_array(torch.nn.functional.normalize(features.global_.float(), dim=-1)).astype(np.float16))
+        return {"embedding": list(embeddings(features))}
 
 
 def _regions(

@@ -62,9 +62,10 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
     Args:
         backbone: name for ``load_backbone``, or a ``Backbone`` (frozen, so several classifiers may share it).
-        preset: of method and training: "default", chosen by measurement on ``mini``; "paper"; "backbone", which is the
-            first for ``mini`` and the second for every other backbone; or a ``TrainConfig``, with the method of
-            "backbone". Arguments below that are not None replace its values.
+        preset: of method and training: "default", chosen by measurement on ``mini``; "accurate", the same with a second
+            look at twice the size; "paper"; "backbone", which is "default" for ``mini`` and "paper" for every other
+            backbone; or a ``TrainConfig``, with the method of "backbone". Arguments below that are not None replace its
+            values.
         global_prompts: M, how many there are.
         topk: one k a local prompt.
         local_prompts: N, with k = 5, 10, ...; only used when ``topk`` is None.

@@ -36,8 +36,8 @@ class AnswersByName(ClassifierMixin):
     _evaluated: Evaluation | None = None
     _numbered: bool = False  # whether it was fitted with numbers, for which ``classes_`` are the names
     _ways_to_start = "fit"
-    __metadata_request__predict = __metadata_request__predict_proba = _ASKED
-    __metadata_request__decision_function = _ASKED
+    __metadata_request__predict = _ASKED | {"together": UNUSED}
+    __metadata_request__predict_proba = __metadata_request__decision_function = _ASKED
 
     def __sklearn_tags__(self) -> Any:
         """Images are no table of numbers, paths are text, and data with labels needs no separate ones."""
@@ -57,9 +57,15 @@ class AnswersByName(ClassifierMixin):
         """
         raise NotImplementedError
 
-    def predict(self, images: AskedPhotos) -> NDArray[np.str_]:
-        """Return the most probable class name of each image, (B,); B = 1 for one image."""
-        return self.predict_all(images).labels
+    def predict(self, images: AskedPhotos, *, together: bool = False) -> NDArray[np.str_]:
+        """Return the most probable class name of each image, (B,); B = 1 for one image.
+
+        Args:
+            together: the images most like each image vote on it (``Predictions.together``), so answers depend on each
+                other.
+        """
+        answers = self.predict_all(images)
+        return answers.together().labels if together else answers.labels
 
     def predict_proba(self, images: AskedPhotos) -> NDArray[np.float32]:
         """Return probabilities (B, K) of the ensemble, in the order of ``classes_``."""

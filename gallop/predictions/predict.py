@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,6 +21,7 @@ from gallop.model import scores
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
+from gallop.predictions.together import Together, answered_together
 from gallop.wording import counted, html_table, listed
 
 MOST_ROWS = 20
@@ -38,6 +40,8 @@ class Predictions:
         is_ood: (B,) the verdict's score, GL-MCM, above the threshold; None without one.
         branches: (B, K) of each branch beside the prompts, by name.
         class_names: K names.
+        embeddings: (B, D) global features of length 1, in half precision; None where only cosines were given.
+        neighbourhood: what each answer is made of, where the photos were asked about together; None elsewhere.
     """
 
     labels: NDArray[np.str_]
@@ -48,6 +52,24 @@ class Predictions:
     is_ood: NDArray[np.bool_] | None
     branches: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
+    embeddings: NDArray[np.float16] | None = None
+    neighbourhood: Together | None = None
+
+    def together(self) -> Predictions:
+        """Return the answers with the votes of the photos most like each photo: see ``gallop.predictions.together``.
+
+        Labels and probabilities change; OOD scores and verdicts, those of single branches and of prompts stay.
+
+        Raises:
+            DataError: answers without features.
+        """
+        if self.embeddings is None:
+            raise DataError(
+                "These answers come without features of their photos. Get them from GalLoPClassifier.predict_all."
+            )
+        found = answered_together(self.probabilities, self.embeddings, self.is_ood)
+        labels = np.array(self.class_names)[found.probabilities.argmax(axis=1)]
+        return replace(self, labels=labels, probabilities=found.probabilities, neighbourhood=found)
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame with a row an image: label, probability, is_ood, each OOD score, and the
@@ -86,6 +108,7 @@ class Predictions:
         """
         local = [p.probabilities_local for p in parts if p.probabilities_local is not None]
         verdicts = [p.is_ood for p in parts if p.is_ood is not None]
+        features = [p.embeddings for p in parts if p.embeddings is not None]
         return Predictions(
             labels=np.concatenate([p.labels for p in parts]),
             probabilities=np.concatenate([p.probabilities for p in parts]),
@@ -95,6 +118,7 @@ class Predictions:
             is_ood=np.concatenate(verdicts) if verdicts else None,
             branches={name: np.concatenate([p.branches[name] for p in parts]) for name in parts[0].branches},
             class_names=parts[0].class_names,
+            embeddings=np.concatenate(features) if features else None,
         )
 
 
@@ -115,7 +139,12 @@ def predict(model: PromptModel, calibration: Calibration, images: Any, text: Tex
     )
     text = model.cached_text_features() if text is None else text
     with torch.no_grad():
-        parts = [predictions_of(model, model.similarities(features, text), calibration) for features in encoded]
+        parts = [
+            replace(
+                predictions_of(model, model.similarities(features, text), calibration), embeddings=embeddings(features)
+            )
+            for features in encoded
+        ]
     if not parts:
         raise DataError("No images were given. Pass at least one.")
     return Predictions.cat(parts)
@@ -157,6 +186,11 @@ def predictions_of(model: PromptModel, cosines: Similarities, calibration: Calib
         branches={name: probabilities(branch) for name, branch in cosines.branch_scores.items()},
         class_names=model.class_names,
     )
+
+
+def embeddings(features: ImageFeatures) -> NDArray[np.float16]:
+    """Return global features (B, D) of length 1, in half precision."""
+    return to_array(F.normalize(features.global_.float(), dim=-1)).astype(np.float16)
 
 
 def to_array(tensor: Tensor) -> NDArray[np.float32]:

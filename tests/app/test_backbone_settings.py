@@ -18,6 +18,7 @@ import gallop.backbones
 from app.backbones import BackboneRoom
 from app.options import Options
 from app.teaching.training import (
+    ACCURATE,
     CUSTOM,
     PAPER,
     QUICK,
@@ -115,7 +116,7 @@ def test_the_papers_rounds_go_by_the_photos_of_a_class() -> None:
 
 def test_the_way_that_settings_are_of_is_known_again() -> None:
     for own in ("default", "paper"):
-        for way in (QUICK, PAPER):
+        for way in (QUICK, ACCURATE, PAPER):
             found = preset(way, own, 49)
             assert way_of(found, own, 49) == way
             assert way_of(replace(found, seed=7, shots=3, topk=(9, 9, 9, 9)), own, 49) == way
@@ -132,6 +133,7 @@ def test_words_say_what_was_measured_and_what_was_not() -> None:
         "50 rounds with 4 views of each photo, k scaled to its 49 regions. Not measured on any backbone."
         in way_in_words(QUICK, other)
     )
+    assert "five times as long" in way_in_words(ACCURATE, mini)
     assert "the defaults" in way_in_words(PAPER, other)
     assert "the defaults" not in way_in_words(PAPER, mini)
 

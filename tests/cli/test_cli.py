@@ -452,6 +452,24 @@ def test_a_class_name_may_begin_with_a_dash(photos: Path, backbone: Path, tmp_pa
     assert told["class"] == "-shirt"
 
 
+def test_photos_are_answered_together_as_in_python(photos: Path, model: Path, tmp_path: Path) -> None:
+    asked = photos / "test"
+    outcome = call("predict", asked, "--model", model, "--together", "--json")
+    assert "Answered together" in outcome.err
+    alone = GalLoPClassifier.load(model).predict_all([answer["image"] for answer in outcome.json])
+    found = alone.together()
+    assert [answer["label"] for answer in outcome.json] == found.labels.tolist()
+    assert [answer["alone"]["label"] for answer in outcome.json] == alone.labels.tolist()
+    probabilities = [[answer["probabilities"][name] for name in NAMES] for answer in outcome.json]
+    assert np.allclose(probabilities, found.probabilities, atol=1e-5)
+    first, near = outcome.json[0]["neighbours"][0], found.neighbourhood
+    assert near is not None
+    assert first["image"] == outcome.json[int(near.neighbours[0, 0])]["image"]
+    assert list(first["votes"].values()) == pytest.approx(near.votes[0, 0].tolist(), abs=1e-5)
+    refused = call("predict", asked, "--model", model, "--together", "--out", tmp_path / "answers")
+    assert (refused.code, "leave out --out" in refused.err) == (2, True)
+
+
 def test_the_table_of_predict_cannot_steer_the_terminal(photos: Path, model: Path, tmp_path: Path) -> None:
     image = tmp_path / "\x1b[31m.png"
     draw("red_disc", 1).save(image)

@@ -45,6 +45,12 @@ def add_predict(commands: Commands) -> None:
     parser.add_argument(
         "--csv", metavar="FILE", help="also write the answers as a table; Ctrl-C writes those so far to FILE.part"
     )
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help="answer all photos together: the photos most like each photo vote on it, so answers depend on each "
+        "other; --json has the votes",
+    )
     add_many(parser, "the answers")
     parser.add_argument(
         "--with",

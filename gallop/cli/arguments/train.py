@@ -42,8 +42,9 @@ def add_train(commands: Commands) -> None:
         choices=get_args(Preset),
         default="backbone",
         help="source of the settings that are not given; backbone means default for mini, whose settings were "
-        "chosen by measurement, and paper for every other backbone (%(default)s); with paper, rounds go by the "
-        "shots: 50 for 1, 100 for 2 to 7, else 200",
+        "chosen by measurement, and paper for every other backbone (%(default)s); accurate is default with two looks "
+        "at each photo, for five times the encoding; with paper, rounds go by the shots: 50 for 1, 100 for 2 to 7, "
+        "else 200",
     )
     _add_method(parser)
     parser.add_argument(

@@ -19,6 +19,7 @@ from gallop.cli.many import answer_many, opener_of, require_many
 from gallop.errors import CommandError, DataError, KeysRefused, Unreachable
 from gallop.model.scores import VERDICT
 from gallop.predictions.rows import answers_csv
+from gallop.predictions.together import answered_together
 from gallop.runtime.writing import write_file
 from gallop.wording import answer_in_words
 
@@ -27,7 +28,7 @@ def run(options: Namespace, console: Console) -> int:
     """Classify every image that can be read, and report the others."""
     _check(options)
     tables = options.out is not None
-    extras = options.extras if tables else ["probabilities", *options.extras]
+    extras = options.extras if tables else ["probabilities", *["embedding"] * options.together, *options.extras]
     worker = PhotoScorer(
         model_or_classes(options),
         extras=Extras(**dict.fromkeys(extras, True)),
@@ -36,13 +37,15 @@ def run(options: Namespace, console: Console) -> int:
     )
     if tables:
         return answer_many(options.images[0], worker, options, console)
-    classes, rows = worker.classifier.classes_.tolist(), list[dict[str, Any]]()
+    classes, rows, features = worker.classifier.classes_.tolist(), list[dict[str, Any]](), list[Any]()
     try:
         for columns in answers(worker, _photos(options)):
             for i in range(len(columns["key"])):
                 rows.append(_row(columns, i, classes, options.extras))
                 if "error" in rows[-1]:
                     console.warn(f"No answer for {rows[-1]['image']}: {rows[-1]['error']}")
+                elif options.together:
+                    features.append(columns["embedding"][i])
             console.progress("predicting", len(rows))
         console.progress("predicting", len(rows), len(rows))
     except (KeyboardInterrupt, Unreachable, KeysRefused) as stop:
@@ -51,6 +54,9 @@ def run(options: Namespace, console: Console) -> int:
         part = Path(f"{options.csv}.part")
         write_file(part, answers_csv(rows, classes))
         raise type(stop)(f"{str(stop) or 'Stopped.'} The answers so far are in {part}.") from None
+    if options.together and features:
+        _count_votes([row for row in rows if "error" not in row], features, classes)
+        console.warn("Answered together: the photos most like each photo voted on its answer.")
     doubt = worker.classifier.calibration_.doubt
     if doubt:
         console.warn(doubt)
@@ -62,6 +68,8 @@ def run(options: Namespace, console: Console) -> int:
 
 def _check(options: Namespace) -> None:
     if options.out is not None:
+        if options.together:
+            raise CommandError("--together needs all answers at once, so it cannot write tables: leave out --out.")
         if len(options.images) != 1 or options.csv is not None:
             raise CommandError(
                 "With --out, pass one source (a folder, a list, a table or archives) and leave out --csv."
@@ -128,6 +136,21 @@ def _row(columns: Columns, i: int, classes: Sequence[str], extras: Sequence[str]
     }
     more = {extra: columns[extra][i] for extra in extras if extra not in row}
     return row | {extra: value.tolist() if extra == "embedding" else value for extra, value in more.items()}
+
+
+def _count_votes(rows: Sequence[dict[str, Any]], features: Sequence[Any], classes: Sequence[str]) -> None:
+    """Replace the answers of photos by those that they have together, and add what each is made of."""
+    alone = [[row["probabilities"][name] for name in classes] for row in rows]
+    found = answered_together(alone, features, [bool(row["is_ood"]) for row in rows])
+    for row, now, near, votes in zip(rows, found.probabilities, found.neighbours, found.votes, strict=True):
+        best = int(now.argmax())
+        row["alone"] = {"label": row["label"], "probability": row["probability"]}
+        row |= {"label": classes[best], "probability": float(now[best])}
+        row["probabilities"] = dict(zip(classes, now.tolist(), strict=True))
+        row["neighbours"] = [
+            {"image": rows[photo]["image"], "votes": dict(zip(classes, vote.tolist(), strict=True))}
+            for photo, vote in zip(near.tolist(), votes, strict=True)
+        ]
 
 
 def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:
