@@ -554,11 +554,10 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return copied
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the photos and the answers about them. ``PromptModel`` and ``Backbone`` pickle themselves: a backbone
-        that ``load_backbone`` knows by a name that other machines know is pickled as that name, any other with its
-        weights.
+        """All but the photos. ``PromptModel`` and ``Backbone`` pickle themselves: a backbone that ``load_backbone``
+        knows by a name that other machines know is pickled as that name, any other with its weights.
         """
-        return {**super().__getstate__(), "_shots": None, "_evaluated": None}
+        return {**super().__getstate__(), "_shots": None}
 
     @property
     def _settings(self) -> Settings:
@@ -570,7 +569,6 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         self.calibration_ = Calibration(note=NOT_HELD_OUT).for_classes(len(model.class_names))
         self.history_, self.cross_fit_, self.training_, self.skipped_ = [], None, None, ()
         self._data_fingerprint, self._numbered, self._shots, self._unsaved_training = "", False, None, None
-        self._evaluated = None
 
     def _learn(
         self, data: LabelledPhotos, *, warm: bool, numbered: bool, work: Path | None = None

@@ -33,7 +33,6 @@ class AnswersByName(ClassifierMixin):
     """
 
     classes_: NDArray[np.str_]
-    _evaluated: Evaluation | None = None
     _numbered: bool = False  # whether it was fitted with numbers, for which ``classes_`` are the names
     _ways_to_start = "fit"
     __metadata_request__predict = _ASKED | {"together": UNUSED}
@@ -127,25 +126,13 @@ class AnswersByName(ClassifierMixin):
         photos, names = self._labelled(images, labels, class_names)
         number = {name: k for k, name in enumerate(self.classes_.tolist())}
         groups = {} if unknown is None else unknown if isinstance(unknown, Mapping) else {"unknown": unknown}
-        self._evaluated = Evaluation(
+        return Evaluation(
             tuple(number),
             np.array([number[name] for name in names]),
             ScoredAnswers.of(self.predict_all(photos)),
             {group: ScoredAnswers.of(self.predict_all(others)) for group, others in groups.items()},
             tuple(Path(photo).name for photo in photos if isinstance(photo, str | Path)),
         )
-        return self._evaluated
-
-    @property
-    def evaluation(self) -> Evaluation:
-        """Return the figures of the last ``evaluate``, with the classes and the threshold of that time.
-
-        Raises:
-            NotFittedError: there was none since the last training.
-        """
-        if self._evaluated is None:
-            raise NotFittedError("There are no figures yet. Call evaluate with labelled test photos first.")
-        return self._evaluated
 
     def _labelled(
         self, images: GivenPhotos, labels: GivenLabels | None, class_names: Sequence[str] | None

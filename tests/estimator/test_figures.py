@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.stats import binom
-from sklearn.exceptions import NotFittedError
 
 from gallop import GalLoPClassifier, repeat, save_maps
 from gallop.errors import DataError
@@ -78,15 +77,6 @@ def test_what_a_notebook_shows_is_escaped_and_a_figure_is_drawn(tested: Evaluati
     assert "<td>&lt;b&gt;</td>" in named._repr_html_()
     assert next(axes.get_title() for axes in tested.plot().axes) == f"{tested.accuracy.right} of 9 right"
     assert tested.plot()._repr_png_().startswith(b"\x89PNG"), "a notebook shows it without pyplot"
-
-
-def test_the_last_figures_stay_until_another_training() -> None:
-    again = tiny.classifier().zero_shot(["red", "green", "blue"])
-    with pytest.raises(NotFittedError, match="Call evaluate"):
-        again.evaluation  # noqa: B018
-    assert again.evaluate(TESTS, TRUTH) is again.evaluation
-    with pytest.raises(NotFittedError):
-        again.zero_shot(["red", "green"]).evaluation  # noqa: B018
 
 
 def test_an_unknown_class_is_named(fitted: GalLoPClassifier) -> None:
