@@ -225,10 +225,10 @@ export class Explainer {
     if (this.best.dataset.headline !== parts.join()) {
       this.best.dataset.headline = parts.join();
       this.best.replaceChildren(
-        ...(doubt ? [element("span", "doubt", {}, doubt), " "] : []),
         element("span", "name", {}, label),
         " ", // between the two where they are read as one text
         element("span", "value", {}, probability),
+        ...(doubt ? [" ", element("span", "doubt", {}, doubt)] : []),
       );
     }
     this.bars.show(this.data.names, this.answer, {
