@@ -38,7 +38,7 @@ def show_runs(rows: Sequence[Run], *, coop_missing: bool) -> None:
         "for so many photos.",
         "gain": "Points on zero-shot, on the same photos.",
         "prompts": "Global and local ones.",
-        "beside": "What it has that is not in the paper.",
+        "additions": "What it has that is not in the paper.",
     }
     columns = {name: st.column_config.TextColumn(help=words) for name, words in help_texts.items()}
     st.dataframe(pd.DataFrame(lines).fillna("-"), hide_index=True, key="runs", column_config=columns)
@@ -59,7 +59,7 @@ def _line(run: Run, name: str) -> dict[str, str]:
     return line | {
         "seed": str(run.settings.seed),
         "prompts": f"{run.settings.global_prompts} + {len(run.settings.topk)}",
-        "beside": run.beside or "-",
+        "additions": run.beside or "-",
         "rounds": str(run.settings.epochs),
         "photos": str(run.shots or "-"),
         "made": datetime.fromtimestamp(run.made).strftime("%Y-%m-%d %H:%M"),
