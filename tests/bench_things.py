@@ -9,16 +9,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from gallop import ImageFeatures, Predictions
 from gallop.data import LabelledPhotos, Listing, PhotoSet
 from gallop.errors import TrainingDiverged
-from gallop.features.encoding import ImageFeatures
 from gallop.lab.bench.definition.benchmark import Spec
 from gallop.lab.bench.definition.spec import parse_spec
 from gallop.lab.bench.reporting.results import Results
 from gallop.lab.bench.running.plan import UNTAUGHT, BenchRun, Plan, TableEntry
 from gallop.lab.bench.running.records import Figure, Record
 from gallop.lab.methods import Setup
-from gallop.predictions.predict import Predictions
 from tests.tiny import write_folder
 
 SPEC = """

@@ -102,6 +102,14 @@ def installed_components() -> Any:
     return scanner.scan_component_manifests()
 
 
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random CLIP in a folder, as --backbone takes it: it knows nothing, and encodes in milliseconds."""
+    from tests import tiny
+
+    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
+
+
 @pytest.fixture
 def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_components: Any) -> Iterator[Any]:
     """A function that opens the app in this process, with a tiny model instead of ``mini`` and all its own."""
@@ -150,15 +158,18 @@ def served(folder: Path, script: Path = MAIN, *options: str) -> Iterator[str]:
 
 
 @contextmanager
-def serving(folder: Path, command: list[str], *path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def serving(
+    folder: Path, command: list[str], *path: Path, health: str = "_stcore/health"
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The address and the process of a server whose ``command`` wants a port as its last word; ``folder`` is its home.
 
-    Fails when the server asked anything of another machine.
+    What it says is in ``log.txt`` there. Fails when the server asked anything of another machine.
 
     Args:
         path: where Python looks for modules first.
+        health: what it answers once it has started.
     """
-    port, connects = _free_port(), Connects(folder)
+    port, connects = free_port(), Connects(folder)
     inherited = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") else []
     environment = connects.environment(os.environ | {"PYTHONPATH": os.pathsep.join([*map(str, path), *inherited])})
     environment |= {"GALLOP_CACHE": str(folder / "cache"), "GALLOP_DATA": str(folder / "data"), "HOME": str(folder)}
@@ -174,7 +185,7 @@ def serving(folder: Path, command: list[str], *path: Path) -> Iterator[tuple[str
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_for(f"{address}/_stcore/health", server, log)
+            _wait_for(f"{address}/{health}", server, log)
             yield address, server
         finally:
             server.terminate()
@@ -296,11 +307,10 @@ def _no_browser() -> str:
     return ""
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path, seconds: float = 60) -> None:
@@ -311,4 +321,4 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path, seconds:
                 return
         except OSError:
             time.sleep(0.2)
-    pytest.fail(f"The app did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    pytest.fail(f"The server did not start:\n{log.read_text(errors='replace')[-2000:]}")

@@ -18,9 +18,8 @@ import torch
 from open_clip.model import CLIP
 from torch import Tensor
 
+from gallop import ImageFeatures, MethodConfig
 from gallop.backbones import Backbone, Preprocess
-from gallop.config import MethodConfig
-from gallop.features.encoding import ImageFeatures
 from gallop.model.prompted import PromptModel, Prompts
 from tests.conftest import ROOT
 

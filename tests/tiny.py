@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,12 +16,10 @@ from open_clip.model import CLIP
 from PIL import Image
 from safetensors.torch import save_file
 
+from gallop import Explanation, GalLoPClassifier, ImageFeatures
 from gallop.backbones import Backbone
 from gallop.checkpoints.folder import SETTINGS
-from gallop.estimator import GalLoPClassifier
-from gallop.features.encoding import ImageFeatures
 from gallop.model.branches.branch import Branch, ShotVotes
-from gallop.predictions.explanation import Explanation
 from tests.reference import backbone
 
 T = TypeVar("T")
@@ -115,6 +115,14 @@ def classifier(**changes: Any) -> GalLoPClassifier:
 def learned(model: GalLoPClassifier) -> dict[str, torch.Tensor]:
     """A copy of the learned tensors."""
     return {key: value.detach().clone() for key, value in model.model_.prompts.state_dict().items()}
+
+
+def zip_of(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
 
 
 def there(value: T | None) -> T:

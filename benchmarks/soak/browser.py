@@ -178,7 +178,7 @@ class Browser:
 
     def _messages(self) -> Iterator[ForwardMsg]:
         end = time.monotonic() + PATIENCE
-        for message in self._page.messages():
+        for message in self._page.messages(PATIENCE):
             assert time.monotonic() < end, "The page is not drawn to its end."
             yield message
 
