@@ -13,13 +13,11 @@ import pytest
 from app.photos import archives
 from app.photos.archives import ArchiveError, Member, place_of, read_zip, sorted_out
 from tests.app.test_photos import file, jpeg
+from tests.tiny import zip_of
 
 
 def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> io.BytesIO:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
+    stream = io.BytesIO(zip_of(members, method))
     stream.name = "photos.zip"
     return stream
 

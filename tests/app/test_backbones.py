@@ -197,16 +197,6 @@ def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
         room.close()
 
 
-def test_a_backbone_is_called_without_its_path(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    room = BackboneRoom(Options((str(tiny.backbone_folder(tmp_path / "mine")),), precision="fp32"))
-    try:
-        backbone = leased(room, "mine").backbone
-        assert (backbone.name, room.named_by(backbone.fingerprint), room.named_by("other")) == ("mine", "mine", "")
-    finally:
-        room.close()
-
-
 def test_with_another_kind_of_regions_it_is_another_backbone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     folder = str(tiny.backbone_folder(tmp_path / "mine"))

@@ -317,24 +317,6 @@ def test_no_photo_and_no_token_is_in_the_file(tiny_app: Open, tmp_path: Path) ->
     assert b"\xff\xd8\xff\xe0\x00\x10JFIF" not in kept  # three bytes alone are there by chance
 
 
-def test_visitors_do_not_see_each_others_runs_and_theirs_go_with_them(tiny_app: Open) -> None:
-    at = trained(tiny_app)
-    other = go(fine(tiny_app()), COMPARE)
-    assert "Start here" in other.info[0].value
-    session_of(at).close()
-    assert runs_of(at) == []
-
-
-def test_on_one_machine_runs_are_there_after_a_restart(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
-    trained(tiny_app)
-    restart()
-    at = go(fine(tiny_app()), COMPARE)
-    assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
-    assert "Add one on *Explore*" in at.info[0].value
-    assert button(at, "Train A with").disabled
-
-
 def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
     trained(tiny_app)
@@ -343,6 +325,8 @@ def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pyt
     at = go(fine(tiny_app()), COMPARE)
     assert [line["method"] for line in table(at, "method")] == ["zero-shot", "not trained yet", "GalLoP"]
     assert "Runs saved earlier are still shown" in at.warning[0].value
+    assert "Add one on *Explore*" in at.info[0].value
+    assert button(at, "Train A with").disabled
     assert "cannot be written" in fine(button(at, "Delete").click().run()).error[0].value
 
 
@@ -358,14 +342,6 @@ def test_a_newer_file_is_told_and_teaching_still_works(tiny_app: Open, tmp_path:
     assert "written by a newer version" in session.training.outcome[1]
     go(at, COMPARE)
     assert "written by a newer version" in at.error[0].value.replace("\\", "")
-
-
-def test_a_damaged_file_is_set_aside_and_told(tiny_app: Open, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / FILE).write_bytes(b"nonsense" * 100)
-    at = go(fine(tiny_app()), COMPARE)
-    assert "was renamed to" in at.warning[0].value
-    assert len(list((tmp_path / "data").glob("runs damaged*"))) == 1
 
 
 def test_a_photo_of_explore_can_be_compared_too(tiny_app: Open) -> None:

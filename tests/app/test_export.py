@@ -20,7 +20,6 @@ from streamlit.testing.v1 import AppTest
 from app.jobs import JobManager, State, Steps
 from app.runs.run import zipped
 from app.views import export
-from app.visitor.page_state import Question
 from gallop import GalLoPClassifier
 from gallop.export.formats import FORMATS, ModelToExport
 from gallop.export.onnx import ALLOWED
@@ -291,23 +290,6 @@ def test_the_code_is_of_the_page_that_is_chosen(tiny_app: Open, handed: dict[str
     assert {"code.py", "code.sh", "code.ipynb", "photos/train/red/001.png", "photos/test/green/001.png"} <= set(names)
     assert "--seed 7" in code(put(at, "export code_as", "Command line"))
     assert '"nbformat": 4' in code(put(at, "export code_as", "Notebook"))
-
-
-def test_the_code_of_explore_names_the_taught_model(tiny_app: Open, handed: dict[str, bytes], tmp_path: Path) -> None:
-    at = go(train(cards(with_photo(tiny_app), {"red": 2, "green": 2})), EXPORT)
-    assert "GalLoPClassifier.load('model')" in code(at)
-    folder = unzipped(handed["save code"], tmp_path)
-    session = session_of(at)
-    photo = next(iter(session.photos.shelf.photos.values()))
-    loaded = GalLoPClassifier.load(folder / "model", backbone=tiny.vit())
-    found = loaded.explain(folder / "photo.png").probabilities
-    assert found == session.answers.explain(tiny.vit(), photo, Question(("red", "green"), taught=True)).probabilities
-
-
-def test_a_class_that_no_folder_can_carry_is_told(tiny_app: Open) -> None:
-    at = go(cards(fine(tiny_app()), {"a/b": 2, "green": 2}), EXPORT)
-    fine(at.radio(key="export code_of").set_value("Teach").run())
-    assert "cannot be used as a folder name" in at.info[0].value
 
 
 def test_one_job_of_a_page_at_a_time(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,7 @@ from app.runs.run import Files
 from app.ui import resources
 from app.views import compare
 from app.views.project import backbone_of_files
-from gallop import GalLoPClassifier
-from gallop.backbones.loading import load_backbone
+from gallop import GalLoPClassifier, load_backbone
 from gallop.config import REGION_KINDS
 from tests import tiny
 from tests.app_pages import (

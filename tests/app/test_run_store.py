@@ -70,7 +70,8 @@ def test_on_this_machine_there_is_one_owner_and_elsewhere_a_hash_of_the_token() 
 def test_a_deleted_run_comes_back_until_the_next_one_goes(tmp_path: Path) -> None:
     store = RunStore(tmp_path)
     first, second = (Ledger(store, "me").add(run(0, **NOW, name=name), FILES) for name in ("first", "second"))
-    Ledger(store, "me").delete(first)
+    for _ in range(2):  # a click that comes twice deletes it once
+        Ledger(store, "me").delete(first)
     Ledger(store, "me").undelete(first)
     assert [found.name for found in Ledger(store, "me").runs()] == ["second", "first"]
     Ledger(store, "me").delete(first)
@@ -84,15 +85,6 @@ def test_a_deleted_run_comes_back_until_the_next_one_goes(tmp_path: Path) -> Non
     Ledger(again, "me").undelete(second)
     assert Ledger(again, "me").runs() == []
     assert b"second" not in (tmp_path / FILE).read_bytes()  # overwritten, not only unlinked
-
-
-def test_a_deletion_that_is_clicked_twice_can_still_be_undone(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
-    number = Ledger(store, "me").add(run(0, **NOW, name="mine"), FILES)
-    Ledger(store, "me").delete(number)
-    Ledger(store, "me").delete(number)
-    Ledger(store, "me").undelete(number)
-    assert [found.name for found in Ledger(store, "me").runs()] == ["mine"]
 
 
 def test_names_are_one_line_and_short_and_never_empty(tmp_path: Path) -> None:

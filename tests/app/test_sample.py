@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -176,17 +174,6 @@ def test_its_run_is_there_once_whoever_asks_for_it(app: Open) -> None:
     ledger.rename(ledger.runs()[0].id, "mine now")
     take(fine(button(go(second, TEACH), REMOVE).click().run()))
     assert [run.name for run in ledger.runs()] == [SAMPLE_RUN], "it was deleted under its new name, and came again"
-
-
-@pytest.mark.slow
-@needs_mini
-def test_a_file_of_runs_that_cannot_be_used_keeps_no_one_from_the_sample(app: Open, tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "runs.sqlite").mkdir()
-    at = take(go(fine(app()), TEACH))
-    assert session_of(at).training.taught is not None
-    assert "Start here" not in everything(go(at, TEST))
-    shutil.rmtree(tmp_path / "data")
 
 
 def test_cards_of_ones_own_are_never_mixed_with_it(tiny_app: Open) -> None:

@@ -15,49 +15,50 @@ from app.backbones import BackboneRoom
 from app.jobs import Counted, PlainError
 from app.options import Options
 from app.projects import Project, project_file, read_project
-from app.teaching.tasks import searching
-from app.teaching.training import QUICK, Found, preset
+from app.teaching.tasks import Found, searching
+from app.teaching.training import QUICK, preset
 from app.ui import resources
 from app.visitor.photos import VisitorPhotos
 from app.visitor.training import VisitorTraining
 from gallop import load_image
+from gallop.backbones import weights
+from gallop.errors import BackboneError
 from gallop.features.encoding import MemoryCache
 from tests import tiny
-from tests.app_pages import TEACH, Open, button, cards, everything, fine, finish, go, plain, session_of, with_photo
+from tests.app_pages import (
+    TEACH,
+    Open,
+    button,
+    cards,
+    everything,
+    fine,
+    finish,
+    go,
+    plain,
+    session_of,
+    there,
+    with_photo,
+)
 from tests.until import until
 
 SETTINGS = replace(preset(QUICK), epochs=2, lr=0.002, global_prompts=2, topk=(2, 4), views=1, head="none")
 
 
-def found_by() -> tuple[list[Counted], Found]:
+@pytest.mark.slow
+def test_a_search_changes_rate_and_rounds_alone() -> None:
     photos = {name: [load_image(tiny.picture(i, name)) for i in range(4)] for name in ("red", "green", "blue")}
-    steps, seen = searching(tiny.vit(), MemoryCache(), photos, SETTINGS, 120.0), list[Counted]()
-    while True:
-        try:
-            seen.append(next(steps))
-        except StopIteration as end:
-            return seen, end.value
+    ended: list[Found] = []
 
+    def to_its_end() -> Iterator[Counted]:
+        ended.append((yield from searching(tiny.vit(), MemoryCache(), photos, SETTINGS, 120.0)))
 
-@pytest.fixture(scope="module")
-def search() -> tuple[list[Counted], Found]:
-    return found_by()
-
-
-@pytest.mark.slow
-def test_a_search_changes_rate_and_rounds_alone(search: tuple[list[Counted], Found]) -> None:
-    _, found = search
-    assert replace(found.settings, lr=SETTINGS.lr, epochs=SETTINGS.epochs) == SETTINGS
-    assert f"Rate {found.settings.lr:g} and {found.settings.epochs} rounds" in found.sentence
-    assert "of 12 photos that were held out" in found.sentence
-
-
-@pytest.mark.slow
-def test_a_search_tells_how_far_it_is(search: tuple[list[Counted], Found]) -> None:
-    seen, _ = search
+    seen, (found,) = list(to_its_end()), ended
     assert seen[0].sentence.startswith("Encoding views of the photos, ")
     assert [step.fraction for step in seen] == sorted(step.fraction for step in seen)
     assert any("settings tried; now rate" in step.sentence for step in seen)
+    assert replace(found.settings, lr=SETTINGS.lr, epochs=SETTINGS.epochs) == SETTINGS
+    assert f"Rate {found.settings.lr:g} and {found.settings.epochs} rounds" in found.sentence
+    assert "of 12 photos that were held out" in found.sentence
 
 
 def test_without_photos_nothing_is_searched() -> None:
@@ -119,6 +120,29 @@ def test_where_the_built_in_model_is_unsure_a_better_one_is_offered_with_its_lic
     assert "is unsure of these names" in told
     assert "Licence: [MIT](https://huggingface.co/timm/" in told
     assert "from hf-hub:" in told
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "said"), [(True, "The download was cancelled. Nothing was saved."), (False, "Nobody answers.")]
+)
+def test_a_download_that_ends_early_is_told_and_mini_stays(
+    downloads: Open, monkeypatch: pytest.MonkeyPatch, cancelled: bool, said: str
+) -> None:
+    def fetched(name: str) -> Iterator[weights.Fetched]:
+        yield weights.Fetched(1, 2)
+        while cancelled:
+            yield weights.Fetched(1, 2)
+        raise BackboneError("Nobody answers.")
+
+    monkeypatch.setattr(weights, "fetch_weights", fetched)
+    at = fine(button(with_photo(downloads, UNSURE), "Download it").click().run())
+    session = session_of(at)
+    running = there(session.downloads.running)
+    if cancelled:
+        session.downloads.cancel()
+    assert until(lambda: not running.job.snapshot().active, 60)
+    assert said in everything(fine(at.run()))
+    assert session.training.backbone_name == "mini"
 
 
 def test_where_it_is_sure_nothing_is_offered(downloads: Open) -> None:

@@ -70,12 +70,6 @@ def test_a_page_of_another_site_is_refused_and_nothing_is_asked_elsewhere(told_s
         assert page.status == 403
 
 
-def test_nothing_is_asked_elsewhere_where_all_addresses_are_listened_on(told_server: Told) -> None:
-    """Streamlit would print the addresses by which others reach it, and asks a server on the internet for one."""
-    with opened(told_server[0]) as page:
-        assert page.status == 101
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for the browser")
 def test_the_browser_opens_by_itself(told_server: Told) -> None:
     """With the address at which the server really is."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import threading
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,10 +45,8 @@ from tests.app_pages import (
     with_photo,
 )
 from tests.app_pages import train as run_training
-from tests.tiny import head_of
+from tests.tiny import head_of, zip_of
 from tests.until import until
-
-HUGE = b"\x89PNG\r\n\x1a\n" + bytes(30 * 2**20)
 
 
 def add_classes(at: AppTest, names: str) -> AppTest:
@@ -140,35 +136,18 @@ def test_two_tabs_of_one_visitor_both_take_photos(tiny_app: Open) -> None:
     assert [photo.name for photo in card(first, "red").shots] == ["a.png", "b.png"]
 
 
-def test_each_file_gets_a_verdict_and_doubles_are_told_across_classes(tiny_app: Open) -> None:
-    at = add_classes(go(fine(tiny_app()), TEACH), "red, green")
-    box = uploader(at, "Photos of red")
-    for name, content in (("a.png", png(1)), ("again.png", png(1)), ("words.png", b"words"), ("huge.png", HUGE)):
-        box.upload(name, content)
-    fine(at.run())
-    (warning,) = at.warning
-    for words in ("1 added, 3 not added", "adds nothing", "words.png", "20 MB"):
-        assert words in warning.value
-    uploader(at, "Photos of green").upload("b.png", png(1))
-    assert "can have only one class" in fine(at.run()).warning[1].value
-    assert (len(card(at, "red").shots), card(at, "green").shots) == (1, ())
-
-
 def test_a_zip_makes_the_cards_and_its_hostile_members_are_refused(tiny_app: Open, tmp_path: Path) -> None:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in {
-            "things/train/red/1.png": png(1),
-            "things/test/red/2.png": png(2),
-            "things/train/green_apple/3.png": png(3, "green"),
-            "../../../etc/red/4.png": png(4),
-            "red/bomb.png": bytes(15 * 2**20),
-            "red/run.exe": b"MZ",
-            "__MACOSX/red/._1.png": b"x",
-        }.items():
-            archive.writestr(name, content)
+    members = {
+        "things/train/red/1.png": png(1),
+        "things/test/red/2.png": png(2),
+        "things/train/green_apple/3.png": png(3, "green"),
+        "../../../etc/red/4.png": png(4),
+        "red/bomb.png": bytes(15 * 2**20),
+        "red/run.exe": b"MZ",
+        "__MACOSX/red/._1.png": b"x",
+    }
     at = go(fine(tiny_app()), TEACH)
-    fine(uploader(at, "A zip of class folders").upload("things.zip", stream.getvalue()).run())
+    fine(uploader(at, "A zip of class folders").upload("things.zip", zip_of(members)).run())
     assert (names(at), [photo.name for photo in card(at, "red").shots]) == (["red", "green apple"], ["1.png"])
     assert [photo.name for photo in card(at, "red").tests] == ["2.png"]
     (warning,) = at.warning
@@ -179,13 +158,10 @@ def test_a_zip_makes_the_cards_and_its_hostile_members_are_refused(tiny_app: Ope
 
 
 def test_all_classes_of_a_zip_that_find_no_room_are_named_above_the_columns(tiny_app: Open) -> None:
-    stream, every = io.BytesIO(), [f"class {n}" for n in range(MOST_CARDS + 3)]
-    with zipfile.ZipFile(stream, "w") as archive:
-        for seed, name in enumerate(every):
-            archive.writestr(f"{name}/{2 * seed}.png", png(2 * seed))
-            archive.writestr(f"{name}/{2 * seed + 1}.png", png(2 * seed + 1))
+    every = [f"class {n}" for n in range(MOST_CARDS + 3)]
+    members = {f"{every[seed // 2]}/{seed}.png": png(seed) for seed in range(2 * len(every))}
     at = go(fine(tiny_app()), TEACH)
-    fine(uploader(at, "A zip of class folders").upload("things.zip", stream.getvalue()).run())
+    fine(uploader(at, "A zip of class folders").upload("things.zip", zip_of(members)).run())
     assert names(at) == every[:MOST_CARDS]
     (warning,) = at.warning
     words = warning.value.replace("\\", "")
@@ -262,21 +238,6 @@ def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) ->
     assert "Changed since training: the photos and rounds" in everything(fine(at.run()))
 
 
-def test_what_is_beside_the_papers_method_can_be_switched_off_and_on(tiny_app: Open) -> None:
-    at = teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})
-    at.session_state["teach way"] = "As in the paper"
-    assert at.selectbox(key="teach settings global_projection").value is True, "as mini is taught"
-    assert fine(at.run()).selectbox(key="teach settings global_projection").value is False
-    at = settings(at, epochs=2)
-    asked = at.selectbox(key="teach settings global_projection")
-    assert (asked.label, asked.options, asked.value) == ("Projection of the whole photo", ["no", "yes"], False)
-    taught = taught_of(finish(train(fine(at.run()))))
-    assert (taught.after.model_.prompts.global_projection, taught.after.model_.branches) == (None, ())
-    at = finish(train(fine(at.selectbox(key="teach settings global_projection").set_value(True).run())))
-    taught = taught_of(at)
-    assert taught.after.model_.prompts.global_projection is not None
-
-
 def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -> None:
     at = settings(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}), epochs=2)
     at = finish(train(fine(at.selectbox(key="teach settings head").set_value("ridge").run())))
@@ -300,17 +261,6 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     fine(uploader(at, "Photos of red").upload("other.png", png(78)).run())
     assert "Changed since training: the photos" in everything(at)
     assert not [found for found in at.button if found.key == "learn more"], "a head cannot forget"
-
-
-def test_k_set_before_and_after_a_training_is_where_the_sliders_of_explore_stand(tiny_app: Open) -> None:
-    at = teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2})
-    at = go(finish(train(fine(at.number_input(key="teach scales 0").set_value(3).run()))), EXPLORE)
-    assert sums(at)[0].startswith("k = 3: ")
-    at = go(hand(at, k={1: 7}), TEACH)
-    assert sums(go(at, EXPLORE))[1].startswith("k = 7: "), "nothing was set in between"
-    at = go(at, TEACH)
-    at = go(fine(at.number_input(key="teach scales 0").set_value(1).run()), EXPLORE)
-    assert sums(at)[0].startswith("k = 1: ")
 
 
 def test_a_region_that_is_asked_is_asked_of_its_own_photo_alone(tiny_app: Open) -> None:
@@ -569,16 +519,3 @@ def test_a_full_queue_is_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -
 
 
 # Trying and correcting -----------------------------------------------------------------------------------------------
-
-
-def test_a_wrong_answer_becomes_a_shot_with_one_click(tiny_app: Open) -> None:
-    at = finish(train(teach(fine(tiny_app()), {"red": 2, "green": 2})))
-    fine(uploader(at, "Photos to try").upload("found.png", png(500)).run())
-    (photo,) = session_of(at).photos.shelf.photos
-    assert "Wrong? Then **found.png** is really" in everything(at).replace("\\", "")
-    fine(at.button(key=f"really {photo} green").click().run())
-    assert "found.png is now a training photo of green" in at.success[-1].value.replace("\\", "")
-    assert [photo.name for photo in card(at, "green").shots] == ["0.png", "1.png", "found.png"]
-    assert "Changed since training: the photos" in everything(at)
-    assert f"really {photo} green" not in [found.key for found in at.button], "it is one now"
-    assert taught_of(finish(train(at))).shots == 5

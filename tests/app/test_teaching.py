@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.jobs import PlainError, Snapshot, State
+from app.jobs import Snapshot, State
 from app.options import Options, start_with
 from app.teaching import tasks
 from app.teaching.cards import Card
@@ -247,15 +247,6 @@ def test_photos_encoded_ahead_are_not_encoded_again(monkeypatch: pytest.MonkeyPa
     for _ in Teaching(backbone, cache, SHOTS, {}, SETTINGS, Watch()).run():
         pass
     assert calls == []
-
-
-@pytest.mark.parametrize(
-    ("shots", "words"),
-    [({"red": SHOTS["red"]}, "at least two classes"), ({"red": SHOTS["red"], "bee": ()}, "bee has no photos")],
-)
-def test_what_cannot_be_learned_from_is_told_before_it_is_queued(shots: Any, words: str) -> None:
-    with pytest.raises(PlainError, match=words):
-        Teaching(tiny.vit(), None, shots, {}, SETTINGS, Watch())
 
 
 def test_time_left_is_told_once_it_was_measured_and_the_bar_never_falls(monkeypatch: pytest.MonkeyPatch) -> None:

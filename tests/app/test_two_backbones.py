@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
-import time
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +31,6 @@ from tests.app_pages import (
     EXPLORE,
     EXPORT,
     TEACH,
-    TEST,
     Open,
     again,
     answer,
@@ -115,29 +111,6 @@ def test_each_answers_for_itself_on_every_page(two: Open) -> None:
     assert "&backbone=other" in at.code[-1].value
     go(at, EXPLORE)
     assert (at.selectbox(key="backbones chosen").value, explained(choose(at, "mini")).shares) == ("other", mini)
-
-
-@pytest.mark.slow
-def test_prompts_of_one_wait_while_the_other_answers(two: Open) -> None:
-    at = with_photo(two, "red\ngreen")
-    taught = taught_of(train(cards(at, COLOURS, tests=2)))
-    assert taught.backbone_name == "mini"
-    go(at, TEST)
-    assert any("Accuracy on 4 test photos" in metric.label for metric in at.metric)
-    assert session_of(choose(at, "other")).training.taught is None
-    assert "Prompts trained with mini are still available" in everything(at)
-    assert "Start here" in at.info[0].value
-    mine = taught_of(train(at))
-    assert mine.backbone_name == "other"
-    assert mine.fingerprint == tiny.other_vit().fingerprint != taught.fingerprint
-    assert session_of(choose(go(at, TEST), "mini")).training.taught is taught
-    direct = taught.after.score(*_tests(at))
-    assert any(metric.value == f"{100 * direct:.0f} %" for metric in at.metric)
-
-
-def _tests(at: AppTest) -> tuple[list[Any], list[str]]:
-    pairs = [(photo, name) for name, photos in session_of(at).photos.tests().items() for photo in photos]
-    return [photo for photo, _ in pairs], [name for _, name in pairs]
 
 
 def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_own(two: Open) -> None:
@@ -318,11 +291,7 @@ def test_a_models_zip_opens_on_its_own_backbone(two: Open, tmp_path: Path) -> No
     files = ledger.files(ledger.runs()[0].id)
     assert json.loads(files.settings)["backbone"] == "other", "and no path of this machine"
     go(choose(go(at, EXPLORE), "mini"), EXPORT)
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, content in files.as_folder().items():
-            archive.writestr(name, content)
-    fine(uploader(at, "A model's zip").upload("model.zip", stream.getvalue()).run())
+    fine(uploader(at, "A model's zip").upload("model.zip", tiny.zip_of(files.as_folder())).run())
     assert any("model.zip is in use: green and red." in found.value.replace("\\", "") for found in at.success)
     assert session_of(at).training.backbone_name == "other"
     room = resources.backbones()
@@ -378,22 +347,3 @@ def test_a_gpu_that_is_too_small_is_a_sentence_and_ends_nothing_else(
     assert session_of(train(cards(at, COLOURS))).training.outcome is not None
     assert "The GPU does not have enough memory" in session_of(at).training.outcome[1]
     assert answer(choose(go(at, EXPLORE), "mini"))
-
-
-def test_no_page_waits_for_a_backbone(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    at, may = with_photo(two, "red\ngreen"), threading.Event()
-
-    def load(name: str, **_: Any) -> Backbone:
-        assert may.wait(60)
-        return tiny.other_vit()
-
-    monkeypatch.setattr(gallop.backbones, "load_backbone", load)
-    monkeypatch.setattr(resources, "PAGE_PATIENCE", 0.05)
-    start = time.monotonic()
-    choose(at, "other")
-    assert time.monotonic() - start < 30
-    assert not at.metric
-    assert not at.error
-    may.set()
-    until(lambda: not resources.backbones().busy("other"))
-    assert answer(fine(at.run()))
