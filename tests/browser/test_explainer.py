@@ -140,8 +140,7 @@ def test_a_hand_moves_k_and_the_host_hears_of_it_when_it_lets_go(page: Page) -> 
     page.mouse.up()
     page.wait_for_function("model.saved.length == 1")
     told = ExplainerState.from_browser(page.evaluate("model.saved[0]"))
-    assert told.topk == (k, 10, 15, 20)
-    assert told.turn == 1
+    assert (told.topk, told.turn) == ((k, 10, 15, 20), 1)
 
     page.locator(".cell").nth(8).focus()
     # An answer to what it was told before does not take a hand's place; one to its last movement does.

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.browsing import (
-    HOSTILE,
     PATIENCE,
     Page,
     TimeoutError,
@@ -190,35 +189,15 @@ def test_a_region_is_asked_with_the_mouse_and_with_the_keyboard(page: Page) -> N
     expect(page.locator(".asked .bar")).to_have_count(5)
     settled(page)
 
-    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "Home", "ArrowRight", "ArrowUp"):
-        page.keyboard.press(key)
-    expect(page.locator(".pointed")).to_have_text(re.compile("row 6, column 2: "))
-    expect(asked).to_contain_text("row 5, column 8")
-    page.keyboard.press("Enter")
-    expect(asked).to_contain_text("row 6, column 2")
-    expect(grid.get_by_role("gridcell", selected=True)).to_have_accessible_name(re.compile("row 6, column 2"))
     page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")  # at the edge it stays
+    expect(asked).to_contain_text("row 5, column 8")
     with told(page):
         page.keyboard.press("Space")
-        expect(asked).to_contain_text("row 6, column 1:")
+        expect(asked).to_contain_text("row 5, column 7:")
     assert page.evaluate("document.activeElement.shadowRoot.activeElement.tabIndex") == 0, "the focus outlives the run"
     choose_photo(page, "Rocket")
     expect(answer(page)).to_contain_text("rocket")
     expect(asked).to_be_hidden()
-
-
-@pytest.mark.slow
-def test_hostile_names_are_shown_as_typed_and_ask_nothing(page: Page) -> None:
-    name_classes(page, f"{HOSTILE}, <b>bold</b>, <img src=http://example.invalid/y.png>")
-    expect(page.locator(".explainer .bar:visible")).to_have_count(3)
-    options = page.get_by_label("Class explained").locator("option")
-    names = [HOSTILE, "<b>bold</b>", "<img src=http://example.invalid/y.png>"]
-    expect(options).to_have_text([re.compile("^Most probable"), *names])
-    labels = page.get_by_role("grid", name=re.compile("Map of local prompt 1")).get_by_role("gridcell")
-    expect(labels.first).to_have_accessible_name(re.compile("most like (!\\[x\\]|<b>bold</b>|<img src)"))
-    expect(page.locator("img[src*='example.invalid'], a[href*='example.invalid']")).to_have_count(0)
-    expect(page.locator("b", has_text="bold")).to_have_count(0)
 
 
 def strip(page: Page) -> Any:
@@ -315,18 +294,3 @@ def test_regions_are_covered_by_hand_and_by_key_and_uncovered(page: Page) -> Non
     choose_photo(page, "Coffee")
     expect(answer(page)).to_contain_text("cup of coffee")
     expect(covered).to_have_count(0)
-
-
-@pytest.mark.slow
-def test_a_strip_that_was_not_seen_is_looked_at(page: Page) -> None:
-    expect(answer(page)).to_contain_text("cat")
-    settled(page)
-    there = page.get_by_role("button", name="Not seen: look there")
-    expect(there).to_have_count(2)
-    expect(page.get_by_text("Not seen: the dark 33 % of this photo.")).to_be_visible()
-    with told(page):
-        there.last.click()
-    expect(there).to_have_count(1)
-    with told(page):
-        page.get_by_role("button", name="Back to the middle").click()
-    expect(there).to_have_count(2)

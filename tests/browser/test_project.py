@@ -64,24 +64,3 @@ def test_a_project_saved_in_one_browser_is_opened_in_another(new_page: Any, tmp_
     expect(second.get_by_text("8 to learn from")).to_have_count(0)
     first.reload()
     expect(answer(first)).to_have_text(said)
-
-
-@pytest.mark.slow
-def test_an_address_that_is_passed_on_shows_nothing_of_mine(new_page: Any) -> None:
-    mine: Page = new_page()
-    open_sample(mine)
-    go(mine, "Teach")
-    settled(mine)
-    address = mine.url.partition("/teach")[2]
-    assert "session=" in address
-
-    other: Page = new_page(f"teach{address}")
-    expect(other.get_by_text("it belongs to another browser")).to_be_visible()
-    expect(other.get_by_text("8 to learn from, 6 to test with")).to_have_count(0)
-    expect(other).not_to_have_url(re.compile(re.escape(address)))
-
-    mine.reload()
-    expect(mine.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)
-    tab = mine.context.new_page()
-    tab.goto(mine.url)
-    expect(tab.get_by_text("8 to learn from, 6 to test with")).to_have_count(4)

@@ -20,11 +20,9 @@ if os.environ.get("GALLOP_REQUIRE_TOOLS") != "1":
 
 from axe_playwright_python.sync_playwright import Axe
 
-from gallop.config import MethodConfig
-from gallop.estimator import GalLoPClassifier
+from gallop import GalLoPClassifier, MethodConfig, load_image
 from gallop.export.web import FIRST_NAMES, write
 from gallop.export.web.folder import photos_to_begin_with
-from gallop.images import load_image
 from gallop.wording import strange_in_words, strangeness
 from tests import tiny
 from tests.browsing import HOSTILE, Page, expect
