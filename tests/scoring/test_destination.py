@@ -60,8 +60,7 @@ def test_what_broke_off_never_was_and_what_was_stays(place: Destination, monkeyp
     for name in ("a.txt", "b.txt"):
         with pytest.raises(KeyboardInterrupt):
             place.write(name, b"half")
-    assert names(place) == ["b.txt"]
-    assert place.read("b.txt", 99) == b"before"
+    assert (names(place), place.read("b.txt", 99)) == (["b.txt"], b"before")
 
 
 def test_a_bucket_holds_what_a_folder_does(tmp_path: Path, memory: Any) -> None:

@@ -26,7 +26,6 @@ def test_the_function_for_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     exec(block, there)
     frames = [pd.DataFrame({"path": paths[:3]}), pd.DataFrame({"path": [*paths[3:], "gone.png"]})]
     found = pd.concat(there["answer"](iter(frames)))  # type: ignore[operator]
-    assert list(found.columns) == there["NAMES"]
-    assert list(found["key"]) == [*paths, "gone.png"]
+    assert (list(found.columns), list(found["key"])) == (there["NAMES"], [*paths, "gone.png"])
     assert list(found["label"][:5]) == taught.predict(paths).tolist()
     assert list(found["error"].isna()) == [True] * 5 + [False]

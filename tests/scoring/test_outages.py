@@ -23,7 +23,6 @@ from gallop.cli import many
 from gallop.errors import ImageError, KeysRefused, Unreachable
 from gallop.runtime import public_web
 from gallop.service.tables.layout import MANIFEST
-from tests import tiny
 from tests.cli.test_cli import Outcome, call
 from tests.scoring.test_sources import archive, png
 from tests.scoring.web import Web, web
@@ -250,11 +249,6 @@ def test_a_file_that_breaks_off_is_read_on_where_it_was(waits: list[float]) -> N
 # A bucket that stops ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
-
-
 @pytest.fixture
 def memory() -> Iterator[Any]:
     system = fsspec.filesystem("memory")
@@ -385,8 +379,7 @@ def test_a_place_for_tables_that_is_silent_for_a_moment_is_written_to(
 
     monkeypatch.setattr(type(memory), "pipe_file", shaky)
     assert predict(bucket, "memory://bucket/out", backbone).code == 2
-    assert len(memory.ls("/bucket/out")) == 6
-    assert waits == [WAITS[0]] * 6
+    assert (len(memory.ls("/bucket/out")), waits) == (6, [WAITS[0]] * 6)
 
 
 # The web ------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,18 +19,17 @@ from typing import Any
 import pytest
 import torch
 
+from gallop import GalLoPClassifier, MethodConfig
 from gallop.answers import Extras, PhotoEmbedder, PhotoScorer
 from gallop.answers.sources import Opener, SourceItem, open_source
-from gallop.config import MethodConfig
 from gallop.errors import BackboneError, DataError, ParallelError
-from gallop.estimator import GalLoPClassifier
 from gallop.service.tables import on_ray
 from gallop.service.tables.destination import open_destination
 from gallop.service.tables.on_ray import ActorPool, PoolSize, joined_to, score_on_ray
 from gallop.service.tables.run import ScoringProgress, score_source
 from tests import tiny
 from tests.cli.test_cli import call
-from tests.conftest import ROOT
+from tests.conftest import ROOT, free_port
 from tests.scoring.ending import EndedByAPhoto
 
 pytest.importorskip("ray", reason="needs the extra 'ray'")
@@ -85,9 +83,7 @@ def processes(home: Path, name: str = "") -> list[Any]:
 @pytest.fixture(scope="module")
 def cluster(home: Path) -> Iterator[str]:
     """Its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = ["start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
     command = [sys.executable, "-m", "ray.scripts.scripts", *words]
     how = environment(home) | {"RAY_AUTH_MODE": "disabled"}
@@ -100,11 +96,6 @@ def cluster(home: Path) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     for process in processes(home):
         process.kill()
-
-
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture(scope="module")
@@ -189,8 +180,7 @@ def test_either_engine_goes_on_after_the_other_and_what_is_whole_survives_a_sour
         on_cluster(cluster, ends_early(), worker, tmp_path)
     assert files(tmp_path) == {name: whole[name] for name in list(whole)[:3]}
     done = score_source(open_source(str(photos), Opener()), worker, place, shard_size=SHARD)
-    assert (done.done, done.skipped, done.shards) == (SHARD, 3 * SHARD, 1)
-    assert files(tmp_path) == whole
+    assert (done.done, done.skipped, done.shards, files(tmp_path)) == (SHARD, 3 * SHARD, 1, whole)
     assert (tmp_path / "part-000001.parquet").stat().st_mtime_ns == first
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gallop import GalLoPClassifier, MethodConfig
 from gallop.answers import Extras, PhotoScorer
 from gallop.answers.sources import Opener
-from gallop.config import MethodConfig
 from gallop.errors import CheckpointError, ParallelError
-from gallop.estimator import GalLoPClassifier
 from gallop.model.calibration import Calibration
 from gallop.service.tables.layout import fingerprint
 from gallop.service.tables.on_ray import PoolSize, packed
@@ -42,11 +41,6 @@ def test_the_size_of_a_pool(device: str, wanted: int | None, cpus: float, gpus: 
         assert int(1 / found.gpu) * gpus >= found.workers, "all find room, none on two GPUs"
     with pytest.raises(ParallelError, match=r"has a GPU: leave out device=.cuda."):
         PoolSize.of("cuda", None, cpus, 0)
-
-
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
 def scorer(backbone: Path) -> PhotoScorer:

@@ -40,11 +40,6 @@ def taught() -> GalLoPClassifier:
     return fitted
 
 
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
-
-
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     folder = tiny.write_folder(tmp_path / "photos", {"red": 20, "green": 15, "blue": 7}, first_seed=50)
@@ -303,8 +298,7 @@ def test_a_scorer_of_a_folder_travels_as_its_name(backbone: Path, tmp_path: Path
     assert here["label"] == there["label"]
     np.testing.assert_allclose(here["probabilities"], there["probabilities"], atol=1e-6)
     given = scorer({"bytes": [path.read_bytes() for path in paths], "key": ["a", "b", "c"]})
-    assert given["key"] == ["a", "b", "c"]
-    assert given["label"] == here["label"]
+    assert (given["key"], given["label"]) == (["a", "b", "c"], here["label"])
 
 
 def test_features_alone_have_length_one(backbone: Path, photos: Path, tmp_path: Path) -> None:

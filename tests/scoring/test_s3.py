@@ -91,11 +91,6 @@ def service(started: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     return started
 
 
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
-
-
 @pytest.fixture
 def photos(tmp_path: Path, service: Service) -> Path:
     """On disk and in the bucket; one is empty."""
