@@ -57,8 +57,7 @@ def test_a_photo_alone_is_answered_as_in_python_to_the_digit(
     answer = service.post("/predict", data)
     assert answer.status_code == 200
     said = answer.json()
-    assert said["model"] == "colours"
-    assert said["photos"] == [expected_of(colours, data)]
+    assert (said["model"], said["photos"]) == ("colours", [expected_of(colours, data)])
     schemas.PredictAnswer.model_validate(said)
 
 
@@ -144,8 +143,7 @@ def test_what_cannot_be_answered_is_one_shape_with_a_sentence(
     service: Running, path: str, sent: list[bytes], status: int, code: str, words: str
 ) -> None:
     answer = service.post(path, *sent)
-    assert answer.status_code == status
-    assert answer.json().keys() == {"error"}
+    assert (answer.status_code, answer.json().keys()) == (status, {"error"})
     assert answer.json()["error"]["code"] == code
     assert words in answer.json()["error"]["message"]
     assert len(answer.headers["x-request-id"]) == 16

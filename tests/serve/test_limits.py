@@ -61,8 +61,7 @@ def test_a_sender_that_stops_is_cut_off(service: Running, monkeypatch: pytest.Mo
     headers, body = form(photo())
     with service.connect() as connection:
         said = refusal_on(connection, head("/predict", {**headers, "content-length": str(len(body))}), body[:100])
-        assert said == (408, "too_slow")
-        assert connection.recv(100) == b""
+        assert (said, connection.recv(100)) == ((408, "too_slow"), b"")
     until(lambda: service.service.bodies.now == 0)
 
 
@@ -94,8 +93,7 @@ def test_a_connection_that_says_nothing_is_closed(
 ) -> None:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
     with service.connect() as connection:
-        assert refusal_on(connection, sent) == (408, "too_slow")
-        assert connection.recv(100) == b""
+        assert (refusal_on(connection, sent), connection.recv(100)) == ((408, "too_slow"), b"")
 
 
 def test_a_connection_is_kept_between_requests(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,8 +221,7 @@ def test_who_hangs_up_is_not_answered(models: dict[str, Path], monkeypatch: pyte
         until(lambda: service.service._batcher.waiting == 2)
         gate.opened.set()
         assert first.result().status_code == last.result().status_code == 200
-        assert gate.batches == [1, 1]
-        assert service.service.bodies.now == 0
+        assert (gate.batches, service.service.bodies.now) == ([1, 1], 0)
         assert 'status="499"' in service.get("/metrics").text
 
 

@@ -23,43 +23,17 @@ from gallop.cli import main
 from gallop.cli.commands import serve
 from gallop.service.http.server import bound_socket
 from tests import warm
-from tests.conftest import ROOT, listen_to_interrupts
-from tests.connects import Connects
+from tests.conftest import ROOT, free_port, serving
 from tests.serve.running import Gate, head, photo, refusal, running
 from tests.until import until
 
 
 @contextmanager
-def started(folder: Path, *words: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def started(folder: Path, *words: object) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """The address and the process of ``gallop serve``."""
-    with bound_socket("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
-    command = [*warm.python(), "-m", "gallop", "serve", *map(str, words), "--port", str(port), "--device", "cpu"]
-    connects = Connects(folder)
-    environment = connects.environment(os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(folder)})
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=None if sys.platform == "win32" else listen_to_interrupts,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        until(lambda: process.poll() is not None or _answers(address), 120)
-        yield address, process
-    finally:
-        process.kill()
-        process.wait()
-    assert connects.away() == [], "the service asked another machine"
-
-
-def _answers(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/health", trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
+    command = [*warm.python(), "-m", "gallop", "serve", *map(str, words), "--device", "cpu", "--port"]
+    with serving(folder, command, ROOT, health="health") as server:
+        yield server
 
 
 @pytest.mark.slow
@@ -94,8 +68,7 @@ def test_a_stop_under_load_loses_nothing_that_was_accepted(
         for one in clients:
             one.result()
         assert process.wait(20) == status
-        assert process.stderr is not None
-        lines = process.stderr.read().splitlines()
+        lines = (tmp_path / "log.txt").read_text().splitlines()
     assert set(outcomes) <= {200, 503, "not taken"}
     said = [json.loads(line) for line in lines if line.startswith("{")]
     assert [one["event"] for one in said][-1] == "stop"
@@ -140,8 +113,8 @@ def test_a_service_says_where_it_is_and_whom_it_answers(models: dict[str, Path],
         said = httpx.get(f"{address}/models", headers=named, trust_env=False).json()
         assert [entry["name"] for entry in said["models"]] == ["pets", "warm"]
         process.terminate()
-        assert process.stderr is not None
-        lines = process.stderr.read()
+        process.wait(20)
+    lines = (tmp_path / "log.txt").read_text()
     assert f"gallop: Serving pets, warm at {address}; the API is described in /openapi.json.\n" in lines
     assert "warning" not in lines
 
@@ -165,11 +138,6 @@ def test_who_serves_others_without_a_key_is_warned(
     monkeypatch.setenv("GALLOP_API_KEY", "a-key-that-is-long-enough")
     assert "warning" not in said("--host", "0.0.0.0")
     assert "GALLOP_API_KEY" not in os.environ
-
-
-def free_port() -> int:
-    with bound_socket("127.0.0.1", 0) as found:
-        return int(found.getsockname()[1])
 
 
 @pytest.mark.parametrize(
