@@ -83,13 +83,11 @@ def test_it_says_it_in_sentences(broken: Path, capsys: pytest.CaptureFixture[str
     assert said[-1].startswith("To look at: 1 pair of equal or nearly equal photos; 1 test photo also among")
 
 
-def test_where_all_is_fine_the_exit_status_is_0(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_finds_the_features_of_the_centre_crops(
+    sound: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["data", "check", str(sound)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "Nothing to look at."
-
-
-def test_a_training_finds_the_features_of_the_centre_crops(sound: Path, cache: Path) -> None:
-    main(["data", "check", str(sound)])
     backbone, photos = load_backbone("mini"), read_folder(sound)
     with counted(backbone) as calls:
         assert sum(map(len, encode_centres(backbone, photos.photos, FeatureCache(cache), photos.hashes))) == 32

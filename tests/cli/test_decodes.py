@@ -13,7 +13,7 @@ from torch import Tensor
 from gallop import draw_shots, read_folder
 from gallop.backbones import Backbone
 from gallop.images import photo
-from tests.cli.test_cli import backbone, cache_folder, call  # noqa: F401
+from tests.cli.test_cli import cache_folder, call  # noqa: F401
 from tests.tiny import picture
 
 SHOTS, VIEWS = 3, 4
@@ -70,7 +70,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_a_training_decodes_a_drawn_photo_as_often_as_it_has_views(
     folder: Path,
-    backbone: Path,  # noqa: F811
+    backbone: Path,
     tmp_path: Path,
     drawn: set[str],
     decodes: Counter[str],

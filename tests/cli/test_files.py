@@ -16,8 +16,8 @@ from gallop.checkpoints.folder import SETTINGS, TENSORS
 from gallop.training.loop import TRAINING
 from gallop.wording import LONGEST_SENTENCE
 from tests import data_trees
-from tests.cli.test_cli import QUICK, backbone, cache_folder, call, model, photos  # noqa: F401
-from tests.tiny import edit_settings, picture, write_images
+from tests.cli.test_cli import QUICK, cache_folder, call, model, photos  # noqa: F401
+from tests.tiny import edit_settings
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
 
@@ -117,17 +117,6 @@ def test_a_pipe_in_place_of_a_kept_training_is_neither_waited_for_nor_replaced(p
     assert pipe.is_fifo()
 
 
-def test_results_do_not_take_the_place_of_what_is_no_file(place: dict[str, str]) -> None:
-    pipe = Path(place["ROOT"], "pipe.csv")
-    os.mkfifo(pipe)
-    Path(place["ROOT"], "link.csv").symlink_to(pipe)
-    for name in ("pipe.csv", "link.csv"):
-        outcome = call("predict", place["PICTURE"], "--model", f"{place['ROOT']}/model", "--csv", pipe.with_name(name))
-        assert outcome.code == 2
-        assert f"{name} is a device or a pipe: choose the name of a file" in outcome.err
-    assert pipe.is_fifo()
-
-
 # ------------------------------------------------------------------ floods
 
 
@@ -160,14 +149,3 @@ def test_a_flood_in_a_model_is_told_in_one_short_line(place: dict[str, str], flo
     assert len(line) < LONGEST_SENTENCE + 20
     assert "\x1b" not in line
     assert line.endswith((".", ").")), "the way out stands at its end"
-
-
-def test_many_unknown_classes_are_a_few_words(place: dict[str, str]) -> None:
-    root = Path(place["ROOT"])
-    for i in range(60):
-        write_images(root / "many" / f"a class with quite a long name, the {i}th", [picture(i)])
-    outcome = call("evaluate", root / "model", root / "many")
-    assert outcome.code == 2
-    assert "does not know these classes" in outcome.err
-    assert "and 54 more" in outcome.err
-    assert len(outcome.err.splitlines()[-1]) < 700

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,6 @@ from tests import tiny
 from tests.cli.test_cli import Outcome, call
 
 CLASSES = ("--classes", "red,green")
-
-
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny.backbone_folder(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture
@@ -73,19 +70,24 @@ def test_a_part_that_has_no_table_to_write_is_told(photos: Path, backbone: Path,
     assert (told in outcome.err) == (outcome.json["tables"] == 0) == (part == "4/4")
 
 
-def test_ctrl_c_keeps_whole_tables_and_the_same_call_goes_on(
-    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def ctrl_c_in_the_third_batch() -> Iterator[None]:
+    """That is in the second table."""
     finish, seen = PhotoScorer.finish, [0]
 
     def stopped(self: PhotoScorer, prepared: Any) -> Any:
         seen[0] += 1
-        if seen[0] == 3:  # in the second table
+        if seen[0] == 3:
             raise KeyboardInterrupt
         return finish(self, prepared)
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PhotoScorer, "finish", stopped)
+        yield
+
+
+def test_ctrl_c_keeps_whole_tables_and_the_same_call_goes_on(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    with ctrl_c_in_the_third_batch():
         outcome = predict(photos, tmp_path / "out", backbone)
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err.splitlines()[-1] == (
@@ -96,19 +98,8 @@ def test_ctrl_c_keeps_whole_tables_and_the_same_call_goes_on(
     assert parquet.read_table(tmp_path / "out").num_rows == 45
 
 
-def test_ctrl_c_keeps_the_answers_of_a_csv(
-    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finish, seen = PhotoScorer.finish, [0]
-
-    def stopped(self: PhotoScorer, prepared: Any) -> Any:
-        seen[0] += 1
-        if seen[0] == 3:
-            raise KeyboardInterrupt
-        return finish(self, prepared)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(PhotoScorer, "finish", stopped)
+def test_ctrl_c_keeps_the_answers_of_a_csv(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    with ctrl_c_in_the_third_batch():
         outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "answers.csv")
     table, part = tmp_path / "answers.csv", tmp_path / "answers.csv.part"
     assert outcome.code == 130
@@ -121,8 +112,7 @@ def test_ctrl_c_keeps_the_answers_of_a_csv(
     )
     assert [row["label"] in ("red", "green") for row in rows] == [not row["error"] for row in rows]
     assert call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", table).code == 2
-    assert rows_of(table)[:32] == rows
-    assert len(rows_of(table)) == 45
+    assert (rows_of(table)[:32], len(rows_of(table))) == (rows, 45)
 
 
 def test_photos_are_decoded_smaller_and_addresses_refused_without_tables_too(photos: Path, backbone: Path) -> None:
@@ -154,8 +144,7 @@ def test_every_kind_of_source_is_answered_without_tables_too(photos: Path, backb
     (row,) = parquet.read_table(tmp_path / "out").to_pylist()
     for answer in answers[:2]:
         assert answer["embedding"] == pytest.approx(row["embedding"], abs=1e-3)
-        assert answer["regions"] == row["regions"]
-        assert answer["label"] == row["label"]
+        assert (answer["regions"], answer["label"]) == (row["regions"], row["label"])
 
 
 def test_programs_hear_how_far_it_is(
