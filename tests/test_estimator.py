@@ -20,7 +20,7 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from gallop import GalLoPClassifier, plot_explanation
+from gallop import Explanation, GalLoPClassifier, plot_explanation
 from gallop.backbones import Backbone
 from gallop.config import PRESETS, MethodConfig, TrainConfig, method_preset, train_preset
 from gallop.core import gallop as paper
@@ -37,7 +37,6 @@ from gallop.features.encoding import MemoryCache, encode_photos
 from gallop.images import CropBox, load_image
 from gallop.model import prompted
 from gallop.model.prompted import PromptModel
-from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, region_box, where_in_words
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import Batch, StepEvent, StepResult, Trainer
@@ -645,8 +644,7 @@ def test_a_class_that_is_there_or_is_no_name_is_not_added(fitted: GalLoPClassifi
     before = fitted.calibration_
     with pytest.raises(ClassNameError):
         fitted.add_class(name)
-    assert fitted.classes_.tolist() == ["red", "green", "blue"]
-    assert fitted.calibration_ == before
+    assert (fitted.classes_.tolist(), fitted.calibration_) == (["red", "green", "blue"], before)
 
 
 def test_after_loading_a_new_class_voids_the_threshold_with_a_warning(tmp_path: Path) -> None:
@@ -810,8 +808,7 @@ def test_unknown_classes_and_prompts_are_refused_by_name(explanation: Explanatio
 def test_regions_in_words_count_them_all(explanation: Explanation) -> None:
     words = explanation.describe("red", 1)
     counts = [int(part.split(", ")[1].split(" of ")[0]) for part in words.split("; ")]
-    assert sum(counts) == 4
-    assert counts == sorted(counts, reverse=True)
+    assert (sum(counts), counts) == (4, sorted(counts, reverse=True))
     everywhere = explanation.with_topk((16, 16)).describe("red", 0)
     assert everywhere.count("16 regions") == 9  # all nine parts of the photo
 

@@ -18,7 +18,7 @@ from gallop.checkpoints.folder import SETTINGS
 from gallop.cli import main
 from gallop.errors import ClassNameError, ConfigError, DataError
 from gallop.model import calibration
-from gallop.model.calibration import Calibration
+from gallop.model.calibration import NOT_HELD_OUT, ONE_CLASS, Calibration
 from tests import tiny
 
 COUNTS = {"red": 6, "green": 6, "blue": 6}
@@ -56,8 +56,7 @@ def test_what_is_left_answers_as_if_the_class_had_never_been_known(gone: str) ->
 
 def test_the_limit_is_found_anew_on_the_shots_of_the_classes_that_are_left() -> None:
     model = taught()
-    cross_fit = model.cross_fit_
-    assert cross_fit is not None
+    cross_fit = tiny.there(model.cross_fit_)
     model.remove_class("green")
     scores = []
     for fold, features, index in zip(cross_fit.models, cross_fit.features, cross_fit.index, strict=True):
@@ -230,8 +229,7 @@ def test_classes_may_be_named_before_their_photos_come() -> None:
 def test_photos_of_a_class_that_was_removed_do_not_come_back() -> None:
     model = tiny.classifier().fit(IMAGES, LABELS).remove_class("green")
     model.partial_fit([tiny.picture(50, "red")], ["red"])
-    assert model.classes_.tolist() == ["red", "blue"]
-    assert len(model._shots or ()) == 13
+    assert (model.classes_.tolist(), len(model._shots or ())) == (["red", "blue"], 13)
 
 
 def test_numbers_count_in_the_class_list() -> None:
@@ -305,3 +303,18 @@ def test_prompts_changed_in_place_answer_as_after_save_and_load(way: str, tmp_pa
     model.save(tmp_path)
     loaded = GalLoPClassifier.load(tmp_path, backbone=tiny.vit(), device="cpu")
     assert np.array_equal(found, loaded.predict_proba(ASKED))
+
+
+@pytest.mark.parametrize(
+    ("found", "before", "now", "note"),
+    [
+        (Calibration(2.0, -1.5), 2, 3, "void: the class 'blue' was added after"),
+        (Calibration(2.0, note=NOT_HELD_OUT), 2, 3, NOT_HELD_OUT),
+        (Calibration(2.0, -1.5), 2, 1, ONE_CLASS),
+        (Calibration(note=ONE_CLASS), 1, 2, NOT_HELD_OUT),
+    ],
+)
+def test_without_held_out_shots_a_limit_is_void(found: Calibration, before: int, now: int, note: str) -> None:
+    left = found.after_change(before, now, "'blue' was added")
+    assert left.threshold is None
+    assert left.note.startswith(note)

@@ -14,14 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gallop import GalLoPClassifier, load_image, plot_explanation
 from gallop.config import HEADS, MethodConfig, TrainConfig
 from gallop.documents.model_card import model_card
 from gallop.errors import ConfigError
-from gallop.estimator import GalLoPClassifier
 from gallop.evaluation.k_sweep import sweep_k
 from gallop.features.encoding import ImageFeatures, MemoryCache, Sight, encode_sources
-from gallop.images import load_image
-from gallop.maps.plots import plot_explanation
 from gallop.model.branches.mix import choose_mixes
 from gallop.model.calibration import fit_temperature
 from gallop.predictions.predict import similarities

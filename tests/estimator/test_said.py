@@ -56,8 +56,7 @@ def test_files_that_cannot_be_read_are_warned_of_and_kept(tmp_path: Path) -> Non
         (folder / "red" / name).write_bytes(b"no picture")
     with pytest.warns(UserWarning, match=r"a\.png was skipped \(and 1 more, see skipped_\): ") as told:
         model = tiny.classifier().fit(folder)
-    assert len(told) == 1
-    assert [path.name for path, _ in model.skipped_] == ["a.png", "b.png"]
+    assert (len(told), [path.name for path, _ in model.skipped_]) == (1, ["a.png", "b.png"])
     assert all(reason for _, reason in model.skipped_)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
