@@ -59,12 +59,12 @@ def tiny_architecture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     (folder / f"{ARCH}-odd.json").write_text(
         json.dumps({**CONFIG, "text_cfg": {**CONFIG["text_cfg"], "no_causal_mask": True}, "custom_text": True})
     )
-    before = list(open_clip.factory._MODEL_CONFIG_PATHS), dict(open_clip.factory._MODEL_CONFIGS)
-    open_clip.add_model_config(folder)
-    yield
-    open_clip.factory._MODEL_CONFIG_PATHS[:] = before[0]
-    open_clip.factory._MODEL_CONFIGS.clear()
-    open_clip.factory._MODEL_CONFIGS.update(before[1])
+    known = open_clip.factory
+    with mock.patch.multiple(
+        known, _MODEL_CONFIG_PATHS=[*known._MODEL_CONFIG_PATHS], _MODEL_CONFIGS={**known._MODEL_CONFIGS}
+    ):
+        open_clip.add_model_config(folder)
+        yield
 
 
 def model(quick_gelu: bool = False, seed: int = 0) -> CLIP:
@@ -133,8 +133,7 @@ def test_a_local_file_gives_open_clips_own_features(tmp_path: Path, kind: str) -
     texts = ["a photo of a cat", "dog"]
     wanted = theirs.encode_text(open_clip.get_tokenizer(ARCH)(texts))
     assert relative_error(ours.text.encode_texts(texts), wanted) < 1e-5
-    assert regions.shape == (2, 4, 64)
-    assert ours.vision.grid == (2, 2)
+    assert (regions.shape, ours.vision.grid) == ((2, 4, 64), (2, 2))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")

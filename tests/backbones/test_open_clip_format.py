@@ -21,8 +21,7 @@ from open_clip.model import CLIP, CustomTextCLIP
 from PIL import Image
 from safetensors.torch import save_file
 
-from gallop import GalLoPClassifier
-from gallop.backbones import load_backbone
+from gallop import GalLoPClassifier, load_backbone
 from gallop.backbones.weights import (
     backbones_here,
     cached_repositories,

@@ -65,8 +65,7 @@ def test_a_mean_of_tokens_leaves_each_region_its_token(after: bool) -> None:
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:]
     normed = F.layer_norm(tokens, (64,), visual.ln_post.weight, visual.ln_post.bias)
     assert relative_error(regions, normed) < 1e-5
-    assert backbone.vision.grid == (4, 4)
-    assert backbone.feature_sizes == (16, 64, 48)
+    assert (backbone.vision.grid, backbone.feature_sizes) == ((4, 4), (16, 64, 48))
     joint = regions @ visual.proj
     assert backbone.vision.mean_is_global is not after
     assert (relative_error(joint.mean(dim=1), whole) < 1e-5) is not after

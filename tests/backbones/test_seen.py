@@ -57,8 +57,7 @@ def test_a_whole_photo_that_is_squashed_is_seen_whole() -> None:
 
 
 def test_grids() -> None:
-    assert scaled_grid((14, 14), 1.5) == (21, 21)
-    assert scaled_grid((7, 7), 2) == (14, 14)
+    assert (scaled_grid((14, 14), 1.5), scaled_grid((7, 7), 2)) == ((21, 21), (14, 14))
     with pytest.raises(BackboneError, match=r"detail=1.5 does not scale .* grid of 7 x 7 regions .* Use detail=2"):
         scaled_grid((7, 7), 1.5)
 

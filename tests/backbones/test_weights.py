@@ -128,8 +128,7 @@ def test_a_pair_in_open_clips_cache_is_found(caches: Path) -> None:
     backbone = found["ViT-B-16/openai"]
     assert (backbone.source, backbone.bytes, backbone.memory) == ("ViT-B-16/openai", 1000, 2000)
     assert (backbone.input, backbone.grid) == (224, (14, 14))
-    assert backbone.licence == licence_of("openai")
-    assert found["RN50/openai"].grid == (7, 7)
+    assert (backbone.licence, found["RN50/openai"].grid) == (licence_of("openai"), (7, 7))
 
 
 @pytest.mark.slow
@@ -145,8 +144,7 @@ def test_a_pair_in_the_hubs_cache_is_found_and_loaded_without_a_network(
     backbone = load_backbone(known.source, download=False)
     assert backbone.vision.grid == known.grid
     activations = {type(block.mlp[1]).__name__ for block in backbone._model.transformer.resblocks}  # type: ignore[union-attr]
-    assert activations == {"QuickGELU"}
-    assert hub.asked == []
+    assert (activations, hub.asked) == ({"QuickGELU"}, [])
     with pytest.raises(BackboneError, match="not on this machine"):
         load_backbone(NAME, download=False)
     assert hub.asked == []
@@ -212,11 +210,9 @@ def test_a_file_that_is_no_tensor_file_is_as_large_as_it_is(tmp_path: Path) -> N
 
 def test_weights_are_fetched_to_where_open_clip_looks(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     reports = list(fetch_weights(NAME))
-    assert reports[-1] == Fetched(len(CONTENT), len(CONTENT))
-    assert reports[-1].fraction == 1
+    assert (reports[-1], reports[-1].fraction) == (Fetched(len(CONTENT), len(CONTENT)), 1)
     assert any(0 < report.done < len(CONTENT) for report in reports)
-    path = cached_weights(get_pretrained_cfg(*NAME.split("/")))
-    assert path is not None
+    path = tiny.there(cached_weights(get_pretrained_cfg(*NAME.split("/"))))
     assert path.read_bytes() == CONTENT
     with monkeypatch.context() as patch:
         patch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -229,8 +225,7 @@ def test_weights_are_fetched_to_where_open_clip_looks(hub: Hub, monkeypatch: pyt
 def test_pickled_weights_are_fetched_where_there_are_no_others(hub: Hub) -> None:
     hub.files = {PICKLED: CONTENT}
     list(fetch_weights(NAME))
-    path = cached_weights(get_pretrained_cfg(*NAME.split("/")))
-    assert path is not None
+    path = tiny.there(cached_weights(get_pretrained_cfg(*NAME.split("/"))))
     assert (path.name, path.read_bytes()) == ("open_clip_pytorch_model.bin", CONTENT)
 
 
@@ -281,8 +276,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(hub: Hub, caches: P
     hub.breaks = [3 * 2**20]
     assert list(fetch_weights(NAME))[-1] == Fetched(len(CONTENT), len(CONTENT))
     assert sum(line.startswith("GET") for line in hub.asked) == 2
-    path = cached_weights(get_pretrained_cfg(*NAME.split("/")))
-    assert path is not None
+    path = tiny.there(cached_weights(get_pretrained_cfg(*NAME.split("/"))))
     assert path.read_bytes() == CONTENT
 
 
@@ -300,8 +294,7 @@ def test_a_hub_that_sends_something_else_is_a_sentence_and_leaves_nothing(case: 
     vars(hub).update({"pause": 0} | how)
     with pytest.raises(BackboneError, match=says):
         list(fetch_weights(NAME))
-    assert weights(caches) == []
-    assert cached_backbones() == []
+    assert (weights(caches), cached_backbones()) == ([], [])
 
 
 @pytest.mark.slow  # the hub's client tries five times, with a second between
@@ -331,8 +324,7 @@ def test_what_was_downloaded_is_removed(hub: Hub, caches: Path) -> None:
 def test_a_file_in_open_clips_cache_is_removed(caches: Path) -> None:
     (caches / ".cache" / "clip").mkdir(parents=True)
     (caches / ".cache" / "clip" / "RN50.pt").write_bytes(b"x" * 10)
-    assert remove_weights("RN50/openai") == 10
-    assert cached_backbones() == []
+    assert (remove_weights("RN50/openai"), cached_backbones()) == (10, [])
 
 
 def test_what_was_not_downloaded_is_not_removed(tmp_path: Path) -> None:
@@ -390,8 +382,7 @@ def rows() -> dict[str, str]:
 @of_this_version
 def test_the_table_has_every_pair_and_the_count_is_known() -> None:
     pairs = ["/".join(pair) for pair in open_clip.list_pretrained()]
-    assert list(rows()) == pairs
-    assert len(pairs) == 196
+    assert (list(rows()), len(pairs)) == (pairs, 196)
     admitted = [pair for pair, row in rows().items() if row.split(" | ")[1] == "yes"]
     assert len(admitted) == 187
     assert f"{len(admitted)} of the {len(pairs)} pairs" in TABLE.read_text(encoding="utf-8")

@@ -230,8 +230,7 @@ def test_what_does_not_fit_into_memory_is_answered_batch_by_batch(
     )
     found = bench(spec, data, backbone, "--out", tmp_path / "streamed")
     assert found.code == 0, found.err
-    assert max(predicted) == 3
-    assert figures(tmp_path / "kept") == figures(tmp_path / "streamed")
+    assert (max(predicted), figures(tmp_path / "kept")) == (3, figures(tmp_path / "streamed"))
 
 
 def test_a_photo_that_cannot_be_read_is_found_before_the_training(

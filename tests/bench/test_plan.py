@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -22,9 +24,9 @@ from tests.tiny import picture
 
 
 @pytest.fixture(autouse=True)
-def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, method in FAKES.items():
-        monkeypatch.setitem(METHODS, name, method)
+def fakes() -> Iterator[None]:
+    with mock.patch.dict(METHODS, FAKES):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,7 @@ def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
 def test_the_runs_of_a_benchmark(sets: Path) -> None:
     plan = made(sets)
     # guess once a set; two methods on 2 sets, 2 shots, 2 seeds; of the variants, "as ours" shares ours.
-    assert len(plan.runs) == 2 + 16 + 2
-    assert len(plan.entries) == 2 + 16 + 4
+    assert (len(plan.runs), len(plan.entries)) == (2 + 16 + 2, 2 + 16 + 4)
     assert len({run.key for run in plan.runs}) == len(plan.runs)
     found = keys(plan)
     assert found["skill / as ours", "first", 2, 1] == found["ours", "first", 2, 1]
@@ -90,8 +91,6 @@ def test_keys_depend_on_figures_alone(sets: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(plans, "FIGURES", "9")
     assert keys(made(sets))[place] != before[place]
     monkeypatch.undo()
-    for name, method in FAKES.items():
-        monkeypatch.setitem(METHODS, name, method)
     copy = tmp_path / "copy"
     shutil.copytree(sets, copy)
     assert keys(made(copy)) == before, "where the photos lie does not matter"

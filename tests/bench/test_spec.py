@@ -19,8 +19,7 @@ def test_everything_is_read() -> None:
     assert (there(found.unknown).folder, there(found.unknown).skip) == ("odd", {"second": ("dots",)})
     assert found.transfer == {"first": ("second",)}
     assert found.methods["ours"].settings == {"skill": 0.9}
-    assert found.ablations["skill"].shots == (2,)
-    assert found.ablations["skill"].sets == ("first",)
+    assert (found.ablations["skill"].shots, found.ablations["skill"].sets) == ((2,), ("first",))
     assert found.lines["skill / low"].shots == (2,)
     (claim,) = found.claims
     assert (claim.better.label, claim.better.metric, claim.relation, claim.margin) == ("ours", "accuracy", "above", 0)

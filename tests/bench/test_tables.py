@@ -151,8 +151,7 @@ def test_names_cannot_break_a_table_or_a_spreadsheet() -> None:
     written = tables(results)
     assert "<script" not in written
     row = section(written, "Accuracy, 2 shots")[2]
-    assert row[0] == "=a\\|b&lt;script>\\[x\\](y)"
-    assert row[1] == "**85.0 ± 7.1**"
+    assert (row[0], row[1]) == ("=a\\|b&lt;script>\\[x\\](y)", "**85.0 ± 7.1**")
     rows = list(csv.DictReader(io.StringIO(results.csv().decode(), newline="")))
     assert "'=a|b<script>[x](y)" in {row["method"] for row in rows}
     for _, picture in chart_files(results):
@@ -263,8 +262,7 @@ def test_differences_are_paired_and_averaged_in_this_order() -> None:
     """Over seeds on each set, then over sets: a set with fewer seeds counts as much."""
     found = judged({"a": {0: 0.1, 1: 0.3}, "b": {1: 0.4}, "c": {0: -0.3, 1: -0.1}}, claim())
     means = [0.2, 0.4, -0.2]
-    assert found.mean == pytest.approx(fmean(means))
-    assert found.spread == pytest.approx(stdev(means))
+    assert (found.mean, found.spread) == (pytest.approx(fmean(means)), pytest.approx(stdev(means)))
     assert found.interval == pytest.approx(tuple(ttest_1samp(means, 0).confidence_interval(0.95)))
     assert (found.over, found.sets, found.right, found.pairs, found.planned) == ("sets", 3, 2, 5, 6)
     assert "only 5 of 6 pairs of runs" in sentence(found)

@@ -67,10 +67,8 @@ def test_the_folder_is_two_readable_files(trained: GalLoPClassifier, folder: Pat
     assert sorted(path.name for path in folder.iterdir()) == [SETTINGS, TENSORS]
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     assert settings["format"] == 1, "the oldest that can say it"
-    assert settings["backbone"] == "golden-vit"
-    assert settings["fingerprint"] == vit().fingerprint
-    assert settings["class_names"] == ["red", "green"]
-    assert len(settings["data_fingerprint"]) == 64
+    assert (settings["backbone"], settings["fingerprint"]) == ("golden-vit", vit().fingerprint)
+    assert (settings["class_names"], len(settings["data_fingerprint"])) == (["red", "green"], 64)
     method = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
     assert settings["method"] == method, "a later setting stands there only where it is used"
     tensors = load_file(folder / TENSORS)
@@ -456,8 +454,7 @@ def test_a_training_that_cannot_be_kept_leaves_the_older_one(tmp_path: Path, mon
                 save_training(tmp_path, state(2), "key")
         found = load_training(tmp_path, "key")
         assert found is not None
-        assert found.epoch == 1
-        assert len(list(tmp_path.iterdir())) == 1
+        assert (found.epoch, len(list(tmp_path.iterdir()))) == (1, 1)
 
 
 @pytest.mark.parametrize("what", ["truncated", "no metadata", "missing tensor", "odd epoch"])

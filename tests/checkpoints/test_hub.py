@@ -70,8 +70,7 @@ def test_what_was_pushed_comes_back_bit_by_bit(hub: FakeHub, taught: GalLoPClass
     found = pull()
     photos = [tiny.picture(seed, colour) for seed, colour in ((90, "red"), (91, "green"), (92, "blue"))]
     assert np.array_equal(found.predict_proba(photos), taught.predict_proba(photos))
-    assert found.calibration_ == taught.calibration_
-    assert found.training_ == taught.training_
+    assert (found.calibration_, found.training_) == (taught.calibration_, taught.training_)
 
 
 def test_the_card_tells_the_hub_what_it_reads(hub: FakeHub, taught: GalLoPClassifier, tmp_path: Path) -> None:
@@ -80,8 +79,7 @@ def test_the_card_tells_the_hub_what_it_reads(hub: FakeHub, taught: GalLoPClassi
     _, facts, card = hub.files("ann/flowers")["README.md"].decode().split("---\n", 2)
     said = yaml.safe_load(facts)
     assert (said["library_name"], said["pipeline_tag"], said["license"]) == ("gallop", "image-classification", "mit")
-    assert said["datasets"] == ["ann/colours"]
-    assert said["backbone"] == tiny.vit().name
+    assert (said["datasets"], said["backbone"]) == (["ann/colours"], tiny.vit().name)
     (entry,) = said["model-index"]
     assert entry["name"] == "flowers"
     metric = entry["results"][0]["metrics"][0]

@@ -31,8 +31,7 @@ from tests.tiny import picture, pictures, write_folder, write_images
 def test_a_folder_of_class_folders_is_a_data_set(tmp_path: Path) -> None:
     write_folder(tmp_path, {"red": 2, "green": 3})
     dataset = read_folder(tmp_path)
-    assert dataset.class_names == ("green", "red")
-    assert len(dataset) == 5
+    assert (dataset.class_names, len(dataset)) == (("green", "red"), 5)
     assert Counter(dataset.names) == {"red": 2, "green": 3}
     assert all(path.parent.name == name for path, name in zip(dataset.paths, dataset.names, strict=True))
     for path, digest in zip(dataset.paths, dataset.hashes, strict=True):
@@ -55,8 +54,7 @@ def test_train_and_test_are_resolved_and_never_two_classes(tmp_path: Path, split
     write_folder(tmp_path / "test", {"red": 1, "green": 1}, first_seed=10)
     assert resolve_split(tmp_path, split) == tmp_path / split
     dataset = read_folder(tmp_path, split=split)
-    assert dataset.class_names == ("green", "red")
-    assert len(dataset) == count
+    assert (dataset.class_names, len(dataset)) == (("green", "red"), count)
     assert read_folder(str(tmp_path)).class_names == ("green", "red")
     write_images(tmp_path / "alone" / "train", [picture(0)])
     write_images(tmp_path / "alone" / "bus", [picture(1)])
@@ -101,8 +99,7 @@ def test_unreadable_files_are_listed_with_a_reason_and_the_rest_is_read(tmp_path
     empty.write_bytes(b"")
     (tmp_path / "red" / "notes.txt").write_text("no image, and nobody says it were")
     dataset = read_folder(tmp_path)
-    assert len(dataset) == 4
-    assert {path for path, _ in dataset.skipped} == {broken, empty}
+    assert (len(dataset), {path for path, _ in dataset.skipped}) == (4, {broken, empty})
     assert all(reason for _, reason in dataset.skipped)
     assert draw_shots(dataset, 1).skipped == dataset.skipped
 
@@ -112,8 +109,7 @@ def test_a_picture_twice_in_a_class_counts_once_whatever_its_file(tmp_path: Path
     shutil.copy(tmp_path / "red" / "0.png", tmp_path / "red" / "copy.png")
     picture(0, "red").save(tmp_path / "red" / "packed otherwise.bmp")
     dataset = read_folder(tmp_path)
-    assert Counter(dataset.names) == {"red": 2, "green": 2}
-    assert len(set(dataset.hashes)) == 4
+    assert (Counter(dataset.names), len(set(dataset.hashes))) == ({"red": 2, "green": 2}, 4)
     with pytest.raises(DataError, match=r"'green' has 2 images"):
         draw_shots(dataset, 3)
 

@@ -13,11 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, load_image
 from gallop.data import Listing, PhotoSet, from_csv, labelled_photos, many, read_folder
 from gallop.data.tabular.columns import names_of_numbers
 from gallop.errors import DataError
-from gallop.images import load_image
 from tests.conftest import ROOT
 from tests.tiny import classifier, equal, learned, picture, write_folder
 
@@ -194,8 +193,7 @@ def test_shots_of_a_data_set_are_drawn_before_anything_is_decoded(photos: Photos
     numbers = photos.numbers
     data = MapStyle(list(zip(photos.images, numbers, strict=True)), classes=list(CLASSES), targets=numbers)
     made = classifier(shots=1, epochs=1, batch_size=9).fit(data)
-    assert data.asked == 2
-    assert len(made.history_[0].images) == 2
+    assert (data.asked, len(made.history_[0].images)) == (2, 2)
     with pytest.raises(DataError, match=r"'green' has 3 images, but 4 shots were requested.*allow_fewer=True"):
         classifier(shots=4).fit(data)
     assert len(classifier(shots=4, allow_fewer=True, epochs=1, batch_size=9).fit(data).history_[0].images) == 6

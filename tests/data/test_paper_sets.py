@@ -6,7 +6,6 @@ import hashlib
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +63,6 @@ def test_a_set_of_unknown_things(tmp_path: Path, name: str, tree: Write, count: 
     assert all(path.is_file() for path in data.photos.paths)
 
 
-def grouped(pairs: Iterable[tuple[Any, int]]) -> set[frozenset[str]]:
-    """The pictures of each class, however the classes are numbered."""
-    groups: dict[int, set[str]] = {}
-    for image, label in pairs:
-        groups.setdefault(int(label), set()).add(load_image(image).sha256)
-    return {frozenset(group) for group in groups.values()}
-
-
 def test_photos_of_something_else_are_not_taken_for_a_set(tmp_path: Path) -> None:
     trees.eurosat(tmp_path)
     for known in available_datasets():
@@ -114,8 +105,7 @@ def test_an_unknown_name_gets_near_ones(tmp_path: Path, word: str, said: str) ->
 
 def test_the_thousand_names_differ_and_stand_at_their_synset() -> None:
     names = imagenet_names()
-    assert list(names) == sorted(names)
-    assert len(clean_names(names.values())) == 1000
+    assert (list(names), len(clean_names(names.values()))) == (sorted(names), 1000)
     assert (names["n01440764"], names["n02012849"], names["n03126707"]) == ("tench", "crane bird", "construction crane")
     assert (names["n03773504"], names["n04008634"]) == ("missile", "projectile")
     assert (names["n04355933"], names["n04356056"]) == ("sunglass", "sunglasses")
@@ -222,8 +212,7 @@ def test_what_cannot_be_drawn_is_replaced_and_told(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "cat" / "1.jpg", tmp_path / "dog" / "2.jpg")
     listing = Listing(tmp_path, files, (0,) * 4 + (1,) * 4, ("cat", "dog"))
     shots = listing.draw(3)
-    assert Counter(shots.names) == {"cat": 3, "dog": 3}
-    assert len(set(shots.hashes)) == 6
+    assert (Counter(shots.names), len(set(shots.hashes))) == ({"cat": 3, "dog": 3}, 6)
     assert 1 <= len(shots.skipped) <= 2
     with pytest.raises(DataError, match=r"'cat' has 3 usable images \(others .* 0.jpg is .*\) in .*, but 4 shots"):
         listing.draw(4)

@@ -11,11 +11,10 @@ import torch
 from sklearn.linear_model import Ridge
 from torch.nn.functional import normalize
 
-from gallop import read_folder
+from gallop import ImageFeatures, read_folder
 from gallop.data import LabelledPhotos
 from gallop.evaluation.health import check_data, doubted_labels
 from gallop.evaluation.measure import suspects
-from gallop.features.encoding import ImageFeatures
 from tests import tiny
 
 MINE = [0] * 8 + [1] * 8 + [2] * 4
@@ -53,8 +52,7 @@ def test_a_wrong_label_is_found_with_what_it_looks_like() -> None:
     seen = features(MINE)
     wrong = [1, *MINE[1:]]
     found = check_data(photos(wrong), seen, tiny.vit())
-    assert found.doubted == ((Path("0.jpg"), "dog", "cat"),)
-    assert found.words == "1 label in doubt"
+    assert (found.doubted, found.words) == (((Path("0.jpg"), "dog", "cat"),), "1 label in doubt")
 
 
 def test_the_only_photo_of_a_class_is_not_doubted() -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 import gallop.export.onnx
-from gallop import GalLoPClassifier
-from gallop.config import MethodConfig
+from gallop import GalLoPClassifier, MethodConfig
 from gallop.export.onnx import OnnxFile, export_onnx
 from tests import tiny
 

@@ -26,9 +26,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gallop import GalLoPClassifier, load_image
+from gallop import GalLoPClassifier, MethodConfig, load_image
 from gallop.cli import main
-from gallop.config import MethodConfig
 from gallop.errors import OnnxError
 from gallop.export.onnx import ALLOWED, OnnxFile, as_inputs, export_onnx
 from gallop.export.tracing import ToTrace, onnx_model

@@ -16,17 +16,15 @@ import pytest
 import torch
 from PIL import Image
 
+from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.backbones.preprocess import Preprocess
 from gallop.backbones.text.tokenizers import clip_tokenizer
-from gallop.config import MethodConfig
-from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import as_inputs
 from gallop.export.web.encoders import Looking
 from gallop.export.web.folder import class_features, page_facts, page_sources
 from gallop.maps.explainer.data import explainer_data
 from gallop.maps.photo import photo_place
 from gallop.names.class_names import clean_name, parse_names
-from gallop.predictions.explanation import Explanation
 from gallop.sample import sample_photos
 from tests import tiny
 
@@ -120,8 +118,7 @@ def test_tokens_and_names_are_pythons(ask: Ask) -> None:
     assert cleaned == [clean_name(name) for name in NASTY]
     assert tuple(pieces) == parse_names("cat, dog,,\n great  dane \n")
     assert added == {"names": ["cat", "dog"], "problem": ""}
-    assert twice["problem"] == "“CAT” is there already."
-    assert long["names"] == ["cat"]
+    assert (twice["problem"], long["names"]) == ("“CAT” is there already.", ["cat"])
     assert ask({"kind": "added", "names": [], "more": ["ant", "Ant"]})[0]["problem"] == "“Ant” is there already."
     assert "200 characters are the most" in long["problem"]
 
@@ -152,8 +149,7 @@ def test_pixels_are_pillows_level_by_level(ask: Ask) -> None:
         questions.append({"kind": "seen", **picture, "preprocess": facts, "times": times})
     spread = 255 * np.array(HALF[1], np.float32)[:, None, None]
     for (pixels, box, exact), said in zip(wanted, ask(*questions), strict=True):
-        assert said["side"] == pixels.shape[1]
-        assert said["box"] == pytest.approx(box, abs=1e-9)
+        assert (said["side"], said["box"]) == (pixels.shape[1], pytest.approx(box, abs=1e-9))
         apart = np.rint(spread * (floats(said["numbers"]).reshape(pixels.shape) - pixels))
         assert abs(apart).max() <= (1 if exact else 2)
         assert (apart != 0).mean() <= (0.002 if exact else 0.03)

@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
+from gallop import GalLoPClassifier, MethodConfig
 from gallop.cli import main
-from gallop.config import MethodConfig
 from gallop.errors import OnnxError, PageError
-from gallop.estimator import GalLoPClassifier
 from gallop.export.web import FIRST_NAMES, check_folder, write
 from gallop.export.web import fetch as fetching
 from gallop.export.web.encoders import check_encoders

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gallop.config import TrainConfig
+from gallop import Photo, TrainConfig, load_image
 from gallop.features.cache import Cache, FeatureCache, ImageFeatures, MemoryCache, open_cache
 from gallop.features.encoding import encode_centres, encode_photos
-from gallop.images import Photo, load_image
 from gallop.training.learn import EncodeEvent, encode_ahead
 from tests.features.test_encoding import counted, every, photos, views_of
 from tests.tiny import classifier, equal, learned, picture, pictures, vit
@@ -83,8 +82,7 @@ def test_a_view_larger_than_the_cache_is_not_kept_and_drives_nothing_out() -> No
     cache = MemoryCache(max_bytes=view(0).bytes)
     cache.put("a", view(1))
     cache.put("large", view(2, regions=100))
-    assert value_of(cache.get("a")) == 1
-    assert cache.get("large") is None
+    assert (value_of(cache.get("a")), cache.get("large")) == (1, None)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefg"), st.integers(1, 8)), max_size=40), st.integers(0, 120))
@@ -146,8 +144,7 @@ def test_a_fit_after_encoding_ahead_encodes_nothing_and_learns_the_same() -> Non
     with counted(vit()) as calls:
         made.fit(images, labels)
         centres = ImageFeatures.cat(list(encode_centres(vit(), images, cache)))
-    assert calls == []
-    assert made.predict(centres).shape == (12,)
+    assert (calls, made.predict(centres).shape) == ([], (12,))
     fresh = classifier(calibration_folds=2).fit(images, labels)
     for key, value in learned(made).items():  # a batch of one and one of sixteen round differently
         assert torch.allclose(value, learned(fresh)[key], atol=1e-4)

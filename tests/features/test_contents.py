@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from gallop import read_folder
+from gallop import load_image, read_folder
 from gallop.errors import CorruptImage, EmptyImage, ImageError, NotAnImage
 from gallop.features import contents
 from gallop.features.cache import FeatureCache, MemoryCache
 from gallop.features.contents import KnownContents, contents_beside, decoder
-from gallop.images import load_image
 from tests.tiny import picture, write_folder
 
 Decoded = list[str]

@@ -326,8 +326,7 @@ def test_a_damaged_file_is_named_computed_again_and_repaired(tmp_path: Path, how
     with counted(vit()) as calls:
         with pytest.warns(UserWarning, match=rf"{victim.name} are damaged. They are encoded again") as told:
             second = every(views_of(photos(2), FeatureCache(tmp_path)))
-        assert len(told) == 1
-        assert sum(calls) == 1
+        assert (len(told), sum(calls)) == (1, 1)
         assert torch.allclose(first.float(), second.float(), atol=1e-2)
         calls.clear()
         views_of(photos(2), FeatureCache(tmp_path))
@@ -524,8 +523,7 @@ TWICE = Sight((1.0, 2.0))
 def test_the_first_look_is_the_only_one_of_before_bit_by_bit() -> None:
     photos = [load_image(picture(i)) for i in range(3)]
     (plain, crops), (both, same) = encode_photos(vit(), photos), encode_photos(vit(), photos, TWICE)
-    assert crops == same
-    assert [look.regions.shape[1] for look in plain.looks] == [16]
+    assert (crops, [look.regions.shape[1] for look in plain.looks]) == (same, [16])
     assert [look.regions.shape for look in both.looks] == [plain.regions.shape, (3, 64, plain.regions.shape[-1])]
     assert same_features(both.looks[0], plain)
     (streamed,) = encode_sources(vit(), photos, TWICE)

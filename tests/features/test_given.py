@@ -70,9 +70,7 @@ def test_features_of_another_model_are_learned_saved_loaded_and_explained(tmp_pa
     assert np.allclose(loaded.predict_proba(features), made.predict_proba(features), atol=1e-5)
     on_photo = encoded_photos(features[:1], [tiny.picture(0, size=(60, 40))])
     (why,) = made.explain(on_photo)
-    assert why.image.size == (60, 40)
-    assert why.map(why.label, 0).shape == (40, 60)
-    assert why.grid == (5, 5)
+    assert (why.image.size, why.map(why.label, 0).shape, why.grid) == ((60, 40), (40, 60), (5, 5))
 
 
 def test_what_needs_pixels_says_that_there_are_none() -> None:

@@ -8,10 +8,8 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from gallop import GalLoPClassifier, load_image
-from gallop.backbones import load_backbone
+from gallop import GalLoPClassifier, ImageFeatures, load_backbone, load_image
 from gallop.features import near_duplicates as module
-from gallop.features.cache import ImageFeatures
 from gallop.features.encoding import encode_photos
 from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES, alike_groups, near_duplicates, tells_copies
 from gallop.sample import sample_photos

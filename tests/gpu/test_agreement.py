@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from gallop import GalLoPClassifier, load_image
 from gallop.backbones import Backbone
 from gallop.config import REGION_KINDS
-from gallop.estimator import GalLoPClassifier
 from gallop.features.cache import MemoryCache
-from gallop.images import load_image
 from gallop.model.prompted import PromptModel
 from gallop.training.loop import StepEvent
 from tests import tiny
@@ -69,8 +68,7 @@ def test_loss_and_gradients_are_those_of_the_papers_code(device: torch.device, k
     half, gradients = step()
     with exact():
         precise, exact_gradients = step()
-    assert precise == pytest.approx(wanted, rel=EXACT)
-    assert half == pytest.approx(wanted, rel=HALF)
+    assert (precise, half) == (pytest.approx(wanted, rel=EXACT), pytest.approx(wanted, rel=HALF))
     for own, gradient, rough in zip(LEARNED.values(), exact_gradients, gradients, strict=True):
         figure = case.figure(f"grad/{own}")
         assert relative_error(gradient, figure) < 10 * EXACT

@@ -264,8 +264,7 @@ def test_metadata_is_dropped() -> None:
     exif[0x010E] = "a secret place"
     data = encode(PIXELS, "JPEG", exif=exif, comment=b"a secret word", dpi=(72, 72), icc_profile=b"not a profile")
     image = load_image(data).image
-    assert image.info == {}
-    assert dict(image.getexif()) == {}
+    assert (image.info, dict(image.getexif())) == ({}, {})
     assert b"secret" in data
     assert b"secret" not in encode(image, "JPEG")
 
@@ -733,9 +732,7 @@ def test_threads_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> N
         thread.start()
     for thread in threads:
         thread.join()
-    assert wrong == []
-    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
-    assert list(warnings.filters) == filters
+    assert (wrong, ImageFile.LOAD_TRUNCATED_IMAGES, list(warnings.filters)) == ([], True, filters)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process's memory is read from /proc")

@@ -17,16 +17,14 @@ import torch
 from PIL import Image
 
 from app.photos import sample_answers
-from gallop.config import MethodConfig
+from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.errors import GallopError
-from gallop.estimator import GalLoPClassifier
 from gallop.images import CropBox
 from gallop.maps.explainer import SOURCE, STEPS, STYLE_SHEET, script
 from gallop.maps.explainer.data import COSINE_BYTES, explainer_data
 from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.look import Scale, Style, shared_scale
 from gallop.model.similarities import Look, Similarities
-from gallop.predictions.explanation import Explanation
 from tests import tiny
 
 NAMES = ("red", "green", "blue")

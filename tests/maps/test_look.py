@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from gallop import Explanation, plot_explanation
 from gallop.images import CropBox
 from gallop.maps.explainer import SOURCE
 from gallop.maps.look import (
@@ -30,8 +31,6 @@ from gallop.maps.look import (
     shared_scale,
 )
 from gallop.maps.pictures import CHOICE_COLOURS, borders, choices_picture, map_picture, outlined, seen_picture
-from gallop.maps.plots import plot_explanation
-from gallop.predictions.explanation import Explanation
 from gallop.predictions.heatmaps import photo_map, place_in_words
 from tests import tiny
 
@@ -156,8 +155,7 @@ def test_bars_of_nearly_equal_scores_are_their_differences_from_the_mean() -> No
         return [bar.get_height() for bar in plot_explanation(drawn, "red").axes[1].patches]
 
     assert bars(0, 1) == pytest.approx([-0.001, 0.001], abs=1e-6)
-    assert bars(0, 1, 2) == pytest.approx([0.07, 0.072, 0.3])
-    assert bars(0) == pytest.approx([0.07])
+    assert (bars(0, 1, 2), bars(0)) == (pytest.approx([0.07, 0.072, 0.3]), pytest.approx([0.07]))
 
 
 def test_two_prompts_choices_have_a_colour_each_and_a_third_for_both() -> None:

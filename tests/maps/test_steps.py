@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from gallop.config import MethodConfig
+from gallop import Explanation, MethodConfig
 from gallop.core.gallop import gallop_loss
 from gallop.images import CropBox
 from gallop.maps.explainer import SOURCE
 from gallop.maps.explainer.data import Origins, explainer_data, steps_data
-from gallop.predictions.explanation import Explanation
 from tests.maps.test_explainer import explanation, made_up, with_head
 
 HERE = Path(__file__).with_name("explainer_script")

@@ -10,12 +10,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, load_image
 from gallop.checkpoints.folder import read_checkpoint
 from gallop.config import REGION_KINDS, RegionKind
 from gallop.errors import CheckpointError
 from gallop.features.encoding import encode_photos
-from gallop.images import load_image
 from tests.reference import relative_error
 from tests.tiny import backbone_folder, classifier, edit_settings, equal, learned, picture, pictures, there, vit
 

@@ -12,14 +12,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, load_image
 from gallop.backbones import Damping
 from gallop.checkpoints.folder import SETTINGS
 from gallop.config import MethodConfig, train_preset
 from gallop.core.scores import Cosines, gl_mcm
 from gallop.errors import CheckpointError
 from gallop.features.encoding import encode_photos
-from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
 from gallop.model.prompted import PromptModel
 from tests.reference import relative_error

@@ -14,10 +14,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
+from gallop import ImageFeatures, MethodConfig
 from gallop.backbones import Backbone
-from gallop.config import MethodConfig
 from gallop.errors import ConfigError
-from gallop.features.encoding import ImageFeatures
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import LinearForm, discriminant, logistic, ridge
 from gallop.model.branches.kinds import HALVED, KINDS, NAMES, PENALTY, REGIONS, drawn_to, shot_features

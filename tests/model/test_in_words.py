@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gallop import GalLoPClassifier
-from gallop.config import MethodConfig
+from gallop import GalLoPClassifier, MethodConfig
 from gallop.errors import ClassNameError
 from gallop.model.in_words import REST, dictionary
 from gallop.names.templates import PLACE
@@ -49,8 +48,7 @@ def test_shares_add_up_to_one_in_the_feature_and_in_what_training_put_in(fitted:
         assert told.learned
         assert all(part.added > 0 for part in told.parts[1:-1])
         assert sum(part.share for part in told.parts) == pytest.approx(1)
-        assert sum(part.added for part in told.parts) == pytest.approx(1)
-        assert told.rest.word == REST
+        assert (sum(part.added for part in told.parts), told.rest.word) == (pytest.approx(1), REST)
         assert told.rest.weight == pytest.approx(np.linalg.norm(told.vectors[-1]))
         assert told.rest.share == pytest.approx(told.rest.weight**2), "the rest stands at right angles to the words"
         put_in = told.vectors[1:].sum(axis=0)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gallop.config import MethodConfig
+from gallop import MethodConfig, load_image
 from gallop.core.gallop import gallop_loss
 from gallop.errors import ConfigError
 from gallop.features.encoding import ImageFeatures, Sight, encode_photos
-from gallop.images import load_image
 from gallop.model.prompted import PromptModel
 from gallop.model.similarities import Similarities
 from tests.tiny import picture, vit

@@ -14,11 +14,9 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from app.visitor.page_state import FILL_WORDS
-from gallop.config import MethodConfig
+from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.errors import ConfigError
-from gallop.estimator import GalLoPClassifier
 from gallop.predictions.covering import FILLS, cover, covered
-from gallop.predictions.explanation import Explanation
 from tests import tiny
 
 NAMES = ("red", "green", "blue")

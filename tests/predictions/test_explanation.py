@@ -7,8 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from gallop.config import MethodConfig
-from gallop.predictions.explanation import Explanation
+from gallop import Explanation, MethodConfig
 from gallop.predictions.next_to_label import UNCERTAIN, UNLIKE, next_to_label
 from tests import tiny
 
@@ -47,8 +46,7 @@ def test_an_explanation_as_values_is_what_it_says_and_comes_back_to_the_last_bit
     model = tiny.classifier(calibration_folds=2).fit(images, labels)
     found = model.explain(tiny.picture(9))
     said = json.loads(found.to_json(["red", "green"]))
-    assert said == found.to_dict(["red", "green"])
-    assert said["schema"] == 1
+    assert (said, said["schema"]) == (found.to_dict(["red", "green"]), 1)
     assert np.array_equal(np.float32([said["local_scores"][name] for name in found.class_names]), found.local_scores)
     assert np.array_equal(np.float32([said["global_scores"][name] for name in found.class_names]), found.global_scores)
     assert said["probabilities"] == found.probabilities
@@ -125,8 +123,7 @@ def test_the_first_look_of_two_is_the_only_one_of_one_bit_by_bit() -> None:
         assert np.array_equal(first.global_scores, one.global_scores)
         assert first.regions("red", 2) == one.regions("red", 2)
     only_maps = looked_twice("maps", 2)
-    assert only_maps.probabilities == one.probabilities
-    assert only_maps.ood_score == one.ood_score
+    assert (only_maps.probabilities, only_maps.ood_score) == (one.probabilities, one.ood_score)
 
 
 def test_other_k_are_taken_of_both_looks() -> None:
@@ -166,8 +163,7 @@ def test_each_turn_takes_what_its_rule_says_of_those_that_are_left(seed: int) ->
             margins[i] = first - second
             distances[i] = min(1 - cosine(features[i], other) for other in spoken)
         rule = min(left, key=margins.__getitem__) if asked.why == UNCERTAIN else max(left, key=distances.__getitem__)
-        assert asked.photo == rule
-        assert asked.margin == pytest.approx(margins[rule])
+        assert (asked.photo, asked.margin) == (rule, pytest.approx(margins[rule]))
         assert asked.distance == pytest.approx(distances[rule])
         assert (shares[rule].argmax(), np.argsort(shares[rule])[-2]) == (asked.best, asked.second)
         left.remove(rule)

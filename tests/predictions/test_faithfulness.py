@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from gallop.config import MethodConfig
-from gallop.estimator import GalLoPClassifier
+from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.features.encoding import encode_looks
-from gallop.predictions.explanation import Explanation
 from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, DeletionEvent, deletion
 from tests import tiny
 
@@ -105,8 +103,7 @@ def test_it_comes_in_small_batches_and_repeats_itself() -> None:
     explanation = classifier.explain(photo())
     events, first = play(classifier, explanation, "red")
     done = [event.done for event in events]
-    assert done[-1] == events[-1].total
-    assert max(np.diff([0, *done])) == DELETION_BATCH
+    assert (done[-1], max(np.diff([0, *done]))) == (events[-1].total, DELETION_BATCH)
     _, second = play(classifier, explanation, "red")
     assert np.array_equal(first.at_random, second.at_random)
 

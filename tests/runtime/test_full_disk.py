@@ -339,8 +339,7 @@ def test_a_result_that_cannot_be_said(things: Things, tmp_path: Path, stream: st
     with open("/dev/full", "w") as full:
         done = subprocess.run(words, env=environment, text=True, check=False, **(streams | {stream: full}))
     if stream == "stdout":
-        assert done.returncode == 2
-        assert done.stderr.splitlines()[-1] == f"gallop: error: {NO_ROOM}."
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (2, f"gallop: error: {NO_ROOM}.")
     else:
         assert done.returncode == 0
         assert "Trained on 2 classes" in done.stdout

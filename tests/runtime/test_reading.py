@@ -98,8 +98,7 @@ def test_names_and_metadata_are_known_before_the_tensors_are_made(tmp_path: Path
     path = tmp_path / "a.safetensors"
     path.write_bytes(save(TENSORS, {"epoch": "3"}))
     found = read_tensor_file(path, 10**4)
-    assert set(found.names) == {"a", "b"}
-    assert found.metadata == {"epoch": "3"}
+    assert (set(found.names), found.metadata) == ({"a", "b"}, {"epoch": "3"})
     made = found.tensors()
     assert all(torch.equal(made[name], value) for name, value in TENSORS.items())
     check_tensor_file(path, 10**4)

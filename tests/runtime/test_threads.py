@@ -23,8 +23,7 @@ def test_items_are_answered_in_order_each_on_a_thread_of_its_own() -> None:
         return item**2, threading.get_ident()
 
     answers, idents = zip(*threads.each(square, [3, 1, 2]), strict=True)
-    assert answers == (9, 1, 4)
-    assert len({*idents, threading.get_ident()}) == 4
+    assert (answers, len({*idents, threading.get_ident()})) == ((9, 1, 4), 4)
 
 
 def test_a_single_item_stays_in_this_thread() -> None:

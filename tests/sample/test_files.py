@@ -87,8 +87,7 @@ def test_its_model_answers_its_photos_as_was_kept(shipped: GalLoPClassifier) -> 
     assert len(kept) == len(photos)
     for i, photo in enumerate(photos):
         truth, label, probability, seen = kept[load_image(photo.path).sha256]
-        assert (truth, seen) == (photo.class_name, photo.part == "train")
-        assert found.labels[i] == label
+        assert (truth, seen, found.labels[i]) == (photo.class_name, photo.part == "train", label)
         assert found.probabilities[i].max() == pytest.approx(probability, abs=0.01)
 
 

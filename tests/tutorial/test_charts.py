@@ -117,8 +117,7 @@ def drawn(figure: Figure) -> dict[str, tuple[list[float], list[float]]]:
 def test_lines_are_those_of_the_numbers() -> None:
     figure = line_chart([1, 10], {"a $5 bill": [3, 4], "b": [5, 6]}, log=True, dotted={"here": 5}, limits=(0, 9))
     found = drawn(figure)
-    assert found[r"a \$5 bill"] == ([1, 10], [3, 4])
-    assert found["here"][0] == [5, 5]
+    assert (found[r"a \$5 bill"], found["here"][0]) == (([1, 10], [3, 4]), [5, 5])
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_ylim()) == ("log", (0, 9))
     many = line_chart([1, 2], {"seeds": np.array([[1, 2], [3, 4]])}, legend="beside")
     assert len(many.axes[0].lines) == 2
@@ -144,8 +143,7 @@ def test_a_photo_keeps_its_pixels_and_a_short_row_ends_early() -> None:
 def test_maps_with_the_same_limits_share_a_bar() -> None:
     figure = panels([[Panel(np.eye(4), "map", (-1, 1))]], (3, 3), bar="cosine")
     axis, bar = figure.axes
-    assert axis.images[0].get_clim() == (-1, 1)
-    assert bar.get_ylabel() == "cosine"
+    assert (axis.images[0].get_clim(), bar.get_ylabel()) == ((-1, 1), "cosine")
 
 
 def test_a_line_goes_around_the_thing() -> None:

@@ -15,8 +15,7 @@ def test_bars_are_those_that_were_drawn_last() -> None:
     chart.draw({"y": [0.25, 0.75]})
     chart.draw({"y": [0.5, 0.5]})
     assert list(chart.figure.data[0].x) == ["cat", "dog"]
-    assert list(chart.figure.data[0].y) == [0.5, 0.5]
-    assert chart.figure.layout.height == 240
+    assert (list(chart.figure.data[0].y), chart.figure.layout.height) == ([0.5, 0.5], 240)
     assert chart.figure.layout.yaxis.range == (0, 1)
 
 
