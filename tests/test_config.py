@@ -225,8 +225,7 @@ def test_numpy_numbers_and_lists_are_taken_and_become_plain_ones() -> None:
     """A grid search hands over numpy's numbers; a checkpoint is JSON, which knows none of them."""
     method = MethodConfig(np.int64(3), [np.int32(2), 4.0], np.float32(0.5), np.bool_(False))  # type: ignore[arg-type]
     training = TrainConfig(epochs=np.int64(2), lr=np.float32(0.5), seed=np.int64(7), views=np.uint8(1))  # type: ignore[arg-type]
-    assert method == MethodConfig(3, (2, 4), 0.5, False)
-    assert method.local_projection is False
+    assert (method, method.local_projection) == (MethodConfig(3, (2, 4), 0.5, False), False)
     assert hash(method) == hash(MethodConfig(3, (2, 4), 0.5, False))
     assert training == TrainConfig(epochs=2, lr=0.5, seed=7, views=1)
     assert json.loads(json.dumps(asdict(method))) == {

@@ -14,8 +14,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
-from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone, load_image
-from gallop.data import read_folder
+from gallop import GalLoPClassifier, MethodConfig, TrainConfig, draw_shots, load_backbone, load_image, read_folder
 from gallop.errors import GallopError
 from gallop.features.encoding import ImageFeatures, encode_sources
 from gallop.lab.methods import CoOp, MethodClassifier, TipAdapter

@@ -15,9 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallop.data.folders import read_folder
+from gallop import Photo, load_image, read_folder
 from gallop.errors import DataError
-from gallop.images import Photo, load_image
 from gallop.lab.lessons.asking import in_plain_text, questions_of
 from gallop.lab.tutorial import photos
 from gallop.sample import sample_photos
@@ -200,8 +199,7 @@ def test_a_draw_of_fewer_crops_is_part_of_a_draw_of_more() -> None:
     few, test = photos.texture_crops(shots=2, seed=3)
     many, same_test = photos.texture_crops(shots=4, seed=3)
     other, _ = photos.texture_crops(shots=2, seed=4)
-    assert few == {name: some[:2] for name, some in many.items()}
-    assert test == same_test
+    assert (few, test) == ({name: some[:2] for name, some in many.items()}, same_test)
     assert few != other
 
 
@@ -313,8 +311,7 @@ def test_a_thing_is_cut_out_by_its_mask_and_put_into_another_photo() -> None:
     mask = there(photos.thing_mask(second))
     assert mask.shape == (second.height, second.width)
     thing, cut = photos.cut_out(second)
-    assert thing.size == cut.size
-    assert np.count_nonzero(np.asarray(cut)) == mask.sum()
+    assert (thing.size, np.count_nonzero(np.asarray(cut))) == (cut.size, mask.sum())
     for right in (False, True):
         scene, place = photos.with_thing(first, second, 0.5, right=right)
         rows, columns = np.nonzero(place)

@@ -13,13 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gallop import GalLoPClassifier, load_image
 from gallop.cli import main
 from gallop.config import HEADS, HeadWords, MethodConfig
 from gallop.documents.model_card import model_card
-from gallop.estimator import GalLoPClassifier
 from gallop.export.report import html_report
 from gallop.features.encoding import Extra, MemoryCache, encode_photos
-from gallop.images import load_image
 from gallop.maps.explainer.data import explainer_data
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS, Kind, register

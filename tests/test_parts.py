@@ -14,11 +14,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from gallop import GalLoP, GalLoPClassifier, MethodConfig, TrainConfig, register
+from gallop import GalLoP, GalLoPClassifier, MethodConfig, TrainConfig, plot_explanation, register
 from gallop import parts as registry
 from gallop.errors import CheckpointError, ConfigError, UnknownPart
 from gallop.maps.explainer.data import explainer_data
-from gallop.maps.plots import plot_explanation
 from tests import tiny
 from tests.conftest import ROOT
 

@@ -34,9 +34,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted
 
-from gallop import GalLoPClassifier
+from gallop import GalLoPClassifier, load_backbone
 from gallop.answers import PhotoScorer
-from gallop.backbones import load_backbone
 from gallop.backbones.loading import loaded_again
 from gallop.errors import BackboneError, DataError
 from gallop.features.encoding import MemoryCache
@@ -109,8 +108,7 @@ def test_check_estimators_overwrite_params(paths: list[str], labels: list[str]) 
     before = {name: copy.deepcopy(value) for name, value in made.get_params().items()}
     given = [*paths], [*labels]
     made.fit(*given)
-    assert made.get_params() == before
-    assert given == (paths, labels)
+    assert (made.get_params(), given) == (before, (paths, labels))
 
 
 def test_check_dont_overwrite_parameters(paths: list[str], labels: list[str]) -> None:
@@ -279,8 +277,7 @@ def test_clone_set_params_and_nested_names(paths: list[str], labels: list[str]) 
     pipeline = Pipeline([("as text", FunctionTransformer(lambda some: [str(path) for path in some])), ("clf", quick())])
     copied = clone(pipeline).set_params(clf__epochs=1)
     assert copied.fit([Path(path) for path in paths], labels).score(paths, labels) >= 0
-    assert pipeline.get_params()["clf__epochs"] == 3
-    assert copied[:-1].transform([Path("a")]) == ["a"]
+    assert (pipeline.get_params()["clf__epochs"], copied[:-1].transform([Path("a")])) == (3, ["a"])
     assert copied.predict_proba(paths).shape == copied.decision_function(paths).shape == (18, 3)
 
 
