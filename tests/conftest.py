@@ -77,8 +77,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits longest: at the end, the other workers would wait for it."""
+    """Begin with what waits longest: at the end, the other workers would wait for it. Mark what needs a browser."""
     items.sort(key=lambda item: item.path.name != "test_ray.py")
+    for item in items:
+        if item.path.parent.name == "browser":
+            item.add_marker("browser")
 
 
 def pytest_collection_finish() -> None:
@@ -259,6 +262,12 @@ def new_page(browser: Any, app_server: str) -> Iterator[Any]:
     """A function that opens the app in a context of its own."""
     with visiting(browser, app_server) as make:
         yield make
+
+
+@pytest.fixture
+def page(new_page: Any) -> Any:
+    """The app, opened in a browser."""
+    return new_page()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from app.text import percent
 from app.ui import resources
 from app.views import project
 from app.views.project import SAMPLE_RUN, is_sample_run, sample_run
+from gallop import load_image
 from gallop.backbones.loading import load_backbone
 from tests.app_pages import (
     COMPARE,
@@ -138,7 +139,7 @@ def test_it_is_taken_away_without_what_the_visitor_has_added(app: Open) -> None:
     name = sample_run().class_names[0]
     fine(uploader(at, f"Photos of {name}").upload("mine.png", png(3)).run())
     session.photos.deck.add("dog")
-    session.photos.unknown.add([sample_photo_of_mine()])
+    session.photos.unknown.add([load_image(png(77), name="mine too")])
     fine(button(fine(at.run()), REMOVE).click().run())
     kept = {card.name: [photo.name for photo in (*card.shots, *card.tests)] for card in session.photos.deck.cards}
     assert kept == {name: ["mine.png"], "dog": []}
@@ -155,12 +156,6 @@ def test_it_is_taken_away_without_what_the_visitor_has_added(app: Open) -> None:
     assert len(session.photos.deck.cards) == len(sample_run().class_names) + 1
     fine(button(go(at, COMPARE), "Undo").click().run())
     assert [run.name for run in session.training.ledger.runs()] == [SAMPLE_RUN]
-
-
-def sample_photo_of_mine() -> Any:
-    from gallop import load_image
-
-    return load_image(png(77), name="mine too")
 
 
 @pytest.mark.slow

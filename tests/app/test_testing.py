@@ -196,7 +196,8 @@ def test_photos_that_are_selected_get_another_label_at_once_or_stay_where_one_ca
     fine(at.button(key=f"{key} red").click().run())
     assert {photo.sha256 for photo in wrong} <= {photo.sha256 for photo in photos.tests()["red"]}
     photos.undo()
-    fine(fine(at.run()).text_input(key=f"{key} name").set_value("violet").run())
+    fine(fine(at.run()).selectbox(key="test group").set_value(testing.MISTAKES).run())
+    at.text_input(key=f"{key} name").set_value("violet")
     fine(at.button(key=f"{key} add").click().run())
     assert {photo.sha256 for photo in wrong} == {photo.sha256 for photo in photos.tests()["violet"]}
 

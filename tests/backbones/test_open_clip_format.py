@@ -195,31 +195,34 @@ INVALID: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("case", UNSUPPORTED)
-def test_what_would_be_fetched_or_run_is_refused(case: str, tmp_path: Path) -> None:
+REFUSED = [
+    *((settings, PREPROCESS, UnsupportedBackbone, sentence) for settings, sentence in UNSUPPORTED.values()),
+    *(
+        (settings, PREPROCESS, BackboneError, "does not contain valid settings of an open_clip model")
+        for settings in INVALID.values()
+    ),
+    *(
+        (PLAIN, preprocess, BackboneError, "")
+        for preprocess in (
+            {"mean": 3},
+            {"mean": [0.1]},
+            {"std": [0, 0, 0]},
+            {"interpolation": "magic"},
+            {"resize_mode": "longest"},
+            7,
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "preprocess", "kind", "sentence"), REFUSED)
+def test_what_would_be_fetched_or_run_is_refused(
+    settings: Any, preprocess: Any, kind: type[Exception], sentence: str, tmp_path: Path
+) -> None:
+    """And so is what is damaged, too large, or not read here."""
     written(tmp_path / "model", PLAIN)
-    settings, sentence = UNSUPPORTED[case]
-    write_settings(tmp_path / "model", settings)
-    with pytest.raises(UnsupportedBackbone, match=sentence):
-        load_backbone(tmp_path / "model")
-
-
-@pytest.mark.parametrize("case", INVALID)
-def test_settings_that_are_damaged_or_too_large_are_refused(case: str, tmp_path: Path) -> None:
-    written(tmp_path / "model", PLAIN)
-    write_settings(tmp_path / "model", INVALID[case])
-    with pytest.raises(BackboneError, match="does not contain valid settings of an open_clip model"):
-        load_backbone(tmp_path / "model")
-
-
-@pytest.mark.parametrize(
-    "preprocess",
-    [{"mean": 3}, {"mean": [0.1]}, {"std": [0, 0, 0]}, {"interpolation": "magic"}, {"resize_mode": "longest"}, 7],
-)
-def test_a_preprocessing_that_is_not_read_here_is_refused(preprocess: Any, tmp_path: Path) -> None:
-    written(tmp_path / "model", PLAIN)
-    write_settings(tmp_path / "model", PLAIN, preprocess)
-    with pytest.raises(BackboneError):
+    write_settings(tmp_path / "model", settings, preprocess)
+    with pytest.raises(kind, match=sentence):
         load_backbone(tmp_path / "model")
 
 
@@ -229,10 +232,9 @@ def test_files_that_are_missing_or_no_json_are_sentences(tmp_path: Path) -> None
     with pytest.raises(BackboneError, match=r"but neither open_clip_model\.safetensors nor open_clip_pytorch_model"):
         load_backbone(tmp_path / "model")
     (tmp_path / "gone").rename(tmp_path / "model" / "open_clip_model.safetensors")
-    for text in ("{", "[" * 100_000):
-        (tmp_path / "model" / "open_clip_config.json").write_text(text)
-        with pytest.raises(BackboneError, match="valid settings"):
-            load_backbone(tmp_path / "model")
+    (tmp_path / "model" / "open_clip_config.json").write_text("{")
+    with pytest.raises(BackboneError, match="valid settings"):
+        load_backbone(tmp_path / "model")
 
 
 def test_a_tokenizer_that_is_not_beside_the_weights_is_not_looked_for_elsewhere(tmp_path: Path) -> None:

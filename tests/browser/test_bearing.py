@@ -26,8 +26,6 @@ from tests.browsing import (
     told,
 )
 
-pytestmark = pytest.mark.browser
-
 STREAMLITS_OWN = {
     # Rule, and the element of Streamlit's own that breaks it: no setting of an app changes these.
     ("presentation-role-conflict", 'data-testid="stFileUploaderDropzone"'),  # its section is focusable by script

@@ -28,8 +28,6 @@ from tests.browsing import (
 from tests.conftest import ROOT, serving, visiting
 from tests.weight_server import Hub, weight_server
 
-pytestmark = pytest.mark.browser
-
 SMALL = min(offered_backbones(), key=lambda known: known.bytes)
 UNKNOWN = ", ".join(f"{colour} {thing}" for colour in ("mauve", "teal", "ochre") for thing in ("idea", "sum", "rule"))
 """Names of what no photo shows."""

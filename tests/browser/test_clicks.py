@@ -9,8 +9,6 @@ import pytest
 
 from tests.browsing import Page, answer, expect, files_into, go, open_sample, rounds, settled, shots
 
-pytestmark = pytest.mark.browser
-
 
 def at_once(*clicked: Any) -> None:
     """Click on all of them in one moment, as late as that in which a page reports something by itself."""

@@ -23,8 +23,6 @@ from tests import tiny
 from tests.browsing import HOSTILE, Page, alone, expect, next_frame
 from tests.maps.test_explainer import made_up
 
-pytestmark = pytest.mark.browser
-
 NOTEBOOK = """
 async ([source, data]) => {
   const state = { data, browser_state: {} };

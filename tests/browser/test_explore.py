@@ -25,13 +25,6 @@ from tests.browsing import (
     upload,
 )
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def page(new_page: Any) -> Page:
-    return new_page()
-
 
 def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
     """What moves with a hand needs no run of the page; what the page says in words follows when the hand lets go."""

@@ -6,15 +6,12 @@ import json
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from gallop import GalLoPClassifier
 from tests.browsing import PATIENCE, Page, answer, expect, go, number, open_sample, settled
-
-pytestmark = pytest.mark.browser
 
 
 def saved(page: Page, button: str, folder: Path) -> Path:
@@ -28,8 +25,7 @@ def saved(page: Page, button: str, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_what_is_saved_holds_what_the_screen_shows(new_page: Any, tmp_path: Path) -> None:
-    page = new_page()
+def test_what_is_saved_holds_what_the_screen_shows(page: Page, tmp_path: Path) -> None:
     open_sample(page)
     page.get_by_role("link", name="Explore", exact=True).click()
     expect(page.get_by_role("heading", name="What training changed")).to_be_visible()

@@ -13,7 +13,7 @@ from gallop.sample import sample_photos
 from tests.browser.firefox import Firefox, firefox
 from tests.conftest import leave_out_without
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 CLASSES = ("candle", "mug", "teapot")
 
 

@@ -11,8 +11,6 @@ import pytest
 from tests.browser.test_bearing import violations
 from tests.browsing import PATIENCE, Page, answer, expect, files_into, go, metric, open_sample, settled
 
-pytestmark = pytest.mark.browser
-
 
 def menu(page: Page) -> None:
     settled(page)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from gallop.export.report import html_report
 from gallop.predictions.explanation import Explanation
 from tests import tiny
 from tests.browsing import expect
-
-pytestmark = pytest.mark.browser
 
 HOSTILE_NAMES = ["</script><script>window.hacked = 1</script>", '"><img src=x onerror="window.hacked = 1">', "<!--"]
 

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import pytest
 
 from tests.browsing import Page, answer, expect, go, limit_track, open_sample, pick
 
-pytestmark = pytest.mark.browser
 
-
-def test_a_visitor_without_photos_sees_every_page_full(new_page: Any) -> None:
-    page: Page = new_page()
+def test_a_visitor_without_photos_sees_every_page_full(page: Page) -> None:
     open_sample(page)
     expect(limit_track(page)).to_be_visible()
     for name, heading in (("Compare", "Save or remove"), ("Export", "3. As code"), ("Prompts", "worth")):

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.views import method
 from gallop.maps.explainer import STEPS, STEPS_STYLE_SHEET, STYLE_SHEET, script
 from gallop.maps.explainer.data import Origins, explainer_data, steps_data
 from gallop.maps.explainer.state import ExplainerState
@@ -21,8 +20,6 @@ from tests import tiny
 from tests.browsing import HOSTILE, Page, alone, expect
 from tests.maps.test_explainer import made_up
 from tests.tiny import head_scores, there
-
-pytestmark = pytest.mark.browser
 
 TITLES = ["Crop", "Regions", "Prompts", "Cosines", "Top-k", "Ensemble", "Softmax", "None of these?", "Learning"]
 COLOURS = {"light": ("#fff", "#0f6b62", "#0f6b62"), "dark": ("#040606", "#158578", "#5ccfc1")}
@@ -59,20 +56,6 @@ def step(page: Page, title: str) -> None:
 
 def figure(score: float) -> str:
     return f"{score:.4f}".replace("-", "\u2212")
-
-
-@pytest.mark.slow
-def test_every_step_leads_to_its_notebook_where_there_are_any(page: Page) -> None:
-    found, links = made_up(5, 7), method.notebook_links()
-    assert list(links) == TITLES
-    show(page, found, Origins(224, notebooks=links))
-    link = page.locator(".step a")
-    for title, (stem, address) in links.items():
-        step(page, title)
-        expect(link).to_have_text(f"the notebook {stem}")
-        expect(link).to_have_attribute("href", address)
-    show(page, found, Origins(224))
-    expect(link).to_be_hidden()
 
 
 def test_every_step_says_the_explanations_own_figures(page: Page) -> None:

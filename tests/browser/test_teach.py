@@ -30,13 +30,6 @@ from tests.browsing import (
 )
 from tests.nasty_images import png_bomb
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def page(new_page: Any) -> Page:
-    return new_page()
-
 
 def add_classes(page: Page, names: str) -> None:
     settled(page)

@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browsing import answer, choose, expect, go, limit_track, open_sample, settled
-
-pytestmark = pytest.mark.browser
-
+from tests.browsing import Page, answer, choose, expect, go, limit_track, open_sample, settled
 
 PLACES = """plot => {
   const { data, _fullLayout: { xaxis, yaxis } } = plot, photos = data.find(({ customdata }) => customdata);
@@ -30,9 +27,8 @@ def click_in_matrix(page: Any, cell: str) -> None:
 
 
 @pytest.mark.slow
-def test_mistakes_are_looked_through_and_the_limit_is_moved_from_the_keyboard(new_page: Any) -> None:
+def test_mistakes_are_looked_through_and_the_limit_is_moved_from_the_keyboard(page: Page) -> None:
     """Of the sample project: 24 test photos in four classes, one vase called a teapot, and 9 photos of none."""
-    page = new_page()
     open_sample(page)
     shown = page.get_by_role("combobox", name="Photos shown")
     expect(shown).to_have_value("All mistakes: 1 photo")

@@ -17,8 +17,6 @@ from tests.browser.test_bearing import broken_rules
 from tests.browsing import RUNS, Page, answer, choose_photo, expect, settled
 from tests.first_picture import WINDOW, taken
 
-pytestmark = pytest.mark.browser
-
 LIVING = "[data-testid=stMain] .explainer"
 PARTS = {"photo": ".stage", "verdict": ".best", "bars": ".bars", "legend": ".legend", "k": ".k"}
 NEAR = 3

@@ -28,7 +28,6 @@ from tests import tiny
 from tests.browsing import HOSTILE, Page, expect
 from tests.http_server import served_folder
 
-pytestmark = pytest.mark.browser
 NAMES = ("red", "green", "blue")
 
 COUNTED = """

@@ -119,12 +119,6 @@ def test_a_service_says_where_it_is_and_whom_it_answers(models: dict[str, Path],
     assert "warning" not in lines
 
 
-@pytest.fixture
-def unserved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gallop.service.http.server.serve", lambda service, listening: service.close())
-
-
-@pytest.mark.usefixtures("unserved")
 def test_who_serves_others_without_a_key_is_warned(
     models: dict[str, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +126,7 @@ def test_who_serves_others_without_a_key_is_warned(
         assert main(["serve", str(models["colours"]), "--device", "cpu", "--port", str(free_port()), *words]) == 0
         return capsys.readouterr().err
 
+    monkeypatch.setattr("gallop.service.http.server.serve", lambda service, listening: service.close())
     assert "warning" not in said()
     named = ("--host", "0.0.0.0", "--allowed-host", "lab-pc")
     assert "gallop: warning: Anyone who can reach this machine" in said(*named)
