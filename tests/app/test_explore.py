@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app.views.exploring import look_at, photo_on_explore
 from app.visitor import page_state
 from tests import tiny
+from tests.app.test_teach import card, settings, teach, train
 from tests.app_pages import (
     EXPLORE,
     TEACH,
@@ -406,8 +407,6 @@ def test_what_was_chosen_is_there_after_another_page(tiny_app: Open) -> None:
 
 
 def test_after_teaching_the_maps_are_compared_with_those_before(tiny_app: Open) -> None:
-    from tests.app.test_teach import settings, teach, train
-
     at = with_photo(tiny_app, "red\ngreen")
     settings(teach(at, {"red": 3, "green": 3}, epochs=4), local_prompts=2)
     assert len(sums(go(finish(train(at)), EXPLORE))) == 2, "as many maps as prompts were taught"
@@ -443,8 +442,6 @@ def test_a_photo_stands_there_also_where_it_cannot_be_answered(without_mini: Ope
 
 def test_a_photo_chosen_as_another_is_corrected_leaves_both_as_they_are(tiny_app: Open) -> None:
     """Both reach the server with one run: the button was drawn for the photo before."""
-    from tests.app.test_teach import card, teach, train
-
     at = go(finish(train(teach(with_photo(tiny_app, "red\ngreen"), {"red": 2, "green": 2}))), EXPLORE)
     uploader(at, "Upload photos").upload("next.png", png(2))
     first, other = fine(at.run()) and session_of(at).photos.shelf.photos

@@ -20,7 +20,7 @@ from PIL import Image
 
 from app import projects as contents
 from app.photos import archives
-from app.projects import Project, ProjectProblem, ProjectRun, project_file, read_project
+from app.projects import Project, ProjectProblem, ProjectRun, project_file, read_project, run_fingerprint
 from app.runs.run import Files, Run, classifier_of, files_of, written
 from app.teaching.cards import MOST_CARDS, Card
 from app.teaching.training import PAPER, QUICK, Answer, Settings, preset
@@ -194,8 +194,6 @@ def test_a_manifest_that_lies_is_refused_in_a_sentence(project: Project, case: s
 
 def with_facts(project: Project, change: Callable[[dict[str, Any]], object]) -> bytes:
     """The project with other facts of its first run, and the fingerprint that goes with them."""
-    from app.projects import run_fingerprint
-
     found = members(project)
     facts = json.loads(found["runs/1/run.json"])
     change(facts)
@@ -269,8 +267,6 @@ def with_value(held: Any, at: tuple[Any, ...], value: Any) -> Any:
 )
 def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> None:
     """Whatever stands in whatever place: it is used, and saved again, or a person can read why not."""
-    from app.projects import run_fingerprint
-
     with zipfile.ZipFile(STORED) as archive:
         found = {name: archive.read(name) for name in archive.namelist()}
     says = json.loads(found[member])

@@ -45,6 +45,7 @@ from tests.app_pages import (
     with_photo,
 )
 from tests.app_pages import train as run_training
+from tests.conftest import SCRIPT
 from tests.tiny import head_of, zip_of
 from tests.until import until
 
@@ -466,9 +467,6 @@ def test_while_it_learns_curves_kept_prompts_and_the_map_are_shown_and_grow(
 def test_a_reload_finds_the_training_and_the_cards_again_and_another_visitor_does_not(
     tiny_app: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.ui import resources
-    from tests.conftest import SCRIPT
-
     hold(monkeypatch, learning)
     at = in_training(train(teach(fine(tiny_app()), {"red": 2, "green": 2}, epochs=6)))
     reloaded = AppTest.from_file(str(SCRIPT), default_timeout=60)

@@ -201,8 +201,6 @@ def test_cancelled_while_it_calibrates_it_keeps_the_last_step() -> None:
 def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watched(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from app.teaching import tasks
-
     monkeypatch.setattr(tasks, "SIGHT_SECONDS", 0.0)
     watch = Watch(SHOTS["red"][0])
     _, taught = run(task(watch=watch))

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.jobs import State
+from app.jobs import JobManager, State
 from app.options import Options, start_with
 from app.teaching.cards import MOST_ALTOGETHER, MOST_HELD, Card
 from app.visitor import registry
@@ -86,8 +86,6 @@ def test_a_page_holds_its_own_visitors_session_alone() -> None:
 
 
 def test_a_session_that_ends_cancels_its_training() -> None:
-    from app.jobs import JobManager
-
     manager, visitors = JobManager(), Open().visitors(0.1)
     token = visitors.new()
     session = there(visitors.find(token))

@@ -249,10 +249,6 @@ def test_on_another_thread_the_exporter_is_left_alone_and_a_look_for_maps_is_not
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It swaps ``nn.Module.__call__`` for all threads: whoever answered meanwhile met an error of its own."""
-    from gallop.config import MethodConfig
-    from gallop.export.onnx import export_onnx
-    from tests import tiny
-
     called: list[object] = []
     monkeypatch.setattr(torch.onnx, "export", lambda *given, **_: called.append(given))
     method = MethodConfig(detail=2, detail_in="maps", topk=())  # a look for maps alone, which is not in the file
