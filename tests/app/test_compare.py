@@ -308,13 +308,12 @@ def test_no_photo_and_no_token_is_in_the_file(tiny_app: Open, tmp_path: Path) ->
     at = trained(tiny_app)
     photos = [photo for card in session_of(at).photos.deck.cards for photo in card.shots]
     kept = (tmp_path / "data" / FILE).read_bytes()
-    token: str = at.session_state[resources.STATE]
     assert photos[0].sha256.encode() in kept
-    assert photos[0].image.tobytes()[:64] not in kept
-    assert photos[0].name.encode() not in kept
-    assert token.encode() not in kept
-    assert b"\x89PNG" not in kept
-    assert b"\xff\xd8\xff\xe0\x00\x10JFIF" not in kept  # three bytes alone are there by chance
+    for secret in (
+        *(photos[0].image.tobytes()[:64], photos[0].name.encode(), at.session_state[resources.STATE].encode()),
+        *(b"\x89PNG", b"\xff\xd8\xff\xe0\x00\x10JFIF"),  # three bytes alone are there by chance
+    ):
+        assert secret not in kept
 
 
 def test_runs_on_a_full_disk_are_shown_and_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
