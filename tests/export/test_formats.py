@@ -16,7 +16,7 @@ from tests import tiny
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("gallop.estimator.classifier.load_backbone", lambda name, **_: tiny.vit())
+    monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
     tiny.classifier().zero_shot(["red", "green"]).save(tmp_path / "model")
     return tmp_path / "model"
 
