@@ -33,6 +33,7 @@ page = st.navigation(
 )
 try:
     session = resources.session()
+    session.shown.clear()
     taught = session.training.settle()
 except TooManyVisitors as error:
     st.error(text.markdown(error), icon=":material/error:")

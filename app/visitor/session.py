@@ -128,6 +128,7 @@ class Session:
         region, region_of: the region selected last on a single map, and the content hash of its photo.
         edit: what is covered of the photo on Explore, and which part of it is looked at.
         notices: messages to show once.
+        shown: those that the current run of the page has shown.
         lost: whether the address led to a session that had ended.
         asked: a project that was read and the name of its file, while the visitor is asked whether to replace or add.
     """
@@ -145,6 +146,7 @@ class Session:
         self.region_of = ""
         self.edit = PhotoEdit()
         self.notices: dict[Where, Notice] = {}
+        self.shown: dict[Where, Notice] = {}
         self.lost = False
         self.asked: tuple[Project, str] | None = None
 

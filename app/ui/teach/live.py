@@ -97,13 +97,19 @@ def badge(session: Session) -> None:
         job = session.training.job
         snapshot = job.snapshot() if job is not None else None
         if job is None or snapshot is None or session.training.has_news(snapshot):
-            st.rerun()
+            _draw_again(session)
         st.caption(
             f":material/model_training: {_words(snapshot, stopping=job.stopping).rstrip('.')}. See the page *Teach*."
         )
 
     if session.training.job is not None:
         look()
+
+
+def _draw_again(session: Session) -> None:
+    """Draw the page again for news of the training, with the sentences that were shown: nobody has read them yet."""
+    session.notices = session.shown | session.notices
+    st.rerun()
 
 
 def _watched(session: Session) -> None:
@@ -136,7 +142,7 @@ def _running(session: Session) -> None:
             return
         snapshot = job.snapshot()
         if session.training.has_news(snapshot):
-            st.rerun()
+            _draw_again(session)
         st.progress(getattr(snapshot.progress, "fraction", 0.0), text=_words(snapshot, stopping=job.stopping))
         st.button(
             "Cancel, and keep the best so far", on_click=job.cancel, disabled=job.stopping, key=f"cancel {job.number}"
