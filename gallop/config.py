@@ -158,6 +158,7 @@ class MethodConfig:
         "How far from each other prompts start, in standard deviations of the contexts' numbers. With 0, all start "
         "from the same words.",
         high=10,
+        form=(0.0, 2.0, 0.1),
         metavar="X",
     )
     diversity: float = setting(
@@ -165,6 +166,7 @@ class MethodConfig:
         "diversity",
         "Weight of a penalty in training on prompts that are alike: the mean cosine of two prompts' text features.",
         high=100,
+        form=(0.0, 5.0, 0.5),
         metavar="X",
     )
     pooling: str = part_setting("pooling", "How region cosines become a local prompt's score.")

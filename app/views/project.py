@@ -158,7 +158,7 @@ def sample_opened(backbone: Backbone) -> Opened:
     assert run.settings is not None
     taught = opened(classifier_of(sample_files(), backbone), backbone, run.settings, run)
     learned = tuple(drawn_shots(_shots(), run.settings))
-    return Opened(replace(taught, learned=learned), SAMPLE_RUN, "sample")
+    return Opened(replace(taught, learned=learned), SAMPLE_RUN, "sample", run.settings)
 
 
 def _shots() -> dict[str, list[Photo]]:
@@ -178,6 +178,9 @@ def take_out(session: Session) -> Run | None:
             del shelf.photos[digest]
     if training.taught is not None and training.taught.history == sample_run().history:
         training.forget(training.taught)
+    if training.settings == sample_run().settings:  # chosen for the sample's photos alone
+        training.settings_by_backbone.pop(training.backbone_name)
+        session.teach = replace(session.teach, backbone_name=None)
     run = next(filter(is_sample_run, training.ledger.runs()), None) if training.ledger else None
     if run is not None and training.ledger is not None:
         training.ledger.delete(run.id)

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import gallop.backbones
+from app.teaching.training import QUICK, preset
 from app.text import percent
 from app.ui import resources
 from app.views import project
@@ -140,7 +141,9 @@ def test_it_is_taken_away_without_what_the_visitor_has_added(app: Open) -> None:
     fine(uploader(at, f"Photos of {name}").upload("mine.png", png(3)).run())
     session.photos.deck.add("dog")
     session.photos.unknown.add([load_image(png(77), name="mine too")])
+    assert session.training.settings == sample_run().settings != preset(QUICK)
     fine(button(fine(at.run()), REMOVE).click().run())
+    assert session.training.settings == preset(QUICK), "those of the sample are for its photos alone"
     kept = {card.name: [photo.name for photo in (*card.shots, *card.tests)] for card in session.photos.deck.cards}
     assert kept == {name: ["mine.png"], "dog": []}
     assert [photo.name for photo in session.photos.unknown.photos.values()] == ["mine too"]
