@@ -106,6 +106,17 @@ def labelled(session: Session) -> tuple[list[tuple[Photo, str]], list[str]]:
     return session.training.tested_with(taught.names, taught), left_out
 
 
+def piles(session: Session) -> dict[str, list[tuple[Photo, str]]]:
+    """Return the photos of the trained classes that figures can be computed on, each with its class, by their name.
+
+    An opened model has its training photos if they are on the cards.
+    """
+    if session.training.taught is None:
+        return {}
+    both = {"Test photos": labelled(session)[0], "Training photos": list(session.training.learned)}
+    return {name: pairs for name, pairs in both.items() if pairs}
+
+
 def answered(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos | None:
     if not photos:
         return None
@@ -448,8 +459,6 @@ def prompt_words(session: Session, backbone: Backbone, class_name: str) -> list[
     return session.answers.words(backbone, taught_question(session), class_name)
 
 
-# Cells beside a region, above and below and (as the tile is wider than high) left and right.
-_BESIDE = 1.5, 2.5
 _PATCH = (192, 128)  # pixels
 
 
@@ -474,12 +483,11 @@ def patches(
 
 
 def _patch(backbone: Backbone, photo: Photo, name: str, prompt: int, found: FoundRegion) -> PhotoTile:
-    from gallop.predictions.heatmaps import place_in_words, region_box
+    from gallop.maps.pictures import region_picture
+    from gallop.predictions.heatmaps import place_in_words
 
     grid, crop = backbone.vision.grid, backbone.preprocess.centre(photo.image)[1]
-    box = region_box(found.region, found.score, grid, crop)
-    above, beside = _BESIDE[0] * (box.bottom - box.top), _BESIDE[1] * (box.right - box.left)
-    patch = photo.image.crop((box.left - beside, box.top - above, box.right + beside, box.bottom + above))
+    patch = region_picture(photo.image, found.region, grid, crop)
     about = f"{photo.name}, {place_in_words(found.region, grid)}"
     key = f"{photo.sha256} {prompt} {found.region}"
     return PhotoTile(key, f"{found.score:.3f}", thumbnail_url(patch, _PATCH), name, about=about)

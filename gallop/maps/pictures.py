@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from gallop.images import CropBox
 from gallop.maps.look import DARKENED, DIMMED, DRAWN, GREYED, Scale, Style, Subject, painted, scale_of
-from gallop.predictions.heatmaps import FloatMap, photo_map
+from gallop.predictions.heatmaps import FloatMap, photo_map, region_box
 
 if TYPE_CHECKING:
     from gallop.predictions.explanation import Explanation
@@ -94,6 +94,19 @@ def choices_picture(
                 at = [crop.left + x * across, crop.top + y * down, crop.left + right * across, crop.top + bottom * down]
                 ImageDraw.Draw(pen).line(at, fill=fill, width=width)
     return Image.alpha_composite(drawn, pen).convert("RGB")
+
+
+def region_picture(photo: Image.Image, region: int, grid: tuple[int, int], crop: CropBox) -> Image.Image:
+    """Return a region with what is around it: 4 regions high and 6 wide; black where the photo ends.
+
+    Args:
+        region: its number in a grid of (rows, columns).
+        crop: what the model saw, in the photo's pixels.
+    """
+    box = region_box(region, 0.0, grid, crop)
+    above, beside = 1.5 * (box.bottom - box.top), 2.5 * (box.right - box.left)
+    around = box.left - beside, box.top - above, box.right + beside, box.bottom + above
+    return photo.crop(tuple(map(round, around)))
 
 
 def save_maps(

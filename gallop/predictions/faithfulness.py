@@ -8,7 +8,7 @@ probability, because a map explains the score, and a probability near 1 hardly m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,8 +87,10 @@ def deletion(
     # All orders begin with the full photo and end without any region: these two are encoded once.
     masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, orders[0].size)])
     parts: list[NDArray[np.float32]] = []
-    for part in _scores(model, explanation, class_name, torch.from_numpy(masks)):
-        parts.append(part)
+    looks, cells = looks_at(model, explanation, model.sight.times), torch.from_numpy(masks)
+    row = explanation.class_index(class_name)
+    for scores in scores_without(model, looks, cells.unflatten(1, explanation.grid), explanation.topk):
+        parts.append(to_array(scores[:, row]))
         yield DeletionEvent(sum(map(len, parts)), len(masks))
     first, last, *between = np.concatenate(parts)
     curves = np.full((len(orders), len(counts)), first)
@@ -109,18 +111,22 @@ def _map(explanation: Explanation, class_name: str) -> NDArray[np.float32]:
     return np.asarray(sum(branch_maps, explanation.similarities.prompts_weight * mean_map), dtype=np.float32)
 
 
-def _scores(
-    model: PromptModel, explanation: Explanation, class_name: str, masks: Tensor
-) -> Iterator[NDArray[np.float32]]:
-    """The class's score without the regions of each mask (R,), a batch at a time."""
-    looks = looks_at(model, explanation, model.sight.times)
-    row, text = explanation.class_names.index(class_name), model.cached_text_features()
-    for start in range(0, len(masks), DELETION_BATCH):
-        cells = masks[start : start + DELETION_BATCH].reshape(-1, *explanation.grid)
-        seen = [cover(pixels, cells, "blur") for pixels in looks]
+def scores_without(
+    model: PromptModel, looks: Sequence[Tensor], masks: Tensor, topk: Sequence[int], fill: str = "blur"
+) -> Iterator[Tensor]:
+    """Yield scores (B, K) of a photo without the regions of each mask, a batch at a time.
+
+    Args:
+        looks: its pixels (3, H, W) in each look that the model answers from.
+        masks: (masks, rows, columns), True where a region is covered.
+        topk: one k a local prompt.
+        fill: as for ``covering.cover``.
+    """
+    for some in masks.split(DELETION_BATCH):
+        seen = [cover(pixels, some, fill) for pixels in looks]
         with torch.no_grad():
-            logits = model.similarities(encode_looks(model.backbone, seen, model.sight), text).logits(explanation.topk)
-        yield to_array(logits[:, row])
+            features = encode_looks(model.backbone, seen, model.sight)
+            yield model.similarities(features, model.cached_text_features()).logits(topk).cpu()
 
 
 def _area(curve: NDArray[np.float32], removed: NDArray[np.float32]) -> float:

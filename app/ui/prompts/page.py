@@ -12,11 +12,7 @@ from app.visitor.page_state import PromptsState
 
 session = resources.session()
 taught = session.training.taught
-piles = {}
-if taught is not None:
-    # An opened model has its training photos if they are on the cards.
-    both = {"Test photos": testing.labelled(session)[0], "Training photos": list(session.training.learned)}
-    piles = {name: pairs for name, pairs in both.items() if pairs}
+piles = testing.piles(session)
 
 st.title("Prompts", anchor=False)
 st.markdown("Several prompts answer together. That helps if they differ.")

@@ -1,0 +1,67 @@
+"""What each class stands on over all its photos, what answers would be without it, and which photos fail."""
+
+import streamlit as st
+
+from app import text
+from app.backbones import OnBackbone
+from app.jobs import Steps
+from app.ui import projects, resources
+from app.ui.evidence import clusters, photos
+from app.ui.widgets.elements import job_outcome, onward, privacy_line, problems_shown, start_job
+from app.ui.widgets.remembered import one_of, one_of_few
+from app.views import evidence, testing
+from app.visitor.page_state import EvidenceState
+
+session = resources.session()
+session.page_jobs.settle()
+piles = testing.piles(session)
+
+st.title("Evidence", anchor=False)
+st.markdown("What does each class stand on: the thing, or something beside it?")
+
+if session.training.taught is None:
+    st.info("**Start here:** teach some classes, and add test photos for each.", icon=":material/school:")
+    onward("On to teaching", "ui/teach/page.py", ":material/school:")
+    projects.offer_sample(session)
+elif not piles:
+    st.info("**No matching photos yet.** Add *Test photos* to the cards on *Teach*.", icon=":material/school:")
+    onward("Add test photos", "ui/teach/page.py", ":material/school:")
+elif len(session.training.taught.names) < 2:
+    st.info("With one class alone, nothing speaks for it rather than for another.", icon=":material/info:")
+else:
+    pile = next(iter(piles))
+    if len(piles) > 1:
+        pile = one_of_few("Over which photos", piles, EvidenceState.pile, pile)
+    pairs = piles[pile]
+    key = evidence.key_of(session, pairs)
+    job_outcome(session, evidence.JOB)
+    made_for, found = session.page_jobs.result(evidence.JOB) or (None, None)
+    if made_for != key:
+        clicked = st.button(
+            "Find what each class stands on",
+            key="find evidence",
+            type="primary",
+            disabled=session.page_jobs.running is not None,
+            icon=":material/search_insights:",
+            help="Takes apart the score of each photo's class into what each region adds, exactly, and groups regions "
+            "that look alike. Seconds for some dozens of photos, a minute for a thousand.",
+        )
+        if clicked:
+            task = OnBackbone(
+                resources.backbones(),
+                session.training.backbone_name,
+                lambda backbone: Steps(evidence.finding(session, backbone, pairs, key)),
+            )
+            start_job(session, task, evidence.JOB, f"Evidence over {len(pairs)} photos")
+    else:
+        with problems_shown():
+            backbone = resources.backbone(session.training.backbone_name)
+            names = [each.class_name for each in found.classes]
+            class_name = one_of("Class shown", names, EvidenceState.class_name, names[0])
+            clusters.show(session, backbone, found, class_name, key)
+            photos.groups(session, found)
+            photos.set_map(session, found, key)
+            photos.opened(session, backbone, found, class_name)
+        st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
+        st.caption(text.markdown(f"{len(pairs)} photos; {found.accuracy.right} are right."))
+privacy_line()
