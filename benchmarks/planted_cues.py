@@ -6,12 +6,12 @@ Each FOLDER holds ``train/CLASS/*.jpg``; test photos are not read. A set is a fo
 the fraction of the class's photos that get it, at a random place and size, inside what the model sees, on at most 5 %
 of that. A classifier is trained on the set, and the evidence over the same photos is asked:
 
-* the rank of the cue's cluster in its class, by share: it is the one with most of the regions under the cue, and counts
-  as found where it is among the first three and at least half of what it adds comes from regions that touch the cue;
+* the rank of the cue's cluster in its class, by share: it is the one that has most of what the cue adds, and counts as
+  found where it is among the first three and at least half of what it adds comes from the cue or regions beside it;
 * whether covering it stands out;
 * on two clean classes, how many of the first three clusters are alarms: covering them stands out, and they are off the
-  thing, by the masks of the folder (``masks/train/CLASS/*.png``), or where there are none, because the name of the class
-  is not among their words.
+  thing: by the masks of the folder (``masks/train/CLASS/*.png``), or where there are none, because the name of the
+  class is not among their words.
 
 Two kinds of cue are held out: they are drawn with ``--held-out`` alone, and nothing was chosen on them.
 """
@@ -25,8 +25,9 @@ prepare()
 import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,9 @@ LARGEST, SMALLEST = 0.05, 0.015
 FRACTIONS = (1.0, 0.8, 0.6)
 CLEAN, FIRST = 2, 3
 """Clean classes of a set that are looked at, and clusters of each."""
+PURE = 0.5
+"""The part of what the cue's cluster adds that comes from the cue or regions beside it, which see it too."""
+Place = tuple[int, int, int, int]
 Cue = Callable[[np.random.Generator, int], Image.Image]
 _WORDS = ("SALE", "2019", "photo", "No. 7", "draft", "Ltd.")
 
@@ -98,11 +102,18 @@ HELD_OUT: dict[str, Cue] = {"caption": caption, "pattern": pattern}
 
 @dataclass(frozen=True)
 class Planted:
-    """A set: its photos, which class has the cue, and where on each photo of it, (left, top, right, bottom)."""
+    """A set.
+
+    Attributes:
+        class_name: the class that has the cue.
+        places: of each photo with the cue, by content hash, where it is: (left, top, right, bottom).
+        masks: of each photo, by content hash, the picture that shows where the thing is; empty where there are none.
+    """
 
     photos: LabelledPhotos
     class_name: str
-    places: dict[str, tuple[int, int, int, int]]
+    places: dict[str, Place]
+    masks: dict[str, Path]
 
 
 def planted(folder: Path, kind: str, cue: Cue, fraction: float, seed: int) -> Planted:
@@ -110,19 +121,18 @@ def planted(folder: Path, kind: str, cue: Cue, fraction: float, seed: int) -> Pl
     photos, rng = read_folder(folder, split="train"), np.random.default_rng(seed)
     class_name = str(rng.choice(photos.class_names))
     mine = [i for i, name in enumerate(photos.names) if name == class_name]
-    chosen = set(rng.permutation(mine)[: round(fraction * len(mine))].tolist())
-    images, places = [load_image(path).image for path in photos.photos], {}
-    for i in sorted(chosen):
-        images[i], places[str(i)] = pasted(images[i], kind, cue, rng)
+    images, where = [load_image(path).image for path in photos.paths], dict[int, Place]()
+    for i in sorted(rng.permutation(mine)[: round(fraction * len(mine))].tolist()):
+        images[i], where[i] = pasted(images[i], kind, cue, rng)
     made = [load_image(image) for image in images]
     hashes = [photo.sha256 for photo in made]
-    where = {hashes[int(i)]: place for i, place in places.items()}
-    return Planted(distinct_photos(made, photos.names, hashes, photos.class_names), class_name, where)
+    paths = [folder / "masks" / path.relative_to(folder).with_suffix(".png") for path in photos.paths]
+    masks = dict(zip(hashes, paths, strict=True)) if (folder / "masks").is_dir() else {}
+    data = distinct_photos(made, photos.names, hashes, photos.class_names)
+    return Planted(data, class_name, {hashes[i]: place for i, place in where.items()}, masks)
 
 
-def pasted(
-    image: Image.Image, kind: str, cue: Cue, rng: np.random.Generator
-) -> tuple[Image.Image, tuple[int, int, int, int]]:
+def pasted(image: Image.Image, kind: str, cue: Cue, rng: np.random.Generator) -> tuple[Image.Image, Place]:
     """A photo with the cue inside its middle square, which the model sees, and its place."""
     side = min(image.size)
     left, top = ((length - side) // 2 for length in image.size)
@@ -134,23 +144,23 @@ def pasted(
     return made, (left + x, top + y, left + x + drawn.width, top + y + drawn.height)
 
 
-def under(found: Evidence, each: ClassEvidence, model: GalLoPClassifier, set_: Planted) -> NDArray[np.bool_]:
-    """(photos shown, R): whether a region touches the cue."""
-    rows = []
-    for i in each.shown:
-        cells, place = [], set_.places.get(found.data.hashes[i])
-        crop = model.model_.backbone.preprocess.centre(load_image(found.data.photos[i]).image)[1]
-        for rows_, columns in found.grids:
-            wide, high = (crop.right - crop.left) / columns, (crop.bottom - crop.top) / rows_
-            y, x = np.indices((rows_, columns))
-            if place is None:
-                cells.append(np.zeros(rows_ * columns, dtype=bool))
-                continue
-            across = (crop.left + x * wide < place[2]) & (crop.left + (x + 1) * wide > place[0])
-            down = (crop.top + y * high < place[3]) & (crop.top + (y + 1) * high > place[1])
-            cells.append((across & down).ravel())
-        rows.append(np.concatenate(cells))
-    return np.stack(rows)
+def under(found: Evidence, photos: Sequence[int], places: dict[str, Place], wider: int) -> NDArray[np.bool_]:
+    """(photos, R): whether a region touches the cue, or one that is at most ``wider`` regions away does."""
+    every = []
+    for i in photos:
+        place, side = places.get(found.data.hashes[i]), min(load_image(found.data.photos[i]).image.size)
+        parts = []
+        for rows, columns in found.grids:
+            corner = [(length - side) // 2 for length in load_image(found.data.photos[i]).image.size]
+            y, x = np.indices((rows, columns))
+            inside = np.zeros((rows, columns), dtype=bool)
+            if place is not None:
+                left, right = ((place[n] - corner[0]) * columns / side for n in (0, 2))
+                top, bottom = ((place[n] - corner[1]) * rows / side for n in (1, 3))
+                inside = (x - wider < right) & (x + 1 + wider > left) & (y - wider < bottom) & (y + 1 + wider > top)
+            parts.append(inside.ravel())
+        every.append(np.concatenate(parts))
+    return np.stack(every)
 
 
 def cover(model: GalLoPClassifier, found: Evidence, class_name: str, cluster: int) -> WhatIf:
@@ -160,46 +170,69 @@ def cover(model: GalLoPClassifier, found: Evidence, class_name: str, cluster: in
     return made
 
 
-def off_thing(found: Evidence, each: ClassEvidence, cluster: int) -> bool:
-    """Return whether a clean class's cluster is taken for something else than the thing: without a mask, by words."""
-    return each.class_name not in [word for word, _ in each.clusters[cluster].words]
+def off_thing(found: Evidence, each: ClassEvidence, cluster: int, masks: dict[str, Path]) -> bool:
+    """Return whether most of the regions of a clean class's cluster that add most lie off the thing."""
+    of = each.clusters[cluster]
+    if not masks:
+        return each.class_name not in [word for word, _ in of.words]
+    on = []
+    for region in of.gallery:
+        number, (rows, columns) = found.place(region.region)
+        mask = load_image(masks[found.data.hashes[region.photo]]).image.convert("L")
+        side = min(mask.size)
+        left, top = ((length - side) // 2 for length in mask.size)
+        seen = mask.crop((left, top, left + side, top + side)).resize((columns, rows), Image.Resampling.BOX)
+        on.append(np.asarray(seen).ravel()[number] > 0)
+    return sum(on) < len(on) / 2
+
+
+@dataclass
+class Tally:
+    """What was found so far."""
+
+    ranks: list[int]
+    dropped: int = 0
+    alarms: int = 0
+    clean: int = 0
+
+
+def look_at(set_: Planted, model: GalLoPClassifier, tally: Tally, *, covers: bool) -> str:
+    """Ask one set, and return what is found in words."""
+    found = evidence(model, set_.photos)
+    each = found.of(set_.class_name)
+    near, touched = (under(found, each.shown, set_.places, wider) for wider in (1, 0))
+    adds = np.stack([np.where(each.member == c, np.maximum(each.adds, 0), 0) for c in range(len(each.clusters))])
+    held = (adds * touched).sum(axis=(1, 2))
+    cluster = int(held.argmax())
+    pure = float((adds[cluster] * near).sum() / max(adds[cluster].sum(), 1e-9))
+    tally.ranks.append(cluster + 1 if pure >= PURE else 99)
+    line = f"cluster {cluster + 1} of {len(each.clusters)}, {held[cluster] / held.sum():.0%} of the cue, "
+    line += f"{pure:.0%} of it at the cue, share {each.clusters[cluster].share:.0%}"
+    if not covers or not each.clusters[cluster].photos:
+        return line
+    made = cover(model, found, set_.class_name, cluster)
+    tally.dropped += made.stands_out
+    for one in [one for one in found.classes if one.class_name != set_.class_name][:CLEAN]:
+        for number in [c for c, some in enumerate(one.clusters[:FIRST]) if some.photos]:
+            stands = cover(model, found, one.class_name, number).stands_out
+            tally.alarms += stands and off_thing(found, one, number, set_.masks)
+            tally.clean += 1
+    return f"{line}; {made.words}"
 
 
 def main(options: argparse.Namespace) -> None:
-    backbone, kinds = load_backbone("mini"), HELD_OUT if options.held_out else CUES
-    rank_of, dropped, alarms, clean = list[int](), 0, 0, 0
+    backbone, kinds, tally = load_backbone("mini"), HELD_OUT if options.held_out else CUES, Tally([])
+    every = list(product(options.folders, FRACTIONS, kinds))
     for number in range(options.sets):
-        kind, fraction = list(kinds)[number % len(kinds)], FRACTIONS[number // len(kinds) % len(FRACTIONS)]
-        folder = Path(options.folders[number // (len(kinds) * len(FRACTIONS)) % len(options.folders)])
-        start, set_ = time.monotonic(), planted(folder, kind, kinds[kind], fraction, options.seed + number)
-        model = GalLoPClassifier(backbone, cache=False).fit(set_.photos)
-        found = evidence(model, set_.photos)
-        each = found.of(set_.class_name)
-        touched = under(found, each, model, set_)
-        held = [int((touched & (each.member == c)).sum()) for c in range(len(each.clusters))]
-        rank = int(np.argmax(held))
-        pure = float(touched[each.member == rank].mean())
-        rank_of.append(rank + 1)
-        line = (
-            f"{folder.name} {set_.class_name}, {kind} in {fraction:.0%}: cluster {rank + 1} of {len(each.clusters)}, "
-        )
-        line += f"{max(held) / max(touched.sum(), 1):.0%} of the cue, {pure:.0%} of its regions touch it, "
-        line += f"share {each.clusters[rank].share:.0%}"
-        if not options.no_what_if and each.clusters[rank].photos:
-            made = cover(model, found, set_.class_name, rank)
-            dropped += made.stands_out
-            line += f"; {made.words}"
-            others = [one for one in found.classes if one.class_name != set_.class_name][:CLEAN]
-            for one in others:
-                for cluster in range(min(FIRST, len(one.clusters))):
-                    if one.clusters[cluster].photos:
-                        clean += 1
-                        stands = cover(model, found, one.class_name, cluster).stands_out
-                        alarms += stands and off_thing(found, one, cluster)
-        print(f"{line}; {time.monotonic() - start:.0f} s", flush=True)
-    first = sum(rank <= FIRST for rank in rank_of)
-    print(f"among the first {FIRST}: {first} of {len(rank_of)}; its drop stands out in {dropped}; ", end="")
-    print(f"alarms on clean classes: {alarms} of {clean} clusters")
+        folder, fraction, kind = every[number % len(every)]
+        start = time.monotonic()
+        set_ = planted(Path(folder), kind, kinds[kind], fraction, options.seed + number)
+        line = look_at(set_, GalLoPClassifier(backbone, cache=False).fit(set_.photos), tally, covers=options.what_if)
+        took = time.monotonic() - start
+        print(f"{Path(folder).name} {set_.class_name}, {kind} in {fraction:.0%}: {line}; {took:.0f} s", flush=True)
+    first = sum(rank <= FIRST for rank in tally.ranks)
+    print(f"among the first {FIRST}: {first} of {len(tally.ranks)}; stands out when covered: {tally.dropped}")
+    print(f"alarms on clean classes: {tally.alarms} of {tally.clean} clusters")
 
 
 def options_of(words: list[str] | None = None) -> argparse.Namespace:
@@ -208,7 +241,7 @@ def options_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sets", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-out", action="store_true")
-    parser.add_argument("--no-what-if", action="store_true")
+    parser.add_argument("--no-what-if", dest="what_if", action="store_false")
     return parser.parse_args(words)
 
 

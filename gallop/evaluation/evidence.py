@@ -37,7 +37,7 @@ from gallop.setting import require
 from gallop.wording import counted, html_table, listed
 
 MOST_CLUSTERS = 10
-GAIN = 0.04
+GAIN = 0.05
 """One cluster more is made as long as it explains this fraction more of how the regions differ."""
 MOST_REGIONS = 2000
 """Of a class that clusters are made from: of each photo the same number, those with the largest contributions. All
@@ -102,7 +102,7 @@ class ClassEvidence:
         rest: what is in no cluster; with ``Cluster.adds`` of all clusters it makes ``score``.
         clusters: that which adds most first.
         shown: the photos of the class and then those that are wrongly answered with it.
-        member: (photos shown, R), the cluster of each region.
+        member, adds: (photos shown, R), the cluster of each region, and what it adds to the photo's score of the class.
     """
 
     class_name: str
@@ -112,6 +112,7 @@ class ClassEvidence:
     clusters: tuple[Cluster, ...]
     shown: tuple[int, ...] = field(repr=False)
     member: NDArray[np.int8] = field(repr=False, compare=False)
+    adds: NDArray[np.float32] = field(repr=False, compare=False)
 
     @property
     def rest_share(self) -> float:
@@ -134,7 +135,7 @@ class Evidence:
     Attributes:
         data: the photos, with the class list of the model.
         predicted: (n,) class indices of the answers.
-        probabilities: (n, K).
+        probabilities, scores: (n, K); a score is what a class has above the mean of all.
         classes: of those that have photos.
         groups: that fail more often than the others.
         features: (n, D) of the photos, of length 1: the mean of their regions in the joint space.
@@ -145,6 +146,7 @@ class Evidence:
     data: LabelledPhotos
     predicted: NDArray[np.intp]
     probabilities: NDArray[np.float32]
+    scores: NDArray[np.float32]
     classes: tuple[ClassEvidence, ...]
     groups: FailingGroups
     features: NDArray[np.float32] = field(repr=False)
@@ -353,7 +355,7 @@ def evidence_steps(
         for i, cluster in enumerate(each.clusters[:3], 1)
     }
     groups = failing_groups(means, truth, probabilities, facts, held, words)
-    yield Evidence(data, known.predicted, probabilities, tuple(classes), groups, means, grids, topk)
+    yield Evidence(data, known.predicted, probabilities, to_array(logits), tuple(classes), groups, means, grids, topk)
 
 
 def light_and_colour(photo: Any) -> tuple[float, float]:
@@ -449,7 +451,8 @@ def _class_evidence(known: _Known, k: int, class_name: str, words: Words) -> Cla
         )
     order = sorted(range(len(made)), key=lambda number: -made[number].adds)
     ordered, member = tuple(made[number] for number in order), np.argsort(order)[member].astype(np.int8)
-    return ClassEvidence(class_name, tuple(photos.tolist()), score, rest, ordered, tuple(shown.tolist()), member)
+    mine, every = (tuple(some.tolist()) for some in (photos, shown))
+    return ClassEvidence(class_name, mine, score, rest, ordered, every, member, adds)
 
 
 def _clusters(
@@ -457,15 +460,16 @@ def _clusters(
 ) -> tuple[int, Callable[[NDArray[np.float32]], NDArray[np.intp]]]:
     """How many clusters there are, and the function from regions (R, D) to their clusters (R,).
 
-    k-means of a class's regions, each weighted by the size of what it adds, so that those that decide nothing shape no
-    cluster; one cluster more as long as it explains ``GAIN`` more.
+    k-means of a class's regions, each less the mean of its photo, so that a thing is not split by the photos it is on,
+    and weighted by the size of what it adds, so that those that decide nothing shape no cluster; one cluster more as
+    long as it explains ``GAIN`` more.
     """
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
     most = max(MOST_REGIONS // len(joint), 1)
     best = np.argsort(-np.abs(adds), axis=1, kind="stable")[:, :most]
-    regions = np.concatenate([some[chosen] for some, chosen in zip(joint, best, strict=True)])
+    regions = np.concatenate([_apart(some)[chosen] for some, chosen in zip(joint, best, strict=True)])
     weights = np.abs(np.take_along_axis(adds, best, axis=1)).ravel() + 1e-9
     narrow = PCA(min(WIDTH, *regions.shape), svd_solver="full").fit(regions)
     points = narrow.transform(regions).astype(np.float64)
@@ -476,7 +480,12 @@ def _clusters(
         if before - more.inertia_ < GAIN * spread:
             break
         made, before = more, more.inertia_
-    return made.n_clusters, lambda some: made.predict(narrow.transform(some).astype(np.float64))
+    return made.n_clusters, lambda some: made.predict(narrow.transform(_apart(some)).astype(np.float64))
+
+
+def _apart(regions: NDArray[np.float32]) -> NDArray[np.float32]:
+    centred: NDArray[np.float32] = regions - regions.mean(axis=0)
+    return centred
 
 
 def _nearest(

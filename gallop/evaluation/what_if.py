@@ -24,7 +24,6 @@ from gallop.images import load_image
 from gallop.model.calibration import Calibration
 from gallop.model.prompted import PromptModel
 from gallop.predictions.faithfulness import DRAWS, scores_without
-from gallop.predictions.predict import to_array
 
 MOST_PHOTOS = 100
 """Photos that are looked at again, drawn where more hold the cluster."""
@@ -34,10 +33,14 @@ FILL = "neighbours"
 
 @dataclass(frozen=True)
 class Outcome:
-    """Answers for the photos of a class: how many are right, and the mean probability of the class."""
+    """Answers for the photos of a class: how many are right, and the mean probability and score of the class.
+
+    The score is what clusters are parts of: what the class has above the mean of all classes.
+    """
 
     right: Proportion
     confidence: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -62,17 +65,23 @@ class WhatIf:
 
     @property
     def drop(self) -> float:
-        """Return by how much the mean probability of the class falls without the cluster."""
-        return self.before.confidence - self.without.confidence
+        """Return by which fraction of itself the mean score of the class falls without the cluster.
+
+        The score and not the probability: of training photos that is near 1, and hardly moves.
+        """
+        return self._fall(self.without)
 
     @property
     def interval(self) -> tuple[float, float]:
         """Return where the fall of one further random draw would lie, with 95% (Student's prediction interval)."""
         from scipy.stats import t
 
-        falls = np.array([self.before.confidence - each.confidence for each in self.at_random])
+        falls = np.array([self._fall(each) for each in self.at_random])
         half = t.ppf((1 + LEVEL) / 2, len(falls) - 1) * falls.std(ddof=1) * np.sqrt(1 + 1 / len(falls))
         return float(falls.mean() - half), float(falls.mean() + half)
+
+    def _fall(self, outcome: Outcome) -> float:
+        return (self.before.score - outcome.score) / max(abs(self.before.score), 1e-9)
 
     @property
     def stands_out(self) -> bool:
@@ -84,12 +93,11 @@ class WhatIf:
     @property
     def words(self) -> str:
         """Return a sentence without its full stop."""
-        low, high = self.interval
+        (low, high), before, without = self.interval, self.before, self.without
         verdict = "the answers depend on it" if self.stands_out else "no more than any other place"
         return (
-            f"without it {self.without.right.right} instead of {self.before.right.right} of {self.before.right.of} "
-            f"are right, and the class is {100 * self.drop:.1f} points less probable; at random {100 * low:.1f} to "
-            f"{100 * high:.1f}: {verdict}"
+            f"without it {without.right.right} instead of {before.right.right} of {before.right.of} are right, the mean "
+            f"probability is {without.confidence:.1%} instead of {before.confidence:.1%}, and the score falls by {self.drop:.0%}, elsewhere by {low:.0%} to {high:.0%}: {verdict}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,18 +136,18 @@ def what_if(
     if not held.size:
         raise ValueError(f"No photo of {class_name!r} holds the cluster {cluster}, so nothing can be covered.")
     photos = np.sort(rng.permutation(held)[:most]).tolist()
-    k, answers = model.class_names.index(class_name), list[NDArray[np.float32]]()
+    k, covered = model.class_names.index(class_name), list[Tensor]()
     for i in photos:
         cells = _cells(found.member[found.shown.index(i)] == cluster, evidence.grids)
         shifts = [rng.integers(0, cells.shape) for _ in range(draws)]
         masks = torch.stack([cells, *(cells.roll(tuple(shift), dims=(0, 1)) for shift in shifts)])
         image = load_image(evidence.data.photos[i]).image
         looks = [model.backbone.preprocess.centre(image, times)[0] for times in model.sight.times]
-        logits = torch.cat(list(scores_without(model, looks, masks, evidence.topk, fill)))
-        answers.append(to_array(class_probabilities(logits, model.backbone.logit_scale, calibration.temperature)))
-        yield EvidenceEvent("covering", len(answers), len(photos))
-    covered = np.stack(answers, axis=1)  # (1 + S, B, K)
-    outcomes = [_outcome(some, k) for some in (evidence.probabilities[photos], *covered)]
+        covered.append(torch.cat(list(scores_without(model, looks, masks, evidence.topk, fill))))
+        yield EvidenceEvent("covering", len(covered), len(photos))
+    scores = [torch.from_numpy(evidence.scores[photos]), *torch.stack(covered, dim=1)]  # 2 + S times (B, K)
+    scale = model.backbone.logit_scale / calibration.temperature
+    outcomes = [_outcome(some, k, scale) for some in scores]
     yield WhatIf(class_name, cluster, tuple(photos), outcomes[0], outcomes[1], tuple(outcomes[2:]), fill)
 
 
@@ -150,6 +158,7 @@ def _cells(inside: NDArray[np.bool_], grids: tuple[tuple[int, int], ...]) -> Ten
     return torch.stack([F.interpolate(some, size=grids[-1], mode="nearest")[0, 0] for some in each]).amax(dim=0).bool()
 
 
-def _outcome(probabilities: NDArray[np.float32], k: int) -> Outcome:
-    right = probabilities.argmax(axis=1) == k
-    return Outcome(Proportion(int(right.sum()), right.size), float(probabilities[:, k].mean()))
+def _outcome(scores: Tensor, k: int, scale: float) -> Outcome:
+    right, confidence = scores.argmax(dim=1) == k, class_probabilities(scores, scale)[:, k]
+    above = scores[:, k] - scores.mean(dim=1)
+    return Outcome(Proportion(int(right.sum()), len(right)), float(confidence.mean()), float(above.mean()))

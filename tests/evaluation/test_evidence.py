@@ -1,0 +1,130 @@
+"""What a class stands on: on photos whose regions were made by hand, and on a tiny model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from gallop import GalLoPClassifier
+from gallop.errors import ConfigError, DataError
+from gallop.evaluation.evidence import Evidence, EvidenceEvent, evidence
+from gallop.features.encoding import ImageFeatures
+from tests import tiny
+
+PLACES = [(0, 6, 12), (24, 18, 3), (7, 8, 9), (20, 21, 16), (1, 11, 23), (4, 14, 2), (5, 10, 15), (22, 17, 13)]
+"""Where the cue is on each photo of the class that has it, on a grid of 5 x 5."""
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[GalLoPClassifier, Evidence]:
+    """Eight photos of "even", on which three regions are a cue, and eight of "odd": all else is the same noise."""
+    draw = torch.Generator().manual_seed(0)
+    clip = tiny.new_vit()
+    width = clip.feature_sizes[-1]
+    backbone = clip.with_features(grid=(5, 5), region_width=width, projection=torch.eye(width))
+    common, cue = torch.randn(2, width, generator=draw)
+    regions = common + 0.1 * torch.randn(16, 25, width, generator=draw)
+    for photo, places in enumerate(PLACES):
+        regions[2 * photo, list(places)] += 3 * cue
+    features = ImageFeatures(regions.mean(dim=1), regions)
+    names = ["even", "odd"] * 8
+    classifier = tiny.classifier(backbone=backbone, head="ridge").fit(features, names)
+    return classifier, evidence(classifier, features, names)
+
+
+@pytest.fixture(scope="module")
+def told() -> Evidence:
+    """Of a tiny ViT with names that it confuses, so that there are mistakes."""
+    classifier = tiny.classifier().zero_shot(["red", "green", "blue"])
+    return evidence(classifier, *tiny.pictures({"red": 4, "green": 4}))
+
+
+def test_the_cue_is_a_cluster_of_its_own_and_adds_most(planted: tuple[GalLoPClassifier, Evidence]) -> None:
+    each = planted[1].of("even")
+    first = each.clusters[0]
+    for row, places in enumerate(PLACES):
+        assert np.flatnonzero(each.member[row] == 0).tolist() == sorted(places)
+    assert first.share > 0.5
+    assert len(first.photos) == 8
+    assert first.mistakes == ()
+    assert {(found.photo, found.region) for found in first.gallery} <= {
+        (2 * i, region) for i, places in enumerate(PLACES) for region in places
+    }
+
+
+def test_clusters_and_rest_are_the_mean_score(told: Evidence, planted: tuple[GalLoPClassifier, Evidence]) -> None:
+    for found in (told, planted[1]):
+        for each in found.classes:
+            k = found.data.class_names.index(each.class_name)
+            assert each.score == pytest.approx(found.scores[list(each.photos), k].mean(), abs=1e-6)
+            assert sum(cluster.adds for cluster in each.clusters) + each.rest == pytest.approx(each.score, abs=1e-5)
+            assert [c.adds for c in each.clusters] == sorted((c.adds for c in each.clusters), reverse=True)
+
+
+def test_answers_are_those_of_the_classifier(planted: tuple[GalLoPClassifier, Evidence]) -> None:
+    classifier, found = planted
+    photos = list(found.data.photos)
+    assert found.probabilities == pytest.approx(classifier.predict_proba(photos), abs=2e-3), "half precision"
+    assert found.scores.mean(axis=1) == pytest.approx(0, abs=1e-6)
+
+
+def test_mistakes_are_counted_where_they_were_answered_and_where_they_belong(told: Evidence) -> None:
+    wrong = set(np.flatnonzero(told.predicted != told.truth).tolist())
+    assert wrong
+    for each in told.classes:
+        k = told.data.class_names.index(each.class_name)
+        mine = {i for i in wrong if k in (told.truth[i], told.predicted[i])}
+        counted = {i for cluster in each.clusters for i in cluster.mistakes}
+        assert counted <= mine
+        assert {i for i in mine if told.predicted[i] == k and told.truth[i] != k} <= {*each.shown}
+
+
+def test_a_large_rest_leads_the_sentence(told: Evidence) -> None:
+    each = max(told.classes, key=lambda each: each.rest_share)
+    assert each.rest_share > 0.3, "half of the score of a ViT's prompts is of the entire photo"
+    assert each.words.split(" stands on ")[1].startswith(f"{each.rest_share:.0%} in no cluster")
+
+
+def test_the_table_adds_up_to_one_and_the_figure_has_a_row_a_class(planted: tuple[GalLoPClassifier, Evidence]) -> None:
+    frame = planted[1].to_frame()
+    assert frame.groupby("class")["share"].sum().tolist() == pytest.approx([1, 1], abs=1e-5)
+    (axes,) = planted[1].plot().axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["even", "odd"]
+    assert planted[1].to_dict()["classes"][0]["clusters"][0]["photos"] == list(range(0, 16, 2))
+
+
+def test_the_first_two_components_are_the_layout(planted: tuple[GalLoPClassifier, Evidence]) -> None:
+    found = planted[1]
+    centred = found.features - found.features.mean(axis=0)
+    _, lengths, _ = np.linalg.svd(centred, full_matrices=False)
+    places = found.layout()
+    assert np.linalg.norm(places, axis=0) == pytest.approx(lengths[:2], rel=1e-3)
+    assert found.layout("tsne").shape == (16, 2)
+    with pytest.raises(ConfigError, match="choose pca or tsne"):
+        found.layout("umap")
+
+
+def test_it_tells_how_far_it_is() -> None:
+    events = list[EvidenceEvent]()
+    evidence(
+        tiny.classifier().zero_shot(["red", "green"]), *tiny.pictures({"red": 2, "green": 2}), callback=events.append
+    )
+
+    def last(stage: str) -> Iterator[EvidenceEvent]:
+        return (event for event in reversed(events) if event.stage == stage)
+
+    for stage in ("regions", "clusters", "brightness"):
+        event = next(last(stage))
+        assert event.done == event.total
+
+
+def test_one_class_alone_and_unknown_classes_are_refused() -> None:
+    with pytest.warns(UserWarning, match="only class"):
+        alone = tiny.classifier().zero_shot(["red"])
+    with pytest.raises(ConfigError, match="nothing speaks for it rather than for another"):
+        evidence(alone, *tiny.pictures({"red": 2}))
+    with pytest.raises(DataError, match="does not know the classes green"):
+        evidence(tiny.classifier().zero_shot(["red", "blue"]), *tiny.pictures({"red": 2, "green": 2}))

@@ -1,0 +1,66 @@
+"""Groups that fail, where they were made to, and where nothing was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import fisher_exact
+
+from gallop.evaluation.failing_groups import LEAST, FailingGroups, failing_groups
+
+N, CLASSES, WIDTH = 100, 4, 8
+RNG = np.random.default_rng(0)
+FEATURES = RNG.normal(size=(N, WIDTH)).astype(np.float32)
+TRUTH = np.arange(N) % CLASSES
+FACTS = RNG.uniform(size=(N, 4))
+WORDS = (["one", "other"], np.eye(2, WIDTH, dtype=np.float32))
+
+
+def looked(wrong: NDArray[np.intp], held: Any = None, features: NDArray[np.float32] = FEATURES) -> FailingGroups:
+    """The groups that fail where these photos are answered wrongly."""
+    probabilities = np.full((N, CLASSES), 0.05, dtype=np.float32)
+    probabilities[np.arange(N), TRUTH] = 0.85
+    probabilities[wrong, TRUTH[wrong]] = 0.05
+    probabilities[wrong, (TRUTH[wrong] + 1) % CLASSES] = 0.85
+    return failing_groups(features, TRUTH, probabilities, FACTS, held or {}, WORDS)
+
+
+def test_dark_photos_that_fail_are_found_with_their_figures() -> None:
+    dark = np.argsort(FACTS[:, 0])[:20]
+    found = looked(dark[:12])
+    (group,) = found.found
+    assert group.name == "dark photos"
+    assert sorted(group.photos) == sorted(dark.tolist())
+    assert {*group.photos[:12]} == {*dark[:12].tolist()}, "mistakes first"
+    assert (group.accuracy.right, group.accuracy.of, group.rest.right, group.rest.of) == (8, 20, 80, 80)
+    alone = fisher_exact([[12, 8], [0, 80]], "greater").pvalue
+    assert group.p == pytest.approx(alone * found.looked_at), "the first of so many"
+
+
+def test_photos_that_look_alike_are_found_and_named_by_the_nearest_word() -> None:
+    features = FEATURES.copy()
+    odd = np.arange(0, 20)
+    features[odd, 1] += 12
+    groups = looked(odd, features=features).found
+    assert groups[0].name.startswith("photos alike")
+    assert {*groups[0].photos} == {*odd.tolist()}
+    assert "nearer to the word other" in groups[0].common
+
+
+def test_a_class_that_fails_is_no_group_of_its_cluster() -> None:
+    """Those that hold a cluster are compared with the other photos of their class."""
+    mine = np.flatnonzero(TRUTH == 0)
+    assert not looked(mine, {"class 0: cluster 1": (mine[:12].tolist(), mine.tolist())}).found
+    (group,) = looked(mine[:12], {"class 0: cluster 1": (mine[:12].tolist(), mine.tolist())}).found
+    assert group.rest.of == 13
+
+
+def test_nothing_is_claimed_of_chance_nor_of_few_photos() -> None:
+    draw = np.random.default_rng(1)
+    false = [looked(draw.permutation(N)[:20]).found for _ in range(40)]
+    assert sum(map(bool, false)) <= 4, "at 5 %"
+    few = np.arange(LEAST - 1).tolist()
+    assert not looked(np.array(few), {"few": (few, list(range(N)))}, FEATURES).found

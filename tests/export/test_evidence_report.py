@@ -1,0 +1,77 @@
+"""The page of what each class stands on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from gallop.data import distinct_photos
+from gallop.evaluation.evidence import Evidence, evidence, evidence_steps
+from gallop.evaluation.what_if import WhatIf, what_if
+from gallop.export import evidence_report as reports
+from gallop.export.evidence_report import evidence_report
+from gallop.images import load_image
+from tests import tiny
+
+HOSTILE = ("<script>alert(1)</script>", '"><img src=http://example.invalid/x>')
+
+
+@pytest.fixture(scope="module")
+def page_of() -> tuple[Evidence, WhatIf, str]:
+    classifier = tiny.classifier().zero_shot(HOSTILE)
+    images, names = tiny.pictures({"red": 3, "green": 3})
+    photos = [load_image(image, name=f"<b>{i}.png") for i, image in enumerate(images)]
+    data = distinct_photos(
+        photos, [HOSTILE[name == "green"] for name in names], class_names=classifier.classes_.tolist()
+    )
+    *_, found = evidence_steps(classifier.model_, classifier.calibration_, data, None)
+    assert isinstance(found, Evidence)
+    number = next(i for i, cluster in enumerate(found.classes[0].clusters) if cluster.photos)
+    *_, asked = what_if(classifier.model_, classifier.calibration_, found, found.classes[0].class_name, number)
+    assert isinstance(asked, WhatIf)
+    return found, asked, evidence_report(found, tiny.vit(), [asked])
+
+
+def test_names_are_escaped_and_nothing_is_requested(page_of: tuple[Evidence, WhatIf, str]) -> None:
+    page = page_of[2]
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert all(url.startswith("data:image/jpeg;base64,") for url in re.findall(r'src="([^"]*)"', page))
+    assert "default-src 'none'; img-src data:" in page
+    assert not re.findall(r'(?:href|action)="(?!#)', page)
+
+
+def test_it_says_that_it_holds_photos_and_leads_with_a_large_rest(page_of: tuple[Evidence, WhatIf, str]) -> None:
+    found, asked, page = page_of
+    assert "This page holds parts of these photos" in page
+    each = max(found.classes, key=lambda each: each.rest_share)
+    assert each.rest_share > 0.3
+    assert page.index(f"{100 * each.rest_share:.0f} % of the score is in no cluster") < page.rindex('class="gallery"')
+    assert f"What if it were not there: {asked.words}." in page
+
+
+def test_where_there_is_less_room_there_are_fewer_pictures(
+    page_of: tuple[Evidence, WhatIf, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _, page = page_of
+    monkeypatch.setattr(reports, "MOST_BYTES", len(page) * 2 // 3)
+    smaller = evidence_report(found, tiny.vit())
+    assert len(smaller) <= len(page) * 2 // 3
+    assert page.count("<img") > smaller.count("<img") > 0
+
+
+def test_a_group_that_fails_is_shown_with_its_figures(page_of: tuple[Evidence, WhatIf, str]) -> None:
+    from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
+    from gallop.evaluation.intervals import Proportion
+
+    group = FailingGroup("dark photos", (0, 1), Proportion(1, 9), Proportion(30, 31), 0.01, ("pale photos",))
+    page = evidence_report(replace(page_of[0], groups=FailingGroups((group,), 7)), tiny.vit())
+    assert "1 of 9 right, 11 %" in page
+    assert "In common: pale photos." in page
+
+
+def test_a_classifier_and_photos_are_all_that_is_needed() -> None:
+    classifier = tiny.classifier().zero_shot(["red", "green"])
+    assert "<h2" in evidence_report(evidence(classifier, *tiny.pictures({"red": 2, "green": 2})), tiny.vit())
