@@ -397,9 +397,12 @@ class _Known:
         return _unit(np.stack([to_array(regions.float().mean(dim=0)) for regions in self.joint]))
 
     def size_and_place(self, grids: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
-        """(n, 2): the fraction of the regions that decides, and how far their middle is from that of the photo."""
+        """(n, 2): the fraction of the regions that decide, and how far their middle is from that of the photo.
+
+        For the answer, which knows nothing of the label: few regions decide for a class that is not there.
+        """
         places = np.concatenate([np.indices(grid).reshape(2, -1).T / np.array(grid) for grid in grids])
-        decide = [_deciding(own[None])[0] for own in self.own]
+        decide = [_deciding(answered[None])[0] for answered in self.answered]
         middles = np.array([places[some].mean(axis=0) if some.any() else (0.5, 0.5) for some in decide])
         return np.stack([np.mean(decide, axis=1), np.linalg.norm(middles - places.mean(axis=0), axis=1)], axis=1)
 
@@ -502,5 +505,5 @@ def _nearest(
 def _gallery(photos: NDArray[np.intp], adds: NDArray[np.float32]) -> tuple[FoundRegion, ...]:
     """The region of each photo that adds most, the largest first; ``adds`` (photos, R) is -inf outside the cluster."""
     best, most = adds.argmax(axis=1), adds.max(axis=1)
-    order = [row for row in np.argsort(-most, kind="stable")[:GALLERY].tolist() if np.isfinite(most[row])]
+    order = [row for row in np.argsort(-most, kind="stable")[:GALLERY].tolist() if most[row] > 0]
     return tuple(FoundRegion(int(photos[row]), int(best[row]), float(most[row])) for row in order)

@@ -95,10 +95,10 @@ class WhatIf:
         """Return a sentence without its full stop."""
         (low, high), before, without = self.interval, self.before, self.without
         verdict = "the answers depend on it" if self.stands_out else "no more than any other place"
-        return (
-            f"without it {without.right.right} instead of {before.right.right} of {before.right.of} are right, the mean "
-            f"probability is {without.confidence:.1%} instead of {before.confidence:.1%}, and the score falls by {self.drop:.0%}, elsewhere by {low:.0%} to {high:.0%}: {verdict}"
-        )
+        right = f"{without.right.right} instead of {before.right.right} of {before.right.of} are right"
+        sure = f"the mean probability is {without.confidence:.1%} instead of {before.confidence:.1%}"
+        fall = f"the score falls by {self.drop:.0%}, with other places covered by {low:.0%} to {high:.0%}"
+        return f"without it {right}, {sure}, and {fall}: {verdict}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, with ``drop``, ``interval`` and ``stands_out``."""

@@ -27,6 +27,8 @@ MOST_SIDE = 1600
 """Longest side of a picture, in pixels."""
 LEAST_SIDE = 200
 """Short side of a picture, in pixels, where the photo has less: outlines would hide it."""
+REGION_WIDTH = 192
+"""Of the picture of a region, in pixels."""
 _LIGHT = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """Of red, green and blue, in the grey that they become."""
 CHOICE_COLOURS = ((51, 187, 238), (238, 119, 51), (255, 255, 255))
@@ -97,16 +99,25 @@ def choices_picture(
 
 
 def region_picture(photo: Image.Image, region: int, grid: tuple[int, int], crop: CropBox) -> Image.Image:
-    """Return a region with what is around it: 4 regions high and 6 wide; black where the photo ends.
+    """Return a region, outlined, with what is around it: 4 regions high and 6 wide, less where the photo is smaller.
 
     Args:
         region: its number in a grid of (rows, columns).
         crop: what the model saw, in the photo's pixels.
     """
     box = region_box(region, 0.0, grid, crop)
-    above, beside = 1.5 * (box.bottom - box.top), 2.5 * (box.right - box.left)
-    around = box.left - beside, box.top - above, box.right + beside, box.bottom + above
-    return photo.crop(tuple(map(round, around)))
+    wide, high = box.right - box.left, box.bottom - box.top
+    width, height = round(min(6 * wide, photo.width)), round(min(4 * high, photo.height))
+    left = round(min(max(box.left - 2.5 * wide, 0), photo.width - width))
+    top = round(min(max(box.top - 1.5 * high, 0), photo.height - height))
+    scale = REGION_WIDTH / width
+    size = REGION_WIDTH, max(round(height * scale), 1)
+    drawn = photo.resize(size, Image.Resampling.BILINEAR, box=(left, top, left + width, top + height))
+    sides = (box.left - left, box.top - top, box.right - left, box.bottom - top)
+    for beyond, colour in ((2, "black"), (1, "white")):
+        corners = [side + (beyond if i > 1 else -beyond) for i, side in enumerate(side * scale for side in sides)]
+        ImageDraw.Draw(drawn).rectangle(corners, outline=colour)
+    return drawn
 
 
 def save_maps(

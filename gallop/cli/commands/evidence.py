@@ -56,7 +56,7 @@ def _table(found: Evidence, out: Path) -> list[str]:
             [each.class_name, str(i), percentage(c.share), str(len(c.photos)), str(len(c.mistakes)), c.called]
             for i, c in enumerate(each.clusters, 1)
         ]
-        rows.append([each.class_name, "none", percentage(each.rest / each.score), str(len(each.photos)), "0", ""])
+        rows.append([each.class_name, "none", percentage(each.rest_share), str(len(each.photos)), "0", ""])
     groups = [
         f"{group.name}: {group.accuracy.right} of {group.accuracy.of} right, others {percentage(group.rest.value)}"
         for group in found.groups.found
