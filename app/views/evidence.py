@@ -18,6 +18,8 @@ from app.visitor.session import Session
 from gallop import Photo
 
 JOB = "evidence"
+# Photos whose evidence is found without being asked for.
+FEW = 200
 Pairs = Sequence[tuple[Photo, str]]
 _DOING = {"regions": "Photo {} of {}", "clusters": "Clusters of class {} of {}", "brightness": "Photo {} of {} again"}
 _TILE = (144, 96)  # pixels
@@ -70,11 +72,14 @@ def _last(steps: Iterator[Any]) -> Generator[Counted, None, Any]:
         yield Counted(event.done / event.total, words)
 
 
-def cluster_tiles(backbone: Backbone, evidence: Evidence, cluster: Cluster) -> list[PhotoTile]:
-    """Return the regions of a cluster that add most; the key of a tile is a photo's index and the region."""
+def cluster_tiles(backbone: Backbone, evidence: Evidence, class_name: str, cluster: Cluster) -> list[PhotoTile]:
+    """Return the regions of a cluster that add most, with what they add as a part of the mean score of the class.
+
+    The key of a tile is a photo's index and the region.
+    """
     from gallop.maps.pictures import region_picture
 
-    made = []
+    made, score = [], max(abs(evidence.of(class_name).score), 1e-9)
     for found in cluster.gallery:
         photo: Any = evidence.data.photos[found.photo]
         crop = backbone.preprocess.centre(photo.image)[1]
@@ -82,7 +87,9 @@ def cluster_tiles(backbone: Backbone, evidence: Evidence, cluster: Cluster) -> l
         answer, truth = (evidence.data.class_names[k[found.photo]] for k in (evidence.predicted, evidence.truth))
         verdict = "right" if answer == truth else f"answered {answer}"
         key = f"{found.photo} {found.region}"
-        made.append(PhotoTile(key, f"{found.score:.3f}", thumbnail_url(patch, _TILE), verdict, about=photo.name))
+        made.append(
+            PhotoTile(key, text.percent(found.score / score), thumbnail_url(patch, _TILE), verdict, about=photo.name)
+        )
     return made
 
 

@@ -503,7 +503,11 @@ def _nearest(
 
 
 def _gallery(photos: NDArray[np.intp], adds: NDArray[np.float32]) -> tuple[FoundRegion, ...]:
-    """The region of each photo that adds most, the largest first; ``adds`` (photos, R) is -inf outside the cluster."""
+    """The region of each photo that adds most, the largest first, without those that hardly add anything.
+
+    Args:
+        adds: (photos, R), -inf outside the cluster.
+    """
     best, most = adds.argmax(axis=1), adds.max(axis=1)
-    order = [row for row in np.argsort(-most, kind="stable")[:GALLERY].tolist() if most[row] > 0]
+    order = [row for row in np.argsort(-most, kind="stable")[:GALLERY].tolist() if most[row] > max(most.max() / 10, 0)]
     return tuple(FoundRegion(int(photos[row]), int(best[row]), float(most[row])) for row in order)

@@ -48,7 +48,7 @@ def show(session: Session, backbone: Backbone, found: Evidence, class_name: str,
         st.subheader(f"{number + 1}. {words}: {cluster.share:.0%}", anchor=False)
         mistakes = f"{len(cluster.mistakes)} mistake{'' if len(cluster.mistakes) == 1 else 's'}"
         st.caption(f"Takes part in {len(cluster.photos)} of {photos_counted(len(each.photos))} and in {mistakes}.")
-        tiles = view.cluster_tiles(backbone, found, cluster)
+        tiles = view.cluster_tiles(backbone, found, class_name, cluster)
         photo_strip(f"cluster {number}", tiles, session.evidence.opened, lambda tile: open_tile(session, tile))
         if cluster.photos:
             _what_if(session, found, class_name, number, cluster, key)

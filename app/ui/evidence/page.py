@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from app import text
 from app.backbones import OnBackbone
 from app.jobs import Steps
 from app.ui import projects, resources
@@ -37,7 +36,9 @@ else:
     job_outcome(session, evidence.JOB)
     made_for, found = session.page_jobs.result(evidence.JOB) or (None, None)
     if made_for != key:
-        clicked = st.button(
+        # Of few photos it takes seconds, so it need not be asked for, unless the visitor has just cancelled it.
+        at_once = len(pairs) <= evidence.FEW and not session.page_jobs.running
+        clicked = (at_once and not session.page_jobs.problem(evidence.JOB)) or st.button(
             "Find what each class stands on",
             key="find evidence",
             type="primary",
@@ -63,5 +64,4 @@ else:
             photos.set_map(session, found, key)
             photos.opened(session, backbone, found, class_name)
         st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
-        st.caption(text.markdown(f"{len(pairs)} photos; {found.accuracy.right} are right."))
 privacy_line()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -77,8 +78,13 @@ def set_map(session: Session, found: Evidence, key: Hashable) -> None:
 def _select(session: Session, key: str, count: int) -> None:
     """Take the points that were chosen, in a callback. The browser may send anything."""
     sent = [point.get("customdata") for point in st.session_state[key]["selection"]["points"]]
+    session.evidence = choosing(session.evidence, sent, count)
+
+
+def choosing(state: EvidenceState, sent: Sequence[Any], count: int) -> EvidenceState:
+    """Return the state with the photos chosen that a browser has sent, of so many; what is no photo is ignored."""
     chosen = [i for i in sent if type(i) is int and 0 <= i < count]
-    session.evidence = replace(session.evidence, selected=tuple(dict.fromkeys(chosen)))
+    return replace(state, selected=tuple(dict.fromkeys(chosen)))
 
 
 def opened(session: Session, backbone: Backbone, found: Evidence, class_name: str) -> None:
