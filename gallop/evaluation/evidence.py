@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor
@@ -25,16 +26,15 @@ from gallop.errors import DataError
 from gallop.evaluation.diversity import FoundRegion
 from gallop.evaluation.failing_groups import FailingGroups, failing_groups
 from gallop.evaluation.intervals import Proportion
-from gallop.features.encoding import Cache, encode_centres, open_cache
+from gallop.features.encoding import Cache, ImageFeatures, encode_centres, open_cache
 from gallop.images import load_image
 from gallop.model.calibration import Calibration
 from gallop.model.in_words import dictionary
 from gallop.model.prompted import PromptModel
-from gallop.predictions.contributions import Contributions, contributions, joint_regions
+from gallop.predictions.contributions import contributions, joint_regions
 from gallop.predictions.predict import to_array
-from gallop.runtime.progress import ProgressDisplay
 from gallop.setting import require
-from gallop.wording import counted, html_table, listed
+from gallop.wording import as_drawn, counted, listed
 
 MOST_CLUSTERS = 10
 GAIN = 0.05
@@ -134,7 +134,6 @@ class Evidence:
 
     Attributes:
         data: the photos, with the class list of the model.
-        predicted: (n,) class indices of the answers.
         probabilities, scores: (n, K); a score is what a class has above the mean of all.
         classes: of those that have photos.
         groups: that fail more often than the others.
@@ -144,7 +143,6 @@ class Evidence:
     """
 
     data: LabelledPhotos
-    predicted: NDArray[np.intp]
     probabilities: NDArray[np.float32]
     scores: NDArray[np.float32]
     classes: tuple[ClassEvidence, ...]
@@ -157,6 +155,11 @@ class Evidence:
     def truth(self) -> NDArray[np.intp]:
         """Return the class indices (n,) of the labels."""
         return np.array(self.data.labels, dtype=np.intp)
+
+    @cached_property
+    def predicted(self) -> NDArray[np.intp]:
+        """Return the class indices (n,) of the answers."""
+        return self.probabilities.argmax(axis=1)
 
     @property
     def accuracy(self) -> Proportion:
@@ -247,43 +250,31 @@ class Evidence:
     def plot(self) -> Any:
         """Return a figure of matplotlib: what the clusters add to the mean score of each class."""
         from gallop.runtime.figures import ShownFigure
-        from gallop.wording import as_drawn
 
         figure = ShownFigure(figsize=(8, 1 + 0.5 * len(self.classes)), layout="constrained")
         axes = figure.subplots()
         for row, each in enumerate(self.classes):
-            ends = {True: 0.0, False: 0.0}  # what speaks for the class to the right, what speaks against to the left
-            parts = [*((f"C{i % 10}", c.adds) for i, c in enumerate(each.clusters)), ("lightgray", each.rest)]
-            for colour, adds in parts:
-                axes.barh(row, adds, left=ends[adds >= 0], color=colour, edgecolor="white")
-                ends[adds >= 0] += adds
+            adds = np.array([*(cluster.adds for cluster in each.clusters), each.rest])  # each from where the last ends
+            colours = [*(f"C{i}" for i in range(len(each.clusters))), "lightgray"]
+            axes.barh([row] * len(adds), adds, left=adds.cumsum() - adds, color=colours, edgecolor="white")
         axes.set_yticks(range(len(self.classes)), [as_drawn(each.class_name) for each in self.classes])
-        axes.invert_yaxis()
-        axes.set(xlabel="adds to the mean score (grey: in no cluster)")
+        axes.set(xlabel="adds to the mean score (grey: in no cluster)", ylim=(len(self.classes) - 0.5, -0.5))
         return figure
 
     def __repr__(self) -> str:
-        clusters = sum(len(each.clusters) for each in self.classes)
-        return f"Evidence({counted(len(self.data), 'photo')}, {len(self.classes)} classes, {clusters} clusters)"
-
-    def _repr_html_(self) -> str:
-        rows = [(each.class_name, f"{c.share:.0%}", c.called) for each in self.classes for c in each.clusters]
-        return html_table(("class", "share", "cluster"), rows)
+        return f"Evidence({counted(len(self.data), 'photo')}; {'; '.join(each.words for each in self.classes)})"
 
 
 def evidence(
     classifier: Any,
     images: Any,
     labels: Any = None,
-    *,
-    verbose: bool = False,
-    callback: Callable[[EvidenceEvent], object] | None = None,
+    callback: Callable[[EvidenceEvent], object] = lambda event: None,
 ) -> Evidence:
     """Return what each class of a ``GalLoPClassifier`` stands on, over labelled photos.
 
     Args:
         images, labels: as for ``score``; features come from the classifier's cache where it has them.
-        verbose: show progress.
         callback: called with each event.
 
     Raises:
@@ -297,15 +288,11 @@ def evidence(
     photos, names = classifier._labelled(images, labels, None)
     hashes = images.hashes if isinstance(images, LabelledPhotos) else None
     data = distinct_photos(photos, names, hashes, classifier.classes_.tolist())
-    steps = evidence_steps(classifier.model_, classifier.calibration_, data, open_cache(classifier.cache))
-    with ProgressDisplay(wanted=verbose) as progress:
-        for event in steps:
-            if isinstance(event, Evidence):
-                return event
-            progress.show(event.stage, event.done, event.total)
-            if callback is not None:
-                callback(event)
-    raise AssertionError("the last event is the evidence")
+    for event in evidence_steps(classifier.model_, classifier.calibration_, data, open_cache(classifier.cache)):
+        if isinstance(event, Evidence):
+            break
+        callback(event)
+    return event
 
 
 def evidence_steps(
@@ -329,72 +316,51 @@ def evidence_steps(
     )
     if not len(data):
         raise DataError("There are no photos. Pass at least one of a class that the model knows.")
-    topk = tuple(model.config.topk if topk is None else topk)
-    known = _Known(model, data.labels)
-    hashes = data.hashes if all(data.hashes) else None
-    for features in encode_centres(model.backbone, data.photos, cache, hashes, model.sight):
-        known.add(contributions(model, features, topk), joint_regions(model, features))
-        yield EvidenceEvent("regions", len(known.joint), len(data))
-    words, classes = _word_features(model), list[ClassEvidence]()
-    present = sorted(set(data.labels))
+    topk, labels = tuple(model.config.topk if topk is None else topk), np.array(data.labels)
+    parts, classes, looks = list[tuple[Tensor, ...]](), list[ClassEvidence](), list[tuple[float, float]]()
+    for features in encode_centres(model.backbone, data.photos, cache, data.hashes, model.sight):
+        done = sum(len(part[0]) for part in parts)
+        parts.append(_taken_apart(model, features, topk, labels[done : done + len(features)]))
+        yield EvidenceEvent("regions", done + len(features), len(data))
+    taken = _Taken(*map(torch.cat, zip(*parts, strict=True)))
+    words, present = _word_features(model), sorted({*data.labels})
     for k in present:
         with threadpool_limits(1):  # threads that wait for each other take far longer than so little work
-            classes.append(_class_evidence(known, k, model.class_names[k], words))
+            classes.append(_class_evidence(taken, labels, k, model.class_names[k], words))
         yield EvidenceEvent("clusters", len(classes), len(present))
-    looks = list[tuple[float, float]]()
     for photo in data.photos:
         looks.append(light_and_colour(photo))
         yield EvidenceEvent("brightness", len(looks), len(data))
-    logits, grids = torch.stack(known.scores), model.sight.grids(model.backbone)
-    probabilities = to_array(class_probabilities(logits, model.backbone.logit_scale, calibration.temperature))
-    truth, means = np.array(data.labels), known.means
-    facts = np.concatenate([np.array(looks), known.size_and_place(grids)], axis=1)
+    grids, means = model.sight.grids(model.backbone), to_array(F.normalize(taken.joint.mean(dim=1).float(), dim=-1))
+    scale = model.backbone.logit_scale / calibration.temperature
+    probabilities, facts = to_array(class_probabilities(taken.scores, scale)), taken.size_and_place(grids)
     held = {
         f"{each.class_name}: cluster {i} ({cluster.called})": (cluster.photos, each.photos)
         for each in classes
         for i, cluster in enumerate(each.clusters[:3], 1)
     }
-    groups = failing_groups(means, truth, probabilities, facts, held, words)
-    yield Evidence(data, known.predicted, probabilities, to_array(logits), tuple(classes), groups, means, grids, topk)
+    groups = failing_groups(means, labels, probabilities, np.hstack([np.array(looks), facts]), held, words)
+    yield Evidence(data, probabilities, to_array(taken.scores), tuple(classes), groups, means, grids, topk)
 
 
 def light_and_colour(photo: Any) -> tuple[float, float]:
     """Return the mean brightness and the mean saturation of a photo, each in [0, 1]."""
-    small = load_image(photo).image.resize((32, 32))
-    _, saturation, value = np.asarray(small.convert("HSV"), dtype=np.float32).transpose(2, 0, 1) / 255
-    return float(value.mean()), float(saturation.mean())
+    small = load_image(photo).image.resize((32, 32)).convert("HSV")
+    _, saturation, value = np.asarray(small, dtype=np.float32).mean(axis=(0, 1)).tolist()
+    return value / 255, saturation / 255
 
 
-class _Known:
-    """What is known of the photos that were encoded.
-
-    Attributes:
-        own, answered: (R,) of each photo, what its regions add to the score of its class, and of its answer.
-        joint: (R, D) of each, in half precision.
+@dataclass(frozen=True)
+class _Taken:
+    """What regions add to the score of the class of their photo, and to that of its answer, (n, R); scores and what no
+    region adds (n, K); regions in the joint space, in half precision (n, R, D).
     """
 
-    def __init__(self, model: PromptModel, labels: Sequence[int]) -> None:
-        self.labels = labels
-        self.scores, self.rest, self.joint = list[Tensor](), list[Tensor](), list[Tensor]()
-        self.own, self.answered = list[NDArray[np.float32]](), list[NDArray[np.float32]]()
-
-    def add(self, taken: Contributions, joint: Tensor) -> None:
-        """Add a batch."""
-        for regions, scores, rest, features in zip(taken.regions, taken.scores, taken.rest, joint, strict=True):
-            self.own.append(to_array(regions[:, self.labels[len(self.scores)]]))
-            self.answered.append(to_array(regions[:, int(scores.argmax())]))
-            self.scores.append(scores)
-            self.rest.append(rest)
-            self.joint.append(features.half())
-
-    @property
-    def predicted(self) -> NDArray[np.intp]:
-        return np.array([int(scores.argmax()) for scores in self.scores], dtype=np.intp)
-
-    @cached_property
-    def means(self) -> NDArray[np.float32]:
-        """(n, D), the mean region of each photo."""
-        return _unit(np.stack([to_array(regions.float().mean(dim=0)) for regions in self.joint]))
+    own: Tensor
+    answered: Tensor
+    scores: Tensor
+    rest: Tensor
+    joint: Tensor
 
     def size_and_place(self, grids: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
         """(n, 2): the fraction of the regions that decide, and how far their middle is from that of the photo.
@@ -402,24 +368,26 @@ class _Known:
         For the answer, which knows nothing of the label: few regions decide for a class that is not there.
         """
         places = np.concatenate([np.indices(grid).reshape(2, -1).T / np.array(grid) for grid in grids])
-        decide = [_deciding(answered[None])[0] for answered in self.answered]
-        middles = np.array([places[some].mean(axis=0) if some.any() else (0.5, 0.5) for some in decide])
-        return np.stack([np.mean(decide, axis=1), np.linalg.norm(middles - places.mean(axis=0), axis=1)], axis=1)
+        decide = _deciding(to_array(self.answered))
+        middles = decide @ (places - places.mean(axis=0)) / np.maximum(decide.sum(axis=1, keepdims=True), 1)
+        return np.stack([decide.mean(axis=1), np.linalg.norm(middles, axis=1)], axis=1)
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths: NDArray[np.float32] = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    return vectors / lengths
+def _taken_apart(
+    model: PromptModel, features: ImageFeatures, topk: Sequence[int], labels: NDArray[np.intp]
+) -> tuple[Tensor, ...]:
+    """The fields of ``_Taken`` for a batch."""
+    part, rows = contributions(model, features, topk), torch.arange(len(features))
+    own, answered = (part.regions[rows, :, k] for k in (torch.from_numpy(labels), part.scores.argmax(dim=1)))
+    return own, answered, part.scores, part.rest, joint_regions(model, features).half()
 
 
 def _deciding(adds: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(photos, R): the fewest regions of each photo that together hold half of what speaks for the class."""
     order = np.argsort(-adds, axis=1, kind="stable")
     ranked = np.take_along_axis(np.maximum(adds, 0), order, axis=1)
-    before = np.cumsum(ranked, axis=1) - ranked
-    decide = np.zeros(adds.shape, dtype=bool)
-    np.put_along_axis(decide, order, (before < ranked.sum(axis=1, keepdims=True) / 2) & (ranked > 0), axis=1)
-    return decide
+    among = (ranked.cumsum(axis=1) - ranked < ranked.sum(axis=1, keepdims=True) / 2) & (ranked > 0)
+    return np.take_along_axis(among, np.argsort(order, axis=1), axis=1)
 
 
 def _word_features(model: PromptModel) -> Words:
@@ -428,40 +396,29 @@ def _word_features(model: PromptModel) -> Words:
     return words, to_array(model.name_features(words))
 
 
-def _class_evidence(known: _Known, k: int, class_name: str, words: Words) -> ClassEvidence:
-    labels, predicted = np.array(known.labels), known.predicted
-    photos = np.flatnonzero(labels == k)
-    shown = np.concatenate([photos, np.flatnonzero((labels != k) & (predicted == k))])
-    adds = np.stack([known.own[i] if labels[i] == k else known.answered[i] for i in shown])
-    joint = [to_array(known.joint[i].float()) for i in shown]
-    count, cluster_of = _clusters(joint[: len(photos)], adds[: len(photos)])
-    member = np.stack([cluster_of(regions) for regions in joint])
-    score, rest = (float(np.mean([values[i][k] for i in photos])) for values in (known.scores, known.rest))
-    wrong, made = labels[shown] != predicted[shown], list[Cluster]()
-    for number in range(count):
-        inside = member == number
+def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name: str, words: Words) -> ClassEvidence:
+    predicted = to_array(taken.scores).argmax(axis=1)
+    photos, others = np.flatnonzero(labels == k), np.flatnonzero((labels != k) & (predicted == k))
+    shown, n = np.concatenate([photos, others]), len(photos)
+    adds = np.concatenate([to_array(taken.own[photos]), to_array(taken.answered[others])])
+    joint = to_array(taken.joint[shown])
+    member, score = _members(joint, adds, n), float(taken.scores[photos, k].mean())
+    means = np.array([np.where(member == c, adds, 0)[:n].sum() / n for c in range(member.max() + 1)])
+    member = np.argsort(np.argsort(-means))[member].astype(np.int8)
+    clusters = []
+    for c, mean in enumerate(sorted(means.tolist(), reverse=True)):
+        inside, weights = member == c, np.where(member == c, np.maximum(adds, 0), 0)[:n]
         takes_part = (inside & _deciding(adds)).any(axis=1)
-        mean = float(np.where(inside, adds, 0)[: len(photos)].sum(axis=1).mean())
-        made.append(
-            Cluster(
-                mean,
-                mean / score if score else 0.0,
-                tuple(photos[takes_part[: len(photos)]].tolist()),
-                tuple(shown[takes_part & wrong].tolist()),
-                _nearest(joint[: len(photos)], np.where(inside, np.maximum(adds, 0), 0)[: len(photos)], words),
-                _gallery(photos, np.where(inside, adds, -np.inf)[: len(photos)]),
-            )
-        )
-    order = sorted(range(len(made)), key=lambda number: -made[number].adds)
-    ordered, member = tuple(made[number] for number in order), np.argsort(order)[member].astype(np.int8)
-    mine, every = (tuple(some.tolist()) for some in (photos, shown))
-    return ClassEvidence(class_name, mine, score, rest, ordered, every, member, adds)
+        mine, mistakes = photos[takes_part[:n]], shown[takes_part & (labels[shown] != predicted[shown])]
+        near = _nearest(np.einsum("nr,nrd->d", weights, joint[:n]), words)
+        facts = tuple(mine.tolist()), tuple(mistakes.tolist()), near, _gallery(photos, weights)
+        clusters.append(Cluster(mean, mean / (score or 1.0), *facts))
+    rest, every = float(taken.rest[photos, k].mean()), (tuple(photos.tolist()), tuple(shown.tolist()))
+    return ClassEvidence(class_name, every[0], score, rest, tuple(clusters), every[1], member, adds)
 
 
-def _clusters(
-    joint: Sequence[NDArray[np.float32]], adds: NDArray[np.float32]
-) -> tuple[int, Callable[[NDArray[np.float32]], NDArray[np.intp]]]:
-    """How many clusters there are, and the function from regions (R, D) to their clusters (R,).
+def _members(joint: NDArray[np.float32], adds: NDArray[np.float32], n: int) -> NDArray[np.intp]:
+    """(photos, R), the cluster of each region, of which the first ``n`` photos make them.
 
     k-means of a class's regions, each less the mean of its photo, so that a thing is not split by the photos it is on,
     and weighted by the size of what it adds, so that those that decide nothing shape no cluster; one cluster more as
@@ -470,44 +427,30 @@ def _clusters(
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
-    most = max(MOST_REGIONS // len(joint), 1)
-    best = np.argsort(-np.abs(adds), axis=1, kind="stable")[:, :most]
-    regions = np.concatenate([_apart(some)[chosen] for some, chosen in zip(joint, best, strict=True)])
-    weights = np.abs(np.take_along_axis(adds, best, axis=1)).ravel() + 1e-9
+    best = np.argsort(-np.abs(adds[:n]), axis=1, kind="stable")[:, : max(MOST_REGIONS // n, 1)]
+    apart, weights = joint - joint.mean(axis=1, keepdims=True), np.take_along_axis(np.abs(adds[:n]), best, axis=1)
+    regions = np.take_along_axis(apart[:n], best[:, :, None], axis=1).reshape(-1, joint.shape[2])
     narrow = PCA(min(WIDTH, *regions.shape), svd_solver="full").fit(regions)
-    points = narrow.transform(regions).astype(np.float64)
-    made = KMeans(1, random_state=0).fit(points, sample_weight=weights)
-    spread = before = made.inertia_
+    points, every = (narrow.transform(some).astype(np.float64) for some in (regions, apart.reshape(-1, joint.shape[2])))
+    made = [KMeans(1, random_state=0).fit(points, sample_weight=weights.ravel() + 1e-9)]
     for count in range(2, min(MOST_CLUSTERS, len(np.unique(points, axis=0))) + 1):
-        more = KMeans(count, n_init=3, random_state=0).fit(points, sample_weight=weights)
-        if before - more.inertia_ < GAIN * spread:
+        more = KMeans(count, n_init=3, random_state=0).fit(points, sample_weight=weights.ravel() + 1e-9)
+        if made[-1].inertia_ - more.inertia_ < GAIN * made[0].inertia_:
             break
-        made, before = more, more.inertia_
-    return made.n_clusters, lambda some: made.predict(narrow.transform(_apart(some)).astype(np.float64))
+        made.append(more)
+    members: NDArray[np.intp] = made[-1].predict(every).reshape(adds.shape)
+    return members
 
 
-def _apart(regions: NDArray[np.float32]) -> NDArray[np.float32]:
-    centred: NDArray[np.float32] = regions - regions.mean(axis=0)
-    return centred
-
-
-def _nearest(
-    joint: Sequence[NDArray[np.float32]], weights: NDArray[np.float32], words: Words
-) -> tuple[tuple[str, float], ...]:
-    """The words nearest to the mean of some regions, by weight, as far as they fit."""
-    rows = [weight @ regions for weight, regions in zip(weights, joint, strict=True)]
-    middle = _unit(np.sum(rows, axis=0))
-    cosines = words[1] @ middle
+def _nearest(middle: NDArray[np.float32], words: Words) -> tuple[tuple[str, float], ...]:
+    """The words nearest to a direction (D,), as far as they fit."""
+    cosines = words[1] @ middle / max(np.linalg.norm(middle), 1e-12)
     best = np.argsort(-cosines, kind="stable")[:_MOST_WORDS]
     return tuple((words[0][w], float(cosines[w])) for w in best.tolist() if cosines[w] >= FITS)
 
 
 def _gallery(photos: NDArray[np.intp], adds: NDArray[np.float32]) -> tuple[FoundRegion, ...]:
-    """The region of each photo that adds most, the largest first, without those that hardly add anything.
-
-    Args:
-        adds: (photos, R), -inf outside the cluster.
-    """
+    """The region of each photo that adds most, the largest first, without those that hardly add anything."""
     best, most = adds.argmax(axis=1), adds.max(axis=1)
-    order = [row for row in np.argsort(-most, kind="stable")[:GALLERY].tolist() if most[row] > max(most.max() / 10, 0)]
+    order = [row for row in np.argsort(-most, kind="stable")[:GALLERY].tolist() if most[row] > most.max() / 10]
     return tuple(FoundRegion(int(photos[row]), int(best[row]), float(most[row])) for row in order)

@@ -27,7 +27,7 @@ from gallop.predictions.faithfulness import DRAWS, scores_without
 
 MOST_PHOTOS = 100
 """Photos that are looked at again, drawn where more hold the cluster."""
-FILL = "neighbours"
+FILL = "blur"
 """What covered regions show unless something else is asked for, a name of ``gallop.predictions.covering.FILLS``."""
 
 

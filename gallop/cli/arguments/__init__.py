@@ -27,6 +27,7 @@ examples:
   gallop sample photos
   gallop train photos --out model --shots 8
   gallop evaluate model photos
+  gallop evidence model photos --out evidence.html
   gallop predict holiday/ --model model --csv answers.csv
   gallop predict cat.jpg --classes "cat, dog, horse"
   gallop explain cat.jpg --model model --out why.png

@@ -44,9 +44,9 @@ def add_evidence(commands: Commands) -> None:
     )
     parser.add_argument(
         "--fill",
-        choices=("neighbours", "blur", "grey"),
-        default="neighbours",
-        help="what covered regions show: the colours around them, the photo blurred, or grey (%(default)s)",
+        choices=("blur", "neighbours", "grey"),
+        default="blur",
+        help="what covered regions show: the photo blurred, the colours around them, or grey (%(default)s)",
     )
     add_detail(parser)
     add_common(parser)
