@@ -312,6 +312,11 @@ class EvidenceState:
             return self
         return replace(self, opened=tile, explainer_state=None)
 
+    def choosing(self, sent: Sequence[Any], count: int) -> EvidenceState:
+        """Return it with the photos chosen that a browser has sent, of so many; what is no photo is ignored."""
+        chosen = [i for i in sent if type(i) is int and 0 <= i < count]
+        return replace(self, selected=tuple(dict.fromkeys(chosen)))
+
     @property
     def place(self) -> tuple[int | None, int | None]:
         """Return photo and region of the opened tile, each None where there is none."""

@@ -115,7 +115,8 @@ def failing_groups(
         FailingGroup(
             name,
             tuple(sorted(np.flatnonzero(inside).tolist(), key=lambda i: (right[i], not hard[i]))),
-            *(Proportion(int(right[g].sum()), int(g.sum())) for g in (inside, rest)),
+            Proportion(int(right[inside].sum()), int(inside.sum())),
+            Proportion(int(right[rest].sum()), int(rest.sum())),
             float(p),
             tuple(_in_common(name, inside, rest, features, facts, words)),
         )

@@ -87,9 +87,9 @@ def deletion(
     # All orders begin with the full photo and end without any region: these two are encoded once.
     masks = np.concatenate([gone[0, :1], gone[0, -1:], gone[:, 1:-1].reshape(-1, orders[0].size)])
     parts: list[NDArray[np.float32]] = []
-    looks, cells = looks_at(model, explanation, model.sight.times), torch.from_numpy(masks)
-    row = explanation.class_index(class_name)
-    for scores in scores_without(model, looks, cells.unflatten(1, explanation.grid), explanation.topk):
+    looks, row = looks_at(model, explanation, model.sight.times), explanation.class_index(class_name)
+    cells = torch.from_numpy(masks.reshape(-1, *explanation.grid))
+    for scores in scores_without(model, looks, cells, explanation.topk):
         parts.append(to_array(scores[:, row]))
         yield DeletionEvent(sum(map(len, parts)), len(masks))
     first, last, *between = np.concatenate(parts)
@@ -122,8 +122,8 @@ def scores_without(
         topk: one k a local prompt.
         fill: as for ``covering.cover``.
     """
-    for some in masks.split(DELETION_BATCH):
-        seen = [cover(pixels, some, fill) for pixels in looks]
+    for start in range(0, len(masks), DELETION_BATCH):
+        seen = [cover(pixels, masks[start : start + DELETION_BATCH], fill) for pixels in looks]
         with torch.no_grad():
             features = encode_looks(model.backbone, seen, model.sight)
             yield model.similarities(features, model.cached_text_features()).logits(topk).cpu()

@@ -8,7 +8,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import text
-from app.ui.evidence import photos
 from app.views import evidence as view
 from gallop.evaluation.evidence import evidence
 from gallop.evaluation.what_if import WhatIf
@@ -52,7 +51,7 @@ def test_clusters_are_the_librarys_over_the_photos_that_were_chosen(tiny_app: Op
 def test_a_cluster_is_covered_and_is_an_alarm_only_where_the_visitor_marks_it(tiny_app: Open) -> None:
     at = asked(tiny_app)
     session, class_name = session_of(at), at.selectbox(key="evidence class_name").value
-    name = view.what_if_name(class_name, 0)
+    name = f"what if 0 {class_name}"
     fine(at.button(key=name).click().run())
     finish(at)
     _, made = session.page_jobs.result(name)
@@ -77,7 +76,7 @@ def test_the_map_has_a_point_a_photo_and_shows_those_that_are_chosen(tiny_app: O
     by_class = traces("class")
     assert {name: len(points) for name, points in by_class.items()} == {"red": 3, "green": 3}
     assert sorted(i for points in traces("verdict").values() for i in points) == list(range(6))
-    session.evidence = photos.choosing(session.evidence, [by_class["red"][0], "x", -1, 99, True], 6)
+    session.evidence = session.evidence.choosing([by_class["red"][0], "x", -1, 99, True], 6)
     fine(at.run())
     (tile,) = grid(at, "chosen on the map")["tiles"]
     assert tile["key"] == str(by_class["red"][0])

@@ -2,11 +2,9 @@
 
 import streamlit as st
 
-from app.backbones import OnBackbone
-from app.jobs import Steps
 from app.ui import projects, resources
-from app.ui.evidence import clusters, photos
-from app.ui.widgets.elements import job_outcome, onward, privacy_line, problems_shown, start_job
+from app.ui.evidence import shown
+from app.ui.widgets.elements import onward, privacy_line, problems_shown
 from app.ui.widgets.remembered import one_of, one_of_few
 from app.views import evidence, testing
 from app.visitor.page_state import EvidenceState
@@ -31,11 +29,9 @@ else:
     pile = next(iter(piles))
     if len(piles) > 1:
         pile = one_of_few("Over which photos", piles, EvidenceState.pile, pile)
-    pairs = piles[pile]
-    key = evidence.key_of(session, pairs)
-    job_outcome(session, evidence.JOB)
-    made_for, found = session.page_jobs.result(evidence.JOB) or (None, None)
-    if made_for != key:
+    pairs, key = piles[pile], evidence.key_of(session, piles[pile])
+    found = shown.result(session, evidence.JOB, key)
+    if found is None:
         # Of few photos it takes seconds, so it need not be asked for, unless the visitor has just cancelled it.
         at_once = len(pairs) <= evidence.FEW and not session.page_jobs.running
         clicked = (at_once and not session.page_jobs.problem(evidence.JOB)) or st.button(
@@ -44,24 +40,19 @@ else:
             type="primary",
             disabled=session.page_jobs.running is not None,
             icon=":material/search_insights:",
-            help="Takes apart the score of each photo's class into what each region adds, exactly, and groups regions "
-            "that look alike. Seconds for some dozens of photos, a minute for a thousand.",
+            help="Seconds for some dozens of photos, a minute for a thousand.",
         )
         if clicked:
-            task = OnBackbone(
-                resources.backbones(),
-                session.training.backbone_name,
-                lambda backbone: Steps(evidence.finding(session, backbone, pairs, key)),
-            )
-            start_job(session, task, evidence.JOB, f"Evidence over {len(pairs)} photos")
+            words = f"Evidence over {len(pairs)} photos"
+            shown.start(session, lambda frozen: evidence.finding(session, frozen, pairs), evidence.JOB, words, key)
     else:
         with problems_shown():
             backbone = resources.backbone(session.training.backbone_name)
             names = [each.class_name for each in found.classes]
             class_name = one_of("Class shown", names, EvidenceState.class_name, names[0])
-            clusters.show(session, backbone, found, class_name, key)
-            photos.groups(session, found)
-            photos.set_map(session, found, key)
-            photos.opened(session, backbone, found, class_name)
+            shown.clusters(session, backbone, found, class_name, key)
+            shown.groups(session, found)
+            shown.set_map(session, found, key)
+            shown.opened(session, backbone, found)
         st.page_link("ui/prompts/page.py", label="On to the prompts", icon=":material/join_inner:")
 privacy_line()
