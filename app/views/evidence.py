@@ -14,7 +14,7 @@ from app.photos.shelf import thumbnail_url
 from app.views.exploring import PhotoTile
 from app.views.testing import taught_question
 from app.visitor.session import Session
-from gallop import Photo
+from gallop import Photo, load_image
 
 JOB = "evidence"
 # Photos whose evidence is found without being asked for.
@@ -84,8 +84,7 @@ def cluster_tiles(backbone: Backbone, evidence: Evidence, class_name: str, clust
 
 
 def picture_of(evidence: Evidence, photo: int) -> Image.Image:
-    held: Any = evidence.data.photos[photo]  # in memory, as all photos of a visitor
-    return held.image
+    return load_image(evidence.data.photos[photo]).image
 
 
 def coloured_by(evidence: Evidence, what: str) -> list[str]:

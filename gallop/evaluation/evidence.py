@@ -111,7 +111,7 @@ class ClassEvidence:
     rest: float
     clusters: tuple[Cluster, ...]
     shown: tuple[int, ...] = field(repr=False)
-    member: NDArray[np.int8] = field(repr=False, compare=False)
+    member: NDArray[np.intp] = field(repr=False, compare=False)
     adds: NDArray[np.float32] = field(repr=False, compare=False)
 
     @property
@@ -159,7 +159,7 @@ class Evidence:
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
         """Return the class indices (n,) of the answers."""
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     @property
     def accuracy(self) -> Proportion:
@@ -290,9 +290,9 @@ def evidence(
     data = distinct_photos(photos, names, hashes, classifier.classes_.tolist())
     for event in evidence_steps(classifier.model_, classifier.calibration_, data, open_cache(classifier.cache)):
         if isinstance(event, Evidence):
-            break
+            return event
         callback(event)
-    return event
+    raise AssertionError("the last event is the evidence")
 
 
 def evidence_steps(
@@ -404,7 +404,7 @@ def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name:
     joint = to_array(taken.joint[shown])
     member, score = _members(joint, adds, n), float(taken.scores[photos, k].mean())
     means = np.array([np.where(member == c, adds, 0)[:n].sum() / n for c in range(member.max() + 1)])
-    member = np.argsort(np.argsort(-means))[member].astype(np.int8)
+    member = np.argsort(np.argsort(-means))[member]
     clusters = []
     for c, mean in enumerate(sorted(means.tolist(), reverse=True)):
         inside, weights = member == c, np.where(member == c, np.maximum(adds, 0), 0)[:n]
@@ -444,7 +444,7 @@ def _members(joint: NDArray[np.float32], adds: NDArray[np.float32], n: int) -> N
 
 def _nearest(middle: NDArray[np.float32], words: Words) -> tuple[tuple[str, float], ...]:
     """The words nearest to a direction (D,), as far as they fit."""
-    cosines = words[1] @ middle / max(np.linalg.norm(middle), 1e-12)
+    cosines = words[1] @ middle / max(float(np.linalg.norm(middle)), 1e-12)
     best = np.argsort(-cosines, kind="stable")[:_MOST_WORDS]
     return tuple((words[0][w], float(cosines[w])) for w in best.tolist() if cosines[w] >= FITS)
 

@@ -370,6 +370,24 @@ def test_several_ood_groups_and_the_table(photos: Path, model: Path) -> None:
     assert re.search(rf"^a +MCM +\d+\.\d% +{auroc:.1f}%$", table.out, re.MULTILINE)
 
 
+def test_evidence_is_a_page_and_figures_that_add_up(photos: Path, model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "evidence.html"
+    made = call("evidence", model, photos, "--out", out, "--what-if", "1", "--json")
+    assert made.code == 0, made.err
+    result = made.json
+    assert (result["photos"], [each["class"] for each in result["classes"]]) == (12, NAMES)
+    for each in result["classes"]:
+        assert sum(c["adds"] for c in each["clusters"]) + each["rest"] == pytest.approx(each["score"], abs=1e-5)
+    evaluated = call("evaluate", model, photos, "--json").json
+    assert result["accuracy"] == pytest.approx(evaluated["accuracy"])
+    assert {asked["cluster"] for asked in result["what_ifs"]} == {0}
+    page = out.read_text(encoding="utf-8")
+    assert "This page holds parts of these photos" in page
+    assert page.count("What if it were not there:") == len(result["what_ifs"]) > 0
+    refused = call("evidence", model, photos, "--out", tmp_path / "evidence.pdf")
+    assert (refused.code, "must end in .html" in refused.err) == (2, True)
+
+
 def test_evaluate_names_what_it_left_out(photos: Path, model: Path, tmp_path: Path) -> None:
     shutil.copytree(photos / "test", tmp_path / "test")
     shutil.copytree(photos / "unknown", tmp_path / "unknown")
