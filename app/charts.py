@@ -295,30 +295,6 @@ def deletion_curve(deletion: Deletion) -> go.Figure:
     )
 
 
-def set_map(places: NDArray[Any], groups: Sequence[str], named: Sequence[str]) -> go.Figure:
-    """Draw photos as points (n, 2), coloured by group; what is selected has the index of its photo in ``customdata``.
-
-    WebGL draws thousands of points; the plane has no scale, as only what is near tells anything.
-    """
-    traces = []
-    for group in dict.fromkeys(sorted(groups)):
-        mine = [i for i, each in enumerate(groups) if each == group]
-        traces.append(
-            go.Scattergl(
-                x=places[mine, 0].tolist(),
-                y=places[mine, 1].tolist(),
-                mode="markers",
-                name=text.plotly(group),
-                marker={"size": 8},
-                customdata=mine,
-                hovertext=[f"{text.plotly(named[i])}: {text.plotly(group)}" for i in mine],
-                hoverinfo="text",
-            )
-        )
-    bare = {"showgrid": False, "zeroline": False, "showticklabels": False}
-    return new_chart(traces, height=460, xaxis=bare, yaxis=bare, dragmode="lasso", showlegend=True)
-
-
 HISTOGRAM_BINS = 24
 # Position of the word at a vertical line.
 _BESIDE = {"y": 1, "yref": "paper", "xanchor": "left", "yanchor": "top", "showarrow": False}

@@ -11,13 +11,10 @@ if TYPE_CHECKING:
     from gallop.evaluation.diversity import Diversity as Diversity
     from gallop.evaluation.diversity import FoundRegion as FoundRegion
     from gallop.evaluation.diversity import Worth as Worth
-    from gallop.evaluation.evidence import Cluster as Cluster
-    from gallop.evaluation.evidence import Evidence as Evidence
     from gallop.evaluation.k_sweep import KSweep as KSweep
     from gallop.evaluation.measure import Bin as Bin
     from gallop.evaluation.measure import Evaluation as Evaluation
     from gallop.evaluation.measure import Separation as Separation
-    from gallop.evaluation.what_if import WhatIf as WhatIf
     from gallop.features.cache import ImageFeatures as ImageFeatures
     from gallop.features.encoding import MemoryCache as MemoryCache
     from gallop.model.branches.branch import ShotVotes as ShotVotes

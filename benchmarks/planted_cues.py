@@ -165,7 +165,7 @@ def under(found: Evidence, photos: Sequence[int], places: dict[str, Place], wide
 
 def cover(model: GalLoPClassifier, found: Evidence, class_name: str, cluster: int) -> WhatIf:
     """Run a what-if to its end."""
-    *_, made = what_if(model.model_, model.calibration_, found, class_name, cluster)
+    *_, made = what_if(model, found, class_name, cluster)
     assert isinstance(made, WhatIf)
     return made
 

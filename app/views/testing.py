@@ -106,17 +106,6 @@ def labelled(session: Session) -> tuple[list[tuple[Photo, str]], list[str]]:
     return session.training.tested_with(taught.names, taught), left_out
 
 
-def piles(session: Session) -> dict[str, list[tuple[Photo, str]]]:
-    """Return the photos of the trained classes that figures can be computed on, each with its class, by their name.
-
-    An opened model has its training photos if they are on the cards.
-    """
-    if session.training.taught is None:
-        return {}
-    both = {"Test photos": labelled(session)[0], "Training photos": list(session.training.learned)}
-    return {name: pairs for name, pairs in both.items() if pairs}
-
-
 def answered(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> AnsweredPhotos | None:
     if not photos:
         return None

@@ -283,48 +283,6 @@ class PromptsState:
 
 
 @dataclass(frozen=True)
-class EvidenceState:
-    """Of the page Evidence.
-
-    Attributes:
-        pile: the photos that it is computed on.
-        class_name: whose clusters are shown.
-        layout, colour: of the map of the set.
-        opened: the tile that is opened: a photo's index and, of a cluster's tile, a region.
-        selected: the photos that were chosen on the map, by index.
-        background: the clusters that are not the thing itself, as the visitor says: class and number.
-        explainer_state: of the opened photo, as the visitor left it.
-    """
-
-    pile: Remembered[str | None] = Remembered(None)
-    class_name: Remembered[str | None] = Remembered(None)
-    layout: Remembered[str | None] = Remembered(None)
-    colour: Remembered[str | None] = Remembered(None)
-    opened: str = ""
-    selected: tuple[int, ...] = ()
-    background: frozenset[tuple[str, int]] = frozenset()
-    explainer_state: ExplainerState | None = None
-
-    def opening(self, tile: str) -> EvidenceState:
-        """Return it with a tile opened; unchanged by what is no tile: a client may send anything."""
-        place = tile.split(" ")
-        if len(place) > 2 or not all(number.isdecimal() and len(number) < 10 for number in place):
-            return self
-        return replace(self, opened=tile, explainer_state=None)
-
-    def choosing(self, sent: Sequence[Any], count: int) -> EvidenceState:
-        """Return it with the photos chosen that a browser has sent, of so many; what is no photo is ignored."""
-        chosen = [i for i in sent if type(i) is int and 0 <= i < count]
-        return replace(self, selected=tuple(dict.fromkeys(chosen)))
-
-    @property
-    def place(self) -> tuple[int | None, int | None]:
-        """Return photo and region of the opened tile, each None where there is none."""
-        photo, region, *_ = *map(int, self.opened.split()), None, None
-        return photo, region
-
-
-@dataclass(frozen=True)
 class CompareState:
     """Of the page Compare.
 

@@ -19,7 +19,6 @@ from app.visitor.page_state import (
     AskedRegion,
     BackbonesState,
     CompareState,
-    EvidenceState,
     ExploreState,
     ExportState,
     PhotoEdit,
@@ -125,7 +124,7 @@ class Session:
     Attributes:
         page_jobs: jobs of pages other than Teach.
         downloads: downloads of backbones for this visitor.
-        explore, teach, test, evidence, prompts, compare, export, backbones: the states of the pages.
+        explore, teach, test, prompts, compare, export, backbones: the states of the pages.
         region, region_of: the region selected last on a single map, and the content hash of its photo.
         edit: what is covered of the photo on Explore, and which part of it is looked at.
         notices: messages to show once.
@@ -141,7 +140,7 @@ class Session:
         self.answers = VisitorAnswers(self.photos, self.training, self.limit)
         self.page_jobs, self.downloads = PageJobs(browser), PageJobs(browser)
         self.explore, self.teach, self.test, self.prompts = ExploreState(), TeachState(), TestState(), PromptsState()
-        self.evidence, self.compare, self.export = EvidenceState(), CompareState(), ExportState()
+        self.compare, self.export = CompareState(), ExportState()
         self.backbones = BackbonesState()
         self.region: AskedRegion | None = None
         self.region_of = ""

@@ -13,8 +13,6 @@ from gallop.data import ContentHash, LabelledPhotos, csv_splits, is_csv, labelle
 from gallop.errors import CommandError
 from gallop.features.contents import KnownContents
 from gallop.features.encoding import default_cache_folder
-from gallop.names.class_names import missing_names, spelled_as
-from gallop.wording import listed
 
 DEFAULT_BACKBONE = "mini"
 
@@ -70,23 +68,6 @@ def _as_asked(classifier: GalLoPClassifier, options: Namespace) -> GalLoPClassif
     if detail is not None:
         classifier.set_detail(detail, options.detail_in)
     return classifier if tpr is None else classifier.set_threshold(tpr)
-
-
-def known_names(names: Sequence[str], classifier: GalLoPClassifier, options: Namespace) -> tuple[str, ...]:
-    """Return the class names of DATA as the classifier spells them.
-
-    Raises:
-        CommandError: it does not know every one.
-    """
-    known = classifier.classes_.tolist()
-    class_names = spelled_as(names, known)
-    unknown = missing_names(class_names, known)
-    if unknown:
-        raise CommandError(
-            f"{options.model} does not know these classes of {options.data}: {listed(unknown)}. Remove "
-            "their images, or train a model with these classes."
-        )
-    return tuple(class_names)
 
 
 def check_output(path: Path, option: str, *others: Path) -> None:

@@ -1,1 +1,1 @@
-"""Answers and true labels in, figures out: accuracy, calibration, OOD figures, intervals, diversity of prompts."""
+"""Answers and true labels in, figures out: accuracy, calibration, OOD, intervals, diversity of prompts, evidence."""

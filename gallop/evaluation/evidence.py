@@ -8,10 +8,10 @@ Shapes: n photos, R regions of each (of all looks that answers are computed from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,11 +24,10 @@ from gallop.core.scores import class_probabilities
 from gallop.data import LabelledPhotos, distinct_photos
 from gallop.errors import DataError
 from gallop.evaluation.diversity import FoundRegion
-from gallop.evaluation.failing_groups import FailingGroups, failing_groups
+from gallop.evaluation.failing_groups import FailingGroups, Words, failing_groups
 from gallop.evaluation.intervals import Proportion
-from gallop.features.encoding import Cache, ImageFeatures, encode_centres, open_cache
+from gallop.features.encoding import ImageFeatures, encode_centres, open_cache
 from gallop.images import load_image
-from gallop.model.calibration import Calibration
 from gallop.model.in_words import dictionary
 from gallop.model.prompted import PromptModel
 from gallop.predictions.contributions import contributions, joint_regions
@@ -36,24 +35,17 @@ from gallop.predictions.predict import to_array
 from gallop.setting import require
 from gallop.wording import as_drawn, counted, listed
 
-MOST_CLUSTERS = 10
-GAIN = 0.05
-"""One cluster more is made as long as it explains this fraction more of how the regions differ."""
-MOST_REGIONS = 2000
-"""Of a class that clusters are made from: of each photo the same number, those with the largest contributions. All
-others then belong to the nearest cluster."""
-WIDTH = 32
-"""Principal components of the regions that clusters are made from."""
 FITS = 0.35
 """A word whose text feature has a smaller cosine with a cluster does not describe it."""
 LARGE_REST = 0.3
 """Of the mean score: where more is in no cluster, that comes first wherever clusters are shown."""
-GALLERY = 12
-"""Regions of a cluster that are shown, one a photo."""
-_MOST_WORDS = 3
-
-Words: TypeAlias = tuple[list[str], NDArray[np.float32]]
-"""W words and their text features (W, D) of length 1."""
+_MOST_CLUSTERS, _MOST_WORDS = 10, 3
+_GALLERY = 12  # regions of a cluster that are shown, one a photo
+_GAIN = 0.05  # one cluster more is made as long as it explains this fraction more of how the regions differ
+# Regions of a class that clusters are made from: of each photo the same number, those with the largest contributions.
+# All others then belong to the nearest cluster.
+_MOST_REGIONS = 2000
+_WIDTH = 32  # principal components of these regions
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,7 @@ class Cluster:
 
     Attributes:
         adds: what they add to the score of the class, the mean over its photos; below 0 where they speak against it.
-        share: the same as a fraction of the mean score.
+        share: the same as a fraction of the mean score's size.
         photos: those of the class in which it takes part: it has one of the regions that decide, the fewest that
             together hold half of all that speaks for the class.
         mistakes: photos that are answered wrongly, with this class or in place of it, in which it takes part.
@@ -137,9 +129,7 @@ class Evidence:
         probabilities, scores: (n, K); a score is what a class has above the mean of all.
         classes: of those that have photos.
         groups: that fail more often than the others.
-        features: (n, D) of the photos, of length 1: the mean of their regions in the joint space.
         grids: (rows, columns) of the regions of each look, in the order in which regions are numbered.
-        topk: the scales that it was computed at.
     """
 
     data: LabelledPhotos
@@ -147,9 +137,7 @@ class Evidence:
     scores: NDArray[np.float32]
     classes: tuple[ClassEvidence, ...]
     groups: FailingGroups
-    features: NDArray[np.float32] = field(repr=False)
     grids: tuple[tuple[int, int], ...]
-    topk: tuple[int, ...]
 
     @cached_property
     def truth(self) -> NDArray[np.intp]:
@@ -184,25 +172,6 @@ class Evidence:
             region -= rows * columns
         return region, (rows, columns)
 
-    def layout(self, how: str = "pca") -> NDArray[np.float32]:
-        """Return the photos in two dimensions, (n, 2), by the features of each.
-
-        Args:
-            how: "pca", or "tsne", which takes a minute for thousands of photos.
-
-        Raises:
-            ConfigError: another way.
-        """
-        from sklearn.decomposition import PCA
-        from sklearn.manifold import TSNE
-
-        require(how in ("pca", "tsne"), f"how is {how!r}; choose pca or tsne.")
-        if len(self.features) < 3:
-            return np.zeros((len(self.features), 2), np.float32)
-        perplexity = min(30.0, (len(self.features) - 1) / 3)
-        way = PCA(2, random_state=0) if how == "pca" else TSNE(2, random_state=0, perplexity=perplexity)
-        return np.asarray(way.fit_transform(self.features), np.float32)
-
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values: accuracy, classes with their clusters, and groups; photos by index."""
         return {
@@ -227,7 +196,7 @@ class Evidence:
                 }
                 for each in self.classes
             ],
-            "groups": self.groups.to_dict(),
+            "groups": asdict(self.groups),
         }
 
     def to_frame(self) -> Any:
@@ -244,7 +213,17 @@ class Evidence:
                 (each.class_name, i, c.called, c.adds, c.share, len(c.photos), len(c.mistakes))
                 for i, c in enumerate(each.clusters, 1)
             ]
-            rows.append((each.class_name, 0, "in no cluster", each.rest, each.rest / each.score, len(each.photos), 0))
+            rows.append(
+                (
+                    each.class_name,
+                    0,
+                    "in no cluster",
+                    each.rest,
+                    each.rest / (abs(each.score) or 1.0),
+                    len(each.photos),
+                    0,
+                )
+            )
         return pd.DataFrame(rows, columns=["class", "cluster", "words", "adds", "share", "photos", "mistakes"])
 
     def plot(self) -> Any:
@@ -265,17 +244,11 @@ class Evidence:
         return f"Evidence({counted(len(self.data), 'photo')}; {'; '.join(each.words for each in self.classes)})"
 
 
-def evidence(
-    classifier: Any,
-    images: Any,
-    labels: Any = None,
-    callback: Callable[[EvidenceEvent], object] = lambda event: None,
-) -> Evidence:
+def evidence(classifier: Any, images: Any, labels: Any = None) -> Evidence:
     """Return what each class of a ``GalLoPClassifier`` stands on, over labelled photos.
 
     Args:
         images, labels: as for ``score``; features come from the classifier's cache where it has them.
-        callback: called with each event.
 
     Raises:
         DataError: a class that the model does not know, or one picture with two class names.
@@ -285,42 +258,23 @@ def evidence(
     >>> evidence(clf, "photos/test").of("mug").words  # doctest: +SKIP
     'mug stands on mug, handle 41%; ...'
     """
+    *_, found = evidence_steps(classifier, images, labels)
+    return cast(Evidence, found)
+
+
+def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator[EvidenceEvent | Evidence]:
+    """Work step by step, as ``evidence`` does; the last event is its result. Stop at any time."""
     photos, names = classifier._labelled(images, labels, None)
-    hashes = images.hashes if isinstance(images, LabelledPhotos) else None
-    data = distinct_photos(photos, names, hashes, classifier.classes_.tolist())
-    for event in evidence_steps(classifier.model_, classifier.calibration_, data, open_cache(classifier.cache)):
-        if isinstance(event, Evidence):
-            return event
-        callback(event)
-    raise AssertionError("the last event is the evidence")
-
-
-def evidence_steps(
-    model: PromptModel,
-    calibration: Calibration,
-    data: LabelledPhotos,
-    cache: Cache | None,
-    topk: Sequence[int] | None = None,
-) -> Iterator[EvidenceEvent | Evidence]:
-    """Work step by step; the last event is the ``Evidence``. Stop at any time.
-
-    Args:
-        data: photos whose class list is the model's.
-        topk: other scales than the model's.
-
-    Raises:
-        ConfigError, DataError, ImageError: as ``evidence``.
-    """
-    require(
-        len(model.class_names) > 1, "With one class alone nothing speaks for it rather than for another. Add a class."
-    )
+    hashes, model = images.hashes if isinstance(images, LabelledPhotos) else None, classifier.model_
+    require(len(model.class_names) > 1, "With one class alone nothing speaks for it rather than another. Add a class.")
+    data = distinct_photos(photos, names, hashes, model.class_names)
     if not len(data):
         raise DataError("There are no photos. Pass at least one of a class that the model knows.")
-    topk, labels = tuple(model.config.topk if topk is None else topk), np.array(data.labels)
+    labels, cache = np.array(data.labels), open_cache(classifier.cache)
     parts, classes, looks = list[tuple[Tensor, ...]](), list[ClassEvidence](), list[tuple[float, float]]()
     for features in encode_centres(model.backbone, data.photos, cache, data.hashes, model.sight):
         done = sum(len(part[0]) for part in parts)
-        parts.append(_taken_apart(model, features, topk, labels[done : done + len(features)]))
+        parts.append(_taken_apart(model, features, labels[done : done + len(features)]))
         yield EvidenceEvent("regions", done + len(features), len(data))
     taken = _Taken(*map(torch.cat, zip(*parts, strict=True)))
     words, present = _word_features(model), sorted({*data.labels})
@@ -329,10 +283,10 @@ def evidence_steps(
             classes.append(_class_evidence(taken, labels, k, model.class_names[k], words))
         yield EvidenceEvent("clusters", len(classes), len(present))
     for photo in data.photos:
-        looks.append(light_and_colour(photo))
+        looks.append(_light_and_colour(photo))
         yield EvidenceEvent("brightness", len(looks), len(data))
     grids, means = model.sight.grids(model.backbone), to_array(F.normalize(taken.joint.mean(dim=1).float(), dim=-1))
-    scale = model.backbone.logit_scale / calibration.temperature
+    scale = model.backbone.logit_scale / classifier.calibration_.temperature
     probabilities, facts = to_array(class_probabilities(taken.scores, scale)), taken.size_and_place(grids)
     held = {
         f"{each.class_name}: cluster {i} ({cluster.called})": (cluster.photos, each.photos)
@@ -340,10 +294,10 @@ def evidence_steps(
         for i, cluster in enumerate(each.clusters[:3], 1)
     }
     groups = failing_groups(means, labels, probabilities, np.hstack([np.array(looks), facts]), held, words)
-    yield Evidence(data, probabilities, to_array(taken.scores), tuple(classes), groups, means, grids, topk)
+    yield Evidence(data, probabilities, to_array(taken.scores), tuple(classes), groups, grids)
 
 
-def light_and_colour(photo: Any) -> tuple[float, float]:
+def _light_and_colour(photo: Any) -> tuple[float, float]:
     """Return the mean brightness and the mean saturation of a photo, each in [0, 1]."""
     small = load_image(photo).image.resize((32, 32)).convert("HSV")
     _, saturation, value = np.asarray(small, dtype=np.float32).mean(axis=(0, 1)).tolist()
@@ -373,11 +327,9 @@ class _Taken:
         return np.stack([decide.mean(axis=1), np.linalg.norm(middles, axis=1)], axis=1)
 
 
-def _taken_apart(
-    model: PromptModel, features: ImageFeatures, topk: Sequence[int], labels: NDArray[np.intp]
-) -> tuple[Tensor, ...]:
+def _taken_apart(model: PromptModel, features: ImageFeatures, labels: NDArray[np.intp]) -> tuple[Tensor, ...]:
     """The fields of ``_Taken`` for a batch."""
-    part, rows = contributions(model, features, topk), torch.arange(len(features))
+    part, rows = contributions(model, features, model.config.topk), torch.arange(len(features))
     own, answered = (part.regions[rows, :, k] for k in (torch.from_numpy(labels), part.scores.argmax(dim=1)))
     return own, answered, part.scores, part.rest, joint_regions(model, features).half()
 
@@ -401,18 +353,18 @@ def _class_evidence(taken: _Taken, labels: NDArray[np.intp], k: int, class_name:
     photos, others = np.flatnonzero(labels == k), np.flatnonzero((labels != k) & (predicted == k))
     shown, n = np.concatenate([photos, others]), len(photos)
     adds = np.concatenate([to_array(taken.own[photos]), to_array(taken.answered[others])])
-    joint = to_array(taken.joint[shown])
+    joint, decide = to_array(taken.joint[shown]), _deciding(adds)
     member, score = _members(joint, adds, n), float(taken.scores[photos, k].mean())
     means = np.array([np.where(member == c, adds, 0)[:n].sum() / n for c in range(member.max() + 1)])
     member = np.argsort(np.argsort(-means))[member]
     clusters = []
     for c, mean in enumerate(sorted(means.tolist(), reverse=True)):
         inside, weights = member == c, np.where(member == c, np.maximum(adds, 0), 0)[:n]
-        takes_part = (inside & _deciding(adds)).any(axis=1)
+        takes_part = (inside & decide).any(axis=1)
         mine, mistakes = photos[takes_part[:n]], shown[takes_part & (labels[shown] != predicted[shown])]
         near = _nearest(np.einsum("nr,nrd->d", weights, joint[:n]), words)
         facts = tuple(mine.tolist()), tuple(mistakes.tolist()), near, _gallery(photos, weights)
-        clusters.append(Cluster(mean, mean / (score or 1.0), *facts))
+        clusters.append(Cluster(mean, mean / (abs(score) or 1.0), *facts))
     rest, every = float(taken.rest[photos, k].mean()), (tuple(photos.tolist()), tuple(shown.tolist()))
     return ClassEvidence(class_name, every[0], score, rest, tuple(clusters), every[1], member, adds)
 
@@ -422,20 +374,20 @@ def _members(joint: NDArray[np.float32], adds: NDArray[np.float32], n: int) -> N
 
     k-means of a class's regions, each less the mean of its photo, so that a thing is not split by the photos it is on,
     and weighted by the size of what it adds, so that those that decide nothing shape no cluster; one cluster more as
-    long as it explains ``GAIN`` more.
+    long as it explains 5% more.
     """
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
-    best = np.argsort(-np.abs(adds[:n]), axis=1, kind="stable")[:, : max(MOST_REGIONS // n, 1)]
+    best = np.argsort(-np.abs(adds[:n]), axis=1, kind="stable")[:, : max(_MOST_REGIONS // n, 1)]
     apart, weights = joint - joint.mean(axis=1, keepdims=True), np.take_along_axis(np.abs(adds[:n]), best, axis=1)
     regions = np.take_along_axis(apart[:n], best[:, :, None], axis=1).reshape(-1, joint.shape[2])
-    narrow = PCA(min(WIDTH, *regions.shape), svd_solver="full").fit(regions)
+    narrow = PCA(min(_WIDTH, *regions.shape), svd_solver="full").fit(regions)
     points, every = (narrow.transform(some).astype(np.float64) for some in (regions, apart.reshape(-1, joint.shape[2])))
     made = [KMeans(1, random_state=0).fit(points, sample_weight=weights.ravel() + 1e-9)]
-    for count in range(2, min(MOST_CLUSTERS, len(np.unique(points, axis=0))) + 1):
+    for count in range(2, min(_MOST_CLUSTERS, len(np.unique(points, axis=0))) + 1):
         more = KMeans(count, n_init=3, random_state=0).fit(points, sample_weight=weights.ravel() + 1e-9)
-        if made[-1].inertia_ - more.inertia_ < GAIN * made[0].inertia_:
+        if made[-1].inertia_ - more.inertia_ < _GAIN * made[0].inertia_:
             break
         made.append(more)
     members: NDArray[np.intp] = made[-1].predict(every).reshape(adds.shape)
@@ -452,5 +404,5 @@ def _nearest(middle: NDArray[np.float32], words: Words) -> tuple[tuple[str, floa
 def _gallery(photos: NDArray[np.intp], adds: NDArray[np.float32]) -> tuple[FoundRegion, ...]:
     """The region of each photo that adds most, the largest first, without those that hardly add anything."""
     best, most = adds.argmax(axis=1), adds.max(axis=1)
-    order = [row for row in np.argsort(-most, kind="stable")[:GALLERY].tolist() if most[row] > most.max() / 10]
+    order = [row for row in np.argsort(-most, kind="stable")[:_GALLERY].tolist() if most[row] > most.max() / 10]
     return tuple(FoundRegion(int(photos[row]), int(best[row]), float(most[row])) for row in order)

@@ -7,8 +7,8 @@ are. Shapes: n photos, K classes, D joint width, W words, F facts of a photo.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,6 @@ from gallop.evaluation.intervals import LEVEL, Proportion
 
 LEAST = 8
 """Photos of a group: of fewer nothing is claimed."""
-NEAR = 0.1
-"""A right answer is a near mistake where it is less than this more probable than the next class."""
-FIFTH = 0.2
-"""The fraction of the photos that counts as dark, or as having any other such property."""
-EACH, MOST_ALIKE = 20, 10
-"""Photos to one group of those that look alike, and the most such groups."""
 FACTS = (
     ("dark photos", "bright photos"),
     ("pale photos", "colourful photos"),
@@ -30,6 +24,11 @@ FACTS = (
     ("what decides is in the middle", "what decides is off the middle"),
 )
 """What a low and a high value of each fact is called: brightness, saturation, size and place of what decides."""
+Words: TypeAlias = tuple[list[str], NDArray[np.float32]]
+"""W words and their text features (W, D) of length 1."""
+_NEAR = 0.1  # a right answer is a near mistake where it is less than this more probable than the next class
+_FIFTH = 0.2  # the fraction of the photos that counts as dark, or as having any other such property
+_EACH, _MOST_ALIKE = 20, 10  # photos to one group of those that look alike, and the most such groups
 _APART = 0.5  # standard deviations by which a group differs from the rest where that is worth a word
 _NEARER = 0.03  # in cosines, the same of a word
 
@@ -66,13 +65,6 @@ class FailingGroups:
     found: tuple[FailingGroup, ...]
     looked_at: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return asdict(self)
-
-
-Words = tuple[Sequence[str], NDArray[np.float32]]
-
 
 def failing_groups(
     features: NDArray[np.float32],
@@ -101,7 +93,7 @@ def failing_groups(
     right = probabilities.argmax(axis=1) == truth
     others = probabilities.copy()
     others[rows, truth] = 0
-    hard = probabilities[rows, truth] - others.max(axis=1) < NEAR
+    hard = probabilities[rows, truth] - others.max(axis=1) < _NEAR
     groups = [
         (name, inside, among & ~inside)
         for name, inside, among in _candidates(features, truth, facts, held)
@@ -137,9 +129,9 @@ def _candidates(
 
     every = np.ones(len(truth), dtype=bool)
     for (low, high), values in zip(FACTS, facts.T, strict=True):
-        yield low, values < np.quantile(values, FIFTH), every
-        yield high, values > np.quantile(values, 1 - FIFTH), every
-    count = min(len(truth) // EACH, MOST_ALIKE)
+        yield low, values < np.quantile(values, _FIFTH), every
+        yield high, values > np.quantile(values, 1 - _FIFTH), every
+    count = min(len(truth) // _EACH, _MOST_ALIKE)
     if count > 1:
         means = np.stack([features[truth == k].mean(axis=0) for k in truth])
         alike = KMeans(count, n_init=3, random_state=0).fit_predict(features - means)

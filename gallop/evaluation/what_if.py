@@ -21,14 +21,10 @@ from gallop.core.scores import class_probabilities
 from gallop.evaluation.evidence import Evidence, EvidenceEvent
 from gallop.evaluation.intervals import LEVEL, Proportion
 from gallop.images import load_image
-from gallop.model.calibration import Calibration
-from gallop.model.prompted import PromptModel
 from gallop.predictions.faithfulness import DRAWS, scores_without
 
 MOST_PHOTOS = 100
 """Photos that are looked at again, drawn where more hold the cluster."""
-FILL = "blur"
-"""What covered regions show unless something else is asked for, a name of ``gallop.predictions.covering.FILLS``."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +102,12 @@ class WhatIf:
 
 
 def what_if(
-    model: PromptModel,
-    calibration: Calibration,
+    classifier: Any,
     evidence: Evidence,
     class_name: str,
     cluster: int,
     *,
-    fill: str = FILL,
+    fill: str = "blur",
     draws: int = DRAWS,
     most: int = MOST_PHOTOS,
     seed: int = 0,
@@ -120,7 +115,7 @@ def what_if(
     """Cover a cluster in the photos of its class that hold it; the last event is the ``WhatIf``. Stop at any time.
 
     Args:
-        model, calibration: what the evidence is of.
+        classifier: the ``GalLoPClassifier`` that the evidence is of.
         cluster: its number in ``evidence.of(class_name).clusters``.
         fill: as for ``covering.cover``.
         draws: how often as many regions are covered at random, at least two.
@@ -129,7 +124,7 @@ def what_if(
         ConfigError: there is no such fill.
         ValueError: there is no such class or cluster, or no photo holds it.
     """
-    found, rng = evidence.of(class_name), np.random.default_rng(seed)
+    found, rng, model = evidence.of(class_name), np.random.default_rng(seed), classifier.model_
     if not 0 <= cluster < len(found.clusters):
         raise ValueError(f"{class_name!r} has no cluster {cluster}; they are numbered from 0.")
     held = np.array(found.clusters[cluster].photos, dtype=np.intp)
@@ -143,10 +138,10 @@ def what_if(
         masks = torch.stack([cells, *(cells.roll(tuple(shift), dims=(0, 1)) for shift in shifts)])
         image = load_image(evidence.data.photos[i]).image
         looks = [model.backbone.preprocess.centre(image, times)[0] for times in model.sight.times]
-        covered.append(torch.cat(list(scores_without(model, looks, masks, evidence.topk, fill))))
+        covered.append(torch.cat(list(scores_without(model, looks, masks, model.config.topk, fill))))
         yield EvidenceEvent("covering", len(covered), len(photos))
     scores = [torch.from_numpy(evidence.scores[photos]), *torch.stack(covered, dim=1)]  # 2 + S times (B, K)
-    scale = model.backbone.logit_scale / calibration.temperature
+    scale = model.backbone.logit_scale / classifier.calibration_.temperature
     outcomes = [_outcome(some, k, scale) for some in scores]
     yield WhatIf(class_name, cluster, tuple(photos), outcomes[0], outcomes[1], tuple(outcomes[2:]), fill)
 

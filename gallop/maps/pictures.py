@@ -105,18 +105,17 @@ def region_picture(photo: Image.Image, region: int, grid: tuple[int, int], crop:
         region: its number in a grid of (rows, columns).
         crop: what the model saw, in the photo's pixels.
     """
-    box = region_box(region, 0.0, grid, crop)
-    wide, high = box.right - box.left, box.bottom - box.top
-    width, height = round(min(6 * wide, photo.width)), round(min(4 * high, photo.height))
-    left = round(min(max(box.left - 2.5 * wide, 0), photo.width - width))
-    top = round(min(max(box.top - 1.5 * high, 0), photo.height - height))
-    scale = REGION_WIDTH / width
-    size = REGION_WIDTH, max(round(height * scale), 1)
-    drawn = photo.resize(size, Image.Resampling.BILINEAR, box=(left, top, left + width, top + height))
-    sides = (box.left - left, box.top - top, box.right - left, box.bottom - top)
+    box, whole = region_box(region, 0.0, grid, crop), np.array(photo.size)
+    start, end = np.array([box.left, box.top]), np.array([box.right, box.bottom])
+    size = np.minimum(np.ceil((6, 4) * (end - start)), whole)
+    corner = np.clip(start - (2.5, 1.5) * (end - start), 0, whole - size).round()
+    (left, top), (right, bottom), scale = corner, corner + size, REGION_WIDTH / size[0]
+    drawn = photo.resize(
+        (REGION_WIDTH, max(round(size[1] * scale), 1)), Image.Resampling.BILINEAR, box=(left, top, right, bottom)
+    )
     for beyond, colour in ((2, "black"), (1, "white")):
-        corners = [side + (beyond if i > 1 else -beyond) for i, side in enumerate(side * scale for side in sides)]
-        ImageDraw.Draw(drawn).rectangle(corners, outline=colour)
+        corners = (start - corner) * scale - beyond, (end - corner) * scale + beyond
+        ImageDraw.Draw(drawn).rectangle(np.concatenate(corners).tolist(), outline=colour)
     return drawn
 
 

@@ -95,9 +95,7 @@ def _of_local_prompts(look: Look, topk: Sequence[int]) -> Tensor:
 
 
 def _of_global_prompts(model: PromptModel, encoded: ImageFeatures, text: TextFeatures) -> Tensor:
-    frozen, learned = model.backbone.vision.region_projection, model.prompts.global_projection
-    regions, photos = encoded.regions.float(), encoded.global_.float()
-    regions = regions if frozen is None else regions @ frozen.float()
+    regions, photos, learned = _projected(model, encoded), encoded.global_.float(), model.prompts.global_projection
     if learned is not None:
         regions, photos = regions @ learned.T, photos @ learned.T
     directions = F.normalize(text.global_, dim=-1).mean(dim=1)  # (K, D)
@@ -106,7 +104,10 @@ def _of_global_prompts(model: PromptModel, encoded: ImageFeatures, text: TextFea
 
 def joint_regions(model: PromptModel, features: ImageFeatures) -> Tensor:
     """Return the regions of all looks as the frozen backbone has them in the joint space, (B, R, D) of length 1."""
-    projection = model.backbone.vision.region_projection
-    looks = [look.regions.to(model.backbone.device).float() for look in features.looks]
-    joint = [look if projection is None else look @ projection.float() for look in looks]
-    return F.normalize(torch.cat(joint, dim=1), dim=-1).cpu()
+    looks = features.to(model.backbone.device).looks
+    return F.normalize(torch.cat([_projected(model, look) for look in looks], dim=1), dim=-1).cpu()
+
+
+def _projected(model: PromptModel, look: ImageFeatures) -> Tensor:
+    regions, projection = look.regions.float(), model.backbone.vision.region_projection
+    return regions if projection is None else regions @ projection.float()

@@ -95,11 +95,11 @@ def test_axe_finds_nothing_on_any_page_empty_or_full(new_page: Any) -> None:
     page.get_by_text("More backbones").click()
     expect(page.get_by_text("Backbones that can be downloaded")).to_be_visible()
     found["Explore, more backbones"] = violations(page)
-    for name in ("Teach", "Test", "Evidence", "Prompts", "Compare", "Export", "Method"):
+    for name in ("Teach", "Test", "Prompts", "Compare", "Export", "Method"):
         go(page, name)
         found[f"{name}, empty"] = violations(page)
     open_sample(page)
-    for name in ("Test", "Evidence", "Prompts", "Compare", "Export", "Method"):
+    for name in ("Test", "Prompts", "Compare", "Export", "Method"):
         go(page, name)
         found[name] = violations(page)
     page.get_by_role("link", name="Explore", exact=True).click()

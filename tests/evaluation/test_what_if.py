@@ -24,7 +24,7 @@ def test_a_covered_cluster_gives_what_covering_each_photo_gives() -> None:
     classifier = tiny.classifier().fit(*tiny.pictures({"red": 4, "green": 4}))
     found = evidence(classifier, *tiny.pictures({"red": 3, "green": 3}, first_seed=50))
     each = found.of("red")
-    *events, made = what_if(classifier.model_, classifier.calibration_, found, "red", 0, fill="grey", draws=3)
+    *events, made = what_if(classifier, found, "red", 0, fill="grey", draws=3)
     assert isinstance(made, WhatIf)
     assert [event.done for event in events if isinstance(event, EvidenceEvent)] == list(range(1, len(made.photos) + 1))
     assert made.photos == each.clusters[0].photos
@@ -54,6 +54,6 @@ def test_what_cannot_be_covered_is_refused() -> None:
     classifier = tiny.classifier().zero_shot(["red", "green"])
     found = evidence(classifier, *tiny.pictures({"red": 2}))
     with pytest.raises(ValueError, match="has no cluster 99"):
-        next(what_if(classifier.model_, classifier.calibration_, found, "red", 99))
+        next(what_if(classifier, found, "red", 99))
     with pytest.raises(ValueError, match="There is no evidence of 'green'; there is of red"):
-        next(what_if(classifier.model_, classifier.calibration_, found, "green", 0))
+        next(what_if(classifier, found, "green", 0))

@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gallop.data import distinct_photos
-from gallop.evaluation.evidence import Evidence, evidence, evidence_steps
+from gallop.evaluation.evidence import Evidence, evidence
 from gallop.evaluation.what_if import WhatIf, what_if
 from gallop.export import evidence_report as reports
 from gallop.export.evidence_report import evidence_report
@@ -23,13 +22,9 @@ def page_of() -> tuple[Evidence, WhatIf, str]:
     classifier = tiny.classifier().zero_shot(HOSTILE)
     images, names = tiny.pictures({"red": 3, "green": 3})
     photos = [load_image(image, name=f"<b>{i}.png") for i, image in enumerate(images)]
-    data = distinct_photos(
-        photos, [HOSTILE[name == "green"] for name in names], class_names=classifier.classes_.tolist()
-    )
-    *_, found = evidence_steps(classifier.model_, classifier.calibration_, data, None)
-    assert isinstance(found, Evidence)
+    found = evidence(classifier, photos, [HOSTILE[name == "green"] for name in names])
     number = next(i for i, cluster in enumerate(found.classes[0].clusters) if cluster.photos)
-    *_, asked = what_if(classifier.model_, classifier.calibration_, found, found.classes[0].class_name, number)
+    *_, asked = what_if(classifier, found, found.classes[0].class_name, number)
     assert isinstance(asked, WhatIf)
     return found, asked, evidence_report(found, tiny.vit(), [asked])
 
@@ -60,6 +55,8 @@ def test_where_there_is_less_room_there_are_fewer_pictures(
     smaller = evidence_report(found, tiny.vit())
     assert len(smaller) <= len(page) * 2 // 3
     assert page.count("<img") > smaller.count("<img") > 0
+    monkeypatch.setattr(reports, "MOST_BYTES", 10_000)
+    assert "<img" not in evidence_report(found, tiny.vit()), "and with hardly any room none"
 
 
 def test_a_group_that_fails_is_shown_with_its_figures(page_of: tuple[Evidence, WhatIf, str]) -> None:

@@ -30,11 +30,20 @@ from gallop.maps.look import (
     scale_of,
     shared_scale,
 )
-from gallop.maps.pictures import CHOICE_COLOURS, borders, choices_picture, map_picture, outlined, seen_picture
+from gallop.maps.pictures import (
+    CHOICE_COLOURS,
+    borders,
+    choices_picture,
+    map_picture,
+    outlined,
+    region_picture,
+    seen_picture,
+)
 from gallop.predictions.heatmaps import photo_map, place_in_words
 from tests import tiny
 
 BLOCKS = Style("cividis", drawn="Cells")
+BLACK, WHITE, RED, BLUE = [0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 0, 255]
 BROWSER = """
 import {{ readFileSync }} from "node:fs";
 const {{ painted }} = await import("{source}/colours.js");
@@ -207,6 +216,18 @@ def _browser(node: str, **asked: Any) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
     return said
+
+
+def test_a_region_is_shown_outlined_in_the_middle_of_what_is_around_it() -> None:
+    """Cells of 20 px: three of them around the region are 120 x 80 px, 1.6 times as large in the picture."""
+    photo = Image.new("RGB", (240, 160), "blue")
+    photo.paste("red", (120, 60, 140, 80))
+    drawn = np.asarray(region_picture(photo, 3 * 8 + 4, (8, 8), CropBox(40, 0, 200, 160)))
+    assert drawn.shape == (128, 192, 3)
+    assert drawn[64, [76, 78, 79, 96, 113, 114, 116]].tolist() == [BLUE, BLACK, WHITE, RED, WHITE, BLACK, BLUE]
+    assert drawn[[45, 46, 47, 64, 81, 82, 84], 96].tolist() == [BLUE, BLACK, WHITE, RED, WHITE, BLACK, BLUE]
+    tiny = region_picture(Image.new("RGB", (3, 2)), 0, (16, 16), CropBox(0, 0, 2, 2))
+    assert tiny.width == 192, "of a photo smaller than its regions, too"
 
 
 def test_what_the_model_did_not_see_is_dimmed_and_has_no_map() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,41 +9,17 @@ import numpy as np
 import streamlit as st
 
 from app import text
-from app.library import Backbone, Explanation
+from app.library import Explanation
 from app.photos.shelf import Verdicts
 from app.ui.explanation.labels import Labels
 from app.ui.resources import backbone
 from app.ui.widgets.elements import image, show_notice, uploader
-from app.ui.widgets.explainer import explainer, photo_explained
+from app.ui.widgets.explainer import explainer
 from app.ui.widgets.remembered import one_of, put, value_in_browser
-from app.views import testing
 from app.visitor.page_state import ExploreState, PhotoEdit, Question
 from app.visitor.session import Session, Where
 from gallop import Photo
-from gallop.maps.explainer.state import ExplainerState
 from gallop.maps.photo import photo_url
-
-
-def labelled_photo(
-    session: Session,
-    backbone: Backbone,
-    photo: Photo,
-    name: str,
-    state: ExplainerState,
-    moved: Callable[[ExplainerState], None],
-) -> None:
-    """Draw a photo of a class explained by the taught prompts, its scores taken apart into words.
-
-    Args:
-        state: what the explainer shows, remembered, since each run sends it again.
-        moved: takes the state in which the visitor leaves it.
-    """
-    question = testing.taught_question(session)
-    explanation = session.answers.explain(backbone, photo, question).with_topk(session.training.scales())
-    st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}, a photo of **{text.markdown(name)}**")
-    words = session.answers.words_of(backbone, photo, question, state.of(explanation).class_name or explanation.label)
-    told = replace(explanation, words=words)
-    photo_explained(told, picture=session_photo_url(session, explanation), state=state, moved=moved)
 
 
 def unnamed(photo: Photo) -> None:

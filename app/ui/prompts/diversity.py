@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from app import charts, text
 from app.library import Backbone, InWords, Worth
-from app.ui.explanation.answer import labelled_photo
+from app.ui.explanation.answer import session_photo_url
 from app.ui.widgets.elements import chart, image
+from app.ui.widgets.explainer import photo_explained
 from app.ui.widgets.strip import photo_strip
+from app.views import testing
 from app.views.exploring import PhotoTile
 from app.views.testing import Choices, Figures, numbered
 from app.visitor.session import Session
@@ -113,11 +115,17 @@ def show_opened(session: Session, backbone: Backbone, pairs: Sequence[tuple[Phot
     found = [(photo, name) for photo, name in pairs if photo.sha256 == digest]
     if not found:
         return
+    (photo, name), question = found[0], testing.taught_question(session)
+    explanation = session.answers.explain(backbone, photo, question).with_topk(session.training.scales())
+    state = session.prompts.explainer_state  # remembered, since each run sends it again
 
     def moved(state: ExplainerState) -> None:
         session.prompts = replace(session.prompts, explainer_state=state)
 
-    labelled_photo(session, backbone, *found[0], session.prompts.explainer_state, moved)
+    st.markdown(f"{text.markdown(text.shorten(photo.name, 60))}, a photo of **{text.markdown(name)}**")
+    words = session.answers.words_of(backbone, photo, question, state.of(explanation).class_name or explanation.label)
+    told = replace(explanation, words=words)
+    photo_explained(told, picture=session_photo_url(session, explanation), state=state, moved=moved)
 
 
 def show_choices(figures: Figures, found: Sequence[Choices], prompts: tuple[int, int]) -> None:

@@ -12,7 +12,11 @@ from app.visitor.page_state import PromptsState
 
 session = resources.session()
 taught = session.training.taught
-piles = testing.piles(session)
+piles = {}
+if taught is not None:
+    # An opened model has its training photos if they are on the cards.
+    both = {"Test photos": testing.labelled(session)[0], "Training photos": list(session.training.learned)}
+    piles = {name: pairs for name, pairs in both.items() if pairs}
 
 st.title("Prompts", anchor=False)
 st.markdown("Several prompts answer together. That helps if they differ.")

@@ -14,7 +14,7 @@ import numpy as np
 from gallop import GalLoPClassifier, load_backbone
 from gallop.backbones import Backbone
 from gallop.cli.console import Console, columns, percentage
-from gallop.cli.inputs import DEFAULT_BACKBONE, known_names, labelled_images, trained_model
+from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images, trained_model
 from gallop.data import folder_class_names, is_csv
 from gallop.errors import CommandError, ImageError
 from gallop.evaluation.measure import Evaluation
@@ -22,6 +22,8 @@ from gallop.evaluation.scored_answers import GLOBAL, LOCAL, ScoredAnswers
 from gallop.features.contents import EncodedContents
 from gallop.features.encoding import BATCH, FeatureCache, ImageFeatures, default_cache_folder, encode_centres
 from gallop.images import list_images
+from gallop.names.class_names import missing_names, spelled_as
+from gallop.wording import listed
 
 _ZERO_SHOT = "zero-shot"
 
@@ -33,13 +35,13 @@ def run(options: Namespace, console: Console) -> int:
     if trained is not None:
         backbone = trained.model_.backbone
         if not is_csv(options.data):
-            known_names(folder_class_names(options.data, split="test"), trained, options)  # before hours of encoding
+            _check_names(folder_class_names(options.data, split="test"), trained, options)  # before hours of encoding
     else:
         backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
     photos = _Photos(backbone, console)
     data = labelled_images(options.data, split="test", content=photos.content)
     classifier = GalLoPClassifier(backbone).zero_shot(data.class_names) if trained is None else trained
-    data = replace(data, class_names=known_names(data.class_names, classifier, options))
+    data = replace(data, class_names=_check_names(data.class_names, classifier, options))
     for path, reason in data.skipped:
         photos.refuse(path, reason)
     answers = photos.answers(classifier, data.paths, data.hashes, options.data)
@@ -119,6 +121,19 @@ def _ood_groups(pairs: Sequence[str]) -> dict[str, tuple[Path, list[Path]]]:
             raise CommandError(f"{folder} (OOD group {name}) contains no images.")
         groups[name] = (Path(folder), paths)
     return groups
+
+
+def _check_names(names: Sequence[str], classifier: GalLoPClassifier, options: Namespace) -> tuple[str, ...]:
+    """The class names of DATA as the classifier spells them, if it knows every one."""
+    known = classifier.classes_.tolist()
+    class_names = spelled_as(names, known)
+    unknown = missing_names(class_names, known)
+    if unknown:
+        raise CommandError(
+            f"{options.model} does not know these classes of {options.data}: {listed(unknown)}. Remove "
+            "their images, or train a model with these classes."
+        )
+    return tuple(class_names)
 
 
 def _table(result: dict[str, Any]) -> list[str]:

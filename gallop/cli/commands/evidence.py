@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gallop import GalLoPClassifier
 from gallop.cli.console import Console, columns, percentage
-from gallop.cli.inputs import check_output, known_names, test_images, trained_model
+from gallop.cli.inputs import check_output, test_images, trained_model
 from gallop.errors import CommandError
-from gallop.evaluation.evidence import Evidence, evidence
+from gallop.evaluation.evidence import Evidence, EvidenceEvent, evidence_steps
 from gallop.evaluation.what_if import WhatIf, what_if
 from gallop.export.evidence_report import evidence_report
 from gallop.runtime.writing import write_file
@@ -24,9 +24,13 @@ def run(options: Namespace, console: Console) -> int:
     check_output(out, "--out")
     classifier = trained_model(options.model, options)
     data = test_images(options.data, console)
-    known_names(data.class_names, classifier, options)
-    found = evidence(classifier, data, callback=lambda event: console.progress(event.stage, event.done, event.total))
-    asked = _what_ifs(found, classifier, options, console)
+    found: Evidence = _last(evidence_steps(classifier, data), console)
+    asked: list[WhatIf] = [
+        _last(what_if(classifier, found, each.class_name, i, fill=options.fill), console, f" {each.class_name} {i + 1}")
+        for each in found.classes
+        for i, cluster in enumerate(each.clusters[: options.what_if])
+        if cluster.photos
+    ]
     write_file(out, evidence_report(found, classifier.model_.backbone, asked).encode())
     skipped = [{"image": str(path), "error": reason} for path, reason in data.skipped]
     result = found.to_dict() | {"what_ifs": [each.to_dict() for each in asked], "skipped": skipped}
@@ -34,19 +38,12 @@ def run(options: Namespace, console: Console) -> int:
     return 2 if skipped else 0
 
 
-def _what_ifs(found: Evidence, classifier: GalLoPClassifier, options: Namespace, console: Console) -> list[WhatIf]:
-    made = []
-    for each in found.classes:
-        for number, cluster in enumerate(each.clusters[: options.what_if]):
-            if not cluster.photos:
-                continue
-            model, calibration = classifier.model_, classifier.calibration_
-            for event in what_if(model, calibration, found, each.class_name, number, fill=options.fill):
-                if isinstance(event, WhatIf):
-                    made.append(event)
-                else:
-                    console.progress(f"covering {each.class_name} {number + 1}", event.done, event.total)
-    return made
+def _last(steps: Iterator[Any], console: Console, of: str = "") -> Any:
+    """The last event of some work, whose progress is shown."""
+    for event in steps:
+        if isinstance(event, EvidenceEvent):
+            console.progress(f"{event.stage}{of}", event.done, event.total)
+    return event
 
 
 def _table(found: Evidence, out: Path) -> list[str]:
