@@ -378,9 +378,6 @@ def test_evidence_is_a_page_and_figures_that_add_up(photos: Path, model: Path, t
     assert (result["photos"], [each["class"] for each in result["classes"]]) == (12, NAMES)
     for each in result["classes"]:
         assert sum(c["adds"] for c in each["clusters"]) + each["rest"] == pytest.approx(each["score"], abs=1e-5)
-    evaluated = call("evaluate", model, photos, "--json").json
-    assert result["accuracy"] == pytest.approx(evaluated["accuracy"])
-    assert {asked["cluster"] for asked in result["what_ifs"]} == {0}
     page = out.read_text(encoding="utf-8")
     assert "This page holds parts of these photos" in page
     assert page.count("What if it were not there:") == len(result["what_ifs"]) > 0

@@ -75,8 +75,7 @@ def test_mistakes_are_counted_where_they_were_answered_and_where_they_belong(tol
     for each in told.classes:
         k = told.data.class_names.index(each.class_name)
         mine = {i for i in wrong if k in (told.truth[i], told.predicted[i])}
-        counted = {i for cluster in each.clusters for i in cluster.mistakes}
-        assert counted <= mine
+        assert {i for cluster in each.clusters for i in cluster.mistakes} <= mine
         assert {i for i in mine if told.predicted[i] == k and told.truth[i] != k} <= {*each.shown}
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from gallop.evaluation.evidence import Evidence, evidence
+from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
+from gallop.evaluation.intervals import Proportion
 from gallop.evaluation.what_if import WhatIf, what_if
 from gallop.export import evidence_report as reports
 from gallop.export.evidence_report import evidence_report
@@ -60,15 +62,7 @@ def test_where_there_is_less_room_there_are_fewer_pictures(
 
 
 def test_a_group_that_fails_is_shown_with_its_figures(page_of: tuple[Evidence, WhatIf, str]) -> None:
-    from gallop.evaluation.failing_groups import FailingGroup, FailingGroups
-    from gallop.evaluation.intervals import Proportion
-
     group = FailingGroup("dark photos", (0, 1), Proportion(1, 9), Proportion(30, 31), 0.01, ("pale photos",))
     page = evidence_report(replace(page_of[0], groups=FailingGroups((group,), 7)), tiny.vit())
     assert "1 of 9 right, 11 %" in page
     assert "In common: pale photos." in page
-
-
-def test_a_classifier_and_photos_are_all_that_is_needed() -> None:
-    classifier = tiny.classifier().zero_shot(["red", "green"])
-    assert "<h2" in evidence_report(evidence(classifier, *tiny.pictures({"red": 2, "green": 2})), tiny.vit())
