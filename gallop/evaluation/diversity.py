@@ -32,7 +32,7 @@ WHAT_TO_DO = {
     (True, True): "One global prompt would do as well, and each local one adds its scale alone",
     (True, False): "One global prompt would do as well",
     (False, True): "Each local prompt adds its scale alone",
-    (False, False): "Their mean is the answer: leave one out only where the others do as well",
+    (False, False): "Their scores are averaged",
 }
 """By whether global and local prompts answer as one."""
 
@@ -269,12 +269,12 @@ class Diversity:
     def words(self) -> str:
         """Return what is so, and what to do, without the last full stop; it begins with a capital letter.
 
-        Such as "4 global prompts answer as one (0.999); 4 local prompts differ only in their k (1.000). One ..."
+        Such as "4 global prompts answer as one (cosine 0.999); 4 local prompts differ ...". Of equal prompts it is 1.
         """
         parts, kinds = [], (("global", self.global_, "answer as one"), ("local", self.local, "differ only in their k"))
         for b, (kind, cosine, same) in enumerate(kinds):
             if cosine is not None:
-                told = f"{self.prompts[b]} {kind} prompts {same if self.as_one[b] else 'differ'} ({cosine:.3f})"
+                told = f"{self.prompts[b]} {kind} prompts {same if self.as_one[b] else 'differ'} (cosine {cosine:.3f})"
                 parts.append(told if self.answers is None else f"{told}: {self.answers[b].in_words(kind)}")
         if not parts:
             return "No two prompts of a kind, so nothing to compare"

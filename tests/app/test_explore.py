@@ -316,7 +316,7 @@ def test_the_page_says_in_words_and_numbers_what_the_explainer_shows(tiny_app: O
 def test_templates_change_the_answer_and_make_prompts_differ(tiny_app: Open) -> None:
     at = with_photo(tiny_app)
     one = (explained(at).shares, score(at))
-    assert grid(at, "explainer")["alike"].startswith("4 global prompts answer as one (1.000)")
+    assert grid(at, "explainer")["alike"].startswith("4 global prompts answer as one (cosine 1.000)")
     fine(at.text_area(key="explore templates").set_value("a drawing of a {}\n{} on a table").run())
     assert (explained(at).shares, score(at)) != one
     line = at.dataframe[0].value.set_index("class").loc["red"]

@@ -90,7 +90,7 @@ def test_prompts_that_are_equal_answer_as_one() -> None:
     found = zero.prompts.diversity()
     assert (found.global_, found.local) == (pytest.approx(1, abs=1e-6), pytest.approx(1, abs=1e-6))
     assert found.words.startswith(
-        "2 global prompts answer as one (1.000); 2 local prompts differ only in their k (1.000)"
+        "2 global prompts answer as one (cosine 1.000); 2 local prompts differ only in their k (cosine 1.000)"
     )
 
 

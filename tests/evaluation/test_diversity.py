@@ -146,12 +146,21 @@ def text_at(cosine: float, prompts: int) -> torch.Tensor:
     [
         (
             (0.999, 0.995),
-            "4 global prompts answer as one (0.999); 3 local prompts differ only in their k (0.995). One global prompt "
-            "would do as well, and each local one adds its scale alone",
+            "4 global prompts answer as one (cosine 0.999); 3 local prompts differ only in their k (cosine 0.995). One "
+            "global prompt would do as well, and each local one adds its scale alone",
         ),
-        ((0.999, 0.5), "4 global prompts answer as one (0.999); 3 local prompts differ (0.500). One global"),
-        ((0.5, 0.999), "4 global prompts differ (0.500); 3 local prompts differ only in their k (0.999). Each local"),
-        ((0.5, 0.5), "4 global prompts differ (0.500); 3 local prompts differ (0.500). Their mean is the answer"),
+        (
+            (0.999, 0.5),
+            "4 global prompts answer as one (cosine 0.999); 3 local prompts differ (cosine 0.500). One global",
+        ),
+        (
+            (0.5, 0.999),
+            "4 global prompts differ (cosine 0.500); 3 local prompts differ only in their k (cosine 0.999). Each local",
+        ),
+        (
+            (0.5, 0.5),
+            "4 global prompts differ (cosine 0.500); 3 local prompts differ (cosine 0.500). Their scores are averaged",
+        ),
     ],
 )
 def test_one_sentence_says_whether_prompts_differ_and_what_to_do(cosines: tuple[float, float], wanted: str) -> None:
@@ -169,8 +178,8 @@ def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:
     found = diversity_of(text, made(global_, local), (1, 1), [0, 0, 0])
     assert found.answers is not None
     assert (found.answers[0].only, found.answers[0].alone, found.answers[0].disagree) == ((1, 1), (2, 2), 2)
-    assert "2 global prompts differ (0.500): only global 1 is right on 1 of 3 photos; " in found.words
-    assert "2 local prompts differ only in their k (1.000): the same answers to 3 photos. Each" in found.words
+    assert "2 global prompts differ (cosine 0.500): only global 1 is right on 1 of 3 photos; " in found.words
+    assert "2 local prompts differ only in their k (cosine 1.000): the same answers to 3 photos. Each" in found.words
 
 
 def test_prompts_that_disagree_and_are_wrong_where_they_do_are_counted() -> None:
@@ -178,7 +187,9 @@ def test_prompts_that_disagree_and_are_wrong_where_they_do_are_counted() -> None
     global_ = torch.nn.functional.one_hot(answers, 3).movedim(-1, 1).float()
     text = TextFeatures(text_at(0.5, 2), text_at(0.5, 1))
     found = diversity_of(text, made(global_, global_[:, None, :, :1]), (1,), [0, 0])
-    assert found.words.startswith("2 global prompts differ (0.500): they answer 1 of 2 photos differently. Their mean")
+    assert found.words.startswith(
+        "2 global prompts differ (cosine 0.500): they answer 1 of 2 photos differently. Their scores"
+    )
 
 
 def test_one_prompt_of_each_kind_has_nothing_to_be_compared_with() -> None:

@@ -273,7 +273,10 @@ def flipped(a: Run, b: Run, photos: Mapping[str, Photo]) -> None:
         st.caption(text.markdown(f"A answers with the backbone {names[0]}, B with {names[1]}."))
     if not flips:
         both = set(a.answers) & set(b.answers)
-        st.caption(f"None: A and B give the same answers for all {len(both)} photos that they share.")
+        st.caption(
+            f"None: A and B have the same nearest class for all {len(both)} photos that they share. Whether a photo is "
+            "none of these is not compared."
+        )
         return
     here = [flip for flip in flips if flip.digest in photos]
     if here:

@@ -210,7 +210,7 @@ def _changes(session: Session, taught: Taught) -> None:
         return
     st.markdown(
         f"**Compared with {text.markdown(text.shorten(changes.earlier.name))}:** {len(changes.fixed)} test photos "
-        f"fixed, {len(changes.broken)} broken, {changes.unchanged} unchanged. "
+        f"fixed, {len(changes.broken)} broken, {changes.unchanged} unchanged, by their nearest class. "
         + (f"This {changes.split.chance}." if changes.fixed or changes.broken else "")
     )
     photos = compare.photos(session)

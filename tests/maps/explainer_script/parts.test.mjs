@@ -12,7 +12,7 @@ const { borders, drawOutlines, smoothed } = await part("map");
 const { kAt, stepOf } = await part("controls");
 const { Painting } = await part("cover");
 const { placed } = await part("sizes");
-const { axisOf, differences, promptScores } = await part("prompts");
+const { axisOf, differences, leader, promptScores } = await part("prompts");
 const { recalled, remember } = await part("reload");
 const { State } = await part("state");
 const { Subject } = await part("subject");
@@ -246,6 +246,13 @@ test("the axis of the prompts' scores leaves room on both sides, and shows near 
   assert.ok(low < 0.1 && high > 0.2 && high - low < 0.12);
   const alike = axisOf([0.2, 0.2001]);
   close(alike.high - alike.low, 0.0216);
+});
+
+test("the prompt that says most for a class is named, alone and against another class", () => {
+  const scores = [0.05, 0.03, 0.11, null];
+  assert.equal(leader(scores, null, 2, "mug", ""), "Highest for mug: local 1, 0.1100");
+  assert.equal(leader(scores, [0.01, 0.02, 0.1, null], 2, "mug", "vase"), "Most for mug against vase: global 1, +0.0400");
+  for (const alike of [[0.1, 0.1004], [0.1], []]) assert.equal(leader(alike, null, 1, "mug", ""), "");
 });
 
 test("scores that are nearly equal are shown by their differences from the mean of their branch", () => {

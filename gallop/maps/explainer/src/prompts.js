@@ -34,6 +34,17 @@ export function differences(scores) {
   return { from, mean: middle, axis: { low: -half, high: half } };
 }
 
+/* Which prompt says most for a class, or for it against another one; empty where several say the same. */
+export function leader(scores, others, globals, name, otherName) {
+  const worth = scores.map((score, p) => (score === null ? -Infinity : score - (others?.[p] ?? 0)));
+  const [first, second] = [...worth.keys()].sort((a, b) => worth[b] - worth[a]);
+  if (second === undefined || worth[first] - worth[second] < SMALLEST) return "";
+  const which = first < globals ? `global ${first + 1}` : `local ${first - globals + 1}`;
+  return others === null
+    ? `Highest for ${name}: ${which}, ${figure(worth[first])}`
+    : `Most for ${name} against ${otherName}: ${which}, ${difference(worth[first])}`;
+}
+
 export class PromptDots {
   /* Args: choose(n) where a local prompt is chosen, counted from 0. */
   constructor(choose) {
@@ -75,10 +86,11 @@ export class PromptDots {
     return lane;
   }
 
-  /* Args: words, how alike the prompts are; scores of the class explained and of the other, or null; names of both;
-     axis; prompt, the local one whose map is shown; tell(p), a prompt's score in words. */
+  /* Args: words, how alike the prompts are, and what answers beside them; scores of the class explained and of the
+     other, or null; names of both; axis; prompt, the local one whose map is shown; tell(p), a prompt's score in words. */
   show(words, scores, others, [name, otherName], axis, prompt, tell) {
-    say(this.words, words ? `${words}.` : "");
+    const lead = leader(scores, others, this.globals, name, otherName);
+    say(this.words, [lead, ...words].filter(Boolean).map((sentence) => `${sentence}.`).join(" "));
     this.tell = tell;
     const branches = others === null ? [scores.slice(0, this.globals), scores.slice(this.globals)] : [[], []];
     const apart = branches.map(differences); // of global and of local prompts

@@ -40,7 +40,7 @@ export class Told {
     const share = `${Math.round(100 * rest)} % of what training put in is in no word`;
     const sum = (values) => {
       const total = values.reduce((a, b) => a + b, 0);
-      const parts = values.map((value, w) => `${words[w]} ${figure(value)}`);
+      const parts = values.map((value, w) => `${words[w]} ${figure(value)}`).filter((part) => !part.endsWith(" 0.0000"));
       return `${figure(total)} = ${parts.join(" + ")}`;
     };
     const score = sum(this.parts(p, topk));

@@ -262,7 +262,9 @@ export class Explainer {
     const words = this.data.words?.[this.explained];
     const told = words && take.local.has(this.explained) ? new Told(words, take, this.explained) : null;
     const tell = (p) => told?.line(p, now.topk, this.here, now.look) ?? "";
-    this.dots.show(this.data.alike ?? "", scores, others, names, this.axis, now.prompt, tell);
+    const besides = take.besides.filter(({ weight }) => weight);
+    const counts = besides.map(({ name, weight }) => `The ${name} beside them counts ${percent(weight)}`);
+    this.dots.show([...counts, this.data.alike ?? ""], scores, others, names, this.axis, now.prompt, tell);
   }
 
   /* Why the limit decides nothing, if so; the answer; and its probability, which means nothing with one class. */
