@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NoReturn
 
 import streamlit as st
 
@@ -106,7 +107,7 @@ def badge(session: Session) -> None:
         look()
 
 
-def _draw_again(session: Session) -> None:
+def _draw_again(session: Session) -> NoReturn:
     """Draw the page again for news of the training, with the sentences that were shown: nobody has read them yet."""
     session.notices = session.shown | session.notices
     st.rerun()
