@@ -81,8 +81,8 @@ class WhatIf:
 
     @property
     def stands_out(self) -> bool:
-        """Return whether the answers depend on the cluster more than on any other place: an alarm where it is not the
-        thing itself.
+        """Return whether the answers depend on the cluster more than on any other place, which is an alarm where it is
+        not the thing itself.
         """
         return self.drop > self.interval[1]
 
