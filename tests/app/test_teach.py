@@ -371,7 +371,9 @@ def test_a_second_training_says_which_test_photos_it_fixed_and_broke(tiny_app: O
     at = finish(train(settings(at, epochs=8)))
     right = [answer for answer in taught_of(at).answers.values() if not answer.seen and answer.right]
     fixed, broken = (sum(answer.truth == name for answer in right) for name in ("green", "red"))
-    counts = f"{fixed} test photos fixed, {3 - broken} broken, {6 - fixed - (3 - broken)} unchanged."
+    counts = (
+        f"{fixed} test photos fixed, {3 - broken} broken, {6 - fixed - (3 - broken)} unchanged, by their nearest class."
+    )
     assert f"**Compared with all red:** {counts}" in everything(at)
     assert fixed, "it learned something"
     assert "Fixed: " in everything(at)
