@@ -132,7 +132,7 @@ def test_the_command_line_writes_the_folder(
 ) -> None:
     files = {"index.html": b"<html>", "model.json": b"{}", "encoders/vision.onnx.packed": b"1"}
     facts = {"fixed": True, "agreement": {"photos": 4, "difference": 1e-6}}
-    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: (files, facts))
+    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_, **__: (files, facts))
     monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
     for _ in range(2):  # a page may be written over
         assert main(["export", "--web", str(tmp_path / "page"), "--json"]) == 0

@@ -8,9 +8,7 @@ export class Camera {
   constructor(video) {
     this.video = video;
     this.facing = "environment";
-    this.canvas = document.createElement("canvas");
-    this.canvas.width = this.canvas.height = SIDE;
-    this.pen = this.canvas.getContext("2d", { willReadFrequently: true });
+    this.canvases = [square(), square()]; // the frame that is answered, and the next one
   }
 
   static get there() {
@@ -64,13 +62,20 @@ export class Camera {
     this.stream = this.video.srcObject = null;
   }
 
-  /* What it shows now, mirrored as it is shown: {canvas, rgba, width, height}. */
-  frame() {
-    const { video, pen, canvas } = this;
+  /* What it shows now, mirrored as it is shown: {canvas, rgba, width, height}. Args: own, whether the canvas is not used
+     again, as it is after the next frame. */
+  frame(own) {
+    const { video } = this;
+    const canvas = own ? square() : this.canvases.reverse()[0];
+    const pen = canvas.getContext("2d", { willReadFrequently: true });
     const side = Math.min(video.videoWidth, video.videoHeight);
     const [left, top] = [(video.videoWidth - side) / 2, (video.videoHeight - side) / 2];
     pen.setTransform(this.mirrored ? -1 : 1, 0, 0, 1, this.mirrored ? SIDE : 0, 0);
     pen.drawImage(video, left, top, side, side, 0, 0, SIDE, SIDE);
     return { canvas, rgba: pen.getImageData(0, 0, SIDE, SIDE).data, width: SIDE, height: SIDE };
   }
+}
+
+function square() {
+  return Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
 }

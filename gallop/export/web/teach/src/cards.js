@@ -72,16 +72,21 @@ class Card {
 
   listen() {
     const { acts, id, field } = this;
-    const named = () => this.problem(acts.rename(id, field.value));
+    let turn = 0;
+    const named = async () => {
+      clearTimeout(this.typing);
+      const now = ++turn;
+      const problem = await acts.rename(id, field.value);
+      if (now === turn) this.problem(problem);
+    };
     field.addEventListener("focus", () => field.select());
     field.addEventListener("input", () => {
       clearTimeout(this.typing);
       this.typing = setTimeout(named, 250);
     });
-    field.addEventListener("change", () => {
-      clearTimeout(this.typing);
-      named();
-      field.value = this.one.name; // what was refused is not what it is called
+    field.addEventListener("change", async () => {
+      await named();
+      if (document.activeElement !== field) field.value = this.one.name; // what was refused is not what it is called
     });
     field.addEventListener("keydown", ({ key }) => key === "Enter" && field.blur());
     this.away.addEventListener("click", () => acts.remove(id));
@@ -185,14 +190,15 @@ class Card {
     });
   }
 
-  problem(sentence = "") {
+  problem(sentence) {
     this.told.classList.toggle("problem", Boolean(sentence));
     say(this.told, sentence);
   }
 
-  tell(sentence) {
-    this.told.classList.remove("problem");
+  tell(sentence, more = "") {
+    this.problem("");
     say(this.told, sentence);
+    put(this.told, "title", more);
   }
 }
 

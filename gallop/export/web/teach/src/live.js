@@ -65,9 +65,10 @@ export class Live {
   }
 
   /* Args: data, as explained() gives it; film, whether it is of the camera's newest frame; order, the names as the page
-     has them; needed, how many photos of a class make "none of these" known, or nothing. */
-  show(data, { film, order, needed }) {
-    Object.assign(this, { data, film, order, needed });
+     has them; needed, how many photos of a class make "none of these" known, or nothing; at, when the frame was taken,
+     which those who measure are told. */
+  show(data, { film, order, needed, at }) {
+    Object.assign(this, { data, film, order, needed, at });
     this.take = new Take(data, data.takes[0]);
     if (this.chosen !== null && !data.names.includes(this.chosen)) this.chosen = null;
     this.photo.hidden = film;
@@ -132,7 +133,7 @@ export class Live {
     drawMap(this.map, subject.maps[0], grid, subject.scale, shots ? this.signed : this.colours, STYLE);
     if (size?.width) drawOutlines(this.lines, outlined, [], grid, size);
     put(this.picture, "aria-label", `${words.stage}: ${data.names[explained]}`);
-    this.stage.dispatchEvent(new CustomEvent("painted", { bubbles: true }));
+    this.stage.dispatchEvent(new CustomEvent("painted", { bubbles: true, detail: this.at }));
   }
 
   /* Reads an answer out once it stands for a while. */

@@ -122,13 +122,23 @@ class Page {
     if (await this.teaching.follow(this.store.classes)) this.draw();
   }
 
-  /* A sentence where the name cannot be taken. */
-  rename(id, text) {
-    const others = this.store.classes.filter((one) => one.id !== id).map(({ name }) => name);
-    const { names, problem } = added(others, [text]);
-    if (problem || names.length === others.length) return problem || words.empty;
-    this.store.rename(id, names.at(-1));
-    return "";
+  /* A sentence where the name cannot be taken. It is read first: a long one does not fit into the model. */
+  async rename(id, text) {
+    const checked = () => {
+      const others = this.store.classes.filter((one) => one.id !== id).map(({ name }) => name);
+      const { names, problem } = added(others, [text]);
+      return { name: names.at(-1), problem: problem || (names.length === others.length ? words.empty : "") };
+    };
+    const { name, problem } = checked();
+    if (problem) return problem;
+    try {
+      await this.begun;
+      await this.teaching.read([name]);
+    } catch (error) {
+      return error.message;
+    }
+    if (!checked().problem && this.store.of(id)) this.store.rename(id, name);
+    return checked().problem;
   }
 
   addClass() {
@@ -205,16 +215,16 @@ class Page {
       if (got.recording) this.take(got);
       this.current = { ...got, film: true };
       this.draw();
-      document.body.dataset.frames = Number(document.body.dataset.frames ?? 0) + 1;
     }
   }
 
   async frame() {
     const recording = this.recording?.due() ? this.recording : undefined;
     const frame = this.camera.frame(Boolean(recording));
+    const at = performance.now();
     if (recording) digested(frame);
     const { looks, box } = await this.encoders.look(frame);
-    return { ...frame, looks, box, recording };
+    return { ...frame, looks, box, recording, at };
   }
 
   thaw() {
@@ -265,7 +275,7 @@ class Page {
     const { id, token } = recording;
     if (!recording.held) this.recording = undefined;
     recording.seen += 1;
-    if (!this.store.has(frame.id) && recording.differs(frame.looks[0])) {
+    if (!this.store.has(frame.id) && recording.differs(frame.canvas)) {
       try {
         this.store.room(id);
       } catch (error) {
@@ -275,7 +285,7 @@ class Page {
       recording.kept += 1;
       photoOf(frame, frame.looks[0], "").then((photo) => this.store.addPhotos(id, [photo], token));
     }
-    return this.cards.get(id)?.tell(words.kept(recording.kept, recording.seen));
+    return this.cards.get(id)?.tell(words.kept(recording.kept, recording.seen), words.keptHint);
   }
 
   // What is asked -----------------------------------------------------------------------------------------------------
@@ -304,10 +314,10 @@ class Page {
   /* Shows what follows from the picture that is asked and from what was taught. */
   draw() {
     if (!this.current || !this.teaching.ready) return;
-    const { looks, place, film } = this.current;
+    const { looks, place, film, at } = this.current;
     const data = this.teaching.explained(looks, film ? FILM : place);
     const order = this.store.classes.map(({ name }) => name);
-    this.live.show(data, { film, order, needed: this.store.photos ? this.model.teach.reliable : undefined });
+    this.live.show(data, { film, order, at, needed: this.store.photos ? this.model.teach.reliable : undefined });
     if (this.why.open && !film) this.why.show(data, (c) => this.votes(looks, c));
   }
 
@@ -344,14 +354,16 @@ class Recording {
     this.id = id;
     this.held = true;
     this.token = Symbol("recording");
-    [this.seen, this.kept, this.at] = [0, 0, -Infinity];
+    [this.asked, this.seen, this.kept, this.at] = [0, 0, 0, -Infinity];
     this.differs = differing(photos);
   }
 
+  /* Whether the next frame is one to record: at most ten a second, and one of a button that was only pressed. */
   due() {
     const now = performance.now();
-    if (now - this.at < APART && this.held) return false;
+    if (this.held ? now - this.at < APART : this.asked) return false;
     this.at = now;
+    this.asked += 1;
     return true;
   }
 }

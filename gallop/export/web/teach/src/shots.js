@@ -1,12 +1,12 @@
-/* Photos that are learned from: {id, name, blob, thumb, look, feature}. */
+/* Photos that are learned from: {id, name, blob, thumb, sketch, look}. */
 
 import { pixelsOf } from "./photo.js";
 import { LIMITS, pictureDigest } from "./project.js";
-import { feature, kept } from "./shot.js";
+import { kept } from "./shot.js";
 import { differs } from "./store.js";
 
 const THUMB = 96; // pixels a side
-const ALIKE = 0.97; // the cosine from which on two frames show nearly the same
+const SKETCH = 24; // pixels a side: a camera's noise is gone there
 
 function canvas(width, height) {
   const made = Object.assign(document.createElement("canvas"), { width, height });
@@ -32,10 +32,8 @@ export function digested(frame) {
 /* Args: frame, with canvas and id; look, what the encoder says of it. */
 export async function photoOf(frame, look, name) {
   const blob = await new Promise((made) => frame.canvas.toBlob(made, "image/png"));
-  return { id: frame.id, name, blob, thumb: thumbOf(frame.canvas), look: kept(look), feature: featureOf(look) };
+  return { id: frame.id, name, blob, thumb: thumbOf(frame.canvas), sketch: sketchOf(frame.canvas), look: kept(look) };
 }
-
-const featureOf = ({ global, regions }) => Float32Array.from(feature(regions, global.length));
 
 function thumbOf(source) {
   const [made, pen] = canvas(THUMB, THUMB);
@@ -43,6 +41,14 @@ function thumbOf(source) {
   const [width, height] = [source.width * by, source.height * by];
   pen.drawImage(source, (THUMB - width) / 2, (THUMB - height) / 2, width, height);
   return made.toDataURL("image/jpeg", 0.8);
+}
+
+/* A picture's grey levels, few of them. */
+export function sketchOf(source) {
+  const [made, pen] = canvas(SKETCH, SKETCH);
+  pen.drawImage(source, 0, 0, SKETCH, SKETCH);
+  const { data } = pen.getImageData(0, 0, SKETCH, SKETCH);
+  return Uint8Array.from({ length: SKETCH * SKETCH }, (_, i) => (data[4 * i] + data[4 * i + 1] + data[4 * i + 2]) / 3);
 }
 
 /* A photo that is only a file, {name, sha256, bytes}, looked at. Raises an error where it is another picture. */
@@ -55,14 +61,14 @@ export async function photoFrom({ name, sha256, bytes }, encoders) {
   return photoOf(frame, looks[0], name);
 }
 
-/* A function that says of looks, one after another, whether each differs from the photos of a class and from the looks
-   before; the first one is taken anyway. */
+/* A function that says of canvases, one after another, whether each differs from the photos of a class and from those
+   that it has said so of; the first one is taken anyway. */
 export function differing(photos) {
-  const before = photos.map((photo) => photo.feature);
+  const before = photos.map(({ sketch }) => sketch);
   let first = true;
-  return (look) => {
-    const seen = featureOf(look);
-    const other = first || differs(seen, before, ALIKE);
+  return (source) => {
+    const seen = sketchOf(source);
+    const other = first || differs(seen, before);
     if (other) before.push(seen);
     first = false;
     return other;

@@ -98,7 +98,9 @@ export function freshName(classes, named) {
   for (let n = classes.length + 1; ; n++) if (!known.has(named(n))) return named(n);
 }
 
-/* Whether a feature (D, unit length) differs from all of others: frames of a still hand are nearly the same. */
-export function differs(feature, others, alike) {
-  return others.every((other) => feature.reduce((sum, value, i) => sum + value * other[i], 0) < alike);
+/* Whether a sketch (grey levels) differs from all of others, by so many levels on average: a hand that moves by a
+   thirtieth of the picture changes it by more, noise and a breath by less. */
+export function differs(sketch, others, levels = 8) {
+  const apart = (other) => sketch.reduce((sum, level, i) => sum + Math.abs(level - other[i]), 0) / sketch.length;
+  return others.every((other) => apart(other) >= levels);
 }

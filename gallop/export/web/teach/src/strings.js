@@ -26,9 +26,10 @@ export const words = {
   mostShots: (count) => `${count} photos of a class are the most; remove some first.`,
   mostPhotos: (count) => `${count.toLocaleString("en")} photos are the most; remove some first.`,
   empty: "A class has to have a name.",
-  kept: (kept, seen) => `${kept} of ${seen} frames kept: those that differ`,
-  reading: (done, all) => `Reading photo ${done} of ${all} …`,
-  added: (count) => `${many(count, "photo")} added`,
+  kept: (kept, seen) => `${kept} of ${seen} kept`,
+  keptHint: "Frames that hardly differ from others are left out",
+  reading: (done, all) => `Reading ${done} of ${all} …`,
+  added: (count) => `${count} added`,
   same: (count) => `, ${count} already there`,
 
   // The answer

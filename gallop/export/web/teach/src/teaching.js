@@ -15,16 +15,20 @@ export class Teaching {
     this.turn = 0;
   }
 
+  /* Has names encoded. Raises an error where one is too long. */
+  async read(names) {
+    const fresh = names.filter((name) => !this.texts.has(name));
+    if (!fresh.length) return;
+    const sentence = (name) => this.model.templates[0].replace(PLACE, () => name);
+    const { features } = await this.encoders.texts(fresh.map(sentence));
+    const { width } = this.model;
+    fresh.forEach((name, i) => this.texts.set(name, features.slice(i * width, (i + 1) * width)));
+  }
+
   /* Whether this project is the newest one: a later one overtakes it while names are read. */
   async follow(classes) {
     const turn = ++this.turn;
-    const fresh = classes.map(({ name }) => name).filter((name) => !this.texts.has(name));
-    if (fresh.length) {
-      const sentence = (name) => this.model.templates[0].replace(PLACE, () => name);
-      const { features } = await this.encoders.texts(fresh.map(sentence));
-      const { width } = this.model;
-      fresh.forEach((name, i) => this.texts.set(name, features.slice(i * width, (i + 1) * width)));
-    }
+    await this.read(classes.map(({ name }) => name));
     if (turn !== this.turn) return false;
     this.sync(classes);
     return true;

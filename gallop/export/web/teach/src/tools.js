@@ -6,6 +6,8 @@ import { photoFrom } from "./shots.js";
 import { newClass } from "./store.js";
 import { words } from "./strings.js";
 
+const TOLD_FOR = 8000; // ms
+
 export class Tools {
   constructor(root, page) {
     this.page = page;
@@ -37,7 +39,7 @@ export class Tools {
     const [keep, kept] = choice(words.keep, (on) => page.act(() => this.keep(on)), words.keepHint);
     const [, tapped] = choice(words.byTap, (on) => this.tap(on), words.byTapHint);
     this.keepBox = keep;
-    const list = element("div", "menu", {}, kept, tapped, this.save, open, this.model, clear);
+    const list = element("div", "menu", {}, this.save, open, this.model, kept, tapped, clear);
     this.menu = element("details", "", {}, element("summary", "", {}, words.project), list);
     this.told = element("p", "told", { role: "status" });
     root.append(this.told, this.undo, this.menu, this.file);
@@ -67,12 +69,15 @@ export class Tools {
     this.save.disabled = this.model.disabled = !store.photos;
   }
 
+  /* For a moment. */
   tell(sentence) {
+    this.problem(sentence);
     this.told.classList.remove("problem");
-    say(this.told, sentence);
+    this.telling = setTimeout(() => say(this.told, ""), TOLD_FOR);
   }
 
   problem(sentence) {
+    clearTimeout(this.telling);
     this.told.classList.add("problem");
     say(this.told, sentence);
   }
