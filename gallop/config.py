@@ -243,7 +243,7 @@ class TrainConfig:
         high=10_000,
         card_template="{} epochs",
         metavar="N",
-        form=(1, 500, 1),
+        form=(0, 500, 1),
     )
     lr: float = setting(
         0.1,
