@@ -13,10 +13,10 @@ from typing import Any
 from app.backbones import called
 from app.jobs import Snapshot, State
 from app.library import Explanation, GalLoPClassifier
-from app.teaching.cards import MOST_PHOTOS
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.backbones.weights import KnownBackbone
 from gallop.config import PAPER_EPOCHS, STORED_ROUNDS, STORED_VIEWS, default_topk, method_preset, train_preset
+from gallop.data.project import MOST_PHOTOS
 from gallop.setting import Setting, setting, settings_of
 
 QUICK, ACCURATE, PAPER, CUSTOM = "Quick", "Accurate", "As in the paper", "Custom"

@@ -171,10 +171,10 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Learn prompts from what holds photos and labels, or from images and their class names. Returns self.
 
         Args:
-            images: a folder of class folders, the path of a CSV table, a DataFrame with the columns ``image`` (or
-                ``path``) and ``label``, an ``ImageFolder`` or another data set of (image, label), one of Hugging Face,
-                a dict of class names and their images, or what ``read_folder``, ``from_csv`` and others return. With
-                ``labels``: images alone, as ``predict`` takes them.
+            images: a folder of class folders, the path of a CSV table or of a project's zip, a DataFrame with the
+                columns ``image`` (or ``path``) and ``label``, an ``ImageFolder`` or another data set of (image, label),
+                one of Hugging Face, a dict of class names and their images, or what ``read_folder``, ``from_csv`` and
+                others return. With ``labels``: images alone, as ``predict`` takes them.
             labels: class names, or numbers that count in ``class_names`` from 0.
             class_names: K names in their order; by default that in which they first occur.
             verbose: show progress, a bar in a terminal or a notebook, plain lines elsewhere; and what to check in the
