@@ -1,13 +1,10 @@
-"""The scripts of the page that teaches, by Node alone: head, mix, temperature, limit, answers and votes as in Python."""
+"""The scripts of the page that teaches, by Node alone: head, mix, limit, answers and votes are those of Python."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,38 +12,16 @@ import pytest
 import torch
 
 from gallop import GalLoPClassifier, ImageFeatures, MethodConfig
-from gallop.export.web.folder import page_facts, page_sources
+from gallop.export.web.folder import page_facts
 from gallop.export.web.teaching import teach_facts
 from gallop.features.given import EncodedPhoto, encoded_photos
 from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES
 from tests import tiny
+from tests.export.conftest import Ask
 
-HERE = Path(__file__).with_name("teach_script")
 NAMES = ("red", "green", "blue", "yellow")
 METHOD = MethodConfig(head="ridge", global_projection=True, topk=(2, 4))
 COPIES = {"global": ALIKE_GLOBAL, "places": ALIKE_PLACES}
-Ask = Callable[..., list[Any]]
-
-
-@pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory, node: str) -> Ask:
-    """What the scripts say of some questions."""
-    folder = tmp_path_factory.mktemp("page")
-    for name, data in page_sources(teach=True).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    (folder / "package.json").write_text('{"type": "module"}')
-
-    def asked(*questions: dict[str, Any]) -> list[Any]:
-        command = [node, str(HERE / "said.mjs"), str(folder)]
-        done = subprocess.run(
-            command, input=json.dumps(questions), capture_output=True, text=True, check=False, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        found: list[Any] = json.loads(done.stdout)
-        return found
-
-    return asked
 
 
 def packed(values: Any) -> str:
@@ -141,10 +116,10 @@ CASES: dict[str, tuple[dict[str, int], int]] = {
 
 
 @pytest.fixture(scope="module")
-def said(ask: Ask) -> dict[str, Any]:
+def said(ask_taught: Ask) -> dict[str, Any]:
     """What the page's scripts make of each case, with the photos that they are asked about."""
     questions = [{"kind": "taught", **question(case)} for case in CASES]
-    return dict(zip(CASES, ask(*questions), strict=True))
+    return dict(zip(CASES, ask_taught(*questions), strict=True))
 
 
 def question(case: str) -> dict[str, Any]:
@@ -234,7 +209,7 @@ def test_shots_vote_as_in_python(case: str, said: dict[str, Any], wanted: dict[s
 # Changes -------------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_taken_back_leaves_nothing(ask: Ask, said: dict[str, Any]) -> None:
+def test_what_was_taken_back_leaves_nothing(ask_taught: Ask, said: dict[str, Any]) -> None:
     asked = question("enough shots")
     yellow, green = texts_of(NAMES)["yellow"], asked["steps"][1]["text"]
     other = photos_of({"yellow": 5}, seed=4)["yellow"]
@@ -253,7 +228,7 @@ def test_what_was_taken_back_leaves_nothing(ask: Ask, said: dict[str, Any]) -> N
     ]
     half = len(asked["steps"]) // 2
     steps = [*asked["steps"][:half], *detour, *asked["steps"][half:]]
-    (found,) = ask({"kind": "taught", **asked, "steps": steps})
+    (found,) = ask_taught({"kind": "taught", **asked, "steps": steps})
     wanted = said["enough shots"]
     assert (found["problems"], found["names"], found["counts"]) == ([], wanted["names"], [6, 9, 4])
     assert doubles(found["form"]["weights"]) == pytest.approx(doubles(wanted["form"]["weights"]), abs=1e-9)
@@ -261,12 +236,12 @@ def test_what_was_taken_back_leaves_nothing(ask: Ask, said: dict[str, Any]) -> N
     assert found["threshold"] == pytest.approx(wanted["threshold"], abs=1e-9)
 
 
-def test_what_does_not_fit_is_refused_with_a_sentence(ask: Ask) -> None:
+def test_what_does_not_fit_is_refused_with_a_sentence(ask_taught: Ask) -> None:
     asked = question("single shots, of which none is held out")
     twice, broken = dict(asked["steps"][-1]), dict(asked["steps"][-1])
     broken |= {"id": "0" * 64, "photo": {**broken["photo"], "regions": packed(np.full((16, 32), np.nan))}}
     many = [{**twice, "index": 0, "id": f"{i:064}"} for i in range(1, 65)]
-    (found,) = ask({"kind": "taught", **asked, "steps": [*asked["steps"], twice, broken, *many]})
+    (found,) = ask_taught({"kind": "taught", **asked, "steps": [*asked["steps"], twice, broken, *many]})
     there, *others = found["problems"]
     assert there.startswith("This picture is there already, in ")
     assert others == [
@@ -279,18 +254,18 @@ def test_what_does_not_fit_is_refused_with_a_sentence(ask: Ask) -> None:
 # Numbers -------------------------------------------------------------------------------------------------------------
 
 
-def test_half_precision_is_numpys(ask: Ask) -> None:
+def test_half_precision_is_numpys(ask_taught: Ask) -> None:
     rng = np.random.default_rng(0)
     values = (rng.normal(size=4000) * 10.0 ** rng.integers(-9, 6, 4000)).astype(np.float32)
     edges = np.array([0, -0.0, 65504, 65519, 65520, 7e4, np.inf, -np.inf, 2**-24, 2**-25, 1.5 * 2**-25], np.float32)
     halfway = (np.arange(1, 2000) * 2.0**-24 * 1.5).astype(np.float32)
     every = np.concatenate([values, edges, halfway])
-    (found,) = ask({"kind": "halves", "values": packed(every)})
+    (found,) = ask_taught({"kind": "halves", "values": packed(every)})
     with np.errstate(over="ignore"):
         assert found == every.astype(np.float16).view(np.uint16).tolist()
 
 
-def test_sha256_is_hashlibs(ask: Ask) -> None:
+def test_sha256_is_hashlibs(ask_taught: Ask) -> None:
     texts = [bytes(range(256))[:length] * 3 for length in (0, 1, 18, 19, 21, 22, 43, 85, 250)]
-    (found,) = ask({"kind": "sha256", "texts": [base64.b64encode(text).decode() for text in texts]})
+    (found,) = ask_taught({"kind": "sha256", "texts": [base64.b64encode(text).decode() for text in texts]})
     assert found == [hashlib.sha256(text).hexdigest() for text in texts]

@@ -49,5 +49,6 @@ def teach_facts(classifier: GalLoPClassifier) -> dict[str, Any]:
         "alike": {"global": ALIKE_GLOBAL, "places": ALIKE_PLACES} if tells_copies(model.backbone) else None,
         "checkpoint": taught.record(),
         "context": base64.b64encode(np.ascontiguousarray(context, dtype="<f4").tobytes()).decode(),
+        "textWidth": context.shape[-1],
         "identities": {name: len(value) for name, value in model.prompts.state_dict().items() if value.ndim == 2},
     }

@@ -10,12 +10,41 @@ const { Learner } = await part("learner");
 const { explained } = await part("shown");
 const { halves } = await part("shot");
 const { sha256 } = await part("sha256");
+const { pictureDigest, readProject, writeCheckpoint, writeProject } = await part("project");
+const { Unzipped, zip } = await part("zip");
 const { Take } = await import(new URL("explainer/numerics.js", home));
 
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
 const floats = (text) => new Float32Array(bytes(text).buffer.slice(0));
 const packed = (values) => Buffer.from(Float64Array.from(values).buffer).toString("base64");
 const look = ({ global, regions }) => ({ global: floats(global), regions: floats(regions) });
+
+const encoded = (data) => Buffer.from(data).toString("base64");
+
+/* With each photo's bytes as base64 (out), or from there. */
+const photos = (project, change) => {
+  const pile = (some) => some.map((photo) => ({ ...photo, bytes: change(photo.bytes) }));
+  const classes = project.classes.map((one) => ({ ...one, shots: pile(one.shots), tests: pile(one.tests) }));
+  const shelves = Object.fromEntries(Object.entries(project.shelves).map(([shelf, some]) => [shelf, pile(some)]));
+  return { ...project, classes, shelves };
+};
+
+/* What is said of a zip: nothing where it is taken. An error of another kind than Error is none that was thought of. */
+const refusal = async (data) => {
+  try {
+    await readProject(data, "shop.zip");
+    return "";
+  } catch (error) {
+    return error.constructor === Error ? error.message : `${error.stack}`;
+  }
+};
+
+/* Every place in a value of JSON. */
+function* places(held, at = []) {
+  if (at.length) yield at;
+  if (typeof held !== "object" || held === null) return;
+  for (const key of Object.keys(held)) yield* places(held[key], [...at, key]);
+}
 
 const changes = {
   addClass: (learner, { name, text, index }) => learner.addClass(name, floats(text), index),
@@ -57,9 +86,41 @@ const deeds = {
     }
     return { ...told(learner, photos), problems };
   },
+  digest: ({ rgba, width, height }) => pictureDigest(bytes(rgba), width, height),
+  write: ({ project, model }) => encoded(writeProject(photos(project, bytes), model)),
+  read: async ({ zipped }) => {
+    const { classes, shelves } = photos(await readProject(bytes(zipped), "shop.zip"), encoded);
+    return { classes, shelves };
+  },
+  again: async ({ zipped, model }) => encoded(writeProject(await readProject(bytes(zipped), "shop.zip"), model)),
+  refusals: ({ zips }) => Promise.all(zips.map((zipped) => refusal(bytes(zipped)))),
+  /* What is said of the same zip with each value of its manifest in turn in place of another. */
+  lies: async ({ zipped, values }) => {
+    const opened = new Unzipped(bytes(zipped), "shop.zip");
+    const files = new Map();
+    for (const path of opened.members.keys()) files.set(path, await opened.read(path, 2 ** 24));
+    const text = new TextDecoder().decode(files.get("project.json"));
+    const said = [];
+    for (const at of places(JSON.parse(text)))
+      for (const value of values) {
+        const manifest = JSON.parse(text);
+        const last = at.slice(0, -1).reduce((held, key) => held[key], manifest);
+        last[at.at(-1)] = value;
+        files.set("project.json", new TextEncoder().encode(JSON.stringify(manifest)));
+        said.push(await refusal(zip(files)));
+      }
+    return said;
+  },
+  checkpoint: ({ model, steps }) => {
+    const learner = new Learner(model);
+    for (const { kind, ...given } of steps) changes[kind](learner, given);
+    return encoded(writeCheckpoint(learner, model));
+  },
   halves: ({ values }) => [...halves(floats(values))],
   sha256: ({ texts }) => texts.map((text) => sha256(bytes(text))),
 };
 
 const asked = JSON.parse(readFileSync(0, "utf8"));
-console.log(JSON.stringify(asked.map(({ kind, ...said }) => deeds[kind](said))));
+const said = [];
+for (const { kind, ...given } of asked) said.push(await deeds[kind](given));
+console.log(JSON.stringify(said));
