@@ -238,7 +238,7 @@ class TrainConfig:
     epochs: int = setting(
         30,
         "rounds",
-        "How many times the training goes through all the photos. With 0 no prompt changes, and only the head learns.",
+        "How many times the training goes through all the photos; with 0 only the head learns.",
         symbol="epochs",
         high=10_000,
         card_template="{} epochs",

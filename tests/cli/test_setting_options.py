@@ -41,7 +41,7 @@ def test_options_keep_their_names(capsys: pytest.CaptureFixture[str]) -> None:
         parse(["train", "--help"])
     told = " ".join(capsys.readouterr().out.split())
     assert {option for option in OPTIONS if option in told} == OPTIONS
-    assert "how many times the training goes through all the photos (30; paper 200)" in told
+    assert "how many times the training goes through all the photos; with 0 only the head learns (30; paper 200)" in told
     assert "(0.1; paper 0.002)" in told
     assert "(5,10,15,20)" in told
     assert "--momentum" not in told
