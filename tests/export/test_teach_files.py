@@ -78,25 +78,25 @@ def test_a_picture_has_the_fingerprint_that_it_has_in_python(ask_taught: Ask) ->
     assert ask_taught(*questions) == [load_image(one).sha256 for one in pictures]
 
 
+def as_class(name: str, *shots: Photo) -> dict[str, Any]:
+    return {"name": name, "shots": [as_photo(one) for one in shots]}
+
+
 def test_the_app_opens_what_the_page_writes(ask_taught: Ask, tmp_path: Path) -> None:
     cards = (
-        Card(1, "red", True, (photo(1, name="frame 1"), photo(2, name="frame 1")), (photo(3),)),
-        Card(2, "RED?", False, (photo(4, name=".."), photo(5, name="../../etc/passwd.png"))),
+        Card(1, "red", True, (photo(1, name="frame 1"), photo(2, name="frame 1"))),
+        Card(2, "RED?", True, (photo(4, name=".."), photo(5, name="../../etc/passwd.png"))),
         Card(3, "żółw 🐢 " + "x" * 150, True, (photo(6, name="<script>.png"),)),
     )
-    classes = [
-        {"name": card.name, "enabled": card.enabled}
-        | {pile: [as_photo(one) for one in some] for pile, some in (("shots", card.shots), ("tests", card.tests))}
-        for card in cards
-    ]
-    (written,) = ask_taught({"kind": "write", "model": MODEL, "project": {"classes": classes, "shelves": {}}})
+    classes = [as_class(card.name, *card.shots) for card in cards]
+    (written,) = ask_taught({"kind": "write", "model": MODEL, "classes": classes})
     data = base64.b64decode(written)
     assert read_project(io.BytesIO(data), "page.zip") == Project(cards, {"look": (), "other": ()})
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
-        assert sorted(archive.namelist())[:3] == ["project.json", "test/red/red 3.png", "train/RED_/_.png"]
+        assert sorted(archive.namelist())[:2] == ["project.json", "train/RED_/_.png"]
     (tmp_path / "page.zip").write_bytes(data)
-    shots = [one.sha256 for card in (cards[0], cards[2]) for one in card.shots]
+    shots = [one.sha256 for card in cards for one in card.shots]
     assert list(project_files.read_project(tmp_path / "page.zip").hashes) == shots
 
 
@@ -104,20 +104,33 @@ def test_a_project_of_the_app_comes_back_from_the_page_as_it_was(ask_taught: Ask
     zipped = text(project_file(project))
     again, read = ask_taught({"kind": "again", "zipped": zipped, "model": MODEL}, {"kind": "read", "zipped": zipped})
     assert read_project(io.BytesIO(base64.b64decode(again)), "again.zip") == project
-    assert [each["name"] for each in read["classes"]] == [card.name for card in project.cards]
-    assert [each["enabled"] for each in read["classes"]] == [True, False, True]
-    shots = [one for each in read["classes"] for one in each["shots"]]
-    wanted = [one for card in project.cards for one in card.shots]
+    on = [card for card in project.cards if card.enabled]
+    assert [each["name"] for each in read] == [card.name for card in on]
+    shots, wanted = [one for each in read for one in each["shots"]], [one for card in on for one in card.shots]
     assert [(one["name"], one["sha256"]) for one in shots] == [(one.name, one.sha256) for one in wanted]
     pictures = [load_image(base64.b64decode(one["bytes"])) for one in shots]
     assert [one.sha256 for one in pictures] == [one.sha256 for one in wanted]
 
 
+def test_what_the_page_does_not_show_of_a_project_outlives_changes_there(ask_taught: Ask, project: Project) -> None:
+    """Red gets its test photo as a shot, the class that is off is made anew, another one is deleted."""
+    red, off, _ = project.cards
+    classes = [as_class("red", red.tests[0]), as_class("RED_ (2)", photo(8)), as_class("new", off.shots[1])]
+    question = {"kind": "again", "zipped": text(project_file(project)), "model": MODEL, "classes": classes}
+    found = read_project(io.BytesIO(base64.b64decode(ask_taught(question)[0])), "again.zip")
+    assert [(card.name, card.enabled) for card in found.cards] == [("red", True), ("RED_ (2)", True), ("new", True)]
+    assert [(len(card.shots), len(card.tests)) for card in found.cards] == [(1, 0), (1, 0), (1, 0)]
+    assert (found.shelves, found.runs, found.settings) == (project.shelves, project.runs, project.settings)
+    question["classes"] = [as_class("red", red.shots[0])]
+    found = read_project(io.BytesIO(base64.b64decode(ask_taught(question)[0])), "again.zip")
+    assert [(card.name, card.enabled) for card in found.cards] == [("red", True), (off.name, False)]
+    assert (found.cards[0].tests, found.cards[1].shots) == (red.tests, off.shots)
+
+
 def test_a_project_that_could_not_be_opened_again_is_not_written(ask_taught: Ask) -> None:
-    tests = [{"name": str(i), "sha256": f"{i:064}", "bytes": text(b"x")} for i in range(2000)]
-    classes = [{"name": "a", "enabled": True, "shots": [], "tests": tests}]
+    shots = [{"name": str(i), "sha256": f"{i:064}", "bytes": text(b"x")} for i in range(2000)]
     with pytest.raises(AssertionError, match=r"The limits are 200 MB and 2000 files\. Remove some photos\."):
-        ask_taught({"kind": "write", "model": MODEL, "project": {"classes": classes, "shelves": {}}})
+        ask_taught({"kind": "write", "model": MODEL, "classes": [{"name": "a", "shots": shots}]})
 
 
 # Strangers' files ----------------------------------------------------------------------------------------------------

@@ -22,12 +22,8 @@ const look = ({ global, regions }) => ({ global: floats(global), regions: floats
 const encoded = (data) => Buffer.from(data).toString("base64");
 
 /* With each photo's bytes as base64 (out), or from there. */
-const photos = (project, change) => {
-  const pile = (some) => some.map((photo) => ({ ...photo, bytes: change(photo.bytes) }));
-  const classes = project.classes.map((one) => ({ ...one, shots: pile(one.shots), tests: pile(one.tests) }));
-  const shelves = Object.fromEntries(Object.entries(project.shelves).map(([shelf, some]) => [shelf, pile(some)]));
-  return { ...project, classes, shelves };
-};
+const photos = (classes, change) =>
+  classes.map(({ name, shots }) => ({ name, shots: shots.map((photo) => ({ ...photo, bytes: change(photo.bytes) })) }));
 
 /* What is said of a zip: nothing where it is taken. An error of another kind than Error is none that was thought of. */
 const refusal = async (data) => {
@@ -87,12 +83,13 @@ const deeds = {
     return { ...told(learner, photos), problems };
   },
   digest: ({ rgba, width, height }) => pictureDigest(bytes(rgba), width, height),
-  write: ({ project, model }) => encoded(writeProject(photos(project, bytes), model)),
-  read: async ({ zipped }) => {
-    const { classes, shelves } = photos(await readProject(bytes(zipped), "shop.zip"), encoded);
-    return { classes, shelves };
+  write: ({ classes, model }) => encoded(writeProject({ classes: photos(classes, bytes) }, model)),
+  read: async ({ zipped }) => photos((await readProject(bytes(zipped), "shop.zip")).classes, encoded),
+  /* Opened and written, with other classes where some are given. */
+  again: async ({ zipped, model, classes }) => {
+    const opened = await readProject(bytes(zipped), "shop.zip");
+    return encoded(writeProject(classes ? { ...opened, classes: photos(classes, bytes) } : opened, model));
   },
-  again: async ({ zipped, model }) => encoded(writeProject(await readProject(bytes(zipped), "shop.zip"), model)),
   refusals: ({ zips }) => Promise.all(zips.map((zipped) => refusal(bytes(zipped)))),
   /* What is said of the same zip with each value of its manifest in turn in place of another. */
   lies: async ({ zipped, values }) => {

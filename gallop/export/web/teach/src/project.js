@@ -28,16 +28,16 @@ export function pictureDigest(rgba, width, height) {
   return sha256(`${width} x ${height}:`, rgb);
 }
 
-/* The file's bytes. Args: classes, {name, enabled, shots, tests} each, of photos {name, sha256, bytes}; shelves, {look,
-   other}, of photos of no class; rest, as readProject gave it; model, what model.json holds. */
-export function writeProject({ classes, shelves = {}, rest }, model) {
+/* The file's bytes. Args: classes, {name, shots} each, of photos {name, sha256, bytes}; rest, as readProject gave it, or
+   nothing; model, what model.json holds. */
+export function writeProject({ classes, rest }, model) {
   const files = new Map([[MANIFEST, null]]);
   const folders = [];
-  const cards = classes.map(({ name, enabled = true, shots, tests = [] }) => {
+  const cards = together(classes, rest?.cards ?? []).map(({ name, enabled, shots, tests }) => {
     const folder = free(name, folders);
     return { name, enabled, shots: pile(`train/${folder}`, shots, files), tests: pile(`test/${folder}`, tests, files) };
   });
-  const put = (shelf) => [shelf, pile(shelf, shelves[shelf] ?? [], files)];
+  const put = (shelf) => [shelf, pile(shelf, rest?.shelves[shelf] ?? [], files)];
   for (const [path, bytes] of rest?.files ?? []) files.set(path, bytes);
   const manifest = {
     ...{ about: ABOUT, format: FORMAT, version: model.gallop, cards },
@@ -52,6 +52,22 @@ export function writeProject({ classes, shelves = {}, rest }, model) {
         `${LIMITS.archiveBytes / 2 ** 20} MB and ${LIMITS.members} files. Remove some photos.`,
     );
   return zip(files);
+}
+
+/* Classes as they are now, in the places that they had; with what the page does not show of a project: photos to test on,
+   and classes that are off. Of a photo or a class that is there twice what is shown is kept. */
+function together(classes, before) {
+  const same = (one, other) => one.name.toLowerCase() === other.name.toLowerCase();
+  const shown = new Set(classes.flatMap(({ shots }) => shots.map((photo) => photo.sha256)));
+  const hidden = (photos) => photos.filter((photo) => !shown.has(photo.sha256));
+  const kept = before.flatMap((card) => {
+    const now = classes.find((one) => same(one, card));
+    if (!now && card.enabled) return [];
+    const { name, shots } = now ?? { name: card.name, shots: hidden(card.shots) };
+    return [{ name, enabled: Boolean(now), shots, tests: hidden(card.tests) }];
+  });
+  const fresh = classes.filter((one) => !before.some((card) => same(one, card)));
+  return [...kept, ...fresh.map(({ name, shots }) => ({ name, enabled: true, shots, tests: [] }))];
 }
 
 function pile(folder, photos, files) {
@@ -74,7 +90,7 @@ function free(words, used) {
   return name;
 }
 
-/* What writeProject takes. The pictures are not decoded here: whoever does that compares pictureDigest with sha256.
+/* What writeProject takes: the classes that are on, and the rest. The pictures are not decoded here: whoever does that compares pictureDigest with sha256.
    Args: bytes; name, of the file. Throws an error with a sentence. */
 export async function readProject(bytes, name) {
   const file = new Unzipped(bytes, plain(name));
@@ -131,12 +147,12 @@ class Opened {
     const names = cards.map(({ name }) => name);
     const fits = names.every((name) => isText(name) && name && cleanName(name) === name) && !added([], names).problem;
     this.need(fits, "has a class name that is invalid or used twice");
-    const classes = [];
+    const read = [];
     for (const { name, enabled, shots, tests } of cards) {
       this.need(typeof enabled === "boolean", "does not say which classes are used");
       const piles = [shots, tests].map((some) => this.listed(some, LIMITS.shots));
-      const [read, kept] = [await this.pictures(piles[0], LIMITS.shotSide), await this.pictures(piles[1], LIMITS.shotSide)];
-      classes.push({ name, enabled, shots: read, tests: kept });
+      const made = { name, enabled, shots: await this.pictures(piles[0], LIMITS.shotSide) };
+      read.push({ ...made, tests: await this.pictures(piles[1], LIMITS.shotSide) });
     }
     this.refuse(this.photos > LIMITS.altogether, `it has more than ${LIMITS.altogether} photos of classes.`);
     this.need(isObject(shelves), "has no list of other photos");
@@ -145,7 +161,8 @@ class Opened {
       this.digests = new Set();
       others[shelf] = await this.pictures(this.listed(shelves[shelf], LIMITS.shelf), side);
     }
-    return { classes, shelves: others, rest: await this.rest(manifest) };
+    const classes = read.filter(({ enabled }) => enabled).map(({ name, shots }) => ({ name, shots }));
+    return { classes, rest: { cards: read, shelves: others, ...(await this.rest(manifest)) } };
   }
 
   listed(photos, most) {
