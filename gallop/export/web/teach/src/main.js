@@ -71,7 +71,8 @@ class Page {
 
   /* The answer to the first sample, which came with the page, until the model is loaded. */
   async beginWith(name) {
-    this.live.show(await (await fetch(name)).json(), { film: false, order: this.model.names });
+    this.first = await (await fetch(name)).json();
+    this.live.show(this.first, { film: false, order: this.model.names });
   }
 
   /* What is asked before the model is loaded waits for it. */
@@ -85,6 +86,7 @@ class Page {
     const files = await large(this.model, progress);
     say(by("loading"), words.starting);
     await this.encoders.start(this.model, files);
+    this.started = true;
     if (kept) await this.recall(kept);
     else await this.learn();
   }
@@ -119,6 +121,7 @@ class Page {
   }
 
   async learn() {
+    if (!this.started) return; // it learns all of it as soon as the model is loaded
     if (await this.teaching.follow(this.store.classes)) this.draw();
   }
 
@@ -330,10 +333,11 @@ class Page {
   /* A frame of the camera stands still first. */
   explain() {
     if (this.why.open) return this.goOn();
-    if (!this.current) return undefined;
+    if (!this.current && !this.first) return undefined;
     this.frozen = this.camera.on;
     this.why.root.hidden = false;
-    if (this.current.film) this.still(this.current);
+    if (!this.current) this.why.show(this.first, () => undefined);
+    else if (this.current.film) this.still(this.current);
     else this.draw();
     this.ways.show(this.camera, this.frozen);
     this.why.title.focus({ preventScroll: true });

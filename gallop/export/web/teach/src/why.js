@@ -12,7 +12,8 @@ export class Why {
   constructor(root, closed) {
     this.root = root;
     this.explainer = new Explainer();
-    this.title = element("h2", "", { tabindex: "-1" }, words.whyTitle);
+    this.title = element("h2", "", { id: "why-title", tabindex: "-1" }, words.whyTitle);
+    root.setAttribute("aria-labelledby", "why-title");
     const close = element("button", "", { type: "button" }, words.close);
     close.addEventListener("click", closed);
     this.voted = element("h3");
@@ -28,7 +29,7 @@ export class Why {
     return !this.root.hidden;
   }
 
-  /* Args: data, as explained() gives it; votes(class) -> [{photo, name, vote}] or null. */
+  /* Args: data, as explained() gives it; votes(class) -> [{photo, name, vote}] or nothing. */
   show(data, votes) {
     this.votesOf = votes;
     this.voting = undefined;
