@@ -69,8 +69,9 @@ export function fitTemperature(logits, labels) {
     const bend = 1 + sharpness * away + sharpness * sharpness * spread;
     const next = log - slope / bend;
     const better = bend > 0 && next > low && next < high ? next : (low + high) / 2;
-    if (Math.abs(better - log) < 1e-9) break;
+    const moved = Math.abs(better - log);
     log = better;
+    if (moved < 1e-6) break; // the next step would be its square
   }
   return Math.exp(log);
 }
@@ -113,7 +114,7 @@ function weighed(prompts, apart, labels, { weight: usual, spread }) {
     }
     const moved = Math.abs(next.weight - now.weight) + Math.abs(next.log - now.log);
     if (next.loss <= now.loss) now = next;
-    if (moved < 1e-9 || next !== now) break;
+    if (moved < 1e-6 || next !== now) break;
   }
   return { weight: now.weight, together: Math.exp(now.log) };
 }

@@ -15,13 +15,8 @@ export class Ridge {
     this.ones = new Float64Array(n); // C 1
     this.targets = this.known.map(() => new Float64Array(n)); // C y of each class that has shots
     const place = new Map(this.known.map((k, at) => [k, at]));
-    kernel.rows.forEach((row, i) => {
-      const column = this.targets[place.get(labels[i])];
-      for (let j = 0; j < n; j++) {
-        this.ones[j] += row[j];
-        column[j] += row[j];
-      }
-    });
+    kernel.rows.forEach((row, i) => addOne(this.targets[place.get(labels[i])], row, 1));
+    for (const column of this.targets) addOne(this.ones, column, 1);
     this.all = sum(this.ones);
   }
 
