@@ -90,7 +90,7 @@ class Pace:
 _PHOTOS_AT_ONCE = 16
 _FIRST_ANSWER = 4
 """Photos of a class with which the head answers first, while the others are encoded."""
-# Seconds: a view that takes less was encoded before.
+# Seconds: a look that takes less was encoded before.
 _FROM_CACHE = 0.002
 MOST_SIGHTS = 60
 # Seconds between two updates of the watched map, each of which costs a pass of the image encoder.
@@ -121,21 +121,29 @@ def _drawn(settings: Settings, photos: Mapping[str, Sequence[Photo]]) -> int:
     return sum(min(len(some), settings.shots or len(some)) for some in photos.values())
 
 
+def _passes(settings: Settings) -> tuple[float, float]:
+    """What encoding a centre crop and a view takes, in passes of one look; time and features go by the area."""
+    method = settings.method()
+    centre, view = (sum(times**2 for times in method.looks(use)) for use in ("answers", "training"))
+    return centre, view
+
+
 def demand(photos: Mapping[str, Sequence[Photo]], settings: Settings, usual: int, a_view: float | None) -> str:
     """Return what a training on these photos will take, in a sentence.
 
     Args:
         photos: by class.
         usual: views of each photo where all of them fit.
-        a_view: the seconds that one takes to encode, where they are known.
+        a_view: the seconds that one look takes to encode, where they are known.
     """
-    count = _drawn(settings, photos)
-    size = size_in_words(VIEW_BYTES * count * (settings.views + 1))
+    count, (centre, view) = _drawn(settings, photos), _passes(settings)
+    size = size_in_words(int(VIEW_BYTES * count * (settings.views * view + centre)))
     few = "" if settings.views == usual else f" {settings.views} of {usual} views of each photo fit into the memory."
     if a_view is None:
         return f"Training on {count} photos takes about {size} of memory.{few}"
-    head = "" if settings.head == "none" else f"the head after {time_in_words(count * a_view)}, "
-    everything = time_in_words(a_view / VIEW * Pace(count, settings.training()).steps)
+    head = "" if settings.head == "none" else f"the head after {time_in_words(count * centre * a_view)}, "
+    more_looks = count * (centre - 1 + settings.views * (view - 1))
+    everything = time_in_words(a_view * (Pace(count, settings.training()).steps / VIEW + more_looks))
     return f"{count} photos: {head}everything after {everything}, with about {size} of memory.{few}"
 
 
@@ -150,17 +158,20 @@ def encoding_ahead(
 
     Args:
         pending: photos still to encode; more may be added while this runs.
-        takes: called with the seconds that a view takes.
+        takes: called with the seconds that one look takes.
     """
     from gallop.training.learn import encode_ahead
 
+    centre, view = _passes(settings)
     while pending:
         chunk = [pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(pending)))]
         began, seconds = time.monotonic(), 0.0
         for event in encode_ahead(backbone, chunk, settings.training(), cache, settings.method()):
             seconds += time.monotonic() - began
-            if seconds / event.done > _FROM_CACHE:
-                takes(seconds / event.done)
+            centres = min(event.done, len(chunk))
+            a_look = seconds / (centres * centre + (event.done - centres) * view)
+            if a_look > _FROM_CACHE:
+                takes(a_look)
             yield len(pending) + len(chunk)
             began = time.monotonic()  # other jobs may have had their turn
 

@@ -266,7 +266,7 @@ def known_elsewhere(name: str) -> bool:
     return name in available_models() or not on_disk
 
 
-def warn_of_weights_here_alone(name: str) -> None:
+def warn_of_local_weights(name: str) -> None:
     """Warn, before a model is uploaded, where others cannot load its backbone by its name."""
     if not known_elsewhere(name):
         warn_caller(

@@ -20,7 +20,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from typing_extensions import Self
 
 from gallop.backbones import Backbone
-from gallop.backbones.weights import warn_of_weights_here_alone
+from gallop.backbones.weights import warn_of_local_weights
 from gallop.checkpoints.folder import checkpoint_bytes, load_learned, read_model, save_checkpoint
 from gallop.checkpoints.hub import CARD_FILE, HubAddress, model_folder, upload_model
 from gallop.checkpoints.settings import Checkpoint
@@ -452,8 +452,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             return self
         self.cross_fit_ = None
         note = f"void: it was computed with detail={model.sight.times[-1]:g}; train again for a new one"
-        void = calibration.threshold is not None
-        return self._recalibrate(Calibration(calibration.temperature, None, note) if void else calibration)
+        if calibration.threshold is None:
+            return self
+        return self._recalibrate(Calibration(calibration.temperature, None, note))
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint.
@@ -543,7 +544,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
 
         model, address = self._fitted(), HubAddress.read(repository, revision)
         tested = None if test is None else self.evaluate(test, labels).accuracy
-        warn_of_weights_here_alone(model.backbone.name)
+        warn_of_local_weights(model.backbone.name)
         card = hub_card(self, address, tested=tested, data_set=data_set, licence=licence)
         files = checkpoint_bytes(self._checkpoint(), model.prompts, model.branches) | {CARD_FILE: card.encode()}
         return upload_model(files, address, private=private, message=message)

@@ -182,6 +182,17 @@ def test_as_many_views_are_stored_as_fit_into_the_memory() -> None:
     )
 
 
+def test_what_a_second_look_takes_is_said_before() -> None:
+    shots = {"red": SHOTS["red"] * 10, "green": SHOTS["green"] * 10}  # 60 photos
+    settings = replace(SETTINGS, head="ridge", views=1)
+    plain, twice = (demand(shots, replace(settings, detail=detail), 1, 1.0) for detail in (1.0, 2.0))
+    assert (plain.split(",")[0], twice.split(",")[0]) == (
+        "60 photos: the head after about 1 min",
+        "60 photos: the head after about 5 min",
+    )
+    assert ("60 MB" in plain, "181 MB" in twice) == (True, True), "of a view one look, of the centre crop both: 6 for 2"
+
+
 def test_views_that_do_not_fit_now_are_still_the_ones_that_were_chosen(request: pytest.FixtureRequest) -> None:
     request.addfinalizer(lambda: start_with(Options()))
     start_with(Options(visitor_memory=6 * VIEW_BYTES))
