@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import huggingface_hub
 import open_clip
 import pytest
 import torch
@@ -391,10 +390,6 @@ def test_a_branch_that_moves_during_the_download_is_of_the_commit_that_was_asked
     assert {line.split("/resolve/")[1].split("/")[0] for line in hub.asked[1:]} == {COMMIT}
 
 
-@pytest.mark.skipif(
-    tuple(map(int, huggingface_hub.__version__.split(".")[:2])) < (1, 8),
-    reason="an older client appends the whole file: the digest tells, and the next call begins anew",
-)
 def test_what_a_server_without_ranges_sends_replaces_what_is_there(caches: Path, hub: Hub) -> None:
     partial_of(caches).write_bytes(CONTENT[:1000])
     vars(hub).update(pause=0, ranges="ignored")
