@@ -461,13 +461,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         Of shots a head stores only sums, unless ``keep_shots`` is set. The training that ``fit_steps`` has saved is
         deleted when the checkpoint has been read back.
         """
-        model = self._fitted()
-        save_checkpoint(Path(folder), self._checkpoint(), model.prompts, model.branches)
-        if model.backbone.again is None:
-            warn_caller(
-                f"The backbone {model.backbone.name} cannot be loaded by its name. To load {folder}, pass the backbone "
-                "as well: load(..., backbone=...)."
-            )
+        save_checkpoint(folder, self._checkpoint(), self.model_)
         if self._unsaved_training is not None:
             drop_training(self._unsaved_training)
             self._unsaved_training = None
@@ -495,12 +489,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         preset = "backbone" if checkpoint.training is None else checkpoint.training
         how: dict[str, Any] = {"preset": preset, "method": checkpoint.method, "regions": checkpoint.regions}
         self = cls(backbone or checkpoint.backbone, device=device, **how)
-        frozen = self._settings.load_backbone()
-        prompts, branches = load_learned(place, checkpoint, tensors, frozen)
-        self.keep_shots = any(branch.shots is not None for branch in branches)
-        names, templates = checkpoint.class_names, checkpoint.templates
-        self._start(PromptModel(frozen, names, checkpoint.method, prompts, templates, branches))
-        self.calibration_ = checkpoint.calibration.for_classes(len(names))
+        self._start(load_learned(place, checkpoint, tensors, self._settings.load_backbone()))
+        self.keep_shots = any(branch.shots is not None for branch in self.model_.branches)
+        self.calibration_ = checkpoint.calibration.for_classes(len(self.model_.class_names))
         self.training_, self._data_fingerprint = checkpoint.training, checkpoint.data_fingerprint
         return self
 
@@ -545,7 +536,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         tested = None if test is None else self.evaluate(test, labels).accuracy
         warn_of_weights_here_alone(model.backbone.name)
         card = hub_card(self, address, tested=tested, data_set=data_set, licence=licence)
-        files = checkpoint_bytes(self._checkpoint(), model.prompts, model.branches) | {CARD_FILE: card.encode()}
+        files = checkpoint_bytes(self._checkpoint(), model) | {CARD_FILE: card.encode()}
         return upload_model(files, address, private=private, message=message)
 
     def __copy__(self) -> Self:
@@ -624,8 +615,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         return self
 
     def _checkpoint(self) -> Checkpoint:
-        facts = self.training_, self.calibration_, self._data_fingerprint
-        return Checkpoint.of(self._fitted(), *facts, keep_shots=self.keep_shots)
+        model, facts = self._fitted(), (self.training_, self.calibration_, self._data_fingerprint)
+        return Checkpoint.of(model, *facts, keep_shots=self.keep_shots)
 
     def _fitted(self) -> PromptModel:
         self._require_classes()
