@@ -41,16 +41,16 @@ from gallop.evaluation.by_name import AnswersByName
 from gallop.features.encoding import Cache, ImageFeatures, open_cache
 from gallop.features.given import as_features, given
 from gallop.images import ImageSource, load_image
-from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr
+from gallop.model.calibration import NOT_HELD_OUT, PROMISED, Calibration, checked_tpr, require_several
 from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.parts import Function, named
 from gallop.predictions.explanation import Explanation, explain_photos
 from gallop.predictions.predict import Predictions, predict
-from gallop.setting import require
 from gallop.training.learn import (
     CrossFit,
     learn,
     learned_before,
+    recalibrated,
     shots_to_learn,
 )
 from gallop.training.loop import StepEvent, drop_training
@@ -304,8 +304,8 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """
         if tpr is None:
             return self.predict_all(images).is_ood
-        model = self._with_several_classes()
-        return predict(model, self.calibration_.at(tpr), as_features(images)).is_ood
+        require_several(self._fitted().class_names)
+        return predict(self.model_, self.calibration_.at(tpr), as_features(images)).is_ood
 
     def set_threshold(self, tpr: float = PROMISED, photos: Any = None) -> Self:
         """Set the threshold of "none of these" so that a fraction of the known photos passes. Returns self.
@@ -322,14 +322,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             ConfigError: not a fraction, no held-out shots and no photos, or one class alone.
             DataError, ImageError: photos that cannot be used.
         """
-        self._with_several_classes()
-        if photos is None:
-            self.calibration_ = self.calibration_.at(tpr)
-            return self
-        fraction, scores = checked_tpr(tpr), self.ood_score(photos)
-        note = f"computed from {len(scores)} known photos given to set_threshold"
-        temperature = self.calibration_.temperature
-        self.calibration_ = Calibration.on(scores, len(scores), temperature=temperature, note=note, tpr=fraction)
+        require_several(self._fitted().class_names)
+        now, fraction = self.calibration_, checked_tpr(tpr)  # before photos are encoded
+        self.calibration_ = now.at(fraction) if photos is None else now.on_photos(self.ood_score(photos), fraction)
         return self
 
     @property
@@ -373,8 +368,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         Raises:
             ClassNameError: a name that cannot be used, or that exists already.
         """
-        model = self._fitted().with_class(name)
-        return self._change_classes(model, f"{model.class_names[-1]!r} was added")
+        return self._with_classes_of(self._fitted().with_class(name))
 
     def remove_class(self, name: str) -> Self:
         """Remove a class, without retraining: the classifier answers as if it had never been known. Returns self.
@@ -387,10 +381,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             ClassNameError: no such class, or the last one there is.
             ConfigError: the head no longer has its shots, as above.
         """
-        before = self._fitted()
-        model = before.without_class(name)
-        (gone,) = set(before.class_names) - set(model.class_names)
-        return self._change_classes(model, f"{gone!r} was removed")
+        return self._with_classes_of(self._fitted().without_class(name))
 
     def add_shots(self, images: Any, labels: Sequence[str] | None = None) -> Self:
         """Train the head on further photos of its classes: no prompt changes, and no training runs. Returns self.
@@ -445,15 +436,14 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
             BackboneError: its regions do not fit into the backbone's grid.
             ImageError: a photo that the head was trained on can no longer be read.
         """
-        model, calibration = self._fitted(), self.calibration_
-        self.model_ = at_detail(model, detail, detail_in, self._shots, open_cache(self.cache))
+        before = self._fitted()
+        self.model_ = at_detail(before, detail, detail_in, self._shots, open_cache(self.cache))
         self.detail, self.method = self.model_.config.detail, self.model_.config
-        if self.model_.sight.times == model.sight.times:
-            return self
-        self.cross_fit_ = None
-        note = f"void: it was computed with detail={model.sight.times[-1]:g}; train again for a new one"
-        void = calibration.threshold is not None
-        return self._recalibrate(Calibration(calibration.temperature, None, note) if void else calibration)
+        if self.model_.sight.times != before.sight.times:
+            self.cross_fit_ = None
+            void = self.calibration_.void(f"it was computed with detail={before.sight.times[-1]:g}")
+            self.calibration_ = self.calibration_.replaced_by(void)
+        return self
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write a checkpoint folder: what was learned, the class list, the settings, the backbone's fingerprint.
@@ -596,22 +586,10 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         follow(events, lambda: self.model_.backbone, **shown)
         return self
 
-    def _change_classes(self, model: PromptModel, change: str) -> Self:
-        """Another class list on the same prompts, and the calibration that follows."""
-        before, calibration = self.model_.class_names, self.calibration_
-        self.model_, self.classes_ = model, np.array(model.class_names)
-        if self.cross_fit_ is None:
-            calibration = calibration.after_change(len(before), len(model.class_names), change)
-        else:
-            self.model_, calibration = self.cross_fit_.calibrate(model, calibration.tpr)
-        return self._recalibrate(calibration)
-
-    def _recalibrate(self, calibration: Calibration) -> Self:
-        """Take another calibration, with a warning where the threshold is lost."""
-        before, self.calibration_ = self.calibration_.threshold, calibration
-        if before is not None and calibration.threshold is None:
-            advice = ", or call set_threshold with known photos" if calibration.note.startswith("void") else ""
-            warn_caller(f"The threshold is {calibration.note}{advice}.")
+    def _with_classes_of(self, model: PromptModel) -> Self:
+        """Take a model of the same prompts with another class list, and the calibration that follows."""
+        self.model_, self.calibration_ = recalibrated(self.model_, self.calibration_, self.cross_fit_, model)
+        self.classes_ = np.array(model.class_names)
         return self
 
     def _checkpoint(self) -> Checkpoint:
@@ -621,12 +599,3 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
     def _fitted(self) -> PromptModel:
         self._require_classes()
         return self.model_
-
-    def _with_several_classes(self) -> PromptModel:
-        model = self._fitted()
-        require(
-            len(model.class_names) > 1,
-            f"{model.class_names[0]!r} is the only class. With one class every photo has the same score, so no "
-            "threshold can separate photos of other things. Add the other classes that photos may show (add_class).",
-        )
-        return model

@@ -340,6 +340,20 @@ class CrossFit:
         return HeldOut.cat(parts)
 
 
+def recalibrated(
+    before: PromptModel, calibration: Calibration, held_out: CrossFit | None, model: PromptModel
+) -> tuple[PromptModel, Calibration]:
+    """Return a model with a class more or less than before, and its calibration; warns where the threshold is lost.
+
+    Both follow from the held-out shots (``CrossFit.calibrate``), or without these from the calibration before.
+    """
+    if held_out is None:
+        after = calibration.after_change(before.class_names, model.class_names)
+    else:
+        model, after = held_out.calibrate(model, calibration.tpr)
+    return model, calibration.replaced_by(after)
+
+
 def cross_fit(
     model: PromptModel, steps: Steps, known: Shots, centres: ImageFeatures
 ) -> Iterator[CalibrationEvent | CrossFit]:
