@@ -50,12 +50,12 @@ NO_METRICS: Mapping[str, float] = MappingProxyType({})
 @dataclass(frozen=True)
 class EncodeEvent:
     """Photos are being encoded: ``done`` of ``total`` views. The last event has the photos of a training that
-    calibrates, and the features of their centre crops.
+    calibrates, the features of their centre crops, and the backbone.
     """
 
     done: int
     total: int
-    encoded: tuple[LabelledPhotos, ImageFeatures] | None = field(default=None, compare=False, repr=False)
+    encoded: tuple[LabelledPhotos, ImageFeatures, Backbone] | None = field(default=None, compare=False, repr=False)
     stage = "encoding views"
     note = ""
     metrics = NO_METRICS
@@ -194,7 +194,7 @@ def encode_shots(
         if done < total:
             yield EncodeEvent(done, total)
     together = ImageFeatures.cat(centres) if keep else None
-    yield EncodeEvent(total, total, None if together is None else (shots, together))
+    yield EncodeEvent(total, total, None if together is None else (shots, together, model.backbone))
     return _shots_of(parts, shots.labels), together
 
 
