@@ -255,7 +255,7 @@ def evidence(classifier: Any, images: Any, labels: Any = None) -> Evidence:
 
 def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator[EvidenceEvent | Evidence]:
     """Work step by step, as ``evidence`` does; the last event is its result. Stop at any time."""
-    photos, names = classifier._labelled(images, labels, None)
+    photos, names = classifier._labelled(images, labels)
     hashes, model = images.hashes if isinstance(images, LabelledPhotos) else None, classifier.model_
     require(len(model.class_names) > 1, "With one class alone nothing speaks for it rather than another. Add a class.")
     data = distinct_photos(photos, names, hashes, model.class_names)
