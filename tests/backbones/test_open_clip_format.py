@@ -416,7 +416,17 @@ def test_a_repository_with_another_text_encoder_is_not_listed(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["hf-hub:", "hf-hub:clip", "hf-hub:a/b/c", "hf-hub:a/b@", "hf-hub:../b c", "hf-hub:a/b?x"]
+    "name",
+    [
+        "hf-hub:",
+        "hf-hub:clip",
+        "hf-hub:a/b/c",
+        "hf-hub:a/b@",
+        "hf-hub:../b c",
+        "hf-hub:a/b?x",
+        "hf-hub:a/b@../c",
+        "hf-hub:a/b@/c",
+    ],
 )
 def test_another_form_of_address_is_a_sentence(name: str) -> None:
     with pytest.raises(BackboneError, match="is not hf-hub:OWNER/NAME"):
