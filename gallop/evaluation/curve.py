@@ -50,9 +50,9 @@ _TELLS = 0.005
 
 
 class PointEvent(StepCount):
-    """Prompts for a point of the curve are being trained, all draws at once."""
+    """Points of the curve are being computed, or prompts trained for one, in all draws at once."""
 
-    stage = "training prompts for the curve"
+    stage = "computing the curve"
 
 
 @dataclass(frozen=True)
@@ -298,7 +298,10 @@ def curve_steps(
         f"{listed([*map(str, trained)])} were asked for.",
     )
     counts = [*(2**power for power in range(largest.bit_length()) if 2**power < largest), largest]
-    points = [known.point(_with(drawn, count)) for count in counts]
+    points = list[CurvePoint]()
+    for count in counts:
+        points.append(known.point(_with(drawn, count)))
+        yield PointEvent(len(points), len(counts))
     if trained:
         how: dict[str, Any] = {"views": config.views, "seed": config.seed, "cache": cache}
         views = TrainingViews(backbone, pile.photos, pile.hashes, sight=Sight(method.looks("training")), **how)
