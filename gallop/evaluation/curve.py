@@ -189,7 +189,7 @@ class Curve:
         sure = [f"{name} {one.words}" for name, one in each.items() if one.gain_interval[0] > _TELLS][:3]
         if sure:
             told.append(f"Of the classes: {listed(sure)}.")
-        elif len(each) > 1:
+        elif len(each) > 1 and max(one.gain for one in each.values()) > _TELLS:
             first, *_, last = each
             told.append(f"{first} gains most, {last} least; by how much, these photos cannot tell.")
         return " ".join(told)
