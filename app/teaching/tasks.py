@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from app.jobs import Counted, PlainError
-from app.library import Backbone, GalLoPClassifier, MemoryCache
+from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, MemoryCache
 from app.teaching.training import (
     Answer,
     Course,
@@ -185,11 +185,8 @@ def searching(
 ) -> Generator[Counted, None, Found]:
     """Search rate and rounds for so many seconds, on folds of the photos on the cards, with the other settings kept."""
     from gallop.training.choose import SearchEvent, chosen_of, search_settings, start_of_search
-    from gallop.training.learn import shots_to_learn
 
-    pairs = drawn_shots(shots, settings)
-    photos, names = [photo for photo, _ in pairs], [name for _, name in pairs]
-    data = shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
+    data = _labelled(shots, settings, cache)
     config, tried = start_of_search(settings.training()), tuple[Any, ...]()
     for event in search_settings(backbone, data, settings.method(), config, seconds=seconds, cache=cache):
         if not isinstance(event, SearchEvent):
@@ -205,6 +202,32 @@ def searching(
     else:
         sentence += f", {first.accuracy:.0%} with the usual {first.lr:g} and {first.epochs}. They are in use now."
     return Found(replace(settings, lr=best.lr, epochs=best.epochs, views=config.views), sentence)
+
+
+def foretelling(
+    backbone: Backbone, cache: MemoryCache | None, shots: Mapping[str, Sequence[Photo]], settings: Settings
+) -> Generator[Counted, None, Curve]:
+    """Compute the learning curve of the photos on the cards."""
+    from gallop.evaluation.curve import Curve, PointEvent, curve_steps
+
+    data = _labelled(shots, settings, cache)
+    for event in curve_steps(backbone, data, settings.method(), settings.training(), cache=cache):
+        if isinstance(event, Curve):
+            return event
+        counted = f"{event.done} of {event.total}"
+        computing = isinstance(event, PointEvent)
+        yield Counted(
+            event.done / event.total * computing, f"{'Points' if computing else 'Encoding photos,'} {counted}"
+        )
+    raise AssertionError("a curve ends with itself")
+
+
+def _labelled(shots: Mapping[str, Sequence[Photo]], settings: Settings, cache: MemoryCache | None) -> LabelledPhotos:
+    from gallop.training.learn import shots_to_learn
+
+    pairs = drawn_shots(shots, settings)
+    photos, names = [photo for photo, _ in pairs], [name for _, name in pairs]
+    return shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
 
 
 class Teaching:

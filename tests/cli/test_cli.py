@@ -568,6 +568,21 @@ def test_choose_writes_a_command_that_trains(backbone: Path, photos: Path, tmp_p
     assert call(*command[1:]).code == 0
 
 
+# ------------------------------------------------------------------ curve
+
+
+def test_curve_says_what_twice_as_many_photos_would_add(backbone: Path, photos: Path, tmp_path: Path) -> None:
+    asked = ("curve", photos, "--backbone", backbone)
+    told = call(*asked, "--json", "--plot", tmp_path / "pictures" / "curve.png").json
+    assert told["twice"]["shots"] == 2 * told["photos"] / len(told["classes"])
+    table = call(*asked).out.splitlines()
+    figures = [line.split()[1] for line in table[1 : 1 + len(told["points"])]]
+    assert figures == [f"{point['accuracy']:.1%}" for point in told["points"]]
+    assert told["words"] in table
+    with Image.open(tmp_path / "pictures" / "curve.png") as picture:
+        assert picture.width > 500
+
+
 # ------------------------------------------------------------------ backbones
 
 
@@ -676,6 +691,7 @@ TRAIN = "train PHOTOS --out ROOT/out --backbone BACKBONE"
 REFUSED = [
     ("", "the following arguments are required: COMMAND"),
     ("fly", "invalid choice: 'fly'"),
+    ("curve PHOTOS --plot ROOT/curve.txt", "must end in .png, .svg or .pdf"),
     ("train", "the following arguments are required"),
     ("train PHOTOS", "the following arguments are required: --out"),
     ("train PHOTOS --out ROOT/out --epoch 3", "unrecognized arguments: --epoch 3"),
