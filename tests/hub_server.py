@@ -162,8 +162,7 @@ def _answers_of(hub: FakeHub) -> type[Answers]:
                 if line["key"] == "file":
                     files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
             made = repository.branches[revision] = repository.commit(files)
-            url = f"{hub.address}/{name}/commit/{made}"
-            self._send(200, {"success": True, "commitOid": made, "commitUrl": url})
+            self._send(200, {"success": True, "commitOid": made, "commitUrl": f"{hub.address}/{name}/commit/{made}"})
 
         def _file(self, user: str | None, parts: list[str]) -> None:
             if len(parts) < 5:

@@ -41,8 +41,7 @@ def soft(region_cosines: Tensor, topk: Sequence[int]) -> Tensor:
 def test_a_pooling_of_ones_own_makes_answers_and_explanations() -> None:
     made = tiny.classifier().fit(IMAGES, LABELS, pooling=soft)
     for image, explained in zip(ASKED, made.explain(ASKED), strict=True):
-        look = explained.similarities.looks[0]
-        expected = soft(look.region_cosines, ())[0].numpy()
+        expected = soft(explained.similarities.looks[0].region_cosines, ())[0].numpy()
         assert np.allclose(explained.local_scores, expected, atol=1e-6)
         assert explained.probabilities[explained.label] == pytest.approx(made.predict_proba(image).max(), abs=1e-5)
     assert not np.allclose(made.predict_proba(ASKED), tiny.classifier().fit(IMAGES, LABELS).predict_proba(ASKED))

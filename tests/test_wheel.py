@@ -153,8 +153,7 @@ print(method.__file__, *sorted(method.notebook_files()))
 
 
 def test_the_command_line_comes_with_the_wheel(installed: Path, tmp_path: Path) -> None:
-    shown = python(installed, tmp_path, "-m", "gallop", "--help")
-    assert "usage: gallop" in shown
+    assert "usage: gallop" in python(installed, tmp_path, "-m", "gallop", "--help")
     assert (installed / "bin" / "gallop").is_file()
     import gallop
 

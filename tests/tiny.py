@@ -53,8 +53,7 @@ def other_vit() -> Backbone:
 
 def picture(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> Image.Image:
     """A coloured picture with noise of its own, so that no two seeds or colours give equal pixels."""
-    rng = np.random.default_rng([seed, *COLOURS[colour]])
-    noise = rng.integers(-40, 41, (size[1], size[0], 3))
+    noise = np.random.default_rng([seed, *COLOURS[colour]]).integers(-40, 41, (size[1], size[0], 3))
     return Image.fromarray(np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype(np.uint8))
 
 
@@ -165,8 +164,7 @@ def edit_settings(folder: Path, how: Callable[[dict[str, Any]], object]) -> None
 
 def same_features(first: ImageFeatures, second: ImageFeatures) -> bool:
     """Bit by bit, of every look."""
-    looks = zip(first.looks, second.looks, strict=True)
-    return all(equal(a.tensors, b.tensors) for a, b in looks)
+    return all(equal(a.tensors, b.tensors) for a, b in zip(first.looks, second.looks, strict=True))
 
 
 def equal(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> bool:

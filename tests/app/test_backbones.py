@@ -79,8 +79,7 @@ def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
 
 
 def leased(room: BackboneRoom, name: str) -> rooms.Lease:
-    found = there(room.lease(name, 30))
-    return found
+    return there(room.lease(name, 30))
 
 
 def test_a_backbone_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> None:
@@ -208,8 +207,7 @@ def test_with_another_kind_of_regions_it_is_another_backbone(tmp_path: Path) -> 
         other = leased(room, "mine").backbone
         assert (other.name, other.region_kind) == ("mine", "value")
         assert other.fingerprint != backbone.fingerprint
-        named = [room.named_by(found.fingerprint) for found in (backbone, other)]
-        assert named == ["mine (query-query)", "mine"]
+        assert [room.named_by(found.fingerprint) for found in (backbone, other)] == ["mine (query-query)", "mine"]
         assert leased(room, "mini").backbone.region_kind == "value", "it has no other"
         with pytest.raises(BackboneProblem, match="not on this machine"):
             room.lease("mini (query-query)")

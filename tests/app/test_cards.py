@@ -30,8 +30,7 @@ def deck() -> Deck:
 
 
 def shots(deck: Deck, name: str) -> list[str]:
-    card = there(deck.find(name))
-    return [photo.name for photo in card.shots]
+    return [photo.name for photo in there(deck.find(name)).shots]
 
 
 def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
@@ -203,8 +202,7 @@ def test_a_picture_saved_anew_is_taken_and_flagged_where_it_does_harm(deck: Deck
     verdicts = deck.add_photos([Member(place("ant", test=True), worse)])
     assert len(verdicts.taken) == 1
     assert "again.jpg looks like first.jpg among the photos of 'ant'" in verdicts.flagged[0]
-    same_pile = deck.add_photos([Member(place("ant"), smooth(5, quality=40))])
-    assert "test photos of 'ant'" in same_pile.flagged[0]
+    assert "test photos of 'ant'" in deck.add_photos([Member(place("ant"), smooth(5, quality=40))]).flagged[0]
 
 
 def test_photos_are_kept_small_with_names_of_their_own(deck: Deck) -> None:

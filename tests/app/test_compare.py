@@ -54,8 +54,7 @@ from tests.app_pages import (
 
 
 def trained(open_app: Open, **settings: Any) -> AppTest:
-    at = cards(fine(open_app()), {"red": 3, "green": 3}, tests=3, **settings)
-    return go(train(at), COMPARE)
+    return go(train(cards(fine(open_app()), {"red": 3, "green": 3}, tests=3, **settings)), COMPARE)
 
 
 def test_the_page_says_whose_runs_these_are(tiny_app: Open, monkeypatch: Any) -> None:

@@ -176,8 +176,7 @@ def test_the_part_that_was_not_seen_is_looked_at(tiny_app: Open) -> None:
     assert middle["crop"] == pytest.approx([0.1, 0, 0.8, 1])
     assert data["takes"] != middle["takes"]
     assert grid(at, "explainer")["edit"]["part"] == 1
-    covered = edited(at, part=1, regions=[3])
-    assert covered["takes"][1]["branches"] == data["takes"][0]["branches"]
+    assert edited(at, part=1, regions=[3])["takes"][1]["branches"] == data["takes"][0]["branches"]
     assert edited(at, part=0, regions=[])["takes"] == middle["takes"]
 
 

@@ -153,8 +153,7 @@ def test_a_model_goes_out_and_comes_back_bit_equal(tiny_app: Open, handed: dict[
     other = go(fine(tiny_app()), EXPORT)  # another visitor takes it in
     fine(uploader(other, "A model's zip").upload("my model.zip", data).run())
     assert "is in use: green and red" in everything(other).replace("\\", "")
-    mine = taught_of(other)
-    assert np.array_equal(mine.after.predict_proba(probe), before.after.predict_proba(probe))
+    assert np.array_equal(taught_of(other).after.predict_proba(probe), before.after.predict_proba(probe))
     assert "Trained elsewhere, 2 classes" in everything(other).replace("\\", "")
     uploader(go(other, EXPLORE), "Upload photos").upload("photo.png", png(1))
     assert grid(go(fine(other.run()), METHOD), "steps")["method"]["texts"] is None, "learned"

@@ -50,8 +50,7 @@ def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(to
     mine.upload(mine.find("file_uploader", "Upload photos"), photo_files(3))
 
     told = [mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)]
-    files = {"file_uploader_state_value": {"uploaded_file_info": told}}
-    mine.set(mine.find("file_uploader", "Upload photos"), files)
+    mine.set(mine.find("file_uploader", "Upload photos"), {"file_uploader_state_value": {"uploaded_file_info": told}})
     said = mine.texts().replace("\\", "")  # as Markdown is read
     assert "large 0.jpg is not a picture" in said
     assert re.search(

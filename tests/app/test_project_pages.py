@@ -133,8 +133,7 @@ def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: O
     restart()
     at = fine(tiny_app())
     session = session_of(at)
-    mine = Member(CardPlace("red", False, "mine.png"), png(900, "red"))
-    session.photos.deck.add_photos([mine])
+    session.photos.deck.add_photos([Member(CardPlace("red", False, "mine.png"), png(900, "red"))])
     before = session.photos.deck.cards
     read(at, data, EXPORT)
     assert (session.photos.deck.cards, session.training.taught) == (before, None)

@@ -100,8 +100,7 @@ def test_unpacked_it_is_what_the_library_and_the_command_line_read(project: Proj
     assert set(found.hashes) == shots
     assert "red" in found.class_names
     assert [each.sha256 for each in project.cards[0].tests] == list(read_folder(tmp_path, split="test").hashes)
-    model = GalLoPClassifier.load(tmp_path / "runs" / "2", backbone=tiny.vit())
-    assert model.classes_.tolist() == ["red", "green"]
+    assert GalLoPClassifier.load(tmp_path / "runs" / "2", backbone=tiny.vit()).classes_.tolist() == ["red", "green"]
 
 
 def test_a_project_that_could_not_be_opened_again_is_not_saved(

@@ -167,8 +167,7 @@ def test_the_best_regions_of_a_local_prompt_are_a_gallery_by_class(tiny_app: Ope
     found = session.training.taught_model.after.explain(photos)
     for n in range(4):
         scores = np.concatenate([each.region_scores("green", n).ravel() for each in found])
-        shown = [float(tile["name"]) for tile in patches(at, n)]
-        assert shown == pytest.approx(np.sort(scores)[::-1][:24], abs=6e-4)
+        assert [float(tile["name"]) for tile in patches(at, n)] == pytest.approx(np.sort(scores)[::-1][:24], abs=6e-4)
     assert {tile["verdict"] for tile in patches(at, 0)} <= {"red", "green"}
     red = [tile["key"] for tile in patches(put(at, "prompts class_name", "red"), 0)]
     assert red != [tile["key"] for tile in patches(put(at, "prompts class_name", "green"), 0)]

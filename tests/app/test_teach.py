@@ -75,8 +75,7 @@ def settings(at: AppTest, **values: Any) -> AppTest:
     at.session_state["settings"] = True
     put(at, "teach way", "Custom")
     for name, value in values.items():
-        key = f"teach {name}" if name == "local_prompts" else f"teach settings {name}"
-        at.number_input(key=key).set_value(value)
+        at.number_input(key=f"teach {name}" if name == "local_prompts" else f"teach settings {name}").set_value(value)
     return fine(at.run())
 
 
@@ -86,8 +85,7 @@ def train(at: AppTest) -> AppTest:
 
 
 def card(at: AppTest, name: str) -> Any:
-    found = there(session_of(at).photos.deck.find(name))
-    return found
+    return there(session_of(at).photos.deck.find(name))
 
 
 def names(at: AppTest) -> list[str]:

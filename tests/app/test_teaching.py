@@ -55,8 +55,7 @@ def run(teaching: Teaching, until: Any = None) -> tuple[list[Progress], Taught]:
         if until is not None and until(progress):
             break
     steps.close()  # type: ignore[attr-defined]
-    taught = there(teaching.result())
-    return seen, taught
+    return seen, there(teaching.result())
 
 
 def test_a_whole_training_tells_its_steps_and_shares_and_ends_with_its_last_prompts() -> None:
@@ -136,8 +135,7 @@ def test_a_head_answers_before_the_prompts_are_trained_and_then_they_do() -> Non
     before = seen[: next(at for at, progress in enumerate(seen) if progress.phase == "training")]
     assert (first.steps, first is before[-1].ready) == (0, True)
     every = [(photo, name) for name, some in SHOTS.items() for photo in some]
-    names = first.names
-    alone = GalLoPClassifier(tiny.vit(), method=WITH_HEAD.method(), cache=False).zero_shot(names)
+    alone = GalLoPClassifier(tiny.vit(), method=WITH_HEAD.method(), cache=False).zero_shot(first.names)
     alone.add_shots([photo for photo, _ in every], [name for _, name in every])
     asked = [*photos("red", 3, 70), *photos("green", 3, 80)]
     answers = [each.predict_proba(asked) for each in (first.after, alone, taught.after)]
@@ -225,8 +223,7 @@ def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watc
 
 def test_shots_are_drawn_by_the_seed_and_fewer_are_part_of_more() -> None:
     def drawn(shots: int, seed: int) -> set[str]:
-        teaching = task(replace(SETTINGS, shots=shots, seed=seed))
-        return {photo.name for photo, _ in teaching._shots}
+        return {photo.name for photo, _ in task(replace(SETTINGS, shots=shots, seed=seed))._shots}
 
     assert len(drawn(2, 0)) == 4
     assert drawn(1, 0) < drawn(2, 0)

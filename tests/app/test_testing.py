@@ -218,13 +218,11 @@ def test_known_photos_called_none_of_these_and_unknown_ones_called_a_class_follo
 
     assert not {"Called none of these", "Of none of these, called a class"} & offered(), "the limit is unreliable"
     put_limit(at, 0)
-    known = [photo for photo, _ in testing.labelled(session_of(at))[0]]
-    assert shown(testing.CALLED_NONE) == strangest(known)
+    assert shown(testing.CALLED_NONE) == strangest([photo for photo, _ in testing.labelled(session_of(at))[0]])
     assert {tile["name"] for tile in tiles(at)} == {"none of these"}
     assert "Of none of these, called a class" not in offered()
     put_limit(at, -1)
-    unknown = [*session_of(at).photos.unknown.photos.values()]
-    assert shown(testing.CALLED_A_CLASS) == strangest(unknown)[::-1]
+    assert shown(testing.CALLED_A_CLASS) == strangest([*session_of(at).photos.unknown.photos.values()])[::-1]
     assert {tile["verdict"] for tile in tiles(at)} == {"really none of these"}
     assert "it belongs to none of the classes" in everything(at)
     assert not [found for found in at.button if found.label.startswith("Learn from")], "it has no class to learn"
@@ -374,8 +372,7 @@ def test_far_fewer_known_photos_than_promised_are_told_and_the_limit_is_taken_fr
     assert session.limit.value == session.limit.custom > found.answers.outlier.max()
     assert "taken from 16 test photos, to accept 95 % of them" in everything(at)
     card = model_card(exported_classifier(session, resources.backbone(), testing.taught_question(session)))
-    told = f"{session.limit.value:.4f} (taken from 16 test photos, to accept 95 % of them)"
-    assert told in card.replace("\\", "")
+    assert f"{session.limit.value:.4f} (taken from 16 test photos, to accept 95 % of them)" in card.replace("\\", "")
     button(at, "Back to the limit").click()
     assert broken in [found.value.replace("\\", "") for found in fine(at.run()).warning]
     assert session.limit.value == strict
@@ -443,8 +440,7 @@ def test_a_figure_stands_while_its_errors_are_to_be_learned_from_and_tells_what_
     session.photos.undo()
     session.photos.deck.remove(wrong[0])
     assert metric(fine(at.run()), "Accuracy on 23 test photos").value != before
-    told = "No longer test photos: 1 (1 answered wrongly)."
-    assert told in everything(at)
+    assert "No longer test photos: 1 (1 answered wrongly)." in everything(at)
     assert "Labels changed" not in everything(at)
     session.photos.undo()
     session.photos.relabel(session.photos.tests()["red"][0], "green")

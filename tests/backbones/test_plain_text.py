@@ -54,8 +54,7 @@ class WithContext(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.embedding(ids)
-        context = self.context.expand(len(ids), -1, -1)
-        return torch.cat([x[:, :1], context, x[:, 1 + self.context.shape[0] :]], dim=1)
+        return torch.cat([x[:, :1], self.context.expand(len(ids), -1, -1), x[:, 1 + self.context.shape[0] :]], dim=1)
 
 
 def open_clips_own(model: Any, contexts: Tensor, names: list[str]) -> Tensor:

@@ -84,16 +84,14 @@ def known_photos() -> Photos:
     for name, prints in FINGERPRINTS["sets"].items():
         names = tuple(prints["classes"])
         numbers = tuple(number for number in range(len(names)) for _ in range(16))
-        files = tuple(map(str, numbers))
-        listed = Listing(Path(), files, numbers, names)
+        listed = Listing(Path(), tuple(map(str, numbers)), numbers, names)
         sets[name] = KnownSet(name, listed, listed, prints=prints)
     unknown = {name: KnownGroup((), (), (), ("",), print=print_) for name, print_ in FINGERPRINTS["unknown"].items()}
     return Photos({name: sets[name] for name in read_spec("photos-mini").sets}, unknown)
 
 
 def entries() -> tuple[TableEntry, ...]:
-    photos = known_photos()
-    return make_plan(read_spec("photos-mini"), photos, lambda name, regions: FINGERPRINTS["backbone"]).entries
+    return make_plan(read_spec("photos-mini"), known_photos(), lambda name, regions: FINGERPRINTS["backbone"]).entries
 
 
 def planned() -> set[str]:

@@ -201,8 +201,7 @@ def encoded(photo: Path) -> ImageFeatures:
 
 
 def test_fewer_classes_are_part_of_the_key(data: Path) -> None:
-    plan = made(data)
-    assert set(plan.runs[0].data["among"]) == {"imagenet_r"}, "V2 has all classes"
+    assert set(made(data).runs[0].data["among"]) == {"imagenet_r"}, "V2 has all classes"
     assert "among" not in made(data, SPEC.replace(", imagenet_r]", "]")).runs[0].data
 
 
@@ -460,8 +459,7 @@ def test_the_paper_s_training_is_in_the_files() -> None:
             assert config.batch_size == {"imagenet": 128, "sun397": 128, "eurosat": 10}.get(name, 32)
             assert (config.lr, config.momentum, config.weight_decay, config.views) == (0.002, 0.9, 0.01, 0)
     for other in ("paper-domain", "paper-ood"):
-        settings = read_spec(other).methods
-        for heading, recipe in settings.items():
+        for heading, recipe in read_spec(other).methods.items():
             here = make_method(recipe.method, recipe.settings)
             rules = what.rules(recipe.method, "imagenet", 16) if here.learns else {}
             assert here == make_method(recipe.method, rules | dict(what.methods[heading].settings)), heading

@@ -34,8 +34,7 @@ def test_shipped_benchmarks_are_sound() -> None:
 
 
 def test_names_that_yaml_takes_for_something_else_are_quoted() -> None:
-    text = SPEC.replace("first", "'010'").replace("second", "'no'").replace("guess:", "'2024':")
-    found = spec(text)
+    found = spec(SPEC.replace("first", "'010'").replace("second", "'no'").replace("guess:", "'2024':"))
     assert (found.sets, found.transfer) == (("010", "no"), {"010": ("no",)})
     assert "2024" in found.methods
 

@@ -51,8 +51,7 @@ def figures(label: str, name: str, shots: int, seed: int) -> Mapping[tuple[str, 
         found |= {(name, "accuracy_global", ""): value - 0.02, (name, "accuracy_local", ""): value - 0.04}
     if name == "first":
         found[("second", "accuracy", "")] = 0.4 * value
-    scores = ("MSP",) if label == "guess" else ("MCM", "GL-MCM")
-    for score in scores:
+    for score in ("MSP",) if label == "guess" else ("MCM", "GL-MCM"):
         for group in ("lines",) if name == "second" else ("dots", "lines"):
             found[(name, f"fpr95/{score}", group)] = 0.41 if group == "dots" else 0.2 + seed / 10
             found[(name, f"auroc/{score}", group)] = 0.75

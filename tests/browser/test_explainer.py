@@ -364,8 +364,7 @@ def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
 def test_a_compact_one_is_a_map_and_what_is_asked_of_it(page: Page) -> None:
     found = made_up(3, 7)
     scale = Scale(-0.5, 0.75)
-    stands = ExplainerState(found.class_names[2], prompt=1)
-    data = explainer_data(found, state=stands, scale=scale, compact=True)
+    data = explainer_data(found, state=ExplainerState(found.class_names[2], prompt=1), scale=scale, compact=True)
     in_notebook(page, data)
     outlines(page, {box.region for box in found.regions(found.class_names[2], 1)})
     expect(page.locator(".legend .low")).to_have_text("\u22120.5000")

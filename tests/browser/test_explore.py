@@ -41,8 +41,7 @@ def test_upload_read_and_move_k_with_the_keyboard(page: Page) -> None:
     expect(outlined).to_have_count(5)
     mean_before = number(page.locator(".sum").inner_text())
 
-    slider = page.get_by_role("slider", name="k of local prompt 1")
-    slider.focus()
+    page.get_by_role("slider", name="k of local prompt 1").focus()
     for _ in range(7):
         page.keyboard.press("ArrowRight")
     expect(page.locator(".sum")).to_have_text(re.compile(r"^Mean of the 12 outlined regions: "))

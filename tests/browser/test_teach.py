@@ -39,8 +39,7 @@ def add_classes(page: Page, names: str) -> None:
 
 
 def card(page: Page, name: str) -> Any:
-    heading = page.get_by_role("heading", name=name, exact=True)
-    return page.locator("[class*='st-key-card-']").filter(has=heading)
+    return page.locator("[class*='st-key-card-']").filter(has=page.get_by_role("heading", name=name, exact=True))
 
 
 def two_cards(page: Page, count: int = 3) -> None:
@@ -102,8 +101,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Train")).click()
     expect(page.get_by_text("Done: 3 steps on 6 photos of 2 classes")).to_be_visible(timeout=2 * PATIENCE)
     settled(page)
-    right = metric(page, "Right on 6 training photos").inner_text()
-    assert 50 <= number(right.replace("%", ".0")) <= 100
+    assert 50 <= number(metric(page, "Right on 6 training photos").inner_text().replace("%", ".0")) <= 100
     # A photo it has not seen, answered wrongly or not, becomes a shot with one click.
     files_into(page, "Photos to try", [upload("rocket.jpg", photo("Rocket"))])
     expect(page.get_by_role("combobox", name="Photo shown")).to_have_value("rocket.jpg")

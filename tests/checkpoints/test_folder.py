@@ -71,8 +71,7 @@ def test_the_folder_is_two_readable_files(trained: GalLoPClassifier, folder: Pat
     assert (settings["class_names"], len(settings["data_fingerprint"])) == (["red", "green"], 64)
     method = {"global_prompts": 2, "topk": [2, 4], "dropout": 0.75, "local_projection": True}
     assert settings["method"] == method, "a later setting stands there only where it is used"
-    tensors = load_file(folder / TENSORS)
-    assert {key: tuple(value.shape) for key, value in tensors.items()} == {
+    assert {key: tuple(value.shape) for key, value in load_file(folder / TENSORS).items()} == {
         "global_contexts": (2, 4, 64),
         "local_contexts": (2, 4, 64),
         "local_projection": (64, 64),
@@ -99,8 +98,7 @@ def test_names_in_every_script_come_back(tmp_path: Path) -> None:
 def test_zero_shot_and_coop_can_be_kept(tmp_path: Path) -> None:
     zero = classifier().zero_shot(["red"])
     zero.save(tmp_path / "deeper" / "zero")
-    loaded = load(tmp_path / "deeper" / "zero")
-    assert loaded.calibration_ == zero.calibration_
+    assert load(tmp_path / "deeper" / "zero").calibration_ == zero.calibration_
     assert read_checkpoint(tmp_path / "deeper" / "zero").training is None
     coop = classifier(global_prompts=1, topk=(), dropout=0.0).fit(IMAGES, LABELS)
     coop.save(tmp_path / "coop")
@@ -388,8 +386,7 @@ def test_a_context_longer_than_the_backbone_is_refused(folder: Path) -> None:
 
 def test_prompts_and_settings_of_two_saves_are_refused(folder: Path) -> None:
     """What a kill between the two renames of a save would leave."""
-    tensors = load_file(folder / TENSORS)
-    save_file({key: 2 * value for key, value in tensors.items()}, folder / TENSORS)
+    save_file({key: 2 * value for key, value in load_file(folder / TENSORS).items()}, folder / TENSORS)
     with pytest.raises(CheckpointError, match="two different saves"):
         load(folder)
 

@@ -63,8 +63,7 @@ def pull(name: str = "ann/flowers", revision: str = "") -> GalLoPClassifier:
 
 
 def test_what_was_pushed_comes_back_bit_by_bit(hub: FakeHub, taught: GalLoPClassifier) -> None:
-    commit = push(taught)
-    assert commit == f"{hub.address}/ann/flowers/commit/{hub.repositories['ann/flowers'].branches['main']}"
+    assert push(taught) == f"{hub.address}/ann/flowers/commit/{hub.repositories['ann/flowers'].branches['main']}"
     assert len(hub.repositories["ann/flowers"].commits) == 2, "one commit after the first, empty one"
     assert set(hub.files("ann/flowers")) == FILES
     found = pull()
@@ -91,11 +90,9 @@ def test_the_card_tells_the_hub_what_it_reads(hub: FakeHub, taught: GalLoPClassi
 
 
 def test_a_card_makes_no_figures_up_and_names_in_it_are_text(hub: FakeHub) -> None:
-    odd = tiny.classifier().zero_shot(["a: [b]", "---", "red"])
-    push(odd, data_set="my photos: {x}")
+    push(tiny.classifier().zero_shot(["a: [b]", "---", "red"]), data_set="my photos: {x}")
     _, facts, card = hub.files("ann/flowers")["README.md"].decode().split("---\n", 2)
-    said = yaml.safe_load(facts)
-    assert not {"model-index", "metrics", "datasets", "license", "base_model"} & said.keys()
+    assert not {"model-index", "metrics", "datasets", "license", "base_model"} & yaml.safe_load(facts).keys()
     assert "It was not tested" in card
 
 
@@ -103,8 +100,7 @@ def test_only_the_two_files_of_a_checkpoint_are_fetched(hub: FakeHub, taught: Ga
     push(taught)
     hub.files("ann/flowers")["model.pkl"] = pickle.dumps("no")
     hub.files("ann/flowers")["weights/huge.bin"] = bytes(1000)
-    folder = model_folder("hf://ann/flowers")
-    assert {path.name for path in folder.rglob("*")} == {SETTINGS, TENSORS}
+    assert {path.name for path in model_folder("hf://ann/flowers").rglob("*")} == {SETTINGS, TENSORS}
     assert not [asked for asked in hub.asked if asked.endswith((".pkl", ".bin"))]
 
 

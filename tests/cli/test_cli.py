@@ -446,8 +446,7 @@ def test_a_class_name_may_begin_with_a_dash(photos: Path, backbone: Path, tmp_pa
     image = photos / "test" / "red_disc" / "0.png"
     common = (f"--classes={names}", "--backbone", backbone, "--json")
     assert set(call("predict", image, *common).json[0]["probabilities"]) == {"-shirt", "dress"}
-    told = call("explain", image, *common, "--class=-shirt", "--out", tmp_path / "w.png").json
-    assert told["class"] == "-shirt"
+    assert call("explain", image, *common, "--class=-shirt", "--out", tmp_path / "w.png").json["class"] == "-shirt"
 
 
 def test_photos_are_answered_together_as_in_python(photos: Path, model: Path, tmp_path: Path) -> None:
@@ -584,8 +583,7 @@ def test_backbones_lists_what_is_here_and_what_can_be_had() -> None:
 def test_backbones_get_and_rm_say_what_they_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     folder = backbone_folder(tmp_path)
-    settings = json.loads((folder / "config.json").read_text())
-    config = {"model_cfg": settings["model_cfg"], "preprocess_cfg": {}}
+    config = {"model_cfg": json.loads((folder / "config.json").read_text())["model_cfg"], "preprocess_cfg": {}}
     files = {
         "someone/clip/open_clip_config.json": json.dumps(config).encode(),
         "someone/clip/open_clip_model.safetensors": (folder / "weights.safetensors").read_bytes(),

@@ -24,8 +24,7 @@ def test_it_writes_the_sample_and_says_what_comes_next(tmp_path: Path) -> None:
     again = call("sample", out)
     assert again.code == 2
     assert "photos is not empty" in again.err
-    words = call("sample", tmp_path / "more")
-    assert f"Next: gallop train {tmp_path / 'more'} --out my-model --shots 8" in words.out
+    assert f"Next: gallop train {tmp_path / 'more'} --out my-model --shots 8" in call("sample", tmp_path / "more").out
 
 
 @pytest.mark.slow

@@ -192,8 +192,7 @@ def test_files_are_the_same_photos_however_they_are_named(kind: str, photos: Pho
 def test_shots_of_a_data_set_are_drawn_before_anything_is_decoded(photos: Photos) -> None:
     numbers = photos.numbers
     data = MapStyle(list(zip(photos.images, numbers, strict=True)), classes=list(CLASSES), targets=numbers)
-    made = classifier(shots=1, epochs=1, batch_size=9).fit(data)
-    assert (data.asked, len(made.history_[0].images)) == (2, 2)
+    assert (data.asked, len(classifier(shots=1, epochs=1, batch_size=9).fit(data).history_[0].images)) == (2, 2)
     with pytest.raises(DataError, match=r"'green' has 3 images, but 4 shots were requested.*allow_fewer=True"):
         classifier(shots=4).fit(data)
     assert len(classifier(shots=4, allow_fewer=True, epochs=1, batch_size=9).fit(data).history_[0].images) == 6
@@ -268,8 +267,7 @@ def test_underscores_of_tables_and_data_sets_are_spaces_as_those_of_folders(phot
     shutil.copytree(photos.root / "green", tmp_path / "frog")
     folder = pytest.importorskip("torchvision.datasets").ImageFolder(str(tmp_path))
     names = ["fire_truck" if name == "red" else "frog" for name in photos.names]
-    table = frame(photos, path=[str(path) for path in photos.paths], label=names)
-    for given in (tmp_path, folder, table):
+    for given in (tmp_path, folder, frame(photos, path=[str(path) for path in photos.paths], label=names)):
         assert classifier(epochs=1).fit(given).classes_.tolist() == ["fire truck", "frog"]
 
 

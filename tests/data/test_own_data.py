@@ -194,8 +194,7 @@ def test_texts_as_labels_and_images_that_are_not_decoded(tmp_path: Path) -> None
     packed = io.BytesIO()
     picture(2).save(packed, "PNG")
     images = [{"bytes": None, "path": str(tmp_path / "a.png")}, {"bytes": packed.getvalue(), "path": "b.png"}, {}]
-    data = Table({"img": images, "label": ["cat", "dog", "dog"]}, {"img": Image(), "label": Value()})
-    found = learned_from(data)
+    found = learned_from(Table({"img": images, "label": ["cat", "dog", "dog"]}, {"img": Image(), "label": Value()}))
     assert (sorted(found.names), [row for row, _ in found.skipped]) == (["cat", "dog"], [2])
 
 

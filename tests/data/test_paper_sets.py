@@ -263,8 +263,7 @@ def test_a_split_that_names_files_that_are_not_there(tmp_path: Path) -> None:
     folder = tmp_path / "eurosat" / "2750"
     shutil.rmtree(folder / "Forest")
     (folder / "River" / "6.jpg").unlink()
-    said = broken(tmp_path, "eurosat")
-    assert "lists 60 files, but 7 of them, such as Forest/1.jpg, are not in" in said
+    assert "lists 60 files, but 7 of them, such as Forest/1.jpg, are not in" in broken(tmp_path, "eurosat")
 
 
 def test_damaged_files_of_the_sets(tmp_path: Path) -> None:

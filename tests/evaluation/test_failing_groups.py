@@ -60,7 +60,6 @@ def test_a_class_that_fails_is_no_group_of_its_cluster() -> None:
 
 def test_nothing_is_claimed_of_chance_nor_of_few_photos() -> None:
     draw = np.random.default_rng(1)
-    false = [looked(draw.permutation(N)[:20]).found for _ in range(40)]
-    assert sum(map(bool, false)) <= 4, "at 5 %"
+    assert sum(map(bool, [looked(draw.permutation(N)[:20]).found for _ in range(40)])) <= 4, "at 5 %"
     few = np.arange(LEAST - 1).tolist()
     assert not looked(np.array(few), {"few": (few, list(range(N)))}, FEATURES).found

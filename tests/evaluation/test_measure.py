@@ -162,8 +162,7 @@ def test_an_answer_less_sure_than_is_usual_for_its_class_is_no_doubt() -> None:
 
 def test_the_most_doubtful_comes_first_and_a_class_without_photos_is_never_likely() -> None:
     shares = np.array([[0.9, 0.05, 0.05], [0.2, 0.8, 0.0], [0.01, 0.29, 0.7], [0.3, 0.7, 0.0], [0.1, 0.9, 0.0]])
-    found = suspects(shares, [0, 1, 0, 0, 0])
-    assert [doubt.photo for doubt in found] == [4]
+    assert [doubt.photo for doubt in suspects(shares, [0, 1, 0, 0, 0])] == [4]
     assert {doubt.likely for doubt in suspects(np.vstack([shares, [0.0, 0.95, 0.05]]), [0, 1, 0, 0, 0, 0])} == {1}
 
 

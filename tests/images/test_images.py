@@ -307,8 +307,7 @@ def test_sixteen_bits_keep_their_gradient(source: Any) -> None:
 
 
 def test_twelve_bits_are_scaled_by_twelve() -> None:
-    ramp = [0x000, 0x555, 0xAAA, 0xFFF]
-    packed = bytes.fromhex("".join(f"{value:03x}" for value in ramp))
+    packed = bytes.fromhex("".join(f"{value:03x}" for value in [0x000, 0x555, 0xAAA, 0xFFF]))
     tags = {256: [4], 257: [1], 258: [12], 259: [1], 262: [1], 277: [1], 278: [1]}
     assert pixels(load_image(tiff_file([packed], tags)))[0, :, 0].tolist() == [0, 85, 170, 255]
 
@@ -393,11 +392,9 @@ def test_cmyk() -> None:
 def test_other_modes(mode: str) -> None:
     halves = Image.new("RGB", (2, 1), "white")
     halves.putpixel((1, 0), (0, 0, 0))
-    lab = Image.frombytes("LAB", (2, 1), bytes([255, 0, 0, 0, 0, 0]))
-    image = lab if mode == "LAB" else halves.convert(mode)
+    image = Image.frombytes("LAB", (2, 1), bytes([255, 0, 0, 0, 0, 0])) if mode == "LAB" else halves.convert(mode)
     assert image.mode == mode
-    found = pixels(load_image(image))[0].astype(int)
-    assert np.abs(found - [[255] * 3, [0] * 3]).max() <= 2
+    assert np.abs(pixels(load_image(image))[0].astype(int) - [[255] * 3, [0] * 3]).max() <= 2
 
 
 # ---------------------------------------------------------------- arrays
@@ -624,8 +621,7 @@ def test_the_byte_cap_comes_before_reading(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    limits = ImageLimits(max_pixels=WIDTH * HEIGHT, max_side=WIDTH)
-    assert load_image(PIXELS, limits=limits).width == WIDTH
+    assert load_image(PIXELS, limits=ImageLimits(max_pixels=WIDTH * HEIGHT, max_side=WIDTH)).width == WIDTH
     assert type(refusal(PIXELS, limits=ImageLimits(max_pixels=WIDTH * HEIGHT - 1))) is TooManyPixels
     assert ImageLimits(20 * 2**20, 40_000_000, 16384) == DEFAULT_LIMITS
 
@@ -753,8 +749,7 @@ def test_bombs_cost_no_memory(tmp_path: Path) -> None:
         "print(peak() - before, 'torch' in sys.modules)\n"
     )
     command = [sys.executable, "-c", script, *map(str, sorted(tmp_path.iterdir()))]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    *refused, last = done.stdout.splitlines()
+    *refused, last = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.splitlines()
     grown, torch = last.split()
     assert refused == ["refused"] * 3
     assert int(grown) < 20, f"{grown} MB more"  # decoded, the PNG alone takes 100
@@ -819,8 +814,7 @@ def test_a_linked_class_folder_counts(tmp_path: Path) -> None:
 
 def smooth(width: int, height: int) -> Image.Image:
     """Colours that change slowly, so that a JPEG keeps them at any scale."""
-    rng = np.random.default_rng(3)
-    small = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+    small = Image.fromarray(np.random.default_rng(3).integers(0, 256, (4, 5, 3), dtype=np.uint8))
     return small.resize((width, height), Image.Resampling.BICUBIC)
 
 

@@ -51,8 +51,7 @@ def made_up(
 ) -> Explanation:
     """Of cosines that were drawn, for sizes that no backbone here has; ``head`` is its weight."""
     drawn = torch.Generator().manual_seed(seed)
-    planes = max(len(topk), 1)
-    regions = 0.2 + 0.05 * torch.randn(1, side * side, classes, planes, generator=drawn)
+    regions = 0.2 + 0.05 * torch.randn(1, side * side, classes, max(len(topk), 1), generator=drawn)
     look = Look(
         0.2 + 0.05 * torch.randn(1, classes, 4, generator=drawn),
         regions if topk else regions[..., :0],

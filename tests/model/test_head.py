@@ -162,8 +162,7 @@ def test_balanced_logistic_regression_is_scikit_learns() -> None:
 def test_a_balanced_head_that_learns_more_is_that_of_all_shots(kind: str) -> None:
     first, more = UNEVEN.take(torch.arange(7)), UNEVEN.take(torch.arange(7, 11))
     found = head_of(kind, first, 3, balanced=True).learned(more).form
-    wanted = head_of(kind, UNEVEN, 3, balanced=True).form
-    assert torch.allclose(found.weights, wanted.weights, atol=1e-9)
+    assert torch.allclose(found.weights, head_of(kind, UNEVEN, 3, balanced=True).form.weights, atol=1e-9)
     with pytest.raises(ConfigError, match="balanced classes are trained on all shots"):
         replace(head_of(kind, first, 3, balanced=True), shots=None).learned(more)
 
@@ -178,8 +177,7 @@ def test_votes_of_balanced_shots_are_all_that_a_score_is_made_of() -> None:
 def test_one_shot_a_class_has_no_spread_and_is_compared_by_distance() -> None:
     known = shots(1, 1, 1)
     said = discriminant(ShotSums.of(known, 3), 0.3)(PHOTOS.double()).argmax(dim=1)
-    nearest = torch.cdist(PHOTOS, known.features[:, 0]).argmin(dim=1)
-    assert torch.equal(said, nearest)
+    assert torch.equal(said, torch.cdist(PHOTOS, known.features[:, 0]).argmin(dim=1))
 
 
 # Learning more -------------------------------------------------------------------------------------------------------
@@ -223,8 +221,7 @@ def test_names_keep_their_texts_and_only_new_ones_are_asked_for() -> None:
     for found, wanted in ((wider, texts), (fewer, texts[[2, 0]])):
         assert found.texts is not None
         assert torch.equal(found.texts, wanted)
-    plain = widened(head_of("ridge", shots(5, 4, 7), 3), ["a", "b", "c"], ["a", "b", "c", "d"], texts_of)
-    assert plain.texts is None
+    assert widened(head_of("ridge", shots(5, 4, 7), 3), ["a", "b", "c"], ["a", "b", "c", "d"], texts_of).texts is None
     assert asked == ["d"], "of a model from before there were any, none are asked for"
 
 
@@ -237,8 +234,7 @@ def test_one_class_makes_no_head() -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_class_without_shots_goes_by_its_text(kind: str) -> None:
-    known = shots(5, 0, 7, 4, width=6)
-    head = head_of(kind, known, 4)
+    head = head_of(kind, shots(5, 0, 7, 4, width=6), 4)
     drawn = torch.Generator().manual_seed(3)
     weights = F.normalize(head.form.centred().weights, dim=-1).float()
     texts = torch.stack([weights[0], torch.zeros(6), weights[1], weights[2]])
@@ -259,8 +255,7 @@ def test_a_class_without_shots_goes_by_its_text(kind: str) -> None:
 def test_texts_that_point_the_other_way_are_not_followed() -> None:
     head = head_of("ridge", shots(5, 0, 7, 4), 4)
     weights = -head.form.centred().weights.float()
-    texts = torch.stack([weights[0], torch.ones(6), weights[1], weights[2]])[:, None]
-    form = head.complete(texts)
+    form = head.complete(torch.stack([weights[0], torch.ones(6), weights[1], weights[2]])[:, None])
     assert torch.allclose(form.weights[1], form.weights[[0, 2, 3]].mean(dim=0))
 
 
@@ -280,8 +275,7 @@ def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptMode
     photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
     known = known_of(frozen, photos)[2:, None]
     head = head_of(kind, ShotFeatures(known, torch.arange(12) % 3 % classes), classes)
-    model = PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), branches=[head])
-    return model, photos[:2]
+    return PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), branches=[head]), photos[:2]
 
 
 @pytest.mark.parametrize("name", ["vit", "rn"])
@@ -407,8 +401,7 @@ def test_two_heads_share_what_one_weighs() -> None:
     mixes, _ = choose_mixes(good, [other, noise], labels, usual)
     right = [int((each.argmax(dim=1) == labels).sum()) for each in (good, mixed(good, [other, noise], mixes))]
     assert right[1] > right[0], "noise takes nothing away"
-    logits = mixed(good, [other, noise], [Mix(0.5, 2.0), Mix(0.0, 1.0)])
-    assert torch.allclose(logits, 0.5 * good + 0.25 * other)
+    assert torch.allclose(mixed(good, [other, noise], [Mix(0.5, 2.0), Mix(0.0, 1.0)]), 0.5 * good + 0.25 * other)
 
 
 def test_mixes_that_cannot_be() -> None:

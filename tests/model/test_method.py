@@ -145,8 +145,7 @@ def test_without_local_prompts_regions_are_scored_by_the_global_ones() -> None:
 
 def test_ood_scores_by_hand() -> None:
     global_ = torch.tensor([[0.2, 0.1]])
-    regions = torch.tensor([[[0.0, 0.3], [0.5, 0.1], [0.1, 0.1]]])
-    found = scores.ood_scores(Cosines(global_, regions))
+    found = scores.ood_scores(Cosines(global_, torch.tensor([[[0.0, 0.3], [0.5, 0.1], [0.1, 0.1]]])))
     mcm = -math.exp(0.2) / (math.exp(0.2) + math.exp(0.1))
     l_mcm = -math.exp(0.5) / (math.exp(0.5) + math.exp(0.1))
     assert float(found["MCM"]) == pytest.approx(mcm)

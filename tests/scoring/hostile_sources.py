@@ -105,8 +105,7 @@ def gzip_cut(at: Path) -> Path:
 
 @hostile("a tar.gz whose check sum is wrong", 5, 1, says="CRC check failed")
 def gzip_check_sum(at: Path) -> Path:
-    whole = gzipped(at, [*photos_in_tar(), END]).read_bytes()
-    (at / "photos.tar.gz").write_bytes(whole[:-8] + bytes(8))
+    (at / "photos.tar.gz").write_bytes(gzipped(at, [*photos_in_tar(), END]).read_bytes()[:-8] + bytes(8))
     return at / "photos.tar.gz"
 
 

@@ -403,8 +403,7 @@ def test_a_server_that_is_gone_among_others_is_a_row(
     lines.insert(3, "http://127.0.0.1:1/a.png")
     (tmp_path / "list.txt").write_text("\n".join(lines))
     assert predict(tmp_path / "list.txt", tmp_path / "out", backbone, "--web").code == 2
-    table = parquet.read_table(tmp_path / "out")
-    problems = {row["key"]: row["error"] for row in table.to_pylist() if row["error"]}
+    problems = {row["key"]: row["error"] for row in parquet.read_table(tmp_path / "out").to_pylist() if row["error"]}
     assert list(problems) == [lines[3], f"{server.address}/05.png", lines[-1]]
     assert "All connection attempts failed" in problems[lines[3]]
     assert "500" in problems[f"{server.address}/05.png"]

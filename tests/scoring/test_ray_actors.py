@@ -57,8 +57,7 @@ def test_a_scorer_travels_without_its_backbone_and_answers_alike(backbone: Path,
     there = pickle.loads(sent)
     assert fingerprint(there.classifier) == fingerprint(here.classifier)
     assert (there.extras, there.opener, there.draft) == (here.extras, here.opener, True)
-    paths = tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])
-    asked = {"path": [str(path) for path in paths]}
+    asked = {"path": [str(path) for path in tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])]}
     assert there(asked) == here(asked)
 
 

@@ -60,8 +60,7 @@ class Service:
 
     def files(self, folder: str) -> dict[str, bytes]:
         self.system.invalidate_cache()
-        found = self.system.find(folder)
-        return {name.removeprefix(f"{folder}/"): self.system.cat_file(name) for name in found}
+        return {name.removeprefix(f"{folder}/"): self.system.cat_file(name) for name in self.system.find(folder)}
 
 
 @pytest.fixture(scope="module")

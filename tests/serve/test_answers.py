@@ -77,8 +77,7 @@ def test_photos_that_come_together_pass_the_backbone_together(
         gate.opened.set()
         held.result()
         for (path, data), answer in zip(sent, [one.result() for one in coming], strict=False):
-            expected = expected_of(warm if "warm" in path else colours, data)
-            assert_close(answer.json()["photos"][0], expected)
+            assert_close(answer.json()["photos"][0], expected_of(warm if "warm" in path else colours, data))
     assert sorted(gate.batches) == [1, 7]
 
 

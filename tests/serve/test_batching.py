@@ -46,15 +46,13 @@ def question() -> PhotoQuestion:
 
 
 def test_who_comes_alone_waits_for_nobody() -> None:
-    work = Work()
-    with batcher(work) as queue, queue.places(1):
+    with batcher(Work()) as queue, queue.places(1):
         assert queue.ask(question()).result(LONG / 2) == 1
 
 
 def test_a_batch_waits_for_what_is_on_its_way() -> None:
     """A place is taken when a request was read; its photo comes when it is decoded."""
-    work = Work()
-    with batcher(work) as queue, queue.places(3):
+    with batcher(Work()) as queue, queue.places(3):
         asked = [queue.ask(question()) for _ in range(2)]
         time.sleep(0.1)
         assert not any(one.done() for one in asked)
@@ -63,14 +61,12 @@ def test_a_batch_waits_for_what_is_on_its_way() -> None:
 
 
 def test_but_not_for_longer_than_it_was_told() -> None:
-    work = Work()
-    with batcher(work, wait=0.05) as queue, queue.places(2):
+    with batcher(Work(), wait=0.05) as queue, queue.places(2):
         assert queue.ask(question()).result(LONG / 2) == 1
 
 
 def test_nor_for_somebody_who_has_given_up() -> None:
-    work = Work()
-    with batcher(work) as queue, ExitStack() as other, queue.places(1):
+    with batcher(Work()) as queue, ExitStack() as other, queue.places(1):
         other.enter_context(queue.places(1))
         asked = queue.ask(question())
         other.close()

@@ -130,8 +130,7 @@ def test_connections_without_a_key_are_dropped_first(locked: Running, monkeypatc
         holder.sendall(asked)
         assert answer_on(holder)[0] == 200
         for path in ("/predict", "/openapi.json", "") * 4:
-            sent = head(path, {"content-length": "1000"}) if path else b""
-            open_ones.enter_context(locked.connect()).sendall(sent)
+            open_ones.enter_context(locked.connect()).sendall(head(path, {"content-length": "1000"}) if path else b"")
         assert locked.get("/classes", headers={"x-api-key": KEY}).status_code == 200
         assert len(locked.server.server_state.connections) <= 6
         holder.sendall(asked)
@@ -139,13 +138,11 @@ def test_connections_without_a_key_are_dropped_first(locked: Running, monkeypatc
 
 
 def test_the_description_names_no_other_host(service: Running) -> None:
-    answer = service.get("/openapi.json")
-    assert not re.findall(r"(?:https?:)?//[a-z0-9]", answer.text, re.IGNORECASE)
+    assert not re.findall(r"(?:https?:)?//[a-z0-9]", service.get("/openapi.json").text, re.IGNORECASE)
 
 
 def test_the_description_says_what_each_address_takes_and_gives(service: Running) -> None:
-    described = service.get("/openapi.json").json()
-    addresses = described["paths"]
+    addresses = service.get("/openapi.json").json()["paths"]
     assert addresses.keys() >= {"/predict", "/models/{name}/predict", "/explain", "/classes", "/models", "/metrics"}
     assert [each["name"] for each in addresses["/models/{name}/predict"]["post"]["parameters"]] == ["name"]
     sent = addresses["/predict"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]

@@ -39,8 +39,7 @@ def overlapping(texts: list[Text]) -> list[tuple[str, str]]:
     for one, other in pairwise(texts):
         first, second = one.get_window_extent(), other.get_window_extent()
         if one.get_rotation():
-            apart = abs(first.x1 - second.x1) * np.sin(np.radians(one.get_rotation()))
-            near = apart < one.get_fontsize()
+            near = (abs(first.x1 - second.x1) * np.sin(np.radians(one.get_rotation()))) < one.get_fontsize()
         else:
             near = first.x1 > second.x0
         if near:
@@ -141,8 +140,7 @@ def test_a_photo_keeps_its_pixels_and_a_short_row_ends_early() -> None:
 
 
 def test_maps_with_the_same_limits_share_a_bar() -> None:
-    figure = panels([[Panel(np.eye(4), "map", (-1, 1))]], (3, 3), bar="cosine")
-    axis, bar = figure.axes
+    axis, bar = panels([[Panel(np.eye(4), "map", (-1, 1))]], (3, 3), bar="cosine").axes
     assert (axis.images[0].get_clim(), bar.get_ylabel()) == ((-1, 1), "cosine")
 
 
