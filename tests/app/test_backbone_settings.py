@@ -152,8 +152,7 @@ def test_of_a_backbone_that_nothing_was_set_for_a_training_takes_the_usual_setti
 
 
 def choose(at: AppTest, name: str) -> AppTest:
-    at.selectbox(key="backbones chosen").set_value(name)
-    return fine(at.run())
+    return fine(at.selectbox(key="backbones chosen").set_value(name).run())
 
 
 def scales(at: AppTest) -> list[tuple[int, int]]:

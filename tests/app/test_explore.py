@@ -83,8 +83,7 @@ def test_a_first_photo_of_ones_own_is_answered_with_names_that_are_suggested(tin
     assert not unsaid(at, "These names are suggested")
     assert chips(look(at, "Coffee")).value[0] == "cup of coffee"
     assert chips(look(at, "mine.png")).value == suggested
-    chips(at).set_value([*suggested[1:], "mine"])
-    fine(at.run())
+    fine(chips(at).set_value([*suggested[1:], "mine"]).run())
     assert "These names are suggested" not in everything(at)
     look(at, "Coffee")
     assert chips(look(at, "mine.png")).value == [*suggested[1:], "mine"], "one's own photos go on with one's own names"
@@ -94,8 +93,7 @@ def test_each_photo_has_suggestions_of_its_own_and_the_answer_to_them(tiny_app: 
     at = fine(tiny_app())
     box = uploader(at, "Upload photos")
     box.upload("red.png", png(1, "red"))
-    box.upload("blue.png", png(2, "blue"))
-    fine(at.run())
+    fine(box.upload("blue.png", png(2, "blue")).run())
     own = {tile["name"]: tile["verdict"] for tile in grid(at, "photo strip")["tiles"] if tile["removable"]}
     names = {name: chips(look(at, name)).value for name in own}
     assert names["red.png"] != names["blue.png"]
@@ -143,8 +141,7 @@ def test_names_that_a_browser_left_behind_are_not_taken_for_a_hands(tiny_app: Op
         widget.set_value(old)
         assert (chips(fine(at.run())).value[0], session_of(at).explore.names) == ("cup of coffee", None)
     fine(at.run())  # the browser has them
-    chips(at).set_value(["red", "green", "blue"])
-    assert chips(fine(at.run())).value == ["red", "green", "blue"]
+    assert chips(fine(chips(at).set_value(["red", "green", "blue"]).run())).value == ["red", "green", "blue"]
 
 
 def edited(at: AppTest, **said: Any) -> dict[str, Any]:
@@ -219,8 +216,7 @@ def test_bad_files_get_a_sentence_each_and_the_good_one_is_shown_and_kept_small(
     box = uploader(at, "Upload photos")
     box.upload("good.png", png(1, size=(1500, 900)))
     box.upload("![x](http:example.invalid).png", b"these are words")
-    box.upload("huge.png", b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20))
-    fine(at.run())
+    fine(box.upload("huge.png", b"\x89PNG\r\n\x1a\n" + bytes(21 * 2**20)).run())
     (warning,) = at.warning
     kinds = [getattr(part, "type", "") for part in at.main]
     assert kinds.index("warning") < kinds.index("file_uploader"), "across the page, above the photos"

@@ -57,8 +57,7 @@ def manifest(data: bytes) -> dict[str, Any]:
 
 def read(at: AppTest, data: bytes, page: str = TEACH) -> AppTest:
     """What dropping a project's file onto the page does."""
-    uploader(go(at, page), "Open a project").upload("shop.zip", data, "application/zip")
-    return finish(fine(at.run()))
+    return finish(fine(uploader(go(at, page), "Open a project").upload("shop.zip", data, "application/zip").run()))
 
 
 def plain(found: Any) -> str:

@@ -52,8 +52,7 @@ from tests.until import until
 
 def add_classes(at: AppTest, names: str) -> AppTest:
     at.text_input(key="new class name").set_value(names)
-    button(at, "Add class").click()
-    return fine(at.run())
+    return fine(button(at, "Add class").click().run())
 
 
 def teach(at: AppTest, counts: dict[str, int], epochs: int = 2, tests: int = 0) -> AppTest:
@@ -80,8 +79,7 @@ def settings(at: AppTest, **values: Any) -> AppTest:
 
 
 def train(at: AppTest) -> AppTest:
-    at.button(key="train").click()
-    return fine(at.run())
+    return fine(at.button(key="train").click().run())
 
 
 def card(at: AppTest, name: str) -> Any:
@@ -100,14 +98,12 @@ def test_cards_are_added_renamed_turned_off_deleted_and_all_of_it_undone(tiny_ap
     assert [found.value for found in at.subheader] == ["red", "green", "blue"]
     first = session_of(at).photos.deck.cards[0].id
     at.text_input(key=f"name {first} red").set_value("rose")
-    button(at, "Rename").click()
-    assert [found.value for found in fine(at.run()).subheader] == ["rose", "green", "blue"]
+    assert [found.value for found in fine(button(at, "Rename").click().run()).subheader] == ["rose", "green", "blue"]
     assert "Turned off." in everything(fine(at.button(key=f"turn {first}").click().run()))
     at.button(key=f"delete {first}").click()
     assert [found.value for found in fine(at.run()).subheader] == ["green", "blue"]
     for wanted in (["rose", "green", "blue"], ["rose", "green", "blue"], ["red", "green", "blue"], []):
-        button(at, "Undo").click()
-        assert [found.value for found in fine(at.run()).subheader] == wanted
+        assert [found.value for found in fine(button(at, "Undo").click().run()).subheader] == wanted
     assert not names(at), "classes that were added at once are taken back at once"
 
 
@@ -175,8 +171,7 @@ def test_all_classes_of_a_zip_that_find_no_room_are_named_above_the_columns(tiny
 def test_many_classes_are_rows_that_are_found_by_a_part_of_their_name(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), ", ".join(f"thing {n}" for n in range(MOST_DRAWN)))
     assert not at.dataframe
-    uploader(at, "Photos of thing 1").upload("1.png", png(1))
-    at = add_classes(fine(at.run()), "other")
+    at = add_classes(fine(uploader(at, "Photos of thing 1").upload("1.png", png(1)).run()), "other")
     (rows,) = at.dataframe
     assert list(rows.value["Class"]) == [*(f"thing {n}" for n in range(MOST_DRAWN)), "other"]
     assert (list(rows.value["Learn"])[:3], set(rows.value["In use"])) == ([0, 1, 0], {True})
@@ -299,8 +294,7 @@ def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> 
     before = button(fine(at.run()), "Undo")
     assert "deleted red" in everything(at)
     deck.enable(False, card(at, "green").id)  # by another tab, just before
-    before.click()
-    fine(at.run())
+    fine(before.click().run())
     assert [found.name for found in deck.cards] == ["green"], "neither of the two was taken back"
     assert not deck.cards[0].enabled
     fine(button(at, "Undo").click().run())

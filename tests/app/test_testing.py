@@ -387,8 +387,7 @@ def test_without_a_limit_from_teaching_the_track_makes_one(tiny_app: Open) -> No
     assert does(at) == "6 of 6, 0 of 0"
     at = put_limit(at, 0)
     assert session_of(at).limit.value == track(at)["cuts"][0]
-    button(at, "Remove this limit").click()
-    assert session_of(fine(at.run())).limit.value is None
+    assert session_of(fine(button(at, "Remove this limit").click().run())).limit.value is None
 
 
 def test_a_doubted_label_is_asked_about_with_what_that_rests_on_and_the_answer_is_undone(tiny_app: Open) -> None:

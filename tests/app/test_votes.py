@@ -119,8 +119,7 @@ def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
 
 def test_votes_of_a_run_that_is_opened_are_told_for_a_further_class_too(tiny_app: Open) -> None:
     at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
-    at.text_area(key="explore names").set_value("red\ngreen\nblue")
-    said = everything(unfolded(fine(at.run()), "votes"))
+    said = everything(unfolded(fine(at.text_area(key="explore names").set_value("red\ngreen\nblue").run()), "votes"))
     votes = [float(vote) for vote, _ in VOTE.findall(said)]
     assert len(votes) == 5
     (found,) = SUM.findall(said)
