@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.maps.explainer.state import ExplainerState
 from tests import tiny
+from tests.tiny import png as png
 from tests.tiny import there as there
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
@@ -38,12 +38,6 @@ PAGES = (EXPLORE, TEACH, TEST, PROMPTS, COMPARE, EXPORT, METHOD)
 
 PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}
 """Settings of a training with as many prompts as the paper's."""
-
-
-def png(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> bytes:
-    stream = io.BytesIO()
-    tiny.picture(seed, colour, size).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def fine(at: AppTest) -> AppTest:

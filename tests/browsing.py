@@ -23,6 +23,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.photos import sample_answers
+from tests.nasty_images import encode
 
 PATIENCE = 60_000  # ms; the first answer waits for torch and the model, on a busy machine
 HOSTILE = "![x](http://example.invalid/x.png)"
@@ -96,9 +97,7 @@ def photo(sample: str) -> Image.Image:
 
 
 def upload(name: str, image: Image.Image) -> dict[str, Any]:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG")
-    return {"name": name, "mimeType": "image/jpeg", "buffer": stream.getvalue()}
+    return {"name": name, "mimeType": "image/jpeg", "buffer": encode(image, "JPEG")}
 
 
 def shots(sample: str, count: int) -> list[dict[str, Any]]:

@@ -284,8 +284,7 @@ def test_clone_set_params_and_nested_names(paths: list[str], labels: list[str]) 
 def test_grid_search(paths: list[str], labels: list[str]) -> None:
     search = GridSearchCV(quick(epochs=1), {"lr": [0.001, 0.3], "dropout": [0.0]}, cv=2, error_score="raise")
     search.fit(paths, labels)
-    assert search.best_score_ == max(search.cv_results_["mean_test_score"])
-    assert search.predict(paths).shape == (18,)
+    assert (search.best_score_, search.predict(paths).shape) == (max(search.cv_results_["mean_test_score"]), (18,))
     assert search.best_estimator_.get_params()["lr"] == search.best_params_["lr"]
 
 

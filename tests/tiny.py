@@ -20,6 +20,7 @@ from gallop import Explanation, GalLoPClassifier, ImageFeatures
 from gallop.backbones import Backbone
 from gallop.checkpoints.folder import SETTINGS
 from gallop.model.branches.branch import Branch, ShotVotes
+from tests.nasty_images import encode
 from tests.reference import backbone
 
 T = TypeVar("T")
@@ -55,6 +56,10 @@ def picture(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) ->
     """A coloured picture with noise of its own, so that no two seeds or colours give equal pixels."""
     noise = np.random.default_rng([seed, *COLOURS[colour]]).integers(-40, 41, (size[1], size[0], 3))
     return Image.fromarray(np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype(np.uint8))
+
+
+def png(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> bytes:
+    return encode(picture(seed, colour, size), "PNG")
 
 
 def pictures(counts: Mapping[str, int], first_seed: int = 0) -> tuple[list[Image.Image], list[str]]:

@@ -14,6 +14,7 @@ from gallop.errors import ClassNameError
 from tests import tiny
 from tests.app.test_photos import file, jpeg
 from tests.app_pages import there
+from tests.nasty_images import encode
 
 
 def member(seed: int, class_name: str = "ant", *, test: bool = False, size: tuple[int, int] = (40, 32)) -> Member:
@@ -187,9 +188,7 @@ def test_the_same_picture_is_told_within_a_class_across_classes_and_across_train
 def smooth(seed: int, quality: int = 95, scale: float = 1.0) -> io.BytesIO:
     """A picture with large shapes, as photos have, and unlike the noise of ``tiny.picture``."""
     image = tiny.picture(seed, size=(8, 6)).resize((240, 180))
-    stream = io.BytesIO()
-    image.resize((round(240 * scale), round(180 * scale))).save(stream, "JPEG", quality=quality)
-    return file(stream.getvalue(), f"{seed}.jpg")
+    return file(encode(image.resize((round(240 * scale), round(180 * scale))), "JPEG", quality=quality), f"{seed}.jpg")
 
 
 def test_a_picture_saved_anew_is_taken_and_flagged_where_it_does_harm(deck: Deck) -> None:

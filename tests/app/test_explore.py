@@ -81,8 +81,7 @@ def test_a_first_photo_of_ones_own_is_answered_with_names_that_are_suggested(tin
     suggested = chips(fine(uploader(at, "Upload photos").upload("mine.png", png(1)).run())).value
     assert (len(suggested), set(explained(at).shares)) == (6, set(suggested))
     assert not unsaid(at, "These names are suggested")
-    assert chips(look(at, "Coffee")).value[0] == "cup of coffee"
-    assert chips(look(at, "mine.png")).value == suggested
+    assert (chips(look(at, "Coffee")).value[0], chips(look(at, "mine.png")).value) == ("cup of coffee", suggested)
     fine(chips(at).set_value([*suggested[1:], "mine"]).run())
     assert "These names are suggested" not in everything(at)
     look(at, "Coffee")
@@ -195,8 +194,7 @@ def test_photos_are_a_strip_with_their_answers(tiny_app: Open) -> None:
     assert [tile["name"] for tile in own] == ["red.png", "blue.png", "green.png", "photo.png"], "the newest first"
     session = session_of(at)
     for tile in own:
-        assert tile["verdict"] == answer(look(at, tile["name"])).split(":")[0]
-        assert session.explore.photo == tile["key"]
+        assert (tile["verdict"], session.explore.photo) == (answer(look(at, tile["name"])).split(":")[0], tile["key"])
     look(at, "Coffee")
     now = [tile for tile in grid(at, "photo strip")["tiles"] if tile["removable"]]
     assert [tile["verdict"] for tile in now] == [tile["verdict"] for tile in own], (

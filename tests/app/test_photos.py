@@ -14,7 +14,7 @@ from app.photos.sample_answers import SAMPLES, available_samples, credit, sample
 from app.photos.shelf import Shelf, small
 from gallop import load_image
 from tests import tiny
-from tests.nasty_images import png_bomb
+from tests.nasty_images import encode, png_bomb
 
 
 def file(content: bytes, name: str) -> io.BytesIO:
@@ -24,9 +24,7 @@ def file(content: bytes, name: str) -> io.BytesIO:
 
 
 def jpeg(seed: int, name: str = "a.jpg", size: tuple[int, int] = (40, 32)) -> io.BytesIO:
-    stream = io.BytesIO()
-    tiny.picture(seed, size=size).save(stream, "JPEG")
-    return file(stream.getvalue(), name)
+    return file(encode(tiny.picture(seed, size=size), "JPEG"), name)
 
 
 def test_every_file_gets_a_verdict_of_its_own() -> None:

@@ -218,8 +218,7 @@ def test_dropout_is_free_whatever_the_way_to_teach(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red")
     fine(at.number_input(key="teach settings dropout").set_value(0.5).run())
     put(at, "teach way", "As in the paper")
-    assert session_of(at).training.settings.dropout == 0.5
-    assert at.radio(key="teach way").value == "As in the paper"
+    assert (session_of(at).training.settings.dropout, at.radio(key="teach way").value) == (0.5, "As in the paper")
 
 
 def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) -> None:
@@ -245,8 +244,7 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     after = taught_of(at)
     assert (before.shots, after.shots) == (4, 5)
     assert after.after.model_.prompts is before.after.model_.prompts
-    assert head_of(after.after).sums.counts.tolist() == [2, 3]
-    assert head_of(before.after).sums.counts.tolist() == [2, 2]
+    assert (head_of(after.after).sums.counts.tolist(), head_of(before.after).sums.counts.tolist()) == ([2, 3], [2, 2])
     assert [name for _, name in after.learned] == ["green", "green", "red", "red", "red"]
     assert after.on_shots.photos == 5
     assert session_of(at).training.version != version, "answers are worked out again"

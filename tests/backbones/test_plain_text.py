@@ -99,8 +99,7 @@ def test_padding_is_hidden_where_the_backbone_hides_it() -> None:
 
 def test_a_class_embedding_takes_no_name_its_room() -> None:
     encoder = plain(custom({"embed_cls": True}))
-    assert encoder.context_length == 24
-    assert len(encoder.tokenize([" ".join(["cat"] * 22)], context_tokens=0)) == 1
+    assert (encoder.context_length, len(encoder.tokenize([" ".join(["cat"] * 22)], context_tokens=0))) == (24, 1)
 
 
 @pytest.mark.parametrize("budget", [2**26, 2**22])

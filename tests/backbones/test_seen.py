@@ -50,8 +50,7 @@ def test_views_to_learn_from_are_the_same_crop_and_flip() -> None:
 
 def test_a_whole_photo_that_is_squashed_is_seen_whole() -> None:
     closer, box = Preprocess(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), squash=True).centre(picture(0, size=(80, 32)), 2)
-    assert (box.left, box.top, box.right, box.bottom) == (0, 0, 80, 32)
-    assert closer.shape == (3, 64, 64)
+    assert ((box.left, box.top, box.right, box.bottom), closer.shape) == ((0, 0, 80, 32), (3, 64, 64))
 
 
 def test_grids() -> None:

@@ -93,8 +93,7 @@ def test_tables_of_accuracy() -> None:
     ]
     head, low, same = section(text, "Ablation: skill, 2 shots")
     assert head == ["variant", "first", "global alone", "local alone"]
-    assert low == ["low", "50.0 ± 0.0", "48.0 ± 0.0", "46.0 ± 0.0"]
-    assert same[:2] == ["as ours", "**85.0 ± 7.1**"]
+    assert (low, same[:2]) == (["low", "50.0 ± 0.0", "48.0 ± 0.0", "46.0 ± 0.0"], ["as ours", "**85.0 ± 7.1**"])
 
 
 def test_unknown_photos() -> None:
@@ -197,8 +196,7 @@ def test_a_line_without_a_figure_of_one_kind_does_not_keep_its_column_unfinished
     text = SPEC.replace("as ours: {", "more: {method: fake, skill: 0.2}\n      as ours: {")
     plan = plan_of(spec(text), untaught=("guess",))
     head, low, more, same = section(tables(results_of(plan, some)), "Ablation: skill, 2 shots")
-    assert head[-1] == "local alone"
-    assert (low[-1], more[-1], same[-1]) == ("", "56.0 ± 0.0", "**81.0 ± 7.1**")
+    assert (head[-1], low[-1], more[-1], same[-1]) == ("local alone", "", "56.0 ± 0.0", "**81.0 ± 7.1**")
 
 
 # ------------------------------------------------------------------ claims
@@ -277,8 +275,7 @@ def test_with_two_sets_the_interval_is_over_seeds() -> None:
 
 def test_what_learns_nothing_is_paired_with_every_seed() -> None:
     found = judge_claim(whole(), claim(than="guess"))
-    assert found.mean == pytest.approx(fmean([0.85 - 0.3, 0.61 - 0.4]))
-    assert (found.pairs, found.planned) == (4, 4)
+    assert (found.mean, found.pairs, found.planned) == (pytest.approx(fmean([0.85 - 0.3, 0.61 - 0.4])), 4, 4)
 
 
 def test_transfer_and_unequal_metrics() -> None:
@@ -336,8 +333,7 @@ def test_published_figures_stand_beside_ours() -> None:
 
 def test_pictures_are_equal_bytes_for_equal_records_on_white() -> None:
     first, second = dict(chart_files(whole())), dict(chart_files(whole()))
-    assert set(first) == {"accuracy-over-shots.svg", "robustness.svg", "ood.svg", "ablations.svg"}
-    assert first == second
+    assert (set(first), first) == ({"accuracy-over-shots.svg", "robustness.svg", "ood.svg", "ablations.svg"}, second)
     for picture in first.values():
         ElementTree.fromstring(picture)
         assert b"<dc:date>" not in picture

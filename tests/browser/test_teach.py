@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from tests.browsing import (
     shots,
     upload,
 )
-from tests.nasty_images import png_bomb
+from tests.nasty_images import encode, png_bomb
 
 
 def add_classes(page: Page, names: str) -> None:
@@ -176,9 +175,8 @@ def slow_to_read(count: int) -> list[dict[str, Any]]:
     """Photos of twelve million pixels."""
     picture, files = Image.radial_gradient("L").resize((4000, 3000)), []
     for turn in range(count):
-        stream = io.BytesIO()
-        picture.rotate(10 * turn).save(stream, "PNG", compress_level=1)
-        files.append({"name": f"{turn}.png", "mimeType": "image/png", "buffer": stream.getvalue()})
+        data = encode(picture.rotate(10 * turn), "PNG", compress_level=1)
+        files.append({"name": f"{turn}.png", "mimeType": "image/png", "buffer": data})
     return files
 
 

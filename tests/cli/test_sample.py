@@ -22,8 +22,7 @@ def test_it_writes_the_sample_and_says_what_comes_next(tmp_path: Path) -> None:
         "model": str(out / "model"),
     }
     again = call("sample", out)
-    assert again.code == 2
-    assert "photos is not empty" in again.err
+    assert (again.code, "photos is not empty" in again.err) == (2, True)
     assert f"Next: gallop train {tmp_path / 'more'} --out my-model --shots 8" in call("sample", tmp_path / "more").out
 
 

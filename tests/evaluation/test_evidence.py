@@ -45,8 +45,7 @@ def test_the_cue_is_a_cluster_of_its_own_and_adds_most(planted: tuple[GalLoPClas
     for row, places in enumerate(PLACES):
         assert np.flatnonzero(each.member[row] == 0).tolist() == sorted(places)
     assert first.share > 0.5
-    assert len(first.photos) == 8
-    assert first.mistakes == ()
+    assert (len(first.photos), first.mistakes) == (8, ())
     assert {(found.photo, found.region) for found in first.gallery} <= {
         (2 * i, region) for i, places in enumerate(PLACES) for region in places
     }

@@ -32,8 +32,7 @@ def test_dark_photos_that_fail_are_found_with_their_figures() -> None:
     dark = np.argsort(FACTS[:, 0])[:20]
     found = looked(dark[:12])
     (group,) = found.found
-    assert group.name == "dark photos"
-    assert sorted(group.photos) == sorted(dark.tolist())
+    assert (group.name, sorted(group.photos)) == ("dark photos", sorted(dark.tolist()))
     assert {*group.photos[:12]} == {*dark[:12].tolist()}, "mistakes first"
     assert (group.accuracy.right, group.accuracy.of, group.rest.right, group.rest.of) == (8, 20, 80, 80)
     alone = fisher_exact([[12, 8], [0, 80]], "greater").pvalue

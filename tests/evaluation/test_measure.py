@@ -150,8 +150,7 @@ def test_answers_that_come_in_parts_are_those_that_come_at_once() -> None:
 def test_a_swapped_label_is_doubted_and_the_sure_others_are_not() -> None:
     shares = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.05, 0.95], [0.15, 0.85]])
     (doubt,) = suspects(shares, [0, 0, 1, 1, 0, 1])
-    assert (doubt.photo, doubt.given, doubt.likely) == (4, 0, 1)
-    assert (doubt.of_given, doubt.of_likely) == (0.05, 0.95)
+    assert (doubt.photo, doubt.given, doubt.likely, doubt.of_given, doubt.of_likely) == (4, 0, 1, 0.05, 0.95)
     assert suspects(shares, [0, 0, 1, 1, 1, 1]) == []
 
 

@@ -19,7 +19,6 @@ from tests import tiny
 COUNTS = {"red": 4, "green": 4}
 IMAGES, LABELS = tiny.pictures(COUNTS)
 TESTS, TRUTH = tiny.pictures({"red": 3, "green": 3}, first_seed=50)
-JOINT = 32
 
 
 def features_of(images: list) -> ImageFeatures:  # type: ignore[type-arg]

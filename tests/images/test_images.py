@@ -65,8 +65,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/tmp/owned) (w) file c
 
 
 def pixels(photo: Photo) -> np.ndarray:
-    assert photo.image.mode == "RGB"
-    assert (photo.width, photo.height) == photo.image.size
+    assert (photo.image.mode, (photo.width, photo.height)) == ("RGB", photo.image.size)
     return np.asarray(photo.image)
 
 
@@ -703,8 +702,7 @@ def test_nothing_of_pillow_or_of_warnings_is_changed() -> None:
         refusal(noisy[1])
         with pytest.raises(ImageError):
             load_image(png((9500, 9500), b""), limits=ImageLimits(max_pixels=10**9))
-    assert caught == []
-    assert (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS, list(warnings.filters)) == before
+    assert (caught, (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS, list(warnings.filters))) == ([], before)
 
 
 def test_threads_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -819,9 +817,7 @@ def smooth(width: int, height: int) -> Image.Image:
 
 
 def encoded(image: Image.Image, form: str = "JPEG", **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, form, **({"quality": 95} if form == "JPEG" else {}), **options)
-    return stream.getvalue()
+    return encode(image, form, **({"quality": 95} if form == "JPEG" else {}), **options)
 
 
 @pytest.mark.parametrize(

@@ -290,8 +290,7 @@ def test_one_scale_serves_every_class() -> None:
     found = explanation()
     scale = shared_scale(found)
     every = np.stack([found.region_scores(name, n) for name in NAMES for n in range(len(found.topk))])
-    assert scale.high == pytest.approx(every.max())
-    assert scale.low == pytest.approx(every.mean(), abs=1e-6)
+    assert (scale.high, scale.low) == (pytest.approx(every.max()), pytest.approx(every.mean(), abs=1e-6))
     assert explainer_data(found)["range"] == [scale.low, scale.high]
 
 
@@ -349,8 +348,7 @@ def test_in_one_script_each_name_stands_for_one_thing_and_nothing_is_imported(en
 def test_the_widget_carries_the_files_and_tells_python_what_stands() -> None:
     found = explanation()
     shown = widget(found, state=ExplainerState("red"))
-    assert str(shown._esm) == script()
-    assert str(shown._css) == STYLE_SHEET.read_text(encoding="utf-8")
+    assert (str(shown._esm), str(shown._css)) == (script(), STYLE_SHEET.read_text(encoding="utf-8"))
     before = json.loads(json.dumps(shown.get_state(["data"])))["data"]
     assert before["state"]["class_name"] == "red"
     shown.browser_state = before["state"] | {"topk": [2, 3, 4, 5], "region": 7, "turn": 1}  # as a hand that lets go
@@ -395,8 +393,7 @@ def test_a_widget_refuses_what_is_not_there_and_keeps_what_it_shows(stands: Expl
 def test_a_k_of_more_than_all_regions_is_that_of_all_as_in_the_model() -> None:
     found = explanation(topk=(3, 400))
     shown = widget(found, state=ExplainerState(topk=(400, 400)))
-    assert shown.state.topk == (16, 16)
-    assert shown.explained.probabilities == found.with_topk((400, 400)).probabilities
+    assert (shown.state.topk, shown.explained.probabilities) == ((16, 16), found.with_topk((400, 400)).probabilities)
 
 
 def test_where_not_all_classes_are_sent_the_widget_sends_what_a_hand_came_to() -> None:

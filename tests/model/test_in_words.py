@@ -78,8 +78,7 @@ def test_a_planted_kind_is_told_first_nine_times_of_ten(noise: float) -> None:
 def test_a_planted_sentence_leaves_no_rest() -> None:
     (told, *_) = planted("A sketch of a {}").prompts.in_words("red")
     assert [part.word for part in told.parts] == ["red", "sketch", REST]
-    assert told.parts[1].weight == pytest.approx(1, abs=1e-4)
-    assert told.rest.share == pytest.approx(0, abs=1e-6)
+    assert (told.parts[1].weight, told.rest.share) == (pytest.approx(1, abs=1e-4), pytest.approx(0, abs=1e-6))
     assert told.parts[1].added == pytest.approx(1, abs=1e-4)
     assert told.words == "global 1 has 0.00 of the plain red, and training put in sketch 100%, 0% in no word"
 

@@ -24,8 +24,9 @@ from gallop.errors import ImageError, KeysRefused, Unreachable
 from gallop.runtime import public_web
 from gallop.service.tables.layout import MANIFEST
 from tests.cli.test_cli import Outcome, call
-from tests.scoring.test_sources import archive, png
+from tests.scoring.test_sources import archive
 from tests.scoring.web import Web, web
+from tests.tiny import png
 
 SILENCE = partial(pytest.warns, UserWarning, match=r"://\w+ does not respond \(.+\)\. Trying again\.$")
 GONE = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
@@ -342,8 +343,7 @@ def test_a_folder_of_a_bucket_that_may_not_be_listed_is_a_row(
     monkeypatch.setattr(type(memory), "ls", refused)
     found = list(open_source(bucket, Opener()))
     assert [item.key for item in found if item.problem] == ["1/"]
-    assert found[20].problem == f"The folder memory://bucket/photos/1 cannot be read: {error}."
-    assert len(found) == 26
+    assert (found[20].problem, len(found)) == (f"The folder memory://bucket/photos/1 cannot be read: {error}.", 26)
 
 
 def test_an_archive_in_a_bucket_that_stops_answering_is_not_taken_for_a_damaged_one(
@@ -359,8 +359,7 @@ def test_an_archive_in_a_bucket_that_stops_answering_is_not_taken_for_a_damaged_
         return read(self, *size)
 
     monkeypatch.setattr(MemoryFile, "read", gone)
-    assert len(list(open_source("memory://bucket/s-0.tar", Opener()))) == 40
-    assert (waits, fails) == ([WAITS[0]], [0])
+    assert (len(list(open_source("memory://bucket/s-0.tar", Opener()))), waits, fails) == (40, [WAITS[0]], [0])
     fails[0] = 100
     with SILENCE(), pytest.raises(Unreachable):
         list(open_source("memory://bucket/s-0.tar", Opener()))

@@ -24,13 +24,7 @@ from gallop.errors import DataError, ImageError
 from gallop.images import DEFAULT_LIMITS
 from tests import tiny
 from tests.connects import Connects
-
-
-def png(seed: int) -> bytes:
-    stream = io.BytesIO()
-    tiny.picture(seed).save(stream, "PNG")
-    return stream.getvalue()
-
+from tests.tiny import png
 
 FILES = {"b.png": 0, "a.JPG": 1, "cats/2.png": 2, "cats/10.png": 3, "cats/old/x.heic": 4, "dogs/1.webp": 5}
 OTHERS = ("notes.txt", ".hidden.png", ".git/1.png", "__MACOSX/b.png", "cats/list.csv")
@@ -169,8 +163,7 @@ def test_tables_of_paths(folder: Path) -> None:
     parquet.write_table(pa.table(rows), folder / "t.parquet")
     for table in ("t.csv", "t.parquet"):
         found = items(folder / table)
-        assert [item.key for item in found] == ["7", "8", "9"]
-        assert contents(found[:2]) == {"7": png(0), "8": png(2)}
+        assert ([item.key for item in found], contents(found[:2])) == (["7", "8", "9"], {"7": png(0), "8": png(2)})
         assert found[2].problem.startswith("Row 3 of the table does not name a photo")
 
 
@@ -182,8 +175,7 @@ def test_tables_of_bytes(tmp_path: Path) -> None:
     parquet.write_table(pairs, tmp_path / "pairs.parquet")
     assert contents(items(tmp_path / "plain.parquet")) == {"a": png(0), "b": png(1)}
     found = items(tmp_path / "pairs.parquet")
-    assert [item.key for item in found] == [f"row {i + 1}" for i in range(600)]
-    assert found[599].data == png(599)
+    assert ([item.key for item in found], found[599].data) == ([f"row {i + 1}" for i in range(600)], png(599))
 
 
 def test_cells_of_a_csv_are_text_and_a_row_of_another_length_is_a_problem(folder: Path) -> None:

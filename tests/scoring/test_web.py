@@ -20,8 +20,9 @@ from gallop.images import ImageLimits
 from gallop.runtime import public_web
 from tests import tiny
 from tests.cli.test_cli import call
-from tests.scoring.test_sources import archive, png
+from tests.scoring.test_sources import archive
 from tests.scoring.web import Web, web
+from tests.tiny import png
 
 PUBLIC = "93.184.215.14"
 OPENER = Opener(web=True, private=True)

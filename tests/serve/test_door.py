@@ -47,8 +47,7 @@ def test_a_key_lets_in(locked: Running, headers: dict[str, str], status: int) ->
     for answer in (locked.get("/classes", headers=headers), locked.post("/predict", photo(), headers=headers)):
         assert answer.status_code == status
         if status == 401:
-            assert answer.json()["error"]["code"] == "no_key"
-            assert answer.headers["www-authenticate"] == "Bearer"
+            assert (answer.json()["error"]["code"], answer.headers["www-authenticate"]) == ("no_key", "Bearer")
 
 
 def test_figures_want_a_key_and_probes_none(locked: Running) -> None:
