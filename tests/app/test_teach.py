@@ -245,8 +245,7 @@ def test_a_head_learns_new_photos_at_once_and_the_prompts_stay(tiny_app: Open) -
     assert (before.shots, after.shots) == (4, 5)
     assert after.after.model_.prompts is before.after.model_.prompts
     assert (head_of(after.after).sums.counts.tolist(), head_of(before.after).sums.counts.tolist()) == ([2, 3], [2, 2])
-    assert [name for _, name in after.learned] == ["green", "green", "red", "red", "red"]
-    assert after.on_shots.photos == 5
+    assert ([name for _, name in after.learned], after.on_shots.photos) == (["green", "green", "red", "red", "red"], 5)
     assert session_of(at).training.version != version, "answers are worked out again"
     deck = session_of(at).photos.deck
     deck.take_away(deck.in_use[0].id, "shots", deck.in_use[0].shots[0])

@@ -102,8 +102,7 @@ def test_ctrl_c_keeps_the_answers_of_a_csv(photos: Path, backbone: Path, tmp_pat
     with ctrl_c_in_the_third_batch():
         outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "answers.csv")
     table, part = tmp_path / "answers.csv", tmp_path / "answers.csv.part"
-    assert outcome.code == 130
-    assert outcome.err.splitlines()[-1] == f"gallop: Stopped. The answers so far are in {part}."
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (130, f"gallop: Stopped. The answers so far are in {part}.")
     assert not table.exists(), "a file of that name has all answers"
     rows = rows_of(part)
     assert len(rows) == 32

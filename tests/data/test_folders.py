@@ -31,8 +31,7 @@ from tests.tiny import picture, pictures, write_folder, write_images
 def test_a_folder_of_class_folders_is_a_data_set(tmp_path: Path) -> None:
     write_folder(tmp_path, {"red": 2, "green": 3})
     dataset = read_folder(tmp_path)
-    assert (dataset.class_names, len(dataset)) == (("green", "red"), 5)
-    assert Counter(dataset.names) == {"red": 2, "green": 3}
+    assert (dataset.class_names, len(dataset), Counter(dataset.names)) == (("green", "red"), 5, {"red": 2, "green": 3})
     assert all(path.parent.name == name for path, name in zip(dataset.paths, dataset.names, strict=True))
     for path, digest in zip(dataset.paths, dataset.hashes, strict=True):
         assert load_image(path).sha256 == digest

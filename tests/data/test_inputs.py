@@ -191,7 +191,8 @@ def test_files_are_the_same_photos_however_they_are_named(kind: str, photos: Pho
 def test_shots_of_a_data_set_are_drawn_before_anything_is_decoded(photos: Photos) -> None:
     numbers = photos.numbers
     data = MapStyle(list(zip(photos.images, numbers, strict=True)), classes=list(CLASSES), targets=numbers)
-    assert (data.asked, len(classifier(shots=1, epochs=1, batch_size=9).fit(data).history_[0].images)) == (2, 2)
+    made = classifier(shots=1, epochs=1, batch_size=9).fit(data)
+    assert (data.asked, len(made.history_[0].images)) == (2, 2)
     with pytest.raises(DataError, match=r"'green' has 3 images, but 4 shots were requested.*allow_fewer=True"):
         classifier(shots=4).fit(data)
     assert len(classifier(shots=4, allow_fewer=True, epochs=1, batch_size=9).fit(data).history_[0].images) == 6

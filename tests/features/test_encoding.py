@@ -530,8 +530,7 @@ def test_every_way_to_take_a_part_takes_it_of_both_looks() -> None:
     assert same_features(ImageFeatures.cat(both.split(3)), both)
     assert same_features(both[torch.tensor([2, 0])][1:], both[:1])
     assert both.bytes == sum(look.bytes for look in both.looks)
-    assert {look.regions.dtype for look in both.rounded().looks} == {torch.float16}
-    assert both.sizes == vit().feature_sizes
+    assert ({look.regions.dtype for look in both.rounded().looks}, both.sizes) == ({torch.float16}, vit().feature_sizes)
 
 
 @pytest.mark.parametrize("kind", ["disk", "memory"])

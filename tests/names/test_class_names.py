@@ -86,8 +86,7 @@ def test_cleaning_is_idempotent_and_gives_one_visible_line(raw: str) -> None:
         cleaned = clean_name(raw)
     except ClassNameError:
         return
-    assert (clean_name(cleaned), cleaned) == (cleaned, cleaned.strip())
-    assert len(cleaned.splitlines()) == 1
+    assert (clean_name(cleaned), cleaned, len(cleaned.splitlines())) == (cleaned, cleaned.strip(), 1)
     assert "  " not in cleaned
     assert not {unicodedata.category(char) for char in cleaned} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     assert unicodedata.is_normalized("NFC", cleaned)

@@ -54,8 +54,7 @@ def contents(found: list[SourceItem]) -> dict[str, bytes]:
 
 def test_a_folder_gives_its_photos_by_name(folder: Path) -> None:
     found = items(folder)
-    assert [item.key for item in found] == IN_ORDER
-    assert contents(found) == {key: png(FILES[key]) for key in IN_ORDER}
+    assert ([item.key for item in found], contents(found)) == (IN_ORDER, {key: png(FILES[key]) for key in IN_ORDER})
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
