@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tests.http_server import Answers, listening
+from tests.tiny import there
 
 
 @dataclass
@@ -53,9 +54,7 @@ class FakeHub:
 
     def files(self, name: str, revision: str = "main") -> dict[str, bytes]:
         repository = self.repositories[name]
-        found = repository.resolve(revision)
-        assert found is not None
-        return repository.commits[found]
+        return repository.commits[there(repository.resolve(revision))]
 
 
 @contextmanager

@@ -129,8 +129,7 @@ def test_own_dropout_loss_optimizer_and_schedule_are_used() -> None:
     assert {lr for lr in seen["lr"] if lr is not None} == {made.training_.lr}  # type: ignore[union-attr]
     plain = tiny.classifier().fit(IMAGES, LABELS)
     assert not np.allclose(*(each.model_.prompts.global_contexts.detach() for each in (made, plain)))
-    assert made.training_ is not None
-    assert (made.training_.optimizer, made.model_.config.keep_rule) == ("adamw", "first")
+    assert (tiny.there(made.training_).optimizer, made.model_.config.keep_rule) == ("adamw", "first")
 
 
 def test_the_paper_parts_written_out_give_the_same_training() -> None:

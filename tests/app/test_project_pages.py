@@ -144,8 +144,7 @@ def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: O
     assert counts == {"red": (4, 2), "green": (2, 2)}
     assert len(session.photos.unknown.photos) == len(session.photos.shelf.photos) == 1
     assert [plain(found) for found in at.success] == ["Added shop.zip: 11 photos."]
-    assert session.training.ledger is not None
-    assert len(session.training.ledger.runs()) == 1
+    assert len(there(session.training.ledger).runs()) == 1
     finish(fine(button(read(at, data), "Replace").click().run()))
     assert manifest(saved(at)) == manifest(data)
     assert len(session.training.ledger.runs()) == 1, "it was there already"

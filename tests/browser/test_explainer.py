@@ -298,9 +298,7 @@ def test_cells_lie_on_what_the_model_saw_and_nothing_jumps(page: Page) -> None:
     found = tiny.classifier(topk=(3,)).zero_shot(["red", "green"]).explain(tiny.picture(3, "green", (60, 40)))
     data = explainer_data(found)
     show(page, data)
-    stage, cells = (page.locator(name).bounding_box() for name in (".stage", ".cells"))
-    assert stage is not None
-    assert cells is not None
+    stage, cells = (tiny.there(page.locator(name).bounding_box()) for name in (".stage", ".cells"))
     assert stage["width"] / stage["height"] == pytest.approx(data["ratio"], rel=0.01)
     for side, size, share in (("x", "width", 0), ("y", "height", 1), ("width", "width", 2), ("height", "height", 3)):
         place = cells[side] - (stage[side] if side in "xy" else 0)

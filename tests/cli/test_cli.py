@@ -36,7 +36,7 @@ from gallop.cli.console import Console, plain_line
 from gallop.model.calibration import accepted_range
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import TRAINING, StepEvent
-from tests.tiny import backbone_folder, edit_settings, vit, write_images
+from tests.tiny import backbone_folder, edit_settings, there, vit, write_images
 from tests.weight_server import Hub, weight_server
 
 CLASSES = {"red_disc": (200, 40, 30), "green_square": (40, 170, 60), "blue_disc": (30, 50, 210)}
@@ -456,8 +456,7 @@ def test_photos_are_answered_together_as_in_python(photos: Path, model: Path, tm
     assert [answer["alone"]["label"] for answer in outcome.json] == alone.labels.tolist()
     probabilities = [[answer["probabilities"][name] for name in NAMES] for answer in outcome.json]
     assert np.allclose(probabilities, found.probabilities, atol=1e-5)
-    first, near = outcome.json[0]["neighbours"][0], found.neighbourhood
-    assert near is not None
+    first, near = outcome.json[0]["neighbours"][0], there(found.neighbourhood)
     assert first["image"] == outcome.json[int(near.neighbours[0, 0])]["image"]
     assert list(first["votes"].values()) == pytest.approx(near.votes[0, 0].tolist(), abs=1e-5)
     refused = call("predict", asked, "--model", model, "--together", "--out", tmp_path / "answers")

@@ -173,8 +173,8 @@ def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:
     global_ = torch.nn.functional.one_hot(torch.tensor([[0, 1], [0, 0], [1, 0]]), 2).movedim(-1, 1).float()
     local = torch.tensor([[1.0, 1.0], [0.0, 0.0]]).expand(3, 1, 2, 2)
     found = diversity_of(TextFeatures(text_at(0.5, 2), text_at(1 - 1e-4, 2)), made(global_, local), (1, 1), [0, 0, 0])
-    assert found.answers is not None
-    assert (found.answers[0].only, found.answers[0].alone, found.answers[0].disagree) == ((1, 1), (2, 2), 2)
+    answers = tiny.there(found.answers)[0]
+    assert (answers.only, answers.alone, answers.disagree) == ((1, 1), (2, 2), 2)
     assert "2 global prompts differ (cosine 0.500): only global 1 is right on 1 of 3 photos; " in found.words
     assert "2 local prompts differ only in their k (cosine 1.000): the same answers to 3 photos. Each" in found.words
 

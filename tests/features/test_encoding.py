@@ -37,7 +37,7 @@ from gallop.features.encoding import (
 from gallop.images import Photo, load_image
 from gallop.runtime.ahead import ahead
 from tests.reference import relative_error
-from tests.tiny import other_vit, picture, same_features, vit, write_images
+from tests.tiny import other_vit, picture, same_features, there, vit, write_images
 
 SIZE = 32
 PREPROCESS = Preprocess(SIZE, (0.48, 0.45, 0.40), (0.26, 0.27, 0.28))
@@ -450,9 +450,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         assert encoding.default_cache_folder() == wanted
     assert open_cache(False) is None
     for given, wanted in ((None, tmp_path / "own"), (True, tmp_path / "own"), (str(tmp_path / "a"), tmp_path / "a")):
-        found = open_cache(given)
-        assert found is not None
-        assert found.root == wanted
+        assert there(open_cache(given)).root == wanted
     assert not (tmp_path / "own").exists()  # made when first written
 
 
@@ -466,17 +464,11 @@ def test_progress_counts_every_view_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_same_views_wherever_they_come_from(tmp_path: Path) -> None:
-    memory = views_of(photos(6))
-    disk = views_of(photos(6), FeatureCache(tmp_path))
-    from_disk = views_of(photos(6), FeatureCache(tmp_path))
-    streamed = views_of(photos(6), memory_limit=1)
+    memory, streamed = views_of(photos(6)), views_of(photos(6), memory_limit=1)
+    disk, from_disk = (views_of(photos(6), FeatureCache(tmp_path)) for _ in range(2))
     streamed_from_disk = views_of(photos(6), FeatureCache(tmp_path), memory_limit=1)
-    assert [views.in_memory for views in (memory, from_disk, streamed, streamed_from_disk)] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    kept = [views.in_memory for views in (memory, from_disk, streamed, streamed_from_disk)]
+    assert kept == [True, True, False, False]
     wanted = every(memory, epochs=4)
     for other in (disk, from_disk, streamed, streamed_from_disk):
         assert torch.equal(wanted, every(other, epochs=4))

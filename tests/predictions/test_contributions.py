@@ -73,7 +73,6 @@ def test_where_the_photo_is_the_mean_of_its_regions_nothing_is_left() -> None:
 
 def test_joint_regions_are_the_frozen_backbones_of_length_one() -> None:
     features = encode_photos(tiny.vit(), PHOTOS)[0]
-    projection = tiny.vit().vision.region_projection
-    assert projection is not None
+    projection = tiny.there(tiny.vit().vision.region_projection)
     wanted = torch.nn.functional.normalize(features.regions @ projection, dim=-1)
     assert torch.allclose(joint_regions(made(topk=(2, 5)).model_, features), wanted, atol=1e-6)
