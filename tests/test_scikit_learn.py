@@ -115,8 +115,7 @@ def test_check_dont_overwrite_parameters(paths: list[str], labels: list[str]) ->
     made = quick()
     there = set(vars(made))
     added = set(vars(made.fit(paths, labels))) - there
-    assert added
-    assert not [name for name in added if not (name.startswith("_") or name.endswith("_"))]
+    assert {name.startswith("_") or name.endswith("_") for name in added} == {True}
 
 
 def test_check_dict_unchanged(fitted: GalLoPClassifier, paths: list[str], labels: list[str]) -> None:
@@ -236,8 +235,7 @@ def test_weights_of_a_score(fitted: GalLoPClassifier, paths: list[str], labels: 
     """check_sample_weights_list, check_sample_weights_shape, check_sample_weights_not_overwritten: a weight of 2 is the
     image twice, and 0 leaves it out.
     """
-    wrong = [*labels[1:], labels[0]]
-    weights = [1, 2, 0] * 6
+    wrong, weights = [*labels[1:], labels[0]], [1, 2, 0] * 6
     twice = [i for i, weight in enumerate(weights) for _ in range(weight)]
     wanted = fitted.score([paths[i] for i in twice], [wrong[i] for i in twice])
     assert fitted.score(paths, wrong, weights) == pytest.approx(wanted)

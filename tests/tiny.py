@@ -88,6 +88,7 @@ def write_images(folder: Path, images: Sequence[Image.Image]) -> list[Path]:
 
 def backbone_folder(folder: Path, *, image_size: int = 32, patch_size: int = 8) -> Path:
     """A small random CLIP in a folder, as --backbone takes it: it knows nothing, and encodes in milliseconds."""
+    folder.mkdir(parents=True, exist_ok=True)
     vision = {"image_size": image_size, "patch_size": patch_size, "width": 64, "layers": 2, "head_width": 32}
     text = {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
     config = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}

@@ -66,7 +66,6 @@ def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     )  # of all of them, not a tiny one in their place
     folders = []
     for name, (side, patch) in GRIDS.items():
-        (tmp_path / name).mkdir()
         folders.append(str(tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch)))
     room = BackboneRoom(Options(tuple(folders)))
     monkeypatch.setattr(resources.shared, "backbones", room)

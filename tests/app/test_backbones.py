@@ -63,11 +63,8 @@ def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
     made: list[BackboneRoom] = []
 
     def room(backbones: float = 10, **options: Any) -> BackboneRoom:
-        folders = []
-        for name in NAMES:
-            (tmp_path / name).mkdir(exist_ok=True)
-            folders.append(str(tiny.backbone_folder(tmp_path / name)))
-        found = BackboneRoom(Options(tuple(folders), memory=int(backbones * size()), **options), loads)
+        folders = tuple(str(tiny.backbone_folder(tmp_path / name)) for name in NAMES)
+        found = BackboneRoom(Options(folders, memory=int(backbones * size()), **options), loads)
         for known in found.listing.backbones():
             object.__setattr__(known, "memory", size())
         made.append(found)
@@ -86,9 +83,7 @@ def test_a_backbone_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> N
     room = make()
     loads.may_end.clear()
     assert room.lease("a") is None, "nobody waits"
-    assert room.lease("a", 0.05) is None
-    assert room.busy("a")
-    assert room.status("a").seconds is not None
+    assert (room.lease("a", 0.05), room.busy("a"), room.status("a").seconds is None) == (None, True, False)
     assert "Loading a (" in room.status("a").sentence
     loads.may_end.set()
     lease = leased(room, "a")
@@ -99,8 +94,7 @@ def test_a_backbone_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> N
 def test_one_load_at_a_time(make: Any, loads: Loads) -> None:
     room = make()
     loads.may_end.clear()
-    for name in NAMES:
-        assert room.lease(name) is None
+    assert [room.lease(name) for name in NAMES] == [None] * 3
     loads.may_end.set()
     for name in NAMES:
         leased(room, name)
@@ -197,7 +191,6 @@ def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
 
 
 def test_with_another_kind_of_regions_it_is_another_backbone(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
     folder = str(tiny.backbone_folder(tmp_path / "mine"))
     room = BackboneRoom(Options((folder,), precision="fp32", regions="query-query"))
     try:

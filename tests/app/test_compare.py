@@ -199,8 +199,7 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     }
     a, b = grid(at, "compared map A"), grid(at, "compared map B")
     assert a["takes"] != b["takes"]
-    assert a["photo"] == b["photo"]
-    assert a["range"] == b["range"], "one scale of colours for both"
+    assert (a["photo"], a["range"]) == (b["photo"], b["range"]), "one scale of colours for both"
     assert (a["compact"], a["state"]["prompt"]) == (True, 0)
     assert "Score at k = " in everything(at)
     # Other prompt, other map.
@@ -224,8 +223,7 @@ def test_more_seeds_become_runs_and_their_spread_is_told(tiny_app: Open) -> None
         at, f"{100 * np.mean(shares):.1f} % on average over 5 seeds", f"{100 * np.std(shares, ddof=1):.1f} points"
     )
     dots, mean = json.loads(bars(at, "seeds"))["data"]
-    assert dots["mode"] == mean["mode"] == "markers"
-    assert mean["x"] == [pytest.approx(100 * np.mean(shares))]
+    assert (dots["mode"], mean["mode"], mean["x"]) == ("markers", "markers", [pytest.approx(100 * np.mean(shares))])
 
 
 def test_a_series_that_is_cancelled_leaves_no_half_run() -> None:
@@ -294,8 +292,7 @@ def test_a_run_chosen_as_another_is_deleted_or_opened_leaves_both_as_they_are(ti
         at.selectbox(key="compare run").set_value(1)
         at.button(key=f"{word} run {newest}").click()
         assert f"GalLoP {newest} was not {done}" in fine(at.run()).info[0].value
-        assert len(runs_of(at)) == 2
-        assert session.training.taught is taught
+        assert (len(runs_of(at)), session.training.taught is taught) == (2, True)
         fine(at.selectbox(key="compare run").set_value(newest).run())
     # Nor does the way back lead to another run than it says.
     fine(at.button(key=f"delete run {newest}").click().run())

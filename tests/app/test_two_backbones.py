@@ -63,7 +63,7 @@ LOADED = {"mini": tiny.new_vit, "other": tiny.other_vit}
 @pytest.fixture
 def two(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """The app with a second backbone, ``other``, which whoever starts it has named."""
-    (tmp_path / "other").mkdir()
+
     folder = tiny.backbone_folder(tmp_path / "other")
 
     def load(name: str, **_: Any) -> Backbone:

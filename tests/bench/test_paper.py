@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,7 @@ from gallop.lab.paper_sets import available_datasets, open_dataset
 from gallop.model.prompted import PromptModel
 from tests import data_trees as trees
 from tests.bench.test_cli import figures
+from tests.bench.test_plan import keys
 from tests.bench_things import FAKES, Fake, write_sets
 from tests.cli.test_cli import call
 from tests.data_trees import SYNSETS
@@ -83,16 +85,11 @@ def made(root: Path, text: str = SPEC) -> Plan:
     return make_plan(what, read_photos(what, root), lambda name, regions: name + regions.removeprefix("value"))
 
 
-def keys(plan: Plan) -> dict[tuple[str, str, int, int], str]:
-    return {(e.label, e.set, e.shots, e.seed): e.key for e in plan.entries}
-
-
 # ------------------------------------------------------------------ sets by name
 
 
 def test_keys_follow_names_of_files_and_classes(data: Path, tmp_path: Path) -> None:
-    before, copy = keys(made(data)), tmp_path / "copy"
-    shutil.copytree(data, copy)
+    before, copy = keys(made(data)), shutil.copytree(data, tmp_path / "copy")
     assert keys(made(copy)) == before, "not where they lie"
     train = copy / "imagenet/images/train" / SYNSETS[0]
     (train / f"{SYNSETS[0]}_0.JPEG").rename(train / "other.JPEG")
@@ -236,15 +233,13 @@ def test_a_photo_that_cannot_be_read_is_found_before_the_training(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "MEMORY_BYTES", 0)
-    copy = tmp_path / "copy"
-    shutil.copytree(data, copy)
+    copy = shutil.copytree(data, tmp_path / "copy")
     next(copy.glob("imagenet/images/val/*/*.JPEG")).write_bytes(b"no picture")
     (tmp_path / "s.yaml").write_text(SPEC)
     Fake.fitted.clear()
     found = bench(tmp_path / "s.yaml", copy, backbone_folder(tmp_path), "--only", "ours", "--out", tmp_path / "out")
-    assert found.code == 2
+    assert (found.code, Fake.fitted) == (2, [])
     assert "val" in found.err
-    assert not Fake.fitted
 
 
 # ------------------------------------------------------------------ backbones and regions
@@ -300,10 +295,9 @@ def test_a_backbone_that_is_not_there_stops_only_its_own_lines(data: Path) -> No
 
     what = parse_spec(LINES, "lines.yaml")
     photos = read_photos(what, data)
-    with pytest.raises(BackboneError):
-        make_plan(what, photos, fingerprint)
-    with pytest.raises(BackboneError):
-        make_plan(what, photos, fingerprint, only=["other"])
+    for only in (None, ["other"]):
+        with pytest.raises(BackboneError):
+            make_plan(what, photos, fingerprint, only=only)
     with pytest.warns(UserWarning, match="other was skipped: No weights"):
         plan = make_plan(what, photos, fingerprint, only=["ours"])
     assert "other" not in {entry.label for entry in plan.entries}
@@ -367,11 +361,8 @@ def test_settings_that_cannot_be(tmp_path: Path, old: str, new: str, said: str) 
 
 def sources() -> dict[str, Callable[[Path], None]]:
     """A tree of each of the eleven sets."""
-    chosen: dict[str, Callable[[Path], None]] = {}
-    for name, layout, tree, *_ in trees.LABELLED:
-        if layout.startswith("CoOp"):
-            chosen[name] = tree
-    return {n: tree for n, tree in chosen.items() if not n.startswith("imagenet_")}
+    cases = ((name, tree) for name, layout, tree, *_ in trees.LABELLED if layout.startswith("CoOp"))
+    return {name: tree for name, tree in cases if not name.startswith("imagenet_")}
 
 
 def narrowed(name: str, backbone: Path) -> str:
@@ -394,15 +385,12 @@ def narrowed(name: str, backbone: Path) -> str:
 
 
 def test_half_a_set_or_another_backbone_stands_beside_no_published_figure(data: Path, tmp_path: Path) -> None:
-    backbone = backbone_folder(tmp_path)
     spec = tmp_path / "narrowed.yaml"
-    spec.write_text(narrowed("paper-domain", backbone))
+    spec.write_text(narrowed("paper-domain", backbone_folder(tmp_path)))
     found = bench(spec, data, None, "--out", tmp_path / "out")
-    assert "ImageNet in " in found.err
-    assert "classes instead of 1000, so its figures cannot be compared" in found.err
+    assert re.search("ImageNet in .*classes instead of 1000, so its figures cannot be compared", found.err)
     tables = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
-    assert "Incomplete data sets: imagenet" in tables
-    assert "Published figures are left out." in tables
+    assert re.search("Incomplete data sets: imagenet.*Published figures are left out\\.", tables, re.DOTALL)
     assert ", published" not in tables
     told = read_spec("paper-domain").apart("The backbone is mini here.")
     assert told.about.endswith(" The backbone is mini here. Published figures are left out.")
@@ -413,19 +401,17 @@ def test_half_a_set_or_another_backbone_stands_beside_no_published_figure(data: 
 @pytest.mark.parametrize("name", PAPER)
 def test_each_shipped_file_runs(name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PhotoSet, "incomplete", False)  # the trees have a few classes each
-    backbone = backbone_folder(tmp_path)
     root = data
     if name == "paper-fewshot":
         root = tmp_path / "eleven"
         for write in sources().values():
             write(root)
     spec = tmp_path / "narrowed.yaml"
-    spec.write_text(narrowed(name, backbone))
+    spec.write_text(narrowed(name, backbone_folder(tmp_path)))
     found = bench(spec, root, None, "--out", tmp_path / "out")
     assert found.code == 0, found.err
     told = json.loads(found.out)
-    assert (told["left"], told["failed"]) == (0, 0)
-    assert told["runs"] == told["done"] > 0
+    assert (told["left"], told["failed"], told["done"]) == (0, 0, told["runs"])
     tables = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
     what = read_spec(name)
     rows = figures(tmp_path / "out")

@@ -91,8 +91,7 @@ def test_keys_depend_on_figures_alone(sets: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(plans, "FIGURES", "9")
     assert keys(made(sets))[place] != before[place]
     monkeypatch.undo()
-    copy = tmp_path / "copy"
-    shutil.copytree(sets, copy)
+    copy = shutil.copytree(sets, tmp_path / "copy")
     assert keys(made(copy)) == before, "where the photos lie does not matter"
     (copy / "first" / "test" / "red" / "0.png").rename(copy / "first" / "test" / "red" / "new.png")
     assert keys(made(copy)) == before, "nor what they are called"
@@ -182,8 +181,7 @@ def test_without_a_list_every_folder_with_train_and_test_is_a_set(sets: Path, tm
 
 
 def test_photos_that_would_spoil_figures_are_told(sets: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(sets, copy)
+    copy = shutil.copytree(sets, tmp_path / "copy")
     shutil.copy(copy / "first" / "train" / "red" / "0.png", copy / "first" / "test" / "red" / "9.png")
     (copy / "first" / "test" / "red" / "broken.png").write_bytes(b"no")
     (copy / "odd" / "dots" / "broken.png").write_bytes(b"no")
@@ -196,8 +194,7 @@ def test_photos_that_would_spoil_figures_are_told(sets: Path, tmp_path: Path) ->
 
 
 def test_test_photos_of_unknown_classes_are_refused(sets: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(sets, copy)
+    copy = shutil.copytree(sets, tmp_path / "copy")
     (copy / "second" / "test" / "red").rename(copy / "second" / "test" / "purple")
     with pytest.raises(BenchError, match="has the class 'purple', but train/ does not"):
         made(copy)

@@ -102,8 +102,7 @@ def test_unknown_photos() -> None:
     assert guess[:4] == ["guess", "MSP", "**41.0** / **75.0**", "**20.0** / **75.0**"]
     # dots: on the first set alone. Average: the mean of 0.305 and 0.2, and with seed 1 of 0.355 and 0.3.
     assert ours[:3] == ["ours", "MCM", "**41.0 ± 0.0** / **75.0 ± 0.0**"]
-    assert ours[3].startswith("25.0 ± 7.1 / ")
-    assert ours[4].startswith("29.0 ± 5.3 / ")
+    assert [cell.partition(" / ")[0] for cell in ours[3:5]] == ["25.0 ± 7.1", "29.0 ± 5.3"]
 
 
 def test_missing_seeds_are_told_and_never_silently_averaged() -> None:
@@ -136,8 +135,7 @@ def test_runs_that_diverged_are_a_dash_and_a_note() -> None:
 
 def test_nothing_done_is_a_table_all_the_same() -> None:
     results = results_of(plan_of(spec()), lambda *_: None)
-    assert "0 of 28 runs are done" in tables(results)
-    assert "no figures yet" in tables(results)
+    assert not [words for words in ("0 of 28 runs are done", "no figures yet") if words not in tables(results)]
     assert list(chart_files(results)) == []
     assert costs(results)
 
@@ -268,9 +266,8 @@ def test_differences_are_paired_and_averaged_in_this_order() -> None:
 
 def test_with_two_sets_the_interval_is_over_seeds() -> None:
     found = judged({"a": {0: 0.1, 1: 0.12}, "b": {0: 0.3, 1: 0.33}}, claim())
-    assert found.over == "seeds"
+    assert (found.over, found.spread) == ("seeds", pytest.approx(stdev([0.11, 0.315])))
     assert found.interval == pytest.approx(tuple(ttest_1samp([0.2, 0.225], 0).confidence_interval(0.95)))
-    assert found.spread == pytest.approx(stdev([0.11, 0.315]))
 
 
 def test_what_learns_nothing_is_paired_with_every_seed() -> None:
@@ -336,5 +333,4 @@ def test_pictures_are_equal_bytes_for_equal_records_on_white() -> None:
     assert (set(first), first) == ({"accuracy-over-shots.svg", "robustness.svg", "ood.svg", "ablations.svg"}, second)
     for picture in first.values():
         ElementTree.fromstring(picture)
-        assert b"<dc:date>" not in picture
-        assert b"fill: #ffffff" in picture
+        assert (b"<dc:date>" in picture, b"fill: #ffffff" in picture) == (False, True)

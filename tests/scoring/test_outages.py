@@ -36,10 +36,8 @@ GONE = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Nobody waits, and nobody has answered yet; what would have been waited."""
     waited: list[float] = []
-    monkeypatch.setattr(outages, "_answered", {})
-    monkeypatch.setattr(outages, "_reported", set())
-    monkeypatch.setattr(outages, "_lost", {})
-    monkeypatch.setattr(outages, "pause", waited.append)
+    for name, value in (("_answered", {}), ("_reported", set()), ("_lost", {}), ("pause", waited.append)):
+        monkeypatch.setattr(outages, name, value)
     return waited
 
 
@@ -248,13 +246,6 @@ def test_a_file_that_breaks_off_is_read_on_where_it_was(waits: list[float]) -> N
 
 
 # A bucket that stops ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
 
 
 @pytest.fixture

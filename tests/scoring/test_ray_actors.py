@@ -86,7 +86,7 @@ def test_another_backbone_of_that_name_is_refused(backbone: Path, tmp_path: Path
     assert isinstance(sent, PhotoScorer)
     assert isinstance(sent.model, Mapping)
     other = tmp_path / "other"
-    other.mkdir()
+
     tiny.backbone_folder(other, patch_size=16)
     sent.model = {name: file.replace(str(backbone).encode(), str(other).encode()) for name, file in sent.model.items()}
     with pytest.raises(CheckpointError):

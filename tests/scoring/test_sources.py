@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +111,6 @@ def test_a_folder_that_may_not_be_listed_is_a_row_and_the_others_are_read(
     found = items(folder)
     assert [item.key for item in found] == ["a.JPG", "b.png", "cats/", "dogs/1.webp"]
     assert found[2].problem == f"The folder {folder / 'cats'} cannot be read: Permission denied."
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.rm("/photos", recursive=True)
 
 
 def test_a_bucket_gives_what_a_folder_does(folder: Path, memory: Any) -> None:
