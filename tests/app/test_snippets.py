@@ -169,10 +169,9 @@ def test_code_says_what_not_every_backbone_has_of_its_own(monkeypatch: pytest.Mo
     """Left out, a setting would be the backbone's own, which may be another."""
     monkeypatch.setitem(PRESETS, "default", (MethodConfig(head="ridge", local_projection=False), TrainConfig()))
     papers, quick = (snippets.teach(["red"], preset(way), tests=False) for way in (PAPER, QUICK))
-    for said in ("method=MethodConfig(head='none'),", "local_projection=True,"):
-        assert said in papers.python
-    for said in ("method=MethodConfig(head='ridge'),", "local_projection=False,"):
-        assert said in quick.python
+    for way, head, projection in ((papers, "none", True), (quick, "ridge", False)):
+        assert re.search(rf"method=MethodConfig\(head='{head}'\),", way.python)
+        assert f"local_projection={projection}," in way.python
     assert {"--projection", "--head none"} <= set(re.findall("--projection|--head [a-z]+", papers.shell))
     assert {"--no-projection", "--head ridge"} <= set(re.findall("--no-projection|--head [a-z]+", quick.shell))
 

@@ -43,6 +43,7 @@ from tests.app_pages import (
     unsaid,
     uploader,
 )
+from tests.features.test_encoding import counted
 
 
 def taught(open_app: Open, counts: dict[str, int] | None = None, tests: int = 3, **values: Any) -> AppTest:
@@ -508,16 +509,13 @@ def test_k_is_not_offered_where_there_is_none_or_another_number_is_set(tiny_app:
     assert "Change it back on *Teach*" in everything(at)
 
 
-def test_photos_are_encoded_once(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_are_encoded_once(tiny_app: Open) -> None:
     at = taught(tiny_app)
-    calls: list[int] = []
-    backbone = resources.backbone()
-    encode = type(backbone).encode_image
-    monkeypatch.setattr(type(backbone), "encode_image", lambda self, x: calls.append(len(x)) or encode(self, x))
-    put_limit(fine(at.run()), 0)
-    assert calls == []
-    fine(at.selectbox(key="test group").set_value(testing.CALLED_NONE).run())
-    assert sum(calls) <= 1, "maps need no pass, and the photo that is opened one"
-    calls.clear()
-    add_unknown(at, 1, 2)
+    with counted(resources.backbone()) as calls:
+        put_limit(fine(at.run()), 0)
+        assert calls == []
+        fine(at.selectbox(key="test group").set_value(testing.CALLED_NONE).run())
+        assert sum(calls) <= 1, "maps need no pass, and the photo that is opened one"
+        calls.clear()
+        add_unknown(at, 1, 2)
     assert sum(calls) == 2

@@ -97,13 +97,11 @@ def test_a_training_that_continues_starts_from_what_was_learned() -> None:
     taught = fit(APART, warm_start=True, epochs=1)
     before = learned(taught)
     again = taught.set_params(epochs=1, preset=taught.training_).fit(*pictures(SHOTS))
-    assert not equal(learned(again), learned(fit(APART, epochs=1)))
-    assert not equal(before, learned(again))
+    assert not any(equal(learned(again), other) for other in (learned(fit(APART, epochs=1)), before))
 
 
 def test_the_papers_preset_has_neither() -> None:
-    paper = method_preset("paper")
-    assert (paper.init, paper.diversity) == (0, 0)
+    assert (method_preset("paper").init, method_preset("paper").diversity) == (0, 0)
 
 
 @pytest.mark.parametrize(("field", "value"), [("init", -0.1), ("diversity", -1.0), ("init", 11.0)])
