@@ -78,9 +78,9 @@ SETTLED = """() => {
 
 
 @contextmanager
-def alone(browser: Any, width: int, height: int) -> Iterator[Page]:
+def alone(browser: Any, width: int = 1000, height: int = 900, **settings: Any) -> Iterator[Page]:
     """A page that no server sends; it may ask nobody for anything, and no script of it may fail."""
-    context = browser.new_context(viewport={"width": width, "height": height})
+    context = browser.new_context(viewport={"width": width, "height": height}, **settings)
     page = context.new_page()
     requests: list[str] = []
     errors: list[str] = []
@@ -88,7 +88,7 @@ def alone(browser: Any, width: int, height: int) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()
-    assert not [url for url in requests if not url.startswith(("blob:", "data:", "about:"))]
+    assert not [url for url in requests if not url.startswith(("blob:", "data:", "about:", "file:"))]
     assert not errors
 
 
@@ -173,9 +173,10 @@ def name_classes(page: Page, words: str) -> None:
     settled(page)
 
 
-def choose_photo(page: Page, name: str) -> None:
-    """On Explore: one of the strip."""
+def choose_photo(page: Page, name: str, answered: str = "") -> None:
+    """On Explore: one of the strip, until it is answered so."""
     page.get_by_role("group", name="Photos").get_by_role("button", name=name, exact=True).click()
+    expect(answer(page)).to_contain_text(answered)
 
 
 def answer(page: Page) -> Any:

@@ -119,13 +119,13 @@ def forked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def quick(own_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """What a kernel started now finds: short trainings and the sample photos. It asks nothing of another machine."""
     connects = Connects(tmp_path)
     monkeypatch.setenv("FAST", "1")
     for name, value in connects.environment({"PYTHONPATH": str(ROOT)}).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
+
     monkeypatch.delenv("GALLOP_PHOTOS", raising=False)
     yield
     assert connects.away() == [], "the notebook asked another machine"

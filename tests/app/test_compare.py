@@ -58,6 +58,11 @@ def trained(open_app: Open, **settings: Any) -> AppTest:
     return go(train(cards(fine(open_app()), {"red": 3, "green": 3}, tests=3, **settings)), COMPARE)
 
 
+@pytest.fixture
+def at(tiny_app: Open) -> AppTest:
+    return trained(tiny_app)
+
+
 def test_the_page_says_whose_runs_these_are(tiny_app: Open, monkeypatch: Any) -> None:
     at = go(fine(tiny_app()), COMPARE)
     assert "deleted a few minutes after you close the page" in everything(at)
@@ -149,8 +154,7 @@ def test_two_dropouts_that_keep_as_many_are_trained_once_and_it_is_told(tiny_app
     assert "Pin a run with several global prompts." in everything(fine(at.run()))
 
 
-def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(tiny_app: Open) -> None:
-    at = trained(tiny_app)
+def test_two_pinned_runs_differ_in_what_was_set_and_in_their_figures(at: AppTest) -> None:
     session = session_of(at)
     session.training.settings = replace(session.training.settings, lr=0.5, epochs=5)
     go(train(at), COMPARE)
@@ -214,8 +218,7 @@ def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open)
     assert "A run stores no photos" in everything(at)
 
 
-def test_more_seeds_become_runs_and_their_spread_is_told(tiny_app: Open) -> None:
-    at = trained(tiny_app)
+def test_more_seeds_become_runs_and_their_spread_is_told(at: AppTest) -> None:
     kept = runs_of(finish(fine(button(at, "Train A with 4 more seeds").click().run()), 120))
     assert sorted(run.settings.seed for run in kept) == [0, 1, 2, 3, 4]
     shares = [np.mean([found.right for found in run.answers.values() if not found.seen]) for run in kept]
@@ -245,8 +248,7 @@ def test_a_series_that_is_cancelled_leaves_no_half_run() -> None:
     assert ended == []
 
 
-def test_other_cards_cannot_repeat_a_run_and_it_is_said(tiny_app: Open) -> None:
-    at = trained(tiny_app)
+def test_other_cards_cannot_repeat_a_run_and_it_is_said(at: AppTest) -> None:
     session = session_of(at)
     session.photos.deck.take_away(session.photos.deck.cards[0].id, "shots", session.photos.deck.cards[0].shots[0])
     fine(at.run())
@@ -254,8 +256,7 @@ def test_other_cards_cannot_repeat_a_run_and_it_is_said(tiny_app: Open) -> None:
     assert "the cards on Teach no longer hold exactly the same photos" in everything(at).replace("\\", "")
 
 
-def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(tiny_app: Open) -> None:
-    at = trained(tiny_app)
+def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(at: AppTest) -> None:
     at.text_input(key="name of 1").set_value(HOSTILE[0])
     fine(button(at, "Rename").click().run())
     assert HOSTILE[0] in [line["run"] for line in table(at, "method")]
@@ -301,8 +302,7 @@ def test_a_run_chosen_as_another_is_deleted_or_opened_leaves_both_as_they_are(ti
     assert runs_of(fine(at.run())) == []
 
 
-def test_no_photo_and_no_token_is_in_the_file(tiny_app: Open, tmp_path: Path) -> None:
-    at = trained(tiny_app)
+def test_no_photo_and_no_token_is_in_the_file(at: AppTest, tmp_path: Path) -> None:
     photos = [photo for card in session_of(at).photos.deck.cards for photo in card.shots]
     kept = (tmp_path / "data" / FILE).read_bytes()
     assert photos[0].sha256.encode() in kept

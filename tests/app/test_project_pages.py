@@ -78,6 +78,11 @@ def taught_app(open_app: Open, **settings: Any) -> AppTest:
     return go(at, TEACH)  # which shows a photo, and remembers which
 
 
+@pytest.fixture
+def at(tiny_app: Open) -> AppTest:
+    return taught_app(tiny_app)
+
+
 def elsewhere(open_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> AppTest:
     """Another browser on another machine."""
     monkeypatch.setenv("GALLOP_DATA", str(tmp_path_factory.mktemp("elsewhere")))
@@ -111,8 +116,7 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
         assert everything(go(other, page)) == words[page], page
 
 
-def test_the_runs_of_a_project_are_those_about_its_photos(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_the_runs_of_a_project_are_those_about_its_photos(at: AppTest) -> None:
     session = session_of(at)
     session.photos.deck.lay_out((), "began again")
     first = saved(cards(at, {"blue": 2, "yellow": 2}))
@@ -126,8 +130,7 @@ def test_the_runs_of_a_project_are_those_about_its_photos(tiny_app: Open) -> Non
     assert [each.run.name for each in project_of(session).runs] == ["Taught"], "it answers, so it goes along"
 
 
-def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(at: AppTest, tiny_app: Open) -> None:
     data = saved(at)
     restart()
     at = fine(tiny_app())
@@ -152,16 +155,14 @@ def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: O
     assert {card.name: len(card.shots) for card in session.photos.deck.cards} == {"red": 4, "green": 2}
 
 
-def test_a_file_that_is_none_is_told_and_nothing_is_lost(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_a_file_that_is_none_is_told_and_nothing_is_lost(at: AppTest) -> None:
     data = saved(at)
     read(at, data[: len(data) // 2])
     assert ([plain(found).startswith("shop.zip is not a zip") for found in at.error], saved(at)) == ([True], data)
     assert not fine(at.run()).error, "it is told once"
 
 
-def test_a_question_that_was_answered_is_answered_once(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_a_question_that_was_answered_is_answered_once(at: AppTest) -> None:
     click = button(read(at, saved(at)), "Replace")
     session_of(at).asked = None  # in another tab, just before
     before = session_of(at).photos.deck.cards
@@ -169,8 +170,7 @@ def test_a_question_that_was_answered_is_answered_once(tiny_app: Open) -> None:
     assert session_of(at).photos.deck.cards == before
 
 
-def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = taught_app(tiny_app)
+def test_a_training_under_way_is_not_lost_to_a_project(at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_of(at)
     click = button(read(at, saved(at)), "Replace")
     hold(monkeypatch, lambda _: True)
@@ -183,8 +183,7 @@ def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypat
     finish(at)
 
 
-def test_another_machine_without_the_backbone_has_all_but_the_model(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_another_machine_without_the_backbone_has_all_but_the_model(at: AppTest, tiny_app: Open) -> None:
     project = project_of(session_of(at))
     (kept,) = project.runs
     strange = replace(kept, run=replace(kept.run, backbone_name="ViT-XYZ", fingerprint="f" * 64))
@@ -203,8 +202,7 @@ def test_another_machine_without_the_backbone_has_all_but_the_model(tiny_app: Op
         go(at, page)
 
 
-def test_a_model_of_other_weights_is_trained_again_from_the_projects_photos(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_a_model_of_other_weights_is_trained_again_from_the_projects_photos(at: AppTest, tiny_app: Open) -> None:
     project = project_of(session_of(at))
     (kept,) = project.runs
     settings = json.dumps(json.loads(kept.files.settings) | {"fingerprint": "0" * 64})

@@ -39,6 +39,11 @@ FILES = Files('{"format": 1}', b"prompts")
 NOW = {"made": time.time()}
 
 
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path)
+
+
 def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
     mine = run(0, **NOW, name="")
     number = Ledger(RunStore(tmp_path), "me").add(mine, FILES)
@@ -47,8 +52,7 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
     assert Ledger(RunStore(tmp_path), "me").files(number) == FILES
 
 
-def test_everybody_has_their_own(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
+def test_everybody_has_their_own(store: RunStore) -> None:
     number = Ledger(store, "me").add(run(0, **NOW), FILES)
     assert Ledger(store, "you").runs() == []
     with pytest.raises(RunsProblem, match="no longer exists"):
@@ -68,8 +72,7 @@ def test_on_this_machine_there_is_one_owner_and_elsewhere_a_hash_of_the_token() 
         assert "a" * 32 not in owner_of(address, "a" * 32)
 
 
-def test_a_deleted_run_comes_back_until_the_next_one_goes(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
+def test_a_deleted_run_comes_back_until_the_next_one_goes(store: RunStore, tmp_path: Path) -> None:
     first, second = (Ledger(store, "me").add(run(0, **NOW, name=name), FILES) for name in ("first", "second"))
     for _ in range(2):  # a click that comes twice deletes it once
         Ledger(store, "me").delete(first)
@@ -88,8 +91,7 @@ def test_a_deleted_run_comes_back_until_the_next_one_goes(tmp_path: Path) -> Non
     assert b"second" not in (tmp_path / FILE).read_bytes()  # overwritten, not only unlinked
 
 
-def test_names_are_one_line_and_short_and_never_empty(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
+def test_names_are_one_line_and_short_and_never_empty(store: RunStore) -> None:
     number = Ledger(store, "me").add(run(0, **NOW), FILES)
     Ledger(store, "me").rename(number, "a\n\x1b[31mb\u202e c" + "x" * 200)
     (found,) = Ledger(store, "me").runs()
@@ -100,8 +102,7 @@ def test_names_are_one_line_and_short_and_never_empty(tmp_path: Path) -> None:
     assert Ledger(store, "me").runs()[0].name == "'; DROP TABLE runs; --"
 
 
-def test_there_is_a_most_and_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = RunStore(tmp_path)
+def test_there_is_a_most_and_it_is_told(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_store, "MOST_RUNS", 2)
     for _ in range(2):
         Ledger(store, "me").add(run(0, **NOW), FILES)
@@ -156,8 +157,7 @@ def test_a_newer_file_and_a_strangers_are_left_alone(tmp_path: Path) -> None:
         Ledger(RunStore(other), "me").runs()
 
 
-def test_a_row_that_somebody_changed_is_left_out(tmp_path: Path) -> None:
-    store = RunStore(tmp_path)
+def test_a_row_that_somebody_changed_is_left_out(store: RunStore, tmp_path: Path) -> None:
     for _ in range(2):
         Ledger(store, "me").add(run(0, **NOW), FILES)
     with sqlite3.connect(tmp_path / FILE) as connection:

@@ -327,10 +327,7 @@ def test_what_is_said_of_a_test_is_of_the_photos_and_classes_that_are_there_now(
     assert since in everything(at)
 
 
-def test_teaching_changes_the_answer_and_says_by_how_much(
-    tiny_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+def test_teaching_changes_the_answer_and_says_by_how_much(tiny_app: Open, own_cache: Path, tmp_path: Path) -> None:
     at = with_photo(tiny_app, "red\ngreen")
     zero_shot = explained(at).shares
     at = finish(train(teach(at, {"red": 4, "green": 4}, epochs=8, tests=2)))

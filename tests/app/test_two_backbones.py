@@ -77,6 +77,12 @@ def two(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     room.close()
 
 
+@pytest.fixture
+def at(two: Open) -> AppTest:
+    """The app with photos on its cards."""
+    return cards(fine(two()), COLOURS)
+
+
 def choose(at: AppTest, name: str) -> AppTest:
     """Choose a backbone; where a short training was set for the last one, this one gets the same."""
     session = session_of(at)
@@ -115,8 +121,7 @@ def test_each_answers_for_itself_on_every_page(two: Open) -> None:
     assert (at.selectbox(key="backbones chosen").value, explained(choose(at, "mini")).shares) == ("other", mini)
 
 
-def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_own(two: Open) -> None:
-    at = cards(fine(two()), COLOURS)
+def test_a_training_that_ends_after_another_backbone_was_chosen_stays_with_its_own(at: AppTest) -> None:
     session = session_of(at)
     session.training.start(resources.jobs(), resources.backbones())
     finish(choose(at, "other"))
@@ -138,23 +143,20 @@ def test_settings_that_come_with_a_run_of_another_backbone_are_that_backbones(tw
     assert training.settings == other
 
 
-def test_how_a_training_ended_is_told_with_its_own_backbone(two: Open) -> None:
-    at = go(cards(fine(two()), COLOURS), TEACH)
-    assert "steps on 6 photos" in everything(train(at))
+def test_how_a_training_ended_is_told_with_its_own_backbone(at: AppTest) -> None:
+    assert "steps on 6 photos" in everything(train(go(at, TEACH)))
     assert "steps on 6 photos" not in everything(choose(at, "other"))
     assert "steps on 6 photos" in everything(choose(at, "mini"))
 
 
-def test_train_takes_settings_that_came_with_the_click(two: Open) -> None:
-    at = go(cards(fine(two()), COLOURS), TEACH)
-    put(at, "teach way", "Custom")
+def test_train_takes_settings_that_came_with_the_click(at: AppTest) -> None:
+    put(go(at, TEACH), "teach way", "Custom")
     at.number_input(key="teach settings epochs").set_value(3)
     assert taught_of(finish(fine(button(at, "Train").click().run()))).settings.epochs == 3
 
 
-def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page(two: Open) -> None:
-    at = go(cards(fine(two()), COLOURS), TEACH)
-    button(at, "Train").click()
+def test_train_is_heard_where_its_visitor_has_gone_on_to_another_page(at: AppTest) -> None:
+    button(go(at, TEACH), "Train").click()
     at.switch_page(COMPARE)  # one request then takes both to the server
     fine(at.run())
     assert session_of(at).training.job is not None or session_of(at).training.taught is not None
@@ -249,9 +251,8 @@ def test_two_backbones_of_one_name_are_told_apart_by_their_weights() -> None:
 
 
 def test_a_run_whose_backbone_is_loaded_first_opens_as_soon_as_it_is(
-    two: Open, monkeypatch: pytest.MonkeyPatch
+    at: AppTest, two: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = cards(fine(two()), COLOURS)
     train(choose(at, "other"))
     restart()
     room = BackboneRoom(resources.backbones().options)
@@ -275,8 +276,9 @@ def test_a_run_whose_backbone_is_loaded_first_opens_as_soon_as_it_is(
     room.close()
 
 
-def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(two: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = cards(fine(two()), COLOURS)
+def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(
+    at: AppTest, two: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train(choose(at, "other"))
     restart()
     monkeypatch.setattr(resources.shared, "backbones", BackboneRoom(Options()))
@@ -288,8 +290,7 @@ def test_a_run_of_a_backbone_that_is_gone_is_a_sentence_and_stays(two: Open, mon
     assert session_of(at).training.taught is None
 
 
-def test_a_models_zip_opens_on_its_own_backbone(two: Open, tmp_path: Path) -> None:
-    at = cards(fine(two()), COLOURS)
+def test_a_models_zip_opens_on_its_own_backbone(at: AppTest, tmp_path: Path) -> None:
     ledger = there(session_of(train(choose(at, "other"))).training.ledger)
     files = ledger.files(ledger.runs()[0].id)
     assert json.loads(files.settings)["backbone"] == "other", "and no path of this machine"

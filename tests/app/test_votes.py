@@ -96,15 +96,14 @@ def reopened(at: AppTest) -> AppTest:
 
 
 def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
-    tiny_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tiny_app: Open, own_cache: Path
 ) -> None:
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
     at = learned(tiny_app, {"red": 3, "green": 2}, head="ridge")
     said = VOTE.findall(everything(unfolded(at, "votes")))
     assert VOTE.findall(everything(unfolded(reopened(at), "votes"))) == said
     told = [info.value for info in go(at, PROMPTS).info]
     assert told == ["No matching test photos. These figures are from training photos, so they are optimistic."]
-    assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
+    assert not own_cache.exists(), "nothing of anybody's photos is written to disk"
 
 
 def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
@@ -128,10 +127,7 @@ def test_votes_of_a_run_that_is_opened_are_told_for_a_further_class_too(tiny_app
 
 @pytest.mark.parametrize("head", ["ridge", "logistic"])
 @pytest.mark.slow
-def test_a_run_that_is_opened_learns_more_beside_what_it_knew(
-    tiny_app: Open, head: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
+def test_a_run_that_is_opened_learns_more_beside_what_it_knew(tiny_app: Open, head: str, own_cache: Path) -> None:
     at = reopened(learned(tiny_app, {"red": 3, "green": 2}, head=head))
     session = session_of(at)
     session.photos.deck.add_photos([Member(CardPlace("red", False, "one more.png"), png(90))], "shots")
@@ -140,7 +136,7 @@ def test_a_run_that_is_opened_learns_more_beside_what_it_knew(
     assert (len(taught_of(at).learned), sum(answer.seen for answer in taught_of(at).answers.values())) == (6, 6)
     if head == "ridge":
         assert len(VOTE.findall(everything(unfolded(fine(at.run()), "votes")))) == 6
-    assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
+    assert not own_cache.exists(), "nothing of anybody's photos is written to disk"
 
 
 def test_a_model_from_a_file_that_learned_more_here_has_no_votes_and_no_error(tiny_app: Open, tmp_path: Path) -> None:

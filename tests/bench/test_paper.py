@@ -27,14 +27,14 @@ from gallop.lab.bench.running.backbones import Backbones
 from gallop.lab.bench.running.photos import class_numbers, read_photos
 from gallop.lab.bench.running.plan import Plan, make_plan
 from gallop.lab.bench.running.runner import among
-from gallop.lab.methods import METHODS, make_method
+from gallop.lab.methods import make_method
 from gallop.lab.methods.prompt_learning import PromptedText
 from gallop.lab.paper_sets import available_datasets, open_dataset
 from gallop.model.prompted import PromptModel
 from tests import data_trees as trees
 from tests.bench.test_cli import figures
 from tests.bench.test_plan import keys
-from tests.bench_things import FAKES, Fake, write_sets
+from tests.bench_things import Fake, write_sets
 from tests.cli.test_cli import call
 from tests.data_trees import SYNSETS
 from tests.tiny import backbone_folder, there, vit
@@ -70,14 +70,6 @@ def write_imagenet(root: Path) -> Path:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_imagenet(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(autouse=True)
-def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, method in FAKES.items():
-        monkeypatch.setitem(METHODS, name, method)
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(runner, "peak_bytes", lambda function, device: function() or 1)
 
 
 def made(root: Path, text: str = SPEC) -> Plan:

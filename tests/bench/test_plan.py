@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
@@ -18,15 +16,9 @@ from gallop.lab.bench.running.keys import canonical
 from gallop.lab.bench.running.photos import read_photos
 from gallop.lab.bench.running.plan import Plan, make_plan
 from gallop.lab.bench.running.records import RecordStore
-from gallop.lab.methods import METHODS, make_method
-from tests.bench_things import FAKES, SPEC, plan_of, record_of, spec, write_sets
+from gallop.lab.methods import make_method
+from tests.bench_things import SPEC, plan_of, record_of, spec, write_sets
 from tests.tiny import picture
-
-
-@pytest.fixture(autouse=True)
-def fakes() -> Iterator[None]:
-    with mock.patch.dict(METHODS, FAKES):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -343,9 +343,9 @@ def test_what_is_drawn_is_the_picture_that_python_draws(page: Page, style: Style
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
+def test_axe_finds_nothing(page: Page, scheme: Any) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    page = browser.new_page(color_scheme=scheme)
+    page.emulate_media(color_scheme=scheme)
     stands = ExplainerState("class 3", "class 5", topk=(3, 10, 15, 20), region=9)
     show(page, explainer_data(made_up(20, 7), before=made_up(20, 7, seed=1), state=stands))
     scheme_of_page = (
@@ -356,7 +356,6 @@ def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
     page.get_by_text("How maps are drawn").click()
     found = axe.Axe().run(page, context=".explainer")
     assert not found.response["violations"], found.generate_report()
-    page.close()
 
 
 def test_a_compact_one_is_a_map_and_what_is_asked_of_it(page: Page) -> None:

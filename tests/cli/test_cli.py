@@ -500,11 +500,10 @@ def test_predict_says_none_of_these_where_the_limit_does(
 
 @pytest.mark.parametrize(("options", "dtype"), [((), torch.float16), (("--cache-precision", "fp32"), torch.float32)])
 def test_features_are_kept_in_the_precision_that_was_asked_for(
-    photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any, dtype: torch.dtype
+    photos: Path, backbone: Path, tmp_path: Path, own_cache: Path, options: Any, dtype: torch.dtype
 ) -> None:
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
     assert call("train", photos, "--backbone", backbone, *QUICK, "--out", tmp_path / "out", *options).code == 0
-    kept = list((tmp_path / "cache").rglob("*.safetensors"))
+    kept = list(own_cache.rglob("*.safetensors"))
     assert {tensor.dtype for file in kept for tensor in load_file(file).values()} == {dtype}
 
 

@@ -28,6 +28,11 @@ from gallop.images import load_image
 from tests.tiny import picture, pictures, write_folder, write_images
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path, {"red": 2, "green": 2})
+
+
 def test_a_folder_of_class_folders_is_a_data_set(tmp_path: Path) -> None:
     write_folder(tmp_path, {"red": 2, "green": 3})
     dataset = read_folder(tmp_path)
@@ -91,35 +96,32 @@ def test_folders_with_equal_names_are_refused_naming_both(tmp_path: Path) -> Non
     assert "'Fire truck'" in str(refused.value)
 
 
-def test_unreadable_files_are_listed_with_a_reason_and_the_rest_is_read(tmp_path: Path) -> None:
-    write_folder(tmp_path, {"red": 2, "green": 2})
-    broken, empty = tmp_path / "red" / "broken.jpg", tmp_path / "green" / "empty.png"
+def test_unreadable_files_are_listed_with_a_reason_and_the_rest_is_read(folder: Path) -> None:
+    broken, empty = folder / "red" / "broken.jpg", folder / "green" / "empty.png"
     broken.write_bytes(b"<html>not found</html>")
     empty.write_bytes(b"")
-    (tmp_path / "red" / "notes.txt").write_text("no image, and nobody says it were")
-    dataset = read_folder(tmp_path)
+    (folder / "red" / "notes.txt").write_text("no image, and nobody says it were")
+    dataset = read_folder(folder)
     assert (len(dataset), {path for path, _ in dataset.skipped}) == (4, {broken, empty})
     assert all(reason for _, reason in dataset.skipped)
     assert draw_shots(dataset, 1).skipped == dataset.skipped
 
 
-def test_a_picture_twice_in_a_class_counts_once_whatever_its_file(tmp_path: Path) -> None:
-    write_folder(tmp_path, {"red": 2, "green": 2})
-    shutil.copy(tmp_path / "red" / "0.png", tmp_path / "red" / "copy.png")
-    picture(0, "red").save(tmp_path / "red" / "packed otherwise.bmp")
-    dataset = read_folder(tmp_path)
+def test_a_picture_twice_in_a_class_counts_once_whatever_its_file(folder: Path) -> None:
+    shutil.copy(folder / "red" / "0.png", folder / "red" / "copy.png")
+    picture(0, "red").save(folder / "red" / "packed otherwise.bmp")
+    dataset = read_folder(folder)
     assert (Counter(dataset.names), len(set(dataset.hashes))) == ({"red": 2, "green": 2}, 4)
     with pytest.raises(DataError, match=r"'green' has 2 images"):
         draw_shots(dataset, 3)
 
 
-def test_a_picture_in_two_classes_is_refused_naming_both_files(tmp_path: Path) -> None:
-    write_folder(tmp_path, {"red": 2, "green": 2})
-    shutil.copy(tmp_path / "red" / "1.png", tmp_path / "green" / "stray.png")
+def test_a_picture_in_two_classes_is_refused_naming_both_files(folder: Path) -> None:
+    shutil.copy(folder / "red" / "1.png", folder / "green" / "stray.png")
     with pytest.raises(DataError) as refused:
-        read_folder(tmp_path)
-    assert str(tmp_path / "red" / "1.png") in str(refused.value)
-    assert str(tmp_path / "green" / "stray.png") in str(refused.value)
+        read_folder(folder)
+    assert str(folder / "red" / "1.png") in str(refused.value)
+    assert str(folder / "green" / "stray.png") in str(refused.value)
 
 
 def test_duplicates_between_two_sets(tmp_path: Path) -> None:
@@ -189,10 +191,9 @@ def test_too_few_images_name_the_class_and_can_be_allowed() -> None:
 
 
 @pytest.mark.parametrize("allow_fewer", [False, True])
-def test_an_empty_class_folder_is_named(tmp_path: Path, allow_fewer: bool) -> None:
-    write_folder(tmp_path, {"red": 2, "green": 2})
-    (tmp_path / "empty_class").mkdir()
-    dataset = read_folder(tmp_path)
+def test_an_empty_class_folder_is_named(folder: Path, allow_fewer: bool) -> None:
+    (folder / "empty_class").mkdir()
+    dataset = read_folder(folder)
     assert dataset.class_names == ("empty class", "green", "red")
     with pytest.raises(DataError, match=r"'empty class' has no images: none can be read"):
         draw_shots(dataset, 1, allow_fewer=allow_fewer)

@@ -53,8 +53,7 @@ class MapStyle(torch.utils.data.Dataset[Any]):
 
     def __init__(self, items: list[Any], **known: Any) -> None:
         self.items, self.asked = items, 0
-        for name, value in known.items():
-            setattr(self, name, value)
+        vars(self).update(known)
 
     def __len__(self) -> int:
         return len(self.items)

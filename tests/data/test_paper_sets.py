@@ -62,8 +62,13 @@ def test_a_set_of_unknown_things(tmp_path: Path, name: str, tree: Write, count: 
     assert all(path.is_file() for path in data.photos.paths)
 
 
-def test_photos_of_something_else_are_not_taken_for_a_set(tmp_path: Path) -> None:
+@pytest.fixture
+def eurosat(tmp_path: Path) -> Path:
     trees.eurosat(tmp_path)
+    return tmp_path / "eurosat"
+
+
+def test_photos_of_something_else_are_not_taken_for_a_set(eurosat: Path, tmp_path: Path) -> None:
     for known in available_datasets():
         if known.name != "eurosat":
             with pytest.raises(DataError, match="are not in"):
@@ -249,15 +254,13 @@ def broken(tmp_path: Path, name: str) -> str:
         ('{"train": [["/etc/a.jpg", 0, "a"]], "test": [["b.jpg", 0, "a"]]}', "points outside"),
     ],
 )
-def test_a_damaged_split_file(tmp_path: Path, content: str, said: str) -> None:
-    trees.eurosat(tmp_path)
-    (tmp_path / "eurosat" / "split_zhou_EuroSAT.json").write_text(content)
+def test_a_damaged_split_file(eurosat: Path, tmp_path: Path, content: str, said: str) -> None:
+    (eurosat / "split_zhou_EuroSAT.json").write_text(content)
     assert said in broken(tmp_path, "eurosat")
 
 
-def test_a_split_that_names_files_that_are_not_there(tmp_path: Path) -> None:
-    trees.eurosat(tmp_path)
-    folder = tmp_path / "eurosat" / "2750"
+def test_a_split_that_names_files_that_are_not_there(eurosat: Path, tmp_path: Path) -> None:
+    folder = eurosat / "2750"
     shutil.rmtree(folder / "Forest")
     (folder / "River" / "6.jpg").unlink()
     assert "lists 60 files, but 7 of them, such as Forest/1.jpg, are not in" in broken(tmp_path, "eurosat")
@@ -277,7 +280,7 @@ def test_damaged_files_of_the_sets(tmp_path: Path) -> None:
 def test_where_no_split_is_the_sentence_says_what_is_missing_and_where_it_is(tmp_path: Path) -> None:
     guide = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
     trees.eurosat(tmp_path)
-    (tmp_path / "eurosat" / "split_zhou_EuroSAT.json").unlink()
+    (eurosat / "split_zhou_EuroSAT.json").unlink()
     with pytest.raises(DataError, match=f"put split_zhou_EuroSAT.json in {re.escape(str(tmp_path))}/eurosat .*{guide}"):
         open_dataset("eurosat", tmp_path)
     trees.aircraft("fgvc_aircraft")(tmp_path)
@@ -292,15 +295,14 @@ def test_where_no_split_is_the_sentence_says_what_is_missing_and_where_it_is(tmp
 # ------------------------------------------------------------------ the command
 
 
-def test_check_tells_what_is_there(tmp_path: Path) -> None:
-    trees.eurosat(tmp_path)
+def test_check_tells_what_is_there(eurosat: Path, tmp_path: Path) -> None:
     told = call("data", "check", "eurosat", tmp_path, "--json")
     assert (told.code, told.err) == (0, "")
     data = told.json
     assert (data["classes"], data["train"], data["val"], data["test"]) == (10, 30, 10, 20)
     assert (data["photos"], data["most_shots"], data["split"], data["complete"]) == (0, 3, "CoOp's split", True)
-    assert data["folder"] == str(tmp_path / "eurosat" / "2750")
-    assert "CoOp's split" in call("data", "check", "EuroSAT", tmp_path / "eurosat").out
+    assert data["folder"] == str(eurosat / "2750")
+    assert "CoOp's split" in call("data", "check", "EuroSAT", eurosat).out
 
 
 def test_check_tells_what_is_missing_and_where_to_get_it(tmp_path: Path) -> None:

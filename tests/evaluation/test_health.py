@@ -58,13 +58,13 @@ def test_the_only_photo_of_a_class_is_not_doubted() -> None:
     assert not doubted_labels(features([0] * 5 + [1] * 5), [0] * 5 + [1] * 4 + [2])
 
 
-def test_where_all_is_fine_there_is_nothing_to_say() -> None:
-    assert not check_data(photos(MINE), features(MINE), tiny.vit()).words
-
-
-def test_a_class_with_four_times_as_many_photos_is_told() -> None:
-    labels = [0] * 8 + [1] * 4 + [2] * 2
-    assert check_data(photos(labels), features(labels), tiny.vit()).words == "8 photos of cat and 2 of owl"
+@pytest.mark.parametrize(
+    ("labels", "said"), [(MINE, ""), ([0] * 8 + [1] * 4 + [2] * 2, "8 photos of cat and 2 of owl")]
+)
+def test_a_class_with_four_times_as_many_photos_is_told_and_nothing_where_all_is_fine(
+    labels: list[int], said: str
+) -> None:
+    assert check_data(photos(labels), features(labels), tiny.vit()).words == said
 
 
 def test_equal_files_of_a_class_are_pairs(tmp_path: Path) -> None:

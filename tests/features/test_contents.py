@@ -195,10 +195,12 @@ def test_what_a_folder_holds_is_the_same_with_and_without_a_memory(tmp_path: Pat
         assert len(decoded) == times
 
 
-def test_without_a_cache_on_disk_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_cache_on_disk_nothing_is_kept(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As for an app, which may write nothing of anybody's photos to disk."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+
     path = saved(tmp_path / "a.png", 0)
     for cache in (None, MemoryCache()):
         assert contents_beside(cache)(path) == load_image(path).sha256

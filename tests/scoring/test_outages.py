@@ -32,15 +32,6 @@ SILENCE = partial(pytest.warns, UserWarning, match=r"://\w+ does not respond \(.
 GONE = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
 
 
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Nobody waits, and nobody has answered yet; what would have been waited."""
-    waited: list[float] = []
-    for name, value in (("_answered", {}), ("_reported", set()), ("_lost", {}), ("pause", waited.append)):
-        monkeypatch.setattr(outages, name, value)
-    return waited
-
-
 class Service:
     """It answers, or raises what is put in its way, by the name of a photo or for all."""
 
@@ -58,9 +49,15 @@ class Service:
         return patiently(answer, "s3://photos", vouches=True)
 
 
-def test_what_comes_back_is_waited_for(waits: list[float]) -> None:
-    service = Service()
-    service.ask("a")
+@pytest.fixture
+def service(waits: list[float]) -> Service:
+    """It has answered once."""
+    asked = Service()
+    asked.ask("a")
+    return asked
+
+
+def test_what_comes_back_is_waited_for(service: Service, waits: list[float]) -> None:
     service.fails = lambda _: GONE if len(waits) < len(WAITS) else None
     with SILENCE():
         assert service.ask("b") == "b"
@@ -101,9 +98,7 @@ def test_a_folder_that_is_still_listed_is_no_proof_that_its_photos_come(
         Opener().read(str(tmp_path / "0.png"), [str(tmp_path / f"{i}.png") for i in range(3)])
 
 
-def test_a_photo_that_alone_is_silent_is_to_blame_itself(waits: list[float]) -> None:
-    service = Service()
-    service.ask("a")
+def test_a_photo_that_alone_is_silent_is_to_blame_itself(service: Service, waits: list[float]) -> None:
     service.fails = lambda photo: GONE if photo == "b" else None
     with pytest.raises(ConnectionResetError):
         service.ask("b")
@@ -111,17 +106,15 @@ def test_a_photo_that_alone_is_silent_is_to_blame_itself(waits: list[float]) -> 
     assert service.asked == ["a", *"b" * (SHORT + 1), "a", "b"], "and once more, after another has answered"
 
 
-def test_a_photo_is_not_blamed_for_an_outage_that_ends_as_another_is_asked(waits: list[float]) -> None:
-    service = Service()
-    service.ask("a")
+def test_a_photo_is_not_blamed_for_an_outage_that_ends_as_another_is_asked(
+    service: Service, waits: list[float]
+) -> None:
     service.fails = lambda _: GONE if len(service.asked) < SHORT + 3 else None
     assert service.ask("b") == "b"
 
 
-def test_who_asks_to_be_left_alone_is_given_all_the_time(waits: list[float]) -> None:
-    service, busy = Service(), OSError(errno.EBUSY, "Please reduce your request rate.")
-    busy.__cause__ = of_s3("SlowDown", 503)
-    service.ask("a")
+def test_who_asks_to_be_left_alone_is_given_all_the_time(service: Service, waits: list[float]) -> None:
+    busy = caused(OSError(errno.EBUSY, "Please reduce your request rate."), of_s3("SlowDown", 503))
     service.fails = lambda photo: busy if photo == "b" else None
     with SILENCE(), pytest.raises(OSError, match="reduce your request rate"):
         service.ask("b")
@@ -215,9 +208,7 @@ def test_errors_of_connections_that_botocore_and_aiohttp_have() -> None:
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed"])
-def test_keys_that_are_not_taken_stop_the_call_at_once(code: str, waits: list[float]) -> None:
-    service = Service()
-    service.ask("a")
+def test_keys_that_are_not_taken_stop_the_call_at_once(service: Service, code: str, waits: list[float]) -> None:
     for error in (of_s3(code, 403), caused(PermissionError("The token has expired."), of_s3(code, 400))):
         service.fails = lambda _, error=error: error  # type: ignore[misc]
         with pytest.raises(KeysRefused, match=r"^s3://photos rejects your credentials \(.+\): use different ones\.$"):

@@ -15,7 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from gallop.answers import PhotoScorer
-from gallop.answers.sources import Opener, outages
+from gallop.answers.sources import Opener
 from gallop.errors import KeysRefused
 from gallop.service.tables.layout import MANIFEST
 from tests import tiny
@@ -80,10 +80,7 @@ def started() -> Iterator[Service]:
 
 
 @pytest.fixture
-def service(started: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
-    monkeypatch.setattr(outages, "_answered", {})
-    monkeypatch.setattr(outages, "_reported", set())
-    monkeypatch.setattr(outages, "WAITS", (0.01,) * len(outages.WAITS))
+def service(started: Service, waits: list[float]) -> Service:
     started.reset()
     return started
 
