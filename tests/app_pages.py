@@ -103,8 +103,7 @@ def metric(at: AppTest, label: str) -> Any:
 
 
 def _help(element: Any) -> str:
-    words: str = getattr(element.proto, "help", "")
-    return words
+    return str(getattr(element.proto, "help", ""))
 
 
 def again(at: AppTest) -> AppTest:
@@ -170,8 +169,7 @@ def train(at: AppTest) -> AppTest:
 def table(at: AppTest, column: str) -> list[dict[str, Any]]:
     """The rows of the table that has this column."""
     found = next(found for found in at.dataframe if column in found.value.columns)
-    rows: list[dict[str, Any]] = found.value.to_dict("records")
-    return rows
+    return list(found.value.to_dict("records"))
 
 
 def with_photo(open_app: Open, names: str = "red\ngreen\nblue") -> AppTest:
@@ -186,8 +184,7 @@ def with_photo(open_app: Open, names: str = "red\ngreen\nblue") -> AppTest:
 def answer(at: AppTest) -> str:
     """The most probable class and its share: of the explainer, on a page that has one."""
     if not explaining(at):
-        found: str = next(metric.value for metric in at.metric if metric.label == "Most probable")
-        return found
+        return str(next(metric.value for metric in at.metric if metric.label == "Most probable"))
     shares = explained(at).shares
     best = max(shares, key=shares.__getitem__)
     return f"{best}: {text.percent(shares[best])}"
@@ -300,8 +297,7 @@ def score(at: AppTest) -> str:
 
 
 def bars(at: AppTest, key: str) -> str:
-    spec: str = next(found.proto.spec for found in at.get("plotly_chart") if key in found.proto.id)
-    return spec
+    return str(next(found.proto.spec for found in at.get("plotly_chart") if key in found.proto.id))
 
 
 def shares(at: AppTest, key: str) -> list[float]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +22,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.photos import sample_answers
 from tests.nasty_images import encode
+from tests.tiny import zip_of
 
 PATIENCE = 60_000  # ms; the first answer waits for torch and the model, on a busy machine
 HOSTILE = "![x](http://example.invalid/x.png)"
@@ -120,12 +119,8 @@ def files_into(page: Page, label: str, files: list[Any]) -> None:
 
 def zipped(folders: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Files by their folder, as one zip to upload."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for folder, files in folders.items():
-            for file in files:
-                archive.writestr(f"{folder}/{file['name']}", file["buffer"])
-    return {"name": "photos.zip", "mimeType": "application/zip", "buffer": stream.getvalue()}
+    members = {f"{folder}/{file['name']}": file["buffer"] for folder, files in folders.items() for file in files}
+    return {"name": "photos.zip", "mimeType": "application/zip", "buffer": zip_of(members)}
 
 
 def open_sample(page: Page) -> None:

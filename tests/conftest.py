@@ -318,9 +318,7 @@ def _no_browser() -> str:
         import playwright.sync_api  # noqa: F401
     except ImportError:
         return "playwright is not installed (pip install playwright)"
-    if _browser_path() is None:
-        return f"no browser was found ({', '.join(BROWSERS)}); on Debian: apt install chromium"
-    return ""
+    return "" if _browser_path() else f"no browser was found ({', '.join(BROWSERS)}); on Debian: apt install chromium"
 
 
 def free_port() -> int:

@@ -34,6 +34,7 @@ def test_the_papers_epochs_go_by_the_shots_unless_they_are_given(shots: float, e
     assert train_preset("backbone", "paper", shots=shots).epochs == epochs
     assert train_preset("paper", shots=shots, epochs=7).epochs == 7
     assert train_preset("default", shots=shots) == train_preset("default") == TrainConfig()
+    assert TrainConfig().views >= 4
     assert train_preset(train_preset("paper", lr=0.1), shots=shots).epochs == 200, "settings of a program's own"
 
 

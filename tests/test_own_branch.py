@@ -127,11 +127,7 @@ def test_its_features_are_encoded_once_and_kept() -> None:
 def test_the_command_line_trains_evaluates_and_explains_with_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("red", "green"):
-        for i in range(3):
-            (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
-            tiny.picture(i, name).save(tmp_path / "photos" / name / f"{i}.png")
-    photos, model = str(tmp_path / "photos"), str(tmp_path / "model")
+    photos, model = str(tiny.write_folder(tmp_path / "photos", {"red": 3, "green": 3})), str(tmp_path / "model")
     assert main(["train", photos, "--out", model, "--head", MEANS.name, "--epochs", "1", "--allow-fewer"]) == 0
     capsys.readouterr()
     assert main(["evaluate", model, photos, "--json"]) == 0

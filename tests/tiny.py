@@ -122,6 +122,12 @@ def learned(model: GalLoPClassifier) -> dict[str, torch.Tensor]:
     return {key: value.detach().clone() for key, value in model.model_.prompts.state_dict().items()}
 
 
+def members_of(data: bytes) -> dict[str, bytes]:
+    """The files of a zip."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def zip_of(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as archive:

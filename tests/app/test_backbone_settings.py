@@ -64,10 +64,11 @@ def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(
         gallop.backbones, "load_backbone", load_backbone
     )  # of all of them, not a tiny one in their place
-    folders = []
-    for name, (side, patch) in GRIDS.items():
-        folders.append(str(tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch)))
-    room = BackboneRoom(Options(tuple(folders)))
+    folders = [
+        tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch)
+        for name, (side, patch) in GRIDS.items()
+    ]
+    room = BackboneRoom(Options(tuple(map(str, folders))))
     monkeypatch.setattr(resources.shared, "backbones", room)
     yield tiny_app
     room.close()

@@ -80,12 +80,11 @@ def leased(room: BackboneRoom, name: str) -> rooms.Lease:
 
 
 @pytest.fixture
-def room(make: Any) -> BackboneRoom:
-    found: BackboneRoom = make()
-    return found
+def room(make: Any) -> Any:
+    return make()
 
 
-def test_a_backbone_is_loaded_once_beside_the_page(room: BackboneRoom, loads: Loads) -> None:
+def test_a_backbone_is_loaded_once_beside_the_page(room: Any, loads: Loads) -> None:
     loads.may_end.clear()
     assert room.lease("a") is None, "nobody waits"
     assert (room.lease("a", 0.05), room.busy("a"), room.status("a").seconds is None) == (None, True, False)
@@ -96,7 +95,7 @@ def test_a_backbone_is_loaded_once_beside_the_page(room: BackboneRoom, loads: Lo
     assert (loads.begun, room.status("a").device, room.used) == (["a"], "cpu", size())
 
 
-def test_one_load_at_a_time(room: BackboneRoom, loads: Loads) -> None:
+def test_one_load_at_a_time(room: Any, loads: Loads) -> None:
     loads.may_end.clear()
     assert [room.lease(name) for name in NAMES] == [None] * 3
     loads.may_end.set()
@@ -154,7 +153,7 @@ def test_one_that_is_larger_than_all_room_is_refused_and_mini_never(make: Any, l
     leased(room, "mini")
 
 
-def test_what_cannot_be_loaded_is_a_sentence_until_somebody_tries_again(room: BackboneRoom, loads: Loads) -> None:
+def test_what_cannot_be_loaded_is_a_sentence_until_somebody_tries_again(room: Any, loads: Loads) -> None:
     loads.fails = {"a": BackboneError("The weights do not fit."), "b": KeyError("oops")}
     for _ in range(2):
         with pytest.raises(BackboneProblem, match="do not fit"):
@@ -169,7 +168,7 @@ def test_what_cannot_be_loaded_is_a_sentence_until_somebody_tries_again(room: Ba
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "", "../a", "ViT-B-16//etc/passwd", "a/", "nothing"])
-def test_a_name_that_is_not_listed_opens_nothing(room: BackboneRoom, loads: Loads, name: str) -> None:
+def test_a_name_that_is_not_listed_opens_nothing(room: Any, loads: Loads, name: str) -> None:
     with pytest.raises(BackboneProblem, match="not on this machine"):
         room.lease(name, 30)
     assert (loads.begun, room.listing.seek(name)) == ([], None)

@@ -75,10 +75,9 @@ def test_the_page_says_whose_runs_these_are(tiny_app: Open, monkeypatch: Any) ->
 def test_zero_shot_is_computed_at_once_and_coop_is_trained_on_demand(tiny_app: Open) -> None:
     at = go(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=3), COMPARE)
     zero, coop = table(at, "method")
-    session = session_of(at)
     wanted = tiny.classifier(global_prompts=4, topk=(5, 10, 15, 20)).zero_shot(["red", "green"])
-    photos = [photo for shots in session.photos.tests().values() for photo in shots]
-    truth = [name for name, shots in session.photos.tests().items() for _ in shots]
+    photos = [photo for shots in session_of(at).photos.tests().values() for photo in shots]
+    truth = [name for name, shots in session_of(at).photos.tests().items() for _ in shots]
     right = float(np.mean(wanted.predict(photos) == np.array(truth)))
     assert zero["right"].startswith(f"{100 * right:.1f} % of 6")
     assert (coop["run"], coop["method"]) == ("CoOp", "not trained yet")

@@ -189,9 +189,9 @@ def test_photos_are_a_strip_with_their_answers(at: AppTest) -> None:
         fine(uploader(at, "Upload photos").upload(f"{colour}.png", png(seed, colour)).run())
     own = [tile for tile in grid(at, "photo strip")["tiles"] if tile["removable"]]
     assert [tile["name"] for tile in own] == ["red.png", "blue.png", "green.png", "photo.png"], "the newest first"
-    session = session_of(at)
     for tile in own:
-        assert (tile["verdict"], session.explore.photo) == (answer(look(at, tile["name"])).split(":")[0], tile["key"])
+        said = answer(look(at, tile["name"])).split(":")[0]
+        assert (said, session_of(at).explore.photo) == (tile["verdict"], tile["key"])
     look(at, "Coffee")
     now = [tile for tile in grid(at, "photo strip")["tiles"] if tile["removable"]]
     assert [tile["verdict"] for tile in now] == [tile["verdict"] for tile in own], (

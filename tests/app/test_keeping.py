@@ -64,9 +64,8 @@ def test_everything_is_gone_at_once_and_the_page_begins_anew(tiny_app: Open, mon
     fine(button(go(at, TEACH), "Remove now").click().run())
     assert resources.visitors().find(token) is None
     assert at.session_state[resources.STATE] != token
-    after = session_of(at)
-    assert not after.photos.deck.cards
-    assert after.training.taught is None
+    assert not session_of(at).photos.deck.cards
+    assert session_of(at).training.taught is None
     assert any("its photos are gone" in found.value for found in at.info)
     for page in PAGES:
         go(at, page)

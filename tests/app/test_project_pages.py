@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -37,10 +35,12 @@ from tests.app_pages import (
     png,
     restart,
     session_of,
+    taught_of,
     there,
     train,
     uploader,
 )
+from tests.tiny import members_of
 
 PAGES = (EXPLORE, TEST, PROMPTS, COMPARE, EXPORT)
 
@@ -50,9 +50,7 @@ def saved(at: AppTest) -> bytes:
 
 
 def manifest(data: bytes) -> dict[str, Any]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        found: dict[str, Any] = json.loads(archive.read("project.json"))
-    return found
+    return dict(json.loads(members_of(data)["project.json"]))
 
 
 def read(at: AppTest, data: bytes, page: str = TEACH) -> AppTest:
@@ -62,8 +60,7 @@ def read(at: AppTest, data: bytes, page: str = TEACH) -> AppTest:
 
 def plain(found: Any) -> str:
     """What an element says, as it is shown."""
-    words: str = found.value.replace("\\", "")
-    return words
+    return str(found.value.replace("\\", ""))
 
 
 def taught_app(open_app: Open, **settings: Any) -> AppTest:
@@ -211,10 +208,9 @@ def test_a_model_of_other_weights_is_trained_again_from_the_projects_photos(at: 
     at = read(fine(tiny_app()), project_file(replace(project, runs=(older,))))
     (error,) = at.error
     assert "different weights" in plain(error)
-    session = session_of(at)
-    assert session.training.taught is None
+    assert session_of(at).training.taught is None
     finish(fine(button(at, "Train on the project's photos").click().run()))
-    assert there(session.training.taught).names == ("green", "red")
+    assert taught_of(at).names == ("green", "red")
 
 
 def test_what_explore_stands_at_is_told_whole_and_nonsense_is_not_heard() -> None:

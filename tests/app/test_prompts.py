@@ -110,15 +110,14 @@ def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> No
 
 def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=6)
-    session = session_of(at)
     model = app_pages.taught_of(at).after.model_
     shown = at.warning[0].value if at.warning else ""
     assert "A dead prompt hardly separates the classes" in everything(at)
     # All classes get one text from local prompt 2: it cannot tell them apart.
     text = model.cached_text_features().local
     text[:, 1] = text[0, 1].clone()
-    session.answers._similarities.clear()
-    session.answers._figures.clear()
+    session_of(at).answers._similarities.clear()
+    session_of(at).answers._figures.clear()
     fine(at.run())
     assert "**local 2** has an influence of 0.00" in at.warning[0].value
     assert "local 2" not in shown
@@ -149,15 +148,13 @@ def test_prompts_that_training_hardly_changed_are_said_to_be_so(tiny_app: Open) 
 
 
 def patches(at: AppTest, n: int) -> list[dict[str, Any]]:
-    shown: list[dict[str, Any]] = grid(at, f"patches {n}")["tiles"]
-    return shown
+    return list(grid(at, f"patches {n}")["tiles"])
 
 
 def test_the_best_regions_of_a_local_prompt_are_a_gallery_by_class(tiny_app: Open) -> None:
     at = parted(tiny_app)
-    session = session_of(at)
-    photos = [photo for some in session.photos.tests().values() for photo in some]
-    found = session.training.taught_model.after.explain(photos)
+    photos = [photo for some in session_of(at).photos.tests().values() for photo in some]
+    found = session_of(at).training.taught_model.after.explain(photos)
     for n in range(4):
         scores = np.concatenate([each.region_scores("green", n).ravel() for each in found])
         assert [float(tile["name"]) for tile in patches(at, n)] == pytest.approx(np.sort(scores)[::-1][:24], abs=6e-4)
@@ -183,9 +180,8 @@ def test_a_click_on_a_region_opens_its_photo_there_with_the_sum_in_words(tiny_ap
 
 def test_one_photo_shows_what_two_prompts_chose(tiny_app: Open) -> None:
     at = taught(tiny_app, topk=(2, 9))
-    session = session_of(at)
-    pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
-    found = testing.figures(session, resources.backbone(), pairs)
+    pairs = [(photo, name) for name, some in session_of(at).photos.tests().items() for photo in some]
+    found = testing.figures(session_of(at), resources.backbone(), pairs)
     shown = testing.choices(resources.backbone(), pairs, found, (0, 1))
     assert len(shown) == 4
     for each in shown:

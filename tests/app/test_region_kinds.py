@@ -39,7 +39,7 @@ OTHER = "small (query-query)"
 
 
 def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> BackboneRoom:
-    (folder / "small").mkdir()
+
     monkeypatch.setattr(gallop.backbones, "load_backbone", load_backbone)
     room = BackboneRoom(Options((str(tiny.backbone_folder(folder / "small")),), **options))
     monkeypatch.setattr(resources.shared, "backbones", room)

@@ -257,7 +257,7 @@ def test_runs_can_be_written_again_when_there_is_room(tmp_path: Path, monkeypatc
             Ledger(store, "me").add(run(0, **NOW), FILES)
         assert store.only_read
     Ledger(store, "me").add(run(0, **NOW), FILES)
-    assert (len(Ledger(store, "me").runs()), store.only_read) == (2, False)
+    assert (len(Ledger(store, "me").runs()), store.only_read) == (2, "")
 
 
 def test_a_visitor_leaves_though_their_runs_cannot_be_deleted(

@@ -376,8 +376,7 @@ def test_photos_for_two_cards_that_come_at_once_are_all_taken(tiny_app: Open) ->
 def test_only_cards_that_are_on_and_as_many_shots_as_asked_are_learned_from(tiny_app: Open) -> None:
     at = teach(fine(tiny_app()), {"red": 4, "green": 3, "blue": 2})
     at = finish(train(settings(fine(at.button(key=f"turn {card(at, 'blue').id}").click().run()), shots=2)))
-    taught = taught_of(at)
-    assert (taught.names, taught.shots) == (("green", "red"), 4)
+    assert (taught_of(at).names, taught_of(at).shots) == (("green", "red"), 4)
 
 
 def test_the_taught_classes_become_the_list_and_a_name_may_be_added_or_taken_off(tiny_app: Open) -> None:

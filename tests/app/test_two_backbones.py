@@ -64,13 +64,11 @@ LOADED = {"mini": tiny.new_vit, "other": tiny.other_vit}
 def two(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """The app with a second backbone, ``other``, which whoever starts it has named."""
 
-    folder = tiny.backbone_folder(tmp_path / "other")
-
     def load(name: str, **_: Any) -> Backbone:
         return tiny.new_vit() if name == "mini" else tiny.other_vit()
 
     monkeypatch.setattr(gallop.backbones, "load_backbone", load)
-    room = BackboneRoom(Options((str(folder),), precision="fp32"))
+    room = BackboneRoom(Options((str(tiny.backbone_folder(tmp_path / "other")),), precision="fp32"))
     monkeypatch.setattr(resources.shared, "backbones", room)
     monkeypatch.setattr(resources, "owner_of", lambda address, token: MACHINE)
     yield tiny_app

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -12,8 +14,8 @@ from tests.bench_things import FAKES
 
 
 @pytest.fixture(autouse=True)
-def fakes(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, method in FAKES.items():
-        monkeypatch.setitem(METHODS, name, method)
+def fakes(own_cache: Path) -> Iterator[None]:
     # Before it measures, it collects garbage: a quarter of a second a run, where all of torch is loaded.
-    monkeypatch.setattr(runner, "peak_bytes", lambda function, device: function() or 1)
+    measured = mock.patch.object(runner, "peak_bytes", lambda function, device: function() or 1)
+    with mock.patch.dict(METHODS, FAKES), measured:
+        yield

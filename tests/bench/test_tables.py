@@ -124,9 +124,8 @@ def test_missing_seeds_are_told_and_never_silently_averaged() -> None:
 
 def test_runs_that_diverged_are_a_dash_and_a_note() -> None:
     def diverging(label: str, name: str, shots: int, seed: int) -> Mapping[tuple[str, str, str], float] | str:
-        if label == "theirs" and name == "first":
-            return "The loss is nan | oh."
-        return figures(label, name, shots, seed)
+        diverged = label == "theirs" and name == "first"
+        return "The loss is nan | oh." if diverged else figures(label, name, shots, seed)
 
     text = tables(results_of(plan_of(spec(), untaught=("guess",)), diverging))
     assert section(text, "Accuracy, 2 shots")[3] == ["theirs", "–", "**62.0 ± 2.8**", "62.0 ± 2.8 (2 of 4)"]

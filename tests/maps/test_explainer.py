@@ -162,8 +162,7 @@ def _said(node: str, data: dict[str, Any], topks: list[list[int]], regions: list
     command = [node, str(HERE / "said.mjs"), str(SOURCE)]
     done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    return dict(json.loads(done.stdout))
 
 
 def _difference_of_answer(
@@ -181,8 +180,8 @@ def _difference_of_answer(
         if wanted.similarities.prompts_weight == 0:
             prompts = []  # what has no weight is not shown
         shares = [wanted.probabilities, *prompts, *wanted.branch_probabilities.values()]
-        for branch, mine in zip([answer["shares"], *answer["branches"]], filter(None, shares), strict=False):
-            differences.append(np.abs(np.array(branch) - list(mine.values())).max())
+        both = zip([answer["shares"], *answer["branches"]], filter(None, shares), strict=False)
+        differences += [np.abs(np.array(branch) - list(mine.values())).max() for branch, mine in both]
     if topk:
         differences.append(np.abs(np.array(answer["means"]) - wanted.local_scores[here]).max())
         for means, look in zip(answer["looks"], wanted.looks, strict=True):

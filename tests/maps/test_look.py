@@ -210,8 +210,7 @@ def _browser(node: str, **asked: Any) -> dict[str, Any]:
     command = [node, "--input-type=module", "-e", BROWSER.format(source=SOURCE.as_uri())]
     done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    return dict(json.loads(done.stdout))
 
 
 def test_a_region_is_shown_outlined_in_the_middle_of_what_is_around_it() -> None:

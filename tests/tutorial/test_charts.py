@@ -38,11 +38,8 @@ def overlapping(texts: list[Text]) -> list[tuple[str, str]]:
     found = []
     for one, other in pairwise(texts):
         first, second = one.get_window_extent(), other.get_window_extent()
-        if one.get_rotation():
-            near = (abs(first.x1 - second.x1) * np.sin(np.radians(one.get_rotation()))) < one.get_fontsize()
-        else:
-            near = first.x1 > second.x0
-        if near:
+        aslant = abs(first.x1 - second.x1) * np.sin(np.radians(one.get_rotation())) < one.get_fontsize()
+        if aslant if one.get_rotation() else first.x1 > second.x0:
             found.append((one.get_text(), other.get_text()))
     return found
 
