@@ -77,7 +77,7 @@ docs: $(VENV)/.docs
 	@echo "The documentation begins at build/docs/index.html"
 
 screenshots: $(VENV)/.dev
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m docs.pictures.screenshots
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks --write

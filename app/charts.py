@@ -16,7 +16,7 @@ import plotly.io as pio
 from numpy.typing import NDArray
 
 from app import text
-from app.library import Bin, Deletion, KSweep, Separation
+from app.library import Bin, Curve, Deletion, KSweep, Separation
 from app.runs.run import Run, Spread
 from app.teaching.training import Kept, Point
 from gallop.evaluation.intervals import Proportion
@@ -511,6 +511,21 @@ def learning(history: Sequence[Point], steps: int) -> go.Figure:
         yaxis=titled_axis("loss", range=[0, 1.05 * highest], domain=[0.56, 1]),
         yaxis2=percent_axis("right", range=FULL_RANGE, domain=[0, 0.44]),
     )
+
+
+def growth(curve: Curve) -> go.Figure:
+    """Draw accuracy by the number of photos of each class, and the forecast for twice as many with its interval."""
+    twice, points = curve.forecast(), [point for point in curve.points if not point.trained]
+    shots, right = [point.shots for point in points], [100 * point.accuracy for point in points]
+    words = [f"with {point.shots:.3g}: {point.accuracy:.0%}" for point in points]
+    held = _points(x=shots, y=right, spans=[point.interval for point in points], axis="y", words=words)
+    words = [f"with {twice.shots:.3g}, probably: {twice.accuracy:.0%}"]
+    ends = [twice.accuracy_interval]
+    ahead = _points(x=[twice.shots], y=[100 * twice.accuracy], spans=ends, axis="y", words=words)
+    ahead.update(marker={"symbol": "circle-open"}, name="forecast")
+    ticks = [*shots, twice.shots]
+    axis = titled_axis("photos of each class", type="log", tickvals=ticks, ticktext=[f"{tick:.3g}" for tick in ticks])
+    return new_chart([held, ahead], height=_HEIGHT, xaxis=axis, yaxis=percent_axis("right"))
 
 
 def kept_prompts(kept: Kept | None, total: int) -> go.Figure:

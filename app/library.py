@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from gallop import Explanation as Explanation
     from gallop import GalLoPClassifier as GalLoPClassifier
     from gallop.backbones import Backbone as Backbone
+    from gallop.data import LabelledPhotos as LabelledPhotos
+    from gallop.evaluation.curve import Curve as Curve
     from gallop.evaluation.diversity import Diversity as Diversity
     from gallop.evaluation.diversity import FoundRegion as FoundRegion
     from gallop.evaluation.diversity import Worth as Worth

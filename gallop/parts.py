@@ -114,6 +114,15 @@ def named(part: str, given: str | Function) -> str:
     return str(name)
 
 
+def named_parts(*given: str | Function | None) -> dict[str, Any]:
+    """Return the name of each part that was given, by the part. Raises as ``named``.
+
+    Args:
+        given: what is in the place of each of ``PARTS``, in their order; None is the built-in choice.
+    """
+    return {part: named(part, custom) for part, custom in zip(PARTS, given, strict=True) if custom is not None}
+
+
 def check_result(part: str, fits: bool, result: object) -> None:
     """Raise ConfigError unless the result of a custom part fits its form."""
     shape = getattr(result, "shape", None)

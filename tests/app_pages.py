@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from app.visitor.registry import Visitors
 from app.visitor.session import Session
 from gallop.maps.explainer.state import ExplainerState
 from tests import tiny
+from tests.tiny import png as png
 from tests.tiny import there as there
 
 HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code` $x$"]
@@ -38,12 +38,6 @@ PAGES = (EXPLORE, TEACH, TEST, PROMPTS, COMPARE, EXPORT, METHOD)
 
 PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}
 """Settings of a training with as many prompts as the paper's."""
-
-
-def png(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> bytes:
-    stream = io.BytesIO()
-    tiny.picture(seed, colour, size).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def fine(at: AppTest) -> AppTest:
@@ -109,8 +103,7 @@ def metric(at: AppTest, label: str) -> Any:
 
 
 def _help(element: Any) -> str:
-    words: str = getattr(element.proto, "help", "")
-    return words
+    return str(getattr(element.proto, "help", ""))
 
 
 def again(at: AppTest) -> AppTest:
@@ -176,8 +169,7 @@ def train(at: AppTest) -> AppTest:
 def table(at: AppTest, column: str) -> list[dict[str, Any]]:
     """The rows of the table that has this column."""
     found = next(found for found in at.dataframe if column in found.value.columns)
-    rows: list[dict[str, Any]] = found.value.to_dict("records")
-    return rows
+    return list(found.value.to_dict("records"))
 
 
 def with_photo(open_app: Open, names: str = "red\ngreen\nblue") -> AppTest:
@@ -192,8 +184,7 @@ def with_photo(open_app: Open, names: str = "red\ngreen\nblue") -> AppTest:
 def answer(at: AppTest) -> str:
     """The most probable class and its share: of the explainer, on a page that has one."""
     if not explaining(at):
-        found: str = next(metric.value for metric in at.metric if metric.label == "Most probable")
-        return found
+        return str(next(metric.value for metric in at.metric if metric.label == "Most probable"))
     shares = explained(at).shares
     best = max(shares, key=shares.__getitem__)
     return f"{best}: {text.percent(shares[best])}"
@@ -306,8 +297,7 @@ def score(at: AppTest) -> str:
 
 
 def bars(at: AppTest, key: str) -> str:
-    spec: str = next(found.proto.spec for found in at.get("plotly_chart") if key in found.proto.id)
-    return spec
+    return str(next(found.proto.spec for found in at.get("plotly_chart") if key in found.proto.id))
 
 
 def shares(at: AppTest, key: str) -> list[float]:

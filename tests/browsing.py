@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import re
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +21,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from app.photos import sample_answers
+from tests.nasty_images import encode
+from tests.tiny import zip_of
 
 PATIENCE = 60_000  # ms; the first answer waits for torch and the model, on a busy machine
 HOSTILE = "![x](http://example.invalid/x.png)"
@@ -77,9 +77,9 @@ SETTLED = """() => {
 
 
 @contextmanager
-def alone(browser: Any, width: int, height: int) -> Iterator[Page]:
+def alone(browser: Any, width: int = 1000, height: int = 900, **settings: Any) -> Iterator[Page]:
     """A page that no server sends; it may ask nobody for anything, and no script of it may fail."""
-    context = browser.new_context(viewport={"width": width, "height": height})
+    context = browser.new_context(viewport={"width": width, "height": height}, **settings)
     page = context.new_page()
     requests: list[str] = []
     errors: list[str] = []
@@ -87,7 +87,7 @@ def alone(browser: Any, width: int, height: int) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()
-    assert not [url for url in requests if not url.startswith(("blob:", "data:", "about:"))]
+    assert not [url for url in requests if not url.startswith(("blob:", "data:", "about:", "file:"))]
     assert not errors
 
 
@@ -96,9 +96,7 @@ def photo(sample: str) -> Image.Image:
 
 
 def upload(name: str, image: Image.Image) -> dict[str, Any]:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG")
-    return {"name": name, "mimeType": "image/jpeg", "buffer": stream.getvalue()}
+    return {"name": name, "mimeType": "image/jpeg", "buffer": encode(image, "JPEG")}
 
 
 def shots(sample: str, count: int) -> list[dict[str, Any]]:
@@ -121,12 +119,8 @@ def files_into(page: Page, label: str, files: list[Any]) -> None:
 
 def zipped(folders: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Files by their folder, as one zip to upload."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for folder, files in folders.items():
-            for file in files:
-                archive.writestr(f"{folder}/{file['name']}", file["buffer"])
-    return {"name": "photos.zip", "mimeType": "application/zip", "buffer": stream.getvalue()}
+    members = {f"{folder}/{file['name']}": file["buffer"] for folder, files in folders.items() for file in files}
+    return {"name": "photos.zip", "mimeType": "application/zip", "buffer": zip_of(members)}
 
 
 def open_sample(page: Page) -> None:
@@ -174,9 +168,10 @@ def name_classes(page: Page, words: str) -> None:
     settled(page)
 
 
-def choose_photo(page: Page, name: str) -> None:
-    """On Explore: one of the strip."""
+def choose_photo(page: Page, name: str, answered: str = "") -> None:
+    """On Explore: one of the strip, until it is answered so."""
     page.get_by_role("group", name="Photos").get_by_role("button", name=name, exact=True).click()
+    expect(answer(page)).to_contain_text(answered)
 
 
 def answer(page: Page) -> Any:

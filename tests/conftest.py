@@ -114,6 +114,13 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where features go that are kept on disk: a folder that is not there yet."""
+    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
 def tiny_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed_components: Any) -> Iterator[Any]:
     """A function that opens the app in this process, with a tiny model instead of ``mini`` and all its own."""
     from streamlit.components.v2 import manifest_scanner
@@ -311,9 +318,7 @@ def _no_browser() -> str:
         import playwright.sync_api  # noqa: F401
     except ImportError:
         return "playwright is not installed (pip install playwright)"
-    if _browser_path() is None:
-        return f"no browser was found ({', '.join(BROWSERS)}); on Debian: apt install chromium"
-    return ""
+    return "" if _browser_path() else f"no browser was found ({', '.join(BROWSERS)}); on Debian: apt install chromium"
 
 
 def free_port() -> int:

@@ -65,8 +65,7 @@ def listening(answers: type[BaseHTTPRequestHandler]) -> Iterator[Listening]:
 @contextmanager
 def served_folder(folder: Path) -> Iterator[str]:
     """The address of a folder's files, as a host of static files serves them."""
-    handler = partial(StaticFiles, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(StaticFiles, directory=str(folder))) as server:
         server.daemon_threads = True  # a browser keeps its connections
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tests.http_server import Answers, listening
+from tests.tiny import there
 
 
 @dataclass
@@ -53,9 +54,7 @@ class FakeHub:
 
     def files(self, name: str, revision: str = "main") -> dict[str, bytes]:
         repository = self.repositories[name]
-        found = repository.resolve(revision)
-        assert found is not None
-        return repository.commits[found]
+        return repository.commits[there(repository.resolve(revision))]
 
 
 @contextmanager
@@ -162,8 +161,7 @@ def _answers_of(hub: FakeHub) -> type[Answers]:
                 if line["key"] == "file":
                     files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
             made = repository.branches[revision] = repository.commit(files)
-            url = f"{hub.address}/{name}/commit/{made}"
-            self._send(200, {"success": True, "commitOid": made, "commitUrl": url})
+            self._send(200, {"success": True, "commitOid": made, "commitUrl": f"{hub.address}/{name}/commit/{made}"})
 
         def _file(self, user: str | None, parts: list[str]) -> None:
             if len(parts) < 5:

@@ -15,8 +15,7 @@ def pattern(width: int = 24, height: int = 16) -> np.ndarray:
     """uint8 (H, W, 3): no symmetry, no two rows or columns alike, so every turn and every gap shows."""
     noise = np.random.default_rng(7).integers(0, 256, (height, width))
     across = np.linspace(0, 255, width)[None, :].repeat(height, 0)
-    down = np.linspace(0, 255, height)[:, None].repeat(width, 1)
-    return np.stack([across, down, noise], axis=-1).astype(np.uint8)
+    return np.stack([across, np.linspace(0, 255, height)[:, None].repeat(width, 1), noise], axis=-1).astype(np.uint8)
 
 
 def encode(image: Image.Image | np.ndarray, form: str, **options: object) -> bytes:
@@ -69,8 +68,7 @@ def webp_header(width: int, height: int, kind: str) -> bytes:
         body = b"\x2f" + struct.pack("<I", (width - 1) | (height - 1) << 14)
     else:
         body = b"\x10\0\0\x9d\x01\x2a" + struct.pack("<HH", width, height)
-    head = struct.pack("<4sI4s4sI", b"RIFF", 52, b"WEBP", kind.ljust(4).encode(), 40)
-    return (head + body).ljust(60, b"\0")
+    return (struct.pack("<4sI4s4sI", b"RIFF", 52, b"WEBP", kind.ljust(4).encode(), 40) + body).ljust(60, b"\0")
 
 
 def avif_box(kind: bytes, content: bytes) -> bytes:

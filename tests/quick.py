@@ -38,8 +38,7 @@ CONFTEST = ROOT / "tests" / "conftest.py"
 
 
 def git(*words: str) -> list[str]:
-    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def tracked() -> list[Path]:

@@ -93,14 +93,6 @@ def an_empty_class(p: Place, **settings: Any) -> Any:
     return fit(p.elsewhere / "holes", **settings)
 
 
-def one_picture_twice(p: Place) -> Any:
-    return fit([p.paths[0], p.paths[0], p.paths[4]], ["green", "red", "red"])
-
-
-def series(p: Place) -> Any:
-    return p.frame()["path"]
-
-
 def features(p: Place) -> ImageFeatures:
     return next(encode_sources(p.model.model_.backbone, p.paths[:2]))
 
@@ -110,18 +102,10 @@ def narrow(p: Place) -> ImageFeatures:
     return ImageFeatures(found.global_, found.regions[..., :5])
 
 
-def mask_for_dropout(p: Place) -> Any:
-    return p.model.model_.loss(features(p), torch.tensor([0, 1]), torch.tensor([[True, False]] * 2))
-
-
 def narrow_prompts(p: Place) -> Any:
     model = p.model.model_
     prompts = Prompts(torch.zeros(4, model.backbone.text.width), global_prompts=2, local_prompts=2, region_width=5)
     return PromptModel(model.backbone, model.class_names, model.config, prompts)
-
-
-def numbers_in_cross_val_score(p: Place) -> Any:
-    return cross_val_score(classifier(epochs=1), p.paths, [0, 0, 0, 1, 1, 1], cv=3, error_score="raise")
 
 
 Misuse = tuple[str, Callable[[Place], Any], str, str]
@@ -149,7 +133,12 @@ MISUSES: list[Misuse] = [
     ("one class", lambda p: fit({"red": p.paths[3:]}), "one class, 'red'", "use zero_shot"),
     ("images without labels", lambda p: fit(p.paths), "without labels", "class names too, or .*DataFrame"),
     ("shots without labels", lambda p: fit(p.paths, shots=2), "without labels", "class names too, or .*DataFrame"),
-    ("a Series without labels", lambda p: fit(series(p)), "a Series", "class names too, or .*columns image and label"),
+    (
+        "a Series without labels",
+        lambda p: fit(p.frame()["path"]),
+        "a Series",
+        "class names too, or .*columns image and label",
+    ),
     ("labels of another length", lambda p: fit(p.paths, p.names[1:]), "6 images and 5 labels", "one label for each"),
     ("one text for all labels", lambda p: fit(p.paths, "red"), "6 images and 1 labels", "one label for each"),
     (
@@ -202,7 +191,12 @@ MISUSES: list[Misuse] = [
     ),
     ("labels that differ in case", lambda p: fit(p.paths[2:4], ["cat", "Cat"]), "'cat' and 'Cat'", "Rename one"),
     ("a label of spaces", lambda p: fit(p.paths[2:4], ["cat", "  "]), "'  ' has no visible", "Add a word"),
-    ("one picture in two classes", one_picture_twice, "labelled 'green' and 'red'", "Remove one"),
+    (
+        "one picture in two classes",
+        lambda p: fit([p.paths[0], p.paths[0], p.paths[4]], ["green", "red", "red"]),
+        "labelled 'green' and 'red'",
+        "Remove one",
+    ),
     (
         "a folder with labels beside it",
         lambda p: fit(p.root, p.names),
@@ -311,7 +305,12 @@ MISUSES: list[Misuse] = [
     ("a backbone with a slip", lambda p: load_backbone("minni"), "'minni'", "mini"),
     ("weights that nobody has", lambda p: load_backbone("RN50/opnai"), "opnai", "openai"),
     ("a device that is none", lambda p: load_backbone(device="gpu"), "gpu", "cuda|cpu"),
-    ("a method without settings", lambda p: MethodClassifier("tip").fit(p.root), "'tip'", r"TipAdapter\(\)"),  # type: ignore[arg-type]
+    (
+        "a method without settings",
+        lambda p: MethodClassifier("tip").fit(p.root),
+        "'tip'",
+        r"TipAdapter\(\)",
+    ),  # type: ignore[arg-type]
     ("a setting with a slip", lambda p: classifier().set_params(epoch=3), "epoch", "Valid parameters|valid"),
     # --- asking
     (
@@ -327,10 +326,25 @@ MISUSES: list[Misuse] = [
         "widths 5 for regions",
         "with that backbone",
     ),
-    ("a mask for dropout", mask_for_dropout, "torch.bool", r"mask\.nonzero"),
+    (
+        "a mask for dropout",
+        lambda p: p.model.model_.loss(features(p), torch.tensor([0, 1]), torch.tensor([[True, False]] * 2)),
+        "torch.bool",
+        r"mask\.nonzero",
+    ),
     ("prompts of another backbone", narrow_prompts, "regions of width 5", "Omit the argument 'prompts'"),
-    ("numbers in cross_val_score", numbers_in_cross_val_score, "the number 0", r"params=\{'class_names'"),
-    ("nothing for an image", lambda p: p.model.predict(None), "nothing", "pass bytes, a path"),  # type: ignore[arg-type]
+    (
+        "numbers in cross_val_score",
+        lambda p: cross_val_score(classifier(epochs=1), p.paths, [0, 0, 0, 1, 1, 1], cv=3, error_score="raise"),
+        "the number 0",
+        r"params=\{'class_names'",
+    ),
+    (
+        "nothing for an image",
+        lambda p: p.model.predict(None),
+        "nothing",
+        "pass bytes, a path",
+    ),  # type: ignore[arg-type]
     ("a number for an image", lambda p: p.model.predict(3), "an? int", "pass bytes, a path"),  # type: ignore[arg-type]
     ("a photo that is not there", lambda p: p.model.predict("gone.jpg"), r"gone\.jpg", "check the path"),
     (
@@ -395,7 +409,12 @@ MISUSES: list[Misuse] = [
     ("a class name twice", lambda p: classifier().zero_shot(["cat", "cat"]), "'cat' and 'cat'", "Rename one"),
     ("a template without its gap", lambda p: classifier().zero_shot(["cat"], ["a photo"]), "'a photo'", "{}"),
     ("a class that is there", lambda p: p.model.add_class("Red"), "'red' and 'Red'", "Rename one"),
-    ("a number for a class", lambda p: p.model.add_class(3), r"not int \(3\)", "must be text"),  # type: ignore[arg-type]
+    (
+        "a number for a class",
+        lambda p: p.model.add_class(3),
+        r"not int \(3\)",
+        "must be text",
+    ),  # type: ignore[arg-type]
     ("a folder that is no model", lambda p: GalLoPClassifier.load(p.root), "photos is not a checkpoint", "gallop.json"),
     (
         "a class that is not explained",

@@ -35,8 +35,7 @@ def notebook(stem: str) -> nbformat.NotebookNode:
 def printed(stem: str) -> str:
     """What is stored with a notebook as text, that of its pictures too, and not what its quiz asks."""
     outputs = [output for cell in sync.working_cells(notebook(stem)) for output in cell.outputs]
-    texts = [out.text if out.output_type == "stream" else out.data["text/plain"] + "\n" for out in outputs]
-    return "".join(texts)
+    return "".join([out.text if out.output_type == "stream" else out.data["text/plain"] + "\n" for out in outputs])
 
 
 @pytest.mark.parametrize("script", sync.scripts(), ids=lambda path: path.stem)

@@ -86,8 +86,7 @@ def test_every_picture_has_a_text_that_stands_for_it(script: Path) -> None:
     pictures = [out for cell in sync.code_cells(stored) for out in cell.outputs if out.output_type != "stream"]
     texts = [picture.metadata["image/png"]["alt"] for picture in pictures]
     assert texts == [picture.data["text/plain"] for picture in pictures]
-    assert min(map(len, texts)) > 40
-    assert len(set(texts)) == len(texts)
+    assert (min(map(len, texts)) > 40, len(set(texts))) == (True, len(texts))
     assert not [source for source in sources(script, "code") if "plt.show()" in source]
 
 
@@ -120,13 +119,13 @@ def forked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def quick(own_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """What a kernel started now finds: short trainings and the sample photos. It asks nothing of another machine."""
     connects = Connects(tmp_path)
     monkeypatch.setenv("FAST", "1")
     for name, value in connects.environment({"PYTHONPATH": str(ROOT)}).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
+
     monkeypatch.delenv("GALLOP_PHOTOS", raising=False)
     yield
     assert connects.away() == [], "the notebook asked another machine"
@@ -177,8 +176,7 @@ def test_a_cell_that_fails_is_told() -> None:
 def test_every_sample_photo_is_there() -> None:
     for name in photos.sample_names():
         photo = photos.sample(name)
-        assert photo.name == name
-        assert min(photo.width, photo.height) >= 224
+        assert (photo.name, min(photo.width, photo.height) >= 224) == (name, True)
     with pytest.raises(ValueError, match="no photo 'dog'"):
         photos.sample("dog")
 
@@ -207,8 +205,7 @@ def test_a_draw_of_fewer_crops_is_part_of_a_draw_of_more() -> None:
 def test_another_domain_is_the_same_scene_in_other_pixels(kind: str) -> None:
     photo = photos.sample("cat")
     other = photos.domain(photo, kind)
-    assert other.image.size == photo.image.size
-    assert other.sha256 != photo.sha256
+    assert (other.image.size, other.sha256 == photo.sha256) == (photo.image.size, False)
     means = pixels(photo).mean(), pixels(other).mean()
     assert {"blur": abs(means[0] - means[1]) < 2, "sketch": means[1] > 200, "dark": means[1] < means[0] / 2}[kind]
     with pytest.raises(ValueError, match="no domain 'snow'"):
@@ -241,8 +238,7 @@ def test_one_variable_gives_your_own_photos(monkeypatch: pytest.MonkeyPatch, tmp
     train, test = photos.few_shots(shots=4)
     assert {name: (len(train[name]), len(test[name])) for name in train} == {"blue": (4, 3), "red": (4, 2)}
     other, same = photos.few_shots(shots=9, seed=5)  # not split: a third of each is never learned from
-    assert same == test
-    assert {name: len(some) for name, some in other.items()} == {"blue": 6, "red": 4}
+    assert (same, {name: len(some) for name, some in other.items()}) == (test, {"blue": 6, "red": 4})
     assert not set_of(other) & set_of(test)
     assert photos.with_names(train)[1] == ["blue"] * 4 + ["red"] * 4
     monkeypatch.setenv("GALLOP_PHOTOS", str(tmp_path / "nowhere"))
@@ -316,11 +312,9 @@ def test_a_thing_is_cut_out_by_its_mask_and_put_into_another_photo() -> None:
         scene, place = photos.with_thing(first, second, 0.5, right=right)
         rows, columns = np.nonzero(place)
         assert scene.image.size == place.shape[::-1] == (320, 320)
-        assert max(np.ptp(rows), np.ptp(columns)) + 1 == pytest.approx(160, abs=2)
-        assert rows.max() == 319
+        assert (max(np.ptp(rows), np.ptp(columns)) + 1, rows.max()) == (pytest.approx(160, abs=2), 319)
         assert (columns.max() == 319) if right else (columns.min() == 0)
-        changed = (pixels(scene) != pixels(first)).any(axis=2)
-        assert (changed & ~place).sum() < 0.1 * place.sum()  # its soft edge
+        assert ((pixels(scene) != pixels(first)).any(axis=2) & ~place).sum() < 0.1 * place.sum()  # its soft edge
     stranger = photos.sample("cat")
     assert photos.thing_mask(stranger) is None
     assert photos.cut_out(stranger)[0].size == pytest.approx((stranger.width / 2, stranger.height / 2), abs=2)

@@ -91,8 +91,7 @@ def test_it_answers_and_is_explained_by_its_own_formula(kind: Kind, detail: floa
         assert np.allclose(scores - scores.mean(), own, atol=2e-4)
         maps = [np.mean([look.branch_map(kind.name, name).mean() for look in why.looks]) for name in names]
         assert np.allclose(maps, scores, atol=1e-5), "the map is the score, taken apart"
-    alone = found.predict_all(PHOTOS).branches[kind.name]
-    assert alone.argmax(axis=1).tolist() == wanted.argmax(dim=1).tolist()
+    assert found.predict_all(PHOTOS).branches[kind.name].argmax(axis=1).tolist() == wanted.argmax(dim=1).tolist()
 
 
 @pytest.mark.parametrize("kind", [MEANS, HISTOGRAM], ids=lambda kind: kind.name)
@@ -128,11 +127,7 @@ def test_its_features_are_encoded_once_and_kept() -> None:
 def test_the_command_line_trains_evaluates_and_explains_with_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("red", "green"):
-        for i in range(3):
-            (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
-            tiny.picture(i, name).save(tmp_path / "photos" / name / f"{i}.png")
-    photos, model = str(tmp_path / "photos"), str(tmp_path / "model")
+    photos, model = str(tiny.write_folder(tmp_path / "photos", {"red": 3, "green": 3})), str(tmp_path / "model")
     assert main(["train", photos, "--out", model, "--head", MEANS.name, "--epochs", "1", "--allow-fewer"]) == 0
     capsys.readouterr()
     assert main(["evaluate", model, photos, "--json"]) == 0
@@ -147,5 +142,4 @@ def test_the_command_line_trains_evaluates_and_explains_with_it(
 def test_it_is_in_the_onnx_file(kind: Kind) -> None:
     from gallop.export.onnx import export_onnx
 
-    found = export_onnx(taught(kind), PHOTOS)
-    assert f"{HEADS[kind.name].title.replace(' ', '_')}_regions" in found.parity.by_output
+    assert f"{HEADS[kind.name].title.replace(' ', '_')}_regions" in export_onnx(taught(kind), PHOTOS).parity.by_output

@@ -29,12 +29,11 @@ def answers(question: str) -> list[tuple[str, str, list[str]]]:
 
 def sections(stem: str) -> dict[str, str]:
     """What a notebook says and prints, by the heading above it, on one line each."""
-    cells = json.loads((ROOT / "notebooks" / f"{stem}.ipynb").read_text(encoding="utf-8"))["cells"]
     whole = "\n".join(
         "".join(cell["source"])
         if cell["cell_type"] == "markdown"
         else "".join("".join(output.get("text", "")) for output in cell["outputs"])
-        for cell in cells
+        for cell in json.loads((ROOT / "notebooks" / f"{stem}.ipynb").read_text(encoding="utf-8"))["cells"]
     )
     found = re.split(r"^##+ (.*)$", whole, flags=re.MULTILINE)
     return {heading: " ".join(text.split()) for heading, text in zip(found[1::2], found[2::2], strict=True)}

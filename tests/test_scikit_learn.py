@@ -115,8 +115,7 @@ def test_check_dont_overwrite_parameters(paths: list[str], labels: list[str]) ->
     made = quick()
     there = set(vars(made))
     added = set(vars(made.fit(paths, labels))) - there
-    assert added
-    assert not [name for name in added if not (name.startswith("_") or name.endswith("_"))]
+    assert {name.startswith("_") or name.endswith("_") for name in added} == {True}
 
 
 def test_check_dict_unchanged(fitted: GalLoPClassifier, paths: list[str], labels: list[str]) -> None:
@@ -236,8 +235,7 @@ def test_weights_of_a_score(fitted: GalLoPClassifier, paths: list[str], labels: 
     """check_sample_weights_list, check_sample_weights_shape, check_sample_weights_not_overwritten: a weight of 2 is the
     image twice, and 0 leaves it out.
     """
-    wrong = [*labels[1:], labels[0]]
-    weights = [1, 2, 0] * 6
+    wrong, weights = [*labels[1:], labels[0]], [1, 2, 0] * 6
     twice = [i for i, weight in enumerate(weights) for _ in range(weight)]
     wanted = fitted.score([paths[i] for i in twice], [wrong[i] for i in twice])
     assert fitted.score(paths, wrong, weights) == pytest.approx(wanted)
@@ -284,8 +282,7 @@ def test_clone_set_params_and_nested_names(paths: list[str], labels: list[str]) 
 def test_grid_search(paths: list[str], labels: list[str]) -> None:
     search = GridSearchCV(quick(epochs=1), {"lr": [0.001, 0.3], "dropout": [0.0]}, cv=2, error_score="raise")
     search.fit(paths, labels)
-    assert search.best_score_ == max(search.cv_results_["mean_test_score"])
-    assert search.predict(paths).shape == (18,)
+    assert (search.best_score_, search.predict(paths).shape) == (max(search.cv_results_["mean_test_score"]), (18,))
     assert search.best_estimator_.get_params()["lr"] == search.best_params_["lr"]
 
 
@@ -330,8 +327,7 @@ def test_a_vote_of_several(paths: list[str], labels: list[str]) -> None:
 
 def test_a_pickle_names_its_backbone() -> None:
     made = GalLoPClassifier(cache=False, device="cpu").zero_shot(["cat", "dog"])
-    packed = pickle.dumps(made)
-    assert len(packed) < 1.2e6 < made.model_.backbone.bytes / 50
+    assert len(pickle.dumps(made)) < 1.2e6 < made.model_.backbone.bytes / 50
     again, beside = pickle.loads(pickle.dumps([made, copy.copy(made)]))
     images = [picture(0), picture(1)]
     assert again.model_.backbone is beside.model_.backbone is not made.model_.backbone

@@ -133,8 +133,7 @@ def test_mini_loads_from_the_installed_wheel_in_under_two_seconds(installed: Pat
         found = json.loads(python(installed, tmp_path, "-c", PROGRAM))
     print(f"mini loaded in {found['seconds']:.2f} s")
     assert found["seconds"] < 2
-    assert Path(found["file"]).is_relative_to(installed)
-    assert Path(found["models"]["mini"]).is_relative_to(installed)
+    assert all(Path(place).is_relative_to(installed) for place in (found["file"], found["models"]["mini"]))
     assert found["shapes"] == [[1, 512], [1, 196, 512]]
     assert found["cat-kitten"] > found["cat-bus"]
 
@@ -148,13 +147,11 @@ from gallop.export.web.fetch import FETCHED_TO
 print(method.__file__, *sorted(method.notebook_files()))
 """
     where, *names = python(installed, tmp_path, "-c", program).split()
-    assert Path(where).is_relative_to(installed)
-    assert names == sorted(method.notebook_files())
+    assert (Path(where).is_relative_to(installed), names) == (True, sorted(method.notebook_files()))
 
 
 def test_the_command_line_comes_with_the_wheel(installed: Path, tmp_path: Path) -> None:
-    shown = python(installed, tmp_path, "-m", "gallop", "--help")
-    assert "usage: gallop" in shown
+    assert "usage: gallop" in python(installed, tmp_path, "-m", "gallop", "--help")
     assert (installed / "bin" / "gallop").is_file()
     import gallop
 
@@ -183,9 +180,8 @@ def test_the_app_starts_from_the_installed_wheel(installed: Path, tmp_path: Path
         with pytest.raises(OSError):
             urllib.request.urlopen(address)
     said = (tmp_path / "log.txt").read_text(encoding="utf-8")
-    assert f"URL: {address}" in said
+    assert (f"URL: {address}" in said, "Traceback" in said) == (True, False)
     assert said.endswith("gallop: Stopped.\n")
-    assert "Traceback" not in said
 
 
 def test_the_clones_app_runs_on_the_installed_library(installed: Path, tmp_path: Path) -> None:

@@ -15,8 +15,7 @@ def test_control_characters_and_broken_names_become_escapes() -> None:
 
 
 def test_a_long_text_loses_its_middle_and_keeps_the_way_out() -> None:
-    text = "There is no " + "x" * 10_000 + "; name another."
-    short = shortened(text, 60)
+    short = shortened("There is no " + "x" * 10_000 + "; name another.", 60)
     assert len(short) == 60
     assert short.startswith("There is no xxx")
     assert " ... " in short
@@ -35,8 +34,7 @@ def test_many_names_are_the_first_and_a_count() -> None:
 
 @pytest.mark.parametrize("kind", [GallopError, CheckpointError, DataError])
 def test_no_error_is_longer_than_a_page_whatever_it_quotes(kind: type[GallopError]) -> None:
-    flood = f"names {'x' * 1_600_000}; take them away."
-    error = kind(flood)
+    error = kind(f"names {'x' * 1_600_000}; take them away.")
     for told in (str(error), sentence_of(error) or "", str(pickle.loads(pickle.dumps(error)))):
         assert len(told) == LONGEST_SENTENCE
         assert told.endswith("; take them away.")

@@ -20,6 +20,7 @@ from gallop import Explanation, GalLoPClassifier, ImageFeatures
 from gallop.backbones import Backbone
 from gallop.checkpoints.folder import SETTINGS
 from gallop.model.branches.branch import Branch, ShotVotes
+from tests.nasty_images import encode
 from tests.reference import backbone
 
 T = TypeVar("T")
@@ -53,9 +54,12 @@ def other_vit() -> Backbone:
 
 def picture(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> Image.Image:
     """A coloured picture with noise of its own, so that no two seeds or colours give equal pixels."""
-    rng = np.random.default_rng([seed, *COLOURS[colour]])
-    noise = rng.integers(-40, 41, (size[1], size[0], 3))
+    noise = np.random.default_rng([seed, *COLOURS[colour]]).integers(-40, 41, (size[1], size[0], 3))
     return Image.fromarray(np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype(np.uint8))
+
+
+def png(seed: int, colour: str = "red", size: tuple[int, int] = (40, 32)) -> bytes:
+    return encode(picture(seed, colour, size), "PNG")
 
 
 def pictures(counts: Mapping[str, int], first_seed: int = 0) -> tuple[list[Image.Image], list[str]]:
@@ -84,6 +88,7 @@ def write_images(folder: Path, images: Sequence[Image.Image]) -> list[Path]:
 
 def backbone_folder(folder: Path, *, image_size: int = 32, patch_size: int = 8) -> Path:
     """A small random CLIP in a folder, as --backbone takes it: it knows nothing, and encodes in milliseconds."""
+    folder.mkdir(parents=True, exist_ok=True)
     vision = {"image_size": image_size, "patch_size": patch_size, "width": 64, "layers": 2, "head_width": 32}
     text = {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
     config = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}
@@ -115,6 +120,12 @@ def classifier(**changes: Any) -> GalLoPClassifier:
 def learned(model: GalLoPClassifier) -> dict[str, torch.Tensor]:
     """A copy of the learned tensors."""
     return {key: value.detach().clone() for key, value in model.model_.prompts.state_dict().items()}
+
+
+def members_of(data: bytes) -> dict[str, bytes]:
+    """The files of a zip."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def zip_of(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -165,8 +176,7 @@ def edit_settings(folder: Path, how: Callable[[dict[str, Any]], object]) -> None
 
 def same_features(first: ImageFeatures, second: ImageFeatures) -> bool:
     """Bit by bit, of every look."""
-    looks = zip(first.looks, second.looks, strict=True)
-    return all(equal(a.tensors, b.tensors) for a, b in looks)
+    return all(equal(a.tensors, b.tensors) for a, b in zip(first.looks, second.looks, strict=True))
 
 
 def equal(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.Tensor]) -> bool:

@@ -25,9 +25,13 @@ class Hub:
         stalls: seconds before the first byte of a file.
         longer: by how many bytes the file is longer than announced, by what is asked before it is fetched.
         sends: is sent in place of a file, by the same name.
+        ranges: how it answers those who ask for a part: it is ``sent``, ``ignored`` (the whole file comes), ``shifted``
+            (the part begins a byte later) or ``refused``.
+        tag: is sent in place of a file's digest.
         main: the commit of the main branch.
         after: is called with each path once it was answered.
         asked: the method and path of each request.
+        begins: the first byte that each request of a file asked for.
         leave: let nobody be there any more: whoever connects is refused.
     """
 
@@ -38,9 +42,12 @@ class Hub:
     stalls: float = 0.0
     longer: int = 0
     sends: dict[str, bytes] = field(default_factory=dict)
+    ranges: str = "sent"
+    tag: str = ""
     main: str = COMMIT
     after: Callable[[str], object] = lambda path: None
     asked: list[str] = field(default_factory=list)
+    begins: list[int] = field(default_factory=list)
     address: str = ""
     leave: Callable[[], None] = lambda: None
 
@@ -67,6 +74,10 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
 
         def do_GET(self) -> None:
             begins = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")[0])
+            if "/resolve/" in self.path:  # the client asks for other things too
+                hub.begins.append(begins)
+            if begins and hub.ranges != "sent":
+                begins = {"ignored": 0, "shifted": begins + 1, "refused": -1}[hub.ranges]
             content = self._head(begins)
             if content is None:
                 return
@@ -93,10 +104,12 @@ def weight_server(hub: Hub) -> Iterator[Hub]:
             elif content is None:
                 self.send_response(404)
                 self.send_header("X-Error-Code", "EntryNotFound")
+            elif begins < 0:
+                self.send_response(416)
             else:
                 self.send_response(206 if begins else 200)
                 self.send_header("X-Repo-Commit", commit)
-                self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+                self.send_header("ETag", f'"{hub.tag or hashlib.sha256(content).hexdigest()}"')
                 self.send_header("Content-Length", str(len(content) - begins + longer))
                 if begins:
                     self.send_header("Content-Range", f"bytes {begins}-{len(content) - 1}/{len(content)}")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from app.jobs import Counted, PlainError
-from app.library import Backbone, GalLoPClassifier, MemoryCache
+from app.library import Backbone, Curve, GalLoPClassifier, LabelledPhotos, MemoryCache
 from app.teaching.training import (
     Answer,
     Course,
@@ -90,7 +90,7 @@ class Pace:
 _PHOTOS_AT_ONCE = 16
 _FIRST_ANSWER = 4
 """Photos of a class with which the head answers first, while the others are encoded."""
-# Seconds: a view that takes less was encoded before.
+# Seconds: a look that takes less was encoded before.
 _FROM_CACHE = 0.002
 MOST_SIGHTS = 60
 # Seconds between two updates of the watched map, each of which costs a pass of the image encoder.
@@ -121,21 +121,29 @@ def _drawn(settings: Settings, photos: Mapping[str, Sequence[Photo]]) -> int:
     return sum(min(len(some), settings.shots or len(some)) for some in photos.values())
 
 
+def _passes(settings: Settings) -> tuple[float, float]:
+    """What encoding a centre crop and a view takes, in passes of one look; time and features go by the area."""
+    method = settings.method()
+    centre, view = (sum(times**2 for times in method.looks(use)) for use in ("answers", "training"))
+    return centre, view
+
+
 def demand(photos: Mapping[str, Sequence[Photo]], settings: Settings, usual: int, a_view: float | None) -> str:
     """Return what a training on these photos will take, in a sentence.
 
     Args:
         photos: by class.
         usual: views of each photo where all of them fit.
-        a_view: the seconds that one takes to encode, where they are known.
+        a_view: the seconds that one look takes to encode, where they are known.
     """
-    count = _drawn(settings, photos)
-    size = size_in_words(VIEW_BYTES * count * (settings.views + 1))
+    count, (centre, view) = _drawn(settings, photos), _passes(settings)
+    size = size_in_words(int(VIEW_BYTES * count * (settings.views * view + centre)))
     few = "" if settings.views == usual else f" {settings.views} of {usual} views of each photo fit into the memory."
     if a_view is None:
         return f"Training on {count} photos takes about {size} of memory.{few}"
-    head = "" if settings.head == "none" else f"the head after {time_in_words(count * a_view)}, "
-    everything = time_in_words(a_view / VIEW * Pace(count, settings.training()).steps)
+    head = "" if settings.head == "none" else f"the head after {time_in_words(count * centre * a_view)}, "
+    more_looks = count * (centre - 1 + settings.views * (view - 1))
+    everything = time_in_words(a_view * (Pace(count, settings.training()).steps / VIEW + more_looks))
     return f"{count} photos: {head}everything after {everything}, with about {size} of memory.{few}"
 
 
@@ -150,17 +158,20 @@ def encoding_ahead(
 
     Args:
         pending: photos still to encode; more may be added while this runs.
-        takes: called with the seconds that a view takes.
+        takes: called with the seconds that one look takes.
     """
     from gallop.training.learn import encode_ahead
 
+    centre, view = _passes(settings)
     while pending:
         chunk = [pending.popleft() for _ in range(min(_PHOTOS_AT_ONCE, len(pending)))]
         began, seconds = time.monotonic(), 0.0
         for event in encode_ahead(backbone, chunk, settings.training(), cache, settings.method()):
             seconds += time.monotonic() - began
-            if seconds / event.done > _FROM_CACHE:
-                takes(seconds / event.done)
+            centres = min(event.done, len(chunk))
+            a_look = seconds / (centres * centre + (event.done - centres) * view)
+            if a_look > _FROM_CACHE:
+                takes(a_look)
             yield len(pending) + len(chunk)
             began = time.monotonic()  # other jobs may have had their turn
 
@@ -174,11 +185,8 @@ def searching(
 ) -> Generator[Counted, None, Found]:
     """Search rate and rounds for so many seconds, on folds of the photos on the cards, with the other settings kept."""
     from gallop.training.choose import SearchEvent, chosen_of, search_settings, start_of_search
-    from gallop.training.learn import shots_to_learn
 
-    pairs = drawn_shots(shots, settings)
-    photos, names = [photo for photo, _ in pairs], [name for _, name in pairs]
-    data = shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
+    data = _labelled(shots, settings, cache)
     config, tried = start_of_search(settings.training()), tuple[Any, ...]()
     for event in search_settings(backbone, data, settings.method(), config, seconds=seconds, cache=cache):
         if not isinstance(event, SearchEvent):
@@ -194,6 +202,32 @@ def searching(
     else:
         sentence += f", {first.accuracy:.0%} with the usual {first.lr:g} and {first.epochs}. They are in use now."
     return Found(replace(settings, lr=best.lr, epochs=best.epochs, views=config.views), sentence)
+
+
+def foretelling(
+    backbone: Backbone, cache: MemoryCache | None, shots: Mapping[str, Sequence[Photo]], settings: Settings
+) -> Generator[Counted, None, Curve]:
+    """Compute the learning curve of the photos on the cards."""
+    from gallop.evaluation.curve import Curve, PointEvent, curve_steps
+
+    data = _labelled(shots, settings, cache)
+    for event in curve_steps(backbone, data, settings.method(), settings.training(), cache=cache):
+        if isinstance(event, Curve):
+            return event
+        counted = f"{event.done} of {event.total}"
+        computing = isinstance(event, PointEvent)
+        yield Counted(
+            event.done / event.total * computing, f"{'Points' if computing else 'Encoding photos,'} {counted}"
+        )
+    raise AssertionError("a curve ends with itself")
+
+
+def _labelled(shots: Mapping[str, Sequence[Photo]], settings: Settings, cache: MemoryCache | None) -> LabelledPhotos:
+    from gallop.training.learn import shots_to_learn
+
+    pairs = drawn_shots(shots, settings)
+    photos, names = [photo for photo, _ in pairs], [name for _, name in pairs]
+    return shots_to_learn(photos, names, cache, shots=None, seed=settings.seed, allow_fewer=True)
 
 
 class Teaching:

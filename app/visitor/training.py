@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE, BackboneRoom, OnBackbone
-from app.jobs import Job, JobManager, PlainError, Snapshot, State, Steps, Task
+from app.jobs import Counted, Job, JobManager, PlainError, Snapshot, State, Steps, Task
 from app.library import Backbone
 from app.photos.shelf import allowed
 from app.runs.store import Ledger
@@ -18,6 +20,7 @@ from app.teaching.tasks import (
     demand,
     encoding_ahead,
     fitting_views,
+    foretelling,
     learned_more,
     learned_on_cards,
     new_photos,
@@ -156,12 +159,19 @@ class VisitorTraining:
         Raises:
             PlainError: these photos cannot be trained on.
         """
+        return self._on_cards(room, partial(searching, seconds=seconds))
+
+    def foretell(self, room: BackboneRoom) -> Task:
+        """Return the task of the learning curve of the cards. Raises PlainError as ``search`` does."""
+        return self._on_cards(room, foretelling)
+
+    def _on_cards(self, room: BackboneRoom, steps: Callable[..., Generator[Counted, None, Any]]) -> Task:
         photos, settings, shots = self.photos, self.fitting, self.photos.shots()
         if problem := check_photos(shots):
             raise PlainError(problem)
 
         def make(backbone: Backbone) -> Task:
-            return Steps(searching(backbone, photos.features(), shots, settings, seconds))
+            return Steps(steps(backbone, photos.features(), shots, settings))
 
         return OnBackbone(room, self.backbone_name, make)
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from http import HTTPStatus
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from gallop.config import REGION_KINDS, BackbonePreset, RegionKind
 from gallop.errors import BackboneError, warn_caller
 from gallop.runtime.reading import read_text
+from gallop.runtime.writing import make_folder, write_quickly
 
 CONFIG = "config.json"
 """The settings of a folder that is laid out as ``checkpoints/mini``."""
@@ -45,6 +47,8 @@ TOKENIZERS = "needs the extra tokenizers"
 _FP32 = 4
 # Seconds between two reports of a download.
 _STEP = 0.2
+# After the digest of a file of which a part is downloaded. The client's own ends alike, so `hf cache prune` knows it.
+_PARTIAL = ".gallop.incomplete"
 _CATALOGUE = Path(__file__).with_name("catalogue.json")
 """What is offered to be downloaded, and licences of weights with the page that states each and the day of a look at it.
 They are listed by whole names of repositories, and by beginnings of open_clip's tags."""
@@ -219,7 +223,7 @@ def hub_folder(name: str, *, download: bool, **options: Any) -> Path:
     A file that is in the Hub's cache is not asked for again. All files are of one commit: that of the settings.
 
     Args:
-        options: of ``hf_hub_download``.
+        options: of ``http_get`` and ``hf_hub_download``.
 
     Raises:
         BackboneError: no such name, no settings or weights in it, or as ``download_weights``.
@@ -254,7 +258,7 @@ def hub_address(name: str) -> tuple[str, str | None]:
     Raises:
         BackboneError: it has another form.
     """
-    fits = re.fullmatch(rf"{ON_HUB}([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", name)
+    fits = re.fullmatch(rf"{ON_HUB}([\w.-]+/[\w.-]+)(?:@(?!.*\.\.)(\w[\w./-]*))?", name)
     if fits is None:
         raise BackboneError(f"{name!r} is not {ON_HUB}OWNER/NAME or {ON_HUB}OWNER/NAME@REVISION.")
     return fits[1], fits[2]
@@ -266,7 +270,7 @@ def known_elsewhere(name: str) -> bool:
     return name in available_models() or not on_disk
 
 
-def warn_of_weights_here_alone(name: str) -> None:
+def warn_of_local_weights(name: str) -> None:
     """Warn, before a model is uploaded, where others cannot load its backbone by its name."""
     if not known_elsewhere(name):
         warn_caller(
@@ -422,6 +426,11 @@ def hub_cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
+def _in_cache(repository: str) -> Path:
+    """Return the folder of a repository in the hub's cache."""
+    return hub_cache() / f"models--{repository.replace('/', '--')}"
+
+
 @dataclass(frozen=True)
 class Fetched:
     """How much of a file is here, in bytes; ``total`` is 0 where it is not known."""
@@ -445,8 +454,8 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
     """Download the weights of a pair such as ``ViT-B-16/openai``, or a repository ``hf-hub:OWNER/NAME``, and report on
     each file of it; nothing where they are here.
 
-    A connection that breaks is taken up where it broke. Closing the iterator ends the download; nothing of the file
-    that is being downloaded is saved.
+    A connection that breaks is taken up where it broke. Closing the iterator ends the download; the next call continues
+    the file that was being downloaded.
 
     Raises:
         BackboneError: no such pair, or as ``download_weights``.
@@ -454,10 +463,8 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
     fetching = _fetching(name)
     if fetching is None:
         return
-    from huggingface_hub import constants
     from tqdm import tqdm
 
-    constants.HF_HUB_DISABLE_XET = True  # transfers by Xet do not end when the progress bar raises
     reports, errors, cancelled = [Fetched(0, 0)], list[BackboneError](), threading.Event()
 
     class Reported(tqdm):  # type: ignore[misc]
@@ -465,7 +472,8 @@ def fetch_weights(name: str) -> Iterator[Fetched]:
 
         def __init__(self, **settings: Any) -> None:
             super().__init__(**{**settings, "disable": True})
-            self.done = int(settings.get("initial") or 0)
+            self.done = 0
+            self.update(settings.get("initial"))
 
         def update(self, more: float | None = 1) -> None:
             if cancelled.is_set():
@@ -511,7 +519,7 @@ def download_weights(name: str, pair: Mapping[str, Any], **options: Any) -> Path
 
     Args:
         pair: open_clip's settings of it.
-        options: of ``hf_hub_download``.
+        options: of ``http_get`` and ``hf_hub_download``.
 
     Raises:
         BackboneError: no network, a licence that has to be accepted first, a full disk, another content than the Hub
@@ -534,28 +542,85 @@ def _downloaded(name: str, repository: str, file: str, revision: str | None, **o
     try:
         # Without a network this fails at once, where a download is tried for 23 seconds.
         asked = get_hf_file_metadata(hf_hub_url(repository, file, revision=revision), token=get_token())
-        path = Path(hf_hub_download(repository, file, revision=revision, **options))
+        fits = re.fullmatch(r"([0-9a-f]{40}) ([0-9a-f]{40}|[0-9a-f]{64})", f"{asked.commit_hash} {asked.etag}")
+        if fits is None:  # what cannot be compared is not continued either
+            return Path(hf_hub_download(repository, file, revision=revision, **options))
+        commit, digest = fits.groups()
+        _complete(repository, file, commit, digest, asked.size, **options)
+        if revision != commit:
+            write_quickly(_in_cache(repository) / "refs" / (revision or "main"), commit.encode())
+        return Path(hf_hub_download(repository, file, revision=commit))  # it finds the file, and links it
     except EntryNotFoundError:
         return None
+    except BackboneError:
+        raise
     except Exception as error:  # the hub's client also raises errors of its HTTP library
         raise _problem(name, repository, error) from error
-    if not _has_digest(path, asked.etag or ""):
-        path.resolve().unlink()
-        path.unlink(missing_ok=True)
-        raise BackboneError(
-            f"What was downloaded as {file} of {repository} is not what the Hub announced (another SHA-256), so it was "
-            "deleted. Start again; if that does not help, the network or its proxy changes files."
-        )
-    return path
+
+
+def _complete(repository: str, file: str, commit: str, digest: str, size: int | None, **options: Any) -> None:
+    """Download a file of a commit into the Hub's cache, where its client finds it; what is there of it is continued.
+
+    The client begins anew at every call, for the sake of file systems whose locks hold nobody off (its issue 4228).
+    There two processes write the same bytes at the same places here, and the digest is compared before a file is named.
+
+    Args:
+        digest: the SHA-256 that the Hub gives of large files, or git's SHA-1, which it gives of others.
+        size: in bytes, as far as the Hub tells.
+        options: of ``http_get``.
+
+    Raises:
+        BackboneError: it has another digest, and was deleted.
+        Exception: of the client or its HTTP library; what is there stays.
+    """
+    from huggingface_hub import hf_hub_url, utils
+    from huggingface_hub.file_download import are_symlinks_supported
+
+    client: Any = utils  # which has no types for these
+    headers = {**client.build_hf_headers(), "Accept-Encoding": "identity"}  # a part is one of the file as it is
+    place = _in_cache(repository)
+    named, blob = place / "snapshots" / commit / file, place / "blobs" / digest
+    partial_file, lock = blob.with_name(digest + _PARTIAL), hub_cache() / ".locks" / place.name / f"{digest}.lock"
+    for path in (named, blob, lock):
+        make_folder(path.parent)
+    with client.WeakFileLock(lock):  # the one that the client takes
+        found = next((path for path in (named, blob) if path.exists()), partial_file)
+        if found == partial_file:
+            url = hf_hub_url(repository, file, revision=commit)
+            _fetch_rest(found, url, size, headers=headers, **options)
+        if not _has_digest(found, digest):
+            found.resolve().unlink()
+            raise BackboneError(
+                f"What was downloaded as {file} of {repository} is not what the Hub announced (another SHA-256), so it "
+                "was deleted. Start again; if that does not help, the network or its proxy changes files."
+            )
+        if found == partial_file:
+            found.replace(blob if are_symlinks_supported(hub_cache()) else named)
+
+
+def _fetch_rest(path: Path, url: str, size: int | None, **options: Any) -> None:
+    """Download what a file lacks. Where it ends with another length, or no part was sent, its digest will be wrong."""
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.file_download import http_get
+
+    path.touch()
+    with path.open("r+b") as file:
+        there = file.seek(0, os.SEEK_END)
+        if size is not None and there > size:
+            there = file.truncate(file.seek(0))
+        try:
+            http_get(url, file, resume_size=there, expected_size=size, **options)
+        except HfHubHTTPError as error:
+            if error.response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+        except (OSError, ValueError) as error:
+            # The client raises these very types, without a number, where length or range of what was sent are wrong.
+            if type(error) not in (OSError, ValueError) or getattr(error, "errno", None):
+                raise
 
 
 def _has_digest(path: Path, digest: str) -> bool:
-    """Whether a file has the SHA-256 that the Hub gives of large files, or git's SHA-1, which it gives of others.
-
-    Where the Hub gives neither, nothing can be compared.
-    """
-    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", digest):
-        return True
+    """Whether a file has the SHA-256 that the Hub gives of large files, or git's SHA-1, which it gives of others."""
     is_git = len(digest) == 40
     hashed = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if is_git else hashlib.sha256()
     with path.open("rb") as file:
@@ -567,7 +632,8 @@ def _has_digest(path: Path, digest: str) -> bool:
 def remove_weights(name: str) -> int:
     """Remove the weights of a backbone from the caches of downloads, and return how many bytes that frees.
 
-    From the Hub's cache goes all that was downloaded of the repository, by other programs too.
+    From the Hub's cache goes all that was downloaded of the repository, by other programs too, and what is there of a
+    download that was stopped.
 
     Raises:
         BackboneError: it is not in a cache: it ships with the package, is a file of the user's, or is not here.
@@ -578,9 +644,11 @@ def remove_weights(name: str) -> int:
     if name in available_models() or Path(name).is_dir() or Path(name.partition("/")[2]).is_file():
         raise BackboneError(f"{name} was not downloaded, so it is not removed. Remove its files yourself.")
     by_hand = clip_cache() / str({} if name.startswith(ON_HUB) else pair_settings(name).get("url", "")).split("/")[-1]
-    freed = by_hand.stat().st_size if by_hand.is_file() else 0
-    if freed:
-        by_hand.unlink()
+    partial_files = (_in_cache(repository_of(name)) / "blobs").glob(f"*{_PARTIAL}")
+    freed = 0
+    for file in filter(Path.is_file, (by_hand, *partial_files)):
+        freed += file.stat().st_size
+        file.unlink()
     with suppress(CacheNotFound):
         cache = scan_cache_dir(hub_cache())
         revisions = [
@@ -608,10 +676,12 @@ def _problem(name: str, repository: str, error: Exception) -> BackboneError:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return BackboneError(
             f"The disk has no space left for the weights of {name}, which are saved in {hub_cache()}. Free some space "
-            "there, or set HF_HOME to a folder on another disk. Nothing of the download was saved."
+            "there and start it again to continue it, or set HF_HOME to a folder on another disk; `gallop backbones rm "
+            f"{name}` removes what is there."
         )
     return BackboneError(
-        f"The weights of {name} are not on this machine and could not be downloaded ({type(error).__name__}). "
-        f"Download them on a machine with a network, and copy models--{repository.replace('/', '--')} from its "
-        f"Hugging Face cache into {hub_cache()}. The shipped model 'mini' works without a network."
+        f"The weights of {name} are not on this machine and could not be downloaded ({type(error).__name__}). Start a "
+        "download that broke off again to continue it, or download them on a machine with a network, and copy "
+        f"{_in_cache(repository).name} from its Hugging Face cache into {hub_cache()}. "
+        "The shipped model 'mini' works without a network."
     )

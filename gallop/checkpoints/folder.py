@@ -19,7 +19,7 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -37,13 +37,13 @@ from gallop.checkpoints.settings import (
     parse_settings,
     unknown_settings,
 )
-from gallop.errors import BackboneError, CheckpointError, ConfigError, UnknownPart
+from gallop.errors import BackboneError, CheckpointError, ConfigError, UnknownPart, warn_caller
 from gallop.model.branches.branch import Branch
 from gallop.model.branches.forms import LinearForm
 from gallop.model.branches.kinds import KINDS
 from gallop.model.branches.mix import Mix
 from gallop.model.branches.sums import ShotFeatures, ShotSums
-from gallop.model.prompted import Prompts
+from gallop.model.prompted import PromptModel, Prompts
 from gallop.runtime.reading import read_bytes, read_text
 from gallop.runtime.tensor_file import read_tensor_file
 from gallop.runtime.writing import locked, write_file
@@ -62,20 +62,24 @@ _SUMS, _FORM, _SHOTS, _TEXTS = ("counts", "sums", "scatter"), ("weights", "bias"
 _BRANCH_TENSOR = re.compile(rf"head\d*\.({'|'.join((*_SUMS, *_FORM, *_SHOTS, _TEXTS))})")
 
 
-def save_checkpoint(
-    folder: str | Path, checkpoint: Checkpoint, prompts: Prompts, branches: Sequence[Branch] = ()
-) -> None:
+def save_checkpoint(folder: str | PathLike[str], checkpoint: Checkpoint, model: PromptModel) -> None:
     """Write a checkpoint folder and read it back. Failed or killed, it leaves the old one or the new one, never a part.
-
-    Args:
-        branches: the model's, where it has some.
+    Warns where it cannot be loaded without the backbone.
 
     Raises:
         OSError: it cannot be written.
         CheckpointError: what was written is not what can be read.
     """
-    folder = Path(folder)
-    data = save(learned_tensors(checkpoint, prompts, branches))
+    _save(Path(folder), checkpoint, model)
+    if model.backbone.again is None:
+        warn_caller(
+            f"The backbone {model.backbone.name} cannot be loaded by its name. To load {folder}, pass the backbone as "
+            "well: load(..., backbone=...)."
+        )
+
+
+def _save(folder: Path, checkpoint: Checkpoint, model: PromptModel) -> None:
+    data = save(learned_tensors(checkpoint, model))
     record = replace(checkpoint, prompts_sha256=hashlib.sha256(data).hexdigest()).record()
     settings = json.dumps(record, indent=2, ensure_ascii=False).encode()
     with locked(folder / LOCK):
@@ -93,22 +97,22 @@ def save_checkpoint(
             )
 
 
-def checkpoint_bytes(checkpoint: Checkpoint, prompts: Prompts, branches: Sequence[Branch] = ()) -> dict[str, bytes]:
+def checkpoint_bytes(checkpoint: Checkpoint, model: PromptModel) -> dict[str, bytes]:
     """Return the files that ``save_checkpoint`` writes, by their names, to send to another machine or to the Hub.
 
     Raises:
         OSError: the folder for temporary files has no room for them.
     """
     with tempfile.TemporaryDirectory(prefix="gallop-") as folder:
-        save_checkpoint(folder, checkpoint, prompts, branches)
+        _save(Path(folder), checkpoint, model)
         most = {SETTINGS: LARGEST_SETTINGS, TENSORS: LARGEST_TENSORS}
         return {name: read_bytes(Path(folder) / name, largest) for name, largest in most.items()}
 
 
-def learned_tensors(checkpoint: Checkpoint, prompts: Prompts, branches: Sequence[Branch]) -> dict[str, Tensor]:
+def learned_tensors(checkpoint: Checkpoint, model: PromptModel) -> dict[str, Tensor]:
     """Return the tensors of a checkpoint's file by their names: of the prompts, and of each branch."""
-    tensors = {key: value.detach().cpu().float().contiguous() for key, value in prompts.state_dict().items()}
-    for i, (branch, settings) in enumerate(zip(branches, checkpoint.branches, strict=True)):
+    tensors = {key: value.detach().cpu().float().contiguous() for key, value in model.prompts.state_dict().items()}
+    for i, (branch, settings) in enumerate(zip(model.branches, checkpoint.branches, strict=True)):
         parts = dict(zip(_SUMS, (branch.sums.counts, branch.sums.sums, branch.sums.scatter), strict=True))
         if branch.how.stores_form:
             parts |= zip(_FORM, (branch.form.weights, branch.form.bias), strict=True)
@@ -212,8 +216,8 @@ def read_model(folder: str | PathLike[str]) -> tuple[Checkpoint, dict[str, Tenso
 
 def load_learned(
     folder: Path, checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone
-) -> tuple[Prompts, tuple[Branch, ...]]:
-    """Return the prompts, on the backbone's device, and the branches from the tensors that ``read_model`` returned.
+) -> PromptModel:
+    """Return the model, on the backbone's device, from the settings and the tensors that ``read_model`` returned.
 
     Raises:
         CheckpointError: another backbone, or other region features, than in training; tensors that do not fit.
@@ -232,9 +236,12 @@ def load_learned(
     of_branches = {name: tensor for name, tensor in tensors.items() if _BRANCH_TENSOR.fullmatch(name)}
     try:
         of_prompts = {name: tensor for name, tensor in tensors.items() if name not in of_branches}
-        return _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
+        learned = _prompts(checkpoint, of_prompts, backbone), _branches(checkpoint, of_branches, backbone)
     except (ValueError, ConfigError) as error:
         raise CheckpointError(f"{folder / TENSORS} does not match its settings: {error}.") from error
+    prompts, branches = learned
+    names, templates = checkpoint.class_names, checkpoint.templates
+    return PromptModel(backbone, names, checkpoint.method, prompts, templates, branches)
 
 
 def _prompts(checkpoint: Checkpoint, tensors: Mapping[str, Tensor], backbone: Backbone) -> Prompts:

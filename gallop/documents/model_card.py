@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 from gallop import __version__
 from gallop.backbones import Damping
-from gallop.backbones.weights import licence_by_name, repository_of
-from gallop.checkpoints.hub import HUB, LIBRARY, HubAddress
+from gallop.backbones.weights import licence_by_name, repository_of, warn_of_local_weights
+from gallop.checkpoints.folder import checkpoint_bytes
+from gallop.checkpoints.hub import CARD_FILE, HUB, LIBRARY, HubAddress
+from gallop.checkpoints.settings import Checkpoint
 from gallop.config import HEADS, MethodConfig, TrainConfig
 from gallop.documents.rendering import render
 from gallop.evaluation.diversity import diversity_of
@@ -131,6 +133,15 @@ def hub_card(
     return (
         f"---\n{facts.to_yaml()}\n---\n\n{model_card(classifier, measured, learned_from, f'{HUB}{address.repository}')}"
     )
+
+
+def hub_files(classifier: Described, checkpoint: Checkpoint, address: HubAddress, **facts: Any) -> dict[str, bytes]:
+    """Return the files of a model on the Hub by their names: its checkpoint, and its card with the ``facts`` of
+    ``hub_card``. Warns where others cannot load its backbone.
+    """
+    warn_of_local_weights(classifier.model_.backbone.name)
+    card = hub_card(classifier, address, **facts)
+    return checkpoint_bytes(checkpoint, classifier.model_) | {CARD_FILE: card.encode()}
 
 
 def _phrases(training: TrainConfig, method: MethodConfig) -> list[str]:

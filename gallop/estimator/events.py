@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from gallop.backbones import Backbone
 from gallop.evaluation.health import data_in_words
 from gallop.runtime.progress import ProgressDisplay
 from gallop.training.learn import CalibrationEvent, EncodeEvent
@@ -16,7 +15,6 @@ FitEvent = EncodeEvent | StepEvent | CalibrationEvent
 
 def follow(
     events: Iterator[FitEvent],
-    backbone: Callable[[], Backbone],
     *,
     verbose: bool | int,
     callback: Callable[[FitEvent], object] | None = None,
@@ -24,13 +22,12 @@ def follow(
     """Run a training to its end, with progress and what to check in the photos where ``verbose`` is set.
 
     Args:
-        backbone: called once its photos are encoded.
         callback: called with each event.
     """
     with ProgressDisplay(wanted=bool(verbose)) as progress:
         for event in events:
             progress.show(event.stage, event.done, event.total, event.note)
             if verbose and isinstance(event, EncodeEvent) and event.encoded:
-                progress.say(data_in_words(*event.encoded, backbone()))
+                progress.say(data_in_words(*event.encoded))
             if callback is not None:
                 callback(event)

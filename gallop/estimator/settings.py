@@ -1,17 +1,20 @@
-"""What a classifier's constructor arguments stand for: a backbone, a method, a training, a draw of shots."""
+"""What a classifier's constructor arguments stand for: a backbone, a method, a training, a draw, a first model."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gallop.backbones import Backbone, load_backbone
 from gallop.config import BackbonePreset, MethodConfig, TrainConfig, default_topk, method_preset, train_preset
+from gallop.data import LabelledPhotos
 from gallop.errors import warn_caller
-from gallop.model.prompted import PromptModel
+from gallop.features.encoding import Cache, open_cache
+from gallop.model.prompted import PromptModel, starting_prompts
 from gallop.parts import check_registered
 from gallop.setting import require
+from gallop.training.learn import learned_before
 from gallop.wording import listed
 
 _METHOD_SETTINGS = ("global_prompts", "topk", "dropout", "local_projection", "head", "detail", "class_weight")
@@ -30,6 +33,11 @@ class Settings:
 
     arguments: Mapping[str, Any]
     parts: Mapping[str, str]
+
+    @property
+    def cache(self) -> Cache | None:
+        """Return the feature cache; None stores nothing."""
+        return open_cache(self.arguments["cache"])
 
     def load_backbone(self) -> Backbone:
         """Return the backbone itself, loaded where a name was given. Raises BackboneError."""
@@ -68,16 +76,43 @@ class Settings:
         by_preset = preset if isinstance(preset, str) else "backbone"
         return method_preset(by_preset if method is None else method, of_backbone, **changes)
 
-    def check(self) -> None:
-        """Raise ConfigError for settings that cannot be used, before a backbone is loaded."""
+    def learner(self, data: LabelledPhotos, before: PromptModel | None) -> tuple[PromptModel, TrainConfig]:
+        """Return the model that a training begins with, and how it is trained. Warns as ``untaught``.
+
+        Args:
+            data: the photos to learn from.
+            before: a model whose prompts it continues from; None starts from new ones.
+
+        Raises:
+            ConfigError: settings that cannot be used, found before a backbone is loaded, or other ones than those of
+                the prompts to continue from.
+        """
         check_registered(self.method("paper"), self.training("paper"))
+        backbone = self.load_backbone()
+        method, shots = self.method(backbone.preset), max(len(data) / len(data.class_names), 1)
+        prompts = None if before is None else learned_before(before, backbone, method)
+        model = PromptModel(backbone, data.class_names, method, prompts or starting_prompts(backbone, method))
+        _warn_of_scales(model)
+        return model, self.training(backbone.preset, shots)
+
+    def untaught(self, class_names: Sequence[str], templates: Sequence[str] | None) -> PromptModel:
+        """Return a model that knows classes by their names alone. Warns of a single class, and of a k above the number
+        of regions. Raises ClassNameError and TemplateError.
+        """
+        model = PromptModel(self.load_backbone(), class_names, self.method("paper"), templates=templates)
+        if len(model.class_names) == 1:
+            warn_caller(
+                f"{model.class_names[0]!r} is the only class, so every photo is assigned to it with probability 1, and "
+                "no OOD threshold can be found. Add the other classes that photos may show."
+            )
+        _warn_of_scales(model)
+        return model
 
     def _parts_of(self, kind: type[MethodConfig | TrainConfig]) -> dict[str, str]:
         return {part: name for part, name in self.parts.items() if part in kind.__dataclass_fields__}
 
 
-def warn_of_scales(model: PromptModel) -> None:
-    """Warn of each k above the number of regions, which means all of them, like any other such k."""
+def _warn_of_scales(model: PromptModel) -> None:
     rows, columns = model.backbone.vision.grid
     large = [str(k) for k in model.config.topk if k > rows * columns]
     if large:

@@ -17,8 +17,10 @@ from gallop.data import (
     photos_together,
 )
 from gallop.data.tabular.columns import as_list, label_names, plain
-from gallop.errors import ConfigError, DataError
+from gallop.errors import ConfigError, DataError, warn_caller
+from gallop.estimator.settings import Settings
 from gallop.features.encoding import Cache
+from gallop.features.given import given
 from gallop.model.branches.branch import Branch
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import clean_names, missing_names, spelled_as
@@ -33,15 +35,15 @@ def with_shots_of_before(
     images: GivenPhotos,
     labels: GivenLabels | None,
     classes: Sequence[str] | None,
-    *,
-    seed: int,
-    cache: Cache | None,
+    settings: Settings,
+    taught: bool,
 ) -> LabelledPhotos:
     """Return the previous photos and new ones, of the known classes, then ``classes``, then those that are new.
 
     Args:
         before: the previous photos; None where there are none, or they are not in memory.
         images, labels: new photos, all of which are taken.
+        taught: whether there have been previous photos; warns where they are not in memory.
 
     Raises:
         DataError: photos that cannot be used, one class in all, or a previous picture with another class name.
@@ -49,26 +51,46 @@ def with_shots_of_before(
     more = spelled_as(clean_names(classes) if classes is not None and len(classes) else (), known)
     if labels is not None and (known or more):
         labels = _in_words(labels, clean_names(dict.fromkeys([*known, *more])))
-    new = shots_to_learn(images, labels, cache, shots=None, seed=seed, allow_fewer=True, fewest=1)
+    new = shots_to_learn(
+        given(images), labels, settings.cache, shots=None, seed=settings.seed, allow_fewer=True, fewest=1
+    )
     new = replace(new, class_names=tuple(spelled_as(new.class_names, known)))
     names = clean_names(dict.fromkeys([*known, *more, *new.class_names]))
     if len(names) < 2:
         raise DataError(
             f"{names[0]!r} is the only class, but training needs two or more. Name the others in classes=[...]."
         )
+    if taught and before is None:
+        warn_caller(
+            "The photos that this classifier was trained on are not in memory (load does not bring them back). "
+            "Training continues with the new photos only, so the classifier may forget what it learned before."
+        )
     previous = [] if before is None else [before.take([i for i, name in enumerate(before.names) if name in known])]
     return photos_together([*previous, new], names)
 
 
-def require_photos_of_all(known: tuple[str, ...], data: LabelledPhotos) -> None:
-    """Raise ConfigError where a classifier that is to continue knows classes of which there are no photos."""
-    gone = missing_names(known, spelled_as(data.class_names, known))
+def drawn_shots(
+    images: GivenPhotos,
+    labels: GivenLabels | None,
+    settings: Settings,
+    class_names: Sequence[str] | None,
+    needed: Sequence[str],
+) -> LabelledPhotos:
+    """Return the photos that a training learns from.
+
+    Args:
+        images, labels, class_names: as for ``GalLoPClassifier.fit``.
+        needed: classes that a classifier which continues knows. Raises ConfigError where there are no photos of one.
+    """
+    data = shots_to_learn(given(images), labels, settings.cache, class_names=class_names, **settings.draw)
+    gone = missing_names(needed, spelled_as(data.class_names, needed))
     require(
         not gone,
         f"warm_start continues with a classifier that knows {listed(gone)}, but "
         f"{'that class has' if len(gone) == 1 else 'those classes have'} no photos here. Pass photos of every "
         "class, call remove_class for each class without photos, or set drop_classes=True.",
     )
+    return data
 
 
 def _in_words(labels: Any, class_names: Sequence[str]) -> Any:
@@ -79,8 +101,8 @@ def _in_words(labels: Any, class_names: Sequence[str]) -> Any:
     return values if any(isinstance(value, str) for value in values) else label_names(values, class_names)
 
 
-def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> tuple[Branch, ...]:
-    """Return the model's branches, trained on further photos as well.
+def with_more_shots(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> PromptModel:
+    """Return the model with its branches trained on further photos as well.
 
     Raises:
         ConfigError: its settings have no head, or its earlier shots are needed and were not saved.
@@ -94,17 +116,17 @@ def branches_with_more(model: PromptModel, images: Any, labels: Any, cache: Cach
     )
     shots = _encoded(model, images, labels, cache, "add them first (add_class)")
     if model.branches:
-        return tuple(branch.learned(shots[branch.how.space]) for branch in model.branches)
+        return model.with_branches([branch.learned(shots[branch.how.space]) for branch in model.branches])
     taught = model.taught(shots)
     if not taught:
         raise DataError(
             "The first shots of a head must come from two or more classes, because it learns to tell classes apart."
         )
-    return taught
+    return model.with_branches(taught)
 
 
-def branches_with_their_shots(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> tuple[Branch, ...]:
-    """Return the model's branches with the single photos that they were trained on, of which they may have only sums.
+def with_recalled_shots(model: PromptModel, images: Any, labels: Any, cache: Cache | None) -> PromptModel:
+    """Return the model with the single photos that its branches were trained on, of which they may have only sums.
 
     Raises:
         ConfigError: it has no trained head.
@@ -121,13 +143,13 @@ def branches_with_their_shots(model: PromptModel, images: Any, labels: Any, cach
                 "or their classes or the precision differ. Pass exactly the photos that it was trained on, with the "
                 "same classes and precision."
             )
-    return tuple(replace(branch, shots=shots[branch.how.space]) for branch in model.branches)
+    return model.with_branches([replace(branch, shots=shots[branch.how.space]) for branch in model.branches])
 
 
 def _encoded(model: PromptModel, images: Any, labels: Any, cache: Cache | None, way_out: str) -> Shots:
     """The features of photos for branches. ``way_out`` ends the message where the model does not know a class."""
-    photos, given = labelled_photos(images, labels, split="train")
-    names = spelled_as(given, model.class_names)
+    photos, words = labelled_photos(given(images), labels, split="train")
+    names = spelled_as(words, model.class_names)
     unknown = missing_names(list(dict.fromkeys(names)), model.class_names)
     if unknown:
         raise DataError(f"The model does not know the classes {listed(unknown)}; {way_out}.")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import UNUSED
+from typing_extensions import Self
 
 from gallop.data import AskedPhotos, GivenLabels, GivenPhotos, labelled_photos
 from gallop.errors import DataError
@@ -45,10 +46,11 @@ class AnswersByName(ClassifierMixin):
         tags.input_tags.two_d_array = tags.target_tags.required = False
         return tags
 
-    def _require_classes(self) -> None:
-        """Raise NotFittedError where nothing has been learned yet."""
+    def _fitted(self) -> Self:
+        """Itself; raises NotFittedError where nothing has been learned yet."""
         if not hasattr(self, "classes_"):
             raise NotFittedError(f"This {type(self).__name__} has no classes yet; call {self._ways_to_start} first.")
+        return self
 
     def predict_all(self, images: Any) -> Predictions:
         """Return labels, probabilities and OOD scores of one image or many, or of features encoded before,
@@ -135,11 +137,10 @@ class AnswersByName(ClassifierMixin):
         )
 
     def _labelled(
-        self, images: GivenPhotos, labels: GivenLabels | None, class_names: Sequence[str] | None
+        self, images: GivenPhotos, labels: GivenLabels | None, class_names: Sequence[str] | None = None
     ) -> tuple[Any, list[str]]:
         """Photos and their class names as ``classes_`` spells them, all of which are known."""
-        self._require_classes()
-        if class_names is None and self._numbered:
+        if self._fitted()._numbered and class_names is None:
             class_names = self.classes_.tolist()
         photos, words = labelled_photos(given(images), labels, split="test", class_names=class_names)
         names = spelled_as(words, self.classes_.tolist())

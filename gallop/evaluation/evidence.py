@@ -1,4 +1,4 @@
-"""What a class stands on: the regions that decide for it over all its photos, in clusters of regions that look alike.
+"""What a class relies on: the regions that decide for it over all its photos, in clusters of regions that look alike.
 
 Each region's contribution to the score of its photo's class is exact (``gallop.predictions.contributions``), so the
 contributions of all clusters and of what no region adds are the mean score.
@@ -86,7 +86,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class ClassEvidence:
-    """What one class stands on.
+    """What one class relies on.
 
     Attributes:
         photos: of the class, by index.
@@ -114,15 +114,15 @@ class ClassEvidence:
     @property
     def words(self) -> str:
         """Return a sentence without its full stop; the rest leads where it is large."""
-        told = [f"{cluster.called} {cluster.share:.0%}" for cluster in self.clusters]
+        shares = [f"{cluster.called} {cluster.share:.0%}" for cluster in self.clusters]
         rest = f"{self.rest_share:.0%} in no cluster"
-        parts = [rest, *told] if self.rest_share > LARGE_REST else [*told, rest]
-        return f"{self.class_name} stands on {'; '.join(parts)}"
+        parts = [rest, *shares] if self.rest_share > LARGE_REST else [*shares, rest]
+        return f"{self.class_name} relies on {'; '.join(parts)}"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What each class stands on, over n labelled photos, and which groups of photos fail.
+    """What each class relies on, over n labelled photos, and which groups of photos fail.
 
     Attributes:
         data: the photos, with the class list of the model.
@@ -154,7 +154,7 @@ class Evidence:
         return Proportion(int((self.predicted == self.truth).sum()), len(self.truth))
 
     def of(self, class_name: str) -> ClassEvidence:
-        """Return what a class stands on.
+        """Return what a class relies on.
 
         Raises:
             ValueError: it has no such class, or no photo of it.
@@ -236,7 +236,7 @@ class Evidence:
 
 
 def evidence(classifier: Any, images: Any, labels: Any = None) -> Evidence:
-    """Return what each class of a ``GalLoPClassifier`` stands on, over labelled photos.
+    """Return what each class of a ``GalLoPClassifier`` relies on, over labelled photos.
 
     Args:
         images, labels: as for ``score``; features come from the classifier's cache where it has them.
@@ -247,7 +247,7 @@ def evidence(classifier: Any, images: Any, labels: Any = None) -> Evidence:
         ImageError: a photo that cannot be read.
 
     >>> evidence(clf, "photos/test").of("mug").words  # doctest: +SKIP
-    'mug stands on mug, handle 41%; ...'
+    'mug relies on mug, handle 41%; ...'
     """
     *_, found = evidence_steps(classifier, images, labels)
     return cast(Evidence, found)
@@ -255,7 +255,7 @@ def evidence(classifier: Any, images: Any, labels: Any = None) -> Evidence:
 
 def evidence_steps(classifier: Any, images: Any, labels: Any = None) -> Iterator[EvidenceEvent | Evidence]:
     """Work step by step, as ``evidence`` does; the last event is its result. Stop at any time."""
-    photos, names = classifier._labelled(images, labels, None)
+    photos, names = classifier._labelled(images, labels)
     hashes, model = images.hashes if isinstance(images, LabelledPhotos) else None, classifier.model_
     require(len(model.class_names) > 1, "With one class alone nothing speaks for it rather than another. Add a class.")
     data = distinct_photos(photos, names, hashes, model.class_names)

@@ -1,4 +1,4 @@
-"""What each class stands on as a single HTML page, to send, print or save. It loads nothing from any other machine.
+"""What each class relies on, as a single HTML page, to send, print or save. It loads nothing from any other machine.
 
 It holds parts of photos, as small pictures in data URLs. All text is escaped, and a content policy in the page forbids
 scripts and requests.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from PIL import Image
@@ -13,6 +13,9 @@ from PIL import Image
 from gallop.errors import DataError
 from gallop.features.cache import ImageFeatures
 from gallop.images import ImageSource, Photo, load_image
+
+Several: TypeAlias = list[Any] | tuple[Any, ...] | ImageFeatures
+"""Images that ``explain`` answers with a list."""
 
 _SIDE = 224
 

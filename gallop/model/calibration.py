@@ -6,14 +6,14 @@ Torch and SciPy are loaded when a temperature is fitted: pages that move a limit
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gallop.errors import ConfigError
+from gallop.errors import ConfigError, warn_caller
 from gallop.setting import finite_number, integer_between, require
 from gallop.wording import quoted
 
@@ -80,6 +80,12 @@ class Calibration:
         stored = ordered if len(ordered) <= MOST_SCORES else np.quantile(ordered, np.linspace(0, 1, MOST_SCORES))
         return Calibration(temperature, threshold_at_tpr(ordered, tpr), note, photos, tpr, tuple(stored.tolist()))
 
+    def on_photos(self, scores: ArrayLike, tpr: float) -> Calibration:
+        """Return it with the threshold that accepts a fraction of the known photos with these scores."""
+        photos = np.size(scores)
+        how: Any = {"temperature": self.temperature, "tpr": tpr}
+        return Calibration.on(scores, photos, note=f"computed from {photos} known photos given to set_threshold", **how)
+
     def at(self, tpr: float) -> Calibration:
         """Return it with the threshold that accepts another fraction of the held-out photos.
 
@@ -96,18 +102,30 @@ class Calibration:
         )
         return replace(self, threshold=threshold_at_tpr(self.held_out, fraction), tpr=fraction)
 
-    def after_change(self, before: int, now: int, change: str) -> Calibration:
-        """Return what remains after a change of the class list, where no held-out shots are in memory.
+    def after_change(self, before: Sequence[str], now: Sequence[str]) -> Calibration:
+        """Return what remains when a class was added or removed, and no held-out shots are in memory.
 
         Args:
-            before, now: numbers of classes.
-            change: what was done, such as "'pug' was added".
+            before, now: the class lists.
         """
-        if self.threshold is None and 1 not in (before, now):
+        if self.threshold is None and 1 not in (len(before), len(now)):
             return self
-        void = f"void: the class {change} after the threshold was computed; train again for a new one"
-        note = NOT_HELD_OUT if self.threshold is None else void
-        return Calibration(self.temperature, None, note).for_classes(now)
+        (name,) = set(before) ^ set(now)
+        why = f"the class {name!r} was {'added' if name in now else 'removed'} after the threshold was computed"
+        left = self.void(why) if self.threshold is not None else Calibration(self.temperature, note=NOT_HELD_OUT)
+        return left.for_classes(len(now))
+
+    def void(self, why: str) -> Calibration:
+        """Return what remains where the threshold, if there is one, no longer holds; the note says why."""
+        void = Calibration(self.temperature, None, f"void: {why}; train again for a new one")
+        return self if self.threshold is None else void
+
+    def replaced_by(self, other: Calibration) -> Calibration:
+        """Return the other one, with a warning where the threshold is lost."""
+        if self.threshold is not None and other.threshold is None:
+            advice = ", or call set_threshold with known photos" if other.note.startswith("void") else ""
+            warn_caller(f"The threshold is {other.note}{advice}.")
+        return other
 
     def for_classes(self, count: int) -> Calibration:
         """Return the calibration for so many classes: for one alone no threshold, since scores compare classes."""
@@ -135,6 +153,15 @@ class Calibration:
         low, high = (round(100 * fraction) for fraction in self.expected)
         basis = f"95 % interval, from {self.photos} held-out photos"
         return f"of new photos of the classes, {low} to {high} % are expected to pass ({basis})"
+
+
+def require_several(class_names: Sequence[str]) -> None:
+    """Raise ConfigError for one class alone, whose photos no threshold can tell from others."""
+    require(
+        len(class_names) > 1,
+        f"{class_names[0]!r} is the only class. With one class every photo has the same score, so no threshold can "
+        "separate photos of other things. Add the other classes that photos may show (add_class).",
+    )
 
 
 def unreliable(why: str) -> str:

@@ -366,11 +366,13 @@ def explain_photos(
     photos: Sequence[Photo],
     calibration: Calibration,
     told: Mapping[str, Sequence[InWords]] | None = None,
+    alike: str = "",
 ) -> list[Explanation]:
     """Encode photos once, a batch at a time, and store everything that their explanations need.
 
     Args:
         told: by class what its prompts say in words, for ``Explanation.words``.
+        alike: as in ``Explanation``.
     """
     made = []
     for start in range(0, len(photos), BATCH):
@@ -384,7 +386,7 @@ def explain_photos(
             one, alone = similarities.each(itemgetter(slice(i, i + 1))), features[torch.tensor([i])]
             words = {name: word_scores(model, alone, each) for name, each in (told or {}).items()}
             explained = explanation_of(model, one, photo.image, crop, calibration)
-            made.append(replace(explained, votes=voted, words=words))
+            made.append(replace(explained, votes=voted, words=words, alike=alike))
     return made
 
 

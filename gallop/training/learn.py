@@ -50,12 +50,12 @@ NO_METRICS: Mapping[str, float] = MappingProxyType({})
 @dataclass(frozen=True)
 class EncodeEvent:
     """Photos are being encoded: ``done`` of ``total`` views. The last event has the photos of a training that
-    calibrates, and the features of their centre crops.
+    calibrates, the features of their centre crops, and the backbone.
     """
 
     done: int
     total: int
-    encoded: tuple[LabelledPhotos, ImageFeatures] | None = field(default=None, compare=False, repr=False)
+    encoded: tuple[LabelledPhotos, ImageFeatures, Backbone] | None = field(default=None, compare=False, repr=False)
     stage = "encoding views"
     note = ""
     metrics = NO_METRICS
@@ -194,7 +194,7 @@ def encode_shots(
         if done < total:
             yield EncodeEvent(done, total)
     together = ImageFeatures.cat(centres) if keep else None
-    yield EncodeEvent(total, total, None if together is None else (shots, together))
+    yield EncodeEvent(total, total, None if together is None else (shots, together, model.backbone))
     return _shots_of(parts, shots.labels), together
 
 
@@ -339,6 +339,20 @@ class CrossFit:
                     scores = (score.cpu() * current.backbone.logit_scale for score in similar.branch_scores.values())
                     parts.append(HeldOut(cosines, tuple(scores), similar.ood()[VERDICT].cpu()))
         return HeldOut.cat(parts)
+
+
+def recalibrated(
+    before: PromptModel, calibration: Calibration, held_out: CrossFit | None, model: PromptModel
+) -> tuple[PromptModel, Calibration]:
+    """Return a model with a class more or less than before, and its calibration; warns where the threshold is lost.
+
+    Both follow from the held-out shots (``CrossFit.calibrate``), or without these from the calibration before.
+    """
+    if held_out is None:
+        after = calibration.after_change(before.class_names, model.class_names)
+    else:
+        model, after = held_out.calibrate(model, calibration.tpr)
+    return model, calibration.replaced_by(after)
 
 
 def cross_fit(

@@ -64,11 +64,11 @@ def three(tiny_app: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr(
         gallop.backbones, "load_backbone", load_backbone
     )  # of all of them, not a tiny one in their place
-    folders = []
-    for name, (side, patch) in GRIDS.items():
-        (tmp_path / name).mkdir()
-        folders.append(str(tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch)))
-    room = BackboneRoom(Options(tuple(folders)))
+    folders = [
+        tiny.backbone_folder(tmp_path / name, image_size=side, patch_size=patch)
+        for name, (side, patch) in GRIDS.items()
+    ]
+    room = BackboneRoom(Options(tuple(map(str, folders))))
     monkeypatch.setattr(resources.shared, "backbones", room)
     yield tiny_app
     room.close()
@@ -152,8 +152,7 @@ def test_of_a_backbone_that_nothing_was_set_for_a_training_takes_the_usual_setti
 
 
 def choose(at: AppTest, name: str) -> AppTest:
-    at.selectbox(key="backbones chosen").set_value(name)
-    return fine(at.run())
+    return fine(at.selectbox(key="backbones chosen").set_value(name).run())
 
 
 def scales(at: AppTest) -> list[tuple[int, int]]:

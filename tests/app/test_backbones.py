@@ -63,11 +63,8 @@ def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
     made: list[BackboneRoom] = []
 
     def room(backbones: float = 10, **options: Any) -> BackboneRoom:
-        folders = []
-        for name in NAMES:
-            (tmp_path / name).mkdir(exist_ok=True)
-            folders.append(str(tiny.backbone_folder(tmp_path / name)))
-        found = BackboneRoom(Options(tuple(folders), memory=int(backbones * size()), **options), loads)
+        folders = tuple(str(tiny.backbone_folder(tmp_path / name)) for name in NAMES)
+        found = BackboneRoom(Options(folders, memory=int(backbones * size()), **options), loads)
         for known in found.listing.backbones():
             object.__setattr__(known, "memory", size())
         made.append(found)
@@ -79,17 +76,18 @@ def make(tmp_path: Path, loads: Loads) -> Iterator[Any]:
 
 
 def leased(room: BackboneRoom, name: str) -> rooms.Lease:
-    found = there(room.lease(name, 30))
-    return found
+    return there(room.lease(name, 30))
 
 
-def test_a_backbone_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> None:
-    room = make()
+@pytest.fixture
+def room(make: Any) -> Any:
+    return make()
+
+
+def test_a_backbone_is_loaded_once_beside_the_page(room: Any, loads: Loads) -> None:
     loads.may_end.clear()
     assert room.lease("a") is None, "nobody waits"
-    assert room.lease("a", 0.05) is None
-    assert room.busy("a")
-    assert room.status("a").seconds is not None
+    assert (room.lease("a", 0.05), room.busy("a"), room.status("a").seconds is None) == (None, True, False)
     assert "Loading a (" in room.status("a").sentence
     loads.may_end.set()
     lease = leased(room, "a")
@@ -97,11 +95,9 @@ def test_a_backbone_is_loaded_once_beside_the_page(make: Any, loads: Loads) -> N
     assert (loads.begun, room.status("a").device, room.used) == (["a"], "cpu", size())
 
 
-def test_one_load_at_a_time(make: Any, loads: Loads) -> None:
-    room = make()
+def test_one_load_at_a_time(room: Any, loads: Loads) -> None:
     loads.may_end.clear()
-    for name in NAMES:
-        assert room.lease(name) is None
+    assert [room.lease(name) for name in NAMES] == [None] * 3
     loads.may_end.set()
     for name in NAMES:
         leased(room, name)
@@ -157,8 +153,7 @@ def test_one_that_is_larger_than_all_room_is_refused_and_mini_never(make: Any, l
     leased(room, "mini")
 
 
-def test_what_cannot_be_loaded_is_a_sentence_until_somebody_tries_again(make: Any, loads: Loads) -> None:
-    room = make()
+def test_what_cannot_be_loaded_is_a_sentence_until_somebody_tries_again(room: Any, loads: Loads) -> None:
     loads.fails = {"a": BackboneError("The weights do not fit."), "b": KeyError("oops")}
     for _ in range(2):
         with pytest.raises(BackboneProblem, match="do not fit"):
@@ -173,8 +168,7 @@ def test_what_cannot_be_loaded_is_a_sentence_until_somebody_tries_again(make: An
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "", "../a", "ViT-B-16//etc/passwd", "a/", "nothing"])
-def test_a_name_that_is_not_listed_opens_nothing(make: Any, loads: Loads, name: str) -> None:
-    room = make()
+def test_a_name_that_is_not_listed_opens_nothing(room: Any, loads: Loads, name: str) -> None:
     with pytest.raises(BackboneProblem, match="not on this machine"):
         room.lease(name, 30)
     assert (loads.begun, room.listing.seek(name)) == ([], None)
@@ -198,7 +192,6 @@ def test_a_wrong_file_is_the_librarys_sentence(tmp_path: Path) -> None:
 
 
 def test_with_another_kind_of_regions_it_is_another_backbone(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
     folder = str(tiny.backbone_folder(tmp_path / "mine"))
     room = BackboneRoom(Options((folder,), precision="fp32", regions="query-query"))
     try:
@@ -208,8 +201,7 @@ def test_with_another_kind_of_regions_it_is_another_backbone(tmp_path: Path) -> 
         other = leased(room, "mine").backbone
         assert (other.name, other.region_kind) == ("mine", "value")
         assert other.fingerprint != backbone.fingerprint
-        named = [room.named_by(found.fingerprint) for found in (backbone, other)]
-        assert named == ["mine (query-query)", "mine"]
+        assert [room.named_by(found.fingerprint) for found in (backbone, other)] == ["mine (query-query)", "mine"]
         assert leased(room, "mini").backbone.region_kind == "value", "it has no other"
         with pytest.raises(BackboneProblem, match="not on this machine"):
             room.lease("mini (query-query)")

@@ -15,6 +15,7 @@ from gallop.errors import ClassNameError
 from tests import tiny
 from tests.app.test_photos import file, jpeg
 from tests.app_pages import there
+from tests.nasty_images import encode
 
 
 def member(seed: int, class_name: str = "ant", *, test: bool = False, size: tuple[int, int] = (40, 32)) -> Member:
@@ -31,8 +32,7 @@ def deck() -> Deck:
 
 
 def shots(deck: Deck, name: str) -> list[str]:
-    card = there(deck.find(name))
-    return [photo.name for photo in card.shots]
+    return [photo.name for photo in there(deck.find(name)).shots]
 
 
 def test_every_change_can_be_undone_one_by_one(deck: Deck) -> None:
@@ -189,9 +189,7 @@ def test_the_same_picture_is_told_within_a_class_across_classes_and_across_train
 def smooth(seed: int, quality: int = 95, scale: float = 1.0) -> io.BytesIO:
     """A picture with large shapes, as photos have, and unlike the noise of ``tiny.picture``."""
     image = tiny.picture(seed, size=(8, 6)).resize((240, 180))
-    stream = io.BytesIO()
-    image.resize((round(240 * scale), round(180 * scale))).save(stream, "JPEG", quality=quality)
-    return file(stream.getvalue(), f"{seed}.jpg")
+    return file(encode(image.resize((round(240 * scale), round(180 * scale))), "JPEG", quality=quality), f"{seed}.jpg")
 
 
 def test_a_picture_saved_anew_is_taken_and_flagged_where_it_does_harm(deck: Deck) -> None:
@@ -204,8 +202,7 @@ def test_a_picture_saved_anew_is_taken_and_flagged_where_it_does_harm(deck: Deck
     verdicts = deck.add_photos([Member(place("ant", test=True), worse)])
     assert len(verdicts.taken) == 1
     assert "again.jpg looks like first.jpg among the photos of 'ant'" in verdicts.flagged[0]
-    same_pile = deck.add_photos([Member(place("ant"), smooth(5, quality=40))])
-    assert "test photos of 'ant'" in same_pile.flagged[0]
+    assert "test photos of 'ant'" in deck.add_photos([Member(place("ant"), smooth(5, quality=40))]).flagged[0]
 
 
 def test_photos_are_kept_small_with_names_of_their_own(deck: Deck) -> None:

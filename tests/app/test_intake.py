@@ -38,27 +38,23 @@ def unread_bytes(server: str) -> int:
     return sum(map(int, found))
 
 
-def photo_files(count: int) -> list[tuple[str, bytes]]:
-    return [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:count]]
-
-
 def test_files_stay_within_what_a_visitor_may_have_and_go_when_they_were_read(told_server: tuple[str, Path]) -> None:
     server, _ = told_server
     mine, other = Browser(server), Browser(server)
     for browser in (mine, other):
         browser.go("")
-    mine.upload(mine.find("file_uploader", "Upload photos"), photo_files(3))
+    photos = [(photo.path.name, photo.path.read_bytes()) for photo in sample_photos()[:3]]
+    mine.upload(mine.find("file_uploader", "Upload photos"), photos)
 
     told = [mine.put(f"large {number}.jpg", bytes(LARGE)) for number in range(3)]
-    files = {"file_uploader_state_value": {"uploaded_file_info": told}}
-    mine.set(mine.find("file_uploader", "Upload photos"), files)
+    mine.set(mine.find("file_uploader", "Upload photos"), {"file_uploader_state_value": {"uploaded_file_info": told}})
     said = mine.texts().replace("\\", "")  # as Markdown is read
-    assert "large 0.jpg is not a picture" in said
-    assert re.search(
+    for words in (
+        "large 0.jpg is not a picture",
         r"large 1.jpg does not fit: it takes 12 MB, you already use 1\d MB, and the limit for one visitor is 20 MB",
-        said,
-    )
-    assert "--visitor-memory" in said
+        "--visitor-memory",
+    ):
+        assert re.search(words, said)
 
     for browser in (mine, other):
         browser.put("large.jpg", bytes(LARGE))
@@ -114,10 +110,9 @@ def test_a_page_that_was_closed_is_forgotten_unless_it_comes_back() -> None:
     open_pages.add("second")
     visitors.lease(token, "second")
     now[0] = 80
-    visitors.clear_out()
-    assert closed == ["first"]
-    visitors.clear_out()
-    assert closed == ["first"]
+    for _ in range(2):
+        visitors.clear_out()
+        assert closed == ["first"]
     visitors.close()
 
 
@@ -136,8 +131,7 @@ def test_photos_beyond_what_a_visitor_may_have_are_refused_in_a_sentence(allow: 
     assert len(mine.shelf.add(squares(2)).taken) == 2
     found = mine.deck.add_photos(cards_of(squares(10)[4:6]))
     assert [photo.name for photo in found.taken] == ["4.png"]
-    assert "5.png does not fit" in found.refused[0]
-    assert "--visitor-memory" in found.refused[0]
+    assert re.search(r"5\.png does not fit.*--visitor-memory", found.refused[0])
     assert "7.png does not fit" in mine.unknown.add(squares(10)[7:8]).refused[0]
     assert mine.size == 1200
 
@@ -162,7 +156,6 @@ def test_who_leaves_gives_all_back() -> None:
     session.photos.unknown.add(squares(4)[2:])
     session.photos.deck.add_photos(cards_of(squares(6)[4:]))
     session.photos.deck.delete(session.photos.deck.cards[0].id)
-    assert visitors.held("me") == session.photos.size == 6 * 400
-    assert visitors.held("you") == 0
+    assert (visitors.held("me"), session.photos.size, visitors.held("you")) == (6 * 400, 6 * 400, 0)
     visitors.remove(token)
     assert (session.photos.size, visitors.held("me")) == (0, 0)

@@ -72,8 +72,7 @@ def test_cancelling_stops_between_steps_and_keeps_what_was_done(manager: JobMana
     assert snapshot.state is State.CANCELLED
     assert 3 <= snapshot.result == task.done < 1_000_000
     time.sleep(0.05)
-    assert task.done == snapshot.result, "it went on after it said that it had stopped"
-    assert task.closed
+    assert (task.done, task.closed) == (snapshot.result, True), "it went on after it said that it had stopped"
 
 
 def test_cancelled_is_said_only_when_the_step_in_hand_is_over(manager: JobManager) -> None:
@@ -81,8 +80,7 @@ def test_cancelled_is_said_only_when_the_step_in_hand_is_over(manager: JobManage
     job = manager.submit(Counting(3, go))
     wait(job, lambda snapshot: snapshot.state is State.RUNNING)
     job.cancel()
-    assert job.stopping
-    assert job.snapshot().state is State.RUNNING
+    assert (job.stopping, job.snapshot().state) == (True, State.RUNNING)
     go.set()
     assert wait(job).state is State.CANCELLED
 
@@ -95,8 +93,7 @@ def test_the_second_job_waits_and_is_told_how_many_are_before_it(manager: JobMan
     with pytest.raises(QueueFull, match="3 of your jobs"):
         manager.submit(Counting(1))
     second.cancel()
-    assert second.snapshot().state is State.CANCELLED
-    assert third.snapshot().ahead == 1
+    assert (second.snapshot().state, third.snapshot().ahead) == (State.CANCELLED, 1)
     go.set()
     assert (wait(third).state, third.snapshot().result) == (State.DONE, 1)
 
@@ -133,8 +130,7 @@ def test_a_failure_is_told_in_words_and_does_not_stop_the_next_job(manager: JobM
     )
     after = manager.submit(Counting(2))
     assert (wait(plain).state, wait(plain).error) == (State.FAILED, "Too dark.")
-    assert "ValueError" in wait(inner).error
-    assert "secret" not in wait(inner).error
+    assert [word for word in ("ValueError", "secret") if word in wait(inner).error] == ["ValueError"]
     assert wait(after).result == 2
 
 

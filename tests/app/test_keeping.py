@@ -21,6 +21,7 @@ from tests.app_pages import (
     fine,
     go,
     session_of,
+    there,
     train,
 )
 
@@ -59,14 +60,12 @@ def test_everything_is_gone_at_once_and_the_page_begins_anew(tiny_app: Open, mon
     keeping(8, monkeypatch)
     at = train(cards(fine(tiny_app()), {"red": 2, "green": 2}))
     token, before = at.session_state[resources.STATE], session_of(at)
-    assert before.training.ledger is not None
-    assert len(before.training.ledger.runs()) == 1
+    assert len(there(before.training.ledger).runs()) == 1
     fine(button(go(at, TEACH), "Remove now").click().run())
     assert resources.visitors().find(token) is None
     assert at.session_state[resources.STATE] != token
-    after = session_of(at)
-    assert not after.photos.deck.cards
-    assert after.training.taught is None
+    assert not session_of(at).photos.deck.cards
+    assert session_of(at).training.taught is None
     assert any("its photos are gone" in found.value for found in at.info)
     for page in PAGES:
         go(at, page)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -14,6 +12,7 @@ from gallop.features import near_duplicates
 from gallop.features.encoding import encode_photos
 from gallop.predictions.next_to_label import UNCERTAIN, next_to_label
 from tests.app_pages import TEACH, TEST, Open, cards, everything, fine, go, png, session_of, there, train, uploader
+from tests.nasty_images import encode
 
 
 def tried(open_app: Open, count: int) -> AppTest:
@@ -58,9 +57,7 @@ def test_a_test_photo_that_looks_like_one_learned_from_is_pointed_out_and_either
     at = cards(fine(tiny_app()), {"red": 2, "green": 2}, tests=1)
     session = session_of(at)
     shot = session.photos.deck.cards[0].shots[1]
-    stream = io.BytesIO()
-    shot.image.save(stream, "JPEG", quality=98)
-    copy = Member(CardPlace("green", True, "copy.jpg"), stream.getvalue())
+    copy = Member(CardPlace("green", True, "copy.jpg"), encode(shot.image, "JPEG", quality=98))
     assert not session.photos.deck.add_photos([copy]).refused
     at = go(train(at), TEACH)
     (pair,) = testing.twins(session, resources.backbone())

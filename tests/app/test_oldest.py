@@ -24,8 +24,7 @@ def oldest() -> Path:
         # toml is one that it needs, and the newest does not.
         fetch = ["-m", "pip", "install", "--no-deps", "--upgrade", "--target", began, f"streamlit=={minor}.*", "toml"]
         done = subprocess.run([sys.executable, *fetch], capture_output=True, text=True)
-        reason = f"Streamlit {minor} could not be fetched: {done.stderr[-300:]}"
-        leave_out_without(reason if done.returncode else "")
+        leave_out_without(f"Streamlit {minor} could not be fetched: {done.stderr[-300:]}" if done.returncode else "")
         began.rename(folder)
     return folder
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -37,10 +35,12 @@ from tests.app_pages import (
     png,
     restart,
     session_of,
+    taught_of,
     there,
     train,
     uploader,
 )
+from tests.tiny import members_of
 
 PAGES = (EXPLORE, TEST, PROMPTS, COMPARE, EXPORT)
 
@@ -50,21 +50,17 @@ def saved(at: AppTest) -> bytes:
 
 
 def manifest(data: bytes) -> dict[str, Any]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        found: dict[str, Any] = json.loads(archive.read("project.json"))
-    return found
+    return dict(json.loads(members_of(data)["project.json"]))
 
 
 def read(at: AppTest, data: bytes, page: str = TEACH) -> AppTest:
     """What dropping a project's file onto the page does."""
-    uploader(go(at, page), "Open a project").upload("shop.zip", data, "application/zip")
-    return finish(fine(at.run()))
+    return finish(fine(uploader(go(at, page), "Open a project").upload("shop.zip", data, "application/zip").run()))
 
 
 def plain(found: Any) -> str:
     """What an element says, as it is shown."""
-    words: str = found.value.replace("\\", "")
-    return words
+    return str(found.value.replace("\\", ""))
 
 
 def taught_app(open_app: Open, **settings: Any) -> AppTest:
@@ -77,6 +73,11 @@ def taught_app(open_app: Open, **settings: Any) -> AppTest:
     session.limit.set_to(-0.7)
     session.explore = replace(session.explore, class_name="green", opacity=30, names="red\ngreen")
     return go(at, TEACH)  # which shows a photo, and remembers which
+
+
+@pytest.fixture
+def at(tiny_app: Open) -> AppTest:
+    return taught_app(tiny_app)
 
 
 def elsewhere(open_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> AppTest:
@@ -112,8 +113,7 @@ def test_another_browser_has_the_same_pages_and_saves_the_same_file(
         assert everything(go(other, page)) == words[page], page
 
 
-def test_the_runs_of_a_project_are_those_about_its_photos(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_the_runs_of_a_project_are_those_about_its_photos(at: AppTest) -> None:
     session = session_of(at)
     session.photos.deck.lay_out((), "began again")
     first = saved(cards(at, {"blue": 2, "yellow": 2}))
@@ -127,14 +127,12 @@ def test_the_runs_of_a_project_are_those_about_its_photos(tiny_app: Open) -> Non
     assert [each.run.name for each in project_of(session).runs] == ["Taught"], "it answers, so it goes along"
 
 
-def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(at: AppTest, tiny_app: Open) -> None:
     data = saved(at)
     restart()
     at = fine(tiny_app())
     session = session_of(at)
-    mine = Member(CardPlace("red", False, "mine.png"), png(900, "red"))
-    session.photos.deck.add_photos([mine])
+    session.photos.deck.add_photos([Member(CardPlace("red", False, "mine.png"), png(900, "red"))])
     before = session.photos.deck.cards
     read(at, data, EXPORT)
     assert (session.photos.deck.cards, session.training.taught) == (before, None)
@@ -146,8 +144,7 @@ def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: O
     assert counts == {"red": (4, 2), "green": (2, 2)}
     assert len(session.photos.unknown.photos) == len(session.photos.shelf.photos) == 1
     assert [plain(found) for found in at.success] == ["Added shop.zip: 11 photos."]
-    assert session.training.ledger is not None
-    assert len(session.training.ledger.runs()) == 1
+    assert len(there(session.training.ledger).runs()) == 1
     finish(fine(button(read(at, data), "Replace").click().run()))
     assert manifest(saved(at)) == manifest(data)
     assert len(session.training.ledger.runs()) == 1, "it was there already"
@@ -155,16 +152,14 @@ def test_what_is_here_is_replaced_or_added_to_only_when_that_is_said(tiny_app: O
     assert {card.name: len(card.shots) for card in session.photos.deck.cards} == {"red": 4, "green": 2}
 
 
-def test_a_file_that_is_none_is_told_and_nothing_is_lost(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_a_file_that_is_none_is_told_and_nothing_is_lost(at: AppTest) -> None:
     data = saved(at)
     read(at, data[: len(data) // 2])
     assert ([plain(found).startswith("shop.zip is not a zip") for found in at.error], saved(at)) == ([True], data)
     assert not fine(at.run()).error, "it is told once"
 
 
-def test_a_question_that_was_answered_is_answered_once(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_a_question_that_was_answered_is_answered_once(at: AppTest) -> None:
     click = button(read(at, saved(at)), "Replace")
     session_of(at).asked = None  # in another tab, just before
     before = session_of(at).photos.deck.cards
@@ -172,8 +167,7 @@ def test_a_question_that_was_answered_is_answered_once(tiny_app: Open) -> None:
     assert session_of(at).photos.deck.cards == before
 
 
-def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = taught_app(tiny_app)
+def test_a_training_under_way_is_not_lost_to_a_project(at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_of(at)
     click = button(read(at, saved(at)), "Replace")
     hold(monkeypatch, lambda _: True)
@@ -186,8 +180,7 @@ def test_a_training_under_way_is_not_lost_to_a_project(tiny_app: Open, monkeypat
     finish(at)
 
 
-def test_another_machine_without_the_backbone_has_all_but_the_model(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_another_machine_without_the_backbone_has_all_but_the_model(at: AppTest, tiny_app: Open) -> None:
     project = project_of(session_of(at))
     (kept,) = project.runs
     strange = replace(kept, run=replace(kept.run, backbone_name="ViT-XYZ", fingerprint="f" * 64))
@@ -206,8 +199,7 @@ def test_another_machine_without_the_backbone_has_all_but_the_model(tiny_app: Op
         go(at, page)
 
 
-def test_a_model_of_other_weights_is_trained_again_from_the_projects_photos(tiny_app: Open) -> None:
-    at = taught_app(tiny_app)
+def test_a_model_of_other_weights_is_trained_again_from_the_projects_photos(at: AppTest, tiny_app: Open) -> None:
     project = project_of(session_of(at))
     (kept,) = project.runs
     settings = json.dumps(json.loads(kept.files.settings) | {"fingerprint": "0" * 64})
@@ -216,10 +208,9 @@ def test_a_model_of_other_weights_is_trained_again_from_the_projects_photos(tiny
     at = read(fine(tiny_app()), project_file(replace(project, runs=(older,))))
     (error,) = at.error
     assert "different weights" in plain(error)
-    session = session_of(at)
-    assert session.training.taught is None
+    assert session_of(at).training.taught is None
     finish(fine(button(at, "Train on the project's photos").click().run()))
-    assert there(session.training.taught).names == ("green", "red")
+    assert taught_of(at).names == ("green", "red")
 
 
 def test_what_explore_stands_at_is_told_whole_and_nonsense_is_not_heard() -> None:

@@ -6,9 +6,7 @@ import io
 import json
 import pickle
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -32,7 +30,8 @@ from gallop.data.project import MOST_CARDS
 from gallop.errors import GallopError
 from tests import tiny
 from tests.app.test_runs import run
-from tests.tiny import zip_of
+from tests.nasty_images import png_bomb
+from tests.tiny import members_of, zip_of
 
 STORED = Path(__file__).with_name("project-format-1.zip")
 """As the first version wrote it."""
@@ -102,8 +101,7 @@ def test_unpacked_it_is_what_the_library_and_the_command_line_read(project: Proj
     assert set(found.hashes) == shots
     assert "red" in found.class_names
     assert [each.sha256 for each in project.cards[0].tests] == list(read_folder(tmp_path, split="test").hashes)
-    model = GalLoPClassifier.load(tmp_path / "runs" / "2", backbone=tiny.vit())
-    assert model.classes_.tolist() == ["red", "green"]
+    assert GalLoPClassifier.load(tmp_path / "runs" / "2", backbone=tiny.vit()).classes_.tolist() == ["red", "green"]
 
 
 def test_a_project_that_could_not_be_opened_again_is_not_saved(
@@ -126,26 +124,19 @@ def test_classes_that_find_no_room_beside_those_that_are_here_are_named() -> Non
 Change = Callable[[dict[str, Any]], object]
 
 
-def members(project: Project) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(project_file(project))) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
 def said(project: Project, change: Change) -> bytes:
     """The project with another manifest."""
-    found = members(project)
+    found = members_of(project_file(project))
     manifest = json.loads(found["project.json"])
     change(manifest)
     return zip_of(found | {"project.json": json.dumps(manifest).encode()})
 
 
-def swapped(manifest: dict[str, Any]) -> None:
-    one, other = manifest["cards"][0]["shots"]
-    one["file"], other["file"] = other["file"], one["file"]
-
-
 CHANGES: dict[str, tuple[str, Change]] = {
-    "another photo": ("not the photo that was saved", swapped),
+    "another photo": (
+        "not the photo that was saved",
+        lambda m: m["cards"][0]["shots"][0].update(file=m["cards"][0]["shots"][1]["file"]),
+    ),
     "a photo twice": ("a photo twice", lambda m: m["cards"][0]["shots"].append(m["cards"][0]["shots"][0])),
     "a photo missing": ("is missing", lambda m: m["cards"][0]["shots"][0].update(file="train/red/none.webp")),
     "a path out": ("is missing", lambda m: m["cards"][0]["shots"][0].update(file="../../etc/passwd")),
@@ -196,7 +187,7 @@ def test_a_manifest_that_lies_is_refused_in_a_sentence(project: Project, case: s
 
 def with_facts(project: Project, change: Callable[[dict[str, Any]], object]) -> bytes:
     """The project with other facts of its first run, and the fingerprint that goes with them."""
-    found = members(project)
+    found = members_of(project_file(project))
     facts = json.loads(found["runs/1/run.json"])
     change(facts)
     told = json.dumps(facts)
@@ -269,8 +260,7 @@ def with_value(held: Any, at: tuple[Any, ...], value: Any) -> Any:
 )
 def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> None:
     """Whatever stands in whatever place: it is used, and saved again, or a person can read why not."""
-    with zipfile.ZipFile(STORED) as archive:
-        found = {name: archive.read(name) for name in archive.namelist()}
+    found = members_of(STORED.read_bytes())
     says = json.loads(found[member])
     if member == "project.json":
         settings = {each.name: getattr(preset(QUICK), each.name) for each in fields(Settings)}
@@ -297,14 +287,6 @@ def test_json_of_a_wrong_type_is_refused_in_a_short_sentence(member: str) -> Non
     assert refused
 
 
-def picture_bomb(side: int) -> bytes:
-    """A PNG of so many pixels each way, all black: small, until it is decoded."""
-    rows = zlib.compress(b"\0" * ((3 * side + 1) * side), 9)
-    parts = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
-    chunks = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-
-
 def link() -> zipfile.ZipInfo:
     found = zipfile.ZipInfo("train/red/link.webp")
     found.external_attr = 0o120777 << 16
@@ -322,7 +304,7 @@ def also(data: bytes, *more: tuple[Any, bytes]) -> bytes:
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_hostile_zips_are_refused_in_a_sentence(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, found = project_file(project), members(project)
+    whole, found = project_file(project), members_of(project_file(project))
     first = "train/red/red 1.webp"
     damaged = bytearray(whole)
     damaged[whole.index(found[first]) + 40] ^= 0xFF
@@ -349,7 +331,7 @@ def test_hostile_zips_are_refused_in_a_sentence(project: Project, monkeypatch: p
         "files, and the maximum is 2000": also(whole, *((f"{n}", b"") for n in range(2600))),
         "too many files": also(whole, *((f"{n:0200}", b"") for n in range(6000))),
         "is too large when unpacked": zip_of(found | {first: b"\0" * (30 * 2**20)}),
-        r"red 1\.jpg has .*pixels|red 1\.jpg .*side": zip_of(found | {first: picture_bomb(6000)}),
+        r"red 1\.jpg has .*pixels|red 1\.jpg .*side": zip_of(found | {first: png_bomb(6000)}),
         r"red 1\.jpg .* not": zip_of(found | {first: pickle.dumps(list(range(99)))}),
         "is not the run": zip_of(found | {"runs/1/prompts.safetensors": pickle.dumps([1])}),
     }

@@ -47,8 +47,7 @@ def table(at: AppTest, column: str) -> Any:
 def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=8, lr=0.5, dropout=0.5)
     session = session_of(at)
-    assert session.training.taught is not None
-    said = session.training.taught.after.model_.cached_text_features()
+    said = app_pages.taught_of(at).after.model_.cached_text_features()
     assert numbers(at, "says global") == pytest.approx(text_cosines(said.global_), abs=6e-4)
     assert numbers(at, "says local") == pytest.approx(text_cosines(said.local), abs=6e-4)
     squares = np.stack([numbers(at, "says global", what) for what in ("text", "z")])
@@ -63,7 +62,7 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     assert numbers(at, "looks 1", "z").ravel() == pytest.approx(100 * on_tests.looks[1])
     assert on_tests.looks.sum(axis=1) == pytest.approx([5, 10, 15, 16]), "k regions a photo; the grid has 16"
     added = f"Local 2, k = 10: {on_tests.adds[1, 0]:.1f} of its regions are not among those of k = 5."
-    assert added in everything(at)
+    assert not app_pages.unsaid(at, added, "The head also answers each time")
     classifier, tests = session.training.taught.after, session.photos.tests()
     photos = [(photo, name) for name, some in tests.items() for photo in some]
     lead = classifier.prompts.diversity([photo for photo, _ in photos], [name for _, name in photos]).words
@@ -71,7 +70,7 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
     worth = table(at, "right alone")
     assert list(worth["prompt"]) == [f"{branch} {i}" for branch in ("global", "local") for i in (1, 2, 3, 4)]
     assert [int(cell.split()[0]) for cell in worth["right alone"]] == [each.alone for each in on_tests.worths]
-    assert "The head also answers each time" in everything(at)
+
     before = numbers(at, "looks 1", "z")
     assert "so the figures are optimistic" in everything(put(at, "prompts pile", "Training photos"))
     assert (numbers(at, "looks 1", "z") != before).any()
@@ -79,14 +78,12 @@ def test_figures_are_the_librarys_on_the_photos_that_were_chosen(tiny_app: Open)
 
 def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from(tiny_app: Open) -> None:
     at = taught(tiny_app)
-    session = session_of(at)
-    backbone = resources.backbone()
+    session, backbone = session_of(at), resources.backbone()
     model = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(["red", "green"])
     session.training.adopt(export.imported(session, model, backbone))
     assert "6 photos" in everything(fine(at.run()))
     assert not at.radio, "nothing to choose between"
-    session.photos.deck.delete(session.photos.deck.cards[0].id)
-    session.photos.deck.delete(session.photos.deck.cards[0].id)
+    session.photos.deck.delete(*(card.id for card in session.photos.deck.cards))
     fine(at.run())
     assert "No matching photos yet" in at.info[0].value
     assert not at.get("plotly_chart")
@@ -94,43 +91,38 @@ def test_a_model_that_was_opened_asks_for_photos_and_offers_none_it_learned_from
 
 def test_one_global_prompt_and_no_local_one_leave_nothing_to_compare(tiny_app: Open) -> None:
     at = taught(tiny_app, global_prompts=1, topk=())
-    shown = everything(at)
-    for words in (
+    assert not app_pages.unsaid(
+        at,
         "There is only one, with nothing to compare",
         "There are none",
         "no local prompts",
         "No two prompts of a kind, so nothing to compare.",
-    ):
-        assert words in shown
+    )
     assert list(table(at, "right alone")["right without it"]) == [""]
 
 
 def test_one_photo_of_one_class_is_enough_to_draw_the_page(tiny_app: Open) -> None:
     at = taught(tiny_app, tests=0, counts={"red": 1, "green": 1}, topk=(4,))
     assert "2 photos" in everything(at)
-    session = session_of(at)
-    assert session.training.taught is not None
-    photo, name = session.training.taught.learned[0]
-    assert testing.figures(session, resources.backbone(), [(photo, name)]).accuracy.of == 1
+    learned = app_pages.taught_of(at).learned[:1]
+    assert testing.figures(session_of(at), resources.backbone(), [*learned]).accuracy.of == 1
 
 
 def test_a_prompt_that_tells_no_classes_apart_is_called_dead(tiny_app: Open) -> None:
     at = taught(tiny_app, epochs=6)
-    session = session_of(at)
-    assert session.training.taught is not None
-    model = session.training.taught.after.model_
+    model = app_pages.taught_of(at).after.model_
     shown = at.warning[0].value if at.warning else ""
     assert "A dead prompt hardly separates the classes" in everything(at)
     # All classes get one text from local prompt 2: it cannot tell them apart.
     text = model.cached_text_features().local
     text[:, 1] = text[0, 1].clone()
-    session.answers._similarities.clear()
-    session.answers._figures.clear()
+    session_of(at).answers._similarities.clear()
+    session_of(at).answers._figures.clear()
     fine(at.run())
     assert "**local 2** has an influence of 0.00" in at.warning[0].value
     assert "local 2" not in shown
     assert table(at, "dead").set_index("prompt")["dead"]["local 2"]
-    assert model is session.training.taught.after.model_
+    assert model is app_pages.taught_of(at).after.model_
 
 
 def test_each_prompt_is_told_in_words_of_the_class_shown(tiny_app: Open) -> None:
@@ -156,19 +148,16 @@ def test_prompts_that_training_hardly_changed_are_said_to_be_so(tiny_app: Open) 
 
 
 def patches(at: AppTest, n: int) -> list[dict[str, Any]]:
-    shown: list[dict[str, Any]] = grid(at, f"patches {n}")["tiles"]
-    return shown
+    return list(grid(at, f"patches {n}")["tiles"])
 
 
 def test_the_best_regions_of_a_local_prompt_are_a_gallery_by_class(tiny_app: Open) -> None:
     at = parted(tiny_app)
-    session = session_of(at)
-    photos = [photo for some in session.photos.tests().values() for photo in some]
-    found = session.training.taught_model.after.explain(photos)
+    photos = [photo for some in session_of(at).photos.tests().values() for photo in some]
+    found = session_of(at).training.taught_model.after.explain(photos)
     for n in range(4):
         scores = np.concatenate([each.region_scores("green", n).ravel() for each in found])
-        shown = [float(tile["name"]) for tile in patches(at, n)]
-        assert shown == pytest.approx(np.sort(scores)[::-1][:24], abs=6e-4)
+        assert [float(tile["name"]) for tile in patches(at, n)] == pytest.approx(np.sort(scores)[::-1][:24], abs=6e-4)
     assert {tile["verdict"] for tile in patches(at, 0)} <= {"red", "green"}
     red = [tile["key"] for tile in patches(put(at, "prompts class_name", "red"), 0)]
     assert red != [tile["key"] for tile in patches(put(at, "prompts class_name", "green"), 0)]
@@ -182,8 +171,8 @@ def test_a_click_on_a_region_opens_its_photo_there_with_the_sum_in_words(tiny_ap
     digest, prompt, region = tile["key"].split(" ")
     assert tile["about"].partition(",")[0] in everything(at)
     shown = grid(at, "explainer")
-    state = shown["state"]
-    assert (state["class_name"], state["prompt"], state["region"]) == ("green", int(prompt), int(region)), digest
+    opened = [shown["state"][part] for part in ("class_name", "prompt", "region")]
+    assert opened == ["green", int(prompt), int(region)], digest
     assert [*shown["words"]] == [str(shown["names"].index("green"))]
     before = session.prompts
     assert before.opening("no tile", "green") == before.opening("a b c", "green") == before
@@ -191,9 +180,8 @@ def test_a_click_on_a_region_opens_its_photo_there_with_the_sum_in_words(tiny_ap
 
 def test_one_photo_shows_what_two_prompts_chose(tiny_app: Open) -> None:
     at = taught(tiny_app, topk=(2, 9))
-    session = session_of(at)
-    pairs = [(photo, name) for name, some in session.photos.tests().items() for photo in some]
-    found = testing.figures(session, resources.backbone(), pairs)
+    pairs = [(photo, name) for name, some in session_of(at).photos.tests().items() for photo in some]
+    found = testing.figures(session_of(at), resources.backbone(), pairs)
     shown = testing.choices(resources.backbone(), pairs, found, (0, 1))
     assert len(shown) == 4
     for each in shown:

@@ -39,7 +39,7 @@ OTHER = "small (query-query)"
 
 
 def opens(monkeypatch: pytest.MonkeyPatch, folder: Path, **options: Any) -> BackboneRoom:
-    (folder / "small").mkdir()
+
     monkeypatch.setattr(gallop.backbones, "load_backbone", load_backbone)
     room = BackboneRoom(Options((str(tiny.backbone_folder(folder / "small")),), **options))
     monkeypatch.setattr(resources.shared, "backbones", room)
@@ -84,8 +84,7 @@ def test_each_kind_answers_for_itself_and_its_code_says_which(small: Open, tmp_p
         found = GalLoPClassifier(backbone=backbone, cache=False).zero_shot(["red", "green"]).explain(photo)
         assert shown == pytest.approx(found.similarities.looks[0].region_cosines[0].numpy(), abs=1e-6)
     go(at, EXPORT)
-    said = "".join(found.value for found in at.code)
-    assert "backbone=load_backbone('small', regions='query-query')" in said
+    assert "backbone=load_backbone('small', regions='query-query')" in "".join(found.value for found in at.code)
     assert "backbone=small+%28query-query%29" in at.code[-1].value
     choose(go(at, EXPLORE), "mini")
     at.query_params["backbone"] = OTHER

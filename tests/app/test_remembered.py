@@ -46,13 +46,11 @@ def test_a_value_is_sent_until_a_run_comes_to_its_end_and_then_no_more(at: AppTe
     assert (sent(fine(at.run())), sent(fine(at.run()))) == (5, 5)
     at.session_state["cut"] = False
     assert (sent(fine(at.run())), sent(fine(at.run()))) == (5, None)
-    at.slider(key=K.key).set_value(7)
-    assert sent(fine(at.run())) is None, "the browser may be ahead of the run"
+    assert sent(fine(at.slider(key=K.key).set_value(7).run())) is None, "the browser may be ahead of the run"
     assert (at.slider(key=K.key).value, session_of(at).explore.scales) == (7, (7,))
     at.session_state["cut"] = True
     assert sent(fine(at.run())) is None, "that the browser has seen it does not change"
-    at.button[0].click()
-    assert sent(fine(at.run())) == 3
+    assert sent(fine(at.button[0].click().run())) == 3
     assert sent(fine(at.run())) == 3, "set in a callback, and cut short as well"
 
 

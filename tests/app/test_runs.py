@@ -118,17 +118,15 @@ def test_a_run_is_called_by_the_settings_that_changed(changes: dict[str, Any], w
 
 
 def test_a_run_is_called_by_the_photos_and_classes_that_changed() -> None:
-    assert change_in_words(run(2, shots=16), run()) == "16 photos"
-    assert change_in_words(run(2, content=frozenset({("x", "s9")})), run()) == "other photos"
-    assert change_in_words(run(2, class_names=("x", "z")), run()) == "with z, without y"
+    others = (run(2, shots=16), run(2, content=frozenset({("x", "s9")})), run(2, class_names=("x", "z")))
+    assert [change_in_words(other, run()) for other in others] == ["16 photos", "other photos", "with z, without y"]
 
 
 def test_a_run_is_compared_with_the_one_before_of_its_method_and_backbone() -> None:
     first, other, coop = run(1), run(2, fingerprint="b"), run(3, settings=compare.coop_settings(preset(QUICK)))
     runs = [coop, replace(other, backbone_name="other"), first]
-    assert before(run(4), runs) == first
-    assert before(run(0, made=5.0), runs) == first, "one that is not kept yet"
-    assert before(first, runs) is None
+    kept_and_not = (run(4), run(0, made=5.0), first)
+    assert [before(each, runs) for each in kept_and_not] == [first, first, None]
 
 
 def test_what_a_run_has_beside_the_papers_method_is_said() -> None:
@@ -162,10 +160,13 @@ def test_runs_that_differ_in_dropout_alone_stand_by_it_and_what_is_left_to_train
     coop = run(4, settings=compare.coop_settings(usual))
     kept = [mine, none, other_seed, coop]
     assert [found.id for found in run_module.siblings(mine, kept, but="dropout")] == [2, 1]
-    assert [found.id for found in compare.dropout_runs((mine, coop), kept)] == [2, 1]
-    assert [found.id for found in compare.dropout_runs((coop, other_seed), kept)] == [3]
-    assert [found.id for found in compare.dropout_runs((mine, other_seed), kept)] == [2, 1, 3]
-    assert compare.dropout_runs((coop, run_module.zero_shot_run(mine)), kept) == []
+    for pinned, beside in (
+        ((mine, coop), [2, 1]),
+        ((coop, other_seed), [3]),
+        ((mine, other_seed), [2, 1, 3]),
+        ((coop, run_module.zero_shot_run(mine)), []),
+    ):
+        assert [found.id for found in compare.dropout_runs(pinned, kept)] == beside
     cancelled = replace(mine, id=9, steps=1)
     assert [found.id for found in compare.dropout_runs((cancelled, cancelled), [*kept, cancelled])] == [2, 1, 9]
     assert [found.dropout for found in compare.dropouts_left(mine, kept)] == [0.5]
@@ -208,10 +209,8 @@ def test_a_long_curve_is_kept_short_with_both_its_ends() -> None:
 
     history = tuple(Point(step, 1 / step, 0.5) for step in range(1, 5001))
     course = run(history=history).course()
-    taught = Taught(None, Learned(), preset(QUICK), **course)  # type: ignore[arg-type]
-    made = run_module.of_taught(taught, "", 0.0)
+    made = run_module.of_taught(Taught(None, Learned(), preset(QUICK), **course), "", 0.0)  # type: ignore[arg-type]
     assert made.course() | {"history": history} == course, "all else is kept as it is"
     assert (made.class_names, made.backbone_name, made.fingerprint) == (("x", "y"), "other", "f1n9e7")
-    kept = made.history
-    assert len(kept) <= run_module.MOST_POINTS * 2
-    assert (kept[0].step, kept[-1].step) == (1, 5000)
+    assert len(made.history) <= run_module.MOST_POINTS * 2
+    assert (made.history[0].step, made.history[-1].step) == (1, 5000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -37,6 +38,7 @@ from tests.app_pages import (
     go,
     plain,
     session_of,
+    train,
     with_photo,
 )
 from tests.until import until
@@ -95,6 +97,22 @@ def test_a_search_that_was_cancelled_changes_nothing(tiny_app: Open) -> None:
     fine(at.run())
     assert "Cancelled." in everything(at)
     assert session.training.settings.lr == before.lr
+
+
+# The curve -----------------------------------------------------------------------------------------------------------
+
+
+def test_after_a_training_it_says_what_twice_as_many_photos_would_add(
+    tiny_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "gallop.evaluation.curve.tells_copies", lambda backbone: False
+    )  # random weights see copies only
+    at = finish(train(go(cards(fine(tiny_app()), {"red": 4, "green": 4}, epochs=1), TEACH)))
+    at = finish(fine(button(at, "Would more photos help?").click().run()))
+    assert re.search(r"Would more photos help\?\*\* With twice as many photos of each class, .* points\.", plain(at))
+    cards(at, {"blue": 3})
+    assert button(go(at, TEACH), "Would more photos help?"), "of other photos nothing was computed"
 
 
 # The card ------------------------------------------------------------------------------------------------------------

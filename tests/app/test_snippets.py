@@ -79,11 +79,10 @@ def line_by_line(shell: str) -> str:
 
 def elsewhere(folder: Path, *command: str) -> str:
     """Run a command in a folder, as a process that knows the library and not the app."""
-    binaries = str(Path(sys.executable).parent)
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "GALLOP_CACHE": str(folder / "cache"),
-        "PATH": os.pathsep.join([binaries, os.environ["PATH"]]),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -168,13 +167,11 @@ def test_the_code_says_what_the_regions_are_where_they_are_not_the_papers() -> N
 
 def test_code_says_what_not_every_backbone_has_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Left out, a setting would be the backbone's own, which may be another."""
-    own = MethodConfig(head="ridge", local_projection=False), TrainConfig()
-    monkeypatch.setitem(PRESETS, "default", own)
+    monkeypatch.setitem(PRESETS, "default", (MethodConfig(head="ridge", local_projection=False), TrainConfig()))
     papers, quick = (snippets.teach(["red"], preset(way), tests=False) for way in (PAPER, QUICK))
-    for said in ("method=MethodConfig(head='none'),", "local_projection=True,"):
-        assert said in papers.python
-    for said in ("method=MethodConfig(head='ridge'),", "local_projection=False,"):
-        assert said in quick.python
+    for way, head, projection in ((papers, "none", True), (quick, "ridge", False)):
+        assert re.search(rf"method=MethodConfig\(head='{head}'\),", way.python)
+        assert f"local_projection={projection}," in way.python
     assert {"--projection", "--head none"} <= set(re.findall("--projection|--head [a-z]+", papers.shell))
     assert {"--no-projection", "--head ridge"} <= set(re.findall("--no-projection|--head [a-z]+", quick.shell))
 

@@ -32,6 +32,7 @@ from gallop import GalLoPClassifier, Photo, TrainConfig, load_image
 from gallop.features.encoding import MemoryCache
 from tests import tiny
 from tests.app_pages import there
+from tests.features.test_encoding import counted
 
 SETTINGS = Settings(epochs=6, global_prompts=3, topk=(2, 4), dropout=0.5, lr=0.05, batch_size=2, views=2)
 
@@ -55,8 +56,7 @@ def run(teaching: Teaching, until: Any = None) -> tuple[list[Progress], Taught]:
         if until is not None and until(progress):
             break
     steps.close()  # type: ignore[attr-defined]
-    taught = there(teaching.result())
-    return seen, taught
+    return seen, there(teaching.result())
 
 
 def test_a_whole_training_tells_its_steps_and_shares_and_ends_with_its_last_prompts() -> None:
@@ -136,8 +136,7 @@ def test_a_head_answers_before_the_prompts_are_trained_and_then_they_do() -> Non
     before = seen[: next(at for at, progress in enumerate(seen) if progress.phase == "training")]
     assert (first.steps, first is before[-1].ready) == (0, True)
     every = [(photo, name) for name, some in SHOTS.items() for photo in some]
-    names = first.names
-    alone = GalLoPClassifier(tiny.vit(), method=WITH_HEAD.method(), cache=False).zero_shot(names)
+    alone = GalLoPClassifier(tiny.vit(), method=WITH_HEAD.method(), cache=False).zero_shot(first.names)
     alone.add_shots([photo for photo, _ in every], [name for _, name in every])
     asked = [*photos("red", 3, 70), *photos("green", 3, 80)]
     answers = [each.predict_proba(asked) for each in (first.after, alone, taught.after)]
@@ -194,6 +193,17 @@ def test_as_many_views_are_stored_as_fit_into_the_memory() -> None:
     )
 
 
+def test_what_a_second_look_takes_is_said_before() -> None:
+    shots = {"red": SHOTS["red"] * 10, "green": SHOTS["green"] * 10}  # 60 photos
+    settings = replace(SETTINGS, head="ridge", views=1)
+    plain, twice = (demand(shots, replace(settings, detail=detail), 1, 1.0) for detail in (1.0, 2.0))
+    assert (plain.split(",")[0], twice.split(",")[0]) == (
+        "60 photos: the head after about 1 min",
+        "60 photos: the head after about 5 min",
+    )
+    assert ("60 MB" in plain, "181 MB" in twice) == (True, True), "of a view one look, of the centre crop both: 6 for 2"
+
+
 def test_views_that_do_not_fit_now_are_still_the_ones_that_were_chosen(request: pytest.FixtureRequest) -> None:
     request.addfinalizer(lambda: start_with(Options()))
     start_with(Options(visitor_memory=6 * VIEW_BYTES))
@@ -237,25 +247,21 @@ def test_the_map_that_evolves_begins_untaught_and_follows_the_photo_that_is_watc
 
 def test_shots_are_drawn_by_the_seed_and_fewer_are_part_of_more() -> None:
     def drawn(shots: int, seed: int) -> set[str]:
-        teaching = task(replace(SETTINGS, shots=shots, seed=seed))
-        return {photo.name for photo, _ in teaching._shots}
+        return {photo.name for photo, _ in task(replace(SETTINGS, shots=shots, seed=seed))._shots}
 
-    assert len(drawn(2, 0)) == 4
+    assert (len(drawn(2, 0)), len(drawn(9, 0))) == (4, 6)
     assert drawn(1, 0) < drawn(2, 0)
     assert any(drawn(1, 0) != drawn(1, seed) for seed in range(1, 5))
-    assert len(drawn(9, 0)) == 6
 
 
-def test_photos_encoded_ahead_are_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_encoded_ahead_are_not_encoded_again() -> None:
     cache, backbone = MemoryCache(), tiny.vit()
     pending = deque(photo for shots in SHOTS.values() for photo in shots)
     assert list(encoding_ahead(backbone, cache, pending, SETTINGS))[-1] >= 0
     assert len(cache) == 6 * (1 + SETTINGS.views)
-    calls = []
-    encode = type(backbone).encode_image
-    monkeypatch.setattr(type(backbone), "encode_image", lambda self, x: calls.append(len(x)) or encode(self, x))
-    for _ in Teaching(backbone, cache, SHOTS, {}, SETTINGS, Watch()).run():
-        pass
+    with counted(backbone) as calls:
+        for _ in Teaching(backbone, cache, SHOTS, {}, SETTINGS, Watch()).run():
+            pass
     assert calls == []
 
 
@@ -299,10 +305,8 @@ def test_a_training_on_the_page_learns_the_librarys_prompts_to_the_last_digit(
         (tmp_path / name).mkdir()
         for photo in shots:
             photo.image.save(tmp_path / name / f"{photo.name}.png")
-    draw: dict[str, Any] = {"shots": 16, "allow_fewer": True}  # as ``gallop train`` does
     how: dict[str, Any] = {"method": SETTINGS.method(), "preset": SETTINGS.training(), "cache": MemoryCache()}
-    plain = GalLoPClassifier(tiny.vit(), **how, **draw)
-    plain.fit(tmp_path)
+    plain = GalLoPClassifier(tiny.vit(), **how, shots=16, allow_fewer=True).fit(tmp_path)  # as ``gallop train`` does
     assert [(e.step, e.loss, e.accuracy) for e in plain.history_] == [
         (point.step, point.loss, point.accuracy) for point in taught.history
     ]

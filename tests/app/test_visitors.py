@@ -33,19 +33,16 @@ class Open(set[str]):
 def test_a_token_of_128_bits_leads_to_one_session_and_no_other_token_does() -> None:
     visitors = Open().visitors(60)
     first, second = visitors.new(), visitors.new()
-    assert first != second
-    assert len(bytes.fromhex(first)) == 16
-    assert visitors.find(first) is visitors.find(first)
-    assert visitors.find(first) is not visitors.find(second)
-    for guess in ("", "0" * 32, first.upper(), first[:-1]):
-        assert visitors.find(guess) is None
+    assert (first == second, len(bytes.fromhex(first))) == (False, 16)
+    assert visitors.find(first) is visitors.find(first) is not visitors.find(second)
+    assert [visitors.find(guess) for guess in ("", "0" * 32, first.upper(), first[:-1])] == [None] * 4
 
 
 def test_a_session_is_found_by_the_browser_that_began_it_alone() -> None:
     visitors, mine, other = Open().visitors(60), "a" * 32, "b" * 32
     token, without = visitors.new(mine), visitors.new()
-    assert visitors.find(token, mine) is not None
-    assert (visitors.find(token, other), visitors.find(token)) == (None, None)
+    found = visitors.find(token, mine), visitors.find(token, other), visitors.find(token)
+    assert [session is not None for session in found] == [True, False, False]
     assert visitors.find(without) is not None, "a browser that keeps no cookies finds its own again"
     assert visitors.find(without, mine) is None
 
@@ -155,8 +152,7 @@ def test_what_can_be_worked_out_again_goes_and_photos_stay() -> None:
     assert session.answers is answers, "a reload finds them"
     clock.after(60, visitors)
     assert session.answers is not answers
-    assert session.photos.features() is not features
-    assert len(session.photos.shelf.photos) == 1
+    assert (session.photos.features() is features, len(session.photos.shelf.photos)) == (False, 1)
     answers = session.answers
     clock.after(HOUR, visitors)
     assert session.answers is answers, "nothing more to let go"
@@ -168,8 +164,7 @@ def test_where_photos_without_a_page_find_no_room_those_left_first_go() -> None:
     visitors = Visitors(pages.__contains__, keep=8 * HOUR, most_bytes=2 * size, clock=clock)
     shown = with_photos(visitors, *range(20))
     visitors.lease(shown, "open")
-    empty = visitors.new()
-    first = with_photos(visitors, 21)
+    empty, first = visitors.new(), with_photos(visitors, 21)
     clock.after(10, visitors)
     second, third = with_photos(visitors, 22), with_photos(visitors, 23)
     clock.after(GRACE_SECONDS - 5, visitors)
@@ -191,7 +186,7 @@ def test_one_visitors_many_photos_push_nobody_elses_out() -> None:
 
     small, large, later = left("small", 1, 2), left("large", *range(10, 15)), left("later", 3)
     clock.after(GRACE_SECONDS + 20, visitors)
-    kept = [visitors.find(small, "small"), visitors.find(large, "large"), visitors.find(later, "later")]
+    kept = [visitors.find(token, name) for token, name in ((small, "small"), (large, "large"), (later, "later"))]
     assert [session is not None for session in kept] == [True, False, True], "the oldest is small"
 
 
@@ -275,10 +270,9 @@ def test_hours_are_for_ones_own_machine_unless_something_else_was_said(request: 
 
 def test_what_undo_brings_back_is_bounded_too() -> None:
     """Thirty times 1,600 photos of 512 pixels would be forty gigabytes."""
-    session = Visitors(Open().__contains__)
-    found = there(session.find(session.new()))
-    deck = found.photos.deck
-    image = photo(1).image
+    visitors = Visitors(Open().__contains__)
+    found = there(visitors.find(visitors.new()))
+    deck, image = found.photos.deck, photo(1).image
     for turn in range(5):
         shots = tuple(Photo(image, f"{n}", f"{turn} {n}") for n in range(MOST_ALTOGETHER))
         deck.lay_out([Card(0, "red", True, shots)], f"turn {turn}")

@@ -96,15 +96,14 @@ def reopened(at: AppTest) -> AppTest:
 
 
 def test_a_run_that_is_opened_tells_its_votes_where_its_photos_are_on_the_cards(
-    tiny_app: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    tiny_app: Open, own_cache: Path
 ) -> None:
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
     at = learned(tiny_app, {"red": 3, "green": 2}, head="ridge")
     said = VOTE.findall(everything(unfolded(at, "votes")))
     assert VOTE.findall(everything(unfolded(reopened(at), "votes"))) == said
     told = [info.value for info in go(at, PROMPTS).info]
     assert told == ["No matching test photos. These figures are from training photos, so they are optimistic."]
-    assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
+    assert not own_cache.exists(), "nothing of anybody's photos is written to disk"
 
 
 def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
@@ -119,8 +118,7 @@ def test_a_run_that_is_opened_says_what_its_votes_lack(tiny_app: Open) -> None:
 
 def test_votes_of_a_run_that_is_opened_are_told_for_a_further_class_too(tiny_app: Open) -> None:
     at = reopened(learned(tiny_app, {"red": 3, "green": 2}))
-    at.text_area(key="explore names").set_value("red\ngreen\nblue")
-    said = everything(unfolded(fine(at.run()), "votes"))
+    said = everything(unfolded(fine(at.text_area(key="explore names").set_value("red\ngreen\nblue").run()), "votes"))
     votes = [float(vote) for vote, _ in VOTE.findall(said)]
     assert len(votes) == 5
     (found,) = SUM.findall(said)
@@ -129,10 +127,7 @@ def test_votes_of_a_run_that_is_opened_are_told_for_a_further_class_too(tiny_app
 
 @pytest.mark.parametrize("head", ["ridge", "logistic"])
 @pytest.mark.slow
-def test_a_run_that_is_opened_learns_more_beside_what_it_knew(
-    tiny_app: Open, head: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "features"))
+def test_a_run_that_is_opened_learns_more_beside_what_it_knew(tiny_app: Open, head: str, own_cache: Path) -> None:
     at = reopened(learned(tiny_app, {"red": 3, "green": 2}, head=head))
     session = session_of(at)
     session.photos.deck.add_photos([Member(CardPlace("red", False, "one more.png"), png(90))], "shots")
@@ -141,15 +136,14 @@ def test_a_run_that_is_opened_learns_more_beside_what_it_knew(
     assert (len(taught_of(at).learned), sum(answer.seen for answer in taught_of(at).answers.values())) == (6, 6)
     if head == "ridge":
         assert len(VOTE.findall(everything(unfolded(fine(at.run()), "votes")))) == 6
-    assert not (tmp_path / "features").exists(), "nothing of anybody's photos is written to disk"
+    assert not own_cache.exists(), "nothing of anybody's photos is written to disk"
 
 
 def test_a_model_from_a_file_that_learned_more_here_has_no_votes_and_no_error(tiny_app: Open, tmp_path: Path) -> None:
     at = learned(tiny_app, {"red": 3, "green": 2})
     session, backbone = session_of(at), taught_of(at).after.model_.backbone
     taught_of(at).after.save(tmp_path)
-    found = GalLoPClassifier.load(tmp_path, backbone=backbone)
-    session.training.adopt(imported(session, found, backbone), None)
+    session.training.adopt(imported(session, GalLoPClassifier.load(tmp_path, backbone=backbone), backbone), None)
     session.photos.deck.add_photos([Member(CardPlace("red", False, "one more.png"), png(90))], "shots")
     session.training.settings = taught_of(at).settings
     session.training.learn_more()

@@ -217,8 +217,7 @@ def test_a_bidirectional_text_encoder_is_read_at_its_whole_length(tmp_path: Path
     ids=["missing", "unexpected", "wrong shape", "another model"],
 )
 def test_weights_that_do_not_fit_are_named(tmp_path: Path, changes: dict[str, Tensor | None], sentence: str) -> None:
-    tensors = {key: value for key, value in {**state(), **changes}.items() if value is not None}
-    torch.save(tensors, tmp_path / "w.pt")
+    torch.save({key: value for key, value in {**state(), **changes}.items() if value is not None}, tmp_path / "w.pt")
     with pytest.raises(BackboneError, match=sentence):
         load_backbone(f"{ARCH}/{tmp_path / 'w.pt'}")
 
@@ -515,8 +514,7 @@ def test_in_bf16_backbones_round_and_all_else_is_fp32() -> None:
     assert text[0].local.dtype == torch.float32
     assert relative_error(text[0].local.detach(), text[1].local.detach()) < 0.03
     text[0].local.sum().backward()  # type: ignore[no-untyped-call]
-    gradient = there(models[0].prompts.local_contexts.grad)
-    assert gradient.dtype == torch.float32
+    assert there(models[0].prompts.local_contexts.grad).dtype == torch.float32
     assert feature_key(rounded, photo.sha256, "centre") != feature_key(exact, photo.sha256, "centre")
 
 
@@ -571,5 +569,4 @@ def test_weights_that_were_let_go_come_back_to_all_who_hold_the_backbone() -> No
 
 
 def test_the_machines_memory_is_told() -> None:
-    found = memory_bytes("cpu")
-    assert 2**28 < found <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 2**28 < memory_bytes("cpu") <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

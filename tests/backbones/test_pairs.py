@@ -96,12 +96,10 @@ def test_texts_are_framed_and_padded_as_the_backbone_was_trained(text: dict[str,
     encoder = text_encoder(model.text, ByHand(rule))
     assert isinstance(encoder, CausalTextEncoder if text is WORLDWIDE else PlainTextEncoder)
     rows = [[*rule.before, *encoder._tokenizer.encode(word), *rule.after] for word in WORDS]
-    ids = torch.tensor([[*row, *[rule.pad] * (24 - len(row))] for row in rows])
-    wanted = model.encode_text(ids)
+    wanted = model.encode_text(torch.tensor([[*row, *[rule.pad] * (24 - len(row))] for row in rows]))
     assert relative_error(encoder.encode_texts(WORDS), wanted) < 1e-5
     halves = [word.split(maxsplit=1) for word in WORDS if " " in word]
-    context = encoder.embed(halves[0][0])[None]
-    learned = encoder.encode(context, encoder.tokenize([halves[0][1]], context_tokens=1))
+    learned = encoder.encode(encoder.embed(halves[0][0])[None], encoder.tokenize([halves[0][1]], context_tokens=1))
     assert relative_error(learned[0], wanted[1:2]) < 1e-5
     room = 24 - len(rule.before) - len(rule.after)
     assert len(encoder.tokenize([" ".join(["cat"] * room)], context_tokens=0)) == 1

@@ -54,8 +54,7 @@ class WithContext(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         x = self.embedding(ids)
-        context = self.context.expand(len(ids), -1, -1)
-        return torch.cat([x[:, :1], context, x[:, 1 + self.context.shape[0] :]], dim=1)
+        return torch.cat([x[:, :1], self.context.expand(len(ids), -1, -1), x[:, 1 + self.context.shape[0] :]], dim=1)
 
 
 def open_clips_own(model: Any, contexts: Tensor, names: list[str]) -> Tensor:
@@ -100,8 +99,7 @@ def test_padding_is_hidden_where_the_backbone_hides_it() -> None:
 
 def test_a_class_embedding_takes_no_name_its_room() -> None:
     encoder = plain(custom({"embed_cls": True}))
-    assert encoder.context_length == 24
-    assert len(encoder.tokenize([" ".join(["cat"] * 22)], context_tokens=0)) == 1
+    assert (encoder.context_length, len(encoder.tokenize([" ".join(["cat"] * 22)], context_tokens=0))) == (24, 1)
 
 
 @pytest.mark.parametrize("budget", [2**26, 2**22])

@@ -81,8 +81,7 @@ def test_attention_pooling_leaves_each_region_its_value(joint: int) -> None:
     visual = model.visual
     tokens = visual.transformer(visual._embeds(pixels))[:, 1:].flatten(0, 1)[:, None]
     for query in (0, 6):
-        alone = visual.ln_post(visual.attn_pool(tokens)[:, query])
-        assert relative_error(regions.flatten(0, 1), alone) < 1e-5
+        assert relative_error(regions.flatten(0, 1), visual.ln_post(visual.attn_pool(tokens)[:, query])) < 1e-5
     assert not backbone.vision.mean_is_global
 
 
@@ -189,8 +188,7 @@ def test_vitamins_regions_are_its_tokens_through_the_norm_behind_its_mean() -> N
 
 
 def test_a_mean_without_a_norm_behind_it_averages_to_the_global_feature() -> None:
-    model = timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="avg", timm_proj="linear")
-    backbone = ours(model, 224)
+    backbone = ours(timm_vit("vit_base_patch16_siglip_gap_224", 224, timm_pool="avg", timm_proj="linear"), 224)
     whole, regions = backbone.encode_image(torch.randn(2, 3, 224, 224))
     assert backbone.vision.mean_is_global
     assert relative_error(regions.mean(dim=1), whole) < 1e-5

@@ -172,8 +172,7 @@ def test_regions_that_no_topk_chose_cost_nothing_on_the_way_back(k: int) -> None
     images, count, width, classes = 4, 50, 16, 2
     regions = torch.randn(images, count, width)
     projection = torch.eye(width, requires_grad=True)
-    text = torch.randn(classes, 1, width, requires_grad=True)
-    forward, backward = operations(regions, projection, text, (k,))
+    forward, backward = operations(regions, projection, torch.randn(classes, 1, width, requires_grad=True), (k,))
     assert forward == 2 * images * count * width * (width + classes)
     fixed = 2 * width**2 * 2 * classes  # what does not depend on the regions
     most = 2 * images * classes * k * width**2  # each class chooses k regions of its own at most

@@ -68,8 +68,7 @@ def encode(encoder: TextEncoder, contexts: Tensor, names: Sequence[str]) -> Call
 
 def test_forward_takes_the_operations_of_the_tokens_needed_and_a_few_for_padding() -> None:
     encoder = backbone_vit().text
-    contexts = start(encoder)
-    found = operations(encode(encoder, contexts, NAMES))
+    found = operations(encode(encoder, start(encoder), NAMES))
     wanted = floor(encoder, NAMES)
     projection = 2 * PROMPTS * len(NAMES) * encoder._module.text_projection.numel()
     assert wanted < found < 1.1 * (wanted + projection)
@@ -96,8 +95,7 @@ def kept_bytes(encoder: TextEncoder, function: Callable[[], Tensor]) -> int:
 @pytest.mark.parametrize("budget", [2**22, 2**24])
 def test_what_is_kept_stays_within_the_budget(budget: int) -> None:
     encoder = backbone_vit().text
-    contexts = start(encoder)
-    forward = encode(encoder, contexts, NAMES * 10)
+    forward = encode(encoder, start(encoder), NAMES * 10)
     with mock.patch.object(encoder, "memory_budget", 2**40):
         everything = kept_bytes(encoder, forward)
     with mock.patch.object(encoder, "memory_budget", budget):

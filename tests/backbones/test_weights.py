@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -41,6 +46,9 @@ from gallop.backbones.weights import (
 from gallop.config import REGION_KINDS
 from gallop.errors import BackboneError, UnsupportedBackbone
 from tests import tiny
+from tests.conftest import ROOT
+from tests.http_server import Answers, listening
+from tests.until import until
 from tests.weight_server import COMMIT, Hub, weight_server
 
 NAME = "ViT-B-32/laion2b_s34b_b79k"
@@ -229,17 +237,6 @@ def test_pickled_weights_are_fetched_where_there_are_no_others(hub: Hub) -> None
     assert (path.name, path.read_bytes()) == ("open_clip_pytorch_model.bin", CONTENT)
 
 
-@pytest.mark.slow
-def test_a_download_that_is_cancelled_leaves_nothing(caches: Path, hub: Hub) -> None:
-    reports = fetch_weights(NAME)
-    assert any(0 < report.done < len(CONTENT) for report in reports)
-    reports.close()  # type: ignore[attr-defined]
-    assert weights(caches) == []
-    asked = len(hub.asked)
-    assert list(fetch_weights(NAME))[-1].fraction == 1, "and another begins again"
-    assert len(hub.asked) > asked
-
-
 def test_no_network_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caches: Path) -> None:
     ask_at(monkeypatch, "http://127.0.0.1:9")
     with pytest.raises(BackboneError, match="'mini' works without a network"):
@@ -249,11 +246,17 @@ def test_no_network_is_a_sentence(monkeypatch: pytest.MonkeyPatch, caches: Path)
     assert files(caches) == []
 
 
-def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
+def test_a_full_disk_is_a_sentence_and_what_is_there_is_continued(
+    monkeypatch: pytest.MonkeyPatch, caches: Path, hub: Hub
+) -> None:
+    hub.pause = 0
+    partial_of(caches).write_bytes(CONTENT[:1000])
     full = mock.Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
-    with pytest.raises(BackboneError, match="no space left"):
-        list(fetch_weights(NAME))
+    with monkeypatch.context() as patch:
+        patch.setattr("huggingface_hub.file_download.http_get", full)
+        with pytest.raises(BackboneError, match=f"no space left .*`gallop backbones rm {NAME}` removes"):
+            list(fetch_weights(NAME))
+    assert (fetched() == CONTENT, hub.begins) == (True, [1000])
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(hub: Hub, caches: Path) -> None:
@@ -267,9 +270,9 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(hub: Hub, caches: P
 MISBEHAVES: dict[str, tuple[dict[str, Any], str]] = {
     "wants a licence accepted": ({"gated": True}, "Accept it on https://huggingface.co/laion/"),
     "has no such file": ({"files": {}}, "could not be downloaded"),
-    "announces a smaller file": ({"longer": 100}, r"could not be downloaded \(OSError\)"),
-    "announces a larger file": ({"longer": -100}, r"could not be downloaded \(OSError\)"),
     "sends another file": ({"sends": {SAFE: CONTENT[::-1]}}, "is not what the Hub announced"),
+    "sends another file, longer than announced": ({"longer": 100, "sends": {SAFE: CONTENT[::-1]}}, "is not what the"),
+    "sends another file, shorter than announced": ({"longer": -100, "sends": {SAFE: CONTENT[::-1]}}, "is not what the"),
     "sends a file with one other byte": ({"sends": {SAFE: b"x" + CONTENT[1:]}}, "is not what the Hub announced"),
 }
 
@@ -283,6 +286,12 @@ def test_a_hub_that_sends_something_else_is_a_sentence_and_leaves_nothing(case: 
     assert (weights(caches), cached_backbones()) == ([], [])
 
 
+@pytest.mark.parametrize("longer", [100, -100])
+def test_a_file_with_the_digest_is_right_whatever_length_was_announced(longer: int, hub: Hub) -> None:
+    vars(hub).update(pause=0, longer=longer)
+    assert fetched() == CONTENT
+
+
 @pytest.mark.slow  # the hub's client tries five times, with a second between
 @pytest.mark.parametrize("how", [{"breaks": [0] * 20}, {"stalls": 3.0}])
 def test_a_hub_that_sends_nothing_is_given_up(
@@ -292,7 +301,191 @@ def test_a_hub_that_sends_nothing_is_given_up(
     vars(hub).update(how)
     with pytest.raises(BackboneError, match="could not be downloaded"):
         list(fetch_weights(NAME))
-    assert weights(caches) == []
+    assert partial_of(caches).stat().st_size == 0
+
+
+# Continuing a download that was stopped -------------------------------------------------------------------------------
+
+
+def partial_of(caches: Path, content: bytes = CONTENT) -> Path:
+    """Where a download of ``SAFE`` that was stopped is kept."""
+    blobs = caches / "hub" / f"models--{REPOSITORY.replace('/', '--')}" / "blobs"
+    blobs.mkdir(parents=True, exist_ok=True)
+    return blobs / f"{hashlib.sha256(content).hexdigest()}.gallop.incomplete"
+
+
+def fetched() -> bytes:
+    """What is in the cache once the weights were fetched, where open_clip looks for them without a network."""
+    list(fetch_weights(NAME))
+    with mock.patch.object(constants, "HF_HUB_OFFLINE", True):
+        return Path(download_pretrained(get_pretrained_cfg(*NAME.split("/")))).read_bytes()
+
+
+def test_a_download_that_is_cancelled_continues_at_the_next_call(caches: Path, hub: Hub) -> None:
+    hub.pause = 0.002
+    reports = fetch_weights(NAME)
+    assert any(0 < report.done < len(CONTENT) for report in reports)
+    reports.close()  # type: ignore[attr-defined]
+    kept = partial_of(caches).stat().st_size
+    assert 0 < kept < len(CONTENT)
+    assert partial_of(caches).read_bytes() == CONTENT[:kept]
+    hub.pause = 0
+    assert (fetched() == CONTENT, hub.begins) == (True, [0, kept])
+    assert len(weights(caches)) == 2, "a blob, and its name in the snapshot"
+
+
+def test_progress_begins_at_what_is_there(caches: Path, hub: Hub) -> None:
+    partial_of(caches).write_bytes(CONTENT[: 30 * 2**20])
+    done = [report.done for report in fetch_weights(NAME) if report.total]
+    assert min(done) >= 30 * 2**20
+    assert done[-1] == len(CONTENT)
+
+
+@pytest.mark.slow  # a process
+def test_a_command_that_is_killed_continues_at_the_next_call(caches: Path, hub: Hub) -> None:
+    hub.pause = 0.01
+    environment = os.environ | {"HF_ENDPOINT": hub.address, "HF_HUB_CACHE": str(caches / "hub")}
+    command = [sys.executable, "-m", "gallop", "backbones", "get", NAME]
+    with subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        until(lambda: partial_of(caches).exists() and partial_of(caches).stat().st_size)
+        process.kill()
+    kept = partial_of(caches).stat().st_size
+    assert 0 < kept < len(CONTENT)
+    hub.pause = 0
+    assert (fetched() == CONTENT, hub.begins) == (True, [0, kept])
+
+
+@pytest.mark.slow  # the hub's client tries five times, with a second between
+def test_a_download_whose_connection_was_lost_continues_at_the_next_call(hub: Hub) -> None:
+    vars(hub).update(pause=0, breaks=[20 * 2**20, *[0] * 20])
+    with pytest.raises(BackboneError, match="to continue it"):
+        list(fetch_weights(NAME))
+    vars(hub).update(breaks=[], begins=[])
+    assert (fetched() == CONTENT, hub.begins) == (True, [20 * 2**20])
+
+
+def test_what_is_there_is_not_continued_where_the_network_is_turned_off(
+    caches: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial_of(caches).write_bytes(CONTENT[:1000])
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(BackboneError, match=r"could not be downloaded \(OfflineModeIsEnabled\)"):
+        list(fetch_weights(NAME))
+    assert (hub.asked, partial_of(caches).read_bytes()) == ([], CONTENT[:1000])
+
+
+def test_a_file_that_changed_meanwhile_begins_anew(caches: Path, hub: Hub) -> None:
+    partial_of(caches).write_bytes(CONTENT[:1000])
+    vars(hub).update(pause=0, files={SAFE: CONTENT[::-1]}, main="f" * 40)
+    assert (fetched() == CONTENT[::-1], hub.begins) == (True, [0])
+
+
+def test_a_branch_that_moves_during_the_download_is_of_the_commit_that_was_asked_for(caches: Path, hub: Hub) -> None:
+    def moved(path: str) -> None:
+        hub.files |= {f"{REPOSITORY}/resolve/{COMMIT}/open_clip_model.safetensors": CONTENT, SAFE: b"other weights"}
+        hub.main = "f" * 40
+
+    vars(hub).update(pause=0, after=moved)
+    assert fetched() == CONTENT
+    assert {line.split("/resolve/")[1].split("/")[0] for line in hub.asked[1:]} == {COMMIT}
+
+
+def test_what_a_server_without_ranges_sends_replaces_what_is_there(caches: Path, hub: Hub) -> None:
+    partial_of(caches).write_bytes(CONTENT[:1000])
+    vars(hub).update(pause=0, ranges="ignored")
+    assert (fetched() == CONTENT, hub.begins) == (True, [1000])
+
+
+@pytest.mark.parametrize("ranges", ["shifted", "refused"])
+def test_a_part_that_does_not_fit_is_deleted_with_what_was_there(ranges: str, caches: Path, hub: Hub) -> None:
+    partial_of(caches).write_bytes(CONTENT[:1000])
+    vars(hub).update(pause=0, ranges=ranges)
+    with pytest.raises(BackboneError, match="is not what the Hub announced"):
+        list(fetch_weights(NAME))
+    assert (weights(caches), cached_backbones()) == ([], [])
+    assert (fetched() == CONTENT, hub.begins) == (True, [1000, 0])
+
+
+def test_what_is_there_completely_is_not_asked_for(caches: Path, hub: Hub) -> None:
+    partial_of(caches).write_bytes(CONTENT)
+    assert (fetched() == CONTENT, hub.begins) == (True, [])
+
+
+def test_what_is_there_completely_and_wrong_is_deleted(caches: Path, hub: Hub) -> None:
+    partial_of(caches).write_bytes(CONTENT[::-1])
+    with pytest.raises(BackboneError, match=r"is not what the Hub announced .*, so it was deleted"):
+        list(fetch_weights(NAME))
+    assert (weights(caches), hub.begins) == ([], [])
+
+
+def test_what_is_longer_than_the_file_begins_anew(caches: Path, hub: Hub) -> None:
+    partial_of(caches).write_bytes(CONTENT + b"x")
+    hub.pause = 0
+    assert (fetched() == CONTENT, hub.begins) == (True, [0])
+
+
+def test_a_part_is_asked_for_where_the_hub_sends_to_and_no_token_is_sent_there(
+    caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the Hub does with large files: it gives the digest itself, and the address of another host for the bytes."""
+    asked = []
+
+    class Elsewhere(Answers):
+        def do_GET(self) -> None:
+            asked.append((self.headers["Range"], self.headers["Authorization"]))
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes 1000-{len(CONTENT) - 1}/{len(CONTENT)}")
+            self.send_header("Content-Length", str(len(CONTENT) - 1000))
+            self.end_headers()
+            self.wfile.write(CONTENT[1000:])
+
+    class Sends(Answers):
+        def do_GET(self) -> None:
+            asked.append((self.headers["Range"], self.headers["Authorization"]))
+            self.send_response(302)
+            self.send_header("Location", f"{elsewhere.address}/bytes")
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("X-Linked-ETag", f'"{hashlib.sha256(CONTENT).hexdigest()}"')
+            self.send_header("X-Linked-Size", str(len(CONTENT)))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET
+
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    partial_of(caches).write_bytes(CONTENT[:1000])
+    with listening(Elsewhere) as elsewhere, listening(Sends) as sends:
+        ask_at(monkeypatch, sends.address)
+        assert fetched() == CONTENT
+    rest, token = "bytes=1000-", "Bearer hf_secret"
+    assert asked == [(None, token), (rest, token), (rest, None), (None, token)]
+
+
+def test_two_downloads_at_once_ask_once(hub: Hub) -> None:
+    with ThreadPoolExecutor() as pool:
+        both = [pool.submit(lambda: list(fetch_weights(NAME))) for _ in range(2)]
+    assert [download.exception() for download in both] == [None, None]
+    assert (fetched() == CONTENT, hub.begins) == (True, [0])
+
+
+def test_without_links_the_file_lies_in_the_snapshot_alone(
+    caches: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.file_download.are_symlinks_supported", lambda cache_dir=None: False)
+    hub.pause = 0
+    assert fetched() == CONTENT
+    (name,) = weights(caches)
+    assert "/snapshots/" in name
+
+
+@pytest.mark.parametrize("tag", ["W/tagged", "../../../../outside", "a" * 64 + "/../../../../outside"])
+def test_a_tag_that_is_no_digest_names_no_file_of_ours(tag: str, caches: Path, hub: Hub) -> None:
+    """Nothing could be compared with it, so what is there cannot be continued either."""
+    full = mock.Mock(side_effect=OSError("asked"))
+    hub.tag = tag
+    with mock.patch("huggingface_hub.hf_hub_download", full), pytest.raises(BackboneError, match=r"\(OSError\)"):
+        list(fetch_weights(NAME))
+    assert (full.call_count, files(caches), hub.begins) == (1, [], [])
 
 
 # Removing ------------------------------------------------------------------------------------------------------------
@@ -305,6 +498,11 @@ def test_what_was_downloaded_is_removed(hub: Hub, caches: Path) -> None:
     assert weights(caches) == cached_backbones() == []
     with pytest.raises(BackboneError, match="there is nothing to remove"):
         remove_weights(NAME)
+
+
+def test_what_is_there_of_a_download_that_was_stopped_is_removed(caches: Path) -> None:
+    partial_of(caches).write_bytes(CONTENT[:1000])
+    assert (remove_weights(NAME), weights(caches)) == (1000, [])
 
 
 def test_a_file_in_open_clips_cache_is_removed(caches: Path) -> None:

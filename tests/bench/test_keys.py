@@ -19,8 +19,8 @@ from gallop.lab.bench.definition.spec import read_spec
 from gallop.lab.bench.running import keys, plan
 from gallop.lab.bench.running.photos import Photos, read_photos
 from gallop.lab.bench.running.plan import TableEntry, make_plan
-from gallop.lab.methods import METHODS, make_method
-from tests.bench_things import FAKES, SPEC, spec, write_sets
+from gallop.lab.methods import make_method
+from tests.bench_things import SPEC, spec, write_sets
 from tests.conftest import ROOT
 
 PINNED = {
@@ -36,8 +36,6 @@ PINNED = {
 
 
 def test_the_keys_of_folders_are_what_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, method in FAKES.items():
-        monkeypatch.setitem(METHODS, name, method)
     monkeypatch.setattr(keys, "FIRST_SETTINGS", {**keys.FIRST_SETTINGS, "fake": ("skill", "diverges")})
     what = spec(SPEC.replace("  ours: {", "  GalLoP: {method: GalLoP, preset: paper}\n  ours: {"))
     made = make_plan(what, read_photos(what, write_sets(tmp_path)), lambda name, regions: "fp")
@@ -84,16 +82,14 @@ def known_photos() -> Photos:
     for name, prints in FINGERPRINTS["sets"].items():
         names = tuple(prints["classes"])
         numbers = tuple(number for number in range(len(names)) for _ in range(16))
-        files = tuple(map(str, numbers))
-        listed = Listing(Path(), files, numbers, names)
+        listed = Listing(Path(), tuple(map(str, numbers)), numbers, names)
         sets[name] = KnownSet(name, listed, listed, prints=prints)
     unknown = {name: KnownGroup((), (), (), ("",), print=print_) for name, print_ in FINGERPRINTS["unknown"].items()}
     return Photos({name: sets[name] for name in read_spec("photos-mini").sets}, unknown)
 
 
 def entries() -> tuple[TableEntry, ...]:
-    photos = known_photos()
-    return make_plan(read_spec("photos-mini"), photos, lambda name, regions: FINGERPRINTS["backbone"]).entries
+    return make_plan(read_spec("photos-mini"), known_photos(), lambda name, regions: FINGERPRINTS["backbone"]).entries
 
 
 def planned() -> set[str]:

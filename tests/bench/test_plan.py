@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import pytest
 
@@ -18,15 +16,9 @@ from gallop.lab.bench.running.keys import canonical
 from gallop.lab.bench.running.photos import read_photos
 from gallop.lab.bench.running.plan import Plan, make_plan
 from gallop.lab.bench.running.records import RecordStore
-from gallop.lab.methods import METHODS, make_method
-from tests.bench_things import FAKES, SPEC, plan_of, record_of, spec, write_sets
+from gallop.lab.methods import make_method
+from tests.bench_things import SPEC, plan_of, record_of, spec, write_sets
 from tests.tiny import picture
-
-
-@pytest.fixture(autouse=True)
-def fakes() -> Iterator[None]:
-    with mock.patch.dict(METHODS, FAKES):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +83,7 @@ def test_keys_depend_on_figures_alone(sets: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(plans, "FIGURES", "9")
     assert keys(made(sets))[place] != before[place]
     monkeypatch.undo()
-    copy = tmp_path / "copy"
-    shutil.copytree(sets, copy)
+    copy = shutil.copytree(sets, tmp_path / "copy")
     assert keys(made(copy)) == before, "where the photos lie does not matter"
     (copy / "first" / "test" / "red" / "0.png").rename(copy / "first" / "test" / "red" / "new.png")
     assert keys(made(copy)) == before, "nor what they are called"
@@ -182,8 +173,7 @@ def test_without_a_list_every_folder_with_train_and_test_is_a_set(sets: Path, tm
 
 
 def test_photos_that_would_spoil_figures_are_told(sets: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(sets, copy)
+    copy = shutil.copytree(sets, tmp_path / "copy")
     shutil.copy(copy / "first" / "train" / "red" / "0.png", copy / "first" / "test" / "red" / "9.png")
     (copy / "first" / "test" / "red" / "broken.png").write_bytes(b"no")
     (copy / "odd" / "dots" / "broken.png").write_bytes(b"no")
@@ -196,8 +186,7 @@ def test_photos_that_would_spoil_figures_are_told(sets: Path, tmp_path: Path) ->
 
 
 def test_test_photos_of_unknown_classes_are_refused(sets: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(sets, copy)
+    copy = shutil.copytree(sets, tmp_path / "copy")
     (copy / "second" / "test" / "red").rename(copy / "second" / "test" / "purple")
     with pytest.raises(BenchError, match="has the class 'purple', but train/ does not"):
         made(copy)

@@ -17,8 +17,7 @@ def test_everything_is_read() -> None:
     assert (found.name, found.about, found.backbone) == ("tiny", "For tests.", "mini")
     assert (found.sets, found.shots, found.seeds) == (("first", "second"), (1, 2), (0, 1))
     assert (there(found.unknown).folder, there(found.unknown).skip) == ("odd", {"second": ("dots",)})
-    assert found.transfer == {"first": ("second",)}
-    assert found.methods["ours"].settings == {"skill": 0.9}
+    assert (found.transfer, found.methods["ours"].settings) == ({"first": ("second",)}, {"skill": 0.9})
     assert (found.ablations["skill"].shots, found.ablations["skill"].sets) == ((2,), ("first",))
     assert found.lines["skill / low"].shots == (2,)
     (claim,) = found.claims
@@ -34,8 +33,7 @@ def test_shipped_benchmarks_are_sound() -> None:
 
 
 def test_names_that_yaml_takes_for_something_else_are_quoted() -> None:
-    text = SPEC.replace("first", "'010'").replace("second", "'no'").replace("guess:", "'2024':")
-    found = spec(text)
+    found = spec(SPEC.replace("first", "'010'").replace("second", "'no'").replace("guess:", "'2024':"))
     assert (found.sets, found.transfer) == (("010", "no"), {"010": ("no",)})
     assert "2024" in found.methods
 

@@ -64,12 +64,11 @@ def in_theme(page: Page, theme: Literal["light", "dark"]) -> list[str]:
 
 def broken_rules(page: Page, theme: str) -> list[str]:
     """As ``violations``, of the page as it stands."""
-    found = Axe().run(page).response["violations"]
     return sorted(
         {
             f"{theme}: {rule['id']}: {node['html'][:200]} "
             + " ".join(check["message"] for check in node["any"] + node["all"])
-            for rule in found
+            for rule in Axe().run(page).response["violations"]
             for node in rule["nodes"]
             if not any(rule["id"] == known and mark in node["html"] for known, mark in STREAMLITS_OWN)
         }

@@ -298,9 +298,7 @@ def test_cells_lie_on_what_the_model_saw_and_nothing_jumps(page: Page) -> None:
     found = tiny.classifier(topk=(3,)).zero_shot(["red", "green"]).explain(tiny.picture(3, "green", (60, 40)))
     data = explainer_data(found)
     show(page, data)
-    stage, cells = (page.locator(name).bounding_box() for name in (".stage", ".cells"))
-    assert stage is not None
-    assert cells is not None
+    stage, cells = (tiny.there(page.locator(name).bounding_box()) for name in (".stage", ".cells"))
     assert stage["width"] / stage["height"] == pytest.approx(data["ratio"], rel=0.01)
     for side, size, share in (("x", "width", 0), ("y", "height", 1), ("width", "width", 2), ("height", "height", 3)):
         place = cells[side] - (stage[side] if side in "xy" else 0)
@@ -345,9 +343,9 @@ def test_what_is_drawn_is_the_picture_that_python_draws(page: Page, style: Style
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
+def test_axe_finds_nothing(page: Page, scheme: Any) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    page = browser.new_page(color_scheme=scheme)
+    page.emulate_media(color_scheme=scheme)
     stands = ExplainerState("class 3", "class 5", topk=(3, 10, 15, 20), region=9)
     show(page, explainer_data(made_up(20, 7), before=made_up(20, 7, seed=1), state=stands))
     scheme_of_page = (
@@ -358,14 +356,12 @@ def test_axe_finds_nothing(browser: Any, scheme: Any) -> None:
     page.get_by_text("How maps are drawn").click()
     found = axe.Axe().run(page, context=".explainer")
     assert not found.response["violations"], found.generate_report()
-    page.close()
 
 
 def test_a_compact_one_is_a_map_and_what_is_asked_of_it(page: Page) -> None:
     found = made_up(3, 7)
     scale = Scale(-0.5, 0.75)
-    stands = ExplainerState(found.class_names[2], prompt=1)
-    data = explainer_data(found, state=stands, scale=scale, compact=True)
+    data = explainer_data(found, state=ExplainerState(found.class_names[2], prompt=1), scale=scale, compact=True)
     in_notebook(page, data)
     outlines(page, {box.region for box in found.regions(found.class_names[2], 1)})
     expect(page.locator(".legend .low")).to_have_text("\u22120.5000")

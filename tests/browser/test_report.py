@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from gallop.export.report import html_report
 from gallop.predictions.explanation import Explanation
 from tests import tiny
-from tests.browsing import expect
+from tests.browsing import Page, alone, expect
 
 HOSTILE_NAMES = ["</script><script>window.hacked = 1</script>", '"><img src=x onerror="window.hacked = 1">', "<!--"]
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    with alone(browser) as opened:
+        yield opened
 
 
 def hostile() -> Explanation:
@@ -23,15 +32,10 @@ def written(folder: Path, page: str) -> str:
     return path.as_uri()
 
 
-def test_the_explanation_lives_in_the_report_and_names_of_strangers_do_nothing(browser: Any, tmp_path: Path) -> None:
+def test_the_explanation_lives_in_the_report_and_names_of_strangers_do_nothing(page: Page, tmp_path: Path) -> None:
     found = hostile()
-    context = browser.new_context()
-    page = context.new_page()
-    requests: list[str] = []
     complaints: list[str] = []
-    page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
     name = HOSTILE_NAMES[0]
     page.goto(written(tmp_path, html_report(found, class_name=name, photo_name=HOSTILE_NAMES[1])))
     expect(page.locator(".explainer")).to_have_count(1)
@@ -46,28 +50,22 @@ def test_the_explanation_lives_in_the_report_and_names_of_strangers_do_nothing(b
     expect(page.locator(".asked .bar .name").first).to_have_text(best)
     assert page.evaluate("window.hacked") is None
     assert not complaints
-    assert not [url for url in requests if not url.startswith(("data:", "file:"))]
-    context.close()
 
 
-def test_any_other_script_is_refused(browser: Any, tmp_path: Path) -> None:
+def test_any_other_script_is_refused(page: Page, tmp_path: Path) -> None:
     """Even one that came into the page: the policy knows the explainer by its hash."""
     report = html_report(hostile()).replace(
         "<h1>", "<script>window.hacked = 1</script><h1 onclick='window.hacked = 1'>"
     )
-    page = browser.new_page()
     page.goto(written(tmp_path, report))
     expect(page.locator(".explainer")).to_have_count(1)
     page.locator("h1").click()
     assert page.evaluate("window.hacked") is None
-    page.close()
 
 
 def test_who_reads_without_scripts_sees_the_photo_and_words(browser: Any, tmp_path: Path) -> None:
     found = hostile()
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(written(tmp_path, html_report(found)))
-    expect(page.get_by_alt_text("The photo")).to_be_visible()
-    expect(page.get_by_text(found.describe(found.label, 0)).first).to_be_visible()
-    context.close()
+    with alone(browser, java_script_enabled=False) as page:
+        page.goto(written(tmp_path, html_report(found)))
+        expect(page.get_by_alt_text("The photo")).to_be_visible()
+        expect(page.get_by_text(found.describe(found.label, 0)).first).to_be_visible()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from tests.browsing import (
     shots,
     upload,
 )
-from tests.nasty_images import png_bomb
+from tests.nasty_images import encode, png_bomb
 
 
 def add_classes(page: Page, names: str) -> None:
@@ -39,8 +38,7 @@ def add_classes(page: Page, names: str) -> None:
 
 
 def card(page: Page, name: str) -> Any:
-    heading = page.get_by_role("heading", name=name, exact=True)
-    return page.locator("[class*='st-key-card-']").filter(has=heading)
+    return page.locator("[class*='st-key-card-']").filter(has=page.get_by_role("heading", name=name, exact=True))
 
 
 def two_cards(page: Page, count: int = 3) -> None:
@@ -102,8 +100,7 @@ def test_teaching_on_a_few_photos_changes_the_probabilities(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Train")).click()
     expect(page.get_by_text("Done: 3 steps on 6 photos of 2 classes")).to_be_visible(timeout=2 * PATIENCE)
     settled(page)
-    right = metric(page, "Right on 6 training photos").inner_text()
-    assert 50 <= number(right.replace("%", ".0")) <= 100
+    assert 50 <= number(metric(page, "Right on 6 training photos").inner_text().replace("%", ".0")) <= 100
     # A photo it has not seen, answered wrongly or not, becomes a shot with one click.
     files_into(page, "Photos to try", [upload("rocket.jpg", photo("Rocket"))])
     expect(page.get_by_role("combobox", name="Photo shown")).to_have_value("rocket.jpg")
@@ -178,9 +175,8 @@ def slow_to_read(count: int) -> list[dict[str, Any]]:
     """Photos of twelve million pixels."""
     picture, files = Image.radial_gradient("L").resize((4000, 3000)), []
     for turn in range(count):
-        stream = io.BytesIO()
-        picture.rotate(10 * turn).save(stream, "PNG", compress_level=1)
-        files.append({"name": f"{turn}.png", "mimeType": "image/png", "buffer": stream.getvalue()})
+        data = encode(picture.rotate(10 * turn), "PNG", compress_level=1)
+        files.append({"name": f"{turn}.png", "mimeType": "image/png", "buffer": data})
     return files
 
 

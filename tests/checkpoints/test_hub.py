@@ -63,8 +63,7 @@ def pull(name: str = "ann/flowers", revision: str = "") -> GalLoPClassifier:
 
 
 def test_what_was_pushed_comes_back_bit_by_bit(hub: FakeHub, taught: GalLoPClassifier) -> None:
-    commit = push(taught)
-    assert commit == f"{hub.address}/ann/flowers/commit/{hub.repositories['ann/flowers'].branches['main']}"
+    assert push(taught) == f"{hub.address}/ann/flowers/commit/{hub.repositories['ann/flowers'].branches['main']}"
     assert len(hub.repositories["ann/flowers"].commits) == 2, "one commit after the first, empty one"
     assert set(hub.files("ann/flowers")) == FILES
     found = pull()
@@ -81,21 +80,17 @@ def test_the_card_tells_the_hub_what_it_reads(hub: FakeHub, taught: GalLoPClassi
     assert (said["library_name"], said["pipeline_tag"], said["license"]) == ("gallop", "image-classification", "mit")
     assert (said["datasets"], said["backbone"]) == (["ann/colours"], tiny.vit().name)
     (entry,) = said["model-index"]
-    assert entry["name"] == "flowers"
     metric = entry["results"][0]["metrics"][0]
-    assert (metric["type"], metric["value"]) == ("accuracy", taught.score(folder))
+    assert (entry["name"], metric["type"], metric["value"]) == ("flowers", "accuracy", taught.score(folder))
     right = round(taught.score(folder) * 5)
-    assert f": {right} of 5, " in card.replace("\\", "")
-    assert 'GalLoPClassifier.load("hf://ann/flowers")' in card
-    assert "--model hf://ann/flowers" in card
+    told = (f": {right} of 5, ", 'GalLoPClassifier.load("hf://ann/flowers")', "--model hf://ann/flowers")
+    assert not [words for words in told if words not in card.replace("\\", "")]
 
 
 def test_a_card_makes_no_figures_up_and_names_in_it_are_text(hub: FakeHub) -> None:
-    odd = tiny.classifier().zero_shot(["a: [b]", "---", "red"])
-    push(odd, data_set="my photos: {x}")
+    push(tiny.classifier().zero_shot(["a: [b]", "---", "red"]), data_set="my photos: {x}")
     _, facts, card = hub.files("ann/flowers")["README.md"].decode().split("---\n", 2)
-    said = yaml.safe_load(facts)
-    assert not {"model-index", "metrics", "datasets", "license", "base_model"} & said.keys()
+    assert not {"model-index", "metrics", "datasets", "license", "base_model"} & yaml.safe_load(facts).keys()
     assert "It was not tested" in card
 
 
@@ -103,8 +98,7 @@ def test_only_the_two_files_of_a_checkpoint_are_fetched(hub: FakeHub, taught: Ga
     push(taught)
     hub.files("ann/flowers")["model.pkl"] = pickle.dumps("no")
     hub.files("ann/flowers")["weights/huge.bin"] = bytes(1000)
-    folder = model_folder("hf://ann/flowers")
-    assert {path.name for path in folder.rglob("*")} == {SETTINGS, TENSORS}
+    assert {path.name for path in model_folder("hf://ann/flowers").rglob("*")} == {SETTINGS, TENSORS}
     assert not [asked for asked in hub.asked if asked.endswith((".pkl", ".bin"))]
 
 
@@ -114,8 +108,7 @@ def test_revisions(hub: FakeHub, taught: GalLoPClassifier) -> None:
     other = tiny.classifier().zero_shot(["blue", "yellow"])
     push(other, revision="v2", message="Other colours")
     push(other, revision="v2")  # a branch that is there
-    assert pull().classes_.tolist() == ["red", "green"]
-    assert pull(revision="v2").classes_.tolist() == ["blue", "yellow"]
+    assert (pull().classes_.tolist(), pull(revision="v2").classes_.tolist()) == (["red", "green"], ["blue", "yellow"])
     assert pull(revision=first).classes_.tolist() == ["red", "green"]
     with pytest.raises(HubError, match="ann/flowers has no revision 'v3'"):
         pull(revision="v3")
@@ -173,8 +166,7 @@ def test_a_name_that_is_no_repository_is_refused_before_anybody_is_asked(hub: Fa
 def test_addresses() -> None:
     assert HubAddress.read("hf://ann/flowers@v1") == HubAddress("ann/flowers", "v1")
     assert str(HubAddress.read("hf://ann/flowers/")) == "hf://ann/flowers"
-    assert model_folder("models/flowers") == Path("models/flowers")
-    assert model_folder(Path("models")) == Path("models")
+    assert (model_folder("models/flowers"), model_folder(Path("models"))) == (Path("models/flowers"), Path("models"))
     assert named_model("hf://ann/flowers@v1") == ("flowers", "hf://ann/flowers@v1"), "what is served"
     assert named_model("mine=hf://ann/flowers") == ("mine", "hf://ann/flowers")
     with pytest.raises(HubError, match="has no revision after the @"):

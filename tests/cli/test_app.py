@@ -57,9 +57,7 @@ def test_a_host_is_let_in_beside_this_machines_own_names(hosts: list[str], addre
     found = told(*(word for host in hosts for word in ("--host", host)))
     assert found["server.address"] == [address]
     assert found["browser.serverAddress"] == [hosts[0].replace("fd00::1", "[fd00::1]")]  # as it stands in a URL
-    allowed = found["server.allowedHosts"]
-    assert set(allowed) == {*app.THIS_MACHINE, *(host.lower() for host in hosts)}
-    assert len(allowed) == len(set(allowed))
+    assert sorted(found["server.allowedHosts"]) == sorted({*app.THIS_MACHINE, *(host.lower() for host in hosts)})
 
 
 @pytest.mark.parametrize(
@@ -73,6 +71,16 @@ def test_a_host_is_let_in_beside_this_machines_own_names(hosts: list[str], addre
         ("--port 0", "'0' is not a port"),
         ("--port 65536", "'65536' is not a port"),
         ("--port http", "'http' is not a port"),
+        ("--backbones nothing", "'nothing' is not a backbone on this machine"),
+        ("--backbones ViT-B-16=nothing.pt", "is not a backbone on this machine"),
+        ("--backbone-memory much", "'much' is not a number of GB"),
+        ("--backbone-memory 0", "'0' is not a number of GB"),
+        ("--precision fp8", "invalid choice: 'fp8'"),
+        ("--regions patches", "invalid choice: 'patches'"),
+        ("--visitor-memory none", "'none' is not a number of GB"),
+        ("--keep long", "'long' is not a duration such as 90s, 30m or 2h"),
+        ("--keep 5s", "5s is not a duration from 2m to 24h"),
+        ("--keep 48h", "48h is not a duration from 2m to 24h"),
     ],
 )
 def test_what_cannot_be_served_is_refused(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,9 +115,8 @@ def test_what_the_app_does_not_know_is_not_passed_over(tmp_path: Path) -> None:
     done = subprocess.run(
         [*command, "--", "--dota", "x"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
-    assert done.returncode == 2
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert "unrecognized arguments: --dota x" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process group stands in for a terminal")
@@ -154,8 +161,7 @@ def test_the_server_does_as_it_was_told_and_ends_with_the_command(tmp_path: Path
         second = subprocess.run(
             again, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
         )
-        assert second.returncode == 2
-        assert "Traceback" not in second.stderr
+        assert (second.returncode, "Traceback" in second.stderr) == (2, False)
         assert second.stderr.endswith("use another: gallop app --port N.\n")
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == app.TERMINATED
@@ -170,22 +176,12 @@ def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> Non
     """``streamlit run app/main.py -- WORDS`` takes the same words: both parsers are one."""
     folder = tiny.backbone_folder(tmp_path)
     backbones = [str(folder), f"ViT-B-16={folder / 'weights.safetensors'}"]
-    words = [
-        "--data",
-        "runs",
-        "--allow-downloads",
-        "--backbone-memory",
-        "1.5",
-        "--device",
-        "cpu",
-        "--precision",
-        "bf16",
-    ]
-    words += ["--regions", "query-query", "--keep", "30m", "--visitor-memory", "0.5"]
+    words = "--data runs --allow-downloads --backbone-memory 1.5 --device cpu --precision bf16 --regions query-query "
+    words += "--keep 30m --visitor-memory 0.5"
     parser = argparse.ArgumentParser()
     add_app_words(parser)
     for given in (["--backbones", *backbones], ["--backbones", backbones[0], "--backbones", backbones[1]]):
-        command = app.server_command(parse(["app", *given, *words]))
+        command = app.server_command(parse(["app", *given, *words.split()]))
         assert vars(parser.parse_args(command[command.index("--") + 1 :])) == {
             "backbones": backbones,
             "data": "runs",
@@ -197,25 +193,3 @@ def test_what_the_app_is_told_is_handed_on_and_read_alike(tmp_path: Path) -> Non
             "keep": 1800,
             "visitor_memory": 500_000_000,
         }
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ("--backbones nothing", "'nothing' is not a backbone on this machine"),
-        ("--backbones ViT-B-16=nothing.pt", "is not a backbone on this machine"),
-        ("--backbone-memory much", "'much' is not a number of GB"),
-        ("--backbone-memory 0", "'0' is not a number of GB"),
-        ("--precision fp8", "invalid choice: 'fp8'"),
-        ("--regions patches", "invalid choice: 'patches'"),
-        ("--visitor-memory none", "'none' is not a number of GB"),
-        ("--keep long", "'long' is not a duration such as 90s, 30m or 2h"),
-        ("--keep 5s", "5s is not a duration from 2m to 24h"),
-        ("--keep 48h", "48h is not a duration from 2m to 24h"),
-    ],
-)
-def test_what_is_wrong_with_the_words_is_said_before_the_server_starts(
-    words: str, said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["app", *words.split()]) == 2
-    assert said in capsys.readouterr().err

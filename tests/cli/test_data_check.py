@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,8 @@ from gallop import load_backbone, read_folder
 from gallop.cli import main
 from gallop.features.encoding import FeatureCache, encode_centres
 from gallop.sample import write_sample
+from tests.cli.test_cli import cache_folder  # noqa: F401
 from tests.features.test_encoding import counted
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
-        patch.setenv("GALLOP_CACHE", str(folder))
-        yield folder
 
 
 def write_few(root: Path) -> None:
@@ -84,13 +76,15 @@ def test_it_says_it_in_sentences(broken: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_training_finds_the_features_of_the_centre_crops(
-    sound: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+    sound: Path,
+    cache_folder: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["data", "check", str(sound)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "Nothing to look at."
     backbone, photos = load_backbone("mini"), read_folder(sound)
     with counted(backbone) as calls:
-        assert sum(map(len, encode_centres(backbone, photos.photos, FeatureCache(cache), photos.hashes))) == 32
+        assert sum(map(len, encode_centres(backbone, photos.photos, FeatureCache(cache_folder), photos.hashes))) == 32
     assert not calls
 
 

@@ -13,15 +13,12 @@ from torch import Tensor
 from gallop import draw_shots, read_folder
 from gallop.backbones import Backbone
 from gallop.images import photo
-from tests.cli.test_cli import cache_folder, call  # noqa: F401
+from tests.cli.test_cli import call
 from tests.tiny import picture
 
 SHOTS, VIEWS = 3, 4
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(cache_folder: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,8 +45,7 @@ def test_a_folder_of_answers(photos: Path, backbone: Path, tmp_path: Path) -> No
     counts = ("answered", "errors", "skipped", "tables")
     assert [outcome.json[name] for name in counts] == [44, 1, 0, 3]
     table = parquet.read_table(tmp_path / "out")
-    assert table.num_rows == 45
-    assert "regions" in table.column_names
+    assert (table.num_rows, "regions" in table.column_names) == (45, True)
     assert json.loads(table.schema.metadata[b"classes"]) == ["red", "green"]
     plain = call("predict", photos, *CLASSES, "--backbone", backbone, "--json").json
     labels = {Path(answer["image"]).relative_to(photos).as_posix(): answer.get("label") for answer in plain}
@@ -102,8 +102,7 @@ def test_ctrl_c_keeps_the_answers_of_a_csv(photos: Path, backbone: Path, tmp_pat
     with ctrl_c_in_the_third_batch():
         outcome = call("predict", photos, *CLASSES, "--backbone", backbone, "--csv", tmp_path / "answers.csv")
     table, part = tmp_path / "answers.csv", tmp_path / "answers.csv.part"
-    assert outcome.code == 130
-    assert outcome.err.splitlines()[-1] == f"gallop: Stopped. The answers so far are in {part}."
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (130, f"gallop: Stopped. The answers so far are in {part}.")
     assert not table.exists(), "a file of that name has all answers"
     rows = rows_of(part)
     assert len(rows) == 32
@@ -119,9 +118,8 @@ def test_photos_are_decoded_smaller_and_addresses_refused_without_tables_too(pho
     given = [photos / "red" / "0.png", "https://example.org/a.png"]
     outcome = call("predict", *given, *CLASSES, "--backbone", backbone, "--draft", "--json")
     known, address = outcome.json
-    assert known["label"] in ("red", "green")
+    assert (known["label"] in ("red", "green"), outcome.code) == (True, 2)
     assert address["error"].endswith("nothing is fetched from the web by default. Use --web to allow it.")
-    assert outcome.code == 2
 
 
 def test_every_kind_of_source_is_answered_without_tables_too(photos: Path, backbone: Path, tmp_path: Path) -> None:
@@ -159,9 +157,7 @@ def test_programs_hear_how_far_it_is(
     assert [event["errors"] for event in told][-1] == 1
     assert [event["tables"] for event in told] == [0, 0, 1, 1, 1, 2, 2, 3]
     assert all(event["a_second"] > 0 for event in told)
-    people = predict(photos, tmp_path / "other", backbone)
-    assert "photos 45: " in people.err
-    assert " per second, 1 failed" in people.err
+    assert re.search("photos 45: .* per second, 1 failed", predict(photos, tmp_path / "other", backbone).err)
 
 
 def test_features(photos: Path, backbone: Path, tmp_path: Path) -> None:
@@ -222,7 +218,5 @@ def test_a_call_that_cannot_be_carried_out_is_a_sentence(
     (tmp_path / "file").write_text("x")
     given = words.replace("PHOTOS", str(photos)).replace("ROOT", str(tmp_path)).split()
     outcome = call(*given, "--backbone", backbone)
-    assert outcome.code == 2
     assert sentence in outcome.err
-    assert "Traceback" not in outcome.err
-    assert not (tmp_path / "o").exists()
+    assert (outcome.code, "Traceback" in outcome.err, (tmp_path / "o").exists()) == (2, False, False)

@@ -22,23 +22,23 @@ def test_it_writes_the_sample_and_says_what_comes_next(tmp_path: Path) -> None:
         "model": str(out / "model"),
     }
     again = call("sample", out)
-    assert again.code == 2
-    assert "photos is not empty" in again.err
-    words = call("sample", tmp_path / "more")
-    assert f"Next: gallop train {tmp_path / 'more'} --out my-model --shots 8" in words.out
+    assert (again.code, "photos is not empty" in again.err) == (2, True)
+    assert f"Next: gallop train {tmp_path / 'more'} --out my-model --shots 8" in call("sample", tmp_path / "more").out
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(
     not (ROOT / "checkpoints" / "mini" / "mini.safetensors").is_file(), reason="the weights of mini are not here"
 )
-def test_the_commands_of_the_readme_work_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_readme_work_on_it(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As they stand there, one after the other, but for a short training."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = next(block for block in readme.split("```") if block.startswith("\ngallop sample")).strip().splitlines()
     assert len(commands) > 4
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+
     for command in commands:
         words = command.partition("#")[0].split()
         assert words[0] == "gallop"

@@ -85,15 +85,13 @@ def test_it_starts_and_is_healthy(rooms: tuple[Path, Path], kind: str) -> None:
                 mounts = [line.split() for line in Path(f"/proc/{process.pid}/mounts").read_text().splitlines()]
                 assert "ro" in next(mount[3] for mount in mounts if mount[1] == "/").split(",")
             if started != command:
-                status = Path(f"/proc/{process.pid}/status").read_text()
-                assert f"Uid:\t{NOBODY}" in status
+                assert f"Uid:\t{NOBODY}" in Path(f"/proc/{process.pid}/status").read_text()
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 143
         finally:
             process.kill()
             process.wait()
-    said = log.read_text()
-    assert "Traceback" not in said
+    assert "Traceback" not in log.read_text()
     assert not list(home.iterdir())
 
 

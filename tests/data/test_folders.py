@@ -28,11 +28,15 @@ from gallop.images import load_image
 from tests.tiny import picture, pictures, write_folder, write_images
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_folder(tmp_path, {"red": 2, "green": 2})
+
+
 def test_a_folder_of_class_folders_is_a_data_set(tmp_path: Path) -> None:
     write_folder(tmp_path, {"red": 2, "green": 3})
     dataset = read_folder(tmp_path)
-    assert (dataset.class_names, len(dataset)) == (("green", "red"), 5)
-    assert Counter(dataset.names) == {"red": 2, "green": 3}
+    assert (dataset.class_names, len(dataset), Counter(dataset.names)) == (("green", "red"), 5, {"red": 2, "green": 3})
     assert all(path.parent.name == name for path, name in zip(dataset.paths, dataset.names, strict=True))
     for path, digest in zip(dataset.paths, dataset.hashes, strict=True):
         assert load_image(path).sha256 == digest
@@ -92,35 +96,32 @@ def test_folders_with_equal_names_are_refused_naming_both(tmp_path: Path) -> Non
     assert "'Fire truck'" in str(refused.value)
 
 
-def test_unreadable_files_are_listed_with_a_reason_and_the_rest_is_read(tmp_path: Path) -> None:
-    write_folder(tmp_path, {"red": 2, "green": 2})
-    broken, empty = tmp_path / "red" / "broken.jpg", tmp_path / "green" / "empty.png"
+def test_unreadable_files_are_listed_with_a_reason_and_the_rest_is_read(folder: Path) -> None:
+    broken, empty = folder / "red" / "broken.jpg", folder / "green" / "empty.png"
     broken.write_bytes(b"<html>not found</html>")
     empty.write_bytes(b"")
-    (tmp_path / "red" / "notes.txt").write_text("no image, and nobody says it were")
-    dataset = read_folder(tmp_path)
+    (folder / "red" / "notes.txt").write_text("no image, and nobody says it were")
+    dataset = read_folder(folder)
     assert (len(dataset), {path for path, _ in dataset.skipped}) == (4, {broken, empty})
     assert all(reason for _, reason in dataset.skipped)
     assert draw_shots(dataset, 1).skipped == dataset.skipped
 
 
-def test_a_picture_twice_in_a_class_counts_once_whatever_its_file(tmp_path: Path) -> None:
-    write_folder(tmp_path, {"red": 2, "green": 2})
-    shutil.copy(tmp_path / "red" / "0.png", tmp_path / "red" / "copy.png")
-    picture(0, "red").save(tmp_path / "red" / "packed otherwise.bmp")
-    dataset = read_folder(tmp_path)
+def test_a_picture_twice_in_a_class_counts_once_whatever_its_file(folder: Path) -> None:
+    shutil.copy(folder / "red" / "0.png", folder / "red" / "copy.png")
+    picture(0, "red").save(folder / "red" / "packed otherwise.bmp")
+    dataset = read_folder(folder)
     assert (Counter(dataset.names), len(set(dataset.hashes))) == ({"red": 2, "green": 2}, 4)
     with pytest.raises(DataError, match=r"'green' has 2 images"):
         draw_shots(dataset, 3)
 
 
-def test_a_picture_in_two_classes_is_refused_naming_both_files(tmp_path: Path) -> None:
-    write_folder(tmp_path, {"red": 2, "green": 2})
-    shutil.copy(tmp_path / "red" / "1.png", tmp_path / "green" / "stray.png")
+def test_a_picture_in_two_classes_is_refused_naming_both_files(folder: Path) -> None:
+    shutil.copy(folder / "red" / "1.png", folder / "green" / "stray.png")
     with pytest.raises(DataError) as refused:
-        read_folder(tmp_path)
-    assert str(tmp_path / "red" / "1.png") in str(refused.value)
-    assert str(tmp_path / "green" / "stray.png") in str(refused.value)
+        read_folder(folder)
+    assert str(folder / "red" / "1.png") in str(refused.value)
+    assert str(folder / "green" / "stray.png") in str(refused.value)
 
 
 def test_duplicates_between_two_sets(tmp_path: Path) -> None:
@@ -179,8 +180,7 @@ def test_seeds_draw_differently_and_every_picture_gets_its_turn() -> None:
 def test_a_class_draws_independently_of_its_neighbours() -> None:
     """A class added to the folder does not change the shots of the others."""
     alone = draw_shots(made_up({"cat": 8}), 3, seed=1).hashes
-    among = draw_shots(made_up({"ant": 4, "cat": 8}), 3, seed=1).hashes
-    assert set(alone) < set(among)
+    assert set(alone) < set(draw_shots(made_up({"ant": 4, "cat": 8}), 3, seed=1).hashes)
 
 
 def test_too_few_images_name_the_class_and_can_be_allowed() -> None:
@@ -191,10 +191,9 @@ def test_too_few_images_name_the_class_and_can_be_allowed() -> None:
 
 
 @pytest.mark.parametrize("allow_fewer", [False, True])
-def test_an_empty_class_folder_is_named(tmp_path: Path, allow_fewer: bool) -> None:
-    write_folder(tmp_path, {"red": 2, "green": 2})
-    (tmp_path / "empty_class").mkdir()
-    dataset = read_folder(tmp_path)
+def test_an_empty_class_folder_is_named(folder: Path, allow_fewer: bool) -> None:
+    (folder / "empty_class").mkdir()
+    dataset = read_folder(folder)
     assert dataset.class_names == ("empty class", "green", "red")
     with pytest.raises(DataError, match=r"'empty class' has no images: none can be read"):
         draw_shots(dataset, 1, allow_fewer=allow_fewer)
@@ -211,8 +210,7 @@ def test_shots_that_are_no_number_of_photos_are_refused(shots: Any, said: str) -
 def test_labelled_photos_from_a_folder_and_from_lists(tmp_path: Path) -> None:
     images, labels = pictures({"red": 1, "green": 2})
     photos, names = labelled_photos(images, labels, split="train")
-    assert names == labels
-    assert [load_image(p).sha256 for p in photos] == [load_image(i).sha256 for i in images]
+    assert (names, [load_image(p).sha256 for p in photos]) == (labels, [load_image(i).sha256 for i in images])
     write_folder(tmp_path / "train", {"red": 1, "green": 2})
     write_folder(tmp_path / "test", {"red": 1, "green": 1})
     assert sorted(labelled_photos(tmp_path, None, split="train")[1]) == sorted(labels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -15,7 +14,7 @@ from gallop.data import LabelledPhotos, csv_splits, duplicates, from_csv, is_csv
 from gallop.errors import ClassNameError, DataError
 from gallop.images import load_image
 from tests.cli.test_cli import QUICK, cache_folder, call, photos  # noqa: F401
-from tests.tiny import classifier, picture, write_folder
+from tests.tiny import classifier, picture, png, write_folder
 
 
 @pytest.fixture
@@ -119,8 +118,7 @@ def test_unreadable_images_of_a_table_are_told_and_doubles_count_once(folder: Pa
     (folder / "photos" / "red" / "0.png").write_bytes(b"<html>")
     shutil.copy(folder / "photos" / "red" / "1.png", folder / "copy.png")
     data = from_csv(write(folder, "path,label", *ROWS, "copy.png,red"))
-    assert Counter(data.names) == {"red": 2, "green": 3}
-    assert [path.name for path, _ in data.skipped] == ["0.png"]
+    assert (Counter(data.names), [path.name for path, _ in data.skipped]) == ({"red": 2, "green": 3}, ["0.png"])
     assert "(line 2 of data.csv)" in data.skipped[0][1]
     with pytest.raises(DataError, match="none of the 1 images"):
         from_csv(write(folder, "path,label", ROWS[0]))
@@ -191,11 +189,8 @@ def test_photos_and_names_come_from_the_kinds_of_columns() -> None:
 
 def test_texts_as_labels_and_images_that_are_not_decoded(tmp_path: Path) -> None:
     picture(1).save(tmp_path / "a.png")
-    packed = io.BytesIO()
-    picture(2).save(packed, "PNG")
-    images = [{"bytes": None, "path": str(tmp_path / "a.png")}, {"bytes": packed.getvalue(), "path": "b.png"}, {}]
-    data = Table({"img": images, "label": ["cat", "dog", "dog"]}, {"img": Image(), "label": Value()})
-    found = learned_from(data)
+    images = [{"bytes": None, "path": str(tmp_path / "a.png")}, {"bytes": png(2), "path": "b.png"}, {}]
+    found = learned_from(Table({"img": images, "label": ["cat", "dog", "dog"]}, {"img": Image(), "label": Value()}))
     assert (sorted(found.names), [row for row, _ in found.skipped]) == (["cat", "dog"], [2])
 
 

@@ -39,8 +39,7 @@ def test_a_set_in_its_layout(
     data = open_dataset(name, tmp_path)
     assert (data.name, data.class_names) == (name, names)
     for part, count in zip((data.train, data.val, data.test), counts, strict=True):
-        assert part.class_names == names
-        assert Counter(part.names) == (dict.fromkeys(names, count) if count else {})
+        assert (part.class_names, Counter(part.names)) == (names, dict.fromkeys(names, count) if count else {})
         assert all(path.is_file() for path in part.paths)
         assert len(part.paths) == len(part.labels) == len(part)
     parts = [set(part.paths) for part in (data.train, data.val, data.test)]
@@ -63,12 +62,16 @@ def test_a_set_of_unknown_things(tmp_path: Path, name: str, tree: Write, count: 
     assert all(path.is_file() for path in data.photos.paths)
 
 
-def test_photos_of_something_else_are_not_taken_for_a_set(tmp_path: Path) -> None:
+@pytest.fixture
+def eurosat(tmp_path: Path) -> Path:
     trees.eurosat(tmp_path)
-    for known in available_datasets():
-        if known.name != "eurosat":
-            with pytest.raises(DataError, match="are not in"):
-                open_dataset(known.name, tmp_path)
+    return tmp_path / "eurosat"
+
+
+def test_photos_of_something_else_are_not_taken_for_a_set(eurosat: Path, tmp_path: Path) -> None:
+    for name in {known.name for known in available_datasets()} - {"eurosat"}:
+        with pytest.raises(DataError, match="are not in"):
+            open_dataset(name, tmp_path)
 
 
 def test_there_are_nineteen_sets_with_a_case_for_each() -> None:
@@ -138,8 +141,7 @@ def test_the_variants_know_their_classes_among_the_thousand(tmp_path: Path) -> N
     trees.by_synset("imagenet-adversarial/imagenet-a", SYNSETS[3], SYNSETS[1])(tmp_path)
     trees.text(tmp_path / "imagenet-adversarial" / "imagenet-a" / "README.txt", "not a class")
     a = open_dataset("imagenet_a", tmp_path)
-    assert a.class_ids == (SYNSETS[1], SYNSETS[3])
-    assert [order.index(synset) for synset in a.class_ids] == [1, 517]
+    assert (a.class_ids, [order.index(synset) for synset in a.class_ids]) == ((SYNSETS[1], SYNSETS[3]), [1, 517])
     trees.by_synset("imagenet-adversarial/imagenet-a", "n99999999")(tmp_path)
     with pytest.raises(DataError, match="n99999999 is not one of ImageNet's 1000 classes"):
         open_dataset("imagenet_a", tmp_path)
@@ -217,8 +219,7 @@ def test_what_cannot_be_drawn_is_replaced_and_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"'cat' has 3 usable images \(others .* 0.jpg is .*\) in .*, but 4 shots"):
         listing.draw(4)
     most = listing.draw(4, allow_fewer=True)
-    assert len(most) == 6
-    assert sorted(path.name for path, _ in most.skipped if path.parent.name == "cat")[:1] == ["0.jpg"]
+    assert (len(most), sorted(path.name for path, _ in most.skipped if path.parent.name == "cat")[:1]) == (6, ["0.jpg"])
     with pytest.raises(DataError, match=r"'cat' has 4 images in .*, but 5 shots"):
         listing.draw(5)
     with pytest.raises(DataError, match="the minimum is 1"):
@@ -252,19 +253,16 @@ def broken(tmp_path: Path, name: str) -> str:
         ('{"train": [["/etc/a.jpg", 0, "a"]], "test": [["b.jpg", 0, "a"]]}', "points outside"),
     ],
 )
-def test_a_damaged_split_file(tmp_path: Path, content: str, said: str) -> None:
-    trees.eurosat(tmp_path)
-    (tmp_path / "eurosat" / "split_zhou_EuroSAT.json").write_text(content)
+def test_a_damaged_split_file(eurosat: Path, tmp_path: Path, content: str, said: str) -> None:
+    (eurosat / "split_zhou_EuroSAT.json").write_text(content)
     assert said in broken(tmp_path, "eurosat")
 
 
-def test_a_split_that_names_files_that_are_not_there(tmp_path: Path) -> None:
-    trees.eurosat(tmp_path)
-    folder = tmp_path / "eurosat" / "2750"
+def test_a_split_that_names_files_that_are_not_there(eurosat: Path, tmp_path: Path) -> None:
+    folder = eurosat / "2750"
     shutil.rmtree(folder / "Forest")
     (folder / "River" / "6.jpg").unlink()
-    said = broken(tmp_path, "eurosat")
-    assert "lists 60 files, but 7 of them, such as Forest/1.jpg, are not in" in said
+    assert "lists 60 files, but 7 of them, such as Forest/1.jpg, are not in" in broken(tmp_path, "eurosat")
 
 
 def test_damaged_files_of_the_sets(tmp_path: Path) -> None:
@@ -278,10 +276,9 @@ def test_damaged_files_of_the_sets(tmp_path: Path) -> None:
     assert "contains 'tench', which does not" in broken(tmp_path, "imagenet")
 
 
-def test_where_no_split_is_the_sentence_says_what_is_missing_and_where_it_is(tmp_path: Path) -> None:
+def test_where_no_split_is_the_sentence_says_what_is_missing_and_where_it_is(eurosat: Path, tmp_path: Path) -> None:
     guide = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
-    trees.eurosat(tmp_path)
-    (tmp_path / "eurosat" / "split_zhou_EuroSAT.json").unlink()
+    (eurosat / "split_zhou_EuroSAT.json").unlink()
     with pytest.raises(DataError, match=f"put split_zhou_EuroSAT.json in {re.escape(str(tmp_path))}/eurosat .*{guide}"):
         open_dataset("eurosat", tmp_path)
     trees.aircraft("fgvc_aircraft")(tmp_path)
@@ -296,16 +293,14 @@ def test_where_no_split_is_the_sentence_says_what_is_missing_and_where_it_is(tmp
 # ------------------------------------------------------------------ the command
 
 
-def test_check_tells_what_is_there(tmp_path: Path) -> None:
-    trees.eurosat(tmp_path)
+def test_check_tells_what_is_there(eurosat: Path, tmp_path: Path) -> None:
     told = call("data", "check", "eurosat", tmp_path, "--json")
     assert (told.code, told.err) == (0, "")
     data = told.json
     assert (data["classes"], data["train"], data["val"], data["test"]) == (10, 30, 10, 20)
-    assert (data["photos"], data["most_shots"]) == (0, 3)
-    assert (data["split"], data["complete"]) == ("CoOp's split", True)
-    assert data["folder"] == str(tmp_path / "eurosat" / "2750")
-    assert "CoOp's split" in call("data", "check", "EuroSAT", tmp_path / "eurosat").out
+    assert (data["photos"], data["most_shots"], data["split"], data["complete"]) == (0, 3, "CoOp's split", True)
+    assert data["folder"] == str(eurosat / "2750")
+    assert "CoOp's split" in call("data", "check", "EuroSAT", eurosat).out
 
 
 def test_check_tells_what_is_missing_and_where_to_get_it(tmp_path: Path) -> None:
@@ -337,6 +332,5 @@ def test_what_cannot_be_checked_is_one_sentence(tmp_path: Path, words: str, said
 
 def test_list_names_all_sets() -> None:
     told = call("data", "list", "--json")
-    assert told.code == 0
-    assert [known["name"] for known in told.json] == [known.name for known in available_datasets()]
+    assert (told.code, [known["name"] for known in told.json]) == (0, [known.name for known in available_datasets()])
     assert "a photo of a {}, a type of pet." in call("data", "list").out

@@ -32,11 +32,13 @@ WITH_PROMPTS = [
 
 
 @pytest.mark.parametrize("page", WITH_PROMPTS)
-def test_examples_say_what_comes_out(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_say_what_comes_out(
+    page: Path, tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A page is one session from top to bottom, where ``gallop sample photos`` was called."""
     write_sample(tmp_path / "photos")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("GALLOP_CACHE", str(tmp_path / "cache"))
+
     text = "\n".join(blocks(page, "pycon"))
     kinds, heads = dict(KINDS), dict(HEADS)
     session = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)

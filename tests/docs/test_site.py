@@ -14,19 +14,21 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, leave_out_without
+from tests.tiny import there
 
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
 def checked_links() -> ModuleType:
-    there = importlib.util.find_spec("myst_nb") is not None
-    leave_out_without("" if there else "the documentation needs the extra docs: pip install -e '.[docs]'")
-    spec = importlib.util.spec_from_file_location("checked_links", ROOT / "docs" / "_ext" / "checked_links.py")
-    assert spec is not None
-    assert spec.loader is not None
+    leave_out_without(
+        ""
+        if importlib.util.find_spec("myst_nb")
+        else "the documentation needs the extra docs: pip install -e '.[docs]'"
+    )
+    spec = there(importlib.util.spec_from_file_location("checked_links", ROOT / "docs" / "_ext" / "checked_links.py"))
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    there(spec.loader).exec_module(module)
     return module
 
 

@@ -309,12 +309,14 @@ def test_prompts_changed_in_place_answer_as_after_save_and_load(way: str, tmp_pa
     ("found", "before", "now", "note"),
     [
         (Calibration(2.0, -1.5), 2, 3, "void: the class 'blue' was added after"),
+        (Calibration(2.0, -1.5), 3, 2, "void: the class 'blue' was removed after"),
         (Calibration(2.0, note=NOT_HELD_OUT), 2, 3, NOT_HELD_OUT),
         (Calibration(2.0, -1.5), 2, 1, ONE_CLASS),
         (Calibration(note=ONE_CLASS), 1, 2, NOT_HELD_OUT),
     ],
 )
 def test_without_held_out_shots_a_limit_is_void(found: Calibration, before: int, now: int, note: str) -> None:
-    left = found.after_change(before, now, "'blue' was added")
+    names = ["red", "green", "blue"]
+    left = found.after_change(names[:before], names[:now])
     assert left.threshold is None
     assert left.note.startswith(note)

@@ -62,8 +62,7 @@ def test_three_prompts_together_are_better_than_the_best_of_them() -> None:
     photos = [[right, right, wrong], [right, wrong, right], [wrong, right, right], [right, right, right]]
     found = ensembling(torch.tensor(photos).movedim(-1, 1), [0, 0, 0, 0])
     assert (found.disagree, found.alone, found.best, found.together) == (3, (3, 3, 3), 3, 4)
-    deviation = np.std([0.3, 0.3, 0.1])
-    assert found.spread == pytest.approx((3 * deviation + 0) / 4)
+    assert found.spread == pytest.approx((3 * np.std([0.3, 0.3, 0.1]) + 0) / 4)
 
 
 def test_overlap_is_jaccards_and_reaches_its_most_where_one_scale_lies_in_the_other() -> None:
@@ -171,23 +170,19 @@ def test_one_sentence_says_whether_prompts_differ_and_what_to_do(cosines: tuple[
 
 def test_a_prompt_that_alone_is_right_is_named_with_its_photos() -> None:
     """Global prompts answer 0, 1; 0, 0; 1, 0 to photos of class 0; the local ones always alike."""
-    answers = torch.tensor([[0, 1], [0, 0], [1, 0]])
-    global_ = torch.nn.functional.one_hot(answers, 2).movedim(-1, 1).float()
+    global_ = torch.nn.functional.one_hot(torch.tensor([[0, 1], [0, 0], [1, 0]]), 2).movedim(-1, 1).float()
     local = torch.tensor([[1.0, 1.0], [0.0, 0.0]]).expand(3, 1, 2, 2)
-    text = TextFeatures(text_at(0.5, 2), text_at(1 - 1e-4, 2))
-    found = diversity_of(text, made(global_, local), (1, 1), [0, 0, 0])
-    assert found.answers is not None
-    assert (found.answers[0].only, found.answers[0].alone, found.answers[0].disagree) == ((1, 1), (2, 2), 2)
+    found = diversity_of(TextFeatures(text_at(0.5, 2), text_at(1 - 1e-4, 2)), made(global_, local), (1, 1), [0, 0, 0])
+    answers = tiny.there(found.answers)[0]
+    assert (answers.only, answers.alone, answers.disagree) == ((1, 1), (2, 2), 2)
     assert "2 global prompts differ (cosine 0.500): only global 1 is right on 1 of 3 photos; " in found.words
     assert "2 local prompts differ only in their k (cosine 1.000): the same answers to 3 photos. Each" in found.words
 
 
 def test_prompts_that_disagree_and_are_wrong_where_they_do_are_counted() -> None:
-    answers = torch.tensor([[1, 2], [0, 0]])
-    global_ = torch.nn.functional.one_hot(answers, 3).movedim(-1, 1).float()
+    global_ = torch.nn.functional.one_hot(torch.tensor([[1, 2], [0, 0]]), 3).movedim(-1, 1).float()
     text = TextFeatures(text_at(0.5, 2), text_at(0.5, 1))
-    found = diversity_of(text, made(global_, global_[:, None, :, :1]), (1,), [0, 0])
-    assert found.words.startswith(
+    assert diversity_of(text, made(global_, global_[:, None, :, :1]), (1,), [0, 0]).words.startswith(
         "2 global prompts differ (cosine 0.500): they answer 1 of 2 photos differently. Their scores"
     )
 

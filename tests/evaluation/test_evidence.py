@@ -1,4 +1,4 @@
-"""What a class stands on: on photos whose regions were made by hand, and on a tiny model."""
+"""What a class relies on: on photos whose regions were made by hand, and on a tiny model."""
 
 from __future__ import annotations
 
@@ -36,8 +36,7 @@ def planted() -> tuple[GalLoPClassifier, Evidence]:
 @pytest.fixture(scope="module")
 def told() -> Evidence:
     """Of a tiny ViT with names that it confuses, so that there are mistakes."""
-    classifier = tiny.classifier().zero_shot(["red", "green", "blue"])
-    return evidence(classifier, *tiny.pictures({"red": 4, "green": 4}))
+    return evidence(tiny.classifier().zero_shot(["red", "green", "blue"]), *tiny.pictures({"red": 4, "green": 4}))
 
 
 def test_the_cue_is_a_cluster_of_its_own_and_adds_most(planted: tuple[GalLoPClassifier, Evidence]) -> None:
@@ -46,8 +45,7 @@ def test_the_cue_is_a_cluster_of_its_own_and_adds_most(planted: tuple[GalLoPClas
     for row, places in enumerate(PLACES):
         assert np.flatnonzero(each.member[row] == 0).tolist() == sorted(places)
     assert first.share > 0.5
-    assert len(first.photos) == 8
-    assert first.mistakes == ()
+    assert (len(first.photos), first.mistakes) == (8, ())
     assert {(found.photo, found.region) for found in first.gallery} <= {
         (2 * i, region) for i, places in enumerate(PLACES) for region in places
     }
@@ -82,20 +80,18 @@ def test_mistakes_are_counted_where_they_were_answered_and_where_they_belong(tol
 def test_a_large_rest_leads_the_sentence(told: Evidence) -> None:
     each = max(told.classes, key=lambda each: each.rest_share)
     assert each.rest_share > 0.3, "half of the score of a ViT's prompts is of the entire photo"
-    assert each.words.split(" stands on ")[1].startswith(f"{each.rest_share:.0%} in no cluster")
+    assert each.words.split(" relies on ")[1].startswith(f"{each.rest_share:.0%} in no cluster")
 
 
 def test_the_table_adds_up_to_one_and_the_figure_has_a_row_a_class(planted: tuple[GalLoPClassifier, Evidence]) -> None:
-    frame = planted[1].to_frame()
-    assert frame.groupby("class")["share"].sum().tolist() == pytest.approx([1, 1], abs=1e-5)
+    assert planted[1].to_frame().groupby("class")["share"].sum().tolist() == pytest.approx([1, 1], abs=1e-5)
     (axes,) = planted[1].plot().axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["even", "odd"]
     assert planted[1].to_dict()["classes"][0]["clusters"][0]["photos"] == list(range(0, 16, 2))
 
 
 def test_it_tells_how_far_it_is() -> None:
-    classifier = tiny.classifier().zero_shot(["red", "green"])
-    *events, _ = evidence_steps(classifier, *tiny.pictures({"red": 2, "green": 2}))
+    *events, _ = evidence_steps(tiny.classifier().zero_shot(["red", "green"]), *tiny.pictures({"red": 2, "green": 2}))
     last = {event.stage: (event.done, event.total) for event in events if isinstance(event, EvidenceEvent)}
     assert last == {"regions": (4, 4), "clusters": (2, 2), "brightness": (4, 4)}
 

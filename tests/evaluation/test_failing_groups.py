@@ -32,8 +32,7 @@ def test_dark_photos_that_fail_are_found_with_their_figures() -> None:
     dark = np.argsort(FACTS[:, 0])[:20]
     found = looked(dark[:12])
     (group,) = found.found
-    assert group.name == "dark photos"
-    assert sorted(group.photos) == sorted(dark.tolist())
+    assert (group.name, sorted(group.photos)) == ("dark photos", sorted(dark.tolist()))
     assert {*group.photos[:12]} == {*dark[:12].tolist()}, "mistakes first"
     assert (group.accuracy.right, group.accuracy.of, group.rest.right, group.rest.of) == (8, 20, 80, 80)
     alone = fisher_exact([[12, 8], [0, 80]], "greater").pvalue
@@ -60,7 +59,6 @@ def test_a_class_that_fails_is_no_group_of_its_cluster() -> None:
 
 def test_nothing_is_claimed_of_chance_nor_of_few_photos() -> None:
     draw = np.random.default_rng(1)
-    false = [looked(draw.permutation(N)[:20]).found for _ in range(40)]
-    assert sum(map(bool, false)) <= 4, "at 5 %"
+    assert sum(map(bool, [looked(draw.permutation(N)[:20]).found for _ in range(40)])) <= 4, "at 5 %"
     few = np.arange(LEAST - 1).tolist()
     assert not looked(np.array(few), {"few": (few, list(range(N)))}, FEATURES).found

@@ -50,8 +50,7 @@ def test_a_label_is_doubted_by_a_model_that_did_not_see_it() -> None:
 
 def test_a_wrong_label_is_found_with_what_it_looks_like() -> None:
     seen = features(MINE)
-    wrong = [1, *MINE[1:]]
-    found = check_data(photos(wrong), seen, tiny.vit())
+    found = check_data(photos([1, *MINE[1:]]), seen, tiny.vit())
     assert (found.doubted, found.words) == (((Path("0.jpg"), "dog", "cat"),), "1 label in doubt")
 
 
@@ -59,13 +58,13 @@ def test_the_only_photo_of_a_class_is_not_doubted() -> None:
     assert not doubted_labels(features([0] * 5 + [1] * 5), [0] * 5 + [1] * 4 + [2])
 
 
-def test_where_all_is_fine_there_is_nothing_to_say() -> None:
-    assert not check_data(photos(MINE), features(MINE), tiny.vit()).words
-
-
-def test_a_class_with_four_times_as_many_photos_is_told() -> None:
-    labels = [0] * 8 + [1] * 4 + [2] * 2
-    assert check_data(photos(labels), features(labels), tiny.vit()).words == "8 photos of cat and 2 of owl"
+@pytest.mark.parametrize(
+    ("labels", "said"), [(MINE, ""), ([0] * 8 + [1] * 4 + [2] * 2, "8 photos of cat and 2 of owl")]
+)
+def test_a_class_with_four_times_as_many_photos_is_told_and_nothing_where_all_is_fine(
+    labels: list[int], said: str
+) -> None:
+    assert check_data(photos(labels), features(labels), tiny.vit()).words == said
 
 
 def test_equal_files_of_a_class_are_pairs(tmp_path: Path) -> None:
@@ -73,8 +72,7 @@ def test_equal_files_of_a_class_are_pairs(tmp_path: Path) -> None:
     (folder / "red" / "again.png").write_bytes((folder / "red" / "1.png").read_bytes())
     read = read_folder(folder)
     assert read.copies == ((folder / "red" / "1.png", folder / "red" / "again.png"),)
-    found = check_data(read, features([0, 0, 0, 1, 1, 1]), tiny.vit())
-    assert found.within == read.copies
+    assert check_data(read, features([0, 0, 0, 1, 1, 1]), tiny.vit()).within == read.copies
 
 
 def test_equal_test_photos_are_found_with_any_backbone() -> None:

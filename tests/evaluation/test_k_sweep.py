@@ -42,8 +42,7 @@ def test_better_k_are_never_worse_and_no_single_scale_can_better_them() -> None:
     found, truth = random()
     topk, count = better_k(found, (2, 5, 9), truth)
     assert count == right(found, topk, truth) > right(found, (2, 5, 9), truth)
-    assert sweep_k(found, topk, truth).each.max() == count
-    assert better_k(found, topk, truth) == (topk, count)
+    assert (sweep_k(found, topk, truth).each.max(), better_k(found, topk, truth)) == (count, (topk, count))
 
 
 def test_where_every_k_is_as_good_those_that_stand_stay() -> None:

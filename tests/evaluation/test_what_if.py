@@ -36,16 +36,14 @@ def test_a_covered_cluster_gives_what_covering_each_photo_gives() -> None:
     assert made.without.right == Proportion(sum(why.label == "red" for why in alone), len(alone))
     assert len(made.at_random) == 3
     before = found.probabilities[list(made.photos), found.data.class_names.index("red")]
-    assert made.before.confidence == pytest.approx(before.mean(), abs=1e-6)
-    assert made.to_dict()["drop"] == made.drop
+    assert (made.before.confidence, made.to_dict()["drop"]) == (pytest.approx(before.mean(), abs=1e-6), made.drop)
 
 
 def test_the_interval_is_students_for_one_more_draw() -> None:
     """Falls of 10, 20 and 30 % have the mean 20 % and the deviation 10 %; t of two degrees of freedom is 4.303."""
     made = fallen(1.0, 1.8, 1.6, 1.4)
     half = 4.302653 * 0.1 * np.sqrt(1 + 1 / 3)
-    assert made.interval == pytest.approx((0.2 - half, 0.2 + half))
-    assert made.drop == pytest.approx(0.5)
+    assert (made.interval, made.drop) == (pytest.approx((0.2 - half, 0.2 + half)), pytest.approx(0.5))
     assert not made.stands_out
     assert fallen(0.5, 1.8, 1.6, 1.4).stands_out
 

@@ -1,4 +1,4 @@
-"""The page of what each class stands on."""
+"""The page of what each class relies on."""
 
 from __future__ import annotations
 

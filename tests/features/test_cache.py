@@ -17,7 +17,7 @@ from gallop.features.cache import Cache, FeatureCache, ImageFeatures, MemoryCach
 from gallop.features.encoding import encode_centres, encode_photos
 from gallop.training.learn import EncodeEvent, encode_ahead
 from tests.features.test_encoding import counted, every, photos, views_of
-from tests.tiny import classifier, equal, learned, picture, pictures, vit
+from tests.tiny import classifier, equal, learned, picture, pictures, there, vit
 
 CONFIG = TrainConfig(views=2, seed=0)
 
@@ -39,8 +39,7 @@ def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Cache:
 def test_what_was_put_is_found_in_half_precision(cache: Cache) -> None:
     assert cache.get("backbone/a") is None
     cache.put("backbone/a", ImageFeatures(torch.tensor([[1.0, 1 / 3]]), torch.rand(1, 4, 2)))
-    found = cache.get("backbone/a")
-    assert found is not None
+    found = there(cache.get("backbone/a"))
     assert torch.equal(found.global_, torch.tensor([[1.0, 1 / 3]]).half())
     assert found.regions.dtype == torch.float16
     cache.put("backbone/a", view(2))  # the last one counts
@@ -101,8 +100,7 @@ def test_a_kept_row_does_not_keep_its_batch_alive() -> None:
     batch = ImageFeatures(torch.zeros(16, 1).half(), torch.zeros(16, 4, 2).half())
     cache = MemoryCache()
     cache.put("a", batch[3:4])
-    found = cache.get("a")
-    assert found is not None
+    found = there(cache.get("a"))
     storages: list[Tensor] = [found.global_, found.regions]
     assert sum(tensor.untyped_storage().nbytes() for tensor in storages) == found.bytes
 

@@ -37,7 +37,7 @@ from gallop.features.encoding import (
 from gallop.images import Photo, load_image
 from gallop.runtime.ahead import ahead
 from tests.reference import relative_error
-from tests.tiny import other_vit, picture, same_features, vit, write_images
+from tests.tiny import other_vit, picture, same_features, there, vit, write_images
 
 SIZE = 32
 PREPROCESS = Preprocess(SIZE, (0.48, 0.45, 0.40), (0.26, 0.27, 0.28))
@@ -55,8 +55,7 @@ SIZES = [(32, 32), (64, 48), (48, 64), (33, 97), (101, 35), (7, 5), (31, 40), (1
 
 @pytest.mark.parametrize("size", [*SIZES, (5000, 1), (1, 5000), (33, 1000)])
 def test_the_crop_box_is_a_centred_square_inside_the_photo(size: tuple[int, int]) -> None:
-    image = noise(*size)
-    pixels, box = PREPROCESS.centre(image)
+    pixels, box = PREPROCESS.centre(noise(*size))
     assert pixels.shape == (3, SIZE, SIZE)
     assert torch.isfinite(pixels).all()
     scale = min(size) / SIZE  # photo pixels for one pixel of the input
@@ -310,8 +309,7 @@ def damaged(data: bytes, how: str) -> bytes:
 
 
 def _parts(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    return header["__metadata__"], load(data)
+    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"], load(data)
 
 
 ACCIDENTS = ["empty", "truncated", "noise", "no header", "one bit", "zeros", "a page of zeros", "of another view"]
@@ -354,8 +352,7 @@ def test_of_many_damaged_files_the_first_is_named(tmp_path: Path) -> None:
 
 def test_features_that_are_no_numbers_are_not_kept(tmp_path: Path) -> None:
     """A backbone in half precision may overflow; that is no damage of the file."""
-    cache = FeatureCache(tmp_path)
-    cache.put("backbone/a", ImageFeatures(torch.full((1, 2), 1e6), torch.ones(1, 4, 2)))
+    FeatureCache(tmp_path).put("backbone/a", ImageFeatures(torch.full((1, 2), 1e6), torch.ones(1, 4, 2)))
     assert files(tmp_path) == []
 
 
@@ -371,8 +368,7 @@ def test_a_pipe_in_the_cache_is_neither_waited_for_nor_replaced(tmp_path: Path) 
 
 
 def test_the_cap_is_respected_and_nothing_breaks(tmp_path: Path) -> None:
-    unlimited = FeatureCache(tmp_path / "all")
-    first = every(views_of(photos(6), unlimited))
+    first = every(views_of(photos(6), FeatureCache(tmp_path / "all")))
     size = files(tmp_path / "all")[0].stat().st_size
     capped = FeatureCache(tmp_path / "capped", max_bytes=3 * size)
     assert torch.allclose(first.float(), every(views_of(photos(6), capped)).float(), atol=1e-2)
@@ -422,8 +418,7 @@ def test_a_cache_in_fp32_rounds_nothing(where: str, views: int, tmp_path: Path) 
         found = views_of(photos(3), whole, views=views)
         photo = photos(3)[1]
         rng = np.random.default_rng([0, int(photo.sha256[:16], 16), 1])  # of seed and view
-        pixels = vit().preprocess.augment(photo.image, rng)
-        global_, regions = vit().encode_image(pixels[None])
+        global_, regions = vit().encode_image(vit().preprocess.augment(photo.image, rng)[None])
         batch = found.batch(torch.tensor([1]), epoch=1)
         assert batch.regions.dtype == torch.float32
         for mine, wanted in ((batch.global_, global_), (batch.regions, regions)):  # a batch of one rounds differently
@@ -455,9 +450,7 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         assert encoding.default_cache_folder() == wanted
     assert open_cache(False) is None
     for given, wanted in ((None, tmp_path / "own"), (True, tmp_path / "own"), (str(tmp_path / "a"), tmp_path / "a")):
-        found = open_cache(given)
-        assert found is not None
-        assert found.root == wanted
+        assert there(open_cache(given)).root == wanted
     assert not (tmp_path / "own").exists()  # made when first written
 
 
@@ -471,17 +464,11 @@ def test_progress_counts_every_view_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_same_views_wherever_they_come_from(tmp_path: Path) -> None:
-    memory = views_of(photos(6))
-    disk = views_of(photos(6), FeatureCache(tmp_path))
-    from_disk = views_of(photos(6), FeatureCache(tmp_path))
-    streamed = views_of(photos(6), memory_limit=1)
+    memory, streamed = views_of(photos(6)), views_of(photos(6), memory_limit=1)
+    disk, from_disk = (views_of(photos(6), FeatureCache(tmp_path)) for _ in range(2))
     streamed_from_disk = views_of(photos(6), FeatureCache(tmp_path), memory_limit=1)
-    assert [views.in_memory for views in (memory, from_disk, streamed, streamed_from_disk)] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    kept = [views.in_memory for views in (memory, from_disk, streamed, streamed_from_disk)]
+    assert kept == [True, True, False, False]
     wanted = every(memory, epochs=4)
     for other in (disk, from_disk, streamed, streamed_from_disk):
         assert torch.equal(wanted, every(other, epochs=4))
@@ -535,8 +522,7 @@ def test_every_way_to_take_a_part_takes_it_of_both_looks() -> None:
     assert same_features(ImageFeatures.cat(both.split(3)), both)
     assert same_features(both[torch.tensor([2, 0])][1:], both[:1])
     assert both.bytes == sum(look.bytes for look in both.looks)
-    assert {look.regions.dtype for look in both.rounded().looks} == {torch.float16}
-    assert both.sizes == vit().feature_sizes
+    assert ({look.regions.dtype for look in both.rounded().looks}, both.sizes) == ({torch.float16}, vit().feature_sizes)
 
 
 @pytest.mark.parametrize("kind", ["disk", "memory"])

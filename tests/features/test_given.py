@@ -19,7 +19,6 @@ from tests import tiny
 COUNTS = {"red": 4, "green": 4}
 IMAGES, LABELS = tiny.pictures(COUNTS)
 TESTS, TRUTH = tiny.pictures({"red": 3, "green": 3}, first_seed=50)
-JOINT = 32
 
 
 def features_of(images: list) -> ImageFeatures:  # type: ignore[type-arg]
@@ -29,8 +28,7 @@ def features_of(images: list) -> ImageFeatures:  # type: ignore[type-arg]
 def test_features_answer_as_their_photos_do() -> None:
     made = tiny.classifier(head="ridge").fit(IMAGES, LABELS)
     features = features_of(TESTS)
-    pair = features.global_.numpy(), features.regions.numpy()
-    for given in (features, pair):
+    for given in (features, (features.global_.numpy(), features.regions.numpy())):
         assert np.allclose(made.predict_proba(given), made.predict_proba(TESTS), atol=1e-5)
         assert made.score(given, TRUTH) == made.score(TESTS, TRUTH)
         why, own = made.explain(given), made.explain(TESTS)
@@ -68,8 +66,7 @@ def test_features_of_another_model_are_learned_saved_loaded_and_explained(tmp_pa
         made.save(tmp_path / "model")
     loaded = GalLoPClassifier.load(tmp_path / "model", backbone=backbone, device="cpu")
     assert np.allclose(loaded.predict_proba(features), made.predict_proba(features), atol=1e-5)
-    on_photo = encoded_photos(features[:1], [tiny.picture(0, size=(60, 40))])
-    (why,) = made.explain(on_photo)
+    (why,) = made.explain(encoded_photos(features[:1], [tiny.picture(0, size=(60, 40))]))
     assert (why.image.size, why.map(why.label, 0).shape, why.grid) == ((60, 40), (40, 60), (5, 5))
 
 
@@ -88,8 +85,7 @@ def test_given_features_stay_given_where_the_backbone_moves() -> None:
     backbone, _ = dino()
     moved = backbone.to("meta")
     assert (moved.vision.grid, moved.vision.region_width) == ((5, 5), 48)
-    assert moved.vision.region_projection is not None
-    assert moved.vision.region_projection.device.type == "meta"
+    assert tiny.there(moved.vision.region_projection).device.type == "meta"
     with pytest.raises(BackboneError, match="so it cannot compute any of the kind 'tokens'"):
         backbone.with_regions("tokens")
 

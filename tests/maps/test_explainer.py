@@ -51,8 +51,7 @@ def made_up(
 ) -> Explanation:
     """Of cosines that were drawn, for sizes that no backbone here has; ``head`` is its weight."""
     drawn = torch.Generator().manual_seed(seed)
-    planes = max(len(topk), 1)
-    regions = 0.2 + 0.05 * torch.randn(1, side * side, classes, planes, generator=drawn)
+    regions = 0.2 + 0.05 * torch.randn(1, side * side, classes, max(len(topk), 1), generator=drawn)
     look = Look(
         0.2 + 0.05 * torch.randn(1, classes, 4, generator=drawn),
         regions if topk else regions[..., :0],
@@ -84,9 +83,9 @@ def looked_twice(first: Explanation, second: Explanation, share: float = 0.5) ->
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_text_of_strangers_never_becomes_markup_and_nothing_is_fetched(module: Path) -> None:
-    text = module.read_text(encoding="utf-8")
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
-    assert not re.search(r"\bfetch\(|XMLHttpRequest|WebSocket|https?://|localStorage", text)
+    markup = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function"
+    network = r"\bfetch\(|XMLHttpRequest|WebSocket|https?://|localStorage"
+    assert not re.findall(f"{markup}|{network}", module.read_text(encoding="utf-8"))
 
 
 def test_its_parts_do_what_they_should_on_numbers_worked_out_by_hand(node: str) -> None:
@@ -152,8 +151,7 @@ def test_the_browser_says_what_python_says(case: str, node: str, record_property
     said = _said(node, data, topks, regions)
     differences = [_difference_of_answer(found, data, said, i, topk) for i, topk in enumerate(topks)]
     differences += [_difference_of_region(found, said, region) for region in regions]
-    for name, score in found.similarities.ood().items():
-        differences.append(abs(said["outlier"][name] - float(score[0])))
+    differences += [abs(said["outlier"][name] - float(score[0])) for name, score in found.similarities.ood().items()]
     record_property("largest difference", max(differences))
     print(f"{case}: {max(differences):.1e} at most apart")
     assert max(differences) < 1e-5
@@ -164,8 +162,7 @@ def _said(node: str, data: dict[str, Any], topks: list[list[int]], regions: list
     command = [node, str(HERE / "said.mjs"), str(SOURCE)]
     done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    return dict(json.loads(done.stdout))
 
 
 def _difference_of_answer(
@@ -183,8 +180,8 @@ def _difference_of_answer(
         if wanted.similarities.prompts_weight == 0:
             prompts = []  # what has no weight is not shown
         shares = [wanted.probabilities, *prompts, *wanted.branch_probabilities.values()]
-        for branch, mine in zip([answer["shares"], *answer["branches"]], filter(None, shares), strict=False):
-            differences.append(np.abs(np.array(branch) - list(mine.values())).max())
+        both = zip([answer["shares"], *answer["branches"]], filter(None, shares), strict=False)
+        differences += [np.abs(np.array(branch) - list(mine.values())).max() for branch, mine in both]
     if topk:
         differences.append(np.abs(np.array(answer["means"]) - wanted.local_scores[here]).max())
         for means, look in zip(answer["looks"], wanted.looks, strict=True):
@@ -239,13 +236,9 @@ def test_what_teaching_changed_is_the_difference_of_two_takes(node: str) -> None
     said = _said(node, data, [[3, 4, 5, 6]], [0])
     wanted = [after.region_scores("class 0", n) - before.region_scores("class 0", n) for n in range(4)]
     assert np.abs(np.array(said["before"]) - [m.ravel() for m in wanted]).max() < 1e-6
-    names, order = after.class_names, [3, 0, 4, 1, 2]
-    found = before.similarities
-    turned = replace(
-        before,
-        class_names=tuple(names[k] for k in order),
-        similarities=found.of_classes(order),
-    )
+    order = [3, 0, 4, 1, 2]
+    names = tuple(after.class_names[k] for k in order)
+    turned = replace(before, class_names=names, similarities=before.similarities.of_classes(order))
     assert explainer_data(after, before=turned) == data, "by name, whatever their order"
     for other in (made_up(6, 7), made_up(5, 6), made_up(5, 7, topk=(3,))):
         with pytest.raises(ValueError, match="can be compared only if"):
@@ -272,8 +265,7 @@ def test_up_to_two_megabytes_everything_is_sent_and_above_what_is_asked_for_and_
     )
     assert len(wanted & set(branch["classes"])) >= len(branch["classes"]) - 2
     assert {998, 999} <= set(branch["classes"])
-    assert branch["last"]["topk"] == [2, 3, 4, 5]
-    assert "offered" not in data
+    assert (branch["last"]["topk"], "offered" in data) == ([2, 3, 4, 5], False)
     assert explainer_data(found, asks=False)["offered"] == explainer_data(found)["takes"][0]["branches"][1]["classes"]
     both = explainer_data(made_up(400, 14), before=made_up(400, 14, seed=1))
     assert COSINE_BYTES / 2 < _bytes(both) <= COSINE_BYTES
@@ -291,8 +283,7 @@ def test_one_scale_serves_every_class() -> None:
     found = explanation()
     scale = shared_scale(found)
     every = np.stack([found.region_scores(name, n) for name in NAMES for n in range(len(found.topk))])
-    assert scale.high == pytest.approx(every.max())
-    assert scale.low == pytest.approx(every.mean(), abs=1e-6)
+    assert (scale.high, scale.low) == (pytest.approx(every.max()), pytest.approx(every.mean(), abs=1e-6))
     assert explainer_data(found)["range"] == [scale.low, scale.high]
 
 
@@ -342,16 +333,14 @@ def test_in_one_script_each_name_stands_for_one_thing_and_nothing_is_imported(en
     joined = script(entry)
     declared = r"^(?:default )?(?:async )?(?:function|class|const|let|var) ([\w$]+)"
     names = re.findall(declared, joined, re.MULTILINE)
-    assert len(names) > 50
-    assert len(set(names)) == len(names)
+    assert 50 < len(names) == len(set(names))
     assert not re.search(r"^import ", joined, re.MULTILINE)
 
 
 def test_the_widget_carries_the_files_and_tells_python_what_stands() -> None:
     found = explanation()
     shown = widget(found, state=ExplainerState("red"))
-    assert str(shown._esm) == script()
-    assert str(shown._css) == STYLE_SHEET.read_text(encoding="utf-8")
+    assert (str(shown._esm), str(shown._css)) == (script(), STYLE_SHEET.read_text(encoding="utf-8"))
     before = json.loads(json.dumps(shown.get_state(["data"])))["data"]
     assert before["state"]["class_name"] == "red"
     shown.browser_state = before["state"] | {"topk": [2, 3, 4, 5], "region": 7, "turn": 1}  # as a hand that lets go
@@ -396,8 +385,7 @@ def test_a_widget_refuses_what_is_not_there_and_keeps_what_it_shows(stands: Expl
 def test_a_k_of_more_than_all_regions_is_that_of_all_as_in_the_model() -> None:
     found = explanation(topk=(3, 400))
     shown = widget(found, state=ExplainerState(topk=(400, 400)))
-    assert shown.state.topk == (16, 16)
-    assert shown.explained.probabilities == found.with_topk((400, 400)).probabilities
+    assert (shown.state.topk, shown.explained.probabilities) == ((16, 16), found.with_topk((400, 400)).probabilities)
 
 
 def test_where_not_all_classes_are_sent_the_widget_sends_what_a_hand_came_to() -> None:

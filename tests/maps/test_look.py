@@ -150,8 +150,7 @@ def test_a_plot_lays_out_the_pictures_and_its_bar_has_their_colours() -> None:
     assert max(heights) < top, "one map a scale, below the photo"
     assert max(heights) - min(heights) < 1, "side by side"
     (mesh,) = bar.collections[-1:]
-    drawn = np.rint(255 * mesh.get_facecolors()[:, :3])
-    assert (drawn == colour_table(Style().colours)).all()
+    assert (np.rint(255 * mesh.get_facecolors()[:, :3]) == colour_table(Style().colours)).all()
 
 
 def test_bars_of_nearly_equal_scores_are_their_differences_from_the_mean() -> None:
@@ -182,8 +181,7 @@ def test_two_prompts_choices_have_a_colour_each_and_a_third_for_both() -> None:
 @pytest.mark.parametrize(("threshold", "opacity"), [(0.0, 0.8), (0.4, 1.0)])
 def test_the_browser_paints_as_python_does(node: str, signed: bool, threshold: float, opacity: float) -> None:
     """Colours one step of the table apart, opacity one of 255: JavaScript counts in doubles and rounds halves up."""
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=(5, 7)).astype(np.float32)
+    scores = np.random.default_rng(0).normal(size=(5, 7)).astype(np.float32)
     scale = Scale(-2.0, 2.0, signed=True) if signed else Scale(-0.5, 1.5)
     style = Style("inferno", opacity, threshold)
     table, kept = colour_table(style.palette(signed=signed)), [0, 1, 8, 9, 20, 34, 33, 27]
@@ -200,8 +198,7 @@ def test_the_browser_paints_as_python_does(node: str, signed: bool, threshold: f
     )
     theirs, ours = np.array(said["painted"]).reshape(5, 7, 4), painted(scores, scale, style)
     assert np.abs(theirs[..., 3] - ours[..., 3]).max() <= 1
-    steps = np.abs(np.diff(table.astype(int), axis=0)).max()
-    assert np.abs(theirs[..., :3] - ours[..., :3]).max() <= steps
+    assert np.abs(theirs[..., :3] - ours[..., :3]).max() <= np.abs(np.diff(table.astype(int), axis=0)).max()
     wide = photo_map(scores, CropBox(0, 0, 56, 40), (56, 40))
     assert np.abs(np.array(said["smoothed"]).reshape(40, 56) - wide).max() < 1e-5
     around, within = borders(kept, (5, 7))
@@ -210,12 +207,10 @@ def test_the_browser_paints_as_python_does(node: str, signed: bool, threshold: f
 
 
 def _browser(node: str, **asked: Any) -> dict[str, Any]:
-    program = BROWSER.format(source=SOURCE.as_uri())
-    command = [node, "--input-type=module", "-e", program]
+    command = [node, "--input-type=module", "-e", BROWSER.format(source=SOURCE.as_uri())]
     done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    return dict(json.loads(done.stdout))
 
 
 def test_a_region_is_shown_outlined_in_the_middle_of_what_is_around_it() -> None:
@@ -252,8 +247,7 @@ def test_an_outline_is_white_within_black_around_what_lies_together() -> None:
     above, left, right = drawn[89:91, 120], drawn[135, 89:91], drawn[135, 269:271]
     assert (np.stack([above, left, right]) == 255).all()
     assert (drawn[[88, 91], 120] == 25).all(), "three quarters black"
-    between = drawn[135, 178:182, 0]
-    assert sorted(between) == [100, 100, 100, 170], "one line, fainter than around them"
+    assert sorted(drawn[135, 178:182, 0]) == [100, 100, 100, 170], "one line, fainter than around them"
     assert (drawn[135, 225] == 100).all(), "the region itself"
     assert (drawn[315, 315] == 255).all(), "a dot in the rival one"
     assert (drawn[315, 315 + 5] < 255).all()
@@ -293,8 +287,7 @@ def test_a_picture_is_as_large_as_its_photo_but_neither_tiny_nor_larger_than_ask
 
 
 def test_on_an_enlarged_photo_a_region_has_its_colour_at_its_place() -> None:
-    found = explanation((32, 32))
-    subject = Subject(found, "red")
+    subject = Subject(explanation((32, 32)), "red")
     picture = np.asarray(map_picture(subject, 0, style=Style("cividis", opacity=1.0, drawn="Cells")))
     row, column = np.unravel_index(subject.scores(0).argmax(), (4, 4))
     assert (picture[50 * row + 25, 50 * column + 25] == colour_table("cividis")[255]).all()

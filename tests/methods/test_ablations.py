@@ -135,10 +135,9 @@ def test_a_checkpoint_beside_a_backbone_of_another_kind_is_refused(tmp_path: Pat
 
 
 def test_a_cache_never_gives_features_of_another_kind(tmp_path: Path) -> None:
-    kinds = REGION_KINDS
-    apart = [learned(fit(backbone=vit().with_regions(kind))) for kind in kinds]
-    shared = [learned(fit(backbone=vit().with_regions(kind), cache=tmp_path)) for kind in kinds]
-    assert all(equal(first, second) for first, second in zip(apart, shared, strict=True))
+    apart = [learned(fit(backbone=vit().with_regions(kind))) for kind in REGION_KINDS]
+    shared = [learned(fit(backbone=vit().with_regions(kind), cache=tmp_path)) for kind in REGION_KINDS]
+    assert all(map(equal, apart, shared))
     for found in apart[1:]:
         assert torch.equal(found["global_contexts"], apart[0]["global_contexts"])
         assert not torch.equal(found["local_contexts"], apart[0]["local_contexts"])

@@ -31,8 +31,8 @@ PROJECTED = MethodConfig(global_projection=True)
 
 def apart(projection: torch.Tensor | None) -> float:
     """||W - I||"""
-    assert projection is not None
-    return float((projection.detach() - torch.eye(len(projection))).norm())
+    weights = there(projection).detach()
+    return float((weights - torch.eye(len(weights))).norm())
 
 
 def fit(training: dict[str, Any] | None = None, **changes: Any) -> GalLoPClassifier:

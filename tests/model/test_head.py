@@ -48,16 +48,12 @@ def rows(known: ShotFeatures) -> tuple[Any, Any]:
 
 
 def head_of(kind: str, known: ShotFeatures, classes: int, **more: Any) -> Branch:
-    found = Branch.of(kind, known, classes, **more)
-    assert found is not None
-    return found
+    return tiny.there(Branch.of(kind, known, classes, **more))
 
 
 def widened(head: Branch | None, *given: Any) -> Branch:
     """With other classes."""
-    found = head and head.for_classes(*given)
-    assert found is not None
-    return found
+    return tiny.there(head and head.for_classes(*given))
 
 
 PHOTOS = F.normalize(torch.randn(5, 6, generator=torch.Generator().manual_seed(9)), dim=-1)
@@ -125,13 +121,6 @@ def test_a_view_is_a_part_of_its_shot() -> None:
     assert np.allclose(ours, other.predict_proba(PHOTOS.double().numpy()), atol=1e-5)
 
 
-def test_logistic_regression_of_two_classes_is_the_binary_one() -> None:
-    known = shots(5, 4)
-    theirs = LogisticRegression(C=10, max_iter=5000, tol=1e-6).fit(*rows(known))
-    ours = logistic(known, 10)(PHOTOS.double()).softmax(dim=-1).numpy()
-    assert np.allclose(ours, theirs.predict_proba(PHOTOS.double().numpy()), atol=1e-9)
-
-
 # Balanced classes ----------------------------------------------------------------------------------------------------
 
 
@@ -145,6 +134,15 @@ def test_balanced_ridge_regression_is_that_of_repeated_photos() -> None:
     assert torch.allclose(ours(PHOTOS.double()), wanted(PHOTOS.double()), atol=1e-12)
 
 
+@pytest.mark.parametrize(("known", "balanced"), [(shots(5, 4), False), (UNEVEN, True)], ids=["of two", "balanced"])
+def test_logistic_regression_is_scikit_learns(known: ShotFeatures, balanced: bool) -> None:
+    """Of two classes it is the binary one."""
+    weight = "balanced" if balanced else None
+    theirs = LogisticRegression(C=10, max_iter=5000, tol=1e-6, class_weight=weight).fit(*rows(known))
+    ours = logistic(known, 10, balanced=balanced)(PHOTOS.double()).softmax(dim=-1).numpy()
+    assert np.allclose(ours, theirs.predict_proba(PHOTOS.double().numpy()), atol=1e-9)
+
+
 def test_a_balanced_discriminant_is_that_of_repeated_photos() -> None:
     ours, wanted = (
         discriminant(sums, 0.3) for sums in (ShotSums.of(UNEVEN, 3, balanced=True), ShotSums.of(REPEATED, 3))
@@ -152,34 +150,25 @@ def test_a_balanced_discriminant_is_that_of_repeated_photos() -> None:
     assert torch.allclose(ours(PHOTOS.double()), wanted(PHOTOS.double()), atol=1e-9)
 
 
-def test_balanced_logistic_regression_is_scikit_learns() -> None:
-    theirs = LogisticRegression(C=10, max_iter=5000, tol=1e-6, class_weight="balanced").fit(*rows(UNEVEN))
-    ours = logistic(UNEVEN, 10, balanced=True)(PHOTOS.double()).softmax(dim=-1).numpy()
-    assert np.allclose(ours, theirs.predict_proba(PHOTOS.double().numpy()), atol=1e-9)
-
-
 @pytest.mark.parametrize("kind", ["discriminant", "ridge", "logistic"])
 def test_a_balanced_head_that_learns_more_is_that_of_all_shots(kind: str) -> None:
     first, more = UNEVEN.take(torch.arange(7)), UNEVEN.take(torch.arange(7, 11))
     found = head_of(kind, first, 3, balanced=True).learned(more).form
-    wanted = head_of(kind, UNEVEN, 3, balanced=True).form
-    assert torch.allclose(found.weights, wanted.weights, atol=1e-9)
+    assert torch.allclose(found.weights, head_of(kind, UNEVEN, 3, balanced=True).form.weights, atol=1e-9)
     with pytest.raises(ConfigError, match="balanced classes are trained on all shots"):
         replace(head_of(kind, first, 3, balanced=True), shots=None).learned(more)
 
 
 def test_votes_of_balanced_shots_are_all_that_a_score_is_made_of() -> None:
     """Without names the rest of a score is the share of each class among the shots, which is the same."""
-    votes = head_of("ridge", UNEVEN, 3, balanced=True).votes(PHOTOS[0], torch.zeros(3, 1, 6), 100.0)
-    assert votes is not None
+    votes = tiny.there(head_of("ridge", UNEVEN, 3, balanced=True).votes(PHOTOS[0], torch.zeros(3, 1, 6), 100.0))
     assert torch.allclose(votes.rest, torch.zeros(3), atol=1e-6)
 
 
 def test_one_shot_a_class_has_no_spread_and_is_compared_by_distance() -> None:
     known = shots(1, 1, 1)
     said = discriminant(ShotSums.of(known, 3), 0.3)(PHOTOS.double()).argmax(dim=1)
-    nearest = torch.cdist(PHOTOS, known.features[:, 0]).argmin(dim=1)
-    assert torch.equal(said, nearest)
+    assert torch.equal(said, torch.cdist(PHOTOS, known.features[:, 0]).argmin(dim=1))
 
 
 # Learning more -------------------------------------------------------------------------------------------------------
@@ -204,9 +193,8 @@ def test_without_its_shots_only_what_needs_sums_alone_learns_more() -> None:
         found = replace(head, shots=None).learned(more)
         assert torch.allclose(found.form.weights, whole.form.weights, atol=1e-9)
         assert found.shots is None
-    head = head_of("logistic", known, 2)
     with pytest.raises(ConfigError, match="were not saved with this model"):
-        replace(head, shots=None).learned(more)
+        replace(head_of("logistic", known, 2), shots=None).learned(more)
 
 
 def test_names_keep_their_texts_and_only_new_ones_are_asked_for() -> None:
@@ -221,10 +209,8 @@ def test_names_keep_their_texts_and_only_new_ones_are_asked_for() -> None:
     wider = widened(head, ["a", "b", "c"], ["a", "b", "c", "d"], texts_of)
     fewer = widened(wider, ["a", "b", "c", "d"], ["c", "a"], texts_of)
     for found, wanted in ((wider, texts), (fewer, texts[[2, 0]])):
-        assert found.texts is not None
-        assert torch.equal(found.texts, wanted)
-    plain = widened(head_of("ridge", shots(5, 4, 7), 3), ["a", "b", "c"], ["a", "b", "c", "d"], texts_of)
-    assert plain.texts is None
+        assert torch.equal(tiny.there(found.texts), wanted)
+    assert widened(head_of("ridge", shots(5, 4, 7), 3), ["a", "b", "c"], ["a", "b", "c", "d"], texts_of).texts is None
     assert asked == ["d"], "of a model from before there were any, none are asked for"
 
 
@@ -237,8 +223,7 @@ def test_one_class_makes_no_head() -> None:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_class_without_shots_goes_by_its_text(kind: str) -> None:
-    known = shots(5, 0, 7, 4, width=6)
-    head = head_of(kind, known, 4)
+    head = head_of(kind, shots(5, 0, 7, 4, width=6), 4)
     drawn = torch.Generator().manual_seed(3)
     weights = F.normalize(head.form.centred().weights, dim=-1).float()
     texts = torch.stack([weights[0], torch.zeros(6), weights[1], weights[2]])
@@ -259,8 +244,7 @@ def test_a_class_without_shots_goes_by_its_text(kind: str) -> None:
 def test_texts_that_point_the_other_way_are_not_followed() -> None:
     head = head_of("ridge", shots(5, 0, 7, 4), 4)
     weights = -head.form.centred().weights.float()
-    texts = torch.stack([weights[0], torch.ones(6), weights[1], weights[2]])[:, None]
-    form = head.complete(texts)
+    form = head.complete(torch.stack([weights[0], torch.ones(6), weights[1], weights[2]])[:, None])
     assert torch.allclose(form.weights[1], form.weights[[0, 2, 3]].mean(dim=0))
 
 
@@ -280,8 +264,7 @@ def with_head(frozen: Backbone, kind: str, classes: int = 3) -> tuple[PromptMode
     photos = ImageFeatures(torch.randn(14, joint, generator=drawn), torch.randn(14, regions, width, generator=drawn))
     known = known_of(frozen, photos)[2:, None]
     head = head_of(kind, ShotFeatures(known, torch.arange(12) % 3 % classes), classes)
-    model = PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), branches=[head])
-    return model, photos[:2]
+    return PromptModel(frozen, names, MethodConfig(2, (2, 4), head=kind), branches=[head]), photos[:2]
 
 
 @pytest.mark.parametrize("name", ["vit", "rn"])
@@ -319,8 +302,7 @@ def test_votes_of_shots_add_up_to_the_score_of_ridge_regression() -> None:
     mine = ridge_of(head.shots, photos)
     assert torch.allclose(voted.shots * unit, mine.float(), atol=1e-4)
     assert model.with_branches([replace(head, shots=None)]).votes(photos[:1], text) == {}
-    other, _ = with_head(tiny.vit(), "discriminant")
-    assert other.votes(photos[:1], text) == {}
+    assert with_head(tiny.vit(), "discriminant")[0].votes(photos[:1], text) == {}
 
 
 def ridge_of(known: ShotFeatures | None, photos: ImageFeatures) -> Tensor:
@@ -407,8 +389,7 @@ def test_two_heads_share_what_one_weighs() -> None:
     mixes, _ = choose_mixes(good, [other, noise], labels, usual)
     right = [int((each.argmax(dim=1) == labels).sum()) for each in (good, mixed(good, [other, noise], mixes))]
     assert right[1] > right[0], "noise takes nothing away"
-    logits = mixed(good, [other, noise], [Mix(0.5, 2.0), Mix(0.0, 1.0)])
-    assert torch.allclose(logits, 0.5 * good + 0.25 * other)
+    assert torch.allclose(mixed(good, [other, noise], [Mix(0.5, 2.0), Mix(0.0, 1.0)]), 0.5 * good + 0.25 * other)
 
 
 def test_mixes_that_cannot_be() -> None:

@@ -30,8 +30,7 @@ def planted(sentence: str, noise: float = 0.0) -> GalLoPClassifier:
     for name in ("global_contexts", "local_contexts"):
         drawn = torch.randn(2, *context.shape, generator=generator)
         setattr(prompts, name, nn.Parameter(context + noise * context.std() * drawn))
-    model = type(made.model_)(made.model_.backbone, CLASSES, made.model_.config, prompts)
-    made.model_ = model
+    made.model_ = type(made.model_)(made.model_.backbone, CLASSES, made.model_.config, prompts)
     return made
 
 
@@ -59,8 +58,7 @@ def test_weights_are_non_negative_and_words_few(fitted: GalLoPClassifier) -> Non
     every = [told for name in CLASSES for told in fitted.prompts.in_words(name, most=3)]
     assert all(part.weight >= 0 for told in every for part in told.parts)
     assert {len(told.parts) for told in every} <= {2, 3, 4, 5}, "the class itself, three words and the rest"
-    known = {*dictionary(), *CLASSES, REST}
-    assert {part.word for told in every for part in told.parts} <= known
+    assert {part.word for told in every for part in told.parts} <= {*dictionary(), *CLASSES, REST}
 
 
 def test_more_words_leave_no_longer_rest(fitted: GalLoPClassifier) -> None:
@@ -80,8 +78,7 @@ def test_a_planted_kind_is_told_first_nine_times_of_ten(noise: float) -> None:
 def test_a_planted_sentence_leaves_no_rest() -> None:
     (told, *_) = planted("A sketch of a {}").prompts.in_words("red")
     assert [part.word for part in told.parts] == ["red", "sketch", REST]
-    assert told.parts[1].weight == pytest.approx(1, abs=1e-4)
-    assert told.rest.share == pytest.approx(0, abs=1e-6)
+    assert (told.parts[1].weight, told.rest.share) == (pytest.approx(1, abs=1e-4), pytest.approx(0, abs=1e-6))
     assert told.parts[1].added == pytest.approx(1, abs=1e-4)
     assert told.words == "global 1 has 0.00 of the plain red, and training put in sketch 100%, 0% in no word"
 
@@ -97,8 +94,7 @@ def test_what_has_not_learned_says_what_it_said() -> None:
 
 def test_a_rest_of_more_than_half_leads() -> None:
     """The change is at right angles to nearly every word: made of random contexts."""
-    made = planted("A photo of a {}", noise=30)
-    (told, *_) = made.prompts.in_words("red", most=1)
+    (told, *_) = planted("A photo of a {}", noise=30).prompts.in_words("red", most=1)
     assert told.rest.added > 0.5
     assert told.untold
     assert f"and training put in {told.rest.added:.0%} in no word, " in told.words

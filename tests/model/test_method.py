@@ -123,10 +123,8 @@ def test_training_starts_from_a_photo_of_a() -> None:
     model = PromptModel(frozen, ["cat", "fire truck"], config, initial_prompts(frozen, config))
     text = model.text_features()
     sentence = frozen.text.encode_texts(["A photo of a cat", "A photo of a fire truck"])
-    for prompt in range(3):
-        assert relative_error(text.global_[:, prompt].detach(), sentence) < 1e-5
-    for prompt in range(2):
-        assert relative_error(text.local[:, prompt].detach(), sentence) < 1e-5
+    for prompt in (*text.global_.detach().unbind(1), *text.local.detach().unbind(1)):
+        assert relative_error(prompt, sentence) < 1e-5
     assert torch.equal(model.prompts.local_projection, torch.eye(frozen.vision.region_width))
 
 
@@ -145,13 +143,11 @@ def test_without_local_prompts_regions_are_scored_by_the_global_ones() -> None:
 
 def test_ood_scores_by_hand() -> None:
     global_ = torch.tensor([[0.2, 0.1]])
-    regions = torch.tensor([[[0.0, 0.3], [0.5, 0.1], [0.1, 0.1]]])
-    found = scores.ood_scores(Cosines(global_, regions))
+    found = scores.ood_scores(Cosines(global_, torch.tensor([[[0.0, 0.3], [0.5, 0.1], [0.1, 0.1]]])))
     mcm = -math.exp(0.2) / (math.exp(0.2) + math.exp(0.1))
     l_mcm = -math.exp(0.5) / (math.exp(0.5) + math.exp(0.1))
-    assert float(found["MCM"]) == pytest.approx(mcm)
-    assert float(found["L-MCM"]) == pytest.approx(l_mcm)
-    assert float(found["GL-MCM"]) == pytest.approx(mcm + l_mcm)
+    wanted = {"MCM": mcm, "L-MCM": l_mcm, "GL-MCM": mcm + l_mcm}
+    assert {name: float(found[name]) for name in wanted} == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +161,7 @@ def test_ood_scores_by_hand() -> None:
     ],
 )
 def test_fpr95_with_ties(inliers: list[float], outliers: list[float], threshold: float, fpr: float) -> None:
-    assert threshold_at_tpr(inliers) == threshold
-    assert metrics.fpr_at_tpr(inliers, outliers) == pytest.approx(fpr)
+    assert (threshold_at_tpr(inliers), metrics.fpr_at_tpr(inliers, outliers)) == (threshold, pytest.approx(fpr))
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def call(*words: object) -> str:
 
 
 def test_an_added_score_is_in_the_figures_of_evaluate(tmp_path: Path) -> None:
-    (tmp_path / "backbone").mkdir()
+
     backbone = tiny.backbone_folder(tmp_path / "backbone")
     data = tiny.write_folder(tmp_path / "data", {"red": 3, "green": 2})
     odd = tmp_path / "odd"

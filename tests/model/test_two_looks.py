@@ -44,8 +44,7 @@ def test_scores_are_the_mean_over_looks_and_sums_of_regions(detail: float) -> No
         means.append(torch.stack([best[:, :k, :, n].mean(dim=1) for n, k in enumerate(TOPK)], dim=-1))
     torch.testing.assert_close(both.local(TOPK), (means[0] + means[1]) / 2, atol=1e-6, rtol=0)
     torch.testing.assert_close(both.image_cosines, (coarse.image_cosines + fine.image_cosines) / 2, atol=1e-7, rtol=0)
-    logits = (coarse.logits(TOPK) + fine.logits(TOPK)) / 2
-    torch.testing.assert_close(both.logits(TOPK), logits, atol=1e-6, rtol=0)
+    torch.testing.assert_close(both.logits(TOPK), (coarse.logits(TOPK) + fine.logits(TOPK)) / 2, atol=1e-6, rtol=0)
     for name, score in both.ood().items():
         torch.testing.assert_close(score, (coarse.ood()[name] + fine.ood()[name]) / 2, atol=1e-7, rtol=0)
 

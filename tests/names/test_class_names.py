@@ -22,7 +22,6 @@ from gallop.names.class_names import (
 )
 
 RLO, ZWSP, ZWJ, BOM, SHY = "\u202e", "\u200b", "\u200d", "\ufeff", "\u00ad"
-EMPTY = ["", "   ", "\n\t", RLO, ZWSP + BOM, "\x00", "\u2028"]
 LINE_SEPARATORS = ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 
 
@@ -87,8 +86,7 @@ def test_cleaning_is_idempotent_and_gives_one_visible_line(raw: str) -> None:
         cleaned = clean_name(raw)
     except ClassNameError:
         return
-    assert (clean_name(cleaned), cleaned) == (cleaned, cleaned.strip())
-    assert len(cleaned.splitlines()) == 1
+    assert (clean_name(cleaned), cleaned, len(cleaned.splitlines())) == (cleaned, cleaned.strip(), 1)
     assert "  " not in cleaned
     assert not {unicodedata.category(char) for char in cleaned} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     assert unicodedata.is_normalized("NFC", cleaned)
@@ -156,8 +154,7 @@ def test_underscore_is_a_space_in_folder_names(folder: str, name: str) -> None:
 
 
 def test_missing_names_in_order() -> None:
-    assert missing_names(["d", "a", "c"], ["a", "b"]) == ["d", "c"]
-    assert missing_names([], ["a"]) == []
+    assert (missing_names(["d", "a", "c"], ["a", "b"]), missing_names([], ["a"])) == (["d", "c"], [])
 
 
 def test_names_are_spelled_as_those_that_are_known() -> None:

@@ -25,8 +25,7 @@ def made(**settings: Any) -> GalLoPClassifier:
 
 def taken(classifier: GalLoPClassifier) -> Contributions:
     model = classifier.model_
-    features = encode_photos(model.backbone, PHOTOS, model.sight)[0]
-    return contributions(model, features, model.config.topk)
+    return contributions(model, encode_photos(model.backbone, PHOTOS, model.sight)[0], model.config.topk)
 
 
 def above_mean(scores: Any) -> Any:
@@ -67,15 +66,13 @@ def test_two_looks_add_the_mean_of_both() -> None:
 
 
 def test_where_the_photo_is_the_mean_of_its_regions_nothing_is_left() -> None:
-    classifier = GalLoPClassifier(backbone=load_backbone("mini"), cache=False).zero_shot(NAMES)
-    found = taken(classifier)
+    found = taken(GalLoPClassifier(backbone=load_backbone("mini"), cache=False).zero_shot(NAMES))
     assert found.scores.abs().max() > 1e-3
     assert found.rest.abs().max() < 1e-5
 
 
 def test_joint_regions_are_the_frozen_backbones_of_length_one() -> None:
     features = encode_photos(tiny.vit(), PHOTOS)[0]
-    projection = tiny.vit().vision.region_projection
-    assert projection is not None
+    projection = tiny.there(tiny.vit().vision.region_projection)
     wanted = torch.nn.functional.normalize(features.regions @ projection, dim=-1)
     assert torch.allclose(joint_regions(made(topk=(2, 5)).model_, features), wanted, atol=1e-6)

@@ -18,20 +18,11 @@ from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.errors import ConfigError
 from gallop.predictions.covering import FILLS, cover, covered
 from tests import tiny
+from tests.predictions.conftest import PHOTO
 
-NAMES = ("red", "green", "blue")
 SIDE = 4
 """Regions a side, of eight pixels each."""
 REGIONS = some.sets(some.integers(0, SIDE**2 - 1))
-
-
-def made(detail: float = 1) -> GalLoPClassifier:
-    method = MethodConfig(detail=detail)
-    return GalLoPClassifier(backbone=tiny.vit(), topk=(2, 5), cache=False, method=method).zero_shot(NAMES)
-
-
-def photo() -> Image.Image:
-    return tiny.picture(3, "green", (40, 32))
 
 
 def pixels() -> torch.Tensor:
@@ -90,9 +81,7 @@ def test_masks_are_independent() -> None:
 
 
 @pytest.mark.parametrize("fill", FILLS)
-def test_covering_nothing_changes_nothing(fill: str) -> None:
-    classifier = made()
-    explanation = classifier.explain(photo())
+def test_covering_nothing_changes_nothing(classifier: GalLoPClassifier, explanation: Explanation, fill: str) -> None:
     same = covered(classifier.model_, explanation, (), fill)
     assert same.probabilities == pytest.approx(explanation.probabilities, abs=1e-7)
     assert same.image.tobytes() == explanation.image.tobytes()
@@ -101,8 +90,10 @@ def test_covering_nothing_changes_nothing(fill: str) -> None:
 @pytest.mark.parametrize("fill", ["grey", "neighbours"])
 @pytest.mark.parametrize("detail", [1, 2])
 def test_covering_everything_is_the_answer_to_a_grey_photo(fill: str, detail: float) -> None:
-    classifier = made(detail)
-    explanation = classifier.explain(photo())
+    method = MethodConfig(detail=detail)
+    classifier = GalLoPClassifier(backbone=tiny.vit(), topk=(2, 5), cache=False, method=method)
+    classifier.zero_shot(["red", "green", "blue"])
+    explanation = classifier.explain(PHOTO)
     grey = tuple(round(255 * level) for level in tiny.vit().preprocess.mean)
     wanted = classifier.explain(Image.new("RGB", (40, 32), grey))
     found = covered(classifier.model_, explanation, range(explanation.grid[0] * explanation.grid[1]), fill)
@@ -114,9 +105,9 @@ def shown(explanation: Explanation) -> NDArray[np.int64]:
     return np.asarray(explanation.image).astype(int)
 
 
-def test_the_picture_shows_what_was_covered_and_the_rest_as_it_was() -> None:
-    classifier = made()
-    explanation = classifier.explain(photo())
+def test_the_picture_shows_what_was_covered_and_the_rest_as_it_was(
+    classifier: GalLoPClassifier, explanation: Explanation
+) -> None:
     box = explanation.regions("red", 0)[0]
     found = covered(classifier.model_, explanation, [box.region], "grey")
     changed = (shown(found) != shown(explanation)).any(axis=-1)
@@ -127,16 +118,13 @@ def test_the_picture_shows_what_was_covered_and_the_rest_as_it_was() -> None:
     assert np.ptp(shown(found)[inside], axis=0).max() == 0
 
 
-def test_scales_and_limits_stay() -> None:
-    classifier = made()
-    explanation = classifier.explain(photo()).with_topk((1, 7))
+def test_scales_and_limits_stay(classifier: GalLoPClassifier, explanation: Explanation) -> None:
+    explanation = explanation.with_topk((1, 7))
     found = covered(classifier.model_, explanation, [0])
     assert (found.topk, found.threshold, found.grid) == ((1, 7), explanation.threshold, explanation.grid)
 
 
-def test_what_is_not_there_is_refused() -> None:
-    classifier = made()
-    explanation = classifier.explain(photo())
+def test_what_is_not_there_is_refused(classifier: GalLoPClassifier, explanation: Explanation) -> None:
     with pytest.raises(ConfigError, match="no fill 'pink'; choose one of grey, blur, neighbours"):
         covered(classifier.model_, explanation, [0], "pink")
     with pytest.raises(ConfigError, match="no region 16; they are numbered from 0 to 15"):

@@ -141,8 +141,7 @@ def test_other_k_are_taken_of_both_looks() -> None:
 
 def things(seed: int, count: int = 9, classes: int = 4, labelled: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    shares = rng.dirichlet(np.ones(classes), count)
-    return shares, rng.normal(size=(count, 5)), rng.normal(size=(labelled, 5))
+    return rng.dirichlet(np.ones(classes), count), rng.normal(size=(count, 5)), rng.normal(size=(labelled, 5))
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -180,8 +179,7 @@ def test_each_photo_is_asked_for_once_and_the_length_of_features_says_nothing() 
 
 def test_without_any_label_one_class_or_no_photo_it_still_answers() -> None:
     shares, features, _ = things(1)
-    found = next_to_label(shares, features, np.zeros((0, 5)), 2)
-    assert found[0].distance == 1.0
+    assert next_to_label(shares, features, np.zeros((0, 5)), 2)[0].distance == 1.0
     (only,) = next_to_label(np.ones((1, 1)), features[:1], features[1:2])
     assert (only.best, only.second, only.margin) == (0, 0, 0.0)
     assert next_to_label(np.zeros((0, 3)), np.zeros((0, 5)), features) == []

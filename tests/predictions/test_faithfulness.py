@@ -6,23 +6,15 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from gallop import Explanation, GalLoPClassifier, MethodConfig
 from gallop.features.encoding import encode_looks
 from gallop.predictions.faithfulness import DELETION_BATCH, Deletion, DeletionEvent, deletion
 from tests import tiny
+from tests.predictions.conftest import PHOTO
 
 NAMES = ("red", "green", "blue")
-
-
-def made() -> GalLoPClassifier:
-    return GalLoPClassifier(backbone=tiny.vit(), topk=(2, 5), cache=False).zero_shot(NAMES)
-
-
-def photo() -> Image.Image:
-    return tiny.picture(3, "green", (40, 32))
 
 
 def play(classifier: GalLoPClassifier, explanation: Explanation, name: str) -> tuple[list[DeletionEvent], Deletion]:
@@ -40,7 +32,7 @@ def blurred(pixels: NDArray[np.float32], sigma: float) -> NDArray[np.float64]:
 def test_a_head_has_its_part_in_order_and_score(topk: tuple[int, ...]) -> None:
     classifier = GalLoPClassifier(backbone=tiny.vit(), topk=topk, cache=False, method=MethodConfig(head="ridge"))
     classifier.zero_shot(NAMES).add_shots(*tiny.pictures(dict.fromkeys(NAMES, 3)))
-    explanation = classifier.explain(photo())
+    explanation = classifier.explain(PHOTO)
     _, found = play(classifier, explanation, "red")
     head = tiny.head_scores(explanation)
     prompts = explanation.global_scores[0].mean()
@@ -49,15 +41,16 @@ def test_a_head_has_its_part_in_order_and_score(topk: tuple[int, ...]) -> None:
     assert found.by_map[0] == pytest.approx(0.5 * prompts + 0.5 * head[0], abs=1e-5)
 
 
-def test_each_point_is_the_score_without_the_best_regions() -> None:
-    classifier = made()
-    explanation = classifier.explain(photo()).with_topk((1, 7))
+def test_each_point_is_the_score_without_the_best_regions(
+    classifier: GalLoPClassifier, explanation: Explanation
+) -> None:
+    explanation = explanation.with_topk((1, 7))
     _, found = play(classifier, explanation, "red")
     scores = np.mean([explanation.region_scores("red", n) for n in range(2)], axis=0).ravel()
     best_first = sorted(range(16), key=lambda region: -scores[region])
     assert (found.removed[0], found.removed[-1]) == (0, 1)
     assert len(found.removed) > 5
-    pixels = tiny.vit().preprocess.centre(photo())[0].numpy()
+    pixels = tiny.vit().preprocess.centre(PHOTO)[0].numpy()
     smooth = blurred(pixels, sigma=8)
     text = tiny.vit().text.encode_texts(["A photo of a red"])
     cosine = torch.nn.functional.cosine_similarity
@@ -79,9 +72,10 @@ def score_of(explanation: Explanation, name: str) -> float:
     return float((explanation.global_scores[row].mean() + explanation.local_scores[row].mean()) / 2)
 
 
-def test_random_orders_start_and_end_with_the_map_and_differ_between() -> None:
-    classifier = made()
-    _, found = play(classifier, classifier.explain(photo()), "blue")
+def test_random_orders_start_and_end_with_the_map_and_differ_between(
+    classifier: GalLoPClassifier, explanation: Explanation
+) -> None:
+    _, found = play(classifier, explanation, "blue")
     assert found.at_random.shape == (5, len(found.removed))
     assert (found.at_random[:, 0] == found.by_map[0]).all()
     assert (found.at_random[:, -1] == found.by_map[-1]).all()
@@ -98,9 +92,7 @@ def test_areas_are_those_of_the_trapezoids() -> None:
     assert found.areas_at_random == (pytest.approx(0.75), pytest.approx(0.5))
 
 
-def test_it_comes_in_small_batches_and_repeats_itself() -> None:
-    classifier = made()
-    explanation = classifier.explain(photo())
+def test_it_comes_in_small_batches_and_repeats_itself(classifier: GalLoPClassifier, explanation: Explanation) -> None:
     events, first = play(classifier, explanation, "red")
     done = [event.done for event in events]
     assert (done[-1], max(np.diff([0, *done]))) == (events[-1].total, DELETION_BATCH)
@@ -108,28 +100,30 @@ def test_it_comes_in_small_batches_and_repeats_itself() -> None:
     assert np.array_equal(first.at_random, second.at_random)
 
 
-def test_what_has_no_map_or_another_class_list_is_refused() -> None:
+def test_what_has_no_map_or_another_class_list_is_refused(
+    classifier: GalLoPClassifier, explanation: Explanation
+) -> None:
     coop = GalLoPClassifier(backbone=tiny.vit(), topk=(), cache=False).zero_shot(NAMES)
     with pytest.raises(ValueError, match="no map"):
-        next(deletion(coop.model_, coop.explain(photo()), "red"))
+        next(deletion(coop.model_, coop.explain(PHOTO), "red"))
     other = GalLoPClassifier(backbone=tiny.vit(), cache=False).zero_shot(["red"])
     with pytest.raises(ValueError, match="class list of this explanation differs from the model's"):
-        next(deletion(other.model_, made().explain(photo()), "red"))
+        next(deletion(other.model_, explanation, "red"))
     with pytest.raises(ValueError, match="no class 'pink'"):
-        next(deletion(made().model_, made().explain(photo()), "pink"))
+        next(deletion(classifier.model_, explanation, "pink"))
 
 
 def test_two_looks_lose_the_same_places() -> None:
     method = MethodConfig(detail=2)
     classifier = GalLoPClassifier(backbone=tiny.vit(), topk=(2, 5), cache=False, method=method).zero_shot(NAMES)
-    explanation = classifier.explain(photo())
+    explanation = classifier.explain(PHOTO)
     _, found = play(classifier, explanation, "red")
     row = list(explanation.probabilities).index("red")
     together = (explanation.global_scores.mean(axis=1) + explanation.local_scores.mean(axis=1)) / 2
     assert found.by_map[0] == pytest.approx(together[row], abs=1e-5)
     smooth = []
     for times in (1, 2):
-        pixels = tiny.vit().preprocess.centre(photo(), times)[0].numpy()
+        pixels = tiny.vit().preprocess.centre(PHOTO, times)[0].numpy()
         # As wide as a region of the map, which is 4 pixels of the usual input.
         smooth.append(torch.from_numpy(blurred(pixels, sigma=4 * times)).float()[None])
     model = classifier.model_

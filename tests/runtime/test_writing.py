@@ -180,12 +180,17 @@ def same(one: GalLoPClassifier, other: GalLoPClassifier) -> bool:
     return one.classes_.tolist() == other.classes_.tolist() and equal(learned(one), learned(other))
 
 
+@pytest.fixture
+def folder(tmp_path: Path, old: GalLoPClassifier) -> Path:
+    """One with the old model."""
+    old.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
 @pytest.mark.slow
 def test_a_save_that_is_killed_at_any_moment_leaves_the_old_model_or_the_new_one(
-    tmp_path: Path, old: GalLoPClassifier, new: GalLoPClassifier
+    folder: Path, tmp_path: Path, old: GalLoPClassifier, new: GalLoPClassifier
 ) -> None:
-    folder = tmp_path / "model"
-    old.save(folder)
     found = []
     for _ in kills(lambda: new.save(folder)):
         loaded = load(folder)
@@ -201,11 +206,9 @@ def test_a_save_that_is_killed_at_any_moment_leaves_the_old_model_or_the_new_one
 
 @pytest.mark.slow
 def test_a_kill_in_the_save_after_a_kill_harms_nothing(
-    tmp_path: Path, old: GalLoPClassifier, new: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
+    folder: Path, old: GalLoPClassifier, new: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the first one left is put in order before anything is written over it."""
-    folder = tmp_path / "model"
-    old.save(folder)
     assert any(same(load(folder), new) for _ in kills(lambda: new.save(folder)) if (folder / NEXT).exists())
     for _ in kills(lambda: old.save(folder)):
         assert same(load(folder), old) or same(load(folder), new)
@@ -213,18 +216,17 @@ def test_a_kill_in_the_save_after_a_kill_harms_nothing(
 
 @pytest.mark.slow
 def test_settings_that_cannot_be_read_now_are_not_thrown_away(
-    tmp_path: Path, old: GalLoPClassifier, new: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
+    folder: Path, old: GalLoPClassifier, new: GalLoPClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They may be the only ones that fit the prompts."""
-    old.save(tmp_path)
-    assert any(same(load(tmp_path), new) for _ in kills(lambda: new.save(tmp_path)) if (tmp_path / NEXT).exists())
+    assert any(same(load(folder), new) for _ in kills(lambda: new.save(folder)) if (folder / NEXT).exists())
     with monkeypatch.context() as patch:
         patch.setattr("gallop.checkpoints.folder.read_text", mock.Mock(side_effect=OSError(24, "Too many open files")))
         with pytest.raises(OSError, match="Too many open files"):
-            old.save(tmp_path)
+            old.save(folder)
         with pytest.raises(CheckpointError, match="Too many open files"):
-            load(tmp_path)
-    assert same(load(tmp_path), new)
+            load(folder)
+    assert same(load(folder), new)
 
 
 @pytest.mark.slow
@@ -243,10 +245,8 @@ def test_a_first_save_that_is_killed_leaves_no_model_or_the_new_one(tmp_path: Pa
 
 
 def test_two_who_save_at_once_leave_one_whole_model_and_readers_always_find_one(
-    tmp_path: Path, old: GalLoPClassifier, new: GalLoPClassifier
+    folder: Path, old: GalLoPClassifier, new: GalLoPClassifier
 ) -> None:
-    folder = tmp_path / "model"
-    old.save(folder)
 
     def save(model: GalLoPClassifier) -> None:
         for _ in range(15):

@@ -63,8 +63,7 @@ def test_every_photo_says_where_its_thing_is() -> None:
 
 
 def test_it_is_written_where_someone_can_use_it(tmp_path: Path) -> None:
-    written = write_sample(tmp_path / "photos")
-    assert all(path.is_file() for path in written)
+    assert all(path.is_file() for path in write_sample(tmp_path / "photos"))
     for split, count in (("train", 8), ("test", 6)):
         assert Counter(read_folder(tmp_path / "photos", split=split).names) == dict.fromkeys(CLASSES, count)
     assert {path.name for path in (tmp_path / "photos").iterdir()} == {"README.md", "model", "other", "test", "train"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from tests import tiny
+from tests.tiny import png
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,6 @@ def hostile(what: str, *rows: int, says: str = "") -> Callable[[Callable[[Path],
         return build
 
     return register
-
-
-def png(seed: int) -> bytes:
-    """Return a small photo."""
-    stream = io.BytesIO()
-    tiny.picture(seed).save(stream, "PNG")
-    return stream.getvalue()
 
 
 @hostile("nothing is wrong: a folder of five photos", 5, 0)
@@ -105,8 +98,7 @@ def gzip_cut(at: Path) -> Path:
 
 @hostile("a tar.gz whose check sum is wrong", 5, 1, says="CRC check failed")
 def gzip_check_sum(at: Path) -> Path:
-    whole = gzipped(at, [*photos_in_tar(), END]).read_bytes()
-    (at / "photos.tar.gz").write_bytes(whole[:-8] + bytes(8))
+    (at / "photos.tar.gz").write_bytes(gzipped(at, [*photos_in_tar(), END]).read_bytes()[:-8] + bytes(8))
     return at / "photos.tar.gz"
 
 

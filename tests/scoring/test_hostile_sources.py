@@ -18,7 +18,8 @@ from gallop.runtime.ahead import ahead
 from gallop.runtime.machine import peak_bytes
 from gallop.service.tables import on_ray
 from gallop.service.tables.run import ShardPhotos
-from tests.scoring.hostile_sources import END, HOSTILE, photos_in_tar, png, table, tar
+from tests.scoring.hostile_sources import END, HOSTILE, photos_in_tar, table, tar
+from tests.tiny import png
 
 MOST = 3 * 2**28
 """Bytes that any of them may take: three times the largest page of a Parquet table."""

@@ -24,22 +24,12 @@ from gallop.errors import ImageError, KeysRefused, Unreachable
 from gallop.runtime import public_web
 from gallop.service.tables.layout import MANIFEST
 from tests.cli.test_cli import Outcome, call
-from tests.scoring.test_sources import archive, png
+from tests.scoring.test_sources import archive
 from tests.scoring.web import Web, web
+from tests.tiny import png
 
 SILENCE = partial(pytest.warns, UserWarning, match=r"://\w+ does not respond \(.+\)\. Trying again\.$")
 GONE = ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Nobody waits, and nobody has answered yet; what would have been waited."""
-    waited: list[float] = []
-    monkeypatch.setattr(outages, "_answered", {})
-    monkeypatch.setattr(outages, "_reported", set())
-    monkeypatch.setattr(outages, "_lost", {})
-    monkeypatch.setattr(outages, "pause", waited.append)
-    return waited
 
 
 class Service:
@@ -59,9 +49,15 @@ class Service:
         return patiently(answer, "s3://photos", vouches=True)
 
 
-def test_what_comes_back_is_waited_for(waits: list[float]) -> None:
-    service = Service()
-    service.ask("a")
+@pytest.fixture
+def service(waits: list[float]) -> Service:
+    """It has answered once."""
+    asked = Service()
+    asked.ask("a")
+    return asked
+
+
+def test_what_comes_back_is_waited_for(service: Service, waits: list[float]) -> None:
     service.fails = lambda _: GONE if len(waits) < len(WAITS) else None
     with SILENCE():
         assert service.ask("b") == "b"
@@ -102,9 +98,7 @@ def test_a_folder_that_is_still_listed_is_no_proof_that_its_photos_come(
         Opener().read(str(tmp_path / "0.png"), [str(tmp_path / f"{i}.png") for i in range(3)])
 
 
-def test_a_photo_that_alone_is_silent_is_to_blame_itself(waits: list[float]) -> None:
-    service = Service()
-    service.ask("a")
+def test_a_photo_that_alone_is_silent_is_to_blame_itself(service: Service, waits: list[float]) -> None:
     service.fails = lambda photo: GONE if photo == "b" else None
     with pytest.raises(ConnectionResetError):
         service.ask("b")
@@ -112,17 +106,15 @@ def test_a_photo_that_alone_is_silent_is_to_blame_itself(waits: list[float]) -> 
     assert service.asked == ["a", *"b" * (SHORT + 1), "a", "b"], "and once more, after another has answered"
 
 
-def test_a_photo_is_not_blamed_for_an_outage_that_ends_as_another_is_asked(waits: list[float]) -> None:
-    service = Service()
-    service.ask("a")
+def test_a_photo_is_not_blamed_for_an_outage_that_ends_as_another_is_asked(
+    service: Service, waits: list[float]
+) -> None:
     service.fails = lambda _: GONE if len(service.asked) < SHORT + 3 else None
     assert service.ask("b") == "b"
 
 
-def test_who_asks_to_be_left_alone_is_given_all_the_time(waits: list[float]) -> None:
-    service, busy = Service(), OSError(errno.EBUSY, "Please reduce your request rate.")
-    busy.__cause__ = of_s3("SlowDown", 503)
-    service.ask("a")
+def test_who_asks_to_be_left_alone_is_given_all_the_time(service: Service, waits: list[float]) -> None:
+    busy = caused(OSError(errno.EBUSY, "Please reduce your request rate."), of_s3("SlowDown", 503))
     service.fails = lambda photo: busy if photo == "b" else None
     with SILENCE(), pytest.raises(OSError, match="reduce your request rate"):
         service.ask("b")
@@ -216,9 +208,7 @@ def test_errors_of_connections_that_botocore_and_aiohttp_have() -> None:
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId", "RequestTimeTooSkewed"])
-def test_keys_that_are_not_taken_stop_the_call_at_once(code: str, waits: list[float]) -> None:
-    service = Service()
-    service.ask("a")
+def test_keys_that_are_not_taken_stop_the_call_at_once(service: Service, code: str, waits: list[float]) -> None:
     for error in (of_s3(code, 403), caused(PermissionError("The token has expired."), of_s3(code, 400))):
         service.fails = lambda _, error=error: error  # type: ignore[misc]
         with pytest.raises(KeysRefused, match=r"^s3://photos rejects your credentials \(.+\): use different ones\.$"):
@@ -247,13 +237,6 @@ def test_a_file_that_breaks_off_is_read_on_where_it_was(waits: list[float]) -> N
 
 
 # A bucket that stops ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
 
 
 @pytest.fixture
@@ -342,8 +325,7 @@ def test_a_folder_of_a_bucket_that_may_not_be_listed_is_a_row(
     monkeypatch.setattr(type(memory), "ls", refused)
     found = list(open_source(bucket, Opener()))
     assert [item.key for item in found if item.problem] == ["1/"]
-    assert found[20].problem == f"The folder memory://bucket/photos/1 cannot be read: {error}."
-    assert len(found) == 26
+    assert (found[20].problem, len(found)) == (f"The folder memory://bucket/photos/1 cannot be read: {error}.", 26)
 
 
 def test_an_archive_in_a_bucket_that_stops_answering_is_not_taken_for_a_damaged_one(
@@ -359,8 +341,7 @@ def test_an_archive_in_a_bucket_that_stops_answering_is_not_taken_for_a_damaged_
         return read(self, *size)
 
     monkeypatch.setattr(MemoryFile, "read", gone)
-    assert len(list(open_source("memory://bucket/s-0.tar", Opener()))) == 40
-    assert (waits, fails) == ([WAITS[0]], [0])
+    assert (len(list(open_source("memory://bucket/s-0.tar", Opener()))), waits, fails) == (40, [WAITS[0]], [0])
     fails[0] = 100
     with SILENCE(), pytest.raises(Unreachable):
         list(open_source("memory://bucket/s-0.tar", Opener()))
@@ -403,8 +384,7 @@ def test_a_server_that_is_gone_among_others_is_a_row(
     lines.insert(3, "http://127.0.0.1:1/a.png")
     (tmp_path / "list.txt").write_text("\n".join(lines))
     assert predict(tmp_path / "list.txt", tmp_path / "out", backbone, "--web").code == 2
-    table = parquet.read_table(tmp_path / "out")
-    problems = {row["key"]: row["error"] for row in table.to_pylist() if row["error"]}
+    problems = {row["key"]: row["error"] for row in parquet.read_table(tmp_path / "out").to_pylist() if row["error"]}
     assert list(problems) == [lines[3], f"{server.address}/05.png", lines[-1]]
     assert "All connection attempts failed" in problems[lines[3]]
     assert "500" in problems[f"{server.address}/05.png"]

@@ -124,8 +124,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(worker: PhotoScorer, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of one process."""
     folder = tmp_path_factory.mktemp("whole")
-    source = open_source(str(photos), Opener())
-    score_source(source, worker, open_destination(str(folder)), shard_size=SHARD)
+    score_source(open_source(str(photos), Opener()), worker, open_destination(str(folder)), shard_size=SHARD)
     return files(folder)
 
 

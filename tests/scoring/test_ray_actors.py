@@ -57,8 +57,7 @@ def test_a_scorer_travels_without_its_backbone_and_answers_alike(backbone: Path,
     there = pickle.loads(sent)
     assert fingerprint(there.classifier) == fingerprint(here.classifier)
     assert (there.extras, there.opener, there.draft) == (here.extras, here.opener, True)
-    paths = tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])
-    asked = {"path": [str(path) for path in paths]}
+    asked = {"path": [str(path) for path in tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])]}
     assert there(asked) == here(asked)
 
 
@@ -87,7 +86,7 @@ def test_another_backbone_of_that_name_is_refused(backbone: Path, tmp_path: Path
     assert isinstance(sent, PhotoScorer)
     assert isinstance(sent.model, Mapping)
     other = tmp_path / "other"
-    other.mkdir()
+
     tiny.backbone_folder(other, patch_size=16)
     sent.model = {name: file.replace(str(backbone).encode(), str(other).encode()) for name, file in sent.model.items()}
     with pytest.raises(CheckpointError):

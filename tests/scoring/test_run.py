@@ -54,8 +54,7 @@ def run(worker: Any, photos: Path, out: Path, **options: Any) -> ScoringProgress
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
-    files = sorted(out.glob("part-*.parquet"))
-    return [row for file in files for row in parquet.read_table(file).to_pylist()]
+    return [row for file in sorted(out.glob("part-*.parquet")) for row in parquet.read_table(file).to_pylist()]
 
 
 def test_answers_are_those_of_predict(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
@@ -68,8 +67,7 @@ def test_answers_are_those_of_predict(taught: GalLoPClassifier, photos: Path, tm
     assert "a web page, not a picture" in bad["red/page.jpg"]
     assert all(row["label"] is None and row["regions"] is None for row in found if row["error"])
     good = [row for row in found if not row["error"]]
-    paths = [photos / row["key"] for row in good]
-    expected = taught.predict_all(paths)
+    expected = taught.predict_all([photos / row["key"] for row in good])
     assert [row["label"] for row in good] == expected.labels.tolist()
     assert [row["is_ood"] for row in good] == expected.is_ood.tolist()  # type: ignore[union-attr]
     for name, column in (("probabilities", expected.probabilities), *expected.ood.items()):
@@ -92,8 +90,7 @@ def test_regions_are_those_that_decided(taught: GalLoPClassifier, photos: Path, 
         boxes = found.regions(found.label, 0)
         assert len(row["regions"]) == found.topk[0] == 2
         for mine, box in zip(row["regions"], boxes, strict=True):
-            corners = [mine[name] for name in ("left", "top", "right", "bottom")]
-            assert corners == list(map(float, box.rounded()))
+            assert [mine[name] for name in ("left", "top", "right", "bottom")] == list(map(float, box.rounded()))
             assert mine["score"] == pytest.approx(box.score, abs=1e-5)
         mean = np.mean([mine["score"] for mine in row["regions"]])
         assert mean == pytest.approx(np.mean([box.score for box in boxes]), abs=1e-5)
@@ -123,11 +120,10 @@ def test_a_call_that_is_cut_off_is_completed(
         run(worker, photos, tmp_path / "out", heard=stop_after(calls))
     there = len(list((tmp_path / "out").glob("*.parquet")))
     done = run(worker, photos, tmp_path / "out")
-    assert (done.shards, done.skipped, done.done) == (5 - there, 10 * there, 44 - 10 * there)
-    assert done.errors + done.skipped_errors == 2
+    counts = done.shards, done.skipped, done.done, done.errors + done.skipped_errors
+    assert counts == (5 - there, 10 * there, 44 - 10 * there, 2)
     for mine, other in zip(*(sorted((tmp_path / name).glob("*")) for name in ("out", "whole")), strict=True):
-        assert mine.name == other.name
-        assert parquet.read_table(mine).equals(parquet.read_table(other))
+        assert (mine.name, parquet.read_table(mine)) == (other.name, parquet.read_table(other))
 
 
 def test_parts_make_the_whole(taught: GalLoPClassifier, photos: Path, tmp_path: Path) -> None:
@@ -302,8 +298,7 @@ def test_a_scorer_of_a_folder_travels_as_its_name(backbone: Path, tmp_path: Path
 
 
 def test_features_alone_have_length_one(backbone: Path, photos: Path, tmp_path: Path) -> None:
-    worker = PhotoEmbedder(str(backbone), device="cpu")
-    run(worker, photos, tmp_path / "out")
+    run(PhotoEmbedder(str(backbone), device="cpu"), photos, tmp_path / "out")
     good = [row for row in rows(tmp_path / "out") if not row["error"]]
     embeddings = np.array([row["embedding"] for row in good], np.float16)
     np.testing.assert_allclose(np.linalg.norm(embeddings.astype(np.float32), axis=1), 1, atol=2e-3)

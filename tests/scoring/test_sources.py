@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,7 @@ from gallop.errors import DataError, ImageError
 from gallop.images import DEFAULT_LIMITS
 from tests import tiny
 from tests.connects import Connects
-
-
-def png(seed: int) -> bytes:
-    stream = io.BytesIO()
-    tiny.picture(seed).save(stream, "PNG")
-    return stream.getvalue()
-
+from tests.tiny import png
 
 FILES = {"b.png": 0, "a.JPG": 1, "cats/2.png": 2, "cats/10.png": 3, "cats/old/x.heic": 4, "dogs/1.webp": 5}
 OTHERS = ("notes.txt", ".hidden.png", ".git/1.png", "__MACOSX/b.png", "cats/list.csv")
@@ -60,8 +53,7 @@ def contents(found: list[SourceItem]) -> dict[str, bytes]:
 
 def test_a_folder_gives_its_photos_by_name(folder: Path) -> None:
     found = items(folder)
-    assert [item.key for item in found] == IN_ORDER
-    assert contents(found) == {key: png(FILES[key]) for key in IN_ORDER}
+    assert ([item.key for item in found], contents(found)) == (IN_ORDER, {key: png(FILES[key]) for key in IN_ORDER})
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
@@ -121,13 +113,6 @@ def test_a_folder_that_may_not_be_listed_is_a_row_and_the_others_are_read(
     assert found[2].problem == f"The folder {folder / 'cats'} cannot be read: Permission denied."
 
 
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.rm("/photos", recursive=True)
-
-
 def test_a_bucket_gives_what_a_folder_does(folder: Path, memory: Any) -> None:
     for name in (*FILES, *OTHERS):
         memory.pipe(f"/photos/{name}", (folder / name).read_bytes())
@@ -169,8 +154,7 @@ def test_tables_of_paths(folder: Path) -> None:
     parquet.write_table(pa.table(rows), folder / "t.parquet")
     for table in ("t.csv", "t.parquet"):
         found = items(folder / table)
-        assert [item.key for item in found] == ["7", "8", "9"]
-        assert contents(found[:2]) == {"7": png(0), "8": png(2)}
+        assert ([item.key for item in found], contents(found[:2])) == (["7", "8", "9"], {"7": png(0), "8": png(2)})
         assert found[2].problem.startswith("Row 3 of the table does not name a photo")
 
 
@@ -182,8 +166,7 @@ def test_tables_of_bytes(tmp_path: Path) -> None:
     parquet.write_table(pairs, tmp_path / "pairs.parquet")
     assert contents(items(tmp_path / "plain.parquet")) == {"a": png(0), "b": png(1)}
     found = items(tmp_path / "pairs.parquet")
-    assert [item.key for item in found] == [f"row {i + 1}" for i in range(600)]
-    assert found[599].data == png(599)
+    assert ([item.key for item in found], found[599].data) == ([f"row {i + 1}" for i in range(600)], png(599))
 
 
 def test_cells_of_a_csv_are_text_and_a_row_of_another_length_is_a_problem(folder: Path) -> None:

@@ -13,15 +13,16 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from gallop.answers.sources import Opener, open_source, outages
+from gallop.answers.sources import Opener, open_source
 from gallop.answers.sources import web as files_of_the_web
 from gallop.errors import DataError, Unreachable
 from gallop.images import ImageLimits
 from gallop.runtime import public_web
 from tests import tiny
 from tests.cli.test_cli import call
-from tests.scoring.test_sources import archive, png
+from tests.scoring.test_sources import archive
 from tests.scoring.web import Web, web
+from tests.tiny import png
 
 PUBLIC = "93.184.215.14"
 OPENER = Opener(web=True, private=True)
@@ -130,12 +131,12 @@ def test_what_cannot_be_read_as_a_source(server: Web, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("how", ["waits", "drips"])
-def test_a_source_that_is_silent_stops_the_call(how: str, server: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_is_silent_stops_the_call(
+    how: str, server: Web, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert public_web.SECONDS == 10
     monkeypatch.setattr(public_web, "SECONDS", 0.2)
-    monkeypatch.setattr(outages, "WAITS", (0.01,) * 4)
-    monkeypatch.setattr(outages, "_answered", {})
-    monkeypatch.setattr(outages, "_reported", set())
+
     server.stops(how, at="list.txt")
     with (
         pytest.warns(UserWarning, match="The web does not respond"),

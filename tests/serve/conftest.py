@@ -17,7 +17,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("served")
     backbones = [root / "backbone", root / "other-backbone"]
     for backbone, side in zip(backbones, (32, 48), strict=True):
-        backbone.mkdir()
         tiny.backbone_folder(backbone, image_size=side)
     make_model(root / "colours", backbones[0])
     make_model(root / "warm", backbones[0], ["red", "yellow"])

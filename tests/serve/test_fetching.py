@@ -155,8 +155,7 @@ def test_the_service_fetches_where_it_may(models: dict[str, Path], site: str) ->
         assert malformed.status_code == 200, "the good photo has its answer"
         first, *others = malformed.json()["photos"]
         assert (first["label"], {one["error"]["code"] for one in others}) == (said[0]["label"], {"bad_url"})
-        assert service.service.bodies.now == 0
-        assert service.post("/explain", urls=[f"http://{site}/a"]).status_code == 200
+        assert (service.service.bodies.now, service.post("/explain", urls=[f"http://{site}/a"]).status_code) == (0, 200)
     with running(models, allow_urls=True) as service:
         assert refusal(service.post("/predict", urls=[f"http://{site}/a"])) == (422, "not_fetched")
 

@@ -17,6 +17,8 @@ from tests.nasty_images import encode
 from tests.serve.running import Gate, Running, answer_on, form, head, photo, refusal, refusal_on, running
 from tests.until import until
 
+HEADERS, BODY = form(photo())
+
 
 def test_a_body_that_says_it_is_too_large_is_refused_unread(service: Running) -> None:
     with service.connect() as connection:
@@ -58,9 +60,8 @@ def test_more_bodies_than_there_is_memory_for_wait(models: dict[str, Path]) -> N
 def test_a_sender_that_stops_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "SILENCE", 0.2)
     monkeypatch.setattr(server, "LINGER", 0.1)
-    headers, body = form(photo())
     with service.connect() as connection:
-        said = refusal_on(connection, head("/predict", {**headers, "content-length": str(len(body))}), body[:100])
+        said = refusal_on(connection, head("/predict", {**HEADERS, "content-length": str(len(BODY))}), BODY[:100])
         assert (said, connection.recv(100)) == ((408, "too_slow"), b"")
     until(lambda: service.service.bodies.now == 0)
 
@@ -68,16 +69,15 @@ def test_a_sender_that_stops_is_cut_off(service: Running, monkeypatch: pytest.Mo
 def test_a_sender_that_drips_is_cut_off(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "PATIENCE", 0.5)
     monkeypatch.setattr(server, "LINGER", 0.1)
-    headers, body = form(photo())
     ended = threading.Event()
     with service.connect() as connection:
-        connection.sendall(head("/predict", {**headers, "content-length": str(len(body))}))
+        connection.sendall(head("/predict", {**HEADERS, "content-length": str(len(BODY))}))
 
         def drip() -> None:
-            for i in range(len(body)):
+            for i in range(len(BODY)):
                 if ended.wait(0.05):
                     return
-                connection.sendall(body[i : i + 1])
+                connection.sendall(BODY[i : i + 1])
 
         dripping = threading.Thread(target=drip)
         dripping.start()
@@ -98,10 +98,9 @@ def test_a_connection_that_says_nothing_is_closed(
 
 def test_a_connection_is_kept_between_requests(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
-    headers, body = form(photo())
     with service.connect() as connection:
         for _ in range(2):
-            connection.sendall(head("/predict", {**headers, "content-length": str(len(body))}) + body)
+            connection.sendall(head("/predict", {**HEADERS, "content-length": str(len(BODY))}) + BODY)
             status, said = answer_on(connection)
             assert (status, len(said["photos"])) == (200, 1)
             time.sleep(0.4)  # longer than a head may take
@@ -167,16 +166,14 @@ def test_forms_that_are_none(service: Running, kind: str, body: bytes, status: i
 
 
 def test_a_compressed_form_is_said_to_be_one(service: Running) -> None:
-    headers, body = form(photo())
-    headers["content-encoding"] = "gzip"
-    answer = httpx.post(f"{service.address}/predict", content=gzip.compress(body), headers=headers, trust_env=False)
+    headers = {**HEADERS, "content-encoding": "gzip"}
+    answer = httpx.post(f"{service.address}/predict", content=gzip.compress(BODY), headers=headers, trust_env=False)
     assert refusal(answer) == (415, "compressed")
 
 
 def test_a_photo_may_have_its_name_in_the_extended_form_alone(service: Running) -> None:
-    headers, body = form(photo())
-    renamed = body.replace(b'filename="a.jpg"', b"filename*=UTF-8''k%C3%A4se.jpg")
-    answer = httpx.post(f"{service.address}/predict", content=renamed, headers=headers, trust_env=False)
+    renamed = BODY.replace(b'filename="a.jpg"', b"filename*=UTF-8''k%C3%A4se.jpg")
+    answer = httpx.post(f"{service.address}/predict", content=renamed, headers=HEADERS, trust_env=False)
     assert (answer.status_code, len(answer.json().get("photos", ()))) == (200, 1)
 
 
@@ -233,8 +230,7 @@ def test_more_requests_than_are_looked_after(models: dict[str, Path], monkeypatc
         for connection in connections:
             connection.sendall(head("/predict", headers))
         until(lambda: service.service.here == 2)
-        assert service.get("/classes").status_code == 429
-        assert service.get("/health").status_code == 200
+        assert (service.get("/classes").status_code, service.get("/health").status_code) == (429, 200)
         for connection in connections:
             connection.close()
         until(lambda: service.service.here == 0)

@@ -20,8 +20,7 @@ def test_models_of_one_backbone_share_it(service: Running) -> None:
 
 
 def test_a_damaged_model_is_told_at_the_start(models: dict[str, Path], tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(models["colours"], broken)
+    broken = shutil.copytree(models["colours"], tmp_path / "broken")
     (broken / "prompts.safetensors").write_bytes(b"x")
     with pytest.raises(CheckpointError, match=r"prompts\.safetensors"):
         Service(ServeOptions({"colours": str(models["colours"]), "broken": str(broken)}, device="cpu"))

@@ -38,12 +38,8 @@ def overlapping(texts: list[Text]) -> list[tuple[str, str]]:
     found = []
     for one, other in pairwise(texts):
         first, second = one.get_window_extent(), other.get_window_extent()
-        if one.get_rotation():
-            apart = abs(first.x1 - second.x1) * np.sin(np.radians(one.get_rotation()))
-            near = apart < one.get_fontsize()
-        else:
-            near = first.x1 > second.x0
-        if near:
+        aslant = abs(first.x1 - second.x1) * np.sin(np.radians(one.get_rotation())) < one.get_fontsize()
+        if aslant if one.get_rotation() else first.x1 > second.x0:
             found.append((one.get_text(), other.get_text()))
     return found
 
@@ -102,8 +98,7 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     assert heights(bar_chart({"a": 0.5, "b": -2})) == [0.5, -2]
     groups = {"one": [1, 2], "two": [3, 4]}
     figure = bar_groups(groups, ["x", "y"], colours=("red", "blue"), marks={"two": np.array([[3, 5]])})
-    assert heights(figure) == [1, 2, 3, 4]
-    assert [list(line.get_ydata()) for line in figure.axes[0].lines] == [[3, 5]]
+    assert (heights(figure), [list(line.get_ydata()) for line in figure.axes[0].lines]) == ([1, 2, 3, 4], [[3, 5]])
     axis = number_bars({"a": 0.5, "b": 0.25}, "{:.0%}", dotted={"": 0.5}).axes[0]
     assert [bar.get_width() for bar in axis.patches] == [0.5, 0.25]
     assert [text.get_text().strip() for text in axis.texts] == ["50%", "25%"]
@@ -120,15 +115,13 @@ def test_lines_are_those_of_the_numbers() -> None:
     assert (found[r"a \$5 bill"], found["here"][0]) == (([1, 10], [3, 4]), [5, 5])
     assert (figure.axes[0].get_xscale(), figure.axes[0].get_ylim()) == ("log", (0, 9))
     many = line_chart([1, 2], {"seeds": np.array([[1, 2], [3, 4]])}, legend="beside")
-    assert len(many.axes[0].lines) == 2
-    assert [text.get_text() for text in many.axes[0].get_legend().texts] == ["seeds"]
+    assert (len(many.axes[0].lines), [text.get_text() for text in many.axes[0].get_legend().texts]) == (2, ["seeds"])
 
 
 def test_tries_have_their_mean_every_single_one_and_an_interval() -> None:
     figure = tries_chart({1: [0.2, 0.4], 4: [0.8, 0.8]}, each="one seed", halves=[0.1, 0.0], level={"zero-shot": 0.5})
     found = drawn(figure)
-    assert found["mean"] == ([1, 4], pytest.approx([0.3, 0.8]))
-    assert found["one seed"] == ([1, 1], [0.2, 0.4])
+    assert (found["mean"], found["one seed"]) == (([1, 4], pytest.approx([0.3, 0.8])), ([1, 1], [0.2, 0.4]))
     assert figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).y0 == pytest.approx(0.2)
 
 
@@ -141,8 +134,7 @@ def test_a_photo_keeps_its_pixels_and_a_short_row_ends_early() -> None:
 
 
 def test_maps_with_the_same_limits_share_a_bar() -> None:
-    figure = panels([[Panel(np.eye(4), "map", (-1, 1))]], (3, 3), bar="cosine")
-    axis, bar = figure.axes
+    axis, bar = panels([[Panel(np.eye(4), "map", (-1, 1))]], (3, 3), bar="cosine").axes
     assert (axis.images[0].get_clim(), bar.get_ylabel()) == ((-1, 1), "cosine")
 
 

@@ -26,7 +26,6 @@ def test_one_photo_and_one_step_are_measured_after_a_first_one(monkeypatch: pyte
     backbone = frozen_backbone(str(tiny.backbone_folder(tmp_path)))
     ticks = itertools.chain([0.0, 0.5, 1.0, 2.0], itertools.count(4.0))
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
-    photo = load_image(tiny.picture(0))
-    ahead = time_ahead(backbone, ["red", "blue", "green"], photo, photos=7, steps=3, batch=4)
+    ahead = time_ahead(backbone, ["red", "blue", "green"], load_image(tiny.picture(0)), photos=7, steps=3, batch=4)
     assert (ahead.photos, ahead.steps) == (7, 3)
     assert (ahead.each, ahead.step) == (0.5, 2.0)  # the second step, from 2 to 4

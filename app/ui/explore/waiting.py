@@ -1,7 +1,7 @@
 """What a browser shows of Explore until that is drawn: the first sample, explained, within the HTML of the page.
 
 Streamlit's scripts, their connection and a run of the page take more than a second before anything is visible. The
-picture is copied from the explainer of the running app (``python -m tests.first_picture``); a test checks that the two
+picture is copied from the explainer of the running app (``python -m docs.pictures.first``); a test checks that the two
 are equal. It is in a closed shadow root, so no style or script of the page reaches it, or the other way.
 """
 

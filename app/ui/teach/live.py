@@ -21,7 +21,7 @@ from app.ui.widgets.explainer import one_map
 from app.ui.widgets.remembered import one_of
 from app.views import compare
 from app.visitor.page_state import TeachState
-from app.visitor.session import Session
+from app.visitor.session import Session, Where
 from gallop import Photo
 from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
@@ -181,6 +181,7 @@ def _ended(session: Session) -> None:
     _scores(session, taught)
     with problems_shown():
         _changes(session, taught)
+    _more_photos(session)
     _pictures(session, list(taught.history), taught.of_steps, taught.kept, taught.sights)
 
 
@@ -224,6 +225,34 @@ def _changes(session: Session, taught: Taught) -> None:
         st.caption(f"Not compared, because they are training photos now: {changes.moved} of the earlier test photos.")
     if changes.fixed or changes.broken:
         st.page_link("ui/compare/page.py", label="See their maps before and after", icon=":material/compare:")
+
+
+def _more_photos(session: Session) -> None:
+    """Draw the learning curve of the photos on the cards, or the button that asks for it."""
+    photos = {photo.sha256 for card in session.photos.deck.in_use for photo in card.shots}
+    name = f"curve {hash((frozenset(photos), session.training.backbone_name))}"
+    session.page_jobs.settle()
+    curve, problem = session.page_jobs.result(name), session.page_jobs.problem(name)
+    if curve is None:
+        st.button(
+            "Would more photos help?",
+            icon=":material/trending_up:",
+            key="curve",
+            disabled=bool(check_photos(session.photos.shots())) or session.page_jobs.running is not None,
+            on_click=_foretell,
+            args=(session, name),
+            help="Holds out photos of your cards in turn, and lets the head learn from 1, 2, 4, ... of the others.",
+        )
+        st.caption(text.markdown(problem))
+        return
+    st.markdown(f"**Would more photos help?** {text.markdown(curve.words)}")
+    chart(charts.growth(curve), key="growth", alt=f"Accuracy by the number of photos of each class. {curve.words}")
+
+
+def _foretell(session: Session, name: str) -> None:
+    with session.telling(Where.SETTINGS):
+        task = session.training.foretell(backbones())
+        session.page_jobs.start(jobs(), task, name, "Computing the learning curve")
 
 
 def _pictures(

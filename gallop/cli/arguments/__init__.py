@@ -35,6 +35,7 @@ examples:
   gallop push model user/flowers
   gallop data check oxford_pets data
   gallop backbones
+  gallop curve photos
   gallop choose photos --backbone ViT-B-16/openai --minutes 10
   gallop bench photos-mini sets --out results --time 2h
   gallop serve model

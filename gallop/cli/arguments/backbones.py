@@ -14,7 +14,8 @@ examples:
 
 Look at the licence before you use one; --json and docs/howto/clip_backbones.md tell on which page and when it was
 looked up. Downloads go into the cache of the Hugging Face Hub ($HF_HOME), which other programs use too, and are
-compared with the digest that the Hub gives. rm removes all files of the backbone's repository from this cache.
+compared with the digest that the Hub gives. get continues a download that was stopped. rm removes all files of the
+backbone's repository from this cache, such a download too.
 
 JSON: [{name, here, bytes, memory, input, grid, licence, licence_source, licence_date, needs, about}, ...];
 of get {name, bytes}, of rm {name, freed}"""

@@ -24,7 +24,7 @@ def add_evidence(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "evidence",
-        help="show what each class stands on over labelled photos",
+        help="show what each class relies on over labelled photos",
         epilog=_EXAMPLES,
         description="Write a page with the regions that decide for each class over all its photos, in clusters that "
         "look alike, and with the groups of photos that fail.",

@@ -1,4 +1,4 @@
-"""``gallop evidence``: what each class stands on, as a page."""
+"""``gallop evidence``: what each class relies on, as a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gallop.runtime.writing import write_file
 
 
 def run(options: Namespace, console: Console) -> int:
-    """Find what each class stands on, and write the page."""
+    """Find what each class relies on, and write the page."""
     out = Path(options.out)
     if out.suffix.lower() not in (".html", ".htm"):
         raise CommandError(f"--out {out} must end in .html: only HTML pages can be written.")

@@ -51,7 +51,7 @@ def run(options: Namespace, console: Console) -> int:
     with _work_folder(out, overwrite=options.overwrite):
         for event in classifier.fit_steps(shots, work=out / WORK):
             console.progress(event.stage, event.done, event.total, event.note)
-            if isinstance(event, EncodeEvent) and event.encoded and (words := data_in_words(*event.encoded, backbone)):
+            if isinstance(event, EncodeEvent) and event.encoded and (words := data_in_words(*event.encoded)):
                 console.note(words)
         if options.tpr is not None and classifier.calibration_.held_out:  # else the note states why there is no limit
             classifier.set_threshold(options.tpr)

@@ -95,12 +95,10 @@ class MethodClassifier(AnswersByName, BaseEstimator):
         Raises:
             DataError: no image at all.
         """
-        self._require_classes()
+        fitted = self._fitted().fitted_
         if isinstance(images, ImageFeatures):
-            return self.fitted_.predict(images)
-        parts = [
-            self.fitted_.predict(part) for part in encode_sources(self._frozen, many(images), method_sight(self.method))
-        ]
+            return fitted.predict(images)
+        parts = [fitted.predict(part) for part in encode_sources(self._frozen, many(images), method_sight(self.method))]
         if not parts:
             raise DataError("No images were given. Pass at least one.")
         return Predictions.cat(parts)

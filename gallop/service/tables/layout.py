@@ -146,7 +146,7 @@ def fingerprint(classifier: GalLoPClassifier) -> str:
     del record["backbone"]  # a path may change
     for name in ("photos", "tpr", "held_out"):  # they describe how the threshold was computed, and change no answer
         record["calibration"].pop(name, None)
-    tensors = learned_tensors(checkpoint, model.prompts, model.branches)
+    tensors = learned_tensors(checkpoint, model)
     text = json.dumps(record, sort_keys=True, ensure_ascii=False).encode()
     return hashlib.sha256(text + hashlib.sha256(save(tensors)).digest()).hexdigest()
 

@@ -123,7 +123,7 @@ def packed(worker: Worker, device: str) -> Worker:
     sent.device = device
     if isinstance(sent, PhotoScorer):
         model, calibration = sent.classifier.model_, sent.classifier.calibration_
-        sent.model = checkpoint_bytes(Checkpoint.of(model, None, calibration), model.prompts, model.branches)
+        sent.model = checkpoint_bytes(Checkpoint.of(model, None, calibration), model)
         sent.backbone = None
     sent._loaded = None
     return sent

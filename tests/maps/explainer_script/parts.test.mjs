@@ -248,10 +248,10 @@ test("the axis of the prompts' scores leaves room on both sides, and shows near 
   close(alike.high - alike.low, 0.0216);
 });
 
-test("the prompt that says most for a class is named, alone and against another class", () => {
+test("the prompt with the highest score is named, or with the largest lead over another class", () => {
   const scores = [0.05, 0.03, 0.11, null];
   assert.equal(leader(scores, null, 2, "mug", ""), "Highest for mug: local 1, 0.1100");
-  assert.equal(leader(scores, [0.01, 0.02, 0.1, null], 2, "mug", "vase"), "Most for mug against vase: global 1, +0.0400");
+  assert.equal(leader(scores, [0.01, 0.02, 0.1, null], 2, "mug", "vase"), "Largest lead of mug over vase: global 1, +0.0400");
   for (const alike of [[0.1, 0.1004], [0.1], []]) assert.equal(leader(alike, null, 1, "mug", ""), "");
 });
 

@@ -34,7 +34,7 @@ export function differences(scores) {
   return { from, mean: middle, axis: { low: -half, high: half } };
 }
 
-/* Which prompt says most for a class, or for it against another one; empty where several say the same. */
+/* Which prompt has the highest score of a class, or the largest lead over another one; empty where several have it. */
 export function leader(scores, others, globals, name, otherName) {
   const worth = scores.map((score, p) => (score === null ? -Infinity : score - (others?.[p] ?? 0)));
   const [first, second] = [...worth.keys()].sort((a, b) => worth[b] - worth[a]);
@@ -42,7 +42,7 @@ export function leader(scores, others, globals, name, otherName) {
   const which = first < globals ? `global ${first + 1}` : `local ${first - globals + 1}`;
   return others === null
     ? `Highest for ${name}: ${which}, ${figure(worth[first])}`
-    : `Most for ${name} against ${otherName}: ${which}, ${difference(worth[first])}`;
+    : `Largest lead of ${name} over ${otherName}: ${which}, ${difference(worth[first])}`;
 }
 
 export class PromptDots {

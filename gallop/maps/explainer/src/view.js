@@ -263,7 +263,7 @@ export class Explainer {
     const told = words && take.local.has(this.explained) ? new Told(words, take, this.explained) : null;
     const tell = (p) => told?.line(p, now.topk, this.here, now.look) ?? "";
     const besides = take.besides.filter(({ weight }) => weight);
-    const counts = besides.map(({ name, weight }) => `The ${name} beside them counts ${percent(weight)}`);
+    const counts = besides.map(({ name, weight }) => `The ${name} has ${percent(weight)} of the weight`);
     this.dots.show([...counts, this.data.alike ?? ""], scores, others, names, this.axis, now.prompt, tell);
   }
 

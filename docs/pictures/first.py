@@ -1,4 +1,4 @@
-"""The picture that stands on Explore until it is drawn, taken of the living one: ``python -m tests.first_picture``.
+"""The picture that stands on Explore until it is drawn, taken of the living one: ``python -m docs.pictures.first``.
 
 To be taken again when the explainer draws, or the first sample's answer is, something else; a test holds the two equal.
 """

@@ -1,0 +1,68 @@
+"""``gallop curve``: whether more photos would help."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from gallop import draw_shots, load_backbone
+from gallop.cli.console import Console, columns, percentage
+from gallop.cli.inputs import DEFAULT_BACKBONE, check_output, labelled_images
+from gallop.config import method_preset, train_preset
+from gallop.errors import CommandError
+from gallop.evaluation.curve import Curve, curve_steps
+from gallop.features.encoding import open_cache
+from gallop.wording import counted
+
+_PICTURES = (".png", ".svg", ".pdf")
+
+
+def run(options: Namespace, console: Console) -> int:
+    """Compute the curve, and write its points and the forecast."""
+    picture = None if options.plot is None else Path(options.plot)
+    if picture is not None:
+        if picture.suffix.lower() not in _PICTURES:
+            raise CommandError(f"--plot {picture} must end in .png, .svg or .pdf.")
+        check_output(picture, "--plot")
+    backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
+    console.progress(f"reading {options.data}")
+    everything = labelled_images(options.data, split="train")
+    for path, reason in everything.skipped:
+        console.warn(f"{path} is left out: {reason}")
+    shots = replace(draw_shots(everything, options.shots, seed=options.seed, allow_fewer=True), skipped=())
+    method = method_preset("backbone", backbone.preset)
+    config = train_preset("backbone", backbone.preset, shots=options.shots, seed=options.seed)
+    steps = curve_steps(backbone, shots, method, config, cache=open_cache(None), trained=options.trained)
+    for step in steps:
+        if isinstance(step, Curve):
+            curve = step
+        else:
+            console.progress(step.stage, step.done, step.total)
+    if picture is not None:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        curve.plot().savefig(picture)
+    result = {
+        "photos": len(curve.labels),
+        "copies": curve.copies,
+        "points": curve.to_frame().to_dict("records"),
+        "twice": asdict(curve.forecast()),
+        "classes": {name: asdict(each) for name, each in curve.by_class().items()},
+        "words": curve.words,
+    }
+    console.result(result, lambda: _table(curve))
+    return 0
+
+
+def _table(curve: Curve) -> list[str]:
+    rows = [["photos of each class", "right", "95% interval", ""]]
+    for point in curve.points:
+        interval = " to ".join(map(percentage, point.interval))
+        rows.append(
+            [f"{point.shots:.3g}", percentage(point.accuracy), interval, "prompts trained" if point.trained else ""]
+        )
+    twice = curve.forecast()
+    interval = " to ".join(map(percentage, twice.accuracy_interval))
+    rows.append([f"{twice.shots:.3g}", percentage(twice.accuracy), interval, "forecast"])
+    copies = [f"{counted(curve.copies, 'photo')} left out as copies."] if curve.copies else []
+    return [*columns(rows), curve.words, *copies]

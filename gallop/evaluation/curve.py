@@ -1,0 +1,391 @@
+"""Whether more photos would help: accuracy by the number of shots, and what twice as many would probably add.
+
+The error of a classifier falls with n shots of each class roughly as n^-b (Hestness and others, 2017, "Deep learning
+scaling is predictable, empirically"). b is fitted to held-out shots at 1, 2, 4, ... of those that there are; few photos
+determine it poorly, so a prior takes part, and the interval says how sure it is.
+
+Shapes: n shots, K classes, P points of the curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gallop.backbones import Backbone
+from gallop.config import MethodConfig, TrainConfig
+from gallop.core.cosines import ensemble
+from gallop.data import LabelledPhotos
+from gallop.evaluation.intervals import LEVEL, Proportion
+from gallop.features.encoding import BATCH, Cache, ImageFeatures, Sight, TrainingViews, encode_centres
+from gallop.features.near_duplicates import alike_groups, tells_copies
+from gallop.model.branches.branch import Branch
+from gallop.model.branches.kinds import KINDS, usual_mixes
+from gallop.model.branches.mix import mixed
+from gallop.model.branches.sums import ShotFeatures
+from gallop.model.prompted import PromptModel, starting_prompts
+from gallop.setting import require
+from gallop.training.learn import EncodeEvent
+from gallop.training.loop import StepCount
+from gallop.training.steps import Learner, Steps
+from gallop.wording import listed
+
+DRAWS, TRAINED_DRAWS = 24, 4
+"""Of shots, at each point of the curve: of heads, which take milliseconds, and of trainings."""
+HELD_OUT = 8
+"""Of a class one shot in so many is held out in a draw, and at least one."""
+EXPONENT, EXPONENT_SD, SLOPE_SD, DRAW_SD = 0.3, 0.3, 0.2, 0.05
+"""b and its standard deviation before anything was measured; how far a slope of few points is from b beyond what the
+photos explain; how far the error of one draw of shots is from the mean, as a part of it. Chosen inside the train
+folders of eight sets, where 8 shots were foretold from 4 and 12 from 6: benchmarks/settings.md has the figures."""
+_RESAMPLED = 1000
+_TELLS = 0.005
+"""A class's gain is told as a figure where its interval is above half a point."""
+
+
+class PointEvent(StepCount):
+    """Points of the curve are being computed, or prompts trained for one, in all draws at once."""
+
+    stage = "computing the curve"
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Accuracy with some shots of each class.
+
+    Attributes:
+        shots: of each class, on the mean.
+        right: (n,) of each shot, the fraction of the draws that held it out in which it was answered right; NaN where
+            none did.
+        trained: whether prompts were trained, too; otherwise a head answers beside the names' prompts.
+    """
+
+    shots: float
+    right: NDArray[np.float64]
+    trained: bool = False
+
+    @property
+    def accuracy(self) -> float:
+        """Return the mean over the shots that were held out."""
+        return float(np.nanmean(self.right))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return the 95% interval of the accuracy: Wilson's, of as many photos."""
+        held = int((~np.isnan(self.right)).sum())
+        return Proportion(round(self.accuracy * held), held).interval
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What more shots would probably give, from 0 to 1, each with its 95% interval.
+
+    Attributes:
+        shots: of each class.
+        accuracy, gain: with them, and over what there is now.
+    """
+
+    shots: float
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    gain: float
+    gain_interval: tuple[float, float]
+
+    @property
+    def words(self) -> str:
+        """Return the gain as a phrase, such as "+2 to +5 points"."""
+        low, high = (f"{100 * bound:+.0f}".replace("+0", "0") for bound in self.gain_interval)
+        return f"{low} points" if low == high else f"{low} to {high} points"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Accuracy on held-out shots by the number of shots.
+
+    Attributes:
+        labels: (n,) class indices of the shots.
+        points: of heads, by their number of shots; then those of trainings.
+        copies: shots left out because they are nearly the same picture as another of their class.
+    """
+
+    class_names: tuple[str, ...]
+    labels: NDArray[np.intp]
+    points: tuple[CurvePoint, ...]
+    copies: int = 0
+
+    @property
+    def shots(self) -> float:
+        """Return the shots that there are of each class, on the mean."""
+        return len(self.labels) / len(self.class_names)
+
+    def forecast(self, times: float = 2.0, class_name: str | None = None) -> Forecast:
+        """Return what so many times as many shots of each class would give, for all classes or for one.
+
+        Raises:
+            ValueError: no such class, or ``times`` is below 1.
+        """
+        if times < 1:
+            raise ValueError(f"A forecast is of more shots than there are: times must be at least 1, not {times:g}.")
+        held, exponent = ~np.isnan(self.points[0].right), EXPONENT
+        if class_name is not None:
+            exponent = float(self._power(held, exponent)[0][0])
+            held = held & (self.labels == [*self.class_names, class_name].index(class_name))
+            if not held.any():
+                raise ValueError(f"No photo of {class_name!r} was held out, so nothing is known of its gain.")
+        exponents, now = self._power(held, exponent)
+        gain = now * (1 - times**-exponents)
+        drawn = gain[1:] + DRAW_SD * now[1:] * np.random.default_rng(1).standard_normal(_RESAMPLED)
+        ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+        gains, accuracies = np.quantile(drawn, ends).clip(0), np.quantile(1 - now[1:] + drawn, ends).clip(0, 1)
+        return Forecast(
+            self.shots * times,
+            float(1 - now[0] + gain[0]),
+            (float(accuracies[0]), float(accuracies[1])),
+            float(gain[0]),
+            (float(gains[0]), float(gains[1])),
+        )
+
+    def _power(self, held: NDArray[np.bool_], exponent: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return b, and the error with all shots: first as fitted, then with photos weighted anew many times, and with
+        what the prior leaves open (Rubin, 1981, "The Bayesian bootstrap"; Jeffreys' prior is half a photo that is right
+        and half a one that is wrong).
+        """
+        points = [point for point in self.points if not point.trained]
+        wrong = 1 - np.stack([point.right[held] for point in points])  # (P, photos)
+        wrong = np.pad(wrong, ((0, 0), (0, 2)))
+        wrong[:, -1] = 1
+        rng, counts = np.random.default_rng(0), np.array([1.0] * (wrong.shape[1] - 2) + [0.5, 0.5])
+        weights = np.vstack([counts, rng.gamma(counts, size=(_RESAMPLED, len(counts)))])
+        errors = np.log(weights @ wrong.T / weights.sum(axis=1, keepdims=True))  # (1 + resampled, P)
+        shots = np.array([point.shots for point in points])
+        of_points, x = shots / shots.sum(), np.log(shots)
+        middle = of_points @ x
+        levels, slopes = errors @ of_points, -errors @ (of_points * (x - middle)) / (of_points @ (x - middle) ** 2)
+        photos = slopes[1:].var()
+        trust = EXPONENT_SD**2 / (EXPONENT_SD**2 + SLOPE_SD**2 + photos)  # in the slope, against the prior
+        left = np.sqrt(trust * (SLOPE_SD**2 + photos) - trust**2 * photos)
+        noise = np.concatenate([[0.0], left * rng.standard_normal(_RESAMPLED)])
+        exponents = np.maximum(exponent + trust * (slopes - exponent) + noise, 0)
+        now = np.minimum(np.exp(levels - exponents * (np.log(self.shots) - middle)), 1)
+        return exponents, now
+
+    def by_class(self, times: float = 2.0) -> dict[str, Forecast]:
+        """Return the forecast of each class of which shots were held out, the one that gains most first."""
+        tested = np.unique(self.labels[~np.isnan(self.points[0].right)])
+        each = {self.class_names[k]: self.forecast(times, self.class_names[k]) for k in tested}
+        return dict(sorted(each.items(), key=lambda item: -item[1].gain))
+
+    @property
+    def words(self) -> str:
+        """Return what twice as many shots would add, in sentences: together, then which classes gain most and least."""
+        twice, each = self.forecast(), self.by_class()
+        told = [f"With twice as many photos of each class, {twice.words}."]
+        sure = [f"{name} {one.words}" for name, one in each.items() if one.gain_interval[0] > _TELLS][:3]
+        if sure:
+            told.append(f"Of the classes: {listed(sure)}.")
+        elif len(each) > 1 and max(one.gain for one in each.values()) > _TELLS:
+            first, *_, last = each
+            told.append(f"{first} gains most, {last} least; by how much, these photos cannot tell.")
+        return " ".join(told)
+
+    def to_frame(self) -> Any:
+        """Return a table with a row for each point: shots, accuracy, low, high, trained."""
+        import pandas as pd
+
+        rows = [(point.shots, point.accuracy, *point.interval, point.trained) for point in self.points]
+        return pd.DataFrame(rows, columns=["shots", "accuracy", "low", "high", "trained"])
+
+    def plot(self, times: float = 2.0) -> Any:
+        """Return a figure of matplotlib: the points with their intervals, and the fit beyond the last one."""
+        from gallop.runtime.figures import ShownFigure
+
+        figure = ShownFigure(figsize=(7, 4), layout="constrained")
+        axes, table = figure.subplots(), self.to_frame()
+        for trained, some in table.groupby("trained"):
+            bars = [some["accuracy"] - some["low"], some["high"] - some["accuracy"]]
+            label = "prompts trained, too" if trained else "held-out photos"
+            axes.errorbar(some["shots"], some["accuracy"], bars, fmt="s" if trained else "o", capsize=3, label=label)
+        more = [self.forecast(step) for step in np.geomspace(1, times, 12)]
+        ahead = [each.shots for each in more]
+        axes.plot(ahead, [each.accuracy for each in more], "--", color="C1", label="forecast, with its 95% interval")
+        low, high = zip(*(each.accuracy_interval for each in more), strict=True)
+        axes.fill_between(ahead, low, high, color="C1", alpha=0.2)
+        axes.set(xscale="log", xlabel="photos of each class", ylabel="accuracy")
+        axes.set_xticks([*table["shots"].unique(), self.shots * times], minor=False)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+        axes.minorticks_off()
+        axes.legend(loc="lower right")
+        return figure
+
+    def __repr__(self) -> str:
+        last = [point for point in self.points if not point.trained][-1]
+        return f"Curve({last.accuracy:.1%} with {last.shots:.3g} photos of each class; {self.words})"
+
+
+def learning_curve(
+    backbone: Backbone,
+    shots: LabelledPhotos,
+    method: MethodConfig,
+    config: TrainConfig | None = None,
+    *,
+    cache: Cache | None = None,
+    draws: int = DRAWS,
+    trained: Sequence[int] = (),
+) -> Curve:
+    """Return the learning curve of labelled photos. See ``curve_steps``, which tells its progress.
+
+    >>> learning_curve(load_backbone("mini"), shots, clf.model_.config)  # doctest: +SKIP
+    Curve(83.3% with 7 photos of each class; With twice as many photos of each class, +1 to +5 points. ...)
+    """
+    *_, curve = curve_steps(backbone, shots, method, config, cache=cache, draws=draws, trained=trained)
+    assert isinstance(curve, Curve)
+    return curve
+
+
+def curve_steps(
+    backbone: Backbone,
+    shots: LabelledPhotos,
+    method: MethodConfig,
+    config: TrainConfig | None = None,
+    *,
+    cache: Cache | None = None,
+    draws: int = DRAWS,
+    trained: Sequence[int] = (),
+) -> Iterator[EncodeEvent | PointEvent | Curve]:
+    """Yield progress and, at the end, the learning curve of labelled photos.
+
+    In each draw some shots of every class are held out, and a head is trained in closed form on 1, 2, 4, ... of the
+    others, beside the untrained prompts: the answers are those of ``zero_shot`` and ``add_shots``. A ridge head stands
+    in where the method has no head. Photos that are nearly the same picture count once.
+
+    Args:
+        shots: what there is to learn from; every photo takes part.
+        config: of trainings, and the seed of the draws; None is the default.
+        draws: at each point.
+        trained: numbers of shots a class at which prompts are trained, too, in ``TRAINED_DRAWS`` of the draws.
+
+    Raises:
+        ConfigError: no class has three different photos, or ``trained`` asks for more shots than remain.
+        ImageError: a photo that cannot be read.
+    """
+    config = replace(config or TrainConfig(), calibration_folds=0)
+    method = method if method.branches else replace(method, head="ridge")
+    model = PromptModel(backbone, shots.class_names, method)
+    parts = list[ImageFeatures]()
+    for part in encode_centres(backbone, shots.photos, cache, shots.hashes, model.sight):
+        parts.append(part)
+        yield EncodeEvent(sum(map(len, parts)), len(shots))
+    centres = ImageFeatures.cat(parts)
+    groups = alike_groups(centres, shots.labels) if tells_copies(backbone) else range(len(shots))
+    kept = sorted({group: i for i, group in reversed([*enumerate(groups)])}.values())
+    pile, known = shots.take(kept), _Known(model, centres[torch.tensor(kept)], torch.tensor(shots.labels)[kept])
+    drawn = list(_draws(known.labels, draws, torch.Generator().manual_seed(config.seed)))
+    largest = max((len(order) for _, rest in drawn for order in rest), default=0)
+    require(
+        largest > 1,
+        "A curve needs at least three different photos of a class: one to hold out, and one and two to learn from. "
+        "Add photos.",
+    )
+    require(
+        all(0 < count <= largest for count in trained),
+        f"Prompts can be trained on 1 to {largest} shots of each class here, since some are held out; "
+        f"{listed([*map(str, trained)])} were asked for.",
+    )
+    counts = [*(2**power for power in range(largest.bit_length()) if 2**power < largest), largest]
+    points = list[CurvePoint]()
+    for count in counts:
+        points.append(known.point(_with(drawn, count)))
+        yield PointEvent(len(points), len(counts))
+    if trained:
+        how: dict[str, Any] = {"views": config.views, "seed": config.seed, "cache": cache}
+        views = TrainingViews(backbone, pile.photos, pile.hashes, sight=Sight(method.looks("training")), **how)
+        for done in views.encode():
+            yield EncodeEvent(done, len(views) * views.count)
+        steps = Steps(views, known.labels, config, PromptModel.loss)
+    for count in trained:
+        some = _with(drawn[:TRAINED_DRAWS], count)
+        start = [PromptModel(backbone, shots.class_names, method, starting_prompts(backbone, method)) for _ in some]
+        learners = [Learner(model, learned) for model, (_, learned) in zip(start, some, strict=True)]
+        for event in steps.trainer(learners).run():
+            yield PointEvent(event.step, event.steps)
+        points.append(known.point(some, start))
+    yield Curve(shots.class_names, known.labels.numpy(), tuple(points), len(shots) - len(kept))
+
+
+Draw: TypeAlias = tuple[Tensor, list[Tensor]]
+"""Which shots are held out, and the others of each class in the order in which they are learned from."""
+
+
+def _draws(labels: Tensor, count: int, generator: torch.Generator) -> Iterator[Draw]:
+    """Yield draws in which the shots of each class are held out in turn; a class of one shot keeps it."""
+    orders = [_shuffled((labels == k).nonzero()[:, 0], generator) for k in sorted(set(labels.tolist()))]
+    for draw in range(count):
+        held, rest = list[Tensor](), list[Tensor]()
+        for order in orders:
+            out = max(1, len(order) // HELD_OUT) if len(order) > 1 else 0
+            turned = order.roll(-draw * out)
+            held.append(turned[:out])
+            rest.append(_shuffled(turned[out:], generator))
+        yield torch.cat(held), rest
+
+
+def _shuffled(indices: Tensor, generator: torch.Generator) -> Tensor:
+    return indices[torch.randperm(len(indices), generator=generator)]
+
+
+def _with(drawn: Sequence[Draw], count: int) -> list[tuple[Tensor, Tensor]]:
+    """Return which shots are held out, and the first ``count`` others of each class."""
+    return [(held, torch.cat([order[:count] for order in rest])) for held, rest in drawn]
+
+
+class _Known:
+    """The features of all shots, in the forms that prompts and heads compare."""
+
+    def __init__(self, model: PromptModel, centres: ImageFeatures, labels: Tensor) -> None:
+        self._model, self._centres, self.labels = model, centres, labels
+        self._shots = model.shot_features(centres)
+        self._texts = model.name_features(model.class_names)
+        self._plain = self._prompts(model, torch.arange(len(labels)))
+
+    def point(self, drawn: Sequence[tuple[Tensor, Tensor]], models: Sequence[PromptModel] = ()) -> CurvePoint:
+        """Return accuracy on the held-out shots of draws by heads trained on the others.
+
+        Args:
+            models: whose prompts were trained on the shots of each draw; without any, prompts are untrained.
+        """
+        right, times = np.zeros(len(self.labels)), np.zeros(len(self.labels))
+        for i, (held, learned) in enumerate(drawn):
+            model = models[i] if models else self._model
+            prompts = self._prompts(model, held) if models else self._plain[held]
+            answers = self._answers(model, prompts, held, learned)
+            right[held.numpy()] += (answers == self.labels[held]).numpy()
+            times[held.numpy()] += 1
+        shots = np.mean([len(learned) for _, learned in drawn]) / len(self._model.class_names)
+        with np.errstate(invalid="ignore"):
+            return CurvePoint(float(shots), right / np.where(times, times, np.nan), bool(models))
+
+    def _answers(self, model: PromptModel, prompts: Tensor, held: Tensor, learned: Tensor) -> Tensor:
+        shots = {name: ShotFeatures(some[learned][:, None], self.labels[learned]) for name, some in self._shots.items()}
+        classes, text = len(model.class_names), model.cached_text_features().global_
+        made = [
+            Branch.of(name, shots[KINDS[name].space], classes, mix, self._texts, balanced=model.config.balanced)
+            for name, mix in zip(model.config.branches, usual_mixes(model.config.branches), strict=True)
+        ]
+        branches = [each for each in made if each is not None]
+        scores = [each.complete(text)(self._shots[each.how.space][held].double()) for each in branches]
+        return mixed(prompts.double(), scores, [each.mix for each in branches]).argmax(dim=1)
+
+    def _prompts(self, model: PromptModel, photos: Tensor) -> Tensor:
+        """Return the prompts' logits (photos, K), a batch at a time: cosines take B x R x K x N numbers."""
+        parts, text = list[Tensor](), model.cached_text_features()
+        with torch.no_grad():
+            for part in self._centres[photos].split(BATCH):
+                similar = model.similarities(part, text)
+                parts.append(ensemble(similar.image_cosines, similar.local(model.config.topk)).cpu())
+        return torch.cat(parts) * model.backbone.logit_scale
