@@ -153,7 +153,9 @@ def main() -> None:
                 found = memory(page, options.minutes)
                 quarter = max(len(found) // 4, 1)
                 first, last = statistics.median(found[:quarter]), statistics.median(found[-quarter:])
-                print(f"heap: {first:.1f} MB in the first quarter of {options.minutes} minutes, {last:.1f} MB in the last")
+                print(
+                    f"heap: {first:.1f} MB in the first quarter of {options.minutes} minutes, {last:.1f} MB in the last"
+                )
         browser.close()
 
 

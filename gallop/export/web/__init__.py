@@ -2,13 +2,13 @@
 
 ``write(folder)`` writes the page without a model: names are typed, and ``mini`` compares photos with them (the site of
 the documentation calls it). ``write(folder, classifier)`` writes one of a trained model, whose classes are fixed; of a
-zero-shot one, whose names are where the page begins. ``write(folder, teach=True)`` writes one on which classes are taught
-with photos and a camera. The folder has to be served over http: browsers start neither
-modules nor WebAssembly from a double click. It needs the extra ``onnx``, and onnxruntime-web beside this package, which
+zero-shot one, whose names are where the page begins. ``write(folder, teach=True)`` writes one on which classes are
+taught with photos and a camera. The folder has to be served over http: browsers start neither modules nor WebAssembly
+from a double click. It needs the extra ``onnx``, and onnxruntime-web beside this package, which
 ``python -m gallop.export.web.fetch`` has npm fetch.
 
-In ``page`` lies what is written as it is: the page, its scripts and its service worker; in ``teach`` what takes the place of
-some of it, and comes to it, on a page that teaches.
+In ``page`` lies what is written as it is: the page, its scripts and its service worker; in ``teach`` what takes the
+place of some of it, and comes to it, on a page that teaches.
 """
 
 from __future__ import annotations

@@ -165,7 +165,7 @@ def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, by
 
 def page_sources(photos: Sequence[Path] = (), *, teach: bool = False) -> dict[str, bytes]:
     """Return what is the same for every model, page and explainer, and photos of the sample."""
-    source, paths = STYLE_SHEET.with_name("src"), {}
+    source, paths = STYLE_SHEET.with_name("src"), dict[str, Path]()
     for folder in (_PAGE, _TEACH) if teach else (_PAGE,):
         paths |= {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     paths |= {f"explainer/{path.name}": path for path in source.glob("*.js")}

@@ -195,7 +195,10 @@ class Card {
     say(this.told, sentence);
   }
 
-  tell(sentence, more = "") {
+  /* Args: quiet, while more is to follow at once: it is not read out. */
+  tell(sentence, { more = "", quiet = false } = {}) {
+    put(this.told, "aria-live", quiet ? "off" : "polite");
+    if (!quiet) this.told.textContent = ""; // so that what stood there already is read out, too
     this.problem("");
     say(this.told, sentence);
     put(this.told, "title", more);

@@ -19,6 +19,9 @@ function opened() {
   return done(request);
 }
 
+const known = new WeakMap(); // what is carried -> its id
+const idOf = (carried) => known.get(carried) ?? (known.set(carried, `carried ${Date.now()}`), known.get(carried));
+
 export class Keeper {
   constructor() {
     this.written = new Set(); // ids of photos
@@ -43,7 +46,7 @@ export class Keeper {
     return holds;
   }
 
-  /* What was kept: classes with their photos, or undefined. It is kept on from here. */
+  /* What was kept: classes with their photos, and what is carried beside them; or undefined. It is kept on from here. */
   async recalled(version) {
     const there = (await indexedDB.databases?.()) ?? [];
     if (!there.some(({ name }) => name === NAME) || !(await this.alone())) return undefined;
@@ -61,7 +64,9 @@ export class Keeper {
       ...one,
       photos: one.photos.map((id) => byId.get(id)).filter(Boolean),
     }));
-    return { classes, current };
+    const carried = byId.get(project.carried)?.carried;
+    if (carried) known.set(carried, project.carried);
+    return { classes, current, carried };
   }
 
   async start() {
@@ -69,23 +74,24 @@ export class Keeper {
   }
 
   /* One write after another; what fails is told by the promise. */
-  keep(classes, version) {
-    this.last = this.last.catch(() => undefined).then(() => this.on && this.write(classes, version));
+  keep({ classes, carried }, version) {
+    this.last = this.last.catch(() => undefined).then(() => this.on && this.write(classes, carried, version));
     return this.last;
   }
 
-  write(classes, version) {
+  write(classes, carried, version) {
     const parts = this.store.transaction(["photos", "project"], "readwrite");
     const photos = parts.objectStore("photos");
     const ids = new Set();
-    for (const one of classes)
+    const beside = carried ? { id: idOf(carried), carried } : undefined; // large, and rarely another one
+    for (const one of beside ? [{ photos: [beside] }, ...classes] : classes)
       for (const photo of one.photos) {
         ids.add(photo.id);
         if (!this.written.has(photo.id)) photos.put(photo);
       }
     for (const id of this.written) if (!ids.has(id)) photos.delete(id);
     const slim = classes.map(({ photos: all, ...one }) => ({ ...one, photos: all.map(({ id }) => id) }));
-    parts.objectStore("project").put({ classes: slim, version }, ON);
+    parts.objectStore("project").put({ classes: slim, carried: beside?.id, version }, ON);
     return done(parts).then(() => (this.written = ids));
   }
 

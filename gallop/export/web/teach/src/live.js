@@ -53,6 +53,12 @@ export class Live {
     this.maps.append(...choices);
   }
 
+  /* The camera, until its first frame is answered. */
+  preview() {
+    [this.photo.hidden, this.video.hidden, this.seen.hidden] = [true, false, true];
+    this.box.style.setProperty("--ratio", 1);
+  }
+
   measured() {
     this.size = { width: this.seen.clientWidth, height: this.seen.clientHeight };
     if (this.data) this.paintMap();
@@ -72,7 +78,7 @@ export class Live {
     this.take = new Take(data, data.takes[0]);
     if (this.chosen !== null && !data.names.includes(this.chosen)) this.chosen = null;
     this.photo.hidden = film;
-    this.video.hidden = !film;
+    [this.video.hidden, this.seen.hidden] = [!film, false];
     if (!film && this.photo.src !== data.photo) this.photo.src = data.photo;
     [this.colours, this.signed] = this.colours ? [this.colours, this.signed] : [table(data.colours.viridis), table(data.signed)];
     this.box.style.setProperty("--ratio", film ? 1 : data.ratio);

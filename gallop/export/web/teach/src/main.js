@@ -91,9 +91,9 @@ class Page {
     else await this.learn();
   }
 
-  async recall({ classes, current }) {
+  async recall({ classes, current, carried }) {
     if (!current) for (const one of classes) one.photos = await this.again(one.photos);
-    this.store.classes = classes;
+    Object.assign(this.store, { classes, carried });
     this.tools.keeps(true);
     this.changed();
     await this.learned;
@@ -117,7 +117,7 @@ class Page {
     this.cards.show(classes, this.tools.byTap);
     this.tools.show();
     this.learned = this.learn().catch((error) => this.tools.problem(error.message));
-    if (this.keeper.on) this.keeper.keep(classes, this.version).catch(() => this.tools.problem(words.cannotKeep));
+    if (this.keeper.on) this.keeper.keep(this.store, this.version).catch(() => this.tools.problem(words.cannotKeep));
   }
 
   async learn() {
@@ -162,7 +162,7 @@ class Page {
     const problems = [];
     let [count, there] = [0, 0];
     for (const [i, file] of files.entries()) {
-      card()?.tell(words.reading(i + 1, files.length));
+      card()?.tell(words.reading(i + 1, files.length), { quiet: true });
       await this.begun;
       try {
         const bitmap = await opened(file);
@@ -189,7 +189,11 @@ class Page {
   async cameraOn() {
     await this.camera.start();
     this.thaw();
-    if (!this.filming) this.filming = this.film().finally(() => (this.filming = undefined));
+    if (this.filming) return;
+    this.live.preview();
+    this.filming = this.film()
+      .catch((error) => this.tools.problem(error.message))
+      .finally(() => (this.filming = undefined));
   }
 
   cameraOff() {
@@ -288,7 +292,8 @@ class Page {
       recording.kept += 1;
       photoOf(frame, frame.looks[0], "").then((photo) => this.store.addPhotos(id, [photo], token));
     }
-    return this.cards.get(id)?.tell(words.kept(recording.kept, recording.seen), words.keptHint);
+    const quiet = recording.held;
+    return this.cards.get(id)?.tell(words.kept(recording.kept, recording.seen), { more: words.keptHint, quiet });
   }
 
   // What is asked -----------------------------------------------------------------------------------------------------

@@ -13,15 +13,17 @@ export class Store {
   constructor(names, limits, changed) {
     this.limits = limits;
     this.classes = names.map(newClass);
+    this.carried = undefined; // what a project's file has beside what is shown here
     this.past = [];
     this.changed = changed;
   }
 
   /* Args: what is done, a key of words.deeds; token, the same for what is undone together, such as one recording. */
-  change(classes, what, token = Symbol(what)) {
-    if (this.past.at(-1)?.token !== token) this.past.push({ classes: this.classes, what, token });
+  change(classes, what, token = Symbol(what), carried = this.carried) {
+    const before = { classes: this.classes, carried: this.carried };
+    if (this.past.at(-1)?.token !== token) this.past.push({ before, what, token });
     if (this.past.length > MOST_PAST) this.past.shift();
-    this.classes = classes;
+    Object.assign(this, { classes, carried });
     this.changed();
   }
 
@@ -29,7 +31,7 @@ export class Store {
   undo() {
     const last = this.past.pop();
     if (!last) return undefined;
-    this.classes = last.classes;
+    Object.assign(this, last.before);
     this.changed();
     return last.what;
   }

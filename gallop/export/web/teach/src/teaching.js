@@ -49,22 +49,23 @@ export class Teaching {
       this.learner.removeClass(i);
       this.classes.splice(i, 1);
     }
-    for (const { id, name, photos } of classes) {
-      const at = this.place(id, name);
+    classes.forEach(({ id, name, photos }, i) => {
+      const at = this.place(id, name, i);
       for (const { id: photo, look } of photos)
         if (!this.classes[at].photos.has(photo)) {
           this.learner.add(at, look, photo);
           this.classes[at].photos.add(photo);
         }
-    }
+    });
   }
 
-  /* Where the learner has a class, which it is told of, or its new name. */
-  place(id, name) {
+  /* Where the learner has a class, which it is told of at its place, or its new name. */
+  place(id, name, i) {
     let at = this.classes.findIndex((one) => one.id === id);
     if (at < 0) {
-      at = this.classes.push({ id, name, photos: new Set() }) - 1;
-      this.learner.addClass(name, this.texts.get(name));
+      at = i;
+      this.classes.splice(i, 0, { id, name, photos: new Set() });
+      this.learner.addClass(name, this.texts.get(name), i);
     } else if (this.classes[at].name !== name) {
       this.classes[at].name = name;
       this.learner.renameClass(at, name, this.texts.get(name));

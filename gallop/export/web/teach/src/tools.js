@@ -35,7 +35,7 @@ export class Tools {
     this.save = button(words.save, then(() => this.write()), words.saveHint);
     this.model = button(words.saveModel, then(() => this.writeModel()), words.saveModelHint);
     const open = button(words.open, then(() => this.file.click()));
-    const clear = button(words.clear, then(() => page.store.change(page.model.names.map(newClass), "clear")));
+    const clear = button(words.clear, then(() => page.store.change(page.model.names.map(newClass), "clear", undefined, null)));
     const [keep, kept] = choice(words.keep, (on) => page.act(() => this.keep(on)), words.keepHint);
     const [, tapped] = choice(words.byTap, (on) => this.tap(on), words.byTapHint);
     this.keepBox = keep;
@@ -108,7 +108,7 @@ export class Tools {
       await keeper.start().catch(() => {
         throw new Error(words.cannotKeep);
       });
-      await keeper.keep(store.classes, version);
+      await keeper.keep(store, version);
     } catch (error) {
       this.keeps(false);
       throw error;
@@ -125,9 +125,9 @@ export class Tools {
         const bytes = new Uint8Array(await photo.blob.arrayBuffer());
         shots.push({ name: photo.name || words.frame(i + 1), sha256: photo.id, bytes });
       }
-      classes.push({ name, enabled: true, shots, tests: [] });
+      classes.push({ name, shots });
     }
-    const zip = writeProject({ classes, shelves: { look: [], other: [] }, rest: store.rest }, model);
+    const zip = writeProject({ classes, rest: store.carried ?? undefined }, model);
     this.hand(zip, "project.zip");
   }
 
@@ -147,12 +147,14 @@ export class Tools {
     const { classes, rest } = await readProject(new Uint8Array(await file.arrayBuffer()), file.name);
     await begun;
     const all = classes.reduce((sum, { shots }) => sum + shots.length, 0);
-    const made = [];
+    const [made, there] = [[], new Set()]; // a picture is learned from once
     let done = 0;
     for (const { name, shots } of classes) {
       const one = newClass(name);
       for (const shot of shots) {
-        this.tell(words.reading(++done, all));
+        if (done++ % 10 === 0) this.tell(words.reading(done, all));
+        if (there.has(shot.sha256)) continue;
+        there.add(shot.sha256);
         const photo = await photoFrom(shot, encoders).catch(() => {
           throw new Error(words.otherPicture(file.name, shot.name));
         });
@@ -160,8 +162,7 @@ export class Tools {
       }
       made.push(one);
     }
-    store.rest = rest;
-    store.change(made, "open");
+    store.change(made, "open", undefined, rest);
     this.tell(words.openedProject(made.length, all));
   }
 }
