@@ -1,10 +1,10 @@
-"""The page that teaches, with a camera: frames a second, how long a frame takes to its map, and its memory, in Chromium.
+"""The page that teaches, with a camera: frames a second, the time from a frame to its map, and memory, in Chromium.
 
     python -m benchmarks.teach_page [--seconds 20] [--minutes 10] [--isolated] [--page DIR]
 
 The camera is a film of the sample's photos, moved and enlarged a little. --minutes watches the memory of the page for
-so long in addition, while it films and learns. --isolated serves the page with the headers that allow threads; --page measures one that was written before. Needs
-``make web``, the extra ``onnx``, playwright and a Chromium.
+so long in addition, while it films and learns. --isolated serves the page with the headers that allow threads; --page
+measures one that was written before. Needs ``make web``, the extra ``onnx``, playwright and a Chromium.
 """
 
 from __future__ import annotations

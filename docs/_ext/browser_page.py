@@ -1,4 +1,4 @@
-"""The pages that answer photos in the browser, and teach there (``gallop export --web``), written beside those of the site.
+"""The pages that answer and teach in the browser (``gallop export --web``), written beside those of the site.
 
 It needs the extra ``onnx`` and what ``make web`` fetches. Where these are missing the site is built without it, and
 says so in its place; ``-D with_browser_page=0`` leaves it out, which saves half a minute.

@@ -1,4 +1,4 @@
-"""The page that teaches: what is taught there is learned at once, stays on the device, and is taken back by one button."""
+"""The page that teaches: what is taught is learned at once, stays on the device, and is taken back by a button."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def test_many_classes_and_photos_stay_usable(of_tiny: Path, opened: Callable[...
         expect(counts(page)).to_have_text(["63 photos"] * 8)
         files_of(page, "thing 1").set_input_files(coloured(3, 1000))
         expect(page.get_by_text("1 added. 64 photos of a class are the most; remove some first.")).to_be_visible()
-        for n in range(9, 101):
+        for _ in range(9, 101):
             button(page, "Add a class").click()
         expect(counts(page)).to_have_count(100)
         button(page, "Add a class").click()
