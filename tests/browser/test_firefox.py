@@ -1,4 +1,4 @@
-"""The first minutes in Firefox: an own photo is answered, classes are taught, in the app and in the page without one."""
+"""The first minutes in Firefox: a photo is answered, classes are taught, in the app and in the page without one."""
 
 from __future__ import annotations
 

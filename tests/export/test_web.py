@@ -103,6 +103,19 @@ def test_photos_that_are_resized_otherwise_are_refused() -> None:
         page_facts(classifier)
 
 
+def test_a_page_that_teaches_begins_without_training(
+    onnxruntime_web: None, taught: tuple[GalLoPClassifier, dict[str, bytes], dict[str, Any]], tmp_path: Path
+) -> None:
+    with pytest.raises(PageError, match="A page that teaches begins with a model without training"):
+        write(tmp_path, taught[0], teach=True)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_only_a_page_teaches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "model", "--card", str(tmp_path / "card.md"), "--teach"]) == 2
+    assert "--teach does not apply to --card: leave out --teach." in capsys.readouterr().err
+
+
 def test_names_and_photos_to_begin_with_go_together() -> None:
     assert clean_names(FIRST_NAMES) == FIRST_NAMES
     assert [path.parent.name for path in photos_to_begin_with(FIRST_NAMES)] == [*FIRST_NAMES]
