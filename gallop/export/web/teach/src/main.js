@@ -331,8 +331,8 @@ class Page {
 
   votes(looks, c) {
     const photos = new Map(this.store.classes.flatMap(({ photos }) => photos.map((photo) => [photo.id, photo])));
-    const found = this.teaching.votes(looks, c)?.map((one) => ({ ...one, photo: photos.get(one.id) }));
-    return found?.filter(({ photo }) => photo);
+    const found = this.teaching.votes(looks, c);
+    return found && { ...found, shots: found.shots.map((one) => ({ ...one, photo: photos.get(one.id) })) };
   }
 
   /* A frame of the camera stands still first. */

@@ -47,7 +47,8 @@ export const words = {
   whyTitle: "Why this answer",
   voted: (name) => `Photos that voted on ${name}`,
   vote: (name, value) => `Photo of ${name}: ${value}`,
-  votesNote: "Above zero a photo speaks for the class. All votes together are what your photos say.",
+  votesNote: (rest) =>
+    `Above zero a photo speaks for the class. The head's score is the sum of all votes and ${rest}: the name's part, and that of how many photos each class has.`,
 
   // Camera and photos
   cameraOn: "Turn on camera",

@@ -83,9 +83,12 @@ export class Teaching {
     return explained(model, names, taught, texts, place);
   }
 
-  /* The photos that voted on a class, the strongest first: [{id, name, vote}], or nothing. */
+  /* The photos that voted on a class, the strongest first, and what is of none: {shots: [{id, name, vote}], rest}; or
+     nothing. */
   votes(looks, c) {
     const found = this.learner.votes(looks[0], c);
-    return found?.shots.map(({ id, label, vote }) => ({ id, vote, name: this.learner.names[label] }));
+    if (!found) return undefined;
+    const shots = found.shots.map(({ id, label, vote }) => ({ id, vote, name: this.learner.names[label] }));
+    return { shots, rest: found.rest };
   }
 }

@@ -18,7 +18,7 @@ export class Why {
     close.addEventListener("click", closed);
     this.voted = element("h3");
     this.votes = element("ul", "votes");
-    this.note = element("p", "hint", {}, words.votesNote);
+    this.note = element("p", "hint");
     this.shots = element("section", "shots", {}, this.voted, this.votes, this.note);
     const head = element("div", "head", {}, this.title, close);
     root.append(head, this.explainer.root, this.shots);
@@ -29,7 +29,7 @@ export class Why {
     return !this.root.hidden;
   }
 
-  /* Args: data, as explained() gives it; votes(class) -> [{photo, name, vote}] or nothing. */
+  /* Args: data, as explained() gives it; votes(class) -> {shots: [{photo, name, vote}], rest} or nothing. */
   show(data, votes) {
     this.votesOf = votes;
     this.voting = undefined;
@@ -43,17 +43,18 @@ export class Why {
     if (!this.votesOf || explained === undefined || this.voting === explained) return;
     this.voting = explained;
     const found = this.votesOf(explained);
-    this.shots.hidden = !found?.length;
+    this.shots.hidden = !found;
     if (!found) return;
     say(this.voted, words.voted(name));
-    const strongest = found.slice(0, VOTES);
+    say(this.note, words.votesNote(difference(found.rest)));
+    const strongest = found.shots.slice(0, VOTES);
     const most = Math.max(...strongest.map(({ vote }) => Math.abs(vote)), 1e-9);
     this.votes.replaceChildren(...strongest.map((one) => shot(one, most)));
   }
 }
 
 function shot({ photo, name, vote }, most) {
-  const value = difference(vote, 2);
+  const value = difference(vote);
   const fill = element("i", vote < 0 ? "against" : "");
   fill.style.width = `${(100 * Math.abs(vote)) / most}%`;
   const words_ = element("span", "", {}, element("bdi", "", {}, name), ` ${value}`);
