@@ -222,7 +222,7 @@ class TrainConfig:
     """How it is learned.
 
     Attributes:
-        epochs: passes over the shots.
+        epochs: passes over the shots; 0: the prompts stay as they are, and a head learns in moments.
         lr: start of the cosine, which falls by epoch to zero.
         batch_size: images in a step. An epoch's last step takes the remaining ones, so every image counts in every
             epoch, and in a short batch more. The code of the paper's authors leaves a short batch out: it takes one
@@ -238,13 +238,12 @@ class TrainConfig:
     epochs: int = setting(
         30,
         "rounds",
-        "How many times the training goes through all the photos.",
+        "How many times the training goes through all the photos; with 0 only the head learns.",
         symbol="epochs",
-        low=1,
         high=10_000,
         card_template="{} epochs",
         metavar="N",
-        form=(1, 500, 1),
+        form=(0, 500, 1),
     )
     lr: float = setting(
         0.1,

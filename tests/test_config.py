@@ -119,7 +119,7 @@ METHODS = [
     ("local_projection", None),
 ]
 TRAININGS = [
-    ("epochs", 0),
+    ("epochs", -1),
     ("epochs", 10_001),
     ("epochs", 2.5),
     ("epochs", "30"),
@@ -172,7 +172,7 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(kind: type[Any], field
         (MethodConfig, {"dropout": 10**400}, f"dropout is 1{37 * '0'} ... {37 * '0'}; it must be a finite number."),
         (MethodConfig, {"local_projection": "no"}, "local_projection is 'no'; it must be True or False."),
         (MethodConfig, {"head": "rigde"}, f"head is 'rigde'; it must be one of {', '.join(HEADS)}."),
-        (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be between 1 and 10000."),
+        (TrainConfig, {"epochs": 10_001}, "epochs is 10001; it must be between 0 and 10000."),
         (TrainConfig, {"lr": 0}, "lr is 0.0; it must be above 0 and at most 100."),
         (TrainConfig, {"batch_size": 0}, "batch_size is 0; it must be between 1 and 65536."),
         (TrainConfig, {"momentum": 1}, "momentum is 1.0; it must be at least 0 and below 1."),

@@ -546,6 +546,39 @@ def test_the_threshold_is_that_of_prompts_that_never_saw_the_shot() -> None:
     assert made.calibration_.threshold != pytest.approx(wanted, abs=1e-3)
 
 
+def test_with_no_rounds_no_prompt_changes_and_the_head_learns_and_is_calibrated() -> None:
+    images, labels = pictures({"red": 6, "green": 6, "blue": 5})
+    made = classifier(calibration_folds=3, epochs=0, head="ridge").fit(images, labels)
+    named = classifier(head="ridge").zero_shot(["red", "green", "blue"])
+    assert equal(learned(made), learned(named))
+    shown = named.add_shots(images, labels).model_.branches[0].form
+    assert torch.equal(made.model_.branches[0].form.weights, shown.weights)
+    scores = sorted(gl_mcm(made, images, ["red", "green", "blue"]))  # prompts that learn nothing have seen no shot
+    assert made.calibration_.threshold == pytest.approx(scores[math.ceil(0.95 * 17) - 1], abs=1e-5)
+    assert (made.history_, made.calibration_.photos) == ([], 17)
+    assert made.calibration_.temperature != 1
+
+
+def test_with_no_rounds_no_view_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = pictures({"red": 3, "green": 3})
+    made, encoded = classifier(calibration_folds=2, epochs=0, head="ridge"), []
+    encode = Backbone.encode_image
+    monkeypatch.setattr(
+        Backbone, "encode_image", lambda self, pixels: encoded.append(len(pixels)) or encode(self, pixels)
+    )
+    made.fit(images, labels)
+    assert sum(encoded) == 6
+
+
+def test_a_class_that_is_known_by_its_name_alone_is_not_the_smallest_of_those_with_shots() -> None:
+    images, labels = pictures({"red": 8, "green": 8})
+    notes = [
+        classifier(calibration_folds=2, epochs=0).partial_fit(images, labels, classes=names).calibration_.note
+        for names in (["blue", "red", "green"], ["red", "blue", "green"], ["red", "green", "blue"])
+    ]
+    assert notes == ["", "", ""]
+
+
 def test_a_copy_is_never_held_out_from_its_original() -> None:
     images, labels = pictures(dict.fromkeys(SHOTS, 8))
     once = classifier(calibration_folds=2).fit(images, labels)

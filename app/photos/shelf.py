@@ -133,8 +133,6 @@ def thumbnail_url(picture: Image.Image, size: tuple[int, int] = (144, 96)) -> st
 
 # Longest side, in pixels, of a photo on Explore.
 SHOWN_SIDE = 1024
-# Longest side of a training or test photo; the model sees crops of 224.
-SHOT_SIDE = 512
 # Photos on a shelf: they are held in memory.
 MAX_PHOTOS = 60
 # Measured on 932 photos: saved again or smaller, up to 25 of the 256 bits change; two photos differ in 37 or more.

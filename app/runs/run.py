@@ -22,12 +22,12 @@ from typing import Any, BinaryIO
 from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
 from app.library import Backbone, GalLoPClassifier
-from app.photos.archives import ArchiveError, check_zip, member_bytes
 from app.teaching.cards import photos_counted
 from app.teaching.training import Answer, Course, Point, Settings, Taught
 from app.text import joined
 from gallop.config import HEADS
 from gallop.data import data_fingerprint
+from gallop.data.zip_files import ArchiveError, check_zip, member_bytes
 from gallop.errors import GallopError
 from gallop.evaluation.intervals import Paired, Proportion
 from gallop.images.formats import printable_name

@@ -12,9 +12,10 @@ from typing import Literal
 
 from app.jobs import PlainError
 from app.photos.archives import Member
-from app.photos.shelf import SHOT_SIDE, Verdicts, alike, free_name, outline, small
+from app.photos.shelf import Verdicts, alike, free_name, outline, small
 from app.text import joined
 from gallop import Photo
+from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, MOST_PHOTOS, SHOT_SIDE
 from gallop.errors import GallopError
 from gallop.names.class_names import clean_names
 
@@ -58,10 +59,6 @@ MOST_HELD = 3200
 
 # Training photos, and test photos, which are never used for training.
 Pile = Literal["shots", "tests"]
-
-MOST_CARDS = 100
-# On one pile of one card, and on all: they are held in memory.
-MOST_PHOTOS, MOST_ALTOGETHER = 64, 1600
 
 
 class CardProblem(PlainError):

@@ -66,7 +66,7 @@ class Pace:
         }
         self.fraction = 0.0
         self.left: float | None = None
-        self.steps = sum(self._sizes.values())
+        self.steps = sum(self._sizes.values()) or 1.0
         self._phase, self._rate = "", 0.0
         self._since = 0.0, 0.0
 
@@ -298,6 +298,7 @@ class Teaching:
                 # Measured after the training steps and before calibration, so that the model can be tried early.
                 tried = True
                 yield from self._make_ready(after)
+        self._after = after  # also where no prompt has learned, in no rounds
         yield from self._measure("after", after)
 
     def _head_first(self) -> Iterator[Progress]:
@@ -330,7 +331,7 @@ class Teaching:
 
     @property
     def _complete(self) -> bool:
-        return 0 < self._of_steps == self._steps
+        return self._after is not None and self._of_steps == self._steps
 
     def result(self) -> Taught | None:
         """Return the result so far; None before the first step, where there is no head that has learned."""

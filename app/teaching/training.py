@@ -13,10 +13,10 @@ from typing import Any
 from app.backbones import called
 from app.jobs import Snapshot, State
 from app.library import Explanation, GalLoPClassifier
-from app.teaching.cards import MOST_PHOTOS
 from gallop import MethodConfig, Photo, TrainConfig
 from gallop.backbones.weights import KnownBackbone
 from gallop.config import PAPER_EPOCHS, STORED_ROUNDS, STORED_VIEWS, default_topk, method_preset, train_preset
+from gallop.data.project import MOST_PHOTOS
 from gallop.setting import Setting, setting, settings_of
 
 QUICK, ACCURATE, PAPER, CUSTOM = "Quick", "Accurate", "As in the paper", "Custom"
@@ -371,14 +371,12 @@ def training_outcome(snapshot: Snapshot) -> tuple[str, str]:
         return "error", f"The training stopped: {snapshot.error}"
     if taught is None:
         return "info", "The training was cancelled before its first step, so nothing was learned."
-    if not taught.steps:
+    if not taught.steps and snapshot.state is State.CANCELLED:
         return "info", "Cancelled before the first step of the prompts: the head has learned, and answers with them."
     if taught.stopped_early:
         used = "the last step are" if taught.best_epoch is None else f"round {taught.best_epoch}, the best so far, are"
         return "info", f"Cancelled after step {taught.steps} of {taught.of_steps}. The prompts of {used} in use."
     if snapshot.state is State.CANCELLED:
         return "info", "Cancelled after the last training step: the prompts are complete, only calibration is missing."
-    return (
-        "success",
-        f"Done: {taught.steps} step{'s' * (taught.steps > 1)} on {taught.shots} photos of {len(taught.names)} classes.",
-    )
+    steps = f"{taught.steps} step{'s' * (taught.steps != 1)}"
+    return "success", f"Done: {steps} on {taught.shots} photos of {len(taught.names)} classes."

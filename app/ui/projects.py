@@ -9,7 +9,6 @@ from typing import Any
 import streamlit as st
 
 from app import text
-from app.photos.archives import MAX_ARCHIVE_BYTES
 from app.projects import Project, project_file, read_project
 from app.teaching.tasks import check_photos
 from app.ui.explanation import current
@@ -35,6 +34,7 @@ from app.views.project import (
 )
 from app.visitor.page_state import CompareState, ExploreState, ExportState, PromptsState, TeachState, TestState
 from app.visitor.session import Notice, Session, Where
+from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.errors import GallopError
 
 _SAMPLE = (

@@ -19,16 +19,17 @@ from app.backbones import PAPERS_KIND, BackboneRoom, called
 from app.jobs import Counted, PlainError
 from app.library import Backbone
 from app.photos.archives import CardPlace, Member
-from app.photos.shelf import SHOT_SIDE, Shelf, allowed, no_room, small
+from app.photos.shelf import Shelf, allowed, no_room, small
 from app.projects import Project, ProjectRun
 from app.runs.run import Files, Run, classifier_of, file_name, files_of, of_taught, read_files, run_of_row, written
 from app.runs.store import RunsProblem
-from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, Card, left_out
+from app.teaching.cards import Card, left_out
 from app.teaching.tasks import drawn_shots, opened
 from app.teaching.training import Settings, Taught
 from app.views.explore_as_text import explore_as_json
 from app.visitor.session import Session
 from gallop import Photo
+from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS, SHOT_SIDE
 from gallop.runtime.reading import read_text
 from gallop.sample import sample_folder, sample_photos
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from app.backbones import DEFAULT_BACKBONE
 from app.jobs import PlainError
-from app.teaching.cards import MOST_PHOTOS
 from app.teaching.training import PAPER, QUICK, Settings, preset
 from gallop import MethodConfig, Photo, TrainConfig
+from gallop.data.project import MOST_PHOTOS
 from gallop.errors import ClassNameError
 from gallop.names.class_names import folder_to_name
 from gallop.setting import settings_of

@@ -11,7 +11,6 @@ from app.library import MemoryCache
 from app.photos.sample_answers import sample_answers
 from app.photos.shelf import (
     MAX_PHOTOS,
-    SHOT_SIDE,
     SHOWN_SIDE,
     Shelf,
     Verdicts,
@@ -21,8 +20,9 @@ from app.photos.shelf import (
     small,
     thumbnail_url,
 )
-from app.teaching.cards import MOST_CARDS, Card, CardProblem, Deck, Pile, photos_counted
+from app.teaching.cards import Card, CardProblem, Deck, Pile, photos_counted
 from gallop import Photo
+from gallop.data.project import MOST_CARDS, SHOT_SIDE
 from gallop.errors import GallopError
 
 T = TypeVar("T")

@@ -1,7 +1,7 @@
-"""The page that answers photos in the browser (``gallop export --web``), written beside the pages of the site.
+"""The pages that answer and teach in the browser (``gallop export --web``), written beside those of the site.
 
 It needs the extra ``onnx`` and what ``make web`` fetches. Where these are missing the site is built without it, and
-says so in its place; ``-D with_browser_page=0`` leaves it out, which saves a quarter of a minute.
+says so in its place; ``-D with_browser_page=0`` leaves it out, which saves half a minute.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from gallop.errors import PageError
 from gallop.export.web import write
 from gallop.export.web.fetch import runtime_files
 
-FOLDER = "browser"
-"""Below the site's."""
+FOLDERS = {"browser": False, "teach": True}
+"""Below the site's, and whether classes are taught there."""
 
 
 class BrowserPage(SphinxDirective):
-    """The link to it, or how to get it."""
+    """The link to one, by its folder, or how to get it."""
+
+    required_arguments = 1
 
     def run(self) -> list[Node]:
         """Return a paragraph."""
@@ -33,10 +35,8 @@ class BrowserPage(SphinxDirective):
                 "These pages were built without it. In a clone, make web fetches what it runs on, and then make docs "
             )
             return [nodes.paragraph("", f"{words}writes it; gallop export --web FOLDER does so without the rest.")]
-        up = "../" * self.env.docname.count("/")
-        return [
-            nodes.raw("", f'<p><a class="open" href="{up}{FOLDER}/index.html">Open the page</a></p>', format="html")
-        ]
+        place = "../" * self.env.docname.count("/") + self.arguments[0]
+        return [nodes.raw("", f'<p><a class="open" href="{place}/index.html">Open the page</a></p>', format="html")]
 
 
 def _wanted(app: Sphinx) -> bool:
@@ -51,7 +51,8 @@ def _wanted(app: Sphinx) -> bool:
 
 def _write(app: Sphinx, error: Exception | None) -> None:
     if error is None and app.builder.name == "html" and _wanted(app):
-        write(Path(app.outdir) / FOLDER)
+        for folder, teach in FOLDERS.items():
+            write(Path(app.outdir) / folder, teach=teach)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -18,7 +18,7 @@ DEFAULT_BACKBONE = "mini"
 
 
 def labelled_images(data: str, *, split: str, content: ContentHash | None = None) -> LabelledPhotos:
-    """Return the images of DATA: a table where it ends in .csv, otherwise a folder of class folders.
+    """Return the images of DATA: a table (.csv), the file of a project (.zip), or a folder of class folders.
 
     Args:
         content: tells the content of each file; None remembers it beside the features: those that no command has seen

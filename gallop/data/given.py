@@ -15,6 +15,7 @@ from gallop.data.folders import read_folder, resolve_split
 from gallop.data.labelled import ContentHash, LabelledPhotos, PhotoSource, content_hash, distinct_photos, in_words
 from gallop.data.listing import LazyImages, Listing, Rows
 from gallop.data.photo_set import PhotoSet
+from gallop.data.project import is_project, read_project
 from gallop.data.tabular.columns import (
     MapStyle,
     as_list,
@@ -109,6 +110,8 @@ def _files(path: str | PathLike[str]) -> Sequence[Any]:
                 f"{folder} contains no images. Only files that end in {', '.join(IMAGE_SUFFIXES)} are read."
             )
         return files
+    if is_project(path):
+        return read_project(path, split="test").photos
     return csv_images(path) if is_csv(path) and os.path.exists(path) else [path]
 
 
@@ -205,13 +208,17 @@ def _source(
 
 
 def labelled_path(path: str | PathLike[str], *, split: str, content: ContentHash) -> LabelledPhotos:
-    """Return the photos of a table where the path ends in .csv, otherwise of a folder of class folders.
+    """Return the photos of a table where the path ends in .csv, of a project where it ends in .zip, otherwise of a
+    folder of class folders.
 
     Raises:
-        DataError: as ``from_csv`` and ``read_folder``.
+        DataError: as ``from_csv``, ``read_project`` and ``read_folder``.
     """
-    if is_csv(path) and not Path(path).is_dir():
-        return from_csv(path, split=split, content=content)
+    if not Path(path).is_dir():
+        if is_csv(path):
+            return from_csv(path, split=split, content=content)
+        if is_project(path):
+            return read_project(path, split=split)
     return read_folder(Path(path), split=split, content=content)
 
 

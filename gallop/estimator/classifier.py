@@ -136,9 +136,9 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
         """Learn prompts from what holds photos and labels, or from images and their class names. Returns self.
 
         Args:
-            images: a folder of class folders, the path of a CSV table, a DataFrame with the columns ``image`` (or
-                ``path``) and ``label``, a data set of (image, label) or of Hugging Face, a dict of class names and
-                images, or what ``read_folder`` returns. With ``labels``: images alone, as ``predict`` takes them.
+            images: a folder of class folders, the path of a CSV table or of a project's zip, a DataFrame with the
+                columns ``image`` (or ``path``) and ``label``, a data set of (image, label) or of Hugging Face, a dict
+                of class names and images, or what ``read_folder`` returns. With ``labels``: images alone.
             labels: class names, or numbers that count in ``class_names`` from 0.
             class_names: K names in their order; by default that in which they first occur.
             verbose: show progress, and what to check in the photos, such as doubtful labels.

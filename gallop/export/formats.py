@@ -32,6 +32,7 @@ class ModelToExport:
         photos: to check the file with: whatever ``load_image`` takes.
         quantize: whether an ONNX file is to be written in 8 bits.
         precision: in which the numbers of a page for browsers are to be stored.
+        teach: whether classes are to be taught on that page.
         measured: sentences about how good it is.
         learned_from: a sentence about its photos.
     """
@@ -42,6 +43,7 @@ class ModelToExport:
     learned_from: str = ""
     quantize: bool = False
     precision: PagePrecision = "fp32"
+    teach: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,9 +175,11 @@ def _report(photo: PhotoToExport) -> Exported:
 def _web(model: ModelToExport) -> Exported:
     from gallop.export.web.folder import page_files, zipped_page
 
-    files, facts = page_files(model.classifier, model.precision, model.photos[:_CHECKED_WITH])
+    files, facts = page_files(model.classifier, model.precision, model.photos[:_CHECKED_WITH], teach=model.teach)
     size = sum(map(len, files.values()))
     what = "Its classes are those of the model" if facts["fixed"] else "Class names are entered on the page"
+    if model.teach:
+        what = "Classes are taught on the page, with photos and a camera"
     notes = (
         f"{what}. The page loads {size / 1e6:.0f} MB once. No photo leaves the browser.",
         f"Checked with onnxruntime on {facts['agreement']['photos']} pictures: no probability differs by more than "
@@ -241,7 +245,8 @@ Needs the extra onnx: pip install 'gallop-explorer[onnx]'""",
         details="""\
 Drop, choose, paste or film a photo; probabilities and maps follow k as in the app. A trained model keeps its classes,
 its limit for "none of these", its head and its second look; a second look for maps only is not on the page. With a
-zero-shot model, or without MODEL (mini), class names are entered on the page.
+zero-shot model, or without MODEL (mini), class names are entered on the page. With --teach they are taught there, with
+photos or a camera, and saved as a project that the app opens; a camera needs HTTPS or this machine.
 Serve the folder over HTTP from any static file host. The page does not work when opened as a file. Once loaded, it
 works without a network if it came over HTTPS or from this machine.
 Numbers are stored unchanged, in 16 bits where that loses nothing (all of mini's); --precision fp16 stores all

@@ -221,7 +221,7 @@ def _next(
         wanted = [(best.lr, min(2 * best.epochs, MOST_ROUNDS)), (best.lr, max(best.epochs // 2, LEAST_ROUNDS))]
         wanted += [(lr, best.epochs) for lr in ladder[max(place - 1, 0) : place + 2]]
     done = {(each.lr, each.epochs) for each in tried}
-    pace = tried[-1].seconds / tried[-1].epochs if tried else 0.0
+    pace = tried[-1].seconds / max(tried[-1].epochs, 1) if tried else 0.0
     fits = (each for each in wanted if each not in done and (each in known or each[1] * pace < left))
     return next(fits, None)
 

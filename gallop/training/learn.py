@@ -149,7 +149,7 @@ def learn(
         model.backbone,
         shots.photos,
         shots.hashes,
-        views=config.views,
+        views=config.views if config.epochs else 0,  # of which none would be learned from
         seed=config.seed,
         cache=cache,
         sight=Sight(model.config.looks("training")),
@@ -281,7 +281,8 @@ class CrossFit:
         class_names = model.class_names
         number, photos = {name: k for k, name in enumerate(class_names)}, torch.cat(self.index)
         now = torch.tensor([number.get(name, -1) for name in self.models[0].class_names])[self.labels[photos]]
-        there, fewest = now >= 0, int(self.labels.bincount().min())
+        counts = self.labels.bincount()
+        there, fewest = now >= 0, int(counts[counts > 0].min())
         if not there.any():
             return model, Calibration(note="none: no shots of these classes were held out to find it")
         if len(class_names) == 1:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.photos import archives
-from app.photos.archives import ArchiveError, Member, place_of, read_zip, sorted_out
+from app.photos.archives import Member, place_of, read_zip, sorted_out
+from gallop.data.zip_files import ArchiveError
 from tests.app.test_photos import file, jpeg
 from tests.tiny import zip_of
 

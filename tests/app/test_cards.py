@@ -7,9 +7,10 @@ import pytest
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import Shelf
 from app.teaching import cards
-from app.teaching.cards import MOST_CARDS, CardProblem, Deck
+from app.teaching.cards import CardProblem, Deck
 from app.visitor.photos import VisitorPhotos
 from gallop import load_image
+from gallop.data.project import MOST_CARDS
 from gallop.errors import ClassNameError
 from tests import tiny
 from tests.app.test_photos import file, jpeg

@@ -17,14 +17,16 @@ import pytest
 from PIL import Image
 
 from app import projects as contents
-from app.photos import archives
 from app.projects import Project, ProjectProblem, ProjectRun, project_file, read_project, run_fingerprint
 from app.runs.run import Files, Run, classifier_of, files_of, written
-from app.teaching.cards import MOST_CARDS, Card
+from app.teaching.cards import Card
 from app.teaching.training import PAPER, QUICK, Answer, Settings, preset
 from app.views.project import add_to, project_opened
 from app.visitor.session import Session
 from gallop import GalLoPClassifier, Photo, load_image, read_folder
+from gallop.data import project as project_files
+from gallop.data import zip_files
+from gallop.data.project import MOST_CARDS
 from gallop.errors import GallopError
 from tests import tiny
 from tests.app.test_runs import run
@@ -337,14 +339,14 @@ def test_hostile_zips_are_refused_in_a_sentence(project: Project, monkeypatch: p
         with pytest.raises(ProjectProblem, match=words) as raised:
             opened(data)
         assert "shop.zip" in str(raised.value), words
-    monkeypatch.setattr(archives, "MAX_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(zip_files, "MAX_ARCHIVE_BYTES", 1000)
     with pytest.raises(ProjectProblem, match="larger than"):
         opened(whole)
 
 
 def test_a_bomb_gives_no_more_than_is_allowed_in_all(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
 
-    monkeypatch.setattr(contents, "MAX_TOTAL_BYTES", 20_000)
+    monkeypatch.setattr(project_files, "MAX_TOTAL_BYTES", 20_000)
     with pytest.raises(ProjectProblem, match="unpacks to more than"):
         opened(project_file(project))
 

@@ -13,11 +13,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.jobs import QueueFull
-from app.teaching.cards import MOST_CARDS
 from app.ui import resources
 from app.ui.teach.deck import MOST_DRAWN
 from app.visitor.page_state import AskedRegion
 from gallop.config import train_preset
+from gallop.data.project import MOST_CARDS
 from tests.app_pages import (
     EXPLORE,
     TEACH,

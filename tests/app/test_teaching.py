@@ -145,6 +145,18 @@ def test_a_head_answers_before_the_prompts_are_trained_and_then_they_do() -> Non
     assert (last.steps, tiny.equal(tiny.learned(last.after), tiny.learned(taught.after))) == (18, True)
 
 
+def test_in_no_rounds_the_head_learns_and_is_calibrated() -> None:
+    seen, taught = run(task(replace(WITH_HEAD, epochs=0), red=photos("red", 2, 50)))
+    assert (taught.steps, taught.best_epoch, taught.on_tests.photos, len(taught.history)) == (0, None, 2, 0)
+    assert tiny.equal(tiny.learned(taught.after), tiny.learned(taught.before))
+    assert taught.after.calibration_.threshold is not None
+    assert {progress.phase for progress in seen} == {"head", "encoding", "measuring"}
+    assert training_outcome(Snapshot(State.DONE, 0, None, taught, "")) == (
+        "success",
+        "Done: 0 steps on 6 photos of 2 classes.",
+    )
+
+
 def test_of_many_photos_a_head_answers_before_all_of_them_are_encoded() -> None:
     many = {name: photos(name, 20, 100) for name in ("red", "green")}
     steps = Teaching(tiny.vit(), MemoryCache(), many, {}, WITH_HEAD, Watch()).run()

@@ -702,7 +702,7 @@ REFUSED = [
     (f"{TRAIN} --seed -1", "seed is -1"),
     (f"{TRAIN} --lr -1", "lr is -1.0"),
     (f"{TRAIN} --lr nan", "lr is nan"),
-    (f"{TRAIN} --epochs 0", "epochs is 0"),
+    (f"{TRAIN} --epochs -1", "epochs is -1"),
     (f"{TRAIN} --views -1", "views is -1"),
     (f"{TRAIN} --batch-size 0", "batch_size is 0"),
     (f"{TRAIN} --dropout 1", "dropout is 1.0"),

@@ -42,7 +42,7 @@ def test_options_keep_their_names(capsys: pytest.CaptureFixture[str]) -> None:
         parse(["train", "--help"])
     told = " ".join(capsys.readouterr().out.split())
     said = (
-        "how many times the training goes through all the photos (30; paper 200)",
+        "how many times the training goes through all the photos; with 0 only the head learns (30; paper 200)",
         "(0.1; paper 0.002)",
         "(5,10,15,20)",
     )

@@ -13,6 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
+from app.projects import Project, project_file
+from app.teaching.cards import Card
 from gallop import GalLoPClassifier, load_image
 from gallop.data import Listing, PhotoSet, from_csv, labelled_photos, many, read_folder
 from gallop.data.tabular.columns import names_of_numbers
@@ -80,6 +82,16 @@ def csv(photos: Photos) -> Path:
     return table
 
 
+def project(photos: Photos) -> Path:
+    cards = [
+        Card(k, name, True, tuple(load_image(path) for path in some))
+        for k, (name, some) in enumerate(by_class(photos, photos.paths).items(), 1)
+    ]
+    file = photos.root.parent / "project.zip"
+    file.write_bytes(project_file(Project(tuple(cards))))
+    return file
+
+
 def image_folder(photos: Photos) -> Any:
     return pytest.importorskip("torchvision.datasets").ImageFolder(str(photos.root))
 
@@ -113,6 +125,7 @@ Given = tuple[tuple[Any, ...], dict[str, Any]]
 NUMBERED = {"class_names": list(CLASSES)}
 KINDS: dict[str, Callable[[Photos], Given]] = {
     "a folder of class folders": lambda p: ((p.root,), {}),
+    "the file of a project, `.zip`": lambda p: ((str(project(p)),), {}),
     "the path of a CSV table": lambda p: ((str(csv(p)),), {}),
     "`from_csv(table)`": lambda p: ((from_csv(csv(p)),), {}),
     "`read_folder(folder)`": lambda p: ((read_folder(p.root),), {}),

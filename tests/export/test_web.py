@@ -103,6 +103,19 @@ def test_photos_that_are_resized_otherwise_are_refused() -> None:
         page_facts(classifier)
 
 
+def test_a_page_that_teaches_begins_without_training(
+    onnxruntime_web: None, taught: tuple[GalLoPClassifier, dict[str, bytes], dict[str, Any]], tmp_path: Path
+) -> None:
+    with pytest.raises(PageError, match="A page that teaches begins with a model without training"):
+        write(tmp_path, taught[0], teach=True)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_only_a_page_teaches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "model", "--card", str(tmp_path / "card.md"), "--teach"]) == 2
+    assert "--teach does not apply to --card: leave out --teach." in capsys.readouterr().err
+
+
 def test_names_and_photos_to_begin_with_go_together() -> None:
     assert clean_names(FIRST_NAMES) == FIRST_NAMES
     assert [path.parent.name for path in photos_to_begin_with(FIRST_NAMES)] == [*FIRST_NAMES]
@@ -132,7 +145,7 @@ def test_the_command_line_writes_the_folder(
 ) -> None:
     files = {"index.html": b"<html>", "model.json": b"{}", "encoders/vision.onnx.packed": b"1"}
     facts = {"fixed": True, "agreement": {"photos": 4, "difference": 1e-6}}
-    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_: (files, facts))
+    monkeypatch.setattr("gallop.export.web.folder.page_files", lambda *_, **__: (files, facts))
     monkeypatch.setattr("gallop.estimator.settings.load_backbone", lambda name, **_: tiny.vit())
     for _ in range(2):  # a page may be written over
         assert main(["export", "--web", str(tmp_path / "page"), "--json"]) == 0

@@ -12,7 +12,6 @@ from app import text
 from app.backbones import DEFAULT_BACKBONE, OnBackbone
 from app.jobs import Steps
 from app.library import Backbone, GalLoPClassifier
-from app.photos.archives import MAX_ARCHIVE_BYTES
 from app.runs.run import (
     MOST_ZIP_BYTES,
     ZIP_TENSORS,
@@ -32,6 +31,7 @@ from app.views import compare, export, snippets
 from app.views.project import Opened, backbone_of_files
 from app.visitor.page_state import ExportState, Question
 from app.visitor.session import Session, Where
+from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 from gallop.export.formats import Exportable, ExportFormat, ModelToExport, PhotoToExport, formats_of
 
 MEGABYTES = 2 * MOST_ZIP_BYTES[ZIP_TENSORS] // 2**20

@@ -11,9 +11,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from app import text
 from app.photos import shelf
-from app.photos.archives import MAX_ARCHIVE_BYTES, sorted_out
+from app.photos.archives import sorted_out
 from app.photos.shelf import Verdicts
-from app.teaching.cards import MOST_CARDS, MOST_PHOTOS, Card, Pile, photos_counted
+from app.teaching.cards import Card, Pile, photos_counted
 from app.ui import projects
 from app.ui.explanation.labels import Labels, point_out_twins
 from app.ui.resources import backbone, backbones, jobs
@@ -21,6 +21,8 @@ from app.ui.widgets.elements import camera, image, show_notice, slot, uploader, 
 from app.views.testing import next_photos
 from app.visitor.session import Session, Where
 from gallop import Photo, parse_names
+from gallop.data.project import MOST_CARDS, MOST_PHOTOS
+from gallop.data.zip_files import MAX_ARCHIVE_BYTES
 
 # Pixels of a column; if three do not fit side by side they are stacked.
 _NARROWEST = 280

@@ -19,10 +19,11 @@ from app import charts, text
 from app.backbones import BackboneLoading, BackboneProblem
 from app.jobs import PlainError, State, Task
 from app.photos.shelf import Verdicts
-from app.teaching.cards import MOST_ALTOGETHER, MOST_CARDS, left_out
+from app.teaching.cards import left_out
 from app.ui.resources import STATE, backbones, jobs, let_go_of_files, session, unread, visitors
 from app.visitor.registry import GRACE_SECONDS
 from app.visitor.session import PageJobs, Session, Where
+from gallop.data.project import MOST_ALTOGETHER, MOST_CARDS
 from gallop.errors import sentence_of
 
 

@@ -32,7 +32,9 @@ def add_evaluate(commands: Commands) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help=f"{MODEL_HELP}; or the word zero-shot")
     parser.add_argument(
-        "data", metavar="DATA", help="folder of class folders, folder with train/ and test/, or .csv table"
+        "data",
+        metavar="DATA",
+        help="folder of class folders, folder with train/ and test/, .csv table, or .zip of a project",
     )
     parser.add_argument(
         "--ood", action="append", default=[], metavar="NAME=DIR", help="images of unknown things, read recursively"

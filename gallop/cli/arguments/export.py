@@ -14,6 +14,7 @@ examples:
   gallop export model --report why.html --photo cat.jpg
   gallop export model --web page                    # a page for browsers: python -m http.server -d page
   gallop export --web page                          # without a model: users type class names in the page
+  gallop export --web page --teach                  # users teach classes on the page, with photos or a camera
 """
 _JSON = """
 JSON: {out, bytes, class_names} and, of an ONNX file, {input, outputs, checked_on, largest_difference, labels_differ};
@@ -48,6 +49,9 @@ def add_export(commands: Commands) -> None:
     )
     parser.add_argument(
         "--precision", choices=("fp32", "fp16"), help="with --web: number format of the stored encoders (fp32)"
+    )
+    parser.add_argument(
+        "--teach", action="store_true", help="with --web: a page on which classes are taught, with photos or a camera"
     )
     parser.add_argument(
         "--test",

@@ -12,6 +12,8 @@ _EXAMPLES = """\
 examples:
   gallop train photos --out model                        # 16 images per class, default settings
   gallop train photos.csv --out model                    # a table with the columns path and label
+  gallop train project.zip --out model --allow-fewer     # a project of the app or of the page for browsers
+  gallop train project.zip --out model --shots 64 --allow-fewer --epochs 0    # only the head, as that page does
   gallop train photos --out model --shots 4 --seed 1     # fewer images, another random draw
   gallop train photos --out model --allow-fewer          # where some classes have fewer images
   gallop train photos --out model --resume               # continue an interrupted training
@@ -32,7 +34,10 @@ def add_train(commands: Commands) -> None:
         description="Train global and local prompts on a few images of each class.",
     )
     parser.add_argument(
-        "data", metavar="DATA", help="folder of class folders, folder with train/ and test/, or .csv table"
+        "data",
+        metavar="DATA",
+        help="folder of class folders, folder with train/ and test/, .csv table, or .zip of a project, as the app and "
+        "the page for browsers save it",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="output folder for the model, new or empty")
     parser.add_argument("--shots", type=int, default=16, metavar="N", help="images drawn from each class (%(default)s)")

@@ -15,7 +15,8 @@ from gallop import GalLoPClassifier, load_backbone
 from gallop.backbones import Backbone
 from gallop.cli.console import Console, columns, percentage
 from gallop.cli.inputs import DEFAULT_BACKBONE, labelled_images, trained_model
-from gallop.data import folder_class_names, is_csv
+from gallop.data import PhotoSource, folder_class_names, is_csv
+from gallop.data.project import is_project
 from gallop.errors import CommandError, ImageError
 from gallop.evaluation.measure import Evaluation
 from gallop.evaluation.scored_answers import GLOBAL, LOCAL, ScoredAnswers
@@ -34,7 +35,7 @@ def run(options: Namespace, console: Console) -> int:
     trained = None if options.model == _ZERO_SHOT else trained_model(options.model, options)
     if trained is not None:
         backbone = trained.model_.backbone
-        if not is_csv(options.data):
+        if not is_csv(options.data) and not is_project(options.data):
             _check_names(folder_class_names(options.data, split="test"), trained, options)  # before hours of encoding
     else:
         backbone = load_backbone(options.backbone or DEFAULT_BACKBONE, device=options.device)
@@ -44,7 +45,7 @@ def run(options: Namespace, console: Console) -> int:
     data = replace(data, class_names=_check_names(data.class_names, classifier, options))
     for path, reason in data.skipped:
         photos.refuse(path, reason)
-    answers = photos.answers(classifier, data.paths, data.hashes, options.data)
+    answers = photos.answers(classifier, data.photos, data.hashes, options.data)
     number = {name: k for k, name in enumerate(classifier.classes_.tolist())}
     truth, outliers = np.array([number[name] for name in data.names]), {}
     for name, (folder, paths) in groups.items():
@@ -95,16 +96,16 @@ class _Photos:
         return read, hashes
 
     def answers(
-        self, classifier: GalLoPClassifier, paths: Sequence[Path], hashes: Sequence[str], what: str
+        self, classifier: GalLoPClassifier, given: Sequence[PhotoSource], hashes: Sequence[str], what: str
     ) -> ScoredAnswers:
         """Return the answers, reduced to what the figures need, for photos that were read before."""
         self._contents.finish()
         parts = []
-        for start in range(0, len(paths), BATCH):
+        for start in range(0, len(given), BATCH):
             some, sight = slice(start, start + BATCH), classifier.model_.sight
-            encoded = encode_centres(self._backbone, paths[some], self._cache, hashes[some], sight)
+            encoded = encode_centres(self._backbone, given[some], self._cache, hashes[some], sight)
             parts.append(ScoredAnswers.of(classifier.predict_all(ImageFeatures.cat(list(encoded)))))
-            self._console.progress(f"evaluating {what}", min(start + BATCH, len(paths)), len(paths))
+            self._console.progress(f"evaluating {what}", min(start + BATCH, len(given)), len(given))
         return ScoredAnswers.cat(parts)
 
 

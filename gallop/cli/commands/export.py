@@ -15,6 +15,7 @@ from gallop.cli.console import Console
 from gallop.cli.inputs import check_output, test_images, trained_model, zero_shot_classifier
 from gallop.errors import CommandError
 from gallop.export.formats import FORMATS, ExportFormat, ModelToExport, PhotoToExport
+from gallop.export.web import TAUGHT_NAMES
 from gallop.images import list_images
 from gallop.runtime.writing import write_file
 
@@ -36,7 +37,7 @@ def run(options: Namespace, console: Console) -> int:
     if options.model is not None:
         classifier = trained_model(options.model, options)
     else:
-        classifier = zero_shot_classifier(format_.without_model, options)
+        classifier = zero_shot_classifier(TAUGHT_NAMES if options.teach else format_.without_model, options)
     subject = _subject(format_, classifier, options, console)
     console.progress(f"making the {format_.name}")
     with contextlib.redirect_stdout(sys.stderr):  # an exporter may print; standard output is for the result
@@ -52,8 +53,8 @@ def run(options: Namespace, console: Console) -> int:
 def _check_options(options: Namespace, key: str, format_: ExportFormat[Any]) -> None:
     """Refuse options that the format does not use, and a missing one, before a model is loaded."""
     explains = format_.of is PhotoToExport
-    uses = {"photos": format_.checked, "quantize": key == "onnx", "precision": key == "web", "photo": explains}
-    uses["test"] = key == "card"
+    uses = {"photos": format_.checked, "quantize": key == "onnx", "photo": explains}
+    uses |= {"test": key == "card", "precision": key == "web", "teach": key == "web"}
     for name, used in uses.items():
         if getattr(options, name) and not used:
             raise CommandError(f"--{name} does not apply to --{key}: leave out --{name}.")
@@ -90,7 +91,7 @@ def _subject(
         if not photos:
             raise CommandError(f"--photos {options.photos} contains no images: choose a folder with images.")
     measured = [_accuracy(classifier, options.test, console)] if options.test is not None else []
-    how: Any = {"quantize": options.quantize, "precision": options.precision or "fp32"}
+    how: Any = {"quantize": options.quantize, "precision": options.precision or "fp32", "teach": options.teach}
     return ModelToExport(classifier, photos, measured, **how)
 
 

@@ -2,11 +2,13 @@
 
 ``write(folder)`` writes the page without a model: names are typed, and ``mini`` compares photos with them (the site of
 the documentation calls it). ``write(folder, classifier)`` writes one of a trained model, whose classes are fixed; of a
-zero-shot one, whose names are where the page begins. The folder has to be served over http: browsers start neither
-modules nor WebAssembly from a double click. It needs the extra ``onnx``, and onnxruntime-web beside this package, which
+zero-shot one, whose names are where the page begins. ``write(folder, teach=True)`` writes one on which classes are
+taught with photos and a camera. The folder has to be served over http: browsers start neither modules nor WebAssembly
+from a double click. It needs the extra ``onnx``, and onnxruntime-web beside this package, which
 ``python -m gallop.export.web.fetch`` has npm fetch.
 
-In ``page`` lies what is written as it is: the page, its scripts and its service worker.
+In ``page`` lies what is written as it is: the page, its scripts and its service worker; in ``teach`` what takes the
+place of some of it, and comes to it, on a page that teaches.
 """
 
 from __future__ import annotations
@@ -29,18 +31,25 @@ SHOWN = {"teapot": "teapot-12", "mug": "mug-12", "vase": "vase-10", "candle": "c
 """Of the sample's photos to test with, one a class: a page begins with them."""
 FIRST_NAMES = tuple(SHOWN)
 """Those of a page without a model."""
+TAUGHT_NAMES = FIRST_NAMES[:2]
+"""Those of a page that teaches without a model: to type over."""
 FACTS = "model.json"
 """Its presence shows that a folder holds a page."""
 
 
 def write(
-    folder: str | PathLike[str], model: GalLoPClassifier | None = None, precision: PagePrecision = "fp32"
+    folder: str | PathLike[str],
+    model: GalLoPClassifier | None = None,
+    precision: PagePrecision = "fp32",
+    *,
+    teach: bool = False,
 ) -> dict[str, int]:
     """Write the page, and return the bytes of its files by their names.
 
     Args:
         model: whatever can be written as ONNX; None is ``mini`` without training.
         precision: in which the encoders' numbers are stored.
+        teach: classes are taught on the page; the model is one without training, then.
 
     Raises:
         PageError: onnxruntime-web is not there, or the model is one that the page does not take.
@@ -49,7 +58,7 @@ def write(
     """
     from gallop.export.web.folder import page_files
 
-    files, _ = page_files(model, precision)
+    files, _ = page_files(model, precision, teach=teach)
     check_folder(folder)
     for name, data in files.items():
         write_file(Path(folder, name), data)

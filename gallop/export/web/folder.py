@@ -22,9 +22,10 @@ from gallop.config import CONTEXT_INIT, HEADS
 from gallop.errors import PageError
 from gallop.estimator import GalLoPClassifier
 from gallop.export.onnx import PATTERNS, ready_for_onnx
-from gallop.export.web import FACTS, FIRST_NAMES, SHOWN, PagePrecision
+from gallop.export.web import FACTS, FIRST_NAMES, SHOWN, TAUGHT_NAMES, PagePrecision
 from gallop.export.web.encoders import check_encoders, text_onnx, vision_onnx
 from gallop.export.web.fetch import SCRIPT_FILE, WASM_FILE, runtime_files
+from gallop.export.web.teaching import teach_facts
 from gallop.maps.explainer import STYLE_SHEET
 from gallop.maps.explainer.data import explainer_data, palettes
 from gallop.model.prompted import PromptModel, initial_prompts
@@ -33,7 +34,7 @@ from gallop.runtime.reading import read_bytes
 from gallop.sample import sample_photos
 
 _FORMAT = 1
-_PAGE = Path(__file__).with_name("page")
+_PAGE, _TEACH = (Path(__file__).with_name(name) for name in ("page", "teach"))
 _WORKER = "sw.js"
 _VERSION, _FILES = 'const VERSION = "";', "const FILES = [];"
 """Lines of the service worker that are replaced by this page's."""
@@ -41,21 +42,33 @@ _LARGEST = 4 * 2**20
 
 
 def page_files(
-    model: GalLoPClassifier | None = None, precision: PagePrecision = "fp32", photos: Sequence[Any] = ()
+    model: GalLoPClassifier | None = None,
+    precision: PagePrecision = "fp32",
+    photos: Sequence[Any] = (),
+    *,
+    teach: bool = False,
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return the page's files by name, and the facts that it reads.
 
     Args:
         photos: to compare the encoders with, in addition to the sample's: whatever ``load_image`` takes.
+        teach: as ``write``.
 
     Raises:
         PageError, OnnxError: as ``write``.
     """
     runtime = runtime_files()
     if model is None:
-        model = GalLoPClassifier(device="cpu").zero_shot(FIRST_NAMES)
+        model = GalLoPClassifier(device="cpu").zero_shot(TAUGHT_NAMES if teach else FIRST_NAMES)
     model = ready_for_onnx(model)
     facts = page_facts(model)
+    if teach and facts["fixed"]:
+        raise PageError(
+            "A page that teaches begins with a model without training, and this one was trained, or reads no names. "
+            "Leave the model out, or choose a zero-shot one."
+        )
+    if teach:
+        facts["teach"] = teach_facts(model)
     shown = photos_to_begin_with(model.model_.class_names)
     large = _encoders(model, precision) | {f"runtime/{WASM_FILE}": runtime[WASM_FILE]}
     photos = [*shown, *photos]
@@ -71,7 +84,7 @@ def page_files(
     }
     if shown:  # what it shows until the encoders are loaded
         files["first.json"] = json.dumps(explainer_data(model.explain(shown[0]))).encode()
-    files |= page_sources(shown) | {f"runtime/{SCRIPT_FILE}": runtime[SCRIPT_FILE]}
+    files |= page_sources(shown, teach=teach) | {f"runtime/{SCRIPT_FILE}": runtime[SCRIPT_FILE]}
     facts["version"] = _digest(files | {FACTS: json.dumps(facts).encode()})
     files[FACTS] = json.dumps(facts, ensure_ascii=False).encode()
     files[_WORKER] = _service_worker(files, facts["version"])
@@ -150,10 +163,11 @@ def _encoders(model: GalLoPClassifier, precision: PagePrecision) -> dict[str, by
     return made | {"encoders/text.onnx": text, "encoders/merges.txt": merges.encode()}
 
 
-def page_sources(photos: Sequence[Path] = ()) -> dict[str, bytes]:
+def page_sources(photos: Sequence[Path] = (), *, teach: bool = False) -> dict[str, bytes]:
     """Return what is the same for every model, page and explainer, and photos of the sample."""
-    source = STYLE_SHEET.with_name("src")
-    paths = {path.relative_to(_PAGE).as_posix(): path for path in _PAGE.rglob("*") if path.is_file()}
+    source, paths = STYLE_SHEET.with_name("src"), dict[str, Path]()
+    for folder in (_PAGE, _TEACH) if teach else (_PAGE,):
+        paths |= {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     paths |= {f"explainer/{path.name}": path for path in source.glob("*.js")}
     paths |= {f"explainer/{STYLE_SHEET.name}": STYLE_SHEET} | {f"samples/{path.name}": path for path in photos}
     return {name: read_bytes(path, _LARGEST) for name, path in paths.items()}

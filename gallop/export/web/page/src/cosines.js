@@ -30,7 +30,7 @@ export class Texts {
   }
 }
 
-function norm(vector, start, width) {
+export function norm(vector, start, width) {
   let sum = 0;
   for (let i = start; i < start + width; i++) sum += vector[i] * vector[i];
   return Math.sqrt(sum);

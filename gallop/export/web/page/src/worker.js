@@ -7,6 +7,7 @@ import { ClipTokens } from "./tokens.js";
 
 for (const way of ["fetch", "XMLHttpRequest", "WebSocket", "EventSource", "WebTransport"]) self[way] = undefined;
 
+const MOST_THREADS = 4; // more hardly help
 const AT_ONCE = 16; // texts in one pass
 const INPUTS = ["pixels", "finer_pixels"];
 const LOOKS = ["", "finer_"];
@@ -16,7 +17,7 @@ let model, vision, text, tokens;
 const deeds = {
   async start({ facts, files }) {
     model = facts;
-    ort.env.wasm.numThreads = 1; // more need headers that few hosts send
+    ort.env.wasm.numThreads = threads();
     ort.env.wasm.wasmBinary = files["runtime/ort-wasm-simd-threaded.wasm"];
     ort.env.logLevel = "error";
     const settings = { executionProviders: ["wasm"], logSeverityLevel: 3 }; // it reports every number that it joined
@@ -62,6 +63,11 @@ const deeds = {
     return { features, ms: performance.now() - begun };
   },
 };
+
+/* More than one need headers that few hosts send (COOP and COEP); one core is left to the page. */
+function threads() {
+  return self.crossOriginIsolated ? Math.min(Math.max(navigator.hardwareConcurrency - 1, 1), MOST_THREADS) : 1;
+}
 
 function tokensOf(words) {
   const row = tokens.surrounded(words);

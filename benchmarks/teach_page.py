@@ -1,0 +1,163 @@
+"""The page that teaches, with a camera: frames a second, the time from a frame to its map, and memory, in Chromium.
+
+    python -m benchmarks.teach_page [--seconds 20] [--minutes 10] [--isolated] [--page DIR]
+
+The camera is a film of the sample's photos, moved and enlarged a little. --minutes watches the memory of the page for
+so long in addition, while it films and learns. --isolated serves the page with the headers that allow threads; --page
+measures one that was written before. Needs ``make web``, the extra ``onnx``, playwright and a Chromium.
+"""
+
+from __future__ import annotations
+
+from gallop.runtime.process import prepare
+
+prepare()
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.measure import machine
+from gallop.export.web import write
+from gallop.sample import sample_photos
+from tests.http_server import StaticFiles
+
+_SIZE = 640, 480
+_RATE = 15
+"""Frames a second of the film."""
+_LASTS = 20
+"""Frames of each photo."""
+
+_COUNTED = """
+() => {
+  window.delays = [];
+  document.addEventListener("painted", ({ detail }) => {
+    if (detail !== undefined) requestAnimationFrame(() => window.delays.push(performance.now() - detail));
+  });
+}
+"""
+
+
+class _Isolated(StaticFiles):
+    """Sends the headers without which a page has no threads."""
+
+    def end_headers(self) -> None:
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        super().end_headers()
+
+
+def write_film(path: Path, photos: int = 12) -> None:
+    """Write a film (YUV4MPEG2) of the sample's photos to test with, which Chromium takes for its camera."""
+    width, height = _SIZE
+    paths = [photo.path for photo in sample_photos() if photo.part == "test"]
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F{_RATE}:1 Ip A1:1 C420jpeg\n".encode())
+        for source in paths[:: max(len(paths) // photos, 1)][:photos]:
+            image = Image.open(source).convert("RGB")
+            for step in range(_LASTS):
+                side = height + 4 * step
+                shown = Image.new("RGB", _SIZE, (90, 90, 95))
+                shown.paste(image.resize((side, side)), ((width - side) // 2 + 2 * step, (height - side) // 2))
+                planes = shown.convert("YCbCr").split()
+                halved = [plane.resize((width // 2, height // 2), Image.Resampling.BOX) for plane in planes[1:]]
+                file.write(b"FRAME\n" + b"".join(np.asarray(plane).tobytes() for plane in (planes[0], *halved)))
+
+
+@contextmanager
+def served(folder: Path, isolated: bool) -> Iterator[str]:
+    """The address of the page."""
+    handler = partial(_Isolated if isolated else StaticFiles, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def frames(page: Page, seconds: float) -> dict[str, float]:
+    """How many a second, and the milliseconds from taking a frame to the picture with its map."""
+    page.evaluate("() => void (window.delays.length = 0)")
+    begun = time.perf_counter()
+    page.wait_for_timeout(1000 * seconds)
+    delays = page.evaluate("() => window.delays")
+    took = time.perf_counter() - begun
+    p50, p95 = (round(float(value)) for value in np.percentile(delays, [50, 95]))
+    return {"frames a second": round(len(delays) / took, 1), "frame to map, p50 ms": p50, "frame to map, p95 ms": p95}
+
+
+def record(page: Page, name: str, seconds: float) -> None:
+    """Hold the button of a class."""
+    button = page.get_by_role("button", name=f"Hold to record photos of {name}")
+    button.focus()
+    page.keyboard.down(" ")
+    page.wait_for_timeout(1000 * seconds)
+    page.keyboard.up(" ")
+
+
+def memory(page: Page, minutes: float) -> list[float]:
+    """Megabytes of the page's heap after a collection, once a quarter of a minute, while it films and learns."""
+    session, found = page.context.new_cdp_session(page), []
+    end = time.monotonic() + 60 * minutes
+    while time.monotonic() < end:
+        record(page, "teapot", 1)
+        page.wait_for_timeout(13_000)
+        page.get_by_role("button", name="Undo").click()
+        session.send("HeapProfiler.collectGarbage")
+        found.append(session.send("Runtime.getHeapUsage")["usedSize"] / 1e6)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--minutes", type=float, default=0)
+    parser.add_argument("--isolated", action="store_true")
+    parser.add_argument("--page", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="gallop-") as work, sync_playwright() as playwright:
+        folder, film = options.page or Path(work, "page"), Path(work, "film.y4m")
+        if options.page is None:
+            write(folder, teach=True)
+        write_film(film)
+        chromium: Any = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        arguments = ["--no-sandbox", *fake, f"--use-file-for-fake-video-capture={film}"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        with served(folder, options.isolated) as address:
+            page = browser.new_page()
+            page.goto(address)
+            page.wait_for_selector("body[data-ready]")
+            page.get_by_role("button", name="Turn on camera").click()
+            page.wait_for_timeout(2000)
+            page.evaluate(_COUNTED)
+            print(f"{machine()}; threads allowed: {page.evaluate('() => crossOriginIsolated')}")
+            print("names alone:", frames(page, options.seconds))
+            record(page, "teapot", 3)
+            record(page, "mug", 3)
+            print("taught:", page.locator(".count").all_inner_texts(), frames(page, options.seconds))
+            if options.minutes:
+                found = memory(page, options.minutes)
+                quarter = max(len(found) // 4, 1)
+                first, last = statistics.median(found[:quarter]), statistics.median(found[-quarter:])
+                print(
+                    f"heap: {first:.1f} MB in the first quarter of {options.minutes} minutes, {last:.1f} MB in the last"
+                )
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

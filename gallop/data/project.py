@@ -1,0 +1,362 @@
+"""A project as one file, which the app and the page for browsers write and open: its photos, by class.
+
+It is a zip. Unpacked it is what the command line reads: ``train`` and ``test`` hold a folder of photos a class, each
+folder in ``runs`` is a checkpoint. What it holds is listed in ``project.json``, with the fingerprint of each photo.
+
+A file that is opened is untrusted: nothing of it is written to disk, it is read completely or not at all, and every
+value of its JSON must have the expected type. Knows no torch.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import stat
+import struct
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from typing import Any, BinaryIO
+
+from gallop.data.labelled import LabelledPhotos
+from gallop.data.zip_files import (
+    MAX_ARCHIVE_BYTES,
+    MAX_MEMBERS,
+    MAX_RATIO,
+    MAX_TOTAL_BYTES,
+    PIECE,
+    ArchiveError,
+    check_zip,
+    member_bytes,
+)
+from gallop.errors import DataError, GallopError
+from gallop.images import DEFAULT_LIMITS, ImageLimits, Photo, load_image
+from gallop.images.formats import printable_name
+from gallop.names.class_names import clean_names
+from gallop.runtime.reading import open_file, parse_json
+from gallop.wording import listed, one_line
+
+PROJECT_FORMAT = 2
+"""Of the file. Raised when an older version could not read it, or would read it wrongly."""
+MANIFEST = "project.json"
+MOST_CARDS = 100
+MOST_PHOTOS, MOST_ALTOGETHER = 64, 1600
+"""Of one class to learn from, as many to test on; and of all classes: they are held in memory."""
+SHOT_SIDE = 512
+"""Longest side of a photo of a class; the model sees crops of 224."""
+MOST_TEXT = 20_000
+"""Characters of any text."""
+_MOST_JSON = 4 * 2**20
+"""Bytes of the manifest, or of the facts of a run."""
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ProjectClass:
+    """A class of a project, the photos to learn from and those to test on. ``enabled``: it is trained on."""
+
+    name: str
+    enabled: bool
+    shots: tuple[Photo, ...]
+    tests: tuple[Photo, ...]
+
+
+@dataclass(frozen=True)
+class CheckedJson:
+    """A JSON object whose values are checked when they are read, and its name for messages.
+
+    All methods raise DataError where a value is missing or has another type.
+    """
+
+    held: Mapping[str, Any]
+    where: str
+
+    @classmethod
+    def of_text(cls, text: str, where: str) -> CheckedJson:
+        """Return the object that a text of JSON holds."""
+        try:
+            held = parse_json(text)
+        except ValueError as error:
+            raise wrong(where, f"cannot be read as JSON ({one_line(str(error))})") from error
+        return cls._of(held, where)
+
+    @classmethod
+    def _of(cls, held: Any, where: str) -> CheckedJson:
+        if not isinstance(held, dict):
+            raise wrong(where, "does not have the expected structure")
+        return cls(held, where)
+
+    def _get(self, key: str, fits: Callable[[Any], bool], otherwise: str) -> Any:
+        value = self.held.get(key)
+        if not fits(value):
+            raise wrong(self.where, f"{otherwise} {key!r}")
+        return value
+
+    def text(self, key: str, most: int = MOST_TEXT) -> str:
+        """Return a text."""
+        return str(self._get(key, lambda value: isinstance(value, str) and len(value) <= most, "has no valid text in"))
+
+    def sha256(self, key: str) -> str:
+        """Return a SHA-256."""
+        self.text(key)  # another message where it is not text
+        return str(self._get(key, is_digest, "has no fingerprint in"))
+
+    def flag(self, key: str) -> bool:
+        """Return true or false."""
+        return bool(self._get(key, lambda value: isinstance(value, bool), "has no true or false in"))
+
+    def number(self, key: str) -> Any:
+        """Return a number, or None where the value is null."""
+        return self._get(key, lambda value: value is None or is_finite(value), "has no number in")
+
+    def integer(self, key: str, below: int) -> Any:
+        """Return an integer from 0, or None where the value is null."""
+        return self._get(
+            key, lambda value: value is None or (is_integer(value) and value < below), "has no valid number in"
+        )
+
+    def integers(self, key: str) -> tuple[int, ...]:
+        """Return integers from 0."""
+        return tuple(self._get(key, lambda value: is_list(value, is_integer), "has no list of numbers in"))
+
+    def digests(self, key: str) -> frozenset[str]:
+        """Return SHA-256s, each once."""
+        return frozenset(self._get(key, lambda value: is_list(value, is_digest), "has no list of fingerprints in"))
+
+    def objects(self, key: str) -> list[CheckedJson]:
+        """Return a list of objects."""
+        items = self._get(key, lambda value: isinstance(value, list), "has no list in")
+        return [self._of(item, self.where) for item in items]
+
+    def object(self, key: str) -> CheckedJson:
+        """Return an object."""
+        return self._of(self.held.get(key), self.where)
+
+
+def wrong(where: str, what: str) -> DataError:
+    """Return the error for a file that is damaged or was changed."""
+    return DataError(
+        f"{where} {what}. The file is damaged or was changed, so the project was not opened. Use another copy of the "
+        "file, or save the project again."
+    )
+
+
+def is_list(value: Any, of: Callable[[Any], bool]) -> bool:
+    """Return whether a value of JSON is a list of such items."""
+    return isinstance(value, list) and all(map(of, value))
+
+
+def is_digest(value: Any) -> bool:
+    """Return whether a value of JSON is a SHA-256."""
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
+def is_integer(value: Any) -> bool:
+    """Return whether a value of JSON is an integer from 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether a value of JSON is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@dataclass
+class OpenedProject:
+    """The file of a project, open; all methods raise DataError for what is wrong in it.
+
+    Attributes:
+        shown: its name in a sentence.
+        members: its files, by path.
+        left: bytes that may still be unpacked.
+    """
+
+    archive: zipfile.ZipFile
+    shown: str
+    members: dict[str, zipfile.ZipInfo] = field(init=False)
+    left: int = MAX_TOTAL_BYTES
+
+    def __post_init__(self) -> None:
+        members = [member for member in self.archive.infolist() if not member.is_dir()]
+        if len(members) > MAX_MEMBERS:
+            raise DataError(
+                f"{self.shown} was not opened: it contains {len(members)} files, and the maximum is {MAX_MEMBERS}."
+            )
+        for member in members:
+            parts = member.filename.replace("\\", "/").split("/")
+            if parts[0].endswith(":") or any(part in ("", ".", "..") for part in parts):
+                raise wrong(self.shown, f"contains a file with an unsafe path ({printable_name(member.filename)})")
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise wrong(self.shown, f"contains a link ({printable_name(member.filename)})")
+        self.members = {member.filename: member for member in members}
+        if len(self.members) < len(members):
+            raise wrong(self.shown, "contains two files with the same name")
+        if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
+            raise self._too_much()
+
+    def manifest(self) -> CheckedJson:
+        """Return the list of contents, of a format that can be read."""
+        if MANIFEST not in self.members:
+            raise DataError(
+                f"{self.shown} is not a project: it does not contain {MANIFEST}. If it contains photos in class "
+                "folders, open it on Teach; if it is a model's zip, open it on Export."
+            )
+        manifest = CheckedJson.of_text(self.text(MANIFEST), f"{MANIFEST} in {self.shown}")
+        self._check_version(manifest)
+        return manifest
+
+    def _check_version(self, manifest: CheckedJson) -> None:
+        format_ = manifest.held.get("format")
+        if not isinstance(format_, int) or isinstance(format_, bool) or format_ < 1:
+            raise wrong(manifest.where, "has no valid format number")
+        if format_ > PROJECT_FORMAT:
+            by = printable_name(manifest.text("version", 80)) if "version" in manifest.held else "another version"
+            raise DataError(
+                f"{self.shown} was saved by a newer version of this app ({by}, format {format_}) and was not opened. "
+                f"This version reads formats up to {PROJECT_FORMAT}. Update the app: pip install -U "
+                "'gallop-explorer[app]'."
+            )
+
+    def classes(self, manifest: CheckedJson) -> tuple[ProjectClass, ...]:
+        """Return the classes with their photos."""
+        cards = manifest.objects("cards")
+        if len(cards) > MOST_CARDS:
+            raise DataError(
+                f"{self.shown} was not opened: it has {len(cards)} classes, and the maximum is {MOST_CARDS}."
+            )
+        names = [each.text("name") for each in cards]
+        try:
+            as_they_are = not names or clean_names(names) == tuple(names)
+        except GallopError:  # too long, invisible, or two that are the same
+            as_they_are = False
+        if not as_they_are:
+            raise wrong(manifest.where, f"has a class name that is invalid or used twice ({listed(names)})")
+        made = []
+        for name, each in zip(names, cards, strict=True):
+            shots, tests = (self.photos(each, pile, MOST_PHOTOS, SHOT_SIDE) for pile in ("shots", "tests"))
+            made.append(ProjectClass(name, each.flag("enabled"), shots, tests))
+        self.check_once(photo for each in made for photo in (*each.shots, *each.tests))
+        return tuple(made)
+
+    def check_once(self, photos: Iterable[Photo]) -> None:
+        """Check that no photo is there twice, and that there are not too many."""
+        digests = [photo.sha256 for photo in photos]
+        if len(digests) > MOST_ALTOGETHER:
+            raise DataError(
+                f"{self.shown} was not opened: it contains {len(digests)} photos on class cards, and the maximum is "
+                f"{MOST_ALTOGETHER}."
+            )
+        if len(set(digests)) < len(digests):
+            raise wrong(self.shown, "contains a photo twice")
+
+    def photos(self, card_or_shelves: CheckedJson, pile: str, most: int, side: int) -> tuple[Photo, ...]:
+        """Return the photos of a list; ``side`` is the longest that one may have."""
+        photos = card_or_shelves.objects(pile)
+        if len(photos) > most:
+            raise DataError(
+                f"{self.shown} was not opened: one of its photo lists has {len(photos)} photos, and the maximum is "
+                f"{most}."
+            )
+        return tuple(self._photo(each, side) for each in photos)
+
+    def _photo(self, entry: CheckedJson, side: int) -> Photo:
+        path, name = entry.text("file"), entry.text("name")
+        limits = ImageLimits(DEFAULT_LIMITS.max_bytes, side * side, side)  # no larger ones are saved
+        try:
+            photo = load_image(self.read(path, limits.max_bytes), name=name, limits=limits)
+        except GallopError as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{error} Because of this, {self.shown} was not opened.") from error
+        if photo.sha256 != entry.sha256("sha256"):
+            raise wrong(f"{printable_name(path)} in {self.shown}", "is not the photo that was saved")
+        return photo
+
+    def text(self, path: str) -> str:
+        """Return the text of a file."""
+        try:
+            return self.read(path, _MOST_JSON).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise wrong(f"{printable_name(path)} in {self.shown}", "is not valid UTF-8 text") from error
+
+    def read(self, path: str, most: int) -> bytes:
+        """Return the bytes of a file, of which there may be ``most``."""
+        shown = f"{printable_name(path)} in {self.shown}"
+        if path not in self.members:
+            raise DataError(f"{shown} is missing, so the project was not opened. Use another copy of the project.")
+        member = self.members[path]
+        most = min(most, MAX_RATIO * max(member.compress_size, PIECE))
+        data = member_bytes(
+            self.archive,
+            member,
+            self.shown,
+            most,
+            ArchiveError(f"{shown} is too large when unpacked. This project was not saved by this app."),
+        )
+        self.left -= len(data)
+        if self.left < 0:
+            raise self._too_much()
+        return data
+
+    def _too_much(self) -> DataError:
+        return DataError(f"{self.shown} unpacks to more than {MAX_TOTAL_BYTES // 2**20} MB, which is the limit.")
+
+
+@contextmanager
+def opened_project(file: BinaryIO, name: str) -> Iterator[OpenedProject]:
+    """Open the file of a project.
+
+    Raises:
+        DataError: not a zip; or, where it is used, damaged or hostile.
+    """
+    shown = printable_name(name)
+    try:
+        check_zip(file, shown)
+        with zipfile.ZipFile(file) as archive:
+            yield OpenedProject(archive, shown)
+    except ArchiveError as error:
+        rest = "" if shown in str(error) else f" Because of this, {shown} was not opened."
+        raise DataError(f"{error}{rest}") from error
+    except GallopError:
+        raise
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, struct.error) as error:
+        raise DataError(f"{shown} cannot be read as a zip file: it is damaged or incomplete.") from error
+
+
+def is_project(path: str | PathLike[str]) -> bool:
+    """Return whether a path is that of a project's file, by its name."""
+    return fspath(path).lower().endswith(".zip")
+
+
+def read_project(path: str | PathLike[str], *, split: str = "train") -> LabelledPhotos:
+    """Return the photos of the classes of a project that are trained on, in their order.
+
+    Args:
+        split: those to learn from ("train"), or those to test on ("test"), of classes with some. Where there are none
+            to test on, these are those to learn from, as of a folder that has one part.
+
+    Raises:
+        DataError: no project, or one that is damaged, hostile, of a newer version, or of which a class has no photos to
+            learn from.
+    """
+    shown = printable_name(fspath(path))
+    try:
+        file = open_file(path, MAX_ARCHIVE_BYTES)
+    except OSError as error:
+        raise DataError(f"{shown} cannot be read ({error.strerror}). Check the path.") from error
+    with file, opened_project(file, shown) as project:
+        classes = [each for each in project.classes(project.manifest()) if each.enabled]
+    piles = {each.name: each.tests for each in classes if each.tests}
+    if split == "train" or not piles:
+        piles = {each.name: each.shots for each in classes}
+    empty = [name for name, photos in piles.items() if not photos]
+    if empty or not piles:
+        raise DataError(
+            f"{shown} has no photos to learn {listed(empty) or 'any class'} from. Add some, or remove or turn off "
+            "classes without photos, and save the project again."
+        )
+    pairs = [(photo, k) for k, photos in enumerate(piles.values()) for photo in photos]
+    photos, labels = tuple(photo for photo, _ in pairs), tuple(k for _, k in pairs)
+    return LabelledPhotos(photos, tuple(photo.sha256 for photo in photos), labels, tuple(piles))

@@ -1,0 +1,271 @@
+"""The scripts of the page that teaches, by Node alone: head, mix, limit, answers and votes are those of Python."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gallop import GalLoPClassifier, ImageFeatures, MethodConfig
+from gallop.export.web.folder import page_facts
+from gallop.export.web.teaching import teach_facts
+from gallop.features.given import EncodedPhoto, encoded_photos
+from gallop.features.near_duplicates import ALIKE_GLOBAL, ALIKE_PLACES
+from tests import tiny
+from tests.export.conftest import Ask
+
+NAMES = ("red", "green", "blue", "yellow")
+METHOD = MethodConfig(head="ridge", global_projection=True, topk=(2, 4))
+COPIES = {"global": ALIKE_GLOBAL, "places": ALIKE_PLACES}
+
+
+def packed(values: Any) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
+
+
+def doubles(text: str) -> Any:
+    return np.frombuffer(base64.b64decode(text), "<f8")
+
+
+# Shots ---------------------------------------------------------------------------------------------------------------
+
+
+def photos_of(counts: Mapping[str, int], seed: int = 0, copies: int = 0) -> dict[str, list[EncodedPhoto]]:
+    """Photos as features that half precision holds, around a direction for each class; the last ones are copies."""
+    rng, vision = np.random.default_rng(seed), tiny.vit().vision
+    assert vision.region_projection is not None
+    back = torch.linalg.pinv(vision.region_projection.float())  # from the joint space to that of regions
+    sizes = {"global": (1, 32), "regions": (1, 16, 32)}
+    made: dict[str, list[EncodedPhoto]] = {}
+    for k, (name, count) in enumerate(counts.items()):
+        centre = {part: np.random.default_rng(100 + k).normal(size=size) for part, size in sizes.items()}
+        drawn = [
+            {part: centre[part] + 1.3 * rng.normal(size=size) for part, size in sizes.items()} for _ in range(count)
+        ]
+        for i in range(count - copies, count):
+            drawn[i] = near(drawn[i % 2], 0.1, rng)
+        halves = [{part: torch.tensor(values).half().float() for part, values in one.items()} for one in drawn]
+        each = [ImageFeatures(one["global"], one["regions"] @ back) for one in halves]
+        made[name] = encoded_photos(ImageFeatures.cat(each)) if each else []
+    return made
+
+
+def near(centre: dict[str, Any], spread: float, rng: np.random.Generator) -> dict[str, Any]:
+    return {part: values + spread * rng.normal(size=values.shape) for part, values in centre.items()}
+
+
+def as_look(photo: EncodedPhoto) -> dict[str, str]:
+    projection = tiny.vit().vision.region_projection
+    assert projection is not None
+    return {"global": packed(photo.features.global_), "regions": packed(photo.features.regions @ projection.float())}
+
+
+def texts_of(names: Sequence[str]) -> dict[str, str]:
+    features = zero_shot(names).model_.cached_text_features().global_[:, 0]
+    return {name: packed(text) for name, text in zip(names, features, strict=True)}
+
+
+def zero_shot(names: Sequence[str]) -> GalLoPClassifier:
+    return tiny.classifier(method=METHOD, global_prompts=2).zero_shot(names)
+
+
+def facts_of(names: Sequence[str], **changes: Any) -> dict[str, Any]:
+    classifier = zero_shot(names)
+    return page_facts(classifier) | {"teach": teach_facts(classifier) | changes}
+
+
+def steps_of(names: Sequence[str], photos: Mapping[str, Sequence[EncodedPhoto]], seed: int = 0) -> list[dict[str, Any]]:
+    """Classes, then their shots in any order."""
+    texts = texts_of(names)
+    shots = [(names.index(name), photo) for name, some in photos.items() for photo in some]
+    shots = [shots[i] for i in np.random.default_rng(seed).permutation(len(shots))]
+    named = [{"kind": "addClass", "name": name, "text": texts[name]} for name in names]
+    return [*named, *({"kind": "add", "index": k, "id": one.sha256, "photo": as_look(one)} for k, one in shots)]
+
+
+def taught(names: Sequence[str], photos: Mapping[str, Sequence[EncodedPhoto]]) -> GalLoPClassifier:
+    """What the page has to equal; classes without photos come last, as they are added after the others."""
+    classifier = tiny.classifier(method=METHOD, epochs=0, calibration_folds=3)
+    there = {name: list(photos[name]) for name in names if photos.get(name)}
+    if len(there) < 2:
+        (name,) = there
+        ordered = sorted(there[name], key=lambda one: hashlib.sha256(f"0|{one.sha256}".encode()).digest())
+        return classifier.partial_fit(ordered, [name] * len(ordered), classes=names)
+    classifier.fit(there)
+    for name in names:
+        if name not in there:
+            classifier.add_class(name)
+    return classifier
+
+
+ASKED = photos_of(dict.fromkeys(NAMES, 4), seed=9)
+CASES: dict[str, tuple[dict[str, int], int]] = {
+    "enough shots": ({"red": 6, "green": 9, "blue": 4}, 0),
+    "many shots": (dict.fromkeys(NAMES, 12), 0),
+    "copies of shots": ({"red": 6, "green": 8, "blue": 7}, 3),
+    "a class without shots": ({"red": 6, "green": 5, "yellow": 6, "blue": 0}, 0),
+    "too few shots to choose a mix": ({"red": 3, "green": 5}, 0),
+    "single shots, of which none is held out": ({"red": 1, "green": 1}, 0),
+    "one class has shots": ({"red": 5, "green": 0}, 0),
+}
+
+
+@pytest.fixture(scope="module")
+def said(ask_taught: Ask) -> dict[str, Any]:
+    """What the page's scripts make of each case, with the photos that they are asked about."""
+    questions = [{"kind": "taught", **question(case)} for case in CASES]
+    return dict(zip(CASES, ask_taught(*questions), strict=True))
+
+
+def question(case: str) -> dict[str, Any]:
+    counts, copies = CASES[case]
+    names = list(counts)
+    steps = steps_of(names, photos_of(counts, copies=copies))
+    looks = [as_look(photo) for some in ASKED.values() for photo in some]
+    return {"model": facts_of(names, alike=COPIES), "steps": steps, "photos": looks}
+
+
+@pytest.fixture(scope="module")
+def wanted() -> dict[str, GalLoPClassifier]:
+    """The same by Python."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("gallop.training.learn.tells_copies", lambda backbone: True)
+        return {
+            case: taught(list(counts), photos_of(counts, copies=copies)) for case, (counts, copies) in CASES.items()
+        }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_head_is_pythons(case: str, said: dict[str, Any], wanted: dict[str, GalLoPClassifier]) -> None:
+    model = wanted[case].model_
+    if case == "one class has shots":
+        assert (said[case]["form"], model.branches) == (None, ())
+        return
+    (branch,) = model.branches
+    form = branch.complete(model.cached_text_features().global_)
+    weights = doubles(said[case]["form"]["weights"]).reshape(form.weights.shape)
+    assert np.linalg.norm(weights - form.weights.numpy()) <= 1e-5 * np.linalg.norm(form.weights.numpy())
+    assert said[case]["form"]["bias"] == pytest.approx(form.bias.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_mix_temperature_and_limit_are_pythons(
+    case: str, said: dict[str, Any], wanted: dict[str, GalLoPClassifier]
+) -> None:
+    found, calibration = said[case], wanted[case].calibration_
+    # Python's minimiser stops where the last steps were small, so that a weight is known to three digits.
+    mixes = [
+        number for branch in wanted[case].model_.branches for number in (branch.mix.weight, branch.mix.temperature)
+    ]
+    assert (found["mix"] or []) == pytest.approx(mixes, rel=1e-3)
+    assert found["temperature"] == pytest.approx(calibration.temperature, rel=1e-3)
+    assert found["threshold"] == pytest.approx(calibration.threshold, abs=1e-6)
+    assert found["heldOut"] == pytest.approx(list(calibration.held_out), abs=1e-6)
+    assert (found["note"], found["photos"]) == (calibration.note, calibration.photos)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_answers_are_pythons(case: str, said: dict[str, Any], wanted: dict[str, GalLoPClassifier]) -> None:
+    features = ImageFeatures.cat([photo.features for some in ASKED.values() for photo in some])
+    answers, predictions = said[case]["answers"], wanted[case].predict_all(features)
+    probabilities = np.array([answer["probabilities"] for answer in answers])
+    assert probabilities == pytest.approx(predictions.probabilities, abs=1e-4)
+    assert (probabilities.argmax(1) == predictions.probabilities.argmax(1)).all()
+    assert [answer["outlier"] for answer in answers] == pytest.approx(predictions.ood["GL-MCM"].tolist(), abs=1e-6)
+    is_ood = predictions.is_ood if predictions.is_ood is not None else np.zeros(len(answers), bool)
+    assert [answer["none"] for answer in answers] == is_ood.tolist()
+
+
+def test_the_explainer_shows_the_same_answer(said: dict[str, Any]) -> None:
+    for case, found in said.items():
+        for answer in found["answers"]:
+            assert answer["shown"]["shares"] == pytest.approx(answer["probabilities"], abs=1e-6), case
+            assert answer["shown"]["outlier"] == pytest.approx(answer["outlier"], abs=1e-6), case
+
+
+@pytest.mark.parametrize("case", ["enough shots", "a class without shots"])
+def test_shots_vote_as_in_python(case: str, said: dict[str, Any], wanted: dict[str, GalLoPClassifier]) -> None:
+    classifier, names = wanted[case], list(CASES[case][0])
+    shots = classifier._shots
+    assert shots is not None
+    photo = next(iter(ASKED.values()))[0]
+    (voted,) = classifier.explain([photo])[0].votes.values()
+    for k, name in enumerate(names):
+        found = said[case]["answers"][0]["votes"][k]
+        by_id = {vote["id"]: vote["vote"] for vote in found["shots"]}
+        assert [by_id[digest] for digest in shots.hashes] == pytest.approx(
+            voted.shots[:, k].tolist(), rel=2e-3, abs=1e-5
+        )
+        assert found["rest"] == pytest.approx(float(voted.rest[k]), rel=2e-3, abs=1e-5), name
+        strengths = [abs(vote["vote"]) for vote in found["shots"]]
+        assert strengths == sorted(strengths, reverse=True)
+
+
+# Changes -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_taken_back_leaves_nothing(ask_taught: Ask, said: dict[str, Any]) -> None:
+    asked = question("enough shots")
+    yellow, green = texts_of(NAMES)["yellow"], asked["steps"][1]["text"]
+    other = photos_of({"yellow": 5}, seed=4)["yellow"]
+    extra = [{"kind": "add", "index": 0, "id": one.sha256, "photo": as_look(one)} for one in other]
+    detour = [
+        {"kind": "addClass", "name": "yellow", "text": yellow, "index": 0},
+        *extra,
+        {"kind": "fit"},
+        {"kind": "remove", "id": other[2].sha256},
+        {"kind": "removeClass", "index": 0},
+        {"kind": "renameClass", "index": 1, "name": "yellow", "text": yellow},
+        {"kind": "fit"},
+        {"kind": "renameClass", "index": 1, "name": "green", "text": green},
+        *({**step, "index": 2} for step in extra[:2]),
+        *({"kind": "remove", "id": one.sha256} for one in other[:2]),
+    ]
+    half = len(asked["steps"]) // 2
+    steps = [*asked["steps"][:half], *detour, *asked["steps"][half:]]
+    (found,) = ask_taught({"kind": "taught", **asked, "steps": steps})
+    wanted = said["enough shots"]
+    assert (found["problems"], found["names"], found["counts"]) == ([], wanted["names"], [6, 9, 4])
+    assert doubles(found["form"]["weights"]) == pytest.approx(doubles(wanted["form"]["weights"]), abs=1e-9)
+    assert found["mix"] == pytest.approx(wanted["mix"], rel=1e-6)
+    assert found["threshold"] == pytest.approx(wanted["threshold"], abs=1e-9)
+
+
+def test_what_does_not_fit_is_refused_with_a_sentence(ask_taught: Ask) -> None:
+    asked = question("single shots, of which none is held out")
+    twice, broken = dict(asked["steps"][-1]), dict(asked["steps"][-1])
+    broken |= {"id": "0" * 64, "photo": {**broken["photo"], "regions": packed(np.full((16, 32), np.nan))}}
+    many = [{**twice, "index": 0, "id": f"{i:064}"} for i in range(1, 65)]
+    (found,) = ask_taught({"kind": "taught", **asked, "steps": [*asked["steps"], twice, broken, *many]})
+    there, *others = found["problems"]
+    assert there.startswith("This picture is there already, in ")
+    assert others == [
+        "This picture cannot be learned from: the model gave no numbers for it.",
+        "No more photos fit into red: 64 are the most of a class.",
+    ]
+    assert found["counts"] == [64, 1]
+
+
+# Numbers -------------------------------------------------------------------------------------------------------------
+
+
+def test_half_precision_is_numpys(ask_taught: Ask) -> None:
+    rng = np.random.default_rng(0)
+    values = (rng.normal(size=4000) * 10.0 ** rng.integers(-9, 6, 4000)).astype(np.float32)
+    edges = np.array([0, -0.0, 65504, 65519, 65520, 7e4, np.inf, -np.inf, 2**-24, 2**-25, 1.5 * 2**-25], np.float32)
+    halfway = (np.arange(1, 2000) * 2.0**-24 * 1.5).astype(np.float32)
+    every = np.concatenate([values, edges, halfway])
+    (found,) = ask_taught({"kind": "halves", "values": packed(every)})
+    with np.errstate(over="ignore"):
+        assert found == every.astype(np.float16).view(np.uint16).tolist()
+
+
+def test_sha256_is_hashlibs(ask_taught: Ask) -> None:
+    texts = [bytes(range(256))[:length] * 3 for length in (0, 1, 18, 19, 21, 22, 43, 85, 250)]
+    (found,) = ask_taught({"kind": "sha256", "texts": [base64.b64encode(text).decode() for text in texts]})
+    assert found == [hashlib.sha256(text).hexdigest() for text in texts]
