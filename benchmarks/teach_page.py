@@ -14,6 +14,7 @@ from gallop.runtime.process import prepare
 prepare()
 
 import argparse
+import os
 import shutil
 import statistics
 import tempfile
@@ -109,15 +110,19 @@ def record(page: Page, name: str, seconds: float) -> None:
 
 
 def memory(page: Page, minutes: float) -> list[float]:
-    """Megabytes of the page's heap after a collection, once a quarter of a minute, while it films and learns."""
+    """Megabytes of the page's process after a collection, every quarter of a minute, while it films and learns."""
     session, found = page.context.new_cdp_session(page), []
+    browser: Any = page.context.browser
+    processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    renderers = [Path("/proc", str(one["id"]), "statm") for one in processes if one["type"] == "renderer"]
     end = time.monotonic() + 60 * minutes
     while time.monotonic() < end:
         record(page, "teapot", 1)
         page.wait_for_timeout(13_000)
         page.get_by_role("button", name="Undo").click()
         session.send("HeapProfiler.collectGarbage")
-        found.append(session.send("Runtime.getHeapUsage")["usedSize"] / 1e6)
+        pages = sum(int(path.read_text().split()[1]) for path in renderers)
+        found.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
     return found
 
 
@@ -153,9 +158,7 @@ def main() -> None:
                 found = memory(page, options.minutes)
                 quarter = max(len(found) // 4, 1)
                 first, last = statistics.median(found[:quarter]), statistics.median(found[-quarter:])
-                print(
-                    f"heap: {first:.1f} MB in the first quarter of {options.minutes} minutes, {last:.1f} MB in the last"
-                )
+                print(f"resident: {first:.0f} MB in the first quarter of {options.minutes} minutes, then {last:.0f}")
         browser.close()
 
 
