@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import text
+from app.backbones import BackboneLoading
 from app.jobs import Counted, JobManager, Steps
 from app.runs import store
 from app.runs.run import Run
@@ -19,7 +21,9 @@ from app.runs.store import FILE, MACHINE, VERSION, Ledger
 from app.teaching.tasks import Teaching, in_series
 from app.teaching.training import Watch
 from app.ui import resources
+from app.ui.explanation import current
 from app.views import compare
+from app.visitor.session import Session, Where
 from tests import tiny
 from tests.app.test_jobs import wait
 from tests.app.test_run_store import cannot_write
@@ -191,6 +195,20 @@ def test_of_all_runs_the_newest_with_figures_is_pinned_at_first(tiny_app: Open) 
     assert at.selectbox(key="compare pin_a").value == max(run.id for run in runs_of(at)) > tested.id, "it follows"
 
 
+def test_the_better_run_is_ahead_by_the_difference_of_their_figures(tiny_app: Open) -> None:
+    at = train(cards(fine(tiny_app()), {"red": 2, "green": 2}, tests=2))
+    training = session_of(at).training
+    taught = there(training.taught)
+    for guess in ("wrong", "right"):
+        answers = {d: replace(one, label=one.truth if guess == "right" else "") for d, one in taught.answers.items()}
+        training.ledger.save(replace(taught, answers=answers), guess)  # type: ignore[union-attr]
+    at = go(at, COMPARE)
+    for a, gain in ((3, "+100.0 points vs B"), (2, "-100.0 points vs B")):
+        at.selectbox(key="compare pin_a").set_value(a)
+        fine(at.selectbox(key="compare pin_b").set_value(5 - a).run())
+        assert metric(at, "A: ").delta == gain
+
+
 def test_photos_that_flipped_are_listed_and_shown_with_both_maps(tiny_app: Open) -> None:
     at = trained(tiny_app, epochs=30, lr=0.5, topk=(2, 4))
     run, session = runs_of(at)[0], session_of(at)
@@ -280,6 +298,22 @@ def test_a_run_is_renamed_deleted_brought_back_exported_and_opened(at: AppTest) 
     assert "Where a local prompt looks" not in everything(go(at, TEACH)), "a run that was opened keeps no maps"
     go(at, EXPLORE)
     assert at.text_area(key="explore names").value.split("\n") == list(opened.model_.class_names)
+
+
+def test_the_name_of_what_waits_for_its_backbone_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def loading(name: str) -> None:
+        raise BackboneLoading("It is being loaded.", name)
+
+    started: list[str] = []
+    session = Session()
+    monkeypatch.setattr(current, "holding", loading)
+    monkeypatch.setattr(session.page_jobs, "start", lambda *given: started.append(given[-1]))
+    current.open_on(session, "mini", unused, HOSTILE[0], Where.RUNS)
+    assert started == [f"Opening {text.markdown(HOSTILE[0])} with its backbone"]
+
+
+def unused(_: object) -> Any:
+    raise AssertionError("opened before its backbone was there")
 
 
 def test_a_run_chosen_as_another_is_deleted_or_opened_leaves_both_as_they_are(tiny_app: Open) -> None:

@@ -199,6 +199,15 @@ def test_photos_are_a_strip_with_their_answers(at: AppTest) -> None:
     )
 
 
+def test_of_several_photos_the_last_is_shown(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    box = uploader(at, "Upload photos")
+    for seed, colour in enumerate(("red", "green", "blue")):
+        box.upload(f"{colour}.png", png(seed, colour))
+    fine(at.run())
+    assert photo_on_explore(session_of(at)).name == "blue.png"
+
+
 def test_what_anybody_sends_chooses_nothing_that_is_not_there(at: AppTest) -> None:
     (photo,) = session_of(at).photos.shelf.photos
     look_at(session_of(at), "nonsense")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from PIL import Image
+from starlette.types import Message, Receive, Scope, Send
 
+from app.middleware import RoomForFiles
 from app.options import Options, start_with
 from app.photos.archives import CardPlace, Member
 from app.photos.shelf import UNREAD_SECONDS, UnreadFiles, allowed
@@ -76,6 +80,21 @@ def test_a_file_that_is_taken_back_makes_room_and_a_refusal_is_told_once() -> No
     files.has_gone("1")
     assert files.comes("5", "a.jpg", size, "me", "page", 0) == ""
     assert "you already use" in files.comes("6", "a.jpg", 1, "me", "page", held=size)
+
+
+def test_a_file_that_its_page_removes_makes_room() -> None:
+    gone: list[str] = []
+
+    async def removed(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    async def sent(message: Message) -> None:
+        assert message["status"] == 204
+
+    room = RoomForFiles(removed, "/files/", lambda *_: "", gone.append)
+    scope = {"type": "http", "method": "DELETE", "path": "/files/page/number"}
+    asyncio.run(room(scope, AsyncMock(), sent))
+    assert gone == ["number"]
 
 
 def test_a_page_that_is_closed_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.visitor.page_state import AskedRegion, ExploreState, Place, TeachState
+from app.visitor.page_state import AskedRegion, ExploreState, PhotoEdit, Place, TeachState
 from app.visitor.session import Session
 from gallop.errors import GallopError
 from gallop.images import CropBox
@@ -63,6 +63,12 @@ def test_parts_of_a_field_are_remembered_one_by_one() -> None:
 @pytest.mark.parametrize("sent", [16, -1, "<b>", None, 2.5, [3]])
 def test_a_region_that_there_is_not_is_ignored(sent: Any) -> None:
     assert AskedRegion.of(sent, (4, 4)) is None
+
+
+def test_regions_that_are_covered_are_uncovered_on_another_grid() -> None:
+    covered = PhotoEdit("photo", (4, 4), part=1, regions=(3, 15), fill="grey")
+    assert covered.on("photo", (4, 4)) == covered
+    assert covered.on("photo", (2, 2)) == PhotoEdit("photo", (2, 2), part=1, fill="grey")
 
 
 GRIDS = [(1, 1), (4, 4), (7, 7), (14, 14), (16, 7), (24, 24)]

@@ -12,13 +12,16 @@ from tests.app_pages import EXPLORE, TEACH, Open, fine, go, grid, png, session_o
 
 K, RUN = ExploreState.scales.at(0), CompareState.run
 
-# What the page does to a slider, with a switch to cut the run short before its end.
+# What the page does to a slider, with switches to begin again, and to cut the run short before its end.
 SCRIPT = """
 import streamlit as st
 from app.ui import resources
 from app.ui.widgets import remembered
 from app.visitor.page_state import ExploreState
 
+if st.session_state.get("again"):
+    remembered.forget(ExploreState)
+    resources.session().explore = ExploreState()
 remembered.run_begins()
 place = ExploreState.scales.at(0)
 shown = remembered.recall(place, 5, range(1, 10))
@@ -52,6 +55,13 @@ def test_a_value_is_sent_until_a_run_comes_to_its_end_and_then_no_more(at: AppTe
     assert sent(fine(at.run())) is None, "that the browser has seen it does not change"
     assert sent(fine(at.button[0].click().run())) == 3
     assert sent(fine(at.run())) == 3, "set in a callback, and cut short as well"
+
+
+def test_a_part_of_a_field_that_is_forgotten_begins_again(at: AppTest) -> None:
+    fine(at.run()).slider(key=K.key).set_value(7)
+    assert fine(at.run()).slider(key=K.key).value == 7
+    at.session_state["again"] = True
+    assert (fine(at.run()).slider(key=K.key).value, session_of(at).explore.scales) == (5, (5,))
 
 
 def test_a_value_that_is_none_of_those_allowed_becomes_the_default(at: AppTest) -> None:

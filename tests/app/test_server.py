@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import os
 import re
 import subprocess
@@ -11,13 +12,16 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import AsyncMock
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
 from streamlit import get_option
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from app.middleware import BROWSER
+from app.middleware import BROWSER, KnownBrowsers
 from app.runs.store import LOOPBACK
 from app.visitor.registry import MOST_SESSIONS
 from gallop.cli.commands.app import THIS_MACHINE
@@ -109,6 +113,20 @@ def test_each_browser_is_given_a_number_that_no_script_reads_and_keeps_it(app_se
     assert "<b>" not in forged.headers["set-cookie"]
     ((script, _, _),) = asked(app_server, f"/{scripts_of(app_server)[0]}")
     assert BROWSER not in (script.headers["set-cookie"] or "")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_behind_https_the_number_is_sent_over_https_alone(scheme: str) -> None:
+    cookies: list[str] = []
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+
+    async def sent(message: Message) -> None:
+        cookies.append(Headers(raw=message["headers"])["set-cookie"])
+
+    asyncio.run(KnownBrowsers(page, "/")({"type": "http", "scheme": scheme, "headers": []}, AsyncMock(), sent))
+    assert ["Secure" in cookie.split("; ") for cookie in cookies] == [scheme == "https"]
 
 
 def test_the_address_of_a_session_leads_to_it_in_the_browser_that_began_it_alone(app_server: str) -> None:

@@ -37,6 +37,7 @@ from gallop.features.cache import feature_key
 from gallop.images import load_image
 from gallop.lab.methods.zero_shot import template_features
 from gallop.model.prompted import PromptModel
+from gallop.runtime import machine
 from tests import reference, tiny
 from tests.reference import relative_error
 from tests.tiny import new_vit, picture, there, vit
@@ -570,3 +571,12 @@ def test_weights_that_were_let_go_come_back_to_all_who_hold_the_backbone() -> No
 
 def test_the_machines_memory_is_told() -> None:
     assert 2**28 < memory_bytes("cpu") <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(("limit", "told"), [(str(2**28), 2**28), (str(2**60), None), ("max", None)])
+def test_of_a_machine_and_its_container_the_smaller_memory_is_told(
+    limit: str, told: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "limit").write_text(limit)
+    monkeypatch.setattr(machine, "_CONTAINER", (str(tmp_path / "limit"), str(tmp_path / "absent")))
+    assert machine.machine_memory() == (told or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

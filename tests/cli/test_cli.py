@@ -32,7 +32,7 @@ from gallop.backbones.weights import TOKENIZERS
 from gallop.checkpoints.folder import TENSORS
 from gallop.cli import main
 from gallop.cli.commands import train
-from gallop.cli.console import Console, plain_line
+from gallop.cli.console import Console, percentage, plain_line
 from gallop.model.calibration import accepted_range
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import TRAINING, StepEvent
@@ -537,6 +537,8 @@ def test_explain_agrees_with_its_maps(photos: Path, model: Path, tmp_path: Path,
     assert [path.name for path in out.parent.iterdir()] == ["w.png"]
     lines = call(*words).out.splitlines()
     assert lines[0].startswith(f"{image}: {label} (")
+    share = percentage(why.probabilities[class_name or label])
+    assert lines[1] == f"scores for {class_name or label!r} ({share}); the picture is in {out}"
     assert re.fullmatch(rf"local 1, k = 5 +{told['local_scores'][0]:.3f}  .+ of 5 regions", lines[8])
 
 

@@ -64,6 +64,13 @@ def test_the_first_look_alone_answers_as_it_does_within_both() -> None:
     assert len(first_look(finer).grids) == 2, "its answers are of one look anyway"
 
 
+def test_prompts_are_measured_on_both_looks() -> None:
+    found = taught()
+    asked = zip(TESTS, map(found.classes_.tolist().index, TRUTH), strict=True)
+    spread = np.mean([found.explain(photo).global_scores[k].std() for photo, k in asked])
+    assert there(found.prompts.diversity(TESTS, TRUTH).answers)[0].spread == pytest.approx(spread, rel=1e-3)
+
+
 def test_it_is_saved_and_loaded_and_older_versions_refuse_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = taught(1.5, "training")
     found.save(tmp_path / "model")

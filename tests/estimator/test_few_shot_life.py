@@ -165,6 +165,14 @@ def test_a_limit_of_another_share_survives_a_save_and_a_new_class(tmp_path: Path
     assert model.add_class("yellow").calibration_.tpr == 0.8
 
 
+def test_a_limit_of_another_share_is_found_again_after_one_class_alone() -> None:
+    model = taught().set_threshold(0.8)
+    with pytest.warns(UserWarning, match="with one class"):
+        model.remove_class("red").remove_class("green")
+    assert model.add_class("green").calibration_.threshold is not None
+    assert model.calibration_.tpr == 0.8
+
+
 def test_of_very_many_scores_quantiles_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibration, "MOST_SCORES", 101)
     scores = np.random.default_rng(0).normal(size=5000)

@@ -105,6 +105,13 @@ def test_for_maps_alone_it_is_the_head_of_one_look() -> None:
     assert float(head_map(two.looks[0], "red").mean()) == pytest.approx(float(head_scores(two)[0]), abs=1e-6)
 
 
+def test_the_head_of_a_fold_has_not_learned_from_the_photos_that_it_is_judged_on(ridges: GalLoPClassifier) -> None:
+    cross = there(ridges.cross_fit_)
+    for model, index in zip(cross.models, cross.index, strict=True):
+        others = cross.labels.bincount() - cross.labels[index].bincount(minlength=len(SHOTS))
+        assert model.branches[0].sums.counts.tolist() == others.tolist()
+
+
 @pytest.mark.parametrize("kind", ["none", "ridge"])
 def test_temperature_and_share_are_found_on_both_looks_of_held_out_shots(kind: str) -> None:
     found = shared(kind, folds=3)

@@ -45,6 +45,12 @@ def test_better_k_are_never_worse_and_no_single_scale_can_better_them() -> None:
     assert (sweep_k(found, topk, truth).each.max(), better_k(found, topk, truth)) == (count, (topk, count))
 
 
+def test_of_several_better_k_the_nearest_is_taken() -> None:
+    regions = torch.zeros(1, 6, 2, 1)
+    regions[0, :, 1, 0] = torch.tensor([1.0, 1, 1, 1, 1, -9])  # wrong by the mean of all six alone
+    assert better_k(made(torch.zeros(1, 2, 1), regions), (6,), [1]) == ((5,), 1)
+
+
 def test_where_every_k_is_as_good_those_that_stand_stay() -> None:
     regions = torch.zeros(4, 6, 2, 2)
     regions[:, :, 1] = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from gallop.cli import main
 from gallop.documents.model_card import model_card
 from gallop.estimator import GalLoPClassifier
+from gallop.export.formats import FORMATS, Exported, ModelToExport
 from gallop.export.report import html_report
 from tests import tiny
 
@@ -44,6 +46,39 @@ def test_a_card_states_the_accuracy_on_test_photos(model: Path, tmp_path: Path) 
     assert main(["export", str(model), "--card", str(card), "--test", str(photos)]) == 0
     right = GalLoPClassifier.load(model).evaluate(photos).accuracy
     assert f"- Accuracy on test photos: {right.right} of 2, " in card.read_text(encoding="utf-8")
+
+
+def exported(monkeypatch: pytest.MonkeyPatch, key: str) -> list[ModelToExport]:
+    """Let nothing be made in a format; return what it would be made of."""
+    subjects: list[ModelToExport] = []
+
+    def make(subject: ModelToExport) -> Exported:
+        subjects.append(subject)
+        return Exported(b"PK\5\6" + bytes(18))  # a zip without files
+
+    monkeypatch.setitem(FORMATS, key, replace(FORMATS[key], make=make))
+    return subjects
+
+
+def test_of_more_photos_than_it_is_checked_with_some_of_all_the_folder_are_taken(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = exported(monkeypatch, "onnx")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(65):
+        (photos / f"{number}.png").touch()
+    assert main(["export", str(model), "--onnx", str(tmp_path / "out"), "--photos", str(photos)]) == 0
+    assert [path.stem for path in subjects[0].photos] == [str(number) for number in range(0, 65, 2)]
+
+
+def test_a_page_is_stored_in_single_precision_unless_another_is_asked_for(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subjects = exported(monkeypatch, "web")
+    for more in ((), ("--precision", "fp16")):
+        assert main(["export", str(model), "--web", str(tmp_path / "page"), *more]) == 0
+    assert [subject.precision for subject in subjects] == ["fp32", "fp16"]
 
 
 REFUSED = {

@@ -43,20 +43,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def run(node: str, script: str, page: Path, said: Any) -> Any:
+    command = [node, str(HERE / script), str(page)]
+    done = subprocess.run(command, input=json.dumps(said), capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 @pytest.fixture
 def ask(page: Path, node: str) -> Ask:
     """What the scripts say of some questions."""
-
-    def asked(*questions: dict[str, Any]) -> list[Any]:
-        command = [node, str(HERE / "said.mjs"), str(page)]
-        done = subprocess.run(
-            command, input=json.dumps(questions), capture_output=True, text=True, check=False, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
-        found: list[Any] = json.loads(done.stdout)
-        return found
-
-    return asked
+    return lambda *questions: run(node, "said.mjs", page, questions)
 
 
 def packed(values: Any) -> str:
@@ -121,6 +118,14 @@ def test_tokens_and_names_are_pythons(ask: Ask) -> None:
     assert (twice["problem"], long["names"]) == ("“CAT” is there already.", ["cat"])
     assert ask({"kind": "added", "names": [], "more": ["ant", "Ant"]})[0]["problem"] == "“Ant” is there already."
     assert "200 characters are the most" in long["problem"]
+
+
+def test_each_of_more_texts_than_pass_at_once_gets_its_own_features(page: Path, node: str) -> None:
+    merges = "\n".join(" ".join(pair) for pair in clip_tokenizer().bpe_ranks)
+    texts = [f"{letter} cat" for letter in "abcdefghijklmnopqrst"]
+    tokens = clip_tokenizer()
+    found = run(node, "worker.mjs", page, {"merges": merges, "texts": texts})
+    assert found == [number for text in texts for number in (tokens.encode(text)[0], tokens.eot_token_id)]
 
 
 # Pixels --------------------------------------------------------------------------------------------------------------

@@ -467,6 +467,8 @@ REFUSED = [
     ("e.avif", avif((100, 100), [av1_frame(9000, 9000)], inside=True), TooManyPixels, "9000 x 9000"),
     ("e.avif", avif((100, 100), [b"\x12\0" + av1_frame(9000, 9000)[2:]]), TooManyPixels, "9000 x 9000"),
     ("e.avif", avif((100, 100), [av1_frame(99, 99) + av1_frame(9000, 9000)]), TooManyPixels, "9000 x 9000"),
+    # behind a unit of 200 bytes, whose length takes two
+    ("e.avif", avif((100, 100), [b"\x7a\xc8\x01" + bytes(200) + av1_frame(9000, 9000)]), TooManyPixels, "9000 x 9000"),
     ("e.avif", avif((100, 100), [av1_frame(6000, 6000)] * 3), CorruptImage, "it has 3 frames"),  # tiles without end
     ("e.avif", avif((100, 100), [av1_frame(99, 99, still=False)]), CorruptImage, "larger frames than it says"),
     ("e.avif", avif((100, 100), [b"\x12\0" * 501]), CorruptImage, "far too many parts"),

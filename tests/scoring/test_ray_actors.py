@@ -14,8 +14,10 @@ from gallop.answers import Extras, PhotoScorer
 from gallop.answers.sources import Opener
 from gallop.errors import CheckpointError, ParallelError
 from gallop.model.calibration import Calibration
-from gallop.service.tables.layout import fingerprint
-from gallop.service.tables.on_ray import PoolSize, packed
+from gallop.service.tables.destination import open_destination
+from gallop.service.tables.layout import fingerprint, schema_of, table_of
+from gallop.service.tables.on_ray import PoolSize, _Pieces, _Writer, packed
+from gallop.service.tables.run import ScoringProgress
 from tests import tiny
 
 
@@ -59,6 +61,14 @@ def test_a_scorer_travels_without_its_backbone_and_answers_alike(backbone: Path,
     assert (there.extras, there.opener, there.draft) == (here.extras, here.opener, True)
     asked = {"path": [str(path) for path in tiny.write_images(tmp_path, [tiny.picture(i) for i in range(3)])]}
     assert there(asked) == here(asked)
+
+
+def test_photos_without_an_answer_are_counted_as_errors_of_a_piece(backbone: Path, tmp_path: Path) -> None:
+    worker, heard = scorer(backbone), list[ScoringProgress]()
+    photo, *_ = tiny.write_images(tmp_path, [tiny.picture(1)])
+    rows = table_of([worker({"path": [str(photo), "absent.png", str(photo)]})], schema_of(worker))
+    _Writer(open_destination(str(tmp_path / "answers")), heard.append).take((_Pieces(0, missing=2), 0), rows)
+    assert [(progress.done, progress.errors) for progress in heard] == [(3, 1)]
 
 
 @pytest.mark.parametrize("detail", [1, 2])
