@@ -3,8 +3,9 @@
     python -m benchmarks.teach_page [--seconds 20] [--minutes 10] [--isolated] [--page DIR]
 
 The camera is a film of the sample's photos, moved and enlarged a little. --minutes watches the memory of the page for
-so long in addition, while it films and learns. --isolated serves the page with the headers that allow threads; --page
-measures one that was written before. Needs ``make web``, the extra ``onnx``, playwright and a Chromium.
+so long in addition, while it films and learns. --isolated, which --minutes implies, serves the page with the headers
+that allow threads; --page measures one that was written before. Needs ``make web``, the extra ``onnx``, playwright and
+a Chromium.
 """
 
 from __future__ import annotations
@@ -109,20 +110,23 @@ def record(page: Page, name: str, seconds: float) -> None:
     page.keyboard.up(" ")
 
 
-def memory(page: Page, minutes: float) -> list[float]:
-    """Megabytes of the page's process after a collection, every quarter of a minute, while it films and learns."""
-    session, found = page.context.new_cdp_session(page), []
+def memory(page: Page, minutes: float) -> list[dict[str, float]]:
+    """Megabytes every quarter of a minute, while it films and learns: of page and worker, and of the whole process.
+
+    The second grows by Chromium's copies of frames until they are collected; a page that only draws a video shows that.
+    """
     browser: Any = page.context.browser
     processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
     renderers = [Path("/proc", str(one["id"]), "statm") for one in processes if one["type"] == "renderer"]
+    found = []
     end = time.monotonic() + 60 * minutes
     while time.monotonic() < end:
         record(page, "teapot", 1)
         page.wait_for_timeout(13_000)
         page.get_by_role("button", name="Undo").click()
-        session.send("HeapProfiler.collectGarbage")
+        used = page.evaluate("async () => (await performance.measureUserAgentSpecificMemory()).bytes")
         pages = sum(int(path.read_text().split()[1]) for path in renderers)
-        found.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+        found.append({"page and worker": used / 1e6, "process": pages * os.sysconf("SC_PAGE_SIZE") / 1e6})
     return found
 
 
@@ -142,7 +146,7 @@ def main() -> None:
         fake = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
         arguments = ["--no-sandbox", *fake, f"--use-file-for-fake-video-capture={film}"]
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        with served(folder, options.isolated) as address:
+        with served(folder, options.isolated or options.minutes > 0) as address:
             page = browser.new_page()
             page.goto(address)
             page.wait_for_selector("body[data-ready]")
@@ -157,8 +161,12 @@ def main() -> None:
             if options.minutes:
                 found = memory(page, options.minutes)
                 quarter = max(len(found) // 4, 1)
-                first, last = statistics.median(found[:quarter]), statistics.median(found[-quarter:])
-                print(f"resident: {first:.0f} MB in the first quarter of {options.minutes} minutes, then {last:.0f}")
+                for what in found[0]:
+                    first, *_, last = (
+                        statistics.median(one[what] for one in found[i : i + quarter])
+                        for i in range(0, len(found) - quarter + 1, quarter)
+                    )
+                    print(f"{what}: {first:.0f} MB in the first quarter of {options.minutes} minutes, then {last:.0f}")
         browser.close()
 
 
