@@ -77,7 +77,7 @@ class CurvePoint:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Return the 95% interval of the accuracy: Wilson's, of as many photos."""
+        """Return Wilson's 95% interval of the accuracy for as many photos."""
         held = int((~np.isnan(self.right)).sum())
         return Proportion(round(self.accuracy * held), held).interval
 
@@ -183,7 +183,7 @@ class Curve:
 
     @property
     def words(self) -> str:
-        """Return what twice as many shots would add, in sentences: together, then which classes gain most and least."""
+        """Return in sentences what twice as many shots would add together, and which classes gain most and least."""
         twice, each = self.forecast(), self.by_class()
         told = [f"With twice as many photos of each class, {twice.words}."]
         sure = [f"{name} {one.words}" for name, one in each.items() if one.gain_interval[0] > _TELLS][:3]
@@ -195,14 +195,14 @@ class Curve:
         return " ".join(told)
 
     def to_frame(self) -> Any:
-        """Return a table with a row for each point: shots, accuracy, low, high, trained."""
+        """Return a table with the columns shots, accuracy, low, high and trained, and a row for each point."""
         import pandas as pd
 
         rows = [(point.shots, point.accuracy, *point.interval, point.trained) for point in self.points]
         return pd.DataFrame(rows, columns=["shots", "accuracy", "low", "high", "trained"])
 
     def plot(self, times: float = 2.0) -> Any:
-        """Return a figure of matplotlib: the points with their intervals, and the fit beyond the last one."""
+        """Return a figure of matplotlib with the points, their intervals, and the fit beyond the last one."""
         from gallop.runtime.figures import ShownFigure
 
         figure = ShownFigure(figsize=(7, 4), layout="constrained")
