@@ -339,7 +339,7 @@ def test_settings_of_sets_shots_and_methods(tmp_path: Path) -> None:
         ("sets: second,", "sets: third,", "'settings' names the set 'third'"),
         ("{skill: 0.1}", "{sets: first}", "'settings' 1 has no settings. Add one"),
         ("{skill: 0.1}", "skill", "'settings' 1 must be a mapping"),
-        ("epochs: 7", "epochs: 0", "CoOp: epochs is 0"),
+        ("epochs: 7", "epochs: -1", "CoOp: epochs is -1"),
     ],
 )
 def test_settings_that_cannot_be(tmp_path: Path, old: str, new: str, said: str) -> None:
