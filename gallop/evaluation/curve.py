@@ -228,22 +228,13 @@ class Curve:
         return f"Curve({last.accuracy:.1%} with {last.shots:.3g} photos of each class; {self.words})"
 
 
-def learning_curve(
-    backbone: Backbone,
-    shots: LabelledPhotos,
-    method: MethodConfig,
-    config: TrainConfig | None = None,
-    *,
-    cache: Cache | None = None,
-    draws: int = DRAWS,
-    trained: Sequence[int] = (),
-) -> Curve:
-    """Return the learning curve of labelled photos. See ``curve_steps``, which tells its progress.
+def learning_curve(backbone: Backbone, shots: LabelledPhotos, method: MethodConfig, **how: Any) -> Curve:
+    """Return the learning curve of labelled photos. ``curve_steps``, whose arguments it takes, tells its progress.
 
     >>> learning_curve(load_backbone("mini"), shots, clf.model_.config)  # doctest: +SKIP
     Curve(83.3% with 7 photos of each class; With twice as many photos of each class, +1 to +5 points. ...)
     """
-    *_, curve = curve_steps(backbone, shots, method, config, cache=cache, draws=draws, trained=trained)
+    *_, curve = curve_steps(backbone, shots, method, **how)
     assert isinstance(curve, Curve)
     return curve
 
