@@ -164,7 +164,7 @@ def _tuned(topk: tuple[int, ...], photos: frozenset[str]) -> dict[str, Any]:
 def _cards(cards: tuple[Card, ...], files: dict[str, bytes]) -> Iterator[dict[str, Any]]:
     folders: list[str] = []
     for card in cards:
-        folders.append(_free(card.name, folders))
+        folders.append(free_file_name(card.name, folders))
         shots, tests = (
             list(_pile(f"{part}/{folders[-1]}", photos, files))
             for part, photos in (("train", card.shots), ("test", card.tests))
@@ -175,7 +175,7 @@ def _cards(cards: tuple[Card, ...], files: dict[str, bytes]) -> Iterator[dict[st
 def _pile(folder: str, photos: tuple[Photo, ...], files: dict[str, bytes]) -> Iterator[dict[str, str]]:
     names: list[str] = []
     for photo in photos:
-        names.append(_free(photo.name.rpartition(".")[0] or photo.name, names))
+        names.append(free_file_name(photo.name.rpartition(".")[0] or photo.name, names))
         path = f"{folder}/{names[-1]}.webp"
         files[path] = _picture(photo)
         yield {"file": path, "name": photo.name, "sha256": photo.sha256}
@@ -194,7 +194,7 @@ def _run(number: int, entry: ProjectRun, files: dict[str, bytes]) -> dict[str, s
     return {"folder": folder, "name": entry.run.name, "sha256": run_fingerprint(facts, entry.files)}
 
 
-def _free(words: str, used: list[str]) -> str:
+def free_file_name(words: str, used: list[str]) -> str:
     """Return a file name that every system allows and that is not used here yet, ignoring case."""
     allowed = "".join(char if char.isalnum() or char in " -()" else "_" for char in words)[:_LONGEST].strip() or "_"
     taken, number, free = {name.casefold() for name in used}, 1, allowed

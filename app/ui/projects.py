@@ -54,7 +54,7 @@ def offer_sample(session: Session, *, narrow: bool = False) -> None:
             "Load a sample project",
             key="take sample",
             icon=":material/redeem:",
-            on_click=_take,
+            on_click=take_sample,
             args=(session,),
             width="stretch" if narrow else "content",
             help=_SAMPLE if narrow else None,
@@ -77,7 +77,8 @@ def offer_removal(session: Session) -> None:
         )
 
 
-def _take(session: Session) -> None:
+def take_sample(session: Session) -> None:
+    """Put the sample in, in a callback, where there is nothing to mix it with."""
     if not is_offered(session):  # a second click, or another tab has made a card
         return
     with session.telling(Where.CARDS):

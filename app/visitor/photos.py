@@ -1,4 +1,4 @@
-"""A visitor's photos: for Explore, on cards, and of none of the classes. Knows no Streamlit, no torch."""
+"""A visitor's photos: for Explore, on cards, of none of the classes, and the pile. Knows no Streamlit, no torch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from app.library import MemoryCache
+from app.photos.pile import PhotoPile
 from app.photos.sample_answers import sample_answers
 from app.photos.shelf import (
     MAX_PHOTOS,
@@ -54,6 +55,8 @@ class VisitorPhotos:
     # Photos of none of the classes, used for testing.
     unknown: Shelf = field(default_factory=lambda: Shelf(SHOT_SIDE, MAX_PHOTOS))
     deck: Deck = field(default_factory=Deck)
+    # Photos without labels, to be sorted by a model.
+    pile: PhotoPile = field(default_factory=PhotoPile)
     # Names that the backbone suggests for photos, by content hash.
     suggested: dict[str, tuple[str, ...]] = field(default_factory=dict)
     # The verdicts on the last files of each uploader, by its name.
@@ -196,9 +199,10 @@ class VisitorPhotos:
         """Return the bytes that the photos take in memory, with those that an undo brings back."""
         shelves = (*self.shelf.photos.values(), *self.unknown.photos.values(), *self._called_back.values())
         every = {photo.sha256: photo for photo in (*self.deck.held(), *shelves)}
-        return sum(map(size_of, every.values()))
+        return sum(map(size_of, every.values())) + self.pile.size
 
     def let_go(self) -> None:
+        self.pile = PhotoPile()
         for shelf in (self.shelf, self.unknown):
             shelf.photos.clear()
         self.deck.lay_out((), "left")

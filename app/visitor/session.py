@@ -41,6 +41,7 @@ class Where(Enum):
     BACKBONES = auto()
     PROJECT = auto()
     SETTINGS = auto()
+    SORT = auto()
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,12 @@ class Session:
         """Whether it contains more than the states of pages."""
         photos, working = self.photos, self.page_jobs.running or self.downloads.running
         return bool(
-            photos.deck.cards or photos.shelf.photos or photos.unknown.photos or self.training.taught or working
+            photos.deck.cards
+            or photos.shelf.photos
+            or photos.unknown.photos
+            or photos.pile.size
+            or self.training.taught
+            or working
         )
 
     def rest(self) -> None:

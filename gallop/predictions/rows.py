@@ -59,14 +59,14 @@ def explained_row(explanation: Explanation, shown: str) -> dict[str, Any]:
 
 def csv_head(class_names: Sequence[str]) -> bytes:
     """Return the first line of a table of answers, UTF-8; its last columns are the classes' probabilities."""
-    return _csv_line([*FIXED, *(csv_cell(f"p({name})") for name in class_names)])
+    return csv_line([*FIXED, *(csv_cell(f"p({name})") for name in class_names)])
 
 
 def csv_row(row: Mapping[str, Any], class_names: Sequence[str]) -> bytes:
     """Return the line of one image; a row that has an ``error`` instead of an answer has its line, too."""
     probabilities = row.get("probabilities", {})
     by_class = [probabilities.get(name, "") for name in class_names]
-    return _csv_line([*(csv_cell(row.get(key)) for key in FIXED), *by_class])
+    return csv_line([*(csv_cell(row.get(key)) for key in FIXED), *by_class])
 
 
 def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> bytes:
@@ -74,7 +74,8 @@ def answers_csv(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -
     return csv_head(class_names) + b"".join(csv_row(row, class_names) for row in rows)
 
 
-def _csv_line(cells: Sequence[Any]) -> bytes:
+def csv_line(cells: Sequence[Any]) -> bytes:
+    """Return a line of a table, UTF-8; text from users goes through ``csv_cell`` first."""
     text = io.StringIO(newline="")
     csv.writer(text).writerow(cells)
     return text.getvalue().encode("utf-8", "backslashreplace")
