@@ -3,86 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from app.backbones import BackboneRoom, OnBackbone
-from app.jobs import Counted, Task
-from app.library import Backbone, GalLoPClassifier
+from app.jobs import Counted, Steps, Task
+from app.library import Backbone
 from app.photos.archives import CardPlace, Member
-from app.photos.pile import PhotoPile, PilePhoto, Scores, Sorted, checked
+from app.photos.pile import PilePhoto, SortedPhotos, kept_small
 from app.projects import free_file_name
 from app.runs.run import zipped
 from app.teaching.cards import photos_counted
 from app.text import joined, size_in_words
-from app.views.testing import limit_doubt, taught_question
+from app.views.testing import held_out, limit_doubt, taught_question
 from app.visitor.session import Session
-from gallop import Photo
+from gallop import load_image
 from gallop.core.scores import class_probabilities
 from gallop.data.project import MOST_PHOTOS
+from gallop.errors import ImageError
 from gallop.images.formats import sniff
 from gallop.model.scores import VERDICT
 from gallop.sample import sample_photos
 
 # Photos between two checks for cancellation.
 _AT_ONCE = 16
-
-
-class Sorting:
-    """Checks what waits, and scores it and what has no score of this version yet.
-
-    Args:
-        limit: of the score that decides about none of these; None where it decides nothing.
-    """
-
-    def __init__(
-        self, pile: PhotoPile, classifier: GalLoPClassifier, topk: Sequence[int], limit: float | None, version: Hashable
-    ) -> None:
-        self._pile, self._classifier, self._topk = pile, classifier, topk
-        same = pile.scores is not None and pile.scores.version == version
-        self._waiting, pile.waiting = pile.waiting, []
-        self._again = [photo for photo in pile.photos.values() if not same]
-        self._there = set(pile.photos)
-        rows, outliers = (dict(pile.scores.rows), dict(pile.scores.outliers)) if same and pile.scores else ({}, {})
-        self._scores = Scores(version, tuple(classifier.classes_.tolist()), rows, outliers, limit)
-        self._rows, self._outliers = rows, outliers
-        self._new: list[PilePhoto] = []
-        self._refused: list[str] = []
-
-    def run(self) -> Iterator[Counted]:
-        total, done = len(self._again) + len(self._waiting), 0
-        for start in range(0, len(self._again), _AT_ONCE):
-            part = self._again[start : start + _AT_ONCE]
-            self._score([photo.key for photo in part], [photo.load() for photo in part])
-            done += len(part)
-            yield Counted(done / total, f"{done} of {total} photos")
-        while self._waiting:
-            files = self._waiting[:_AT_ONCE]
-            del self._waiting[:_AT_ONCE]
-            taken, refused = checked(files, self._there)
-            if taken:
-                self._score([photo.key for photo in taken], list(taken.values()))
-            self._new += taken
-            self._refused += refused
-            done += len(files)
-            yield Counted(done / total, f"{done} of {total} photos")
-
-    def result(self) -> None:
-        """Leave what there is so far to the pile, which takes it over with the next page that is drawn."""
-        self._pile.found = Sorted(tuple(self._new), self._scores, tuple(self._refused))
-
-    def _score(self, keys: Sequence[str], photos: Sequence[Photo]) -> None:
-        from gallop.features.encoding import encode_centres
-        from gallop.predictions.predict import similarities
-
-        model = self._classifier.model_
-        found = similarities(model, encode_centres(model.backbone, photos, None, sight=model.sight))
-        probabilities = class_probabilities(
-            found.logits(self._topk), model.backbone.logit_scale, self._classifier.calibration_.temperature
-        )
-        self._rows |= zip(keys, np.asarray(probabilities), strict=True)
-        self._outliers |= zip(keys, found.ood()[VERDICT].tolist(), strict=True)
 
 
 def version(session: Session) -> Hashable:
@@ -95,34 +42,52 @@ def _limit(session: Session) -> float | None:
 
 
 def sorting(session: Session, room: BackboneRoom) -> Task:
-    """Return the task that sorts the pile by the taught model."""
-    training, pile = session.training, session.photos.pile
-    pile.held_out = _held_out(session)
-    arguments = training.scales(), _limit(session), version(session)
+    """Return the task that checks what waits and has the taught model answer it, and the others if it is a new one."""
+    pile, of, limit = session.photos.pile, version(session), _limit(session)
 
-    def make(backbone: Backbone) -> Sorting:
+    def make(backbone: Backbone) -> Task:
         classifier = session.answers.classifier(backbone, taught_question(session))
-        return Sorting(pile, classifier, *arguments)
+        found = SortedPhotos(of, tuple(classifier.classes_.tolist()), held_out=held_out(session))
+        again = list(pile.now.photos.values()) if pile.now.version != of else []
+        found.photos.update({} if again else pile.now.photos)
+        todo: list[PilePhoto | tuple[str, bytes]] = [*again, *pile.waiting]
+        pile.waiting = []
+        scale, topk = backbone.logit_scale, session.training.scales()
+        temperature = classifier.calibration_.temperature
 
-    return OnBackbone(room, training.backbone_name, make)
+        def answered(photos: Sequence[PilePhoto]) -> Iterator[PilePhoto]:
+            pictures = [load_image(photo.data) for photo in photos]
+            similarities = session.answers.asked_of(classifier, pictures, kept=False)
+            rows = np.asarray(class_probabilities(similarities.logits(topk), scale, temperature))
+            for photo, row, odd in zip(photos, rows, similarities.ood()[VERDICT].tolist(), strict=True):
+                yield replace(photo, row=row, answer=-1 if limit is not None and odd > limit else int(row.argmax()))
+
+        def steps() -> Generator[Counted, None, None]:
+            for start in range(0, len(todo), _AT_ONCE):
+                photos = _checked(todo[start : start + _AT_ONCE], found)
+                found.photos.update((photo.key, photo) for photo in (answered(photos) if photos else ()))
+                pile.found = found
+                done = min(start + _AT_ONCE, len(todo))
+                yield Counted(done / len(todo), f"{done} of {len(todo)} photos")
+
+        return Steps(steps())
+
+    return OnBackbone(room, session.training.backbone_name, make)
 
 
-def _held_out(session: Session) -> tuple[list[float], list[bool]]:
-    """Return probability and rightness of the answers to photos that the model has not learned from."""
-    taught = session.training.taught_model
-    answers = [answer for answer in taught.answers.values() if not answer.seen]
-    scores, right = [answer.probability for answer in answers], [answer.right for answer in answers]
-    cross_fit = taught.after.cross_fit_
-    if cross_fit is not None:
-        index, rows = cross_fit.probabilities(
-            taught.names, taught.after.calibration_.temperature, [branch.mix for branch in taught.after.model_.branches]
-        )
-        scores += rows.max(dim=1).values.tolist()
-        right += [
-            taught.names[best] == taught.learned[i][1]
-            for best, i in zip(rows.argmax(dim=1).tolist(), index.tolist(), strict=True)
-        ]
-    return scores, right
+def _checked(files: Sequence[PilePhoto | tuple[str, bytes]], found: SortedPhotos) -> list[PilePhoto]:
+    """Return the photos among files that are not there yet; the others are refused."""
+    photos: dict[str, PilePhoto] = {}
+    for file in files:
+        try:
+            photo = file if isinstance(file, PilePhoto) else kept_small(*file)
+        except ImageError as error:
+            found.refused.append(str(error))
+            continue
+        if photo.key in found.photos or photo.key in photos:
+            found.refused.append(f"{photo.name} is already here. The same picture twice adds nothing.")
+        photos.setdefault(photo.key, photo)
+    return [photo for key, photo in photos.items() if key not in found.photos]
 
 
 def add_sample(session: Session) -> None:
@@ -135,19 +100,19 @@ def add_sample(session: Session) -> None:
 def teach(session: Session) -> str:
     """Put accepted photos on the cards, those first that a person has labelled; return what was done, as a sentence."""
     pile, deck = session.photos.pile, session.photos.deck
-    room = Counter({card.name: MOST_PHOTOS - len(card.shots) for card in deck.cards})
-    members, wanted, here = [], pile.sorted_out(), {photo.sha256 for card in deck.cards for photo in card.all}
+    here = {photo.sha256 for card in deck.cards for photo in card.all}
+    wanted = {key: name for key, name in pile.sorted_out().items() if key not in here}
+    room = Counter(dict.fromkeys(wanted.values(), MOST_PHOTOS))
+    room.subtract({card.name: len(card.shots) for card in deck.cards})
+    members = []
     for key, name in wanted.items():
-        if key not in here and room.setdefault(name, MOST_PHOTOS) > 0:
-            room[name] -= 1
-            photo = pile.photos[key]
-            members.append(Member(CardPlace(name, False, photo.name), photo.data))
-    verdicts = deck.add_photos(members, "shots")
-    taken, left = len(verdicts.taken), len(wanted) - len(verdicts.taken)
+        room[name] -= 1
+        if room[name] >= 0:
+            members.append(Member(CardPlace(name, False, pile.now.photos[key].name), pile.now.photos[key].data))
+    taken = len(deck.add_photos(members, "shots").taken)
     words = f"{photos_counted(taken)} added to the cards on Teach."
-    if left:
-        words += f" {photos_counted(left)} not: a class takes {MOST_PHOTOS}, and no photo is on the cards twice."
-    return words
+    left = len(wanted) - taken
+    return f"{words} There was no room for {photos_counted(left)}: a class takes {MOST_PHOTOS}." if left else words
 
 
 def table(session: Session) -> bytes:
@@ -155,33 +120,31 @@ def table(session: Session) -> bytes:
     from gallop.predictions.rows import csv_cell, csv_line
 
     pile, out = session.photos.pile, session.photos.pile.sorted_out()
-    assert pile.scores is not None
-    lines = [csv_line(["image", "label", "accepted", "by", "probability", *map(csv_cell, pile.scores.names)])]
+    head = ("image", "label", "accepted", "by", "probability", *pile.now.names)
+    rows: list[Sequence[Any]] = [head]
     for key in pile.order:
-        by = "checked" if key in pile.checks else "person" if key in pile.labels else "line" if key in out else ""
-        row = [csv_cell(pile.photos[key].name), csv_cell(pile.answer(key)), "yes" if key in out else "no", by]
-        lines.append(csv_line([*row, pile.scores.score(key), *pile.scores.rows[key].tolist()]))
-    return b"".join(lines)
+        photo, by = pile.now.photos[key], "person" if key in pile.labels else "line"
+        answer = pile.answer(key), "yes" if key in out else "no", by if key in out else ""
+        rows.append([photo.name, *answer, photo.score, *photo.row.tolist()])
+    return b"".join(csv_line([csv_cell(cell) for cell in row]) for row in rows)
 
 
 def class_folders(session: Session) -> bytes:
     """Return a zip with a folder for each class, of the accepted photos as they are kept here."""
-    pile, files, folders = session.photos.pile, dict[str, bytes](), dict[str, str]()
-    names: dict[str, list[str]] = {}
+    pile, files = session.photos.pile, dict[str, bytes]()
+    folders, used = dict[str, str](), dict[str, list[str]]()
     for key, name in pile.sorted_out().items():
-        if name not in folders:
-            folders[name] = free_file_name(name, list(folders.values()))
-        photo, mine = pile.photos[key], names.setdefault(name, [])
+        folder = folders.setdefault(name, free_file_name(name, list(folders.values())))
+        photo, mine = pile.now.photos[key], used.setdefault(folder, [])
         mine.append(free_file_name(photo.name.rpartition(".")[0] or photo.name, mine))
-        files[f"{folders[name]}/{mine[-1]}.{sniff(photo.data, photo.name).lower()}"] = photo.data
+        files[f"{folder}/{mine[-1]}.{sniff(photo.data, photo.name).lower()}"] = photo.data
     return zipped(files)
 
 
 def in_words(session: Session) -> str:
-    """Return what the pile is, and what it takes, as a sentence."""
+    """Return what is accepted of the pile, and what the pile takes."""
     pile = session.photos.pile
     out = Counter(pile.sorted_out().values())
-    accepted = f"{photos_counted(sum(out.values()))} accepted" + (
-        f": {joined([f'{count} {name}' for name, count in out.most_common()])}" if out else ""
-    )
-    return f"{accepted}. The pile of {len(pile.photos)} takes {size_in_words(pile.size)} of memory."
+    each = f": {joined([f'{count} {name}' for name, count in out.most_common()])}" if out else ""
+    size = size_in_words(pile.size)
+    return f"{photos_counted(out.total())} accepted{each}. The pile of {len(pile.order)} takes {size} of memory."

@@ -309,16 +309,31 @@ def _tuned(session: Session, tested: Tested) -> TunedScales:
 
 
 def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
+    pairs, probabilities = _cross_fitted(session)
+    labels = np.array([session.training.taught_model.names.index(name) for _, name in pairs], dtype=np.intp)
+    return _doubts(session, [photo for photo, _ in pairs], probabilities, labels, learned=True), len(pairs)
+
+
+def _cross_fitted(session: Session) -> tuple[list[tuple[Photo, str]], NDArray[np.float32]]:
+    """Return training photos with their class, and the probabilities (B, K) from prompts trained without each."""
     taught = session.training.taught_model
     cross_fit = taught.after.cross_fit_
     if cross_fit is None:  # no class had two photos, or the training was cancelled before
-        return [], 0
+        return [], np.zeros((0, len(taught.names)), np.float32)
     index, probabilities = cross_fit.probabilities(
         taught.names, taught.after.calibration_.temperature, [branch.mix for branch in taught.after.model_.branches]
     )
-    pairs = [taught.learned[i] for i in index.tolist()]
-    labels = np.array([taught.names.index(name) for _, name in pairs])
-    return _doubts(session, [photo for photo, _ in pairs], probabilities.numpy(), labels, learned=True), len(pairs)
+    return [taught.learned[i] for i in index.tolist()], probabilities.numpy()
+
+
+def held_out(session: Session) -> tuple[list[float], list[bool]]:
+    """Return probability and rightness of the answers to training photos by prompts trained without them, and to the
+    test photos at the end of the training.
+    """
+    (pairs, rows), taught = _cross_fitted(session), session.training.taught_model
+    answers = [(row.max(), taught.names[row.argmax()] == name) for row, (_, name) in zip(rows, pairs, strict=True)]
+    answers += [(answer.probability, answer.right) for answer in taught.answers.values() if not answer.seen]
+    return [float(probability) for probability, _ in answers], [right for _, right in answers]
 
 
 def _doubts(

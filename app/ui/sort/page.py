@@ -5,26 +5,32 @@ import streamlit as st
 from app.ui import resources
 from app.ui.sort import pile
 from app.ui.widgets import backbones
-from app.ui.widgets.elements import onward, privacy_line, problems_shown
+from app.ui.widgets.elements import privacy_line, problems_shown, show_notice, slot
+from app.visitor.session import Where
 
 session = resources.session()
 
 st.title("Sort", anchor=False)
-st.markdown("Sort a pile of photos into your classes, and accept as many mistakes as you say: a few checks prove it.")
+st.markdown(
+    "Sort a pile of photos into your classes. You say how many may be wrong; checking a few at random shows whether "
+    "that holds."
+)
 if backbones.is_choice() and (session.training.taught is not None or session.training.elsewhere):
     backbones.choose_backbone(session)
+with slot():
+    for where in (Where.CARDS, Where.SORT):
+        show_notice(session, where, undo=True)
 with problems_shown():
     pile.settle(session)
-    if session.photos.pile.scores is None and session.page_jobs.running is None:
-        if session.training.taught is None:
-            st.info(
-                "**Start here:** teach some classes first, or see how it works with photos that come with the app.",
-                icon=":material/school:",
-            )
+    if session.training.taught is None:
+        st.info("**Start here:** teach some classes first, or see how it works.", icon=":material/school:")
         pile.offer_example(session)
-        if session.training.taught is None:
-            onward("On to teaching", "ui/teach/page.py", ":material/school:")
-    if session.training.taught is not None:
+        st.page_link("ui/teach/page.py", label="On to teaching", icon=":material/school:")
+    elif not session.photos.pile.order:
         pile.add(session)
+        pile.offer_example(session)
+    else:
         pile.shown(session)
+        with st.expander("Add photos", icon=":material/add_photo_alternate:", key="add to pile"):
+            pile.add(session)
 privacy_line()

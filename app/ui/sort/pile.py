@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from app.ui import projects
 from app.ui.resources import backbones
 from app.ui.teach.deck import ZIP_MEGABYTES
 from app.ui.teach.live import ask_to_train
-from app.ui.widgets.elements import job_outcome, show_notice, start_job, uploader
+from app.ui.widgets.elements import job_outcome, start_job, uploader
 from app.views import sorting
 from app.views.project import is_offered, is_there
 from app.visitor.session import Session, Where
@@ -28,17 +29,18 @@ _draw = st.components.v2.component(
     css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
 )
 _JOB, _FILES, _KEY = "sort", "pile", "sort"
-# The number of the last act of this page that was heard.
-_HEARD = "acts heard"
+# The number of the last act of this page that was heard, and whether all of the page is to be drawn again.
+_HEARD, _ALL = "acts heard", "draw all"
 
 
 def settle(session: Session) -> None:
     """Take over what a job has sorted, and sort what waits."""
     pile = session.photos.pile
+    if session.page_jobs.running is not None:
+        return
     if refused := pile.settle():
-        session.photos.verdicts[_FILES] = Verdicts(refused=refused)
-    ready = session.training.taught is not None and session.page_jobs.running is None
-    if pile.waiting and ready and not session.page_jobs.problem(_JOB):
+        session.photos.verdicts[_FILES] = Verdicts(refused=tuple(refused))
+    if pile.waiting and session.training.taught is not None and not session.page_jobs.problem(_JOB):
         _sort(session)
 
 
@@ -58,40 +60,33 @@ def offer_example(session: Session) -> None:
             args=(session,),
             help="33 photos of candles, mugs, teapots, vases and other things, which the sample's model has not seen.",
         )
-    show_notice(session, Where.CARDS)
 
 
 def _take_sample(session: Session) -> None:
-    if not session.photos.pile.photos and not session.photos.pile.waiting:
+    if not session.photos.pile.size:
         projects.take_sample(session)
         sorting.add_sample(session)
 
 
 def add(session: Session) -> None:
     """Draw the uploader, and what became of the last files."""
-    pile = session.photos.pile
     uploader(
-        f"Photos without labels, or a zip of them: up to {MOST_IN_PILE}",
+        f"Up to {MOST_IN_PILE} photos without labels, or a zip of them",
         _FILES,
-        lambda files: pile.take(files, session.photos.size),
+        lambda files: session.photos.pile.take(files, session.photos.size),
         megabytes=ZIP_MEGABYTES,
         help="They stay in the app's memory, at most 512 pixels large, until you remove them or the program stops. "
-        "They are not part of a saved project. For more photos there is the command gallop sort.",
+        "A saved project does not contain them. The command gallop sort takes more photos.",
     )
     job_outcome(session, _JOB)
-    if pile.waiting and session.page_jobs.running is None:
-        words = f"Sort the {photos_counted(len(pile.waiting))} that wait"
-        if st.button(words, key="sort waiting"):
-            _sort(session)
 
 
 def shown(session: Session) -> None:
     """Draw the sorted photos, and what can be done with those accepted."""
     pile = session.photos.pile
-    if pile.scores is None:
-        return
-    if pile.scores.version != sorting.version(session) and session.training.job is None:
-        st.info("Sorted by an earlier model or limit.", icon=":material/info:")
+    if session.page_jobs.running is None and (pile.waiting or pile.now.version != sorting.version(session)):
+        words = f"{photos_counted(len(pile.waiting))} wait." if pile.waiting else "Sorted by an earlier model or limit."
+        st.info(words, icon=":material/info:")
         if st.button("Sort again", key="sort again", type="primary", icon=":material/refresh:"):
             _sort(session)
     _living(session)
@@ -101,36 +96,40 @@ def shown(session: Session) -> None:
 def _living(session: Session) -> None:
     """Draw what follows each act: only this part of the page is drawn again."""
     pile, said = session.photos.pile, _said()
-    data = pile.shown() | {"heard": st.session_state.get(_HEARD, 0)}
-    mine = said.get("holds") == pile.turn
-    data |= {what: pile.pictures(said.get(what), what) if mine else [] for what in ("small", "large")}
-    data |= {} if mine else {"content": pile.content()}
+    data = {**pile.shown(), "heard": st.session_state.get(_HEARD, 0), "small": [], "large": []}
+    if said.get("holds") == pile.turn:
+        data |= {"small": pile.thumbnails(said.get("small")), "large": pile.to_judge(said.get("large"))}
+    else:
+        data["content"] = pile.content()
     _draw(key=_KEY, data=data, on_said_change=partial(_hear, pile))
     st.markdown(text.markdown(sorting.in_words(session)))
     with st.container(horizontal=True):
-        settings: dict[str, Any] = {"icon": ":material/download:", "on_click": "ignore"}
-        st.download_button(
-            "Table (CSV)", partial(sorting.table, session), "sorted.csv", "text/csv", key="sort csv", **settings
-        )
-        st.download_button(
-            "Class folders (zip)",
-            partial(sorting.class_folders, session),
-            "sorted.zip",
-            "application/zip",
-            key="sort zip",
-            help="The accepted photos as they are kept here, at most 512 pixels large.",
-            **settings,
-        )
-        teaches = "Teach with what was accepted"
-        busy = session.training.job is not None or not pile.sorted_out()
-        if st.button(teaches, key="sort teach", icon=":material/school:", disabled=busy):
-            session.tell(Where.SORT, sorting.teach(session))
-            ask_to_train(session)
-            st.rerun()
-        if st.button("Remove the pile", key="sort remove", type="tertiary", icon=":material/delete_sweep:"):
-            session.photos.pile = PhotoPile()
-            st.rerun()
-    show_notice(session, Where.SORT, undo=True)
+        _save("Table (CSV)", partial(sorting.table, session), "sorted.csv", "text/csv")
+        _save("Class folders (zip)", partial(sorting.class_folders, session), "sorted.zip", "application/zip")
+        disabled = session.training.job is not None or not pile.sorted_out()
+        words, icon = "Teach with what was accepted", ":material/school:"
+        st.button(words, key="sort teach", icon=icon, disabled=disabled, on_click=_teach, args=(session,))
+        icon = ":material/delete_sweep:"
+        st.button("Remove the pile", key="sort remove", type="tertiary", icon=icon, on_click=_remove, args=(session,))
+    if st.session_state.pop(_ALL, False):
+        st.rerun()
+
+
+def _save(label: str, make: Callable[[], bytes], name: str, kind: str) -> None:
+    help_ = "The photos are those kept here, at most 512 pixels large." if name.endswith("zip") else None
+    icon = ":material/download:"
+    st.download_button(label, make, name, kind, key=name, on_click="ignore", icon=icon, help=help_)
+
+
+def _teach(session: Session) -> None:
+    session.tell(Where.SORT, sorting.teach(session))
+    ask_to_train(session)
+    st.session_state[_ALL] = True
+
+
+def _remove(session: Session) -> None:
+    session.photos.pile = PhotoPile()
+    st.session_state[_ALL] = True
 
 
 def _said() -> dict[str, Any]:

@@ -262,7 +262,7 @@ class Check {
     this.undo = button("undo", "Undo (u)", () => this.back());
     this.ask = element("p", "ask");
     const keys = element("p", "hint", "Keys: y right, n wrong, arrows to move, u to undo.");
-    this.root = element("div", "checks", this.ask, this.tiles, element("div", "bar", this.next, this.undo), keys);
+    this.root = element("div", "checks", element("div", "bar", this.ask, this.next, this.undo), this.tiles, keys);
     this.root.addEventListener("keydown", (event) => this.key(event));
   }
 
