@@ -32,8 +32,8 @@ HOSTILE = ["![x](http://example.invalid/x.png)", "<b>bold</b>", ":red[red] `code
 Open = Callable[[], AppTest]
 EXPLORE, TEACH = "ui/explore/page.py", "ui/teach/page.py"
 TEST, PROMPTS, METHOD = "ui/test/page.py", "ui/prompts/page.py", "ui/method/page.py"
-COMPARE, EXPORT = "ui/compare/page.py", "ui/export/page.py"
-PAGES = (EXPLORE, TEACH, TEST, PROMPTS, COMPARE, EXPORT, METHOD)
+COMPARE, EXPORT, SORT = "ui/compare/page.py", "ui/export/page.py", "ui/sort/page.py"
+PAGES = (EXPLORE, TEACH, TEST, SORT, PROMPTS, COMPARE, EXPORT, METHOD)
 
 
 PAPERS: dict[str, Any] = {"global_prompts": 4, "topk": (5, 10, 15, 20)}

@@ -110,9 +110,10 @@ def teach(session: Session) -> str:
         if room[name] >= 0:
             members.append(Member(CardPlace(name, False, pile.now.photos[key].name), pile.now.photos[key].data))
     taken = len(deck.add_photos(members, "shots").taken)
-    words = f"{photos_counted(taken)} added to the cards on Teach."
     left = len(wanted) - taken
-    return f"{words} There was no room for {photos_counted(left)}: a class takes {MOST_PHOTOS}." if left else words
+    words = f"{photos_counted(taken)} added to the cards on Teach, and a training begins." if taken else ""
+    no_room = f"There was no room for {photos_counted(left)}: a class takes {MOST_PHOTOS}." if left else ""
+    return f"{words} {no_room}".strip() or "All of them are on the cards on Teach already."
 
 
 def table(session: Session) -> bytes:

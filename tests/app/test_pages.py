@@ -13,6 +13,7 @@ from tests.app_pages import (
     METHOD,
     PAGES,
     PROMPTS,
+    SORT,
     TEACH,
     TEST,
     Open,
@@ -42,6 +43,7 @@ def test_an_empty_page_says_what_to_do_has_one_coloured_button_and_leads_on(tiny
     for page, words, leads in (
         (TEACH, "name two or more classes", "Add class"),
         (TEST, "teach some classes first", "On to teaching"),
+        (SORT, "teach some classes first", "Try it with sample photos"),
         (PROMPTS, "teach some classes", "On to teaching"),
         (COMPARE, "teach some classes", "Teach your own classes"),
         (EXPORT, "look at a photo or teach", "Look at a photo"),

@@ -16,7 +16,6 @@ from app.teaching.cards import photos_counted
 from app.ui import projects
 from app.ui.resources import backbones
 from app.ui.teach.deck import ZIP_MEGABYTES
-from app.ui.teach.live import ask_to_train
 from app.ui.widgets.elements import job_outcome, start_job, uploader
 from app.views import sorting
 from app.views.project import is_offered, is_there
@@ -84,7 +83,8 @@ def add(session: Session) -> None:
 def shown(session: Session) -> None:
     """Draw the sorted photos, and what can be done with those accepted."""
     pile = session.photos.pile
-    if session.page_jobs.running is None and (pile.waiting or pile.now.version != sorting.version(session)):
+    busy = session.page_jobs.running is not None or session.training.job is not None
+    if not busy and (pile.waiting or pile.now.version != sorting.version(session)):
         words = f"{photos_counted(len(pile.waiting))} wait." if pile.waiting else "Sorted by an earlier model or limit."
         st.info(words, icon=":material/info:")
         if st.button("Sort again", key="sort again", type="primary", icon=":material/refresh:"):
@@ -122,8 +122,10 @@ def _save(label: str, make: Callable[[], bytes], name: str, kind: str) -> None:
 
 
 def _teach(session: Session) -> None:
-    session.tell(Where.SORT, sorting.teach(session))
-    ask_to_train(session)
+    before, words = session.photos.deck.changes, sorting.teach(session)
+    taken = session.photos.deck.changes != before
+    session.tell(Where.SORT, words, "success" if taken else "info")
+    session.training.asked = taken
     st.session_state[_ALL] = True
 
 

@@ -1,0 +1,168 @@
+"""The page Sort in this process: a pile is sorted by what was taught, written down, taught with; its script by Node."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.photos.pile import PhotoPile
+from app.ui import resources
+from app.ui.sort import pile as page
+from app.views import sorting, testing
+from tests.app_pages import (
+    HOSTILE,
+    SORT,
+    TEACH,
+    Open,
+    button,
+    cards,
+    fine,
+    finish,
+    go,
+    grid,
+    session_of,
+    train,
+    unsaid,
+    uploader,
+)
+from tests.tiny import png
+
+HERE = Path(__file__).parent
+# Spreadsheets take it for a formula, and it is markup; browsers send a name without its folders.
+NAME = f"=1+1 {HOSTILE[1].replace('/', '')}.png"
+
+
+@pytest.fixture
+def at(tiny_app: Open) -> AppTest:
+    """A pile of nine photos, sorted; one file was no photo."""
+    at = train(cards(fine(tiny_app()), {"red": 3, "green": 3}, tests=1))
+    found = uploader(go(at, SORT), "photos without labels")
+    files = [(f"{colour} {i}.png", png(500 + i, colour)) for colour in ("red", "green") for i in range(4)]
+    for name, data in [*files, (NAME, png(600, "red")), ("words.txt", b"no photo")]:
+        found.upload(name, data)
+    return finish(fine(at.run()))
+
+
+def pile_of(at: AppTest) -> PhotoPile:
+    return session_of(at).photos.pile
+
+
+def test_what_is_uploaded_is_answered_as_on_test_and_what_is_no_photo_is_named(at: AppTest) -> None:
+    pile, session = pile_of(at), session_of(at)
+    content = grid(at, "sort")
+    assert content["names"] == ["green", "red", "none of these"]
+    assert sorted(name for name, *_ in content["photos"]) == sorted(
+        [*(f"{colour} {i}.png" for colour in ("red", "green") for i in range(4)), NAME]
+    )
+    photos = [pile.now.photos[key] for key in pile.order]
+    answers = testing.answered(session, resources.backbone(), [sorting.load_image(photo.data) for photo in photos])
+    assert answers is not None
+    np.testing.assert_allclose([photo.row for photo in photos], answers.probabilities, atol=1e-5)
+    assert not unsaid(at, "words.txt", "9 takes")
+
+
+def test_a_table_has_every_photo_and_no_formula(at: AppTest) -> None:
+    rows = list(csv.DictReader(io.StringIO(sorting.table(session_of(at)).decode())))
+    pile = pile_of(at)
+    assert [row["label"] for row in rows] == [pile.answer(key) for key in pile.order]
+    assert [row["accepted"] == "yes" for row in rows] == [key in pile.sorted_out() for key in pile.order]
+    assert [row["image"] for row in rows if "1+1" in row["image"]] == [f"'{NAME}"]
+
+
+def test_class_folders_have_the_accepted_photos_under_names_that_every_system_allows(at: AppTest) -> None:
+    pile = pile_of(at)
+    pile.hear({"act": "line", "count": 0})
+    pile.hear({"act": "label", "photos": [0, 1, 2], "label": 1})
+    pile.now = sorting.replace(pile.now, names=("../green", "../../<b>"))
+    pile.labels = dict.fromkeys(pile.labels, "../../<b>")
+    with zipfile.ZipFile(io.BytesIO(sorting.class_folders(session_of(at)))) as archive:
+        names = archive.namelist()
+        assert {archive.read(name) for name in names} == {pile.now.photos[key].data for key in pile.order[:3]}
+    assert all(name.count("/") == 1 and not set(name) & set('<>:"|?*=\\') and ".." not in name for name in names)
+
+
+def test_accepted_photos_go_to_the_cards_as_far_as_there_is_room_and_are_trained_on(at: AppTest) -> None:
+    session, pile = session_of(at), pile_of(at)
+    pile.hear({"act": "line", "count": 0})
+    pile.hear({"act": "label", "photos": list(range(9)), "label": 0})
+    before = session.training.number
+    fine(button(at, "Teach with").click().run())
+    card = session.photos.deck.find("green")
+    assert card is not None
+    assert {photo.sha256 for photo in card.shots} >= set(pile.order)
+    finish(at)
+    assert session.training.number > before
+    assert not unsaid(fine(at.run()), "Sorted by an earlier model")
+    fine(button(at, "Sort again").click().run())
+    finish(at)
+    assert pile.now.version == sorting.version(session)
+    assert pile.labels == dict.fromkeys(pile.order, "green"), "what a person said stays"
+
+
+def test_taught_again_without_anything_new_no_training_begins(at: AppTest) -> None:
+    session, pile = session_of(at), pile_of(at)
+    pile.hear({"act": "label", "photos": list(range(9)), "label": 0})
+    sorting.teach(session)
+    assert sorting.teach(session) == "All of them are on the cards on Teach already."
+
+
+def test_more_than_a_class_takes_is_told(at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    session, pile = session_of(at), pile_of(at)
+    pile.hear({"act": "label", "photos": list(range(9)), "label": 0})
+    monkeypatch.setattr(sorting, "MOST_PHOTOS", 5)
+    words = (
+        "2 photos added to the cards on Teach, and a training begins. There was no room for 7 photos: a class takes 5."
+    )
+    assert sorting.teach(session) == words
+
+
+def test_acts_of_a_browser_are_heard_once_and_only_about_this_sorting(at: AppTest) -> None:
+    pile = pile_of(at)
+    act = {"turn": 1, "version": pile.turn, "act": "label", "photos": [0], "label": 1}
+    state = {"acts": [act, {**act, "turn": 2, "version": pile.turn - 1, "photos": [1]}, {**act, "turn": "3"}, None]}
+    with pytest.MonkeyPatch.context() as patch:
+        held: dict[str, object] = {}
+        patch.setattr(page.st, "session_state", held)
+        patch.setattr(page, "_said", lambda: state)
+        page._hear(pile)
+        assert list(pile.labels) == [pile.order[0]]
+        pile.hear({"act": "undo"})
+        page._hear(pile)
+    assert (pile.labels, held) == ({}, {page._HEARD: 2})
+
+
+def test_the_pile_goes_with_everything_and_by_itself(at: AppTest) -> None:
+    session = session_of(at)
+    held = session.photos.size
+    size = pile_of(at).size
+    assert size > 0
+    fine(button(at, "Remove the pile").click().run())
+    assert (session.photos.size, pile_of(at).order) == (held - size, ())
+    session.photos.pile.waiting.append(("a", b"1234"))
+    session.photos.let_go()
+    assert session.photos.pile.size == 0
+
+
+def test_photos_wait_until_something_was_taught(tiny_app: Open) -> None:
+    at = fine(tiny_app())
+    session_of(at).photos.pile.waiting.append(("red.png", png(1)))
+    fine(go(at, SORT))
+    assert pile_of(at).waiting
+    train(cards(go(at, TEACH), {"red": 2, "green": 2}))
+    finish(go(at, SORT))
+    assert (pile_of(at).waiting, len(pile_of(at).order)) == ([], 1)
+
+
+def test_its_script_works_out_places_as_by_hand(node: str) -> None:
+    surroundings = os.environ | {"SORT_SOURCE": str(Path(page.__file__).with_name("sort.js"))}
+    command = [node, "--test", str(HERE / "sort.test.mjs")]
+    done = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout
