@@ -255,7 +255,7 @@ class PhotoPile:
     def shown(self) -> dict[str, Any]:
         """Return what may change at each act; photos are numbered by ``order``, classes with none of these as last."""
         numbers = {key: number for number, key in enumerate(self.order)}
-        names = {name: k for k, name in enumerate((*self.now.names, NONE_OF_THESE))}
+        names, promise = {name: k for k, name in enumerate((*self.now.names, NONE_OF_THESE))}, self.promise
         return {
             "version": self.turn,
             "accepted": self.accepted,
@@ -263,8 +263,8 @@ class PhotoPile:
             "labels": [[numbers[key], names.get(label, -1)] for key, label in self.labels.items()],
             "level": self.level,
             "levels": LEVELS,
-            "promise": self.promise.words,
-            "kept": self.promise.kept,
+            "promise": promise.words if promise.pile else "Nothing above the line to check.",
+            "kept": promise.kept,
             "check": [numbers[key] for key in self.to_check()],
             "undo": bool(self.past),
         }
@@ -275,19 +275,20 @@ class PhotoPile:
         rows = [[shorten(photo.name, 60), photo.answer, round(photo.score, 4)] for photo in photos]
         return {"names": [*self.now.names, NONE_OF_THESE], "photos": rows}
 
-    def thumbnails(self, numbers: Any) -> list[list[Any]]:
-        """Return number and picture of those photos that a browser asks for, for the grid."""
-        keys = self._keys(numbers)[:_SENT_AT_ONCE]
-        return [[self.order.index(key), self.now.photos[key].thumbnail] for key in keys]
+    def pictures(self, numbers: Any, *, large: bool = False) -> list[list[Any]]:
+        """Return number and picture, in a data URL, of those photos that a browser asks for.
 
-    def to_judge(self, numbers: Any) -> list[list[Any]]:
-        """Return number and picture of those photos that a browser asks for, large enough to be judged."""
-        keys, sides = self._keys(numbers)[:_CHECKS_AHEAD], (_CHECKED, _CHECKED)
-        pictures = (ImageOps.contain(load_image(self.now.photos[key].data).image, sides) for key in keys)
-        return [
-            [self.order.index(key), picture_url(picture, "JPEG", quality=82)]
-            for key, picture in zip(keys, pictures, strict=True)
-        ]
+        Args:
+            large: to be judged; else those of the grid.
+        """
+        keys = self._keys(numbers)[: _CHECKS_AHEAD if large else _SENT_AT_ONCE]
+        photos = [(self.order.index(key), self.now.photos[key]) for key in keys]
+        return [[number, _large(photo) if large else photo.thumbnail] for number, photo in photos]
+
+
+def _large(photo: PilePhoto) -> str:
+    picture = ImageOps.contain(load_image(photo.data).image, (_CHECKED, _CHECKED))
+    return picture_url(picture, "JPEG", quality=82)
 
 
 def _is_count(number: Any, most: int) -> TypeGuard[int]:

@@ -65,8 +65,11 @@ def visit_with_sample(browser: Any, server: str) -> None:
     page.goto(f"{server}/test")
     page.get_by_role("button", name="Load a sample project").click()
     expect(limit_track(page)).to_be_visible()
+    go(page, "Sort")
+    page.get_by_role("button", name="Try it with sample photos").click()
+    expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
     token = urlsplit(page.url).query
-    for name in ("", "teach", "test", "prompts", "compare", "export", "method"):
+    for name in ("", "teach", "test", "sort", "prompts", "compare", "export", "method"):
         shoot(page, f"{server}/{name}?{token}", f"{name.replace('_', ' ') or 'explore'}, sample")
     go(page, "Teach")
     rounds(page, 400)  # long enough for four pictures of it

@@ -236,7 +236,7 @@ def test_only_photos_that_are_to_be_checked_can_be() -> None:
 def test_pictures_are_sent_for_numbers_that_there_are() -> None:
     kept = kept_small("a.png", png(1))
     pile = put(PhotoPile(), [kept])
-    assert pile.thumbnails([0, 1, -1, "0", None]) == [[0, kept.thumbnail]]
-    ((number, url),) = pile.to_judge([0, 7])
+    assert pile.pictures([0, 1, -1, "0", None]) == [[0, kept.thumbnail]]
+    ((number, url),) = pile.pictures([0, 7], large=True)
     assert (number, url[:22]) == (0, "data:image/jpeg;base64")
-    assert pile.thumbnails({"0": 0}) == []
+    assert pile.pictures({"0": 0}) == []

@@ -94,10 +94,17 @@ def test_axe_finds_nothing_on_any_page_empty_or_full(new_page: Any) -> None:
     page.get_by_text("More backbones").click()
     expect(page.get_by_text("Backbones that can be downloaded")).to_be_visible()
     found["Explore, more backbones"] = violations(page)
-    for name in ("Teach", "Test", "Prompts", "Compare", "Export", "Method"):
+    for name in ("Teach", "Test", "Sort", "Prompts", "Compare", "Export", "Method"):
         go(page, name)
         found[f"{name}, empty"] = violations(page)
     open_sample(page)
+    go(page, "Sort")
+    page.get_by_role("button", name="Try it with sample photos").click()
+    page.get_by_role("listbox").get_by_role("option").nth(2).click()
+    found["Sort, a photo selected"] = violations(page)
+    page.get_by_role("button", name="Check a sample").click()
+    page.get_by_role("button", name=re.compile("^Wrong: ")).first.click()
+    found["Sort, checks"] = violations(page)
     for name in ("Test", "Prompts", "Compare", "Export", "Method"):
         go(page, name)
         found[name] = violations(page)

@@ -28,8 +28,8 @@ _draw = st.components.v2.component(
     css=_HERE.with_suffix(".css").read_text(encoding="utf-8"),
 )
 _JOB, _FILES, _KEY = "sort", "pile", "sort"
-# The number of the last act of this page that was heard, and whether all of the page is to be drawn again.
-_HEARD, _ALL = "acts heard", "draw all"
+# The number of the last act of this page that was heard.
+_HEARD = "acts heard"
 
 
 def settle(session: Session) -> None:
@@ -98,7 +98,7 @@ def _living(session: Session) -> None:
     pile, said = session.photos.pile, _said()
     data = {**pile.shown(), "heard": st.session_state.get(_HEARD, 0), "small": [], "large": []}
     if said.get("holds") == pile.turn:
-        data |= {"small": pile.thumbnails(said.get("small")), "large": pile.to_judge(said.get("large"))}
+        data |= {"small": pile.pictures(said.get("small")), "large": pile.pictures(said.get("large"), large=True)}
     else:
         data["content"] = pile.content()
     _draw(key=_KEY, data=data, on_said_change=partial(_hear, pile))
@@ -111,8 +111,8 @@ def _living(session: Session) -> None:
         st.button(words, key="sort teach", icon=icon, disabled=disabled, on_click=_teach, args=(session,))
         icon = ":material/delete_sweep:"
         st.button("Remove the pile", key="sort remove", type="tertiary", icon=icon, on_click=_remove, args=(session,))
-    if st.session_state.pop(_ALL, False):
-        st.rerun()
+    if Where.SORT in session.notices or not session.photos.pile.order:
+        st.rerun()  # what was clicked changes more of the page
 
 
 def _save(label: str, make: Callable[[], bytes], name: str, kind: str) -> None:
@@ -126,12 +126,10 @@ def _teach(session: Session) -> None:
     taken = session.photos.deck.changes != before
     session.tell(Where.SORT, words, "success" if taken else "info")
     session.training.asked = taken
-    st.session_state[_ALL] = True
 
 
 def _remove(session: Session) -> None:
     session.photos.pile = PhotoPile()
-    st.session_state[_ALL] = True
 
 
 def _said() -> dict[str, Any]:
