@@ -148,7 +148,7 @@ class PhotoPile:
                 continue
             name, source = printable_name(member.place.name), member.source
             data = source if isinstance(source, bytes) else source.read()
-            full = len(self.now.photos) + len(self.waiting) >= MOST_IN_PILE
+            full = len((self.found or self.now).photos) + len(self.waiting) >= MOST_IN_PILE
             problem = f"{name} does not fit: a pile here has at most {MOST_IN_PILE} photos." if full else ""
             if problem := problem or no_room(name, len(data), held):
                 refused.append(problem)

@@ -50,8 +50,6 @@ def sorting(session: Session, room: BackboneRoom) -> Task:
         found = SortedPhotos(of, tuple(classifier.classes_.tolist()), held_out=held_out(session))
         again = list(pile.now.photos.values()) if pile.now.version != of else []
         found.photos.update({} if again else pile.now.photos)
-        todo: list[PilePhoto | tuple[str, bytes]] = [*again, *pile.waiting]
-        pile.waiting = []
         scale, topk = backbone.logit_scale, session.training.scales()
         temperature = classifier.calibration_.temperature
 
@@ -63,12 +61,15 @@ def sorting(session: Session, room: BackboneRoom) -> Task:
                 yield replace(photo, row=row, answer=-1 if limit is not None and odd > limit else int(row.argmax()))
 
         def steps() -> Generator[Counted, None, None]:
-            for start in range(0, len(todo), _AT_ONCE):
-                photos = _checked(todo[start : start + _AT_ONCE], found)
+            done = 0
+            while again or pile.waiting:
+                files = again[:_AT_ONCE] or pile.waiting[:_AT_ONCE]
+                photos = _checked(files, found)
                 found.photos.update((photo.key, photo) for photo in (answered(photos) if photos else ()))
                 pile.found = found
-                done = min(start + _AT_ONCE, len(todo))
-                yield Counted(done / len(todo), f"{done} of {len(todo)} photos")
+                del (again or pile.waiting)[: len(files)]  # what was not reached still waits after a cancel
+                done, left = done + len(files), len(again) + len(pile.waiting)
+                yield Counted(done / (done + left), f"{done} of {done + left} photos")
 
         return Steps(steps())
 

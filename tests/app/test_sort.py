@@ -151,6 +151,29 @@ def test_the_pile_goes_with_everything_and_by_itself(at: AppTest) -> None:
     assert session.photos.pile.size == 0
 
 
+def test_what_a_cancelled_job_did_not_reach_still_waits(at: AppTest) -> None:
+    session, pile = session_of(at), pile_of(at)
+    pile.waiting = [(f"{i}.png", png(800 + i)) for i in range(40)]
+    steps = sorting.sorting(session, resources.backbones()).run()
+    told = [next(steps).sentence for _ in range(2)]
+    steps.close()  # type: ignore[attr-defined]
+    pile.settle()
+    assert told == ["16 of 40 photos", "32 of 40 photos"]
+    assert ([name for name, _ in pile.waiting], len(pile.order)) == ([f"{i}.png" for i in range(32, 40)], 9 + 32)
+    fine(at.run())
+    finish(fine(at.run()))
+    assert (pile.waiting, len(pile.order)) == ([], 9 + 40)
+
+
+def test_the_same_picture_twice_is_refused(at: AppTest) -> None:
+    session, pile = session_of(at), pile_of(at)
+    pile.waiting = [("again.png", png(500, "red")), ("new.png", png(900)), ("new too.png", png(900))]
+    finish(fine(at.run()))
+    assert len(pile.order) == 10
+    assert not unsaid(fine(at.run()), "again.png is already here", "new too.png is already here")
+    assert session.photos.pile is pile
+
+
 def test_photos_wait_until_something_was_taught(tiny_app: Open) -> None:
     at = fine(tiny_app())
     session_of(at).photos.pile.waiting.append(("red.png", png(1)))

@@ -26,10 +26,12 @@ with problems_shown():
         st.info("**Start here:** teach some classes first, or see how it works.", icon=":material/school:")
         pile.offer_example(session)
         st.page_link("ui/teach/page.py", label="On to teaching", icon=":material/school:")
-    elif not session.photos.pile.order:
+    else:
+        pile.offer_sorting(session)
+    if session.training.taught is not None and not session.photos.pile.order:
         pile.add(session)
         pile.offer_example(session)
-    else:
+    elif session.training.taught is not None:
         pile.shown(session)
         with st.expander("Add photos", icon=":material/add_photo_alternate:", key="add to pile"):
             pile.add(session)

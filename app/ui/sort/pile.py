@@ -49,7 +49,7 @@ def _sort(session: Session) -> None:
 
 def offer_example(session: Session) -> None:
     """Draw the button that sorts the sample's photos, where its model answers or can be opened."""
-    if is_offered(session) or is_there(session):
+    if not session.photos.pile.size and (is_offered(session) or is_there(session)):
         st.button(
             "Try it with sample photos",
             key="sort sample",
@@ -62,7 +62,7 @@ def offer_example(session: Session) -> None:
 
 
 def _take_sample(session: Session) -> None:
-    if not session.photos.pile.size:
+    if not session.photos.pile.size:  # a second click
         projects.take_sample(session)
         sorting.add_sample(session)
 
@@ -80,21 +80,22 @@ def add(session: Session) -> None:
     job_outcome(session, _JOB)
 
 
-def shown(session: Session) -> None:
-    """Draw the sorted photos, and what can be done with those accepted."""
+def offer_sorting(session: Session) -> None:
+    """Draw the button that sorts what waits, after a cancel, or all of the pile by a new model."""
     pile = session.photos.pile
     busy = session.page_jobs.running is not None or session.training.job is not None
-    if not busy and (pile.waiting or pile.now.version != sorting.version(session)):
-        words = f"{photos_counted(len(pile.waiting))} wait." if pile.waiting else "Sorted by an earlier model or limit."
-        st.info(words, icon=":material/info:")
-        if st.button("Sort again", key="sort again", type="primary", icon=":material/refresh:"):
+    if not busy and (pile.waiting or (pile.order and pile.now.version != sorting.version(session))):
+        waits = f"To be sorted: {photos_counted(len(pile.waiting))}."
+        st.info(waits if pile.waiting else "Sorted by an earlier model or limit.", icon=":material/info:")
+        if st.button(
+            "Sort again" if pile.order else "Sort", key="sort again", type="primary", icon=":material/refresh:"
+        ):
             _sort(session)
-    _living(session)
 
 
 @st.fragment
-def _living(session: Session) -> None:
-    """Draw what follows each act: only this part of the page is drawn again."""
+def shown(session: Session) -> None:
+    """Draw the sorted photos, and what can be done with those accepted: only this is drawn again after each act."""
     pile, said = session.photos.pile, _said()
     data = {**pile.shown(), "heard": st.session_state.get(_HEARD, 0), "small": [], "large": []}
     if said.get("holds") == pile.turn:
@@ -110,7 +111,15 @@ def _living(session: Session) -> None:
         words, icon = "Teach with what was accepted", ":material/school:"
         st.button(words, key="sort teach", icon=icon, disabled=disabled, on_click=_teach, args=(session,))
         icon = ":material/delete_sweep:"
-        st.button("Remove the pile", key="sort remove", type="tertiary", icon=icon, on_click=_remove, args=(session,))
+        st.button(
+            "Remove the pile",
+            key="sort remove",
+            type="tertiary",
+            icon=icon,
+            on_click=_remove,
+            args=(session,),
+            disabled=session.page_jobs.running is not None,
+        )
     if Where.SORT in session.notices or not session.photos.pile.order:
         st.rerun()  # what was clicked changes more of the page
 
