@@ -247,6 +247,7 @@ class Promised {
     this.root.classList.toggle("kept", pile.kept);
     say(this.button, pile.checking ? "Back to all photos" : "Check a sample");
     this.button.disabled = !pile.checking && !pile.toCheck.length;
+    this.button.setAttribute("aria-expanded", String(pile.checking));
   }
 }
 
