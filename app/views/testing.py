@@ -310,15 +310,13 @@ def _tuned(session: Session, tested: Tested) -> TunedScales:
 
 def _learned_doubts(session: Session) -> tuple[list[Doubt], int]:
     taught = session.training.taught_model
-    cross_fit = taught.after.cross_fit_
-    if cross_fit is None:  # no class had two photos, or the training was cancelled before
+    folds = taught.after.cross_fit_  # None: no class had two photos, or the training was cancelled before
+    held = None if folds is None else folds.predictions(taught.after.model_, taught.after.calibration_)
+    if held is None:
         return [], 0
-    index, probabilities = cross_fit.probabilities(
-        taught.names, taught.after.calibration_.temperature, [branch.mix for branch in taught.after.model_.branches]
-    )
-    pairs = [taught.learned[i] for i in index.tolist()]
-    labels = np.array([taught.names.index(name) for _, name in pairs])
-    return _doubts(session, [photo for photo, _ in pairs], probabilities.numpy(), labels, learned=True), len(pairs)
+    index, labels, answers = held
+    photos = [taught.learned[i][0] for i in index.tolist()]
+    return _doubts(session, photos, answers.probabilities, labels.numpy(), learned=True), len(photos)
 
 
 def _doubts(

@@ -18,7 +18,6 @@ from torch import Tensor
 from gallop.backbones import Backbone
 from gallop.config import MethodConfig, TrainConfig
 from gallop.core.cosines import ensemble
-from gallop.core.scores import class_probabilities
 from gallop.data import LabelledPhotos, PhotoSource, stratified_folds, training_set, warn_of_skipped
 from gallop.errors import ConfigError
 from gallop.features.cache import STORED_DTYPE
@@ -32,6 +31,7 @@ from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
 from gallop.model.scores import VERDICT
 from gallop.parts import registered
+from gallop.predictions.predict import Predictions, predict
 from gallop.setting import require
 from gallop.training.loop import StepCount, StepEvent, load_training, save_training
 from gallop.training.steps import Learner, Objective, Steps
@@ -279,8 +279,8 @@ class CrossFit:
             tpr: fraction of these shots that the threshold accepts.
         """
         class_names = model.class_names
-        number, photos = {name: k for k, name in enumerate(class_names)}, torch.cat(self.index)
-        now = torch.tensor([number.get(name, -1) for name in self.models[0].class_names])[self.labels[photos]]
+        photos = torch.cat(self.index)
+        now = self._numbers(class_names)[self.labels[photos]]
         counts = self.labels.bincount()
         there, fewest = now >= 0, int(counts[counts > 0].min())
         if not there.any():
@@ -305,24 +305,32 @@ class CrossFit:
         branches = zip(model.branches, mixes, strict=True)
         return model.with_branches([replace(branch, mix=mix) for branch, mix in branches]), calibration
 
-    def probabilities(
-        self, class_names: Sequence[str], temperature: float, mixes: Sequence[Mix] = ()
-    ) -> tuple[Tensor, Tensor]:
-        """Return the probabilities of the shots by prompts that never saw them: which photos (m,), ascending, and
-        (m, K).
+    def predictions(self, model: PromptModel, calibration: Calibration) -> tuple[Tensor, Tensor, Predictions] | None:
+        """Return how the shots of a model's classes are answered by prompts and branches that never saw them.
 
-        A class with a single photo is never held out, so m may be less than n.
+        Which of the n photos (m,), fold by fold, their class indices in ``model`` (m,), and the answers; None where no
+        shot of these classes was held out. A class with a single photo never is, so m may be less than n.
 
         Args:
-            mixes: of the branches and the prompts, where there are branches.
+            model: whose classes and weights of branches are taken.
         """
-        held, scale = self._answers(class_names), self.models[0].backbone.logit_scale
-        cosines = held.cosines
-        if mixes:
-            cosines = mixed(cosines * scale, held.branches, mixes) / scale
-        probabilities = class_probabilities(cosines, scale, temperature)
-        index, order = torch.cat(self.index).sort()
-        return index, probabilities[order]
+        folds = [fold.for_classes(model.class_names) for fold in self.models]
+        mixes = [branch.mix for branch in model.branches]
+        if any(len(fold.branches) != len(mixes) for fold in folds):  # one has shots of one class alone
+            mixes = []
+        labels = [self._numbers(model.class_names)[self.labels[index]] for index in self.index]
+        parts = []
+        for fold, features, numbers in zip(folds, self.features, labels, strict=True):
+            branches = [replace(branch, mix=mix) for branch, mix in zip(fold.branches, mixes, strict=False)]
+            if (numbers >= 0).any():
+                parts.append(predict(fold.with_branches(branches), calibration, features[numbers >= 0]))
+        there = torch.cat(labels) >= 0
+        return (torch.cat(self.index)[there], torch.cat(labels)[there], Predictions.cat(parts)) if parts else None
+
+    def _numbers(self, class_names: Sequence[str]) -> Tensor:
+        """Of each class that was trained on its index among ``class_names``, or -1."""
+        number = {name: k for k, name in enumerate(class_names)}
+        return torch.tensor([number.get(name, -1) for name in self.models[0].class_names])
 
     def _answers(self, class_names: Sequence[str]) -> HeldOut:
         """Of all held-out shots, fold by fold."""

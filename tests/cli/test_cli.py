@@ -48,6 +48,8 @@ TRAIN_KEYS = {
     "seconds",
     "loss",
     "accuracy_train",
+    "accuracy_held_out",
+    "interval_held_out",
     "threshold",
     "threshold_note",
     "threshold_photos",
@@ -138,6 +140,10 @@ def test_train_tells_what_it_did(photos: Path, model: Path, backbone: Path) -> N
     found = call("predict", *shots.paths, "--model", model, "--json").json
     right = [answer["label"] == name for answer, name in zip(found, shots.names, strict=True)]
     assert told["accuracy_train"] == pytest.approx(np.mean(right))
+    taught = GalLoPClassifier(str(backbone), shots=4, epochs=3, views=2, batch_size=4, lr=0.5, cache=False).fit(photos)
+    held_out = there(taught.evaluation).accuracy
+    assert (held_out.of, told["accuracy_held_out"]) == (12, held_out.value)
+    assert told["interval_held_out"] == list(held_out.interval)
 
 
 def test_the_same_call_gives_the_same_model(photos: Path, model: Path, backbone: Path, tmp_path: Path) -> None:
@@ -145,7 +151,9 @@ def test_the_same_call_gives_the_same_model(photos: Path, model: Path, backbone:
     assert (again.code, (tmp_path / "deep" / "model" / TENSORS).read_bytes()) == (0, (model / TENSORS).read_bytes())
     assert again.out.splitlines()[0].startswith("Trained on 3 classes and 12 images in ")
     assert re.fullmatch(
-        r"loss \d+\.\d{3}, accuracy on the shots \d+\.\d%, OOD threshold -?\d\.\d{4}", again.out.splitlines()[1]
+        r"loss \d+\.\d{3}, accuracy on the shots \d+\.\d%, on held-out shots \d+\.\d% \(\d+\.\d% to \d+\.\d%\), "
+        r"OOD threshold -?\d\.\d{4}",
+        again.out.splitlines()[1],
     )
     low, high = (round(100 * share) for share in accepted_range(12))
     assert again.out.splitlines()[2].startswith(f"Of new photos of the classes, {low} to {high} % are expected to pass")

@@ -20,9 +20,10 @@ examples:
   gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
 
-JSON: {out, steps, seconds, loss, accuracy_train, threshold, threshold_note, threshold_photos, threshold_keeps,
- temperature, skipped}. threshold_keeps is the 95% interval of the fraction of new known photos that the threshold
-accepts; threshold_photos is the number of photos it is estimated from."""
+JSON: {out, steps, seconds, loss, accuracy_train, accuracy_held_out, interval_held_out, threshold, threshold_note,
+threshold_photos, threshold_keeps, temperature, skipped}. accuracy_held_out is that of prompts which never saw the shot,
+null where none was held out; interval_held_out is its 95% interval. threshold_keeps is the 95% interval of the fraction
+of new known photos that the threshold accepts; threshold_photos is the number of photos it is estimated from."""
 
 
 def add_train(commands: Commands) -> None:

@@ -178,13 +178,15 @@ def _work_folder(out: Path, *, overwrite: bool) -> Iterator[None]:
 
 def _result(classifier: GalLoPClassifier, training: TrainConfig) -> dict[str, Any]:
     last = [step for step in classifier.history_ if step.epoch == training.epochs - 1]  # none where no prompt learned
-    calibration = classifier.calibration_
+    calibration, held_out = classifier.calibration_, classifier.evaluation
     return {
         "out": "",
         "steps": last[-1].step if last else 0,
         "seconds": 0.0,
         "loss": sum(step.loss for step in last) / len(last) if last else None,
         "accuracy_train": 0.0,
+        "accuracy_held_out": held_out and held_out.accuracy.value,
+        "interval_held_out": held_out and list(held_out.accuracy.interval),
         "threshold": calibration.threshold,
         "threshold_note": calibration.note,
         "threshold_photos": calibration.photos,
@@ -207,9 +209,13 @@ def _accuracy(classifier: GalLoPClassifier, shots: LabelledPhotos, cache: Featur
 def _table(result: dict[str, Any], shots: LabelledPhotos, promise: str) -> list[str]:
     threshold = "none" if result["threshold"] is None else f"{result['threshold']:.4f}"
     loss = "" if result["loss"] is None else f"loss {result['loss']:.3f}, "
+    held_out = ""
+    if result["interval_held_out"]:
+        low, high = map(percentage, result["interval_held_out"])
+        held_out = f", on held-out shots {percentage(result['accuracy_held_out'])} ({low} to {high})"
     return [
         f"Trained on {len(shots.class_names)} classes and {len(shots)} images in {result['seconds']:.1f} s "
         f"({result['steps']} steps). The model is in {result['out']}.",
-        f"{loss}accuracy on the shots {percentage(result['accuracy_train'])}, OOD threshold {threshold}",
+        f"{loss}accuracy on the shots {percentage(result['accuracy_train'])}{held_out}, OOD threshold {threshold}",
         *([f"{promise[0].upper()}{promise[1:]}."] if promise else []),
     ]
