@@ -28,6 +28,10 @@ NOT_HELD_OUT = "none: no photos were held out to find it"
 ONE_CLASS = "none: with one class every photo has the same score; add the other classes that photos may show"
 UNRELIABLE = "unreliable: "
 """How the note of a threshold begins that was computed from too few photos."""
+UNLIKE = 0.005
+"""Photos look unlike the shots where chance alone would give scores so high less often than this."""
+FEWEST_ALIKE = 8
+"""Photos on either side without which nothing is said of that."""
 MOST_SCORES = 10_000
 """Of held-out shots that a calibration stores; of more, as many quantiles."""
 
@@ -101,6 +105,26 @@ class Calibration:
             "set_threshold(tpr, photos).",
         )
         return replace(self, threshold=threshold_at_tpr(self.held_out, fraction), tpr=fraction)
+
+    def unlike(self, scores: ArrayLike, *, known: bool = False) -> str:
+        """Return that photos asked about together look unlike the shots, as a sentence; empty where nothing shows it.
+
+        Their scores against those of the held-out shots, by the one-sided test of Mann and Whitney (1947). Unknown
+        photos among them would raise it, too, so that only photos which the threshold accepts are compared.
+
+        Args:
+            scores: GL-MCM (B,).
+            known: all of them show the classes, and all are compared.
+        """
+        from scipy.stats import mannwhitneyu
+
+        shots, asked = np.array(self.held_out), np.asarray(scores, dtype=np.float64)
+        if not known and self.threshold is not None:
+            shots, asked = shots[shots <= self.threshold], asked[asked <= self.threshold]
+        if min(shots.size, asked.size) < FEWEST_ALIKE:
+            return ""
+        chance = float(mannwhitneyu(asked, shots, alternative="greater").pvalue)
+        return "These photos look unlike the shots: the limit does not hold for them." if chance < UNLIKE else ""
 
     def after_change(self, before: Sequence[str], now: Sequence[str]) -> Calibration:
         """Return what remains when a class was added or removed, and no held-out shots are in memory.

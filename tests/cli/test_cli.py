@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import constants
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
@@ -34,6 +34,7 @@ from gallop.cli import main
 from gallop.cli.commands import train
 from gallop.cli.console import Console, percentage, plain_line
 from gallop.model.calibration import accepted_range
+from gallop.sample import sample_folder
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.tiny import backbone_folder, edit_settings, equal, there, vit, write_images
@@ -321,10 +322,25 @@ def test_pictures_in_train_and_test_are_told(backbone: Path, tmp_path: Path) -> 
 # ------------------------------------------------------------------ evaluate
 
 
+def test_photos_unlike_the_shots_are_told(tmp_path: Path) -> None:
+    """Drawings of the sample's photos; of the photos themselves nothing is said."""
+    model, test = sample_folder() / "model", sample_folder() / "test"
+    for photo in sorted(test.rglob("*.jpg")):
+        edges = ImageOps.grayscale(Image.open(photo)).filter(ImageFilter.GaussianBlur(1)).filter(ImageFilter.FIND_EDGES)
+        drawn = tmp_path / photo.parent.name / f"{photo.stem}.png"
+        drawn.parent.mkdir(exist_ok=True)
+        ImageOps.invert(ImageOps.autocontrast(edges, cutoff=2)).save(drawn)
+    sentence = "These photos look unlike the shots: the limit does not hold for them."
+    for command in (("evaluate", model, tmp_path), ("predict", tmp_path, "--model", model)):
+        assert sentence in call(*command).err
+    assert sentence not in call("predict", test, "--model", model).err
+    assert call("evaluate", model, test, "--json").json["unlike_shots"] == ""
+
+
 def test_evaluate_agrees_with_predict(photos: Path, model: Path) -> None:
     result = call("evaluate", model, photos, "--ood", f"noise={photos / 'unknown'}", "--json").json
     told = {"accuracy", "accuracy_global", "accuracy_local", "interval", "calibration_error"}
-    told |= {"n", "per_class", "tpr", "ood", "n_ood", "skipped"}
+    told |= {"n", "per_class", "tpr", "ood", "n_ood", "skipped", "unlike_shots"}
     assert (set(result), result["skipped"], result["n_ood"]) == (told, [], {"noise": 5})
     answers = call("predict", photos / "test", "--model", model, "--json").json
     truth = np.array([Path(answer["image"]).parent.name.replace("_", " ") for answer in answers])

@@ -57,9 +57,10 @@ def run(options: Namespace, console: Console) -> int:
     if options.together and features:
         _count_votes([row for row in rows if "error" not in row], features, classes)
         console.warn("Answered together: the photos most like each photo voted on its answer.")
-    doubt = worker.classifier.calibration_.doubt
-    if doubt:
-        console.warn(doubt)
+    calibration = worker.classifier.calibration_
+    doubt, scores = calibration.doubt, [row["ood_score"] for row in rows if "error" not in row]
+    for warning in filter(None, (doubt, calibration.unlike(scores))):
+        console.warn(warning)
     if options.csv is not None:
         write_file(Path(options.csv), answers_csv(rows, classes))
     console.result(rows, lambda: _table(rows, doubt))
