@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -213,11 +214,16 @@ def test_presets_set_every_field_and_custom_frees_them(tiny_app: Open) -> None:
     assert (at.number_input(key="teach settings epochs").value, session_of(at).training.settings) == (7, chosen)
 
 
-def test_dropout_is_free_whatever_the_way_to_teach(tiny_app: Open) -> None:
+def test_dropout_is_free_whatever_the_way_to_teach_and_settings_that_are_folded_away_hold(tiny_app: Open) -> None:
     at = add_classes(go(fine(tiny_app()), TEACH), "red")
     fine(at.number_input(key="teach settings dropout").set_value(0.5).run())
     put(at, "teach way", "As in the paper")
     assert (session_of(at).training.settings.dropout, at.radio(key="teach way").value) == (0.5, "As in the paper")
+    settings(at, epochs=7)
+    put(at, "settings", False)
+    assert "teach settings epochs" not in [field.key for field in at.number_input], "folded away"
+    assert session_of(at).training.settings.epochs == 7
+    assert put(at, "settings", True).number_input(key="teach settings epochs").value == 7
 
 
 def test_what_needs_a_new_training_is_told_and_k_acts_at_once(tiny_app: Open) -> None:
@@ -274,13 +280,6 @@ def test_the_watched_map_is_one_of_a_fixed_scale_and_says_no_more(tiny_app: Open
     assert shown["compact"]
     assert shown["range"] == pytest.approx([min(map(np.min, scores)), max(map(np.max, scores))])
     assert (shown["state"]["prompt"], shown["state"]["topk"]) == (0, [5, 10, 15, 16])
-
-
-def test_settings_that_are_folded_away_are_not_drawn_and_hold(tiny_app: Open) -> None:
-    at = put(settings(go(fine(tiny_app()), TEACH), epochs=7), "settings", False)
-    assert "teach settings epochs" not in [field.key for field in at.number_input]
-    assert session_of(at).training.settings.epochs == 7
-    assert put(at, "settings", True).number_input(key="teach settings epochs").value == 7
 
 
 def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> None:
@@ -481,23 +480,18 @@ def test_a_second_session_waits_and_is_told(tiny_app: Open, monkeypatch: pytest.
 def test_a_training_that_fails_is_told_in_a_sentence(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     import gallop
 
-    def broken(*_: object, **__: object) -> Any:
-        raise RuntimeError("a secret path")
-
     at = teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1)
-    monkeypatch.setattr(gallop.GalLoPClassifier, "fit_steps", broken)
+    monkeypatch.setattr(gallop.GalLoPClassifier, "fit_steps", mock.Mock(side_effect=RuntimeError("a secret path")))
     at = finish(train(at))
     assert "The training stopped" in at.error[0].value
     assert "secret" not in everything(at)
 
 
 def test_a_full_queue_is_told(tiny_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> Any:
-        raise QueueFull("5 of your jobs are still waiting or running")
-
+    full = QueueFull("5 of your jobs are still waiting or running")
     at = teach(fine(tiny_app()), {"red": 1, "green": 1}, epochs=1)
-    monkeypatch.setattr(resources.jobs(), "submit", full)
-    assert "5 of your jobs are still waiting or running" in train(at).error[0].value
+    monkeypatch.setattr(resources.jobs(), "submit", mock.Mock(side_effect=full))
+    assert str(full) in train(at).error[0].value
 
 
 # Trying and correcting -----------------------------------------------------------------------------------------------
