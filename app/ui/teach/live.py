@@ -11,7 +11,6 @@ from app import charts, text
 from app.jobs import Snapshot, State
 from app.photos import shelf
 from app.runs import run as of
-from app.teaching.cards import Card
 from app.teaching.tasks import check_photos
 from app.teaching.training import Kept, Point, Progress, Sight, Taught
 from app.ui.explanation.answer import session_photo_url
@@ -22,7 +21,6 @@ from app.ui.widgets.remembered import one_of
 from app.views import compare
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session, Where
-from gallop import Photo
 from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
 
@@ -115,7 +113,9 @@ def _draw_again(session: Session) -> NoReturn:
 
 def _watched(session: Session) -> None:
     photos = {
-        f"{card.id} {photo.sha256}": (card.name, photo) for card in session.photos.deck.cards for photo in _all(card)
+        f"{card.id} {photo.sha256}": (card.name, photo)
+        for card in session.photos.deck.cards
+        for photo in card.tests + card.shots
     }
     if not photos:
         return
@@ -127,10 +127,6 @@ def _watched(session: Session) -> None:
         lambda key: f"{photos[key][0]}: {photos[key][1].name}",
     )
     session.training.watch.photo = photos[chosen][1]
-
-
-def _all(card: Card) -> tuple[Photo, ...]:
-    return (*card.tests, *card.shots)
 
 
 def _running(session: Session) -> None:
@@ -290,7 +286,7 @@ def _map(session: Session, sights: Sequence[Sight], *, replay: bool) -> None:
         sight = sights[st.select_slider("Watch it learn", places, places[-1], format_func=steps.__getitem__)]
     explanation = sight.explanation
     # None, and no hash, once it is on no card.
-    photos = ((card.name, photo) for card in session.photos.deck.cards for photo in _all(card))
+    photos = ((card.name, photo) for card in session.photos.deck.cards for photo in card.all)
     of_class, photo = next((pair for pair in photos if pair[1].image is explanation.image), (None, None))
     name = of_class if of_class is not None and of_class in explanation.class_names else explanation.label
     subjects = [Subject(each.explanation, name) for each in sights]
