@@ -249,10 +249,7 @@ def test_ctrl_c_keeps_the_last_epoch_and_resume_goes_on(
 def test_ctrl_c_after_the_training(
     photos: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> float:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train, "_accuracy", interrupt)
+    monkeypatch.setattr(train, "_accuracy", mock.Mock(side_effect=KeyboardInterrupt))
     out = tmp_path / "model"
     stopped = call("train", photos, "--out", out, "--backbone", backbone, *QUICK, "--epochs", "1")
     assert stopped.code == 130
