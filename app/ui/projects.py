@@ -170,7 +170,11 @@ def _question(session: Session) -> None:
         which, args = f"project {id(project)}", (session, project, name)
         st.button("Replace", key=f"replace with {which}", type="primary", on_click=_replace, args=args)
         st.button("Add to it", key=f"add {which}", on_click=_add, args=args)
-        st.button("Cancel", key=f"leave {which}", type="tertiary", on_click=_answered, args=(session, project))
+        st.button("Cancel", key=f"leave {which}", type="tertiary", on_click=_leave, args=args)
+
+
+def _leave(session: Session, project: Project, _: str) -> None:
+    _answered(session, project)
 
 
 def _answered(session: Session, project: Project) -> bool:
