@@ -159,11 +159,16 @@ def suggested_line(held_out_scores: ArrayLike, held_out_right: ArrayLike, wrong:
     photos are wrong as is to be promised. Half, since a pile has photos that the shots do not know, and since checks of
     a pile at its limit would nearly never earn the promise. It promises nothing.
 
+    Args:
+        held_out_right: of each, whether its answer is right, or the probability that it is.
+
     Raises:
         ValueError: no held-out photo.
     """
-    scores, right = np.asarray(held_out_scores, np.float64), np.asarray(held_out_right, bool)
+    order = np.argsort(-np.asarray(held_out_scores, np.float64), kind="stable")
+    scores, right = np.asarray(held_out_scores, np.float64)[order], np.asarray(held_out_right, np.float64)[order]
     if not len(scores):
         raise ValueError("No photo was held out, so nothing suggests a line. Choose one.")
-    allowed = [line for line in np.unique(scores) if (~right[scores >= line]).mean() <= wrong / 2]
-    return float(min(allowed, default=scores.max()))
+    above = np.cumsum(1 - right) / np.arange(1, len(scores) + 1)
+    allowed = scores[(above <= wrong / 2) & (np.diff(scores, append=-np.inf) < 0)]  # of equal scores all or none
+    return float(min(allowed, default=scores[0]))
