@@ -14,10 +14,10 @@ examples:
   gallop sort pile --model model --out sorted --move         # moves in place of copying; --undo moves back
 
 Photos with a probability of at least the line that are not "none of these" are accepted. That at most 5, 2 or 1 % of
-them are wrong is promised (95 % sure) after checks of a random sample: 59, 149 or 299 without an error, fewer in a small
-pile, more with errors. Where too many are wrong, choose a higher --line. Moving it after checks costs more checks, so
-choose it before. Accepted photos go into a folder of DIR for each class, photos that were checked into that of the class
-that the check names; nothing is overwritten. The others stay where they are, and are listed in DIR/rest.txt.
+them are wrong is promised (95 % sure) after checks of a random sample: 59, 149 or 299 without an error, fewer in a
+small pile, more with errors. Where too many are wrong, choose a higher --line; after checks that costs more checks, so
+choose it before them. Accepted photos go into a folder of DIR for each class, checked ones into that of the class that
+the check names; nothing is overwritten. The others stay where they are, and are listed in DIR/rest.txt.
 Run an interrupted command again to continue it. The scores stay in DIR/.gallop.
 
 JSON: {photos, errors, accepted, none_of_these, line, checked, wrong, remaining, promise, kept, placed, page}"""
@@ -29,7 +29,7 @@ def add_sort(commands: Commands) -> None:
         "sort",
         help="sort a pile of photos into folders by class, with a promise",
         epilog=_EXAMPLES,
-        description="Sort photos into folders by class, and promise how many of them are wrong after checks of a sample.",
+        description="Sort photos into folders by class; after checks of a sample, promise how many are wrong.",
     )
     parser.add_argument("photos", metavar="PHOTOS", help="folder of photos (read recursively)")
     parser.add_argument("--model", metavar="MODEL", required=True, help=MODEL_HELP)
@@ -44,7 +44,7 @@ def add_sort(commands: Commands) -> None:
         "--line",
         type=fraction,
         metavar="P",
-        help="least probability of an accepted photo (default: as the model suggests)",
+        help="least probability of an accepted photo (default: chosen by the model)",
     )
     parser.add_argument(
         "--checks", metavar="FILE", help="checks that check.html has saved (default: DIR/checks.json where it exists)"

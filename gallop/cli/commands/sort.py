@@ -41,7 +41,9 @@ def run(options: Namespace, console: Console) -> int:
     try:
         with locked(memory / "lock", wait=False):
             if options.undo:
-                return _follow(undo(photos, out, memory / "placed.json"), "moving back", console)
+                done, failed = _follow(undo(photos, out, memory / "placed.json"), "moving back", console)
+                console.result({"moved back": done, "failed": failed}, lambda: [f"{counted(done, 'photo')} moved back"])
+                return 2 if failed else 0
             return _sort(photos, out, memory, options, console)
     except BlockingIOError as error:
         raise CommandError(f"Another gallop sort is at work in {options.out}: wait until it has ended.") from error
@@ -56,14 +58,14 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
     if options.line not in (None, pile.line.score):
         pile.move(options.line)
     pile.line.save(memory / "line.json")
-    promise, page, status = pile.promise, out / "check.html", 0
+    promise, page, failed = pile.promise, out / "check.html", 0
     if promise.kept or not promised:
         folders = folder_names(pile.line.classes, _OURS)
         targets = {key: folders[name] for key, name in pile.targets.items()}
         rest = [str(photos / key) for key in pile.keys if key not in targets]
         write_file(out / "rest.txt", "".join(f"{path}\n" for path in rest).encode("utf-8", "surrogateescape"))
         placing = place(photos, out, memory / "placed.json", targets, move=options.move)
-        status = _follow(placing, "moving" if options.move else "copying", console)
+        _, failed = _follow(placing, "moving" if options.move else "copying", console)
     else:
         console.progress("writing the page")
         write_file(page, check_page(pile, photos).encode())
@@ -84,7 +86,7 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         "page": None if promise.kept or not promised else str(page),
     }
     console.result(result, lambda: [f"{name.replace('_', ' ')}: {value}" for name, value in result.items()])
-    return 2 if pile.unread or status else 0
+    return 2 if pile.unread or failed else 0
 
 
 def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> Pile:
@@ -110,12 +112,12 @@ def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> P
     return Pile(table, line, 0.05 if options.promise == "none" else int(options.promise) / 100)
 
 
-def _follow(steps: Iterator[str], what: str, console: Console) -> int:
-    """Go through photos that are placed, and return the exit status."""
-    problems = list[str]()
+def _follow(steps: Iterator[str], what: str, console: Console) -> tuple[int, int]:
+    """Go through photos that are placed; return for how many that was done, and for how many not."""
+    done, problems = 0, list[str]()
     for done, problem in enumerate(steps, start=1):
         console.progress(what, done)
         problems += [problem] if problem else []
     if problems:
         console.warn(f"{counted(len(problems), 'photo')} stayed where they were: {listed(problems, 3)}")
-    return 2 if problems else 0
+    return done - len(problems), len(problems)

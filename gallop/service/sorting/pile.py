@@ -35,6 +35,7 @@ class Line:
         classes: of the model.
         score: photos with at least this probability are accepted; None before the first line.
         moved: as of ``Promise``.
+        strictest: the smallest fraction that was to be promised of this line: a line is given up where that failed.
         known: the checks that were made before the line was moved, by the photo's key.
     """
 
@@ -43,6 +44,7 @@ class Line:
     classes: list[str]
     score: float | None = None
     moved: int = 0
+    strictest: float = 1.0
     known: dict[str, str] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
@@ -76,7 +78,11 @@ class Pile:
         known = self.scores[np.isfinite(self.scores)]
         if line.score is None and len(known):
             line = replace(line, score=suggested_line(known, known, wrong))
-        self.line, self.wrong, self.checks = line, wrong, dict[str, str]()
+        self.line, self.wrong, self.checks = (
+            replace(line, strictest=min(line.strictest, wrong)),
+            wrong,
+            dict[str, str](),
+        )
 
     @property
     def accepted(self) -> NDArray[np.intp]:
@@ -126,9 +132,9 @@ class Pile:
 
     def move(self, score: float) -> None:
         """Move the line. It costs only where there were checks, and they have not earned the promise."""
-        given_up = bool(self.checks) and not self.promise.kept
-        known = self.line.known | self.checks
-        self.line = replace(self.line, score=score, moved=self.line.moved + given_up, known=known)
+        given_up = bool(self.checks) and not replace(self.promise, wrong=self.line.strictest).kept
+        moved, known = self.line.moved + given_up, self.line.known | self.checks
+        self.line = replace(self.line, score=score, moved=moved, strictest=self.wrong, known=known)
         self.checks = {}
 
     @property
