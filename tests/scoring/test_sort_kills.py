@@ -16,7 +16,6 @@ from gallop import GalLoPClassifier
 from gallop.cli.commands import sort
 from tests import tiny
 from tests.conftest import ROOT
-from tests.warm import python
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="knows no such signals")
 
@@ -57,7 +56,7 @@ def test_kills_lose_no_photo(tmp_path: Path) -> None:
 
     def started(*words: str) -> subprocess.Popen[bytes]:
         told = ["sort", photos, "--model", model, "--out", out, "--promise", "none", "--line", "0.1", *words]
-        command = [*python(), "-c", SLOW_DISK, *map(str, told)]
+        command = [sys.executable, "-c", SLOW_DISK, *map(str, told)]
         return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def finished(*words: str) -> None:

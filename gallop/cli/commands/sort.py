@@ -82,6 +82,7 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         "remaining": promise.remaining,
         "promise": promise.words if promised else "",
         "kept": promise.kept and promised,
+        "next_line": pile.next_line,
         "placed": len(pile.targets) if promise.kept or not promised else 0,
         "page": None if promise.kept or not promised else str(page),
     }

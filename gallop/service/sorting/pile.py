@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gallop.errors import DataError
-from gallop.evaluation.promise import Promise, check_order, suggested_line
+from gallop.evaluation.promise import Promise, check_order, next_line, suggested_line
 from gallop.images.formats import printable_name
 from gallop.runtime.reading import parse_json, read_text
 from gallop.runtime.writing import write_file
@@ -136,6 +136,12 @@ class Pile:
         moved, known = self.line.moved + given_up, self.line.known | self.checks
         self.line = replace(self.line, score=score, moved=moved, strictest=self.wrong, known=known)
         self.checks = {}
+
+    @property
+    def next_line(self) -> float | None:
+        """Return the line to go on with, as ``gallop.evaluation.promise.next_line``."""
+        some = self.scores[np.isfinite(self.scores)]
+        return None if self.line.score is None else next_line(some, self.line.score, self.promise.kept)
 
     @property
     def targets(self) -> dict[str, str]:
