@@ -24,6 +24,7 @@ from gallop.cli.commands.sort import SHARD
 from gallop.sample import sample_photos
 
 MODEL = Path(__file__).resolve().parents[1] / "gallop" / "sample" / "model"
+_SAMPLE = [photo.path for photo in sample_photos() if photo.class_name is not None]
 _START = "import resource, sys\nfrom gallop.cli import main\nstatus = main(sys.argv[1:])\n"
 _START += "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\nsys.exit(status)"
 
@@ -31,16 +32,12 @@ _START += "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, fil
 def make_pile(folder: Path, photos: int) -> None:
     """Write the pile, a thousand photos a folder."""
     rng = np.random.default_rng(0)
-    some = [np.asarray(Image.open(path).convert("RGB").resize((144, 96))) for path in sorted(_sample())]
+    some = [np.asarray(Image.open(path).convert("RGB").resize((144, 96))) for path in _SAMPLE]
     for i in range(photos):
         noisy = some[i % len(some)] + rng.normal(0, 8, (96, 144, 3))
         path = folder / f"{i // 1000:03d}" / f"{i:06d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path, quality=85)
-
-
-def _sample() -> list[Path]:
-    return [path for split in ("train", "test") for path in (sample_photos() / split).rglob("*.jpg")]
 
 
 def main() -> None:
@@ -71,7 +68,7 @@ def main() -> None:
         print(f"killed after {time.monotonic() - began:.0f} s: status {status}, {scored()} scored, {copied()} copied")
     began, last = time.monotonic(), subprocess.run(command, capture_output=True, text=True)
     print(
-        f"the last call: {time.monotonic() - began:.0f} s, status {last.returncode}; all: {began - started:.0f} s before"
+        f"{began - started:.0f} s until then; the last call: {time.monotonic() - began:.0f} s, status {last.returncode}"
     )
     print(last.stdout, *(line for line in last.stderr.splitlines() if line.startswith("peak")), "KiB")
     names = [path for folder in out.iterdir() if folder.is_dir() and folder.name[0] != "." for path in folder.iterdir()]

@@ -144,12 +144,6 @@ def test_a_pile_that_is_checked_completely_needs_no_luck(errors, kept):
     assert not Promise(0.05, 0).kept
 
 
-@pytest.mark.parametrize("figures", [(0.0, 10), (1.0, 10), (0.05, 10, 8, 3), (0.05, 10, -1)])
-def test_impossible_figures_are_refused(figures):
-    with pytest.raises(ValueError, match=r"promise is about|cannot be"):
-        Promise(*figures)
-
-
 def test_the_order_of_checks_is_random_and_the_same_for_the_same_photos():
     keys = [f"photo {i}" for i in range(300)]
     order = check_order(keys)
@@ -175,8 +169,6 @@ def test_the_suggested_line_has_a_tenth_as_many_wrong_photos_above_it():
     assert suggested_line([0.9, 0.5, 0.5], [1, 1, 0], 0.05) == 0.9  # of equal scores all or none
     probabilities = np.array([0.999, 0.995, 0.98, 0.5])
     assert suggested_line(probabilities, probabilities, 0.1) == 0.98  # 0.87% are expected to be wrong
-    with pytest.raises(ValueError, match="No photo was held out"):
-        suggested_line([], [], 0.05)
 
 
 def test_the_next_line_accepts_more_where_it_was_kept_and_fewer_where_not():

@@ -142,7 +142,7 @@ def test_a_record_that_leads_outside_moves_nothing(photos: Path, tmp_path: Path,
     out.mkdir()
     for step in (undo(photos, out, out / "record.json"), place(photos, out, out / "record.json", {}, move=True)):
         (out / "record.json").write_text(json.dumps(record))
-        with pytest.raises(DataError, match=r"outside|leads out"):
+        with pytest.raises(DataError, match="leads out"):
             list(step)
     assert files(photos) == before
     assert [path.name for path in out.iterdir()] in (["record.json"], ["record.json", "odd"], ["odd", "record.json"])
@@ -152,13 +152,13 @@ def test_a_class_folder_that_is_a_link_elsewhere_is_refused(photos: Path, tmp_pa
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     os.symlink(tmp_path / "elsewhere", tmp_path / "out" / "odd")
-    with pytest.raises(DataError, match="remove the link"):
+    with pytest.raises(DataError, match="leads out"):
         done(photos, tmp_path / "out", move=False)
     assert not any((tmp_path / "elsewhere").iterdir())
 
 
 def test_a_damaged_record_is_named(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "record.json").write_text("[]")
+    (tmp_path / "out" / "record.json").write_text("[1]")
     with pytest.raises(DataError, match=r"record.json is damaged"):
         done(photos, tmp_path / "out", move=False)

@@ -41,7 +41,9 @@ def contents(*folders: Path) -> list[bytes]:
 def test_kills_lose_no_photo(tmp_path: Path) -> None:
     photos, out, model = tmp_path / "photos", tmp_path / "out", tmp_path / "model"
     backbone = tiny.backbone_folder(tmp_path / "backbone")
-    GalLoPClassifier(backbone=str(backbone)).zero_shot(["red", "green"]).save(model)
+    classifier = GalLoPClassifier(backbone=str(backbone), topk=(4,)).zero_shot(["red", "green"])
+    with pytest.warns(UserWarning, match="cannot be loaded by its name"):
+        classifier.save(model)
     tiny.write_folder(photos, {"red": PHOTOS})
     before = {path: path.read_bytes() for path in photos.rglob("*.png")}
 

@@ -20,7 +20,7 @@ choose it before them. Accepted photos go into a folder of DIR for each class, c
 the check names; nothing is overwritten. The others stay where they are, and are listed in DIR/rest.txt.
 Run an interrupted command again to continue it. The scores stay in DIR/.gallop.
 
-JSON: {photos, errors, accepted, none_of_these, line, checked, wrong, remaining, promise, kept, placed, page}"""
+JSON: {photos, errors, none_of_these, line, accepted, checked, wrong, remaining, promise, next_line, placed, page}"""
 
 
 def add_sort(commands: Commands) -> None:

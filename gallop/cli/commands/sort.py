@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from argparse import Namespace
 from collections.abc import Iterator
@@ -14,18 +15,16 @@ from gallop.cli.console import Console
 from gallop.cli.inputs import trained_model
 from gallop.cli.many import require_many, tell_progress
 from gallop.errors import CommandError
-from gallop.runtime.reading import read_text
 from gallop.runtime.writing import locked, write_file
-from gallop.service.sorting.folders import folder_names, place, undo
+from gallop.service.sorting.folders import folder_names, place, stored, undo
 from gallop.service.sorting.page import check_page
-from gallop.service.sorting.pile import MOST_BYTES, Line, Pile
+from gallop.service.sorting.pile import Pile
 from gallop.service.tables.destination import open_destination
 from gallop.service.tables.layout import manifest_of, settle_manifest
 from gallop.service.tables.run import score_source
 from gallop.wording import counted, listed
 
-SHARD = 512
-"""Photos of a table of scores: a killed call scores at most so many again."""
+SHARD = 512  # photos of a table of scores: a killed call scores at most so many again
 _OURS = ("check.html", "checks.json", "rest.txt")
 
 
@@ -40,31 +39,31 @@ def run(options: Namespace, console: Console) -> int:
     memory = out / ".gallop"
     try:
         with locked(memory / "lock", wait=False):
-            if options.undo:
-                done, failed = _follow(undo(photos, out, memory / "placed.json"), "moving back", console)
-                console.result({"moved back": done, "failed": failed}, lambda: [f"{counted(done, 'photo')} moved back"])
-                return 2 if failed else 0
-            return _sort(photos, out, memory, options, console)
+            if not options.undo:
+                return _sort(photos, out, memory, options, console)
+            done, failed = _follow(undo(photos, out, memory / "placed.json"), "moving back", console)
     except BlockingIOError as error:
         raise CommandError(f"Another gallop sort is at work in {options.out}: wait until it has ended.") from error
+    console.result({"moved back": done, "failed": failed}, lambda: [f"{counted(done, 'photo')} moved back"])
+    return 2 if failed else 0
 
 
 def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Console) -> int:
-    promised = options.promise != "none"
-    pile = _pile(photos, memory, options, console)
+    pile, failed = _pile(photos, memory, options, console), 0
     checks = Path(options.checks or out / "checks.json")
-    if (options.checks or checks.exists()) and not pile.take(read_text(checks, MOST_BYTES)):
+    if (options.checks or checks.exists()) and not pile.take(stored(checks)):
         console.note(f"{checks} has checks of another line, which are not used.")
-    if options.line not in (None, pile.line.score):
+    if options.line not in (None, pile.state["line"]):
         pile.move(options.line)
-    pile.line.save(memory / "line.json")
-    promise, page, failed = pile.promise, out / "check.html", 0
-    if promise.kept or not promised:
-        folders = folder_names(pile.line.classes, _OURS)
-        targets = {key: folders[name] for key, name in pile.targets.items()}
-        rest = [str(photos / key) for key in pile.keys if key not in targets]
-        write_file(out / "rest.txt", "".join(f"{path}\n" for path in rest).encode("utf-8", "surrogateescape"))
-        placing = place(photos, out, memory / "placed.json", targets, move=options.move)
+    write_file(memory / "pile.json", json.dumps(pile.state).encode())
+    promise, page = pile.promise, out / "check.html"
+    accepts, targets = promise.kept or options.promise == "none", pile.targets
+    if accepts:
+        folders = folder_names(pile.state["classes"], _OURS)
+        rest = "".join(f"{photos / key}\n" for key in pile.keys if key not in targets)
+        write_file(out / "rest.txt", rest.encode("utf-8", "surrogateescape"))
+        goes = {key: folders[name] for key, name in targets.items()}
+        placing = place(photos, out, memory / "placed.json", goes, move=options.move)
         _, failed = _follow(placing, "moving" if options.move else "copying", console)
     else:
         console.progress("writing the page")
@@ -74,17 +73,16 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
     result = {
         "photos": len(pile.keys) + len(pile.unread),
         "errors": len(pile.unread),
-        "accepted": len(pile.accepted),
         "none_of_these": int((pile.scores < 0).sum()),
-        "line": pile.line.score,
+        "line": pile.state["line"],
+        "accepted": promise.pile,
         "checked": promise.checked,
         "wrong": promise.errors,
         "remaining": promise.remaining,
-        "promise": promise.words if promised else "",
-        "kept": promise.kept and promised,
+        "promise": "none" if options.promise == "none" else promise.words,
         "next_line": pile.next_line,
-        "placed": len(pile.targets) if promise.kept or not promised else 0,
-        "page": None if promise.kept or not promised else str(page),
+        "placed": len(targets) if accepts else 0,
+        "page": None if accepts else str(page),
     }
     console.result(result, lambda: [f"{name.replace('_', ' ')}: {value}" for name, value in result.items()])
     return 2 if pile.unread or failed else 0
@@ -95,30 +93,28 @@ def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> P
     from pyarrow import parquet
 
     model = options.model if options.model.startswith(HUB) else os.path.realpath(options.model)
-    scores, remembered = memory / "scores", memory / "line.json"
-    if remembered.exists():
-        line = Line.read(remembered)
-        if (line.photos, line.model) != (str(photos), model):
-            raise CommandError(f"{options.out} holds {line.photos}, sorted by {line.model}: choose another --out.")
-    else:
-        worker, place = PhotoScorer(trained_model(options.model, options)), open_destination(str(scores))
-        settle_manifest(place, manifest_of(worker, source=str(photos), column=None, shard_size=SHARD))
+    asked, state = {"photos": str(photos), "model": model}, stored(memory / "pile.json")
+    if not state:
+        worker, tables = PhotoScorer(trained_model(options.model, options)), open_destination(str(memory / "scores"))
+        settle_manifest(tables, manifest_of(worker, source=str(photos), column=None, shard_size=SHARD))
         source = open_source(str(photos), worker.opener)
-        done = score_source(source, worker, place, shard_size=SHARD, heard=lambda now: tell_progress(now, console))
+        done = score_source(source, worker, tables, shard_size=SHARD, heard=lambda now: tell_progress(now, console))
         if not done.done + done.skipped:
             raise CommandError(f"{options.photos} contains no photos.")
-        line = Line(str(photos), model, worker.classifier.classes_.tolist())
+        state = {**asked, "classes": worker.classifier.classes_.tolist()}
+    if any(state.get(name) != value for name, value in asked.items()):
+        raise CommandError(f"{options.out} holds other photos, or those of another model: choose another --out.")
     names = ["key", "error", "label", "probability", "is_ood"]
-    table = parquet.read_table(scores, columns=names).to_pydict()
-    return Pile(table, line, 0.05 if options.promise == "none" else int(options.promise) / 100)
+    table = parquet.read_table(memory / "scores", columns=names).to_pydict()
+    return Pile(table, state, 0.05 if options.promise == "none" else int(options.promise) / 100)
 
 
 def _follow(steps: Iterator[str], what: str, console: Console) -> tuple[int, int]:
     """Go through photos that are placed; return for how many that was done, and for how many not."""
-    done, problems = 0, list[str]()
-    for done, problem in enumerate(steps, start=1):
-        console.progress(what, done)
-        problems += [problem] if problem else []
-    if problems:
-        console.warn(f"{counted(len(problems), 'photo')} stayed where they were: {listed(problems, 3)}")
-    return done - len(problems), len(problems)
+    problems = list[str]()
+    for problem in steps:
+        problems.append(problem)
+        console.progress(what, len(problems))
+    if failed := [problem for problem in problems if problem]:
+        console.warn(f"{counted(len(failed), 'photo')} stayed where they were: {listed(failed, 3)}")
+    return len(problems) - len(failed), len(failed)

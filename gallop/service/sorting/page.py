@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from itertools import islice
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
@@ -19,51 +18,38 @@ from gallop.images import load_image
 from gallop.maps.photo import picture_url
 from gallop.service.sorting.pile import Pile
 
-SIDE = 512
-"""Longer side of a photo on the page, in pixels."""
-MOST_PHOTOS = 1500
+SIDE, MOST_PHOTOS = 512, 1500  # pixels of a photo's longer side; photos on a page
 ERRORS_AHEAD = 2
 """A page has the photos to check if so many more errors are found; for more, the command writes the next page."""
 
 
 def check_page(pile: Pile, photos: Path) -> str:
-    """Return the page with the next photos to check.
-
-    Args:
-        photos: the folder that the pile's keys are paths below.
-    """
-    promise, accepted = pile.promise, pile.accepted.tolist()
-    needed = checks_needed(pile.wrong, len(accepted), promise.moved).tolist()
-    most = needed[min(promise.errors + ERRORS_AHEAD, len(needed) - 1)] if needed else len(accepted)
-    shown = accepted[promise.checked : max(most, promise.checked + 1)][:MOST_PHOTOS]
+    """Return the page with the next photos to check, which lie in the folder ``photos``."""
+    promise, checked = pile.promise, pile.checked
+    needed = checks_needed(pile.wrong, promise.pile, promise.moved).tolist()
+    most = needed[min(promise.errors + ERRORS_AHEAD, len(needed) - 1)] if needed else promise.pile
+    shown = dict.fromkeys(pile.accepted[len(checked) : max(most, len(checked) + 1)][:MOST_PHOTOS], "")
+    for key in shown:
+        with suppress(ImageError, OSError):  # it cannot be read any more, which the page says
+            picture = ImageOps.contain(load_image(photos / key).image, (SIDE, SIDE), Image.Resampling.BILINEAR)
+            shown[key] = picture_url(picture, "JPEG", quality=80)
+    scores = dict(zip(pile.keys, pile.scores, strict=True))
     facts = {
         "pile": pile.name,
-        "size": len(accepted),
+        "size": promise.pile,
         "percent": f"{100 * pile.wrong:.3g}%",
-        "allowed": round(pile.wrong * len(accepted), 9),
+        "allowed": round(pile.wrong * promise.pile, 9),
         "needed": needed,
         "right": promise.right,
         "errors": promise.errors,
-        "earlier": {pile.keys[i]: pile.checks[pile.keys[i]] for i in islice(accepted, promise.checked)},
-        "classes": pile.line.classes,
-        "photos": [_photo(pile, i, photos) for i in shown],
+        "earlier": {key: pile.checks[key] for key in checked},
+        "classes": pile.state["classes"],
+        "photos": [
+            {"key": key, "label": pile.labels[key], "score": f"{100 * scores[key]:.0f}%", "url": url}
+            for key, url in shown.items()
+        ],
     }
     code = Path(__file__).with_name("check.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
-    return render(
-        "service/sorting/check.html.j2",
-        data=htmlsafe_json_dumps(facts),
-        script=Markup(code),
-        script_hash=f"sha256-{digest}",
-    )
-
-
-def _photo(pile: Pile, i: int, photos: Path) -> dict[str, Any]:
-    """Return what the page shows of a photo; without a picture where it cannot be read any more."""
-    key = pile.keys[i]
-    about = {"key": key, "label": pile.labels[i], "score": f"{100 * pile.scores[i]:.0f}%"}
-    try:
-        picture = ImageOps.contain(load_image(photos / key).image, (SIDE, SIDE), Image.Resampling.BILINEAR)
-    except (ImageError, OSError):
-        return about | {"url": ""}
-    return about | {"url": picture_url(picture, "JPEG", quality=80)}
+    data, script_hash = htmlsafe_json_dumps(facts), f"sha256-{digest}"
+    return render("service/sorting/check.html.j2", data=data, script=Markup(code), script_hash=script_hash)
