@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from gallop import GalLoPClassifier
 from gallop.evaluation.promise import Promise, checks_needed
+from gallop.runtime.writing import locked
+from gallop.service.sorting.pile import Pile
 from tests import tiny
 from tests.cli.test_cli import Outcome, call
 
@@ -156,6 +159,26 @@ def test_moves_are_undone(photos: Path, model: Path, out: Path) -> None:
     assert sort(photos, model, out, "--undo").json == {"moved back": PHOTOS - 1, "failed": 0}
     assert {path: path.read_bytes() for path in photos.rglob("*.png")} == before
     assert placed(out) == {}
+
+
+def test_a_limit_that_is_unreliable_decides_nothing(photos: Path, model: Path, out: Path) -> None:
+    """It is told, as everywhere, and "none of these" is no reason to leave a photo where it is."""
+    sort(photos, model, out, "--line", 0.1)
+    remembered = out / ".gallop" / "pile.json"
+    state = json.loads(remembered.read_text())
+    assert (state["doubt"], sort(photos, model, out).json["none_of_these"]) == ("", 0), "this model has no limit"
+    table = {"key": ["a", "b"], "error": [None] * 2, "label": ["red"] * 2, "probability": [0.9, 0.8]}
+    table |= {"is_ood": [True, False]}
+    assert Pile(table, state, 0.05).accepted == ["b"]
+    assert sorted(Pile(table, state | {"doubt": "unreliable"}, 0.05).accepted) == ["a", "b"]
+    remembered.write_text(json.dumps(state | {"doubt": "The limit is unreliable."}))
+    assert "warning: The limit is unreliable." in sort(photos, model, out).err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_two_calls_do_not_work_on_one_folder(photos: Path, model: Path, out: Path) -> None:
+    with locked(out / ".gallop" / "lock"):
+        assert "Another gallop sort is at work" in sort(photos, model, out).err
 
 
 def test_a_pile_that_is_too_small_is_told(model: Path, out: Path, tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
     else:
         console.progress("writing the page")
         write_file(page, check_page(pile, photos).encode())
+    if pile.state["doubt"]:
+        console.warn(pile.state["doubt"])
     if pile.unread:
         console.warn(f"{counted(len(pile.unread), 'photo')} cannot be read: {listed(list(pile.unread.values()), 3)}")
     result = {
@@ -102,6 +104,7 @@ def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> P
         if not done.done + done.skipped:
             raise CommandError(f"{options.photos} contains no photos.")
         state = {**asked, "classes": worker.classifier.classes_.tolist()}
+        state["doubt"] = worker.classifier.calibration_.doubt
     if any(state.get(name) != value for name, value in asked.items()):
         raise CommandError(f"{options.out} holds other photos, or those of another model: choose another --out.")
     names = ["key", "error", "label", "probability", "is_ood"]

@@ -21,10 +21,11 @@ class Pile:
 
     Args:
         table: the columns key, error, label, probability and is_ood, of all photos in one order.
-        state: what is remembered between calls: ``classes`` of the model; ``line``, the least probability of an
-            accepted photo; ``moved``, as of ``Promise``; ``strictest``, the smallest fraction that was to be promised
-            of this line; and ``known``, by key the checks that were made before the line was moved. What is missing is
-            as at the beginning: the line is where the model's probabilities suggest it.
+        state: what is remembered between calls: ``classes`` of the model, and ``doubt``, why its limit for "none of
+            these" is unreliable, or nothing; ``line``, the least probability of an accepted photo; ``moved``, as of
+            ``Promise``; ``strictest``, the smallest fraction that was to be promised of this line; and ``known``, by
+            key the checks that were made before the line was moved. What is missing is as at the beginning: the line is
+            where the model's probabilities suggest it.
         wrong: what is to be promised.
     """
 
@@ -33,7 +34,9 @@ class Pile:
         self.unread = {key: error for key, error, *_ in rows if error is not None}
         self.labels = {key: label for key, error, label, *_ in rows if error is None}
         self.keys, self.wrong, self.checks = list(self.labels), wrong, dict[str, str]()
-        self.scores = np.array([-np.inf if ood else p for _, error, _, p, ood in rows if error is None], np.float64)
+        decides = not state.get("doubt")  # where the limit is unreliable, nothing is decided by it
+        scores = [-np.inf if ood and decides else p for _, error, _, p, ood in rows if error is None]
+        self.scores = np.array(scores, np.float64)
         self.state = {"line": np.inf, "moved": 0, "strictest": wrong, "known": {}, **state}
         some = self.scores[np.isfinite(self.scores)]
         if "line" not in state and len(some):
