@@ -25,8 +25,6 @@ from gallop.sample import sample_photos
 
 MODEL = Path(__file__).resolve().parents[1] / "gallop" / "sample" / "model"
 _SAMPLE = [photo.path for photo in sample_photos() if photo.class_name is not None]
-_START = "import resource, sys\nfrom gallop.cli import main\nstatus = main(sys.argv[1:])\n"
-_START += "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\nsys.exit(status)"
 
 
 def make_pile(folder: Path, photos: int) -> None:
@@ -40,6 +38,12 @@ def make_pile(folder: Path, photos: int) -> None:
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(path, quality=85)
 
 
+def peak_memory(process: int) -> float:
+    """Return the most memory that a process had at once, in MB (Linux)."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
 def main() -> None:
     """Print a line for each call."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -49,7 +53,7 @@ def main() -> None:
     pile, out = options.folder / "pile", options.folder / "sorted"
     make_pile(pile, options.photos)
     words = ["sort", pile, "--model", MODEL, "--out", out, "--promise", "none", "--line", "0.3", "--device", "cpu"]
-    command = [sys.executable, "-c", _START, *map(str, words)]
+    command = [sys.executable, "-m", "gallop", *map(str, words)]
 
     def scored() -> int:
         return SHARD * len(list((out / ".gallop" / "scores").glob("part-*.parquet")))
@@ -57,20 +61,22 @@ def main() -> None:
     def copied() -> int:
         return sum(len(files) for _, _, files in os.walk(out)) if (out / ".gallop" / "placed.json").exists() else 0
 
-    started = time.monotonic()
+    started, peak = time.monotonic(), 0.0
     kills: list[tuple[Callable[[], int], float]] = [(scored, 0.2), (scored, 0.5), (copied, 0.5)]
     for reached, part in kills:
         began, process = time.monotonic(), subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while reached() < part * options.photos and process.poll() is None:
+            peak = peak_memory(process.pid)
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGKILL)
         status = process.wait()
-        print(f"killed after {time.monotonic() - began:.0f} s: status {status}, {scored()} scored, {copied()} copied")
+        what = f"status {status}, {scored()} scored, {copied()} copied, {peak:.0f} MB at most"
+        print(f"killed after {time.monotonic() - began:.0f} s: {what}", flush=True)
     began, last = time.monotonic(), subprocess.run(command, capture_output=True, text=True)
     print(
         f"{began - started:.0f} s until then; the last call: {time.monotonic() - began:.0f} s, status {last.returncode}"
     )
-    print(last.stdout, *(line for line in last.stderr.splitlines() if line.startswith("peak")), "KiB")
+    print(last.stdout if last.returncode == 0 else last.stderr)
     names = [path for folder in out.iterdir() if folder.is_dir() and folder.name[0] != "." for path in folder.iterdir()]
     print(f"{len(names)} in class folders, {len(list(pile.rglob('*.jpg')))} in the pile")
 

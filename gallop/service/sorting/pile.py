@@ -34,10 +34,18 @@ class Pile:
         self.unread = {key: error for key, error, *_ in rows if error is not None}
         self.labels = {key: label for key, error, label, *_ in rows if error is None}
         self.keys, self.wrong, self.checks = list(self.labels), wrong, dict[str, str]()
-        decides = not state.get("doubt")  # where the limit is unreliable, nothing is decided by it
+        begin: dict[str, Any] = {
+            "classes": [],
+            "doubt": "",
+            "line": np.inf,
+            "moved": 0,
+            "strictest": wrong,
+            "known": {},
+        }
+        self.state = begin | dict(state)
+        decides = not self.state["doubt"]  # where the limit is unreliable, nothing is decided by it
         scores = [-np.inf if ood and decides else p for _, error, _, p, ood in rows if error is None]
         self.scores = np.array(scores, np.float64)
-        self.state = {"line": np.inf, "moved": 0, "strictest": wrong, "known": {}, **state}
         some = self.scores[np.isfinite(self.scores)]
         if "line" not in state and len(some):
             self.state["line"] = suggested_line(some, some, wrong)
