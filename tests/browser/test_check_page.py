@@ -100,3 +100,17 @@ def test_too_many_errors_end_the_checks_with_a_way_out(page: Page, tmp_path: Pat
         page.keyboard.press("0")
     expect(page.locator("#told")).to_contain_text("Too many are wrong")
     expect(page.locator("#next")).to_contain_text("a higher --line")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_at_any_width(browser: Any, tmp_path: Path, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    with alone(browser, width, 800, color_scheme=scheme, bypass_csp=True) as page:
+        opened(page, tmp_path, pile(tmp_path, 60))
+        for keys in ("", "f", "0jj"):
+            for key in keys:
+                page.keyboard.press(key)
+            found = axe.Axe().run(page).response["violations"]
+            assert not [f"{one['id']}: {node['target']}" for one in found for node in one["nodes"]]
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
