@@ -12,6 +12,7 @@ examples:
   gallop predict holiday/ --model model --tpr 0.8                  # a stricter "none of these" threshold
   gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
   gallop predict photos.csv --column url --web --model model --json --with regions
+  gallop predict holiday/ --model model --format label-studio > tasks.json
   gallop predict archive/ --model model --out answers    # any number of photos; resumes if interrupted
   gallop predict s3://bucket/photos --model model --out answers --part 1/4 --with embedding regions
   gallop predict "shards/*.tar" --model model --out answers         # or a .txt list, a .csv or .parquet table
@@ -44,6 +45,12 @@ def add_predict(commands: Commands) -> None:
     add_model_or_classes(parser)
     parser.add_argument(
         "--csv", metavar="FILE", help="also write the answers as a table; Ctrl-C writes those so far to FILE.part"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("label-studio",),
+        help="write tasks to standard output, with answers as predictions and their probability as score: names are "
+        "those that Label Studio serves from the folder that the command runs in",
     )
     parser.add_argument(
         "--together",

@@ -18,7 +18,7 @@ from gallop.cli.inputs import check_output, model_or_classes
 from gallop.cli.many import answer_many, opener_of, require_many
 from gallop.errors import CommandError, DataError, KeysRefused, Unreachable
 from gallop.model.scores import VERDICT
-from gallop.predictions.rows import answers_csv
+from gallop.predictions.rows import answers_csv, label_studio_tasks
 from gallop.predictions.together import answered_together
 from gallop.runtime.writing import write_file
 from gallop.wording import answer_in_words
@@ -63,12 +63,17 @@ def run(options: Namespace, console: Console) -> int:
         console.warn(warning)
     if options.csv is not None:
         write_file(Path(options.csv), answers_csv(rows, classes))
-    console.result(rows, lambda: _table(rows, doubt))
+    if options.format:
+        Console(as_json=True).result(label_studio_tasks(rows), list)
+    else:
+        console.result(rows, lambda: _table(rows, doubt))
     return 2 if any("error" in row for row in rows) else 0
 
 
 def _check(options: Namespace) -> None:
     if options.out is not None:
+        if options.format:
+            raise CommandError("--format is of what is written to standard output: leave out --out.")
         if options.together:
             raise CommandError("--together needs all answers at once, so it cannot write tables: leave out --out.")
         if len(options.images) != 1 or options.csv is not None:
