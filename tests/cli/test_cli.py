@@ -34,6 +34,7 @@ from gallop.cli import main
 from gallop.cli.commands import train
 from gallop.cli.console import Console, percentage, plain_line
 from gallop.model.calibration import accepted_range
+from gallop.predictions.next_to_label import next_to_label
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import TRAINING, StepEvent
 from tests.tiny import backbone_folder, edit_settings, equal, there, vit, write_images
@@ -460,6 +461,21 @@ def test_photos_are_answered_together_as_in_python(photos: Path, model: Path, tm
     assert list(first["votes"].values()) == pytest.approx(near.votes[0, 0].tolist(), abs=1e-5)
     refused = call("predict", asked, "--model", model, "--together", "--out", tmp_path / "answers")
     assert (refused.code, "leave out --out" in refused.err) == (2, True)
+
+
+def test_the_photos_to_label_next_are_those_of_the_library(photos: Path, model: Path, tmp_path: Path) -> None:
+    asked, gone = photos / "test", tmp_path / "gone.png"
+    outcome = call("predict", gone, asked, "--model", model, "--next", 3, "--json")
+    answers = [answer for answer in outcome.json if "error" not in answer]
+    found = GalLoPClassifier.load(model).predict_all([answer["image"] for answer in answers])
+    assert found.embeddings is not None
+    expected = [each.photo for each in next_to_label(found.probabilities, found.embeddings, 3)]
+    assert [answers[photo]["next"] for photo in expected] == [1, 2, 3]
+    assert sum(answer["next"] is None for answer in answers) == len(answers) - 3
+    told = call("predict", asked, "--model", model, "--next", 3).out.splitlines()
+    assert told[-4:] == ["Label next:", *(f"  {answers[photo]['image']}" for photo in expected)]
+    refused = call("predict", asked, "--model", model, "--next", 3, "--out", tmp_path / "answers")
+    assert (refused.code, "--next needs all answers" in refused.err) == (2, True)
 
 
 def test_the_table_of_predict_cannot_steer_the_terminal(photos: Path, model: Path, tmp_path: Path) -> None:
