@@ -31,6 +31,7 @@ from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
 from gallop.model.scores import VERDICT
+from gallop.names.class_names import one_class
 from gallop.parts import registered
 from gallop.setting import require
 from gallop.training.loop import StepCount, StepEvent, load_training, save_training
@@ -295,11 +296,18 @@ class CrossFit:
             mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
         else:
             temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
-        pictures, note = len(set(self.pictures[photos][there].tolist())), ""
+        pictures, note = self.pictures[photos][there], ""
         if fewest < RELIABLE_SHOTS:
             note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
             note += "threshold"
-        calibration = Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=note, tpr=tpr)
+        how = {"temperature": temperature, "tpr": tpr}
+        own, likely = one_class(class_names), (mixed(logits, held.branches, mixes) / temperature).softmax(dim=1)
+        its = labels == own
+        if own is not None and its.any() and not its.all():
+            limits = [likely[some, own].numpy() for some in (its, ~its)]
+            calibration = Calibration.of_one(*limits, len(pictures[its].unique()), **how)
+        else:
+            calibration = Calibration.on(held.ood.numpy(), len(pictures.unique()), note=note, **how)
         if len(mixes) != len(model.branches):
             return model, calibration
         branches = zip(model.branches, mixes, strict=True)
