@@ -4,31 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn.functional import normalize
 
 from gallop.config import MethodConfig
 from gallop.data import (
     GivenLabels,
     GivenPhotos,
     LabelledPhotos,
-    PhotoSource,
     labelled_photos,
     photos_together,
 )
 from gallop.data.tabular.columns import as_list, label_names, plain
 from gallop.errors import ConfigError, DataError, warn_caller
 from gallop.estimator.settings import Settings
-from gallop.features.encoding import Cache, encode_centres
+from gallop.features.encoding import Cache
 from gallop.features.given import given
+from gallop.features.ordinary import ordinary_photos
 from gallop.model.branches.branch import Branch
 from gallop.model.prompted import PromptModel
 from gallop.names.class_names import SOMETHING_ELSE, clean_names, missing_names, one_class, spelled_as
-from gallop.sample import sample_photos
 from gallop.setting import require
 from gallop.training.learn import Shots, all_shots, shots_to_learn
 from gallop.wording import listed
@@ -85,15 +81,12 @@ def drawn_shots(
 
     Args:
         images, labels, class_names: as for ``GalLoPClassifier.fit``. Of one class and ``SOMETHING_ELSE`` the sample's
-            photos are added to the latter: see ``ordinary_photos``.
+            photos are added to the latter (``ordinary_photos``).
         needed: classes that a classifier which continues knows. Raises ConfigError where there are no photos of one.
     """
     if class_names is not None and one_class(class_names) is not None:
         own = shots_to_learn(given(images), labels, settings.cache, fewest=1, **settings.draw)
-        names = clean_names(class_names)
-        (name,) = set(names) - {SOMETHING_ELSE}
-        shown = own.take([i for i, each in enumerate(own.names) if each == name])
-        data = photos_together([own, ordinary_photos(name, shown, settings)], names)
+        data = _with_something_else(own, clean_names(class_names), settings)
     else:
         data = shots_to_learn(given(images), labels, settings.cache, class_names=class_names, **settings.draw)
     gone = missing_names(needed, spelled_as(data.class_names, needed))
@@ -106,33 +99,17 @@ def drawn_shots(
     return data
 
 
-def ordinary_photos(name: str, shots: LabelledPhotos, settings: Settings) -> LabelledPhotos:
-    """Return the sample's photos as ``SOMETHING_ELSE``, apart from those of things that a class may be.
-
-    These are things whose name is a part of the class's, or the other way round, and those whose photos are as close to
-    the mean of the class's shots as the shots are to the mean of the others, by the cosine of their features.
-
-    Args:
-        name: of the class, some of whose photos are ``shots``.
-    """
-    things = dict[str, list[Path]]()
-    for photo in sample_photos():
-        things.setdefault(photo.class_name or photo.path.stem, []).append(photo.path)
-    backbone = settings.load_backbone()
-
-    def unit(photos: Sequence[PhotoSource]) -> Tensor:
-        parts = encode_centres(backbone, photos, settings.cache)
-        return normalize(torch.cat([part.global_.float().cpu() for part in parts]), dim=1)
-
-    own = unit(shots.photos)
-    close = (own * normalize(own.sum(dim=0) - own, dim=1)).sum(dim=1).mean() if len(own) > 1 else torch.tensor(1.0)
-    middle, paths = normalize(own.mean(dim=0), dim=0), list[Path]()
-    for thing, photos in things.items():
-        named = thing in name.casefold() or name.casefold() in thing
-        if not named and (unit(photos) @ middle).mean() < close:
-            paths += photos
+def _with_something_else(own: LabelledPhotos, names: tuple[str, ...], settings: Settings) -> LabelledPhotos:
+    """Return photos of one class, and perhaps of ``SOMETHING_ELSE``, with those of ordinary things."""
+    own = replace(own, class_names=tuple(spelled_as(own.class_names, names)))
+    (name,) = set(names) - {SOMETHING_ELSE}
+    shown = [photo for photo, label in zip(own.photos, own.names, strict=True) if label == name]
+    if not shown or missing_names(own.class_names, names):
+        raise DataError(f"A model of {name!r} alone needs photos of it, and otherwise only of {SOMETHING_ELSE!r}.")
+    paths = ordinary_photos(name, shown, settings.load_backbone(), settings.cache)
     how: Any = {"shots": None, "seed": 0, "allow_fewer": True, "fewest": 1}
-    return shots_to_learn(paths, [SOMETHING_ELSE] * len(paths), settings.cache, **how)
+    others = shots_to_learn(paths, [SOMETHING_ELSE] * len(paths), settings.cache, **how)
+    return photos_together([own, others], names)
 
 
 def _in_words(labels: Any, class_names: Sequence[str]) -> Any:

@@ -89,19 +89,20 @@ class Calibration:
         return Calibration(temperature, threshold_at_tpr(ordered, tpr), note, photos, tpr, tuple(stored.tolist()))
 
     @staticmethod
-    def of_one(own: ArrayLike, other: ArrayLike, photos: int, *, temperature: float, tpr: float) -> Calibration:
+    def of_one(own: ArrayLike, other: ArrayLike, photos: int, tpr: float = PROMISED) -> Calibration:
         """Return the calibration of a model of one class and ``SOMETHING_ELSE``.
 
-        One limit is the probability that the fraction ``tpr`` of the class's held-out photos reaches, another is that
-        which as many of the others do not exceed, the third is one half. From the highest on the answer is yes, below
-        the lowest no: in between photos are like both, or like neither.
+        The answer is no below one half and below the probability that the fraction ``tpr`` of the class's held-out
+        photos reaches. It is yes from both on, and from that which as many of the others do not exceed. In between
+        photos are like both, or like neither.
 
         Args:
             own, other: the probabilities of the class for held-out photos of it, and of something else.
             photos: how many of the class they are, those that are nearly the same counted once.
         """
-        limits = 1 - threshold_at_tpr(1 - np.asarray(own, np.float64), tpr), threshold_at_tpr(other, tpr), 0.5
-        return Calibration(temperature, None, YES_OR_NO, photos, tpr, sure=(min(limits), max(limits)))
+        reached = 1 - threshold_at_tpr(1 - np.asarray(own, np.float64), tpr)
+        limits = min(reached, 0.5), max(reached, threshold_at_tpr(other, tpr), 0.5)
+        return Calibration(1.0, None, YES_OR_NO, photos, tpr, sure=limits)
 
     def on_photos(self, scores: ArrayLike, tpr: float) -> Calibration:
         """Return it with the threshold that accepts a fraction of the known photos with these scores."""

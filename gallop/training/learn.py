@@ -292,22 +292,22 @@ class CrossFit:
         logits, mixes = held.cosines * self.models[0].backbone.logit_scale, list[Mix]()
         if held.branches:
             mixes = usual_mixes(self.models[0].config.branches)
-        if held.branches and fewest >= ENOUGH_SHOTS:
-            mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
-        else:
-            temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
-        pictures, note = self.pictures[photos][there], ""
-        if fewest < RELIABLE_SHOTS:
-            note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
-            note += "threshold"
-        how = {"temperature": temperature, "tpr": tpr}
-        own, likely = one_class(class_names), (mixed(logits, held.branches, mixes) / temperature).softmax(dim=1)
-        its = labels == own
+        pictures, own = self.pictures[photos][there], one_class(class_names)
+        its = labels == (-1 if own is None else own)
         if own is not None and its.any() and not its.all():
-            limits = [likely[some, own].numpy() for some in (its, ~its)]
-            calibration = Calibration.of_one(*limits, len(pictures[its].unique()), **how)
+            # Ordinary things are told from it so easily that fitted weights and temperature would be far too sharp.
+            likely = mixed(logits, held.branches, mixes).softmax(dim=1)[:, own]
+            limits = [likely[some].numpy() for some in (its, ~its)]
+            calibration = Calibration.of_one(*limits, len(pictures[its].unique()), tpr)
         else:
-            calibration = Calibration.on(held.ood.numpy(), len(pictures.unique()), note=note, **how)
+            if held.branches and fewest >= ENOUGH_SHOTS:
+                mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
+            else:
+                temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
+            note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
+            note = f"{note}threshold" if fewest < RELIABLE_SHOTS else ""
+            how: Any = {"temperature": temperature, "note": note, "tpr": tpr}
+            calibration = Calibration.on(held.ood.numpy(), len(pictures.unique()), **how)
         if len(mixes) != len(model.branches):
             return model, calibration
         branches = zip(model.branches, mixes, strict=True)

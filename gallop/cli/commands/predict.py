@@ -18,6 +18,7 @@ from gallop.cli.inputs import check_output, model_or_classes
 from gallop.cli.many import answer_many, opener_of, require_many
 from gallop.errors import CommandError, DataError, KeysRefused, Unreachable
 from gallop.model.scores import VERDICT
+from gallop.names.class_names import SOMETHING_ELSE, one_class
 from gallop.predictions.next_to_label import next_to_label
 from gallop.predictions.rows import answers_csv
 from gallop.predictions.together import answered_together
@@ -138,6 +139,8 @@ def _row(columns: Columns, i: int, classes: Sequence[str], extras: Sequence[str]
         "ood_score": columns[VERDICT][i],
         "is_ood": columns["is_ood"][i],
     }
+    if one_class(classes) is not None:
+        row["answer"] = "unsure" if row["is_ood"] else "no" if row["label"] == SOMETHING_ELSE else "yes"
     more = {extra: columns[extra][i] for extra in extras if extra not in row}
     return row | {extra: value.tolist() if extra == "embedding" else value for extra, value in more.items()}
 
@@ -171,7 +174,7 @@ def _table(answers: Sequence[dict[str, Any]], doubt: str) -> list[str]:
         if "error" in answer:
             rows.append([answer["image"], "not read", "-", "-"])
         else:
-            words = answer_in_words(answer["label"], answer["is_ood"], doubt)
+            words = answer.get("answer") or answer_in_words(answer["label"], answer["is_ood"], doubt)
             rows.append([answer["image"], words, percentage(answer["probability"]), f"{answer['ood_score']:.4f}"])
     ranked = sorted((answer["next"], answer["image"]) for answer in answers if answer.get("next"))
     return [*columns(rows), *["Label next:"] * bool(ranked), *(f"  {image}" for _, image in ranked)]
