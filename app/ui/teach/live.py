@@ -24,6 +24,7 @@ from app.views import compare
 from app.visitor.page_state import TeachState
 from app.visitor.session import Session, Where
 from gallop import Photo
+from gallop.data.project import MOST_PHOTOS
 from gallop.errors import GallopError
 from gallop.maps.look import Subject, scale_of
 from gallop.names.class_names import SOMETHING_ELSE
@@ -79,8 +80,9 @@ def _add_something_else(session: Session) -> None:
 
     ((name, photos),) = session.photos.shots().items()
     paths = ordinary_photos(name, photos, backbone(session.training.backbone_name), session.photos.features())
+    members = [Member(CardPlace(SOMETHING_ELSE, False, path.name), path) for path in paths[:MOST_PHOTOS]]
     with session.telling(Where.CARDS):
-        session.photos.deck.add_photos([Member(CardPlace(SOMETHING_ELSE, False, path.name), path) for path in paths])
+        session.photos.deck.add_photos(members)
 
 
 def _learn_at_once(session: Session) -> None:
