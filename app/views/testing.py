@@ -521,9 +521,6 @@ def pair(matrix: NDArray[Any], *, closest: bool = True) -> tuple[int, int, float
     return int(rows[place]), int(columns[place]), float(values[place])
 
 
-_ASKED = 6
-
-
 @dataclass(frozen=True)
 class NextPhoto:
     """A photo whose label is worth asking for, and the reason, as a sentence."""
@@ -545,37 +542,29 @@ def next_photos(session: Session, backbone: Backbone) -> list[NextPhoto]:
     photos = unlabelled(session)
     if len(photos) < 2:  # nothing to choose from: it is the photo shown
         return []
-    shots = [photo for some in session.photos.shots().values() for photo in some]
-    return session.answers.figure(
-        "next",
-        photos,
-        (tuple(photo.sha256 for photo in shots), session.training.scales()),
-        lambda: _next(session, backbone, photos, shots),
-    )
+    how = session.training.scales()
+    return session.answers.figure("next", photos, how, lambda: _next(session, backbone, photos))
 
 
-def _next(session: Session, backbone: Backbone, photos: Sequence[Photo], shots: Sequence[Photo]) -> list[NextPhoto]:
-    from gallop.predictions.next_to_label import UNCERTAIN, next_to_label
+def _next(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> list[NextPhoto]:
+    from gallop.predictions.next_to_label import next_to_label
 
     answers, names = answered(session, backbone, photos), taught_question(session).names
     assert answers is not None
-    seen, known = (features_of(session, backbone, some) for some in (photos, shots))
     chosen = []
-    for asked in next_to_label(answers.probabilities, seen, known, _ASKED):
+    for asked in next_to_label(answers.probabilities, features_of(session, backbone, photos)):
         best, second = (text.markdown(text.shorten(names[k])) for k in (asked.best, asked.second))
-        why = f"Unlike any labelled photo; perhaps {best}."
-        if asked.why == UNCERTAIN:
-            why = f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
+        why = f"Uncertain: {best} or {second}, {100 * asked.margin:.0f} points apart."
         chosen.append(NextPhoto(photos[asked.photo], why))
     return chosen
 
 
 def features_of(session: Session, backbone: Backbone, photos: Sequence[Photo]) -> NDArray[np.float32]:
-    """Return the global features of photos, (B, D); (0, D) without photos."""
+    """Return the global features of photos, (B, D), of which there must be some."""
     from gallop.features.encoding import encode_centres
 
-    parts = [np.asarray(part.global_.float()) for part in encode_centres(backbone, photos, session.photos.features())]
-    return np.concatenate(parts) if parts else np.zeros((0, 1), dtype=np.float32)
+    parts = encode_centres(backbone, photos, session.photos.features())
+    return np.concatenate([np.asarray(part.global_.float()) for part in parts])
 
 
 _Labelled = Sequence[tuple[Photo, str]]

@@ -30,6 +30,7 @@ from gallop.model.branches.sums import ShotFeatures, balanced_weights
 from gallop.model.calibration import UNRELIABLE, Calibration, fit_temperature
 from gallop.model.prompted import PromptModel, Prompts, initial_prompts, starting_prompts
 from gallop.model.scores import VERDICT
+from gallop.names.class_names import one_class
 from gallop.parts import registered
 from gallop.predictions.predict import Predictions, predict
 from gallop.setting import require
@@ -291,15 +292,22 @@ class CrossFit:
         logits, mixes = held.cosines * self.models[0].backbone.logit_scale, list[Mix]()
         if held.branches:
             mixes = usual_mixes(self.models[0].config.branches)
-        if held.branches and fewest >= ENOUGH_SHOTS:
-            mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
+        pictures, own = self.pictures[photos][there], one_class(class_names)
+        its = labels == (-1 if own is None else own)
+        if own is not None and its.any() and not its.all():
+            # Ordinary things are told from it so easily that fitted weights and temperature would be far too sharp.
+            likely = mixed(logits, held.branches, mixes).softmax(dim=1)[:, own]
+            limits = [likely[some].numpy() for some in (its, ~its)]
+            calibration = Calibration.of_one(*limits, len(pictures[its].unique()), tpr)
         else:
-            temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
-        pictures, note = len(set(self.pictures[photos][there].tolist())), ""
-        if fewest < RELIABLE_SHOTS:
+            if held.branches and fewest >= ENOUGH_SHOTS:
+                mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
+            else:
+                temperature = fit_temperature(mixed(logits, held.branches, mixes), labels)
             note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
-            note += "threshold"
-        calibration = Calibration.on(held.ood.numpy(), pictures, temperature=temperature, note=note, tpr=tpr)
+            note = f"{note}threshold" if fewest < RELIABLE_SHOTS else ""
+            how: Any = {"temperature": temperature, "note": note, "tpr": tpr}
+            calibration = Calibration.on(held.ood.numpy(), len(pictures.unique()), **how)
         if len(mixes) != len(model.branches):
             return model, calibration
         branches = zip(model.branches, mixes, strict=True)

@@ -19,6 +19,8 @@ from app.ui.teach.deck import MOST_DRAWN
 from app.visitor.page_state import AskedRegion
 from gallop.config import train_preset
 from gallop.data.project import MOST_CARDS
+from gallop.features.ordinary import ordinary_photos
+from gallop.names.class_names import SOMETHING_ELSE
 from tests.app_pages import (
     EXPLORE,
     TEACH,
@@ -299,6 +301,17 @@ def test_a_second_click_on_undo_is_not_for_the_change_before(tiny_app: Open) -> 
 
 
 # Training ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_single_card_is_told_from_the_samples_photos_in_one_click(tiny_app: Open) -> None:
+    at = teach(fine(tiny_app()), {"red": 2})
+    fine(at.button(key="something else").click().run())
+    red, other = session_of(at).photos.deck.cards
+    paths = ordinary_photos("red", red.shots, resources.backbone())
+    assert paths
+    assert (other.name, [photo.name for photo in other.shots]) == (SOMETHING_ELSE, [path.name for path in paths[:64]])
+    assert not at.button(key="train").disabled
+    assert "something else" not in [button.key for button in at.button]
 
 
 def test_one_class_or_an_empty_one_cannot_be_taught(tiny_app: Open) -> None:

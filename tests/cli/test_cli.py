@@ -34,6 +34,7 @@ from gallop.cli import main
 from gallop.cli.commands import train
 from gallop.cli.console import Console, percentage, plain_line
 from gallop.model.calibration import accepted_range
+from gallop.predictions.next_to_label import next_to_label
 from gallop.sample import sample_folder
 from gallop.training.learn import CalibrationEvent, EncodeEvent
 from gallop.training.loop import TRAINING, StepEvent
@@ -483,6 +484,36 @@ def test_photos_are_answered_together_as_in_python(photos: Path, model: Path, tm
     assert (refused.code, "leave out --out" in refused.err) == (2, True)
 
 
+def test_one_class_folder_is_told_from_ordinary_things(photos: Path, backbone: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos / "train" / "red_disc", tmp_path / "one" / "red_disc")
+    told = call("train", tmp_path / "one", "--out", tmp_path / "m", "--backbone", backbone, *QUICK)
+    assert (told.code, "learned as 'something else'" in told.err) == (0, True), told.err
+    assert "Trained on 1 class and 4 images" in told.out
+    assert "expected not to be answered no" in told.out
+    asked = call("predict", photos / "test", "--model", tmp_path / "m", "--json").json
+    model = GalLoPClassifier.load(tmp_path / "m")
+    assert model.classes_.tolist() == ["red disc", "something else"]
+    expected = model.predict_all([answer["image"] for answer in asked]).answers.tolist()
+    assert [answer["answer"] for answer in asked] == expected
+    lines = call("predict", photos / "test", "--model", tmp_path / "m").out.splitlines()[1:]
+    assert [re.split(r"\s{2,}", line)[1] for line in lines] == expected
+
+
+def test_the_photos_to_label_next_are_those_of_the_library(photos: Path, model: Path, tmp_path: Path) -> None:
+    asked, gone = photos / "test", tmp_path / "gone.png"
+    outcome = call("predict", gone, asked, "--model", model, "--next", 3, "--json")
+    answers = [answer for answer in outcome.json if "error" not in answer]
+    found = GalLoPClassifier.load(model).predict_all([answer["image"] for answer in answers])
+    assert found.embeddings is not None
+    expected = [each.photo for each in next_to_label(found.probabilities, found.embeddings, 3)]
+    assert [answers[photo]["next"] for photo in expected] == [1, 2, 3]
+    assert sum(answer["next"] is None for answer in answers) == len(answers) - 3
+    told = call("predict", asked, "--model", model, "--next", 3).out.splitlines()
+    assert told[-4:] == ["Label next:", *(f"  {answers[photo]['image']}" for photo in expected)]
+    refused = call("predict", asked, "--model", model, "--next", 3, "--out", tmp_path / "answers")
+    assert (refused.code, "--next needs all answers" in refused.err) == (2, True)
+
+
 def test_the_table_of_predict_cannot_steer_the_terminal(photos: Path, model: Path, tmp_path: Path) -> None:
     image = tmp_path / "\x1b[31m.png"
     draw("red_disc", 1).save(image)
@@ -718,7 +749,6 @@ REFUSED = [
     ("train ROOT/none --out ROOT/out --backbone BACKBONE", "contains no class folders"),
     ("train ROOT/hollow --out ROOT/out --backbone BACKBONE", "contain no readable images"),
     ("train ROOT/equal --out ROOT/out --backbone BACKBONE", "are the same (case"),
-    ("train ROOT/one --out ROOT/out --backbone BACKBONE --shots 1", "All images are of one class, 'cat'"),
     (f"{TRAIN}", "has 6 images, but 16 shots were requested"),
     (f"{TRAIN} --shots 0", "the minimum is 1"),
     (f"{TRAIN} --shots two", "invalid int value: 'two'"),

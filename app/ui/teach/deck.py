@@ -296,8 +296,7 @@ def next_photo(session: Session) -> None:
     st.subheader(
         "Label next",
         anchor=False,
-        help="Of the photos to try that have no label. Two rules take turns: the one that it can least decide between "
-        "two classes, and the one least like any photo that has a label.",
+        help="Of the photos to try that have no label, the one that it can least decide between two classes.",
     )
     first = candidates[0]
     with st.container(horizontal=True, vertical_alignment="center"):

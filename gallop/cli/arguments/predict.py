@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gallop.cli import values
 from gallop.cli.shared_options import Commands, add_common, add_detail, add_many, add_model_or_classes
 from gallop.model.scores import VERDICT
 
@@ -11,6 +12,7 @@ examples:
   gallop predict holiday/ --model model --csv answers.csv          # a folder, read recursively
   gallop predict holiday/ --model model --tpr 0.8                  # a stricter "none of these" threshold
   gallop predict holiday/ --classes "beach, mountain, city" --json # no training: zero-shot
+  gallop predict pile/ --model model --next 10                     # which ten photos to label next
   gallop predict photos.csv --column url --web --model model --json --with regions
   gallop predict holiday/ --model model --format label-studio > tasks.json
   gallop predict archive/ --model model --out answers    # any number of photos; resumes if interrupted
@@ -57,6 +59,12 @@ def add_predict(commands: Commands) -> None:
         action="store_true",
         help="answer all photos together: the photos most like each photo vote on it, so answers depend on each "
         "other; --json has the votes",
+    )
+    parser.add_argument(
+        "--next",
+        type=values.some,
+        metavar="N",
+        help="also name N photos whose labels would teach most: uncertain ones that are unlike each other",
     )
     add_many(parser, "the answers")
     parser.add_argument(
