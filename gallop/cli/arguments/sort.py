@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gallop.cli.shared_options import MODEL_HELP, Commands, add_common, add_tpr
+from gallop.cli.shared_options import MODEL_HELP, Commands, add_common
 from gallop.cli.values import fraction
 
 _EXAMPLES = """\
@@ -15,9 +15,10 @@ examples:
 
 Photos with a probability of at least the line that are not "none of these" are accepted. That at most 5, 2 or 1 % of
 them are wrong is promised (95 % sure) after checks of a random sample: 59, 149 or 299 without an error, fewer in a
-small pile, more with errors. Where too many are wrong, choose a higher --line; after checks that costs more checks, so
-choose it before them. Accepted photos go into a folder of DIR for each class, checked ones into that of the class that
-the check names; nothing is overwritten. The others stay where they are, and are listed in DIR/rest.txt.
+small pile, more with errors. To accept more after that, go on with --line at next_line. A line that is given up since
+too many are wrong makes the next one cost more checks.
+Accepted photos go into a folder of DIR for each class, checked ones into that of the class that the check names;
+nothing is overwritten. The others stay where they are, and are listed in DIR/rest.txt.
 Run an interrupted command again to continue it. The scores stay in DIR/.gallop.
 
 JSON: {photos, errors, none_of_these, line, accepted, checked, wrong, remaining, promise, next_line, placed, page}"""
@@ -51,5 +52,4 @@ def add_sort(commands: Commands) -> None:
     )
     parser.add_argument("--move", action="store_true", help="move the photos in place of copying them")
     parser.add_argument("--undo", action="store_true", help="move all photos back, and remove copies")
-    add_tpr(parser)
     add_common(parser)
