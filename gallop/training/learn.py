@@ -297,8 +297,8 @@ class CrossFit:
         if own is not None and its.any() and not its.all():
             # Ordinary things are told from it so easily that fitted weights and temperature would be far too sharp.
             likely = mixed(logits, held.branches, mixes).softmax(dim=1)[:, own]
-            limits = [likely[some].numpy() for some in (its, ~its)]
-            calibration = Calibration.of_one(*limits, len(pictures[its].unique()), tpr)
+            different = len(set(pictures[its].tolist()))
+            calibration = Calibration.of_one(likely[its].numpy(), likely[~its].numpy(), different, tpr)
         else:
             if held.branches and fewest >= ENOUGH_SHOTS:
                 mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)
@@ -307,7 +307,7 @@ class CrossFit:
             note = f"{UNRELIABLE}the smallest class has {fewest} shots, and {RELIABLE_SHOTS} are needed for a sound "
             note = f"{note}threshold" if fewest < RELIABLE_SHOTS else ""
             how: Any = {"temperature": temperature, "note": note, "tpr": tpr}
-            calibration = Calibration.on(held.ood.numpy(), len(pictures.unique()), **how)
+            calibration = Calibration.on(held.ood.numpy(), len(set(pictures.tolist())), **how)
         if len(mixes) != len(model.branches):
             return model, calibration
         branches = zip(model.branches, mixes, strict=True)
