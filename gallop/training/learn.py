@@ -297,8 +297,8 @@ class CrossFit:
         if own is not None and its.any() and not its.all():
             # Ordinary things are told from it so easily that fitted weights and temperature would be far too sharp.
             likely = mixed(logits, held.branches, mixes).softmax(dim=1)[:, own]
-            photos_of_it = len(set(pictures[its].tolist()))
-            calibration = Calibration.of_one(likely[its].numpy(), likely[~its].numpy(), photos_of_it, tpr)
+            different = len(set(pictures[its].tolist()))
+            calibration = Calibration.of_one(likely[its].numpy(), likely[~its].numpy(), different, tpr)
         else:
             if held.branches and fewest >= ENOUGH_SHOTS:
                 mixes, temperature = choose_mixes(logits, held.branches, labels, mixes)

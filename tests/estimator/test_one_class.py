@@ -16,6 +16,7 @@ from gallop.images import list_images
 from gallop.model.calibration import Calibration
 from gallop.names.class_names import SOMETHING_ELSE, one_class
 from gallop.sample import sample_folder, sample_photos
+from tests.tiny import vit
 
 
 @pytest.fixture(scope="module")
@@ -55,20 +56,20 @@ ALL = {photo.class_name or photo.path.stem for photo in sample_photos()}
 
 
 @pytest.mark.parametrize("name", ["mug", "Coffee mugs", "M"])
-def test_a_thing_of_the_classs_name_is_no_example_of_what_it_is_not(
-    name: str, mini: Backbone, cache: MemoryCache
-) -> None:
-    found = things(ordinary_photos(name, photos("test", "mug")[:1], mini, cache))
+def test_a_thing_of_the_classs_name_is_no_example_of_what_it_is_not(name: str) -> None:
+    found = things(ordinary_photos(name, photos("test", "mug")[:1], vit()))
     assert found == {thing for thing in ALL if thing not in name.casefold() and name.casefold() not in thing}
     assert "mug" not in found
 
 
+@pytest.mark.slow
 def test_a_thing_that_looks_like_the_class_is_no_example_of_what_it_is_not(mini: Backbone, cache: MemoryCache) -> None:
     found = things(ordinary_photos("beaker", photos("test", "mug"), mini, cache))
     assert "mug" not in found
     assert len(found) > len(ALL) / 2
 
 
+@pytest.mark.slow
 def test_it_answers_yes_no_or_unsure_by_its_two_limits(mugs: GalLoPClassifier) -> None:
     assert mugs.classes_.tolist() == ["mug", SOMETHING_ELSE]
     low, high = mugs.calibration_.sure or (0, 0)
@@ -82,6 +83,7 @@ def test_it_answers_yes_no_or_unsure_by_its_two_limits(mugs: GalLoPClassifier) -
     assert set(told.answers) >= {"yes", "no"}
 
 
+@pytest.mark.slow
 def test_its_limits_are_saved_with_it(mugs: GalLoPClassifier, mini: Backbone, tmp_path: Path) -> None:
     mugs.save(tmp_path)
     again = GalLoPClassifier.load(tmp_path, backbone=mini)
@@ -90,6 +92,7 @@ def test_its_limits_are_saved_with_it(mugs: GalLoPClassifier, mini: Backbone, tm
     assert again.predict_all(asked).answers.tolist() == mugs.predict_all(asked).answers.tolist()
 
 
+@pytest.mark.slow
 def test_photos_of_what_it_is_not_are_learned_too(mini: Backbone, cache: MemoryCache, mugs: GalLoPClassifier) -> None:
     tests = photos("test", "mug")  # of which one is no mug to this visitor
     given = {SOMETHING_ELSE: [*photos("test", "teapot"), tests[0]], "mug": photos("train", "mug")}
@@ -128,6 +131,7 @@ def test_what_its_limit_promises_holds_in_new_draws() -> None:
     assert f"{100 * low:.0f} to {100 * high:.0f} % or more are expected not to be answered no" in made.promise
 
 
+@pytest.mark.slow
 def test_other_class_lists_and_photos_are_refused(mugs: GalLoPClassifier, mini: Backbone) -> None:
     with pytest.raises(DataError, match=r"class_names=\['mug', 'something else'\]"):
         GalLoPClassifier(mini).fit({"mug": photos("train", "mug")})
