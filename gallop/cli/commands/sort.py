@@ -7,6 +7,7 @@ import os
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from gallop.answers import PhotoScorer
 from gallop.answers.sources import open_source
@@ -86,8 +87,14 @@ def _sort(photos: Path, out: Path, memory: Path, options: Namespace, console: Co
         "placed": len(targets) if accepts else 0,
         "page": None if accepts else str(page),
     }
-    console.result(result, lambda: [f"{name.replace('_', ' ')}: {value}" for name, value in result.items()])
+    console.result(result, lambda: _table(result))
     return 2 if pile.unread or failed else 0
+
+
+def _table(result: dict[str, Any]) -> list[str]:
+    """Return a line for each figure that there is; scores to six digits, which is what a line is chosen to."""
+    told = ((name.replace("_", " "), value) for name, value in result.items() if value is not None)
+    return [f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}" for name, value in told]
 
 
 def _pile(photos: Path, memory: Path, options: Namespace, console: Console) -> Pile:
