@@ -142,7 +142,7 @@ class GalLoPClassifier(AnswersByName, BaseEstimator):
                 columns ``image`` (or ``path``) and ``label``, a data set of (image, label) or of Hugging Face, a dict
                 of class names and images, or what ``read_folder`` returns. With ``labels``: images alone.
             labels: class names, or numbers that count in ``class_names`` from 0.
-            class_names: K names in their order; by default that in which they first occur.
+            class_names: K names in their order; by default as they first occur. [NAME, "something else"]: one class.
             verbose: show progress, and what to check in the photos, such as doubtful labels.
             drop_classes: with ``warm_start``, remove known classes without images, which are an error otherwise.
             callback: called with each event of ``fit_steps``.

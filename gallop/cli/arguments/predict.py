@@ -21,6 +21,7 @@ examples:
   gallop predict archive/ --model model --out answers --engine ray --address auto       # docs/howto/many_photos.md
 
 JSON: [{{image, label, probability, probabilities {{name: p}}, ood_score, is_ood}} or {{image, error}}, ...]
+With --next: next, the place among the photos to label next, or null. Of one class: answer, yes, no or unsure.
 ood_score is {VERDICT} (larger = more outlier); is_ood is null without a threshold. Images that cannot be read
 are reported, the others are classified, and the exit status is 2.
 

@@ -16,6 +16,7 @@ examples:
   gallop train project.zip --out model --shots 64 --allow-fewer --epochs 0    # only the head, as that page does
   gallop train photos --out model --shots 4 --seed 1     # fewer images, another random draw
   gallop train photos --out model --allow-fewer          # where some classes have fewer images
+  gallop train mugs --out model --shots 8                # one class folder: is it a mug? yes, no or unsure
   gallop train photos --out model --resume               # continue an interrupted training
   gallop train photos --out coop --global-prompts 1 --local-prompts 0 --dropout 0       # CoOp
   gallop train photos --out paper --preset paper --backbone ViT-B-16/openai             # the paper's settings
