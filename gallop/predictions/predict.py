@@ -76,7 +76,7 @@ class Predictions:
 
     @property
     def answers(self) -> NDArray[np.str_]:
-        """Return "yes", "no" or "unsure" for each image (B,): whether it shows the one class of the model.
+        """Return whether each image (B,) shows the one class of the model, as "yes", "no" or "unsure".
 
         Raises:
             ConfigError: a model of other classes than one and "something else".
